@@ -1,0 +1,119 @@
+"""Load task-profile exports into Polars; see weekly hours and AI impact per job family, and what is not known.
+
+>>> import tpanalytics as tpa
+>>> profiles = tpa.load_sample()
+>>> tpa.hours_by_family(profiles).height
+17
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+#: Where each public name lives; a module is loaded when one of its names is first used.
+_HOMES = {
+    "tpanalytics.api.session": ["Client", "RetryPolicy", "connect"],
+    "tpanalytics.charts": ["plot_hours_by_family", "plot_impact_by_family"],
+    "tpanalytics.demo": ["load_sample"],
+    "tpanalytics.errors": [
+        "ApiError",
+        "AuthError",
+        "ConfigError",
+        "PaginationError",
+        "RateLimited",
+        "RecordError",
+        "SchemaError",
+        "ShareError",
+        "SnapshotError",
+        "TpAnalyticsError",
+        "TpAnalyticsWarning",
+        "Unreachable",
+    ],
+    "tpanalytics.measures": ["coverage_by_family", "hours_by_family", "hours_by_job", "impact_by_family"],
+    "tpanalytics.profiles": [
+        "assign_families",
+        "load_task_profiles",
+        "read_profiles",
+        "read_records",
+        "write_profiles",
+    ],
+    "tpanalytics.schema": ["TaskProfiles"],
+    "tpanalytics.share": ["save"],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+if TYPE_CHECKING:
+    from tpanalytics.api.session import Client, RetryPolicy, connect
+    from tpanalytics.charts import plot_hours_by_family, plot_impact_by_family
+    from tpanalytics.demo import load_sample
+    from tpanalytics.errors import (
+        ApiError,
+        AuthError,
+        ConfigError,
+        PaginationError,
+        RateLimited,
+        RecordError,
+        SchemaError,
+        ShareError,
+        SnapshotError,
+        TpAnalyticsError,
+        TpAnalyticsWarning,
+        Unreachable,
+    )
+    from tpanalytics.measures import coverage_by_family, hours_by_family, hours_by_job, impact_by_family
+    from tpanalytics.profiles import (
+        assign_families,
+        load_task_profiles,
+        read_profiles,
+        read_records,
+        write_profiles,
+    )
+    from tpanalytics.schema import TaskProfiles
+    from tpanalytics.share import save
+
+__all__ = [
+    "ApiError",
+    "AuthError",
+    "Client",
+    "ConfigError",
+    "PaginationError",
+    "RateLimited",
+    "RecordError",
+    "RetryPolicy",
+    "SchemaError",
+    "ShareError",
+    "SnapshotError",
+    "TaskProfiles",
+    "TpAnalyticsError",
+    "TpAnalyticsWarning",
+    "Unreachable",
+    "assign_families",
+    "connect",
+    "coverage_by_family",
+    "hours_by_family",
+    "hours_by_job",
+    "impact_by_family",
+    "load_sample",
+    "load_task_profiles",
+    "plot_hours_by_family",
+    "plot_impact_by_family",
+    "read_profiles",
+    "read_records",
+    "save",
+    "write_profiles",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'tpanalytics' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

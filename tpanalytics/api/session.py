@@ -1,0 +1,458 @@
+"""A signed-in connection to one tenant: token, renewal, retries, and secrets that never get out.
+
+The token is signed onto a request by `requests_oauthlib.OAuth2` at the last moment, not by `OAuth2Session`: that class
+writes token and secret to the debug log and cannot renew a client-credentials token. Plain http to this machine (the
+embedded tenant) needs no process-wide switch here: the library sees https, and an adapter mounted on that one address
+speaks http.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import requests
+from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
+from requests.adapters import HTTPAdapter
+from requests_oauthlib import OAuth2
+
+from tpanalytics.api.settings import Settings, is_loopback, resolve
+from tpanalytics.errors import ApiError, AuthError, ConfigError, RateLimited, TpAnalyticsError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["Client", "RetryPolicy", "connect"]
+
+_RETRIED = {429, 500, 502, 503, 504}
+_TRANSIENT = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+_TIMEOUT_SECONDS = (10.0, 120.0)  # connect, and silence while reading: exports can be slow
+_LEEWAY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how long to try again; times in seconds.
+
+    Attributes
+    ----------
+    tries
+        Attempts in all, the first included.
+    base, factor, cap
+        The n-th wait is drawn evenly from 0 to ``min(cap, base * factor ** n)`` (full jitter).
+    retry_after_cap
+        Longest wait the service may ask for with ``Retry-After``; a longer one is cut to this.
+    """
+
+    tries: int = 5
+    base: float = 1.0
+    factor: float = 2.0
+    cap: float = 60.0
+    retry_after_cap: float = 300.0
+
+    def wait(self, attempt: int, retry_after: float | None) -> float:
+        """Give the seconds to wait after the failed try number `attempt`, counted from 0."""
+        if retry_after is not None:
+            return min(max(retry_after, 0.0), self.retry_after_cap)
+        return random.uniform(0.0, min(self.cap, self.base * self.factor**attempt))  # noqa: S311
+
+
+def seconds_asked(value: str | None) -> float | None:
+    """Read a ``Retry-After`` header, seconds or an HTTP date; None where it says nothing readable."""
+    if value is None:
+        return None
+    try:
+        return float(value) if float(value) >= 0 else None
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+class _LoopbackAdapter(HTTPAdapter):
+    """Speak http to this machine where the library was shown https."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        request.url = str(request.url).replace("https://", "http://", 1)
+        kwargs["proxies"] = {}  # a proxy cannot reach this machine's loopback
+        return super().send(request, *args, **kwargs)
+
+
+class Client:
+    """A connection to one tenant; made by `connect`, safe to share between threads.
+
+    Attributes
+    ----------
+    settings
+        The settings in force; the secret prints as ``***``.
+    tokens_fetched
+        How many tokens this client has asked for.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
+        from tpanalytics import __version__
+
+        self.settings = settings
+        self.tokens_fetched = 0
+        self.on_wait = on_wait
+        self._retry = retry or RetryPolicy()
+        self._sleep = sleep
+        self._token: dict[str, Any] | None = None
+        self._renew_at = 0.0
+        self._lock = threading.Lock()
+        self._http = requests.Session()
+        self._http.auth = lambda request: request  # keeps a .netrc from replacing the token
+        self._http.headers.update({"Accept": "application/json", "User-Agent": f"tpanalytics/{__version__}"})
+        if settings.api_version:
+            self._http.headers["X-API-Version"] = settings.api_version
+        for url in {_origin(settings.base_url), _origin(settings.token_url)}:
+            if url.startswith("http://"):
+                self._http.mount(_disguised(url), _LoopbackAdapter())
+
+    def __repr__(self) -> str:
+        return f"Client(tenant={self.settings.tenant!r}, base_url={self.settings.base_url!r})"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections and forget the token."""
+        self._http.close()
+        self._token = None
+
+    def version(self) -> str | None:
+        """Ask which version of the API the tenant is pinned to; None where it does not say."""
+        try:
+            said = json.loads(self.request("GET", "/version"))
+        except ApiError as error:
+            if error.status in {404, 405}:
+                return None
+            raise
+        except ValueError:
+            return None
+        version = said.get("version") if isinstance(said, dict) else None
+        return str(version) if version else None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Sequence[tuple[str, str]] = (),
+    ) -> bytes:
+        """Send a request that only reads, signed, and give the body of the answer.
+
+        It is tried again on 429, on 5xx and on broken connections, and once with a new token on 401.
+
+        Parameters
+        ----------
+        method
+            ``GET`` or ``POST``.
+        path
+            Path on the tenant, starting with ``/``; the token goes to no other host.
+        body
+            Sent as JSON.
+        query
+            Query parameters; a name may be repeated.
+
+        Raises
+        ------
+        AuthError
+            If no token is to be had, or the service refuses a fresh one (401), or refuses access (403).
+        RateLimited, Unreachable, ApiError
+            If the service refuses for another reason, or cannot be reached.
+        ConfigError
+            If `path` would leave the tenant's host.
+        """
+        url = self.settings.base_url + path
+        if not path.startswith("/") or _origin(url) != _origin(self.settings.base_url):
+            raise ConfigError(f"{path!r} is no path on the tenant; the token is sent to its host only.")
+        for last in (False, True):
+            token = self._fresh_token()
+            response = self._send(
+                method,
+                _disguised(url),
+                path,
+                json=None if body is None else dict(body),
+                params=list(query),
+                auth=OAuth2(client=BackendApplicationClient(None), token=token),
+            )
+            if response.status_code != 401:
+                break
+            self._forget(token)
+            if last:
+                raise AuthError(
+                    f"{method} {path}: the service refused a fresh token (401): {self._said(response)}. "
+                    "Check audience, tenant and the credential's rights."
+                )
+        if response.status_code == 403:
+            raise AuthError(
+                f"{method} {path}: the credential may not do this (403): {self._said(response)}. "
+                "Ask for a credential with the scope 'read' on this tenant."
+            )
+        if response.status_code != 200:
+            raise self._refusal(response, method, path)
+        return response.content
+
+    def not_understood(self, path: str, body: bytes, why: str) -> ApiError:
+        """Make the error for an answer 200 that is not what was asked for; quotes its beginning, without secrets."""
+        start = self._redact(body[:4000].decode("utf-8", "replace")).strip()[:200]
+        quoted = f" It begins: {start!r}." if start[:1] not in {"{", "["} else ""  # a record's text is not quoted
+        return ApiError(
+            f"POST {path}: the service answered 200, but its body is {why}.{quoted} "
+            "Check base_url; a gateway or login page may stand in between.",
+            status=200,
+            path=path,
+        )
+
+    def _fresh_token(self) -> dict[str, Any]:
+        with self._lock:
+            if self._token is None or time.time() >= self._renew_at:
+                self._token = self._fetch_token()
+            return self._token
+
+    def _forget(self, token: dict[str, Any]) -> None:
+        with self._lock:
+            if self._token is token:  # another thread may have renewed it already
+                self._token = None
+
+    def _fetch_token(self) -> dict[str, Any]:
+        settings = self.settings
+        response = self._send(
+            "POST",
+            _disguised(settings.token_url),
+            "the token endpoint",
+            json={
+                "client_id": settings.client_id,
+                "client_secret": settings.client_secret.reveal(),
+                "audience": settings.audience,
+                "grant_type": "client_credentials",
+                "tenant": settings.tenant,
+            },
+        )
+        self.tokens_fetched += 1
+        if response.status_code in _RETRIED:
+            raise self._refusal(response, "POST", "the token endpoint")
+        if response.status_code != 200:
+            raise AuthError(
+                f"The token endpoint at {urlsplit(settings.token_url).hostname} refused ({response.status_code}): "
+                f"{self._said(response)}. Check client_id, client_secret, audience and tenant."
+            )
+        reader, why = BackendApplicationClient(settings.client_id), None
+        try:
+            token: dict[str, Any] = dict(reader.parse_request_body_response(response.text))
+            lifetime = float(token.get("expires_in") or "inf")
+        except (OAuth2Error, ValueError, TypeError, AttributeError, Warning) as error:
+            why = getattr(error, "description", None) or "it holds no usable access_token"
+        if why is not None:
+            raise AuthError(
+                f"The token endpoint at {urlsplit(settings.token_url).hostname} answered 200 without a token: "
+                f"{self._redact(str(why))}; the body begins {self._said(response)}. Check token_url."
+            )
+        # Early, so that a request never leaves with a token that dies on the way; but a short-lived token is used too.
+        self._renew_at = time.time() + lifetime - min(_LEEWAY_SECONDS, 0.1 * lifetime)
+        # Only the type and the token travel on: oauthlib would compare an expiry of its own with a clock of its own.
+        return {"token_type": "Bearer", "access_token": token["access_token"]}
+
+    def _send(self, method: str, url: str, what: str, **kwargs: Any) -> requests.Response:
+        for attempt in range(self._retry.tries):
+            response, broken, final = None, "", attempt + 1 == self._retry.tries
+            try:
+                response = self._http.request(
+                    method, url, timeout=_TIMEOUT_SECONDS, allow_redirects=False, **kwargs
+                )
+            except requests.RequestException as error:
+                broken = _in_words(error)
+                final = final or not isinstance(error, _TRANSIENT) or isinstance(error, requests.exceptions.SSLError)
+            if response is not None and response.status_code not in _RETRIED:
+                return response
+            if final:
+                break
+            asked = None if response is None else seconds_asked(response.headers.get("Retry-After"))
+            wait = self._retry.wait(attempt, asked)
+            if self.on_wait is not None:
+                reason = broken if response is None else f"the service answered {response.status_code}"
+                self.on_wait(f"{reason}; trying again in {wait:.0f} s")
+            self._sleep(wait)
+        if response is not None:
+            return response
+        # Raised outside the handler: the library's exception carries the request, and with it the secret.
+        raise Unreachable(
+            f"{method} {what} on {urlsplit(url).hostname}: {broken} (try {attempt + 1} of {self._retry.tries}). "
+            "Check the address and the network; what was stored so far is kept.",
+            path=what,
+        )
+
+    def _refusal(self, response: requests.Response, method: str, path: str) -> TpAnalyticsError:
+        status = response.status_code
+        title, description = _error_text(response)
+        request_id = response.headers.get("X-Request-ID")
+        message = f"{method} {path}: the service answered {status}: {self._said(response)}"
+        if request_id:
+            message += f" (request {self._redact(request_id)[:80]})"
+        details: dict[str, Any] = {
+            "status": status,
+            "path": path,
+            "title": self._redact(title) if title else None,
+            "description": self._redact(description) if description else None,
+            "request_id": request_id,
+        }
+        if status == 429:
+            asked = seconds_asked(response.headers.get("Retry-After"))
+            wish = f"it asks to wait {asked:.0f} s" if asked is not None else "it does not say how long to wait"
+            limited = RateLimited(f"{message}; {wish}. Tried {self._retry.tries} times.", **details)
+            limited.retry_after_seconds = asked
+            return limited
+        if 300 <= status < 400:
+            host = urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
+            return ApiError(
+                f"{method} {path}: the service redirects to {host} ({status}); the token is not sent there. "
+                "Check base_url.",
+                **details,
+            )
+        tried = f". Tried {self._retry.tries} times" if status in _RETRIED else ""
+        return ApiError(f"{message}{tried}.", **details)
+
+    def _said(self, response: requests.Response) -> str:
+        title, description = _error_text(response)
+        if title or description:
+            return self._redact(": ".join(part for part in (title, description) if part))[:300].rstrip(".")
+        return repr(self._redact(response.text).strip()[:200]) if response.content else "(empty body)"
+
+    def _redact(self, text: str) -> str:
+        secret = self.settings.client_secret.reveal()
+        hidden = {secret, json.dumps(secret)[1:-1], quote(secret, safe="")}
+        if self._token:
+            hidden.add(self._token["access_token"])
+        for value in sorted(filter(None, hidden), key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
+
+
+def connect(
+    *,
+    base_url: str | None = None,
+    token_url: str | None = None,
+    client_id: str | None = None,
+    client_secret: str | None = None,
+    audience: str | None = None,
+    tenant: str | None = None,
+    api_version: str | None = None,
+    retry: RetryPolicy | None = None,
+) -> Client:
+    """Connect to a tenant; the token is fetched with the first request.
+
+    What is not given is read from the environment variable ``TPANALYTICS_…``, then from ``.env`` in the working
+    directory, then from the system's keyring (service ``tpanalytics``) where the package keyring is installed.
+
+    Parameters
+    ----------
+    base_url
+        Address of the tenant's API, like ``https://northwind.eu3.techwolf.ai``.
+    token_url
+        Address of the token endpoint.
+    client_id, client_secret
+        The API credential. Better kept out of notebooks: use the environment, ``.env`` or the keyring.
+    audience
+        Audience of the token, like ``eu3.techwolf.ai``.
+    tenant
+        Name of the tenant.
+    api_version
+        Version to ask for, ``YYYY-MM-DD``; by default the one the tenant is pinned to.
+    retry
+        How often and how long to try again; by default 5 tries, waits up to 60 seconds, or up to 300 where the
+        service asks for it.
+
+    Returns
+    -------
+    Client
+        For `load_task_profiles`.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is missing, or is no safe address; says which and where it may be put.
+
+    Examples
+    --------
+    >>> client = connect(
+    ...     base_url="https://northwind.eu3.techwolf.ai",
+    ...     token_url="https://techwolf.eu.auth0.com/oauth/token",
+    ...     client_id="cid-7f3a",
+    ...     client_secret="not-a-real-secret",
+    ...     audience="eu3.techwolf.ai",
+    ...     tenant="northwind",
+    ... )
+    >>> client
+    Client(tenant='northwind', base_url='https://northwind.eu3.techwolf.ai')
+    """
+    arguments = {
+        "base_url": base_url,
+        "token_url": token_url,
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "audience": audience,
+        "tenant": tenant,
+        "api_version": api_version,
+    }
+    return Client(resolve(arguments), retry=retry)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _disguised(url: str) -> str:
+    return url.replace("http://", "https://", 1) if url.startswith("http://") and is_loopback(url) else url
+
+
+def _error_text(response: requests.Response) -> tuple[str | None, str | None]:
+    """Read title and description from the documented list of errors, or the token endpoint's object."""
+    try:
+        said = response.json()
+    except ValueError:
+        return None, None
+    first = said[0] if isinstance(said, list) and said else said
+    if not isinstance(first, dict):
+        return None, None
+    title, description = first.get("title", first.get("error")), first.get("description", first.get("error_description"))
+    return (str(title) if title else None, str(description) if description else None)
+
+
+def _in_words(error: requests.RequestException) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the encrypted connection could not be set up"
+    if isinstance(error, requests.ConnectTimeout):
+        return "no connection within 10 s"
+    if isinstance(error, requests.Timeout):
+        return "no answer within 120 s"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke in the middle of the answer"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection, or it was closed without an answer"
+    return f"the request failed ({type(error).__name__})"

@@ -1,0 +1,166 @@
+"""What is needed to reach a tenant, and where each value came from.
+
+Order: arguments, then environment, then ``.env`` in the working directory, then the system's keyring where the
+package keyring is installed. Nothing else is searched.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from tpanalytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["SETTINGS", "Secret", "Settings", "is_loopback", "resolve"]
+
+#: Setting → what it is, in words. The environment variable is ``TPANALYTICS_`` and the name in capitals.
+SETTINGS = {
+    "base_url": "address of the tenant's API, like https://northwind.eu3.techwolf.ai",
+    "token_url": "address of the token endpoint",
+    "client_id": "client id of the API credential",
+    "client_secret": "client secret of the API credential",
+    "audience": "audience of the token, like eu3.techwolf.ai",
+    "tenant": "name of the tenant",
+    "api_version": "version of the API to ask for, YYYY-MM-DD",
+}
+_OPTIONAL = ("api_version",)
+_SERVICE = "tpanalytics"
+
+
+class Secret:
+    """A value that prints as ``***``; `reveal` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not written to a file")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one tenant, complete and checked."""
+
+    base_url: str
+    token_url: str
+    client_id: str
+    client_secret: Secret
+    audience: str
+    tenant: str
+    api_version: str | None = None
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether `url` points at this machine, where plain http is no risk."""
+    return (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
+
+
+def look_up(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> dict[str, tuple[str, str]]:
+    """Find each setting's value and say in words where it came from.
+
+    Parameters
+    ----------
+    arguments
+        Setting → value; None means not given.
+    dotenv
+        File with lines ``NAME=value``; by default ``.env`` in the working directory.
+
+    Returns
+    -------
+    dict[str, tuple[str, str]]
+        Setting → value and origin, for those that were found.
+    """
+    file = dotenv or Path.cwd() / ".env"
+    lines = dotenv_values(file) if file.is_file() else {}
+    found: dict[str, tuple[str, str]] = {}
+    for name in SETTINGS:
+        variable = f"TPANALYTICS_{name.upper()}"
+        candidates = (
+            (arguments.get(name), "argument"),
+            (os.environ.get(variable), f"environment variable {variable}"),
+            (lines.get(variable), f"{variable} in {file.name}"),
+        )
+        hit = next(((value.strip(), origin) for value, origin in candidates if value and value.strip()), None)
+        if hit is None and name not in _OPTIONAL and (stored := _from_keyring(name)):
+            hit = (stored, f"keyring entry '{_SERVICE}' / '{name}'")
+        if hit is not None:
+            found[name] = hit
+    return found
+
+
+def resolve(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> Settings:
+    """Gather the settings and check them.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is missing, is no address, or is plain http to another machine; names it, never its value.
+    """
+    found = look_up(arguments, dotenv)
+    missing = [name for name in SETTINGS if name not in found and name not in _OPTIONAL]
+    if missing:
+        listed = "".join(f"\n  {name}: {SETTINGS[name]} (TPANALYTICS_{name.upper()})" for name in missing)
+        raise ConfigError(
+            f"{len(missing)} setting{'s are' if len(missing) > 1 else ' is'} missing:{listed}\n"
+            "Give each as an argument of connect(), as the environment variable in brackets, as a line of a file "
+            f".env in the working directory, or as a keyring entry of the service '{_SERVICE}'."
+        )
+    values = {name: value for name, (value, _) in found.items()}
+    for name in ("base_url", "token_url"):
+        _check_address(name, values[name], found[name][1])
+    values["base_url"] = values["base_url"].rstrip("/")
+    secret = Secret(values.pop("client_secret"))
+    return Settings(client_secret=secret, origins={name: origin for name, (_, origin) in found.items()}, **values)
+
+
+def _check_address(name: str, url: str, origin: str) -> None:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  reading it is the check
+    except ValueError:
+        raise ConfigError(f"{name} (from {origin}) is no address.") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError(f"{name} (from {origin}) is no address: it must start with https:// and name a host.")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise ConfigError(
+            f"{name} (from {origin}) is plain http; a secret would cross the network unencrypted. "
+            "Use https; http is allowed to this machine only."
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(
+            f"{name} (from {origin}) must be an address alone, without a user, password, query or fragment."
+        )
+
+
+def _from_keyring(name: str) -> str | None:
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        return None
+    try:
+        value: str | None = keyring.get_password(_SERVICE, name)
+    except KeyringError:
+        return None
+    return value

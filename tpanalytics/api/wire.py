@@ -1,0 +1,294 @@
+"""A page of the export as bytes in, checked columns out; pure.
+
+Records are decoded by msgspec with a type for every field, because building a frame from dicts checks nothing: Polars
+would cut 1.9 to 1 and turn ``"five"`` into null without a word. Unknown fields and unknown levels are tolerated,
+a wrong type is not. The quick path decodes a page at once; only when that fails each record is decoded by itself,
+to say which one is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from tpanalytics.errors import RecordError
+
+__all__ = ["Batch", "Envelope", "NotAPage", "ResponseFormat", "decode_page", "decode_record", "read_envelope"]
+
+ResponseFormat = Literal["list", "hierarchy"]
+#: Ids are text; a service that sends numbers is understood (contract section 5).
+Id = Annotated[str, msgspec.Meta(min_length=1)] | int
+Hours = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class AiImpact(msgspec.Struct, gc=False):
+    """AI impact of a task; either part may be missing."""
+
+    level: str | None = None
+    rationale: str | None = None
+
+
+class SourceData(msgspec.Struct, gc=False):
+    """A piece of profile data a task was derived from."""
+
+    external_id: Id
+
+
+class LinkedSkill(msgspec.Struct, gc=False):
+    """A skill that a task calls for."""
+
+    skill_id: Id
+    skill: str | None = None
+
+
+class Task(msgspec.Struct, gc=False):
+    """A task of a job, with what was included."""
+
+    task_id: Id
+    task: str
+    validation_state: str
+    weekly_hours: Hours | None = None
+    ai_impact: AiImpact | None = None
+    source_data: list[SourceData] | None = None
+    linked_skills: list[LinkedSkill] | None = None
+
+
+class Record(msgspec.Struct, gc=False):
+    """A job with its flat list of tasks."""
+
+    external_id: Id
+    tasks: list[Task]
+
+
+class Envelope(msgspec.Struct):
+    """What a page says about the next one; its records are left as bytes."""
+
+    has_next: bool
+    records: list[msgspec.Raw]
+    next_starting_after: Id | None = None
+
+
+class _Page(msgspec.Struct, gc=False):
+    records: list[Record]
+
+
+class _RecordId(msgspec.Struct):
+    external_id: Id
+
+
+class Batch(NamedTuple):
+    """Columns of the jobs and tasks in one page, and the records that were left out."""
+
+    jobs: dict[str, list[Any]]
+    tasks: dict[str, list[Any]]
+    rejects: list[dict[str, str | None]]
+
+
+class NotAPage(ValueError):  # noqa: N818  it never leaves the package; the loop turns it into an ApiError
+    """The body is no page; the text says why."""
+
+
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
+_decode_page = msgspec.json.Decoder(_Page).decode
+_decode_list_record = msgspec.json.Decoder(Record).decode
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """Read whether there is a next page and its cursor, without decoding the records.
+
+    Raises
+    ------
+    NotAPage
+        If the body is not JSON, or not of the documented form; the text holds no record.
+    """
+    try:
+        envelope = _decode_envelope(body)
+    except msgspec.ValidationError as error:
+        raise NotAPage(f"not of the documented form: {error}") from None
+    except _BROKEN as error:
+        raise NotAPage(f"not readable as JSON: {error}") from None
+    if envelope.has_next and envelope.next_starting_after is None and envelope.records:
+        try:
+            envelope.next_starting_after = msgspec.json.decode(envelope.records[-1], type=_RecordId).external_id
+        except _BROKEN:
+            envelope.next_starting_after = None
+    if isinstance(envelope.next_starting_after, int):
+        envelope.next_starting_after = str(envelope.next_starting_after)
+    return envelope
+
+
+def decode_page(
+    envelope: Envelope,
+    body: bytes,
+    *,
+    where: str,
+    response_format: ResponseFormat | None = "list",
+    on_bad_record: Literal["raise", "collect"] = "raise",
+) -> Batch:
+    """Decode the records of a page and check the type of every field.
+
+    Parameters
+    ----------
+    envelope, body
+        The page, as `read_envelope` read it and as it came.
+    where
+        The page in words, for messages.
+    response_format
+        The format that was asked for; None looks at each record.
+    on_bad_record
+        ``"raise"`` stops at the first record that is not as documented, ``"collect"`` leaves it out and says so.
+
+    Raises
+    ------
+    RecordError
+        If a record is not as documented and `on_bad_record` is ``"raise"``.
+    """
+    if response_format != "hierarchy":
+        try:
+            return _columns([(record.external_id, record.tasks, None) for record in _decode_page(body).records], [])
+        except _BROKEN:
+            pass
+    decoded: list[_Decoded] = []
+    rejects: list[dict[str, str | None]] = []
+    for number, raw in enumerate(envelope.records, start=1):
+        try:
+            record = decode_record(raw, where=f"{where}, record {number}", response_format=response_format)
+            decoded.append(record)
+        except RecordError as error:
+            if on_bad_record == "raise":
+                raise
+            rejects.append(
+                {
+                    "where": error.where,
+                    "job_id": error.job_id,
+                    "path": error.path,
+                    "reason": error.reason if error.found is None else f"{error.reason}; found {error.found}",
+                    "raw": bytes(raw).decode("utf-8", "replace"),
+                }
+            )
+    return _columns(decoded, rejects)
+
+
+_Decoded = tuple["str | int", "list[Task]", "list[list[str]] | None"]
+
+
+def decode_record(raw: bytes | msgspec.Raw, *, where: str, response_format: ResponseFormat | None) -> _Decoded:
+    """Decode one record: its id, its tasks, and each task's place in the hierarchy, if it has one.
+
+    Raises
+    ------
+    RecordError
+        If the record is not as documented; names the job and the path of what is wrong.
+    """
+    try:
+        if response_format == "list":
+            record = _decode_list_record(raw)
+            return record.external_id, record.tasks, None
+        tree = msgspec.json.decode(raw)
+        if response_format is None and isinstance(tree, dict) and "tasks" in tree:
+            return decode_record(raw, where=where, response_format="list")
+        return _decode_tree(tree)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `")
+        raise _record_error(raw, where, path.rstrip("`") or "$", reason) from None
+    except _BROKEN as error:
+        raise RecordError(where=where, job_id=None, path="$", reason=f"not readable as JSON: {error}") from None
+
+
+def _decode_tree(tree: Any) -> _Decoded:
+    """Find the tasks of a nested record without relying on the names of its groups (contract 3.4)."""
+    job_id = msgspec.convert(tree, _RecordId).external_id
+    tasks: list[Task] = []
+    paths: list[list[str]] = []
+
+    def walk(node: Any, above: list[str], place: str) -> bool:
+        """Collect the leaves below `node`; say whether there was one."""
+        if isinstance(node, list):
+            return any([walk(item, above, f"{place}[{i}]") for i, item in enumerate(node)])
+        if not isinstance(node, dict):
+            return False
+        label = next((v for k, v in node.items() if isinstance(v, str) and not k.endswith("id")), None)
+        below = above if label is None else [*above, label]
+        if any([walk(v, below, f"{place}.{k}") for k, v in node.items() if isinstance(v, (list, dict))]):
+            return True
+        if "task_id" not in node:
+            return False
+        try:
+            tasks.append(msgspec.convert(node, Task))
+        except msgspec.ValidationError as error:
+            reason, _, path = str(error).partition(" - at `$")
+            raise msgspec.ValidationError(f"{reason} - at `{place}{path.rstrip('`')}`") from None
+        paths.append(above)
+        return True
+
+    content = {key: value for key, value in tree.items() if key != "external_id"}
+    found = any([walk(value, [], f"$.{key}") for key, value in content.items()])
+    if not content:
+        raise msgspec.ValidationError("Expected the job's tasks or a hierarchy, got neither - at `$`")
+    if not found and any(content.values()):
+        raise msgspec.ValidationError(
+            f"Expected a task below one of {', '.join(map(repr, content))}, got none in a shape known here - at `$`"
+        )
+    return job_id, tasks, paths
+
+
+#: Fields whose value is free text and must not turn up in a message.
+_FREE_TEXT = ("task", "rationale", "skill")
+
+
+def _record_error(raw: bytes | msgspec.Raw, where: str, path: str, reason: str) -> RecordError:
+    tree: Any = msgspec.json.decode(raw)
+    job_id = tree.get("external_id") if isinstance(tree, dict) else None
+    value = tree
+    steps = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path)
+    try:
+        for key, index in steps:
+            value = value[key] if key else value[int(index)]
+    except (KeyError, IndexError, TypeError):
+        value = None
+    scalar = isinstance(value, (str, int, float, bool))
+    private = bool(steps) and steps[-1][0] in _FREE_TEXT
+    return RecordError(
+        where=where,
+        job_id=str(job_id) if isinstance(job_id, (str, int)) else None,
+        path=path,
+        reason=reason.replace("`", "'"),
+        found=msgspec.json.encode(value).decode()[:40] if scalar and not private else None,
+    )
+
+
+def _columns(records: list[_Decoded], rejects: list[dict[str, str | None]]) -> Batch:
+    job_ids = [_text(job_id) for job_id, _, _ in records]
+    counts = [len(tasks) for _, tasks, _ in records]
+    flat = [task for _, tasks, _ in records for task in tasks]
+    impacts = [task.ai_impact for task in flat]
+    columns: dict[str, list[Any]] = {
+        "job_id": [job_id for job_id, n in zip(job_ids, counts, strict=True) for _ in range(n)],
+        "task_id": [_text(task.task_id) for task in flat],
+        "task": [task.task for task in flat],
+        "validation_state": [task.validation_state for task in flat],
+        "weekly_hours": [task.weekly_hours for task in flat],
+        "ai_impact_level": [None if impact is None else impact.level for impact in impacts],
+        "ai_impact_rationale": [None if impact is None else impact.rationale for impact in impacts],
+        "source_data": [
+            None if task.source_data is None else [_text(source.external_id) for source in task.source_data]
+            for task in flat
+        ],
+        "linked_skills": [
+            None
+            if task.linked_skills is None
+            else [{"skill_id": _text(skill.skill_id), "skill": skill.skill} for skill in task.linked_skills]
+            for task in flat
+        ],
+        "hierarchy": [
+            path for _, tasks, paths in records for path in (paths if paths is not None else [[]] * len(tasks))
+        ],
+    }
+    return Batch(jobs={"job_id": job_ids, "n_tasks": counts}, tasks=columns, rejects=rejects)
+
+
+def _text(value: str | int) -> str:
+    return value if type(value) is str else str(value)

@@ -1,0 +1,279 @@
+"""Alderbrook Instruments, a company that does not exist: its jobs, tasks and families at two points in time.
+
+The sentences, job titles and rationales lie in ``catalogue.json``, written for this project. Who does what, for how
+long, and what nobody filled in is drawn here. Each draw hangs on the names it is about and on nothing drawn before,
+so the same company comes out on every machine, and the later state differs from the earlier one only where something
+happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, get_args
+
+from tpanalytics.errors import ConfigError
+
+__all__ = ["Company", "State", "invent"]
+
+#: When the two states of the company were exported.
+State = Literal["2026-05", "2026-11"]
+
+#: How likely a task of a job's first, second, … cluster is part of that job.
+_REACH = (0.95, 0.82, 0.55, 0.4)
+#: Clusters of common work by seniority, and how many of their tasks a job takes.
+_COMMON = {
+    "junior": {"com-admin": 2, "com-compliance": 2, "com-meet": 1},
+    "professional": {"com-admin": 1, "com-compliance": 2, "com-meet": 1, "com-improve": 1},
+    "senior": {"com-report": 1, "com-compliance": 1, "com-project": 2, "com-train": 1, "com-improve": 1},
+    "lead": {"com-lead": 4, "com-report": 2, "com-meet": 2, "com-train": 1, "com-compliance": 1},
+    "manager": {"com-lead": 6, "com-report": 2, "com-meet": 1, "com-project": 1, "com-compliance": 1},
+}
+#: Work that people of one family do although it belongs to another.
+_NEIGHBOUR = {
+    "fam-fin": "data-reporting",
+    "fam-hr": "leg-privacy",
+    "fam-legal": "proc-risk",
+    "fam-proc": "fin-payables",
+    "fam-mfg": "qual-insp",
+    "fam-qual": "fs-calibrate",
+    "fam-scm": "proc-orders",
+    "fam-fac": "mfg-shift",
+    "fam-rnd": "prod-requirements",
+    "fam-it": "data-governance",
+    "fam-data": "it-development",
+    "fam-prod": "mkt-insight",
+    "fam-sales": "cs-enquiries",
+    "fam-mkt": "prod-launch",
+    "fam-cs": "sal-quotes",
+    "fam-fs": "cs-technical",
+}
+#: How much more often than elsewhere hours are missing in a family: some never filled in the form.
+_GAPS = {"fam-rnd": 3.0, "fam-prod": 4.5, "fam-fs": 2.0, "fam-fin": 0.4, "fam-scm": 0.6}
+#: How much of a task a family has confirmed so far, against the others.
+_CONFIRMED = {"fam-it": 0.7, "fam-mkt": 0.6, "fam-prod": 0.75}
+_LEVELS = ("H1", "H2", "H3", "H4")
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company as its tenant holds it.
+
+    Attributes
+    ----------
+    records
+        One object per job, in order of creation, in the list form of the export with every optional field; a task's
+        place in the taxonomy stands in its extra key ``hierarchy`` (four labels, or None outside the taxonomy).
+    jobs
+        ``job_id, job_name, job_inactive, job_family_id, headcount, contract_hours, last_updated`` per job.
+    families
+        ``job_family_id, job_family_name, job_family_inactive, job_family_group_name`` per family.
+    """
+
+    records: list[dict[str, Any]]
+    jobs: list[dict[str, Any]]
+    families: list[dict[str, Any]]
+
+
+def invent(state: State = "2026-05") -> Company:
+    """Make the company up, as of `state`.
+
+    Parameters
+    ----------
+    state
+        ``"2026-05"``, or ``"2026-11"``: the same company half a year later.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such state.
+
+    Examples
+    --------
+    >>> company = invent()
+    >>> len(company.records), len(company.families)
+    (240, 16)
+    """
+    if state not in get_args(State):
+        raise ConfigError(f"There is no state {state!r} of the sample; choose from {', '.join(get_args(State))}.")
+    catalogue = _catalogue()
+    later = state == "2026-11"
+    records, jobs = [], []
+    for number, (family, job) in enumerate(_positions(catalogue), start=1):
+        job_id = f"job-{number:04d}"
+        if _chance(job_id, "created later") < 0.022 and not later:
+            continue
+        if _chance(job_id, "given up") < 0.012 and later:
+            continue
+        records.append({"external_id": job_id, "tasks": _profile(catalogue, job_id, job, family, later=later)})
+        growth = 1.0 if not later else 0.94 + 0.1 * _chance(job_id, "growth")
+        jobs.append(
+            {
+                "job_id": job_id,
+                "job_name": job["name"],
+                "job_inactive": 0,
+                "job_family_id": family,
+                "headcount": max(1.0, round(job["headcount"] * growth * 2) / 2),
+                "contract_hours": float(job["contract_hours"]),
+                "last_updated": f"2026-{(9 if later else 3) + number % 3:02d}-{number % 28 + 1:02d}",
+            }
+        )
+    families = [
+        {
+            "job_family_id": family["id"],
+            "job_family_name": family["family"],
+            "job_family_inactive": 0,
+            "job_family_group_name": family["group"],
+        }
+        for family in catalogue["families"]
+    ]
+    return Company(records, jobs, families)
+
+
+@cache
+def _catalogue() -> dict[str, Any]:
+    """Read the catalogue and give every task its id, its clusters an index."""
+    catalogue: dict[str, Any] = json.loads(files("tpanalytics.demo").joinpath("catalogue.json").read_text("utf-8"))
+    clusters: dict[str, list[dict[str, Any]]] = {}
+    slugs: set[str] = set()
+    shelves = [(family["domain"], family["clusters"]) for family in catalogue["families"]]
+    for domain, shelf in [*shelves, ("Common work", catalogue["common"])]:
+        for cluster in shelf:
+            clusters[cluster["key"]] = cluster["tasks"]
+            for task in cluster["tasks"]:
+                _identify(task, slugs)
+                place = [domain, cluster["subdomain"], cluster["cluster"], task["canonical"]]
+                task["hierarchy"] = place if _chance(task["task"], "custom") >= 0.06 else None
+    for task in catalogue["new_tasks"]:
+        _identify(task, slugs)
+        task["hierarchy"] = None  # too new for the taxonomy
+    catalogue["index"] = clusters
+    return catalogue
+
+
+def _identify(task: dict[str, Any], slugs: set[str]) -> None:
+    words = re.findall(r"[a-z0-9]+", task["task"].lower())
+    length = 6
+    while (slug := "-".join(words[:length])) in slugs:
+        length += 1
+    slugs.add(slug)
+    opaque = _chance(task["task"], "opaque id") < 0.2
+    task["task_id"] = str(uuid.UUID(bytes=_digest(task["task"], "id"), version=4)) if opaque else slug[:100]
+
+
+def _positions(catalogue: dict[str, Any]) -> list[tuple[str | None, dict[str, Any]]]:
+    """List the jobs in order of creation, families mixed as they would be in a tenant that grew."""
+    positions: list[tuple[str | None, dict[str, Any]]] = [
+        (family["id"], job) for family in catalogue["families"] for job in family["jobs"]
+    ]
+    positions += [(None, job) for job in catalogue["unassigned_jobs"]]
+    return sorted(positions, key=lambda entry: _chance(f"{entry[0]}{entry[1]['name']}", "order"))
+
+
+def _profile(
+    catalogue: dict[str, Any], job_id: str, job: dict[str, Any], family: str | None, *, later: bool
+) -> list[dict[str, Any]]:
+    undescribed = _chance(job_id, "undescribed") < (0.03 if later else 0.05)
+    if undescribed:
+        return []
+    chosen = _chosen(catalogue, job_id, job, family)
+    week = job["contract_hours"] * (0.8 + 0.32 * _chance(job_id, "described week"))
+    if _chance(job_id, "over-described") < 0.04:
+        week *= 1.25
+    wanted = {task["task_id"]: task["hours"] * (0.7 + 0.6 * _chance(job_id, task["task_id"])) for task in chosen}
+    scale = week / sum(wanted.values())
+    if later:
+        chosen = [task for task in chosen if _chance(job_id, task["task_id"], "dropped") >= 0.04]
+        chosen += [
+            task
+            for task in catalogue["new_tasks"]
+            if task["family"] == family and _chance(job_id, task["task_id"], "taken up") < 0.4
+        ]
+    return [_task(job_id, family, task, scale, later=later) for task in chosen]
+
+
+def _chosen(
+    catalogue: dict[str, Any], job_id: str, job: dict[str, Any], family: str | None
+) -> list[dict[str, Any]]:
+    """Choose a job's tasks: most of its own clusters, some common work, now and then a neighbour's."""
+    index = catalogue["index"]
+    chosen = [
+        task
+        for reach, key in zip(_REACH, job["clusters"], strict=False)
+        for task in index[key]
+        if _chance(job_id, task["task_id"], "part of it") < reach
+    ]
+    extra = {key: n for key, n in _COMMON[job["seniority"]].items() if key not in job["clusters"]}
+    if family is not None and _chance(job_id, "neighbour") < 0.45:
+        extra[_NEIGHBOUR[family]] = 2
+    for key, n in extra.items():
+        chosen += sorted(index[key], key=lambda task: _chance(job_id, task["task_id"], "extra"))[:n]
+    return sorted(chosen, key=lambda task: _chance(job_id, task["task_id"], "place"))
+
+
+def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *, later: bool) -> dict[str, Any]:
+    """Fill in one task of one job: what is known of it, and what is not."""
+    key = (job_id, str(task["task_id"]))
+    state = _state(key, family, later=later)
+    hours = round(4 * task["hours"] * scale * (0.7 + 0.6 * _chance(*key))) / 4 or 0.25
+    if later and _chance(*key, "hours moved") < 0.1:
+        hours = max(0.25, round(4 * hours * (0.6 + 0.7 * _chance(*key, "how far"))) / 4)
+    if _chance(*key, "dormant") < 0.004:
+        hours = 0.0
+    gap = _GAPS.get(family or "", 1.0) * (0.32 if state == "suggested" else 0.05)
+    if later:
+        gap *= 0.55  # hours were filled in since
+    level = _level(key, task, later=later)
+    entry = {
+        "task_id": task["task_id"],
+        "task": task["task"],
+        "validation_state": state,
+        "weekly_hours": None if _chance(*key, "hours missing") < min(gap, 0.8) else hours,
+        "ai_impact": level,
+        "source_data": [{"external_id": f"jd-{job_id[4:]}-{n}"} for n in range(1, 2 + (_chance(*key, "two") < 0.3))],
+        "linked_skills": [{"skill_id": f"sk-{_digest(s, 'skill').hex()[:8]}", "skill": s} for s in task["skills"]],
+        "hierarchy": task["hierarchy"],
+    }
+    return {name: value for name, value in entry.items() if value is not None or name == "hierarchy"}
+
+
+def _state(key: tuple[str, str], family: str | None, *, later: bool) -> str:
+    draw = _chance(*key, "state")
+    if draw < 0.05:
+        return "rejected"
+    confirmed = draw > 1 - 0.72 * _CONFIRMED.get(family or "", 1.0)
+    if later and not confirmed:
+        moved = _chance(*key, "state moved")
+        if moved < 0.06:
+            return "rejected"
+        confirmed = moved > 0.65
+    return "validated" if confirmed else "suggested"
+
+
+def _level(key: tuple[str, str], task: dict[str, Any], *, later: bool) -> dict[str, str] | None:
+    if _chance(*key, "not assessed") < (0.035 if later else 0.06):
+        return None
+    rank, why = _LEVELS.index(task["level"]), task["rationale"]
+    draw = _chance(*key, "seen otherwise")
+    if draw < 0.03 and rank < 3:
+        rank, why = rank + 1, f"In this job the cases are less standard than elsewhere. {why}"
+    elif draw > 0.97 and rank > 0:
+        rank, why = rank - 1, f"In this job the cases are standard and well documented. {why}"
+    # Tools get better at a kind of work, not at one job's share of it: the draw hangs on the task alone.
+    if later and rank in {1, 2} and _chance(task["task"], "tools improved") < 0.09:
+        rank, why = rank - 1, f"Re-assessed after the spring pilots. {why}"
+    return {"level": _LEVELS[rank], "rationale": why}
+
+
+def _digest(*key: str) -> bytes:
+    return hashlib.blake2b("\x1f".join(key).encode(), digest_size=16).digest()
+
+
+def _chance(*key: str) -> float:
+    """Draw a number from 0 to 1 that hangs on `key` alone."""
+    return int.from_bytes(_digest(*key)[:7], "big") / 2**56

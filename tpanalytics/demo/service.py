@@ -1,0 +1,344 @@
+"""What the embedded tenant answers: requests and data in, status and JSON out; no socket.
+
+It speaks the contract of the task-profile export. Where the public documentation is silent it does what this project
+assumes, so that a client that relies on more than the documentation can be caught.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Literal, NamedTuple
+
+__all__ = ["Answer", "Catalogue", "Rules", "answer"]
+
+#: Query parameters or fields: name → values, as repeated in the address.
+Query = Mapping[str, Sequence[str]]
+
+_EXPORT_INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
+_OLDER_INCLUDES = ("ai_impact", "source_data", "weekly_hours")
+_VENDORS = ("techwolf", "workday", "sap_attribute_library")
+_TREE_KEYS = ("domain", "subdomain", "cluster", "canonical_task")
+_COMPARE = {
+    "lt": lambda a, b: a < b,
+    "gt": lambda a, b: a > b,
+    "lte": lambda a, b: a <= b,
+    "gte": lambda a, b: a >= b,
+    "exact": lambda a, b: a == b,
+}
+
+
+class Answer(NamedTuple):
+    """Status and what the body holds, before it is written as JSON."""
+
+    status: int
+    body: Any
+
+
+class Refusal(Exception):  # noqa: N818  a normal answer, not a fault
+    """The service says no; becomes the documented list of errors."""
+
+    def __init__(self, status: int, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.description = description
+
+
+@dataclass
+class Rules:
+    """How this deployment behaves where deployments may differ.
+
+    Attributes
+    ----------
+    lists
+        Whether the assumed list calls for jobs and families exist.
+    hierarchy_shape
+        ``"groups"`` nests named levels, ``"nodes"`` nests uniform nodes under the key ``tree``.
+    generous
+        Send ``weekly_hours`` although it was not asked for, as the public example does.
+    older
+        Know only the ``include`` values of earlier deployments.
+    vendors
+        Skill vendors activated on the tenant.
+    version
+        Version the tenant is pinned to.
+    """
+
+    lists: bool = True
+    hierarchy_shape: Literal["groups", "nodes"] = "groups"
+    generous: bool = False
+    older: bool = False
+    vendors: tuple[str, ...] = ("techwolf", "workday")
+    version: str = "2025-01-29"
+
+
+@dataclass
+class Catalogue:
+    """The data a tenant holds, indexed once.
+
+    Attributes
+    ----------
+    records
+        One object per job, in order of creation, in list form with every optional field.
+    jobs, families
+        Rows of the two mapping tables; may be empty.
+    """
+
+    records: list[dict[str, Any]]
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    families: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.position = {record["external_id"]: i for i, record in enumerate(self.records)}
+        self.job_of = {str(job["job_id"]): job for job in self.jobs}
+        self.task_of = {task["task_id"]: task for record in self.records for task in record["tasks"]}
+
+
+def answer(
+    catalogue: Catalogue, rules: Rules, method: str, path: str, query: Query, body: Any
+) -> Answer:
+    """Answer a signed request.
+
+    Parameters
+    ----------
+    catalogue, rules
+        The tenant's data and its ways.
+    method, path, query
+        As in the request; `query` maps each name to its values.
+    body
+        The request's JSON, decoded; None where there was none or it was not JSON.
+    """
+    try:
+        return Answer(200, _route(catalogue, rules, method, path, query, body))
+    except Refusal as refusal:
+        return Answer(refusal.status, error_list(refusal.status, refusal.description))
+
+
+def error_list(status: int, description: str) -> list[dict[str, str]]:
+    """Give the documented body of an error."""
+    from http import HTTPStatus
+
+    return [{"title": f"{status} {HTTPStatus(status).phrase}", "description": description}]
+
+
+def _route(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Query, body: Any) -> Any:
+    parts = path.strip("/").split("/")
+    match method, parts:
+        case "GET", ["version"]:
+            return {"version": rules.version}
+        case "POST", ["job_architecture", "export", "jobs", "task_profiles"]:
+            return _export(catalogue, rules, query, body)
+        case "GET", ["job_architecture", "jobs", job_id, "task_profile"]:
+            return _one_job(catalogue, rules, job_id, query)
+        case "GET", ["tasks", task_id]:
+            return _one_task(catalogue, task_id, query)
+        case "GET", ["job_architecture", ("jobs" | "job_families") as name] if rules.lists:
+            return _listing(catalogue, name, query)
+        case "GET", ["job_architecture", "jobs" | "job_families"]:
+            raise Refusal(404, "Not found.")
+    raise Refusal(405, f"{method} {path} is not a call of this service.")
+
+
+def _export(catalogue: Catalogue, rules: Rules, query: Query, body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise Refusal(400, "The body must be a JSON object.")
+    for name in body.keys() - {"limit", "starting_after", "include", "filters"}:
+        raise Refusal(400, f"Unknown field {name}.")
+    limit = body.get("limit")
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise Refusal(400, "limit is required and must be an integer.")
+    if not 1 <= limit <= 100:
+        raise Refusal(400, "limit must lie between 1 and 100.")
+    known = _OLDER_INCLUDES if rules.older else _EXPORT_INCLUDES
+    include = _checked_include(body.get("include", []), known)
+    shown = _showing(rules, include, query)
+    first = 0
+    if (after := body.get("starting_after")) is not None:
+        if not isinstance(after, str) or len(after) > 100:
+            raise Refusal(400, "starting_after must be a string of at most 100 characters.")
+        if after not in catalogue.position:
+            raise Refusal(400, "starting_after does not name a job.")
+        first = catalogue.position[after] + 1
+    keep = _filters(catalogue, body.get("filters", []))
+    page: list[dict[str, Any]] = []
+    has_next = False
+    for record in catalogue.records[first:]:
+        if not keep(record["external_id"]):
+            continue
+        if len(page) == limit:
+            has_next = True
+            break
+        page.append(record)
+    said: dict[str, Any] = {"has_next": has_next, "records": [shown(record) for record in page]}
+    if has_next:
+        said["next_starting_after"] = page[-1]["external_id"]
+    return said
+
+
+def _one_job(catalogue: Catalogue, rules: Rules, job_id: str, query: Query) -> dict[str, Any]:
+    if job_id not in catalogue.position:
+        raise Refusal(404, "Job not found.")
+    include = _checked_include(list(query.get("include", [])), _EXPORT_INCLUDES)
+    return _showing(rules, include, query)(catalogue.records[catalogue.position[job_id]])
+
+
+def _one_task(catalogue: Catalogue, task_id: str, query: Query) -> dict[str, Any]:
+    known = ("ai_impact", "hierarchy", "task_source", "enrichment_status")
+    include = _checked_include(list(query.get("include", [])), known)
+    task = catalogue.task_of.get(task_id)
+    if task is None:
+        raise Refusal(404, "Task not found.")
+    path = task.get("hierarchy")
+    extra = {
+        "ai_impact": task.get("ai_impact"),
+        "hierarchy": dict(zip(_TREE_KEYS, path, strict=True)) if path else None,
+        "task_source": "vocabulary" if path else "custom",
+        "enrichment_status": "complete" if task.get("ai_impact") else "pending",
+    }
+    return {"task_id": task_id, "task": task["task"], **{name: extra[name] for name in known if name in include}}
+
+
+def _listing(catalogue: Catalogue, name: str, query: Query) -> dict[str, Any]:
+    limit, offset = (_whole(query, *bounds) for bounds in (("limit", 100, 1, 200), ("offset", 0, 0, 10**9)))
+    if name == "jobs":
+        rows = [
+            {
+                "external_id": str(job["job_id"]),
+                "job_name": job.get("job_name"),
+                "job_family_id": job.get("job_family_id"),
+                "active": str(job.get("job_inactive", "0")) != "1",
+                "last_updated": job.get("last_updated"),
+            }
+            for job in catalogue.jobs
+        ]
+    else:
+        rows = [
+            {
+                "external_id": str(family["job_family_id"]),
+                "job_family_name": family.get("job_family_name"),
+                "job_family_group": family.get("job_family_group_name"),
+                "active": str(family.get("job_family_inactive", "0")) != "1",
+                "last_updated": None,
+            }
+            for family in catalogue.families
+        ]
+    return {"count": len(rows), "results": rows[offset : offset + limit]}
+
+
+def _whole(query: Query, name: str, default: int, low: int, high: int) -> int:
+    try:
+        value = int(query.get(name, [str(default)])[-1])
+    except ValueError:
+        raise Refusal(400, f"{name} must be an integer.") from None
+    if not low <= value <= high:
+        raise Refusal(400, f"{name} must lie between {low} and {high}.")
+    return value
+
+
+def _checked_include(include: Any, known: tuple[str, ...]) -> set[str]:
+    if not isinstance(include, list):
+        raise Refusal(400, "include must be a list.")
+    for name in include:
+        if name not in known:
+            raise Refusal(400, f"include: {name!r} is not one of {', '.join(known)}.")
+    return set(include)
+
+
+def _filters(catalogue: Catalogue, filters: Any) -> Any:
+    """Turn the filter objects into one question asked of each job id; all of them must hold."""
+    if not isinstance(filters, list) or not all(isinstance(entry, dict) for entry in filters):
+        raise Refusal(400, "filters must be a list of objects.")
+    tests = [_filter(catalogue, entry) for entry in filters]
+    return lambda job_id: all(test(catalogue.job_of.get(job_id, {})) for test in tests)
+
+
+def _filter(catalogue: Catalogue, entry: dict[str, Any]) -> Any:
+    keys = entry.keys() - {"filter"}
+    if entry.get("filter") == "job_family_id_is_in_list" and keys == {"job_family_ids"}:
+        ids = entry["job_family_ids"]
+        if not isinstance(ids, list) or not ids:
+            raise Refusal(400, "job_family_ids must be a list with at least one id.")
+        return lambda job: job.get("job_family_id") in ids
+    if entry.get("filter") == "last_updated" and keys == {"value", "operator"}:
+        compare = _COMPARE.get(entry["operator"])
+        if compare is None:
+            raise Refusal(400, f"operator must be one of {', '.join(_COMPARE)}.")
+        value = _instant(entry["value"])
+        return lambda job: bool(job.get("last_updated")) and compare(_instant(job["last_updated"]), value)
+    raise Refusal(400, f"Unknown filter {entry.get('filter')!r} with {', '.join(sorted(keys)) or 'no value'}.")
+
+
+def _instant(text: Any) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise Refusal(400, "last_updated: value must be a date or a timestamp.") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)
+
+
+def _showing(rules: Rules, include: set[str], query: Query) -> Any:
+    """Give the function that turns a stored record into what the request asked to see."""
+    form = query.get("response_format", ["list"])[-1]
+    if form not in {"list", "hierarchy"}:
+        raise Refusal(400, "response_format must be list or hierarchy.")
+    vendor = query.get("external_vendor", ["techwolf"])[-1]
+    if vendor not in _VENDORS or vendor not in rules.vendors or (rules.older and "external_vendor" in query):
+        raise Refusal(400, f"external_vendor {vendor!r} is not activated on this tenant.")
+    fields = {"task_id", "task", "validation_state"} | (include - {"rejected_tasks"})
+    if rules.generous:
+        fields.add("weekly_hours")
+
+    def task(stored: dict[str, Any]) -> dict[str, Any]:
+        said = {name: value for name, value in stored.items() if name in fields}
+        if vendor != "techwolf" and "linked_skills" in said:
+            said["linked_skills"] = [{**s, "skill": f"{s['skill']} ({vendor})"} for s in said["linked_skills"]]
+        return said
+
+    def record(stored: dict[str, Any]) -> dict[str, Any]:
+        tasks = [t for t in stored["tasks"] if "rejected_tasks" in include or t["validation_state"] != "rejected"]
+        others = {name: value for name, value in stored.items() if name != "tasks"}  # fields of a later version
+        if form == "list":
+            return {**others, "tasks": [task(t) for t in tasks]}
+        placed = [(tuple(t.get("hierarchy") or (None,) * 4), task(t)) for t in tasks]
+        if rules.hierarchy_shape == "nodes":
+            return {**others, "tree": _nodes(placed, 0)}
+        return {**others, "hierarchy": _groups(placed, 0)}
+
+    return record
+
+
+_Placed = list[tuple[tuple[str | None, ...], dict[str, Any]]]
+
+
+def _split(placed: _Placed, depth: int) -> dict[str | None, _Placed]:
+    groups: dict[str | None, _Placed] = defaultdict(list)
+    for path, task in placed:
+        groups[path[depth]].append((path, task))
+    return groups
+
+
+def _groups(placed: _Placed, depth: int) -> list[dict[str, Any]]:
+    if depth == len(_TREE_KEYS) - 1:
+        return [
+            {"canonical_task": label, "tasks": [task for _, task in group]}
+            for label, group in _split(placed, depth).items()
+        ]
+    below = f"{_TREE_KEYS[depth + 1]}s"
+    return [
+        {_TREE_KEYS[depth]: label, below: _groups(group, depth + 1)} for label, group in _split(placed, depth).items()
+    ]
+
+
+def _nodes(placed: _Placed, depth: int) -> list[dict[str, Any]]:
+    last = depth == len(_TREE_KEYS) - 1
+    return [
+        {
+            "name": label,
+            "level": _TREE_KEYS[depth] if label is not None else None,
+            "children": [] if last else _nodes(group, depth + 1),
+            "tasks": [task for _, task in group] if last else [],
+        }
+        for label, group in _split(placed, depth).items()
+    ]

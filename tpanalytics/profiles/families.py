@@ -1,0 +1,273 @@
+"""Where a job's name and family come from: the export itself does not say (contract section 5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import narwhals as nw
+import polars as pl
+
+from tpanalytics import schema
+from tpanalytics.api.export import ExportRequest, export_pages, list_all
+from tpanalytics.api.wire import decode_page
+from tpanalytics.errors import ApiError, ConfigError, SchemaError
+from tpanalytics.schema import TaskProfiles, require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.api.session import Client
+
+__all__ = ["assign_families", "assign_mapping", "family_filters", "family_lists"]
+
+
+def assign_families(
+    profiles: TaskProfiles, jobs: str | Path | Any, families: str | Path | Any | None = None
+) -> TaskProfiles:
+    """Join names and families from mapping tables to the jobs, and families to their tasks.
+
+    A job that `jobs` does not list keeps its row, with null name and family; a job without a family there gets a null
+    family, printed ``(no family)``. Both are counted in ``manifest["families"]``. Ids are compared as text.
+
+    Parameters
+    ----------
+    profiles
+        From `load_task_profiles`, `read_records` or `read_profiles`.
+    jobs
+        CSV file or Polars frame, one row per job. Reads ``job_id`` and ``job_family_id``, and where present
+        ``job_name``, ``job_inactive`` (``1`` is inactive, anything else active), ``headcount`` (full-time
+        equivalents) and ``contract_hours`` (hours per week).
+    families
+        CSV file or Polars frame, one row per family. Reads ``job_family_id`` and ``job_family_name``, and where
+        present ``job_family_group_name``. None shows the ids.
+
+    Returns
+    -------
+    TaskProfiles
+        With ``job_name``, ``job_family_id``, ``job_family``, ``job_family_group`` filled in ``jobs``, ``job_family``
+        in ``tasks``, and the columns ``headcount``, ``contract_hours``, ``active`` where `jobs` has them. Two
+        families of one name are told apart by their ids.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, an id stands twice, a family does not exist, or a number is none; says which.
+    ConfigError
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from tpanalytics import load_sample
+    >>> mapping = pl.DataFrame({"job_id": ["job-0001"], "job_family_id": ["fam-a"]})
+    >>> assigned = assign_families(load_sample(), mapping)
+    >>> assigned.jobs["job_family"].value_counts(sort=True).rows()
+    [(None, 239), ('fam-a', 1)]
+    """
+    job_table, job_source = _read(jobs, "jobs")
+    family_table, family_source = (None, "") if families is None else _read(families, "families")
+    _check_unique(job_table, "job_id", job_source, "job_id", "job_family_id")
+    if family_table is not None:
+        _check_unique(family_table, "job_family_id", family_source, "job_family_id", "job_family_name")
+        known = family_table.get_column("job_family_id")
+        lost = job_table.filter(pl.col("job_family_id").is_not_null() & ~pl.col("job_family_id").is_in(known.implode()))
+        if lost.height:
+            counts = lost.group_by("job_family_id").len().sort("job_family_id").rows()
+            listed = ", ".join(f"{family!r} ({n} jobs)" for family, n in counts[:5])
+            more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
+            raise SchemaError(
+                f"{job_source} names families that {family_source} does not have: {listed}{more}. "
+                f"Add them to {family_source}, or leave job_family_id empty."
+            )
+    return assign_mapping(profiles, job_table, family_table, source=job_source)
+
+
+def assign_mapping(
+    profiles: TaskProfiles, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
+) -> TaskProfiles:
+    """Join checked mapping tables; a family they do not name is shown by its id."""
+    mapping = jobs.with_columns(_text("job_family_id"))
+    if families is not None:
+        names = families.select(
+            "job_family_id",
+            pl.when(pl.col("job_family_name").is_duplicated())
+            .then(pl.format("{} ({})", "job_family_name", "job_family_id"))
+            .otherwise("job_family_name")
+            .alias("job_family"),
+            _optional(families, "job_family_group_name").alias("job_family_group"),
+        )
+        mapping = mapping.join(names, on="job_family_id", how="left", maintain_order="left")
+    else:
+        mapping = mapping.with_columns(job_family=None, job_family_group=None)
+    columns = {
+        "job_name": _optional(jobs, "job_name"),
+        "job_family_id": pl.col("job_family_id"),
+        "job_family": pl.coalesce("job_family", "job_family_id"),
+        "job_family_group": pl.col("job_family_group"),
+    }
+    for name in ("headcount", "contract_hours"):
+        if name in jobs.columns:
+            columns[name] = _number(jobs, name, source)
+    if "job_inactive" in jobs.columns:
+        columns["active"] = pl.col("job_inactive").cast(pl.String).str.strip_chars().ne_missing("1")
+    mapping = mapping.select("job_id", **columns).with_columns(listed=True)
+
+    kept = [name for name in ("job_id", "n_tasks", *schema.OPTIONAL_JOBS) if name in profiles.jobs.columns]
+    kept = [name for name in kept if name not in columns]
+    wide = profiles.jobs.lazy().collect().select(kept).join(mapping, on="job_id", how="left", maintain_order="left")
+    order = [name for name in (*schema.JOBS, *schema.OPTIONAL_JOBS) if name in wide.columns]
+    dtypes = {**schema.JOBS, **schema.OPTIONAL_JOBS}
+    assigned = wide.select(pl.col(name).cast(dtypes[name]) for name in order)
+    tasks = (
+        profiles.tasks.lazy()
+        .drop("job_family")
+        .join(assigned.lazy().select("job_id", "job_family"), on="job_id", how="left", maintain_order="left")
+        .select(list(schema.TASKS))
+        .collect()
+    )
+    counts = {
+        "source": source,
+        "jobs_listed": int(wide.get_column("listed").count()),
+        "jobs_not_listed": int(wide.get_column("listed").null_count()),
+        "jobs_without_family": int(assigned.get_column("job_family").null_count()),
+        "listed_but_not_exported": mapping.join(assigned, on="job_id", how="anti").height,
+    }
+    return replace(profiles, jobs=assigned, tasks=tasks, manifest={**profiles.manifest, "families": counts})
+
+
+def family_filters(client: Client, request: ExportRequest, family_ids: Sequence[str]) -> pl.DataFrame:
+    """Find each family's jobs by one filtered export per family id: documented calls only."""
+    found: dict[str, str] = {}
+    for family_id in family_ids:
+        one_family = {"filter": "job_family_id_is_in_list", "job_family_ids": [str(family_id)]}
+        narrow = ExportRequest((), (*request.filters, one_family), "list", None, request.limit)
+        for page in export_pages(client, narrow):
+            batch = decode_page(page.envelope, page.body, where=f"family {family_id}, page {page.number}")
+            for job_id in batch.jobs["job_id"]:
+                found.setdefault(job_id, str(family_id))
+    return pl.DataFrame(
+        {"job_id": list(found), "job_family_id": list(found.values())},
+        schema={"job_id": pl.String, "job_family_id": pl.String},
+    )
+
+
+class _Job(msgspec.Struct):
+    external_id: str | int
+    job_name: str | None = None
+    job_family_id: str | int | None = None
+    active: bool | None = True
+
+
+class _Family(msgspec.Struct):
+    external_id: str | int
+    job_family_name: str | None = None
+    job_family_group: str | None = None
+
+
+def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read jobs and families from the service's lists, which are assumed calls.
+
+    Raises
+    ------
+    ApiError
+        If the tenant does not have them.
+    """
+    paths = ("/job_architecture/jobs", "/job_architecture/job_families")
+    listed = [list_all(client, path) for path in paths]
+    for path, rows in zip(paths, listed, strict=True):
+        if rows is None:
+            raise ApiError(
+                f"GET {path}: not available on this tenant. Use assign_families with mapping files, or pass the "
+                "ids of the job families.",
+                status=404,
+                path=path,
+            )
+    try:
+        jobs = msgspec.convert(listed[0], list[_Job])
+        families = msgspec.convert(listed[1], list[_Family])
+    except msgspec.ValidationError as error:
+        raise ApiError(f"GET {' or '.join(paths)}: an entry is not of the assumed form: {error}.", status=200) from None
+    job_table = pl.DataFrame(
+        {
+            "job_id": [str(job.external_id) for job in jobs],
+            "job_name": [job.job_name for job in jobs],
+            "job_family_id": [None if job.job_family_id is None else str(job.job_family_id) for job in jobs],
+            "job_inactive": ["1" if job.active is False else "0" for job in jobs],
+        },
+        schema=dict.fromkeys(("job_id", "job_name", "job_family_id", "job_inactive"), pl.String),
+    )
+    family_table = pl.DataFrame(
+        {
+            "job_family_id": [str(family.external_id) for family in families],
+            "job_family_name": [family.job_family_name or str(family.external_id) for family in families],
+            "job_family_group_name": [family.job_family_group for family in families],
+        },
+        schema=dict.fromkeys(("job_family_id", "job_family_name", "job_family_group_name"), pl.String),
+    )
+    # Live lists may repeat an entry across their pages; the first counts, as in the export.
+    return job_table.unique("job_id", keep="first"), family_table.unique("job_family_id", keep="first")
+
+
+def _read(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
+    """Read a mapping table with every column as text, so that ids keep their leading zeros."""
+    if not isinstance(table, (str, Path)):
+        try:
+            frame = nw.from_native(table).lazy().collect(backend="polars").to_native()
+        except TypeError:
+            raise SchemaError(
+                f"{what} must be a path or a data frame, not {type(table).__name__}."
+            ) from None
+        ids = [name for name in ("job_id", "job_family_id") if name in frame.columns]
+        return frame.with_columns(_text(name) for name in ids), f"the {what} table"
+    path = Path(table)
+    try:
+        head = path.open("rb").readline().decode("utf-8-sig", "replace")
+        separator = max(",;\t", key=head.count)
+        frame = pl.read_csv(path, infer_schema=False, separator=separator)
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be read: {error.strerror}.") from None
+    except pl.exceptions.PolarsError as error:
+        raise SchemaError(f"{path.name} is no CSV file that can be read: {str(error).splitlines()[0]}") from None
+    return frame.with_columns(_text(name) for name in frame.columns), path.name
+
+
+def _text(name: str) -> pl.Expr:
+    """Trim a text column; an empty cell is null."""
+    text = pl.col(name).cast(pl.String).str.strip_chars()
+    return pl.when(text != "").then(text).alias(name)
+
+
+def _check_unique(table: pl.DataFrame, key: str, source: str, *columns: str) -> None:
+    require(table, *columns, name=source)
+    empty = table.get_column(key).null_count()
+    if empty:
+        raise SchemaError(f"{source}: {key} is empty in {empty} row(s); every row needs one.")
+    twice = table.filter(pl.col(key).is_duplicated()).get_column(key).unique(maintain_order=True).to_list()
+    if twice:
+        rows = [i + 2 for i, value in enumerate(table.get_column(key)) if value == twice[0]][:3]
+        others = f", and {len(twice) - 1} more" if len(twice) > 1 else ""
+        raise SchemaError(
+            f"{source}: {key} must be unique, but {twice[0]!r} stands in lines {', '.join(map(str, rows))}{others}. "
+            "Remove the rows that are not meant."
+        )
+
+
+def _optional(table: pl.DataFrame, name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.String) if name in table.columns else pl.lit(None, dtype=pl.String)
+
+
+def _number(table: pl.DataFrame, name: str, source: str) -> pl.Expr:
+    numbers = table.get_column(name).cast(pl.Float64, strict=False)
+    bad = table.filter(
+        (numbers.is_null() & table.get_column(name).is_not_null()) | (numbers < 0) | ~numbers.is_finite()
+    )
+    if bad.height:
+        job, found = bad.select("job_id", name).row(0)
+        raise SchemaError(
+            f"{source}: {name} of job {job!r} is {found!r}, not a number of at least 0 ({bad.height} such rows). "
+            "Write numbers with a decimal point, and leave the cell empty where it is not known."
+        )
+    return pl.lit(numbers).alias(name)

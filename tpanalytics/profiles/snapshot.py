@@ -1,0 +1,163 @@
+"""A folder of Parquet files and a manifest, written so that a crash leaves the old state or the new one.
+
+The manifest names its parts and their hashes, and it is replaced last: a part that no manifest names does not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from tpanalytics._files import whole_file
+from tpanalytics.errors import SnapshotError
+from tpanalytics.schema import JOBS, REJECTS, TASKS, TaskProfiles, require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["check_target", "read_profiles", "write_profiles"]
+
+_MANIFEST = "manifest.json"
+_SCHEMA_VERSION = 1
+_TABLES = ("jobs", "tasks", "rejects")
+
+
+def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
+    """Write task profiles to a folder: three Parquet files and a manifest.
+
+    Nulls stay null. A snapshot that is there already is replaced once the new one is complete on disk.
+
+    Parameters
+    ----------
+    profiles
+        With Polars frames, eager or lazy.
+    folder
+        A new or empty folder, or an earlier snapshot.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    SnapshotError
+        If the folder holds something else, or cannot be written; nothing was changed then.
+    SchemaError
+        If a table lacks a column.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> sample = load_sample()
+    >>> read_profiles(write_profiles(sample, "snapshot")).tasks.equals(sample.tasks)
+    True
+    """
+    folder = Path(folder)
+    check_target(folder)
+    require(profiles.jobs, *JOBS, name="jobs")
+    require(profiles.tasks, *TASKS, name="tasks")
+    before = _manifest(folder) if (folder / _MANIFEST).exists() else {}
+    parts: dict[str, dict[str, Any]] = {}
+    try:
+        for table in _TABLES:
+            parts[table] = _write_part(folder, table, getattr(profiles, table))
+        manifest = {**profiles.manifest, "schema": _SCHEMA_VERSION, "parts": parts}
+        with whole_file(folder / _MANIFEST) as draft:
+            draft.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        _remove(folder, parts)
+        raise SnapshotError(
+            f"{folder}: the snapshot could not be written ({error.strerror or error}). What was there is unchanged."
+        ) from None
+    _remove(folder, before.get("parts", {}))
+    return folder
+
+
+def read_profiles(folder: str | Path) -> TaskProfiles:
+    """Read task profiles from a folder that `write_profiles` wrote; no network from here on.
+
+    Parameters
+    ----------
+    folder
+        The snapshot.
+
+    Raises
+    ------
+    SnapshotError
+        If the folder is no snapshot, or a part is missing or damaged.
+    """
+    folder = Path(folder)
+    manifest = _manifest(folder)
+    frames = {table: _read_part(folder, table, manifest["parts"][table]) for table in _TABLES}
+    rest = {key: value for key, value in manifest.items() if key not in {"parts", "schema"}}
+    return TaskProfiles(jobs=frames["jobs"], tasks=frames["tasks"], manifest=rest, rejects=frames["rejects"])
+
+
+def check_target(folder: Path) -> None:
+    """Refuse a folder that holds something else than a snapshot, before any work is done.
+
+    Raises
+    ------
+    SnapshotError
+        If it does, or if it is a file.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MANIFEST).exists():
+        raise SnapshotError(f"{folder} holds files but no {_MANIFEST}: it is no snapshot. Choose an empty folder.")
+    if folder.exists() and not folder.is_dir():
+        raise SnapshotError(f"{folder} is a file; a snapshot needs a folder.")
+
+
+def _write_part(folder: Path, table: str, frame: Any) -> dict[str, Any]:
+    eager = frame.lazy().collect()
+    path = folder / f"{table}-{secrets.token_hex(4)}.parquet"
+    with whole_file(path) as draft:
+        eager.write_parquet(draft)
+    return {"file": path.name, "rows": eager.height, "sha256": _digest(path)}
+
+
+def _remove(folder: Path, parts: Mapping[str, Mapping[str, Any]]) -> None:
+    for part in parts.values():
+        (folder / Path(part["file"]).name).unlink(missing_ok=True)
+
+
+def _read_part(folder: Path, table: str, part: Mapping[str, Any]) -> pl.DataFrame:
+    path = folder / Path(part["file"]).name
+    if not path.is_file():
+        raise SnapshotError(f"{folder}: the part {path.name} is missing. Restore it, or export again.")
+    if _digest(path) != part["sha256"]:
+        raise SnapshotError(f"{folder}: the part {path.name} is damaged (its hash differs). Export again.")
+    frame = pl.read_parquet(path)
+    if frame.height != part["rows"]:
+        raise SnapshotError(f"{folder}: {path.name} holds {frame.height} rows, not {part['rows']}.")
+    require(frame, *{"jobs": JOBS, "tasks": TASKS, "rejects": REJECTS}[table], name=path.name)
+    return frame
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / _MANIFEST
+    if not path.is_file():
+        raise SnapshotError(f"{folder} is no snapshot: it has no {_MANIFEST}.")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version, parts = manifest["schema"], manifest["parts"]
+        well_formed = all({"file", "rows", "sha256"} <= parts[table].keys() for table in _TABLES)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        well_formed, version = False, None
+    if not well_formed:
+        raise SnapshotError(f"{path} is damaged or was not written by tpanalytics. Export again.")
+    if version != _SCHEMA_VERSION:
+        raise SnapshotError(
+            f"{folder} was written with schema {version}, this version reads {_SCHEMA_VERSION}. Update tpanalytics."
+        )
+    return dict(manifest)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
