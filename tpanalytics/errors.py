@@ -134,9 +134,7 @@ class RecordError(TpAnalyticsError, ValueError):
         The offending value as JSON, cut short, without any free text of the record.
     """
 
-    def __init__(
-        self, *, where: str, job_id: str | None, path: str, reason: str, found: str | None = None
-    ) -> None:
+    def __init__(self, *, where: str, job_id: str | None, path: str, reason: str, found: str | None = None) -> None:
         job = f"job '{job_id}'" if job_id is not None else "a record without a readable external_id"
         seen = f"; found {found}" if found is not None else ""
         super().__init__(

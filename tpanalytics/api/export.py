@@ -41,9 +41,7 @@ class ExportRequest:
         if self.response_format not in get_args(ResponseFormat):
             raise ConfigError(f"response_format={self.response_format!r}: choose 'list' or 'hierarchy'.")
         if self.external_vendor is not None and self.external_vendor not in get_args(Vendor):
-            raise ConfigError(
-                f"external_vendor={self.external_vendor!r}: choose from {', '.join(get_args(Vendor))}."
-            )
+            raise ConfigError(f"external_vendor={self.external_vendor!r}: choose from {', '.join(get_args(Vendor))}.")
         if isinstance(self.limit, bool) or not isinstance(self.limit, int) or not 1 <= self.limit <= 100:
             raise ConfigError(f"limit={self.limit!r}: the service gives 1 to 100 jobs per page.")
         if not all(isinstance(entry, dict) for entry in self.filters):
@@ -174,8 +172,7 @@ def _explained(error: ApiError, request: ExportRequest, starting_after: str | No
     hint = f"Asked for include={list(request.include)}, filters={list(request.filters)}, limit={request.limit}"
     if starting_after is not None:
         hint += (
-            f", starting_after={starting_after!r}. If that job is gone, start again from the first page"
-            " (resume=False)"
+            f", starting_after={starting_after!r}. If that job is gone, start again from the first page (resume=False)"
         )
     else:
         hint += ". An older deployment may not know every include value"

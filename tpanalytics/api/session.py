@@ -282,9 +282,7 @@ class Client:
         for attempt in range(self._retry.tries):
             response, broken, final = None, "", attempt + 1 == self._retry.tries
             try:
-                response = self._http.request(
-                    method, url, timeout=_TIMEOUT_SECONDS, allow_redirects=False, **kwargs
-                )
+                response = self._http.request(method, url, timeout=_TIMEOUT_SECONDS, allow_redirects=False, **kwargs)
             except requests.RequestException as error:
                 broken = _in_words(error)
                 final = final or not isinstance(error, _TRANSIENT) or isinstance(error, requests.exceptions.SSLError)
@@ -440,7 +438,10 @@ def _error_text(response: requests.Response) -> tuple[str | None, str | None]:
     first = said[0] if isinstance(said, list) and said else said
     if not isinstance(first, dict):
         return None, None
-    title, description = first.get("title", first.get("error")), first.get("description", first.get("error_description"))
+    title, description = (
+        first.get("title", first.get("error")),
+        first.get("description", first.get("error_description")),
+    )
     return (str(title) if title else None, str(description) if description else None)
 
 

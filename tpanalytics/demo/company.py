@@ -197,9 +197,7 @@ def _profile(
     return [_task(job_id, family, task, scale, later=later) for task in chosen]
 
 
-def _chosen(
-    catalogue: dict[str, Any], job_id: str, job: dict[str, Any], family: str | None
-) -> list[dict[str, Any]]:
+def _chosen(catalogue: dict[str, Any], job_id: str, job: dict[str, Any], family: str | None) -> list[dict[str, Any]]:
     """Choose a job's tasks: most of its own clusters, some common work, now and then a neighbour's."""
     index = catalogue["index"]
     chosen = [
@@ -225,7 +223,9 @@ def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *
         hours = max(0.25, round(4 * hours * (0.6 + 0.7 * _chance(*key, "how far"))) / 4)
     if _chance(*key, "dormant") < 0.004:
         hours = 0.0
-    gap = _GAPS.get(family or "", 1.0) * (0.32 if state == "suggested" else 0.05)
+    gap = _GAPS.get(family or "", 1.0) * (0.4 if state == "suggested" else 0.06)
+    if _chance(job_id, "filled in with care") < 0.3:
+        gap = 0.0
     if later:
         gap *= 0.55  # hours were filled in since
     level = _level(key, task, later=later)

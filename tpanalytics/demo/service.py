@@ -96,9 +96,7 @@ class Catalogue:
         self.task_of = {task["task_id"]: task for record in self.records for task in record["tasks"]}
 
 
-def answer(
-    catalogue: Catalogue, rules: Rules, method: str, path: str, query: Query, body: Any
-) -> Answer:
+def answer(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Query, body: Any) -> Answer:
     """Answer a signed request.
 
     Parameters
@@ -197,7 +195,11 @@ def _one_task(catalogue: Catalogue, task_id: str, query: Query) -> dict[str, Any
         "task_source": "vocabulary" if path else "custom",
         "enrichment_status": "complete" if task.get("ai_impact") else "pending",
     }
-    return {"task_id": task_id, "task": task["task"], **{name: extra[name] for name in known if name in include}}
+    return {
+        "task_id": task_id,
+        "task": task["task"],
+        **{name: extra[name] for name in known if name in include},
+    }
 
 
 def _listing(catalogue: Catalogue, name: str, query: Query) -> dict[str, Any]:

@@ -47,8 +47,6 @@ class Reply:
     delay_seconds: float = 0.0
 
 
-
-
 class Tenant:
     """A tenant on a loopback socket; use it as a context manager.
 

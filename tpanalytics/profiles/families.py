@@ -217,9 +217,7 @@ def _read(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
         try:
             frame = nw.from_native(table).lazy().collect(backend="polars").to_native()
         except TypeError:
-            raise SchemaError(
-                f"{what} must be a path or a data frame, not {type(table).__name__}."
-            ) from None
+            raise SchemaError(f"{what} must be a path or a data frame, not {type(table).__name__}.") from None
         ids = [name for name in ("job_id", "job_family_id") if name in frame.columns]
         return frame.with_columns(_text(name) for name in ids), f"the {what} table"
     path = Path(table)

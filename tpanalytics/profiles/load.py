@@ -227,9 +227,7 @@ def profiles_of(
     envelope = Envelope(has_next=False, records=records)
     body = b'{"records":[%s]}' % b",".join(bytes(record) for record in records)
     tables = _Tables()
-    tables.add(
-        decode_page(envelope, body, where=where, response_format=response_format, on_bad_record=on_bad_record)
-    )
+    tables.add(decode_page(envelope, body, where=where, response_format=response_format, on_bad_record=on_bad_record))
     return tables.profiles({"source": source})
 
 
@@ -329,7 +327,10 @@ def _bar(client: Client, *, show: bool) -> Iterator[Callable[[_Tables], None]]:
 
     notebook = "ipykernel" in sys.modules
     bar = tqdm(
-        desc="Task profiles", unit=" pages", leave=False, disable=(False if notebook else None) if show else True
+        desc="Task profiles",
+        unit=" pages",
+        leave=False,
+        disable=(False if notebook else None) if show else True,
     )
 
     def advance(tables: _Tables) -> None:

@@ -1,0 +1,279 @@
+"""AI mix per job family: one bar per family, its segments the levels, H1 on the baseline (C1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import polars as pl
+
+from tpanalytics.charts import theme
+from tpanalytics.charts.words import hours, listed, percent, plural
+from tpanalytics.measures import coverage_by_family, impact_by_family
+from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.measures.family import Weight
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["plot_impact_by_family"]
+
+_WIDTH, _ROW, _BAR = 540, 30, 20
+_UNIT = {
+    "tasks": "tasks",
+    "hours": "described weekly hours",
+    "headcount": "the weekly hours of all incumbents",
+}
+#: A segment narrower than this share of the bar has no room for its figure; the tooltip has it.
+_ROOM = 0.048
+#: Distance of the hatching's strokes, as a share of the bar.
+_HATCH = 0.012
+#: How near to the segment's edge a stroke may come.
+_EDGE = 0.004
+
+
+def plot_impact_by_family(
+    profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES
+) -> alt.LayerChart:
+    """Draw how each job family's work splits over AI impact levels.
+
+    Families come in order of their H1 share. Work without a level is a hatched segment at the end; a family nothing
+    of which can be weighed keeps its row and says so. The chart holds a row per family and level, nothing of any
+    single task or job.
+
+    Parameters
+    ----------
+    profiles
+        As for `impact_by_family`.
+    weight
+        What the bars add up: ``"tasks"``, ``"hours"`` (per week), or ``"headcount"`` (hours times full-time
+        equivalents).
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    alt.LayerChart
+        Restyle it as any Altair chart; write it with `save`.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, or `weight` is none of its values.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> chart = plot_impact_by_family(load_sample(), weight="tasks")
+    >>> chart.to_dict()["title"]["text"]
+    'Finance has the largest highly automatable share: 47\xa0% of tasks'
+    """
+    impact = impact_by_family(profiles, weight=weight, states=states)
+    coverage = coverage_by_family(profiles, states=states)
+    if impact.height == 0:
+        return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
+    levels = level_order(level for level in impact.get_column("level") if level is not None)
+    families = _families(impact, coverage, weight)
+    order = families.get_column("job_family").to_list()
+    segments = _segments(impact)
+    return theme.finish(
+        [
+            *_bars(segments, order, levels),
+            *_beside(families, order, weight),
+            theme.footer(_policy(coverage, weight)),
+        ],
+        title=_finding(families, weight),
+        subtitle=[
+            f"Share of {_UNIT[weight]} by AI impact level · {theme.population(order)}, "
+            f"{plural(coverage.get_column('jobs').sum(), 'job')}, {plural(coverage.get_column('tasks').sum(), 'task')}"
+        ],
+        description=_description(families, levels, coverage, weight),
+        width=_WIDTH,
+        rows=len(order),
+        row_height=_ROW,
+    )
+
+
+def _families(impact: pl.DataFrame, coverage: pl.DataFrame, weight: Weight) -> pl.DataFrame:
+    """Give a row per family, highest H1 share first: the figures that stand beside its bar, or why it has none."""
+    amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours"}[weight]
+    h1 = pl.col("level") == "H1"
+    known = pl.col("coverage") if weight != "tasks" else pl.col("level_coverage")
+    return (
+        impact.group_by("job_family")
+        .agg(
+            h1=pl.col("share").filter(h1).first(),
+            weighed=pl.col("share").is_not_null().any(),
+            amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
+            coverage=pl.col("coverage").first(),
+        )
+        .join(coverage.select("job_family", "tasks", "level_coverage", "grade"), on="job_family")
+        .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
+        .with_columns(
+            total=pl.col("amount").map_elements(_amount(weight), return_dtype=pl.String, skip_nulls=False),
+            known=known.map_elements(percent, return_dtype=pl.String, skip_nulls=False),
+            missing=pl.when(pl.col("tasks") == 0)
+            .then(pl.lit("no task described"))
+            .when(~pl.col("weighed"))
+            .then(pl.format("{} tasks, hours of none known", "tasks")),
+        )
+    )
+
+
+def _segments(impact: pl.DataFrame) -> pl.DataFrame:
+    """Place each level of a family behind the one before it."""
+    end = pl.col("share").cum_sum().over("job_family")
+    return (
+        impact.filter(pl.col("share") > 0)
+        .with_columns(start=end - pl.col("share"), end=end)
+        .with_columns(
+            middle=(pl.col("start") + pl.col("end")) / 2,
+            figure=pl.when(pl.col("share") >= _ROOM)
+            .then(pl.col("share").map_elements(percent, return_dtype=pl.String))
+            .otherwise(pl.lit("")),
+            dark=pl.col("level").is_in(["H1", "H2"]),
+        )
+    )
+
+
+def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[alt.Chart]:
+    y = theme.family_axis(order)
+    x = alt.X("start:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
+    drawn = ["job_family", "level", "start", "end", "share", "tasks", "tasks_with_hours", "hours"]
+    bars = (
+        alt.Chart(segments.select(drawn))
+        .mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR)
+        .encode(
+            x=x,
+            x2="end:Q",
+            y=y,
+            color=alt.Color("level:N", scale=theme.level_scale(levels), legend=theme.level_legend(levels)),
+            tooltip=[
+                alt.Tooltip("job_family:N", title="Job family"),
+                alt.Tooltip("level:N", title="AI impact level"),
+                alt.Tooltip("share:Q", title="Share", format=".1%"),
+                alt.Tooltip("hours:Q", title="Hours a week", format=",.1f"),
+                alt.Tooltip("tasks:Q", title="Tasks", format=","),
+                alt.Tooltip("tasks_with_hours:Q", title="Tasks with hours", format=","),
+            ],
+        )
+    )
+    hatching = (
+        alt.Chart(_strokes(segments))
+        .mark_point(shape="M-0.3,1L0.3,-1", size=_BAR**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1)
+        .encode(x="at:Q", y=y)
+    )
+    figures = alt.Chart(segments.select("job_family", "middle", "figure", "dark")).mark_text(fontSize=11).encode(
+        x="middle:Q",
+        y=y,
+        text="figure:N",
+        color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
+    )
+    return [bars, hatching, figures]
+
+
+def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
+    """Place the hatching's strokes in each unassessed segment, from its middle outwards, clear of its figure."""
+    places = [
+        {"job_family": family, "at": (start + end) / 2 + side * offset}
+        for family, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
+        .select("job_family", "start", "end", "figure")
+        .rows()
+        for side in (-1, 1)
+        for step in range(int(0.5 / _HATCH))
+        if (offset := (0.007 * len(figure) if figure else _HATCH / 2) + step * _HATCH) < (end - start) / 2 - _EDGE
+    ]
+    return pl.DataFrame(places, schema={"job_family": pl.String, "at": pl.Float64})
+
+
+def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[alt.Chart]:
+    """Print how much work a bar stands for, how much of it is known, and what is missing altogether."""
+    y = theme.family_axis(order)
+    of_what = "have a level" if weight == "tasks" else "have hours"
+    unit = {"tasks": "tasks", "hours": "a week", "headcount": ["a week, all", "incumbents"]}[weight]
+    rows = families.with_columns(pl.col("grade").fill_null("–"))
+    columns = [
+        ("total", unit, _WIDTH + 72, False),
+        ("known", ["of tasks", of_what], _WIDTH + 142, True),
+        ("grade", "grade", _WIDTH + 190, True),
+    ]
+    marks = [
+        mark
+        for field, header, x, muted in columns
+        for mark in theme.column(rows.select("job_family", field), y, field, header, x, muted=muted)
+    ]
+    missing = families.filter(pl.col("missing").is_not_null()).select("job_family", "missing")
+    if missing.height:
+        marks.append(
+            alt.Chart(missing)
+            .mark_text(align="left", fontSize=11, fontStyle="italic", color=theme.MUTED)
+            .encode(x=alt.value(4), y=y, text="missing:N")
+        )
+    return marks
+
+
+def _amount(weight: Weight) -> object:
+    return (lambda n: "–" if n is None else f"{n:,.0f}") if weight == "tasks" else hours
+
+
+def _finding(families: pl.DataFrame, weight: Weight) -> str:
+    """Say what the chart shows; a family of which too little is known is never the headline."""
+    safe = families.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
+    if safe.height == 0:
+        return "Too little is known to compare the AI impact of job families"
+    family, share = safe.select("job_family", "h1").row(0)
+    if not share:
+        return "No task is rated H1, highly automatable"
+    unit = _UNIT[weight]
+    if families.height == 1:
+        return f"{family}: {percent(share)} of {unit} are highly automatable"
+    return f"{family} has the largest highly automatable share: {percent(share)} of {unit}"
+
+
+def _policy(coverage: pl.DataFrame, weight: Weight) -> list[str]:
+    tasks = coverage.get_column("tasks").sum()
+    if not tasks:
+        return ["No job has a task that counts."]
+
+    def overall(column: str) -> str:
+        return percent((coverage.get_column(column) * coverage.get_column("tasks")).sum() / tasks)
+
+    without = plural(coverage.get_column("jobs_without_tasks").sum(), "job")
+    lines = [
+        f"{overall('hours_coverage')} of tasks have hours, {overall('level_coverage')} a level, "
+        f"{overall('validated_share')} are validated, the others suggested; rejected ones do not count. "
+        f"{without} without any task.",
+        "Grade: share of tasks with hours and level, A from 90 %, B from 70 %, C below; a C is not to be quoted alone. "
+        "Levels are judgements.",
+    ]
+    if weight != "tasks":
+        lines.insert(1, "A task without hours is not a task of zero hours: it is missing from its bar.")
+    return lines
+
+
+def _description(families: pl.DataFrame, levels: list[str], coverage: pl.DataFrame, weight: Weight) -> str:
+    """Describe the chart in three tiers: how it is built, its extremes, its shape."""
+    known = families.filter(pl.col("weighed") & pl.col("h1").is_not_null())
+    said = (
+        f"Stacked bars of {_UNIT[weight]} by AI impact level ({', '.join(levels)}) for "
+        f"{theme.population(families.get_column('job_family').to_list())}, highest share of H1, highly automatable, first."
+    )
+    if known.height:
+        top, bottom = known.row(0, named=True), known.row(-1, named=True)
+        said += (
+            f" {top['job_family']} has the largest H1 share, {percent(top['h1'])}; "
+            f"{bottom['job_family']} the smallest, {percent(bottom['h1'])}."
+        )
+        said += " All H1 shares: " + listed(f"{f} {percent(h1)}" for f, h1 in known.select("job_family", "h1").rows())
+        said += "."
+    unknown = families.filter(~pl.col("weighed")).get_column("job_family").to_list()
+    if unknown:
+        said += f" Nothing can be shown for {listed(unknown)}."
+    return f"{said} {' '.join(_policy(coverage, weight)[:1])}"

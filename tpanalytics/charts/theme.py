@@ -1,0 +1,246 @@
+"""How every chart looks, and how it shows itself in a notebook.
+
+The look is set on each chart, never in Altair's global theme: other charts of the same notebook stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from tpanalytics.charts.words import plural
+from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+__all__ = [
+    "ACCENT",
+    "INK",
+    "LEVEL_COLOURS",
+    "LEVEL_WORDS",
+    "MUTED",
+    "OUTLINE",
+    "SHADE",
+    "Chart",
+    "column",
+    "empty_chart",
+    "family_axis",
+    "finish",
+    "note",
+]
+
+INK, MUTED, OUTLINE, SHADE = "#1B1B1F", "#5A5A60", "#3A3A40", "#DCE4E5"
+ACCENT = "#21787F"
+# Liberation Sans comes with the renderer and has Arial's widths: a chart measures the same everywhere.
+FONT = "Liberation Sans, Arial, sans-serif"
+_NOT_ASSESSED = "#FFFFFF"
+_UNKNOWN = "#BDBDC2"
+#: Lightness falls from H5 to H1, so the order survives greyscale; every segment has an outline and a label besides.
+LEVEL_COLOURS = {
+    "H1": "#200A45",
+    "H2": "#21787F",
+    "H3": "#F7E27E",
+    "H4": "#FCF3C9",
+    "H5": "#FFFCF0",
+    NOT_ASSESSED: _NOT_ASSESSED,
+}
+LEVEL_WORDS = {
+    "H1": "H1 highly automatable",
+    "H2": "H2 partly automatable",
+    "H3": "H3 human judgement",
+    "H4": "H4 human, AI helps",
+    "H5": "H5 human only",
+    NOT_ASSESSED: NOT_ASSESSED,
+}
+#: Width of a family name in the axis, in characters before it goes to the next line.
+_WRAP = 36
+_LINE = 12
+
+
+class Chart(alt.LayerChart):
+    """A layered chart that shows itself in a notebook as a picture, with its description as text.
+
+    The stock display fetches scripts from another host; this one needs neither script nor network, and it is still
+    there when the notebook is reopened, mailed or shown on a page.
+    """
+
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        import vl_convert
+
+        spec = self.to_dict()
+        png = vl_convert.vegalite_to_png(spec, scale=2)
+        width, height = (int.from_bytes(png[i : i + 4], "big") // 2 for i in (16, 20))  # from the PNG's header
+        text = spec.get("description", "chart")
+        return {"image/png": png, "text/plain": text}, {"image/png": {"width": width, "height": height}}
+
+
+def finish(
+    layers: Sequence[alt.Chart | alt.LayerChart],
+    *,
+    title: str,
+    subtitle: Sequence[str],
+    description: str,
+    width: int,
+    rows: int,
+    row_height: int,
+) -> Chart:
+    """Put layers together under one title, in the house's look.
+
+    Parameters
+    ----------
+    layers
+        Marks, first at the bottom.
+    title, subtitle
+        The finding, and what it is about.
+    description
+        Text for those who do not see the chart.
+    width, row_height
+        In pixels.
+    rows
+        Number of rows of the chart.
+    """
+    heading = alt.Title(textwrap.wrap(title, 104), subtitle=list(subtitle))
+    return (
+        Chart(layer=list(layers))
+        .properties(title=heading, description=description, width=width, height=max(rows, 1) * row_height)
+        .configure(font=FONT, background="#FFFFFF", padding={"left": 12, "right": 16, "top": 12, "bottom": 12})
+        .configure_view(stroke=None)
+        .configure_title(
+            anchor="start",
+            frame="bounds",
+            align="left",
+            fontSize=17,
+            fontWeight="bold",
+            color=INK,
+            subtitleFontSize=12,
+            subtitleColor=MUTED,
+            subtitleLineHeight=17,
+            subtitlePadding=6,
+            offset=18,
+        )
+        .configure_axis(
+            labelFontSize=11,
+            titleFontSize=11,
+            labelColor=INK,
+            titleColor=MUTED,
+            titleFontWeight="normal",
+            gridColor="#E9E9EC",
+            domain=False,
+            ticks=False,
+            labelPadding=6,
+        )
+        .configure_legend(
+            orient="top",
+            direction="horizontal",
+            title=None,
+            labelFontSize=11,
+            labelColor=INK,
+            labelLimit=260,
+            symbolStrokeWidth=1,
+            symbolSize=130,
+            symbolType="square",
+            columnPadding=14,
+            offset=34,
+        )
+    )
+
+
+def family_axis(order: Sequence[str]) -> alt.Y:
+    """Give the axis of families in the order asked for; a long name goes over several lines, and none is cut."""
+    wrapped = f"split(trim(replace(datum.label, /(.{{1,{_WRAP}}})( +|$)/g, '$1\\n')), '\\n')"
+    # Vega hangs further lines below the first; half of their height up again puts the name beside its row.
+    lift = {
+        "condition": [
+            {"test": f"length(datum.label) > {_WRAP * lines}", "value": -_LINE / 2 * lines} for lines in (2, 1)
+        ],
+        "value": 0,
+    }
+    axis = alt.Axis(
+        title=None,
+        labelExpr=wrapped,
+        labelLimit=400,
+        labelLineHeight=_LINE,
+        labelOffset=lift,
+        grid=False,
+    )
+    return alt.Y("job_family:N", sort=list(order), axis=axis, scale=alt.Scale(domain=list(order)))
+
+
+def percent_axis() -> alt.Axis:
+    """Give an axis of shares."""
+    return alt.Axis(title=None, tickCount=5, labelExpr="round(datum.value * 100) + '\u00a0%'")
+
+
+def column(
+    rows: pl.DataFrame, y: alt.Y, field: str, header: str | list[str], x: int, *, muted: bool = False
+) -> list[alt.Chart]:
+    """Print a field of each row right of the plot, its header above.
+
+    Parameters
+    ----------
+    rows, y
+        The rows and where they stand.
+    field
+        Text to print.
+    header
+        One line or several.
+    x
+        Right edge of the column in pixels.
+    muted
+        Print it as a remark.
+    """
+    body = alt.Chart(rows).mark_text(align="right", fontSize=11, color=MUTED if muted else INK)
+    lines = 1 if isinstance(header, str) else len(header)
+    return [
+        body.encode(x=alt.value(x), y=y, text=f"{field}:N"),
+        note(header, x=x, y=-6 - 12 * (lines - 1), align="right", baseline="bottom", lineHeight=12, fontSize=10.5),
+    ]
+
+
+def note(text: str | list[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
+    """Write a line of the chart itself, which no datum stands behind."""
+    look = {"fontSize": 11, "color": MUTED, "align": "left", "lineHeight": 15, **look}
+    return (
+        alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text, **look).encode(x=alt.value(x), y=alt.value(y))
+    )
+
+
+def population(families: Sequence[str]) -> str:
+    """Count the families, and say where there are jobs without one."""
+    named = [family for family in families if family != NO_FAMILY]
+    return plural(len(named), "job family") + (" and jobs without one" if len(named) < len(families) else "")
+
+
+def footer(lines: Sequence[str], *, below: int = 38) -> alt.Chart:
+    """Write the policy, `below` pixels under the plot."""
+    return note(list(lines), x=0, y=alt.expr(f"height + {below}"), baseline="top", fontSize=10.5)
+
+
+def empty_chart(text: str, detail: str) -> Chart:
+    """Make the chart for an input that has nothing to show, and say so."""
+    return finish(
+        [note(detail, x=0, y=20, fontSize=13)],
+        title=text,
+        subtitle=[],
+        description=f"{text}. {detail}",
+        width=520,
+        rows=1,
+        row_height=40,
+    )
+
+
+def level_scale(levels: Sequence[str]) -> alt.Scale:
+    """Give each level its colour, whatever else the data hold."""
+    return alt.Scale(domain=list(levels), range=[LEVEL_COLOURS.get(level, _UNKNOWN) for level in levels])
+
+
+def level_legend(levels: Sequence[str]) -> alt.Legend:
+    """Say beside each colour what the level means."""
+    words = {level: LEVEL_WORDS.get(level, f"{level} (unknown level)") for level in levels}
+    return alt.Legend(labelExpr=f"{json.dumps(words)}[datum.label]", symbolStrokeColor=OUTLINE)

@@ -1,0 +1,45 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["hours", "listed", "percent", "plural"]
+
+#: Thin enough not to break a label, wide enough to read; figures and unit stay on one line.
+_SPACE = "\u00a0"
+
+
+def percent(share: float | None) -> str:
+    """Write a share as a whole percentage; tells a little from nothing, and nearly all from all."""
+    if share is None:
+        return "–"
+    if 0 < share < 0.005:
+        return f"<1{_SPACE}%"
+    if 0.995 <= share < 1:
+        return f">99{_SPACE}%"
+    return f"{share:.0%}".replace("%", f"{_SPACE}%")
+
+
+def hours(value: float | None) -> str:
+    """Write hours per week with at most one decimal."""
+    if value is None:
+        return "–"
+    value = round(value, 1)
+    return f"{value:,.0f}{_SPACE}h" if abs(value) >= 100 or value == round(value) else f"{value:,.1f}{_SPACE}h"
+
+
+def plural(n: Any, word: str) -> str:
+    """Write a count with its noun."""
+    if word.endswith("y"):
+        return f"{n:,} {word if n == 1 else f'{word[:-1]}ies'}"
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def listed(items: Iterable[str]) -> str:
+    """Join items as in a sentence."""
+    *most, last = items
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,141 @@
+"""Stage one of every measure: tasks of any size, on the engine that holds them, become one small Polars table.
+
+It is written on Narwhals, so that the frames may be Polars eager or lazy, pandas, DuckDB or Spark; only sums and counts
+by plain keys, which every engine does alike and which add up over parts. All that follows is small and local.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import narwhals as nw
+import polars as pl
+
+from tpanalytics.errors import SchemaError, TpAnalyticsWarning
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["Cells", "reduce_tasks"]
+
+
+class Cells(NamedTuple):
+    """The small tables every family measure starts from.
+
+    Attributes
+    ----------
+    jobs
+        ``job_id, job_name, job_family`` (never null), and where the profiles have them ``headcount``,
+        ``contract_hours``; one row per job.
+    cells
+        ``job_id, job_family, level`` (never null), ``state, hours_known``, ``n`` tasks and ``hours`` (hours per week,
+        null where not known); one row per combination that counts.
+    """
+
+    jobs: pl.DataFrame
+    cells: pl.DataFrame
+
+
+def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES) -> Cells:
+    """Count tasks and add up hours by job, level, state and whether hours are known.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, ai_impact_level, validation_state, weekly_hours`` of `tasks`, and ``job_id, job_family`` of
+        `jobs`.
+    states
+        Validation states that count. ``rejected`` cannot be among them.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, a job of `tasks` is not in `jobs`, or `states` is no list of states that can count.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+    """
+    states = _checked_states(states)
+    require(profiles.jobs, "job_id", "job_family", name="jobs")
+    require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
+    jobs = _jobs(profiles.jobs)
+    tasks = nw.from_native(profiles.tasks).lazy()
+    reduced = (
+        tasks.select("job_id", "ai_impact_level", "validation_state", "weekly_hours")
+        .with_columns(hours_known=~nw.col("weekly_hours").is_null())
+        .group_by("job_id", "ai_impact_level", "validation_state", "hours_known")
+        .agg(n=nw.len(), hours=nw.col("weekly_hours").sum())
+    )
+    cells = _collect(reduced).select(
+        pl.col("job_id").cast(pl.String),
+        level=pl.col("ai_impact_level").cast(pl.String).fill_null(NOT_ASSESSED),
+        state=pl.col("validation_state").cast(pl.String),
+        hours_known=pl.col("hours_known").cast(pl.Boolean),
+        n=pl.col("n").cast(pl.UInt32),
+        hours=pl.when("hours_known").then(pl.col("hours").cast(pl.Float64)),
+    )
+    strangers = cells.join(jobs, on="job_id", how="anti").get_column("job_id").unique().sort()
+    if strangers.len():
+        raise SchemaError(
+            f"tasks holds {strangers.len()} job(s) that jobs does not have, the first is {strangers[0]!r}. "
+            "Every task's job must have its row in jobs."
+        )
+    _warn_of_other_states(cells, states)
+    counted = cells.filter(pl.col("state").is_in(states)).join(jobs.select("job_id", "job_family"), on="job_id")
+    # A fixed order, so that floats add up alike however the engine handed the rows over.
+    return Cells(jobs, counted.sort("job_id", "level", "state", "hours_known"))
+
+
+def _jobs(native: Any) -> pl.DataFrame:
+    frame = nw.from_native(native).lazy()
+    present = frame.collect_schema().names()
+    wanted = [name for name in ("job_id", "job_name", "job_family", "headcount", "contract_hours") if name in present]
+    jobs = _collect(frame.select(wanted))
+    if jobs.get_column("job_id").is_duplicated().any():
+        twice = jobs.filter(pl.col("job_id").is_duplicated()).item(0, "job_id")
+        raise SchemaError(f"jobs: job_id must be unique, but {twice!r} stands there more than once.")
+    numbers = [name for name in ("headcount", "contract_hours") if name in present]
+    return jobs.with_columns(
+        pl.col("job_id").cast(pl.String),
+        pl.col("job_family").cast(pl.String).fill_null(NO_FAMILY),
+        # An engine may say NaN where it means null; not known is not known.
+        *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers),
+    ).sort("job_id")
+
+
+def _collect(frame: Any) -> pl.DataFrame:
+    """Bring a small result home; only Spark needs pyarrow for it."""
+    engine = frame.implementation
+    if engine.is_polars():
+        return frame.to_native().collect()  # type: ignore[no-any-return]
+    if engine.is_duckdb():
+        return pl.DataFrame(frame.to_native())
+    columns = frame.collect().to_dict(as_series=False)
+    # pandas says NaN where it means null, in text columns too.
+    return pl.DataFrame({name: [None if v != v else v for v in column] for name, column in columns.items()})  # noqa: PLR0124
+
+
+def _checked_states(states: Sequence[str]) -> list[str]:
+    if isinstance(states, str) or not states:
+        raise SchemaError(f"states={states!r}: give a list of validation states, like ['validated'].")
+    if "rejected" in states:
+        raise SchemaError("states holds 'rejected'; a rejected task never counts.")
+    return list(states)
+
+
+def _warn_of_other_states(cells: pl.DataFrame, states: list[str]) -> None:
+    known = {*COUNTED_STATES, "rejected", *states}
+    others = cells.filter(~pl.col("state").is_in(known)).group_by("state").agg(pl.col("n").sum()).sort("state")
+    if others.height:
+        listed = ", ".join(f"{n:,} in state {state!r}" for state, n in others.rows())
+        warnings.warn(
+            f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.",
+            TpAnalyticsWarning,
+            stacklevel=4,
+        )
