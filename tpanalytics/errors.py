@@ -88,7 +88,7 @@ class ApiError(TpAnalyticsError):
         self.request_id = request_id
 
 
-class RateLimited(ApiError):
+class RateLimited(ApiError):  # noqa: N818  a name of the contract
     """You meet it when the service still answers 429 after the last try.
 
     ``retry_after_seconds`` holds the wait it asked for last, or None.
@@ -97,7 +97,7 @@ class RateLimited(ApiError):
     retry_after_seconds: float | None = None
 
 
-class Unreachable(ApiError):
+class Unreachable(ApiError):  # noqa: N818  a name of the contract
     """You meet it when timeouts or broken connections outlast every try."""
 
 

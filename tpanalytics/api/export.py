@@ -11,7 +11,7 @@ from tpanalytics.api.wire import Envelope, NotAPage, ResponseFormat, read_envelo
 from tpanalytics.errors import ApiError, ConfigError, PaginationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from tpanalytics.api.session import Client
 
@@ -35,8 +35,7 @@ class ExportRequest:
     limit: int = 100
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.include if name not in INCLUDES]
-        if unknown or isinstance(self.include, str):
+        if any(name not in INCLUDES for name in self.include):
             raise ConfigError(f"include={self.include!r}: choose from {', '.join(INCLUDES)}.")
         if self.response_format not in get_args(ResponseFormat):
             raise ConfigError(f"response_format={self.response_format!r}: choose 'list' or 'hierarchy'.")
@@ -63,7 +62,7 @@ class ExportRequest:
 
     def query(self) -> list[tuple[str, str]]:
         """Give the query parameters of the request."""
-        query = [("response_format", self.response_format)]
+        query: list[tuple[str, str]] = [("response_format", self.response_format)]
         if self.external_vendor is not None:
             query.append(("external_vendor", self.external_vendor))
         return query
@@ -127,8 +126,8 @@ def export_pages(client: Client, request: ExportRequest, starting_after: str | N
         if envelope.has_next and (following is None or following in seen):
             fault = "no cursor to ask for it with" if following is None else f"a cursor seen before, {following!r}"
             raise PaginationError(
-                f"Page {number} (starting_after={starting_after!r}, {len(envelope.records)} records) says there is more "
-                f"but gives {fault}. The export cannot be completed; report it to the service's owner.",
+                f"Page {number} (starting_after={starting_after!r}, {len(envelope.records)} records) says there is "
+                f"more but gives {fault}. The export cannot be completed; report it to the service's owner.",
                 starting_after=starting_after,
             )
         yield Page(number, starting_after, envelope, body)

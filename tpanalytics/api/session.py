@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -132,7 +132,7 @@ class Client:
     def __repr__(self) -> str:
         return f"Client(tenant={self.settings.tenant!r}, base_url={self.settings.base_url!r})"
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,7 +199,7 @@ class Client:
                 path,
                 json=None if body is None else dict(body),
                 params=list(query),
-                auth=OAuth2(client=BackendApplicationClient(None), token=token),
+                auth=OAuth2(client=BackendApplicationClient(self.settings.client_id), token=token),
             )
             if response.status_code != 401:
                 break

@@ -207,12 +207,14 @@ def _decode_tree(tree: Any) -> _Decoded:
     def walk(node: Any, above: list[str], place: str) -> bool:
         """Collect the leaves below `node`; say whether there was one."""
         if isinstance(node, list):
-            return any([walk(item, above, f"{place}[{i}]") for i, item in enumerate(node)])
+            leaves = [walk(item, above, f"{place}[{i}]") for i, item in enumerate(node)]
+            return any(leaves)
         if not isinstance(node, dict):
             return False
         label = next((v for k, v in node.items() if isinstance(v, str) and not k.endswith("id")), None)
         below = above if label is None else [*above, label]
-        if any([walk(v, below, f"{place}.{k}") for k, v in node.items() if isinstance(v, (list, dict))]):
+        inner = [walk(v, below, f"{place}.{k}") for k, v in node.items() if isinstance(v, (list, dict))]
+        if any(inner):
             return True
         if "task_id" not in node:
             return False
@@ -225,10 +227,11 @@ def _decode_tree(tree: Any) -> _Decoded:
         return True
 
     content = {key: value for key, value in tree.items() if key != "external_id"}
-    found = any([walk(value, [], f"$.{key}") for key, value in content.items()])
+    for key, value in content.items():
+        walk(value, [], f"$.{key}")
     if not content:
         raise msgspec.ValidationError("Expected the job's tasks or a hierarchy, got neither - at `$`")
-    if not found and any(content.values()):
+    if not tasks and any(content.values()):
         raise msgspec.ValidationError(
             f"Expected a task below one of {', '.join(map(repr, content))}, got none in a shape known here - at `$`"
         )

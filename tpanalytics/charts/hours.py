@@ -8,9 +8,9 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import theme
-from tpanalytics.charts.words import hours, listed, percent, plural
 from tpanalytics.measures import hours_by_family, hours_by_job
 from tpanalytics.schema import COUNTED_STATES
+from tpanalytics.words import NONE, hours, listed, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["plot_hours_by_family"]
 
 _WIDTH, _ROW = 540, 34
-#: Jobs within this many hours share a dot, so that a chart of thousands of jobs stays small and shows no single one.
-_BINS = 40
+#: Most dots a row may have: jobs of about the same hours share one, so that thousands of jobs stay readable and small.
+_DOTS = 64
 
 
 def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> alt.LayerChart:
@@ -65,8 +65,11 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
     families = _ordered(families, jobs)
     order = families.get_column("job_family").to_list()
-    contract = jobs.get_column("contract_hours").median()
-    top = max(jobs.get_column("hours").max() or 0, contract or 0, 1) * 1.04
+    contract, longest = (
+        None if value is None else float(value)
+        for value in jobs.select(pl.col("contract_hours").median(), pl.col("hours").max()).row(0)
+    )
+    top = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
     x = alt.Scale(domain=[0, top], nice=False)
     return theme.finish(
         [
@@ -77,11 +80,7 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
             theme.footer(_policy(families, contract), below=56),
         ],
         title=_finding(families),
-        subtitle=[
-            f"Described weekly hours per job · {theme.population(order)}, "
-            f"{plural(families.get_column('jobs').sum(), 'job')}, "
-            f"{plural(families.get_column('tasks').sum(), 'task')}"
-        ],
+        subtitle=f"Described weekly hours per job · {theme.population(families)}",
         description=_description(families, contract),
         width=_WIDTH,
         rows=len(order),
@@ -92,28 +91,29 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
 def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     """Order the families by their median, those without any hours last, and write out what stands beside them."""
     middle = jobs.group_by("job_family").agg(median=pl.col("hours").median())
-    empty, unknown = pl.col("jobs_without_tasks"), pl.col("jobs") - pl.col("jobs_without_tasks") - pl.col("jobs_with_hours")
+    empty = pl.col("jobs_without_tasks")
+    unknown = pl.col("jobs") - empty - pl.col("jobs_with_hours")
     return (
         families.join(middle, on="job_family")
         .sort("median", "job_family", descending=[True, False], nulls_last=True)
         .with_columns(
             half=pl.when(pl.col("median").is_null())
-            .then(pl.lit("–"))
+            .then(pl.lit(NONE))
             .otherwise(pl.format("{}\u00a0h", pl.col("median").round(1))),
             seen=pl.format("{} of {}", "jobs_with_hours", "jobs"),
-            empty=pl.when(empty > 0).then(empty.cast(pl.String)).otherwise(pl.lit("–")),
-            unknown=pl.when(unknown > 0).then(unknown.cast(pl.String)).otherwise(pl.lit("–")),
+            empty=pl.when(empty > 0).then(empty.cast(pl.String)).otherwise(pl.lit(NONE)),
+            unknown=pl.when(unknown > 0).then(unknown.cast(pl.String)).otherwise(pl.lit(NONE)),
             known=pl.col("coverage").map_elements(percent, return_dtype=pl.String, skip_nulls=False),
         )
     )
 
 
 def _contract_line(contract: float, x: alt.Scale) -> alt.Chart:
-    return (
-        alt.Chart(pl.DataFrame({"contract_hours": [contract]}))
-        .mark_rule(stroke=theme.MUTED, strokeDash=[4, 3], strokeWidth=1)
-        .encode(x=alt.X("contract_hours:Q", scale=x))
+    rule = alt.Chart(pl.DataFrame({"contract_hours": [contract]})).mark_rule(
+        stroke=theme.MUTED, strokeDash=[4, 3], strokeWidth=1
     )
+    placed: alt.Chart = rule.encode(x=alt.X("contract_hours:Q", scale=x))
+    return placed
 
 
 def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale) -> list[alt.Chart]:
@@ -145,7 +145,7 @@ def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale) -> list[alt.C
 
 def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float) -> alt.Chart:
     """Gather jobs of about the same hours into one dot."""
-    step = next(step for step in (0.5, 1.0, 2.0, 2.5, 5.0, 10.0, top) if top / step <= _BINS * (2 if step < 1 else 1.5))
+    step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= _DOTS * step), top / _DOTS)
     dots = (
         jobs.filter(pl.col("hours").is_not_null())
         .with_columns(about=(pl.col("hours") / step).round() * step, described=_described())
@@ -153,14 +153,15 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float) -> alt
         .agg(jobs=pl.len())
         .sort("job_family", "about", "described")
     )
-    return (
+    most = max(12, *dots.get_column("jobs").to_list(), 1)
+    placed: alt.Chart = (
         alt.Chart(dots)
         .mark_point(shape="circle", strokeWidth=1.3, opacity=0.9)
         .encode(
             x=alt.X("about:Q", scale=x),
             y=theme.family_axis(order),
             yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=[10.5, 20.5])),
-            size=alt.Size("jobs:Q", scale=alt.Scale(type="linear", domain=[1, max(dots.get_column("jobs").max() or 1, 12)], range=[28, 320]), legend=None),
+            size=alt.Size("jobs:Q", scale=alt.Scale(domain=[1, most], range=[28, 320]), legend=None),
             fill=alt.Fill(
                 "described:N",
                 scale=alt.Scale(domain=list(_DESCRIBED), range=[theme.ACCENT, "#FFFFFF"]),
@@ -175,6 +176,7 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float) -> alt
             ],
         )
     )
+    return placed
 
 
 _DESCRIBED = ("all tasks have hours", "some tasks have no hours")
@@ -216,25 +218,24 @@ def _finding(families: pl.DataFrame) -> str:
 
 
 def _policy(families: pl.DataFrame, contract: float | None) -> list[str]:
-    tasks = families.get_column("tasks").sum()
+    tasks = total(families, "tasks")
     line = (
         f"The dashed line is the median contract, {hours(contract)} a week."
         if contract
         else "Contract hours are not given, so nothing says how much of a week is described."
     )
-    share = percent(families.get_column("tasks_with_hours").sum() / tasks) if tasks else "–"
+    share = percent(total(families, "tasks_with_hours") / tasks) if tasks else NONE
     return [
-        f"{share} of {plural(tasks, 'task')} have hours; the others are not zero, so a hollow dot lies too far left. {line}",
-        "A dot is the jobs of about the same hours, its area how many; the box is the middle half, the bar in it the "
-        "median.",
+        f"{share} of {plural(tasks, 'task')} have hours; the others are not zero, so a hollow dot lies too far left.",
+        f"A dot is the jobs of about the same hours, its area how many; the box is the middle half. {line}",
     ]
 
 
 def _description(families: pl.DataFrame, contract: float | None) -> str:
     known = families.filter(pl.col("median").is_not_null())
     said = (
-        f"Dots and boxes of described weekly hours per job for {theme.population(families.get_column('job_family').to_list())}, "
-        "highest median first."
+        f"Dots and boxes of described weekly hours per job for {theme.population(families)}. "
+        "Families in order of their median, highest first."
     )
     if known.height:
         said += " Medians: " + listed(f"{f} {hours(m)}" for f, m in known.select("job_family", "median").rows()) + "."

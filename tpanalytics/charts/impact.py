@@ -8,12 +8,13 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import theme
-from tpanalytics.charts.words import hours, listed, percent, plural
 from tpanalytics.measures import coverage_by_family, impact_by_family
+from tpanalytics.measures.family import grade
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.words import NONE, hours, listed, percent, plural, total
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tpanalytics.measures.family import Weight
     from tpanalytics.schema import TaskProfiles
@@ -73,7 +74,7 @@ def plot_impact_by_family(
     >>> from tpanalytics import load_sample
     >>> chart = plot_impact_by_family(load_sample(), weight="tasks")
     >>> chart.to_dict()["title"]["text"]
-    'Finance has the largest highly automatable share: 47\xa0% of tasks'
+    'X'
     """
     impact = impact_by_family(profiles, weight=weight, states=states)
     coverage = coverage_by_family(profiles, states=states)
@@ -90,10 +91,7 @@ def plot_impact_by_family(
             theme.footer(_policy(coverage, weight)),
         ],
         title=_finding(families, weight),
-        subtitle=[
-            f"Share of {_UNIT[weight]} by AI impact level · {theme.population(order)}, "
-            f"{plural(coverage.get_column('jobs').sum(), 'job')}, {plural(coverage.get_column('tasks').sum(), 'task')}"
-        ],
+        subtitle=f"Share of {_UNIT[weight]} by AI impact level · {theme.population(coverage)}",
         description=_description(families, levels, coverage, weight),
         width=_WIDTH,
         rows=len(order),
@@ -105,7 +103,8 @@ def _families(impact: pl.DataFrame, coverage: pl.DataFrame, weight: Weight) -> p
     """Give a row per family, highest H1 share first: the figures that stand beside its bar, or why it has none."""
     amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours"}[weight]
     h1 = pl.col("level") == "H1"
-    known = pl.col("coverage") if weight != "tasks" else pl.col("level_coverage")
+    known = pl.col("level_coverage" if weight == "tasks" else "coverage")
+    graded = pl.col("level_coverage" if weight == "tasks" else "both_coverage")
     return (
         impact.group_by("job_family")
         .agg(
@@ -114,7 +113,8 @@ def _families(impact: pl.DataFrame, coverage: pl.DataFrame, weight: Weight) -> p
             amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
             coverage=pl.col("coverage").first(),
         )
-        .join(coverage.select("job_family", "tasks", "level_coverage", "grade"), on="job_family")
+        .join(coverage.select("job_family", "tasks", "level_coverage", "both_coverage"), on="job_family")
+        .with_columns(grade=grade(graded))
         .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
             total=pl.col("amount").map_elements(_amount(weight), return_dtype=pl.String, skip_nulls=False),
@@ -170,11 +170,15 @@ def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[a
         .mark_point(shape="M-0.3,1L0.3,-1", size=_BAR**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1)
         .encode(x="at:Q", y=y)
     )
-    figures = alt.Chart(segments.select("job_family", "middle", "figure", "dark")).mark_text(fontSize=11).encode(
-        x="middle:Q",
-        y=y,
-        text="figure:N",
-        color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
+    figures = (
+        alt.Chart(segments.select("job_family", "middle", "figure", "dark"))
+        .mark_text(fontSize=11)
+        .encode(
+            x="middle:Q",
+            y=y,
+            text="figure:N",
+            color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
+        )
     )
     return [bars, hatching, figures]
 
@@ -198,7 +202,7 @@ def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[al
     y = theme.family_axis(order)
     of_what = "have a level" if weight == "tasks" else "have hours"
     unit = {"tasks": "tasks", "hours": "a week", "headcount": ["a week, all", "incumbents"]}[weight]
-    rows = families.with_columns(pl.col("grade").fill_null("–"))
+    rows = families.with_columns(pl.col("grade").fill_null(NONE))
     columns = [
         ("total", unit, _WIDTH + 72, False),
         ("known", ["of tasks", of_what], _WIDTH + 142, True),
@@ -219,51 +223,52 @@ def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[al
     return marks
 
 
-def _amount(weight: Weight) -> object:
-    return (lambda n: "–" if n is None else f"{n:,.0f}") if weight == "tasks" else hours
+def _amount(weight: Weight) -> Callable[[float | None], str]:
+    return (lambda n: NONE if n is None else f"{n:,.0f}") if weight == "tasks" else hours
 
 
 def _finding(families: pl.DataFrame, weight: Weight) -> str:
     """Say what the chart shows; a family of which too little is known is never the headline."""
     safe = families.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
+    if not families.select((pl.col("h1") > 0).any()).item():
+        return "No task is rated H1, highly automatable"
     if safe.height == 0:
         return "Too little is known to compare the AI impact of job families"
     family, share = safe.select("job_family", "h1").row(0)
-    if not share:
-        return "No task is rated H1, highly automatable"
-    unit = _UNIT[weight]
     if families.height == 1:
-        return f"{family}: {percent(share)} of {unit} are highly automatable"
-    return f"{family} has the largest highly automatable share: {percent(share)} of {unit}"
+        return f"{family}: {percent(share)} of {_UNIT[weight]} are highly automatable"
+    among = "" if family == families.item(0, "job_family") else " among families of which enough is known"
+    return f"{family} has the largest highly automatable share{among}: {percent(share)} of {_UNIT[weight]}"
 
 
 def _policy(coverage: pl.DataFrame, weight: Weight) -> list[str]:
-    tasks = coverage.get_column("tasks").sum()
+    tasks = total(coverage, "tasks")
     if not tasks:
         return ["No job has a task that counts."]
 
     def overall(column: str) -> str:
-        return percent((coverage.get_column(column) * coverage.get_column("tasks")).sum() / tasks)
+        share = coverage.select((pl.col(column) * pl.col("tasks")).sum() / tasks).item()
+        return percent(float(share))
 
-    without = plural(coverage.get_column("jobs_without_tasks").sum(), "job")
-    lines = [
+    known = (
         f"{overall('hours_coverage')} of tasks have hours, {overall('level_coverage')} a level, "
         f"{overall('validated_share')} are validated, the others suggested; rejected ones do not count. "
-        f"{without} without any task.",
-        "Grade: share of tasks with hours and level, A from 90 %, B from 70 %, C below; a C is not to be quoted alone. "
-        "Levels are judgements.",
-    ]
-    if weight != "tasks":
-        lines.insert(1, "A task without hours is not a task of zero hours: it is missing from its bar.")
-    return lines
+        f"{plural(total(coverage, 'jobs_without_tasks'), 'job')} without any task."
+    )
+    missing = "A task without hours is not a task of zero hours: it is missing from its bar."
+    graded = (
+        f"Grade: share of tasks with {'a level' if weight == 'tasks' else 'hours and level'}, A from 90 %, B from "
+        "70 %, C below; a C is not to be quoted alone. Levels are judgements."
+    )
+    return [known, graded] if weight == "tasks" else [known, missing, graded]
 
 
 def _description(families: pl.DataFrame, levels: list[str], coverage: pl.DataFrame, weight: Weight) -> str:
     """Describe the chart in three tiers: how it is built, its extremes, its shape."""
     known = families.filter(pl.col("weighed") & pl.col("h1").is_not_null())
     said = (
-        f"Stacked bars of {_UNIT[weight]} by AI impact level ({', '.join(levels)}) for "
-        f"{theme.population(families.get_column('job_family').to_list())}, highest share of H1, highly automatable, first."
+        f"Stacked bars of {_UNIT[weight]} by AI impact level ({', '.join(levels)}) for {theme.population(coverage)}. "
+        "Families in order of their share of H1, highly automatable, highest first."
     )
     if known.height:
         top, bottom = known.row(0, named=True), known.row(-1, named=True)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from tpanalytics.charts.words import plural
+from tpanalytics.charts.picture import png
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
+from tpanalytics.words import plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,8 @@ LEVEL_WORDS = {
 #: Width of a family name in the axis, in characters before it goes to the next line.
 _WRAP = 36
 _LINE = 12
+#: Sharp on most screens, and still small enough to keep in a notebook.
+_DISPLAY_SCALE = 1.5
 
 
 class Chart(alt.LayerChart):
@@ -71,20 +74,19 @@ class Chart(alt.LayerChart):
     """
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        import vl_convert
-
         spec = self.to_dict()
-        png = vl_convert.vegalite_to_png(spec, scale=2)
-        width, height = (int.from_bytes(png[i : i + 4], "big") // 2 for i in (16, 20))  # from the PNG's header
+        picture = png(spec, _DISPLAY_SCALE)
+        # Without its size in points a notebook would show the picture pixel by pixel.
+        width, height = (round(int.from_bytes(picture[i : i + 4], "big") / _DISPLAY_SCALE) for i in (16, 20))
         text = spec.get("description", "chart")
-        return {"image/png": png, "text/plain": text}, {"image/png": {"width": width, "height": height}}
+        return {"image/png": picture, "text/plain": text}, {"image/png": {"width": width, "height": height}}
 
 
 def finish(
     layers: Sequence[alt.Chart | alt.LayerChart],
     *,
     title: str,
-    subtitle: Sequence[str],
+    subtitle: str,
     description: str,
     width: int,
     rows: int,
@@ -105,8 +107,8 @@ def finish(
     rows
         Number of rows of the chart.
     """
-    heading = alt.Title(textwrap.wrap(title, 104), subtitle=list(subtitle))
-    return (
+    heading = alt.Title(textwrap.wrap(title, 104), subtitle=subtitle or alt.Undefined)
+    chart: Chart = (
         Chart(layer=list(layers))
         .properties(title=heading, description=description, width=width, height=max(rows, 1) * row_height)
         .configure(font=FONT, background="#FFFFFF", padding={"left": 12, "right": 16, "top": 12, "bottom": 12})
@@ -149,6 +151,7 @@ def finish(
             offset=34,
         )
     )
+    return chart
 
 
 def family_axis(order: Sequence[str]) -> alt.Y:
@@ -178,7 +181,7 @@ def percent_axis() -> alt.Axis:
 
 
 def column(
-    rows: pl.DataFrame, y: alt.Y, field: str, header: str | list[str], x: int, *, muted: bool = False
+    rows: pl.DataFrame, y: alt.Y, field: str, header: str | Sequence[str], x: int, *, muted: bool = False
 ) -> list[alt.Chart]:
     """Print a field of each row right of the plot, its header above.
 
@@ -203,18 +206,20 @@ def column(
     ]
 
 
-def note(text: str | list[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
+def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
     """Write a line of the chart itself, which no datum stands behind."""
     look = {"fontSize": 11, "color": MUTED, "align": "left", "lineHeight": 15, **look}
-    return (
-        alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text, **look).encode(x=alt.value(x), y=alt.value(y))
-    )
+    mark = alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text if isinstance(text, str) else list(text), **look)
+    placed: alt.Chart = mark.encode(x=alt.value(x), y=alt.value(y))
+    return placed
 
 
-def population(families: Sequence[str]) -> str:
-    """Count the families, and say where there are jobs without one."""
-    named = [family for family in families if family != NO_FAMILY]
-    return plural(len(named), "job family") + (" and jobs without one" if len(named) < len(families) else "")
+def population(families: pl.DataFrame) -> str:
+    """Count families, jobs and tasks, and say where there are jobs without a family."""
+    named = families.get_column("job_family").ne(NO_FAMILY).sum()
+    without = " and jobs without one" if named < families.height else ""
+    jobs, tasks = plural(total(families, "jobs"), "job"), plural(total(families, "tasks"), "task")
+    return f"{plural(named, 'job family')}{without}, {jobs}, {tasks}"
 
 
 def footer(lines: Sequence[str], *, below: int = 38) -> alt.Chart:
@@ -227,7 +232,7 @@ def empty_chart(text: str, detail: str) -> Chart:
     return finish(
         [note(detail, x=0, y=20, fontSize=13)],
         title=text,
-        subtitle=[],
+        subtitle="",
         description=f"{text}. {detail}",
         width=520,
         rows=1,

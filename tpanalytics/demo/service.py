@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 __all__ = ["Answer", "Catalogue", "Rules", "answer"]
@@ -152,13 +152,7 @@ def _export(catalogue: Catalogue, rules: Rules, query: Query, body: Any) -> dict
     known = _OLDER_INCLUDES if rules.older else _EXPORT_INCLUDES
     include = _checked_include(body.get("include", []), known)
     shown = _showing(rules, include, query)
-    first = 0
-    if (after := body.get("starting_after")) is not None:
-        if not isinstance(after, str) or len(after) > 100:
-            raise Refusal(400, "starting_after must be a string of at most 100 characters.")
-        if after not in catalogue.position:
-            raise Refusal(400, "starting_after does not name a job.")
-        first = catalogue.position[after] + 1
+    first = _first(catalogue, body.get("starting_after"))
     keep = _filters(catalogue, body.get("filters", []))
     page: list[dict[str, Any]] = []
     has_next = False
@@ -175,11 +169,22 @@ def _export(catalogue: Catalogue, rules: Rules, query: Query, body: Any) -> dict
     return said
 
 
+def _first(catalogue: Catalogue, after: Any) -> int:
+    if after is None:
+        return 0
+    if not isinstance(after, str) or len(after) > 100:
+        raise Refusal(400, "starting_after must be a string of at most 100 characters.")
+    if after not in catalogue.position:
+        raise Refusal(400, "starting_after does not name a job.")
+    return catalogue.position[after] + 1
+
+
 def _one_job(catalogue: Catalogue, rules: Rules, job_id: str, query: Query) -> dict[str, Any]:
     if job_id not in catalogue.position:
         raise Refusal(404, "Job not found.")
     include = _checked_include(list(query.get("include", [])), _EXPORT_INCLUDES)
-    return _showing(rules, include, query)(catalogue.records[catalogue.position[job_id]])
+    shown: dict[str, Any] = _showing(rules, include, query)(catalogue.records[catalogue.position[job_id]])
+    return shown
 
 
 def _one_task(catalogue: Catalogue, task_id: str, query: Query) -> dict[str, Any]:
@@ -252,11 +257,11 @@ def _filters(catalogue: Catalogue, filters: Any) -> Any:
     """Turn the filter objects into one question asked of each job id; all of them must hold."""
     if not isinstance(filters, list) or not all(isinstance(entry, dict) for entry in filters):
         raise Refusal(400, "filters must be a list of objects.")
-    tests = [_filter(catalogue, entry) for entry in filters]
+    tests = [_filter(entry) for entry in filters]
     return lambda job_id: all(test(catalogue.job_of.get(job_id, {})) for test in tests)
 
 
-def _filter(catalogue: Catalogue, entry: dict[str, Any]) -> Any:
+def _filter(entry: dict[str, Any]) -> Any:
     keys = entry.keys() - {"filter"}
     if entry.get("filter") == "job_family_id_is_in_list" and keys == {"job_family_ids"}:
         ids = entry["job_family_ids"]
@@ -277,7 +282,7 @@ def _instant(text: Any) -> datetime:
         instant = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         raise Refusal(400, "last_updated: value must be a date or a timestamp.") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _showing(rules: Rules, include: set[str], query: Query) -> Any:

@@ -132,7 +132,7 @@ class Tenant:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, Any]:
         """Arguments for `connect`."""
         return {"base_url": self.base_url, "token_url": self.base_url + _TOKEN, **self._credential}
 

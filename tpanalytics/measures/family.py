@@ -351,7 +351,7 @@ def impact_by_family(
     )
     families = jobs.select(pl.col("job_family").unique())
     levels = level_order(cells.get_column("level").to_list())
-    grid = families.join(pl.DataFrame({"level": levels or [None]}, schema={"level": pl.String}), how="cross")
+    grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")
     in_family = pl.col("amount").sum().over("job_family")
     assessed = pl.col("level") != NOT_ASSESSED
     in_assessed = pl.col("amount").filter(assessed).sum().over("job_family")

@@ -118,7 +118,7 @@ def _collect(frame: Any) -> pl.DataFrame:
         return pl.DataFrame(frame.to_native())
     columns = frame.collect().to_dict(as_series=False)
     # pandas says NaN where it means null, in text columns too.
-    return pl.DataFrame({name: [None if v != v else v for v in column] for name, column in columns.items()})  # noqa: PLR0124
+    return pl.DataFrame({name: [None if v != v else v for v in column] for name, column in columns.items()})
 
 
 def _checked_states(states: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -193,7 +193,7 @@ def read_records(
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except (OSError, EOFError) as error:
-        raise ConfigError(f"{path.name} cannot be read: {error.strerror or error}.") from None
+        raise ConfigError(f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     return profiles_of(
         _split(raw, path.name),
         path.name,
@@ -346,4 +346,4 @@ def _bar(client: Client, *, show: bool) -> Iterator[Callable[[_Tables], None]]:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["hours", "listed", "percent", "plural"]
+    import polars as pl
+
+__all__ = ["NONE", "hours", "listed", "percent", "plural", "total"]
 
 #: Thin enough not to break a label, wide enough to read; figures and unit stay on one line.
 _SPACE = "\u00a0"
+#: Printed where a figure is not known or does not exist; never 0, never blank.
+NONE = "–"  # noqa: RUF001
 
 
 def percent(share: float | None) -> str:
     """Write a share as a whole percentage; tells a little from nothing, and nearly all from all."""
     if share is None:
-        return "–"
+        return NONE
     if 0 < share < 0.005:
         return f"<1{_SPACE}%"
     if 0.995 <= share < 1:
@@ -27,7 +31,7 @@ def percent(share: float | None) -> str:
 def hours(value: float | None) -> str:
     """Write hours per week with at most one decimal."""
     if value is None:
-        return "–"
+        return NONE
     value = round(value, 1)
     return f"{value:,.0f}{_SPACE}h" if abs(value) >= 100 or value == round(value) else f"{value:,.1f}{_SPACE}h"
 
@@ -37,6 +41,11 @@ def plural(n: Any, word: str) -> str:
     if word.endswith("y"):
         return f"{n:,} {word if n == 1 else f'{word[:-1]}ies'}"
     return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def total(frame: pl.DataFrame, column: str) -> int:
+    """Add up a column of counts."""
+    return int(frame.get_column(column).sum())
 
 
 def listed(items: Iterable[str]) -> str:

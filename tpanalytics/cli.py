@@ -1,0 +1,315 @@
+"""The command line: each verb is a few lines over the public functions.
+
+Exit status: 0 done, 1 refused or failed with one sentence, 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+import tpanalytics as tpa
+from tpanalytics.api.export import INCLUDES
+from tpanalytics.api.settings import SETTINGS, look_up
+from tpanalytics.schema import level_order, provenance
+from tpanalytics.words import NONE, percent, total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb of the command line.
+
+    Parameters
+    ----------
+    argv
+        Arguments after the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
+    try:
+        status: int = arguments.verb(arguments)
+    except tpa.TpAnalyticsError as error:
+        print(f"tpanalytics: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tpanalytics: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, like `head`, has seen enough
+        sys.stderr.close()
+        return 0
+    return status
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    """Serve the invented company, export it over OAuth, print and draw it."""
+    from tpanalytics.demo import Tenant
+
+    folder = Path(arguments.out)
+    with Tenant() as tenant, tpa.connect(**tenant.settings) as client:
+        loaded = tpa.load_task_profiles(client, families="lists", progress=not arguments.json)
+        tokens = tenant.tokens_issued
+        # The assumed lists know neither headcount nor contracts; a mapping file does.
+        mapping = pl.DataFrame(tenant.catalogue.jobs), pl.DataFrame(tenant.catalogue.families)
+    profiles = tpa.assign_families(loaded, *mapping)
+    written = [
+        tpa.write_profiles(profiles, folder / "snapshot"),
+        tpa.save(tpa.plot_impact_by_family(profiles, weight="hours"), folder / "impact_by_family.png"),
+        tpa.save(tpa.plot_impact_by_family(profiles, weight="hours"), folder / "impact_by_family.html"),
+        tpa.save(tpa.plot_hours_by_family(profiles), folder / "hours_by_family.png"),
+        tpa.save(tpa.plot_hours_by_family(profiles), folder / "hours_by_family.html"),
+        tpa.save(_overview(profiles), folder / "families.xlsx"),
+    ]
+    if arguments.json:
+        print(json.dumps({**_as_json(profiles), "tokens": tokens, "written": [str(path) for path in written]}))
+        return 0
+    print("Alderbrook Instruments, a company that does not exist, served by the embedded tenant.")
+    _print_summary(profiles)
+    print(f"\nTokens used: {tokens}. Written to {folder.resolve()}:")
+    for path in written:
+        print(f"  {path.relative_to(folder)}")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    """Export a tenant's task profiles to a snapshot."""
+    families: Any = arguments.family_id or ("lists" if arguments.family_lists else None)
+    try:
+        filters = [json.loads(text) for text in arguments.filter]
+    except ValueError:
+        raise tpa.ConfigError('--filter must be a JSON object, like \'{"filter": "last_updated", …}\'.') from None
+    with tpa.connect(**_given(arguments)) as client:
+        profiles = tpa.load_task_profiles(
+            client,
+            include=arguments.include or ("ai_impact", "weekly_hours"),
+            filters=filters,
+            response_format=arguments.response_format,
+            families=families,
+            on_bad_record=arguments.on_bad_record,
+            snapshot=None if arguments.jobs else arguments.folder,
+            limit=arguments.limit,
+            progress=not arguments.json,
+        )
+    if arguments.jobs:
+        profiles = tpa.assign_families(profiles, arguments.jobs, arguments.families)
+        tpa.write_profiles(profiles, arguments.folder)
+    if arguments.json:
+        print(json.dumps({"folder": arguments.folder, "manifest": profiles.manifest}))
+    else:
+        print(f"{arguments.folder}: {provenance(profiles.manifest)}")
+    return 0
+
+
+def _summary(arguments: argparse.Namespace) -> int:
+    """Print what a snapshot or file of records holds, by job family."""
+    if arguments.source is None:
+        profiles = tpa.load_sample()
+    elif Path(arguments.source).is_dir():
+        profiles = tpa.read_profiles(arguments.source)
+    else:
+        profiles = tpa.read_records(arguments.source)
+    if arguments.jobs:
+        profiles = tpa.assign_families(profiles, arguments.jobs, arguments.families)
+    if arguments.json:
+        print(json.dumps(_as_json(profiles)))
+    else:
+        _print_summary(profiles)
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    """Run the embedded tenant until interrupted."""
+    from tpanalytics.demo import Rules, Tenant, catalogue_of
+
+    catalogue = None
+    if arguments.records:
+        catalogue = catalogue_of(arguments.records, arguments.jobs, arguments.families)
+    tenant = Tenant(catalogue, rules=Rules(lists=not arguments.no_lists), port=arguments.port)
+    print(
+        f"Serving {len(tenant.catalogue.records):,} jobs on {tenant.base_url}, on this machine only; stop with Ctrl-C."
+    )
+    print("In another terminal:")
+    for name, value in tenant.settings.items():
+        print(f"  export TPANALYTICS_{name.upper()}={value}")
+    sys.stdout.flush()
+    tenant.serve_forever()
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    """Say where each setting comes from, then try a token and the version."""
+    given = _given(arguments)
+    found = look_up(given)
+    report: dict[str, Any] = {
+        "settings": {
+            name: {"value": "***" if name == "client_secret" else found[name][0], "from": found[name][1]}
+            if name in found
+            else None
+            for name in SETTINGS
+        }
+    }
+    problem = None
+    try:
+        with tpa.connect(**given) as client:
+            report["version"] = client.version()
+            report["token"] = "granted"  # noqa: S105  a word, not a token
+    except tpa.TpAnalyticsError as error:
+        problem = str(error)
+    report["problem"] = problem
+    if arguments.json:
+        print(json.dumps(report))
+    else:
+        for name, setting in report["settings"].items():
+            said = "not set" if setting is None else f"{setting['value']}   ({setting['from']})"
+            print(f"{name:14}{said}")
+        if problem is None:
+            print(f"{'token':14}granted\n{'version':14}{report['version'] or 'the tenant does not say'}")
+    if problem is not None and not arguments.json:
+        print(f"tpanalytics: {problem}", file=sys.stderr)
+    return 0 if problem is None else 1
+
+
+def _overview(profiles: tpa.TaskProfiles) -> pl.DataFrame:
+    """Put the headline of each measure in one row per family, most hours first."""
+    impact = tpa.impact_by_family(profiles, weight="hours")
+    hours = tpa.hours_by_family(profiles)
+    graded = tpa.coverage_by_family(profiles).select("job_family", "grade")
+    table = hours.select(
+        *("job_family", "jobs", "jobs_without_tasks", "tasks", "tasks_with_hours", "hours", "hours_per_job", "coverage")
+    )
+    for level in level_order(level for level in impact.get_column("level") if level is not None):
+        share = impact.filter(pl.col("level") == level).select("job_family", pl.col("share").alias(f"{level} share"))
+        table = table.join(share, on="job_family", how="left", maintain_order="left")
+    return table.join(graded, on="job_family", how="left", maintain_order="left")
+
+
+def _print_summary(profiles: tpa.TaskProfiles) -> None:
+    print(provenance(profiles.manifest))
+    table = _overview(profiles)
+    if table.height == 0:
+        print("There are no jobs.")
+        return
+    levels = [name.removesuffix(" share") for name in table.columns if name.endswith(" share")]
+    rows = [
+        [
+            family["job_family"],
+            *(f"{family[name]:,}" for name in ("jobs", "jobs_without_tasks", "tasks")),
+            *(NONE if family[name] is None else f"{family[name]:,.1f}" for name in ("hours", "hours_per_job")),
+            percent(family["coverage"]),
+            *(percent(family[f"{level} share"]) for level in levels),
+            family["grade"] or NONE,
+        ]
+        for family in table.iter_rows(named=True)
+    ]
+    _print_table(["job family", "jobs", "no tasks", "tasks", "hours/week", "per job", "known", *levels, "grade"], rows)
+    tasks, with_hours = total(table, "tasks"), total(table, "tasks_with_hours")
+    if tasks:
+        print(
+            f"{percent(1 - with_hours / tasks)} of {tasks:,} tasks have no hours; they are not zero. "
+            f"known: tasks with hours. {levels[0]} … {levels[-1]}: shares of known hours.\n"
+            "grade: tasks with hours and level, A from 90 %, B from 70 %, C below; quote no C alone."
+        )
+
+
+def _print_table(header: list[str], rows: list[list[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in [header, ["─" * width for width in widths], *rows]:
+        first, *others = (
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join([first, *others]))
+
+
+def _as_json(profiles: tpa.TaskProfiles) -> dict[str, Any]:
+    return {
+        "manifest": profiles.manifest,
+        "hours_by_family": tpa.hours_by_family(profiles).to_dicts(),
+        "impact_by_family": tpa.impact_by_family(profiles, weight="hours").to_dicts(),
+        "coverage_by_family": tpa.coverage_by_family(profiles).to_dicts(),
+    }
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    # No option for the secret: arguments of a process can be read by others on the machine.
+    return {name: getattr(arguments, name) for name in SETTINGS if name != "client_secret"}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tpanalytics", description="Task profiles: weekly hours and AI impact per job family."
+    )
+    parser.add_argument("--version", action="version", version=f"tpanalytics {tpa.__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Any, help_: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=help_, description=run.__doc__)
+        added.set_defaults(verb=run)
+        return added
+
+    def machine(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+    def mapping(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--jobs", metavar="CSV", help="mapping file: job_id, job_name, job_family_id, …")
+        added.add_argument("--families", metavar="CSV", help="mapping file: job_family_id, job_family_name, …")
+
+    def settings(added: argparse.ArgumentParser) -> None:
+        group = added.add_argument_group("settings", "otherwise from TPANALYTICS_… in the environment or .env")
+        for name, meaning in SETTINGS.items():
+            if name != "client_secret":
+                group.add_argument(f"--{name.replace('_', '-')}", help=meaning)
+
+    demo = verb("demo", _demo, "run the whole journey on an invented company")
+    demo.add_argument("--out", default="tpanalytics-demo", metavar="FOLDER", help="where to write (%(default)s)")
+    machine(demo)
+
+    export = verb("export", _export, "export a tenant to a snapshot folder")
+    export.add_argument("folder", help="snapshot to write")
+    export.add_argument("--include", action="append", choices=INCLUDES, help="may be repeated")
+    export.add_argument("--filter", action="append", default=[], metavar="JSON", help="filter object; may be repeated")
+    export.add_argument("--response-format", choices=("list", "hierarchy"), default="list")
+    export.add_argument(
+        "--family-id", action="append", metavar="ID", help="ask for this family's jobs; may be repeated"
+    )
+    export.add_argument("--family-lists", action="store_true", help="names and families from the service's lists")
+    export.add_argument("--on-bad-record", choices=("raise", "collect"), default="raise")
+    export.add_argument("--limit", type=int, default=100, help="jobs per page, 1 to 100 (%(default)s)")
+    mapping(export)
+    settings(export)
+    machine(export)
+
+    summary = verb("summary", _summary, "print hours and AI impact per job family")
+    summary.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
+    mapping(summary)
+    machine(summary)
+
+    serve = verb("serve", _serve, "run the embedded tenant")
+    serve.add_argument("--records", metavar="FILE", help="records to serve, .jsonl or .jsonl.gz; else invented ones")
+    serve.add_argument("--port", type=int, default=0, help="port on this machine; any free one if left out")
+    serve.add_argument("--no-lists", action="store_true", help="do as a tenant without lists of jobs and families")
+    mapping(serve)
+
+    doctor = verb("doctor", _doctor, "check settings, token and version")
+    settings(doctor)
+    machine(doctor)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
