@@ -56,8 +56,9 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> plot_hours_by_family(load_sample()).to_dict()["title"]["text"]
-    'x'
+    >>> chart = plot_hours_by_family(load_sample())
+    >>> chart.to_dict()["description"][:52]
+    'Dots and boxes of described weekly hours per job for'
     """
     families = hours_by_family(profiles, states=states)
     jobs = hours_by_job(profiles, states=states)

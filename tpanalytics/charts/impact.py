@@ -9,14 +9,14 @@ import polars as pl
 
 from tpanalytics.charts import theme
 from tpanalytics.measures import coverage_by_family, impact_by_family
-from tpanalytics.measures.family import grade
+from tpanalytics.measures.coverage import grade
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, hours, listed, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tpanalytics.measures.family import Weight
+    from tpanalytics.measures.impact import Weight
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_impact_by_family"]
@@ -73,8 +73,8 @@ def plot_impact_by_family(
     --------
     >>> from tpanalytics import load_sample
     >>> chart = plot_impact_by_family(load_sample(), weight="tasks")
-    >>> chart.to_dict()["title"]["text"]
-    'X'
+    >>> chart.to_dict()["description"][:40]
+    'Stacked bars of tasks by AI impact level'
     """
     impact = impact_by_family(profiles, weight=weight, states=states)
     coverage = coverage_by_family(profiles, states=states)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Cells", "reduce_tasks"]
+__all__ = ["Cells", "known_sum", "per_job", "reduce_tasks", "share_of"]
 
 
 class Cells(NamedTuple):
@@ -90,6 +90,41 @@ def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES)
     counted = cells.filter(pl.col("state").is_in(states)).join(jobs.select("job_id", "job_family"), on="job_id")
     # A fixed order, so that floats add up alike however the engine handed the rows over.
     return Cells(jobs, counted.sort("job_id", "level", "state", "hours_known"))
+
+
+def per_job(reduced: Cells) -> pl.DataFrame:
+    """Add up each job's tasks; a job without tasks keeps its row."""
+    jobs, cells = reduced
+    sums = cells.group_by("job_id").agg(
+        tasks=pl.col("n").sum(),
+        tasks_with_hours=pl.col("n").filter(pl.col("hours_known")).sum(),
+        hours=known_sum("hours"),
+    )
+    optional = {
+        name: pl.col(name) if name in jobs.columns else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in (
+            ("job_name", pl.String),
+            ("headcount", pl.Float64),
+            ("contract_hours", pl.Float64),
+        )
+    }
+    counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours"))
+    return (
+        jobs.select("job_id", "job_family", *optional.values())
+        .join(sums, on="job_id", how="left", maintain_order="left")
+        .with_columns(counts)
+        .with_columns(complete=(pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_with_hours")))
+    )
+
+
+def known_sum(column: str) -> pl.Expr:
+    """Add up, giving null instead of 0 where no value is known."""
+    return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
+
+
+def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """Divide, giving null instead of NaN where there is nothing to divide by."""
+    return pl.when(whole > 0).then(part / whole)
 
 
 def _jobs(native: Any) -> pl.DataFrame:

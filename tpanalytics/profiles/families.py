@@ -62,7 +62,7 @@ def assign_families(
     --------
     >>> import polars as pl
     >>> from tpanalytics import load_sample
-    >>> mapping = pl.DataFrame({"job_id": ["job-0001"], "job_family_id": ["fam-a"]})
+    >>> mapping = pl.DataFrame({"job_id": ["job-0002"], "job_family_id": ["fam-a"]})
     >>> assigned = assign_families(load_sample(), mapping)
     >>> assigned.jobs["job_family"].value_counts(sort=True).rows()
     [(None, 239), ('fam-a', 1)]
@@ -222,7 +222,8 @@ def _read(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
         return frame.with_columns(_text(name) for name in ids), f"the {what} table"
     path = Path(table)
     try:
-        head = path.open("rb").readline().decode("utf-8-sig", "replace")
+        with path.open("rb") as file:
+            head = file.readline().decode("utf-8-sig", "replace")
         separator = max(",;\t", key=head.count)
         frame = pl.read_csv(path, infer_schema=False, separator=separator)
     except OSError as error:

@@ -87,10 +87,21 @@ def read_profiles(folder: str | Path) -> TaskProfiles:
     folder
         The snapshot.
 
+    Returns
+    -------
+    TaskProfiles
+        As it was written, manifest included.
+
     Raises
     ------
     SnapshotError
         If the folder is no snapshot, or a part is missing or damaged.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> read_profiles(write_profiles(load_sample(), "snapshot"))
+    TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist.
     """
     folder = Path(folder)
     manifest = _manifest(folder)

@@ -1,0 +1,44 @@
+"""What several test folders share: the sample, the real data where they are at hand, and random task profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import tpanalytics as tpa
+
+REAL = Path(__file__).resolve().parents[1].parent / "shared" / "real"
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run each test, doctests too, without the user's settings and in a folder of its own."""
+    import os
+
+    for name in os.environ:
+        if name.startswith("TPANALYTICS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def sample() -> tpa.TaskProfiles:
+    """Give the invented company."""
+    return tpa.load_sample()
+
+
+@pytest.fixture(scope="session")
+def real() -> tpa.TaskProfiles:
+    """Give the real occupations, where they lie beside the project."""
+    if not REAL.is_dir():
+        pytest.skip("the real data are not beside the project")
+    profiles = tpa.read_records(REAL / "data" / "task_profiles.jsonl.gz")
+    return tpa.assign_families(profiles, REAL / "csv" / "jobs.csv", REAL / "csv" / "job_families.csv")
+
+
+@pytest.fixture(params=["sample", "real"])
+def company(request: pytest.FixtureRequest) -> tpa.TaskProfiles:
+    """Give each of the two."""
+    profiles: tpa.TaskProfiles = request.getfixturevalue(request.param)
+    return profiles

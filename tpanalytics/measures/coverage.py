@@ -1,0 +1,125 @@
+"""How much is known of each job family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.measures.reduce import Cells, per_job, reduce_tasks, share_of
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["coverage_by_family", "grade"]
+
+
+def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+    """Say per job family how much is known: hours, levels, validation (M5, M6).
+
+    A share whose denominator is zero is null: a family without tasks has no coverage, not a coverage of 0.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, job_family`` of `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` of
+        `tasks`.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per family of `jobs`, by name, ``(no family)`` last. Shares run from 0 to 1.
+
+        ========================  =======  ==========================================================
+        ``job_family``            String   the family
+        ``jobs``                  UInt32   jobs
+        ``jobs_without_tasks``    UInt32   jobs without a task that counts
+        ``tasks``                 UInt32   tasks that count
+        ``hours_coverage``        Float64  share of tasks with hours
+        ``level_coverage``        Float64  share of tasks with a level
+        ``both_coverage``         Float64  share of tasks with hours and level
+        ``level_coverage_hours``  Float64  share of the known hours that lie in tasks with a level
+        ``jobs_profiled``         Float64  share of jobs with at least one task
+        ``jobs_complete``         Float64  share of jobs with tasks, all of which have hours
+        ``validated_share``       Float64  share of tasks that are validated
+        ``validated_share_hours``  Float64  the same by hours; too high if suggested tasks lack hours
+        ``grade``                 String   A, B, C by ``both_coverage``; see `grade`
+        ========================  =======  ==========================================================
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> coverage = coverage_by_family(load_sample())
+    >>> coverage.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
+    [('Customer Service', 366, 0.891), ('Data and Analytics', 355, 0.901)]
+    """
+    jobs, cells = reduce_tasks(profiles, states)
+    known, assessed = pl.col("hours_known"), pl.col("level") != NOT_ASSESSED
+    n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
+    by_family = cells.group_by("job_family").agg(
+        tasks=n.sum(),
+        hours_coverage=n.filter(known).sum() / n.sum(),
+        level_coverage=n.filter(assessed).sum() / n.sum(),
+        both_coverage=n.filter(known & assessed).sum() / n.sum(),
+        level_coverage_hours=share_of(hours.filter(assessed).sum(), hours.sum()),
+        validated_share=n.filter(validated).sum() / n.sum(),
+        validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),
+    )
+    jobs_summed = per_job(Cells(jobs, cells))
+    return (
+        jobs_summed.group_by("job_family")
+        .agg(
+            jobs=pl.len(),
+            jobs_without_tasks=(pl.col("tasks") == 0).sum(),
+            jobs_profiled=(pl.col("tasks") > 0).mean(),
+            jobs_complete=pl.col("complete").mean(),
+        )
+        .join(by_family, on="job_family", how="left")
+        .with_columns(pl.col("tasks").fill_null(0), grade=grade(pl.col("both_coverage")))
+        .select(
+            "job_family",
+            "jobs",
+            "jobs_without_tasks",
+            pl.col("tasks").cast(pl.UInt32),
+            "hours_coverage",
+            "level_coverage",
+            "both_coverage",
+            "level_coverage_hours",
+            "jobs_profiled",
+            "jobs_complete",
+            "validated_share",
+            "validated_share_hours",
+            "grade",
+        )
+        .sort(pl.col("job_family") == NO_FAMILY, "job_family")
+    )
+
+
+def grade(coverage: pl.Expr) -> pl.Expr:
+    """Grade how much of a figure is known: A from 90 %, B from 70 %, C below; null where there is nothing to grade.
+
+    Official statistics want more than 90 % real data in an aggregate, and imputed values marked (UNECE practice).
+    """
+    return (
+        pl.when(coverage >= 0.9)
+        .then(pl.lit("A"))
+        .when(coverage >= 0.7)
+        .then(pl.lit("B"))
+        .when(coverage >= 0)
+        .then(pl.lit("C"))
+    )

@@ -1,0 +1,172 @@
+"""How many weekly hours jobs describe, and how they spread over the jobs of a family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.measures.reduce import known_sum, per_job, reduce_tasks, share_of
+from tpanalytics.schema import COUNTED_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["hours_by_family", "hours_by_job"]
+
+#: Below this many jobs a quantile says no more than the values themselves (M3).
+_JOBS_FOR_QUANTILES = 5
+
+
+def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+    """Add up the described weekly hours of each job (M3 as values, M4).
+
+    A job none of whose tasks has hours has null hours, not 0.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, job_family`` and where present ``job_name, contract_hours`` of `jobs`, and the columns of
+        `tasks` that `hours_by_family` reads.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per job, by id.
+
+        ====================  =======  ============================================================
+        ``job_id``            String   the job
+        ``job_name``          String   its name, or its id where it has none
+        ``job_family``        String   its family
+        ``tasks``             UInt32   tasks that count
+        ``tasks_with_hours``  UInt32   those with hours
+        ``hours``             Float64  described hours per week; null where no task has hours
+        ``complete``          Boolean  it has tasks and all have hours
+        ``contract_hours``    Float64  hours per week in the contract; null where not known
+        ``described_week``    Float64  ``hours / contract_hours``; null where either is not known
+        ====================  =======  ============================================================
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> hours_by_job(load_sample()).select("job_name", "tasks", "hours", "complete").row(0)
+    ('Quotation Specialist', 21, 35.75, False)
+    """
+    jobs = per_job(reduce_tasks(profiles, states))
+    return jobs.select(
+        "job_id",
+        pl.coalesce("job_name", "job_id").alias("job_name"),
+        "job_family",
+        "tasks",
+        "tasks_with_hours",
+        "hours",
+        "complete",
+        "contract_hours",
+        described_week=share_of(pl.col("hours"), pl.col("contract_hours")),
+    )
+
+
+def hours_by_family(
+    profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, complete_only: bool = False
+) -> pl.DataFrame:
+    """Sum weekly hours per job family, show how they spread over its jobs, and how much is known (M1, M2, M3).
+
+    A task without hours counts in ``tasks`` and adds nothing to ``hours``; read ``coverage`` before comparing two
+    families. ``hours`` is null where no task of the family has hours. Jobs without tasks or without hours enter no
+    mean and no quantile.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, job_family`` and where present ``contract_hours`` (hours per week) of `jobs`, and ``job_id,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+    states
+        Validation states that count.
+    complete_only
+        Take the mean and the quantiles over the jobs all of whose tasks have hours, instead of those with at least
+        one; the counts and sums stay.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per family of `jobs`, most hours first, ties by name. Hours are per week, for one incumbent of each
+        job. Quantiles are linear (type 7 of Hyndman and Fan, 1996) and null below 5 jobs; see `hours_by_job` then.
+
+        ======================  =======  ================================================================
+        ``job_family``          String   the family
+        ``jobs``                UInt32   jobs
+        ``jobs_without_tasks``  UInt32   jobs without a task that counts
+        ``jobs_with_hours``     UInt32   jobs with hours for at least one task
+        ``jobs_complete``       UInt32   jobs with tasks, all of which have hours
+        ``tasks``               UInt32   tasks that count
+        ``tasks_with_hours``    UInt32   those with hours
+        ``hours``               Float64  described hours
+        ``hours_high``          Float64  most it could be if undescribed contract hours belong to tasks without
+                                         hours; null where such a job has no contract hours
+        ``hours_per_job``       Float64  mean over jobs with hours
+        ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p25, hours_p50, hours_p75, hours_p90,
+                                         hours_max``: the spread over jobs with hours
+        ``coverage``            Float64  share of tasks with hours, 0 to 1
+        ======================  =======  ================================================================
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> hours = hours_by_family(load_sample())
+    >>> hours.select("job_family", "hours", pl.col("coverage").round(3)).row(0)
+    ('Data and Analytics', 475.0, 0.901)
+    """
+    jobs_summed = per_job(reduce_tasks(profiles, states))
+    in_mean = pl.col("complete") & pl.col("hours").is_not_null() if complete_only else pl.col("hours").is_not_null()
+    shown = pl.col("hours").filter(in_mean)
+    enough = shown.len() >= _JOBS_FOR_QUANTILES
+    quantiles = {"min": 0.0, "p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "max": 1.0}
+    open_end = pl.col("tasks_with_hours") < pl.col("tasks")
+    rest = pl.when(open_end).then((pl.col("contract_hours") - pl.col("hours").fill_null(0)).clip(lower_bound=0))
+    return (
+        jobs_summed.with_columns(rest=rest.otherwise(0.0))
+        .group_by("job_family")
+        .agg(
+            jobs=pl.len(),
+            jobs_without_tasks=(pl.col("tasks") == 0).sum(),
+            jobs_with_hours=pl.col("hours").count(),
+            jobs_complete=pl.col("complete").sum(),
+            tasks=pl.col("tasks").sum(),
+            tasks_with_hours=pl.col("tasks_with_hours").sum(),
+            hours=known_sum("hours"),
+            hours_high=pl.when((pl.col("tasks").sum() > 0) & (pl.col("rest").null_count() == 0)).then(
+                pl.col("hours").sum() + pl.col("rest").sum()
+            ),
+            hours_per_job=shown.mean(),
+            **{
+                f"hours_{name}": pl.when(enough).then(shown.quantile(q, interpolation="linear"))
+                for name, q in quantiles.items()
+            },
+        )
+        .with_columns(coverage=share_of(pl.col("tasks_with_hours"), pl.col("tasks")))
+        .sort(["hours", "job_family"], descending=[True, False], nulls_last=True)
+    )

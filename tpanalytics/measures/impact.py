@@ -1,0 +1,131 @@
+"""How far AI reaches into the work of each job family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import polars as pl
+
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["Weight", "impact_by_family"]
+
+Weight = Literal["tasks", "hours", "headcount"]
+
+
+def impact_by_family(
+    profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES
+) -> pl.DataFrame:
+    """Distribute each job family's work over AI impact levels (M11, M12).
+
+    Tasks without a level form the level ``not assessed``; a level outside H1 to H5 stays as it came. By hours and
+    by headcount only tasks with hours count, on both sides of the share; read ``coverage`` for how many those are.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, job_family`` of `jobs`, for headcount also ``headcount`` (full-time equivalents), and
+        ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+    weight
+        What a share is a share of: ``"tasks"`` counts tasks; ``"hours"`` adds up their hours; ``"headcount"`` adds
+        up hours times the job's headcount, leaving out jobs whose headcount is not known.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per family of `jobs` and level in the data, families by name with ``(no family)`` last, levels H1 to
+        H5, then unknown ones, then ``not assessed``. The shares of a family add up to 1 or are all null.
+
+        ====================  =======  ================================================================
+        ``job_family``        String   the family
+        ``level``             String   the level; null only where no family has a task
+        ``tasks``             UInt32   tasks of that level
+        ``tasks_with_hours``  UInt32   those with hours
+        ``hours``             Float64  their hours per week; null where none has hours
+        ``share``             Float64  share of the family by `weight`, 0 to 1; null where nothing can be weighed
+        ``share_assessed``    Float64  the same among tasks with a level; null for ``not assessed``
+        ``coverage``          Float64  share of the family's tasks that could be weighed, 0 to 1
+        ``basis``             String   the `weight`
+        ====================  =======  ================================================================
+
+        With ``weight="headcount"`` also ``headcount_hours``, Float64: hours per week times full-time equivalents.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, ``headcount`` included when asked for, or `weight` is none of its values.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> impact = impact_by_family(load_sample(), weight="hours")
+    >>> finance = impact.filter(pl.col("job_family") == "Finance")
+    >>> finance.select("level", "tasks", pl.col("share").round(3)).rows()
+    [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
+    """
+    if weight not in get_args(Weight):
+        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Weight))}.")
+    jobs, cells = reduce_tasks(profiles, states)
+    if weight == "headcount":
+        if "headcount" not in jobs.columns:
+            raise SchemaError(
+                "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
+                "assign_families, or use weight='hours'."
+            )
+        cells = cells.join(jobs.select("job_id", "headcount"), on="job_id").sort("job_id", "level", "state")
+    else:
+        cells = cells.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
+    amount = {
+        "tasks": pl.col("n").cast(pl.Float64),
+        "hours": pl.col("hours"),
+        "headcount": pl.col("hours") * pl.col("headcount"),
+    }[weight]
+    cells = cells.with_columns(amount=amount)
+    found = cells.group_by("job_family", "level").agg(
+        tasks=pl.col("n").sum(),
+        tasks_with_hours=pl.col("n").filter(pl.col("hours_known")).sum(),
+        hours=known_sum("hours"),
+        amount=known_sum("amount"),
+        weighed=pl.col("n").filter(pl.col("amount").is_not_null()).sum(),
+    )
+    families = jobs.select(pl.col("job_family").unique())
+    levels = level_order(cells.get_column("level").to_list())
+    grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")
+    in_family = pl.col("amount").sum().over("job_family")
+    assessed = pl.col("level") != NOT_ASSESSED
+    in_assessed = pl.col("amount").filter(assessed).sum().over("job_family")
+    counts = ["tasks", "tasks_with_hours", "weighed"]
+    return (
+        grid.join(found, on=["job_family", "level"], how="left")
+        .with_columns(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counts)
+        .with_columns(
+            share=share_of(pl.col("amount").fill_null(0.0), in_family),
+            share_assessed=pl.when(assessed).then(share_of(pl.col("amount").fill_null(0.0), in_assessed)),
+            coverage=share_of(pl.col("weighed").sum().over("job_family"), pl.col("tasks").sum().over("job_family")),
+            basis=pl.lit(weight),
+        )
+        .sort(
+            pl.col("job_family") == NO_FAMILY,
+            "job_family",
+            pl.col("level").replace_strict(levels, list(range(len(levels))), default=None, return_dtype=pl.Int64),
+        )
+        .rename({"amount": "headcount_hours"})
+        .select(
+            *("job_family", "level", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
+            *("coverage", "basis", *(["headcount_hours"] if weight == "headcount" else [])),
+        )
+    )
