@@ -2,13 +2,14 @@
 
 Records are decoded by msgspec with a type for every field, because building a frame from dicts checks nothing: Polars
 would cut 1.9 to 1 and turn ``"five"`` into null without a word. Unknown fields and unknown levels are tolerated,
-a wrong type is not. The quick path decodes a page at once; only when that fails each record is decoded by itself,
-to say which one is wrong.
+a wrong type is not. Each record is decoded by itself: that is as quick as a page at once, and a record means the same
+whatever stands beside it.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -70,12 +71,12 @@ class Envelope(msgspec.Struct):
     next_starting_after: Id | None = None
 
 
-class _Page(msgspec.Struct, gc=False):
-    records: list[Record]
-
-
 class _RecordId(msgspec.Struct):
     external_id: Id
+
+
+class _Outline(msgspec.Struct):
+    tasks: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Batch(NamedTuple):
@@ -91,8 +92,9 @@ class NotAPage(ValueError):  # noqa: N818  it never leaves the package; the loop
 
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
-_decode_page = msgspec.json.Decoder(_Page).decode
 _decode_list_record = msgspec.json.Decoder(Record).decode
+_decode_outline = msgspec.json.Decoder(_Outline).decode
+_decode_id = msgspec.json.Decoder(_RecordId).decode
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -112,7 +114,7 @@ def read_envelope(body: bytes) -> Envelope:
         raise NotAPage(f"not readable as JSON: {error}") from None
     if envelope.has_next and envelope.next_starting_after is None and envelope.records:
         try:
-            envelope.next_starting_after = msgspec.json.decode(envelope.records[-1], type=_RecordId).external_id
+            envelope.next_starting_after = _decode_id(envelope.records[-1]).external_id
         except _BROKEN:
             envelope.next_starting_after = None
     if isinstance(envelope.next_starting_after, int):
@@ -122,7 +124,6 @@ def read_envelope(body: bytes) -> Envelope:
 
 def decode_page(
     envelope: Envelope,
-    body: bytes,
     *,
     where: str,
     response_format: ResponseFormat | None = "list",
@@ -132,8 +133,8 @@ def decode_page(
 
     Parameters
     ----------
-    envelope, body
-        The page, as `read_envelope` read it and as it came.
+    envelope
+        The page, as `read_envelope` read it.
     where
         The page in words, for messages.
     response_format
@@ -146,11 +147,6 @@ def decode_page(
     RecordError
         If a record is not as documented and `on_bad_record` is ``"raise"``.
     """
-    if response_format != "hierarchy":
-        try:
-            return _columns([(record.external_id, record.tasks, None) for record in _decode_page(body).records], [])
-        except _BROKEN:
-            pass
     decoded: list[_Decoded] = []
     rejects: list[dict[str, str | None]] = []
     for number, raw in enumerate(envelope.records, start=1):
@@ -184,18 +180,28 @@ def decode_record(raw: bytes | msgspec.Raw, *, where: str, response_format: Resp
         If the record is not as documented; names the job and the path of what is wrong.
     """
     try:
-        if response_format == "list":
-            record = _decode_list_record(raw)
-            return record.external_id, record.tasks, None
-        tree = msgspec.json.decode(raw)
-        if response_format is None and isinstance(tree, dict) and "tasks" in tree:
-            return decode_record(raw, where=where, response_format="list")
-        return _decode_tree(tree)
+        if response_format != "hierarchy":
+            try:
+                record = _decode_list_record(raw)
+            except _BROKEN:
+                if response_format == "list" or _is_flat(raw):
+                    raise
+            else:
+                return record.external_id, record.tasks, None
+        return _decode_tree(msgspec.json.decode(raw))
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
         raise _record_error(raw, where, path.rstrip("`") or "$", reason) from None
     except _BROKEN as error:
         raise RecordError(where=where, job_id=None, path="$", reason=f"not readable as JSON: {error}") from None
+
+
+def _is_flat(raw: bytes | msgspec.Raw) -> bool:
+    """Say whether a record has the list of the flat form, right or wrong."""
+    try:
+        return bytes(_decode_outline(raw).tasks) != b""
+    except _BROKEN:
+        return False
 
 
 def _decode_tree(tree: Any) -> _Decoded:
@@ -226,7 +232,9 @@ def _decode_tree(tree: Any) -> _Decoded:
         paths.append(above)
         return True
 
-    content = {key: value for key, value in tree.items() if key != "external_id"}
+    # A text or number beside the tree is an unknown field, not a tree in a shape not known here.
+    content = {k: v for k, v in tree.items() if v is None or isinstance(v, (list, dict))}
+    content.pop("external_id", None)
     for key, value in content.items():
         walk(value, [], f"$.{key}")
     if not content:
@@ -238,28 +246,27 @@ def _decode_tree(tree: Any) -> _Decoded:
     return job_id, tasks, paths
 
 
-#: Fields whose value is free text and must not turn up in a message.
-_FREE_TEXT = ("task", "rationale", "skill")
+#: Fields whose value may be quoted in a message even where it is text; any other text may be a task or a rationale.
+_CODES = ("external_id", "task_id", "skill_id", "validation_state", "weekly_hours", "level")
 
 
 def _record_error(raw: bytes | msgspec.Raw, where: str, path: str, reason: str) -> RecordError:
-    tree: Any = msgspec.json.decode(raw)
-    job_id = tree.get("external_id") if isinstance(tree, dict) else None
-    value = tree
+    job_id, found = None, None
+    with suppress(*_BROKEN):
+        job_id = _text(_decode_id(raw).external_id)
     steps = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path)
-    try:
+    with suppress(*_BROKEN, KeyError, IndexError, TypeError):  # what is quoted may itself not be readable
+        value = msgspec.json.decode(raw)
         for key, index in steps:
             value = value[key] if key else value[int(index)]
-    except (KeyError, IndexError, TypeError):
-        value = None
-    scalar = isinstance(value, (str, int, float, bool))
-    private = bool(steps) and steps[-1][0] in _FREE_TEXT
+        if isinstance(value, (int, float)) or (isinstance(value, str) and steps and steps[-1][0] in _CODES):
+            found = msgspec.json.encode(value).decode()[:40]
     return RecordError(
         where=where,
-        job_id=str(job_id) if isinstance(job_id, (str, int)) else None,
+        job_id=job_id,
         path=path,
         reason=reason.replace("`", "'"),
-        found=msgspec.json.encode(value).decode()[:40] if scalar and not private else None,
+        found=found,
     )
 
 

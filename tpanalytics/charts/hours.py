@@ -195,10 +195,9 @@ def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
         ("empty", ["without", "any task"], _WIDTH + 196, True),
         ("unknown", ["hours", "unknown"], _WIDTH + 256, True),
     ]
+    rows = families.select("job_family", *(field for field, *_ in columns))
     return [
-        mark
-        for field, header, x, muted in columns
-        for mark in theme.column(families.select("job_family", field), y, field, header, x, muted=muted)
+        mark for field, header, x, muted in columns for mark in theme.column(rows, y, field, header, x, muted=muted)
     ]
 
 

@@ -30,7 +30,7 @@ _UNIT = {
 #: A segment narrower than this share of the bar has no room for its figure; the tooltip has it.
 _ROOM = 0.048
 #: Distance of the hatching's strokes, as a share of the bar.
-_HATCH = 0.012
+_HATCH = 0.018
 #: How near to the segment's edge a stroke may come.
 _EDGE = 0.004
 
@@ -134,7 +134,7 @@ def _segments(impact: pl.DataFrame) -> pl.DataFrame:
         impact.filter(pl.col("share") > 0)
         .with_columns(start=end - pl.col("share"), end=end)
         .with_columns(
-            middle=(pl.col("start") + pl.col("end")) / 2,
+            middle=((pl.col("start") + pl.col("end")) / 2).round(5),
             figure=pl.when(pl.col("share") >= _ROOM)
             .then(pl.col("share").map_elements(percent, return_dtype=pl.String))
             .otherwise(pl.lit("")),
@@ -146,39 +146,36 @@ def _segments(impact: pl.DataFrame) -> pl.DataFrame:
 def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[alt.Chart]:
     y = theme.family_axis(order)
     x = alt.X("start:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
-    drawn = ["job_family", "level", "start", "end", "share", "tasks", "tasks_with_hours", "hours"]
-    bars = (
-        alt.Chart(segments.select(drawn))
-        .mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR)
-        .encode(
-            x=x,
-            x2="end:Q",
-            y=y,
-            color=alt.Color("level:N", scale=theme.level_scale(levels), legend=theme.level_legend(levels)),
-            tooltip=[
-                alt.Tooltip("job_family:N", title="Job family"),
-                alt.Tooltip("level:N", title="AI impact level"),
-                alt.Tooltip("share:Q", title="Share", format=".1%"),
-                alt.Tooltip("hours:Q", title="Hours a week", format=",.1f"),
-                alt.Tooltip("tasks:Q", title="Tasks", format=","),
-                alt.Tooltip("tasks_with_hours:Q", title="Tasks with hours", format=","),
-            ],
+    drawn = alt.Chart(
+        segments.select(
+            *("job_family", "level", "start", "end", "share", "tasks", "tasks_with_hours", "hours"),
+            *("middle", "figure", "dark"),
         )
+    )
+    bars = drawn.mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR).encode(
+        x=x,
+        x2="end:Q",
+        y=y,
+        color=alt.Color("level:N", scale=theme.level_scale(levels), legend=theme.level_legend(levels)),
+        tooltip=[
+            alt.Tooltip("job_family:N", title="Job family"),
+            alt.Tooltip("level:N", title="AI impact level"),
+            alt.Tooltip("share:Q", title="Share", format=".1%"),
+            alt.Tooltip("hours:Q", title="Hours a week", format=",.1f"),
+            alt.Tooltip("tasks:Q", title="Tasks", format=","),
+            alt.Tooltip("tasks_with_hours:Q", title="Tasks with hours", format=","),
+        ],
     )
     hatching = (
         alt.Chart(_strokes(segments))
         .mark_point(shape="M-0.3,1L0.3,-1", size=_BAR**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1)
         .encode(x="at:Q", y=y)
     )
-    figures = (
-        alt.Chart(segments.select("job_family", "middle", "figure", "dark"))
-        .mark_text(fontSize=11)
-        .encode(
-            x="middle:Q",
-            y=y,
-            text="figure:N",
-            color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
-        )
+    figures = drawn.mark_text(fontSize=11).encode(
+        x="middle:Q",
+        y=y,
+        text="figure:N",
+        color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
     )
     return [bars, hatching, figures]
 
@@ -186,7 +183,7 @@ def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[a
 def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
     """Place the hatching's strokes in each unassessed segment, from its middle outwards, clear of its figure."""
     places = [
-        {"job_family": family, "at": (start + end) / 2 + side * offset}
+        {"job_family": family, "at": round((start + end) / 2 + side * offset, 4)}
         for family, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
         .select("job_family", "start", "end", "figure")
         .rows()
@@ -202,16 +199,14 @@ def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[al
     y = theme.family_axis(order)
     of_what = "have a level" if weight == "tasks" else "have hours"
     unit = {"tasks": "tasks", "hours": "a week", "headcount": ["a week, all", "incumbents"]}[weight]
-    rows = families.with_columns(pl.col("grade").fill_null(NONE))
+    rows = families.select("job_family", "total", "known", pl.col("grade").fill_null(NONE))
     columns = [
         ("total", unit, _WIDTH + 72, False),
         ("known", ["of tasks", of_what], _WIDTH + 142, True),
         ("grade", "grade", _WIDTH + 190, True),
     ]
     marks = [
-        mark
-        for field, header, x, muted in columns
-        for mark in theme.column(rows.select("job_family", field), y, field, header, x, muted=muted)
+        mark for field, header, x, muted in columns for mark in theme.column(rows, y, field, header, x, muted=muted)
     ]
     missing = families.filter(pl.col("missing").is_not_null()).select("job_family", "missing")
     if missing.height:

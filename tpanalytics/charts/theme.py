@@ -245,7 +245,9 @@ def level_scale(levels: Sequence[str]) -> alt.Scale:
     return alt.Scale(domain=list(levels), range=[LEVEL_COLOURS.get(level, _UNKNOWN) for level in levels])
 
 
-def level_legend(levels: Sequence[str]) -> alt.Legend:
-    """Say beside each colour what the level means."""
+def level_legend(levels: Sequence[str]) -> alt.Legend | None:
+    """Say beside each colour what the level means; an empty legend would break the picture."""
+    if not levels:
+        return None
     words = {level: LEVEL_WORDS.get(level, f"{level} (unknown level)") for level in levels}
     return alt.Legend(labelExpr=f"{json.dumps(words)}[datum.label]", symbolStrokeColor=OUTLINE)

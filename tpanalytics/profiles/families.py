@@ -115,9 +115,10 @@ def assign_mapping(
         columns["active"] = pl.col("job_inactive").cast(pl.String).str.strip_chars().ne_missing("1")
     mapping = mapping.select("job_id", **columns).with_columns(listed=True)
 
-    kept = [name for name in ("job_id", "n_tasks", *schema.OPTIONAL_JOBS) if name in profiles.jobs.columns]
+    before = profiles.jobs.lazy().collect()
+    kept = [name for name in ("job_id", "n_tasks", *schema.OPTIONAL_JOBS) if name in before.columns]
     kept = [name for name in kept if name not in columns]
-    wide = profiles.jobs.lazy().collect().select(kept).join(mapping, on="job_id", how="left", maintain_order="left")
+    wide = before.select(kept).join(mapping, on="job_id", how="left", maintain_order="left")
     order = [name for name in (*schema.JOBS, *schema.OPTIONAL_JOBS) if name in wide.columns]
     dtypes = {**schema.JOBS, **schema.OPTIONAL_JOBS}
     assigned = wide.select(pl.col(name).cast(dtypes[name]) for name in order)
@@ -145,7 +146,9 @@ def family_filters(client: Client, request: ExportRequest, family_ids: Sequence[
         one_family = {"filter": "job_family_id_is_in_list", "job_family_ids": [str(family_id)]}
         narrow = ExportRequest((), (*request.filters, one_family), "list", None, request.limit)
         for page in export_pages(client, narrow):
-            batch = decode_page(page.envelope, page.body, where=f"family {family_id}, page {page.number}")
+            # A bad record was reported or left out already, when the export itself met it.
+            where = f"family {family_id}, page {page.number}"
+            batch = decode_page(page.envelope, where=where, on_bad_record="collect")
             for job_id in batch.jobs["job_id"]:
                 found.setdefault(job_id, str(family_id))
     return pl.DataFrame(

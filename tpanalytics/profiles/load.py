@@ -6,14 +6,16 @@ job without tasks cannot be lost by a join or an explode.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import sys
 import warnings
+import zlib
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 import polars as pl
@@ -110,6 +112,7 @@ def load_task_profiles(
         raise ConfigError(f"include={include!r}: give a list, like ['ai_impact', 'weekly_hours'].")
     if isinstance(families, str) and families != "lists":
         raise ConfigError(f"families={families!r}: give a list of family ids, or 'lists'.")
+    _check_on_bad_record(on_bad_record)
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit)
     if snapshot is not None:
         check_target(Path(snapshot))
@@ -120,13 +123,7 @@ def load_task_profiles(
             pages = page.number
             where = f"page {page.number}"
             tables.add(
-                decode_page(
-                    page.envelope,
-                    page.body,
-                    where=where,
-                    response_format=response_format,
-                    on_bad_record=on_bad_record,
-                )
+                decode_page(page.envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)
             )
             advance(tables)
         service_version = client.version()
@@ -179,7 +176,7 @@ def read_records(
     RecordError
         If a record is not as documented; names its number, job and path.
     ConfigError
-        If the file cannot be read.
+        If the file cannot be read, or an argument is none of its values.
 
     Examples
     --------
@@ -188,14 +185,15 @@ def read_records(
     >>> read_records("export.jsonl").jobs["n_tasks"].to_list()
     [0]
     """
+    _check_on_bad_record(on_bad_record)
     path = Path(path)
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ConfigError(f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     return profiles_of(
-        _split(raw, path.name),
+        _split(raw.removeprefix(codecs.BOM_UTF8), path.name),
         path.name,
         {"kind": "file", "name": path.name},
         response_format=response_format,
@@ -225,10 +223,14 @@ def profiles_of(
         As in `read_records`.
     """
     envelope = Envelope(has_next=False, records=records)
-    body = b'{"records":[%s]}' % b",".join(bytes(record) for record in records)
     tables = _Tables()
-    tables.add(decode_page(envelope, body, where=where, response_format=response_format, on_bad_record=on_bad_record))
+    tables.add(decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record))
     return tables.profiles({"source": source})
+
+
+def _check_on_bad_record(value: str) -> None:
+    if value not in get_args(OnBadRecord):
+        raise ConfigError(f"on_bad_record={value!r}: choose 'raise' or 'collect'.")
 
 
 class _Lines(msgspec.Struct):
@@ -243,17 +245,17 @@ def _split(raw: bytes, name: str) -> list[msgspec.Raw]:
             return msgspec.json.decode(raw, type=list[msgspec.Raw])
         try:
             return msgspec.json.decode(raw, type=_Lines).records
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             records: list[msgspec.Raw] = []
             for line in raw.splitlines():
                 if not line.strip():
                     continue
                 try:
                     records += msgspec.json.decode(line, type=_Lines).records
-                except msgspec.DecodeError:
+                except (msgspec.DecodeError, RecursionError):
                     records.append(msgspec.Raw(line))
             return records
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(where=name, job_id=None, path="$", reason=f"not readable as JSON: {error}") from None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,9 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
         raise SnapshotError(
             f"{folder}: the snapshot could not be written ({error.strerror or error}). What was there is unchanged."
         ) from None
+    except BaseException:
+        _remove(folder, parts)
+        raise
     _remove(folder, before.get("parts", {}))
     return folder
 
@@ -154,18 +158,19 @@ def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / _MANIFEST
     if not path.is_file():
         raise SnapshotError(f"{folder} is no snapshot: it has no {_MANIFEST}.")
-    try:
+    manifest: Any = None
+    version, well_formed = None, False
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        version, parts = manifest["schema"], manifest["parts"]
-        well_formed = all({"file", "rows", "sha256"} <= parts[table].keys() for table in _TABLES)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        well_formed, version = False, None
-    if not well_formed:
-        raise SnapshotError(f"{path} is damaged or was not written by tpanalytics. Export again.")
-    if version != _SCHEMA_VERSION:
+        version = manifest["schema"]
+        parts = [manifest["parts"][table] for table in _TABLES]
+        well_formed = all({"rows", "sha256"} <= part.keys() and isinstance(part["file"], str) for part in parts)
+    if isinstance(version, int) and version != _SCHEMA_VERSION:  # its parts may be described in another way
         raise SnapshotError(
             f"{folder} was written with schema {version}, this version reads {_SCHEMA_VERSION}. Update tpanalytics."
         )
+    if version != _SCHEMA_VERSION or not well_formed:
+        raise SnapshotError(f"{path} is damaged or was not written by tpanalytics. Export again.")
     return dict(manifest)
 
 

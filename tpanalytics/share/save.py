@@ -21,6 +21,7 @@ __all__ = ["save"]
 #: A cell that begins so is run as a formula by spreadsheet programs.
 _FORMULA = r"^[=+\-@\t\r]"
 _XLSX_ROWS, _XLSX_CELL = 1_048_575, 32_767
+_SHORTENED = " […shortened]"
 
 
 def save(what: Any, path: str | Path, *, scale: float = 2.0) -> Path:
@@ -143,7 +144,7 @@ def _write_html(chart: Any, path: Path) -> None:
         description=html.escape(spec.get("description", title)),
         svg=vl_convert.vegalite_to_svg(spec),
         library=vl_convert.javascript_bundle().replace("</script", "<\\/script"),  # type: ignore[call-arg]  # has a default
-        spec=json.dumps(spec, ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\!--"),
+        spec=json.dumps(spec, ensure_ascii=False).replace("<", "\\u003c"),  # no name can end the script
     )
     path.write_text(page, encoding="utf-8")
 
@@ -168,7 +169,7 @@ def _write_xlsx(frame: pl.DataFrame, path: Path) -> None:
         raise ShareError(f"A sheet holds {_XLSX_ROWS:,} rows, the frame has {frame.height:,}; use .parquet or .csv.")
     flat = _flat(frame).with_columns(
         pl.when(pl.col(pl.String).str.len_chars() > _XLSX_CELL)
-        .then(pl.col(pl.String).str.head(_XLSX_CELL - 12) + pl.lit(" […shortened]"))
+        .then(pl.col(pl.String).str.head(_XLSX_CELL - len(_SHORTENED)) + pl.lit(_SHORTENED))
         .otherwise(pl.col(pl.String))
         .name.keep()
     )

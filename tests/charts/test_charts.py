@@ -1,0 +1,256 @@
+"""A chart draws what the measure says, all of it and nothing else, at any number of families and with any names."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import polars as pl
+import pytest
+
+import tpanalytics as tpa
+from tests.measures.random_profiles import profiles_of
+from tpanalytics.charts.picture import png
+from tpanalytics.charts.theme import LEVEL_COLOURS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PLOTS: dict[str, Callable[[tpa.TaskProfiles], alt.LayerChart]] = {
+    "impact by tasks": lambda profiles: tpa.plot_impact_by_family(profiles, weight="tasks"),
+    "impact by hours": lambda profiles: tpa.plot_impact_by_family(profiles, weight="hours"),
+    "impact by headcount": lambda profiles: tpa.plot_impact_by_family(profiles, weight="headcount"),
+    "hours": tpa.plot_hours_by_family,
+}
+every_plot = pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
+
+
+def layers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for layer in spec.get("layer", []):
+        yield from layers(layer) if "layer" in layer else [layer]
+
+
+def fields(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["field"]} if isinstance(value.get("field"), str) else set()
+        tested = set(re.findall(r"^datum\.(\w+)$", str(value.get("test", ""))))
+        return own | tested | {field for part in value.values() for field in fields(part)}
+    if isinstance(value, list):
+        return {field for part in value for field in fields(part)}
+    return set()
+
+
+def rows_of(spec: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]:
+    data = layer["data"]
+    rows: list[dict[str, Any]] = data["values"] if "values" in data else spec["datasets"][data["name"]]
+    return rows
+
+
+def many(families: int, jobs: int = 3) -> tpa.TaskProfiles:
+    """Make a company of so many families, with long, foreign and awkward names."""
+    names = [
+        "Research, Development, Engineering and Prototyping of Flow Instruments",
+        "研究開発部門",
+        "קשרי לקוחות",
+        'R&D "A/B" <x>',
+    ]
+    levels = ["H1", "H2", "H3", "H4", None, "H9"]
+    return profiles_of(
+        [
+            {
+                "job_family": f"{names[f % 4]} {f}",
+                "headcount": 2.0,
+                "contract_hours": 38.5,
+                "tasks": [
+                    {
+                        "task_id": str(t),
+                        "validation_state": "validated",
+                        "weekly_hours": None if (f + j + t) % 5 == 0 else 1.5 * t + f % 3,
+                        "ai_impact_level": levels[(f * 7 + t * 5 + j) % 6],
+                    }
+                    for t in range(6)
+                ],
+            }
+            for f in range(families)
+            for j in range(jobs)
+        ]
+    )
+
+
+@every_plot
+@pytest.mark.parametrize("families", [1, 6, 23, 60])
+def test_every_field_is_a_column_and_every_column_a_field(plot: Callable[..., Any], families: int) -> None:
+    spec = plot(many(families)).to_dict()
+    used: dict[str, set[str]] = {}
+    for layer in layers(spec):
+        rows = rows_of(spec, layer)
+        if not rows or rows == [{}]:
+            continue
+        columns = set(rows[0])
+        assert fields(layer.get("encoding", {})) <= columns
+        used.setdefault(layer["data"]["name"], set()).update(fields(layer["encoding"]))
+    for name, found in used.items():
+        assert set(spec["datasets"][name][0]) == found
+    limit = 150_000 if families == 60 else 50_000
+    assert len(json.dumps(spec["datasets"], ensure_ascii=False).encode()) < limit
+
+
+@every_plot
+def test_charts_stay_small_on_the_companies(plot: Callable[..., Any], company: tpa.TaskProfiles) -> None:
+    if "headcount" not in company.jobs.columns:
+        company = tpa.TaskProfiles(company.jobs.with_columns(headcount=2.0), company.tasks)
+    spec = plot(company).to_dict()
+    assert len(json.dumps(spec["datasets"], ensure_ascii=False).encode()) < 50_000
+
+
+@every_plot
+def test_no_task_job_or_rationale_is_in_a_chart(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
+    marked = sample.tasks.with_columns(
+        task=pl.lit("CANARY-TASK"), ai_impact_rationale=pl.lit("CANARY-WHY"), task_id=pl.lit("CANARY-ID")
+    )
+    jobs = sample.jobs.with_columns(job_name=pl.lit("CANARY-JOB"))
+    text = json.dumps(plot(tpa.TaskProfiles(jobs, marked)).to_dict())
+    assert "CANARY" not in text
+    assert not [job_id for job_id in jobs["job_id"] if job_id in text]
+
+
+@pytest.mark.parametrize("weight", ["tasks", "hours", "headcount"])
+def test_bars_are_the_measure(sample: tpa.TaskProfiles, weight: Any) -> None:
+    spec = tpa.plot_impact_by_family(sample, weight=weight).to_dict()
+    bars = rows_of(spec, next(layer for layer in layers(spec) if layer["mark"]["type"] == "bar"))
+    impact = tpa.impact_by_family(sample, weight=weight).filter(pl.col("share") > 0)
+    assert {(row["job_family"], row["level"]): row["share"] for row in bars} == {
+        (family, level): share for family, level, share in impact.select("job_family", "level", "share").rows()
+    }
+    for family in impact["job_family"].unique():
+        segments = [row for row in bars if row["job_family"] == family]
+        assert segments[0]["level"] == "H1"
+        assert segments[0]["start"] == 0.0
+        assert math.isclose(segments[-1]["end"], 1.0)
+        assert all(math.isclose(a["end"], b["start"]) for a, b in itertools.pairwise(segments))
+
+
+def test_what_is_not_assessed_is_hatched(sample: tpa.TaskProfiles) -> None:
+    spec = tpa.plot_impact_by_family(sample).to_dict()
+    hatching = next(layer for layer in layers(spec) if layer["mark"]["type"] == "point")
+    impact = tpa.impact_by_family(sample).filter(pl.col("level") == "not assessed", pl.col("share") > 0.02)
+    assert {row["job_family"] for row in rows_of(spec, hatching)} >= set(impact["job_family"])
+
+
+def test_families_come_in_order_of_what_is_asked(sample: tpa.TaskProfiles) -> None:
+    spec = tpa.plot_impact_by_family(sample).to_dict()
+    bars = next(layer for layer in layers(spec) if layer["mark"]["type"] == "bar")
+    shares = dict(tpa.impact_by_family(sample).filter(level="H1").select("job_family", "share").rows())
+    order = bars["encoding"]["y"]["sort"]
+    assert order == sorted(shares, key=lambda family: (-shares[family], family))
+
+
+def test_a_chart_says_its_numbers_to_those_who_cannot_see_it(sample: tpa.TaskProfiles) -> None:
+    from tpanalytics.words import hours, percent
+
+    impact = tpa.plot_impact_by_family(sample).to_dict()["description"]
+    for family, share in tpa.impact_by_family(sample).filter(level="H1").select("job_family", "share").rows():
+        assert f"{family} {percent(share)}" in impact
+    assert "have hours" in impact
+    spread = tpa.plot_hours_by_family(sample).to_dict()["description"]
+    for family, median in tpa.hours_by_family(sample).select("job_family", "hours_p50").rows():
+        assert f"{family} {hours(median)}" in spread
+
+
+def test_a_family_of_which_little_is_known_is_no_headline() -> None:
+    def family(name: str, level: str, gaps: int) -> dict[str, Any]:
+        known = {"task_id": "t", "validation_state": "validated", "weekly_hours": 4.0, "ai_impact_level": level}
+        tasks = [known, *[{**known, "weekly_hours": None}] * gaps]
+        return {"job_family": name, "headcount": None, "contract_hours": None, "tasks": tasks}
+
+    chart = tpa.plot_impact_by_family(profiles_of([family("Thin", "H1", 5), family("Solid", "H2", 0)]))
+    assert "Thin" not in " ".join(chart.to_dict()["title"]["text"])
+    alone = tpa.plot_impact_by_family(profiles_of([family("Thin", "H1", 5)]))
+    assert alone.to_dict()["title"]["text"] == ["Too little is known to compare the AI impact of job families"]
+
+
+@every_plot
+def test_no_jobs_and_no_tasks_say_so(plot: Callable[..., Any]) -> None:
+    nothing = plot(profiles_of([])).to_dict()
+    assert "No jobs" in nothing["title"]["text"][0]
+    empty_job = {"job_family": "A", "headcount": 1.0, "contract_hours": None, "tasks": []}
+    bare = plot(profiles_of([empty_job, empty_job])).to_dict()
+    assert bare["title"]["text"][0]
+    for spec in (nothing, bare):
+        assert png(spec, 1.0).startswith(b"\x89PNG")
+    if "impact" in str(bare["title"]["subtitle"]):
+        assert "no task described" in json.dumps(bare["datasets"])
+
+
+@every_plot
+def test_text_is_in_the_picture(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
+    """A font that is not installed would make all text vanish without an error."""
+    spec = plot(sample).to_dict()
+    without = json.loads(json.dumps(spec))
+    without["config"]["font"] = "No Such Font"
+    without["config"]["title"] = {**without["config"]["title"], "font": "No Such Font", "subtitleFont": "No Such Font"}
+    assert len(png(spec, 1.0)) > 1.2 * len(png(without, 1.0))
+
+
+@every_plot
+def test_showing_a_chart_needs_no_script_and_changes_no_global(
+    plot: Callable[..., Any], sample: tpa.TaskProfiles
+) -> None:
+    before = alt.theme.active, alt.renderers.active
+    chart = plot(sample)
+    bundle, metadata = chart._repr_mimebundle_()
+    assert (alt.theme.active, alt.renderers.active) == before
+    assert set(bundle) == {"image/png", "text/plain"}
+    assert bundle["image/png"].startswith(b"\x89PNG")
+    assert bundle["text/plain"] == chart.to_dict()["description"]
+    assert 600 < metadata["image/png"]["width"] < 1200
+
+
+def test_a_chart_can_be_restyled_as_any_other(sample: tpa.TaskProfiles) -> None:
+    chart = tpa.plot_impact_by_family(sample)
+    assert isinstance(chart, alt.LayerChart)
+    restyled = chart.properties(title="Mine", width=300).configure_axis(labelColor="red")
+    assert restyled.to_dict()["title"] == "Mine"
+    assert set(restyled._repr_mimebundle_()[0]) == {"image/png", "text/plain"}
+
+
+def test_repacking_keeps_every_pixel(sample: tpa.TaskProfiles) -> None:
+    import struct
+    import zlib
+
+    import vl_convert
+
+    def pixels(image: bytes) -> bytes:
+        found, at = b"", 8
+        while at < len(image):
+            (length,) = struct.unpack(">I", image[at : at + 4])
+            data, check = image[at + 4 : at + 8 + length], image[at + 8 + length : at + 12 + length]
+            assert zlib.crc32(data) == struct.unpack(">I", check)[0]
+            found += data[4:] if data[:4] == b"IDAT" else b""
+            at += 12 + length
+        return zlib.decompress(found)
+
+    spec = tpa.plot_hours_by_family(sample).to_dict()
+    plain = vl_convert.vegalite_to_png(spec, scale=1.0)
+    assert pixels(png(spec, 1.0)) == pixels(plain)
+    assert len(png(spec, 1.0)) < len(plain)
+
+
+def luminance(colour: str) -> float:
+    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_levels_get_lighter_in_order_and_their_figures_can_be_read() -> None:
+    lightness = [luminance(LEVEL_COLOURS[level]) for level in ("H1", "H2", "H3", "H4", "H5")]
+    assert lightness == sorted(lightness)
+    contrast = [
+        (max(light, text) + 0.05) / (min(light, text) + 0.05)
+        for light, text in zip(lightness, [1, 1, 0.01, 0.01, 0.01], strict=True)
+    ]
+    assert min(contrast) > 4.5
