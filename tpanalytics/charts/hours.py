@@ -72,11 +72,12 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
     )
     top = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
     x = alt.Scale(domain=[0, top], nice=False)
+    row = theme.row_height(order, _ROW)
     return theme.finish(
         [
             *([_contract_line(contract, x)] if contract else []),
             *_boxes(families, order, x),
-            _dots(jobs, order, x, top),
+            _dots(jobs, order, x, top, row),
             *_beside(families, order),
             theme.footer(_policy(families, contract), below=56),
         ],
@@ -85,7 +86,7 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
         description=_description(families, contract),
         width=_WIDTH,
         rows=len(order),
-        row_height=_ROW,
+        row_height=row,
     )
 
 
@@ -144,7 +145,7 @@ def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale) -> list[alt.C
     return [box, median]
 
 
-def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float) -> alt.Chart:
+def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: int) -> alt.Chart:
     """Gather jobs of about the same hours into one dot."""
     step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= _DOTS * step), top / _DOTS)
     dots = (
@@ -161,7 +162,7 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float) -> alt
         .encode(
             x=alt.X("about:Q", scale=x),
             y=theme.family_axis(order),
-            yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=[10.5, 20.5])),
+            yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=[0.45 * row - 5, 0.45 * row + 5])),
             size=alt.Size("jobs:Q", scale=alt.Scale(domain=[1, most], range=[28, 320]), legend=None),
             fill=alt.Fill(
                 "described:N",

@@ -95,7 +95,7 @@ def plot_impact_by_family(
         description=_description(families, levels, coverage, weight),
         width=_WIDTH,
         rows=len(order),
-        row_height=_ROW,
+        row_height=theme.row_height(order, _ROW),
     )
 
 

@@ -60,7 +60,7 @@ LEVEL_WORDS = {
     NOT_ASSESSED: NOT_ASSESSED,
 }
 #: Width of a family name in the axis, in characters before it goes to the next line.
-_WRAP = 36
+_WRAP = 38
 _LINE = 12
 #: Sharp on most screens, and still small enough to keep in a notebook.
 _DISPLAY_SCALE = 1.5
@@ -156,23 +156,31 @@ def finish(
 
 def family_axis(order: Sequence[str]) -> alt.Y:
     """Give the axis of families in the order asked for; a long name goes over several lines, and none is cut."""
-    wrapped = f"split(trim(replace(datum.label, /(.{{1,{_WRAP}}})( +|$)/g, '$1\\n')), '\\n')"
+    lines = {family: _lines(family) for family in order}
     # Vega hangs further lines below the first; half of their height up again puts the name beside its row.
-    lift = {
-        "condition": [
-            {"test": f"length(datum.label) > {_WRAP * lines}", "value": -_LINE / 2 * lines} for lines in (2, 1)
-        ],
-        "value": 0,
-    }
+    lifted = [
+        {"test": f"indexof({json.dumps(names)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
+        for count in range(2, max(map(len, lines.values()), default=1) + 1)
+        if (names := [family for family in order if len(lines[family]) == count])
+    ]
     axis = alt.Axis(
         title=None,
-        labelExpr=wrapped,
+        labelExpr=f"{json.dumps(lines)}[datum.label]",
         labelLimit=400,
         labelLineHeight=_LINE,
-        labelOffset=lift,
+        labelOffset={"condition": lifted, "value": 0} if lifted else 0,
         grid=False,
     )
     return alt.Y("job_family:N", sort=list(order), axis=axis, scale=alt.Scale(domain=list(order)))
+
+
+def row_height(order: Sequence[str], usual: int) -> int:
+    """Give the height of a row in pixels, enough for the name with the most lines."""
+    return max([usual, *(_LINE * len(_lines(family)) + 4 for family in order)])
+
+
+def _lines(family: str) -> list[str]:
+    return textwrap.wrap(family, _WRAP) or [family]
 
 
 def percent_axis() -> alt.Axis:

@@ -1,0 +1,215 @@
+"""The command line does the whole journey, says what went wrong in a sentence, and never shows a secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+import tpanalytics as tpa
+from tests.conftest import REAL
+from tpanalytics.cli import main
+from tpanalytics.demo import Rules, Tenant, catalogue_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECRET = "s3cr3t-CANARY-%&\"'ü"
+
+
+@pytest.fixture
+def tenant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenant]:
+    with Tenant(client_secret=SECRET) as running:
+        for name, value in running.settings.items():
+            monkeypatch.setenv(f"TPANALYTICS_{name.upper()}", value)
+        yield running
+
+
+def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    status = main(arguments)
+    said = capsys.readouterr()
+    assert SECRET not in said.out + said.err
+    return status, said.out, said.err
+
+
+def test_demo_does_the_whole_journey(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run("demo", capsys=capsys)
+    assert status == 0
+    assert "240 jobs and 5,516 tasks in 3 pages, 0 duplicates, complete" in out
+    assert "Tokens used: 1." in out
+    folder = Path("tpanalytics-demo")
+    assert str(folder.resolve()) in out
+    for name in re.findall(r"^  (\S+)$", out, flags=re.MULTILINE):
+        assert (folder / name).exists(), name
+    profiles = tpa.read_profiles(folder / "snapshot")
+    for family in tpa.hours_by_family(profiles)["job_family"]:
+        assert family in out
+    assert run("demo", capsys=capsys)[0] == 0, "it runs again over its own folder"
+
+
+def test_demo_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run("demo", "--json", "--out", "there", capsys=capsys)
+    said = json.loads(out)
+    assert (status, said["tokens"], said["manifest"]["complete"]) == (0, 1, True)
+    assert len(said["hours_by_family"]) == 17
+
+
+def test_export_and_summary(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run("export", "snap", "--family-lists", capsys=capsys)
+    assert status == 0
+    assert out.startswith("snap: 240 jobs and 5,516 tasks in 3 pages, 0 duplicates, complete")
+    assert tenant.tokens_issued == 1
+    status, out, _ = run("summary", "snap", capsys=capsys)
+    assert status == 0
+    assert out.splitlines()[0].endswith("may be a subset of the tenant.")
+    assert "they are not zero" in out
+    figures = json.loads(run("summary", "snap", "--json", capsys=capsys)[1])
+    ours = tpa.hours_by_family(tpa.read_profiles("snap"))
+    assert figures["hours_by_family"] == json.loads(ours.write_json())
+
+
+def test_export_by_family_ids_filters_and_includes(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    only = json.dumps({"filter": "job_family_id_is_in_list", "job_family_ids": ["fam-fin", "fam-hr"]})
+    ids = ["--family-id", "fam-fin", "--family-id", "fam-hr"]
+    more = ["--include", "weekly_hours", "--include", "rejected_tasks", "--response-format", "hierarchy"]
+    assert run("export", "snap", "--filter", only, *ids, *more, capsys=capsys)[0] == 0
+    profiles = tpa.read_profiles("snap")
+    assert set(profiles.jobs["job_family"]) == {"fam-fin", "fam-hr"}
+    assert "rejected" in set(profiles.tasks["validation_state"])
+    assert profiles.tasks["ai_impact_level"].null_count() == profiles.tasks.height
+    assert profiles.tasks["hierarchy"].list.len().max() == 4
+
+
+def test_mapping_files_can_be_given(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    pl.DataFrame(tenant.catalogue.jobs).write_csv("jobs.csv")
+    pl.DataFrame(tenant.catalogue.families).write_csv("families.csv")
+    mapping = ["--jobs", "jobs.csv", "--families", "families.csv"]
+    assert run("export", "snap", *mapping, capsys=capsys)[0] == 0
+    assert "headcount" in tpa.read_profiles("snap").jobs.columns
+    assert "Finance" in run("summary", "snap", capsys=capsys)[1]
+
+
+def test_summary_of_the_sample_of_files_and_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "invented data" in run("summary", capsys=capsys)[1]
+    Path("export.jsonl").write_text('{"external_id": "j", "tasks": []}', encoding="utf-8")
+    status, out, _ = run("summary", "export.jsonl", capsys=capsys)
+    assert (status, "(no family)" in out) == (0, True)
+    Path("empty.json").write_text("[]", encoding="utf-8")
+    assert "There are no jobs." in run("summary", "empty.json", capsys=capsys)[1]
+
+
+def test_doctor_says_where_each_setting_came_from(
+    tenant: Tenant, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TPANALYTICS_TENANT")
+    Path(".env").write_text("TPANALYTICS_TENANT=alderbrook\n", encoding="utf-8")
+    status, out, _ = run("doctor", "--audience", tenant.settings["audience"], capsys=capsys)
+    assert status == 0
+    assert re.search(r"client_secret +\*\*\* +\(environment variable TPANALYTICS_CLIENT_SECRET\)", out)
+    assert re.search(r"tenant +alderbrook +\(TPANALYTICS_TENANT in \.env\)", out)
+    assert re.search(r"audience .*\(argument\)", out)
+    assert re.search(r"version +2025-01-29", out)
+
+
+def test_doctor_reports_a_refusal(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run("doctor", "--client-id", "somebody-else", capsys=capsys)
+    assert status == 1
+    assert "refused (401): access_denied: Unauthorized" in err
+    said = json.loads(run("doctor", "--client-id", "somebody-else", "--json", capsys=capsys)[1])
+    assert said["settings"]["client_secret"]["value"] == "***"
+    assert "access_denied" in said["problem"]
+    assert tenant.tokens_issued == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["export", "snap"], "6 settings are missing"),
+        (["summary", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
+        (["summary", "."], "is no snapshot: it has no manifest.json"),
+        (["export", "snap", "--filter", "{"], "--filter must be a JSON object"),
+        (["export", "snap", "--limit", "0"], "6 settings are missing"),
+        (["serve", "--records", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
+        (["summary", "--jobs", "nowhere.csv"], "nowhere.csv cannot be read"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(*arguments, capsys=capsys)
+    assert status == 1
+    assert err.startswith("tpanalytics: ")
+    assert said in err
+    assert "Traceback" not in err + out
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["export"], ["export", "snap", "--include", "everything"]])
+def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def served(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
+    command = [sys.executable, "-m", "tpanalytics.cli", "serve", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    settings: dict[str, str] = {}
+    while len(settings) < 6:
+        line = process.stdout.readline()
+        assert line, process.stderr.read() if process.stderr else ""
+        if found := re.match(r"  export (TPANALYTICS_\w+)=(\S+)", line):
+            settings[found[1]] = found[2]
+    return process, settings
+
+
+@pytest.mark.parametrize("source", ["invented", "real"])
+def test_serve_export_summary_in_processes_of_their_own(source: str) -> None:
+    """The journey of the README over a real socket, from one process to another."""
+    arguments, mapping, families, sentence = [], [], 17, "240 jobs and 5,516 tasks in 3 pages"
+    if source == "real":
+        if not REAL.is_dir():
+            pytest.skip("the real data are not beside the project")
+        mapping = ["--jobs", str(REAL / "csv" / "jobs.csv"), "--families", str(REAL / "csv" / "job_families.csv")]
+        arguments = ["--records", str(REAL / "data" / "task_profiles.jsonl.gz"), *mapping]
+        families, sentence = 23, "1,016 jobs and 18,796 tasks in 11 pages"
+    process, settings = served(*arguments)
+    try:
+        environment = {**os.environ, **settings}
+
+        def call(*words: str) -> Any:
+            command = [sys.executable, "-m", "tpanalytics.cli", *words]
+            return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+
+        assert f"snap: {sentence}, 0 duplicates, complete" in call("export", "snap", "--family-lists", *mapping)
+        figures = json.loads(call("summary", "snap", "--json"))
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        for stream in (process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()
+    assert len(figures["coverage_by_family"]) == families
+    assert sum(row["jobs_without_tasks"] for row in figures["coverage_by_family"]) == {17: 8, 23: 93}[families]
+
+
+def test_one_pull_of_the_real_data_takes_one_token_and_eleven_requests(real: tpa.TaskProfiles) -> None:
+    mapping = [REAL / "csv" / "jobs.csv", REAL / "csv" / "job_families.csv"]
+    with Tenant(catalogue_of(REAL / "data" / "task_profiles.jsonl.gz", *mapping), rules=Rules(lists=False)) as tenant:
+        loaded = tpa.load_task_profiles(tpa.connect(**tenant.settings), progress=False)
+        exports = [path for method, path in tenant.requests if path.endswith("/export/jobs/task_profiles")]
+    assert (tenant.tokens_issued, len(exports)) == (1, 11)
+    assert loaded.tasks.height == real.tasks.height == 18796
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m tpanalytics.cli summary | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stderr
