@@ -80,7 +80,10 @@ class _Outline(msgspec.Struct):
 
 
 class Batch(NamedTuple):
-    """Columns of the jobs and tasks in one page, and the records that were left out."""
+    """Columns of the jobs and tasks in one page, and the records that were left out.
+
+    A list column that no task of the page has is not there.
+    """
 
     jobs: dict[str, list[Any]]
     tasks: dict[str, list[Any]]
@@ -253,7 +256,7 @@ _CODES = ("external_id", "task_id", "skill_id", "validation_state", "weekly_hour
 def _record_error(raw: bytes | msgspec.Raw, where: str, path: str, reason: str) -> RecordError:
     job_id, found = None, None
     with suppress(*_BROKEN):
-        job_id = _text(_decode_id(raw).external_id)
+        job_id = str(_decode_id(raw).external_id)
     steps = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path)
     with suppress(*_BROKEN, KeyError, IndexError, TypeError):  # what is quoted may itself not be readable
         value = msgspec.json.decode(raw)
@@ -271,34 +274,38 @@ def _record_error(raw: bytes | msgspec.Raw, where: str, path: str, reason: str) 
 
 
 def _columns(records: list[_Decoded], rejects: list[dict[str, str | None]]) -> Batch:
-    job_ids = [_text(job_id) for job_id, _, _ in records]
+    job_ids = _texts([job_id for job_id, _, _ in records])
     counts = [len(tasks) for _, tasks, _ in records]
     flat = [task for _, tasks, _ in records for task in tasks]
     impacts = [task.ai_impact for task in flat]
     columns: dict[str, list[Any]] = {
-        "job_id": [job_id for job_id, n in zip(job_ids, counts, strict=True) for _ in range(n)],
-        "task_id": [_text(task.task_id) for task in flat],
+        "job_id": [job_id for job_id, n in zip(job_ids, counts, strict=True) for job_id in [job_id] * n],
+        "task_id": _texts([task.task_id for task in flat]),
         "task": [task.task for task in flat],
         "validation_state": [task.validation_state for task in flat],
         "weekly_hours": [task.weekly_hours for task in flat],
         "ai_impact_level": [None if impact is None else impact.level for impact in impacts],
         "ai_impact_rationale": [None if impact is None else impact.rationale for impact in impacts],
-        "source_data": [
-            None if task.source_data is None else [_text(source.external_id) for source in task.source_data]
-            for task in flat
-        ],
-        "linked_skills": [
-            None
-            if task.linked_skills is None
-            else [{"skill_id": _text(skill.skill_id), "skill": skill.skill} for skill in task.linked_skills]
-            for task in flat
-        ],
-        "hierarchy": [
-            path for _, tasks, paths in records for path in (paths if paths is not None else [[]] * len(tasks))
-        ],
     }
+    # Lists cost more to build than all the rest, and most exports ask for none of them.
+    sources = [task.source_data for task in flat]
+    if sources.count(None) < len(sources):
+        columns["source_data"] = [
+            None if entries is None else _texts([source.external_id for source in entries]) for entries in sources
+        ]
+    skills = [task.linked_skills for task in flat]
+    if skills.count(None) < len(skills):
+        columns["linked_skills"] = [
+            None
+            if entries is None
+            else [{"skill_id": str(skill.skill_id), "skill": skill.skill} for skill in entries]
+            for entries in skills
+        ]
+    if any(paths for _, _, paths in records):
+        columns["hierarchy"] = [path for _, tasks, paths in records for path in paths or [[]] * len(tasks)]
     return Batch(jobs={"job_id": job_ids, "n_tasks": counts}, tasks=columns, rejects=rejects)
 
 
-def _text(value: str | int) -> str:
-    return value if type(value) is str else str(value)
+def _texts(ids: list[str | int]) -> list[str]:
+    """Make text of ids that came as numbers."""
+    return [str(value) for value in ids] if int in map(type, ids) else ids  # type: ignore[return-value]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_hours_by_family"]
 
-_WIDTH, _ROW = 540, 34
+_WIDTH, _ROW = 470, 34
 #: Most dots a row may have: jobs of about the same hours share one, so that thousands of jobs stay readable and small.
 _DOTS = 64
 
@@ -155,6 +155,8 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: i
         .agg(jobs=pl.len())
         .sort("job_family", "about", "described")
     )
+    middle = 0.45 * row  # of the band, which is a tenth lower than its row
+    beside = [middle - 5, middle + 5]
     most = max(12, *dots.get_column("jobs").to_list(), 1)
     placed: alt.Chart = (
         alt.Chart(dots)
@@ -162,7 +164,7 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: i
         .encode(
             x=alt.X("about:Q", scale=x),
             y=theme.family_axis(order),
-            yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=[0.45 * row - 5, 0.45 * row + 5])),
+            yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=beside)),
             size=alt.Size("jobs:Q", scale=alt.Scale(domain=[1, most], range=[28, 320]), legend=None),
             fill=alt.Fill(
                 "described:N",

@@ -19,6 +19,7 @@ Query = Mapping[str, Sequence[str]]
 
 _EXPORT_INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
 _OLDER_INCLUDES = ("ai_impact", "source_data", "weekly_hours")
+_ONE_JOB_INCLUDES = ("ai_impact", "source_data", "rejected_tasks", "weekly_hours")
 _VENDORS = ("techwolf", "workday", "sap_attribute_library")
 _TREE_KEYS = ("domain", "subdomain", "cluster", "canonical_task")
 _COMPARE = {
@@ -142,8 +143,9 @@ def _route(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Qu
 def _export(catalogue: Catalogue, rules: Rules, query: Query, body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Refusal(400, "The body must be a JSON object.")
-    for name in body.keys() - {"limit", "starting_after", "include", "filters"}:
-        raise Refusal(400, f"Unknown field {name}.")
+    unknown = body.keys() - {"limit", "starting_after", "include", "filters"}
+    if unknown:
+        raise Refusal(400, f"Unknown field {', '.join(sorted(unknown))}.")
     limit = body.get("limit")
     if isinstance(limit, bool) or not isinstance(limit, int):
         raise Refusal(400, "limit is required and must be an integer.")
@@ -182,7 +184,7 @@ def _first(catalogue: Catalogue, after: Any) -> int:
 def _one_job(catalogue: Catalogue, rules: Rules, job_id: str, query: Query) -> dict[str, Any]:
     if job_id not in catalogue.position:
         raise Refusal(404, "Job not found.")
-    include = _checked_include(list(query.get("include", [])), _EXPORT_INCLUDES)
+    include = _checked_include(list(query.get("include", [])), _ONE_JOB_INCLUDES)
     shown: dict[str, Any] = _showing(rules, include, query)(catalogue.records[catalogue.position[job_id]])
     return shown
 
@@ -269,7 +271,7 @@ def _filter(entry: dict[str, Any]) -> Any:
             raise Refusal(400, "job_family_ids must be a list with at least one id.")
         return lambda job: job.get("job_family_id") in ids
     if entry.get("filter") == "last_updated" and keys == {"value", "operator"}:
-        compare = _COMPARE.get(entry["operator"])
+        compare = _COMPARE.get(str(entry["operator"]))
         if compare is None:
             raise Refusal(400, f"operator must be one of {', '.join(_COMPARE)}.")
         value = _instant(entry["value"])

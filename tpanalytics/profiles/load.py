@@ -317,8 +317,11 @@ class _Tables:
 def _frame(columns: dict[str, list[Any]], wanted: dict[str, Any]) -> pl.DataFrame:
     present = {name: dtype for name, dtype in wanted.items() if name in columns}
     frame = pl.DataFrame({name: columns[name] for name in present}, schema=present)
+    # Outside the hierarchy format a task's path is empty; all else that was not asked for is null.
+    absent: dict[str, Any] = {name: [] if name == "hierarchy" else None for name in wanted}
     return frame.select(
-        pl.col(name) if name in present else pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items()
+        pl.col(name) if name in present else pl.lit(absent[name], dtype=dtype).alias(name)
+        for name, dtype in wanted.items()
     )
 
 
