@@ -63,7 +63,7 @@ def test_every_process_invents_the_same_company() -> None:
         made = invent(state)
         text = json.dumps([made.records, made.jobs, made.families])
         here.append(hashlib.sha256(text.encode()).hexdigest())
-    for seed in ("0", "1", "4242"):
+    for seed in ("0", "4242"):
         done = subprocess.run(
             [sys.executable, "-c", FINGERPRINT],
             env={**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Kolkata", "LC_ALL": "C"},

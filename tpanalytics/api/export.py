@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -48,6 +49,10 @@ class ExportRequest:
                 "filters must be a list of objects, like "
                 "[{'filter': 'job_family_id_is_in_list', 'job_family_ids': ['fam-fin']}]."
             )
+        try:
+            json.dumps(self.filters, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"filters cannot be written as JSON: {error}. Give dates as text, YYYY-MM-DD.") from None
 
     def body(self, starting_after: str | None) -> dict[str, Any]:
         """Give the body of the request for the page after `starting_after`."""
@@ -121,7 +126,7 @@ def export_pages(client: Client, request: ExportRequest, starting_after: str | N
         else:
             why = ""
         if why:
-            raise client.not_understood(_PATH, body, why)
+            raise client.not_understood("POST", _PATH, body, why)
         following = envelope.next_starting_after
         if envelope.has_next and (following is None or following in seen):
             fault = "no cursor to ask for it with" if following is None else f"a cursor seen before, {following!r}"
@@ -158,7 +163,7 @@ def list_all(client: Client, path: str) -> list[dict[str, Any]] | None:
         else:
             why = ""
         if why:
-            raise client.not_understood(path, body, why)
+            raise client.not_understood("GET", path, body, why)
         results += said.results
         if not said.results or len(results) >= said.count:
             return results

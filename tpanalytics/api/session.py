@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -61,6 +63,10 @@ class RetryPolicy:
     cap: float = 60.0
     retry_after_cap: float = 300.0
 
+    def __post_init__(self) -> None:
+        if self.tries < 1:
+            raise ConfigError(f"tries={self.tries!r}: a request must be tried once at least.")
+
     def wait(self, attempt: int, retry_after: float | None) -> float:
         """Give the seconds to wait after the failed try number `attempt`, counted from 0."""
         if retry_after is not None:
@@ -91,6 +97,13 @@ class _LoopbackAdapter(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
+class _Session(requests.Session):
+    """Follow no redirect; the library would read its address, and trip over a broken one, all the same."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  the library's signature
+        return None
+
+
 class Client:
     """A connection to one tenant; made by `connect`, safe to share between threads.
 
@@ -118,16 +131,17 @@ class Client:
         self._retry = retry or RetryPolicy()
         self._sleep = sleep
         self._token: dict[str, Any] | None = None
+        self._unspoken = deque[str](maxlen=16)  # tokens given out lately, to be kept out of messages
         self._renew_at = 0.0
         self._lock = threading.Lock()
-        self._http = requests.Session()
+        self._http = _Session()
         self._http.auth = lambda request: request  # keeps a .netrc from replacing the token
         self._http.headers.update({"Accept": "application/json", "User-Agent": f"tpanalytics/{__version__}"})
         if settings.api_version:
             self._http.headers["X-API-Version"] = settings.api_version
         for url in {_origin(settings.base_url), _origin(settings.token_url)}:
             if url.startswith("http://"):
-                self._http.mount(_disguised(url), _LoopbackAdapter())
+                self._http.mount(_disguised(url) + "/", _LoopbackAdapter())
 
     def __repr__(self) -> str:
         return f"Client(tenant={self.settings.tenant!r}, base_url={self.settings.base_url!r})"
@@ -151,7 +165,7 @@ class Client:
             if error.status in {404, 405}:
                 return None
             raise
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         version = said.get("version") if isinstance(said, dict) else None
         return str(version) if version else None
@@ -218,12 +232,12 @@ class Client:
             raise self._refusal(response, method, path)
         return response.content
 
-    def not_understood(self, path: str, body: bytes, why: str) -> ApiError:
+    def not_understood(self, method: str, path: str, body: bytes, why: str) -> ApiError:
         """Make the error for an answer 200 that is not what was asked for; quotes its beginning, without secrets."""
         start = self._redact(body[:4000].decode("utf-8", "replace")).strip()[:200]
         quoted = f" It begins: {start!r}." if start[:1] not in {"{", "["} else ""  # a record's text is not quoted
         return ApiError(
-            f"POST {path}: the service answered 200, but its body is {why}.{quoted} "
+            f"{method} {path}: the service answered 200, but its body is {why}.{quoted} "
             "Check base_url; a gateway or login page may stand in between.",
             status=200,
             path=path,
@@ -266,13 +280,18 @@ class Client:
         try:
             token: dict[str, Any] = dict(reader.parse_request_body_response(response.text))
             lifetime = float(token.get("expires_in") or "inf")
-        except (OAuth2Error, ValueError, TypeError, AttributeError, Warning) as error:
-            why = getattr(error, "description", None) or "it holds no usable access_token"
+            if not re.fullmatch(r"[!-~]+", token["access_token"]):
+                why = "its access_token cannot stand in a header"
+        except OAuth2Error as error:
+            why = self._redact(str(error.description or error.error))[:200].rstrip(".")
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, Warning):
+            why = "it holds no usable access_token"
         if why is not None:
             raise AuthError(
-                f"The token endpoint at {urlsplit(settings.token_url).hostname} answered 200 without a token: "
-                f"{self._redact(str(why))}; the body begins {self._said(response)}. Check token_url."
+                f"The token endpoint at {urlsplit(settings.token_url).hostname} answered 200 without a token: {why}; "
+                f"the body is {self._redact(_outline(response))}. Check token_url."
             )
+        self._unspoken.append(token["access_token"])
         # Early, so that a request never leaves with a token that dies on the way; but a short-lived token is used too.
         self._renew_at = time.time() + lifetime - min(_LEEWAY_SECONDS, 0.1 * lifetime)
         # Only the type and the token travel on: oauthlib would compare an expiry of its own with a clock of its own.
@@ -308,10 +327,10 @@ class Client:
     def _refusal(self, response: requests.Response, method: str, path: str) -> TpAnalyticsError:
         status = response.status_code
         title, description = _error_text(response)
-        request_id = response.headers.get("X-Request-ID")
+        request_id = self._redact(response.headers.get("X-Request-ID", ""))[:80] or None
         message = f"{method} {path}: the service answered {status}: {self._said(response)}"
         if request_id:
-            message += f" (request {self._redact(request_id)[:80]})"
+            message += f" (request {request_id})"
         details: dict[str, Any] = {
             "status": status,
             "path": path,
@@ -326,10 +345,9 @@ class Client:
             limited.retry_after_seconds = asked
             return limited
         if 300 <= status < 400:
-            host = urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
             return ApiError(
-                f"{method} {path}: the service redirects to {host} ({status}); the token is not sent there. "
-                "Check base_url.",
+                f"{method} {path}: the service redirects to {self._redact(_host_named(response))} ({status}); "
+                "the token is not sent there. Check base_url.",
                 **details,
             )
         tried = f". Tried {self._retry.tries} times" if status in _RETRIED else ""
@@ -342,12 +360,8 @@ class Client:
         return repr(self._redact(response.text).strip()[:200]) if response.content else "(empty body)"
 
     def _redact(self, text: str) -> str:
-        secret = self.settings.client_secret.reveal()
-        hidden = {secret, json.dumps(secret)[1:-1], quote(secret, safe="")}
-        if self._token:
-            hidden.add(self._token["access_token"])
-        for value in sorted(filter(None, hidden), key=len, reverse=True):
-            text = text.replace(value, "***")
+        for value in (self.settings.client_secret.reveal(), *self._unspoken):
+            text = _traces(value).sub("***", text)
         return text
 
 
@@ -426,14 +440,51 @@ def _origin(url: str) -> str:
 
 
 def _disguised(url: str) -> str:
-    return url.replace("http://", "https://", 1) if url.startswith("http://") and is_loopback(url) else url
+    return f"https{url[4:]}" if urlsplit(url).scheme == "http" and is_loopback(url) else url
+
+
+def _host_named(response: requests.Response) -> str:
+    try:
+        return urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
+    except ValueError:
+        return "elsewhere"
+
+
+def _traces(value: str) -> re.Pattern[str]:
+    r"""Make the pattern that finds `value` however it was escaped or decoded on its way back.
+
+    Letters and digits stay what they are; any other character may have become ``\u00e9``, ``%C3%A9``, ``&eacute;``, or
+    two wrong ones.
+    """
+    ways = [re.escape(way) for way in (value, json.dumps(value)[1:-1], quote(value, safe="", errors="replace"))]
+    parts = re.findall(r"[A-Za-z0-9._~-]+|[^A-Za-z0-9._~-]+", value)
+    plain = [re.match(r"[A-Za-z0-9._~-]", part) is not None for part in parts]
+    if any(plain):
+        first, last = plain.index(True), len(plain) - plain[::-1].index(True)
+        ways.append(
+            "".join(
+                re.escape(part) if kept else f".{{1,{24 * len(part)}}}?"
+                for part, kept in zip(parts[first:last], plain[first:last], strict=True)
+            )
+        )
+    return re.compile("|".join(ways), re.DOTALL | re.IGNORECASE)
+
+
+def _outline(response: requests.Response) -> str:
+    """Say what a body is without any value in it: it may be a token under another name."""
+    try:
+        said = response.json()
+    except (ValueError, RecursionError):
+        start = response.text.strip()[:200]
+        return repr(start) if start.startswith("<") else "no JSON" if start else "empty"
+    return f"an object with {', '.join(said)[:200] or 'nothing'}" if isinstance(said, dict) else "no JSON object"
 
 
 def _error_text(response: requests.Response) -> tuple[str | None, str | None]:
     """Read title and description from the documented list of errors, or the token endpoint's object."""
     try:
         said = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, None
     first = said[0] if isinstance(said, list) and said else said
     if not isinstance(first, dict):

@@ -7,6 +7,8 @@ package keyring is installed. Nothing else is searched.
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +94,7 @@ def look_up(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> 
         Setting → value and origin, for those that were found.
     """
     file = dotenv or Path.cwd() / ".env"
-    lines = dotenv_values(file) if file.is_file() else {}
+    lines = _lines(file) if file.is_file() else {}
     found: dict[str, tuple[str, str]] = {}
     for name in SETTINGS:
         variable = f"TPANALYTICS_{name.upper()}"
@@ -129,17 +131,29 @@ def resolve(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> 
     values = {name: value for name, (value, _) in found.items()}
     for name in ("base_url", "token_url"):
         _check_address(name, values[name], found[name][1])
+    if "api_version" in values and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", values["api_version"]):
+        raise ConfigError(f"api_version (from {found['api_version'][1]}) must be a date, YYYY-MM-DD.")
     values["base_url"] = values["base_url"].rstrip("/")
     secret = Secret(values.pop("client_secret"))
     return Settings(client_secret=secret, origins={name: origin for name, (_, origin) in found.items()}, **values)
 
 
+def _lines(file: Path) -> dict[str, str | None]:
+    try:  # as it stands: a secret may hold ``${``, and some editors begin a file with a byte order mark
+        return dotenv_values(file, interpolate=False, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    # Raised outside the handler: the library's exception carries the whole file.
+    raise ConfigError(f"{file.name} is not written in UTF-8; save it anew in that encoding.")
+
+
 def _check_address(name: str, url: str, origin: str) -> None:
-    try:
+    readable = False
+    with suppress(ValueError):  # its message quotes the value
         parts = urlsplit(url)
-        parts.port  # noqa: B018  reading it is the check
-    except ValueError:
-        raise ConfigError(f"{name} (from {origin}) is no address.") from None
+        readable = parts.port is None or parts.port >= 0  # reading it is the check
+    if not readable:
+        raise ConfigError(f"{name} (from {origin}) is no address.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"{name} (from {origin}) is no address: it must start with https:// and name a host.")
     if parts.scheme == "http" and not is_loopback(url):

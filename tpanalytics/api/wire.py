@@ -296,9 +296,7 @@ def _columns(records: list[_Decoded], rejects: list[dict[str, str | None]]) -> B
     skills = [task.linked_skills for task in flat]
     if skills.count(None) < len(skills):
         columns["linked_skills"] = [
-            None
-            if entries is None
-            else [{"skill_id": str(skill.skill_id), "skill": skill.skill} for skill in entries]
+            None if entries is None else [{"skill_id": str(skill.skill_id), "skill": skill.skill} for skill in entries]
             for entries in skills
         ]
     if any(paths for _, _, paths in records):

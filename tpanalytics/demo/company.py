@@ -237,7 +237,7 @@ def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *
         "ai_impact": level,
         "source_data": [{"external_id": f"jd-{job_id[4:]}-{n}"} for n in range(1, 2 + (_chance(*key, "two") < 0.3))],
         "linked_skills": [{"skill_id": f"sk-{_digest(s, 'skill').hex()[:8]}", "skill": s} for s in task["skills"]],
-        "hierarchy": task["hierarchy"],
+        "hierarchy": task["hierarchy"] and [*task["hierarchy"]],  # the catalogue is kept; nobody may change its own
     }
     return {name: value for name, value in entry.items() if value is not None or name == "hierarchy"}
 

@@ -44,8 +44,8 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         ``level_coverage``        Float64  share of tasks with a level
         ``both_coverage``         Float64  share of tasks with hours and level
         ``level_coverage_hours``  Float64  share of the known hours that lie in tasks with a level
-        ``jobs_profiled``         Float64  share of jobs with at least one task
-        ``jobs_complete``         Float64  share of jobs with tasks, all of which have hours
+        ``jobs_profiled_share``   Float64  share of jobs with at least one task
+        ``jobs_complete_share``   Float64  share of jobs with tasks, all of which have hours
         ``validated_share``       Float64  share of tasks that are validated
         ``validated_share_hours``  Float64  the same by hours; too high if suggested tasks lack hours
         ``grade``                 String   A, B, C by ``both_coverage``; see `grade`
@@ -86,8 +86,8 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         .agg(
             jobs=pl.len(),
             jobs_without_tasks=(pl.col("tasks") == 0).sum(),
-            jobs_profiled=(pl.col("tasks") > 0).mean(),
-            jobs_complete=pl.col("complete").mean(),
+            jobs_profiled_share=(pl.col("tasks") > 0).mean(),
+            jobs_complete_share=pl.col("complete").mean(),
         )
         .join(by_family, on="job_family", how="left")
         .with_columns(pl.col("tasks").fill_null(0), grade=grade(pl.col("both_coverage")))
@@ -100,8 +100,8 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
             "level_coverage",
             "both_coverage",
             "level_coverage_hours",
-            "jobs_profiled",
-            "jobs_complete",
+            "jobs_profiled_share",
+            "jobs_complete_share",
             "validated_share",
             "validated_share_hours",
             "grade",

@@ -132,7 +132,10 @@ def _write_part(folder: Path, table: str, frame: Any) -> dict[str, Any]:
     eager = frame.lazy().collect()
     path = folder / f"{table}-{secrets.token_hex(4)}.parquet"
     with whole_file(path) as draft:
-        eager.write_parquet(draft)
+        try:
+            eager.write_parquet(draft)
+        except pl.exceptions.PolarsError as error:  # what Polars makes of a full disk
+            raise OSError(str(error)) from None
     return {"file": path.name, "rows": eager.height, "sha256": _digest(path)}
 
 

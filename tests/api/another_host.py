@@ -1,0 +1,119 @@
+"""A server that answers whatever a test wants and keeps what it received, and shorthands for faults."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from tpanalytics.api.session import Client, RetryPolicy
+from tpanalytics.api.settings import resolve
+from tpanalytics.demo import Catalogue, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Received(NamedTuple):
+    """A request as it came over the socket."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Host:
+    """A server on a loopback socket; use it as a context manager."""
+
+    def __init__(self, answer: Callable[[Received], Reply]) -> None:
+        self.answer = answer
+        self.received: list[Received] = []
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.host = self
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    host: Host
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        received = Received(self.command, self.path, headers, body)
+        self.server.host.received.append(received)
+        reply = self.server.host.answer(received)
+        self.send_response(reply.status)
+        for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    do_POST = do_CONNECT = do_GET  # noqa: N815  the names http.server looks for
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+def said(status: int, body: Any = b"", **headers: str) -> Reply:
+    """Make an answer; anything but bytes and text is written as JSON."""
+    if isinstance(body, str):
+        raw, kind = body.encode(), "text/html; charset=utf-8"
+    elif isinstance(body, bytes):
+        raw, kind = body, "application/octet-stream"
+    else:
+        raw, kind = json.dumps(body).encode(), "application/json"
+    return Reply(status, raw, {"Content-Type": kind, **{k.replace("_", "-"): v for k, v in headers.items()}})
+
+
+def instead(status: int, body: Any = b"", **headers: str) -> Callable[[Reply], Reply]:
+    """Make the fault that answers this instead."""
+    return lambda _: said(status, body, **headers)
+
+
+def cut(at: int) -> Callable[[Reply], Reply]:
+    """Make the fault that closes the connection after so many bytes of the body."""
+    return lambda reply: replace(reply, cut_at=at)
+
+
+def changed(**changes: Any) -> Callable[[Reply], Reply]:
+    """Make the fault that changes keys of a JSON answer; None drops the key."""
+
+    def fault(reply: Reply) -> Reply:
+        body = {**json.loads(reply.body), **changes}
+        return replace(reply, body=json.dumps({k: v for k, v in body.items() if v is not None}).encode())
+
+    return fault
+
+
+def jobs(n: int) -> Catalogue:
+    """Make a catalogue of `n` jobs without tasks."""
+    return Catalogue([{"external_id": f"job-{i}", "tasks": []} for i in range(1, n + 1)])
+
+
+def client_of(settings: dict[str, Any], waits: list[float] | None = None, **policy: Any) -> Client:
+    """Make a client whose waits are written down and not waited."""
+    waited = [] if waits is None else waits
+    return Client(resolve(settings), retry=RetryPolicy(**{"base": 0, **policy}), sleep=waited.append)

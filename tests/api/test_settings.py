@@ -1,0 +1,286 @@
+"""Each setting comes from the first place that has it, what is missing or unsafe is named, and no value is shown."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import os
+import pickle
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+import tpanalytics as tpa
+from tpanalytics.api.settings import SETTINGS, Secret, is_loopback, look_up, resolve
+
+GIVEN = {
+    "base_url": "https://northwind.eu3.techwolf.ai",
+    "token_url": "https://techwolf.eu.auth0.com/oauth/token",
+    "client_id": "cid-7f3a",
+    "client_secret": "not-a-real-secret",
+    "audience": "eu3.techwolf.ai",
+    "tenant": "northwind",
+}
+ORIGINS = {
+    "argument": "argument",
+    "environment": "environment variable TPANALYTICS_{}",
+    ".env": "TPANALYTICS_{} in .env",
+    "keyring": "keyring entry 'tpanalytics' / '{}'",
+}
+
+
+class Keyring:
+    """A keyring as far as we use one."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], str] = {}
+        self.error: Exception | None = None
+
+    def get_password(self, service: str, name: str) -> str | None:
+        if self.error is not None:
+            raise self.error
+        return self.entries.get((service, name))
+
+
+@pytest.fixture
+def keyring(monkeypatch: pytest.MonkeyPatch) -> Keyring:
+    made = Keyring()
+    package, errors = ModuleType("keyring"), ModuleType("keyring.errors")
+    package.get_password = made.get_password  # type: ignore[attr-defined]
+    errors.KeyringError = type("KeyringError", (Exception,), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", package)
+    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
+    return made
+
+
+def put(place: str, name: str, value: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Write a value to a place; give the arguments that carry it there."""
+    variable = f"TPANALYTICS_{name.upper()}"
+    if place == "environment":
+        monkeypatch.setenv(variable, value)
+    elif place == ".env":
+        Path(".env").write_text(f"{variable}={value}\n", encoding="utf-8")
+    elif place == "keyring":
+        keyring.entries["tpanalytics", name] = value
+    return {name: value} if place == "argument" else {}
+
+
+PLACES = [places for n in range(1, 5) for places in itertools.combinations(ORIGINS, n)]
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "api_version"])
+@pytest.mark.parametrize("places", PLACES, ids="+".join)
+def test_the_first_place_that_has_a_setting_wins_and_is_named(
+    places: tuple[str, ...], name: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments: dict[str, str | None] = {**GIVEN, name: None}
+    for place in places:
+        arguments.update(put(place, name, f"https://{place.strip('.')}.invalid", keyring, monkeypatch))
+    settings = resolve(arguments)
+    value = getattr(settings, name)
+    value = value.reveal() if isinstance(value, Secret) else value
+    assert value == f"https://{places[0].strip('.')}.invalid"
+    assert settings.origins[name] in {ORIGINS[places[0]].format(name.upper()), ORIGINS[places[0]].format(name)}
+
+
+def test_settings_may_come_from_different_places(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring.entries["tpanalytics", "client_secret"] = GIVEN["client_secret"]
+    monkeypatch.setenv("TPANALYTICS_CLIENT_ID", GIVEN["client_id"])
+    Path(".env").write_text(f"TPANALYTICS_TENANT='{GIVEN['tenant']}'\n# a comment\n", encoding="utf-8")
+    given = {name: GIVEN[name] for name in ("base_url", "token_url", "audience")}
+    settings = tpa.connect(**given).settings
+    assert settings.client_secret.reveal() == GIVEN["client_secret"]
+    assert (settings.client_id, settings.tenant) == (GIVEN["client_id"], GIVEN["tenant"])
+    assert set(settings.origins) == set(GIVEN)
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\n"])
+def test_a_blank_value_counts_as_not_given(blank: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TPANALYTICS_TENANT", blank)
+    keyring.entries["tpanalytics", "tenant"] = "from the keyring"
+    assert resolve({**GIVEN, "tenant": blank}).tenant == "from the keyring"
+
+
+def test_a_pasted_line_break_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TPANALYTICS_CLIENT_SECRET", " s3cret\n")
+    assert resolve({**GIVEN, "client_secret": None}).client_secret.reveal() == "s3cret"
+
+
+@pytest.mark.parametrize("gone", [names for n in (1, 2, 6) for names in itertools.combinations(GIVEN, n)], ids="+".join)
+def test_all_that_is_missing_is_named_at_once_with_its_variable(gone: tuple[str, ...]) -> None:
+    with pytest.raises(tpa.ConfigError) as caught:
+        resolve({name: value for name, value in GIVEN.items() if name not in gone})
+    message = str(caught.value)
+    assert f"{len(gone)} setting" in message
+    for name, value in GIVEN.items():
+        assert (f"TPANALYTICS_{name.upper()}" in message) == (name in gone)
+        assert f"\n  {name}: " in message or name not in gone
+        if name not in gone:
+            assert value not in message.replace(SETTINGS["audience"], "").replace(SETTINGS["base_url"], "")
+    assert all(place in message for place in ("argument", "environment variable", ".env", "keyring"))
+
+
+def test_the_version_may_be_left_out() -> None:
+    assert resolve(GIVEN).api_version is None
+    assert resolve({**GIVEN, "api_version": "2026-01-29"}).api_version == "2026-01-29"
+
+
+@pytest.mark.parametrize("version", ["latest", "2026", "2026-1-29", "2026-01-29\r\nX-Evil: 1", "\uff12026-01-29"])
+def test_a_version_that_is_no_date_is_refused(version: str) -> None:
+    with pytest.raises(tpa.ConfigError, match="YYYY-MM-DD"):
+        resolve({**GIVEN, "api_version": version})
+
+
+# The file .env
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_an_env_file_is_read_with_or_without_byte_order_mark(encoding: str) -> None:
+    text = "".join(f"TPANALYTICS_{name.upper()}={value}\n" for name, value in GIVEN.items())
+    Path(".env").write_text(text, encoding=encoding)
+    assert resolve({}).base_url == GIVEN["base_url"]
+
+
+def test_an_env_file_in_another_encoding_is_named_and_not_quoted() -> None:
+    Path(".env").write_text("TPANALYTICS_CLIENT_SECRET=s3cret-Vögel\n", encoding="utf-16")
+    with pytest.raises(tpa.ConfigError, match=r"\.env.*UTF-8") as caught:
+        resolve({})
+    assert caught.value.__context__ is None, "the library's exception carries the file"
+
+
+@pytest.mark.parametrize("secret", ["a${HOME}b", "a$HOME", 'quo"te', "per%cent", "Vögel", "a=b", "a#b"])
+def test_a_secret_in_an_env_file_is_taken_as_it_stands(secret: str) -> None:
+    Path(".env").write_text(f"TPANALYTICS_CLIENT_SECRET={secret}\n", encoding="utf-8")
+    assert resolve({**GIVEN, "client_secret": None}).client_secret.reveal() == secret
+
+
+def test_only_the_working_directory_is_searched_for_an_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("TPANALYTICS_TENANT=above\n", encoding="utf-8")
+    Path("below").mkdir()
+    monkeypatch.chdir("below")
+    assert look_up({}) == {}
+
+
+def test_a_folder_named_env_is_no_file() -> None:
+    Path(".env").mkdir()
+    assert resolve(GIVEN).tenant == "northwind"
+
+
+def test_reading_settings_changes_no_environment_variable() -> None:
+    Path(".env").write_text("TPANALYTICS_TENANT=elsewhere\nOTHER=1\n", encoding="utf-8")
+    before = dict(os.environ)
+    assert look_up({})["tenant"][0] == "elsewhere"
+    assert dict(os.environ) == before
+
+
+# The keyring
+
+
+def test_without_the_package_keyring_the_rest_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    assert resolve(GIVEN).tenant == "northwind"
+    with pytest.raises(tpa.ConfigError, match="client_secret"):
+        resolve({**GIVEN, "client_secret": None})
+
+
+def test_a_locked_keyring_counts_as_empty(keyring: Keyring) -> None:
+    keyring.error = sys.modules["keyring.errors"].KeyringError("locked")
+    with pytest.raises(tpa.ConfigError, match="client_secret"):
+        resolve({**GIVEN, "client_secret": None})
+
+
+def test_the_keyring_is_asked_only_for_what_is_missing(keyring: Keyring) -> None:
+    keyring.error = AssertionError("asked without need")
+    assert resolve(GIVEN).tenant == "northwind"
+
+
+# Addresses
+
+BAD_ADDRESSES = [
+    ("http://northwind.eu3.techwolf.ai", "plain http"),
+    ("HTTP://northwind.eu3.techwolf.ai", "plain http"),
+    ("http://127.0.0.1.evil.invalid", "plain http"),
+    ("http://localhost.evil.invalid", "plain http"),
+    ("http://localhost@evil.invalid", "plain http"),
+    ("http://0.0.0.0:8000", "plain http"),
+    ("http://192.168.1.10", "plain http"),
+    ("http://[2001:db8::1]", "plain http"),
+    ("northwind.eu3.techwolf.ai", "https://"),
+    ("ftp://northwind.eu3.techwolf.ai", "https://"),
+    ("https://", "https://"),
+    ("https:///path", "https://"),
+    ("https://host:port", "no address"),
+    ("https://host:99999", "no address"),
+    ("https://[::1", "no address"),
+    ("https://user@host", "without a user"),
+    ("https://user:password@host", "password"),
+    ("https://host?tenant=1", "query"),
+    ("https://host#top", "fragment"),
+]
+
+
+@pytest.mark.parametrize("name", ["base_url", "token_url"])
+@pytest.mark.parametrize(("address", "said"), BAD_ADDRESSES)
+def test_an_unsafe_or_broken_address_is_refused_without_showing_it(name: str, address: str, said: str) -> None:
+    with pytest.raises(tpa.ConfigError) as caught:
+        resolve({**GIVEN, name: address})
+    message = str(caught.value)
+    assert message.startswith(f"{name} (from argument)")
+    assert said in message
+    assert address not in message.replace("https://", "")
+    assert caught.value.__context__ is None, "the library's exception quotes the value"
+
+
+@pytest.mark.parametrize("name", ["base_url", "token_url"])
+@pytest.mark.parametrize(
+    "address", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000/x", "http://LOCALHOST", "https://a.b/c"]
+)
+def test_https_is_taken_and_http_to_this_machine(name: str, address: str) -> None:
+    assert getattr(resolve({**GIVEN, name: address}), name) == address
+
+
+def test_a_slash_at_the_end_of_the_base_is_dropped() -> None:
+    assert resolve({**GIVEN, "base_url": "https://host/api//"}).base_url == "https://host/api"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.2", "http://localhost.", "http://localhostess", "", "http://:80"])
+def test_only_this_machine_is_this_machine(url: str) -> None:
+    assert not is_loopback(url)
+
+
+# The secret
+
+
+@hypothesis.settings(deadline=None, max_examples=50)
+@hypothesis.given(value=st.text(min_size=4).map("s3cret-{}".format))
+def test_a_secret_prints_as_stars_wherever_it_stands(value: str) -> None:
+    settings = resolve({**GIVEN, "client_secret": value})
+    secret = settings.client_secret
+    assert secret.reveal() == value.strip()
+    shown = [
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        repr([secret]),
+        repr(settings),
+        str(settings),
+        repr(tpa.Client(settings)),
+    ]
+    assert not any(value.strip() in text for text in shown)
+    assert all("***" in text for text in shown[:6])
+
+
+@pytest.mark.parametrize("write", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
+def test_a_secret_cannot_be_written_or_copied(write: Any) -> None:
+    with pytest.raises(TypeError, match="secret"):
+        write(resolve(GIVEN).client_secret)
+
+
+def test_an_empty_secret_is_false() -> None:
+    assert not Secret("")
+    assert Secret("x")

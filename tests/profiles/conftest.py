@@ -1,0 +1,32 @@
+"""What the tests of loading share: tenants that hold given records."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tpanalytics.demo import Catalogue, Rules, Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Tenant]]:
+    """Give a function that starts a tenant holding the records it is given, or the invented company."""
+    with ExitStack() as open_tenants:
+
+        def start(*records: dict[str, Any], **rules: Any) -> Tenant:
+            catalogue = Catalogue(list(records)) if records else None
+            return open_tenants.enter_context(Tenant(catalogue, rules=Rules(**rules)))
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Iterator[Tenant]:
+    """Give a tenant for tests that bring their own data, one after another, and leave no faults behind."""
+    with Tenant(Catalogue([])) as tenant:
+        yield tenant

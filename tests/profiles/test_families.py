@@ -1,0 +1,422 @@
+"""Names and families are joined once per job, by ids as text; what does not fit is counted or named, never guessed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import tpanalytics as tpa
+from tpanalytics.demo import Catalogue, Reply, Tenant, invent
+from tpanalytics.schema import JOBS, OPTIONAL_JOBS, TASKS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JOB_ROWS = [
+    ("007", "Clerk", "0", "10"),
+    ("8", "Buyer", "1", "10"),
+    ("job-c", "Käufer, groß", "", "fam-b"),
+    ("job-d", "", "0", ""),
+]
+FAMILY_ROWS = [("10", "Finance", "Corporate"), ("fam-b", "Procurement", "")]
+JOB_HEAD = ("job_id", "job_name", "job_inactive", "job_family_id")
+FAMILY_HEAD = ("job_family_id", "job_family_name", "job_family_group_name")
+
+
+def csv(name: str, head: tuple[str, ...], *rows: tuple[str, ...], separator: str = ",", mark: bytes = b"") -> Path:
+    """Write a table as a spreadsheet would: cells that hold the separator or a comma stand in quotes."""
+    lines = [separator.join(f'"{cell}"' if "," in cell else cell for cell in row) for row in (head, *rows)]
+    path = Path(name)
+    path.write_bytes(mark + "\n".join(lines).encode())
+    return path
+
+
+@pytest.fixture
+def profiles() -> tpa.TaskProfiles:
+    """Give five jobs with up to two tasks; the last one stands in no mapping."""
+    task = {"task": "Do a piece of work", "validation_state": "validated", "weekly_hours": 1}
+    records = [
+        {"external_id": job_id, "tasks": [{**task, "task_id": f"t{i}"} for i in range(n)]}
+        for job_id, n in (("007", 2), ("8", 1), ("job-c", 0), ("job-d", 1), ("job-e", 1))
+    ]
+    path = Path("records.json")
+    path.write_text(json.dumps(records), encoding="utf-8")
+    return tpa.read_records(path)
+
+
+def frames() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give the mapping as frames, with null where a CSV cell is empty."""
+    tables = (pl.DataFrame(JOB_ROWS, JOB_HEAD, orient="row"), pl.DataFrame(FAMILY_ROWS, FAMILY_HEAD, orient="row"))
+    jobs, families = (table.with_columns(pl.all().replace("", None)) for table in tables)
+    return jobs, families
+
+
+def check(assigned: tpa.TaskProfiles) -> None:
+    assert assigned.jobs.select(*list(JOBS)[:5], "active").rows() == [
+        ("007", "Clerk", "10", "Finance", "Corporate", True),
+        ("8", "Buyer", "10", "Finance", "Corporate", False),
+        ("job-c", "Käufer, groß", "fam-b", "Procurement", None, True),
+        ("job-d", None, None, None, None, True),
+        ("job-e", None, None, None, None, None),
+    ]
+    assert assigned.jobs["n_tasks"].to_list() == [2, 1, 0, 1, 1]
+    assert assigned.tasks["job_id"].to_list() == ["007", "007", "8", "job-d", "job-e"]
+    assert assigned.tasks["job_family"].to_list() == ["Finance", "Finance", "Finance", None, None]
+    assert assigned.jobs.schema == pl.Schema({**JOBS, "active": OPTIONAL_JOBS["active"]})
+    assert assigned.tasks.schema == pl.Schema(TASKS)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "byte order mark"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_files_may_be_separated_as_any_spreadsheet_does(
+    profiles: tpa.TaskProfiles, separator: str, mark: bytes
+) -> None:
+    jobs = csv("jobs.csv", JOB_HEAD, *JOB_ROWS, separator=separator, mark=mark)
+    families = csv("families.csv", FAMILY_HEAD, *FAMILY_ROWS, separator=separator, mark=mark)
+    check(tpa.assign_families(profiles, jobs, families))
+    check(tpa.assign_families(profiles, str(jobs), str(families)))
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+def test_frames_do_what_files_do(profiles: tpa.TaskProfiles, lazy: bool) -> None:
+    jobs, families = (frame.lazy() if lazy else frame for frame in frames())
+    if lazy:
+        profiles = replace(profiles, jobs=profiles.jobs.lazy(), tasks=profiles.tasks.lazy())
+    check(tpa.assign_families(profiles, jobs, families))
+
+
+def test_cells_may_have_blanks_around_them(profiles: tpa.TaskProfiles) -> None:
+    jobs = csv("jobs.csv", JOB_HEAD, *[tuple(f"  {cell} " for cell in row) for row in JOB_ROWS])
+    families = csv("families.csv", FAMILY_HEAD, *[tuple(f" {cell}  " for cell in row) for row in FAMILY_ROWS])
+    check(tpa.assign_families(profiles, jobs, families))
+
+
+def test_ids_that_are_numbers_in_a_frame_are_compared_as_text(profiles: tpa.TaskProfiles) -> None:
+    jobs = pl.DataFrame({"job_id": [8, 9], "job_family_id": [10, None]})
+    families = pl.DataFrame({"job_family_id": [10], "job_family_name": ["Finance"]})
+    assigned = tpa.assign_families(profiles, jobs, families)
+    assert assigned.jobs["job_family"].to_list() == [None, "Finance", None, None, None]
+    assert assigned.jobs["job_family_id"].to_list() == [None, "10", None, None, None]
+
+
+def test_leading_zeros_are_part_of_an_id(profiles: tpa.TaskProfiles) -> None:
+    assigned = tpa.assign_families(profiles, csv("jobs.csv", ("job_id", "job_family_id"), ("7", "01"), ("008", "02")))
+    assert assigned.manifest["families"]["jobs_listed"] == 0
+    assigned = tpa.assign_families(profiles, csv("jobs.csv", ("job_id", "job_family_id"), ("007", "01")))
+    assert assigned.jobs["job_family_id"].to_list() == ["01", None, None, None, None]
+
+
+def test_without_a_table_of_families_their_ids_are_shown(profiles: tpa.TaskProfiles) -> None:
+    assigned = tpa.assign_families(profiles, csv("jobs.csv", JOB_HEAD, *JOB_ROWS))
+    assert assigned.jobs["job_family"].to_list() == ["10", "10", "fam-b", None, None]
+    assert assigned.jobs["job_family_group"].null_count() == 5
+
+
+def test_a_family_without_a_name_is_shown_by_its_id(profiles: tpa.TaskProfiles) -> None:
+    rows = [("10", "", "Corporate"), ("fam-b", "", "")]
+    assigned = tpa.assign_families(
+        profiles, csv("jobs.csv", JOB_HEAD, *JOB_ROWS), csv("families.csv", FAMILY_HEAD, *rows)
+    )
+    assert assigned.jobs["job_family"].to_list() == ["10", "10", "fam-b", None, None]
+    assert assigned.jobs["job_family_group"].to_list() == ["Corporate", "Corporate", None, None, None]
+
+
+def test_two_families_of_one_name_are_told_apart(profiles: tpa.TaskProfiles) -> None:
+    rows = [("10", "Finance", "North"), ("fam-b", "Finance", "South"), ("fam-c", "Sales", "")]
+    assigned = tpa.assign_families(
+        profiles, csv("jobs.csv", JOB_HEAD, *JOB_ROWS), csv("families.csv", FAMILY_HEAD, *rows)
+    )
+    assert assigned.jobs["job_family"].to_list() == ["Finance (10)", "Finance (10)", "Finance (fam-b)", None, None]
+
+
+def test_jobs_that_do_not_match_either_way_are_counted(profiles: tpa.TaskProfiles) -> None:
+    jobs = csv("jobs.csv", JOB_HEAD, *JOB_ROWS, ("gone-1", "Smith", "0", "10"), ("gone-2", "Miller", "1", ""))
+    assigned = tpa.assign_families(profiles, jobs, csv("families.csv", FAMILY_HEAD, *FAMILY_ROWS))
+    check(assigned)
+    assert assigned.manifest["families"] == {
+        "source": "jobs.csv",
+        "jobs_listed": 4,
+        "jobs_not_listed": 1,
+        "jobs_without_family": 2,
+        "listed_but_not_exported": 2,
+    }
+
+
+@pytest.mark.parametrize("families", [None, "families"])
+def test_a_mapping_without_rows_leaves_every_job_without_family(profiles: tpa.TaskProfiles, families: Any) -> None:
+    empty = csv("jobs.csv", ("job_id", "job_family_id"))
+    table = csv("families.csv", ("job_family_id", "job_family_name")) if families else None
+    assigned = tpa.assign_families(profiles, empty, table)
+    assert assigned.jobs["job_family"].null_count() == assigned.jobs.height == 5
+    assert assigned.manifest["families"]["jobs_not_listed"] == 5
+
+
+def test_hours_and_headcount_are_numbers_and_survive_a_new_mapping(profiles: tpa.TaskProfiles) -> None:
+    head = ("job_id", "job_family_id", "headcount", "contract_hours", "job_inactive")
+    first = tpa.assign_families(
+        profiles, csv("jobs.csv", head, ("007", "10", "1.5", "38.5", "1"), ("8", "10", "", "40", "0"))
+    )
+    again = tpa.assign_families(first, csv("moved.csv", ("job_id", "job_family_id"), ("8", "fam-b")))
+    assert again.jobs.select("headcount", "contract_hours", "active").rows() == [
+        (1.5, 38.5, False),
+        (None, 40.0, True),
+        *[(None, None, None)] * 3,
+    ]
+    assert again.jobs["job_family"].to_list() == [None, "fam-b", None, None, None]
+    assert again.tasks["job_family"].to_list() == [None, None, "fam-b", None, None]
+    assert again.jobs.schema == pl.Schema({**JOBS, **OPTIONAL_JOBS})
+    assert again.manifest["families"]["source"] == "moved.csv"
+
+
+def test_assigning_the_same_mapping_again_changes_nothing(sample: tpa.TaskProfiles) -> None:
+    company = invent()
+    again = tpa.assign_families(sample, pl.DataFrame(company.jobs), pl.DataFrame(company.families))
+    assert_frame_equal(again.jobs, sample.jobs)
+    assert_frame_equal(again.tasks, sample.tasks)
+
+
+def test_the_profiles_that_went_in_are_not_changed(profiles: tpa.TaskProfiles) -> None:
+    jobs, tasks, manifest = profiles.jobs.clone(), profiles.tasks.clone(), dict(profiles.manifest)
+    tpa.assign_families(profiles, *frames())
+    assert_frame_equal(profiles.jobs, jobs)
+    assert_frame_equal(profiles.tasks, tasks)
+    assert profiles.manifest == manifest
+
+
+# A mapping that cannot be meant: its header, its rows and words of the message.
+WRONG_JOBS = {
+    "near names": (("job_ID", "family_id"), [("007", "10")], ["jobs.csv", "'job_id'", "did you mean 'job_ID'"]),
+    "a column missing": (("job_id", "job_name"), [("007", "Clerk")], ["jobs.csv", "'job_family_id'", "'job_name'"]),
+    "an id twice": (
+        ("job_id", "job_family_id"),
+        [("007", "10"), ("8", "10"), ("007", "fam-b")],
+        ["jobs.csv", "job_id", "'007'", "lines 2, 4"],
+    ),
+    "several ids twice": (
+        ("job_id", "job_family_id"),
+        [("007", "10"), ("007", "10"), ("8", ""), ("8", "")],
+        ["'007'", "lines 2, 3", "and 1 more"],
+    ),
+    "an id twice but for blanks": (("job_id", "job_family_id"), [("8", ""), (" 8 ", "10")], ["'8'", "lines 2, 3"]),
+    "an empty id": (("job_id", "job_family_id"), [("007", "10"), ("", "10"), (" ", "10")], ["job_id", "2 row(s)"]),
+    "a family not known": (
+        ("job_id", "job_family_id"),
+        [("007", "fam-x"), ("8", "fam-x"), ("job-c", "10")],
+        ["jobs.csv", "families.csv", "'fam-x' (2 jobs)", "leave job_family_id empty"],
+    ),
+    "many families not known": (
+        ("job_id", "job_family_id"),
+        [(str(i), f"fam-{i}") for i in range(7)],
+        ["'fam-0' (1 jobs)", "and 2 more"],
+    ),
+    "headcount in words": (
+        ("job_id", "job_family_id", "headcount"),
+        [("007", "10", "1"), ("8", "10", "two")],
+        ["headcount", "job '8'", "'two'", "1 such row"],
+    ),
+    "a decimal comma": (("job_id", "job_family_id", "headcount"), [("8", "10", "1,5")], ["'1,5'", "decimal point"]),
+    "negative hours": (("job_id", "job_family_id", "contract_hours"), [("8", "10", "-1")], ["contract_hours", "'-1'"]),
+    "endless hours": (("job_id", "job_family_id", "contract_hours"), [("8", "10", "inf")], ["contract_hours", "inf"]),
+    "no number": (("job_id", "job_family_id", "headcount"), [("8", "10", "NaN")], ["headcount", "NaN"]),
+}
+
+
+@pytest.mark.parametrize(("head", "rows", "said"), WRONG_JOBS.values(), ids=WRONG_JOBS.keys())
+def test_a_mapping_that_cannot_be_meant_is_refused_with_the_place(
+    profiles: tpa.TaskProfiles, head: tuple[str, ...], rows: list[tuple[str, ...]], said: list[str]
+) -> None:
+    families = csv("families.csv", FAMILY_HEAD, *FAMILY_ROWS)
+    with pytest.raises(tpa.SchemaError) as caught:
+        tpa.assign_families(profiles, csv("jobs.csv", head, *rows), families)
+    for words in said:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "rows", "said"),
+    [
+        (("job_family_id", "name"), [("10", "Finance")], ["families.csv", "'job_family_name'"]),
+        (FAMILY_HEAD[:2], [("10", "Finance"), ("fam-b", "B"), ("10", "X")], ["job_family_id", "'10'", "lines 2, 4"]),
+        (FAMILY_HEAD[:2], [("10", "Finance"), ("fam-b", "B"), ("", "X")], ["job_family_id", "1 row(s)"]),
+    ],
+    ids=["a column missing", "an id twice", "an empty id"],
+)
+def test_a_table_of_families_that_cannot_be_meant_is_refused(
+    profiles: tpa.TaskProfiles, head: tuple[str, ...], rows: list[tuple[str, ...]], said: list[str]
+) -> None:
+    with pytest.raises(tpa.SchemaError) as caught:
+        tpa.assign_families(profiles, csv("jobs.csv", JOB_HEAD, *JOB_ROWS), csv("families.csv", head, *rows))
+    for words in said:
+        assert words in str(caught.value)
+
+
+def test_a_wrong_frame_is_named_as_the_argument_it_was(profiles: tpa.TaskProfiles) -> None:
+    jobs, families = frames()
+    with pytest.raises(tpa.SchemaError, match="the jobs table"):
+        tpa.assign_families(profiles, jobs.drop("job_id"), families)
+    with pytest.raises(tpa.SchemaError, match="the families table"):
+        tpa.assign_families(profiles, jobs, families.drop("job_family_id"))
+    with pytest.raises(tpa.SchemaError, match="jobs must be a path or a data frame, not list"):
+        tpa.assign_families(profiles, [("007", "10")])
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        (b"", tpa.SchemaError),
+        (b"job_id,job_family_id\n007,10,more,fields\n", tpa.SchemaError),
+        ("job_id,job_family_id\nK\u00e4ufer,10\n".encode("latin-1"), tpa.SchemaError),
+        ("job_id,job_family_id\n007,10\n".encode("utf-16"), tpa.SchemaError),
+        (None, tpa.ConfigError),
+    ],
+    ids=["empty", "ragged", "another encoding", "two bytes a letter", "missing"],
+)
+def test_a_file_that_is_no_mapping_is_refused_by_name(
+    profiles: tpa.TaskProfiles, raw: bytes | None, error: type[Exception]
+) -> None:
+    path = Path.cwd() / "mapping.csv"
+    if raw is not None:
+        path.write_bytes(raw)
+    with pytest.raises(error, match=r"^mapping\.csv") as caught:
+        tpa.assign_families(profiles, path)
+    assert str(path.parent) not in str(caught.value)
+
+
+_ids = st.text("ab01 ", min_size=1, max_size=3).filter(str.strip)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.dictionaries(_ids.map(str.strip), st.none() | st.sampled_from(["f1", "f2", "f3"]), max_size=8))
+def test_no_mapping_changes_how_many_jobs_and_tasks_there_are(mapping: dict[str, str | None]) -> None:
+    jobs = [{"job_id": f"{a}{b}".strip(), "n_tasks": 1} for a in "ab01" for b in ("", "0", "b")]
+    base = tpa.TaskProfiles(
+        jobs=pl.DataFrame({name: [row.get(name) for row in jobs] for name in JOBS}, schema=JOBS),
+        tasks=pl.DataFrame({name: [row.get(name) for row in jobs] for name in TASKS}, schema=TASKS),
+    )
+    table = pl.DataFrame(
+        {"job_id": list(mapping), "job_family_id": list(mapping.values())},
+        schema={"job_id": pl.String, "job_family_id": pl.String},
+    )
+    assigned = tpa.assign_families(base, table)
+    assert assigned.jobs["job_id"].to_list() == [row["job_id"] for row in jobs]
+    assert assigned.jobs["job_family"].to_list() == [mapping.get(str(row["job_id"])) for row in jobs]
+    assert assigned.tasks["job_family"].to_list() == assigned.jobs["job_family"].to_list()
+    counts = assigned.manifest["families"]
+    assert counts["jobs_listed"] + counts["jobs_not_listed"] == len(jobs)
+    assert counts["jobs_listed"] + counts["listed_but_not_exported"] == len(mapping)
+
+
+def load(tenant: Tenant, **options: Any) -> tpa.TaskProfiles:
+    client = tpa.connect(**tenant.settings, retry=tpa.RetryPolicy(tries=2, base=0))
+    return tpa.load_task_profiles(client, **{"include": (), "progress": False, **options})
+
+
+def test_one_filtered_export_per_family_finds_the_family_of_each_job(serve: Callable[..., Tenant]) -> None:
+    tenant, company = serve(), invent()
+    ids = [family["job_family_id"] for family in company.families]
+    profiles = load(tenant, families=ids, limit=20)
+    family_of = {row["job_id"]: row["job_family_id"] for row in company.jobs}
+    assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == family_of
+    assert profiles.jobs["job_family"].to_list() == profiles.jobs["job_family_id"].to_list()
+    assert profiles.jobs["job_name"].null_count() == profiles.jobs.height == 240
+    assert profiles.manifest["families"]["source"] == "one filtered export per family"
+    assert tenant.requests.count(("POST", "/job_architecture/export/jobs/task_profiles")) >= 12 + len(ids)
+    assert not [path for method, path in tenant.requests if method == "GET" and "job_architecture" in path]
+
+
+def test_a_family_not_asked_for_stays_empty_and_an_unknown_one_matches_nothing(serve: Callable[..., Tenant]) -> None:
+    family_of = {row["job_id"]: row["job_family_id"] for row in invent().jobs}
+    profiles = load(serve(), families=["fam-fin", "fam-nowhere"])
+    expected = [family if family == "fam-fin" else None for family in family_of.values()]
+    assert profiles.jobs["job_family"].to_list() == expected
+    assert set(expected) == {"fam-fin", None}
+    assert load(serve(), families=[]).jobs["job_family"].null_count() == 240
+
+
+def test_the_filters_of_the_export_hold_for_its_families_too(serve: Callable[..., Tenant]) -> None:
+    only = {"filter": "job_family_id_is_in_list", "job_family_ids": ["fam-hr"]}
+    profiles = load(serve(), filters=[only], families=["fam-hr", "fam-fin"])
+    assert profiles.jobs["job_family"].unique().to_list() == ["fam-hr"]
+    assert profiles.manifest["families"]["listed_but_not_exported"] == 0
+
+
+def test_a_record_left_out_of_the_export_does_not_stop_its_families(serve: Callable[..., Tenant]) -> None:
+    tenant, bad = serve(), {"task_id": "t", "task": 5, "validation_state": "validated"}
+    records = [{**one, "tasks": [bad]} if one["external_id"] == "job-0004" else one for one in tenant.catalogue.records]
+    tenant.catalogue = Catalogue(records, tenant.catalogue.jobs, tenant.catalogue.families)
+    ids = [family["job_family_id"] for family in tenant.catalogue.families]
+    with pytest.warns(tpa.TpAnalyticsWarning, match="job-0004"):
+        profiles = load(tenant, families=ids, on_bad_record="collect")
+    assert profiles.jobs.height == 239
+    family_of = {row["job_id"]: row["job_family_id"] for row in tenant.catalogue.jobs if row["job_id"] != "job-0004"}
+    assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == family_of
+
+
+def test_the_lists_of_the_service_give_names_and_families(serve: Callable[..., Tenant]) -> None:
+    company = invent()
+    profiles = load(serve(), families="lists")
+    names = {family["job_family_id"]: family["job_family_name"] for family in company.families}
+    groups = {family["job_family_id"]: family["job_family_group_name"] for family in company.families}
+    assert profiles.jobs.select(*list(JOBS)[:5], "active").rows() == [
+        (
+            row["job_id"],
+            row["job_name"],
+            row["job_family_id"],
+            names.get(row["job_family_id"]),
+            groups.get(row["job_family_id"]),
+            str(row["job_inactive"]) != "1",
+        )
+        for row in company.jobs
+    ]
+    assert profiles.manifest["families"]["source"] == "lists of the service"
+
+
+def test_a_family_that_only_the_list_of_jobs_names_is_shown_by_its_id(serve: Callable[..., Tenant]) -> None:
+    tenant = serve()
+    tenant.catalogue = Catalogue(tenant.catalogue.records, tenant.catalogue.jobs, [])
+    profiles = load(tenant, families="lists")
+    assert profiles.jobs["job_family"].to_list() == profiles.jobs["job_family_id"].to_list()
+    assert profiles.jobs["job_family"].null_count() < 240
+
+
+def test_an_entry_that_the_lists_repeat_counts_once(serve: Callable[..., Tenant]) -> None:
+    tenant = serve()
+    jobs = [*tenant.catalogue.jobs, {**tenant.catalogue.jobs[0], "job_name": "Another name", "job_family_id": None}]
+    tenant.catalogue = Catalogue(tenant.catalogue.records, jobs, tenant.catalogue.families * 2)
+    profiles = load(tenant, families="lists")
+    assert profiles.jobs.height == 240
+    assert profiles.jobs["job_name"][0] == jobs[0]["job_name"]
+
+
+def test_lists_that_are_switched_off_are_said_to_be_not_available(serve: Callable[..., Tenant]) -> None:
+    with pytest.raises(tpa.ApiError, match="not available on this tenant") as caught:
+        load(serve(lists=False), families="lists")
+    assert caught.value.status == 404
+    assert "assign_families" in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [{"job_name": 5}, {"job_family_id": 1.5}], ids=repr)
+def test_a_list_of_another_form_is_refused(serve: Callable[..., Tenant], bad: dict[str, Any]) -> None:
+    tenant = serve()
+    tenant.catalogue = Catalogue(tenant.catalogue.records, [{**tenant.catalogue.jobs[0], **bad}], [])
+    with pytest.raises(tpa.ApiError, match="not of the assumed form"):
+        load(tenant, families="lists")
+
+
+def test_a_broken_export_of_one_family_stops_the_whole(serve: Callable[..., Tenant]) -> None:
+    def refused(reply: Reply) -> Reply:
+        return replace(reply, status=400, body=b'[{"title": "Bad Request", "description": "no such filter"}]')
+
+    tenant = serve()
+    tenant.faults[5] = refused  # the export takes three pages, the first family one
+    with pytest.raises(tpa.ApiError, match="no such filter"):
+        load(tenant, families=["fam-fin", "fam-hr"], snapshot="kept")
+    assert not Path("kept").exists()

@@ -1,0 +1,339 @@
+"""What was written reads back the same; what is damaged is refused; a failing write leaves the old state."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import tpanalytics as tpa
+from tests.profiles.random_records import records
+from tpanalytics.schema import JOBS, OPTIONAL_JOBS, REJECTS, TASKS, empty
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tpanalytics.demo import Tenant
+
+resource = pytest.importorskip("resource", reason="a limit on the size of files makes a write fail for real")
+
+
+def same(one: tpa.TaskProfiles, other: tpa.TaskProfiles) -> None:
+    assert_frame_equal(one.jobs, other.jobs)
+    assert_frame_equal(one.tasks, other.tasks)
+    assert_frame_equal(one.rejects, other.rejects)
+    assert one.manifest == other.manifest
+
+
+def names(folder: str | Path) -> list[str]:
+    return sorted(path.name for path in Path(folder).rglob("*"))
+
+
+def manifest_of(folder: str | Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
+    return manifest
+
+
+def small(name: str = "job-1") -> tpa.TaskProfiles:
+    """Give one job with a task."""
+    task = {"job_id": name, "task_id": "t", "task": "Prüfen", "validation_state": "validated", "hierarchy": []}
+    return tpa.TaskProfiles(
+        jobs=pl.DataFrame({column: [{"job_id": name, "n_tasks": 1}.get(column)] for column in JOBS}, schema=JOBS),
+        tasks=pl.DataFrame({column: [task.get(column)] for column in TASKS}, schema=TASKS),
+        manifest={"jobs": 1, "tasks": 1},
+    )
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Let the system refuse longer writes, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_was_written_reads_back_the_same(company: tpa.TaskProfiles) -> None:
+    assert tpa.write_profiles(company, "kept") == Path("kept")
+    same(tpa.read_profiles("kept"), company)
+    same(tpa.read_profiles(Path("kept").resolve()), company)
+
+
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(-1e9, 1e9)
+    | st.text("aé研\n\"'\\", max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text("abé", max_size=3), inner, max_size=2),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(records(), st.dictionaries(st.sampled_from(["source", "request", "jobs", "later"]), _json), st.data())
+def test_random_profiles_read_back_the_same(
+    served: list[dict[str, Any]], manifest: dict[str, Any], data: st.DataObject
+) -> None:
+    Path("records.json").write_text(json.dumps(served), encoding="utf-8")
+    profiles = tpa.read_records("records.json")
+    numbers = st.lists(st.none() | st.floats(0, 1e6), min_size=profiles.jobs.height, max_size=profiles.jobs.height)
+    if data.draw(st.booleans()):
+        profiles = replace(
+            profiles, jobs=profiles.jobs.with_columns(headcount=pl.Series(data.draw(numbers), dtype=pl.Float64))
+        )
+    rejects = [
+        dict.fromkeys(REJECTS, text)
+        for text in data.draw(st.lists(st.none() | st.text("é研,", max_size=3), max_size=2))
+    ]
+    profiles = replace(profiles, manifest=manifest, rejects=pl.DataFrame(rejects, schema=REJECTS))
+    tpa.write_profiles(profiles, "kept")  # over the snapshot of the example before
+    same(tpa.read_profiles("kept"), profiles)
+    assert len(names("kept")) == 4
+
+
+def test_empty_profiles_keep_their_columns_and_types() -> None:
+    tpa.write_profiles(tpa.TaskProfiles(jobs=empty(JOBS), tasks=empty(TASKS)), "kept")
+    read = tpa.read_profiles("kept")
+    assert read.jobs.schema == pl.Schema(JOBS)
+    assert read.tasks.schema == pl.Schema(TASKS)
+    assert read.rejects.schema == pl.Schema(REJECTS)
+
+
+def test_lazy_frames_are_accepted(sample: tpa.TaskProfiles) -> None:
+    lazy = replace(sample, jobs=sample.jobs.lazy(), tasks=sample.tasks.lazy())
+    same(tpa.read_profiles(tpa.write_profiles(lazy, "kept")), sample)
+
+
+def test_a_lazy_frame_may_read_the_snapshot_it_replaces(sample: tpa.TaskProfiles) -> None:
+    tpa.write_profiles(sample, "kept")
+    part = Path("kept", manifest_of("kept")["parts"]["tasks"]["file"])
+    validated = pl.scan_parquet(part).filter(pl.col("validation_state") == "validated")
+    tpa.write_profiles(replace(sample, tasks=validated), "kept")
+    assert tpa.read_profiles("kept").tasks["validation_state"].unique().to_list() == ["validated"]
+    assert not part.exists()
+
+
+def test_optional_and_further_columns_are_kept(sample: tpa.TaskProfiles) -> None:
+    assert set(OPTIONAL_JOBS) <= set(sample.jobs.columns)
+    wide = replace(sample, jobs=sample.jobs.with_columns(site=pl.lit("North")))
+    same(tpa.read_profiles(tpa.write_profiles(wide, "kept")), wide)
+
+
+def test_folders_above_are_made_and_an_empty_one_is_used() -> None:
+    same(tpa.read_profiles(tpa.write_profiles(small(), "years/2026/kept")), small())
+    Path("empty").mkdir()
+    same(tpa.read_profiles(tpa.write_profiles(small(), "empty")), small())
+
+
+def test_a_snapshot_may_be_moved(sample: tpa.TaskProfiles) -> None:
+    tpa.write_profiles(sample, "kept")
+    Path("kept").rename("moved")
+    same(tpa.read_profiles("moved"), sample)
+
+
+def test_replacing_a_snapshot_leaves_only_the_new_parts() -> None:
+    for name in ("first", "second", "third"):
+        tpa.write_profiles(small(name), "kept")
+        parts = {part["file"] for part in manifest_of("kept")["parts"].values()}
+        assert names("kept") == sorted({"manifest.json", *parts})
+    same(tpa.read_profiles("kept"), small("third"))
+
+
+def test_a_file_of_ones_own_in_a_snapshot_is_left_alone() -> None:
+    tpa.write_profiles(small(), "kept")
+    Path("kept", "notes.txt").write_text("mine")
+    tpa.write_profiles(small("second"), "kept")
+    assert Path("kept", "notes.txt").read_text() == "mine"
+
+
+def test_neither_a_secret_nor_a_path_of_this_machine_stands_in_a_snapshot(serve: Callable[..., Tenant]) -> None:
+    tenant = serve()
+    client = tpa.connect(**tenant.settings)
+    folder = Path.cwd() / "private place" / "kept"
+    tpa.load_task_profiles(client, families="lists", snapshot=folder, progress=False)
+    Path("mine").mkdir()
+    jobs = Path.cwd() / "mine" / "jobs.csv"
+    jobs.write_text("job_id,job_family_id\njob-0002,fam-a\n")
+    export = Path.cwd() / "mine" / "export.jsonl"
+    export.write_text('{"external_id": "job-0002", "tasks": []}')
+    again = tpa.write_profiles(tpa.assign_families(tpa.read_records(export), jobs), Path.cwd() / "again")
+    for part in [*folder.iterdir(), *again.iterdir()]:
+        raw = part.read_bytes()
+        for hidden in (
+            tenant.settings["client_secret"],
+            tenant.settings["client_id"],
+            str(Path.cwd()),
+            "private place",
+        ):
+            assert hidden.encode() not in raw
+        assert b"tok-" not in raw
+
+
+def test_what_is_no_snapshot_is_not_read() -> None:
+    Path("empty").mkdir()
+    Path("file").write_text("x")
+    for folder in ("missing", "empty", "file"):
+        with pytest.raises(tpa.SnapshotError, match=f"{folder} is no snapshot"):
+            tpa.read_profiles(folder)
+
+
+@pytest.mark.parametrize("table", ["jobs", "tasks", "rejects"])
+def test_a_part_that_is_missing_is_named(sample: tpa.TaskProfiles, table: str) -> None:
+    tpa.write_profiles(sample, "kept")
+    part = manifest_of("kept")["parts"][table]["file"]
+    Path("kept", part).unlink()
+    with pytest.raises(tpa.SnapshotError, match=f"{part} is missing"):
+        tpa.read_profiles("kept")
+
+
+@pytest.mark.parametrize("table", ["jobs", "tasks", "rejects"])
+@pytest.mark.parametrize("damage", ["a flipped bit", "cut", "longer", "emptied", "of another snapshot"])
+def test_a_part_that_is_damaged_is_named(sample: tpa.TaskProfiles, table: str, damage: str) -> None:
+    tpa.write_profiles(sample, "kept")
+    part = Path("kept", manifest_of("kept")["parts"][table]["file"])
+    raw = part.read_bytes()
+    middle = len(raw) // 2
+    other = tpa.write_profiles(replace(small(), rejects=pl.DataFrame({c: ["x"] for c in REJECTS})), "other")
+    part.write_bytes(
+        {
+            "a flipped bit": raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :],
+            "cut": raw[:-1],
+            "longer": raw + b"\0",
+            "emptied": b"",
+            "of another snapshot": (other / manifest_of(other)["parts"][table]["file"]).read_bytes(),
+        }[damage]
+    )
+    with pytest.raises(tpa.SnapshotError, match=f"{part.name} is damaged"):
+        tpa.read_profiles("kept")
+
+
+def part(**changes: Any) -> dict[str, Any]:
+    return {"file": "jobs-1.parquet", "rows": 1, "sha256": "0", **changes}
+
+
+PARTS = {table: part() for table in ("jobs", "tasks", "rejects")}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ({"schema": 2, "parts": PARTS}, "schema 2"),
+        ({"schema": 99, "tables": ["of a later version"]}, "schema 99"),
+        ({"schema": 1}, "is damaged"),
+        ({"parts": PARTS}, "is damaged"),
+        ({"schema": "1", "parts": PARTS}, "is damaged"),
+        ({"schema": None, "parts": PARTS}, "is damaged"),
+        ({"schema": 1, "parts": []}, "is damaged"),
+        ({"schema": 1, "parts": {**PARTS, "jobs": None}}, "is damaged"),
+        ({"schema": 1, "parts": {**PARTS, "jobs": part(file=5)}}, "is damaged"),
+        ({"schema": 1, "parts": {**PARTS, "tasks": {"file": "x"}}}, "is damaged"),
+        ({"schema": 1, "parts": {"jobs": part()}}, "is damaged"),
+        ([], "is damaged"),
+        (None, "is damaged"),
+        ("text", "is damaged"),
+        (b"", "is damaged"),
+        (b'{"schema": 1, "par', "is damaged"),
+        (b"\xff\xfe{}", "is damaged"),
+        (b"[" * 100_000, "is damaged"),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_a_manifest_that_cannot_be_followed_is_refused_for_reading_and_writing(manifest: Any, said: str) -> None:
+    tpa.write_profiles(small(), "kept")
+    path = Path("kept", "manifest.json")
+    path.write_bytes(manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode())
+    before = {name: Path("kept", name).read_bytes() for name in names("kept")}
+    with pytest.raises(tpa.SnapshotError, match=said):
+        tpa.read_profiles("kept")
+    with pytest.raises(tpa.SnapshotError, match=said):
+        tpa.write_profiles(small("second"), "kept")
+    assert {name: Path("kept", name).read_bytes() for name in names("kept")} == before
+
+
+def test_a_manifest_cannot_point_outside_its_folder() -> None:
+    tpa.write_profiles(small(), "kept")
+    tpa.write_profiles(small("second"), "other")
+    outside = Path("other", manifest_of("other")["parts"]["jobs"]["file"])
+    manifest = manifest_of("kept")
+    manifest["parts"]["jobs"]["file"] = f"../other/{outside.name}"
+    Path("kept", "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(tpa.SnapshotError, match="is missing"):
+        tpa.read_profiles("kept")
+    tpa.write_profiles(small("third"), "kept")  # which clears away the parts the manifest names
+    same(tpa.read_profiles("other"), small("second"))
+
+
+def test_a_folder_with_other_files_and_a_file_are_no_target() -> None:
+    Path("letters").mkdir()
+    Path("letters", "dear.txt").write_text("mine")
+    with pytest.raises(tpa.SnapshotError, match="letters holds files but no manifest"):
+        tpa.write_profiles(small(), "letters")
+    with pytest.raises(tpa.SnapshotError, match=r"dear\.txt is a file"):
+        tpa.write_profiles(small(), "letters/dear.txt")
+    with pytest.raises(tpa.SnapshotError, match="could not be written"):
+        tpa.write_profiles(small(), "letters/dear.txt/kept")
+    assert names("letters") == ["dear.txt"]
+    assert Path("letters", "dear.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("table", "column"), [("jobs", "n_tasks"), ("tasks", "weekly_hours")])
+def test_a_table_that_lacks_a_column_is_refused_before_anything_is_written(table: str, column: str) -> None:
+    poor = small()
+    poor = replace(poor, **{table: getattr(poor, table).drop(column)})
+    with pytest.raises(tpa.SchemaError, match=f"{table} lacks '{column}'"):
+        tpa.write_profiles(poor, "kept")
+    assert not Path("kept").exists()
+
+
+# Bytes a file may have, by what then no longer fits: parts of one row are shorter than the manifest they come with.
+LIMITS = {"the first part": 10, "the largest part": 100_000, "the manifest": 10_000}
+
+
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
+def test_a_failing_write_leaves_the_old_snapshot_and_nothing_else(sample: tpa.TaskProfiles, limit: int) -> None:
+    tpa.write_profiles(small(), "kept")
+    before = names("kept")
+    new = replace(small("second"), manifest={"note": "x" * 20_000}) if limit == LIMITS["the manifest"] else sample
+    with no_file_larger_than(limit), pytest.raises(tpa.SnapshotError, match=r"could not be written.*unchanged"):
+        tpa.write_profiles(new, "kept")
+    assert names("kept") == before
+    same(tpa.read_profiles("kept"), small())
+    tpa.write_profiles(new, "kept")  # and once there is room it succeeds
+    same(tpa.read_profiles("kept"), new)
+
+
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
+def test_a_failing_first_write_leaves_a_folder_that_can_be_used(sample: tpa.TaskProfiles, limit: int) -> None:
+    new = replace(small("second"), manifest={"note": "x" * 20_000}) if limit == LIMITS["the manifest"] else sample
+    with no_file_larger_than(limit), pytest.raises(tpa.SnapshotError, match="could not be written"):
+        tpa.write_profiles(new, "kept")
+    assert names("kept") == []
+    same(tpa.read_profiles(tpa.write_profiles(new, "kept")), new)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"manifest": {"when": object()}}, TypeError),
+        ({"tasks": small().tasks.lazy().with_columns(pl.col("task").cast(pl.Int64))}, pl.exceptions.PolarsError),
+    ],
+    ids=["a manifest JSON cannot hold", "a lazy frame that fails when collected"],
+)
+def test_profiles_that_cannot_be_written_leave_no_stray_files(change: dict[str, Any], error: type[Exception]) -> None:
+    tpa.write_profiles(small(), "kept")
+    before = names("kept")
+    with pytest.raises(error):
+        tpa.write_profiles(replace(small("second"), **change), "kept")
+    assert names("kept") == before
+    same(tpa.read_profiles("kept"), small())
