@@ -15,7 +15,8 @@ __version__ = "0.1.0"
 
 #: Where each public name lives; a module is loaded when one of its names is first used.
 _HOMES = {
-    "tpanalytics.api.session": ["Client", "RetryPolicy", "connect"],
+    "tpanalytics.api.retry": ["RetryPolicy"],
+    "tpanalytics.api.session": ["Client", "connect"],
     "tpanalytics.charts": ["plot_hours_by_family", "plot_impact_by_family"],
     "tpanalytics.demo": ["load_sample"],
     "tpanalytics.errors": [
@@ -35,6 +36,7 @@ _HOMES = {
     "tpanalytics.measures": ["coverage_by_family", "hours_by_family", "hours_by_job", "impact_by_family"],
     "tpanalytics.profiles": [
         "assign_families",
+        "filter_jobs",
         "load_task_profiles",
         "read_profiles",
         "read_records",
@@ -46,7 +48,8 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
-    from tpanalytics.api.session import Client, RetryPolicy, connect
+    from tpanalytics.api.retry import RetryPolicy
+    from tpanalytics.api.session import Client, connect
     from tpanalytics.charts import plot_hours_by_family, plot_impact_by_family
     from tpanalytics.demo import load_sample
     from tpanalytics.errors import (
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures import coverage_by_family, hours_by_family, hours_by_job, impact_by_family
     from tpanalytics.profiles import (
         assign_families,
+        filter_jobs,
         load_task_profiles,
         read_profiles,
         read_records,
@@ -93,6 +97,7 @@ __all__ = [
     "assign_families",
     "connect",
     "coverage_by_family",
+    "filter_jobs",
     "hours_by_family",
     "hours_by_job",
     "impact_by_family",

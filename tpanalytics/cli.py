@@ -23,6 +23,8 @@ from tpanalytics.words import NONE, percent, total
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.measures.impact import Weight
+
 __all__ = ["main"]
 
 
@@ -41,9 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     arguments = parser.parse_args(argv)
-    warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
     try:
-        status: int = arguments.verb(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
+            status: int = arguments.verb(arguments)
     except tpa.TpAnalyticsError as error:
         print(f"tpanalytics: {error}", file=sys.stderr)
         return 1
@@ -67,19 +70,20 @@ def _demo(arguments: argparse.Namespace) -> int:
         # The assumed lists know neither headcount nor contracts; a mapping file does.
         mapping = pl.DataFrame(tenant.catalogue.jobs), pl.DataFrame(tenant.catalogue.families)
     profiles = tpa.assign_families(loaded, *mapping)
+    impact, hours = tpa.plot_impact_by_family(profiles, weight="hours"), tpa.plot_hours_by_family(profiles)
     written = [
         tpa.write_profiles(profiles, folder / "snapshot"),
-        tpa.save(tpa.plot_impact_by_family(profiles, weight="hours"), folder / "impact_by_family.png"),
-        tpa.save(tpa.plot_impact_by_family(profiles, weight="hours"), folder / "impact_by_family.html"),
-        tpa.save(tpa.plot_hours_by_family(profiles), folder / "hours_by_family.png"),
-        tpa.save(tpa.plot_hours_by_family(profiles), folder / "hours_by_family.html"),
-        tpa.save(_overview(profiles), folder / "families.xlsx"),
+        tpa.save(impact, folder / "impact_by_family.png"),
+        tpa.save(impact, folder / "impact_by_family.html"),
+        tpa.save(hours, folder / "hours_by_family.png"),
+        tpa.save(hours, folder / "hours_by_family.html"),
+        tpa.save(_overview(profiles, "hours"), folder / "families.xlsx"),
     ]
     if arguments.json:
         print(json.dumps({**_as_json(profiles), "tokens": tokens, "written": [str(path) for path in written]}))
         return 0
     print("Alderbrook Instruments, a company that does not exist, served by the embedded tenant.")
-    _print_summary(profiles)
+    _print_summary(profiles, "hours")
     print(f"\nTokens used: {tokens}. Written to {folder.resolve()}:")
     for path in written:
         print(f"  {path.relative_to(folder)}")
@@ -93,6 +97,7 @@ def _export(arguments: argparse.Namespace) -> int:
         filters = [json.loads(text) for text in arguments.filter]
     except ValueError:
         raise tpa.ConfigError('--filter must be a JSON object, like \'{"filter": "last_updated", …}\'.') from None
+    replaced = (Path(arguments.folder) / "manifest.json").exists()
     with tpa.connect(**_given(arguments)) as client:
         profiles = tpa.load_task_profiles(
             client,
@@ -111,7 +116,9 @@ def _export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"folder": arguments.folder, "manifest": profiles.manifest}))
     else:
-        print(f"{arguments.folder}: {provenance(profiles.manifest)}")
+        print(
+            f"{arguments.folder}: {provenance(profiles.manifest)}" + (" Replaced what was there." if replaced else "")
+        )
     return 0
 
 
@@ -128,7 +135,7 @@ def _summary(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_as_json(profiles)))
     else:
-        _print_summary(profiles)
+        _print_summary(profiles, arguments.weight)
     return 0
 
 
@@ -139,7 +146,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     catalogue = None
     if arguments.records:
         catalogue = catalogue_of(arguments.records, arguments.jobs, arguments.families)
-    tenant = Tenant(catalogue, rules=Rules(lists=not arguments.no_lists), port=arguments.port)
+    try:
+        tenant = Tenant(catalogue, rules=Rules(lists=not arguments.no_lists), port=arguments.port)
+    except OSError as error:
+        raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {error.strerror}.") from None
     print(
         f"Serving {len(tenant.catalogue.records):,} jobs on {tenant.base_url}, on this machine only; stop with Ctrl-C."
     )
@@ -165,9 +175,10 @@ def _doctor(arguments: argparse.Namespace) -> int:
     }
     problem = None
     try:
-        with tpa.connect(**given) as client:
-            report["version"] = client.version()
+        with tpa.connect(**given, retry=tpa.RetryPolicy(tries=2)) as client:
+            client.sign_in()
             report["token"] = "granted"  # noqa: S105  a word, not a token
+            report["version"] = client.version()
     except tpa.TpAnalyticsError as error:
         problem = str(error)
     report["problem"] = problem
@@ -177,30 +188,30 @@ def _doctor(arguments: argparse.Namespace) -> int:
         for name, setting in report["settings"].items():
             said = "not set" if setting is None else f"{setting['value']}   ({setting['from']})"
             print(f"{name:14}{said}")
-        if problem is None:
-            print(f"{'token':14}granted\n{'version':14}{report['version'] or 'the tenant does not say'}")
+        if "token" in report:
+            print(f"{'token':14}{report['token']}")
+        if "version" in report:
+            print(f"{'version':14}{report['version'] or 'the tenant does not say'}")
     if problem is not None and not arguments.json:
         print(f"tpanalytics: {problem}", file=sys.stderr)
     return 0 if problem is None else 1
 
 
-def _overview(profiles: tpa.TaskProfiles) -> pl.DataFrame:
+def _overview(profiles: tpa.TaskProfiles, weight: Weight) -> pl.DataFrame:
     """Put the headline of each measure in one row per family, most hours first."""
-    impact = tpa.impact_by_family(profiles, weight="hours")
+    impact = tpa.impact_by_family(profiles, weight=weight)
     hours = tpa.hours_by_family(profiles)
-    graded = tpa.coverage_by_family(profiles).select("job_family", "grade")
-    table = hours.select(
-        *("job_family", "jobs", "jobs_without_tasks", "tasks", "tasks_with_hours", "hours", "hours_per_job", "coverage")
-    )
+    table = hours.select("job_family", "jobs", "jobs_without_tasks", "tasks", "hours", "hours_per_job")
     for level in level_order(level for level in impact.get_column("level") if level is not None):
         share = impact.filter(pl.col("level") == level).select("job_family", pl.col("share").alias(f"{level} share"))
         table = table.join(share, on="job_family", how="left", maintain_order="left")
-    return table.join(graded, on="job_family", how="left", maintain_order="left")
+    known = impact.group_by("job_family").agg(pl.col("coverage").first(), pl.col("grade").first())
+    return table.join(known, on="job_family", how="left", maintain_order="left")
 
 
-def _print_summary(profiles: tpa.TaskProfiles) -> None:
+def _print_summary(profiles: tpa.TaskProfiles, weight: Weight) -> None:
     print(provenance(profiles.manifest))
-    table = _overview(profiles)
+    table = _overview(profiles, weight)
     if table.height == 0:
         print("There are no jobs.")
         return
@@ -210,20 +221,37 @@ def _print_summary(profiles: tpa.TaskProfiles) -> None:
             family["job_family"],
             *(f"{family[name]:,}" for name in ("jobs", "jobs_without_tasks", "tasks")),
             *(NONE if family[name] is None else f"{family[name]:,.1f}" for name in ("hours", "hours_per_job")),
-            percent(family["coverage"]),
             *(percent(family[f"{level} share"]) for level in levels),
+            percent(family["coverage"]),
             family["grade"] or NONE,
         ]
         for family in table.iter_rows(named=True)
     ]
-    _print_table(["job family", "jobs", "no tasks", "tasks", "hours/week", "per job", "known", *levels, "grade"], rows)
-    tasks, with_hours = total(table, "tasks"), total(table, "tasks_with_hours")
-    if tasks:
-        print(
-            f"{percent(1 - with_hours / tasks)} of {tasks:,} tasks have no hours; they are not zero. "
-            f"known: tasks with hours. {levels[0]} … {levels[-1]}: shares of known hours.\n"
-            "grade: tasks with hours and level, A from 90 %, B from 70 %, C below; quote no C alone."
-        )
+    _print_table(["job family", "jobs", "no tasks", "tasks", "hours/week", "per job", *levels, "known", "grade"], rows)
+    for line in _notes(profiles, levels, weight):
+        print(line)
+
+
+def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> list[str]:
+    """Say what the table leaves out and what its columns mean."""
+    coverage = tpa.coverage_by_family(profiles)
+    tasks, rejected = total(coverage, "tasks"), profiles.tasks.height - total(coverage, "tasks")
+    if not tasks:
+        return ["No job has a task that counts."]
+    with_hours = total(tpa.hours_by_family(profiles), "tasks_with_hours")
+    needed = {"tasks": "level", "hours": "hours and level", "headcount": "hours, level and headcount"}[weight]
+    notes = [f"{percent(1 - with_hours / tasks)} of {tasks:,} tasks have no hours; they are not zero."]
+    if rejected:
+        notes.append(f"{rejected:,} further tasks were rejected, or are in a state not counted, and left out.")
+    asked = profiles.manifest.get("request", {}).get("include")
+    notes += [
+        f"{name} was not asked for in this export, so all of it is unknown."
+        for name in ("weekly_hours", "ai_impact")
+        if asked is not None and name not in asked
+    ]
+    notes.append(f"{levels[0]} … {levels[-1]}: shares by {weight}. known: share of tasks with {needed}.")
+    notes.append("grade: A from 90 % known, B from 70 %, C below; quote no C alone.")
+    return notes
 
 
 def _print_table(header: list[str], rows: list[list[str]]) -> None:
@@ -281,7 +309,8 @@ def _parser() -> argparse.ArgumentParser:
 
     export = verb("export", _export, "export a tenant to a snapshot folder")
     export.add_argument("folder", help="snapshot to write")
-    export.add_argument("--include", action="append", choices=INCLUDES, help="may be repeated")
+    asked = "instead of ai_impact and weekly_hours; may be repeated"
+    export.add_argument("--include", action="append", choices=INCLUDES, help=asked)
     export.add_argument("--filter", action="append", default=[], metavar="JSON", help="filter object; may be repeated")
     export.add_argument("--response-format", choices=("list", "hierarchy"), default="list")
     export.add_argument(
@@ -296,6 +325,7 @@ def _parser() -> argparse.ArgumentParser:
 
     summary = verb("summary", _summary, "print hours and AI impact per job family")
     summary.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
+    summary.add_argument("--weight", choices=("tasks", "hours", "headcount"), default="hours", help="%(default)s")
     mapping(summary)
     machine(summary)
 

@@ -30,6 +30,7 @@ __all__ = [
     "level_order",
     "provenance",
     "require",
+    "to_polars",
 ]
 
 #: AI impact levels in order, most automatable first. Others are kept as they came.
@@ -70,12 +71,13 @@ TASKS: dict[str, Any] = {
     "linked_skills": pl.List(pl.Struct({"skill_id": pl.String(), "skill": pl.String()})),
     "hierarchy": pl.List(pl.String()),
 }
-#: One row per record left out with ``on_bad_record="collect"``.
+#: One row per record left out with ``on_bad_record="collect"``; ``raw`` is the record as it came.
 REJECTS: dict[str, Any] = {
     "where": pl.String(),
     "job_id": pl.String(),
     "path": pl.String(),
     "reason": pl.String(),
+    "raw": pl.String(),
 }
 
 
@@ -105,6 +107,30 @@ def level_order(levels: Iterable[str | None]) -> list[str]:
     present = {NOT_ASSESSED if level is None else level for level in levels}
     rank = {**{level: i for i, level in enumerate(KNOWN_LEVELS)}, NOT_ASSESSED: 99}
     return sorted(present, key=lambda level: (rank.get(level, 50), level))
+
+
+def to_polars(native: Any) -> pl.DataFrame:
+    """Bring a small frame of any engine home as Polars; only Spark needs pyarrow for it.
+
+    Raises
+    ------
+    SchemaError
+        If it is no data frame.
+    """
+    import narwhals as nw
+
+    if isinstance(native, (pl.DataFrame, pl.LazyFrame)):
+        return native.lazy().collect()
+    try:
+        frame = nw.from_native(native).lazy()
+    except TypeError:
+        raise SchemaError(f"A {type(native).__name__} is no data frame; pass a Polars, pandas or DuckDB one.") from None
+    if frame.implementation.is_duckdb():
+        return pl.DataFrame(frame.to_native())
+    columns = frame.collect().to_dict(as_series=False)
+    # pandas says NaN where it means null, in text columns too.
+    cleaned = {name: [None if v != v else v for v in column] for name, column in columns.items()}
+    return pl.DataFrame(cleaned, infer_schema_length=None)
 
 
 def require(frame: Any, *columns: str, name: str = "frame") -> None:
@@ -171,15 +197,21 @@ def provenance(manifest: Mapping[str, Any]) -> str:
         said += f" in {count('pages', 'page')}, {count('duplicates', 'duplicate')}"
     if manifest.get("rejects"):
         said += f", {count('rejects', 'bad record')} left out"
-    source = manifest.get("source", {}).get("kind", "export")
-    if source == "sample":
-        return f"{said}; invented data of a company that does not exist."
-    if source == "file":
+    families = manifest.get("families", {})
+    if families.get("jobs_not_listed"):
+        said += f", {families['jobs_not_listed']:,} of them not in {families['source']}"
+    source = manifest.get("source", {})
+    kind = source.get("kind", "export" if "complete" in manifest else None)
+    if kind is None:
+        return f"{said}; where they came from is not recorded."
+    if kind == "sample":
+        return f"{said}; invented data of a company that does not exist, as of {source.get('state')}."
+    if kind == "file":
         return f"{said} from a file; whether the export behind it was complete is not known."
     return f"{said}, {'complete' if manifest.get('complete') else 'NOT complete'}; may be a subset of the tenant."
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class TaskProfiles:
     """A company's task profiles: two tables, where they came from, and what was left out.
 
@@ -206,8 +238,12 @@ class TaskProfiles:
     rejects: pl.DataFrame = field(default_factory=lambda: empty(REJECTS))
 
     def __repr__(self) -> str:
-        manifest = dict(self.manifest)
-        for key, frame in (("jobs", self.jobs), ("tasks", self.tasks)):
-            if isinstance(frame, pl.DataFrame):
-                manifest[key] = frame.height
-        return f"TaskProfiles: {provenance(manifest)}"
+        if not (isinstance(self.jobs, pl.DataFrame) and isinstance(self.tasks, pl.DataFrame)):
+            held = type(self.tasks)
+            said = f"TaskProfiles in a {held.__module__.split('.')[0]} {held.__name__}, not counted"
+            return f"{said}. Loaded: {provenance(self.manifest)}" if self.manifest else f"{said}."
+        here = {"jobs": self.jobs.height, "tasks": self.tasks.height}
+        loaded = {key: self.manifest.get(key, n) for key, n in here.items()}
+        if here == loaded:
+            return f"TaskProfiles: {provenance({**self.manifest, **here})}"
+        return f"TaskProfiles: {here['jobs']:,} jobs and {here['tasks']:,} tasks out of {provenance(self.manifest)}"

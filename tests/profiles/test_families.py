@@ -108,8 +108,8 @@ def test_ids_that_are_numbers_in_a_frame_are_compared_as_text(profiles: tpa.Task
 
 
 def test_leading_zeros_are_part_of_an_id(profiles: tpa.TaskProfiles) -> None:
-    assigned = tpa.assign_families(profiles, csv("jobs.csv", ("job_id", "job_family_id"), ("7", "01"), ("008", "02")))
-    assert assigned.manifest["families"]["jobs_listed"] == 0
+    wrong = csv("jobs.csv", ("job_id", "job_family_id"), ("7", "01"), ("8", "02"))
+    assert tpa.assign_families(profiles, wrong).manifest["families"]["jobs_listed"] == 1
     assigned = tpa.assign_families(profiles, csv("jobs.csv", ("job_id", "job_family_id"), ("007", "01")))
     assert assigned.jobs["job_family_id"].to_list() == ["01", None, None, None, None]
 
@@ -151,12 +151,26 @@ def test_jobs_that_do_not_match_either_way_are_counted(profiles: tpa.TaskProfile
 
 
 @pytest.mark.parametrize("families", [None, "families"])
-def test_a_mapping_without_rows_leaves_every_job_without_family(profiles: tpa.TaskProfiles, families: Any) -> None:
+def test_a_mapping_that_fits_no_job_is_refused(profiles: tpa.TaskProfiles, families: Any) -> None:
     empty = csv("jobs.csv", ("job_id", "job_family_id"))
     table = csv("families.csv", ("job_family_id", "job_family_name")) if families else None
-    assigned = tpa.assign_families(profiles, empty, table)
-    assert assigned.jobs["job_family"].null_count() == assigned.jobs.height == 5
-    assert assigned.manifest["families"]["jobs_not_listed"] == 5
+    with pytest.raises(tpa.SchemaError, match=r"jobs\.csv: none of the 5 jobs is listed; .* the table lists none"):
+        tpa.assign_families(profiles, empty, table)
+    other = csv("jobs.csv", ("job_id", "job_family_id"), ("7", ""))
+    with pytest.raises(tpa.SchemaError, match=r"the profiles have '007', the table lists '7'"):
+        tpa.assign_families(profiles, other)
+
+
+def test_no_jobs_fit_any_mapping(profiles: tpa.TaskProfiles) -> None:
+    nothing = tpa.TaskProfiles(profiles.jobs.clear(), profiles.tasks.clear())
+    assert tpa.assign_families(nothing, csv("jobs.csv", ("job_id", "job_family_id"))).jobs.height == 0
+
+
+def test_names_stay_where_the_mapping_has_none(profiles: tpa.TaskProfiles) -> None:
+    named = tpa.assign_families(profiles, csv("a.csv", ("job_id", "job_family_id", "job_name"), ("8", "f", "Eight")))
+    again = tpa.assign_families(named, csv("b.csv", ("job_id", "job_family_id"), ("8", "g")))
+    assert again.jobs.filter(job_id="8").select("job_name", "job_family").row(0) == ("Eight", "g")
+    assert "4 of them not in b.csv" in repr(again)
 
 
 def test_hours_and_headcount_are_numbers_and_survive_a_new_mapping(profiles: tpa.TaskProfiles) -> None:
@@ -301,6 +315,7 @@ def test_no_mapping_changes_how_many_jobs_and_tasks_there_are(mapping: dict[str,
         jobs=pl.DataFrame({name: [row.get(name) for row in jobs] for name in JOBS}, schema=JOBS),
         tasks=pl.DataFrame({name: [row.get(name) for row in jobs] for name in TASKS}, schema=TASKS),
     )
+    mapping = {"a0": None, **mapping}  # a mapping that fits no job is refused
     table = pl.DataFrame(
         {"job_id": list(mapping), "job_family_id": list(mapping.values())},
         schema={"job_id": pl.String, "job_family_id": pl.String},
@@ -334,7 +349,8 @@ def test_one_filtered_export_per_family_finds_the_family_of_each_job(serve: Call
 
 def test_a_family_not_asked_for_stays_empty_and_an_unknown_one_matches_nothing(serve: Callable[..., Tenant]) -> None:
     family_of = {row["job_id"]: row["job_family_id"] for row in invent().jobs}
-    profiles = load(serve(), families=["fam-fin", "fam-nowhere"])
+    with pytest.warns(tpa.TpAnalyticsWarning, match="Family 'fam-nowhere' has no job in this export"):
+        profiles = load(serve(), families=["fam-fin", "fam-nowhere"])
     expected = [family if family == "fam-fin" else None for family in family_of.values()]
     assert profiles.jobs["job_family"].to_list() == expected
     assert set(expected) == {"fam-fin", None}
@@ -343,7 +359,8 @@ def test_a_family_not_asked_for_stays_empty_and_an_unknown_one_matches_nothing(s
 
 def test_the_filters_of_the_export_hold_for_its_families_too(serve: Callable[..., Tenant]) -> None:
     only = {"filter": "job_family_id_is_in_list", "job_family_ids": ["fam-hr"]}
-    profiles = load(serve(), filters=[only], families=["fam-hr", "fam-fin"])
+    with pytest.warns(tpa.TpAnalyticsWarning, match="Family 'fam-fin'"):
+        profiles = load(serve(), filters=[only], families=["fam-hr", "fam-fin"])
     assert profiles.jobs["job_family"].unique().to_list() == ["fam-hr"]
     assert profiles.manifest["families"]["listed_but_not_exported"] == 0
 

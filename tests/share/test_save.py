@@ -109,7 +109,7 @@ def test_tables_of_measures_can_be_written_everywhere(sample: tpa.TaskProfiles) 
     [
         (pl.DataFrame({"a": [1]}), "a.png", "a frame cannot be written as .png; choose from .csv, .xlsx"),
         (pl.DataFrame({"a": [1]}), "a", "as a file without suffix"),
-        (None, "a.csv", "A NoneType is neither a chart nor a Polars frame"),
+        (None, "a.csv", "A NoneType is neither a chart nor a data frame"),
         ("chart", "a.png", "A str is neither"),
     ],
 )

@@ -178,7 +178,7 @@ def _explained(error: ApiError, request: ExportRequest, starting_after: str | No
         hint += (
             f", starting_after={starting_after!r}. If that job is gone, start again from the first page (resume=False)"
         )
-    else:
+    elif "include" in str(error):
         hint += ". An older deployment may not know every include value"
     return ApiError(
         f"{error} {hint}.",

@@ -9,21 +9,20 @@ speaks http.
 from __future__ import annotations
 
 import json
-import random
 import re
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2
 
+from tpanalytics.api.answers import error_text, host_named, outline, traces
+from tpanalytics.api.retry import RETRIED, RetryPolicy, in_words, is_passing, seconds_asked
 from tpanalytics.api.settings import Settings, is_loopback, resolve
 from tpanalytics.errors import ApiError, AuthError, ConfigError, RateLimited, TpAnalyticsError, Unreachable
 
@@ -32,60 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "RetryPolicy", "connect"]
 
-_RETRIED = {429, 500, 502, 503, 504}
-_TRANSIENT = (
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ContentDecodingError,
-)
 _TIMEOUT_SECONDS = (10.0, 120.0)  # connect, and silence while reading: exports can be slow
 _LEEWAY_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often and how long to try again; times in seconds.
-
-    Attributes
-    ----------
-    tries
-        Attempts in all, the first included.
-    base, factor, cap
-        The n-th wait is drawn evenly from 0 to ``min(cap, base * factor ** n)`` (full jitter).
-    retry_after_cap
-        Longest wait the service may ask for with ``Retry-After``; a longer one is cut to this.
-    """
-
-    tries: int = 5
-    base: float = 1.0
-    factor: float = 2.0
-    cap: float = 60.0
-    retry_after_cap: float = 300.0
-
-    def __post_init__(self) -> None:
-        if self.tries < 1:
-            raise ConfigError(f"tries={self.tries!r}: a request must be tried once at least.")
-
-    def wait(self, attempt: int, retry_after: float | None) -> float:
-        """Give the seconds to wait after the failed try number `attempt`, counted from 0."""
-        if retry_after is not None:
-            return min(max(retry_after, 0.0), self.retry_after_cap)
-        return random.uniform(0.0, min(self.cap, self.base * self.factor**attempt))  # noqa: S311
-
-
-def seconds_asked(value: str | None) -> float | None:
-    """Read a ``Retry-After`` header, seconds or an HTTP date; None where it says nothing readable."""
-    if value is None:
-        return None
-    try:
-        return float(value) if float(value) >= 0 else None
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None
 
 
 class _LoopbackAdapter(HTTPAdapter):
@@ -156,6 +103,16 @@ class Client:
         """Close the connections and forget the token."""
         self._http.close()
         self._token = None
+
+    def sign_in(self) -> None:
+        """Fetch a token now, if there is none that is still good.
+
+        Raises
+        ------
+        AuthError, ApiError
+            If there is none to be had.
+        """
+        self._fresh_token()
 
     def version(self) -> str | None:
         """Ask which version of the API the tenant is pinned to; None where it does not say."""
@@ -269,7 +226,7 @@ class Client:
             },
         )
         self.tokens_fetched += 1
-        if response.status_code in _RETRIED:
+        if response.status_code in RETRIED:
             raise self._refusal(response, "POST", "the token endpoint")
         if response.status_code != 200:
             raise AuthError(
@@ -289,7 +246,7 @@ class Client:
         if why is not None:
             raise AuthError(
                 f"The token endpoint at {urlsplit(settings.token_url).hostname} answered 200 without a token: {why}; "
-                f"the body is {self._redact(_outline(response))}. Check token_url."
+                f"the body is {self._redact(outline(response))}. Check token_url."
             )
         self._unspoken.append(token["access_token"])
         # Early, so that a request never leaves with a token that dies on the way; but a short-lived token is used too.
@@ -303,9 +260,9 @@ class Client:
             try:
                 response = self._http.request(method, url, timeout=_TIMEOUT_SECONDS, allow_redirects=False, **kwargs)
             except requests.RequestException as error:
-                broken = _in_words(error)
-                final = final or not isinstance(error, _TRANSIENT) or isinstance(error, requests.exceptions.SSLError)
-            if response is not None and response.status_code not in _RETRIED:
+                broken = in_words(error)
+                final = final or not is_passing(error)
+            if response is not None and response.status_code not in RETRIED:
                 return response
             if final:
                 break
@@ -319,14 +276,14 @@ class Client:
             return response
         # Raised outside the handler: the library's exception carries the request, and with it the secret.
         raise Unreachable(
-            f"{method} {what} on {urlsplit(url).hostname}: {broken} (try {attempt + 1} of {self._retry.tries}). "
-            "Check the address and the network; what was stored so far is kept.",
+            f"{method} {what} on {urlsplit(url).netloc}: {broken} (try {attempt + 1} of {self._retry.tries}). "
+            "Check the address and the network.",
             path=what,
         )
 
     def _refusal(self, response: requests.Response, method: str, path: str) -> TpAnalyticsError:
         status = response.status_code
-        title, description = _error_text(response)
+        title, description = error_text(response)
         request_id = self._redact(response.headers.get("X-Request-ID", ""))[:80] or None
         message = f"{method} {path}: the service answered {status}: {self._said(response)}"
         if request_id:
@@ -346,22 +303,22 @@ class Client:
             return limited
         if 300 <= status < 400:
             return ApiError(
-                f"{method} {path}: the service redirects to {self._redact(_host_named(response))} ({status}); "
+                f"{method} {path}: the service redirects to {self._redact(host_named(response))} ({status}); "
                 "the token is not sent there. Check base_url.",
                 **details,
             )
-        tried = f". Tried {self._retry.tries} times" if status in _RETRIED else ""
+        tried = f". Tried {self._retry.tries} times" if status in RETRIED else ""
         return ApiError(f"{message}{tried}.", **details)
 
     def _said(self, response: requests.Response) -> str:
-        title, description = _error_text(response)
+        title, description = error_text(response)
         if title or description:
             return self._redact(": ".join(part for part in (title, description) if part))[:300].rstrip(".")
         return repr(self._redact(response.text).strip()[:200]) if response.content else "(empty body)"
 
     def _redact(self, text: str) -> str:
         for value in (self.settings.client_secret.reveal(), *self._unspoken):
-            text = _traces(value).sub("***", text)
+            text = traces(value).sub("***", text)
         return text
 
 
@@ -441,70 +398,3 @@ def _origin(url: str) -> str:
 
 def _disguised(url: str) -> str:
     return f"https{url[4:]}" if urlsplit(url).scheme == "http" and is_loopback(url) else url
-
-
-def _host_named(response: requests.Response) -> str:
-    try:
-        return urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
-    except ValueError:
-        return "elsewhere"
-
-
-def _traces(value: str) -> re.Pattern[str]:
-    r"""Make the pattern that finds `value` however it was escaped or decoded on its way back.
-
-    Letters and digits stay what they are; any other character may have become ``\u00e9``, ``%C3%A9``, ``&eacute;``, or
-    two wrong ones.
-    """
-    ways = [re.escape(way) for way in (value, json.dumps(value)[1:-1], quote(value, safe="", errors="replace"))]
-    parts = re.findall(r"[A-Za-z0-9._~-]+|[^A-Za-z0-9._~-]+", value)
-    plain = [re.match(r"[A-Za-z0-9._~-]", part) is not None for part in parts]
-    if any(plain):
-        first, last = plain.index(True), len(plain) - plain[::-1].index(True)
-        ways.append(
-            "".join(
-                re.escape(part) if kept else f".{{1,{24 * len(part)}}}?"
-                for part, kept in zip(parts[first:last], plain[first:last], strict=True)
-            )
-        )
-    return re.compile("|".join(ways), re.DOTALL | re.IGNORECASE)
-
-
-def _outline(response: requests.Response) -> str:
-    """Say what a body is without any value in it: it may be a token under another name."""
-    try:
-        said = response.json()
-    except (ValueError, RecursionError):
-        start = response.text.strip()[:200]
-        return repr(start) if start.startswith("<") else "no JSON" if start else "empty"
-    return f"an object with {', '.join(said)[:200] or 'nothing'}" if isinstance(said, dict) else "no JSON object"
-
-
-def _error_text(response: requests.Response) -> tuple[str | None, str | None]:
-    """Read title and description from the documented list of errors, or the token endpoint's object."""
-    try:
-        said = response.json()
-    except (ValueError, RecursionError):
-        return None, None
-    first = said[0] if isinstance(said, list) and said else said
-    if not isinstance(first, dict):
-        return None, None
-    title, description = (
-        first.get("title", first.get("error")),
-        first.get("description", first.get("error_description")),
-    )
-    return (str(title) if title else None, str(description) if description else None)
-
-
-def _in_words(error: requests.RequestException) -> str:
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the encrypted connection could not be set up"
-    if isinstance(error, requests.ConnectTimeout):
-        return "no connection within 10 s"
-    if isinstance(error, requests.Timeout):
-        return "no answer within 120 s"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke in the middle of the answer"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection, or it was closed without an answer"
-    return f"the request failed ({type(error).__name__})"

@@ -133,6 +133,8 @@ def resolve(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> 
         _check_address(name, values[name], found[name][1])
     if "api_version" in values and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", values["api_version"]):
         raise ConfigError(f"api_version (from {found['api_version'][1]}) must be a date, YYYY-MM-DD.")
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", values.get("api_version", "2025-01-29")):
+        raise ConfigError(f"api_version (from {found['api_version'][1]}) must be a date, YYYY-MM-DD.")
     values["base_url"] = values["base_url"].rstrip("/")
     secret = Secret(values.pop("client_secret"))
     return Settings(client_secret=secret, origins={name: origin for name, (_, origin) in found.items()}, **values)

@@ -9,7 +9,8 @@ import polars as pl
 
 from tpanalytics.charts import theme
 from tpanalytics.measures import hours_by_family, hours_by_job
-from tpanalytics.schema import COUNTED_STATES
+from tpanalytics.measures.coverage import grade
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, hours, listed, percent, plural, total
 
 if TYPE_CHECKING:
@@ -94,17 +95,18 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     """Order the families by their median, those without any hours last, and write out what stands beside them."""
     middle = jobs.group_by("job_family").agg(median=pl.col("hours").median())
     empty = pl.col("jobs_without_tasks")
-    unknown = pl.col("jobs") - empty - pl.col("jobs_with_hours")
     return (
         families.join(middle, on="job_family")
         .sort("median", "job_family", descending=[True, False], nulls_last=True)
         .with_columns(
+            grade=grade(pl.col("coverage")),
             half=pl.when(pl.col("median").is_null())
             .then(pl.lit(NONE))
             .otherwise(pl.format("{}\u00a0h", pl.col("median").round(1))),
-            seen=pl.format("{} of {}", "jobs_with_hours", "jobs"),
-            empty=pl.when(empty > 0).then(empty.cast(pl.String)).otherwise(pl.lit(NONE)),
-            unknown=pl.when(unknown > 0).then(unknown.cast(pl.String)).otherwise(pl.lit(NONE)),
+            seen=pl.struct("jobs_with_hours", "jobs").map_elements(
+                lambda row: f"{row['jobs_with_hours']:,} of {row['jobs']:,}", return_dtype=pl.String
+            ),
+            empty=empty.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
             known=pl.col("coverage").map_elements(percent, return_dtype=pl.String, skip_nulls=False),
         )
     )
@@ -196,27 +198,31 @@ def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
         ("half", "median", _WIDTH + 62, False),
         ("seen", ["jobs", "with hours"], _WIDTH + 136, True),
         ("empty", ["without", "any task"], _WIDTH + 196, True),
-        ("unknown", ["hours", "unknown"], _WIDTH + 256, True),
+        ("known", ["tasks", "with hours"], _WIDTH + 262, True),
+        ("grade", "grade", _WIDTH + 304, True),
     ]
-    rows = families.select("job_family", *(field for field, *_ in columns))
+    rows = families.select("job_family", "half", "seen", "empty", "known", pl.col("grade").fill_null(NONE))
     return [
         mark for field, header, x, muted in columns for mark in theme.column(rows, y, field, header, x, muted=muted)
     ]
 
 
 def _finding(families: pl.DataFrame) -> str:
-    known = families.filter(pl.col("hours_p50").is_not_null())
-    if known.height == 0:
-        return "Hours per job: too few jobs have hours to compare"
-    if known.height == 1:
-        family, median = known.select("job_family", "hours_p50").row(0)
-        return f"Half of the jobs in {family} describe {hours(median)} a week or more"
-    top, bottom = known.row(0, named=True), known.row(-1, named=True)
+    """Say what the chart shows, of families of which enough is known; the others lie too far left for a headline."""
+    safe = families.filter(
+        pl.col("hours_p50").is_not_null() & pl.col("grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
+    )
+    if safe.height == 0:
+        return "Too little is known to compare the hours of job families"
+    top, bottom = safe.row(0, named=True), safe.row(-1, named=True)
+    if safe.height == 1:
+        return f"Half of the jobs in {top['job_family']} have {hours(top['hours_p50'])} a week described, or more"
+    among = "" if safe.height == families.height else " of which enough is known"
     if top["hours_p50"] - bottom["hours_p50"] < 0.5:
-        return f"Jobs of all families describe about {hours(top['hours_p50'])} a week"
+        return f"In all families{among} about {hours(top['hours_p50'])} a week of the median job are described"
     return (
-        f"The typical job describes {hours(top['hours_p50'])} a week in {top['job_family']}, "
-        f"{hours(bottom['hours_p50'])} in {bottom['job_family']}"
+        f"Described hours of the median job: from {top['hours_p50']:.1f} a week in {top['job_family']} "
+        f"to {bottom['hours_p50']:.1f} in {bottom['job_family']}"
     )
 
 
@@ -230,7 +236,8 @@ def _policy(families: pl.DataFrame, contract: float | None) -> list[str]:
     share = percent(total(families, "tasks_with_hours") / tasks) if tasks else NONE
     return [
         f"{share} of {plural(tasks, 'task')} have hours; the others are not zero, so a hollow dot lies too far left.",
-        f"A dot is the jobs of about the same hours, its area how many; the box is the middle half. {line}",
+        f"Dots stand for jobs, larger ones for several of about the same hours; the box is the middle half. {line}",
+        "Grade by the share of tasks with hours: A from 90 %, B from 70 %, C below; quote no C alone.",
     ]
 
 

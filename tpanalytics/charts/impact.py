@@ -9,8 +9,7 @@ import polars as pl
 
 from tpanalytics.charts import theme
 from tpanalytics.measures import coverage_by_family, impact_by_family
-from tpanalytics.measures.coverage import grade
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, hours, listed, percent, plural, total
 
 if TYPE_CHECKING:
@@ -26,6 +25,18 @@ _UNIT = {
     "tasks": "tasks",
     "hours": "described weekly hours",
     "headcount": "the weekly hours of all incumbents",
+}
+#: What a task must have to be weighed, and how its share is headed.
+_NEEDED = {"tasks": ["level"], "hours": ["level", "hours"], "headcount": ["level", "hours or headcount"]}
+_KNOWN = {
+    "tasks": ["tasks with", "level"],
+    "hours": ["tasks with", "hours, level"],
+    "headcount": ["tasks with hours,", "staff, level"],
+}
+_GRADED = {
+    "tasks": "with a level",
+    "hours": "with hours and level",
+    "headcount": "with hours, level and headcount",
 }
 #: A segment narrower than this share of the bar has no room for its figure; the tooltip has it.
 _ROOM = 0.048
@@ -81,7 +92,7 @@ def plot_impact_by_family(
     if impact.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
     levels = level_order(level for level in impact.get_column("level") if level is not None)
-    families = _families(impact, coverage, weight)
+    families = _families(impact, weight)
     order = families.get_column("job_family").to_list()
     segments = _segments(impact)
     return theme.finish(
@@ -99,30 +110,27 @@ def plot_impact_by_family(
     )
 
 
-def _families(impact: pl.DataFrame, coverage: pl.DataFrame, weight: Weight) -> pl.DataFrame:
+def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
     """Give a row per family, highest H1 share first: the figures that stand beside its bar, or why it has none."""
     amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours"}[weight]
-    h1 = pl.col("level") == "H1"
-    known = pl.col("level_coverage" if weight == "tasks" else "coverage")
-    graded = pl.col("level_coverage" if weight == "tasks" else "both_coverage")
     return (
         impact.group_by("job_family")
         .agg(
-            h1=pl.col("share").filter(h1).first(),
+            h1=pl.col("share").filter(pl.col("level") == "H1").first(),
             weighed=pl.col("share").is_not_null().any(),
             amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
+            tasks=pl.col("tasks").sum(),
             coverage=pl.col("coverage").first(),
+            grade=pl.col("grade").first(),
         )
-        .join(coverage.select("job_family", "tasks", "level_coverage", "both_coverage"), on="job_family")
-        .with_columns(grade=grade(graded))
         .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
             total=pl.col("amount").map_elements(_amount(weight), return_dtype=pl.String, skip_nulls=False),
-            known=known.map_elements(percent, return_dtype=pl.String, skip_nulls=False),
+            known=pl.col("coverage").map_elements(percent, return_dtype=pl.String, skip_nulls=False),
             missing=pl.when(pl.col("tasks") == 0)
             .then(pl.lit("no task described"))
             .when(~pl.col("weighed"))
-            .then(pl.format("{} tasks, hours of none known", "tasks")),
+            .then(pl.lit(f"{_NEEDED[weight][-1]} not known for any task")),
         )
     )
 
@@ -135,7 +143,7 @@ def _segments(impact: pl.DataFrame) -> pl.DataFrame:
         .with_columns(start=end - pl.col("share"), end=end)
         .with_columns(
             middle=((pl.col("start") + pl.col("end")) / 2).round(5),
-            figure=pl.when(pl.col("share") >= _ROOM)
+            figure=pl.when(pl.col("share") >= pl.when(pl.col("level") == NOT_ASSESSED).then(2 * _ROOM).otherwise(_ROOM))
             .then(pl.col("share").map_elements(percent, return_dtype=pl.String))
             .otherwise(pl.lit("")),
             dark=pl.col("level").is_in(["H1", "H2"]),
@@ -197,12 +205,11 @@ def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
 def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[alt.Chart]:
     """Print how much work a bar stands for, how much of it is known, and what is missing altogether."""
     y = theme.family_axis(order)
-    of_what = "have a level" if weight == "tasks" else "have hours"
     unit = {"tasks": "tasks", "hours": "a week", "headcount": ["a week, all", "incumbents"]}[weight]
     rows = families.select("job_family", "total", "known", pl.col("grade").fill_null(NONE))
     columns = [
         ("total", unit, _WIDTH + 72, False),
-        ("known", ["of tasks", of_what], _WIDTH + 142, True),
+        ("known", _KNOWN[weight], _WIDTH + 142, True),
         ("grade", "grade", _WIDTH + 190, True),
     ]
     marks = [
@@ -223,16 +230,25 @@ def _amount(weight: Weight) -> Callable[[float | None], str]:
 
 
 def _finding(families: pl.DataFrame, weight: Weight) -> str:
-    """Say what the chart shows; a family of which too little is known is never the headline."""
-    safe = families.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
+    """Say what the chart shows; a family of which too little is known is never the headline, nor are jobs without."""
+    if not families.get_column("tasks").sum():
+        return "No task is described"
+    if not families.get_column("weighed").any():
+        return f"AI impact cannot be shown: {' and '.join(_NEEDED[weight][1:])} of no task is known"
     if not families.select((pl.col("h1") > 0).any()).item():
         return "No task is rated H1, highly automatable"
+    named = families.filter(pl.col("job_family") != NO_FAMILY)
+    safe = named.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
+    if named.height == 0:
+        share, grade = families.select("h1", "grade").row(0)
+        if grade != "C":
+            return f"{percent(share)} of {_UNIT[weight]} are highly automatable"
     if safe.height == 0:
         return "Too little is known to compare the AI impact of job families"
     family, share = safe.select("job_family", "h1").row(0)
-    if families.height == 1:
+    if named.height == 1:
         return f"{family}: {percent(share)} of {_UNIT[weight]} are highly automatable"
-    among = "" if family == families.item(0, "job_family") else " among families of which enough is known"
+    among = "" if family == named.item(0, "job_family") else " among families of which enough is known"
     return f"{family} has the largest highly automatable share{among}: {percent(share)} of {_UNIT[weight]}"
 
 
@@ -252,8 +268,8 @@ def _policy(coverage: pl.DataFrame, weight: Weight) -> list[str]:
     )
     missing = "A task without hours is not a task of zero hours: it is missing from its bar."
     graded = (
-        f"Grade: share of tasks with {'a level' if weight == 'tasks' else 'hours and level'}, A from 90 %, B from "
-        "70 %, C below; a C is not to be quoted alone. Levels are judgements."
+        f"Grade by the share of tasks {_GRADED[weight]}: A from 90 %, B from 70 %, C below; quote no C alone. "
+        "Levels are judgements."
     )
     return [known, graded] if weight == "tasks" else [known, missing, graded]
 

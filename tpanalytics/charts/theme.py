@@ -180,7 +180,7 @@ def row_height(order: Sequence[str], usual: int) -> int:
 
 
 def _lines(family: str) -> list[str]:
-    return textwrap.wrap(family, _WRAP) or [family]
+    return textwrap.wrap(family, _WRAP, max_lines=4, placeholder=" …") or ["(unnamed)"]
 
 
 def percent_axis() -> alt.Axis:

@@ -16,8 +16,8 @@ from tpanalytics._files import whole_file
 from tpanalytics.demo.company import State, invent
 from tpanalytics.demo.service import Catalogue, Rules, answer
 from tpanalytics.demo.tenant import Reply, Tenant
-from tpanalytics.profiles.families import assign_families
-from tpanalytics.profiles.load import profiles_of
+from tpanalytics.profiles.families import assign_families, read_mapping
+from tpanalytics.profiles.records import profiles_of, raw_records
 
 if TYPE_CHECKING:
     from tpanalytics.demo.company import Company
@@ -51,7 +51,7 @@ def load_sample(state: State = "2026-05") -> TaskProfiles:
     Examples
     --------
     >>> load_sample()
-    TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist.
+    TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist, as of 2026-05.
     """
     company = invent(state)
     records = [msgspec.Raw(line) for line in _lines(company)]
@@ -91,11 +91,14 @@ def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: 
         ``.jsonl``, plain or gzip, one record in list form per line.
     jobs, families
         CSV mapping files; None serves no names and families.
+
+    Raises
+    ------
+    ConfigError, SchemaError
+        If a file cannot be read.
     """
-    raw = Path(records).read_bytes()
-    text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
-    tables = [[] if path is None else pl.read_csv(path, infer_schema=False).to_dicts() for path in (jobs, families)]
-    return Catalogue([json.loads(line) for line in text.splitlines() if line.strip()], *tables)
+    tables = [[] if path is None else read_mapping(path, "mapping")[0].to_dicts() for path in (jobs, families)]
+    return Catalogue([json.loads(bytes(record)) for record in raw_records(Path(records))], *tables)
 
 
 def _lines(company: Company) -> list[bytes]:

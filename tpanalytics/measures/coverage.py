@@ -18,7 +18,7 @@ __all__ = ["coverage_by_family", "grade"]
 
 
 def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Say per job family how much is known: hours, levels, validation (M5, M6).
+    """Say per job family how much is known: hours, levels, validation.
 
     A share whose denominator is zero is null: a family without tasks has no coverage, not a coverage of 0.
 

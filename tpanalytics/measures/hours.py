@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["hours_by_family", "hours_by_job"]
 
-#: Below this many jobs a quantile says no more than the values themselves (M3).
+#: Below this many jobs a quantile says no more than the values themselves.
 _JOBS_FOR_QUANTILES = 5
 
 
 def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Add up the described weekly hours of each job (M3 as values, M4).
+    """Add up the described weekly hours of each job.
 
     A job none of whose tasks has hours has null hours, not 0.
 
@@ -83,7 +83,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
 def hours_by_family(
     profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, complete_only: bool = False
 ) -> pl.DataFrame:
-    """Sum weekly hours per job family, show how they spread over its jobs, and how much is known (M1, M2, M3).
+    """Sum weekly hours per job family, show how they spread over its jobs, and how much is known.
 
     A task without hours counts in ``tasks`` and adds nothing to ``hours``; read ``coverage`` before comparing two
     families. ``hours`` is null where no task of the family has hours. Jobs without tasks or without hours enter no

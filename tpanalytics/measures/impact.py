@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
+from tpanalytics.measures.coverage import grade
 from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -23,7 +24,7 @@ Weight = Literal["tasks", "hours", "headcount"]
 def impact_by_family(
     profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
-    """Distribute each job family's work over AI impact levels (M11, M12).
+    """Distribute each job family's work over AI impact levels.
 
     Tasks without a level form the level ``not assessed``; a level outside H1 to H5 stays as it came. By hours and
     by headcount only tasks with hours count, on both sides of the share; read ``coverage`` for how many those are.
@@ -53,7 +54,8 @@ def impact_by_family(
         ``hours``             Float64  their hours per week; null where none has hours
         ``share``             Float64  share of the family by `weight`, 0 to 1; null where nothing can be weighed
         ``share_assessed``    Float64  the same among tasks with a level; null for ``not assessed``
-        ``coverage``          Float64  share of the family's tasks that could be weighed, 0 to 1
+        ``coverage``          Float64  share of the family's tasks that have a level and can be weighed, 0 to 1
+        ``grade``             String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
         ``basis``             String   the `weight`
         ====================  =======  ================================================================
 
@@ -115,9 +117,12 @@ def impact_by_family(
         .with_columns(
             share=share_of(pl.col("amount").fill_null(0.0), in_family),
             share_assessed=pl.when(assessed).then(share_of(pl.col("amount").fill_null(0.0), in_assessed)),
-            coverage=share_of(pl.col("weighed").sum().over("job_family"), pl.col("tasks").sum().over("job_family")),
+            coverage=share_of(
+                pl.col("weighed").filter(assessed).sum().over("job_family"), pl.col("tasks").sum().over("job_family")
+            ),
             basis=pl.lit(weight),
         )
+        .with_columns(grade=grade(pl.col("coverage")))
         .sort(
             pl.col("job_family") == NO_FAMILY,
             "job_family",
@@ -126,6 +131,6 @@ def impact_by_family(
         .rename({"amount": "headcount_hours"})
         .select(
             *("job_family", "level", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
-            *("coverage", "basis", *(["headcount_hours"] if weight == "headcount" else [])),
+            *("coverage", "grade", "basis", *(["headcount_hours"] if weight == "headcount" else [])),
         )
     )

@@ -13,12 +13,10 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError, TpAnalyticsWarning
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, require
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Cells", "known_sum", "per_job", "reduce_tasks", "share_of"]
 
@@ -62,17 +60,23 @@ def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES)
         If tasks are in a state that is neither counted nor ``rejected``.
     """
     states = _checked_states(states)
+    if not isinstance(profiles, TaskProfiles):
+        raise SchemaError(
+            f"A measure takes TaskProfiles, not a {type(profiles).__name__}; pass profiles, not profiles.tasks, or "
+            "build TaskProfiles(jobs, tasks)."
+        )
     require(profiles.jobs, "job_id", "job_family", name="jobs")
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
     jobs = _jobs(profiles.jobs)
     tasks = nw.from_native(profiles.tasks).lazy()
+    _check_numbers(tasks, "tasks", "weekly_hours")
     reduced = (
         tasks.select("job_id", "ai_impact_level", "validation_state", "weekly_hours")
         .with_columns(hours_known=~nw.col("weekly_hours").is_null())
         .group_by("job_id", "ai_impact_level", "validation_state", "hours_known")
         .agg(n=nw.len(), hours=nw.col("weekly_hours").sum())
     )
-    cells = _collect(reduced).select(
+    cells = to_polars(reduced.to_native()).select(
         pl.col("job_id").cast(pl.String),
         level=pl.col("ai_impact_level").cast(pl.String).fill_null(NOT_ASSESSED),
         state=pl.col("validation_state").cast(pl.String),
@@ -86,7 +90,7 @@ def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES)
             f"tasks holds {strangers.len()} job(s) that jobs does not have, the first is {strangers[0]!r}. "
             "Every task's job must have its row in jobs."
         )
-    _warn_of_other_states(cells, states)
+    _check_states(cells, states)
     counted = cells.filter(pl.col("state").is_in(states)).join(jobs.select("job_id", "job_family"), on="job_id")
     # A fixed order, so that floats add up alike however the engine handed the rows over.
     return Cells(jobs, counted.sort("job_id", "level", "state", "hours_known"))
@@ -131,7 +135,9 @@ def _jobs(native: Any) -> pl.DataFrame:
     frame = nw.from_native(native).lazy()
     present = frame.collect_schema().names()
     wanted = [name for name in ("job_id", "job_name", "job_family", "headcount", "contract_hours") if name in present]
-    jobs = _collect(frame.select(wanted))
+    for name in ("headcount", "contract_hours"):
+        _check_numbers(frame, "jobs", name)
+    jobs = to_polars(frame.select(wanted).to_native())
     if jobs.get_column("job_id").is_duplicated().any():
         twice = jobs.filter(pl.col("job_id").is_duplicated()).item(0, "job_id")
         raise SchemaError(f"jobs: job_id must be unique, but {twice!r} stands there more than once.")
@@ -144,18 +150,6 @@ def _jobs(native: Any) -> pl.DataFrame:
     ).sort("job_id")
 
 
-def _collect(frame: Any) -> pl.DataFrame:
-    """Bring a small result home; only Spark needs pyarrow for it."""
-    engine = frame.implementation
-    if engine.is_polars():
-        return frame.to_native().collect()  # type: ignore[no-any-return]
-    if engine.is_duckdb():
-        return pl.DataFrame(frame.to_native())
-    columns = frame.collect().to_dict(as_series=False)
-    # pandas says NaN where it means null, in text columns too.
-    return pl.DataFrame({name: [None if v != v else v for v in column] for name, column in columns.items()})
-
-
 def _checked_states(states: Sequence[str]) -> list[str]:
     if isinstance(states, str) or not states:
         raise SchemaError(f"states={states!r}: give a list of validation states, like ['validated'].")
@@ -164,7 +158,18 @@ def _checked_states(states: Sequence[str]) -> list[str]:
     return list(states)
 
 
-def _warn_of_other_states(cells: pl.DataFrame, states: list[str]) -> None:
+def _check_numbers(frame: Any, name: str, column: str) -> None:
+    dtype = frame.collect_schema().get(column)
+    if dtype in (nw.String, nw.Categorical, nw.Boolean):
+        raise SchemaError(f"{name}: {column} must be numbers, and is {dtype}. Cast it first.")
+
+
+def _check_states(cells: pl.DataFrame, states: list[str]) -> None:
+    """Refuse a state nobody knows, and say aloud which tasks are left out although they are not rejected."""
+    found = cells.get_column("state").unique().sort().to_list()
+    lost = [state for state in states if state not in {*COUNTED_STATES, *found}]
+    if lost and found:
+        raise SchemaError(f"states: no task is in state {', '.join(map(repr, lost))}; the tasks have {found}.")
     known = {*COUNTED_STATES, "rejected", *states}
     others = cells.filter(~pl.col("state").is_in(known)).group_by("state").agg(pl.col("n").sum()).sort("state")
     if others.height:

@@ -1,7 +1,9 @@
 """The data: from pages, files or a folder into two tables, and back onto disk."""
 
 from tpanalytics.profiles.families import assign_families
-from tpanalytics.profiles.load import load_task_profiles, read_records
+from tpanalytics.profiles.filter import filter_jobs
+from tpanalytics.profiles.load import load_task_profiles
+from tpanalytics.profiles.records import read_records
 from tpanalytics.profiles.snapshot import read_profiles, write_profiles
 
-__all__ = ["assign_families", "load_task_profiles", "read_profiles", "read_records", "write_profiles"]
+__all__ = ["assign_families", "filter_jobs", "load_task_profiles", "read_profiles", "read_records", "write_profiles"]

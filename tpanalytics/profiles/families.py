@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import narwhals as nw
 import polars as pl
 
 from tpanalytics import schema
 from tpanalytics.api.export import ExportRequest, export_pages, list_all
 from tpanalytics.api.wire import decode_page
-from tpanalytics.errors import ApiError, ConfigError, SchemaError
-from tpanalytics.schema import TaskProfiles, require
+from tpanalytics.errors import ApiError, ConfigError, SchemaError, TpAnalyticsWarning
+from tpanalytics.schema import TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.api.session import Client
 
-__all__ = ["assign_families", "assign_mapping", "family_filters", "family_lists"]
+__all__ = ["assign_families", "assign_mapping", "family_filters", "family_lists", "read_mapping"]
 
 
 def assign_families(
@@ -30,7 +30,8 @@ def assign_families(
     """Join names and families from mapping tables to the jobs, and families to their tasks.
 
     A job that `jobs` does not list keeps its row, with null name and family; a job without a family there gets a null
-    family, printed ``(no family)``. Both are counted in ``manifest["families"]``. Ids are compared as text.
+    family, printed ``(no family)``. Both are counted in ``manifest["families"]``. Ids are compared as text. Without
+    a column ``job_name`` the names that are there already stay.
 
     Parameters
     ----------
@@ -54,7 +55,8 @@ def assign_families(
     Raises
     ------
     SchemaError
-        If a column is missing, an id stands twice, a family does not exist, or a number is none; says which.
+        If a column is missing, an id stands twice, a family does not exist, a number is none, or no job at all is
+        listed; says which.
     ConfigError
         If a file cannot be read.
 
@@ -67,8 +69,8 @@ def assign_families(
     >>> assigned.jobs["job_family"].value_counts(sort=True).rows()
     [(None, 239), ('fam-a', 1)]
     """
-    job_table, job_source = _read(jobs, "jobs")
-    family_table, family_source = (None, "") if families is None else _read(families, "families")
+    job_table, job_source = read_mapping(jobs, "jobs")
+    family_table, family_source = (None, "") if families is None else read_mapping(families, "families")
     _check_unique(job_table, "job_id", job_source, "job_id", "job_family_id")
     if family_table is not None:
         _check_unique(family_table, "job_family_id", family_source, "job_family_id", "job_family_name")
@@ -82,7 +84,14 @@ def assign_families(
                 f"{job_source} names families that {family_source} does not have: {listed}{more}. "
                 f"Add them to {family_source}, or leave job_family_id empty."
             )
-    return assign_mapping(profiles, job_table, family_table, source=job_source)
+    assigned = assign_mapping(profiles, job_table, family_table, source=job_source)
+    if assigned.jobs.height and not assigned.manifest["families"]["jobs_listed"]:
+        listed = repr(job_table.item(0, "job_id")) if job_table.height else "none"
+        raise SchemaError(
+            f"{job_source}: none of the {assigned.jobs.height:,} jobs is listed; the profiles have "
+            f"{assigned.jobs.item(0, 'job_id')!r}, the table lists {listed}. Ids must be the same text, zeros included."
+        )
+    return assigned
 
 
 def assign_mapping(
@@ -116,7 +125,9 @@ def assign_mapping(
     mapping = mapping.select("job_id", **columns).with_columns(listed=True)
 
     before = profiles.jobs.lazy().collect()
-    kept = [name for name in ("job_id", "n_tasks", *schema.OPTIONAL_JOBS) if name in before.columns]
+    if "job_name" not in jobs.columns:
+        del columns["job_name"]  # names that are there already stay
+    kept = [name for name in ("job_id", "job_name", "n_tasks", *schema.OPTIONAL_JOBS) if name in before.columns]
     kept = [name for name in kept if name not in columns]
     wide = before.select(kept).join(mapping, on="job_id", how="left", maintain_order="left")
     order = [name for name in (*schema.JOBS, *schema.OPTIONAL_JOBS) if name in wide.columns]
@@ -145,12 +156,18 @@ def family_filters(client: Client, request: ExportRequest, family_ids: Sequence[
     for family_id in family_ids:
         one_family = {"filter": "job_family_id_is_in_list", "job_family_ids": [str(family_id)]}
         narrow = ExportRequest((), (*request.filters, one_family), "list", None, request.limit)
+        jobs = 0
         for page in export_pages(client, narrow):
             # A bad record was reported or left out already, when the export itself met it.
             where = f"family {family_id}, page {page.number}"
             batch = decode_page(page.envelope, where=where, on_bad_record="collect")
+            jobs += len(batch.jobs["job_id"])
             for job_id in batch.jobs["job_id"]:
                 found.setdefault(job_id, str(family_id))
+        if not jobs:
+            warnings.warn(
+                f"Family {str(family_id)!r} has no job in this export; check the id.", TpAnalyticsWarning, stacklevel=3
+            )
     return pl.DataFrame(
         {"job_id": list(found), "job_family_id": list(found.values())},
         schema={"job_id": pl.String, "job_family_id": pl.String},
@@ -214,12 +231,12 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
     return job_table.unique("job_id", keep="first"), family_table.unique("job_family_id", keep="first")
 
 
-def _read(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
+def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
     """Read a mapping table with every column as text, so that ids keep their leading zeros."""
     if not isinstance(table, (str, Path)):
         try:
-            frame = nw.from_native(table).lazy().collect(backend="polars").to_native()
-        except TypeError:
+            frame = to_polars(table)
+        except SchemaError:
             raise SchemaError(f"{what} must be a path or a data frame, not {type(table).__name__}.") from None
         ids = [name for name in ("job_id", "job_family_id") if name in frame.columns]
         return frame.with_columns(_text(name) for name in ids), f"the {what} table"
@@ -232,7 +249,10 @@ def _read(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error.strerror}.") from None
     except pl.exceptions.PolarsError as error:
-        raise SchemaError(f"{path.name} is no CSV file that can be read: {str(error).splitlines()[0]}") from None
+        why = str(error).splitlines()[0]
+        raise SchemaError(
+            f"{path.name} is no CSV file that can be read: {why}. In a spreadsheet program save it as 'CSV UTF-8'."
+        ) from None
     return frame.with_columns(_text(name) for name in frame.columns), path.name
 
 

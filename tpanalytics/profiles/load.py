@@ -1,4 +1,4 @@
-"""Pages or files of records in, `TaskProfiles` out.
+"""An export over the network in, `TaskProfiles` out.
 
 Tables are built column by column against the schema of `tpanalytics.schema`; jobs have a table of their own, so that a
 job without tasks cannot be lost by a join or an explode.
@@ -6,27 +6,22 @@ job without tasks cannot be lost by a join or an explode.
 
 from __future__ import annotations
 
-import codecs
-import gzip
 import sys
-import warnings
-import zlib
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-import polars as pl
 
-from tpanalytics import schema
 from tpanalytics.api.export import ExportRequest, export_pages
-from tpanalytics.api.wire import Batch, Envelope, decode_page
-from tpanalytics.errors import ConfigError, RecordError, TpAnalyticsWarning
+from tpanalytics.api.wire import decode_page
+from tpanalytics.errors import ConfigError
 from tpanalytics.profiles.families import assign_mapping, family_filters, family_lists
+from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
 from tpanalytics.profiles.snapshot import check_target, write_profiles
-from tpanalytics.schema import TaskProfiles
+from tpanalytics.profiles.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +29,9 @@ if TYPE_CHECKING:
     from tpanalytics.api.export import Vendor
     from tpanalytics.api.session import Client
     from tpanalytics.api.wire import ResponseFormat
+    from tpanalytics.schema import TaskProfiles
 
-__all__ = ["load_task_profiles", "read_records"]
-
-OnBadRecord = Literal["raise", "collect"]
+__all__ = ["load_task_profiles"]
 
 
 def load_task_profiles(
@@ -112,11 +106,11 @@ def load_task_profiles(
         raise ConfigError(f"include={include!r}: give a list, like ['ai_impact', 'weekly_hours'].")
     if isinstance(families, str) and families != "lists":
         raise ConfigError(f"families={families!r}: give a list of family ids, or 'lists'.")
-    _check_on_bad_record(on_bad_record)
+    check_on_bad_record(on_bad_record)
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit)
     if snapshot is not None:
         check_target(Path(snapshot))
-    tables = _Tables()
+    tables = Tables()
     started, pages = _now(), 0
     with _bar(client, show=progress) as advance:
         for page in export_pages(client, request):
@@ -152,181 +146,8 @@ def load_task_profiles(
     return profiles
 
 
-def read_records(
-    path: str | Path, *, response_format: ResponseFormat | None = None, on_bad_record: OnBadRecord = "raise"
-) -> TaskProfiles:
-    """Read raw records of the export from a file, without any network.
-
-    Parameters
-    ----------
-    path
-        ``.jsonl`` with a record or a page per line, or ``.json`` with a list of records or a page; plain or gzip.
-    response_format
-        Format of the records; by default each record is looked at.
-    on_bad_record
-        As in `load_task_profiles`.
-
-    Returns
-    -------
-    TaskProfiles
-        Families are empty; see `assign_families`.
-
-    Raises
-    ------
-    RecordError
-        If a record is not as documented; names its number, job and path.
-    ConfigError
-        If the file cannot be read, or an argument is none of its values.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> _ = Path("export.jsonl").write_text('{"external_id": "job-1", "tasks": []}')
-    >>> read_records("export.jsonl").jobs["n_tasks"].to_list()
-    [0]
-    """
-    _check_on_bad_record(on_bad_record)
-    path = Path(path)
-    try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    return profiles_of(
-        _split(raw.removeprefix(codecs.BOM_UTF8), path.name),
-        path.name,
-        {"kind": "file", "name": path.name},
-        response_format=response_format,
-        on_bad_record=on_bad_record,
-    )
-
-
-def profiles_of(
-    records: list[msgspec.Raw],
-    where: str,
-    source: dict[str, Any],
-    *,
-    response_format: ResponseFormat | None = None,
-    on_bad_record: OnBadRecord = "raise",
-) -> TaskProfiles:
-    """Turn records at hand into task profiles.
-
-    Parameters
-    ----------
-    records
-        One JSON object per job.
-    where
-        Where they came from, for messages.
-    source
-        The same for the manifest.
-    response_format, on_bad_record
-        As in `read_records`.
-    """
-    envelope = Envelope(has_next=False, records=records)
-    tables = _Tables()
-    tables.add(decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record))
-    return tables.profiles({"source": source})
-
-
-def _check_on_bad_record(value: str) -> None:
-    if value not in get_args(OnBadRecord):
-        raise ConfigError(f"on_bad_record={value!r}: choose 'raise' or 'collect'.")
-
-
-class _Lines(msgspec.Struct):
-    records: list[msgspec.Raw]
-
-
-def _split(raw: bytes, name: str) -> list[msgspec.Raw]:
-    """Find the records in a file: a list, a page, or a record or page per line."""
-    start = raw.lstrip()[:1]
-    try:
-        if start == b"[":
-            return msgspec.json.decode(raw, type=list[msgspec.Raw])
-        try:
-            return msgspec.json.decode(raw, type=_Lines).records
-        except (msgspec.DecodeError, RecursionError):
-            records: list[msgspec.Raw] = []
-            for line in raw.splitlines():
-                if not line.strip():
-                    continue
-                try:
-                    records += msgspec.json.decode(line, type=_Lines).records
-                except (msgspec.DecodeError, RecursionError):
-                    records.append(msgspec.Raw(line))
-            return records
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(where=name, job_id=None, path="$", reason=f"not readable as JSON: {error}") from None
-
-
-class _Tables:
-    """The frames of the pages so far; a job that came before is left out and counted."""
-
-    def __init__(self) -> None:
-        self.jobs: list[pl.DataFrame] = [schema.empty(schema.JOBS)]
-        self.tasks: list[pl.DataFrame] = [schema.empty(schema.TASKS)]
-        self.rejects: list[dict[str, str | None]] = []
-        self.n_jobs = self.n_tasks = self.duplicates = 0
-        self._seen: set[str] = set()
-
-    def add(self, batch: Batch) -> None:
-        """Append one page."""
-        jobs = _frame(batch.jobs, schema.JOBS)
-        tasks = _frame(batch.tasks, schema.TASKS)
-        first = []
-        for job_id in batch.jobs["job_id"]:
-            first.append(job_id not in self._seen)
-            self._seen.add(job_id)
-        if not all(first):
-            self.duplicates += first.count(False)
-            jobs = jobs.filter(pl.Series(first))
-            counts = batch.jobs["n_tasks"]
-            tasks = tasks.filter(pl.Series([new for new, n in zip(first, counts, strict=True) for _ in range(n)]))
-        self.jobs.append(jobs)
-        self.tasks.append(tasks)
-        self.rejects += batch.rejects
-        self.n_jobs += jobs.height
-        self.n_tasks += tasks.height
-
-    def profiles(self, manifest: dict[str, Any]) -> TaskProfiles:
-        """Join the pages and describe them."""
-        from tpanalytics import __version__
-
-        counts = {
-            "jobs": self.n_jobs,
-            "tasks": self.n_tasks,
-            "duplicates": self.duplicates,
-            "rejects": len(self.rejects),
-        }
-        if self.rejects:
-            first = self.rejects[0]
-            warnings.warn(
-                f"{len(self.rejects)} record(s) were left out, the first is {first['where']}, job {first['job_id']}: "
-                f"{first['reason']}. See profiles.rejects.",
-                TpAnalyticsWarning,
-                stacklevel=3,
-            )
-        return TaskProfiles(
-            jobs=pl.concat(self.jobs, rechunk=True),
-            tasks=pl.concat(self.tasks, rechunk=True),
-            manifest={"tpanalytics": __version__, **manifest, **counts},
-            rejects=pl.DataFrame(self.rejects, schema=schema.REJECTS),
-        )
-
-
-def _frame(columns: dict[str, list[Any]], wanted: dict[str, Any]) -> pl.DataFrame:
-    present = {name: dtype for name, dtype in wanted.items() if name in columns}
-    frame = pl.DataFrame({name: columns[name] for name in present}, schema=present)
-    # Outside the hierarchy format a task's path is empty; all else that was not asked for is null.
-    absent: dict[str, Any] = {name: [] if name == "hierarchy" else None for name in wanted}
-    return frame.select(
-        pl.col(name) if name in present else pl.lit(absent[name], dtype=dtype).alias(name)
-        for name, dtype in wanted.items()
-    )
-
-
 @contextmanager
-def _bar(client: Client, *, show: bool) -> Iterator[Callable[[_Tables], None]]:
+def _bar(client: Client, *, show: bool) -> Iterator[Callable[[Tables], None]]:
     """Show how far the export is; how many pages there are is not known beforehand."""
     from tqdm.auto import tqdm
 
@@ -338,7 +159,7 @@ def _bar(client: Client, *, show: bool) -> Iterator[Callable[[_Tables], None]]:
         disable=(False if notebook else None) if show else True,
     )
 
-    def advance(tables: _Tables) -> None:
+    def advance(tables: Tables) -> None:
         bar.set_postfix_str(f"{tables.n_jobs:,} jobs, {tables.n_tasks:,} tasks", refresh=False)
         bar.update()
 

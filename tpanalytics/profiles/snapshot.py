@@ -105,7 +105,7 @@ def read_profiles(folder: str | Path) -> TaskProfiles:
     --------
     >>> from tpanalytics import load_sample
     >>> read_profiles(write_profiles(load_sample(), "snapshot"))
-    TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist.
+    TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist, as of 2026-05.
     """
     folder = Path(folder)
     manifest = _manifest(folder)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import io
 import json
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics._files import whole_file
-from tpanalytics.errors import ShareError
+from tpanalytics.errors import SchemaError, ShareError
+from tpanalytics.schema import to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0) -> Path:
     Parameters
     ----------
     what
-        An Altair chart, or a Polars frame, eager or lazy.
+        An Altair chart, or a data frame: Polars, eager or lazy, pandas or DuckDB.
     path
         Its suffix chooses the kind. Charts: ``.png``, ``.svg``, ``.pdf``, ``.html`` (one file that draws itself
         without network), ``.json`` (Vega-Lite). Frames: ``.csv`` and ``.xlsx`` (text that a spreadsheet program would
@@ -60,16 +63,21 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0) -> Path:
     >>> tpa.save(tpa.plot_impact_by_family(profiles), "impact.svg").name
     'impact.svg'
     """
+    if not isinstance(path, (str, Path)):
+        raise ShareError(
+            f"The second argument is where to write, not a {type(path).__name__}: save(chart, 'chart.svg')."
+        )
     path = Path(path)
-    if isinstance(what, pl.LazyFrame):
-        what = what.collect()
+    if not hasattr(what, "to_dict") or hasattr(what, "columns"):
+        with suppress(SchemaError):  # a chart is no frame; anything else is refused below
+            what = to_polars(what)
     if isinstance(what, pl.DataFrame):
         kind, writers = "frame", _FRAME_WRITERS
     elif hasattr(what, "to_dict") and hasattr(what, "properties"):
         kind, writers = "chart", {**_CHART_WRITERS, ".png": partial(_write_png, scale=scale)}
     else:
         raise ShareError(
-            f"A {type(what).__name__} is neither a chart nor a Polars frame. "
+            f"A {type(what).__name__} is neither a chart nor a data frame. "
             "Pass a chart of plot_…, a table of …_by_family, or profiles.tasks or profiles.jobs."
         )
     writer = writers.get(path.suffix.lower())
@@ -155,7 +163,8 @@ def _write_csv(frame: pl.DataFrame, path: Path) -> None:
 
 
 def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    frame.write_parquet(path)
+    with path.open("wb") as file:  # a full disk is then an OSError, as for every other kind
+        frame.write_parquet(file)
 
 
 def _write_json(frame: pl.DataFrame, path: Path) -> None:
@@ -176,7 +185,8 @@ def _write_xlsx(frame: pl.DataFrame, path: Path) -> None:
     # Text stays text: neither a formula nor a link is made of it.
     options = {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": True}
     shares = [name for name in flat.columns if "share" in name or "coverage" in name or name == "described_week"]
-    with xlsxwriter.Workbook(str(path), options) as book:
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {**options, "in_memory": True}) as book:
         flat.write_excel(
             book,
             worksheet="data",
@@ -186,6 +196,7 @@ def _write_xlsx(frame: pl.DataFrame, path: Path) -> None:
             column_formats=dict.fromkeys(shares, "0.0%"),
             float_precision=2,
         )
+    path.write_bytes(content.getvalue())
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,39 @@
+"""A part of a company has the jobs that fit, all their tasks and no others."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import tpanalytics as tpa
+
+
+def test_the_tables_stay_in_step(sample: tpa.TaskProfiles) -> None:
+    part = tpa.filter_jobs(sample, pl.col("contract_hours") > 38, job_family="Sales")
+    assert 0 < part.jobs.height < sample.jobs.filter(job_family="Sales").height + 1
+    assert set(part.jobs["job_family"]) == {"Sales"}
+    assert_frame_equal(part.tasks, sample.tasks.filter(pl.col("job_id").is_in(part.jobs["job_id"].implode())))
+    assert repr(part).startswith(f"TaskProfiles: {part.jobs.height} jobs and {part.tasks.height} tasks out of 240 jobs")
+
+
+def test_a_job_without_tasks_stays_if_it_fits(sample: tpa.TaskProfiles) -> None:
+    empty = tpa.filter_jobs(sample, pl.col("n_tasks") == 0)
+    assert empty.jobs.height == 8
+    assert empty.tasks.height == 0
+    assert tpa.coverage_by_family(empty)["jobs_without_tasks"].sum() == 8
+
+
+def test_lazy_frames_stay_lazy(sample: tpa.TaskProfiles) -> None:
+    lazy = tpa.filter_jobs(tpa.TaskProfiles(sample.jobs.lazy(), sample.tasks.lazy()), job_family="Sales")
+    assert isinstance(lazy.tasks, pl.LazyFrame)
+    eager = tpa.filter_jobs(sample, job_family="Sales")
+    assert_frame_equal(tpa.hours_by_family(lazy), tpa.hours_by_family(eager))
+    assert "in a polars LazyFrame, not counted" in repr(lazy)
+
+
+def test_a_column_that_is_not_there_is_named(sample: tpa.TaskProfiles) -> None:
+    with pytest.raises(tpa.SchemaError, match=r"famly.*it has job_id, job_name"):
+        tpa.filter_jobs(sample, famly="Sales")
+    with pytest.raises(tpa.SchemaError, match="takes Polars frames"):
+        tpa.filter_jobs(tpa.TaskProfiles([], []), job_family="Sales")
