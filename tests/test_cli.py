@@ -213,3 +213,41 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     command = f"{sys.executable} -m tpanalytics.cli summary | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert "Traceback" not in done.stderr
+
+
+def test_output_for_a_console_that_knows_few_characters_is_not_lost() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-m", "tpanalytics.cli", "summary"]
+    done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert b"Customer Service" in done.stdout
+
+
+def test_a_bad_mapping_is_said_before_the_export(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.csv").write_text("JOB_ID;family\n1;2\n", encoding="utf-8")
+    status, _, err = run("export", "snap", "--jobs", "bad.csv", capsys=capsys)
+    assert status == 1
+    assert "bad.csv lacks 'job_id', 'job_family_id'" in err
+    assert tenant.requests == []
+
+
+def test_a_user_in_an_address_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, err = run("doctor", "--base-url", "https://u:hunter2@host.example", capsys=capsys)
+    assert "hunter2" not in out + err
+
+
+def test_what_was_not_asked_for_is_said(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    run("export", "snap", "--include", "ai_impact", capsys=capsys)
+    assert "weekly_hours was not asked for" in run("summary", "snap", capsys=capsys)[1]
+    assert re.search(r"32 %|32\xa0%", run("summary", "--weight", "tasks", capsys=capsys)[1])
+
+
+def test_families_without_jobs_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["summary", "--families", "nowhere.csv"])
+    assert caught.value.code == 2
+    assert "--families needs --jobs" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_said(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    port = tenant.base_url.rsplit(":", 1)[1]
+    assert f"Port {port} cannot be used" in run("serve", "--port", port, capsys=capsys)[2]

@@ -6,7 +6,9 @@ Exit status: 0 done, 1 refused or failed with one sentence, 2 usage.
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -17,6 +19,7 @@ import polars as pl
 import tpanalytics as tpa
 from tpanalytics.api.export import INCLUDES
 from tpanalytics.api.settings import SETTINGS, look_up
+from tpanalytics.profiles.families import read_mappings
 from tpanalytics.schema import level_order, provenance
 from tpanalytics.words import NONE, percent, total
 
@@ -43,6 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     arguments = parser.parse_args(argv)
+    if getattr(arguments, "families", None) and not arguments.jobs:
+        parser.error("--families needs --jobs: families hang on jobs")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a redirected console may know fewer characters
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
@@ -98,6 +106,8 @@ def _export(arguments: argparse.Namespace) -> int:
     except ValueError:
         raise tpa.ConfigError('--filter must be a JSON object, like \'{"filter": "last_updated", …}\'.') from None
     replaced = (Path(arguments.folder) / "manifest.json").exists()
+    if arguments.jobs:
+        read_mappings(arguments.jobs, arguments.families)  # what is wrong with them is said before the export
     with tpa.connect(**_given(arguments)) as client:
         profiles = tpa.load_task_profiles(
             client,
@@ -106,7 +116,7 @@ def _export(arguments: argparse.Namespace) -> int:
             response_format=arguments.response_format,
             families=families,
             on_bad_record=arguments.on_bad_record,
-            snapshot=None if arguments.jobs else arguments.folder,
+            snapshot=arguments.folder,
             limit=arguments.limit,
             progress=not arguments.json,
         )
@@ -167,7 +177,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     found = look_up(given)
     report: dict[str, Any] = {
         "settings": {
-            name: {"value": "***" if name == "client_secret" else found[name][0], "from": found[name][1]}
+            name: {"value": re.sub(r"//[^/@]*@", "//***@", str(found[name][0])), "from": found[name][1]}
             if name in found
             else None
             for name in SETTINGS
@@ -256,7 +266,7 @@ def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> lis
 
 def _print_table(header: list[str], rows: list[list[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in [header, ["─" * width for width in widths], *rows]:
+    for row in [header, ["-" * width for width in widths], *rows]:
         first, *others = (
             cell.ljust(width) if i == 0 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))

@@ -195,6 +195,8 @@ def provenance(manifest: Mapping[str, Any]) -> str:
     said = f"{count('jobs', 'job')} and {count('tasks', 'task')}"
     if manifest.get("pages"):
         said += f" in {count('pages', 'page')}, {count('duplicates', 'duplicate')}"
+    elif manifest.get("duplicates"):
+        said += f", {count('duplicates', 'duplicate')} left out"
     if manifest.get("rejects"):
         said += f", {count('rejects', 'bad record')} left out"
     families = manifest.get("families", {})

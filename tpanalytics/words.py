@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,10 +10,17 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["NONE", "hours", "listed", "percent", "plural", "total"]
+__all__ = ["NONE", "hours", "listed", "percent", "plural", "printable", "total"]
 
 #: Thin enough not to break a label, wide enough to read; figures and unit stay on one line.
 _SPACE = "\u00a0"
+_BREAKS = re.compile("[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
+_FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+#: Names every object has in the language charts are drawn in; an invisible character tells ours apart.
+_RESERVED = {
+    *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString"),
+    *("valueOf", "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
+}
 #: Printed where a figure is not known or does not exist; never 0, never blank.
 NONE = "–"  # noqa: RUF001
 
@@ -41,6 +49,14 @@ def plural(n: Any, word: str) -> str:
     if word.endswith("y"):
         return f"{n:,} {word if n == 1 else f'{word[:-1]}ies'}"
     return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def printable(text: str | None) -> str | None:
+    """Replace what no picture can hold: characters that XML forbids, and line breaks within a name."""
+    if text is None:
+        return None
+    shown = _FORBIDDEN.sub("\ufffd", _BREAKS.sub(" ", text))
+    return f"{shown}\u200b" if shown in _RESERVED else shown
 
 
 def total(frame: pl.DataFrame, column: str) -> int:

@@ -336,17 +336,45 @@ def test_an_empty_hierarchy_is_a_job_without_tasks_whatever_stands_beside_it(key
     [
         {},
         {"updated": "2026-05-01"},
-        {"profile": [{"id": "t", "sentence": CANARY}]},
         {"profile": CANARY},
-        {"hierarchy": [{"domain": CANARY, "subdomains": []}]},
     ],
     ids=repr,
 )
-def test_a_hierarchy_in_which_nothing_is_recognised_is_refused(rest: dict[str, Any]) -> None:
+def test_a_record_with_neither_tasks_nor_hierarchy_is_refused(rest: dict[str, Any]) -> None:
     with pytest.raises(RecordError, match="Expected") as caught:
         decode(page(record(tasks=..., **rest)), "hierarchy")
     assert (caught.value.job_id, caught.value.path) == ("job-1", "$")
     assert "Bargain" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"profile": [{"id": "t", "sentence": CANARY}]},
+        {"hierarchy": [{"domain": "Finance", "items": [{"id": "t", "name": CANARY}]}]},
+    ],
+    ids=repr,
+)
+def test_a_tree_whose_ends_are_no_tasks_is_kept_aside_and_ends_no_export(rest: dict[str, Any]) -> None:
+    batch = decode(page(record(tasks=..., **rest), record(external_id="job-2", tasks=..., hierarchy=[])), "hierarchy")
+    assert batch.jobs["job_id"] == ["job-2"], "it does not count as a job without tasks"
+    (reject,) = batch.rejects
+    assert (reject["job_id"], CANARY in str(reject["raw"])) == ("job-1", True)
+    assert "Bargain" not in str(reject["reason"])
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"hierarchy": [{"domain": "Finance", "subdomains": []}]},
+        {"hierarchy": [], "labels": ["a"], "meta": {"x": 1}},
+        {"labels": ["a"], "anything": []},
+    ],
+    ids=repr,
+)
+def test_branches_without_ends_are_an_empty_profile(rest: dict[str, Any]) -> None:
+    batch = decode(page(record(tasks=..., **rest)), "hierarchy")
+    assert (batch.jobs, batch.rejects) == ({"job_id": ["job-1"], "n_tasks": [0]}, [])
 
 
 def test_a_wrong_value_deep_in_a_hierarchy_is_named_by_its_whole_path() -> None:
@@ -453,7 +481,9 @@ def test_a_record_means_the_same_alone_on_a_good_page_and_beside_a_bad_record(
     for batch in (together, among_bad):
         assert list(zip(*batch.jobs.values(), strict=True)) == expected_jobs
         assert list(zip(*batch.tasks.values(), strict=True)) == expected_tasks
-    assert len(among_bad.rejects) == 2 + len(records) - len(kept)
+    odd = sum(len(batch.rejects) for batch in good)  # trees nobody understands are set aside, never raised
+    assert len(together.rejects) == odd
+    assert len(among_bad.rejects) == 2 + len(records) - len(kept) + odd
 
 
 @settings(deadline=None, max_examples=100)

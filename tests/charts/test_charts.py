@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import polars as pl
 import pytest
+import vl_convert
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import profiles_of
@@ -222,8 +223,6 @@ def test_repacking_keeps_every_pixel(sample: tpa.TaskProfiles) -> None:
     import struct
     import zlib
 
-    import vl_convert
-
     def pixels(image: bytes) -> bytes:
         found, at = b"", 8
         while at < len(image):
@@ -254,3 +253,85 @@ def test_levels_get_lighter_in_order_and_their_figures_can_be_read() -> None:
         for light, text in zip(lightness, [1, 1, 0.01, 0.01, 0.01], strict=True)
     ]
     assert min(contrast) > 4.5
+
+
+NAMES = [
+    "constructor",
+    "__proto__",
+    "toString",
+    "hasOwnProperty",
+    "x\x07",
+    "a\x00b",
+    "line\x0bbreak",
+    "\u2028",
+    "\ufffe",
+    "ok",
+]
+
+
+@every_plot
+def test_no_name_breaks_a_picture(plot: Callable[..., Any]) -> None:
+    """Some would end the whole process in the renderer, others are words of the language charts are drawn in."""
+    tasks = [
+        {"task_id": name, "validation_state": "validated", "weekly_hours": 2.0, "ai_impact_level": name}
+        for name in ("H1", *NAMES)
+    ]
+    jobs = [{"job_family": name, "headcount": 1.0, "contract_hours": 40.0, "tasks": tasks} for name in NAMES]
+    spec = plot(profiles_of(jobs)).to_dict()
+    picture = vl_convert.vegalite_to_svg(spec)
+    assert "constructor" in picture
+    assert "line break" in picture
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\u2028\ufffe]", json.dumps(spec, ensure_ascii=False))
+
+
+@every_plot
+def test_many_families_and_jobs_stay_below_the_limit_of_rows(plot: Callable[..., Any]) -> None:
+    crowd = many(110, jobs=4)
+    rows = sum(len(rows) for rows in plot(crowd).to_dict()["datasets"].values())
+    assert rows < 5000
+
+
+def family_of(
+    name: str | None, *tasks: tuple[str | None, float | None], headcount: float | None = 1.0
+) -> dict[str, Any]:
+    rows = [
+        {"task_id": str(i), "validation_state": "validated", "weekly_hours": hours, "ai_impact_level": level}
+        for i, (level, hours) in enumerate(tasks)
+    ]
+    return {"job_family": name, "headcount": headcount, "contract_hours": 40.0, "tasks": rows}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "weight", "said"),
+    [
+        (
+            [family_of("A", ("H1", None), ("H2", 5.0))],
+            "hours",
+            "What is rated H1, highly automatable, cannot be",
+        ),
+        ([family_of("A", (None, 3.0), (None, 5.0))], "hours", "AI impact cannot be shown: no task has a level"),
+        ([family_of("A", ("H1", None))], "hours", "AI impact cannot be shown: no hours are known"),
+        (
+            [family_of("A", ("H1", 3.0), headcount=None)],
+            "headcount",
+            "AI impact cannot be shown: no hours with",
+        ),
+        ([family_of("A", ("H2", 3.0))], "tasks", "No task is rated H1"),
+        (
+            [family_of(None, ("H1", 3.0), ("H2", 1.0))],
+            "hours",
+            "75\xa0% of described weekly hours are highly",
+        ),
+        ([family_of(None, ("H1", 9.0)), family_of("A", ("H1", 1.0), ("H2", 1.0))], "hours", "A: 50\xa0% of described"),
+        ([family_of("A")], "hours", "No task is described"),
+    ],
+)
+def test_a_headline_is_true_whatever_is_missing(jobs: list[dict[str, Any]], weight: Any, said: str) -> None:
+    title = " ".join(tpa.plot_impact_by_family(profiles_of(jobs), weight=weight).to_dict()["title"]["text"])
+    assert title.startswith(said)
+
+
+def test_hours_of_a_family_full_of_gaps_are_no_headline(sample: tpa.TaskProfiles) -> None:
+    title = " ".join(tpa.plot_hours_by_family(sample).to_dict()["title"]["text"])
+    assert "Product Management" not in title
+    assert "(no family)" not in title

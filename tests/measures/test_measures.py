@@ -371,3 +371,51 @@ def test_no_jobs_give_an_empty_table_with_all_columns(measure: Callable[..., Any
     nothing = measure(profiles_of([]))
     assert nothing.height == 0
     assert_frame_equal(nothing, measure(profiles_of([job(task())])).clear())
+
+
+@pytest.mark.parametrize("engine", ["polars", "pandas", "duckdb"])
+def test_hours_that_are_not_a_number_are_unknown(engine: str) -> None:
+    profiles = profiles_of([job(task("H1", 4.0), task("H2", None))])
+    tasks = profiles.tasks.with_columns(pl.col("weekly_hours").fill_null(float("nan")))
+    frames = {
+        "polars": (profiles.jobs, tasks),
+        "pandas": (as_pandas(profiles.jobs), as_pandas(tasks)),
+        "duckdb": tuple(duckdb.from_df(as_pandas(frame)) for frame in (profiles.jobs, tasks)),
+    }[engine]
+    row = tpa.hours_by_family(tpa.TaskProfiles(*frames)).row(0, named=True)
+    assert (row["hours"], row["tasks_with_hours"], row["coverage"]) == (4.0, 1, 0.5)
+
+
+@pytest.mark.parametrize("wrong", [-5.0, float("inf")])
+def test_absurd_hours_are_refused_by_job(wrong: float) -> None:
+    with pytest.raises(tpa.SchemaError, match=rf"weekly_hours of job 'j000' is {wrong}"):
+        tpa.hours_by_family(profiles_of([job(task("H1", wrong), task("H2", 6.0))]))
+
+
+def test_hours_that_are_text_are_refused() -> None:
+    profiles = profiles_of([job(task())])
+    with pytest.raises(tpa.SchemaError, match=r"weekly_hours must be numbers, and is String"):
+        tpa.hours_by_family(tpa.TaskProfiles(profiles.jobs, profiles.tasks.cast({"weekly_hours": pl.String})))
+
+
+def test_a_task_without_state_is_left_out_aloud() -> None:
+    profiles = profiles_of([job(task("H1"), task("H2"))])
+    tasks = profiles.tasks.with_columns(validation_state=pl.Series([None, "validated"]))
+    with pytest.warns(tpa.TpAnalyticsWarning, match=r"1 in state '\(no state\)'"):
+        assert tpa.hours_by_family(tpa.TaskProfiles(profiles.jobs, tasks)).item(0, "tasks") == 1
+
+
+def test_a_state_that_no_task_has_is_a_mistake() -> None:
+    with pytest.raises(tpa.SchemaError, match=r"no task is in state 'valid'; the tasks have \['validated'\]"):
+        tpa.hours_by_family(profiles_of([job(task())]), states=["valid"])
+
+
+def test_empty_pandas_frames_are_no_error() -> None:
+    profiles = profiles_of([job(task())])
+    empty = tpa.TaskProfiles(as_pandas(profiles.jobs), as_pandas(profiles.tasks).head(0))
+    assert tpa.hours_by_family(empty).select("jobs", "tasks", "hours").rows() == [(1, 0, None)]
+
+
+def test_a_frame_in_place_of_profiles_is_told_apart() -> None:
+    with pytest.raises(tpa.SchemaError, match=r"takes TaskProfiles, not a DataFrame"):
+        tpa.hours_by_family(profiles_of([job(task())]).tasks)  # type: ignore[arg-type]

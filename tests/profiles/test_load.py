@@ -163,6 +163,7 @@ def test_a_bad_record_stops_the_export_or_is_set_apart(serve: Callable[..., Tena
     [reject] = profiles.rejects.to_dicts()
     assert (reject["where"], reject["job_id"], reject["path"]) == ("page 2, record 1", "job-3", caught.value.path)
     assert '"five"' in reject["reason"]
+    assert "nobody" in reject.pop("raw")
     assert "nobody" not in str(reject)
     assert profiles.manifest["rejects"] == 1
     assert "1 bad record left out" in repr(profiles)
@@ -474,3 +475,24 @@ def test_any_file_gives_tables_or_one_of_our_errors(raw: bytes) -> None:
         return
     assert profiles.jobs.schema == pl.Schema(JOBS)
     assert profiles.tasks.height == profiles.jobs["n_tasks"].sum()
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_service_that_does_not_say_its_version_loses_no_export(serve: Callable[..., Tenant], status: int) -> None:
+    tenant = serve()
+    plain = tenant.reply
+
+    def refusing(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
+        reply = plain(method, target, headers, raw)
+        return replace(reply, status=status, body=b"[]") if target.startswith("/version") else reply
+
+    tenant.reply = refusing  # type: ignore[method-assign]
+    profiles = load(tenant)
+    assert (profiles.jobs.height, profiles.manifest["source"]["service_version"]) == (240, None)
+
+
+def test_lists_that_are_not_there_are_said_before_the_export(serve: Callable[..., Tenant]) -> None:
+    tenant = serve(lists=False)
+    with pytest.raises(tpa.ApiError, match="not available on this tenant"):
+        load(tenant, families="lists")
+    assert not [path for _, path in tenant.requests if "export" in path]

@@ -337,3 +337,15 @@ def test_profiles_that_cannot_be_written_leave_no_stray_files(change: dict[str, 
         tpa.write_profiles(replace(small("second"), **change), "kept")
     assert names("kept") == before
     same(tpa.read_profiles("kept"), small())
+
+
+def test_what_a_killed_writer_left_neither_blocks_nor_stays(sample: tpa.TaskProfiles) -> None:
+    folder = Path("snap")
+    folder.mkdir()
+    for name in ("jobs-01234567.parquet", ".tasks-01234567-89abcdef.parquet", ".DS_Store"):
+        (folder / name).write_bytes(b"half")
+    tpa.write_profiles(sample, folder)
+    assert_frame_equal(tpa.read_profiles(folder).tasks, sample.tasks)
+    left = {entry.name for entry in folder.iterdir()}
+    assert not left & {"jobs-01234567.parquet", ".tasks-01234567-89abcdef.parquet"}
+    assert ".DS_Store" in left

@@ -146,3 +146,33 @@ def test_too_many_rows_for_a_sheet_are_refused() -> None:
     with pytest.raises(tpa.ShareError, match=r"A sheet holds 1,048,575 rows"):
         tpa.save(pl.DataFrame({"a": pl.int_range(1_048_576, eager=True)}), "big.xlsx")
     assert not Path("big.xlsx").exists()
+
+
+def test_categories_are_text_too() -> None:
+    frame = pl.DataFrame({"a": ["=1+1"]}).with_columns(
+        b=pl.col("a").cast(pl.Categorical), c=pl.Series(["=x"], dtype=pl.Enum(["=x"]))
+    )
+    row = pl.read_csv(tpa.save(frame, "table.csv")).row(0)
+    assert row == ("'=1+1", "'=1+1", "'=x")
+
+
+def test_cells_with_other_separators_are_quoted() -> None:
+    text = tpa.save(pl.DataFrame({"a": ["foo;=1+1"], "n": [1]}), "table.csv").read_text(encoding="utf-8")
+    assert text == '"a","n"\n"foo;=1+1",1\n'
+
+
+def test_columns_alike_but_for_case_cannot_be_a_sheet() -> None:
+    with pytest.raises(tpa.ShareError, match="differ in case only: h1 share"):
+        tpa.save(pl.DataFrame({"H1 share": [1.0], "h1 share": [2.0]}), "table.xlsx")
+    assert not Path("table.xlsx").exists()
+
+
+def test_swapped_arguments_are_told() -> None:
+    with pytest.raises(tpa.ShareError, match=r"The second argument is where to write"):
+        tpa.save("out.csv", pl.DataFrame({"a": [1]}))  # type: ignore[arg-type]
+
+
+def test_frames_of_other_engines_are_written() -> None:
+    import pandas as pd
+
+    assert pl.read_csv(tpa.save(pd.DataFrame({"a": ["x", None]}), "table.csv"))["a"].to_list() == ["x", None]

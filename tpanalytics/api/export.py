@@ -175,9 +175,7 @@ def _explained(error: ApiError, request: ExportRequest, starting_after: str | No
         return error
     hint = f"Asked for include={list(request.include)}, filters={list(request.filters)}, limit={request.limit}"
     if starting_after is not None:
-        hint += (
-            f", starting_after={starting_after!r}. If that job is gone, start again from the first page (resume=False)"
-        )
+        hint += f", starting_after={starting_after!r}. If that job is gone, start again from the first page"
     elif "include" in str(error):
         hint += ". An older deployment may not know every include value"
     return ApiError(

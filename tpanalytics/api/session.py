@@ -23,7 +23,7 @@ from requests_oauthlib import OAuth2
 
 from tpanalytics.api.answers import error_text, host_named, outline, traces
 from tpanalytics.api.retry import RETRIED, RetryPolicy, in_words, is_passing, seconds_asked
-from tpanalytics.api.settings import Settings, is_loopback, resolve
+from tpanalytics.api.settings import Secret, Settings, is_loopback, resolve
 from tpanalytics.errors import ApiError, AuthError, ConfigError, RateLimited, TpAnalyticsError, Unreachable
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class Client:
         self.on_wait = on_wait
         self._retry = retry or RetryPolicy()
         self._sleep = sleep
-        self._token: dict[str, Any] | None = None
-        self._unspoken = deque[str](maxlen=16)  # tokens given out lately, to be kept out of messages
+        self._token: Secret | None = None
+        self._unspoken = deque[Secret](maxlen=16)  # tokens given out lately, to be kept out of messages
         self._renew_at = 0.0
         self._lock = threading.Lock()
         self._http = _Session()
@@ -163,14 +163,14 @@ class Client:
         if not path.startswith("/") or _origin(url) != _origin(self.settings.base_url):
             raise ConfigError(f"{path!r} is no path on the tenant; the token is sent to its host only.")
         for last in (False, True):
-            token = self._fresh_token()
+            token = self._fresh_token()  # a Secret: tracebacks with local variables end up in notebooks
             response = self._send(
                 method,
                 _disguised(url),
                 path,
                 json=None if body is None else dict(body),
                 params=list(query),
-                auth=OAuth2(client=BackendApplicationClient(self.settings.client_id), token=token),
+                auth=_signed_with(token),
             )
             if response.status_code != 401:
                 break
@@ -200,30 +200,24 @@ class Client:
             path=path,
         )
 
-    def _fresh_token(self) -> dict[str, Any]:
+    def _fresh_token(self) -> Secret:
         with self._lock:
             if self._token is None or time.time() >= self._renew_at:
                 self._token = self._fetch_token()
             return self._token
 
-    def _forget(self, token: dict[str, Any]) -> None:
+    def _forget(self, token: Secret) -> None:
         with self._lock:
             if self._token is token:  # another thread may have renewed it already
                 self._token = None
 
-    def _fetch_token(self) -> dict[str, Any]:
+    def _fetch_token(self) -> Secret:
         settings = self.settings
         response = self._send(
             "POST",
             _disguised(settings.token_url),
             "the token endpoint",
-            json={
-                "client_id": settings.client_id,
-                "client_secret": settings.client_secret.reveal(),
-                "audience": settings.audience,
-                "grant_type": "client_credentials",
-                "tenant": settings.tenant,
-            },
+            auth=_asking_for_token(settings),
         )
         self.tokens_fetched += 1
         if response.status_code in RETRIED:
@@ -233,12 +227,13 @@ class Client:
                 f"The token endpoint at {urlsplit(settings.token_url).hostname} refused ({response.status_code}): "
                 f"{self._said(response)}. Check client_id, client_secret, audience and tenant."
             )
-        reader, why = BackendApplicationClient(settings.client_id), None
+        why = None
         try:
-            token: dict[str, Any] = dict(reader.parse_request_body_response(response.text))
-            lifetime = float(token.get("expires_in") or "inf")
-            if not re.fullmatch(r"[!-~]+", token["access_token"]):
+            token, lifetime = _token_in(response)
+            if not re.fullmatch(r"[!-~]+", token.reveal()):
                 why = "its access_token cannot stand in a header"
+            elif lifetime <= 0:
+                why = "its access_token has expired already"
         except OAuth2Error as error:
             why = self._redact(str(error.description or error.error))[:200].rstrip(".")
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, Warning):
@@ -248,11 +243,10 @@ class Client:
                 f"The token endpoint at {urlsplit(settings.token_url).hostname} answered 200 without a token: {why}; "
                 f"the body is {self._redact(outline(response))}. Check token_url."
             )
-        self._unspoken.append(token["access_token"])
+        self._unspoken.append(token)
         # Early, so that a request never leaves with a token that dies on the way; but a short-lived token is used too.
         self._renew_at = time.time() + lifetime - min(_LEEWAY_SECONDS, 0.1 * lifetime)
-        # Only the type and the token travel on: oauthlib would compare an expiry of its own with a clock of its own.
-        return {"token_type": "Bearer", "access_token": token["access_token"]}
+        return token
 
     def _send(self, method: str, url: str, what: str, **kwargs: Any) -> requests.Response:
         for attempt in range(self._retry.tries):
@@ -317,8 +311,8 @@ class Client:
         return repr(self._redact(response.text).strip()[:200]) if response.content else "(empty body)"
 
     def _redact(self, text: str) -> str:
-        for value in (self.settings.client_secret.reveal(), *self._unspoken):
-            text = traces(value).sub("***", text)
+        for secret in (self.settings.client_secret, *self._unspoken):
+            text = traces(secret.reveal()).sub("***", text)
         return text
 
 
@@ -379,16 +373,49 @@ def connect(
     >>> client
     Client(tenant='northwind', base_url='https://northwind.eu3.techwolf.ai')
     """
+    secret = None if client_secret is None else Secret(client_secret)
+    del client_secret
     arguments = {
         "base_url": base_url,
         "token_url": token_url,
         "client_id": client_id,
-        "client_secret": client_secret,
+        "client_secret": secret,
         "audience": audience,
         "tenant": tenant,
         "api_version": api_version,
     }
     return Client(resolve(arguments), retry=retry)
+
+
+def _signed_with(token: Secret) -> OAuth2:
+    # Only the type and the token: oauthlib would compare an expiry of its own with a clock of its own.
+    signed = {"token_type": "Bearer", "access_token": token.reveal()}
+    return OAuth2(client=BackendApplicationClient(""), token=signed)
+
+
+def _asking_for_token(settings: Settings) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Write the body of the request for a token at the last moment, out of sight of everything above."""
+
+    def write(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = {
+            "client_id": settings.client_id,
+            "client_secret": settings.client_secret.reveal(),
+            "audience": settings.audience,
+            "grant_type": "client_credentials",
+            "tenant": settings.tenant,
+        }
+        request.prepare_body(json.dumps(body).encode(), None)
+        request.headers["Content-Type"] = "application/json"
+        return request
+
+    return write
+
+
+def _token_in(response: requests.Response) -> tuple[Secret, float]:
+    """Read the token and its lifetime in seconds."""
+    said = dict(BackendApplicationClient("").parse_request_body_response(response.text))
+    lifetime = said.get("expires_in")
+    return Secret(said["access_token"]), float("inf") if lifetime is None else float(lifetime)
 
 
 def _origin(url: str) -> str:

@@ -73,12 +73,18 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+def _plain(value: str | Secret | None) -> str | None:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
 def is_loopback(url: str) -> bool:
     """Say whether `url` points at this machine, where plain http is no risk."""
     return (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
 
 
-def look_up(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> dict[str, tuple[str, str]]:
+def look_up(
+    arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None
+) -> dict[str, tuple[str | Secret, str]]:
     """Find each setting's value and say in words where it came from.
 
     Parameters
@@ -90,16 +96,16 @@ def look_up(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> 
 
     Returns
     -------
-    dict[str, tuple[str, str]]
-        Setting → value and origin, for those that were found.
+    dict[str, tuple[str | Secret, str]]
+        Setting → value and origin, for those that were found; the secret does not print.
     """
     file = dotenv or Path.cwd() / ".env"
     lines = _lines(file) if file.is_file() else {}
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, tuple[str | Secret, str]] = {}
     for name in SETTINGS:
         variable = f"TPANALYTICS_{name.upper()}"
         candidates = (
-            (arguments.get(name), "argument"),
+            (_plain(arguments.get(name)), "argument"),
             (os.environ.get(variable), f"environment variable {variable}"),
             (lines.get(variable), f"{variable} in {file.name}"),
         )
@@ -107,11 +113,11 @@ def look_up(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> 
         if hit is None and name not in _OPTIONAL and (stored := _from_keyring(name)):
             hit = (stored, f"keyring entry '{_SERVICE}' / '{name}'")
         if hit is not None:
-            found[name] = hit
+            found[name] = (Secret(hit[0]), hit[1]) if name == "client_secret" else hit
     return found
 
 
-def resolve(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> Settings:
+def resolve(arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None) -> Settings:
     """Gather the settings and check them.
 
     Raises
@@ -128,15 +134,14 @@ def resolve(arguments: Mapping[str, str | None], dotenv: Path | None = None) -> 
             "Give each as an argument of connect(), as the environment variable in brackets, as a line of a file "
             f".env in the working directory, or as a keyring entry of the service '{_SERVICE}'."
         )
-    values = {name: value for name, (value, _) in found.items()}
+    values = {name: value for name, (value, _) in found.items() if isinstance(value, str)}
     for name in ("base_url", "token_url"):
         _check_address(name, values[name], found[name][1])
     if "api_version" in values and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", values["api_version"]):
         raise ConfigError(f"api_version (from {found['api_version'][1]}) must be a date, YYYY-MM-DD.")
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", values.get("api_version", "2025-01-29")):
-        raise ConfigError(f"api_version (from {found['api_version'][1]}) must be a date, YYYY-MM-DD.")
     values["base_url"] = values["base_url"].rstrip("/")
-    secret = Secret(values.pop("client_secret"))
+    secret = found["client_secret"][0]
+    assert isinstance(secret, Secret)  # noqa: S101  look_up makes it one
     return Settings(client_secret=secret, origins={name: origin for name, (_, origin) in found.items()}, **values)
 
 

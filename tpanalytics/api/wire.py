@@ -16,7 +16,16 @@ import msgspec
 
 from tpanalytics.errors import RecordError
 
-__all__ = ["Batch", "Envelope", "NotAPage", "ResponseFormat", "decode_page", "decode_record", "read_envelope"]
+__all__ = [
+    "Batch",
+    "Envelope",
+    "NotAPage",
+    "NotUnderstood",
+    "ResponseFormat",
+    "decode_page",
+    "decode_record",
+    "read_envelope",
+]
 
 ResponseFormat = Literal["list", "hierarchy"]
 #: Ids are text; a service that sends numbers is understood (contract section 5).
@@ -68,7 +77,7 @@ class Envelope(msgspec.Struct):
 
     has_next: bool
     records: list[msgspec.Raw]
-    next_starting_after: Id | None = None
+    next_starting_after: str | int | None = None
 
 
 class _RecordId(msgspec.Struct):
@@ -88,6 +97,10 @@ class Batch(NamedTuple):
     jobs: dict[str, list[Any]]
     tasks: dict[str, list[Any]]
     rejects: list[dict[str, str | None]]
+
+
+class NotUnderstood(RecordError):  # noqa: N818  it never leaves the package
+    """A record in the hierarchy format whose tasks could not be found; it is kept aside, and never ends an export."""
 
 
 class NotAPage(ValueError):  # noqa: N818  it never leaves the package; the loop turns it into an ApiError
@@ -115,6 +128,8 @@ def read_envelope(body: bytes) -> Envelope:
         raise NotAPage(f"not of the documented form: {error}") from None
     except _BROKEN as error:
         raise NotAPage(f"not readable as JSON: {error}") from None
+    if envelope.next_starting_after == "":
+        envelope.next_starting_after = None
     if envelope.has_next and envelope.next_starting_after is None and envelope.records:
         try:
             envelope.next_starting_after = _decode_id(envelope.records[-1]).external_id
@@ -143,7 +158,8 @@ def decode_page(
     response_format
         The format that was asked for; None looks at each record.
     on_bad_record
-        ``"raise"`` stops at the first record that is not as documented, ``"collect"`` leaves it out and says so.
+        ``"raise"`` stops at the first record that is not as documented, ``"collect"`` leaves it out and says so. A
+        record in which no task can be found is left out and said in either case (contract 3.4).
 
     Raises
     ------
@@ -157,7 +173,7 @@ def decode_page(
             record = decode_record(raw, where=f"{where}, record {number}", response_format=response_format)
             decoded.append(record)
         except RecordError as error:
-            if on_bad_record == "raise":
+            if on_bad_record == "raise" and not isinstance(error, NotUnderstood):
                 raise
             rejects.append(
                 {
@@ -194,7 +210,8 @@ def decode_record(raw: bytes | msgspec.Raw, *, where: str, response_format: Resp
         return _decode_tree(msgspec.json.decode(raw))
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
-        raise _record_error(raw, where, path.rstrip("`") or "$", reason) from None
+        kind = NotUnderstood if isinstance(error, _OddTree) else RecordError
+        raise _record_error(raw, where, path.rstrip("`") or "$", reason, kind) from None
     except _BROKEN as error:
         raise RecordError(where=where, job_id=None, path="$", reason=f"not readable as JSON: {error}") from None
 
@@ -225,7 +242,7 @@ def _decode_tree(tree: Any) -> _Decoded:
         inner = [walk(v, below, f"{place}.{k}") for k, v in node.items() if isinstance(v, (list, dict))]
         if any(inner):
             return True
-        if "task_id" not in node:
+        if not {"task_id", "task"} & node.keys():
             return False
         try:
             tasks.append(msgspec.convert(node, Task))
@@ -242,18 +259,37 @@ def _decode_tree(tree: Any) -> _Decoded:
         walk(value, [], f"$.{key}")
     if not content:
         raise msgspec.ValidationError("Expected the job's tasks or a hierarchy, got neither - at `$`")
-    if not tasks and any(content.values()):
-        raise msgspec.ValidationError(
-            f"Expected a task below one of {', '.join(map(repr, content))}, got none in a shape known here - at `$`"
+    trees = {key: value for key, value in content.items() if key in _TREES} or content
+    if not tasks and any(_ends_in_an_object(value) for value in trees.values()):
+        raise _OddTree(
+            f"Expected a task below {' or '.join(map(repr, trees))}, got none in a shape known here - at `$`"
         )
     return job_id, tasks, paths
+
+
+#: Keys under which a tree is looked for first; a record may have others beside it.
+_TREES = ("hierarchy", "tree", "tasks")
+
+
+class _OddTree(msgspec.ValidationError):
+    """A tree has ends, and none of them is a task."""
+
+
+def _ends_in_an_object(node: Any) -> bool:
+    """Say whether a tree has an end that may be a task under other names; an empty branch has none."""
+    if isinstance(node, list):
+        return any(_ends_in_an_object(item) for item in node)
+    if not isinstance(node, dict):
+        return False
+    inner = [value for value in node.values() if isinstance(value, (list, dict))]
+    return any(_ends_in_an_object(value) for value in inner) if inner else bool(node)
 
 
 #: Fields whose value may be quoted in a message even where it is text; any other text may be a task or a rationale.
 _CODES = ("external_id", "task_id", "skill_id", "validation_state", "weekly_hours", "level")
 
 
-def _record_error(raw: bytes | msgspec.Raw, where: str, path: str, reason: str) -> RecordError:
+def _record_error(raw: bytes | msgspec.Raw, where: str, path: str, reason: str, kind: type[RecordError]) -> RecordError:
     job_id, found = None, None
     with suppress(*_BROKEN):
         job_id = str(_decode_id(raw).external_id)
@@ -264,7 +300,7 @@ def _record_error(raw: bytes | msgspec.Raw, where: str, path: str, reason: str) 
             value = value[key] if key else value[int(index)]
         if isinstance(value, (int, float)) or (isinstance(value, str) and steps and steps[-1][0] in _CODES):
             found = msgspec.json.encode(value).decode()[:40]
-    return RecordError(
+    return kind(
         where=where,
         job_id=job_id,
         path=path,

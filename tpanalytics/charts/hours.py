@@ -61,8 +61,8 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
     >>> chart.to_dict()["description"][:52]
     'Dots and boxes of described weekly hours per job for'
     """
-    families = hours_by_family(profiles, states=states)
-    jobs = hours_by_job(profiles, states=states)
+    families = theme.drawable(hours_by_family(profiles, states=states))
+    jobs = theme.drawable(hours_by_job(profiles, states=states))
     if families.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
     families = _ordered(families, jobs)
@@ -149,7 +149,8 @@ def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale) -> list[alt.C
 
 def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: int) -> alt.Chart:
     """Gather jobs of about the same hours into one dot."""
-    step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= _DOTS * step), top / _DOTS)
+    dots_a_row = min(_DOTS, max(8, 2000 // len(order)))  # Altair refuses 5,000 rows
+    step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= dots_a_row * step), top / dots_a_row)
     dots = (
         jobs.filter(pl.col("hours").is_not_null())
         .with_columns(about=(pl.col("hours") / step).round() * step, described=_described())

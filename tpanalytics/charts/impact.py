@@ -27,7 +27,11 @@ _UNIT = {
     "headcount": "the weekly hours of all incumbents",
 }
 #: What a task must have to be weighed, and how its share is headed.
-_NEEDED = {"tasks": ["level"], "hours": ["level", "hours"], "headcount": ["level", "hours or headcount"]}
+_NOTHING = {
+    "tasks": "no task is described",
+    "hours": "no hours are known, or all are zero",
+    "headcount": "no hours with headcount are known, or all are zero",
+}
 _KNOWN = {
     "tasks": ["tasks with", "level"],
     "hours": ["tasks with", "hours, level"],
@@ -87,8 +91,8 @@ def plot_impact_by_family(
     >>> chart.to_dict()["description"][:40]
     'Stacked bars of tasks by AI impact level'
     """
-    impact = impact_by_family(profiles, weight=weight, states=states)
-    coverage = coverage_by_family(profiles, states=states)
+    impact = theme.drawable(impact_by_family(profiles, weight=weight, states=states))
+    coverage = theme.drawable(coverage_by_family(profiles, states=states))
     if impact.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
     levels = level_order(level for level in impact.get_column("level") if level is not None)
@@ -101,7 +105,7 @@ def plot_impact_by_family(
             *_beside(families, order, weight),
             theme.footer(_policy(coverage, weight)),
         ],
-        title=_finding(families, weight),
+        title=_finding(impact, families, weight),
         subtitle=f"Share of {_UNIT[weight]} by AI impact level · {theme.population(coverage)}",
         description=_description(families, levels, coverage, weight),
         width=_WIDTH,
@@ -130,7 +134,7 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
             missing=pl.when(pl.col("tasks") == 0)
             .then(pl.lit("no task described"))
             .when(~pl.col("weighed"))
-            .then(pl.lit(f"{_NEEDED[weight][-1]} not known for any task")),
+            .then(pl.lit(_NOTHING[weight])),
         )
     )
 
@@ -190,14 +194,15 @@ def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[a
 
 def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
     """Place the hatching's strokes in each unassessed segment, from its middle outwards, clear of its figure."""
+    apart = _HATCH * max(1.0, segments.get_column("job_family").n_unique() / 40)  # Altair refuses 5,000 rows
     places = [
         {"job_family": family, "at": round((start + end) / 2 + side * offset, 4)}
         for family, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
         .select("job_family", "start", "end", "figure")
         .rows()
         for side in (-1, 1)
-        for step in range(int(0.5 / _HATCH))
-        if (offset := (0.007 * len(figure) if figure else _HATCH / 2) + step * _HATCH) < (end - start) / 2 - _EDGE
+        for step in range(int(0.5 / apart))
+        if (offset := (0.007 * len(figure) if figure else apart / 2) + step * apart) < (end - start) / 2 - _EDGE
     ]
     return pl.DataFrame(places, schema={"job_family": pl.String, "at": pl.Float64})
 
@@ -229,14 +234,18 @@ def _amount(weight: Weight) -> Callable[[float | None], str]:
     return (lambda n: NONE if n is None else f"{n:,.0f}") if weight == "tasks" else hours
 
 
-def _finding(families: pl.DataFrame, weight: Weight) -> str:
+def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
     """Say what the chart shows; a family of which too little is known is never the headline, nor are jobs without."""
     if not families.get_column("tasks").sum():
         return "No task is described"
+    if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):
+        return "AI impact cannot be shown: no task has a level"
     if not families.get_column("weighed").any():
-        return f"AI impact cannot be shown: {' and '.join(_NEEDED[weight][1:])} of no task is known"
-    if not families.select((pl.col("h1") > 0).any()).item():
+        return f"AI impact cannot be shown: {_NOTHING[weight]}"
+    if not total(impact.filter(level="H1"), "tasks"):
         return "No task is rated H1, highly automatable"
+    if not families.select((pl.col("h1") > 0).any()).item():
+        return f"What is rated H1, highly automatable, cannot be weighed by {weight}"
     named = families.filter(pl.col("job_family") != NO_FAMILY)
     safe = named.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
     if named.height == 0:
@@ -263,7 +272,7 @@ def _policy(coverage: pl.DataFrame, weight: Weight) -> list[str]:
 
     known = (
         f"{overall('hours_coverage')} of tasks have hours, {overall('level_coverage')} a level, "
-        f"{overall('validated_share')} are validated, the others suggested; rejected ones do not count. "
+        f"{overall('validated_share')} are validated; rejected ones do not count. "
         f"{plural(total(coverage, 'jobs_without_tasks'), 'job')} without any task."
     )
     missing = "A task without hours is not a task of zero hours: it is missing from its bar."
@@ -284,8 +293,8 @@ def _description(families: pl.DataFrame, levels: list[str], coverage: pl.DataFra
     if known.height:
         top, bottom = known.row(0, named=True), known.row(-1, named=True)
         said += (
-            f" {top['job_family']} has the largest H1 share, {percent(top['h1'])}; "
-            f"{bottom['job_family']} the smallest, {percent(bottom['h1'])}."
+            f" The H1 shares run from {percent(top['h1'])} in {top['job_family']} (grade {top['grade']}) to "
+            f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['grade']})."
         )
         said += " All H1 shares: " + listed(f"{f} {percent(h1)}" for f, h1 in known.select("job_family", "h1").rows())
         said += "."

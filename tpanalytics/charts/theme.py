@@ -10,15 +10,14 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
+import polars as pl
 
 from tpanalytics.charts.picture import png
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
-from tpanalytics.words import plural, total
+from tpanalytics.words import plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import polars as pl
 
 __all__ = [
     "ACCENT",
@@ -154,6 +153,19 @@ def finish(
     return chart
 
 
+def drawable(frame: pl.DataFrame) -> pl.DataFrame:
+    """Make the names of a frame ones that a picture can hold."""
+    names = [name for name in ("job_family", "level") if name in frame.columns]
+    return frame.with_columns(
+        pl.col(name).replace_strict(
+            (values := frame.get_column(name).unique().to_list()),
+            [printable(value) for value in values],
+            return_dtype=pl.String,
+        )
+        for name in names
+    )
+
+
 def family_axis(order: Sequence[str]) -> alt.Y:
     """Give the axis of families in the order asked for; a long name goes over several lines, and none is cut."""
     lines = {family: _lines(family) for family in order}
@@ -165,7 +177,8 @@ def family_axis(order: Sequence[str]) -> alt.Y:
     ]
     axis = alt.Axis(
         title=None,
-        labelExpr=f"{json.dumps(lines)}[datum.label]",
+        # By position, not by name: a family may be called "constructor".
+        labelExpr=f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
         labelLimit=400,
         labelLineHeight=_LINE,
         labelOffset={"condition": lifted, "value": 0} if lifted else 0,
@@ -257,5 +270,9 @@ def level_legend(levels: Sequence[str]) -> alt.Legend | None:
     """Say beside each colour what the level means; an empty legend would break the picture."""
     if not levels:
         return None
-    words = {level: LEVEL_WORDS.get(level, f"{level} (unknown level)") for level in levels}
-    return alt.Legend(labelExpr=f"{json.dumps(words)}[datum.label]", symbolStrokeColor=OUTLINE)
+    words = [LEVEL_WORDS.get(level, f"{level} (unknown level)") for level in levels]
+    return alt.Legend(
+        labelExpr=f"{json.dumps(words)}[indexof({json.dumps(list(levels))}, datum.label)]",
+        symbolStrokeColor=OUTLINE,
+        columns=min(len(levels), 6),
+    )

@@ -13,6 +13,7 @@ import msgspec
 import polars as pl
 
 from tpanalytics._files import whole_file
+from tpanalytics.api.wire import decode_record
 from tpanalytics.demo.company import State, invent
 from tpanalytics.demo.service import Catalogue, Rules, answer
 from tpanalytics.demo.tenant import Reply, Tenant
@@ -94,11 +95,17 @@ def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: 
 
     Raises
     ------
-    ConfigError, SchemaError
-        If a file cannot be read.
+    ConfigError, SchemaError, RecordError
+        If a file cannot be read, or a record is not as documented.
     """
     tables = [[] if path is None else read_mapping(path, "mapping")[0].to_dicts() for path in (jobs, families)]
-    return Catalogue([json.loads(bytes(record)) for record in raw_records(Path(records))], *tables)
+    decoded: list[dict[str, Any]] = []
+    for number, raw in enumerate(raw_records(Path(records)), start=1):
+        decode_record(
+            raw, where=f"{Path(records).name}, record {number}", response_format="list"
+        )  # or say what is wrong
+        decoded.append(json.loads(bytes(raw)))
+    return Catalogue(decoded, *tables)
 
 
 def _lines(company: Company) -> list[bytes]:

@@ -18,6 +18,9 @@ from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProf
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: How a missing validation state is called; it never counts unless asked for.
+_NO_STATE = "(no state)"
+
 __all__ = ["Cells", "known_sum", "per_job", "reduce_tasks", "share_of"]
 
 
@@ -71,18 +74,27 @@ def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES)
     tasks = nw.from_native(profiles.tasks).lazy()
     _check_numbers(tasks, "tasks", "weekly_hours")
     reduced = (
-        tasks.select("job_id", "ai_impact_level", "validation_state", "weekly_hours")
+        tasks.select("job_id", "ai_impact_level", "validation_state", nw.col("weekly_hours").cast(nw.Float64))
+        # An engine may say NaN where it means null; not known is not known.
+        .with_columns(weekly_hours=nw.when(~nw.col("weekly_hours").is_nan()).then(nw.col("weekly_hours")))
         .with_columns(hours_known=~nw.col("weekly_hours").is_null())
         .group_by("job_id", "ai_impact_level", "validation_state", "hours_known")
-        .agg(n=nw.len(), hours=nw.col("weekly_hours").sum())
+        .agg(
+            n=nw.len(),
+            hours=nw.col("weekly_hours").sum(),
+            least=nw.col("weekly_hours").min(),
+            most=nw.col("weekly_hours").max(),
+        )
     )
-    cells = to_polars(reduced.to_native()).select(
+    reduced_here = to_polars(reduced.to_native())
+    _check_hours(reduced_here)
+    cells = reduced_here.select(
         pl.col("job_id").cast(pl.String),
         level=pl.col("ai_impact_level").cast(pl.String).fill_null(NOT_ASSESSED),
-        state=pl.col("validation_state").cast(pl.String),
+        state=pl.col("validation_state").cast(pl.String).fill_null(_NO_STATE),
         hours_known=pl.col("hours_known").cast(pl.Boolean),
         n=pl.col("n").cast(pl.UInt32),
-        hours=pl.when("hours_known").then(pl.col("hours").cast(pl.Float64)),
+        hours=pl.when(pl.col("hours_known").cast(pl.Boolean)).then(pl.col("hours").cast(pl.Float64)),
     )
     strangers = cells.join(jobs, on="job_id", how="anti").get_column("job_id").unique().sort()
     if strangers.len():
@@ -158,9 +170,23 @@ def _checked_states(states: Sequence[str]) -> list[str]:
     return list(states)
 
 
+def _check_hours(cells: pl.DataFrame) -> None:
+    wrong = cells.filter((pl.col("least").cast(pl.Float64) < 0) | pl.col("most").cast(pl.Float64).is_infinite())
+    if wrong.height:
+        job, least, most = wrong.select("job_id", "least", "most").row(0)
+        found = least if least < 0 else most
+        raise SchemaError(
+            f"tasks: weekly_hours of job {job!r} is {found}; hours per week are 0 or more, and finite. "
+            "Correct it, or make it null where it is not known."
+        )
+
+
 def _check_numbers(frame: Any, name: str, column: str) -> None:
     dtype = frame.collect_schema().get(column)
-    if dtype in (nw.String, nw.Categorical, nw.Boolean):
+    if dtype not in (nw.String, nw.Categorical, nw.Boolean):
+        return
+    known = to_polars(frame.select(known=(~nw.col(column).is_null()).sum()).to_native()).item()
+    if known:  # pandas calls a column without any value text
         raise SchemaError(f"{name}: {column} must be numbers, and is {dtype}. Cast it first.")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.api.session import Client
 
-__all__ = ["assign_families", "assign_mapping", "family_filters", "family_lists", "read_mapping"]
+__all__ = ["assign_families", "assign_mapping", "family_filters", "family_lists", "read_mapping", "read_mappings"]
 
 
 def assign_families(
@@ -69,6 +69,27 @@ def assign_families(
     >>> assigned.jobs["job_family"].value_counts(sort=True).rows()
     [(None, 239), ('fam-a', 1)]
     """
+    job_table, family_table, job_source = read_mappings(jobs, families)
+    assigned = assign_mapping(profiles, job_table, family_table, source=job_source)
+    if assigned.jobs.height and not assigned.manifest["families"]["jobs_listed"]:
+        listed = repr(job_table.item(0, "job_id")) if job_table.height else "none"
+        raise SchemaError(
+            f"{job_source}: none of the {assigned.jobs.height:,} jobs is listed; the profiles have "
+            f"{assigned.jobs.item(0, 'job_id')!r}, the table lists {listed}. Ids must be the same text, zeros included."
+        )
+    return assigned
+
+
+def read_mappings(
+    jobs: str | Path | Any, families: str | Path | Any | None
+) -> tuple[pl.DataFrame, pl.DataFrame | None, str]:
+    """Read and check both mapping tables, and name the first.
+
+    Raises
+    ------
+    SchemaError, ConfigError
+        As `assign_families`.
+    """
     job_table, job_source = read_mapping(jobs, "jobs")
     family_table, family_source = (None, "") if families is None else read_mapping(families, "families")
     _check_unique(job_table, "job_id", job_source, "job_id", "job_family_id")
@@ -84,21 +105,14 @@ def assign_families(
                 f"{job_source} names families that {family_source} does not have: {listed}{more}. "
                 f"Add them to {family_source}, or leave job_family_id empty."
             )
-    assigned = assign_mapping(profiles, job_table, family_table, source=job_source)
-    if assigned.jobs.height and not assigned.manifest["families"]["jobs_listed"]:
-        listed = repr(job_table.item(0, "job_id")) if job_table.height else "none"
-        raise SchemaError(
-            f"{job_source}: none of the {assigned.jobs.height:,} jobs is listed; the profiles have "
-            f"{assigned.jobs.item(0, 'job_id')!r}, the table lists {listed}. Ids must be the same text, zeros included."
-        )
-    return assigned
+    return job_table, family_table, job_source
 
 
 def assign_mapping(
     profiles: TaskProfiles, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> TaskProfiles:
     """Join checked mapping tables; a family they do not name is shown by its id."""
-    mapping = jobs.with_columns(_text("job_family_id"))
+    mapping = jobs.with_columns(_text(jobs, "job_family_id"))
     if families is not None:
         names = families.select(
             "job_family_id",
@@ -121,7 +135,8 @@ def assign_mapping(
         if name in jobs.columns:
             columns[name] = _number(jobs, name, source)
     if "job_inactive" in jobs.columns:
-        columns["active"] = pl.col("job_inactive").cast(pl.String).str.strip_chars().ne_missing("1")
+        flag = pl.col("job_inactive").cast(pl.String).str.strip_chars().str.to_lowercase()
+        columns["active"] = ~flag.is_in(["1", "1.0", "true"]).fill_null(value=False)  # frames may hold 1.0 or True
     mapping = mapping.select("job_id", **columns).with_columns(listed=True)
 
     before = profiles.jobs.lazy().collect()
@@ -238,8 +253,9 @@ def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]
             frame = to_polars(table)
         except SchemaError:
             raise SchemaError(f"{what} must be a path or a data frame, not {type(table).__name__}.") from None
-        ids = [name for name in ("job_id", "job_family_id") if name in frame.columns]
-        return frame.with_columns(_text(name) for name in ids), f"the {what} table"
+        kinds = ("job_id", "job_name", "job_family_id", "job_family_name", "job_family_group_name")
+        texts = [name for name in kinds if name in frame.columns]
+        return frame.with_columns(_text(frame, name) for name in texts), f"the {what} table"
     path = Path(table)
     try:
         with path.open("rb") as file:
@@ -253,12 +269,13 @@ def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]
         raise SchemaError(
             f"{path.name} is no CSV file that can be read: {why}. In a spreadsheet program save it as 'CSV UTF-8'."
         ) from None
-    return frame.with_columns(_text(name) for name in frame.columns), path.name
+    return frame.with_columns(_text(frame, name) for name in frame.columns), path.name
 
 
-def _text(name: str) -> pl.Expr:
-    """Trim a text column; an empty cell is null."""
-    text = pl.col(name).cast(pl.String).str.strip_chars()
+def _text(frame: pl.DataFrame, name: str) -> pl.Expr:
+    """Trim a text column; an empty cell is null, and a whole number that became a float is its digits."""
+    number = pl.col(name).cast(pl.Int64) if frame.schema[name].is_float() else pl.col(name)
+    text = number.cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text).alias(name)
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from tpanalytics.api.export import ExportRequest, export_pages
 from tpanalytics.api.wire import decode_page
-from tpanalytics.errors import ConfigError
+from tpanalytics.errors import ApiError, AuthError, ConfigError
 from tpanalytics.profiles.families import assign_mapping, family_filters, family_lists
 from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
 from tpanalytics.profiles.snapshot import check_target, write_profiles
@@ -110,6 +110,9 @@ def load_task_profiles(
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit)
     if snapshot is not None:
         check_target(Path(snapshot))
+    # First what may be refused, so that no finished export is lost to it.
+    service_version = _version(client)
+    lists = family_lists(client) if families == "lists" else None
     tables = Tables()
     started, pages = _now(), 0
     with _bar(client, show=progress) as advance:
@@ -120,7 +123,6 @@ def load_task_profiles(
                 decode_page(page.envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)
             )
             advance(tables)
-        service_version = client.version()
     profiles = tables.profiles(
         {
             "source": {
@@ -136,14 +138,25 @@ def load_task_profiles(
             "pages": pages,
         }
     )
-    if families == "lists":
-        profiles = assign_mapping(profiles, *family_lists(client), source="lists of the service")
-    elif families is not None:
-        mapping = family_filters(client, request, families)
-        profiles = assign_mapping(profiles, mapping, None, source="one filtered export per family")
+    if lists is not None:
+        profiles = assign_mapping(profiles, *lists, source="lists of the service")
     if snapshot is not None:
         write_profiles(profiles, snapshot)
+    if families is not None and lists is None:
+        mapping = family_filters(client, request, families)
+        profiles = assign_mapping(profiles, mapping, None, source="one filtered export per family")
+        if snapshot is not None:
+            write_profiles(profiles, snapshot)
     return profiles
+
+
+def _version(client: Client) -> str | None:
+    """Ask for the service's version; it is a note in the manifest, and no reason to give up."""
+    client.sign_in()
+    try:
+        return client.version()
+    except (ApiError, AuthError):
+        return None
 
 
 @contextmanager

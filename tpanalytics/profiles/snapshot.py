@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ import polars as pl
 
 from tpanalytics._files import whole_file
 from tpanalytics.errors import SnapshotError
-from tpanalytics.schema import JOBS, REJECTS, TASKS, TaskProfiles, require
+from tpanalytics.schema import JOBS, REJECTS, TASKS, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,8 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     check_target(folder)
     require(profiles.jobs, *JOBS, name="jobs")
     require(profiles.tasks, *TASKS, name="tasks")
-    before = _manifest(folder) if (folder / _MANIFEST).exists() else {}
+    if (folder / _MANIFEST).exists():
+        _manifest(folder)  # what a later version wrote, or nobody can read, is not replaced
     parts: dict[str, dict[str, Any]] = {}
     try:
         for table in _TABLES:
@@ -79,7 +81,12 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     except BaseException:
         _remove(folder, parts)
         raise
-    _remove(folder, before.get("parts", {}))
+    # Parts of the snapshot before, and of any that was broken off, hold people's data too.
+    named = {part["file"] for part in parts.values()}
+    for entry in folder.iterdir():
+        if _is_part(entry) and entry.name not in named:
+            with suppress(OSError):  # another program may have it open
+                entry.unlink()
     return folder
 
 
@@ -122,14 +129,23 @@ def check_target(folder: Path) -> None:
     SnapshotError
         If it does, or if it is a file.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MANIFEST).exists():
-        raise SnapshotError(f"{folder} holds files but no {_MANIFEST}: it is no snapshot. Choose an empty folder.")
+    if folder.is_dir() and not (folder / _MANIFEST).exists():
+        others = [entry.name for entry in folder.iterdir() if not (entry.name.startswith(".") or _is_part(entry))]
+        if others:
+            raise SnapshotError(
+                f"{folder} holds files but no {_MANIFEST}: it is no snapshot ({others[0]!r} is there). "
+                "Choose an empty folder."
+            )
     if folder.exists() and not folder.is_dir():
         raise SnapshotError(f"{folder} is a file; a snapshot needs a folder.")
 
 
+def _is_part(path: Path) -> bool:
+    return re.fullmatch(rf"\.?({'|'.join(_TABLES)})-[0-9a-f]{{8}}(-[0-9a-f]{{8}})?\.parquet", path.name) is not None
+
+
 def _write_part(folder: Path, table: str, frame: Any) -> dict[str, Any]:
-    eager = frame.lazy().collect()
+    eager = to_polars(frame)
     path = folder / f"{table}-{secrets.token_hex(4)}.parquet"
     with whole_file(path) as draft:
         try:

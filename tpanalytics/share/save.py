@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+from collections import Counter
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -89,6 +90,10 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0) -> Path:
     try:
         with whole_file(path) as draft:
             writer(what, draft)
+    except ValueError as error:  # the renderer's word for a specification it cannot draw
+        if kind == "frame" or isinstance(error, ShareError):
+            raise
+        raise ShareError(f"{path.name}: the chart cannot be drawn: {str(error).splitlines()[0]}") from None
     except OSError as error:
         raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
     return path
@@ -159,7 +164,9 @@ def _write_html(chart: Any, path: Path) -> None:
 
 def _write_csv(frame: pl.DataFrame, path: Path) -> None:
     flat = _defused(_flat(frame))
-    flat.rename({name: f"'{name}" for name in flat.columns if name[:1] in "=+-@\t\r"}).write_csv(path)
+    headers = {name: f"'{name}" for name in flat.columns if name[:1] in "=+-@\t\r"}
+    # Quoted, because a spreadsheet may take another character than the comma for the end of a cell.
+    flat.rename(headers).write_csv(path, quote_style="non_numeric")
 
 
 def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
@@ -176,6 +183,9 @@ def _write_xlsx(frame: pl.DataFrame, path: Path) -> None:
 
     if frame.height > _XLSX_ROWS:
         raise ShareError(f"A sheet holds {_XLSX_ROWS:,} rows, the frame has {frame.height:,}; use .parquet or .csv.")
+    alike = [name for name, n in Counter(name.lower() for name in frame.columns).items() if n > 1]
+    if alike:
+        raise ShareError(f"A table in a sheet cannot have columns that differ in case only: {', '.join(alike)}.")
     flat = _flat(frame).with_columns(
         pl.when(pl.col(pl.String).str.len_chars() > _XLSX_CELL)
         .then(pl.col(pl.String).str.head(_XLSX_CELL - len(_SHORTENED)) + pl.lit(_SHORTENED))
@@ -200,8 +210,9 @@ def _write_xlsx(frame: pl.DataFrame, path: Path) -> None:
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Write nested columns out as text, which is all that a cell can hold."""
-    return frame.with_columns(
+    """Write nested and categorical columns out as text, which is all that a cell can hold."""
+    texts = [name for name, dtype in frame.schema.items() if dtype in (pl.Categorical, pl.Enum)]
+    return frame.with_columns(pl.col(texts).cast(pl.String)).with_columns(
         pl.col(name).map_elements(
             lambda value: json.dumps(value.to_list() if isinstance(value, pl.Series) else value, ensure_ascii=False),
             return_dtype=pl.String,
