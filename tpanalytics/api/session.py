@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
-from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2
 
 from tpanalytics.api.answers import error_text, host_named, outline, traces
 from tpanalytics.api.retry import RETRIED, RetryPolicy, in_words, is_passing, seconds_asked
-from tpanalytics.api.settings import Secret, Settings, is_loopback, resolve
+from tpanalytics.api.settings import Secret, Settings, resolve
+from tpanalytics.api.transport import disguised, origin, plain_session
 from tpanalytics.errors import ApiError, AuthError, ConfigError, RateLimited, TpAnalyticsError, Unreachable
 
 if TYPE_CHECKING:
@@ -33,22 +33,6 @@ __all__ = ["Client", "RetryPolicy", "connect"]
 
 _TIMEOUT_SECONDS = (10.0, 120.0)  # connect, and silence while reading: exports can be slow
 _LEEWAY_SECONDS = 60.0
-
-
-class _LoopbackAdapter(HTTPAdapter):
-    """Speak http to this machine where the library was shown https."""
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        request.url = str(request.url).replace("https://", "http://", 1)
-        kwargs["proxies"] = {}  # a proxy cannot reach this machine's loopback
-        return super().send(request, *args, **kwargs)
-
-
-class _Session(requests.Session):
-    """Follow no redirect; the library would read its address, and trip over a broken one, all the same."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  the library's signature
-        return None
 
 
 class Client:
@@ -81,14 +65,10 @@ class Client:
         self._unspoken = deque[Secret](maxlen=16)  # tokens given out lately, to be kept out of messages
         self._renew_at = 0.0
         self._lock = threading.Lock()
-        self._http = _Session()
-        self._http.auth = lambda request: request  # keeps a .netrc from replacing the token
+        self._http = plain_session((settings.base_url, settings.token_url))
         self._http.headers.update({"Accept": "application/json", "User-Agent": f"tpanalytics/{__version__}"})
         if settings.api_version:
             self._http.headers["X-API-Version"] = settings.api_version
-        for url in {_origin(settings.base_url), _origin(settings.token_url)}:
-            if url.startswith("http://"):
-                self._http.mount(_disguised(url) + "/", _LoopbackAdapter())
 
     def __repr__(self) -> str:
         return f"Client(tenant={self.settings.tenant!r}, base_url={self.settings.base_url!r})"
@@ -160,13 +140,13 @@ class Client:
             If `path` would leave the tenant's host.
         """
         url = self.settings.base_url + path
-        if not path.startswith("/") or _origin(url) != _origin(self.settings.base_url):
+        if not path.startswith("/") or origin(url) != origin(self.settings.base_url):
             raise ConfigError(f"{path!r} is no path on the tenant; the token is sent to its host only.")
         for last in (False, True):
             token = self._fresh_token()  # a Secret: tracebacks with local variables end up in notebooks
             response = self._send(
                 method,
-                _disguised(url),
+                disguised(url),
                 path,
                 json=None if body is None else dict(body),
                 params=list(query),
@@ -215,7 +195,7 @@ class Client:
         settings = self.settings
         response = self._send(
             "POST",
-            _disguised(settings.token_url),
+            disguised(settings.token_url),
             "the token endpoint",
             auth=_asking_for_token(settings),
         )
@@ -416,12 +396,3 @@ def _token_in(response: requests.Response) -> tuple[Secret, float]:
     said = dict(BackendApplicationClient("").parse_request_body_response(response.text))
     lifetime = said.get("expires_in")
     return Secret(said["access_token"]), float("inf") if lifetime is None else float(lifetime)
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _disguised(url: str) -> str:
-    return f"https{url[4:]}" if urlsplit(url).scheme == "http" and is_loopback(url) else url
