@@ -21,7 +21,7 @@ from tpanalytics.api.export import INCLUDES
 from tpanalytics.api.settings import SETTINGS, look_up
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.schema import level_order, provenance
-from tpanalytics.words import NONE, percent, total
+from tpanalytics.words import NONE, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -253,6 +253,10 @@ def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> lis
     notes = [f"{percent(1 - with_hours / tasks)} of {tasks:,} tasks have no hours; they are not zero."]
     if rejected:
         notes.append(f"{rejected:,} further tasks were rejected, or are in a state not counted, and left out.")
+    if repeated := profiles.manifest.get("repeated_tasks"):
+        notes.append(f"{plural(repeated, 'task')} stand more than once in their job, and count as often.")
+    for level, n in profiles.manifest.get("unknown_levels", {}).items():
+        notes.append(f"{plural(n, 'task')} have the level {level!r}, which nobody here knows; it is kept apart.")
     asked = profiles.manifest.get("request", {}).get("include")
     notes += [
         f"{name} was not asked for in this export, so all of it is unknown."

@@ -496,3 +496,14 @@ def test_lists_that_are_not_there_are_said_before_the_export(serve: Callable[...
     with pytest.raises(tpa.ApiError, match="not available on this tenant"):
         load(tenant, families="lists")
     assert not [path for _, path in tenant.requests if "export" in path]
+
+
+def test_what_nobody_knows_is_kept_and_counted(serve: Callable[..., Tenant]) -> None:
+    odd = {**task(1, ai_impact={"level": "H9"}), "mood": "good"}
+    tenant = serve(job(1, odd, {**task(1), "mood": None}), {**job(2, task(2)), "colour": "red"})
+    tenant.faults[0] = lambda reply: replace(reply, body=reply.body.replace(b'"task_id"', b'"shape": 1, "task_id"'))
+    profiles = load(tenant)
+    assert profiles.tasks["ai_impact_level"].to_list()[0] == "H9"
+    assert profiles.manifest["unknown_levels"] == {"H9": 1}
+    assert profiles.manifest["unknown_fields"] == {"colour": 1, "tasks[].shape": 3}
+    assert profiles.manifest["repeated_tasks"] == 1

@@ -9,12 +9,17 @@ whatever stands beside it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from contextlib import suppress
-from typing import Annotated, Any, Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
 import msgspec
 
 from tpanalytics.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "Batch",
@@ -72,6 +77,17 @@ class Record(msgspec.Struct, gc=False):
     tasks: list[Task]
 
 
+class _KnownTask(Task, forbid_unknown_fields=True):
+    """A task that has no field this version does not know."""
+
+
+class _KnownRecord(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A record without any such field, which is the usual case and so is tried first."""
+
+    external_id: Id
+    tasks: list[_KnownTask]
+
+
 class Envelope(msgspec.Struct):
     """What a page says about the next one; its records are left as bytes."""
 
@@ -89,14 +105,16 @@ class _Outline(msgspec.Struct):
 
 
 class Batch(NamedTuple):
-    """Columns of the jobs and tasks in one page, and the records that were left out.
+    """Columns of the jobs and tasks in one page, the records that were left out, and the fields nobody knows.
 
-    A list column that no task of the page has is not there.
+    A list column that no task of the page has is not there. Unknown fields are counted in list format only: in the
+    hierarchy format any key may be the name of a group.
     """
 
     jobs: dict[str, list[Any]]
     tasks: dict[str, list[Any]]
     rejects: list[dict[str, str | None]]
+    unknown_fields: Mapping[str, int] = MappingProxyType({})
 
 
 class NotUnderstood(RecordError):  # noqa: N818  it never leaves the package
@@ -109,6 +127,7 @@ class NotAPage(ValueError):  # noqa: N818  it never leaves the package; the loop
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_list_record = msgspec.json.Decoder(Record).decode
+_decode_known_record = msgspec.json.Decoder(_KnownRecord).decode
 _decode_outline = msgspec.json.Decoder(_Outline).decode
 _decode_id = msgspec.json.Decoder(_RecordId).decode
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -167,11 +186,12 @@ def decode_page(
         If a record is not as documented and `on_bad_record` is ``"raise"``.
     """
     decoded: list[_Decoded] = []
+    unknown: Counter[str] = Counter()
     rejects: list[dict[str, str | None]] = []
     for number, raw in enumerate(envelope.records, start=1):
         try:
-            record = decode_record(raw, where=f"{where}, record {number}", response_format=response_format)
-            decoded.append(record)
+            place = f"{where}, record {number}"
+            decoded.append(decode_record(raw, where=place, response_format=response_format, unknown=unknown))
         except RecordError as error:
             if on_bad_record == "raise" and not isinstance(error, NotUnderstood):
                 raise
@@ -184,13 +204,19 @@ def decode_page(
                     "raw": bytes(raw).decode("utf-8", "replace"),
                 }
             )
-    return _columns(decoded, rejects)
+    return _columns(decoded, rejects)._replace(unknown_fields=unknown)
 
 
 _Decoded = tuple["str | int", "list[Task]", "list[list[str]] | None"]
 
 
-def decode_record(raw: bytes | msgspec.Raw, *, where: str, response_format: ResponseFormat | None) -> _Decoded:
+def decode_record(
+    raw: bytes | msgspec.Raw,
+    *,
+    where: str,
+    response_format: ResponseFormat | None,
+    unknown: Counter[str] | None = None,
+) -> _Decoded:
     """Decode one record: its id, its tasks, and each task's place in the hierarchy, if it has one.
 
     Raises
@@ -201,12 +227,10 @@ def decode_record(raw: bytes | msgspec.Raw, *, where: str, response_format: Resp
     try:
         if response_format != "hierarchy":
             try:
-                record = _decode_list_record(raw)
+                return _flat(raw, unknown)
             except _BROKEN:
                 if response_format == "list" or _is_flat(raw):
                     raise
-            else:
-                return record.external_id, record.tasks, None
         return _decode_tree(msgspec.json.decode(raw))
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
@@ -214,6 +238,20 @@ def decode_record(raw: bytes | msgspec.Raw, *, where: str, response_format: Resp
         raise _record_error(raw, where, path.rstrip("`") or "$", reason, kind) from None
     except _BROKEN as error:
         raise RecordError(where=where, job_id=None, path="$", reason=f"not readable as JSON: {error}") from None
+
+
+def _flat(raw: bytes | msgspec.Raw, unknown: Counter[str] | None) -> _Decoded:
+    """Decode a flat record, counting the fields that are not known."""
+    try:
+        known = _decode_known_record(raw)
+        return known.external_id, cast("list[Task]", known.tasks), None
+    except _BROKEN:
+        record = _decode_list_record(raw)
+    if unknown is not None:
+        tree = msgspec.json.decode(raw)
+        unknown.update(key for key in tree if key not in Record.__struct_fields__)
+        unknown.update(f"tasks[].{key}" for task in tree["tasks"] for key in task if key not in Task.__struct_fields__)
+    return record.external_id, record.tasks, None
 
 
 def _is_flat(raw: bytes | msgspec.Raw) -> bool:

@@ -121,6 +121,8 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
         impact.group_by("job_family")
         .agg(
             h1=pl.col("share").filter(pl.col("level") == "H1").first(),
+            low=pl.col("share_low").filter(pl.col("level") == "H1").first(),
+            high=pl.col("share_high").filter(pl.col("level") == "H1").first(),
             weighed=pl.col("share").is_not_null().any(),
             amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
             tasks=pl.col("tasks").sum(),
@@ -254,11 +256,12 @@ def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> st
             return f"{percent(share)} of {_UNIT[weight]} are highly automatable"
     if safe.height == 0:
         return "Too little is known to compare the AI impact of job families"
-    family, share = safe.select("job_family", "h1").row(0)
+    family, share, low, high = safe.select("job_family", "h1", "low", "high").row(0)
+    between = "" if low is None or high is None else f" (between {percent(low)} and {percent(high)})"
     if named.height == 1:
-        return f"{family}: {percent(share)} of {_UNIT[weight]} are highly automatable"
+        return f"{family}: {percent(share)} of {_UNIT[weight]}{between} are highly automatable"
     among = "" if family == named.item(0, "job_family") else " among families of which enough is known"
-    return f"{family} has the largest highly automatable share{among}: {percent(share)} of {_UNIT[weight]}"
+    return f"{family} has the largest highly automatable share{among}: {percent(share)} of {_UNIT[weight]}{between}"
 
 
 def _policy(coverage: pl.DataFrame, weight: Weight) -> list[str]:
@@ -275,7 +278,10 @@ def _policy(coverage: pl.DataFrame, weight: Weight) -> list[str]:
         f"{overall('validated_share')} are validated; rejected ones do not count. "
         f"{plural(total(coverage, 'jobs_without_tasks'), 'job')} without any task."
     )
-    missing = "A task without hours is not a task of zero hours: it is missing from its bar."
+    missing = (
+        "A task without hours is not a task of zero hours: it is missing from its bar. Where an interval is given, it "
+        "holds whatever the gaps are."
+    )
     graded = (
         f"Grade by the share of tasks {_GRADED[weight]}: A from 90 %, B from 70 %, C below; quote no C alone. "
         "Levels are judgements."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
+from tpanalytics.measures.bounds import share_bounds
 from tpanalytics.measures.coverage import grade
 from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
@@ -54,6 +55,9 @@ def impact_by_family(
         ``hours``             Float64  their hours per week; null where none has hours
         ``share``             Float64  share of the family by `weight`, 0 to 1; null where nothing can be weighed
         ``share_assessed``    Float64  the same among tasks with a level; null for ``not assessed``
+        ``share_low``         Float64  least it can be, whatever the missing levels are and wherever the contract hours
+                                       that are not described belong; null where contract hours are needed and missing
+        ``share_high``        Float64  most it can be; see `tpanalytics.measures.bounds`
         ``coverage``          Float64  share of the family's tasks that have a level and can be weighed, 0 to 1
         ``grade``             String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
         ``basis``             String   the `weight`
@@ -82,12 +86,13 @@ def impact_by_family(
     if weight not in get_args(Weight):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Weight))}.")
     jobs, cells = reduce_tasks(profiles, states)
+    if weight == "headcount" and "headcount" not in jobs.columns:
+        raise SchemaError(
+            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
+            "assign_families, or use weight='hours'."
+        )
+    bounds = share_bounds(jobs, cells, weight)
     if weight == "headcount":
-        if "headcount" not in jobs.columns:
-            raise SchemaError(
-                "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-                "assign_families, or use weight='hours'."
-            )
         cells = cells.join(jobs.select("job_id", "headcount"), on="job_id").sort("job_id", "level", "state")
     else:
         cells = cells.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
@@ -113,6 +118,7 @@ def impact_by_family(
     counts = ["tasks", "tasks_with_hours", "weighed"]
     return (
         grid.join(found, on=["job_family", "level"], how="left")
+        .join(bounds, on=["job_family", "level"], how="left")
         .with_columns(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counts)
         .with_columns(
             share=share_of(pl.col("amount").fill_null(0.0), in_family),
@@ -131,6 +137,13 @@ def impact_by_family(
         .rename({"amount": "headcount_hours"})
         .select(
             *("job_family", "level", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
-            *("coverage", "grade", "basis", *(["headcount_hours"] if weight == "headcount" else [])),
+            *(
+                "share_low",
+                "share_high",
+                "coverage",
+                "grade",
+                "basis",
+                *(["headcount_hours"] if weight == "headcount" else []),
+            ),
         )
     )

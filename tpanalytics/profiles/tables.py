@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -25,6 +26,7 @@ class Tables:
         self.tasks: list[pl.DataFrame] = [schema.empty(schema.TASKS)]
         self.rejects: list[dict[str, str | None]] = []
         self.n_jobs = self.n_tasks = self.duplicates = 0
+        self.unknown_fields: Counter[str] = Counter()
         self._seen: set[str] = set()
 
     def add(self, batch: Batch) -> None:
@@ -43,6 +45,7 @@ class Tables:
         self.jobs.append(jobs)
         self.tasks.append(tasks)
         self.rejects += batch.rejects
+        self.unknown_fields.update(batch.unknown_fields)
         self.n_jobs += jobs.height
         self.n_tasks += tasks.height
 
@@ -50,11 +53,17 @@ class Tables:
         """Join the pages and describe them."""
         from tpanalytics import __version__
 
+        jobs, tasks = pl.concat(self.jobs, rechunk=True), pl.concat(self.tasks, rechunk=True)
+        level = pl.col("ai_impact_level")
+        odd = tasks.filter(level.is_not_null() & ~level.is_in(schema.KNOWN_LEVELS)).get_column("ai_impact_level")
         counts = {
             "jobs": self.n_jobs,
             "tasks": self.n_tasks,
             "duplicates": self.duplicates,
             "rejects": len(self.rejects),
+            "repeated_tasks": tasks.height - tasks.select(pl.struct("job_id", "task_id").n_unique()).item(),
+            "unknown_levels": dict(odd.value_counts(sort=True).rows()),
+            "unknown_fields": dict(sorted(self.unknown_fields.items())),
         }
         if self.rejects:
             first = self.rejects[0]
@@ -65,8 +74,8 @@ class Tables:
                 stacklevel=3,
             )
         return TaskProfiles(
-            jobs=pl.concat(self.jobs, rechunk=True),
-            tasks=pl.concat(self.tasks, rechunk=True),
+            jobs=jobs,
+            tasks=tasks,
             manifest={"tpanalytics": __version__, **manifest, **counts},
             rejects=pl.DataFrame(self.rejects, schema=schema.REJECTS),
         )
