@@ -60,7 +60,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0) -> Path:
     >>> import tpanalytics as tpa
     >>> profiles = tpa.load_sample()
     >>> tpa.save(tpa.hours_by_family(profiles), "hours.csv").read_text().splitlines()[0][:19]
-    '"job_family","jobs",'
+    '"job_family","jobs"'
     >>> tpa.save(tpa.plot_impact_by_family(profiles), "impact.svg").name
     'impact.svg'
     """
