@@ -21,7 +21,7 @@ from tpanalytics.api.export import INCLUDES
 from tpanalytics.api.settings import SETTINGS, look_up
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.schema import level_order, provenance
-from tpanalytics.words import NONE, percent, plural, total
+from tpanalytics.words import NONE, covered, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -232,7 +232,7 @@ def _print_summary(profiles: tpa.TaskProfiles, weight: Weight) -> None:
             *(f"{family[name]:,}" for name in ("jobs", "jobs_without_tasks", "tasks")),
             *(NONE if family[name] is None else f"{family[name]:,.1f}" for name in ("hours", "hours_per_job")),
             *(percent(family[f"{level} share"]) for level in levels),
-            percent(family["coverage"]),
+            covered(family["coverage"]),
             family["grade"] or NONE,
         ]
         for family in table.iter_rows(named=True)

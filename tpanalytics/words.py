@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["NONE", "hours", "listed", "percent", "plural", "printable", "total"]
+__all__ = ["NONE", "covered", "hours", "listed", "percent", "plural", "printable", "total"]
 
 #: Thin enough not to break a label, wide enough to read; figures and unit stay on one line.
 _SPACE = "\u00a0"
@@ -34,6 +35,11 @@ def percent(share: float | None) -> str:
     if 0.995 <= share < 1:
         return f">99{_SPACE}%"
     return f"{share:.0%}".replace("%", f"{_SPACE}%")
+
+
+def covered(share: float | None) -> str:
+    """Write how much is known as a whole percentage, never more than it is: 90 % stands for at least that."""
+    return percent(share if share is None else math.floor(share * 100 + 1e-9) / 100)
 
 
 def hours(value: float | None) -> str:

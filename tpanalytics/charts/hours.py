@@ -11,7 +11,7 @@ from tpanalytics.charts import theme
 from tpanalytics.measures import hours_by_family, hours_by_job
 from tpanalytics.measures.coverage import grade
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import NONE, hours, listed, percent, plural, total
+from tpanalytics.words import NONE, covered, hours, listed, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
                 lambda row: f"{row['jobs_with_hours']:,} of {row['jobs']:,}", return_dtype=pl.String
             ),
             empty=empty.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
-            known=pl.col("coverage").map_elements(percent, return_dtype=pl.String, skip_nulls=False),
+            known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
         )
     )
 

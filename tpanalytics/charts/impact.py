@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.charts import theme
 from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
-from tpanalytics.words import NONE, hours, listed, percent, plural, total
+from tpanalytics.words import NONE, covered, hours, listed, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -132,7 +132,7 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
         .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
             total=pl.col("amount").map_elements(_amount(weight), return_dtype=pl.String, skip_nulls=False),
-            known=pl.col("coverage").map_elements(percent, return_dtype=pl.String, skip_nulls=False),
+            known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
             missing=pl.when(pl.col("tasks") == 0)
             .then(pl.lit("no task described"))
             .when(~pl.col("weighed"))
@@ -257,7 +257,7 @@ def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> st
     if safe.height == 0:
         return "Too little is known to compare the AI impact of job families"
     family, share, low, high = safe.select("job_family", "h1", "low", "high").row(0)
-    between = "" if low is None or high is None else f" (between {percent(low)} and {percent(high)})"
+    between = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
     if named.height == 1:
         return f"{family}: {percent(share)} of {_UNIT[weight]}{between} are highly automatable"
     among = "" if family == named.item(0, "job_family") else " among families of which enough is known"

@@ -6,6 +6,7 @@ The look is set on each chart, never in Altair's global theme: other charts of t
 from __future__ import annotations
 
 import json
+import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,8 @@ LEVEL_WORDS = {
     "H5": "H5 human only",
     NOT_ASSESSED: NOT_ASSESSED,
 }
+#: Width of a title in characters; a longer one is parted evenly.
+_TITLE = 104
 #: Width of a family name in the axis, in characters before it goes to the next line.
 _WRAP = 38
 _LINE = 12
@@ -106,7 +109,10 @@ def finish(
     rows
         Number of rows of the chart.
     """
-    heading = alt.Title(textwrap.wrap(title, 104), subtitle=subtitle or alt.Undefined)
+    lines = math.ceil(len(title) / _TITLE)
+    heading = alt.Title(
+        textwrap.wrap(title, _TITLE if lines < 2 else len(title) // lines + 8), subtitle=subtitle or alt.Undefined
+    )
     chart: Chart = (
         Chart(layer=list(layers))
         .properties(title=heading, description=description, width=width, height=max(rows, 1) * row_height)
