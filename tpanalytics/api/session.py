@@ -392,7 +392,7 @@ def _asking_for_token(settings: Settings) -> Callable[[requests.PreparedRequest]
 
 
 def _token_in(response: requests.Response) -> tuple[Secret, float]:
-    """Read the token and its lifetime in seconds."""
+    """Read the token and its lifetime in seconds; without one, or with 0, it is used until it is refused."""
     said = dict(BackendApplicationClient("").parse_request_body_response(response.text))
     lifetime = said.get("expires_in")
-    return Secret(said["access_token"]), float("inf") if lifetime is None else float(lifetime)
+    return Secret(said["access_token"]), float(lifetime) if lifetime else float("inf")
