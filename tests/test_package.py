@@ -30,7 +30,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "requests_oauthlib": {"api/session.py"},
     "oauthlib": {"api/session.py"},
-    "requests": {"api/session.py", "api/retry.py", "api/answers.py", "api/transport.py"},
+    "requests": {"api/session.py", "api/http/retry.py", "api/http/answers.py", "api/http/transport.py"},
     "altair": {"charts", "explore", "share"},
     "vl_convert": {"charts", "explore", "share"},
     "ipywidgets": {"explore"},

@@ -8,7 +8,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from tpanalytics.api.retry import RetryPolicy
+from tpanalytics.api.http.retry import RetryPolicy
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo import Catalogue, Reply

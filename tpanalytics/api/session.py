@@ -20,10 +20,10 @@ import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from requests_oauthlib import OAuth2
 
-from tpanalytics.api.answers import error_text, host_named, outline, traces
-from tpanalytics.api.retry import RETRIED, RetryPolicy, in_words, is_passing, seconds_asked
+from tpanalytics.api.http.answers import error_text, host_named, outline, traces
+from tpanalytics.api.http.retry import RETRIED, RetryPolicy, in_words, is_passing, seconds_asked
+from tpanalytics.api.http.transport import disguised, origin, plain_session
 from tpanalytics.api.settings import Secret, Settings, resolve
-from tpanalytics.api.transport import disguised, origin, plain_session
 from tpanalytics.errors import ApiError, AuthError, ConfigError, RateLimited, TpAnalyticsError, Unreachable
 
 if TYPE_CHECKING:

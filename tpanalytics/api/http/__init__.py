@@ -1,0 +1,1 @@
+"""How a request travels and what its answer says: pure of tokens and tables."""
