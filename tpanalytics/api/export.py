@@ -249,8 +249,11 @@ def walk(
                     for page in _pages_of(client, request, chain, chains):
                         relay.send((chain, page))
             relay.send(None)
+        except _Abandoned:
+            pass
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
-            relay.send(error)
+            with suppress(_Abandoned):
+                relay.send(error)
 
     at_work = min(workers, todo.qsize())
     for _ in range(at_work):
@@ -266,6 +269,10 @@ def walk(
         relay.close()
 
 
+class _Abandoned(Exception):  # noqa: N818  it never leaves the thread it ends
+    """Nobody takes pages any more."""
+
+
 class _Relay:
     """Hands pages from the threads that ask for them to the one that takes them, few at a time."""
 
@@ -274,11 +281,11 @@ class _Relay:
         self._closed = threading.Event()
 
     def send(self, item: tuple[Chain, Page] | BaseException | None) -> None:
-        """Wait for room; ends the thread that calls it where nobody takes any more."""
+        """Wait for room."""
         while not self._closed.is_set():
             with suppress(queue.Full):
                 return self._items.put(item, timeout=0.1)
-        raise SystemExit
+        raise _Abandoned
 
     def receive(self) -> tuple[Chain, Page] | None:
         """Wait for the next item; an error is raised."""
@@ -288,6 +295,7 @@ class _Relay:
         return item
 
     def close(self) -> None:
+        """Take no more."""
         self._closed.set()
 
 

@@ -76,7 +76,12 @@ def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
     folders = {path.parent for name in (MANIFEST, STATE) for path in root.rglob(name)}
     rows = [row for folder in folders if (row := _row(folder)) is not None]
     return pl.DataFrame(rows, schema=_COLUMNS, orient="row").sort(
-        pl.col("state") != "sealed", "finished", "started", "folder", descending=[False, True, True, False]
+        pl.col("state") != "sealed",
+        "finished",
+        "started",
+        "folder",
+        descending=[False, True, True, False],
+        nulls_last=True,
     )
 
 
@@ -140,7 +145,7 @@ def _row(folder: Path) -> dict[str, Any] | None:
     else:
         with suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
             unfinished = json.loads((folder / STATE).read_text(encoding="utf-8"))
-            said = {"source": unfinished["asked"], "started": unfinished["started"]}
+            said = {"source": unfinished["asked"]["source"], "started": unfinished["started"]}
             state = "unfinished"
     parts = [entry for entry in folder.iterdir() if is_part(entry) or entry.name in {MANIFEST, STATE}]
     if state == "damaged" and not any(is_part(entry) for entry in parts):

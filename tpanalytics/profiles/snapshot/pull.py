@@ -199,22 +199,21 @@ class Pull:
         state: Any = None
         with suppress(OSError, ValueError, RecursionError):
             state = json.loads(path.read_text(encoding="utf-8"))
+        version = state.get("schema") if isinstance(state, dict) else None
+        if isinstance(version, int) and version != SCHEMA_VERSION:
+            raise SnapshotError(
+                f"{path} was written with schema {version}, this version goes on with {SCHEMA_VERSION}. Update "
+                "tpanalytics, or pass resume=False to start over."
+            )
         try:
-            version = state["schema"]
-            if version == SCHEMA_VERSION:
-                msgspec.convert(state, _State)
-        except (TypeError, KeyError, msgspec.ValidationError):
+            msgspec.convert(state, _State)
+        except msgspec.ValidationError:
             warnings.warn(
                 f"{path} cannot be read, so the export starts over from the first page.",
                 TpAnalyticsWarning,
                 stacklevel=5,
             )
             return None
-        if version != SCHEMA_VERSION:
-            raise SnapshotError(
-                f"{path} was written with schema {version}, this version goes on with {SCHEMA_VERSION}. Update "
-                "tpanalytics, or pass resume=False to start over."
-            )
         if state["pull"] == self._standing[0].get("pull"):  # sealed, and then the process died
             path.unlink()
             clear(self._folder, self._kept())
@@ -252,6 +251,8 @@ class Pull:
 
     def _write(self, note: Note, tasks: pl.DataFrame, **options: Any) -> _Piece:
         name = f"tasks-{self._id}-{note.chain:03d}-{note.first:06d}-{note.last:06d}"
+        # Which family a job is in is known only at the end; reading takes it from the jobs.
+        tasks = tasks.drop("job_family", strict=False)
         return _Piece(note, write_part(self._folder, name, tasks, msgspec.json.encode(note), **options))
 
     def _read(self, piece: _Piece) -> pl.DataFrame:
