@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import http.client
+import json
 import os
 import re
 import tempfile
@@ -13,6 +16,8 @@ from tests.bench.measure import Row, Target, agree, known, said, separately
 from tests.bench.server import serving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.bench.server import Service
 
 __all__ = ["rows", "worker_rows"]
@@ -22,6 +27,7 @@ _CASES = ((0.2, True, 1.05), (0.02, False, 1.30))
 _WAYS = {
     "snapshot": ("pull:ours", {"snapshot": True}, "pull: into a snapshot"),
     "memory": ("pull:ours", {"snapshot": False}, "pull: into memory"),
+    "bare": ("pull:bare", {}, "pull: http.client alone, bytes not decoded,"),
     "floor": ("pull:floor", {}, "pull: requests alone, bytes not decoded,"),
     "rows": ("pull:rows_in_a_loop", {}, "pull: requests, rows in a loop,"),
 }
@@ -34,19 +40,17 @@ def rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
     export = Export(generated(jobs, data))
     found = []
     with serving(export.folder) as service:
-        for page_seconds, gzip, most in _CASES:
+        for page_seconds, packed, most in _CASES:
             times: dict[str, list[float]] = {name: [] for name in _WAYS}
             counted: dict[str, dict[str, int]] = {}
             said(f"pull: {export.tasks:,} tasks at {page_seconds * 1000:.0f} ms a page, {pairs} x {', '.join(_WAYS)}")
             for _ in range(pairs):
                 for name, (function, options, _) in _WAYS.items():
-                    ratio, counted[name] = _pulled(service, function, page_seconds, gzip, options)
+                    ratio, counted[name] = _pulled(service, function, page_seconds, packed, options)
                     times[name].append(ratio)
             agree(counted, {"jobs": export.jobs, "tasks": export.tasks})
-            packed = "gzip" if gzip else "not packed"
-            against = (
-                f"over the service's latency, {page_seconds * 1000:.0f} ms a page, {packed}, {export.tasks:,} tasks"
-            )
+            how = "gzip" if packed else "not packed"
+            against = f"over the service's latency, {page_seconds * 1000:.0f} ms a page, {how}, {export.tasks:,} tasks"
             for name, (_, _, subject) in _WAYS.items():
                 target = Target("at most", most) if name in {"snapshot", "memory"} else None
                 found.append(Row(f"{subject} {against}", times[name], target, {name: counted[name]}))
@@ -55,7 +59,7 @@ def rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
 
 def worker_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
     """Measure how much quicker several workers are than one."""
-    page_seconds, gzip, _ = _CASES[0]
+    page_seconds, packed, _ = _CASES[0]
     export = Export(generated(jobs, data))
     target = Target("at least", 3.5)
     subject = (
@@ -69,7 +73,7 @@ def worker_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
         for number in range(pairs + 1):
             taken, counted = {}, {}
             for workers in (1, _WORKERS):
-                service.behave(page_seconds=page_seconds, gzip=gzip)
+                service.behave(page_seconds=page_seconds, gzip=packed)
                 done = separately(
                     "pull:ours", settings=service.settings, snapshot=False, families="lists", workers=workers
                 )
@@ -81,9 +85,9 @@ def worker_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
 
 
 def _pulled(
-    service: Service, function: str, page_seconds: float, gzip: bool, options: dict[str, Any]
+    service: Service, function: str, page_seconds: float, packed: bool, options: dict[str, Any]
 ) -> tuple[float, dict[str, int]]:
-    service.behave(page_seconds=page_seconds, gzip=gzip)
+    service.behave(page_seconds=page_seconds, gzip=packed)
     done = separately(function, settings=service.settings, **options)
     return done["seconds"] / service.latency().seconds, done["counted"]
 
@@ -112,11 +116,35 @@ def ours(settings: dict[str, Any], snapshot: bool, **options: Any) -> dict[str, 
 def floor(settings: dict[str, Any]) -> dict[str, Any]:
     """Pull with requests-oauthlib alone: page after page, nothing decoded but the cursor."""
     session, auth = _session(settings)
+    return _undecoded(lambda asked: session.post(settings["base_url"] + _EXPORT, json=asked, auth=auth()).content)
+
+
+def bare(settings: dict[str, Any]) -> dict[str, Any]:
+    """Pull with no library at all: what the wire and the service take beyond the latency, and no client can save."""
+    connection = http.client.HTTPConnection(settings["base_url"].removeprefix("http://"))
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+
+    def post(path: str, body: dict[str, Any]) -> bytes:
+        connection.request("POST", path, json.dumps(body), headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        return gzip.decompress(content) if answer.headers.get("Content-Encoding") == "gzip" else content
+
+    def page(asked: dict[str, Any]) -> bytes:
+        if "Authorization" not in headers:
+            headers["Authorization"] = f"Bearer {json.loads(post('/oauth/token', {}))['access_token']}"
+        return post(_EXPORT, asked)
+
+    return _undecoded(page)
+
+
+def _undecoded(page: Callable[[dict[str, Any]], bytes]) -> dict[str, Any]:
+    """Ask for page after page and keep the bytes; they are counted once time is no longer taken."""
     bodies = []
     start = time.perf_counter()
     after = None
     while True:
-        body = session.post(settings["base_url"] + _EXPORT, json=_asked(after), auth=auth()).content
+        body = page(_asked(after))
         bodies.append(body)
         cursor = re.search(rb'"next_starting_after":"([^"]+)"', body[:200])
         if cursor is None:

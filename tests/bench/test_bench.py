@@ -20,7 +20,7 @@ JOBS, TASKS = 200, 4000
 PARTS = ("decode,open", "pull,workers,memory")
 SUBJECTS = {
     "decode": ["ours", "rows", "polars", "pandas", "dlt"],
-    "pull": ["snapshot", "memory", "floor", "rows"] * 2,
+    "pull": ["snapshot", "memory", "bare", "floor", "rows"] * 2,
     "workers": ["4"],
     "memory": ["large", "large", "small", "rows"],
     "open": ["eager", "eager", "lazy", "lazy"],
