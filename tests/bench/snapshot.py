@@ -149,9 +149,9 @@ def opened_by_pandas(folder: str, needed: bool) -> dict[str, Any]:
     beside = _some_family(parts)
     wanted = [*_FIGURES] if beside else ["job_id", *_FIGURES[1:]]
     start = time.perf_counter()
-    tasks = pd.concat([pd.read_parquet(part, columns=wanted if needed else None) for part in parts])
+    tasks = pd.read_parquet(parts, columns=wanted if needed else None)
     if not beside:
-        families = pd.concat([pd.read_parquet(part, columns=["job_id", "job_family"]) for part in jobs])
+        families = pd.read_parquet(jobs, columns=["job_id", "job_family"])
         tasks = tasks.drop(columns="job_family", errors="ignore").merge(families, on="job_id", how="left")
     tasks = tasks[tasks["validation_state"].isin(["validated", "suggested"])]
     tasks = tasks.fillna({"job_family": "(no family)", "ai_impact_level": "not assessed"})
@@ -164,8 +164,11 @@ def opened_by_pandas(folder: str, needed: bool) -> dict[str, Any]:
 
 def _some_family(parts: list[Path]) -> bool:
     import pandas as pd  # which loads here what it needs for Parquet, before time is taken
+    import pyarrow.parquet as pq
 
-    return any(pd.read_parquet(part, columns=["job_family"])["job_family"].notna().any() for part in parts)
+    if "job_family" not in pq.read_schema(parts[0]).names:
+        return False
+    return bool(pd.read_parquet(parts, columns=["job_family"])["job_family"].notna().any())
 
 
 def _peak_megabytes() -> float:
