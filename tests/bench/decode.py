@@ -46,7 +46,7 @@ def rows(jobs: int, pairs: int, data: str | None, *, beside: bool) -> list[Row]:
         missing = next((one for one in ("orjson", name) if one not in names), None)
         if missing is not None:
             both = {name: counted[name]} if name in counted else {}
-            return Row(f"{subject} {against}", target=target, counted=both, why=f"{missing} is not installed")
+            return Row(f"{subject} {against}", target=target, counted=both, why=f"not installed: {missing}")
         both = {one: counted[one] for one in (name, "orjson")}
         return Row(f"{subject} {against}", ratios(times[name], times["orjson"]), target, both)
 
@@ -63,7 +63,7 @@ def _dlt_row(export: Export, pairs: int) -> Row:
     subject = "decode: dlt into DuckDB over orjson.loads, {} tasks"
     missing = [name for name in ("dlt", "duckdb", "orjson") if not installed(name)]
     if missing:
-        return Row(subject.format("a tenth of the"), why=f"{', '.join(missing)} is not installed")
+        return Row(subject.format("a tenth of the"), why=f"not installed: {', '.join(missing)}")
     said(f"decode: {pages} of the pages with dlt")
     some = {"folder": str(export.folder), "names": ["dlt", "orjson"], "pairs": pairs, "pages": pages}
     times, counted = separately("decode:run", env=_ONE_CORE, **some)

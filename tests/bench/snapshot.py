@@ -75,7 +75,8 @@ def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
             service.behave(page_seconds=0, gzip=False)
             separately("snapshot:pulled", settings=service.settings, folder=folder, families="lists")
         said(f"open: {pairs} pairs")
-        for number in range(pairs + 1):  # the first brings the files into the system's cache
+        warm = pairs > 1  # the first round brings the files into the system's cache
+        for number in range(pairs + warm):
             runs: dict[str, Any] = {}
             for name, options in ways.items():
                 runs[name] = separately("snapshot:opened", folder=folder, options=options)
@@ -83,7 +84,7 @@ def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
                 runs[name] = separately("snapshot:opened_by_pandas", folder=folder, needed=name == "needed")
             for name, done in runs.items():
                 counted[name] = done["counted"]
-                if number:
+                if number or not warm:
                     times[name].append(done["seconds"])
     agree(counted, counted["eager"])
     agree({name: {"tasks": counts["tasks"]} for name, counts in counted.items()}, {"tasks": export.tasks})
@@ -96,7 +97,7 @@ def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
             if name not in ways:
                 found.append(Row(title, target=target, counted=both, why="read_profiles has no lazy"))
             elif missing:
-                why = f"{', '.join(missing)} is not installed"
+                why = f"not installed: {', '.join(missing)}"
                 found.append(Row(title, target=target, counted=both, why=why))
             else:
                 found.append(Row(title, ratios(times[name], times[of]), target, both))
