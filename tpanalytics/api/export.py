@@ -240,33 +240,37 @@ def walk(
     for chain in chains:
         if not chain.finished:
             todo.put(chain)
-
-    def work() -> None:
-        try:
-            while not todo.empty():
-                with suppress(queue.Empty):
-                    chain = todo.get_nowait()
-                    for page in _pages_of(client, request, chain, chains):
-                        relay.send((chain, page))
-            relay.send(None)
-        except _Abandoned:
-            pass
-        except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
-            with suppress(_Abandoned):
-                relay.send(error)
-
     at_work = min(workers, todo.qsize())
     for _ in range(at_work):
-        threading.Thread(target=work, name="tpanalytics-export", daemon=True).start()
+        arguments = (client, request, chains, todo, relay)
+        threading.Thread(target=_work, args=arguments, name="tpanalytics-export", daemon=True).start()
     try:
         while at_work:
             item = relay.receive()
             if item is None:
                 at_work -= 1
-            else:
+            elif not item[0].finished:  # it may have met another chain while this page was on its way
                 yield item
     finally:
         relay.close()
+
+
+def _work(
+    client: Client, request: ExportRequest, chains: Collection[Chain], todo: queue.SimpleQueue[Chain], relay: _Relay
+) -> None:
+    """Walk the chains to do, one after another."""
+    try:
+        while not todo.empty():
+            with suppress(queue.Empty):
+                chain = todo.get_nowait()
+                for page in _pages_of(client, request, chain, chains):
+                    relay.send((chain, page))
+        relay.send(None)
+    except _Abandoned:
+        pass
+    except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
+        with suppress(_Abandoned):
+            relay.send(error)
 
 
 class _Abandoned(Exception):  # noqa: N818  it never leaves the thread it ends

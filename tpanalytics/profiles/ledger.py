@@ -157,13 +157,13 @@ def in_order(notes: Iterable[Note]) -> Iterator[int]:
         if chain in passed or chain not in by_chain:
             raise PaginationError(f"chain {chain} is missing or leads in a circle")
         passed.add(chain)
-        page = 0
+        page, open_ended = 0, True
         for place, note in sorted(by_chain[chain], key=lambda entry: entry[1].first):
-            if note.first != page + 1:
-                raise PaginationError(f"page {page + 1} of chain {chain} is missing")
-            page = note.last
+            if note.first != page + 1 or not open_ended:
+                raise PaginationError(f"page {page + 1} of chain {chain} is missing, or one too many")
+            page, open_ended = note.last, note.met is None and note.following is not None
             yield place
-        if note.met is None and note.following is not None:
+        if open_ended:
             raise PaginationError(f"chain {chain} has not come to its end")
         chain = note.met
 

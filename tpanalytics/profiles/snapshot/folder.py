@@ -115,9 +115,12 @@ def check_target(folder: Path) -> None:
         raise SnapshotError(f"{folder} is a file; a snapshot needs a folder.")
 
 
+_PART = re.compile(rf"\.?({'|'.join(TABLES)})-[0-9a-f-]+\.parquet|\.(manifest|unfinished)-[0-9a-f]+\.json")
+
+
 def is_part(path: Path) -> bool:
-    """Say whether a file is a part by its name, or the draft of one."""
-    return re.fullmatch(rf"\.?({'|'.join(TABLES)})-[0-9a-f-]+\.parquet", path.name) is not None
+    """Say by its name whether a file is a part, or a draft that a killed process left."""
+    return _PART.fullmatch(path.name) is not None
 
 
 def write_part(folder: Path, name: str, frame: pl.DataFrame, note: bytes | None = None, **options: Any) -> Part:

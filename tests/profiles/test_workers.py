@@ -1,0 +1,158 @@
+"""Several workers give what one gives, whatever jobs the export is parted at, and whoever is quicker."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import tpanalytics as tpa
+from tests.profiles.test_resume import exports, job, pull, same
+from tpanalytics.api.export import Chain, ExportRequest, walk
+from tpanalytics.api.wire import decode_page
+from tpanalytics.demo import Catalogue, Reply, Tenant
+from tpanalytics.errors import PaginationError
+from tpanalytics.profiles.ledger import Note, Tables, held, in_order, note_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Iterator[Tenant]:
+    with Tenant() as tenant:
+        yield tenant
+
+
+@pytest.mark.parametrize("snapshot", [None, "kept"])
+@pytest.mark.parametrize("families", ["lists", ["fam-fin", "fam-hr", "fam-it"]], ids=["lists", "filters"])
+@pytest.mark.parametrize(("workers", "limit"), [(2, 100), (3, 100), (4, 7), (7, 13), (50, 20)])
+def test_the_result_is_that_of_one_worker(
+    tenant: Tenant, workers: int, limit: int, families: Any, snapshot: str | None
+) -> None:
+    one = pull(tenant, None, families=families, limit=limit)
+    tenant.tokens_issued, before = 0, exports(tenant)
+    several = pull(tenant, snapshot, families=families, limit=limit, workers=workers)
+    assert tenant.tokens_issued == 1, "one token for all workers"
+    assert_frame_equal(several.jobs, one.jobs)
+    assert_frame_equal(several.tasks, one.tasks)
+    assert several.manifest["families"] == one.manifest["families"]
+    assert several.manifest["duplicates"] == 0
+    if families == "lists":
+        assert exports(tenant) - before <= -(-240 // limit) + 2 * workers, "hardly a page is asked for twice"
+
+
+def test_jobs_without_family_are_found_by_the_chain_they_stand_in(tenant: Tenant) -> None:
+    profiles = pull(tenant, None, families=["fam-fin"], limit=10, workers=3)
+    assert profiles.jobs["job_family"].value_counts(sort=True).rows()[0][0] is None
+    assert profiles.jobs.height == 240
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 24), st.integers(1, 7), st.lists(st.integers(-1, 30), max_size=6, unique=True), st.integers())
+def test_chains_begun_anywhere_in_any_order_make_up_the_one_chain(
+    tenant: Tenant, jobs: int, limit: int, starts: list[int], seed: int
+) -> None:
+    """Starts that no job has, starts out of order, and pages that come in any order change nothing."""
+    dice = random.Random(seed)
+
+    def jitter(reply: Reply) -> Reply:
+        time.sleep(dice.choice([0, 0, 0.002]))
+        return reply
+
+    with Tenant(Catalogue([job(i, tasks=1) for i in range(jobs)])) as small, tpa.connect(**small.settings) as client:
+        small.faults[0] = jitter
+        chains = [Chain(0), *(Chain(i, f"job-{start:03d}") for i, start in enumerate(starts, start=1))]
+        tables = Tables()
+        for chain, page in walk(client, ExportRequest(limit=limit), chains, workers=3):
+            batch = decode_page(page.envelope, where=f"page {page.number}")
+            note, tasks = note_page(chain, page, batch, chains)
+            tables.keep(note, tasks)
+            held(chain, note)
+    profiles = tables.profiles({})
+    assert profiles.jobs["job_id"].to_list() == [f"job-{i:03d}" for i in range(jobs)]
+    assert profiles.tasks["job_id"].to_list() == [f"job-{i:03d}" for i in range(jobs)]
+    assert profiles.manifest["duplicates"] == 0
+
+
+def test_a_job_that_the_service_gives_too_early_does_not_end_a_chain() -> None:
+    """The first job of the second chain comes once more on the first page: what lies between must not be lost."""
+
+    def repeated(reply: Reply) -> Reply:
+        page = json.loads(reply.body)
+        if page["records"] and page["records"][0]["external_id"] == "job-000":
+            page["records"].insert(1, job(10))
+        return replace(reply, body=json.dumps(page).encode())
+
+    jobs = [{"job_id": f"job-{i:03d}", "job_family_id": "fam"} for i in range(20)]
+    records = [job(i) for i in range(20)]
+    with Tenant(Catalogue(records, jobs, [{"job_family_id": "fam", "job_family_name": "Family"}])) as tenant:
+        tenant.faults[0] = repeated
+        profiles = pull(tenant, None, families="lists", limit=5, workers=2)
+    assert sorted(profiles.jobs["job_id"]) == [f"job-{i:03d}" for i in range(20)]
+    assert profiles.manifest["duplicates"] == 1
+
+
+def test_a_broken_off_export_of_several_workers_goes_on_with_any_number(tenant: Tenant) -> None:
+    one = pull(tenant, None, families="lists", limit=5)
+    for page, workers in ((20, 4), (10, 1), (12, 2)):
+        tenant.faults[exports(tenant) + page] = lambda reply: replace(reply, status=403, body=b"[]")
+        with pytest.raises(tpa.AuthError):
+            pull(tenant, families="lists", limit=5, workers=workers)
+        tenant.faults.clear()
+    before = exports(tenant)
+    several = pull(tenant, families="lists", limit=5, workers=8)
+    assert exports(tenant) - before < 48 - 15
+    assert_frame_equal(several.tasks, one.tasks)
+    assert_frame_equal(several.jobs, one.jobs)
+
+
+def test_an_error_of_one_worker_ends_the_others(tenant: Tenant) -> None:
+    tenant.faults[exports(tenant) + 9] = lambda reply: replace(reply, status=400, body=b"[]")
+    before = exports(tenant)
+    with pytest.raises(tpa.ApiError, match="400"):
+        pull(tenant, None, families="lists", limit=2, workers=4)
+    tenant.faults.clear()
+    time.sleep(0.3)
+    assert exports(tenant) - before < 30
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [({"workers": 0}, "at least 1"), ({"workers": 2.0}, "whole number"), ({"workers": 2}, "families='lists'")],
+    ids=repr,
+)
+def test_workers_that_cannot_be_had_are_refused(tenant: Tenant, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(tpa.ConfigError, match=said):
+        pull(tenant, None, **asked)
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        [],
+        [Note(following="x")],
+        [Note(met=1)],
+        [Note(met=1), Note(chain=1, met=0)],
+        [Note(first=2, last=2)],
+        [Note(following="x"), Note(first=3, last=3)],
+        [Note(met=1), Note(first=2, last=2), Note(chain=1)],
+        [Note(chain=1)],
+    ],
+    ids=["nothing", "no end", "meets nobody", "a circle", "no beginning", "a gap", "one too many", "not the first"],
+)
+def test_pages_that_do_not_lead_from_first_to_last_are_no_export(notes: list[Note]) -> None:
+    with pytest.raises(PaginationError):
+        list(in_order(notes))
+
+
+def test_same_is_not_blind() -> None:
+    with Tenant(Catalogue([job(1)])) as one, Tenant(Catalogue([job(2)])) as other, pytest.raises(AssertionError):
+        same(pull(one, None), pull(other, None))
