@@ -39,9 +39,10 @@ class Tables:
             self._seen.add(job_id)
         if not all(first):
             self.duplicates += first.count(False)
-            jobs = jobs.filter(pl.Series(first))
+            jobs = jobs.filter(pl.Series(first, dtype=pl.Boolean))
             counts = batch.jobs["n_tasks"]
-            tasks = tasks.filter(pl.Series([new for new, n in zip(first, counts, strict=True) for _ in range(n)]))
+            kept = [new for new, n in zip(first, counts, strict=True) for _ in range(n)]
+            tasks = tasks.filter(pl.Series(kept, dtype=pl.Boolean))  # a page without tasks gives an empty list
         self.jobs.append(jobs)
         self.tasks.append(tasks)
         self.rejects += batch.rejects
