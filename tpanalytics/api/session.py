@@ -61,13 +61,12 @@ class Client:
         self.tokens_fetched = 0
         self.on_wait = on_wait
         self._retry = retry or RetryPolicy()
-        self._limits = limits or Limits()
         self._sleep = sleep
         self._token: Secret | None = None
         self._unspoken = deque[Secret](maxlen=16)  # tokens given out lately, to be kept out of messages
         self._renew_at = 0.0
         self._lock = threading.Lock()
-        self._http = plain_session((settings.base_url, settings.token_url), self._limits)
+        self._http = plain_session((settings.base_url, settings.token_url), limits or Limits())
         self._http.headers.update({"Accept": "application/json", "User-Agent": f"tpanalytics/{__version__}"})
         if settings.api_version:
             self._http.headers["X-API-Version"] = settings.api_version
@@ -237,7 +236,7 @@ class Client:
                 response = self._http.request(method, url, allow_redirects=False, **kwargs)
                 broken = f"the service answered {response.status_code}"
             except requests.RequestException as error:
-                broken, status = in_words(error, self._limits), error.status if isinstance(error, NotTaken) else None
+                broken, status = in_words(error), error.status if isinstance(error, NotTaken) else None
                 final = final or not is_passing(error)
             if response is not None and response.status_code not in RETRIED:
                 return response

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Limits", "NotTaken", "TimedAnswer", "TooSlow", "read_body"]
+__all__ = ["Limits", "NotTaken", "TimedAnswer", "TooLate", "read_body"]
 
 _PIECE = 1 << 16  # larger than the library's 10 KiB, which cost more time than they save memory
 _REFUSAL_BYTES = 1 << 16  # of an answer that is quoted, not used
@@ -55,8 +55,8 @@ class Limits:
                 raise ConfigError(f"{name}={value!r}: a limit must be greater than 0.")
 
 
-class TooSlow(requests.ReadTimeout):
-    """An answer was not complete in time, although bytes kept coming."""
+class TooLate(requests.Timeout):
+    """No connection, no answer, or not all of it in time; says which in words that are safe to print."""
 
 
 class NotTaken(requests.RequestException):

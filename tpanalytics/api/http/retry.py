@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tpanalytics.api.http.reading import NotTaken, TooSlow
+from tpanalytics.api.http.reading import NotTaken, TooLate
 from tpanalytics.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from tpanalytics.api.http.reading import Limits
 
 __all__ = ["RETRIED", "RetryPolicy", "in_words", "is_passing", "seconds_asked"]
 
@@ -85,18 +83,12 @@ def is_passing(error: requests.RequestException) -> bool:
     return isinstance(error, _PASSING) and not isinstance(error, requests.exceptions.SSLError)
 
 
-def in_words(error: requests.RequestException, limits: Limits) -> str:
+def in_words(error: requests.RequestException) -> str:
     """Say what broke, without the request, which may hold a secret."""
-    if isinstance(error, NotTaken):
+    if isinstance(error, NotTaken | TooLate):
         return str(error)
     if isinstance(error, requests.exceptions.SSLError):
         return "the encrypted connection could not be set up"
-    if isinstance(error, requests.ConnectTimeout):
-        return f"no connection within {limits.connect_seconds:g} s"
-    if isinstance(error, TooSlow):
-        return f"the answer was not complete within {limits.answer_seconds:g} s"
-    if isinstance(error, requests.Timeout):
-        return f"no answer within {limits.silence_seconds:g} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke in the middle of the answer"
     if isinstance(error, requests.exceptions.ContentDecodingError):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from tpanalytics.api.http.reading import Limits, TimedAnswer, TooSlow, read_body
+from tpanalytics.api.http.reading import Limits, TimedAnswer, TooLate, read_body
 from tpanalytics.api.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -61,11 +61,15 @@ class _Session(requests.Session):
         try:
             response = super().send(request, **sent)
             read_body(response, limits)
+        except requests.ConnectTimeout:
+            why = f"no connection within {limits.connect_seconds:g} s"
         except requests.ReadTimeout:
-            late = time.monotonic() - begun >= limits.answer_seconds
+            why = f"no answer within {limits.silence_seconds:g} s"
+            if time.monotonic() - begun >= limits.answer_seconds:
+                why = f"the answer was not complete within {limits.answer_seconds:g} s"
         else:
             return response
-        raise TooSlow if late else requests.ReadTimeout
+        raise TooLate(why)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  the library's signature
         """Give none: the library would read the address, and trip over a broken one, even where it does not follow."""
