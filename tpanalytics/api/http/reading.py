@@ -134,6 +134,8 @@ def read_body(response: requests.Response, limits: Limits) -> None:
         response.raw.release_conn()
     if size > most and wanted:
         raise NotTaken(200, f"its body is larger than {_in_units(most)}, the most that is read")
+    if "\0" in (response.encoding or ""):  # the one name of a character set that is no LookupError
+        response.encoding = None
     # Where requests keeps a body once it is read; content, text and json() take it from there.
     vars(response).update(_content=b"".join(pieces)[:most], _content_consumed=True)
 
@@ -150,10 +152,11 @@ def _pieces(response: requests.Response, most: int) -> Iterator[bytes]:
             raise EOFError
     except urllib3.exceptions.ReadTimeoutError:
         raise requests.ReadTimeout from None
-    except (urllib3.exceptions.HTTPError, EOFError):  # also of TLS, whose certificate was good a moment ago
-        raise requests.exceptions.ChunkedEncodingError from None
     except zlib.error:
         raise requests.exceptions.ContentDecodingError from None
+    # Also faults of TLS, whose certificate was good a moment ago, and chunks of impossible sizes.
+    except (urllib3.exceptions.HTTPError, EOFError, ValueError, OverflowError):
+        raise requests.exceptions.ChunkedEncodingError from None
 
 
 def _unpacked(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
