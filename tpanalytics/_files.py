@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ __all__ = ["whole_file"]
 def whole_file(target: Path) -> Iterator[Path]:
     """Give a path beside `target` to write to; on success it replaces `target`, on failure nothing has changed.
 
-    The folder is made if it is missing. The file is flushed to disk before it takes its name, so that a crash leaves
-    the old file or the new one.
+    The folder is made if it is missing. The file is flushed to disk before it takes its name, and the name after it, so
+    that a crash leaves the old file or the new one.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
@@ -28,5 +28,15 @@ def whole_file(target: Path) -> Iterator[Path]:
         with draft.open("rb+") as file:
             os.fsync(file.fileno())
         draft.replace(target)
+        _flush_names(target.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _flush_names(folder: Path) -> None:
+    with suppress(OSError):  # not every system lets a folder be opened; those that do not keep names by themselves
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -210,7 +210,11 @@ def provenance(manifest: Mapping[str, Any]) -> str:
         return f"{said}; invented data of a company that does not exist, as of {source.get('state')}."
     if kind == "file":
         return f"{said} from a file; whether the export behind it was complete is not known."
-    return f"{said}, {'complete' if manifest.get('complete') else 'NOT complete'}; may be a subset of the tenant."
+    said = f"{said}, {'complete' if manifest.get('complete') else 'NOT complete'}"
+    listed = manifest.get("jobs_in_tenant_list")
+    if listed is not None and listed != manifest.get("jobs"):
+        said += f", but the tenant's list of jobs has {listed:,}"
+    return f"{said}; may be a subset of the tenant."
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -310,14 +310,23 @@ def test_a_snapshot_written_while_loading_reads_back_the_same(serve: Callable[..
     assert read.manifest == loaded.manifest
 
 
-def test_an_export_that_breaks_in_the_middle_leaves_no_snapshot_and_no_listener(serve: Callable[..., Tenant]) -> None:
+def test_an_export_that_breaks_in_the_middle_can_be_gone_on_with_and_leaves_no_listener(
+    serve: Callable[..., Tenant],
+) -> None:
     tenant = serve()
     tenant.faults[2] = edited(lambda said: said.update(records="none"))
     client = tpa.connect(**tenant.settings)
     with pytest.raises(tpa.ApiError, match=r"records"):
         tpa.load_task_profiles(client, snapshot="kept", progress=False)
-    assert not Path("kept").exists()
     assert client.on_wait is None
+    with pytest.raises(tpa.SnapshotError, match="broken off"):
+        tpa.read_profiles("kept")
+    tenant.faults.clear()
+    before = exports(tenant)
+    same_tables(
+        tpa.load_task_profiles(client, snapshot="kept", progress=False), tpa.load_task_profiles(client, progress=False)
+    )
+    assert exports(tenant) - before == 2 + 3
 
 
 class Terminal(io.StringIO):

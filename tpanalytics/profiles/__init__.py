@@ -4,6 +4,15 @@ from tpanalytics.profiles.families import assign_families
 from tpanalytics.profiles.filter import filter_jobs
 from tpanalytics.profiles.load import load_task_profiles
 from tpanalytics.profiles.records import read_records
-from tpanalytics.profiles.snapshot import read_profiles, write_profiles
+from tpanalytics.profiles.snapshot import list_snapshots, prune_snapshots, read_profiles, write_profiles
 
-__all__ = ["assign_families", "filter_jobs", "load_task_profiles", "read_profiles", "read_records", "write_profiles"]
+__all__ = [
+    "assign_families",
+    "filter_jobs",
+    "list_snapshots",
+    "load_task_profiles",
+    "prune_snapshots",
+    "read_profiles",
+    "read_records",
+    "write_profiles",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import polars as pl
 from tpanalytics import schema
 from tpanalytics.api.export import ExportRequest, export_pages, list_all
 from tpanalytics.api.wire import decode_page
-from tpanalytics.errors import ApiError, ConfigError, SchemaError, TpAnalyticsWarning
+from tpanalytics.errors import ApiError, AuthError, ConfigError, SchemaError, TpAnalyticsWarning
 from tpanalytics.schema import TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
 
     from tpanalytics.api.session import Client
 
-__all__ = ["assign_families", "assign_mapping", "family_filters", "family_lists", "read_mapping", "read_mappings"]
+__all__ = [
+    "assign_families",
+    "assign_jobs",
+    "assign_mapping",
+    "family_filters",
+    "family_lists",
+    "jobs_listed",
+    "read_mapping",
+    "read_mappings",
+]
 
 
 def assign_families(
@@ -111,7 +121,23 @@ def read_mappings(
 def assign_mapping(
     profiles: TaskProfiles, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> TaskProfiles:
-    """Join checked mapping tables; a family they do not name is shown by its id."""
+    """Join checked mapping tables; a family they do not name is shown by its id. Lazy tasks stay lazy."""
+    assigned, told = assign_jobs(to_polars(profiles.jobs), jobs, families, source=source)
+    tasks = (
+        profiles.tasks.lazy()
+        .drop("job_family")
+        .join(assigned.lazy().select("job_id", "job_family"), on="job_id", how="left", maintain_order="left")
+        .select(list(schema.TASKS))
+    )
+    if isinstance(profiles.tasks, pl.DataFrame):
+        tasks = tasks.collect()
+    return replace(profiles, jobs=assigned, tasks=tasks, manifest={**profiles.manifest, **told})
+
+
+def assign_jobs(
+    before: pl.DataFrame, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Join checked mapping tables to the jobs, and say what the manifest tells of it."""
     mapping = jobs.with_columns(_text(jobs, "job_family_id"))
     if families is not None:
         names = families.select(
@@ -139,7 +165,6 @@ def assign_mapping(
         columns["active"] = ~flag.is_in(["1", "1.0", "true"]).fill_null(value=False)  # frames may hold 1.0 or True
     mapping = mapping.select("job_id", **columns).with_columns(listed=True)
 
-    before = profiles.jobs.lazy().collect()
     if "job_name" not in jobs.columns:
         del columns["job_name"]  # names that are there already stay
     kept = [name for name in ("job_id", "job_name", "n_tasks", *schema.OPTIONAL_JOBS) if name in before.columns]
@@ -148,13 +173,6 @@ def assign_mapping(
     order = [name for name in (*schema.JOBS, *schema.OPTIONAL_JOBS) if name in wide.columns]
     dtypes = {**schema.JOBS, **schema.OPTIONAL_JOBS}
     assigned = wide.select(pl.col(name).cast(dtypes[name]) for name in order)
-    tasks = (
-        profiles.tasks.lazy()
-        .drop("job_family")
-        .join(assigned.lazy().select("job_id", "job_family"), on="job_id", how="left", maintain_order="left")
-        .select(list(schema.TASKS))
-        .collect()
-    )
     counts = {
         "source": source,
         "jobs_listed": int(wide.get_column("listed").count()),
@@ -162,31 +180,46 @@ def assign_mapping(
         "jobs_without_family": int(assigned.get_column("job_family").null_count()),
         "listed_but_not_exported": mapping.join(assigned, on="job_id", how="anti").height,
     }
-    return replace(profiles, jobs=assigned, tasks=tasks, manifest={**profiles.manifest, "families": counts})
+    return assigned, {"families": counts}
 
 
-def family_filters(client: Client, request: ExportRequest, family_ids: Sequence[str]) -> pl.DataFrame:
-    """Find each family's jobs by one filtered export per family id: documented calls only."""
-    found: dict[str, str] = {}
-    for family_id in family_ids:
-        one_family = {"filter": "job_family_id_is_in_list", "job_family_ids": [str(family_id)]}
+def family_filters(
+    client: Client, request: ExportRequest, family_ids: Sequence[str], *, workers: int = 1
+) -> pl.DataFrame:
+    """Find each family's jobs by one filtered export per family id, documented calls only, `workers` at a time."""
+
+    def jobs_of(family_id: str) -> list[str]:
+        one_family = {"filter": "job_family_id_is_in_list", "job_family_ids": [family_id]}
         narrow = ExportRequest((), (*request.filters, one_family), "list", None, request.limit)
-        jobs = 0
+        jobs: list[str] = []
         for page in export_pages(client, narrow):
-            # A bad record was reported or left out already, when the export itself met it.
             where = f"family {family_id}, page {page.number}"
-            batch = decode_page(page.envelope, where=where, on_bad_record="collect")
-            jobs += len(batch.jobs["job_id"])
-            for job_id in batch.jobs["job_id"]:
-                found.setdefault(job_id, str(family_id))
+            # A bad record is a matter of the export itself, which meets it too.
+            jobs += decode_page(page.envelope, where=where, on_bad_record="collect").jobs["job_id"]
+        return jobs
+
+    ids = list(dict.fromkeys(map(str, family_ids)))
+    with ThreadPoolExecutor(workers) as pool:
+        listed = dict(zip(ids, pool.map(jobs_of, ids), strict=True))
+    found: dict[str, str] = {}
+    for family_id, jobs in listed.items():
+        for job_id in jobs:
+            found.setdefault(job_id, family_id)
         if not jobs:
             warnings.warn(
-                f"Family {str(family_id)!r} has no job in this export; check the id.", TpAnalyticsWarning, stacklevel=3
+                f"Family {family_id!r} has no job in this export; check the id.", TpAnalyticsWarning, stacklevel=3
             )
     return pl.DataFrame(
         {"job_id": list(found), "job_family_id": list(found.values())},
         schema={"job_id": pl.String, "job_family_id": pl.String},
     )
+
+
+_JOB_LIST = "/job_architecture/jobs"
+
+
+class _Count(msgspec.Struct):
+    count: int
 
 
 class _Job(msgspec.Struct):
@@ -210,7 +243,7 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
     ApiError
         If the tenant does not have them.
     """
-    paths = ("/job_architecture/jobs", "/job_architecture/job_families")
+    paths = (_JOB_LIST, "/job_architecture/job_families")
     listed = [list_all(client, path) for path in paths]
     for path, rows in zip(paths, listed, strict=True):
         if rows is None:
@@ -243,7 +276,21 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
         schema=dict.fromkeys(("job_family_id", "job_family_name", "job_family_group_name"), pl.String),
     )
     # Live lists may repeat an entry across their pages; the first counts, as in the export.
-    return job_table.unique("job_id", keep="first"), family_table.unique("job_family_id", keep="first")
+    return (
+        job_table.unique("job_id", keep="first", maintain_order=True),
+        family_table.unique("job_family_id", keep="first", maintain_order=True),
+    )
+
+
+def jobs_listed(client: Client) -> int | None:
+    """Ask the assumed list how many jobs the tenant has; None where it does not say, which is no reason to give up."""
+    try:
+        said = msgspec.json.decode(
+            client.request("GET", _JOB_LIST, query=[("limit", "1"), ("offset", "0")]), type=_Count
+        )
+    except (ApiError, AuthError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return said.count
 
 
 def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:

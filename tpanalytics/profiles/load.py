@@ -7,24 +7,28 @@ job without tasks cannot be lost by a join or an explode.
 from __future__ import annotations
 
 import sys
+import warnings
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
+import polars as pl
 
-from tpanalytics.api.export import ExportRequest, export_pages
+from tpanalytics.api.export import Chain, CursorLost, ExportRequest, walk
 from tpanalytics.api.wire import decode_page
-from tpanalytics.errors import ApiError, AuthError, ConfigError
-from tpanalytics.profiles.families import assign_mapping, family_filters, family_lists
+from tpanalytics.errors import ApiError, AuthError, ConfigError, TpAnalyticsWarning
+from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
+from tpanalytics.profiles.ledger import Note, Tables, held, note_page, warn_of_rejects
 from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
-from tpanalytics.profiles.snapshot import check_target, write_profiles
-from tpanalytics.profiles.tables import Tables
+from tpanalytics.profiles.snapshot.folder import locked, now
+from tpanalytics.profiles.snapshot.pull import Pull
+from tpanalytics.profiles.snapshot.store import read_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tpanalytics.api.export import Vendor
     from tpanalytics.api.session import Client
@@ -43,6 +47,9 @@ def load_task_profiles(
     external_vendor: Vendor | None = None,
     families: Sequence[str] | Literal["lists"] | None = None,
     snapshot: str | Path | None = None,
+    resume: bool = True,
+    workers: int = 1,
+    lazy: bool = False,
     on_bad_record: OnBadRecord = "raise",
     limit: int = 100,
     progress: bool = True,
@@ -69,7 +76,16 @@ def load_task_profiles(
         Where job families come from: ids of families, one filtered export each; or ``"lists"``, the service's lists
         of jobs and families, which not every tenant has. None leaves them empty; see `assign_families`.
     snapshot
-        Folder to write the result to, as `write_profiles` does.
+        Folder to write to while loading: a page is on disk before the next is counted on, and it takes the place of a
+        snapshot there only once the service said that there is no more. Without it nothing is written.
+    resume
+        Go on with the unfinished export in `snapshot`, if there is one; False starts over.
+    workers
+        Parts of the export that are loaded side by side, over one token. It needs job ids to part it at, so `families`
+        must be given; the result is that of one worker, only the page numbers in ``rejects`` count from the part's
+        beginning.
+    lazy
+        Give `polars.LazyFrame` over the files of `snapshot`, for more tasks than fit into memory.
     on_bad_record
         ``"raise"`` stops at a record that is not as documented, ``"collect"`` leaves it out and lists it in
         ``rejects``.
@@ -92,7 +108,13 @@ def load_task_profiles(
     ConfigError
         If an argument is none of its values.
     SnapshotError
-        If `snapshot` is a folder that holds something else.
+        If `snapshot` is a folder that holds something else or an unfinished export of another request, cannot be
+        written, or is being written to by another process. What was there stays good.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If records were left out, or an unfinished export could not be gone on with and starts over.
 
     Examples
     --------
@@ -106,48 +128,154 @@ def load_task_profiles(
         raise ConfigError(f"include={include!r}: give a list, like ['ai_impact', 'weekly_hours'].")
     if isinstance(families, str) and families != "lists":
         raise ConfigError(f"families={families!r}: give a list of family ids, or 'lists'.")
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ConfigError(f"workers={workers!r}: give a whole number of at least 1.")
+    if workers > 1 and families is None:
+        raise ConfigError(
+            f"workers={workers}: the export is parted at jobs that are known beforehand; pass families='lists' or a "
+            "list of family ids."
+        )
+    if lazy and snapshot is None:
+        raise ConfigError("lazy=True reads from the files of a snapshot; give a folder as snapshot.")
     check_on_bad_record(on_bad_record)
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit)
-    if snapshot is not None:
-        check_target(Path(snapshot))
-    # First what may be refused, so that no finished export is lost to it.
-    service_version = _version(client)
-    lists = family_lists(client) if families == "lists" else None
-    tables = Tables()
-    started, pages = _now(), 0
-    with _bar(client, show=progress) as advance:
-        for page in export_pages(client, request):
-            pages = page.number
-            where = f"page {page.number}"
-            tables.add(
-                decode_page(page.envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)
-            )
-            advance(tables)
-    profiles = tables.profiles(
-        {
+    export = _Export(client, request, families, on_bad_record, workers, progress)
+    if snapshot is None:
+        profiles = export.into_memory()
+    else:
+        export.into_folder(Path(snapshot), resume=resume)
+        profiles = read_profiles(snapshot, lazy=lazy)
+    warn_of_rejects(profiles.rejects, stacklevel=2)
+    return profiles
+
+
+@dataclass(frozen=True)
+class _Export:
+    """One call of `load_task_profiles`, its arguments checked."""
+
+    client: Client
+    request: ExportRequest
+    families: Sequence[str] | Literal["lists"] | None
+    on_bad_record: OnBadRecord
+    workers: int
+    progress: bool
+
+    def into_memory(self) -> TaskProfiles:
+        source, started, tables = self._source(), now(), Tables()
+        names = self._names()
+        self._pull(self._chains(names), tables.keep)
+        profiles = tables.profiles(self._manifest(source, started, names))
+        return profiles if names is None else assign_mapping(profiles, names.jobs, names.families, source=names.source)
+
+    def into_folder(self, folder: Path, *, resume: bool) -> None:
+        with locked(folder):  # what the folder refuses is said before anything is asked for
+            source = self._source()
+            with Pull(folder, {**source, "request": _plain(self.request)}) as pull:
+                chains = pull.resume() if resume else []
+                names = self._names()
+                if not chains:
+                    chains = pull.begin(self._chains(names))
+                try:
+                    self._pull(chains, pull.keep, pull.notes)
+                except CursorLost as lost:
+                    warnings.warn(
+                        f"The service no longer knows the job that the export in {folder} broke off after, so it "
+                        f"starts over from the first page. It said: {lost}",
+                        TpAnalyticsWarning,
+                        stacklevel=4,
+                    )
+                    self._pull(pull.begin(self._chains(names)), pull.keep)
+                name_jobs = names.assign if names is not None else _unnamed
+                pull.seal(self._manifest(source, pull.started, names), name_jobs)
+
+    def _pull(self, chains: list[Chain], keep: Callable[[Note, pl.DataFrame], None], had: Iterable[Note] = ()) -> None:
+        """Walk the chains to their ends and keep every page."""
+        client, request = self.client, self.request
+        with bar(client, show=self.progress, had=had) as advance:
+            for chain, page in walk(client, request, chains, workers=self.workers):
+                where = (
+                    f"page {page.number}" if chain.number == 0 else f"page {page.number} after {chain.starting_after}"
+                )
+                batch = decode_page(
+                    page.envelope,
+                    where=where,
+                    response_format=request.response_format,
+                    on_bad_record=self.on_bad_record,
+                )
+                note, tasks = note_page(chain, page, batch, chains)
+                keep(note, tasks)
+                held(chain, note)
+                advance(note)
+
+    def _source(self) -> dict[str, Any]:
+        settings = self.client.settings
+        return {
             "source": {
                 "kind": "export",
-                "base_url": client.settings.base_url,
-                "tenant": client.settings.tenant,
-                "service_version": client.settings.api_version or service_version,
-            },
-            "request": msgspec.json.decode(msgspec.json.encode(asdict(request))),
-            "started": started,
-            "finished": _now(),
-            "complete": True,  # the loop above ends only when the service said there is no more
-            "pages": pages,
+                "base_url": settings.base_url,
+                "tenant": settings.tenant,
+                "service_version": settings.api_version or _version(self.client),
+            }
         }
-    )
-    if lists is not None:
-        profiles = assign_mapping(profiles, *lists, source="lists of the service")
-    if snapshot is not None:
-        write_profiles(profiles, snapshot)
-    if families is not None and lists is None:
-        mapping = family_filters(client, request, families)
-        profiles = assign_mapping(profiles, mapping, None, source="one filtered export per family")
-        if snapshot is not None:
-            write_profiles(profiles, snapshot)
-    return profiles
+
+    def _manifest(self, source: dict[str, Any], started: str, names: _Names | None) -> dict[str, Any]:
+        from tpanalytics import __version__
+
+        listed = None if self.request.filters else jobs_listed(self.client) if names is None else names.listed
+        return {
+            "tpanalytics": __version__,
+            **source,
+            "request": _plain(self.request),
+            "started": started,
+            "finished": now(),
+            "complete": True,  # `walk` and the notes' proof come to an end only where the service said so
+            "jobs_in_tenant_list": listed,
+        }
+
+    def _names(self) -> _Names | None:
+        """Ask for names and families before the export, so that no finished one is lost to their refusal."""
+        if self.families is None:
+            return None
+        if self.families == "lists":
+            jobs, families = family_lists(self.client)
+            return _Names(jobs, families, "lists of the service", jobs.get_column("job_id").to_list(), jobs.height)
+        mapping = family_filters(self.client, self.request, self.families, workers=self.workers)
+        largest = mapping.filter(pl.len().over("job_family_id") == pl.len().over("job_family_id").max())
+        known = largest.filter(pl.col("job_family_id") == pl.col("job_family_id").first()).get_column("job_id")
+        return _Names(mapping, None, "one filtered export per family", known.to_list(), None)
+
+    def _chains(self, names: _Names | None) -> list[Chain]:
+        """Part the export at jobs known beforehand, evenly and at the ends of pages as far as they tell."""
+        known = [] if names is None else names.in_order
+        pages = len(known) / self.request.limit
+        cuts = {round(pages * i / self.workers) * self.request.limit for i in range(1, self.workers)}
+        if self.families != "lists":  # some of the jobs, so they tell nothing of where pages end
+            cuts = {len(known) * i // self.workers for i in range(1, self.workers)}
+        starts = [None, *(known[cut - 1] for cut in sorted(cuts) if 0 < cut < len(known))]
+        return [Chain(number, after) for number, after in enumerate(starts)]
+
+
+class _Names(NamedTuple):
+    """Names and families of jobs, and the jobs that are known from there, in the service's order."""
+
+    jobs: pl.DataFrame
+    families: pl.DataFrame | None
+    source: str
+    in_order: list[str]
+    listed: int | None
+
+    def assign(self, jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+        return assign_jobs(jobs, self.jobs, self.families, source=self.source)
+
+
+def _unnamed(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+    return jobs, {}
+
+
+def _plain(request: ExportRequest) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(asdict(request)))
+    del plain["of"]
+    return plain
 
 
 def _version(client: Client) -> str | None:
@@ -160,29 +288,29 @@ def _version(client: Client) -> str | None:
 
 
 @contextmanager
-def _bar(client: Client, *, show: bool) -> Iterator[Callable[[Tables], None]]:
+def bar(client: Client, *, show: bool, had: Iterable[Note] = ()) -> Iterator[Callable[[Note], None]]:
     """Show how far the export is; how many pages there are is not known beforehand."""
     from tqdm.auto import tqdm
 
     notebook = "ipykernel" in sys.modules
-    bar = tqdm(
+    counts: Counter[str] = Counter()
+    shown = tqdm(
         desc="Task profiles",
         unit=" pages",
         leave=False,
         disable=(False if notebook else None) if show else True,
     )
 
-    def advance(tables: Tables) -> None:
-        bar.set_postfix_str(f"{tables.n_jobs:,} jobs, {tables.n_tasks:,} tasks", refresh=False)
-        bar.update()
+    def advance(note: Note) -> None:
+        counts.update(jobs=len(note.jobs), tasks=note.n_tasks)
+        shown.set_postfix_str(f"{counts['jobs']:,} jobs, {counts['tasks']:,} tasks", refresh=False)
+        shown.update(note.last - note.first + 1)
 
-    before, client.on_wait = client.on_wait, bar.set_postfix_str
+    for note in had:
+        advance(note)
+    before, client.on_wait = client.on_wait, shown.set_postfix_str
     try:
         yield advance
     finally:
         client.on_wait = before
-        bar.close()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+        shown.close()

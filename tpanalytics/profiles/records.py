@@ -12,7 +12,7 @@ import msgspec
 
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError
-from tpanalytics.profiles.tables import Tables
+from tpanalytics.profiles.ledger import Tables, note_batch, warn_of_rejects
 
 if TYPE_CHECKING:
     from tpanalytics.api.wire import ResponseFormat
@@ -88,10 +88,16 @@ def profiles_of(
     response_format, on_bad_record
         As in `read_records`.
     """
+    from tpanalytics import __version__
+
     envelope = Envelope(has_next=False, records=records)
     tables = Tables()
-    tables.add(decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record))
-    return tables.profiles({"source": source})
+    batch = decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)
+    tables.keep(*note_batch(batch))
+    profiles = tables.profiles({"tpanalytics": __version__, "source": source})
+    del profiles.manifest["pages"]  # a file has none
+    warn_of_rejects(profiles.rejects, stacklevel=3)
+    return profiles
 
 
 def raw_records(path: Path) -> list[msgspec.Raw]:

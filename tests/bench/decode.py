@@ -1,0 +1,214 @@
+"""Bytes of pages become checked tidy frames, on one core; beside it what others make of the same bytes."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.bench.generate import PAGE, Export, generated
+from tests.bench.measure import Row, Target, agree, installed, ratios, said, separately
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["rows"]
+
+_TARGET = Target("at most", 1.5)
+_ONE_CORE = {
+    "POLARS_MAX_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "ERROR",
+}
+_BASELINES = {
+    "rows": "rows in a loop, then pl.DataFrame",
+    "polars": "polars.json_normalize",
+    "pandas": "pandas.json_normalize",
+}
+
+
+def rows(jobs: int, pairs: int, data: str | None, *, beside: bool) -> list[Row]:
+    """Measure decoding of an export of so many jobs; `beside` tells whether the slower baselines run too."""
+    export = Export(generated(jobs, data))
+    names = ["ours", "orjson", *(_BASELINES if beside else ())]
+    names = [name for name in names if name == "rows" or name == "ours" or installed(name)]
+    said(f"decode: {export.tasks:,} tasks, {export.size / 1e6:,.0f} MB, {pairs} pairs of {', '.join(names)}")
+    times, counted = separately("decode:run", env=_ONE_CORE, folder=str(export.folder), names=names, pairs=pairs)
+    agree(counted, {"jobs": export.jobs, "tasks": export.tasks})
+    against = f"over orjson.loads, {export.tasks:,} tasks"
+
+    def row(name: str, subject: str, target: Target | None = None) -> Row:
+        missing = next((one for one in ("orjson", name) if one not in names), None)
+        if missing is not None:
+            both = {name: counted[name]} if name in counted else {}
+            return Row(f"{subject} {against}", target=target, counted=both, why=f"not installed: {missing}")
+        both = {one: counted[one] for one in (name, "orjson")}
+        return Row(f"{subject} {against}", ratios(times[name], times["orjson"]), target, both)
+
+    found = [row("ours", "decode: bytes to checked frames", _TARGET)]
+    if beside:
+        found += [row(name, f"decode: {subject}") for name, subject in _BASELINES.items()]
+        found.append(_dlt_row(export, pairs))
+    return found
+
+
+def _dlt_row(export: Export, pairs: int) -> Row:
+    """Let dlt have a tenth of the pages: it takes minutes for all, and its share of fixed cost is small by then."""
+    pages = max(1, -(-export.jobs // PAGE) // 10)
+    subject = "decode: dlt into DuckDB over orjson.loads, {} tasks"
+    missing = [name for name in ("dlt", "duckdb", "orjson") if not installed(name)]
+    if missing:
+        return Row(subject.format("a tenth of the"), why=f"not installed: {', '.join(missing)}")
+    said(f"decode: {pages} of the pages with dlt")
+    some = {"folder": str(export.folder), "names": ["dlt", "orjson"], "pairs": pairs, "pages": pages}
+    times, counted = separately("decode:run", env=_ONE_CORE, **some)
+    agree(counted, counted["orjson"])
+    return Row(subject.format(f"{counted['dlt']['tasks']:,}"), ratios(times["dlt"], times["orjson"]), None, counted)
+
+
+def run(
+    folder: str, names: list[str], pairs: int, pages: int | None = None
+) -> tuple[dict[str, list[float]], dict[str, dict[str, int]]]:
+    """Run each way in turn, `pairs` times, and give their times in seconds and the rows they computed."""
+    bodies = Export(folder).pages()[:pages]
+    times: dict[str, list[float]] = {name: [] for name in names}
+    counted: dict[str, dict[str, int]] = {}
+    for name in names:  # what loads on first use is no part of it
+        _WAYS[name](bodies[:1])
+    gc.collect()
+    gc.freeze()
+    for _ in range(pairs):
+        for name in names:
+            gc.collect()
+            start = time.perf_counter()
+            result = _WAYS[name](bodies)
+            times[name].append(time.perf_counter() - start)
+            counted[name] = result[1]()
+            del result
+    return times, counted
+
+
+#: What a way holds at its end, and a function that counts it, called when time is no longer taken.
+Result = tuple[Any, "Callable[[], dict[str, int]]"]
+
+
+def _ours(bodies: list[bytes]) -> Result:
+    from tpanalytics.api.wire import decode_page, read_envelope
+    from tpanalytics.profiles.tables import Tables
+
+    tables = Tables()
+    for number, body in enumerate(bodies, start=1):
+        tables.add(decode_page(read_envelope(body), where=f"page {number}"))
+    return tables, lambda: {"jobs": tables.n_jobs, "tasks": tables.n_tasks}
+
+
+def _orjson(bodies: list[bytes]) -> Result:
+    """Only decode, and keep nothing: the quickest there is to be compared with."""
+    import orjson
+
+    for body in bodies:
+        page = orjson.loads(body)
+
+    def count() -> dict[str, int]:
+        pages = map(orjson.loads, bodies)
+        sizes = [len(record["tasks"]) for page in pages for record in page["records"]]
+        return {"jobs": len(sizes), "tasks": sum(sizes)}
+
+    return page, count
+
+
+def _loads(body: bytes) -> Any:
+    if importlib.util.find_spec("orjson") is None:
+        return json.loads(body)
+    import orjson
+
+    return orjson.loads(body)
+
+
+def _rows(bodies: list[bytes]) -> Result:
+    import polars as pl
+
+    jobs, tasks = [], []
+    for body in bodies:
+        for record in _loads(body)["records"]:
+            jobs.append({"job_id": record["external_id"], "n_tasks": len(record["tasks"])})
+            for task in record["tasks"]:
+                impact = task.get("ai_impact") or {}
+                tasks.append(
+                    {
+                        "job_id": record["external_id"],
+                        "task_id": task["task_id"],
+                        "task": task["task"],
+                        "validation_state": task["validation_state"],
+                        "weekly_hours": task.get("weekly_hours"),
+                        "ai_impact_level": impact.get("level"),
+                        "ai_impact_rationale": impact.get("rationale"),
+                    }
+                )
+    frames = pl.DataFrame(jobs), pl.DataFrame(tasks, infer_schema_length=None)
+    return frames, lambda: {"jobs": frames[0].height, "tasks": frames[1].height}
+
+
+def _polars(bodies: list[bytes]) -> Result:
+    import polars as pl
+
+    frames = [
+        pl.json_normalize(
+            [
+                {"job_id": record["external_id"], **task}
+                for record in _loads(body)["records"]
+                for task in record["tasks"]
+            ],
+            infer_schema_length=None,
+        )
+        for body in bodies
+    ]
+    return frames, lambda: {"tasks": sum(frame.height for frame in frames)}
+
+
+def _pandas(bodies: list[bytes]) -> Result:
+    import pandas as pd
+
+    frames = [pd.json_normalize(_loads(body)["records"], record_path="tasks", meta=["external_id"]) for body in bodies]
+    return frames, lambda: {"tasks": sum(len(frame) for frame in frames)}
+
+
+def _dlt(bodies: list[bytes]) -> Result:
+    import dlt
+
+    folder = tempfile.TemporaryDirectory(prefix="tpanalytics-bench-dlt-")
+    database = Path(folder.name) / "store.duckdb"
+    pipeline = dlt.pipeline(
+        "bench",
+        pipelines_dir=folder.name,
+        destination=dlt.destinations.duckdb(str(database)),
+        dataset_name="export",
+    )
+    pipeline.run(dlt.resource((_loads(body)["records"] for body in bodies), name="jobs"))
+
+    def count() -> dict[str, int]:
+        import duckdb
+
+        with duckdb.connect(str(database), read_only=True) as connection:
+            tables = {"jobs": "jobs", "tasks": "jobs__tasks"}
+            return {
+                name: connection.sql(f"select count(*) from export.{table}").fetchall()[0][0]
+                for name, table in tables.items()
+            }
+
+    return folder, count
+
+
+_WAYS: dict[str, Callable[[list[bytes]], Result]] = {
+    "ours": _ours,
+    "orjson": _orjson,
+    "rows": _rows,
+    "polars": _polars,
+    "pandas": _pandas,
+    "dlt": _dlt,
+}

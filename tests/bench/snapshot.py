@@ -1,0 +1,180 @@
+"""How much memory a pull into a snapshot takes, and how long a sealed snapshot takes to open and answer."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench.generate import Export, generated
+from tests.bench.measure import Row, Target, agree, installed, known, ratios, said, separately
+from tests.bench.server import serving
+
+__all__ = ["memory_rows", "open_rows"]
+
+_MEMORY = Target("at most", 400, " MB")
+_GROWTH = Target("at most", 1.2)
+_OPEN = Target("at most", 0.5)
+_FIGURES = ("job_family", "ai_impact_level", "validation_state", "weekly_hours")
+
+
+def memory_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
+    """Measure the peak memory of a process that pulls into a snapshot, and of one that pulls a tenth."""
+    large = Export(generated(jobs, data))
+    small = Export(generated(max(2, jobs // 20 * 2), data))
+    said(f"memory: {large.tasks:,} and {small.tasks:,} tasks, {pairs} pairs")
+    peaks: dict[str, list[float]] = {"large": [], "small": [], "rows": []}
+    counted: dict[str, dict[str, int]] = {}
+    with serving(large.folder) as one, serving(small.folder) as other:
+        for service in (one, other):
+            service.behave(page_seconds=0, gzip=False)
+        for _ in range(pairs):
+            for name, service in (("large", one), ("small", other)):
+                with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-memory-") as folder:
+                    done = separately("snapshot:pulled", settings=service.settings, folder=folder)
+                peaks[name].append(done["megabytes"])
+                counted[name] = done["counted"]
+            done = separately("snapshot:pulled_as_rows", settings=other.settings)
+            peaks["rows"].append(done["megabytes"])
+            counted["rows"] = done["counted"]
+    agree({"large": counted["large"]}, {"jobs": large.jobs, "tasks": large.tasks})
+    agree({name: counted[name] for name in ("small", "rows")}, {"jobs": small.jobs, "tasks": small.tasks})
+    of = "memory: peak of a pull into a snapshot"
+    return [
+        Row(f"{of}, {large.tasks:,} tasks", peaks["large"], _MEMORY, {"large": counted["large"]}, unit=" MB"),
+        Row(
+            f"{of}, {large.tasks:,} tasks over {small.tasks:,}",
+            ratios(peaks["large"], peaks["small"]),
+            _GROWTH,
+            {name: counted[name] for name in ("large", "small")},
+        ),
+        Row(f"{of}, {small.tasks:,} tasks", peaks["small"], _MEMORY, {"small": counted["small"]}, unit=" MB"),
+        Row(
+            f"memory: peak of rows in a loop, {small.tasks:,} tasks",
+            peaks["rows"],
+            counted={"rows": counted["rows"]},
+            unit=" MB",
+        ),
+    ]
+
+
+def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
+    """Measure how long it takes from a folder to the shares of every family, against pandas on the same Parquet."""
+    export = Export(generated(jobs, data))
+    subject = "open: read_profiles{} and impact_by_family over pandas, {}, {:,} tasks"
+    ways = {"eager": {}, "lazy": {"lazy": True}} if separately("snapshot:has_lazy") else {"eager": {}}
+    columns = {"needed": "needed columns only", "all": "all columns"}
+    of_ours = {"eager": "()", "lazy": "(lazy=True)"}
+    missing = [name for name in ("pandas", "pyarrow") if not installed(name)]
+    times: dict[str, list[float]] = {name: [] for name in (*of_ours, *columns)}
+    counted: dict[str, dict[str, int]] = {}
+    with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-open-") as folder:
+        said(f"open: pulling {export.tasks:,} tasks once")
+        with serving(export.folder) as service:
+            service.behave(page_seconds=0, gzip=False)
+            separately("snapshot:pulled", settings=service.settings, folder=folder, families="lists")
+        said(f"open: {pairs} pairs")
+        warm = pairs > 1  # the first round brings the files into the system's cache
+        for number in range(pairs + warm):
+            runs: dict[str, Any] = {}
+            for name, options in ways.items():
+                runs[name] = separately("snapshot:opened", folder=folder, options=options)
+            for name in () if missing else columns:
+                runs[name] = separately("snapshot:opened_by_pandas", folder=folder, needed=name == "needed")
+            for name, done in runs.items():
+                counted[name] = done["counted"]
+                if number or not warm:
+                    times[name].append(done["seconds"])
+    agree(counted, counted["eager"])
+    agree({name: {"tasks": counts["tasks"]} for name, counts in counted.items()}, {"tasks": export.tasks})
+    found = []
+    for name, called in of_ours.items():
+        for of, columns_said in columns.items():
+            title = subject.format(called, columns_said, export.tasks)
+            both = {one: counted[one] for one in (name, of) if one in counted}
+            target = _OPEN if of == "needed" else None
+            if name not in ways:
+                found.append(Row(title, target=target, counted=both, why="read_profiles has no lazy"))
+            elif missing:
+                why = f"not installed: {', '.join(missing)}"
+                found.append(Row(title, target=target, counted=both, why=why))
+            else:
+                found.append(Row(title, ratios(times[name], times[of]), target, both))
+    return found
+
+
+def has_lazy() -> bool:
+    """Say whether `read_profiles` knows lazy frames yet."""
+    from tpanalytics import read_profiles
+
+    return bool(known(read_profiles, lazy=True))
+
+
+def pulled(settings: dict[str, Any], folder: str, **options: Any) -> dict[str, Any]:
+    """Pull into a snapshot and nothing else; without holding the frames where that is possible."""
+    from tpanalytics import connect, load_task_profiles
+
+    more = known(load_task_profiles, lazy=True)
+    profiles = load_task_profiles(connect(**settings), snapshot=folder, progress=False, **options, **more)
+    counts = {name: profiles.manifest[name] for name in ("jobs", "tasks")}
+    return {"megabytes": _peak_megabytes(), "counted": counts}
+
+
+def pulled_as_rows(settings: dict[str, Any]) -> dict[str, Any]:
+    """Pull as one would in a notebook, which holds every row as a dict."""
+    from tests.bench.pull import rows_in_a_loop
+
+    return {"counted": rows_in_a_loop(settings)["counted"], "megabytes": _peak_megabytes()}
+
+
+def opened(folder: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Open a snapshot and distribute each family's hours over levels."""
+    import tpanalytics as tpa
+
+    read, impact = tpa.read_profiles, tpa.impact_by_family  # these load on first use
+    start = time.perf_counter()
+    shares = impact(read(folder, **options))
+    seconds = time.perf_counter() - start
+    shown = shares.filter(shares["tasks"] > 0)
+    return {"seconds": seconds, "counted": {"cells": shown.height, "tasks": int(shown["tasks"].sum())}}
+
+
+def opened_by_pandas(folder: str, needed: bool) -> dict[str, Any]:
+    """Read the same Parquet files with pandas and compute the same shares."""
+    import pandas as pd
+
+    parts = sorted(path for path in Path(folder).rglob("*.parquet") if "tasks" in path.name)
+    jobs = sorted(path for path in Path(folder).rglob("*.parquet") if "jobs" in path.name)
+    # The family stands beside each task, or it must be fetched from the jobs.
+    beside = _some_family(parts)
+    wanted = [*_FIGURES] if beside else ["job_id", *_FIGURES[1:]]
+    start = time.perf_counter()
+    tasks = pd.read_parquet(parts, columns=wanted if needed else None)
+    if not beside:
+        families = pd.read_parquet(jobs, columns=["job_id", "job_family"])
+        tasks = tasks.drop(columns="job_family", errors="ignore").merge(families, on="job_id", how="left")
+    tasks = tasks[tasks["validation_state"].isin(["validated", "suggested"])]
+    tasks = tasks.fillna({"job_family": "(no family)", "ai_impact_level": "not assessed"})
+    groups = tasks.groupby(["job_family", "ai_impact_level"], sort=True)["weekly_hours"]
+    shares = groups.agg(tasks="size", tasks_with_hours="count", hours="sum").reset_index()
+    shares["share"] = shares["hours"] / shares.groupby("job_family")["hours"].transform("sum")
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "counted": {"cells": len(shares), "tasks": int(shares["tasks"].sum())}}
+
+
+def _some_family(parts: list[Path]) -> bool:
+    import pandas as pd  # which loads here what it needs for Parquet, before time is taken
+    import pyarrow.parquet as pq
+
+    if "job_family" not in pq.read_schema(parts[0]).names:
+        return False
+    return bool(pd.read_parquet(parts, columns=["job_family"])["job_family"].notna().any())
+
+
+def _peak_megabytes() -> float:
+    import resource
+    import sys
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -1,0 +1,93 @@
+"""The bench runs and its sides compute the same rows; how long they take is not asserted here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench.generate import Export, generated
+
+pytest.importorskip("resource", reason="the system tells a process its peak memory")
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS, TASKS = 200, 4000
+#: Both run at once: the processes mostly wait for each other.
+PARTS = ("decode,open", "pull,workers,memory")
+SUBJECTS = {
+    "decode": ["ours", "rows", "polars", "pandas", "dlt"],
+    "pull": ["snapshot", "memory", "bare", "floor", "rows"] * 2,
+    "workers": ["4"],
+    "memory": ["large", "large", "small", "rows"],
+    "open": ["eager", "eager", "lazy", "lazy"],
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Give what each part printed and wrote."""
+    folder = tmp_path_factory.mktemp("bench")
+    generated(JOBS, folder / "data")
+    command = [sys.executable, "-m", "tests.bench", "--jobs", str(JOBS), "--pairs", "1", "--data", folder / "data"]
+    started = {
+        only: subprocess.Popen(
+            [*command, "--only", only, "--json", folder / f"{only}.json"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for only in PARTS
+    }
+    found = {}
+    for only, process in started.items():
+        printed, complaints = process.communicate(timeout=240)
+        assert process.returncode == 0, complaints
+        found[only] = (printed, json.loads((folder / f"{only}.json").read_text(encoding="utf-8")))
+    return found
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_every_figure_is_there_and_its_sides_computed_the_same_rows(
+    subject: str, runs: dict[str, tuple[str, dict[str, Any]]]
+) -> None:
+    printed, written = next(run for only, run in runs.items() if subject in only.split(","))
+    rows = [row for row in written["rows"] if row["subject"].startswith(f"{subject}: ")]
+    assert len(rows) == len(SUBJECTS[subject])
+    for name, row in zip(SUBJECTS[subject], rows, strict=True):
+        assert f"| {row['subject']} " in printed
+        if row["why"]:  # what is not installed, or not there yet, has no figure, and says so
+            assert not row["values"]
+            assert row["why"] in printed
+        else:
+            assert len(row["values"]) == 1
+            assert row["values"][0] > 0
+            assert name in row["counted"]
+        for counts in row["counted"].values():
+            assert counts["tasks"] in {TASKS, TASKS // 2, TASKS // 10}
+
+
+def test_a_figure_of_unlike_rows_is_refused() -> None:
+    from tests.bench.measure import agree
+
+    agree({"ours": {"jobs": 2, "tasks": 40}, "theirs": {"tasks": 40}}, {"jobs": 2, "tasks": 40})
+    with pytest.raises(SystemExit, match="theirs computed"):
+        agree({"theirs": {"tasks": 39}}, {"jobs": 2, "tasks": 40})
+
+
+def test_an_export_is_the_same_wherever_a_page_starts(tmp_path: Path) -> None:
+    export = Export(generated(JOBS, tmp_path))
+    pages = [json.loads(page) for page in export.pages()]
+    records = [record for page in pages for record in page["records"]]
+    assert [page["has_next"] for page in pages] == [True, False]
+    assert pages[0]["next_starting_after"] == records[99]["external_id"]
+    assert len(records) == JOBS
+    assert sum(len(record["tasks"]) for record in records) == export.tasks == TASKS
+    assert any(not record["tasks"] for record in records)
+    assert json.loads(export.page(37, 5))["records"] == records[37:42]
+    assert json.loads(export.page(JOBS, 5)) == {"has_next": False, "records": []}
+    assert 400 < export.size / export.tasks < 500
