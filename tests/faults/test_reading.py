@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import resource
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -156,6 +158,21 @@ def test_a_connection_kept_open_is_not_late_for_the_next_request(tenant: Tenant)
         ask(client)
         time.sleep(0.4)
         ask(client)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses instead of keeping silent")
+def test_a_host_that_lets_nobody_in_is_given_up_in_time(tenant: Tenant) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(4):
+            knock = waiting.enter_context(socket.socket())
+            knock.setblocking(False)
+            knock.connect_ex(full.getsockname())
+        given = {**tenant.settings, "token_url": f"http://127.0.0.1:{full.getsockname()[1]}/oauth/token"}
+        with (
+            client_of(given, connect_seconds=0.2) as client,
+            pytest.raises(tpa.Unreachable, match=r"no connection within 0\.2 s \(try 2 of 2\)"),
+        ):
+            ask(client)
 
 
 @pytest.mark.parametrize("name", ["connect_seconds", "silence_seconds", "answer_seconds", "answer_bytes"])
