@@ -149,7 +149,17 @@ def test_what_goes_wrong_is_one_sentence(arguments: list[str], said: str, capsys
     assert "Traceback" not in err + out
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["export"], ["export", "snap", "--include", "everything"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["export"],
+        ["export", "snap", "--include", "everything"],
+        ["serve", "--fault", "earthquake"],
+        ["serve", "--fault", "cut:twice"],
+    ],
+)
 def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -251,3 +261,17 @@ def test_families_without_jobs_is_wrong_usage(capsys: pytest.CaptureFixture[str]
 def test_a_port_in_use_is_said(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     port = tenant.base_url.rsplit(":", 1)[1]
     assert f"Port {port} cannot be used" in run("serve", "--port", port, capsys=capsys)[2]
+
+
+def test_faults_can_be_tried_by_hand(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    process, settings = served("--token-fault", "cut:1", "--fault", "html:1", "--fault", "bad_request:2")
+    try:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("tpanalytics.api.http.retry.RetryPolicy.wait", lambda *_: 0)
+        status, _, err = run("export", "snap", capsys=capsys)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert status == 1
+    assert "the service answered 400" in err

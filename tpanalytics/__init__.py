@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 #: Where each public name lives; a module is loaded when one of its names is first used.
 _HOMES = {
+    "tpanalytics.api.http.reading": ["Limits"],
     "tpanalytics.api.http.retry": ["RetryPolicy"],
     "tpanalytics.api.session": ["Client", "connect"],
     "tpanalytics.charts": ["plot_hours_by_family", "plot_impact_by_family"],
@@ -50,6 +51,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from tpanalytics.api.http.reading import Limits
     from tpanalytics.api.http.retry import RetryPolicy
     from tpanalytics.api.session import Client, connect
     from tpanalytics.charts import plot_hours_by_family, plot_impact_by_family
@@ -87,6 +89,7 @@ __all__ = [
     "AuthError",
     "Client",
     "ConfigError",
+    "Limits",
     "PaginationError",
     "RateLimited",
     "RecordError",

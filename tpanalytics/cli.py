@@ -160,6 +160,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         tenant = Tenant(catalogue, rules=Rules(lists=not arguments.no_lists), port=arguments.port)
     except OSError as error:
         raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {error.strerror}.") from None
+    tenant.faults.update(arguments.fault)
+    tenant.token_faults.update(arguments.token_fault)
     print(
         f"Serving {len(tenant.catalogue.records):,} jobs on {tenant.base_url}, on this machine only; stop with Ctrl-C."
     )
@@ -287,6 +289,16 @@ def _as_json(profiles: tpa.TaskProfiles) -> dict[str, Any]:
     }
 
 
+def _fault(text: str) -> tuple[int, Any]:
+    """Read the number of a request, 0 for all, and what goes wrong with it."""
+    from tpanalytics.demo import faults
+
+    name, _, number = text.partition(":")
+    if name not in faults.__all__ or not (number or "0").isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no fault; choose from {', '.join(faults.__all__)}")
+    return int(number or 0), getattr(faults, name)()
+
+
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     # No option for the secret: arguments of a process can be read by others on the machine.
     return {name: getattr(arguments, name) for name in SETTINGS if name != "client_secret"}
@@ -347,6 +359,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--records", metavar="FILE", help="records to serve, .jsonl or .jsonl.gz; else invented ones")
     serve.add_argument("--port", type=int, default=0, help="port on this machine; any free one if left out")
     serve.add_argument("--no-lists", action="store_true", help="do as a tenant without lists of jobs and families")
+    for name, where in (("--fault", "the export"), ("--token-fault", "the token endpoint")):
+        said = f"what goes wrong with every request to {where}, or with one; see tpanalytics.demo.faults"
+        serve.add_argument(name, action="append", type=_fault, default=[], metavar="NAME[:REQUEST]", help=said)
     mapping(serve)
 
     doctor = verb("doctor", _doctor, "check settings, token and version")

@@ -12,6 +12,7 @@ from tpanalytics.api.http.retry import RetryPolicy
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo import Catalogue, Reply
+from tpanalytics.demo.faults import cut  # noqa: F401  tests take it from here, among the other shorthands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,11 +93,6 @@ def said(status: int, body: Any = b"", **headers: str) -> Reply:
 def instead(status: int, body: Any = b"", **headers: str) -> Callable[[Reply], Reply]:
     """Make the fault that answers this instead."""
     return lambda _: said(status, body, **headers)
-
-
-def cut(at: int) -> Callable[[Reply], Reply]:
-    """Make the fault that closes the connection after so many bytes of the body."""
-    return lambda reply: replace(reply, cut_at=at)
 
 
 def changed(**changes: Any) -> Callable[[Reply], Reply]:

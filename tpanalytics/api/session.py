@@ -21,6 +21,7 @@ from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from requests_oauthlib import OAuth2
 
 from tpanalytics.api.http.answers import error_text, host_named, outline, traces
+from tpanalytics.api.http.reading import Limits, NotTaken
 from tpanalytics.api.http.retry import RETRIED, RetryPolicy, in_words, is_passing, seconds_asked
 from tpanalytics.api.http.transport import disguised, origin, plain_session
 from tpanalytics.api.settings import Secret, Settings, resolve
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "RetryPolicy", "connect"]
 
-_TIMEOUT_SECONDS = (10.0, 120.0)  # connect, and silence while reading: exports can be slow
 _LEEWAY_SECONDS = 60.0
 
 
@@ -51,6 +51,7 @@ class Client:
         settings: Settings,
         *,
         retry: RetryPolicy | None = None,
+        limits: Limits | None = None,
         sleep: Callable[[float], None] = time.sleep,
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
@@ -65,7 +66,7 @@ class Client:
         self._unspoken = deque[Secret](maxlen=16)  # tokens given out lately, to be kept out of messages
         self._renew_at = 0.0
         self._lock = threading.Lock()
-        self._http = plain_session((settings.base_url, settings.token_url))
+        self._http = plain_session((settings.base_url, settings.token_url), limits or Limits())
         self._http.headers.update({"Accept": "application/json", "User-Agent": f"tpanalytics/{__version__}"})
         if settings.api_version:
             self._http.headers["X-API-Version"] = settings.api_version
@@ -232,28 +233,25 @@ class Client:
         for attempt in range(self._retry.tries):
             response, broken, final = None, "", attempt + 1 == self._retry.tries
             try:
-                response = self._http.request(method, url, timeout=_TIMEOUT_SECONDS, allow_redirects=False, **kwargs)
+                response = self._http.request(method, url, allow_redirects=False, **kwargs)
+                broken = f"the service answered {response.status_code}"
             except requests.RequestException as error:
-                broken = in_words(error)
+                broken, status = in_words(error), error.status if isinstance(error, NotTaken) else None
                 final = final or not is_passing(error)
             if response is not None and response.status_code not in RETRIED:
                 return response
             if final:
                 break
-            asked = None if response is None else seconds_asked(response.headers.get("Retry-After"))
-            wait = self._retry.wait(attempt, asked)
+            wait = self._retry.wait(attempt, None if response is None else seconds_asked(response.headers))
             if self.on_wait is not None:
-                reason = broken if response is None else f"the service answered {response.status_code}"
-                self.on_wait(f"{reason}; trying again in {wait:.0f} s")
+                self.on_wait(f"{broken}; trying again in {wait:.0f} s")
             self._sleep(wait)
         if response is not None:
             return response
         # Raised outside the handler: the library's exception carries the request, and with it the secret.
-        raise Unreachable(
-            f"{method} {what} on {urlsplit(url).netloc}: {broken} (try {attempt + 1} of {self._retry.tries}). "
-            "Check the address and the network.",
-            path=what,
-        )
+        kind = Unreachable if status is None else ApiError
+        tried = f"{method} {what} on {urlsplit(url).netloc}: {broken} (try {attempt + 1} of {self._retry.tries})"
+        raise kind(f"{tried}. Check the address and the network.", status=status, path=what)
 
     def _refusal(self, response: requests.Response, method: str, path: str) -> TpAnalyticsError:
         status = response.status_code
@@ -270,7 +268,7 @@ class Client:
             "request_id": request_id,
         }
         if status == 429:
-            asked = seconds_asked(response.headers.get("Retry-After"))
+            asked = seconds_asked(response.headers)
             wish = f"it asks to wait {asked:.0f} s" if asked is not None else "it does not say how long to wait"
             limited = RateLimited(f"{message}; {wish}. Tried {self._retry.tries} times.", **details)
             limited.retry_after_seconds = asked
@@ -306,6 +304,7 @@ def connect(
     tenant: str | None = None,
     api_version: str | None = None,
     retry: RetryPolicy | None = None,
+    limits: Limits | None = None,
 ) -> Client:
     """Connect to a tenant; the token is fetched with the first request.
 
@@ -326,9 +325,9 @@ def connect(
         Name of the tenant.
     api_version
         Version to ask for, ``YYYY-MM-DD``; by default the one the tenant is pinned to.
-    retry
-        How often and how long to try again; by default 5 tries, waits up to 60 seconds, or up to 300 where the
-        service asks for it.
+    retry, limits
+        How often and how long to try again, and how long and large an answer may be; by default 5 tries, waits up to
+        60 seconds, or up to 300 where the service asks for it, answers of 600 seconds and 256 MiB.
 
     Returns
     -------
@@ -364,7 +363,7 @@ def connect(
         "tenant": tenant,
         "api_version": api_version,
     }
-    return Client(resolve(arguments), retry=retry)
+    return Client(resolve(arguments), retry=retry, limits=limits)
 
 
 def _signed_with(token: Secret) -> OAuth2:

@@ -38,6 +38,10 @@ class Reply:
         Close the connection after so many bytes of the body; None sends it whole.
     delay_seconds
         Wait before anything is sent.
+    bytes_per_second, slow_head
+        Send the body, or all there is, drop by drop; None sends at once.
+    rubbish
+        Sent after the body, beyond its announced length.
     """
 
     status: int
@@ -45,6 +49,9 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     cut_at: int | None = None
     delay_seconds: float = 0.0
+    bytes_per_second: float | None = None
+    slow_head: bool = False
+    rubbish: bytes = b""
 
 
 class Tenant:
@@ -70,7 +77,8 @@ class Tenant:
     Attributes
     ----------
     faults
-        Number of an export request, counted from 1 → what goes wrong with it. 0 stands for every request.
+        Number of an export request, counted from 1 → what goes wrong with it, as from `tpanalytics.demo.faults`.
+        0 stands for every request.
     token_faults
         The same for requests to the token endpoint.
     requests
@@ -250,18 +258,32 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply = tenant.reply(self.command, self.path, headers, raw)
-        if tenant.compress and "gzip" in headers.get("accept-encoding", "") and reply.cut_at is None:
+        as_it_is = reply.cut_at is not None or {"Content-Encoding", "Content-Length"} & reply.headers.keys()
+        if tenant.compress and "gzip" in headers.get("accept-encoding", "") and not as_it_is:
             packed = gzip.compress(reply.body, compresslevel=1)
             reply = replace(reply, body=packed, headers={**reply.headers, "Content-Encoding": "gzip"})
         if reply.delay_seconds:
             time.sleep(reply.delay_seconds)
         with suppress(ConnectionError, TimeoutError):
-            self.send_response(reply.status)
-            for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(reply.body[: reply.cut_at])
+            rate, slow_head = reply.bytes_per_second, reply.slow_head
+            self._drip(self._head(reply), rate if slow_head else None)
+            self._drip(reply.body[: reply.cut_at] + reply.rubbish, rate)
             self.wfile.flush()
             if reply.cut_at is not None:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _head(self, reply: Reply) -> bytes:
+        own = {"Server": self.version_string(), "Date": self.date_time_string()}
+        headers = {**own, "Content-Length": str(len(reply.body)), **reply.headers}
+        lines = [f"{self.protocol_version} {reply.status} {self.responses.get(reply.status, ('',))[0]}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
+
+    def _drip(self, data: bytes, bytes_per_second: float | None) -> None:
+        step = len(data) if bytes_per_second is None else max(1, int(bytes_per_second / 20))
+        for start in range(0, len(data), step or 1):
+            self.wfile.write(data[start : start + step])
+            if bytes_per_second is not None:
+                self.wfile.flush()
+                time.sleep(step / bytes_per_second)

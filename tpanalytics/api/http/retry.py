@@ -6,10 +6,15 @@ import random
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 import requests
 
+from tpanalytics.api.http.reading import NotTaken, TooLate
 from tpanalytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["RETRIED", "RetryPolicy", "in_words", "is_passing", "seconds_asked"]
 
@@ -54,17 +59,22 @@ class RetryPolicy:
         return random.uniform(0.0, min(self.cap, self.base * self.factor**attempt))  # noqa: S311
 
 
-def seconds_asked(value: str | None) -> float | None:
-    """Read a ``Retry-After`` header, seconds or an HTTP date; None where it says nothing readable."""
-    if value is None:
-        return None
+def seconds_asked(headers: Mapping[str, str]) -> float | None:
+    """Read the header ``Retry-After``, seconds or an HTTP date; None where it says nothing readable."""
+    value = headers.get("Retry-After", "")
     try:
         return float(value) if float(value) >= 0 else None
     except ValueError:
         pass
+    until, now = _instant(value), _instant(headers.get("Date", ""))
+    # From the service's own clock where it tells the time: this machine's may be minutes off.
+    return None if until is None else max(0.0, until - (time.time() if now is None else now))
+
+
+def _instant(text: str) -> float | None:
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, OverflowError):
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError, OSError):
         return None
 
 
@@ -75,14 +85,14 @@ def is_passing(error: requests.RequestException) -> bool:
 
 def in_words(error: requests.RequestException) -> str:
     """Say what broke, without the request, which may hold a secret."""
+    if isinstance(error, NotTaken | TooLate):
+        return str(error)
     if isinstance(error, requests.exceptions.SSLError):
         return "the encrypted connection could not be set up"
-    if isinstance(error, requests.ConnectTimeout):
-        return "no connection within 10 s"
-    if isinstance(error, requests.Timeout):
-        return "no answer within 120 s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke in the middle of the answer"
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return "the answer could not be unpacked"
     if isinstance(error, requests.ConnectionError):
         return "no connection, or it was closed without an answer"
     return f"the request failed ({type(error).__name__})"

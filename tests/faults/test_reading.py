@@ -1,0 +1,271 @@
+"""An answer takes bounded time and memory, is read whole or not at all, and leaves the connection fit for the next."""
+
+from __future__ import annotations
+
+import gzip
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+import tpanalytics as tpa
+from tests.api.another_host import Host, Received, instead, jobs, said
+from tpanalytics.api.http.reading import _unpacked
+from tpanalytics.api.session import Client
+from tpanalytics.api.settings import resolve
+from tpanalytics.demo import Tenant, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tpanalytics.demo import Reply
+
+EXPORT = "/job_architecture/export/jobs/task_profiles"
+MIB = 1 << 20
+
+
+@pytest.fixture
+def tenant() -> Iterator[Tenant]:
+    with Tenant(jobs(3)) as made:
+        yield made
+
+
+def client_of(settings: dict[str, Any], tries: int = 2, **limits: Any) -> Client:
+    policy = tpa.RetryPolicy(tries=tries, base=0)
+    return Client(resolve(settings), retry=policy, limits=tpa.Limits(**limits), sleep=lambda _: None)
+
+
+def ask(client: Client) -> bytes:
+    return client.request("POST", EXPORT, body={"limit": 100})
+
+
+# Size
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_body_may_be_as_large_as_the_limit_and_no_larger(tenant: Tenant, packed: bool) -> None:
+    tenant.compress = packed
+    with client_of(tenant.settings, answer_bytes=100_000) as client:
+        for size in (99_999, 100_000):
+            tenant.faults[0] = instead(200, b"x" * size)
+            assert len(ask(client)) == size
+        tenant.faults[0] = instead(200, b"x" * 100_001)
+        with pytest.raises(tpa.ApiError, match="answered 200, but its body is larger than 100,000 bytes") as caught:
+            ask(client)
+    assert (caught.value.status, caught.value.path) == (200, EXPORT)
+    assert tenant.requests.count(("POST", EXPORT)) == 3
+
+
+def test_of_a_refusal_no_more_is_read_than_can_be_told(tenant: Tenant) -> None:
+    tenant.faults[0] = lambda reply: replace(faults.gzip_bomb(512)(reply), status=404)
+    with client_of(tenant.settings) as client, pytest.raises(tpa.ApiError, match="the service answered 404"):
+        ask(client)
+
+
+def test_a_refusal_packed_in_an_unknown_way_is_told_by_its_status(tenant: Tenant) -> None:
+    tenant.faults[0] = instead(404, b"...", Content_Encoding="br")
+    with client_of(tenant.settings) as client, pytest.raises(tpa.ApiError, match=r"404: \(empty body\)"):
+        ask(client)
+
+
+PULL = """
+import resource, sys
+import tpanalytics as tpa
+from tpanalytics.api.session import Client
+from tpanalytics.api.settings import resolve
+_, base_url, token_url, mib = sys.argv
+settings = {"base_url": base_url, "token_url": token_url, "client_id": "demo-client", "tenant": "alderbrook"}
+settings |= {"client_secret": "not-a-real-secret", "audience": "demo.alderbrook.invalid"}
+with Client(resolve(settings), limits=tpa.Limits(answer_bytes=int(mib) << 20)) as client:
+    try:
+        client.request("POST", "/job_architecture/export/jobs/task_profiles", body={"limit": 1})
+    except tpa.ApiError as error:
+        print(str(error).replace("\\n", " "))
+    else:
+        print("read")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+def peak_mib(tenant: Tenant, mib: int) -> tuple[str, int]:
+    """Ask for a page in a process of its own; give what came of it, and the most memory it took at any time."""
+    settings = tenant.settings
+    command = [sys.executable, "-c", PULL, settings["base_url"], settings["token_url"], str(mib)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    outcome, peak = done.stdout.splitlines()
+    return outcome, int(peak)
+
+
+@pytest.mark.skipif(not hasattr(resource, "getrusage"), reason="the system does not tell")
+def test_a_bomb_of_a_gigabyte_takes_no_more_memory_than_the_limit(tenant: Tenant) -> None:
+    tenant.faults[2] = tenant.faults[3] = faults.gzip_bomb(1024)
+    (calm, usual), (small, at_16), (large, at_256) = (peak_mib(tenant, mib) for mib in (16, 16, 256))
+    print(f"peak memory: {usual} MiB without bomb, {at_16} with a limit of 16 MiB, {at_256} with 256")
+    assert calm == "read"
+    assert "larger than 16 MiB" in small
+    assert "larger than 256 MiB" in large
+    assert at_16 - usual < 2 * 16 + 16
+    assert at_256 - usual < 256 + 2 * 64 + 16, "a piece of 64 KiB can become 64 MiB"
+
+
+# Packing
+
+
+@hypothesis.settings(deadline=None, max_examples=200)
+@hypothesis.given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 50), st.integers(1, 2000))
+def test_what_was_packed_is_unpacked_however_it_is_cut_into_pieces(parts: list[bytes], step: int, most: int) -> None:
+    packed, plain = b"".join(map(gzip.compress, parts)), b"".join(parts)
+    pieces = [packed[i : i + step] for i in range(0, len(packed), step)]
+    assert b"".join(_unpacked(pieces, len(plain) + 1)) == plain
+    assert b"".join(_unpacked([*pieces, b"\0" * 20], len(plain) + 1)) == plain, "padding after the end is left out"
+    assert all(len(piece) <= most + 1 for piece in islice(_unpacked(pieces, most), 1))
+    with pytest.raises(EOFError):
+        list(_unpacked([packed[:-1]], len(plain) + 1))
+
+
+# Time
+
+
+def test_the_limit_counts_from_the_request_over_head_and_body(tenant: Tenant) -> None:
+    tenant.faults[0] = lambda reply: faults.slow(0.3)(faults.dripping(100)(reply))
+    with client_of(tenant.settings, tries=1, silence_seconds=5, answer_seconds=0.6) as client:
+        begun = time.monotonic()
+        with pytest.raises(tpa.Unreachable, match=r"not complete within 0\.6 s"):
+            ask(client)
+        assert 0.55 < time.monotonic() - begun < 1.5
+
+
+def test_a_slow_body_within_the_limits_is_waited_for(tenant: Tenant) -> None:
+    tenant.faults[0] = faults.dripping(150)
+    with client_of(tenant.settings, tries=1, silence_seconds=0.3, answer_seconds=30) as client:
+        begun = time.monotonic()
+        assert ask(client).endswith(b"}")
+        assert time.monotonic() - begun > 0.3, "longer than any silence may be"
+
+
+def test_a_connection_kept_open_is_not_late_for_the_next_request(tenant: Tenant) -> None:
+    with client_of(tenant.settings, tries=1, answer_seconds=0.3) as client:
+        ask(client)
+        time.sleep(0.4)
+        ask(client)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses instead of keeping silent")
+def test_a_host_that_lets_nobody_in_is_given_up_in_time(tenant: Tenant) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(4):
+            knock = waiting.enter_context(socket.socket())
+            knock.setblocking(False)
+            knock.connect_ex(full.getsockname())
+        given = {**tenant.settings, "token_url": f"http://127.0.0.1:{full.getsockname()[1]}/oauth/token"}
+        with (
+            client_of(given, connect_seconds=0.2) as client,
+            pytest.raises(tpa.Unreachable, match=r"no connection within 0\.2 s \(try 2 of 2\)"),
+        ):
+            ask(client)
+
+
+@pytest.mark.parametrize("name", ["connect_seconds", "silence_seconds", "answer_seconds", "answer_bytes"])
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+def test_a_limit_that_allows_nothing_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(tpa.ConfigError, match=name):
+        tpa.Limits(**{name: value})
+
+
+def test_limits_can_be_given_to_connect(tenant: Tenant) -> None:
+    limits = tpa.Limits(answer_bytes=10)
+    with tpa.connect(**tenant.settings, limits=limits) as client, pytest.raises(tpa.ApiError, match="10 bytes"):
+        client.sign_in()
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_clock_that_is_set_in_the_middle_of_a_pull_breaks_nothing(
+    tenant: Tenant, minutes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.token_lifetime_seconds = 300
+    now = time.time
+    with client_of(tenant.settings) as client:
+        ask(client)
+        monkeypatch.setattr("time.time", lambda: now() + 60 * minutes)
+        ask(client)
+        tenant.expire_tokens()
+        ask(client)
+    assert tenant.tokens_issued <= 3
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_lifetime_counts_from_when_the_token_came_whatever_the_clock_of_the_endpoint(
+    tenant: Tenant, minutes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.token_lifetime_seconds = 3600
+    tenant.token_faults[0] = faults.clock_off(minutes)
+    now = time.time
+    with client_of(tenant.settings) as client:
+        for after, issued in ((0, 1), (3500, 1), (3590, 2)):
+            monkeypatch.setattr("time.time", lambda after=after: now() + after)
+            ask(client)
+            assert tenant.tokens_issued == issued
+
+
+# Connections
+
+
+@pytest.mark.parametrize("broken", ["whole", "too large", "cut"])
+def test_a_connection_is_used_again_after_a_whole_answer_only(tenant: Tenant, broken: str) -> None:
+    made: list[Any] = []
+    server = tenant._server
+    process = server.process_request
+    server.process_request = lambda *args: (made.append(args[1]), process(*args))[1]  # type: ignore[method-assign]
+    tenant.compress = False
+    if broken == "too large":
+        tenant.faults[1] = instead(200, b"x" * 1_000_000)
+    if broken == "cut":
+        tenant.faults[1] = faults.cut()
+    with client_of(tenant.settings, answer_bytes=50_000) as client:
+        if broken == "too large":
+            with pytest.raises(tpa.ApiError, match="larger than"):
+                ask(client)
+        for _ in range(3):
+            ask(client)
+    assert len(made) == (1 if broken == "whole" else 2)
+
+
+def test_a_body_without_announced_length_is_read_to_its_end() -> None:
+    def answer(received: Received) -> Reply:
+        if received.target == "/oauth/token":
+            return said(200, {"access_token": "tok"})
+        piece = b'{"records": []}'
+        chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(piece), piece)
+        return said(200, chunked, Transfer_Encoding="chunked")
+
+    with Host(answer) as host:
+        given = {"base_url": host.address, "token_url": f"{host.address}/oauth/token", "client_id": "c"}
+        with client_of(given | {"client_secret": "s", "audience": "a", "tenant": "t"}) as client:
+            assert [ask(client) for _ in range(2)] == [b'{"records": []}'] * 2
+
+
+def test_threads_read_at_once(tenant: Tenant) -> None:
+    tenant.faults[0] = faults.dripping(2000)
+    with client_of(tenant.settings) as client:
+        ask(client)
+        threads = [threading.Thread(target=ask, args=(client,)) for _ in range(4)]
+        begun = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - begun < 5
+    assert tenant.requests.count(("POST", EXPORT)) == 5
