@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, decode_record, read_envelope
+from tpanalytics.api.record import decode_record
+from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, read_envelope
 from tpanalytics.errors import RecordError
 
 CANARY = "Bargain hard with Northwind"
