@@ -48,7 +48,9 @@ def decode(body: bytes, response_format: ResponseFormat | None = "list", **optio
     batch = decode_page(read_envelope(body), where="page 7", response_format=response_format, **options)
     height = sum(batch.jobs["n_tasks"])
     absent = {"source_data": [None] * height, "linked_skills": [None] * height, "hierarchy": [[]] * height}
-    return batch._replace(tasks={**absent, **batch.tasks})
+    tasks = {**absent, **batch.tasks}
+    tasks["linked_skills"] = msgspec.to_builtins(tasks["linked_skills"])
+    return batch._replace(tasks=tasks)
 
 
 def as_groups(tasks: list[dict[str, Any]], path: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ beside it.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain, repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -50,8 +51,8 @@ class _RawPage(Envelope):
 class Batch(NamedTuple):
     """Columns of the jobs and tasks in one page, the records that were left out, and the fields nobody knows.
 
-    A list column that no task of the page has is not there. Unknown fields are counted in list format only: in the
-    hierarchy format any key may be the name of a group.
+    A list column that no task of the page has is not there; a linked skill is an object with its fields. Unknown
+    fields are counted in list format only: in the hierarchy format any key may be the name of a group.
     """
 
     jobs: dict[str, list[Any]]
@@ -151,10 +152,10 @@ def decode_page(
 def _columns(records: list[Decoded], rejects: list[dict[str, str | None]]) -> Batch:
     job_ids = _texts([job_id for job_id, _, _ in records])
     counts = [len(tasks) for _, tasks, _ in records]
-    flat = [task for _, tasks, _ in records for task in tasks]
+    flat = list(chain.from_iterable([tasks for _, tasks, _ in records]))
     impacts = [task.ai_impact for task in flat]
     columns: dict[str, list[Any]] = {
-        "job_id": [job_id for job_id, n in zip(job_ids, counts, strict=True) for job_id in [job_id] * n],
+        "job_id": list(chain.from_iterable(map(repeat, job_ids, counts))),
         "task_id": _texts([task.task_id for task in flat]),
         "task": [task.task for task in flat],
         "validation_state": [task.validation_state for task in flat],
@@ -170,10 +171,10 @@ def _columns(records: list[Decoded], rejects: list[dict[str, str | None]]) -> Ba
         ]
     skills = [task.linked_skills for task in flat]
     if skills.count(None) < len(skills):
-        columns["linked_skills"] = [
-            None if entries is None else [{"skill_id": str(skill.skill_id), "skill": skill.skill} for skill in entries]
-            for entries in skills
-        ]
+        for skill in chain.from_iterable(filter(None, skills)):
+            if isinstance(skill.skill_id, int):
+                skill.skill_id = str(skill.skill_id)
+        columns["linked_skills"] = skills
     if any(paths for _, _, paths in records):
         columns["hierarchy"] = [path for _, tasks, paths in records for path in paths or [[]] * len(tasks)]
     return Batch(jobs={"job_id": job_ids, "n_tasks": counts}, tasks=columns, rejects=rejects)
