@@ -181,6 +181,16 @@ def test_unknown_fields_levels_and_states_are_kept_or_passed_over() -> None:
     assert batch.tasks["ai_impact_rationale"] == [None]
 
 
+@pytest.mark.parametrize("value", [b"1e999", HUGE, b"-" + HUGE, b"[" * 400 + b"]" * 400], ids=lambda value: value[:9])
+@pytest.mark.parametrize("response_format", ["list", None])
+def test_an_unknown_field_may_hold_what_python_cannot(value: bytes, response_format: ResponseFormat | None) -> None:
+    good = b'{"task_id":"t","task":"x","validation_state":"v","later":%s}' % value
+    body = b'{"has_next":false,"records":[{"external_id":"j","tasks":[%s],"later":%s}]}' % (good, value)
+    batch = decode(body, response_format)
+    assert batch.tasks["task_id"] == ["t"]
+    assert batch.unknown_fields == {"later": 1, "tasks[].later": 1}
+
+
 @pytest.mark.parametrize("absent", [None, ...], ids=["null", "missing"])
 def test_what_is_optional_may_be_null_or_missing(absent: Any) -> None:
     optional = ("weekly_hours", "ai_impact", "source_data", "linked_skills")

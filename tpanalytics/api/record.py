@@ -114,6 +114,10 @@ class NotUnderstood(RecordError):  # noqa: N818  it never leaves the package
 
 _decode_list_record = msgspec.json.Decoder(Record).decode
 _decode_known_record = msgspec.json.Decoder(KnownRecord).decode
+# For the names of fields alone: what an unknown field holds need not be anything Python can hold, such as 1e999.
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_tasks_fields = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
+_RECORD_FIELDS, _TASK_FIELDS = set(Record.__struct_fields__), set(Task.__struct_fields__)
 _decode_outline = msgspec.json.Decoder(_Outline).decode
 _decode_id = msgspec.json.Decoder(_RecordId).decode
 Decoded = tuple["str | int", "Sequence[Task]", "list[list[str]] | None"]
@@ -166,9 +170,10 @@ def _flat(raw: bytes | msgspec.Raw, unknown: Counter[str] | None) -> Decoded:
     else:
         return known.external_id, known.tasks, None
     if unknown is not None:
-        tree = msgspec.json.decode(raw)
-        unknown.update(key for key in tree if key not in Record.__struct_fields__)
-        unknown.update(f"tasks[].{key}" for task in tree["tasks"] for key in task if key not in Task.__struct_fields__)
+        fields = _decode_fields(raw)
+        unknown.update(fields.keys() - _RECORD_FIELDS)
+        for task in _decode_tasks_fields(fields["tasks"]):
+            unknown.update(f"tasks[].{key}" for key in task.keys() - _TASK_FIELDS)
     return record.external_id, record.tasks, None
 
 
