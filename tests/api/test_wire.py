@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, decode_record, read_envelope
+from tpanalytics.api.record import decode_record
+from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, read_envelope
 from tpanalytics.errors import RecordError
 
 CANARY = "Bargain hard with Northwind"
@@ -47,7 +48,9 @@ def decode(body: bytes, response_format: ResponseFormat | None = "list", **optio
     batch = decode_page(read_envelope(body), where="page 7", response_format=response_format, **options)
     height = sum(batch.jobs["n_tasks"])
     absent = {"source_data": [None] * height, "linked_skills": [None] * height, "hierarchy": [[]] * height}
-    return batch._replace(tasks={**absent, **batch.tasks})
+    tasks = {**absent, **batch.tasks}
+    tasks["linked_skills"] = msgspec.to_builtins(tasks["linked_skills"])
+    return batch._replace(tasks=tasks)
 
 
 def as_groups(tasks: list[dict[str, Any]], path: list[str]) -> dict[str, Any]:
@@ -176,6 +179,16 @@ def test_unknown_fields_levels_and_states_are_kept_or_passed_over() -> None:
     assert batch.tasks["validation_state"] == ["initially_validated"]
     assert batch.tasks["ai_impact_level"] == ["H9"]
     assert batch.tasks["ai_impact_rationale"] == [None]
+
+
+@pytest.mark.parametrize("value", [b"1e999", HUGE, b"-" + HUGE, b"[" * 400 + b"]" * 400], ids=lambda value: value[:9])
+@pytest.mark.parametrize("response_format", ["list", None])
+def test_an_unknown_field_may_hold_what_python_cannot(value: bytes, response_format: ResponseFormat | None) -> None:
+    good = b'{"task_id":"t","task":"x","validation_state":"v","later":%s}' % value
+    body = b'{"has_next":false,"records":[{"external_id":"j","tasks":[%s],"later":%s}]}' % (good, value)
+    batch = decode(body, response_format)
+    assert batch.tasks["task_id"] == ["t"]
+    assert batch.unknown_fields == {"later": 1, "tasks[].later": 1}
 
 
 @pytest.mark.parametrize("absent", [None, ...], ids=["null", "missing"])

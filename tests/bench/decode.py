@@ -99,12 +99,16 @@ Result = tuple[Any, "Callable[[], dict[str, int]]"]
 
 def _ours(bodies: list[bytes]) -> Result:
     from tpanalytics.api.wire import decode_page, read_envelope
-    from tpanalytics.profiles.tables import Tables
+    from tpanalytics.profiles.tables import frames_of
 
-    tables = Tables()
-    for number, body in enumerate(bodies, start=1):
-        tables.add(decode_page(read_envelope(body), where=f"page {number}"))
-    return tables, lambda: {"jobs": tables.n_jobs, "tasks": tables.n_tasks}
+    frames = [
+        frames_of(decode_page(read_envelope(body), where=f"page {number}"))
+        for number, body in enumerate(bodies, start=1)
+    ]
+    return frames, lambda: {
+        "jobs": sum(jobs.height for jobs, _ in frames),
+        "tasks": sum(tasks.height for _, tasks in frames),
+    }
 
 
 def _orjson(bodies: list[bytes]) -> Result:

@@ -18,7 +18,9 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.profiles.random_records import EVERYTHING, records
+from tpanalytics.api.wire import decode_page, read_envelope
 from tpanalytics.demo import Catalogue, Reply, Rules, Tenant, invent
+from tpanalytics.profiles.tables import frames_of
 from tpanalytics.schema import JOBS, REJECTS, TASKS
 
 if TYPE_CHECKING:
@@ -90,6 +92,23 @@ def test_neither_page_size_nor_format_nor_a_detour_by_file_changes_random_tables
     by_list = whole.tasks.drop("hierarchy").rows()
     assert sorted(by_tree.tasks.drop("hierarchy").rows(), key=repr) == sorted(by_list, key=repr)
     same_tables(tpa.read_records(write("records.json", json.dumps(served))), whole)
+
+
+@settings(deadline=None, max_examples=100)
+@given(records())
+def test_the_frames_of_a_page_hold_value_for_value_what_the_page_says(served: list[dict[str, Any]]) -> None:
+    body = json.dumps({"has_next": False, "records": served}).encode()
+    jobs, tasks = frames_of(decode_page(read_envelope(body), where="here", response_format="list"))
+    assert (jobs.schema, tasks.schema) == (pl.Schema(JOBS), pl.Schema(TASKS))
+    assert jobs.select("job_id", "n_tasks").rows() == [(one["external_id"], len(one["tasks"])) for one in served]
+    said = [{**t, "job_id": one["external_id"]} for one in served for t in one["tasks"]]
+    for name in ("job_id", "task_id", "task", "validation_state", "weekly_hours", "linked_skills"):
+        assert tasks[name].to_list() == [t.get(name) for t in said]
+    for part in ("level", "rationale"):
+        assert tasks[f"ai_impact_{part}"].to_list() == [(t.get("ai_impact") or {}).get(part) for t in said]
+    sources = [t.get("source_data") for t in said]
+    assert tasks["source_data"].to_list() == [s and [entry["external_id"] for entry in s] for s in sources]
+    assert tasks["hierarchy"].to_list() == [[]] * len(said)
 
 
 def test_the_hierarchy_agrees_with_the_list_and_gives_each_task_its_place(serve: Callable[..., Tenant]) -> None:
