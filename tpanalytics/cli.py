@@ -18,7 +18,7 @@ import polars as pl
 
 import tpanalytics as tpa
 from tpanalytics.api.export import INCLUDES
-from tpanalytics.api.settings import SETTINGS, look_up
+from tpanalytics.api.settings import SECRETS, SETTINGS, look_up
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.schema import level_order, provenance
 from tpanalytics.words import NONE, covered, percent, plural, total
@@ -198,11 +198,11 @@ def _doctor(arguments: argparse.Namespace) -> int:
     else:
         for name, setting in report["settings"].items():
             said = "not set" if setting is None else f"{setting['value']}   ({setting['from']})"
-            print(f"{name:14}{said}")
+            print(f"{name:18}{said}")
         if "token" in report:
-            print(f"{'token':14}{report['token']}")
+            print(f"{'token':18}{report['token']}")
         if "version" in report:
-            print(f"{'version':14}{report['version'] or 'the tenant does not say'}")
+            print(f"{'version':18}{report['version'] or 'the tenant does not say'}")
     if problem is not None and not arguments.json:
         print(f"tpanalytics: {problem}", file=sys.stderr)
     return 0 if problem is None else 1
@@ -289,8 +289,8 @@ def _as_json(profiles: tpa.TaskProfiles) -> dict[str, Any]:
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    # No option for the secret: arguments of a process can be read by others on the machine.
-    return {name: getattr(arguments, name) for name in SETTINGS if name != "client_secret"}
+    # No option for a secret: arguments of a process can be read by others on the machine.
+    return {name: getattr(arguments, name) for name in SETTINGS if name not in SECRETS}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -315,7 +315,7 @@ def _parser() -> argparse.ArgumentParser:
     def settings(added: argparse.ArgumentParser) -> None:
         group = added.add_argument_group("settings", "otherwise from TPANALYTICS_… in the environment or .env")
         for name, meaning in SETTINGS.items():
-            if name != "client_secret":
+            if name not in SECRETS:
                 group.add_argument(f"--{name.replace('_', '-')}", help=meaning)
         told = "take a new token and keep it in memory alone"
         added.add_argument("--no-token-cache", action="store_true", help=told)

@@ -54,7 +54,8 @@ class Client:
         self._http.headers.update({"Accept": "application/json", "User-Agent": f"tpanalytics/{__version__}"})
         if settings.api_version:
             self._http.headers["X-API-Version"] = settings.api_version
-        self._sender = Sender(self._http, retry or RetryPolicy(), sleep, (settings.client_secret,))
+        secrets = [secret for secret in (settings.client_secret, settings.private_key) if secret is not None]
+        self._sender = Sender(self._http, retry or RetryPolicy(), sleep, secrets)
         self._sender.on_wait = on_wait
         self._tokens = Tokens(settings, self._sender, token_cache)
 
@@ -191,6 +192,9 @@ def connect(
     client_secret: str | None = None,
     audience: str | None = None,
     tenant: str | None = None,
+    private_key: str | None = None,
+    private_key_file: str | Path | None = None,
+    key_id: str | None = None,
     api_version: str | None = None,
     retry: RetryPolicy | None = None,
     token_cache: bool | str | Path = True,
@@ -212,6 +216,9 @@ def connect(
         Audience of the token, like ``eu3.techwolf.ai``.
     tenant
         Name of the tenant.
+    private_key, private_key_file, key_id
+        In place of `client_secret`, where the credential has a key: its private half (RSA, unencrypted) as PEM text or
+        as the path of a file, and its id if the tenant wants one. Needs ``pip install "tpanalytics[jwt]"``.
     api_version
         Version to ask for, ``YYYY-MM-DD``; by default the one the tenant is pinned to.
     retry
@@ -232,7 +239,8 @@ def connect(
     Raises
     ------
     ConfigError
-        If a setting is missing, or is no safe address; says which and where it may be put.
+        If a setting is missing, contradicts another, or is no safe address, or the private key cannot be used; says
+        which and where it may be put.
 
     Examples
     --------
@@ -248,7 +256,9 @@ def connect(
     Client(tenant='northwind', base_url='https://northwind.eu3.techwolf.ai')
     """
     secret = None if client_secret is None else Secret(client_secret)
-    del client_secret
+    key = None if private_key is None else Secret(private_key)
+    key_file = None if private_key_file is None else Secret(str(private_key_file))  # or the key itself, by mistake
+    del client_secret, private_key, private_key_file  # tracebacks with local variables end up in notebooks
     arguments = {
         "base_url": base_url,
         "token_url": token_url,
@@ -256,6 +266,9 @@ def connect(
         "client_secret": secret,
         "audience": audience,
         "tenant": tenant,
+        "private_key": key,
+        "private_key_file": key_file,
+        "key_id": key_id,
         "api_version": api_version,
     }
     return Client(resolve(arguments), retry=retry, token_cache=token_cache)

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import secrets
 import stat
 import threading
 import time
@@ -30,9 +31,10 @@ from tpanalytics.api.settings import Secret, Settings, is_loopback
 from tpanalytics.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import requests
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from tpanalytics.api.http.sending import Sender
 
@@ -44,6 +46,10 @@ _CLOCK_SECONDS = 300.0  # by so much may the clocks of two machines differ that 
 _LOCK_SECONDS = 60.0
 _MOST_BYTES = 1 << 16
 _ROUNDS = 100_000
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ASSERTION_SECONDS = 300
+_BEFORE_SECONDS = 60  # an assertion counts from so much earlier, for the endpoint's clock may be behind ours
+_LEAST_BITS = 2048
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class Tokens:
         self._lock = threading.Lock()
         self._held: _Held | None = None
         self._refused = deque[str](maxlen=16)  # digests: the file may still hold them where it cannot be changed
+        self._key = None if settings.private_key is None else _signing_key(settings.private_key)
         folder = _cache_folder(cache, settings.token_url)
         self._file = None if folder is None else _TokenFile(folder, settings)
 
@@ -136,7 +143,7 @@ class Tokens:
 
     def _fetch(self) -> _Held:
         settings = self._settings
-        response = self._sender.send("POST", settings.token_url, _ENDPOINT, auth=_asking_for_token(settings))
+        response = self._sender.send("POST", settings.token_url, _ENDPOINT, auth=self._asking)
         self.fetched += 1
         if response.status_code in RETRIED:
             raise self._sender.refusal(response, "POST", _ENDPOINT)
@@ -144,7 +151,12 @@ class Tokens:
         if response.status_code != 200:
             raise AuthError(
                 f"The token endpoint at {host} refused ({response.status_code}): {self._sender.said(response)}. "
-                "Check client_id, client_secret, audience and tenant."
+                + (
+                    "Check client_id, client_secret, audience and tenant."
+                    if self._key is None
+                    else "Check client_id, the private key and its key_id, audience, tenant, and this machine's clock: "
+                    "what is signed is good for a few minutes only."
+                )
             )
         why = None
         try:
@@ -164,6 +176,38 @@ class Tokens:
             )
         self._sender.hide(held.token)
         return held
+
+    def _asking(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Write the body of one try at the last moment, out of sight of everything above."""
+        settings = self._settings
+        body = {"client_id": settings.client_id}
+        if settings.client_secret is not None:
+            body["client_secret"] = settings.client_secret.reveal()
+        if self._key is not None:
+            body["client_assertion_type"] = _ASSERTION_TYPE
+            body["client_assertion"] = self._assertion(self._key).reveal()
+        body |= {"audience": settings.audience, "grant_type": "client_credentials", "tenant": settings.tenant}
+        request.prepare_body(json.dumps(body).encode(), None)
+        request.headers["Content-Type"] = "application/json"
+        return request
+
+    def _assertion(self, key: RSAPrivateKey) -> Secret:
+        """Sign that we are who we say; each is good for one try."""
+        import jwt
+
+        settings, now = self._settings, int(time.time())
+        claims = {
+            "iss": settings.client_id,
+            "sub": settings.client_id,
+            "aud": settings.token_url,
+            "iat": now - _BEFORE_SECONDS,
+            "exp": now + _ASSERTION_SECONDS - _BEFORE_SECONDS,
+            "jti": secrets.token_urlsafe(24),
+        }
+        headers = {"kid": settings.key_id} if settings.key_id else None
+        signed = Secret(jwt.encode(claims, key, algorithm="RS256", headers=headers))
+        self._sender.hide(signed)
+        return signed
 
 
 class _TokenFile:
@@ -274,8 +318,8 @@ def _key(settings: Settings) -> str:
     public = [settings.token_url, settings.client_id, settings.audience, settings.tenant]
     salt = json.dumps([*public, []]).encode()  # the list: sorted scopes, of which none are asked for by name
     # Slow and salted, so that the name of a file helps nobody to guess a secret.
-    credential = settings.client_secret.reveal().encode("utf-8", "surrogatepass")
-    digest = hashlib.pbkdf2_hmac("sha256", credential, salt, _ROUNDS)
+    secret = settings.client_secret or settings.private_key or Secret("")
+    digest = hashlib.pbkdf2_hmac("sha256", secret.reveal().encode("utf-8", "surrogatepass"), salt, _ROUNDS)
     return hashlib.sha256(salt + digest).hexdigest()
 
 
@@ -312,19 +356,32 @@ def _digest(token: Secret) -> str:
     return hashlib.sha256(token.reveal().encode()).hexdigest()
 
 
-def _asking_for_token(settings: Settings) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Write the body of the request for a token at the last moment, out of sight of everything above."""
-
-    def write(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        body = {
-            "client_id": settings.client_id,
-            "client_secret": settings.client_secret.reveal(),
-            "audience": settings.audience,
-            "grant_type": "client_credentials",
-            "tenant": settings.tenant,
-        }
-        request.prepare_body(json.dumps(body).encode(), None)
-        request.headers["Content-Type"] = "application/json"
-        return request
-
-    return write
+def _signing_key(pem: Secret) -> RSAPrivateKey:
+    """Read the private key; what the libraries say of a wrong one is not passed on, for it may hold parts of it."""
+    try:
+        import jwt  # noqa: F401  needed later, and missed now
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    except ImportError:
+        raise ConfigError(
+            'To sign in with a private key two packages are missing: pip install "tpanalytics[jwt]".'
+        ) from None
+    why = "is no private key in PEM form"
+    try:
+        # In a variable or on one line of a file, line breaks are often written as \\n.
+        key = load_pem_private_key(pem.reveal().replace("\\n", "\n").encode(), None)
+        if not isinstance(key, RSAPrivateKey):
+            why = "is no RSA key"
+        elif key.key_size < _LEAST_BITS:
+            why = f"is too short: {key.key_size} bits, where {_LEAST_BITS} are needed"
+        else:
+            return key
+    except TypeError:
+        why = "is encrypted"
+    except (ValueError, UnsupportedAlgorithm):
+        pass
+    raise ConfigError(
+        f"The private key {why}. Give an unencrypted RSA key, from -----BEGIN to the end of the last line, as "
+        "private_key (TPANALYTICS_PRIVATE_KEY) or in the file private_key_file (TPANALYTICS_PRIVATE_KEY_FILE)."
+    )
