@@ -72,7 +72,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     from tpanalytics.demo import Tenant
 
     folder = Path(arguments.out)
-    with Tenant() as tenant, tpa.connect(**tenant.settings) as client:
+    with Tenant() as tenant, tpa.connect(**tenant.settings, token_cache=False) as client:
         loaded = tpa.load_task_profiles(client, families="lists", progress=not arguments.json)
         tokens = tenant.tokens_issued
         # The assumed lists know neither headcount nor contracts; a mapping file does.

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,6 +176,19 @@ def test_doctor_is_not_content_with_a_wrong_secret_after_a_right_one(
     assert "refused (401)" in capsys.readouterr().err
 
 
+def test_an_export_may_do_without_the_cache(
+    tenant: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TPANALYTICS_TOKEN_CACHE", str(folder))
+    for name, value in tenant.settings.items():
+        monkeypatch.setenv(f"TPANALYTICS_{name.upper()}", value)
+    assert main(["export", "snap", "--no-token-cache", "--json"]) == 0
+    assert not folder.exists()
+    for _ in range(2):
+        assert main(["export", "snap", "--json"]) == 0
+    assert tenant.tokens_issued == 2
+
+
 # What is on the disk
 
 
@@ -231,6 +245,8 @@ def test_the_token_is_in_no_message_log_or_repr(
             client.request("POST", "/job_architecture/export/jobs/task_profiles", body={"limit": 1})
         assert client.tokens_fetched == 0, "the token came from the file"
         shown = [repr(client), repr(vars(client)), repr(vars(client._tokens)), repr(client._tokens._held)]
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    shown += [str(frame.locals) for frame in frames if "tests" not in frame.filename]
     shown += [str(caught.value), caplog.text, *capfd.readouterr()]
     assert "***" in str(caught.value)
     assert not any(token in text for text in shown)
@@ -400,7 +416,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 NAMED = st.fixed_dictionaries(dict.fromkeys(("access_token", "received_at", "expires_at"), VALUES))
 
 
-@hypothesis.settings(deadline=None, max_examples=300)
+@hypothesis.settings(deadline=None, max_examples=100)
 @hypothesis.given(raw=st.binary() | st.recursive(VALUES | NAMED, st.lists).map(lambda said: json.dumps(said).encode()))
 def test_no_content_is_an_error(raw: bytes) -> None:
     held = tokens._parsed(raw)

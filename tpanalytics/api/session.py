@@ -57,7 +57,7 @@ class Client:
         secrets = [secret for secret in (settings.client_secret, settings.private_key) if secret is not None]
         self._sender = Sender(self._http, retry or RetryPolicy(), sleep, secrets)
         self._sender.on_wait = on_wait
-        self._tokens = Tokens(settings, self._sender, token_cache)
+        self._tokens = Tokens(settings, self._sender, cache=token_cache)
 
     def __repr__(self) -> str:
         return f"Client(tenant={self.settings.tenant!r}, base_url={self.settings.base_url!r})"

@@ -84,7 +84,7 @@ class Tokens:
         How many tokens the endpoint was asked for.
     """
 
-    def __init__(self, settings: Settings, sender: Sender, cache: bool | str | Path = True) -> None:  # noqa: FBT001, FBT002  a path as well
+    def __init__(self, settings: Settings, sender: Sender, *, cache: bool | str | Path = True) -> None:
         self.fetched = 0
         self._settings = settings
         self._sender = sender
