@@ -13,13 +13,19 @@ REAL = Path(__file__).resolve().parents[1].parent / "shared" / "real"
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Run each test, doctests too, without the user's settings and in a folder of its own."""
+    """Run each test, doctests too, without the user's settings and in a folder of its own.
+
+    The user's cache folder is out of reach as well; processes of their own keep no token there for this machine.
+    """
     import os
+
+    import platformdirs
 
     for name in os.environ:
         if name.startswith("TPANALYTICS_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "user-cache"))
 
 
 @pytest.fixture(scope="session")

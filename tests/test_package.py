@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "words": set(),
     "_files": set(),
     "schema": {"errors"},
-    "api": {"errors", "schema", "api"},
+    "api": {"errors", "schema", "_files", "api"},
     "profiles": {"errors", "schema", "_files", "api", "profiles"},
     "measures": {"errors", "schema", "measures"},
     "charts": {"errors", "schema", "words", "measures", "charts"},
@@ -29,8 +29,11 @@ MAY_IMPORT = {
 #: A library and the rooms that may import it.
 ONLY_IN = {
     "requests_oauthlib": {"api/session.py"},
-    "oauthlib": {"api/session.py"},
-    "requests": {"api/session.py", "api/http"},
+    "oauthlib": {"api/session.py", "api/tokens.py"},
+    "requests": {"api/http", "api/tokens.py"},
+    "jwt": {"api/tokens.py", "demo/assertions.py"},
+    "cryptography": {"api/tokens.py"},
+    "filelock": {"api/tokens.py", "profiles/snapshot/folder.py"},
     "urllib3": {"api/http/reading.py"},
     "altair": {"charts", "explore", "share"},
     "vl_convert": {"charts", "explore", "share"},
@@ -88,6 +91,7 @@ def loaded_after(code: str) -> set[str]:
 
 def test_import_is_light() -> None:
     heavy = {"altair", "ipywidgets", "vl_convert", "requests", "narwhals", "xlsxwriter", "tqdm", "pandas"}
+    heavy |= {"jwt", "cryptography", "filelock"}
     assert not heavy & loaded_after("import tpanalytics")
 
 

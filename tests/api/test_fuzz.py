@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.profiles.random_records import records
-from tpanalytics.api.wire import Envelope, NotAPage, ResponseFormat, decode_page, read_envelope
+from tpanalytics.api.wire import Envelope, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.demo import Catalogue, Reply, Tenant
 from tpanalytics.profiles.tables import frames_of
 from tpanalytics.schema import JOBS, TASKS
@@ -130,12 +130,13 @@ class _Undecoded(msgspec.Struct):
 def keeps_its_promises(body: bytes, response_format: ResponseFormat | None, way: Literal["raise", "collect"]) -> None:
     """Decode a body and hold the tables against what they promise."""
     try:
+        _, cursor = read_cursor(body)
         envelope = read_envelope(body)
         batch = decode_page(envelope, where="page 1", response_format=response_format, on_bad_record=way)
     except (NotAPage, tpa.RecordError) as error:
         str(error).encode()  # it can be printed
         return
-    assert envelope.next_starting_after is None or envelope.next_starting_after.encode()
+    assert cursor is None or cursor.encode()
     jobs, tasks = frames_of(batch)
     assert (jobs.schema, tasks.schema) == (pl.Schema(JOBS), pl.Schema(TASKS))
     assert jobs.height + len(batch.rejects) == len(envelope.records)

@@ -166,7 +166,7 @@ def test_a_token_that_dies_in_the_middle_of_a_pull_is_renewed_and_nothing_is_los
     seen = []
     with client_of(tenant.settings) as client:
         for page in export_pages(client, ExportRequest(limit=1)):
-            seen += [json.loads(bytes(raw))["external_id"] for raw in page.envelope.records]
+            seen += [record["external_id"] for record in json.loads(page.body)["records"]]
             tenant.expire_tokens()
     assert seen == ["job-1", "job-2", "job-3"]
     assert tenant.tokens_issued == 3

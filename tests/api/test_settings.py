@@ -73,7 +73,7 @@ def put(place: str, name: str, value: str, keyring: Keyring, monkeypatch: pytest
 PLACES = [places for n in range(1, 5) for places in itertools.combinations(ORIGINS, n)]
 
 
-@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "api_version"])
+@pytest.mark.parametrize("name", GIVEN)
 @pytest.mark.parametrize("places", PLACES, ids="+".join)
 def test_the_first_place_that_has_a_setting_wins_and_is_named(
     places: tuple[str, ...], name: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
@@ -134,6 +134,96 @@ def test_the_version_may_be_left_out() -> None:
 def test_a_version_that_is_no_date_is_refused(version: str) -> None:
     with pytest.raises(tpa.ConfigError, match="YYYY-MM-DD"):
         resolve({**GIVEN, "api_version": version})
+
+
+# Secret or key
+
+
+WAYS = ("client_secret", "private_key", "private_key_file")
+
+
+@pytest.mark.parametrize(("one", "other"), [*itertools.permutations(WAYS, 2)])
+@pytest.mark.parametrize(("early", "late"), [*itertools.combinations(ORIGINS, 2)])
+def test_the_way_to_sign_in_is_the_one_given_first(
+    one: str, other: str, early: str, late: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("key.pem").write_text("from the file", encoding="utf-8")
+    arguments = {**GIVEN, "client_secret": None}
+    for place, name in ((late, other), (early, one)):
+        arguments.update(
+            put(place, name, "key.pem" if name == "private_key_file" else f"a {name}", keyring, monkeypatch)
+        )
+    settings = resolve(arguments)
+    secret, key = settings.client_secret, settings.private_key
+    expected = {"client_secret": "a client_secret", "private_key": "a private_key", "private_key_file": "from the file"}
+    assert (secret is None) == (one != "client_secret")
+    assert (secret or key).reveal() == expected[one]  # type: ignore[union-attr]
+    assert [name for name in WAYS if name in settings.origins] == [one]
+
+
+@pytest.mark.parametrize("place", ORIGINS)
+@pytest.mark.parametrize("names", [*itertools.combinations(WAYS, 2), WAYS], ids="+".join)
+def test_two_ways_in_one_place_are_refused_by_name(
+    names: tuple[str, ...], place: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments: dict[str, str | None] = {**GIVEN, "client_secret": None}
+    lines = ""
+    for name in names:
+        arguments.update(put(place, name, "s3cr3t-value", keyring, monkeypatch))
+        lines += f"TPANALYTICS_{name.upper()}=s3cr3t-value\n"
+    if place == ".env":
+        Path(".env").write_text(lines, encoding="utf-8")
+    with pytest.raises(tpa.ConfigError, match="one alone signs in") as caught:
+        resolve(arguments)
+    assert all(f"{name} (from {ORIGINS[place].split()[0]}" in str(caught.value) or place == ".env" for name in names)
+    assert all(name.upper() in str(caught.value).upper() for name in names)
+    assert "s3cr3t-value" not in str(caught.value)
+
+
+def test_where_neither_is_given_both_are_named() -> None:
+    with pytest.raises(tpa.ConfigError, match="1 setting is missing") as caught:
+        resolve({**GIVEN, "client_secret": None})
+    assert all(f"TPANALYTICS_{name.upper()}" in str(caught.value) for name in WAYS)
+
+
+@pytest.mark.parametrize("place", ORIGINS)
+def test_the_id_of_a_key_goes_with_a_key_alone(place: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = put(place, "key_id", "key-7", keyring, monkeypatch)
+    assert resolve({**GIVEN, "client_secret": None, "private_key": "pem", **given}).key_id == "key-7"
+    assert resolve({**GIVEN, **given}).key_id is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "cannot be read: No such file"), (..., "cannot be read"), ("kéy".encode("utf-16"), "is no text file")],
+    ids=["missing", "folder", "utf-16"],
+)
+def test_a_key_file_that_cannot_be_read_is_refused_by_the_name_of_its_setting(content: Any, said: str) -> None:
+    path = Path("s3cr3t-name.pem")
+    if content is ...:
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(tpa.ConfigError) as caught:
+        resolve({**GIVEN, "client_secret": None, "private_key_file": str(path)})
+    assert f"private_key_file (from argument) {said}" in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\nS3CR3T\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("name", ["private_key_file", "key_id", "tenant", "base_url"])
+def test_a_key_in_the_wrong_place_is_never_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"TPANALYTICS_{name.upper()}", PEM)
+    given = {"private_key": "pem"} if name == "key_id" else {}
+    arguments = {**GIVEN, "client_secret": None, **given, name: None}
+    assert "S3CR3T" not in repr(look_up(arguments))
+    if name in {"tenant", "base_url"}:
+        arguments["client_secret"] = "s"
+    with pytest.raises(tpa.ConfigError, match=f"{name} .* holds a private key") as caught:
+        resolve(arguments)
+    assert "S3CR3T" not in str(caught.value)
 
 
 # The file .env

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tpanalytics.api.record import decode_record
-from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, read_envelope
+from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.errors import RecordError
 
 CANARY = "Bargain hard with Northwind"
@@ -278,10 +278,11 @@ def test_a_record_that_breaks_the_decoder_is_one_bad_record(
     ids=lambda value: value[:40].decode("latin-1") if isinstance(value, bytes) else None,
 )
 def test_a_body_that_is_no_page_is_refused_with_the_reason(body: bytes, why: str) -> None:
-    with pytest.raises(NotAPage) as caught:
-        read_envelope(body)
-    assert why in str(caught.value)
-    assert "Bargain" not in str(caught.value)
+    for read in (read_cursor, read_envelope):
+        with pytest.raises(NotAPage) as caught:
+            read(body)
+        assert why in str(caught.value)
+        assert "Bargain" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ def test_a_body_that_is_no_page_is_refused_with_the_reason(body: bytes, why: str
     ids=repr,
 )
 def test_the_cursor_is_what_the_page_says_or_else_its_last_job(said: dict[str, Any], cursor: str | None) -> None:
-    assert read_envelope(page(**said)).next_starting_after == cursor
+    assert read_cursor(page(**said))[1] == cursor
 
 
 PATH = ["Finance", "Payables", "Invoice handling", "Match invoices to orders"]

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from typing import Any
 
 import tpanalytics as tpa
@@ -40,13 +41,10 @@ def _pull(order: dict[str, Any]) -> int:
     if order["die_at"]:
         _die_before(order["die_at"], order["folder"])
     asked: dict[str, Any] = {"families": "lists", "workers": order["workers"]} if order["workers"] > 1 else {}
-    try:
-        with tpa.connect(**order["settings"]) as client:
-            tpa.load_task_profiles(
-                client, snapshot=order["folder"], limit=order["limit"], progress=False, lazy=True, **asked
-            )
-    except KeyboardInterrupt:
-        return 130
+    with tpa.connect(**order["settings"]) as client:
+        tpa.load_task_profiles(
+            client, snapshot=order["folder"], limit=order["limit"], progress=False, lazy=True, **asked
+        )
     return 0
 
 
@@ -55,11 +53,14 @@ def main() -> None:
         order = json.loads(line)
         child = os.fork()
         if not child:
-            status = 1
             try:
                 status = _pull(order)
-            finally:
-                os._exit(status)
+            except KeyboardInterrupt:
+                status = 130
+            except Exception:  # noqa: BLE001  a fork must not go on as its parent
+                traceback.print_exc()
+                status = 1
+            os._exit(status)
         print(child, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)

@@ -1,39 +1,31 @@
-"""The cursor loop: asks for page after page and proves that each one leads on; knows no tables.
-
-A chain of pages may begin after any job that the export has. Several chains side by side are cut where one meets the
-first job of another, so that together they are the one chain, whatever order their first jobs were guessed in.
-"""
+"""The cursor loop: asks for page after page and proves that each one leads on; knows no tables."""
 
 from __future__ import annotations
 
 import json
-import queue
-import threading
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
-from tpanalytics.api.wire import Envelope, NotAPage, ResponseFormat, read_envelope
+from tpanalytics.api.wire import NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.errors import ApiError, ConfigError, PaginationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator
 
     from tpanalytics.api.session import Client
+    from tpanalytics.api.wire import Batch
 
 __all__ = [
     "EMPLOYEE_INCLUDES",
     "INCLUDES",
-    "Chain",
-    "CursorLost",
     "ExportRequest",
     "Page",
     "Vendor",
+    "decoded",
     "export_pages",
     "list_all",
-    "walk",
 ]
 
 #: What the export of jobs can add to a task, and what that of employees can.
@@ -44,8 +36,6 @@ _PATHS = {
     "jobs": "/job_architecture/export/jobs/task_profiles",
     "employees": "/export/employees/task_profiles",
 }
-#: How the service says that it does not know the job to start after.
-_CURSOR_REFUSED = {400, 404, 410, 422}
 _LIST_LIMIT = 200
 
 
@@ -105,49 +95,27 @@ class ExportRequest:
 
 
 class Page(NamedTuple):
-    """One page as it came, and what it says about the next; `met` is the chain that goes on after it, if any."""
-
-    number: int
-    starting_after: str | None
-    envelope: Envelope
-    body: bytes
-    met: int | None = None
-
-
-@dataclass
-class Chain:
-    """A run of pages that begins after one job and ends with the export, or where it meets another chain.
+    """One page as it came.
 
     Attributes
     ----------
     number
-        Its place among the chains; 0 begins at the first job.
+        Its place in its chain, counted from 1.
     starting_after
-        The job it begins after.
-    cursor
-        What to ask with next.
-    pages
-        How many of its pages are held.
-    head
-        The jobs of its first page, once they are known; another chain that meets them has come to its end.
-    finished
-        Nothing is left to ask for.
+        The cursor it was asked for with.
+    following
+        The cursor of the next page; None where there is none.
+    body
+        Its bytes, with the records still to be decoded; see `decoded`.
+    met
+        The chain that goes on after it, if any.
     """
 
-    number: int = 0
-    starting_after: str | None = None
-    cursor: str | None = field(default=None)
-    pages: int = 0
-    head: tuple[str, ...] = ()
-    finished: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.pages:
-            self.cursor = self.starting_after
-
-
-class CursorLost(Exception):  # noqa: N818  it never leaves the package; the export starts over
-    """The service no longer knows the job that a broken-off export goes on after; the text is what it said."""
+    number: int
+    starting_after: str | None
+    following: str | None
+    body: bytes
+    met: int | None = None
 
 
 class _ListPage(msgspec.Struct):
@@ -192,137 +160,46 @@ def export_pages(
         except ApiError as error:
             raise _explained(error, request, starting_after) from None
         try:
-            envelope = read_envelope(body)
+            has_next, following = read_cursor(body)
         except NotAPage as error:
             why = str(error)
         else:
             why = ""
         if why:
             raise client.not_understood("POST", request.path, body, why)
-        following = envelope.next_starting_after
-        if envelope.has_next and (following is None or following in seen):
+        if has_next and (following is None or following in seen):
             fault = "no cursor to ask for it with" if following is None else f"a cursor seen before, {following!r}"
             raise PaginationError(
-                f"Page {number} (starting_after={starting_after!r}, {len(envelope.records)} records) says there is "
-                f"more but gives {fault}. The export cannot be completed; report it to the service's owner.",
+                f"Page {number} (starting_after={starting_after!r}) says there is more but gives {fault}. The export "
+                "cannot be completed; report it to the service's owner.",
                 starting_after=starting_after,
             )
-        yield Page(number, starting_after, envelope, body)
-        if not envelope.has_next:
+        yield Page(number, starting_after, following if has_next else None, body)
+        if not has_next:
             return
-        starting_after = str(following)
+        starting_after = following
         seen.add(starting_after)
 
 
-def walk(
-    client: Client, request: ExportRequest, chains: Sequence[Chain], *, workers: int = 1
-) -> Iterator[tuple[Chain, Page]]:
-    """Walk chains side by side, `workers` at a time, asking for the next page while the caller is at this one.
-
-    The caller keeps the chains up to date: it sets `Chain.head` with the first page of a chain, and `Chain.finished`
-    where a page holds the head of another. A chain that would begin after a job the service does not know gives no
-    page, and the chain before it goes on through its jobs.
-
-    Yields
-    ------
-    tuple[Chain, Page]
-        The pages of one chain in order, those of different chains as they come.
+def decoded(
+    client: Client, request: ExportRequest, page: Page, *, where: str, on_bad_record: Literal["raise", "collect"]
+) -> Batch:
+    """Decode the records of a page and check the type of every field.
 
     Raises
     ------
-    CursorLost
-        If the service no longer knows the cursor of a chain of which pages are held.
-    PaginationError, ApiError, AuthError
-        As `export_pages`; the other chains are left.
+    ApiError
+        If the body is no page after all.
+    RecordError
+        As `decode_page`.
     """
-    relay = _Relay(workers)
-    todo: queue.SimpleQueue[Chain] = queue.SimpleQueue()
-    for chain in chains:
-        if not chain.finished:
-            todo.put(chain)
-    at_work = min(workers, todo.qsize())
-    for _ in range(at_work):
-        arguments = (client, request, chains, todo, relay)
-        threading.Thread(target=_work, args=arguments, name="tpanalytics-export", daemon=True).start()
     try:
-        while at_work:
-            item = relay.receive()
-            if item is None:
-                at_work -= 1
-            elif not item[0].finished:  # it may have met another chain while this page was on its way
-                yield item
-    finally:
-        relay.close()
-
-
-def _work(
-    client: Client, request: ExportRequest, chains: Collection[Chain], todo: queue.SimpleQueue[Chain], relay: _Relay
-) -> None:
-    """Walk the chains to do, one after another."""
-    try:
-        while not todo.empty():
-            with suppress(queue.Empty):
-                chain = todo.get_nowait()
-                for page in _pages_of(client, request, chain, chains):
-                    relay.send((chain, page))
-        relay.send(None)
-    except _Abandoned:
-        pass
-    except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
-        with suppress(_Abandoned):
-            relay.send(error)
-
-
-class _Abandoned(Exception):  # noqa: N818  it never leaves the thread it ends
-    """Nobody takes pages any more."""
-
-
-class _Relay:
-    """Hands pages from the threads that ask for them to the one that takes them, few at a time."""
-
-    def __init__(self, size: int) -> None:
-        self._items: queue.Queue[tuple[Chain, Page] | BaseException | None] = queue.Queue(size)
-        self._closed = threading.Event()
-
-    def send(self, item: tuple[Chain, Page] | BaseException | None) -> None:
-        """Wait for room."""
-        while not self._closed.is_set():
-            with suppress(queue.Full):
-                return self._items.put(item, timeout=0.1)
-        raise _Abandoned
-
-    def receive(self) -> tuple[Chain, Page] | None:
-        """Wait for the next item; an error is raised."""
-        item = self._items.get()
-        if isinstance(item, BaseException):
-            raise item
-        return item
-
-    def close(self) -> None:
-        """Take no more."""
-        self._closed.set()
-
-
-def _pages_of(client: Client, request: ExportRequest, chain: Chain, chains: Collection[Chain]) -> Iterator[Page]:
-    """Walk one chain until the export ends, the caller finishes it, or the next page is another chain's first."""
-    first, resumed = True, chain.pages > 0
-    try:
-        for page in export_pages(client, request, chain.cursor, pages=chain.pages):
-            first = False
-            if chain.finished:
-                return
-            following = page.envelope.next_starting_after
-            ahead = [other.number for other in chains if other.head and other.starting_after == following]
-            met = ahead[0] if ahead and page.envelope.has_next else None
-            yield page._replace(met=met)
-            if met is not None:
-                return
-    except ApiError as error:
-        if not first or chain.cursor is None or error.status not in _CURSOR_REFUSED:
-            raise
-        if resumed:
-            raise CursorLost(str(error)) from None
-        chain.finished = True  # without a head no other chain ends here
+        envelope = read_envelope(page.body)
+    except NotAPage as error:
+        why = str(error)
+    else:
+        return decode_page(envelope, where=where, response_format=request.response_format, on_bad_record=on_bad_record)
+    raise client.not_understood("POST", request.path, page.body, why)
 
 
 def list_all(client: Client, path: str) -> list[dict[str, Any]] | None:

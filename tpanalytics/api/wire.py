@@ -1,8 +1,9 @@
 """A page of the export as bytes in, checked columns out; pure.
 
-A page that holds nothing unknown and nothing wrong, as nearly all do, is decoded in one call. Any other is decoded
-record by record, which finds the same in a good record and names the bad one: a record means the same whatever stands
-beside it.
+The cursor is read by itself, in a fraction of the time that the records take, so that the next page can be asked for
+while they are decoded. A page that holds nothing unknown and nothing wrong, as nearly all do, is decoded in one call.
+Any other is decoded record by record, which finds the same in a good record and names the bad one: a record means the
+same whatever stands beside it.
 """
 
 from __future__ import annotations
@@ -27,16 +28,22 @@ from tpanalytics.api.record import (
 from tpanalytics.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["Batch", "Envelope", "NotAPage", "ResponseFormat", "decode_page", "read_envelope"]
+__all__ = ["Batch", "Envelope", "NotAPage", "ResponseFormat", "decode_page", "read_cursor", "read_envelope"]
 
 
 class Envelope(msgspec.Struct, kw_only=True):
-    """What a page says about the next one; its records are of known fields throughout, or all left as bytes."""
+    """A page whose records are of known fields throughout, or all left as bytes."""
 
     has_next: bool
     records: list[Any]
+    next_starting_after: str | int | None = None
+
+
+class _Outline(msgspec.Struct):
+    has_next: bool
+    records: msgspec.Raw
     next_starting_after: str | int | None = None
 
 
@@ -65,37 +72,53 @@ class NotAPage(ValueError):  # noqa: N818  it never leaves the package; the loop
     """The body is no page; the text says why."""
 
 
+_decode_outline = msgspec.json.Decoder(_Outline).decode
 _decode_known_page = msgspec.json.Decoder(_KnownPage).decode
 _decode_raw_page = msgspec.json.Decoder(_RawPage).decode
 
 
-def read_envelope(body: bytes) -> Envelope:
-    """Read whether there is a next page and its cursor, and the records as far as they are as expected.
+def read_cursor(body: bytes) -> tuple[bool, str | None]:
+    """Read whether there is a next page, and the cursor to ask for it with; the records are passed over.
+
+    Where the page gives no cursor it is the id of its last record, if that can be read.
 
     Raises
     ------
     NotAPage
         If the body is not JSON, or not of the documented form; the text holds no record.
     """
-    envelope: Envelope
+    outline: _Outline = _checked(_decode_outline, body)
+    cursor = outline.next_starting_after
+    if memoryview(outline.records)[0] != ord("["):
+        raise NotAPage("not of the documented form: Expected a list - at `$.records`")
+    if cursor in {None, ""}:
+        records = _checked(_decode_raw_page, body).records if outline.has_next else []
+        cursor = job_id_of(records[-1]) if records else None
+    return outline.has_next, None if cursor is None else str(cursor)
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """Read a page, and its records as far as they are as expected.
+
+    Raises
+    ------
+    NotAPage
+        As `read_cursor`.
+    """
     try:
-        # Skipping the records would take a third of the time that decoding them takes, so they are decoded at once.
-        envelope = _decode_known_page(body)
+        return _decode_known_page(body)
     except BROKEN:
-        try:
-            envelope = _decode_raw_page(body)
-        except msgspec.ValidationError as error:
-            raise NotAPage(f"not of the documented form: {error}") from None
-        except BROKEN as error:
-            raise NotAPage(f"not readable as JSON: {error}") from None
-    if envelope.next_starting_after == "":
-        envelope.next_starting_after = None
-    if envelope.has_next and envelope.next_starting_after is None and envelope.records:
-        last = envelope.records[-1]
-        envelope.next_starting_after = last.external_id if isinstance(last, Record) else job_id_of(last)
-    if isinstance(envelope.next_starting_after, int):
-        envelope.next_starting_after = str(envelope.next_starting_after)
-    return envelope
+        page: Envelope = _checked(_decode_raw_page, body)
+        return page
+
+
+def _checked(decode: Callable[[bytes], Any], body: bytes) -> Any:
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise NotAPage(f"not of the documented form: {error}") from None
+    except BROKEN as error:
+        raise NotAPage(f"not readable as JSON: {error}") from None
 
 
 def decode_page(

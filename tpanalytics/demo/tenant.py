@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tpanalytics.demo.assertions import Assertions
 from tpanalytics.demo.company import invent
 from tpanalytics.demo.service import Catalogue, Rules, answer, error_list
 
@@ -67,6 +68,11 @@ class Tenant:
         Port on 127.0.0.1; 0 takes a free one.
     client_id, client_secret, audience, name
         The one credential it accepts, and the tenant's name.
+    public_key
+        PEM text; when given, the credential signs in with the private half of this key and not with its secret. Needs
+        the package PyJWT.
+    clock_skew_seconds
+        By how much the tenant's clock is ahead of this machine's when it looks at what was signed.
     token_lifetime_seconds
         How long a token is good for.
     page_seconds
@@ -104,6 +110,8 @@ class Tenant:
         client_secret: str = "not-a-real-secret",  # noqa: S107  the embedded tenant guards nothing
         audience: str = "demo.alderbrook.invalid",
         name: str = "alderbrook",
+        public_key: str | None = None,
+        clock_skew_seconds: float = 0.0,
         token_lifetime_seconds: float = 10800,
         page_seconds: float = 0.0,
         compress: bool = True,
@@ -126,6 +134,10 @@ class Tenant:
             "audience": audience,
             "tenant": name,
         }
+        self._assertions = None
+        if public_key is not None:
+            del self._credential["client_secret"]
+            self._assertions = Assertions(public_key, clock_skew_seconds)
         self._tokens: dict[str, float] = {}
         self._lock = threading.Lock()
         self._exports = 0
@@ -141,7 +153,7 @@ class Tenant:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Arguments for `connect`."""
+        """Arguments for `connect`; a private key, where the tenant wants one, is added by its owner."""
         return {"base_url": self.base_url, "token_url": self.base_url + _TOKEN, **self._credential}
 
     def __enter__(self) -> Self:
@@ -204,8 +216,12 @@ class Tenant:
         if body.get("grant_type") != "client_credentials":
             return _as_reply(400, {**wrong, "error_description": "grant_type must be client_credentials."})
         for name in ("client_id", "client_secret"):
-            if body.get(name) != self._credential[name]:
+            if name in self._credential and body.get(name) != self._credential[name]:
                 return _as_reply(401, {"error": "access_denied", "error_description": "Unauthorized"})
+        if self._assertions is not None:
+            wrong_with = self._assertions.refusal(body, self.base_url + _TOKEN)
+            if wrong_with is not None:
+                return _as_reply(401, {"error": "invalid_client", "error_description": wrong_with})
         for name in ("audience", "tenant"):
             if body.get(name) != self._credential[name]:
                 said = f"Client is not authorised for this {name}."

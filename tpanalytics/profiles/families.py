@@ -12,8 +12,7 @@ import msgspec
 import polars as pl
 
 from tpanalytics import schema
-from tpanalytics.api.export import ExportRequest, export_pages, list_all
-from tpanalytics.api.wire import decode_page
+from tpanalytics.api.export import ExportRequest, decoded, export_pages, list_all
 from tpanalytics.errors import ApiError, AuthError, ConfigError, SchemaError, TpAnalyticsWarning
 from tpanalytics.schema import TaskProfiles, require, to_polars
 
@@ -195,7 +194,7 @@ def family_filters(
         for page in export_pages(client, narrow):
             where = f"family {family_id}, page {page.number}"
             # A bad record is a matter of the export itself, which meets it too.
-            jobs += decode_page(page.envelope, where=where, on_bad_record="collect").jobs["job_id"]
+            jobs += decoded(client, narrow, page, where=where, on_bad_record="collect").jobs["job_id"]
         return jobs
 
     ids = list(dict.fromkeys(map(str, family_ids)))

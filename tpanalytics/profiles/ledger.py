@@ -21,7 +21,8 @@ from tpanalytics.schema import TaskProfiles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tpanalytics.api.export import Chain, Page
+    from tpanalytics.api.chains import Chain
+    from tpanalytics.api.export import Page
     from tpanalytics.api.wire import Batch
 
 __all__ = [
@@ -116,8 +117,8 @@ def note_page(chain: Chain, page: Page, batch: Batch, chains: Iterable[Chain]) -
     Keep what it gives, and only then move the chain on with `held`.
     """
     note, tasks = note_batch(batch)
-    note.chain, note.first, note.last, note.met = chain.number, page.number, page.number, page.met
-    note.following = str(page.envelope.next_starting_after) if page.envelope.has_next else None
+    note.chain, note.first, note.last = chain.number, page.number, page.number
+    note.following, note.met = page.following, page.met
     ids = [job_id for job_id, _ in note.jobs]
     for other in chains:
         if other is not chain and other.head and (place := _meeting(ids, other.head)) is not None:

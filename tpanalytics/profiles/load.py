@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 import polars as pl
 
-from tpanalytics.api.export import Chain, CursorLost, ExportRequest, walk
-from tpanalytics.api.wire import decode_page
+from tpanalytics.api.chains import Chain, CursorLost, walk
+from tpanalytics.api.export import ExportRequest, decoded
 from tpanalytics.errors import ApiError, AuthError, ConfigError, TpAnalyticsWarning
 from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
 from tpanalytics.profiles.ledger import Note, Tables, held, note_page, warn_of_rejects
@@ -196,12 +196,7 @@ class _Export:
                 where = (
                     f"page {page.number}" if chain.number == 0 else f"page {page.number} after {chain.starting_after}"
                 )
-                batch = decode_page(
-                    page.envelope,
-                    where=where,
-                    response_format=request.response_format,
-                    on_bad_record=self.on_bad_record,
-                )
+                batch = decoded(client, request, page, where=where, on_bad_record=self.on_bad_record)
                 note, tasks = note_page(chain, page, batch, chains)
                 keep(note, tasks)
                 held(chain, note)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import msgspec
 import polars as pl
 
-from tpanalytics.api.export import Chain
+from tpanalytics.api.chains import Chain
 from tpanalytics.errors import PaginationError, SnapshotError, TpAnalyticsWarning
 from tpanalytics.profiles.ledger import Note, in_order, restore, settle, without
 from tpanalytics.profiles.snapshot.folder import (
