@@ -192,7 +192,9 @@ def provenance(manifest: Mapping[str, Any]) -> str:
         n = manifest.get(key, 0)
         return f"{n:,} {word}{'' if n == 1 else 's'}"
 
-    said = f"{count('jobs', 'job')} and {count('tasks', 'task')}"
+    source = manifest.get("source", {})
+    kind = source.get("kind", "export" if "complete" in manifest else None)
+    said = f"{count('jobs', 'employee' if kind == 'employees' else 'job')} and {count('tasks', 'task')}"
     if manifest.get("pages"):
         said += f" in {count('pages', 'page')}, {count('duplicates', 'duplicate')}"
     elif manifest.get("duplicates"):
@@ -202,19 +204,29 @@ def provenance(manifest: Mapping[str, Any]) -> str:
     families = manifest.get("families", {})
     if families.get("jobs_not_listed"):
         said += f", {families['jobs_not_listed']:,} of them not in {families['source']}"
-    source = manifest.get("source", {})
-    kind = source.get("kind", "export" if "complete" in manifest else None)
-    if kind is None:
-        return f"{said}; where they came from is not recorded."
-    if kind == "sample":
-        return f"{said}; invented data of a company that does not exist, as of {source.get('state')}."
-    if kind == "file":
-        return f"{said} from a file; whether the export behind it was complete is not known."
-    said = f"{said}, {'complete' if manifest.get('complete') else 'NOT complete'}"
+    return f"{said}{_origin(manifest, kind)}."
+
+
+def _origin(manifest: Mapping[str, Any], kind: str | None) -> str:
+    """Say where data came from, as the end of a sentence."""
+    complete = ", complete" if manifest.get("complete") else ", NOT complete"
+    match kind:
+        case None:
+            return "; where they came from is not recorded"
+        case "sample":
+            state = manifest.get("source", {}).get("state")
+            return f"; invented data of a company that does not exist, as of {state}"
+        case "file":
+            return " from a file; whether the export behind it was complete is not known"
+        case "job":
+            return ", asked for by itself"
+        case "employees":
+            named = manifest.get("request", {}).get("pseudonyms")
+            return f"{complete}; personal data {'under pseudonyms' if named else 'with ids'}"
     listed = manifest.get("jobs_in_tenant_list")
     if listed is not None and listed != manifest.get("jobs"):
-        said += f", but the tenant's list of jobs has {listed:,}"
-    return f"{said}; may be a subset of the tenant."
+        complete += f", but the tenant's list of jobs has {listed:,}"
+    return f"{complete}; may be a subset of the tenant"
 
 
 @dataclass(frozen=True, repr=False, eq=False)

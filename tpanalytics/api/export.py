@@ -75,6 +75,10 @@ class ExportRequest:
         """Path of the export on the tenant."""
         return _PATHS[self.of]
 
+    def unnamed(self, text: str, cursor: str | None) -> str:
+        """Take the cursor out of a message where it is an employee's id."""
+        return text if self.of == "jobs" or not cursor else text.replace(repr(cursor), "(an employee)")
+
     def body(self, starting_after: str | None) -> dict[str, Any]:
         """Give the body of the request for the page after `starting_after`."""
         body: dict[str, Any] = {"limit": self.limit}
@@ -169,10 +173,12 @@ def export_pages(
             raise client.not_understood("POST", request.path, body, why)
         if has_next and (following is None or following in seen):
             fault = "no cursor to ask for it with" if following is None else f"a cursor seen before, {following!r}"
+            fault = request.unnamed(fault, following)
+            after = request.unnamed(repr(starting_after), starting_after)
             raise PaginationError(
-                f"Page {number} (starting_after={starting_after!r}) says there is more but gives {fault}. The export "
-                "cannot be completed; report it to the service's owner.",
-                starting_after=starting_after,
+                f"Page {number} (starting_after={after}) says there is more but gives {fault}. The export cannot be "
+                "completed; report it to the service's owner.",
+                starting_after=starting_after if request.of == "jobs" else None,
             )
         yield Page(number, starting_after, following if has_next else None, body)
         if not has_next:
@@ -239,7 +245,7 @@ def _explained(error: ApiError, request: ExportRequest, starting_after: str | No
     elif "include" in str(error):
         hint += ". An older deployment may not know every include value"
     return ApiError(
-        f"{error} {hint}.",
+        request.unnamed(f"{error} {hint}.", starting_after),
         status=error.status,
         path=error.path,
         title=error.title,

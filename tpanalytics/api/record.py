@@ -58,8 +58,14 @@ class LinkedSkill(msgspec.Struct, gc=False):
     skill: str | None = None
 
 
+class SourceEvent(SourceData, gc=False):
+    """A piece of an employee's history that a task was derived from."""
+
+    event_type: str | None = None
+
+
 class Task(msgspec.Struct, gc=False):
-    """A task of a job, with what was included."""
+    """A task of a job or an employee, with what was included."""
 
     task_id: Id
     task: str
@@ -67,6 +73,7 @@ class Task(msgspec.Struct, gc=False):
     weekly_hours: Hours | None = None
     ai_impact: AiImpact | None = None
     source_data: list[SourceData] | None = None
+    source_events: list[SourceEvent] | None = None
     linked_skills: list[LinkedSkill] | None = None
 
 
@@ -85,12 +92,16 @@ class _KnownAiImpact(AiImpact, forbid_unknown_fields=True): ...
 class _KnownSourceData(SourceData, forbid_unknown_fields=True): ...
 
 
+class _KnownSourceEvent(SourceEvent, forbid_unknown_fields=True): ...
+
+
 class _KnownLinkedSkill(LinkedSkill, forbid_unknown_fields=True): ...
 
 
 class _KnownTask(Task, forbid_unknown_fields=True):
     ai_impact: _KnownAiImpact | None = None
     source_data: list[_KnownSourceData] | None = None  # type: ignore[assignment]  # the lists are only read
+    source_events: list[_KnownSourceEvent] | None = None  # type: ignore[assignment]
     linked_skills: list[_KnownLinkedSkill] | None = None  # type: ignore[assignment]
 
 

@@ -22,13 +22,14 @@ from tpanalytics.api.record import (
     NotUnderstood,
     Record,
     ResponseFormat,
+    SourceData,
     decode_record,
     job_id_of,
 )
 from tpanalytics.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Batch", "Envelope", "NotAPage", "ResponseFormat", "decode_page", "read_cursor", "read_envelope"]
 
@@ -187,7 +188,9 @@ def _columns(records: list[Decoded], rejects: list[dict[str, str | None]]) -> Ba
         "ai_impact_rationale": [None if impact is None else impact.rationale for impact in impacts],
     }
     # Lists cost more to build than all the rest, and most exports ask for none of them.
-    sources = [task.source_data for task in flat]
+    sources: list[Sequence[SourceData] | None] = [task.source_data for task in flat]
+    if sources.count(None) == len(sources):  # what employees have in its place
+        sources = [task.source_events for task in flat]
     if sources.count(None) < len(sources):
         columns["source_data"] = [
             None if entries is None else _texts([source.external_id for source in entries]) for entries in sources

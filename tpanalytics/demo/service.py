@@ -10,7 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
+from urllib.parse import unquote
 
 __all__ = ["Answer", "Catalogue", "Rules", "answer"]
 
@@ -18,6 +20,7 @@ __all__ = ["Answer", "Catalogue", "Rules", "answer"]
 Query = Mapping[str, Sequence[str]]
 
 _EXPORT_INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
+_EMPLOYEE_INCLUDES = ("ai_impact", "source_events", "linked_skills", "rejected_tasks", "weekly_hours")
 _OLDER_INCLUDES = ("ai_impact", "source_data", "weekly_hours")
 _ONE_JOB_INCLUDES = ("ai_impact", "source_data", "rejected_tasks", "weekly_hours")
 _VENDORS = ("techwolf", "workday", "sap_attribute_library")
@@ -85,16 +88,35 @@ class Catalogue:
         One object per job, in order of creation, in list form with every optional field.
     jobs, families
         Rows of the two mapping tables; may be empty.
+    of_people
+        The records are those of employees, and `jobs` says who is active.
     """
 
     records: list[dict[str, Any]]
     jobs: list[dict[str, Any]] = field(default_factory=list)
     families: list[dict[str, Any]] = field(default_factory=list)
+    of_people: bool = False
 
     def __post_init__(self) -> None:
         self.position = {record["external_id"]: i for i, record in enumerate(self.records)}
         self.job_of = {str(job["job_id"]): job for job in self.jobs}
         self.task_of = {task["task_id"]: task for record in self.records for task in record["tasks"]}
+
+    @cached_property
+    def staff(self) -> Catalogue:
+        """Two invented employees a job, who share its tasks between them, and which of them have left."""
+        records, people = [], []
+        for number, record in enumerate(self.records, start=1):
+            for half in (0, 1):
+                employee = f"emp-{2 * number + half:05d}"
+                tasks = [
+                    {**task, "source_events": [{"external_id": f"{employee}-p{i}", "event_type": "project"}]}
+                    for i, task in enumerate(record["tasks"])
+                    if i % 2 == half
+                ]
+                records.append({"external_id": employee, "tasks": tasks})
+                people.append({"job_id": employee, "active": number % 20 != 0, "last_updated": "2026-05-01"})
+        return Catalogue(records, people, of_people=True)
 
 
 def answer(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Query, body: Any) -> Answer:
@@ -105,7 +127,7 @@ def answer(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Qu
     catalogue, rules
         The tenant's data and its ways.
     method, path, query
-        As in the request; `query` maps each name to its values.
+        As in the request, the path still quoted; `query` maps each name to its values.
     body
         The request's JSON, decoded; None where there was none or it was not JSON.
     """
@@ -123,12 +145,14 @@ def error_list(status: int, description: str) -> list[dict[str, str]]:
 
 
 def _route(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Query, body: Any) -> Any:
-    parts = path.strip("/").split("/")
+    parts = [unquote(part) for part in path.strip("/").split("/")]
     match method, parts:
         case "GET", ["version"]:
             return {"version": rules.version}
         case "POST", ["job_architecture", "export", "jobs", "task_profiles"]:
             return _export(catalogue, rules, query, body)
+        case "POST", ["export", "employees", "task_profiles"]:
+            return _export(catalogue.staff, rules, query, body, _EMPLOYEE_INCLUDES)
         case "GET", ["job_architecture", "jobs", job_id, "task_profile"]:
             return _one_job(catalogue, rules, job_id, query)
         case "GET", ["tasks", task_id]:
@@ -140,7 +164,9 @@ def _route(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Qu
     raise Refusal(405, f"{method} {path} is not a call of this service.")
 
 
-def _export(catalogue: Catalogue, rules: Rules, query: Query, body: Any) -> dict[str, Any]:
+def _export(
+    catalogue: Catalogue, rules: Rules, query: Query, body: Any, includes: tuple[str, ...] = _EXPORT_INCLUDES
+) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Refusal(400, "The body must be a JSON object.")
     unknown = body.keys() - {"limit", "starting_after", "include", "filters"}
@@ -151,7 +177,7 @@ def _export(catalogue: Catalogue, rules: Rules, query: Query, body: Any) -> dict
         raise Refusal(400, "limit is required and must be an integer.")
     if not 1 <= limit <= 100:
         raise Refusal(400, "limit must lie between 1 and 100.")
-    known = _OLDER_INCLUDES if rules.older else _EXPORT_INCLUDES
+    known = tuple(name for name in includes if name in _OLDER_INCLUDES) if rules.older else includes
     include = _checked_include(body.get("include", []), known)
     shown = _showing(rules, include, query)
     first = _first(catalogue, body.get("starting_after"))
@@ -259,17 +285,19 @@ def _filters(catalogue: Catalogue, filters: Any) -> Any:
     """Turn the filter objects into one question asked of each job id; all of them must hold."""
     if not isinstance(filters, list) or not all(isinstance(entry, dict) for entry in filters):
         raise Refusal(400, "filters must be a list of objects.")
-    tests = [_filter(entry) for entry in filters]
+    tests = [_filter(entry, of_people=catalogue.of_people) for entry in filters]
     return lambda job_id: all(test(catalogue.job_of.get(job_id, {})) for test in tests)
 
 
-def _filter(entry: dict[str, Any]) -> Any:
+def _filter(entry: dict[str, Any], *, of_people: bool) -> Any:
     keys = entry.keys() - {"filter"}
     if entry.get("filter") == "job_family_id_is_in_list" and keys == {"job_family_ids"}:
         ids = entry["job_family_ids"]
         if not isinstance(ids, list) or not ids:
             raise Refusal(400, "job_family_ids must be a list with at least one id.")
         return lambda job: job.get("job_family_id") in ids
+    if of_people and entry.get("filter") == "is_active" and keys == {"is_active"}:
+        return lambda person: person.get("active") is entry["is_active"]
     if entry.get("filter") == "last_updated" and keys == {"value", "operator"}:
         compare = _COMPARE.get(str(entry["operator"]))
         if compare is None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from tpanalytics.demo.assertions import Assertions
 from tpanalytics.demo.company import invent
@@ -176,7 +176,7 @@ class Tenant:
     def reply(self, method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
         """Answer one request, before faults of the connection."""
         parts = urlsplit(target)
-        path = unquote(parts.path)
+        path = parts.path
         with self._lock:
             self.requests.append((method, path))
         try:

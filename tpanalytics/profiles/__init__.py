@@ -3,6 +3,7 @@
 from tpanalytics.profiles.families import assign_families
 from tpanalytics.profiles.filter import filter_jobs
 from tpanalytics.profiles.load import load_task_profiles
+from tpanalytics.profiles.persons import load_employee_task_profiles, load_job_task_profile
 from tpanalytics.profiles.records import read_records
 from tpanalytics.profiles.snapshot import list_snapshots, prune_snapshots, read_profiles, write_profiles
 
@@ -10,6 +11,8 @@ __all__ = [
     "assign_families",
     "filter_jobs",
     "list_snapshots",
+    "load_employee_task_profiles",
+    "load_job_task_profile",
     "load_task_profiles",
     "prune_snapshots",
     "read_profiles",

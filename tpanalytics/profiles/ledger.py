@@ -207,7 +207,7 @@ def _settle(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
     fields: dict[str, int] = {}
     levels: dict[str, int] = {}
     ids: dict[str, int] = {}
-    rejects: dict[tuple[Any, ...], dict[str, str | None]] = {}
+    rejects: dict[str, dict[str, str | None]] = {}
     repeats: dict[int, set[int]] = {}
     for place in in_order(notes):
         note = notes[place]
@@ -220,7 +220,7 @@ def _settle(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
         fields, levels = _added(fields, note.unknown_fields), _added(levels, note.unknown_levels)
         counts["repeated_tasks"] += note.repeated_tasks
         for entry in note.rejects:  # where chains meet, both saw the records before the head of the second
-            rejects.setdefault((entry["job_id"], entry["raw"]), entry)
+            rejects.setdefault(entry["raw"] or str((entry["where"], entry["path"])), entry)
     counts |= {"jobs": len(ids), "tasks": sum(ids.values()), "rejects": len(rejects)}
     counts |= {"unknown_levels": dict(sorted(levels.items())), "unknown_fields": dict(sorted(fields.items()))}
     return Whole(_jobs(ids), pl.DataFrame(list(rejects.values()), schema=schema.REJECTS), counts), repeats

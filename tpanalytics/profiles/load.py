@@ -161,16 +161,16 @@ class _Export:
     progress: bool
 
     def into_memory(self) -> TaskProfiles:
-        source, started, tables = self._source(), now(), Tables()
+        asked, started, tables = self._asked(), now(), Tables()
         names = self._names()
         self._pull(self._chains(names), tables.keep)
-        profiles = tables.profiles(self._manifest(source, started, names))
+        profiles = tables.profiles(self._manifest(asked, started, names))
         return profiles if names is None else assign_mapping(profiles, names.jobs, names.families, source=names.source)
 
     def into_folder(self, folder: Path, *, resume: bool) -> None:
         with locked(folder):  # what the folder refuses is said before anything is asked for
-            source = self._source()
-            with Pull(folder, {**source, "request": _plain(self.request)}) as pull:
+            asked = self._asked()
+            with Pull(folder, {name: asked[name] for name in ("source", "request")}) as pull:
                 chains = pull.resume() if resume else []
                 names = self._names()
                 if not chains:
@@ -186,7 +186,7 @@ class _Export:
                     )
                     self._pull(pull.begin(self._chains(names)), pull.keep)
                 name_jobs = names.assign if names is not None else _unnamed
-                pull.seal(self._manifest(source, pull.started, names), name_jobs)
+                pull.seal(self._manifest(asked, pull.started, names), name_jobs)
 
     def _pull(self, chains: list[Chain], keep: Callable[[Note, pl.DataFrame], None], had: Iterable[Note] = ()) -> None:
         """Walk the chains to their ends and keep every page."""
@@ -202,25 +202,15 @@ class _Export:
                 held(chain, note)
                 advance(note)
 
-    def _source(self) -> dict[str, Any]:
-        settings = self.client.settings
-        return {
-            "source": {
-                "kind": "export",
-                "base_url": settings.base_url,
-                "tenant": settings.tenant,
-                "service_version": settings.api_version or _version(self.client),
-            }
-        }
+    def _asked(self) -> dict[str, Any]:
+        request = msgspec.json.decode(msgspec.json.encode(asdict(self.request)))
+        del request["of"]
+        return described(self.client, "export", request)
 
-    def _manifest(self, source: dict[str, Any], started: str, names: _Names | None) -> dict[str, Any]:
-        from tpanalytics import __version__
-
+    def _manifest(self, asked: dict[str, Any], started: str, names: _Names | None) -> dict[str, Any]:
         listed = None if self.request.filters else jobs_listed(self.client) if names is None else names.listed
         return {
-            "tpanalytics": __version__,
-            **source,
-            "request": _plain(self.request),
+            **asked,
             "started": started,
             "finished": now(),
             "complete": True,  # `walk` and the notes' proof come to an end only where the service said so
@@ -267,10 +257,18 @@ def _unnamed(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
     return jobs, {}
 
 
-def _plain(request: ExportRequest) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(asdict(request)))
-    del plain["of"]
-    return plain
+def described(client: Client, kind: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Say what was asked of whom, as manifests hold it; signs in, so that what is wrong is said first."""
+    from tpanalytics import __version__
+
+    settings = client.settings
+    source = {
+        "kind": kind,
+        "base_url": settings.base_url,
+        "tenant": settings.tenant,
+        "service_version": settings.api_version or _version(client),
+    }
+    return {"tpanalytics": __version__, "source": source, "request": request}
 
 
 def _version(client: Client) -> str | None:
