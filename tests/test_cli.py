@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from tpanalytics.demo import Rules, Tenant, catalogue_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 SECRET = "s3cr3t-CANARY-%&\"'ü"
 
 
@@ -275,3 +278,65 @@ def test_faults_can_be_tried_by_hand(capsys: pytest.CaptureFixture[str], monkeyp
         process.communicate(timeout=30)
     assert status == 1
     assert "the service answered 400" in err
+
+
+def test_a_broken_off_export_goes_on_with_the_same_command(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("export", "kept", "--limit", "20", "--family-lists", "--workers", "2")
+    tenant.faults[7] = lambda reply: replace(reply, status=403, body=b"[]")
+    assert run(*words, capsys=capsys)[0] == 1
+    tenant.faults.clear()
+    status, _, err = run("summary", "kept", capsys=capsys)
+    assert status == 1
+    assert "broken off" in err
+    status, _, err = run("export", "kept", "--limit", "30", capsys=capsys)
+    assert status == 1
+    assert "limit was 20 and is 30 now" in err
+    before = len(tenant.requests)
+    status, out, _ = run(*words, capsys=capsys)
+    assert (status, "240 jobs" in out) == (0, True)
+    assert sum("export" in path for _, path in tenant.requests[before:]) < 12
+    assert "240 jobs" in run("summary", "kept", capsys=capsys)[1]
+
+
+def test_an_interrupted_export_says_how_to_go_on(tenant: Tenant) -> None:
+    tenant.page_seconds = 0.2
+    command = [sys.executable, "-m", "tpanalytics.cli", "export", "kept", "--limit", "5"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 60
+    while not list(Path.cwd().glob("kept/tasks-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "the same command goes on from there" in err
+    assert "Traceback" not in err
+
+
+def test_mapping_files_and_an_export_meet_without_loading_all_tasks(
+    tenant: Tenant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs, families = REPOSITORY / "data" / "jobs.csv", REPOSITORY / "data" / "job_families.csv"
+    status, _, _ = run("export", "kept", "--jobs", str(jobs), "--families", str(families), capsys=capsys)
+    assert status == 0
+    profiles = tpa.read_profiles("kept")
+    assert profiles.tasks["job_family"].n_unique() == 17
+    assert profiles.jobs["headcount"].null_count() == 0
+    assert profiles.manifest["families"]["source"] == "jobs.csv"
+
+
+def test_snapshots_are_listed_and_pruned(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "two"):
+        assert run("export", f"data/{name}", capsys=capsys)[0] == 0
+    status, out, _ = run("snapshots", capsys=capsys)
+    assert status == 0
+    assert out.count("sealed") == 2
+    assert "5,516" in out
+    assert len(json.loads(run("snapshots", "data", "--json", capsys=capsys)[1])) == 2
+    assert "Would be removed" in run("snapshots", "--prune", "1", "--dry-run", capsys=capsys)[1]
+    assert tpa.list_snapshots("data").height == 2
+    assert "Removed" in run("snapshots", "--prune", "1", capsys=capsys)[1]
+    assert "nothing to remove" in run("snapshots", "--prune", "1", capsys=capsys)[1]
+    assert tpa.list_snapshots("data").height == 1
+    Path("empty").mkdir()
+    assert "no snapshot" in run("snapshots", "empty", capsys=capsys)[1]
+    assert run("snapshots", "nowhere", capsys=capsys)[0] == 1

@@ -105,7 +105,7 @@ def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: 
             raw, where=f"{Path(records).name}, record {number}", response_format="list"
         )  # or say what is wrong
         decoded.append(json.loads(bytes(raw)))
-    return Catalogue(decoded, *tables)
+    return Catalogue(decoded, tables[0], tables[1])
 
 
 def _lines(company: Company) -> list[bytes]:

@@ -1,0 +1,59 @@
+"""The command line: each verb is a few lines over the public functions.
+
+Exit status: 0 done, 1 refused or failed with one sentence, 2 usage.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tpanalytics as tpa
+from tpanalytics.cli.parser import parser
+from tpanalytics.profiles.snapshot.folder import STATE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb of the command line.
+
+    Parameters
+    ----------
+    argv
+        Arguments after the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    known = parser()
+    arguments = known.parse_args(argv)
+    if getattr(arguments, "families", None) and not arguments.jobs:
+        known.error("--families needs --jobs: families hang on jobs")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a redirected console may know fewer characters
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
+            status: int = arguments.verb(arguments)
+    except tpa.TpAnalyticsError as error:
+        print(f"tpanalytics: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        kept = (Path(getattr(arguments, "folder", "")) / STATE).is_file()
+        said = "interrupted; what came so far is kept, and the same command goes on from there"
+        print(f"tpanalytics: {said if kept else 'interrupted'}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, like `head`, has seen enough
+        sys.stderr.close()
+        return 0
+    return status
