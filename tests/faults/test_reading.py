@@ -231,7 +231,7 @@ def test_a_connection_is_used_again_after_a_whole_answer_only(tenant: Tenant, br
     server.process_request = lambda *args: (made.append(args[1]), process(*args))[1]  # type: ignore[method-assign]
     tenant.compress = False
     if broken == "too large":
-        tenant.faults[1] = instead(200, b"x" * 1_000_000)
+        tenant.faults[1] = instead(200, b"x" * 3_000_000)
     if broken == "cut":
         tenant.faults[1] = faults.cut()
     with client_of(tenant.settings, answer_bytes=50_000) as client:

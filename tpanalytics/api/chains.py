@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tpanalytics.api.export import export_pages
+from tpanalytics.api.http.reading import when_sent
 from tpanalytics.errors import ApiError
 
 if TYPE_CHECKING:
@@ -108,17 +109,28 @@ def _work(
     client: Client, request: ExportRequest, chains: Collection[Chain], todo: queue.SimpleQueue[Chain], relay: _Relay
 ) -> None:
     """Walk the chains to do, one after another."""
+    ready: list[tuple[Chain, Page]] = []
+
+    def hand_over() -> None:
+        if ready:
+            relay.send(ready.pop())
+
     try:
-        while not todo.empty():
-            with suppress(queue.Empty):
-                chain = todo.get_nowait()
-                for page in _pages_of(client, request, chain, chains):
-                    relay.send((chain, page))
+        # A page is handed over only when the request for the next has left: who decodes it would be in its way.
+        with when_sent(hand_over):
+            while not todo.empty():
+                with suppress(queue.Empty):
+                    chain = todo.get_nowait()
+                    for page in _pages_of(client, request, chain, chains):
+                        hand_over()
+                        ready.append((chain, page))
+        hand_over()
         relay.send(None)
     except _Abandoned:
         pass
     except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
         with suppress(_Abandoned):
+            hand_over()
             relay.send(error)
 
 

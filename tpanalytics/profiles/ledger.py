@@ -108,7 +108,7 @@ def note_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
     tasks = frames_of(batch)[1]
     jobs = list(zip(batch.jobs["job_id"], batch.jobs["n_tasks"], strict=True))
     note = Note(jobs=jobs, rejects=list(batch.rejects), unknown_fields=dict(batch.unknown_fields))
-    return _counted(note, tasks), tasks
+    return _counted(note, batch.tasks), tasks
 
 
 def note_page(chain: Chain, page: Page, batch: Batch, chains: Iterable[Chain]) -> tuple[Note, pl.DataFrame]:
@@ -231,7 +231,8 @@ def without(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl
     kept = pl.Series([i not in places for i, (_, n) in enumerate(note.jobs) for _ in range(n)], dtype=pl.Boolean)
     tasks = tasks.filter(kept)
     jobs = [job for i, job in enumerate(note.jobs) if i not in places]
-    return _counted(msgspec.structs.replace(note, jobs=jobs), tasks), tasks
+    counted = tasks.select("job_id", "task_id", "ai_impact_level").to_dict(as_series=False)
+    return _counted(msgspec.structs.replace(note, jobs=jobs), counted), tasks
 
 
 class Tables:
@@ -281,13 +282,16 @@ def warn_of_rejects(rejects: pl.DataFrame, *, stacklevel: int) -> None:
         )
 
 
-def _counted(note: Note, tasks: pl.DataFrame) -> Note:
+def _counted(note: Note, columns: Mapping[str, list[Any]]) -> Note:
     """Count what the manifest tells of tasks; a job's tasks always stand in one page."""
-    level = tasks.get_column("ai_impact_level")
-    odd = level.filter(level.is_not_null() & ~level.is_in(schema.KNOWN_LEVELS))
-    note.unknown_levels = dict(odd.value_counts(sort=True).rows())
-    note.repeated_tasks = tasks.height - tasks.select(pl.struct("job_id", "task_id").n_unique()).item()
+    levels = Counter(columns["ai_impact_level"])
+    note.unknown_levels = {level: n for level, n in levels.items() if level not in _KNOWN}
+    ids = columns["job_id"], columns["task_id"]
+    note.repeated_tasks = note.n_tasks - len(set(zip(*ids, strict=True)))
     return note
+
+
+_KNOWN = {None, *schema.KNOWN_LEVELS}
 
 
 def _jobs(counts: Mapping[str, int]) -> pl.DataFrame:

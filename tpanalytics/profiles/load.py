@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from tpanalytics.profiles.ledger import Note, Tables, held, note_page, warn_of_r
 from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
 from tpanalytics.profiles.snapshot.folder import locked, now
 from tpanalytics.profiles.snapshot.pull import Pull
-from tpanalytics.profiles.snapshot.store import read_profiles
+from tpanalytics.profiles.snapshot.store import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -143,8 +144,9 @@ def load_task_profiles(
     if snapshot is None:
         profiles = export.into_memory()
     else:
-        export.into_folder(Path(snapshot), resume=resume)
-        profiles = read_profiles(snapshot, lazy=lazy)
+        with locked(Path(snapshot)):  # what the folder refuses is said before anything is asked for
+            export.into_folder(Path(snapshot), resume=resume)
+            profiles = opened(Path(snapshot), lazy=lazy, proven=True)
     warn_of_rejects(profiles.rejects, stacklevel=2)
     return profiles
 
@@ -163,59 +165,61 @@ class _Export:
     def into_memory(self) -> TaskProfiles:
         asked, started, tables = self._asked(), now(), Tables()
         names = self._names()
-        self._pull(self._chains(names), tables.keep)
-        profiles = tables.profiles(self._manifest(asked, started, names))
+        listed = self._pull(names, self._chains(names), tables.keep)
+        profiles = tables.profiles(_manifest(asked, started, listed))
         return profiles if names is None else assign_mapping(profiles, names.jobs, names.families, source=names.source)
 
     def into_folder(self, folder: Path, *, resume: bool) -> None:
-        with locked(folder):  # what the folder refuses is said before anything is asked for
-            asked = self._asked()
-            with Pull(folder, {name: asked[name] for name in ("source", "request")}) as pull:
-                chains = pull.resume() if resume else []
-                names = self._names()
-                if not chains:
-                    chains = pull.begin(self._chains(names))
-                try:
-                    self._pull(chains, pull.keep, pull.notes)
-                except CursorLost as lost:
-                    warnings.warn(
-                        f"The service no longer knows the job that the export in {folder} broke off after, so it "
-                        f"starts over from the first page. It said: {lost}",
-                        TpAnalyticsWarning,
-                        stacklevel=4,
-                    )
-                    self._pull(pull.begin(self._chains(names)), pull.keep)
-                name_jobs = names.assign if names is not None else _unnamed
-                pull.seal(self._manifest(asked, pull.started, names), name_jobs)
-
-    def _pull(self, chains: list[Chain], keep: Callable[[Note, pl.DataFrame], None], had: Iterable[Note] = ()) -> None:
-        """Walk the chains to their ends and keep every page."""
-        client, request = self.client, self.request
-        with bar(client, show=self.progress, had=had) as advance:
-            for chain, page in walk(client, request, chains, workers=self.workers):
-                where = (
-                    f"page {page.number}" if chain.number == 0 else f"page {page.number} after {chain.starting_after}"
+        asked = self._asked()
+        with Pull(folder, {name: asked[name] for name in ("source", "request")}) as pull:
+            chains = pull.resume() if resume else []
+            names = self._names()
+            if not chains:
+                chains = pull.begin(self._chains(names))
+            try:
+                listed = self._pull(names, chains, pull.keep, pull.notes)
+            except CursorLost as lost:
+                warnings.warn(
+                    f"The service no longer knows the job that the export in {folder} broke off after, so it starts "
+                    f"over from the first page. It said: {lost}",
+                    TpAnalyticsWarning,
+                    stacklevel=4,
                 )
+                listed = self._pull(names, pull.begin(self._chains(names)), pull.keep)
+            pull.seal(_manifest(asked, pull.started, listed), names.assign if names is not None else _unnamed)
+
+    def _pull(
+        self,
+        names: _Names | None,
+        chains: list[Chain],
+        keep: Callable[[Note, pl.DataFrame], None],
+        had: Iterable[Note] = (),
+    ) -> int | None:
+        """Walk the chains to their ends and keep every page; gives how many jobs the tenant lists, asked meanwhile."""
+        client, request = self.client, self.request
+        with ThreadPoolExecutor(1) as beside, bar(client, show=self.progress, had=had) as advance:
+            listed = beside.submit(self._listed, names)
+            for chain, page in walk(client, request, chains, workers=self.workers):
+                where = f"page {page.number}"
+                if chain.number:
+                    where += f" after {chain.starting_after}"
                 batch = decoded(client, request, page, where=where, on_bad_record=self.on_bad_record)
                 note, tasks = note_page(chain, page, batch, chains)
                 keep(note, tasks)
                 held(chain, note)
                 advance(note)
+            return listed.result()
+
+    def _listed(self, names: _Names | None) -> int | None:
+        """Ask, unless that is known, or documented calls alone are wanted; with filters it would tell nothing."""
+        if self.request.filters:
+            return None
+        return jobs_listed(self.client) if names is None else names.listed
 
     def _asked(self) -> dict[str, Any]:
         request = msgspec.json.decode(msgspec.json.encode(asdict(self.request)))
         del request["of"]
         return described(self.client, "export", request)
-
-    def _manifest(self, asked: dict[str, Any], started: str, names: _Names | None) -> dict[str, Any]:
-        listed = None if self.request.filters else jobs_listed(self.client) if names is None else names.listed
-        return {
-            **asked,
-            "started": started,
-            "finished": now(),
-            "complete": True,  # `walk` and the notes' proof come to an end only where the service said so
-            "jobs_in_tenant_list": listed,
-        }
 
     def _names(self) -> _Names | None:
         """Ask for names and families before the export, so that no finished one is lost to their refusal."""
@@ -251,6 +255,16 @@ class _Names(NamedTuple):
 
     def assign(self, jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
         return assign_jobs(jobs, self.jobs, self.families, source=self.source)
+
+
+def _manifest(asked: dict[str, Any], started: str, listed: int | None) -> dict[str, Any]:
+    return {
+        **asked,
+        "started": started,
+        "finished": now(),
+        "complete": True,  # `walk` and the notes' proof come to an end only where the service said so
+        "jobs_in_tenant_list": listed,
+    }
 
 
 def _unnamed(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:

@@ -9,6 +9,8 @@ import http.client
 import io
 import time
 import zlib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,12 @@ from tpanalytics.errors import ConfigError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Limits", "NotTaken", "TimedAnswer", "TooLate", "read_body"]
+__all__ = ["Limits", "NotTaken", "TimedAnswer", "TooLate", "read_body", "when_sent"]
 
-_PIECE = 1 << 16  # larger than the library's 10 KiB, which cost more time than they save memory
+_PIECE = 1 << 16
+_BODY_PIECE = 1 << 20  # a page at once: the library's 10 KiB cost more time than they save memory
 _REFUSAL_BYTES = 1 << 16  # of an answer that is quoted, not used
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -59,6 +62,19 @@ class TooLate(requests.Timeout):
     """No connection, no answer, or not all of it in time; says which in words that are safe to print."""
 
 
+_SENT: ContextVar[Callable[[], None] | None] = ContextVar("sent", default=None)
+
+
+@contextmanager
+def when_sent(call: Callable[[], None]) -> Iterator[None]:
+    """Let this thread make a call each time a request of its own has left and its answer is to be waited for."""
+    before = _SENT.set(call)
+    try:
+        yield
+    finally:
+        _SENT.reset(before)
+
+
 class NotTaken(requests.RequestException):
     """An answer came that is not read; the next would be no other."""
 
@@ -74,6 +90,8 @@ class TimedAnswer(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
         self.fp = io.BufferedReader(_TimedSocket(sock, seconds), _PIECE)
+        if (call := _SENT.get()) is not None:
+            call()
 
 
 class _TimedSocket(io.RawIOBase):
@@ -146,7 +164,7 @@ def _pieces(response: requests.Response, most: int) -> Iterator[bytes]:
     if packing not in {"", "identity", "gzip", "x-gzip"}:
         raise NotTaken(response.status_code, f"its body is packed as {packing[:40]!r}, which was not asked for")
     try:
-        raw = response.raw.stream(_PIECE, decode_content=False)
+        raw = response.raw.stream(_BODY_PIECE, decode_content=False)
         yield from _unpacked(raw, most) if "gzip" in packing else raw
         if response.raw.length_remaining:  # older urllib3 do not look
             raise EOFError

@@ -51,6 +51,7 @@ class _Session(requests.Session):
     def __init__(self, limits: Limits) -> None:
         super().__init__()
         self._limits = limits
+        self._surroundings: dict[str, dict[str, Any]] = {}
         self.headers["Accept-Encoding"] = "gzip"  # the one packing that is read
         self.mount("https://", _TimedAdapter(limits.answer_seconds))
 
@@ -70,6 +71,13 @@ class _Session(requests.Session):
         else:
             return response
         raise TooLate(why)
+
+    def merge_environment_settings(self, url: Any, *given: Any) -> Any:
+        """Look once a host for proxies and certificates in the environment, which costs a millisecond each time."""
+        host = origin(str(url))
+        if host not in self._surroundings:
+            self._surroundings[host] = dict(super().merge_environment_settings(url, *given))
+        return dict(self._surroundings[host])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  the library's signature
         """Give none: the library would read the address, and trip over a broken one, even where it does not follow."""

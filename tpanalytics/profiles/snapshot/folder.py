@@ -39,6 +39,7 @@ __all__ = [
     "is_part",
     "locked",
     "now",
+    "paths_of",
     "read_manifest",
     "unwritable",
     "verify",
@@ -229,7 +230,7 @@ def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path
     SnapshotError
         If a part is missing, damaged, or lacks a column.
     """
-    paths = {table: [folder / Path(part.file).name for part in parts[table]] for table in TABLES}
+    paths = paths_of(folder, parts)
     flat = [(path, part) for table in TABLES for path, part in zip(paths[table], parts[table], strict=True)]
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(_digest, [path for path, _ in flat]))
@@ -243,6 +244,11 @@ def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path
             needed = [name for name in columns if (table, name) != ("tasks", "job_family")]
             require(pl.scan_parquet(path), *needed, name=path.name)
     return paths
+
+
+def paths_of(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:
+    """Give where the parts lie, by table; a manifest cannot point outside its folder."""
+    return {table: [folder / Path(part.file).name for part in parts[table]] for table in TABLES}
 
 
 def now() -> str:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Pull"]
 
 #: Pages that are joined to one file once they are there: few files to read, little to hold in memory.
-_PAGES_A_FILE = 25
+_PAGES_A_FILE = 16
 
 
 class _Piece(NamedTuple):
@@ -83,14 +83,16 @@ class Pull:
         self._begun = False
         self._chains: list[Chain] = []
         self._pieces: list[_Piece] = []
+        self._at_hand: dict[str, pl.DataFrame] = {}  # of the files that are to be joined next
+        self._writing: Future[_Piece] | None = None
         self._joining: tuple[list[_Piece], Future[_Piece]] | None = None
-        self._joiner = ThreadPoolExecutor(1, "tpanalytics-join")
+        self._disk = ThreadPoolExecutor(1, "tpanalytics-disk")  # the next page is decoded while this one is written
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._joiner.shutdown()
+        self._disk.shutdown()
 
     def resume(self) -> list[Chain]:
         """Give the chains of the unfinished export in the folder, each where it was left; none where there is none.
@@ -122,24 +124,25 @@ class Pull:
 
     def begin(self, chains: list[Chain]) -> list[Chain]:
         """Start from the first page; what an unfinished export left is dropped once the first page is kept."""
+        self._take_written()
         self._take_joined(wait=True)
         self._id, self._begun, self.started = secrets.token_hex(4), False, now()
-        self._chains, self._pieces = chains, []
+        self._chains, self._pieces, self._at_hand = chains, [], {}
         return chains
 
     def keep(self, note: Note, tasks: pl.DataFrame) -> None:
-        """Put a page on disk; it is there for good when this returns.
+        """Put a page on disk; it is there for good when the next is kept, or the export sealed.
 
         Raises
         ------
         SnapshotError
-            If the disk refuses; the pages before are as they were.
+            If the disk refuses this page or the one before; those before them are as they were.
         """
         try:
+            self._take_written()
             if not self._begun:
                 self._write_state()
-            self._pieces.append(self._write(note, tasks, compression="lz4"))
-            self._join(note.chain)
+            self._writing = self._disk.submit(self._write_page, note, tasks)
         except OSError as error:
             raise self._refused(error) from None
 
@@ -161,6 +164,7 @@ class Pull:
             If the pages do not lead from the first job to the last, or the disk refuses; the export stays unfinished.
         """
         try:
+            self._take_written()
             self._take_joined(wait=True)
             whole = settle(self.notes, self._drop)
             self._join_rest()
@@ -255,8 +259,21 @@ class Pull:
         tasks = tasks.drop("job_family", strict=False)
         return _Piece(note, write_part(self._folder, name, tasks, msgspec.json.encode(note), **options))
 
+    def _write_page(self, note: Note, tasks: pl.DataFrame) -> _Piece:
+        piece = self._write(note, tasks, compression="uncompressed", statistics=False)  # it will soon be joined
+        self._at_hand[piece.part.file] = tasks.drop("job_family")
+        return piece
+
+    def _take_written(self) -> None:
+        """Count on the page that was given to be written last."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            self._pieces.append(writing.result())
+            self._join(self._pieces[-1].note.chain)
+
     def _read(self, piece: _Piece) -> pl.DataFrame:
-        return pl.read_parquet(self._folder / piece.part.file)
+        tasks = self._at_hand.pop(piece.part.file, None)
+        return pl.read_parquet(self._folder / piece.part.file) if tasks is None else tasks
 
     def _join(self, chain: int) -> None:
         """Join the single pages of a chain to one file beside the export, once there are enough."""
@@ -264,12 +281,12 @@ class Pull:
         single = self._single(chain)
         if self._joining is None and len(single) >= _PAGES_A_FILE:
             single = single[:_PAGES_A_FILE]
-            self._joining = single, self._joiner.submit(self._joined, single)
+            self._joining = single, self._disk.submit(self._joined, single)
 
     def _join_rest(self) -> None:
         for chain in {piece.note.chain for piece in self._pieces}:
             if len(single := self._single(chain)) > 1:
-                self._joining = single, self._joiner.submit(self._joined, single)
+                self._joining = single, self._disk.submit(self._joined, single)
                 self._take_joined(wait=True)
 
     def _single(self, chain: int) -> list[_Piece]:

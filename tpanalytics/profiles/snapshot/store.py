@@ -16,6 +16,7 @@ from tpanalytics.profiles.snapshot.folder import (
     Part,
     check_target,
     locked,
+    paths_of,
     read_manifest,
     unwritable,
     verify,
@@ -27,7 +28,7 @@ from tpanalytics.schema import JOBS, TASKS, TaskProfiles, require, to_polars
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["read_profiles", "replace_jobs", "write_profiles"]
+__all__ = ["opened", "read_profiles", "replace_jobs", "write_profiles"]
 
 
 def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
@@ -153,9 +154,19 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
     >>> read_profiles(write_profiles(load_sample(), "snapshot"))
     TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist, as of 2026-05.
     """
-    folder = Path(folder)
+    return opened(Path(folder), lazy=lazy, proven=False)
+
+
+def opened(folder: Path, *, lazy: bool, proven: bool) -> TaskProfiles:
+    """Read a snapshot; with `proven` without another look at whether its parts are those that were written.
+
+    Raises
+    ------
+    SnapshotError
+        As `read_profiles`.
+    """
     manifest, parts = read_manifest(folder)
-    paths = verify(folder, parts)
+    paths = paths_of(folder, parts) if proven else verify(folder, parts)
     jobs, tasks, rejects = (pl.scan_parquet(paths[table]) for table in ("jobs", "tasks", "rejects"))
     if "job_family" not in tasks.collect_schema():  # an export knows the families only when it has come to its end
         families = jobs.select("job_id", "job_family")
