@@ -44,16 +44,14 @@ def share_bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.
     else:
         staff = pl.col("headcount") if weight == "headcount" else pl.lit(1.0)
         week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
-        people = jobs.select("job_id", staff=staff, week=week).filter(pl.col("staff").is_not_null())
-        cells = cells.join(people, on="job_id").with_columns(amount=pl.col("hours") * pl.col("staff"))
+        people = jobs.select("job", staff=staff, week=week).filter(pl.col("staff").is_not_null())
+        cells = cells.join(people, on="job", maintain_order="left").filter(pl.col("staff").is_not_null())
+        cells = cells.with_columns(amount=pl.col("hours") * pl.col("staff"))
         rest = _undescribed(cells)
-    known = pl.col("amount")
-    families = cells.group_by("job_family").agg(
-        all_known=known.sum(), without_level=known.filter(pl.col("level") == NOT_ASSESSED).sum()
-    )
-    levels = [level for level in cells.get_column("level").unique().sort() if level != NOT_ASSESSED]
+    amounts = cells.group_by("job_family", "level").agg(pl.col("amount").sum())
+    levels = [level for level in amounts.get_column("level").unique().sort() if level != NOT_ASSESSED]
     return pl.concat(
-        [_of_level(level, cells, families, rest) for level in levels]
+        [_of_level(level, amounts, rest) for level in levels]
         or [
             pl.DataFrame(
                 schema=dict.fromkeys(_COLUMNS, pl.String) | {"share_low": pl.Float64, "share_high": pl.Float64}
@@ -66,35 +64,55 @@ _COLUMNS = ("job_family", "level", "share_low", "share_high")
 
 
 def _undescribed(cells: pl.DataFrame) -> pl.DataFrame:
-    """Give for each job with a task without hours the levels of those tasks, and the hours they may share."""
+    """Add up, by family and level, the hours that the jobs with such tasks without hours do not describe.
+
+    Returns
+    -------
+    pl.DataFrame
+        ``job_family, level`` and four sums over jobs with a task without hours: ``all`` that have one of this level,
+        ``assessed`` those of them without one that is not assessed, ``alone`` those with none of another level, and
+        ``mixed`` those with several levels, each at its first. ``…_unknown`` counts those without contract hours.
+    """
     described = pl.col("hours").sum()
-    return (
-        cells.group_by("job_id", "job_family")
-        .agg(
-            rest=((pl.col("week").first() - described).clip(lower_bound=0) * pl.col("staff").first()),
-            open=pl.col("level").filter(~pl.col("hours_known")).unique(),
-        )
-        .filter(pl.col("open").list.len() > 0)
-        .sort("job_id")
+    per_job = cells.group_by("job").agg(
+        rest=(pl.col("week").first() - described).clip(lower_bound=0) * pl.col("staff").first(),
+        levels=(pl.col("n_known") < pl.col("n")).sum(),
+        gap=((pl.col("n_known") < pl.col("n")) & (pl.col("level") == NOT_ASSESSED)).any(),
+    )
+    open_cells = (
+        cells.filter(pl.col("n_known") < pl.col("n"))
+        .select("job", "job_family", "level", first=pl.col("job").is_first_distinct())
+        .join(per_job, on="job", maintain_order="left")
+    )
+    several = pl.col("levels") > 1
+    which = {
+        "all": pl.lit(value=True),
+        "assessed": ~pl.col("gap"),
+        "alone": ~several,
+        "mixed": several & pl.col("first"),
+    }
+    rest = pl.col("rest")
+    return open_cells.group_by("job_family", "level", maintain_order=True).agg(
+        **{name: rest.filter(jobs).sum() for name, jobs in which.items()},
+        **{f"{name}_unknown": rest.filter(jobs).null_count() for name, jobs in which.items()},
     )
 
 
-def _of_level(level: str, cells: pl.DataFrame, families: pl.DataFrame, rest: pl.DataFrame | None) -> pl.DataFrame:
-    at_level = cells.filter(level=level).group_by("job_family").agg(amount=pl.col("amount").sum())
-    table = families.join(at_level, on="job_family", how="left").with_columns(pl.col("amount").fill_null(0.0))
+def _of_level(level: str, amounts: pl.DataFrame, rest: pl.DataFrame | None) -> pl.DataFrame:
+    amount, is_level, is_gap = pl.col("amount"), pl.col("level") == level, pl.col("level") == NOT_ASSESSED
+    table = amounts.group_by("job_family").agg(
+        amount=amount.filter(is_level).sum(), all_known=amount.sum(), without_level=amount.filter(is_gap).sum()
+    )
     if rest is None:
         table = table.with_columns(here=pl.lit(0.0), elsewhere=pl.lit(0.0), anywhere=pl.lit(0.0))
     else:
-        may_be_here = pl.col("open").list.contains(level) | pl.col("open").list.contains(NOT_ASSESSED)
-        others = pl.col("open").list.len() - pl.col("open").list.contains(level).cast(pl.UInt32)
         sums = rest.group_by("job_family").agg(
-            here=_sum_if_known(may_be_here),
-            elsewhere=_sum_if_known(others > 0),
-            anywhere=_sum_if_known(pl.lit(value=True)),
+            here=_sum_if_known(all=is_gap, assessed=is_level),
+            elsewhere=_sum_if_known(mixed=pl.lit(value=True), alone=~is_level),
+            anywhere=_sum_if_known(mixed=pl.lit(value=True), alone=pl.lit(value=True)),
         )
         # A family without such a job has nothing undescribed; one with a job of unknown contract has no bound.
-        open_families = rest.get_column("job_family").unique().implode()
-        closed = ~pl.col("job_family").is_in(open_families)
+        closed = ~pl.col("job_family").is_in(rest.get_column("job_family").unique().implode())
         table = table.join(sums, on="job_family", how="left").with_columns(
             pl.when(closed).then(0.0).otherwise(pl.col(name)).alias(name) for name in ("here", "elsewhere", "anywhere")
         )
@@ -113,7 +131,8 @@ def _of_level(level: str, cells: pl.DataFrame, families: pl.DataFrame, rest: pl.
     )
 
 
-def _sum_if_known(which: pl.Expr) -> pl.Expr:
-    """Add up the undescribed hours of some jobs; null where those of one of them are not known."""
-    some = pl.col("rest").filter(which)
-    return pl.when(some.null_count() == 0).then(some.sum())
+def _sum_if_known(**which: pl.Expr) -> pl.Expr:
+    """Add up some of the sums of `_undescribed`; null where those of one of their jobs are not known."""
+    known = pl.sum_horizontal(pl.col(name).filter(levels).sum() for name, levels in which.items())
+    unknown = pl.sum_horizontal(pl.col(f"{name}_unknown").filter(levels).sum() for name, levels in which.items())
+    return pl.when(unknown == 0).then(known)

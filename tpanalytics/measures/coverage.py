@@ -68,14 +68,14 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
     >>> coverage.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
     [('Customer Service', 366, 0.891), ('Data and Analytics', 355, 0.901)]
     """
-    jobs, cells = reduce_tasks(profiles, states)
-    known, assessed = pl.col("hours_known"), pl.col("level") != NOT_ASSESSED
+    jobs, cells = reduce_tasks(profiles, states, by_state=True)
+    known, assessed = pl.col("n_known"), pl.col("level") != NOT_ASSESSED
     n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
     by_family = cells.group_by("job_family").agg(
         tasks=n.sum(),
-        hours_coverage=n.filter(known).sum() / n.sum(),
+        hours_coverage=known.sum() / n.sum(),
         level_coverage=n.filter(assessed).sum() / n.sum(),
-        both_coverage=n.filter(known & assessed).sum() / n.sum(),
+        both_coverage=known.filter(assessed).sum() / n.sum(),
         level_coverage_hours=share_of(hours.filter(assessed).sum(), hours.sum()),
         validated_share=n.filter(validated).sum() / n.sum(),
         validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),

@@ -93,7 +93,7 @@ def impact_by_family(
         )
     bounds = share_bounds(jobs, cells, weight)
     if weight == "headcount":
-        cells = cells.join(jobs.select("job_id", "headcount"), on="job_id").sort("job_id", "level", "state")
+        cells = cells.join(jobs.select("job", "headcount"), on="job", maintain_order="left")
     else:
         cells = cells.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
     amount = {
@@ -104,10 +104,10 @@ def impact_by_family(
     cells = cells.with_columns(amount=amount)
     found = cells.group_by("job_family", "level").agg(
         tasks=pl.col("n").sum(),
-        tasks_with_hours=pl.col("n").filter(pl.col("hours_known")).sum(),
+        tasks_with_hours=pl.col("n_known").sum(),
         hours=known_sum("hours"),
         amount=known_sum("amount"),
-        weighed=pl.col("n").filter(pl.col("amount").is_not_null()).sum(),
+        weighed=pl.col("n" if weight == "tasks" else "n_known").filter(pl.col("amount").is_not_null()).sum(),
     )
     families = jobs.select(pl.col("job_family").unique())
     levels = level_order(cells.get_column("level").to_list())

@@ -30,19 +30,19 @@ class Cells(NamedTuple):
     Attributes
     ----------
     jobs
-        ``job_id, job_name, job_family`` (never null), and where the profiles have them ``headcount``,
-        ``contract_hours``; one row per job.
+        ``job`` (its place by id), ``job_id, job_name, job_family`` (never null), and where the profiles have them
+        ``headcount``, ``contract_hours``; one row per job.
     cells
-        ``job_id, job_family, level`` (never null), ``state, hours_known``, ``n`` tasks and ``hours`` (hours per week,
-        null where not known); one row per combination that counts.
+        ``job, job_family, level`` (never null), ``state`` where asked for, ``n`` tasks, ``n_known`` of them with hours,
+        and their ``hours`` (hours per week, null where none is known); one row per combination that counts.
     """
 
     jobs: pl.DataFrame
     cells: pl.DataFrame
 
 
-def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES) -> Cells:
-    """Count tasks and add up hours by job, level, state and whether hours are known.
+def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES, *, by_state: bool = False) -> Cells:
+    """Count tasks and add up hours by job and level, and by state if asked to.
 
     Parameters
     ----------
@@ -51,6 +51,8 @@ def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES)
         `jobs`.
     states
         Validation states that count. ``rejected`` cannot be among them.
+    by_state
+        Keep validation states apart.
 
     Raises
     ------
@@ -73,47 +75,45 @@ def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES)
     jobs = _jobs(profiles.jobs)
     tasks = nw.from_native(profiles.tasks).lazy()
     _check_numbers(tasks, "tasks", "weekly_hours")
-    reduced = (
-        tasks.select("job_id", "ai_impact_level", "validation_state", nw.col("weekly_hours").cast(nw.Float64))
+    hours = nw.col("weekly_hours")
+    plain = tasks.select(
+        "job_id",
+        nw.col("ai_impact_level"),
+        nw.col("validation_state"),
+        hours.cast(nw.Float64),
         # An engine may say NaN where it means null; not known is not known.
-        .with_columns(weekly_hours=nw.when(~nw.col("weekly_hours").is_nan()).then(nw.col("weekly_hours")))
-        .with_columns(hours_known=~nw.col("weekly_hours").is_null())
-        .group_by("job_id", "ai_impact_level", "validation_state", "hours_known")
-        .agg(
-            n=nw.len(),
-            hours=nw.col("weekly_hours").sum(),
-            least=nw.col("weekly_hours").min(),
-            most=nw.col("weekly_hours").max(),
-        )
-    )
-    reduced_here = to_polars(reduced.to_native())
-    _check_hours(reduced_here)
-    cells = reduced_here.select(
+    ).with_columns(weekly_hours=nw.when(~hours.is_nan()).then(hours))
+    _check_all(plain, states)
+    keys = ["job_id", "ai_impact_level", *(["validation_state"] if by_state else [])]
+    counted = plain.filter(nw.col("validation_state").fill_null(_NO_STATE).is_in(states))
+    reduced = counted.group_by(*keys).agg(n=nw.len(), n_known=hours.count(), hours=hours.sum())
+    cells = to_polars(reduced.to_native()).select(
         pl.col("job_id").cast(pl.String),
         level=pl.col("ai_impact_level").cast(pl.String).fill_null(NOT_ASSESSED),
-        state=pl.col("validation_state").cast(pl.String).fill_null(_NO_STATE),
-        hours_known=pl.col("hours_known").cast(pl.Boolean),
+        **({"state": pl.col("validation_state").cast(pl.String).fill_null(_NO_STATE)} if by_state else {}),
         n=pl.col("n").cast(pl.UInt32),
-        hours=pl.when(pl.col("hours_known").cast(pl.Boolean)).then(pl.col("hours").cast(pl.Float64)),
+        n_known=pl.col("n_known").cast(pl.UInt32),
+        hours=pl.when(pl.col("n_known") > 0).then(pl.col("hours").cast(pl.Float64)),
     )
-    strangers = cells.join(jobs, on="job_id", how="anti").get_column("job_id").unique().sort()
+    cells = cells.join(jobs.select("job_id", "job", "job_family"), on="job_id", how="left")
+    strangers = cells.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
     if strangers.len():
         raise SchemaError(
             f"tasks holds {strangers.len()} job(s) that jobs does not have, the first is {strangers[0]!r}. "
             "Every task's job must have its row in jobs."
         )
-    _check_states(cells, states)
-    counted = cells.filter(pl.col("state").is_in(states)).join(jobs.select("job_id", "job_family"), on="job_id")
     # A fixed order, so that floats add up alike however the engine handed the rows over.
-    return Cells(jobs, counted.sort("job_id", "level", "state", "hours_known"))
+    levels = pl.Enum(cells.get_column("level").unique().sort())
+    order = ["job", pl.col("level").cast(levels), *(["state"] if by_state else [])]
+    return Cells(jobs, cells.drop("job_id").sort(order))
 
 
 def per_job(reduced: Cells) -> pl.DataFrame:
     """Add up each job's tasks; a job without tasks keeps its row."""
     jobs, cells = reduced
-    sums = cells.group_by("job_id").agg(
+    sums = cells.group_by("job").agg(
         tasks=pl.col("n").sum(),
-        tasks_with_hours=pl.col("n").filter(pl.col("hours_known")).sum(),
+        tasks_with_hours=pl.col("n_known").sum(),
         hours=known_sum("hours"),
     )
     optional = {
@@ -126,8 +126,8 @@ def per_job(reduced: Cells) -> pl.DataFrame:
     }
     counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours"))
     return (
-        jobs.select("job_id", "job_family", *optional.values())
-        .join(sums, on="job_id", how="left", maintain_order="left")
+        jobs.select("job", "job_id", "job_family", *optional.values())
+        .join(sums, on="job", how="left", maintain_order="left")
         .with_columns(counts)
         .with_columns(complete=(pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_with_hours")))
     )
@@ -154,12 +154,13 @@ def _jobs(native: Any) -> pl.DataFrame:
         twice = jobs.filter(pl.col("job_id").is_duplicated()).item(0, "job_id")
         raise SchemaError(f"jobs: job_id must be unique, but {twice!r} stands there more than once.")
     numbers = [name for name in ("headcount", "contract_hours") if name in present]
-    return jobs.with_columns(
+    jobs = jobs.with_columns(
         pl.col("job_id").cast(pl.String),
         pl.col("job_family").cast(pl.String).fill_null(NO_FAMILY),
         # An engine may say NaN where it means null; not known is not known.
         *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers),
-    ).sort("job_id")
+    )
+    return jobs.sort("job_id").with_row_index("job")
 
 
 def _checked_states(states: Sequence[str]) -> list[str]:
@@ -170,15 +171,27 @@ def _checked_states(states: Sequence[str]) -> list[str]:
     return list(states)
 
 
-def _check_hours(cells: pl.DataFrame) -> None:
-    wrong = cells.filter((pl.col("least").cast(pl.Float64) < 0) | pl.col("most").cast(pl.Float64).is_infinite())
+def _check_all(tasks: Any, states: list[str]) -> None:
+    """Look over all tasks once, whatever their state: no hours that cannot be, and no state that is lost unsaid."""
+    hours = nw.col("weekly_hours")
+    seen = to_polars(
+        tasks.group_by("validation_state").agg(n=nw.len(), least=hours.min(), most=hours.max()).to_native()
+    ).select(
+        state=pl.col("validation_state").cast(pl.String).fill_null(_NO_STATE),
+        n=pl.col("n").cast(pl.UInt32),
+        least=pl.col("least").cast(pl.Float64),
+        most=pl.col("most").cast(pl.Float64),
+    )
+    wrong = seen.filter((pl.col("least") < 0) | pl.col("most").is_infinite())
     if wrong.height:
-        job, least, most = wrong.select("job_id", "least", "most").row(0)
+        least, most = wrong.select("least", "most").row(0)
         found = least if least < 0 else most
+        job = to_polars(tasks.filter(hours == found).select("job_id").head(1).to_native()).item()
         raise SchemaError(
             f"tasks: weekly_hours of job {job!r} is {found}; hours per week are 0 or more, and finite. "
             "Correct it, or make it null where it is not known."
         )
+    _check_states(seen, states)
 
 
 def _check_numbers(frame: Any, name: str, column: str) -> None:
@@ -190,18 +203,18 @@ def _check_numbers(frame: Any, name: str, column: str) -> None:
         raise SchemaError(f"{name}: {column} must be numbers, and is {dtype}. Cast it first.")
 
 
-def _check_states(cells: pl.DataFrame, states: list[str]) -> None:
+def _check_states(seen: pl.DataFrame, states: list[str]) -> None:
     """Refuse a state nobody knows, and say aloud which tasks are left out although they are not rejected."""
-    found = cells.get_column("state").unique().sort().to_list()
+    found = seen.get_column("state").unique().sort().to_list()
     lost = [state for state in states if state not in {*COUNTED_STATES, *found}]
     if lost and found:
         raise SchemaError(f"states: no task is in state {', '.join(map(repr, lost))}; the tasks have {found}.")
     known = {*COUNTED_STATES, "rejected", *states}
-    others = cells.filter(~pl.col("state").is_in(known)).group_by("state").agg(pl.col("n").sum()).sort("state")
+    others = seen.filter(~pl.col("state").is_in(known)).select("state", "n").sort("state")
     if others.height:
         listed = ", ".join(f"{n:,} in state {state!r}" for state, n in others.rows())
         warnings.warn(
             f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.",
             TpAnalyticsWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

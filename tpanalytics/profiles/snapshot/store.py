@@ -169,9 +169,12 @@ def opened(folder: Path, *, lazy: bool, proven: bool) -> TaskProfiles:
     paths = paths_of(folder, parts) if proven else verify(folder, parts)
     jobs, tasks, rejects = (pl.scan_parquet(paths[table]) for table in ("jobs", "tasks", "rejects"))
     if "job_family" not in tasks.collect_schema():  # an export knows the families only when it has come to its end
-        families = jobs.select("job_id", "job_family")
-        rest = list(schema.TASKS)
-        tasks = tasks.join(families, on="job_id", how="left", maintain_order="left").select(rest)
+        of_job = jobs.select("job_id", "job_family").collect()
+        # A column made from another costs nothing where it is not used; a join would be done all the same.
+        family = pl.col("job_id").replace_strict(
+            of_job.get_column("job_id"), of_job.get_column("job_family"), default=None, return_dtype=pl.String
+        )
+        tasks = tasks.with_columns(job_family=family).select(list(schema.TASKS))
     if not lazy:
         jobs, tasks = jobs.collect(), tasks.collect()  # type: ignore[assignment]
     return TaskProfiles(jobs=jobs, tasks=tasks, manifest=manifest, rejects=rejects.collect())
