@@ -8,12 +8,10 @@ from __future__ import annotations
 import io
 import sys
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tpanalytics as tpa
 from tpanalytics.cli.parser import parser
-from tpanalytics.profiles.snapshot.folder import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,12 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
             status: int = arguments.verb(arguments)
     except tpa.TpAnalyticsError as error:
-        print(f"tpanalytics: {error}", file=sys.stderr)
+        print("\n".join([f"tpanalytics: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        kept = (Path(getattr(arguments, "folder", "")) / STATE).is_file()
-        said = "interrupted; what came so far is kept, and the same command goes on from there"
-        print(f"tpanalytics: {said if kept else 'interrupted'}", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print("\n".join(["tpanalytics: interrupted", *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, like `head`, has seen enough
         sys.stderr.close()

@@ -20,7 +20,7 @@ import polars as pl
 
 from tpanalytics.api.chains import Chain, CursorLost, walk
 from tpanalytics.api.export import ExportRequest, decoded
-from tpanalytics.errors import ApiError, AuthError, ConfigError, TpAnalyticsWarning
+from tpanalytics.errors import ApiError, AuthError, ConfigError, TpAnalyticsError, TpAnalyticsWarning
 from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
 from tpanalytics.profiles.ledger import Note, Tables, held, note_page, warn_of_rejects
 from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
@@ -171,7 +171,7 @@ class _Export:
 
     def into_folder(self, folder: Path, *, resume: bool) -> None:
         asked = self._asked()
-        with Pull(folder, {name: asked[name] for name in ("source", "request")}) as pull:
+        with Pull(folder, {name: asked[name] for name in ("source", "request")}) as pull, _told_how_to_go_on(pull):
             chains = pull.resume() if resume else []
             names = self._names()
             if not chains:
@@ -255,6 +255,17 @@ class _Names(NamedTuple):
 
     def assign(self, jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
         return assign_jobs(jobs, self.jobs, self.families, source=self.source)
+
+
+@contextmanager
+def _told_how_to_go_on(pull: Pull) -> Iterator[None]:
+    """Add to whatever breaks an export off that its pages are kept."""
+    try:
+        yield
+    except (TpAnalyticsError, KeyboardInterrupt) as error:
+        if pages := pull.kept_pages():
+            error.add_note(f"{pages:,} pages are kept; the same call goes on from there.")
+        raise
 
 
 def _manifest(asked: dict[str, Any], started: str, listed: int | None) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class _Piece(NamedTuple):
 
     @property
     def pages(self) -> int:
+        """How many pages the file holds."""
         return self.note.last - self.note.first + 1
 
 
@@ -122,6 +123,12 @@ class Pull:
         """What is kept so far."""
         return [piece.note for piece in self._pieces]
 
+    def kept_pages(self) -> int:
+        """Count the pages on disk, when the last that was given has got there."""
+        with suppress(OSError):
+            self._take_written()
+        return sum(piece.pages for piece in self._pieces)
+
     def begin(self, chains: list[Chain]) -> list[Chain]:
         """Start from the first page; what an unfinished export left is dropped once the first page is kept."""
         self._take_written()
@@ -144,7 +151,7 @@ class Pull:
                 self._write_state()
             self._writing = self._disk.submit(self._write_page, note, tasks)
         except OSError as error:
-            raise self._refused(error) from None
+            raise unwritable(self._folder, error) from None
 
     def seal(
         self, manifest: Mapping[str, Any], name_jobs: Callable[[pl.DataFrame], tuple[pl.DataFrame, dict[str, Any]]]
@@ -181,20 +188,13 @@ class Pull:
                 f"{self._folder}: the pages do not make up the whole export ({error}). Pass resume=False to start over."
             ) from None
         except OSError as error:
-            raise self._refused(error) from None
+            raise unwritable(self._folder, error) from None
         return sealed
 
     def _drop(self, place: int, jobs: set[int]) -> Note:
         old = self._pieces[place]
         self._pieces[place] = self._write(*without(old.note, self._read(old), jobs))
         return self._pieces[place].note
-
-    def _refused(self, error: OSError) -> SnapshotError:
-        said = str(unwritable(self._folder, error))
-        pages = sum(piece.pages for piece in self._pieces)
-        if not pages:
-            return SnapshotError(said)
-        return SnapshotError(f"{said} {pages:,} pages are kept: make room, then ask again, and it goes on from there.")
 
     def _state(self) -> dict[str, Any] | None:
         path = self._folder / STATE
