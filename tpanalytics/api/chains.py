@@ -91,9 +91,10 @@ def walk(
         if not chain.finished:
             todo.put(chain)
     at_work = min(workers, todo.qsize())
-    for _ in range(at_work):
-        arguments = (client, request, chains, todo, relay)
-        threading.Thread(target=_work, args=arguments, name="tpanalytics-export", daemon=True).start()
+    arguments = (client, request, chains, todo, relay)
+    threads = [threading.Thread(target=_work, args=arguments, daemon=True) for _ in range(at_work)]
+    for thread in threads:
+        thread.start()
     try:
         while at_work:
             item = relay.receive()
@@ -103,6 +104,8 @@ def walk(
                 yield item
     finally:
         relay.close()
+        for thread in threads:  # so that no request is under way behind the caller's back, unless it takes long
+            thread.join(1.0)
 
 
 def _work(
@@ -112,6 +115,7 @@ def _work(
     ready: list[tuple[Chain, Page]] = []
 
     def hand_over() -> None:
+        relay.check()
         if ready:
             relay.send(ready.pop())
 
@@ -147,10 +151,15 @@ class _Relay:
 
     def send(self, item: tuple[Chain, Page] | BaseException | None) -> None:
         """Wait for room."""
-        while not self._closed.is_set():
+        while True:
+            self.check()
             with suppress(queue.Full):
                 return self._items.put(item, timeout=0.1)
-        raise _Abandoned
+
+    def check(self) -> None:
+        """End the thread that asks where nobody takes any more."""
+        if self._closed.is_set():
+            raise _Abandoned
 
     def receive(self) -> tuple[Chain, Page] | None:
         """Wait for the next item; an error is raised."""
