@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import subprocess
@@ -15,9 +14,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["Row", "Target", "agree", "installed", "known", "ratios", "said", "separately", "table"]
+__all__ = ["Row", "Target", "agree", "installed", "ratios", "said", "separately", "table"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,11 +116,6 @@ def separately(function: str, *, env: Mapping[str, str] | None = None, **argumen
 def installed(name: str) -> bool:
     """Say whether a package of the extra ``bench`` is there."""
     return find_spec(name) is not None
-
-
-def known(function: Callable[..., Any], **options: Any) -> dict[str, Any]:
-    """Keep the options that a function has."""
-    return {name: value for name, value in options.items() if name in inspect.signature(function).parameters}
 
 
 def said(text: str) -> None:

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.generate import Export, generated
-from tests.bench.measure import Row, Target, agree, known, said, separately
+from tests.bench.measure import Row, Target, agree, said, separately
 from tests.bench.server import serving
 
 if TYPE_CHECKING:
@@ -65,8 +65,6 @@ def worker_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
     subject = (
         f"workers: one over {_WORKERS}, {page_seconds * 1000:.0f} ms a page, gzip, lists read, {export.tasks:,} tasks"
     )
-    if not separately("pull:has_workers"):
-        return [Row(subject, target=target, why="load_task_profiles has no workers")]
     said(f"workers: {export.tasks:,} tasks, {pairs} pairs")
     quicker = []
     warm = pairs > 1  # the first round has the service pack pages that start where only workers start
@@ -93,13 +91,6 @@ def _pulled(
     return done["seconds"] / service.latency().seconds, done["counted"]
 
 
-def has_workers() -> bool:
-    """Say whether `load_task_profiles` knows workers yet."""
-    from tpanalytics import load_task_profiles
-
-    return bool(known(load_task_profiles, workers=1))
-
-
 def ours(settings: dict[str, Any], snapshot: bool, **options: Any) -> dict[str, Any]:
     """Pull with this package, sign-in included; with `snapshot` into a folder, written while pages come."""
     import tqdm.auto  # noqa: F401  what loads on first use is no part of it
@@ -109,7 +100,7 @@ def ours(settings: dict[str, Any], snapshot: bool, **options: Any) -> dict[str, 
     with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-pull-") as folder:
         more: dict[str, Any] = {**options, "snapshot": folder} if snapshot else options
         start = time.perf_counter()
-        profiles = load_task_profiles(connect(**settings), progress=False, **known(load_task_profiles, **more))
+        profiles = load_task_profiles(connect(**settings), progress=False, **more)
         seconds = time.perf_counter() - start
     return {"seconds": seconds, "counted": {name: profiles.manifest[name] for name in ("jobs", "tasks")}}
 

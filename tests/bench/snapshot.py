@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.generate import Export, generated
-from tests.bench.measure import Row, Target, agree, installed, known, ratios, said, separately
+from tests.bench.measure import Row, Target, agree, installed, ratios, said, separately
 from tests.bench.server import serving
 
 __all__ = ["memory_rows", "open_rows"]
@@ -63,7 +63,7 @@ def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
     """Measure how long it takes from a folder to the shares of every family, against pandas on the same Parquet."""
     export = Export(generated(jobs, data))
     subject = "open: read_profiles{} and impact_by_family over pandas, {}, {:,} tasks"
-    ways = {"eager": {}, "lazy": {"lazy": True}} if separately("snapshot:has_lazy") else {"eager": {}}
+    ways: dict[str, dict[str, Any]] = {"eager": {}, "lazy": {"lazy": True}}
     columns = {"needed": "needed columns only", "all": "all columns"}
     of_ours = {"eager": "()", "lazy": "(lazy=True)"}
     missing = [name for name in ("pandas", "pyarrow") if not installed(name)]
@@ -93,10 +93,9 @@ def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
         for of, columns_said in columns.items():
             title = subject.format(called, columns_said, export.tasks)
             both = {one: counted[one] for one in (name, of) if one in counted}
-            target = _OPEN if of == "needed" else None
-            if name not in ways:
-                found.append(Row(title, target=target, counted=both, why="read_profiles has no lazy"))
-            elif missing:
+            fair = {"eager": "all", "lazy": "needed"}[name] == of  # what each of them reads
+            target = _OPEN if fair else None
+            if missing:
                 why = f"not installed: {', '.join(missing)}"
                 found.append(Row(title, target=target, counted=both, why=why))
             else:
@@ -104,19 +103,11 @@ def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
     return found
 
 
-def has_lazy() -> bool:
-    """Say whether `read_profiles` knows lazy frames yet."""
-    from tpanalytics import read_profiles
-
-    return bool(known(read_profiles, lazy=True))
-
-
 def pulled(settings: dict[str, Any], folder: str, **options: Any) -> dict[str, Any]:
-    """Pull into a snapshot and nothing else; without holding the frames where that is possible."""
+    """Pull into a snapshot and nothing else."""
     from tpanalytics import connect, load_task_profiles
 
-    more = known(load_task_profiles, lazy=True)
-    profiles = load_task_profiles(connect(**settings), snapshot=folder, progress=False, **options, **more)
+    profiles = load_task_profiles(connect(**settings), snapshot=folder, progress=False, lazy=True, **options)
     counts = {name: profiles.manifest[name] for name in ("jobs", "tasks")}
     return {"megabytes": _peak_megabytes(), "counted": counts}
 

@@ -15,7 +15,7 @@ import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 import msgspec
 import polars as pl
@@ -240,7 +240,7 @@ class Pull:
         for path in self._folder.iterdir():
             if is_part(path) and path.name.startswith(f"tasks-{self._id}-"):
                 piece = _piece(path)
-                if piece is not None:
+                if piece is not None and piece.note.chain < len(self._chains):
                     by_chain.setdefault(piece.note.chain, []).append(piece)
         pieces: list[_Piece] = []
         for found in by_chain.values():
@@ -313,7 +313,7 @@ class _State(msgspec.Struct):
     """What `STATE` holds: which export is unfinished, and after which jobs its chains begin."""
 
     schema: int
-    pull: str
+    pull: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
     started: str
     asked: dict[str, Any]
     chains: list[str | None]
