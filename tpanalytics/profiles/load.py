@@ -264,7 +264,8 @@ def _told_how_to_go_on(pull: Pull) -> Iterator[None]:
         yield
     except (TpAnalyticsError, KeyboardInterrupt) as error:
         if pages := pull.kept_pages():
-            error.add_note(f"{pages:,} pages are kept; the same call goes on from there.")
+            kept = "1 page is kept" if pages == 1 else f"{pages:,} pages are kept"
+            error.add_note(f"{kept}; the same call goes on from there.")
         raise
 
 
