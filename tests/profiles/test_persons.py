@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -175,4 +176,23 @@ def test_a_broken_cursor_names_no_employee(fault: str) -> None:
         with pytest.raises(tpa.PaginationError if fault == "stuck" else tpa.ApiError) as caught:
             employees(tenant)
     assert not ID.search(str(caught.value))
+    assert not ID.search(str(caught.value.__dict__))
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+@pytest.mark.parametrize("quoted", ["'emp-00007'", '"emp-00007"', "emp-00007"])
+def test_what_the_service_says_of_an_employee_is_not_repeated(status: int, quoted: str) -> None:
+    with Tenant() as tenant:
+        plain = tenant.reply
+
+        def refused(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
+            said = json.dumps([{"title": f"No {quoted}", "description": f"There is no {quoted}."}]).encode()
+            reply = plain(method, target, headers, raw)
+            return replace(reply, status=status, body=said) if target.startswith("/export/employees") else reply
+
+        tenant.reply = refused  # type: ignore[method-assign]
+        with pytest.raises((tpa.ApiError, tpa.AuthError)) as caught:
+            employees(tenant)
+    assert not ID.search("".join(traceback.format_exception(caught.value)))
     assert not ID.search(str(caught.value.__dict__))

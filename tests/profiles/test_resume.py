@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.profiles.test_snapshot import manifest_of, names, no_file_larger_than
 from tpanalytics.demo import Catalogue, Reply, Tenant
+from tpanalytics.profiles.snapshot.store import replace_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def broken_off(tenant: Tenant, page: int, **asked: Any) -> None:
     tenant.faults[exports(tenant) + page] = refused
     with pytest.raises(tpa.AuthError) as caught:
         pull(tenant, **asked)
-    assert page == 1 or "the same call goes on from there" in caught.value.__notes__[0]
+    assert page == 1 or "asking again goes on from there" in caught.value.__notes__[0]
     tenant.faults.clear()
 
 
@@ -164,13 +165,13 @@ def test_when_the_service_no_longer_knows_the_job_it_starts_over_and_says_so(ten
 def test_pages_are_kept_when_starting_over_fails_too(tenant: Tenant) -> None:
     broken_off(tenant, 5)
     number = exports(tenant)
-    tenant.faults[number + 1] = lambda reply: replace(reply, status=400, body=b"[]")
-    tenant.faults[number + 2] = refused
+    unknown = lambda reply: replace(reply, status=400, body=b"[]")  # noqa: E731
+    tenant.faults |= {number + 1: unknown, number + 2: unknown, number + 3: refused}
     with pytest.warns(tpa.TpAnalyticsWarning, match="starts over"), pytest.raises(tpa.AuthError):
         pull(tenant)
     tenant.faults.clear()
     pull(tenant)
-    assert exports(tenant) == number + 2 + 66
+    assert exports(tenant) == number + 3 + 66
 
 
 @pytest.mark.parametrize("damage", ["cut", "emptied", "a flipped bit", "gone", "of another page"])
@@ -213,7 +214,7 @@ def test_a_full_disk_is_said_and_what_was_there_stays_good(tenant: Tenant) -> No
     broken_off(tenant, 9)
     with no_file_larger_than(1000), pytest.raises(tpa.SnapshotError, match="could not be written") as caught:
         pull(tenant)
-    assert caught.value.__notes__ == ["8 pages are kept; the same call goes on from there."]
+    assert caught.value.__notes__[0].startswith("8 pages are kept; asking again goes on from there")
     before = exports(tenant)
     same(pull(tenant), pull(tenant, None))
     assert exports(tenant) - before == 62 + 70
@@ -359,3 +360,65 @@ def test_collected_rejects_survive_a_broken_off_export(tenant: Tenant) -> None:
     assert profiles.rejects.select("job_id", "path").rows() == [("job-bad", "$.tasks[0].task")]
     assert json.loads(profiles.rejects["raw"].item()) == bad
     assert_frame_equal(tpa.read_profiles("kept").rejects, profiles.rejects)
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_a_stray_refusal_of_the_first_request_loses_no_page(tenant: Tenant, status: int) -> None:
+    """It may be a gateway's word; pages are dropped only when the service says twice that it knows no such job."""
+    broken_off(tenant, 9)
+    before = exports(tenant)
+    tenant.faults[before + 1] = lambda reply: replace(reply, status=status, body=b"<html>Not now</html>")
+    if status in {404, 410}:
+        with pytest.raises(tpa.ApiError, match=str(status)):
+            pull(tenant)
+    same(pull(tenant), pull(tenant, None))
+    assert exports(tenant) - before == 1 + 62 + 70
+
+
+def test_an_export_under_way_into_an_old_snapshot_is_not_pruned(tenant: Tenant) -> None:
+    for name in ("data/old", "data/new"):
+        pull(tenant, name, limit=100)
+    broken_off(tenant, 5, folder="data/old")
+    assert tpa.prune_snapshots("data", keep=1).height == 0
+    pull(tenant, "data/old")
+    assert exports(tenant) == 2 + 5 + 66
+
+
+def test_duplicates_are_counted_even_if_sealing_broke_off(tenant: Tenant) -> None:
+    def repeated(reply: Reply) -> Reply:
+        page = json.loads(reply.body)
+        page["records"].insert(0, job(0))
+        return replace(reply, body=json.dumps(page).encode())
+
+    tenant.faults[3] = repeated
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(tpa.SnapshotError, match="No space left"):
+        patch.setattr("tpanalytics.profiles.snapshot.pull.write_manifest", full_disk)
+        pull(tenant)
+    assert pull(tenant).manifest["duplicates"] == 1
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_bad_records_alike_to_the_letter_are_each_counted(tenant: Tenant) -> None:
+    def emptied(reply: Reply) -> Reply:
+        page = json.loads(reply.body)
+        return replace(reply, body=json.dumps({**page, "records": [{}, *page["records"]]}).encode())
+
+    tenant.catalogue = Catalogue([job(i) for i in range(4)])
+    tenant.faults |= {1: emptied, 3: emptied}
+    with pytest.warns(tpa.TpAnalyticsWarning, match="2 record"):
+        assert pull(tenant, None, on_bad_record="collect").rejects.height == 2
+
+
+def test_families_are_not_put_over_another_export(tenant: Tenant) -> None:
+    first = pull(tenant, limit=100)
+    pull(tenant, limit=50)
+    with pytest.raises(tpa.SnapshotError, match="another export by now"):
+        replace_jobs(first, Path("kept"))
+    second = tpa.read_profiles("kept")
+    broken_off(tenant, 3)
+    with pytest.raises(tpa.SnapshotError, match="another export by now"):
+        replace_jobs(second, Path("kept"))
+    same(tpa.read_profiles("kept"), second)

@@ -101,6 +101,43 @@ def test_a_job_that_the_service_gives_too_early_does_not_end_a_chain() -> None:
     assert profiles.manifest["duplicates"] == 1
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 5),
+    st.integers(2, 4),
+    st.integers(0, 11),
+    st.integers(0, 11),
+    st.sampled_from(["twice", "moved", "moves"]),
+)
+def test_a_job_that_moves_or_comes_twice_costs_no_other(
+    limit: int, workers: int, which: int, to: int, how: str
+) -> None:
+    """What one worker would see of a catalogue that is odd, or changes once the first pages are out, several see."""
+    records = [job(i) for i in range(12)]
+    odd = [record for i, record in enumerate(records) if how == "twice" or i != which]
+    odd.insert(min(to, which), records[which])  # earlier: later it might be behind a cursor, for one worker too
+    jobs = [{"job_id": record["external_id"], "job_family_id": "fam"} for record in records]
+    before, after = (
+        Catalogue(rows, jobs, [{"job_family_id": "fam", "job_family_name": "Family"}]) for rows in (records, odd)
+    )
+
+    with Tenant(before if how == "moves" else after) as tenant:
+
+        def change(reply: Reply) -> Reply:
+            tenant.catalogue = before if exports(tenant) <= workers else after
+            return reply
+
+        one = pull(tenant, None, families="lists", limit=limit)
+        if how == "moves":
+            tenant.requests.clear()
+            tenant.faults[0] = change
+        several = pull(tenant, None, families="lists", limit=limit, workers=workers)
+    # A job that moves over a page border may be missed by any number of workers; the others may not.
+    missed = {records[which]["external_id"]} if how == "moves" else set()
+    assert set(one.jobs["job_id"]) - missed <= set(several.jobs["job_id"])
+    assert several.jobs["job_id"].is_unique().all()
+
+
 def test_a_broken_off_export_of_several_workers_goes_on_with_any_number(tenant: Tenant) -> None:
     one = pull(tenant, None, families="lists", limit=5)
     for page, workers in ((20, 4), (10, 1), (12, 2)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tpanalytics.api.export import export_pages
@@ -17,7 +17,7 @@ from tpanalytics.api.http.reading import when_sent
 from tpanalytics.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tpanalytics.api.export import ExportRequest, Page
     from tpanalytics.api.session import Client
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Chain", "CursorLost", "walk"]
 
 #: How the service says that it does not know the job to start after.
-_CURSOR_REFUSED = {400, 404, 410, 422}
+_CURSOR_REFUSED = {400, 422}
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Chain:
 
     number: int = 0
     starting_after: str | None = None
-    cursor: str | None = field(default=None)
+    cursor: str | None = None
     pages: int = 0
     head: tuple[str, ...] = ()
     finished: bool = False
@@ -91,7 +91,7 @@ def walk(
         if not chain.finished:
             todo.put(chain)
     at_work = min(workers, todo.qsize())
-    arguments = (client, request, chains, todo, relay)
+    arguments = (client, request, todo, relay)
     threads = [threading.Thread(target=_work, args=arguments, daemon=True) for _ in range(at_work)]
     for thread in threads:
         thread.start()
@@ -108,9 +108,7 @@ def walk(
             thread.join(1.0)
 
 
-def _work(
-    client: Client, request: ExportRequest, chains: Collection[Chain], todo: queue.SimpleQueue[Chain], relay: _Relay
-) -> None:
+def _work(client: Client, request: ExportRequest, todo: queue.SimpleQueue[Chain], relay: _Relay) -> None:
     """Walk the chains to do, one after another."""
     ready: list[tuple[Chain, Page]] = []
 
@@ -125,7 +123,7 @@ def _work(
             while not todo.empty():
                 with suppress(queue.Empty):
                     chain = todo.get_nowait()
-                    for page in _pages_of(client, request, chain, chains):
+                    for page in _pages_of(client, request, chain):
                         hand_over()
                         ready.append((chain, page))
         hand_over()
@@ -173,22 +171,25 @@ class _Relay:
         self._closed.set()
 
 
-def _pages_of(client: Client, request: ExportRequest, chain: Chain, chains: Collection[Chain]) -> Iterator[Page]:
-    """Walk one chain until the export ends, the caller finishes it, or the next page is another chain's first."""
-    first, resumed = True, chain.pages > 0
-    try:
-        for page in export_pages(client, request, chain.cursor, pages=chain.pages):
-            first = False
-            if chain.finished:
+def _pages_of(client: Client, request: ExportRequest, chain: Chain) -> Iterator[Page]:
+    """Walk one chain until the export ends, or the caller finishes it."""
+    doubted = False
+    while True:
+        first = True
+        try:
+            for page in export_pages(client, request, chain.cursor, pages=chain.pages):
+                first = False
+                if chain.finished:
+                    return
+                yield page
+        except ApiError as error:
+            if not first or chain.cursor is None or error.status not in _CURSOR_REFUSED:
+                raise
+            if not chain.pages:
+                chain.finished = True  # without a head no other chain ends here
                 return
-            ahead = [other.number for other in chains if other.head and other.starting_after == page.following]
-            met = ahead[0] if ahead and page.following is not None else None
-            yield page._replace(met=met)
-            if met is not None:
-                return
-    except ApiError as error:
-        if not first or chain.cursor is None or error.status not in _CURSOR_REFUSED:
-            raise
-        if resumed:
-            raise CursorLost(str(error)) from None
-        chain.finished = True  # without a head no other chain ends here
+            if doubted:
+                raise CursorLost(str(error)) from None
+            doubted = True  # pages that are kept hang on it, so it is asked for once more
+        else:
+            return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import msgspec
 
 from tpanalytics.api.wire import NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
-from tpanalytics.errors import ApiError, ConfigError, PaginationError
+from tpanalytics.errors import ApiError, AuthError, ConfigError, PaginationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,15 +111,12 @@ class Page(NamedTuple):
         The cursor of the next page; None where there is none.
     body
         Its bytes, with the records still to be decoded; see `decoded`.
-    met
-        The chain that goes on after it, if any.
     """
 
     number: int
     starting_after: str | None
     following: str | None
     body: bytes
-    met: int | None = None
 
 
 class _ListPage(msgspec.Struct):
@@ -159,10 +156,13 @@ def export_pages(
     number = pages
     while True:
         number += 1
+        refused: AuthError | ApiError | None = None
         try:
             body = client.request("POST", request.path, body=request.body(starting_after), query=request.query())
-        except ApiError as error:
-            raise _explained(error, request, starting_after) from None
+        except (ApiError, AuthError) as error:
+            refused = _explained(error, request, starting_after)
+        if refused is not None:  # raised outside the handler, whose error may name an employee
+            raise refused
         try:
             has_next, following = read_cursor(body)
         except NotAPage as error:
@@ -235,9 +235,14 @@ def list_all(client: Client, path: str) -> list[dict[str, Any]] | None:
             return results
 
 
-def _explained(error: ApiError, request: ExportRequest, starting_after: str | None) -> ApiError:
-    """Add to a refusal what was asked for, since the service may not know all of it."""
-    if error.status not in {400, 422}:
+def _explained(error: ApiError | AuthError, request: ExportRequest, starting_after: str | None) -> ApiError | AuthError:
+    """Add to a refusal what was asked for, since the service may not know all of it; of employees quote nothing."""
+    status = getattr(error, "status", None)
+    if request.of == "employees":
+        said = f"answered {status}" if status is not None else "refused, or gave no answer"
+        hidden = f"POST {request.path}: the service {said}. What it said is left out, for it may name an employee."
+        return AuthError(hidden) if isinstance(error, AuthError) else ApiError(hidden, status=status, path=request.path)
+    if isinstance(error, AuthError) or status not in {400, 422}:
         return error
     hint = f"Asked for include={list(request.include)}, filters={list(request.filters)}, limit={request.limit}"
     if starting_after is not None:
@@ -245,8 +250,8 @@ def _explained(error: ApiError, request: ExportRequest, starting_after: str | No
     elif "include" in str(error):
         hint += ". An older deployment may not know every include value"
     return ApiError(
-        request.unnamed(f"{error} {hint}.", starting_after),
-        status=error.status,
+        f"{error} {hint}.",
+        status=status,
         path=error.path,
         title=error.title,
         description=error.description,

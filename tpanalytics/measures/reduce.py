@@ -57,7 +57,8 @@ def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES,
     Raises
     ------
     SchemaError
-        If a column is missing, a job of `tasks` is not in `jobs`, or `states` is no list of states that can count.
+        If a column is missing, the job of a task that counts is not in `jobs`, or `states` is no list of states that
+        can count.
 
     Warns
     -----
@@ -85,7 +86,11 @@ def reduce_tasks(profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES,
     ).with_columns(weekly_hours=nw.when(~hours.is_nan()).then(hours))
     _check_all(plain, states)
     keys = ["job_id", "ai_impact_level", *(["validation_state"] if by_state else [])]
-    counted = plain.filter(nw.col("validation_state").fill_null(_NO_STATE).is_in(states))
+    # Each engine compares its own kind of text; a missing state is put into words only afterwards.
+    state, named = nw.col("validation_state"), [name for name in states if name != _NO_STATE]
+    wanted = [state.is_in(named)] if named else []
+    wanted += [state.is_null()] if _NO_STATE in states else []
+    counted = plain.filter(nw.any_horizontal(*wanted, ignore_nulls=True))
     reduced = counted.group_by(*keys).agg(n=nw.len(), n_known=hours.count(), hours=hours.sum())
     cells = to_polars(reduced.to_native()).select(
         pl.col("job_id").cast(pl.String),

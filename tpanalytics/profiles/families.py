@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -192,14 +193,21 @@ def family_filters(
         narrow = ExportRequest((), (*request.filters, one_family), "list", None, request.limit)
         jobs: list[str] = []
         for page in export_pages(client, narrow):
+            if stopped.is_set():
+                break
             where = f"family {family_id}, page {page.number}"
             # A bad record is a matter of the export itself, which meets it too.
             jobs += decoded(client, narrow, page, where=where, on_bad_record="collect").jobs["job_id"]
         return jobs
 
     ids = list(dict.fromkeys(map(str, family_ids)))
-    with ThreadPoolExecutor(workers) as pool:
+    stopped = threading.Event()
+    pool = ThreadPoolExecutor(workers)
+    try:
         listed = dict(zip(ids, pool.map(jobs_of, ids), strict=True))
+    finally:
+        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
     found: dict[str, str] = {}
     for family_id, jobs in listed.items():
         for job_id in jobs:

@@ -15,7 +15,7 @@ import polars as pl
 
 from tpanalytics import schema
 from tpanalytics.errors import PaginationError, TpAnalyticsWarning
-from tpanalytics.profiles.tables import frames_of
+from tpanalytics.profiles.tables import tasks_of
 from tpanalytics.schema import TaskProfiles
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = [
     "in_order",
     "note_batch",
     "note_page",
+    "repeats_dropped",
     "restore",
     "settle",
     "warn_of_rejects",
@@ -53,6 +54,8 @@ class Note(msgspec.Struct):
         Each job's id and its number of tasks, in the service's order.
     rejects
         Records that were left out, as in `tpanalytics.schema.REJECTS`.
+    dropped
+        Jobs that came before and are no longer among `jobs`.
     """
 
     chain: int = 0
@@ -65,6 +68,7 @@ class Note(msgspec.Struct):
     unknown_fields: dict[str, int] = {}
     unknown_levels: dict[str, int] = {}
     repeated_tasks: int = 0
+    dropped: int = 0
 
     @property
     def n_tasks(self) -> int:
@@ -84,6 +88,7 @@ class Note(msgspec.Struct):
             _added(self.unknown_fields, later.unknown_fields),
             _added(self.unknown_levels, later.unknown_levels),
             self.repeated_tasks + later.repeated_tasks,
+            self.dropped + later.dropped,
         )
 
 
@@ -105,7 +110,7 @@ class Whole(NamedTuple):
 
 def note_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
     """Describe decoded records, and give the frame of their tasks."""
-    tasks = frames_of(batch)[1]
+    tasks = tasks_of(batch)
     jobs = list(zip(batch.jobs["job_id"], batch.jobs["n_tasks"], strict=True))
     note = Note(jobs=jobs, rejects=list(batch.rejects), unknown_fields=dict(batch.unknown_fields))
     return _counted(note, batch.tasks), tasks
@@ -118,7 +123,7 @@ def note_page(chain: Chain, page: Page, batch: Batch, chains: Iterable[Chain]) -
     """
     note, tasks = note_batch(batch)
     note.chain, note.first, note.last = chain.number, page.number, page.number
-    note.following, note.met = page.following, page.met
+    note.following = page.following
     ids = [job_id for job_id, _ in note.jobs]
     for other in chains:
         if other is not chain and other.head and (place := _meeting(ids, other.head)) is not None:
@@ -170,12 +175,16 @@ def in_order(notes: Iterable[Note]) -> Iterator[int]:
 
 
 def _meeting(ids: list[str], head: tuple[str, ...]) -> int | None:
-    """Find where the jobs of another chain begin; a job alone may be one that the service gave twice."""
+    """Find where the jobs of another chain begin.
+
+    One job tells nothing: it may be one that moved, or that the service gave twice, and to cut there would lose what
+    lies between. Where no more of the other chain is seen, this one goes on through its jobs, and both are whole.
+    """
     if head[0] not in ids:
         return None
     place = ids.index(head[0])
     both = min(len(head), len(ids) - place)
-    return place if tuple(ids[place : place + both]) == head[:both] else None
+    return place if both > 1 and tuple(ids[place : place + both]) == head[:both] else None
 
 
 def settle(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> Whole:
@@ -198,7 +207,6 @@ def settle(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> Whole:
         for place, jobs in repeats.items():
             notes[place] = drop(place, jobs)
         whole = _settle(notes)[0]
-        whole.counts["duplicates"] = sum(map(len, repeats.values()))
     return whole
 
 
@@ -207,7 +215,8 @@ def _settle(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
     fields: dict[str, int] = {}
     levels: dict[str, int] = {}
     ids: dict[str, int] = {}
-    rejects: dict[str, dict[str, str | None]] = {}
+    rejects: list[dict[str, str | None]] = []
+    chain_of: dict[str | None, int] = {}
     repeats: dict[int, set[int]] = {}
     for place in in_order(notes):
         note = notes[place]
@@ -219,11 +228,19 @@ def _settle(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
         counts["pages"] += note.last - note.first + 1
         fields, levels = _added(fields, note.unknown_fields), _added(levels, note.unknown_levels)
         counts["repeated_tasks"] += note.repeated_tasks
-        for entry in note.rejects:  # where chains meet, both saw the records before the head of the second
-            rejects.setdefault(entry["raw"] or str((entry["where"], entry["path"])), entry)
+        counts["duplicates"] += note.dropped
+        # Where chains meet, both saw the records before the head of the second.
+        rejects += [entry for entry in note.rejects if chain_of.setdefault(entry["raw"], note.chain) == note.chain]
     counts |= {"jobs": len(ids), "tasks": sum(ids.values()), "rejects": len(rejects)}
     counts |= {"unknown_levels": dict(sorted(levels.items())), "unknown_fields": dict(sorted(fields.items()))}
-    return Whole(_jobs(ids), pl.DataFrame(list(rejects.values()), schema=schema.REJECTS), counts), repeats
+    return Whole(_jobs(ids), pl.DataFrame(rejects, schema=schema.REJECTS), counts), repeats
+
+
+def repeats_dropped(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
+    """Leave out jobs that came before, and remember how many."""
+    note, tasks = without(note, tasks, places)
+    note.dropped += len(places)
+    return note, tasks
 
 
 def without(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
@@ -257,7 +274,7 @@ class Tables:
         """
 
         def drop(place: int, jobs: set[int]) -> Note:
-            note, self._tasks[place] = without(self.notes[place], self._tasks[place], jobs)
+            note, self._tasks[place] = repeats_dropped(self.notes[place], self._tasks[place], jobs)
             return note
 
         whole = settle(self.notes, drop)

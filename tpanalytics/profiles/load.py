@@ -7,9 +7,9 @@ job without tasks cannot be lost by a join or an explode.
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ import polars as pl
 
 from tpanalytics.api.chains import Chain, CursorLost, walk
 from tpanalytics.api.export import ExportRequest, decoded
-from tpanalytics.errors import ApiError, AuthError, ConfigError, TpAnalyticsError, TpAnalyticsWarning
+from tpanalytics.errors import ApiError, AuthError, ConfigError, PaginationError, TpAnalyticsError, TpAnalyticsWarning
 from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
 from tpanalytics.profiles.ledger import Note, Tables, held, note_page, warn_of_rejects
 from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from tpanalytics.api.wire import ResponseFormat
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["load_task_profiles"]
+__all__ = ["bar", "described", "load_task_profiles"]
+
+#: How long a finished export waits for the assumed list of jobs, of which it wants no more than the count.
+_LIST_SECONDS = 10.0
 
 
 def load_task_profiles(
@@ -86,7 +89,8 @@ def load_task_profiles(
         must be given; the result is that of one worker, only the page numbers in ``rejects`` count from the part's
         beginning.
     lazy
-        Give `polars.LazyFrame` over the files of `snapshot`, for more tasks than fit into memory.
+        Give `polars.LazyFrame` over the files of `snapshot`, for more tasks than fit into memory. They end with the
+        next export into that folder.
     on_bad_record
         ``"raise"`` stops at a record that is not as documented, ``"collect"`` leaves it out and lists it in
         ``rejects``.
@@ -197,8 +201,10 @@ class _Export:
     ) -> int | None:
         """Walk the chains to their ends and keep every page; gives how many jobs the tenant lists, asked meanwhile."""
         client, request = self.client, self.request
-        with ThreadPoolExecutor(1) as beside, bar(client, show=self.progress, had=had) as advance:
-            listed = beside.submit(self._listed, names)
+        listed: list[int | None] = []
+        asking = threading.Thread(target=lambda: listed.append(self._listed(names)), daemon=True)
+        asking.start()
+        with bar(client, show=self.progress, had=had) as advance:
             for chain, page in walk(client, request, chains, workers=self.workers):
                 where = f"page {page.number}"
                 if chain.number:
@@ -208,7 +214,8 @@ class _Export:
                 keep(note, tasks)
                 held(chain, note)
                 advance(note)
-            return listed.result()
+        asking.join(_LIST_SECONDS)
+        return listed[0] if listed else None
 
     def _listed(self, names: _Names | None) -> int | None:
         """Ask, unless that is known, or documented calls alone are wanted; with filters it would tell nothing."""
@@ -263,9 +270,10 @@ def _told_how_to_go_on(pull: Pull) -> Iterator[None]:
     try:
         yield
     except (TpAnalyticsError, KeyboardInterrupt) as error:
-        if pages := pull.kept_pages():
+        # Where the pages themselves are at fault going on would not help.
+        if not isinstance(error.__cause__, PaginationError) and (pages := pull.kept_pages()):
             kept = "1 page is kept" if pages == 1 else f"{pages:,} pages are kept"
-            error.add_note(f"{kept}; the same call goes on from there.")
+            error.add_note(f"{kept}; asking again goes on from there, unless with resume=False.")
         raise
 
 

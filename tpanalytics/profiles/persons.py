@@ -174,7 +174,8 @@ def load_employee_task_profiles(
         raise ConfigError(f"include={include!r}: give a list, like ['ai_impact', 'weekly_hours'].")
     check_on_bad_record(on_bad_record)
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit, "employees")
-    hide = _pseudonyms(key) if pseudonymise else None
+    hide = _pseudonyms(Secret(key or os.environ.get(_KEY, "") or secrets.token_hex(32))) if pseudonymise else None
+    del key  # tracebacks with local variables end up in notebooks
     warnings.warn(
         "Employees' task profiles are personal data: use them only for what they were collected for, keep them off "
         "shared notebooks, and see people in groups. Job-level profiles answer most questions.",
@@ -196,8 +197,7 @@ def load_employee_task_profiles(
     return profiles
 
 
-def _pseudonyms(key: str | None) -> Callable[[str], str]:
-    secret = Secret(key or os.environ.get(_KEY, "") or secrets.token_hex(32))
+def _pseudonyms(secret: Secret) -> Callable[[str], str]:
     if len(secret.reveal()) < 16:
         raise ConfigError(f"The key of the pseudonyms (key, or {_KEY}) must have 16 characters or more.")
 

@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
     from tpanalytics.api.wire import Batch
 
-__all__ = ["frames_of"]
+__all__ = ["frames_of", "tasks_of"]
 
 
 def frames_of(batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Build the jobs and the tasks of one page, with every column of the schema."""
-    return _frame(batch.jobs, schema.JOBS), _frame(batch.tasks, schema.TASKS)
+    return _frame(batch.jobs, schema.JOBS), tasks_of(batch)
+
+
+def tasks_of(batch: Batch) -> pl.DataFrame:
+    """Build the tasks of one page alone."""
+    return _frame(batch.tasks, schema.TASKS)
 
 
 #: What stands where a column was not asked for: outside the hierarchy format a task's path is empty, all else is null.

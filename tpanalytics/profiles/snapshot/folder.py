@@ -84,6 +84,8 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise unwritable(folder, error) from None
+    except NotImplementedError:  # a file system without locks, on an older library
+        raise SnapshotError(f"{folder}: files cannot be locked there; choose a folder on another disk.") from None
     try:
         yield
     finally:
@@ -218,7 +220,9 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
             f"{folder} was written with schema {version}, this version reads {SCHEMA_VERSION}. Update tpanalytics."
         )
     if version not in {1, SCHEMA_VERSION} or len(parts) < len(TABLES):
-        raise SnapshotError(f"{path} is damaged or was not written by tpanalytics. Export again.")
+        raise SnapshotError(
+            f"{path} is damaged or was not written by tpanalytics. Delete the folder, or export into another one."
+        )
     return {key: value for key, value in manifest.items() if key not in {"parts", "schema"}}, parts
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from tpanalytics.errors import ConfigError, SnapshotError
 from tpanalytics.profiles.snapshot.folder import LOCK, MANIFEST, STATE, clear, is_part, locked, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["list_snapshots", "prune_snapshots"]
 
@@ -88,8 +91,8 @@ def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
 def prune_snapshots(root: str | Path = "data", *, keep: int = 3, dry_run: bool = False) -> pl.DataFrame:
     """Remove old snapshots of each tenant: all but the newest `keep`, and unfinished exports older than those.
 
-    Samples, files of records and damaged snapshots stay: nothing says which is newer. Only what the toolkit wrote is
-    removed; a file of your own keeps its folder.
+    Samples, files of records and damaged snapshots stay: nothing says which is newer. So does a folder into which an
+    export is under way. Only what the toolkit wrote is removed; a file of your own keeps its folder.
 
     Parameters
     ----------
@@ -129,10 +132,17 @@ def prune_snapshots(root: str | Path = "data", *, keep: int = 3, dry_run: bool =
         listed.filter(state="unfinished").join(newest, on="tenant").filter(pl.col("started") < pl.col("newest"))
     )
     gone = pl.concat([sealed.filter(place > keep), unfinished.drop("newest")])
+    gone = gone.filter(
+        ~(pl.col("state") == "sealed") | ~pl.Series([_under_way(path) for path in gone["folder"]], dtype=pl.Boolean)
+    )
     if not dry_run:
-        for folder in gone.get_column("folder"):
-            _remove(Path(folder))
+        for row in gone.iter_rows(named=True):
+            _remove(Path(row["folder"]), row)
     return gone
+
+
+def _under_way(folder: str) -> bool:
+    return (Path(folder) / STATE).exists()
 
 
 def _row(folder: Path) -> dict[str, Any] | None:
@@ -147,8 +157,8 @@ def _row(folder: Path) -> dict[str, Any] | None:
             unfinished = json.loads((folder / STATE).read_text(encoding="utf-8"))
             said = {"source": unfinished["asked"]["source"], "started": unfinished["started"]}
             state = "unfinished"
-    parts = [entry for entry in folder.iterdir() if is_part(entry) or entry.name in {MANIFEST, STATE}]
-    if state == "damaged" and not any(is_part(entry) for entry in parts):
+    sizes = dict(_sizes(folder))
+    if state == "damaged" and not any(is_part(path) for path in sizes):
         return None  # a manifest of something else
     source = said.get("source")
     given = {name: said.get(name) for name in _COLUMNS}
@@ -156,16 +166,27 @@ def _row(folder: Path) -> dict[str, Any] | None:
     numbers = {name: value if isinstance(value, int) else None for name, value in given.items()}
     row = {name: texts[name] if dtype == pl.String else numbers[name] for name, dtype in _COLUMNS.items()}
     tenant = source.get("tenant") if isinstance(source, dict) else None
-    size = sum(entry.stat().st_size for entry in parts)
-    return {**row, "folder": str(folder), "state": state, "tenant": tenant, "bytes": size}
+    return {**row, "folder": str(folder), "state": state, "tenant": tenant, "bytes": sum(sizes.values())}
 
 
-def _remove(folder: Path) -> None:
+def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Give the files that were written here; an export beside may take some away meanwhile."""
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            if is_part(entry) or entry.name in {MANIFEST, STATE}:
+                with suppress(OSError):
+                    yield entry, entry.stat().st_size
+
+
+def _remove(folder: Path, listed: dict[str, Any]) -> None:
     with locked(folder):
+        if _row(folder) != listed:  # an export has come in between
+            return
         # The manifest first: a snapshot half removed must not look like a whole one.
         (folder / MANIFEST).unlink(missing_ok=True)
         (folder / STATE).unlink(missing_ok=True)
         clear(folder, ())
+        with suppress(OSError):  # a system that does not remove what is in use
+            (folder / LOCK).unlink()
     with suppress(OSError):  # a file of somebody else is in it
-        (folder / LOCK).unlink(missing_ok=True)
         folder.rmdir()

@@ -22,7 +22,7 @@ import polars as pl
 
 from tpanalytics.api.chains import Chain
 from tpanalytics.errors import PaginationError, SnapshotError, TpAnalyticsWarning
-from tpanalytics.profiles.ledger import Note, in_order, restore, settle, without
+from tpanalytics.profiles.ledger import Note, in_order, repeats_dropped, restore, settle
 from tpanalytics.profiles.snapshot.folder import (
     MANIFEST,
     SCHEMA_VERSION,
@@ -131,8 +131,9 @@ class Pull:
 
     def begin(self, chains: list[Chain]) -> list[Chain]:
         """Start from the first page; what an unfinished export left is dropped once the first page is kept."""
-        self._take_written()
-        self._take_joined(wait=True)
+        with suppress(OSError):  # what could not be written is not needed any more
+            self._take_written()
+            self._take_joined(wait=True)
         self._id, self._begun, self.started = secrets.token_hex(4), False, now()
         self._chains, self._pieces, self._at_hand = chains, [], {}
         return chains
@@ -155,8 +156,8 @@ class Pull:
 
     def seal(
         self, manifest: Mapping[str, Any], name_jobs: Callable[[pl.DataFrame], tuple[pl.DataFrame, dict[str, Any]]]
-    ) -> dict[str, Any]:
-        """Prove that the export is whole and make it the snapshot; gives the manifest.
+    ) -> None:
+        """Prove that the export is whole and make it the snapshot.
 
         Parameters
         ----------
@@ -181,19 +182,18 @@ class Pull:
                 "tasks": [self._pieces[place].part for place in in_order(self.notes)],
                 "rejects": [write_part(self._folder, "rejects", whole.rejects)],
             }
-            sealed = write_manifest(self._folder, {**manifest, **whole.counts, **told, "pull": self._id}, parts)
+            write_manifest(self._folder, {**manifest, **whole.counts, **told, "pull": self._id}, parts)
             (self._folder / STATE).unlink(missing_ok=True)
         except PaginationError as error:
             raise SnapshotError(
                 f"{self._folder}: the pages do not make up the whole export ({error}). Pass resume=False to start over."
-            ) from None
+            ) from error
         except OSError as error:
             raise unwritable(self._folder, error) from None
-        return sealed
 
     def _drop(self, place: int, jobs: set[int]) -> Note:
         old = self._pieces[place]
-        self._pieces[place] = self._write(*without(old.note, self._read(old), jobs))
+        self._pieces[place] = self._write(*repeats_dropped(old.note, self._read(old), jobs))
         return self._pieces[place].note
 
     def _state(self) -> dict[str, Any] | None:

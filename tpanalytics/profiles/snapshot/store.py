@@ -81,15 +81,19 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
 
 
 def replace_jobs(profiles: TaskProfiles, folder: Path) -> TaskProfiles:
-    """Write the jobs of `profiles` to the snapshot its tasks lie in; a task's family is that of its job.
+    """Write the jobs of `profiles` to the export its tasks lie in; a task's family is that of its job.
 
     Raises
     ------
     SnapshotError
-        As `write_profiles`.
+        As `write_profiles`; or if the folder holds another export by now, or an unfinished one.
     """
     with locked(folder):
-        _, parts = read_manifest(folder)
+        manifest, parts = read_manifest(folder)
+        if manifest["content_sha256"] != profiles.manifest["content_sha256"] or (folder / STATE).exists():
+            raise SnapshotError(
+                f"{folder} holds another export by now; nothing was changed. Assign families to that one."
+            )
         kept = {"tasks": parts["tasks"], "rejects": parts["rejects"]}
         manifest = _replace(folder, profiles.manifest, kept, {"jobs": lambda: to_polars(profiles.jobs)})
     return TaskProfiles(profiles.jobs, profiles.tasks, manifest, profiles.rejects)
