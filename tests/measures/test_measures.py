@@ -419,3 +419,27 @@ def test_empty_pandas_frames_are_no_error() -> None:
 def test_a_frame_in_place_of_profiles_is_told_apart() -> None:
     with pytest.raises(tpa.SchemaError, match=r"takes TaskProfiles, not a DataFrame"):
         tpa.hours_by_family(profiles_of([job(task())]).tasks)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["polars enum", "polars text", "pandas category", "pandas text", "duckdb"])
+def test_a_missing_state_counts_when_asked_for_on_every_engine(sample: tpa.TaskProfiles, kind: str) -> None:
+    third = pl.int_range(pl.len()) % 3 == 0
+    tasks = sample.tasks.with_columns(validation_state=pl.when(~third).then("validation_state")).drop(
+        "source_data", "linked_skills", "hierarchy"
+    )
+    expected = tasks.filter(pl.col("validation_state").is_null() | (pl.col("validation_state") == "validated")).height
+    state = pl.col("validation_state")
+    frames = {
+        "polars enum": lambda: tasks.with_columns(state.cast(pl.Enum(["validated", "suggested", "rejected"]))),
+        "polars text": lambda: tasks,
+        "pandas category": lambda: as_pandas(tasks).astype({"validation_state": "category"}),
+        "pandas text": lambda: as_pandas(tasks),
+        "duckdb": lambda: duckdb.from_df(as_pandas(tasks)),
+    }
+    profiles = tpa.TaskProfiles(sample.jobs, frames[kind]())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        counted = tpa.impact_by_family(profiles, weight="tasks", states=["validated", "(no state)"])
+        missing = tpa.impact_by_family(profiles, weight="tasks", states=["(no state)"])
+    assert counted["tasks"].sum() == expected
+    assert missing["tasks"].sum() == tasks["validation_state"].null_count()

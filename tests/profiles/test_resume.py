@@ -391,9 +391,10 @@ def test_duplicates_are_counted_even_if_sealing_broke_off(tenant: Tenant) -> Non
         return replace(reply, body=json.dumps(page).encode())
 
     tenant.faults[3] = repeated
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(tpa.SnapshotError, match="No space left"):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tpanalytics.profiles.snapshot.pull.write_manifest", full_disk)
-        pull(tenant)
+        with pytest.raises(tpa.SnapshotError, match="No space left"):
+            pull(tenant)
     assert pull(tenant).manifest["duplicates"] == 1
 
 
