@@ -86,8 +86,8 @@ def load_task_profiles(
         Go on with the unfinished export in `snapshot`, if there is one; False starts over.
     workers
         Parts of the export that are loaded side by side, over one token. It needs job ids to part it at, so `families`
-        must be given; the result is that of one worker, only the page numbers in ``rejects`` count from the part's
-        beginning.
+        must be given. The tables are those of one worker; only page numbers in ``rejects`` count from the part's
+        beginning, and fields nobody knows are counted twice in the few records where two parts meet.
     lazy
         Give `polars.LazyFrame` over the files of `snapshot`, for more tasks than fit into memory. They end with the
         next export into that folder.
