@@ -293,9 +293,11 @@ def test_a_broken_off_export_goes_on_with_the_same_command(tenant: Tenant, capsy
     status, _, err = run("export", "kept", "--limit", "30", capsys=capsys)
     assert status == 1
     assert "limit was 20 and is 30 now" in err
+    assert "--no-resume" in err
     before = len(tenant.requests)
     status, out, _ = run(*words, capsys=capsys)
     assert (status, "240 jobs" in out) == (0, True)
+    assert re.search(r"Went on after \d+ pages?\.", out)
     assert sum("export" in path for _, path in tenant.requests[before:]) < 12
     assert "240 jobs" in run("summary", "kept", capsys=capsys)[1]
 

@@ -344,7 +344,7 @@ def test_one_filtered_export_per_family_finds_the_family_of_each_job(serve: Call
     assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == family_of
     assert profiles.jobs["job_family"].to_list() == profiles.jobs["job_family_id"].to_list()
     assert profiles.jobs["job_name"].null_count() == profiles.jobs.height == 240
-    assert profiles.manifest["families"]["source"] == "one filtered export per family"
+    assert profiles.manifest["families"]["source"] == "the families asked for"
     assert tenant.requests.count(("POST", "/job_architecture/export/jobs/task_profiles")) >= 12 + len(ids)
     assert not [path for method, path in tenant.requests if method == "GET" and "job_architecture" in path]
 

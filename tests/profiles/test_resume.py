@@ -81,6 +81,7 @@ def test_it_goes_on_from_the_page_it_broke_off_at(tenant: Tenant, page: int) -> 
     resumed = pull(tenant)
     assert exports(tenant) - before == 70 - (page - 1)
     same(resumed, pull(tenant, None))
+    assert resumed.manifest["resumed_pages"] == page - 1
     assert tpa.read_profiles("kept").manifest == resumed.manifest
     assert not Path("kept", "unfinished.json").exists()
 
@@ -382,6 +383,31 @@ def test_an_export_under_way_into_an_old_snapshot_is_not_pruned(tenant: Tenant) 
     assert tpa.prune_snapshots("data", keep=1).height == 0
     pull(tenant, "data/old")
     assert exports(tenant) == 2 + 5 + 66
+
+
+def test_a_snapshot_with_a_damaged_part_is_listed_as_such_and_no_good_one_goes_for_it(tenant: Tenant) -> None:
+    for name in ("data/good", "data/bad"):
+        pull(tenant, name, limit=100)
+    next(Path("data/bad").glob("tasks-*")).write_bytes(b"")
+    assert dict(tpa.list_snapshots("data").select("folder", "state").rows()) == {
+        "data/good": "sealed",
+        "data/bad": "damaged",
+    }
+    assert tpa.prune_snapshots("data", keep=1).height == 0
+
+
+def test_data_of_another_kind_are_not_replaced_by_an_export(tenant: Tenant, sample: tpa.TaskProfiles) -> None:
+    tpa.write_profiles(sample, "kept")
+    with pytest.raises(tpa.SnapshotError, match=r"data of another kind \(sample\)"):
+        pull(tenant)
+    assert tpa.read_profiles("kept").tasks.height == sample.tasks.height
+
+
+@pytest.mark.parametrize("folder", ["x" * 300, "a\0b"])
+def test_a_name_that_no_folder_can_have_is_refused(tenant: Tenant, folder: str) -> None:
+    with pytest.raises(tpa.SnapshotError, match="cannot be used as a folder"):
+        pull(tenant, folder)
+    assert tenant.requests == []
 
 
 def test_duplicates_are_counted_even_if_sealing_broke_off(tenant: Tenant) -> None:

@@ -44,12 +44,28 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
             status: int = arguments.verb(arguments)
     except tpa.TpAnalyticsError as error:
-        print("\n".join([f"tpanalytics: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+        _complain(str(error), error)
         return 1
     except KeyboardInterrupt as error:
-        print("\n".join(["tpanalytics: interrupted", *getattr(error, "__notes__", ())]), file=sys.stderr)
+        _complain("interrupted", error)
         return 130
     except BrokenPipeError:  # the reader of our output, like `head`, has seen enough
         sys.stderr.close()
         return 0
     return status
+
+
+#: What messages say to callers of functions, and what it is called in a shell.
+_IN_A_SHELL = {
+    "resume=False": "--no-resume",
+    "families='lists' or a list of family ids": "--family-lists or --family-id",
+    "on_bad_record='collect'": "--on-bad-record collect",
+    "assign_families with mapping files, or pass the ids of the job families": "--jobs and --families, or --family-id",
+}
+
+
+def _complain(text: str, error: BaseException) -> None:
+    said = "\n".join([f"tpanalytics: {text}", *getattr(error, "__notes__", ())])
+    for call, option in _IN_A_SHELL.items():
+        said = said.replace(call, option)
+    print(said, file=sys.stderr)

@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--filter", action="append", default=[], metavar="JSON", help="filter object; may be repeated")
     export.add_argument("--response-format", choices=("list", "hierarchy"), default="list")
     export.add_argument(
-        "--family-id", action="append", metavar="ID", help="ask for this family's jobs; may be repeated"
+        "--family-id", action="append", metavar="ID", help="find out which jobs are in this family; may be repeated"
     )
     export.add_argument("--family-lists", action="store_true", help="names and families from the service's lists")
     export.add_argument("--on-bad-record", choices=("raise", "collect"), default="raise")

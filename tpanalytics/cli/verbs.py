@@ -16,7 +16,7 @@ from tpanalytics.cli.tables import as_json, overview, print_summary, print_table
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.profiles.snapshot.store import replace_jobs
 from tpanalytics.schema import provenance
-from tpanalytics.words import NONE
+from tpanalytics.words import NONE, plural
 
 if TYPE_CHECKING:
     import argparse
@@ -87,9 +87,10 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"folder": arguments.folder, "manifest": profiles.manifest}))
     else:
-        print(
-            f"{arguments.folder}: {provenance(profiles.manifest)}" + (" Replaced what was there." if replaced else "")
-        )
+        said = f"{arguments.folder}: {provenance(profiles.manifest)}"
+        if pages := profiles.manifest.get("resumed_pages"):
+            said += f" Went on after {plural(pages, 'page')}."
+        print(said + (" Replaced what was there." if replaced else ""))
     return 0
 
 
@@ -119,8 +120,9 @@ def serve(arguments: argparse.Namespace) -> int:
         catalogue = catalogue_of(arguments.records, arguments.jobs, arguments.families)
     try:
         tenant = Tenant(catalogue, rules=Rules(lists=not arguments.no_lists), port=arguments.port)
-    except OSError as error:
-        raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {error.strerror}.") from None
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or "ports go from 0 to 65535"
+        raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {why}.") from None
     tenant.faults.update(arguments.fault)
     tenant.token_faults.update(arguments.token_fault)
     print(
@@ -149,7 +151,14 @@ def snapshots(arguments: argparse.Namespace) -> int:
     if arguments.prune is not None:
         print("Would be removed:" if arguments.dry_run else "Removed:")
     names = ("folder", "state", "tenant", "finished", "jobs", "tasks", "pages", "duplicates", "rejects")
-    rows = [[*(_cell(row[name]) for name in names), f"{row['bytes'] / 1e6:,.1f} MB"] for row in listed.to_dicts()]
+    rows = [
+        [*(_cell(row[name]) for name in names), f"{row['bytes'] / 1e6:,.1f} MB"]
+        for row in listed.with_columns(
+            state=pl.when(pl.col("pending") & (pl.col("state") == "sealed"))
+            .then(pl.lit("sealed, another unfinished"))
+            .otherwise("state")
+        ).to_dicts()
+    ]
     print_table([*names, "size"], rows)
     return 0
 

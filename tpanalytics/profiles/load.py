@@ -190,7 +190,8 @@ class _Export:
                     stacklevel=4,
                 )
                 listed = self._pull(names, pull.begin(self._chains(names)), pull.keep)
-            pull.seal(_manifest(asked, pull.started, listed), names.assign if names is not None else _unnamed)
+            manifest = {**_manifest(asked, pull.started, listed), "resumed_pages": pull.resumed_pages}
+            pull.seal(manifest, names.assign if names is not None else _unnamed)
 
     def _pull(
         self,
@@ -238,7 +239,7 @@ class _Export:
         mapping = family_filters(self.client, self.request, self.families, workers=self.workers)
         largest = mapping.filter(pl.len().over("job_family_id") == pl.len().over("job_family_id").max())
         known = largest.filter(pl.col("job_family_id") == pl.col("job_family_id").first()).get_column("job_id")
-        return _Names(mapping, None, "one filtered export per family", known.to_list(), None)
+        return _Names(mapping, None, "the families asked for", known.to_list(), None)
 
     def _chains(self, names: _Names | None) -> list[Chain]:
         """Part the export at jobs known beforehand, evenly and at the ends of pages as far as they tell."""
@@ -271,7 +272,8 @@ def _told_how_to_go_on(pull: Pull) -> Iterator[None]:
         yield
     except (TpAnalyticsError, KeyboardInterrupt) as error:
         # Where the pages themselves are at fault going on would not help.
-        if not isinstance(error.__cause__, PaginationError) and (pages := pull.kept_pages()):
+        hopeless = isinstance(error, PaginationError) or isinstance(error.__cause__, PaginationError)
+        if not hopeless and (pages := pull.kept_pages()):
             kept = "1 page is kept" if pages == 1 else f"{pages:,} pages are kept"
             error.add_note(f"{kept}; asking again goes on from there, unless with resume=False.")
         raise

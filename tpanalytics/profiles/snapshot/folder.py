@@ -107,15 +107,26 @@ def check_target(folder: Path) -> None:
     SnapshotError
         If it does, or if it is a file.
     """
-    if folder.is_dir() and not ((folder / MANIFEST).exists() or (folder / STATE).exists()):
-        others = [entry.name for entry in folder.iterdir() if not (entry.name.startswith(".") or is_part(entry))]
-        if others:
-            raise SnapshotError(
-                f"{folder} holds files but no {MANIFEST}: it is no snapshot ({others[0]!r} is there). "
-                "Choose an empty folder."
-            )
+    try:
+        others = _others(folder)
+    except (OSError, ValueError) as error:  # a name that no file can have, or a folder that may not be looked into
+        said = getattr(error, "strerror", None) or error
+        raise SnapshotError(f"{str(folder)[:80]!r} cannot be used as a folder: {said}.") from None
+    if others:
+        raise SnapshotError(
+            f"{folder} holds files but no {MANIFEST}: it is no snapshot ({others[0]!r} is there). "
+            "Choose an empty folder."
+        )
     if folder.exists() and not folder.is_dir():
         raise SnapshotError(f"{folder} is a file; a snapshot needs a folder.")
+
+
+def _others(folder: Path) -> list[str]:
+    if "\0" in str(folder):  # which some versions of Python pass over here, and trip over later
+        raise ValueError("a name cannot hold a null character")
+    if not folder.is_dir() or (folder / MANIFEST).exists() or (folder / STATE).exists():
+        return []
+    return [entry.name for entry in folder.iterdir() if not (entry.name.startswith(".") or is_part(entry))]
 
 
 _PART = re.compile(rf"\.?({'|'.join(TABLES)})-[0-9a-f-]+\.parquet|\.(manifest|unfinished)-[0-9a-f]+\.json")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import ConfigError, SnapshotError
-from tpanalytics.profiles.snapshot.folder import LOCK, MANIFEST, STATE, clear, is_part, locked, read_manifest
+from tpanalytics.errors import ConfigError, SchemaError, SnapshotError
+from tpanalytics.profiles.snapshot.folder import LOCK, MANIFEST, STATE, clear, is_part, locked, read_manifest, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +29,15 @@ _COLUMNS: dict[str, Any] = {
     "duplicates": pl.Int64(),
     "rejects": pl.Int64(),
     "bytes": pl.Int64(),
+    "pending": pl.Boolean(),
 }
 
 
 def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
     """List the snapshots in a folder and in the folders below it, finished exports first, newest first.
 
-    What a manifest does not say is null: a sample or file has neither tenant nor times.
+    Every part is read to prove that it is the one that was written. What a manifest does not say is null: a sample or
+    file has neither tenant nor times.
 
     Parameters
     ----------
@@ -59,6 +61,7 @@ def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
         ``duplicates``  Int64   jobs that came more than once
         ``rejects``     Int64   records left out
         ``bytes``       Int64   size on disk
+        ``pending``     Boolean  an unfinished export lies in the folder, alone or beside a sealed one
         ==============  ======  =================================================================
 
     Raises
@@ -132,25 +135,20 @@ def prune_snapshots(root: str | Path = "data", *, keep: int = 3, dry_run: bool =
         listed.filter(state="unfinished").join(newest, on="tenant").filter(pl.col("started") < pl.col("newest"))
     )
     gone = pl.concat([sealed.filter(place > keep), unfinished.drop("newest")])
-    gone = gone.filter(
-        ~(pl.col("state") == "sealed") | ~pl.Series([_under_way(path) for path in gone["folder"]], dtype=pl.Boolean)
-    )
+    gone = gone.filter((pl.col("state") != "sealed") | ~pl.col("pending"))
     if not dry_run:
         for row in gone.iter_rows(named=True):
             _remove(Path(row["folder"]), row)
     return gone
 
 
-def _under_way(folder: str) -> bool:
-    return (Path(folder) / STATE).exists()
-
-
 def _row(folder: Path) -> dict[str, Any] | None:
     said: dict[str, Any] = {}
     state = "damaged"
     if (folder / MANIFEST).is_file():
-        with suppress(SnapshotError):
-            said, _ = read_manifest(folder)
+        with suppress(SnapshotError, SchemaError):
+            said, parts = read_manifest(folder)
+            verify(folder, parts)
             state = "sealed"
     else:
         with suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
@@ -166,7 +164,14 @@ def _row(folder: Path) -> dict[str, Any] | None:
     numbers = {name: value if isinstance(value, int) else None for name, value in given.items()}
     row = {name: texts[name] if dtype == pl.String else numbers[name] for name, dtype in _COLUMNS.items()}
     tenant = source.get("tenant") if isinstance(source, dict) else None
-    return {**row, "folder": str(folder), "state": state, "tenant": tenant, "bytes": sum(sizes.values())}
+    return {
+        **row,
+        "folder": str(folder),
+        "state": state,
+        "tenant": tenant,
+        "bytes": sum(sizes.values()),
+        "pending": (folder / STATE).exists(),
+    }
 
 
 def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:

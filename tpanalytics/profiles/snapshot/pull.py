@@ -72,14 +72,20 @@ class Pull:
     ----------
     started
         When its first page was asked for.
+    resumed_pages
+        How many pages were there already when it was gone on with.
     """
 
     def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
         self._folder = folder
         # What stands until the export is sealed; a manifest of a later version is not replaced.
         self._standing = read_manifest(folder) if (folder / MANIFEST).exists() else ({}, {})
+        kind = self._standing[0].get("source", {}).get("kind", "export")
+        if kind != "export":
+            raise SnapshotError(f"{folder} holds no export but data of another kind ({kind}); choose another folder.")
         self._asked = json.loads(json.dumps(asked))
         self.started = now()
+        self.resumed_pages = 0
         self._id = secrets.token_hex(4)
         self._begun = False
         self._chains: list[Chain] = []
@@ -116,6 +122,7 @@ class Pull:
         self._chains = [Chain(i, after) for i, after in enumerate(state["chains"])]
         self._pieces = self._found()
         restore(self._chains, self.notes)
+        self.resumed_pages = self.kept_pages()
         return self._chains
 
     @property
@@ -135,7 +142,7 @@ class Pull:
             self._take_written()
             self._take_joined(wait=True)
         self._id, self._begun, self.started = secrets.token_hex(4), False, now()
-        self._chains, self._pieces, self._at_hand = chains, [], {}
+        self._chains, self._pieces, self._at_hand, self.resumed_pages = chains, [], {}, 0
         return chains
 
     def keep(self, note: Note, tasks: pl.DataFrame) -> None:
