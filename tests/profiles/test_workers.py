@@ -131,7 +131,11 @@ def test_a_job_that_moves_or_comes_twice_costs_no_other(
         if how == "moves":
             tenant.requests.clear()
             tenant.faults[0] = change
-        several = pull(tenant, None, families="lists", limit=limit, workers=workers)
+        try:
+            several = pull(tenant, None, families="lists", limit=limit, workers=workers)
+        except PaginationError:
+            assert how == "moves"  # a page may end with the job that moved behind its back: refused, and so not lost
+            return
     # A job that moves over a page border may be missed by any number of workers; the others may not.
     missed = {records[which]["external_id"]} if how == "moves" else set()
     assert set(one.jobs["job_id"]) - missed <= set(several.jobs["job_id"])
