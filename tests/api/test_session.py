@@ -18,17 +18,18 @@ from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.api.another_host import Host, Received, changed, client_of, cut, instead, jobs, said
+from tests.api.conftest import NOW
 from tpanalytics.api.export import ExportRequest, export_pages
 from tpanalytics.demo import Reply, Rules, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.api.conftest import Clock
     from tpanalytics.api.session import Client
 
 EXPORT = "/job_architecture/export/jobs/task_profiles"
 TOKEN = ("POST", "/oauth/token")
-NOW = 1_800_000_000
 CREDENTIAL = {"client_id": "cid", "client_secret": 's3cr"et-Vögel', "audience": "eu3", "tenant": "northwind"}
 
 
@@ -36,23 +37,6 @@ CREDENTIAL = {"client_id": "cid", "client_secret": 's3cr"et-Vögel', "audience":
 def tenant() -> Iterator[Tenant]:
     with Tenant(jobs(3)) as made:
         yield made
-
-
-class Clock:
-    """The time of day, which only a test moves."""
-
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("time.time", made)
-    return made
 
 
 def ask(client: Client) -> Any:

@@ -30,6 +30,8 @@ from tpanalytics.demo import Tenant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.api.conftest import Clock
+
 TOKEN = ("POST", "/oauth/token")
 QUICK = tpa.RetryPolicy(tries=2, base=0)
 posix = pytest.mark.skipif(os.name == "nt", reason="rights are another matter there")
@@ -286,22 +288,6 @@ def test_what_is_no_folder_is_refused(tenant: Tenant, cache: Any) -> None:
 
 
 # Time
-
-
-class Clock:
-    """The time of day, which only a test moves."""
-
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("time.time", made)
-    return made
 
 
 @pytest.mark.parametrize(("lifetime", "leeway"), [(10800, 60), (600, 60), (100, 10), (10, 1)])

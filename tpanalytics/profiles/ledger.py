@@ -15,7 +15,7 @@ import polars as pl
 
 from tpanalytics import schema
 from tpanalytics.errors import PaginationError, TpAnalyticsWarning
-from tpanalytics.profiles.tables import tasks_of
+from tpanalytics.profiles.tables import frame_of
 from tpanalytics.schema import TaskProfiles
 
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ class Note(msgspec.Struct):
     dropped: int = 0
 
     @property
+    def pages(self) -> int:
+        """How many pages these are."""
+        return self.last - self.first + 1
+
+    @property
     def n_tasks(self) -> int:
         """How many tasks the pages hold."""
         return sum(n for _, n in self.jobs)
@@ -110,7 +115,7 @@ class Whole(NamedTuple):
 
 def note_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
     """Describe decoded records, and give the frame of their tasks."""
-    tasks = tasks_of(batch)
+    tasks = frame_of(batch.tasks, schema.TASKS)
     jobs = list(zip(batch.jobs["job_id"], batch.jobs["n_tasks"], strict=True))
     note = Note(jobs=jobs, rejects=list(batch.rejects), unknown_fields=dict(batch.unknown_fields))
     return _counted(note, batch.tasks), tasks
@@ -225,7 +230,7 @@ def _settle(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
                 repeats.setdefault(place, set()).add(i)
             else:
                 ids[job_id] = n
-        counts["pages"] += note.last - note.first + 1
+        counts["pages"] += note.pages
         fields, levels = _added(fields, note.unknown_fields), _added(levels, note.unknown_levels)
         counts["repeated_tasks"] += note.repeated_tasks
         counts["duplicates"] += note.dropped
@@ -233,7 +238,8 @@ def _settle(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
         rejects += [entry for entry in note.rejects if chain_of.setdefault(entry["raw"], note.chain) == note.chain]
     counts |= {"jobs": len(ids), "tasks": sum(ids.values()), "rejects": len(rejects)}
     counts |= {"unknown_levels": dict(sorted(levels.items())), "unknown_fields": dict(sorted(fields.items()))}
-    return Whole(_jobs(ids), pl.DataFrame(rejects, schema=schema.REJECTS), counts), repeats
+    jobs = frame_of({"job_id": list(ids), "n_tasks": list(ids.values())}, schema.JOBS)
+    return Whole(jobs, pl.DataFrame(rejects, schema=schema.REJECTS), counts), repeats
 
 
 def repeats_dropped(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
@@ -309,15 +315,6 @@ def _counted(note: Note, columns: Mapping[str, list[Any]]) -> Note:
 
 
 _KNOWN = {None, *schema.KNOWN_LEVELS}
-
-
-def _jobs(counts: Mapping[str, int]) -> pl.DataFrame:
-    columns: dict[str, Any] = {"job_id": list(counts), "n_tasks": list(counts.values())}
-    frame = pl.DataFrame(columns, schema={name: schema.JOBS[name] for name in columns})
-    return frame.select(
-        pl.col(name) if name in columns else pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in schema.JOBS.items()
-    )
 
 
 def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

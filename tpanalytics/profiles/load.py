@@ -333,7 +333,7 @@ def bar(client: Client, *, show: bool, had: Iterable[Note] = ()) -> Iterator[Cal
     def advance(note: Note) -> None:
         counts.update(jobs=len(note.jobs), tasks=note.n_tasks)
         shown.set_postfix_str(f"{counts['jobs']:,} jobs, {counts['tasks']:,} tasks", refresh=False)
-        shown.update(note.last - note.first + 1)
+        shown.update(note.pages)
 
     for note in had:
         advance(note)

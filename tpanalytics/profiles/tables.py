@@ -1,4 +1,4 @@
-"""Columns of a page become two frames, built against the schema, so that no value is guessed at."""
+"""Columns become frames, built against the schema, so that no value is guessed at."""
 
 from __future__ import annotations
 
@@ -14,17 +14,12 @@ if TYPE_CHECKING:
 
     from tpanalytics.api.wire import Batch
 
-__all__ = ["frames_of", "tasks_of"]
+__all__ = ["frame_of", "frames_of"]
 
 
 def frames_of(batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Build the jobs and the tasks of one page, with every column of the schema."""
-    return _frame(batch.jobs, schema.JOBS), tasks_of(batch)
-
-
-def tasks_of(batch: Batch) -> pl.DataFrame:
-    """Build the tasks of one page alone."""
-    return _frame(batch.tasks, schema.TASKS)
+    return frame_of(batch.jobs, schema.JOBS), frame_of(batch.tasks, schema.TASKS)
 
 
 #: What stands where a column was not asked for: outside the hierarchy format a task's path is empty, all else is null.
@@ -34,7 +29,8 @@ _ABSENT = {
 }
 
 
-def _frame(columns: dict[str, list[Any]], wanted: dict[str, Any]) -> pl.DataFrame:
+def frame_of(columns: dict[str, list[Any]], wanted: dict[str, Any]) -> pl.DataFrame:
+    """Build jobs or tasks, whichever `wanted` is the schema of; a column that is not given is null."""
     height = len(columns["job_id"])
     return pl.DataFrame(
         [

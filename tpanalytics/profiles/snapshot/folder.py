@@ -34,7 +34,6 @@ __all__ = [
     "STATE",
     "TABLES",
     "Part",
-    "check_target",
     "clear",
     "is_part",
     "locked",
@@ -73,7 +72,7 @@ def locked(folder: Path) -> Iterator[None]:
     SnapshotError
         If the folder holds something else, cannot be written, or another process is writing to it.
     """
-    check_target(folder)
+    _check_target(folder)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +98,7 @@ def unwritable(folder: Path, error: OSError) -> SnapshotError:
     )
 
 
-def check_target(folder: Path) -> None:
+def _check_target(folder: Path) -> None:
     """Refuse a folder that holds something else than a snapshot, before any work is done.
 
     Raises

@@ -52,11 +52,6 @@ class _Piece(NamedTuple):
     note: Note
     part: Part
 
-    @property
-    def pages(self) -> int:
-        """How many pages the file holds."""
-        return self.note.last - self.note.first + 1
-
 
 class Pull:
     """An unfinished export in a folder that is locked; use it as a context manager.
@@ -134,7 +129,7 @@ class Pull:
         """Count the pages on disk, when the last that was given has got there."""
         with suppress(OSError):
             self._take_written()
-        return sum(piece.pages for piece in self._pieces)
+        return sum(note.pages for note in self.notes)
 
     def begin(self, chains: list[Chain]) -> list[Chain]:
         """Start from the first page; what an unfinished export left is dropped once the first page is kept."""
@@ -297,7 +292,7 @@ class Pull:
                 self._take_joined(wait=True)
 
     def _single(self, chain: int) -> list[_Piece]:
-        return [piece for piece in self._pieces if piece.note.chain == chain and piece.pages == 1]
+        return [piece for piece in self._pieces if piece.note.chain == chain and piece.note.pages == 1]
 
     def _joined(self, pieces: list[_Piece]) -> _Piece:
         note = reduce(Note.joined, (piece.note for piece in pieces))

@@ -14,7 +14,6 @@ from tpanalytics.profiles.snapshot.folder import (
     MANIFEST,
     STATE,
     Part,
-    check_target,
     locked,
     paths_of,
     read_manifest,
@@ -64,7 +63,6 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     True
     """
     folder = Path(folder)
-    check_target(folder)
     require(profiles.jobs, *JOBS, name="jobs")
     require(profiles.tasks, *TASKS, name="tasks")
     with locked(folder):
