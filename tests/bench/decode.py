@@ -35,26 +35,23 @@ _BASELINES = {
 def rows(jobs: int, pairs: int, data: str | None, *, beside: bool) -> list[Row]:
     """Measure decoding of an export of so many jobs; `beside` tells whether the slower baselines run too."""
     export = Export(generated(jobs, data))
-    names = ["ours", "orjson", *(_BASELINES if beside else ())]
-    names = [name for name in names if name == "rows" or name == "ours" or installed(name)]
-    said(f"decode: {export.tasks:,} tasks, {export.size / 1e6:,.0f} MB, {pairs} pairs of {', '.join(names)}")
-    times, counted = separately("decode:run", env=_ONE_CORE, folder=str(export.folder), names=names, pairs=pairs)
-    agree(counted, {"jobs": export.jobs, "tasks": export.tasks})
-    against = f"over orjson.loads, {export.tasks:,} tasks"
-
-    def row(name: str, subject: str, target: Target | None = None) -> Row:
-        missing = next((one for one in ("orjson", name) if one not in names), None)
-        if missing is not None:
-            both = {name: counted[name]} if name in counted else {}
-            return Row(f"{subject} {against}", target=target, counted=both, why=f"not installed: {missing}")
-        both = {one: counted[one] for one in (name, "orjson")}
-        return Row(f"{subject} {against}", ratios(times[name], times["orjson"]), target, both)
-
-    found = [row("ours", "decode: bytes to checked frames", _TARGET)]
-    if beside:
-        found += [row(name, f"decode: {subject}") for name, subject in _BASELINES.items()]
-        found.append(_dlt_row(export, pairs))
-    return found
+    names = ["ours", *(_BASELINES if beside else ())]
+    said(f"decode: {export.tasks:,} tasks, {export.size / 1e6:,.0f} MB, {pairs} pairs of orjson and {', '.join(names)}")
+    subjects = {"ours": "bytes to checked frames", **_BASELINES}
+    found = []
+    for name in names:
+        subject = f"decode: {subjects[name]} over orjson.loads, {export.tasks:,} tasks"
+        target = _TARGET if name == "ours" else None
+        lacking = [one for one in (name, "orjson") if one not in {"ours", "rows"} and not installed(one)]
+        both = [one for one in (name, "orjson") if one not in lacking]
+        # Each in a process of its own: the memory that another left behind costs whoever keeps what it makes.
+        times, counted = separately("decode:run", env=_ONE_CORE, folder=str(export.folder), names=both, pairs=pairs)
+        agree(counted, {"jobs": export.jobs, "tasks": export.tasks})
+        if lacking:
+            found.append(Row(subject, target=target, counted=counted, why=f"not installed: {', '.join(lacking)}"))
+        else:
+            found.append(Row(subject, ratios(times[name], times["orjson"]), target, counted))
+    return [*found, _dlt_row(export, pairs)] if beside else found
 
 
 def _dlt_row(export: Export, pairs: int) -> Row:

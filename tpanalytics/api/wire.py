@@ -9,6 +9,7 @@ same whatever stands beside it.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from itertools import chain, repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -208,4 +209,7 @@ def _columns(records: list[Decoded], rejects: list[dict[str, str | None]]) -> Ba
 
 def _texts(ids: list[str | int]) -> list[str]:
     """Make text of ids that came as numbers."""
-    return [str(value) for value in ids] if int in map(type, ids) else ids  # type: ignore[return-value]
+    with suppress(TypeError):
+        "".join(ids)  # type: ignore[arg-type]  # only text can be joined; far quicker than a look at every type
+        return ids  # type: ignore[return-value]
+    return [str(value) for value in ids]

@@ -24,7 +24,7 @@ def frames_of(batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 #: What stands where a column was not asked for: outside the hierarchy format a task's path is empty, all else is null.
 _ABSENT = {
-    name: pl.Series(name, [[] if name == "hierarchy" else None], dtype)
+    name: pl.Series(name, [[] if name == "hierarchy" else None], dtype).new_from_index(0, 10_000)
     for name, dtype in {**schema.JOBS, **schema.TASKS}.items()
 }
 
@@ -34,10 +34,16 @@ def frame_of(columns: dict[str, list[Any]], wanted: dict[str, Any]) -> pl.DataFr
     height = len(columns["job_id"])
     return pl.DataFrame(
         [
-            _series(name, columns[name], dtype) if name in columns else _ABSENT[name].new_from_index(0, height)
+            _series(name, columns[name], dtype) if name in columns else _absent(name, height)
             for name, dtype in wanted.items()
         ]
     )
+
+
+def _absent(name: str, height: int) -> pl.Series:
+    """Give an absent column; a part of one that is there already costs nothing."""
+    rows = _ABSENT[name]
+    return rows.head(height) if height <= rows.len() else rows.new_from_index(0, height)
 
 
 def _series(name: str, values: list[Any], dtype: Any) -> pl.Series:
