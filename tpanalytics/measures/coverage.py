@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures.reduce import Cells, per_job, reduce_tasks, share_of
+from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
     >>> coverage.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
     [('Customer Service', 366, 0.891), ('Data and Analytics', 355, 0.901)]
     """
-    jobs, cells = reduce_tasks(profiles, states, by_state=True)
+    _, cells = reduce_tasks(profiles, states, per="family", by_state=True)
     known, assessed = pl.col("n_known"), pl.col("level") != NOT_ASSESSED
     n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
     by_family = cells.group_by("job_family").agg(
@@ -80,7 +80,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         validated_share=n.filter(validated).sum() / n.sum(),
         validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),
     )
-    jobs_summed = per_job(Cells(jobs, cells))
+    jobs_summed = per_job(reduce_tasks(profiles, states, by_level=False, checked=True))
     return (
         jobs_summed.group_by("job_family")
         .agg(

@@ -66,7 +66,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     >>> hours_by_job(load_sample()).select("job_name", "tasks", "hours", "complete").row(0)
     ('Quotation Specialist', 21, 35.75, False)
     """
-    jobs = per_job(reduce_tasks(profiles, states))
+    jobs = per_job(reduce_tasks(profiles, states, by_level=False))
     return jobs.select(
         "job_id",
         pl.coalesce("job_name", "job_id").alias("job_name"),
@@ -140,7 +140,7 @@ def hours_by_family(
     >>> hours.select("job_family", "hours", pl.col("coverage").round(3)).row(0)
     ('Data and Analytics', 475.0, 0.901)
     """
-    jobs_summed = per_job(reduce_tasks(profiles, states))
+    jobs_summed = per_job(reduce_tasks(profiles, states, by_level=False))
     in_mean = pl.col("complete") & pl.col("hours").is_not_null() if complete_only else pl.col("hours").is_not_null()
     shown = pl.col("hours").filter(in_mean)
     enough = shown.len() >= _JOBS_FOR_QUANTILES

@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.bounds import share_bounds
 from tpanalytics.measures.coverage import grade
-from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of
+from tpanalytics.measures.reduce import columns_of_jobs, known_sum, reduce_tasks, share_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -85,13 +85,20 @@ def impact_by_family(
     """
     if weight not in get_args(Weight):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Weight))}.")
-    jobs, cells = reduce_tasks(profiles, states)
+    # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
+    alone = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
+    jobs, cells = reduce_tasks(profiles, states, per="job" if alone else "family")
     if weight == "headcount" and "headcount" not in jobs.columns:
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
             "assign_families, or use weight='hours'."
         )
-    bounds = share_bounds(jobs, cells, weight)
+    if alone:
+        bounds = share_bounds(jobs, cells, weight)
+    else:
+        bounds = share_bounds(
+            jobs.select(job=pl.col("job_family").unique()), cells.with_columns(job="job_family"), weight
+        )
     if weight == "headcount":
         cells = cells.join(jobs.select("job", "headcount"), on="job", maintain_order="left")
     else:
