@@ -34,7 +34,7 @@ _HOMES = {
         "TpAnalyticsWarning",
         "Unreachable",
     ],
-    "tpanalytics.measures": ["coverage_by_family", "hours_by_family", "hours_by_job", "impact_by_family"],
+    "tpanalytics.measures": ["about", "coverage_by_family", "hours_by_family", "hours_by_job", "impact_by_family"],
     "tpanalytics.profiles": [
         "assign_families",
         "filter_jobs",
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
         TpAnalyticsWarning,
         Unreachable,
     )
-    from tpanalytics.measures import coverage_by_family, hours_by_family, hours_by_job, impact_by_family
+    from tpanalytics.measures import about, coverage_by_family, hours_by_family, hours_by_job, impact_by_family
     from tpanalytics.profiles import (
         assign_families,
         filter_jobs,
@@ -105,6 +105,7 @@ __all__ = [
     "TpAnalyticsError",
     "TpAnalyticsWarning",
     "Unreachable",
+    "about",
     "assign_families",
     "connect",
     "coverage_by_family",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COUNTED_STATES",
+    "IMPUTED",
     "JOBS",
     "KNOWN_LEVELS",
     "NOT_ASSESSED",
@@ -41,6 +42,8 @@ NOT_ASSESSED = "not assessed"
 NO_FAMILY = "(no family)"
 #: The validation states every measure counts unless told otherwise (rule R1).
 COUNTED_STATES = ("validated", "suggested")
+#: The column of `tasks` that marks hours which were not stated but put in by `impute_hours`.
+IMPUTED = "hours_imputed"
 
 #: One row per job of the export, with or without tasks, in the service's order.
 JOBS: dict[str, Any] = {

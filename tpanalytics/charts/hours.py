@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts import theme
 from tpanalytics.measures import hours_by_family, hours_by_job
-from tpanalytics.measures.coverage import grade
+from tpanalytics.measures.meaning import grade
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, total
 

@@ -15,7 +15,7 @@ from tpanalytics.words import NONE, covered, hours, listed, percent, plural, tot
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tpanalytics.measures.impact import Weight
+    from tpanalytics.measures.exposed.impact import Weight
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_impact_by_family"]

@@ -11,7 +11,7 @@ from tpanalytics.schema import level_order, provenance
 from tpanalytics.words import NONE, covered, percent, plural, total
 
 if TYPE_CHECKING:
-    from tpanalytics.measures.impact import Weight
+    from tpanalytics.measures.exposed.impact import Weight
 
 __all__ = ["as_json", "overview", "print_summary", "print_table"]
 

@@ -4,8 +4,9 @@ Every measure keeps the same promises: a missing hour is never a zero, a missing
 task never counts, a job without tasks never lowers a mean, and what is not known stands beside what is.
 """
 
-from tpanalytics.measures.coverage import coverage_by_family
-from tpanalytics.measures.hours import hours_by_family, hours_by_job
-from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.exposed.impact import impact_by_family
+from tpanalytics.measures.known.coverage import coverage_by_family
+from tpanalytics.measures.known.hours import hours_by_family, hours_by_job
+from tpanalytics.measures.meaning import about
 
-__all__ = ["coverage_by_family", "hours_by_family", "hours_by_job", "impact_by_family"]
+__all__ = ["about", "coverage_by_family", "hours_by_family", "hours_by_job", "impact_by_family"]

@@ -13,7 +13,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError, TpAnalyticsWarning
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
+from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 #: How a missing validation state is called; it never counts unless asked for.
 _NO_STATE = "(no state)"
 
-__all__ = ["Cells", "columns_of_jobs", "known_sum", "per_job", "reduce_tasks", "share_of"]
+__all__ = [
+    "Cells",
+    "check_hours",
+    "check_states",
+    "checked_states",
+    "columns_of_jobs",
+    "known_sum",
+    "of_jobs",
+    "per_job",
+    "read_inputs",
+    "reduce_tasks",
+    "share_of",
+    "sum_tasks",
+]
 
 
 class Cells(NamedTuple):
@@ -35,11 +48,17 @@ class Cells(NamedTuple):
     cells
         ``job`` unless per family, ``job_family``, and ``level`` and ``state`` (never null) where asked for, ``n``
         tasks, ``n_known`` of them with hours, and their ``hours`` (hours per week, null where none is known); one row
-        per combination that counts, in a fixed order.
+        per combination that counts, in a fixed order. ``imputed`` are those of the hours that `impute_hours` put in.
+    states
+        ``state, n``: the tasks that count, by validation state.
+    counted
+        The states that count.
     """
 
     jobs: pl.DataFrame
     cells: pl.DataFrame
+    states: pl.DataFrame
+    counted: list[str]
 
 
 def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
@@ -95,103 +114,126 @@ def reduce_tasks(
     TpAnalyticsWarning
         If tasks are in a state that is neither counted nor ``rejected``.
     """
-    states = _checked_states(states)
-    columns_of_jobs(profiles)
-    require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
-    jobs = _jobs(profiles.jobs)
-    tasks = nw.from_native(profiles.tasks).lazy()
-    present = tasks.collect_schema().names()
-    _check_numbers(tasks, "tasks", "weekly_hours")
-    kept = [*(["level"] if by_level else []), *(["state"] if by_state else [])]
+    states = checked_states(states)
+    jobs, tasks = read_inputs(profiles)
+    kept = ["level", "state"] if by_level else ["state"]
     sums = None
-    if per == "family" and "job_family" in present and "n_tasks" in jobs.columns:
-        sums = _sums(tasks, "job_family", kept, states).with_columns(pl.col("job_family").fill_null(NO_FAMILY))
+    if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
+        sums = sum_tasks(tasks, "job_family", *kept).with_columns(pl.col("job_family").fill_null(NO_FAMILY))
         if not _families_agree(sums, jobs):
             sums = None
     by_job = sums is None
     if sums is None:
-        sums = _sums(tasks, "job_id", kept, states)
-    odd = (pl.col("strange") > 0) | (pl.col("least") < 0) | pl.col("most").is_infinite()
-    if not checked and (sums.filter(odd).height or not set(states) <= set(COUNTED_STATES)):
-        _check_all(tasks, states)
-    cells = sums.filter(pl.col("n") > 0)
+        sums = sum_tasks(tasks, "job_id", *kept)
+    if not checked:
+        check_hours(tasks, sums)
+        check_states(sums, states)
+    cells = sums.filter(pl.col("state").is_in(states)).drop("least", "most")
+    by_states = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
     if by_job:
-        cells = cells.join(jobs.select("job_id", "job", "job_family"), on="job_id", how="left")
-        strangers = cells.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
-        if strangers.len():
-            raise SchemaError(
-                f"tasks holds {strangers.len()} job(s) that jobs does not have, the first is {strangers[0]!r}. "
-                "Every task's job must have its row in jobs."
-            )
+        cells = of_jobs(cells, jobs)
     # A fixed order, so that floats add up alike however the engine handed the rows over.
-    place = ["job"] if by_job else ["job_family"]
-    cells = cells.select(*place, *(["job_family"] if by_job else []), *kept, "n", "n_known", "hours").sort(
-        *place, *kept
+    place = ["job", "job_family"] if by_job else ["job_family"]
+    cells = cells.sort(place[0], *kept)
+    keys = [*(["job_family"] if per == "family" else place), *kept[: 1 if by_level else 0], *(["state"] * by_state)]
+    if keys != [*place, *kept]:
+        cells = cells.group_by(keys, maintain_order=True).agg(
+            pl.col("n").sum(), pl.col("n_known").sum(), hours=known_sum("hours"), imputed=known_sum("imputed")
+        )
+        if by_job and per == "family":
+            cells = cells.sort(keys)
+    return Cells(
+        jobs.drop("n_tasks", strict=False), cells.select(*keys, "n", "n_known", "hours", "imputed"), by_states, states
     )
-    if by_job and per == "family":
-        totals = (pl.col("n").sum(), pl.col("n_known").sum(), known_sum("hours").alias("hours"))
-        cells = cells.group_by("job_family", *kept).agg(*totals).sort("job_family", *kept)
-    return Cells(jobs.drop("n_tasks", strict=False), cells)
 
 
-_COLUMN_OF = {"level": "ai_impact_level", "state": "validation_state"}
-_WHERE_MISSING = {"level": NOT_ASSESSED, "state": _NO_STATE}
+def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
+    """Check what every measure reads; give the jobs, numbered in the order of their ids, and the tasks to be summed."""
+    columns_of_jobs(profiles)
+    require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
+    tasks = nw.from_native(profiles.tasks).lazy()
+    _check_numbers(tasks, "tasks", "weekly_hours")
+    return _jobs(profiles.jobs), tasks
 
 
-def _sums(tasks: Any, key: str, kept: Sequence[str], states: Sequence[str]) -> pl.DataFrame:
-    """Add up on the engine; what does not count is looked over in the same pass, and is not in the sums."""
-    hours = nw.col("weekly_hours").cast(nw.Float64)
-    keys = [key, *(_COLUMN_OF[name] for name in kept)]
+def sum_tasks(tasks: Any, *keys: str, **least_texts: str) -> pl.DataFrame:
+    """Add up on the engine; tasks of every state are there.
+
+    Parameters
+    ----------
+    tasks
+        As `read_inputs` gives them.
+    *keys
+        What is kept apart: columns, or ``level`` and ``state``, which are put into words where they are missing.
+    **least_texts
+        Names of more columns to give, and the column of text of which each is the first in order.
+    """
+    column_of = {"level": "ai_impact_level", "state": "validation_state"}
+    where_missing = {"level": NOT_ASSESSED, "state": _NO_STATE}
+    hours, columns = nw.col("weekly_hours").cast(nw.Float64), [column_of.get(key, key) for key in keys]
+    # An engine may say NaN where it means null; not known is not known.
+    known = nw.when(~hours.is_nan()).then(hours)
+    # Hours that `impute_hours` put in are known by their mark, and told apart in every sum.
+    marked = IMPUTED in tasks.collect_schema().names()
+    imputed = {"imputed": nw.when(nw.col(IMPUTED)).then(known)} if marked else {}
     reduced = (
-        tasks.select(
-            *dict.fromkeys([*keys, "validation_state"]),
-            # An engine may say NaN where it means null; not known is not known.
-            weekly_hours=nw.when(~hours.is_nan()).then(hours),
-        )
-        .with_columns(
-            counts=_is_in(states).cast(nw.Int64),
-            strange=(~_is_in([*COUNTED_STATES, "rejected", *states])).cast(nw.Int64),
-        )
-        .with_columns(counted=nw.when(nw.col("counts") == 1).then(nw.col("weekly_hours")))
-        .group_by(*keys)
+        tasks.select(*columns, *least_texts.values(), weekly_hours=known, **imputed)
+        .group_by(*columns)
         .agg(
-            rows=nw.len(),
-            n=nw.col("counts").sum(),
-            n_known=nw.col("counted").count(),
-            hours=nw.col("counted").sum(),
+            n=nw.len(),
+            n_known=nw.col("weekly_hours").count(),
+            hours=nw.col("weekly_hours").sum(),
             least=nw.col("weekly_hours").min(),
             most=nw.col("weekly_hours").max(),
-            strange=nw.col("strange").sum(),
+            **({"imputed": nw.col("imputed").sum()} if marked else {}),
+            **{name: nw.col(column).min() for name, column in least_texts.items()},
         )
     )
-    return to_polars(reduced.to_native()).select(
-        pl.col(key).cast(pl.String),
-        *(pl.col(_COLUMN_OF[name]).cast(pl.String).fill_null(_WHERE_MISSING[name]).alias(name) for name in kept),
-        *(pl.col(name).cast(pl.UInt32) for name in ("rows", "n", "n_known", "strange")),
+    found = to_polars(reduced.to_native())
+    put_in = pl.col("imputed").cast(pl.Float64) if marked else pl.lit(0.0)
+    texts = {key: pl.col(column).cast(pl.String) for key, column in zip(keys, columns, strict=True)}
+    return found.select(
+        *(
+            text.fill_null(where_missing[key]).alias(key) if key in where_missing else text
+            for key, text in texts.items()
+        ),
+        *(pl.col(name).cast(pl.String) for name in least_texts),
+        *(pl.col(name).cast(pl.UInt32) for name in ("n", "n_known")),
         *(pl.col(name).cast(pl.Float64) for name in ("least", "most")),
         hours=pl.when(pl.col("n_known") > 0).then(pl.col("hours").cast(pl.Float64)),
+        imputed=pl.when(pl.col("n_known") > 0).then(put_in),
     )
 
 
-def _is_in(states: Sequence[str]) -> Any:
-    """Say whether a task is in one of the states; each engine compares its own kind of text, so null stands apart."""
-    state, named = nw.col("validation_state"), [name for name in dict.fromkeys(states) if name != _NO_STATE]
-    wanted = [state.is_in(named)] if named else []
-    wanted += [state.is_null()] if _NO_STATE in states else []
-    return nw.any_horizontal(*wanted, ignore_nulls=True)
+def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Put each job's number and family in the place of its id.
+
+    Raises
+    ------
+    SchemaError
+        If there is a job that `jobs` does not have.
+    """
+    found = sums.join(jobs.select("job_id", "job", "job_family"), on="job_id", how="left")
+    strangers = found.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
+    if strangers.len():
+        raise SchemaError(
+            f"tasks holds {strangers.len()} job(s) that jobs does not have, the first is {strangers[0]!r}. "
+            "Every task's job must have its row in jobs."
+        )
+    return found.drop("job_id")
 
 
 def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
     """Prove that the families that stand beside the tasks are those of their jobs: as many tasks in each of them."""
-    seen = sums.group_by("job_family").agg(rows=pl.col("rows").sum())
+    seen = sums.group_by("job_family").agg(pl.col("n").sum())
     listed = jobs.group_by("job_family").agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
     both = seen.join(listed, on="job_family", how="full")
-    return bool(both.select((pl.col("rows") == pl.col("n_tasks")).fill_null(value=False).all()).item())
+    return bool(both.select((pl.col("n") == pl.col("n_tasks")).fill_null(value=False).all()).item())
 
 
 def per_job(reduced: Cells) -> pl.DataFrame:
     """Add up each job's tasks; a job without tasks keeps its row."""
-    jobs, cells = reduced
+    jobs, cells = reduced.jobs, reduced.cells
     sums = cells.group_by("job").agg(
         tasks=pl.col("n").sum(),
         tasks_with_hours=pl.col("n_known").sum(),
@@ -248,7 +290,8 @@ def _jobs(native: Any) -> pl.DataFrame:
     return jobs.sort("job_id").with_row_index("job")
 
 
-def _checked_states(states: Sequence[str]) -> list[str]:
+def checked_states(states: Sequence[str]) -> list[str]:
+    """Refuse what is no list of states that can count."""
     if isinstance(states, str) or not states:
         raise SchemaError(f"states={states!r}: give a list of validation states, like ['validated'].")
     if "rejected" in states:
@@ -256,32 +299,17 @@ def _checked_states(states: Sequence[str]) -> list[str]:
     return list(states)
 
 
-def _check_all(tasks: Any, states: list[str]) -> None:
-    """Say what is wrong with some task, whatever its state: hours that cannot be, or a state that is lost unsaid."""
-    hours = nw.col("weekly_hours")
-    tasks = tasks.select(
-        "job_id",
-        "validation_state",
-        weekly_hours=nw.when(~hours.cast(nw.Float64).is_nan()).then(hours.cast(nw.Float64)),
-    )
-    seen = to_polars(
-        tasks.group_by("validation_state").agg(n=nw.len(), least=hours.min(), most=hours.max()).to_native()
-    ).select(
-        state=pl.col("validation_state").cast(pl.String).fill_null(_NO_STATE),
-        n=pl.col("n").cast(pl.UInt32),
-        least=pl.col("least").cast(pl.Float64),
-        most=pl.col("most").cast(pl.Float64),
-    )
-    wrong = seen.filter((pl.col("least") < 0) | pl.col("most").is_infinite())
+def check_hours(tasks: Any, sums: pl.DataFrame) -> None:
+    """Refuse hours that cannot be, whatever the state of their task."""
+    wrong = sums.filter((pl.col("least") < 0) | pl.col("most").is_infinite())
     if wrong.height:
         least, most = wrong.select("least", "most").row(0)
         found = least if least < 0 else most
-        job = to_polars(tasks.filter(hours == found).select("job_id").head(1).to_native()).item()
+        job = to_polars(tasks.filter(nw.col("weekly_hours") == found).select("job_id").head(1).to_native()).item()
         raise SchemaError(
             f"tasks: weekly_hours of job {job!r} is {found}; hours per week are 0 or more, and finite. "
             "Correct it, or make it null where it is not known."
         )
-    _check_states(seen, states)
 
 
 def _check_numbers(frame: Any, name: str, column: str) -> None:
@@ -293,18 +321,19 @@ def _check_numbers(frame: Any, name: str, column: str) -> None:
         raise SchemaError(f"{name}: {column} must be numbers, and is {dtype}. Cast it first.")
 
 
-def _check_states(seen: pl.DataFrame, states: list[str]) -> None:
+def check_states(sums: pl.DataFrame, states: list[str]) -> None:
     """Refuse a state nobody knows, and say aloud which tasks are left out although they are not rejected."""
-    found = seen.get_column("state").unique().sort().to_list()
+    seen = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
+    found = seen.get_column("state").to_list()
     lost = [state for state in states if state not in {*COUNTED_STATES, *found}]
     if lost and found:
         raise SchemaError(f"states: no task is in state {', '.join(map(repr, lost))}; the tasks have {found}.")
     known = {*COUNTED_STATES, "rejected", *states}
-    others = seen.filter(~pl.col("state").is_in(known)).select("state", "n").sort("state")
+    others = seen.filter(~pl.col("state").is_in(known))
     if others.height:
         listed = ", ".join(f"{n:,} in state {state!r}" for state, n in others.rows())
         warnings.warn(
             f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.",
             TpAnalyticsWarning,
-            stacklevel=5,
+            stacklevel=4,
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.measures.reduce import known_sum, per_job, reduce_tasks, share_of
+from tpanalytics.measures.meaning import Meaning, explained, meaning_of
+from tpanalytics.measures.reduce import Cells, known_sum, per_job, reduce_tasks, share_of
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     >>> hours_by_job(load_sample()).select("job_name", "tasks", "hours", "complete").row(0)
     ('Quotation Specialist', 21, 35.75, False)
     """
-    jobs = per_job(reduce_tasks(profiles, states, by_level=False))
-    return jobs.select(
+    reduced = reduce_tasks(profiles, states, by_level=False)
+    result = per_job(reduced).select(
         "job_id",
         pl.coalesce("job_name", "job_id").alias("job_name"),
         "job_family",
@@ -78,6 +79,8 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
         "contract_hours",
         described_week=share_of(pl.col("hours"), pl.col("contract_hours")),
     )
+    said = {"value": "described hours of a job, for one incumbent", "policy": (_NOT_ZERO,)}
+    return explained(result, _hours_meaning(reduced, "hours_by_job", **said))
 
 
 def hours_by_family(
@@ -140,15 +143,16 @@ def hours_by_family(
     >>> hours.select("job_family", "hours", pl.col("coverage").round(3)).row(0)
     ('Data and Analytics', 475.0, 0.901)
     """
-    jobs_summed = per_job(reduce_tasks(profiles, states, by_level=False))
+    reduced = reduce_tasks(profiles, states, by_level=False)
     in_mean = pl.col("complete") & pl.col("hours").is_not_null() if complete_only else pl.col("hours").is_not_null()
     shown = pl.col("hours").filter(in_mean)
     enough = shown.len() >= _JOBS_FOR_QUANTILES
     quantiles = {"min": 0.0, "p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "max": 1.0}
     open_end = pl.col("tasks_with_hours") < pl.col("tasks")
     rest = pl.when(open_end).then((pl.col("contract_hours") - pl.col("hours").fill_null(0)).clip(lower_bound=0))
-    return (
-        jobs_summed.with_columns(rest=rest.otherwise(0.0))
+    result = (
+        per_job(reduced)
+        .with_columns(rest=rest.otherwise(0.0))
         .group_by("job_family")
         .agg(
             jobs=pl.len(),
@@ -170,3 +174,14 @@ def hours_by_family(
         .with_columns(coverage=share_of(pl.col("tasks_with_hours"), pl.col("tasks")))
         .sort(["hours", "job_family"], descending=[True, False], nulls_last=True)
     )
+    means = "complete jobs" if complete_only else "jobs with hours"
+    policy = (_NOT_ZERO, f"Means and quantiles are over {means}; jobs without tasks or hours lower no mean.")
+    said = {"value": "described hours of a family, for one incumbent of each job", "policy": policy}
+    return explained(result, _hours_meaning(reduced, "hours_by_family", **said))
+
+
+_NOT_ZERO = "Tasks without hours add nothing to hours; they are not zero."
+
+
+def _hours_meaning(reduced: Cells, measure: str, **said: Any) -> Meaning:
+    return meaning_of(reduced, covered="hours", measure=measure, unit="hours per week", basis="hours", **said)

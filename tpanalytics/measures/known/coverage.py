@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tpanalytics.measures.meaning import explained, grade, meaning_of
 from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["coverage_by_family", "grade"]
+__all__ = ["coverage_by_family"]
 
 
 def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
@@ -48,7 +49,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         ``jobs_complete_share``   Float64  share of jobs with tasks, all of which have hours
         ``validated_share``       Float64  share of tasks that are validated
         ``validated_share_hours``  Float64  the same by hours; too high if suggested tasks lack hours
-        ``grade``                 String   A, B, C by ``both_coverage``; see `grade`
+        ``grade``                 String   A, B, C by ``both_coverage``; see `tpanalytics.measures.meaning.grade`
         ========================  =======  ==========================================================
 
     Raises
@@ -68,7 +69,8 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
     >>> coverage.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
     [('Customer Service', 366, 0.891), ('Data and Analytics', 355, 0.901)]
     """
-    _, cells = reduce_tasks(profiles, states, per="family", by_state=True)
+    reduced = reduce_tasks(profiles, states, per="family", by_state=True)
+    cells = reduced.cells
     known, assessed = pl.col("n_known"), pl.col("level") != NOT_ASSESSED
     n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
     by_family = cells.group_by("job_family").agg(
@@ -81,7 +83,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),
     )
     jobs_summed = per_job(reduce_tasks(profiles, states, by_level=False, checked=True))
-    return (
+    result = (
         jobs_summed.group_by("job_family")
         .agg(
             jobs=pl.len(),
@@ -108,18 +110,16 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         )
         .sort(pl.col("job_family") == NO_FAMILY, "job_family")
     )
-
-
-def grade(coverage: pl.Expr) -> pl.Expr:
-    """Grade how much of a figure is known: A from 90 %, B from 70 %, C below; null where there is nothing to grade.
-
-    Official statistics want more than 90 % real data in an aggregate, and imputed values marked (UNECE practice).
-    """
-    return (
-        pl.when(coverage >= 0.9)
-        .then(pl.lit("A"))
-        .when(coverage >= 0.7)
-        .then(pl.lit("B"))
-        .when(coverage >= 0)
-        .then(pl.lit("C"))
+    return explained(
+        result,
+        meaning_of(
+            reduced,
+            measure="coverage_by_family",
+            value="share of a family's tasks of which something is known",
+            unit="share, 0 to 1",
+            basis="task",
+            numerator="tasks with it",
+            denominator="tasks that count",
+            policy=("A share of nothing is null, not 0.",),
+        ),
     )

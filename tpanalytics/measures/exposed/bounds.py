@@ -14,7 +14,7 @@ import polars as pl
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
-    from tpanalytics.measures.impact import Weight
+    from tpanalytics.measures.exposed.impact import Weight
 
 __all__ = ["share_bounds"]
 

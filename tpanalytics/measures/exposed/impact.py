@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.bounds import share_bounds
-from tpanalytics.measures.coverage import grade
+from tpanalytics.measures.exposed.bounds import share_bounds
+from tpanalytics.measures.meaning import explained, grade, meaning_of
 from tpanalytics.measures.reduce import columns_of_jobs, known_sum, reduce_tasks, share_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -57,7 +57,7 @@ def impact_by_family(
         ``share_assessed``    Float64  the same among tasks with a level; null for ``not assessed``
         ``share_low``         Float64  least it can be, whatever the missing levels are and wherever the contract hours
                                        that are not described belong; null where contract hours are needed and missing
-        ``share_high``        Float64  most it can be; see `tpanalytics.measures.bounds`
+        ``share_high``        Float64  most it can be; see `tpanalytics.measures.exposed.bounds`
         ``coverage``          Float64  share of the family's tasks that have a level and can be weighed, 0 to 1
         ``grade``             String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
         ``basis``             String   the `weight`
@@ -87,7 +87,8 @@ def impact_by_family(
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Weight))}.")
     # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
     alone = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
-    jobs, cells = reduce_tasks(profiles, states, per="job" if alone else "family")
+    reduced = reduce_tasks(profiles, states, per="job" if alone else "family")
+    jobs, cells = reduced.jobs, reduced.cells
     if weight == "headcount" and "headcount" not in jobs.columns:
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
@@ -123,7 +124,7 @@ def impact_by_family(
     assessed = pl.col("level") != NOT_ASSESSED
     in_assessed = pl.col("amount").filter(assessed).sum().over("job_family")
     counts = ["tasks", "tasks_with_hours", "weighed"]
-    return (
+    result = (
         grid.join(found, on=["job_family", "level"], how="left")
         .join(bounds, on=["job_family", "level"], how="left")
         .with_columns(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counts)
@@ -154,3 +155,29 @@ def impact_by_family(
             ),
         )
     )
+    return explained(
+        result,
+        meaning_of(
+            reduced,
+            staffed=weight == "headcount",
+            covered="level" if weight == "tasks" else "both",
+            measure="impact_by_family",
+            value=f"share of a family's {_AMOUNT[weight]} at an AI impact level",
+            unit="share, 0 to 1",
+            basis={"tasks": "task"}.get(weight, weight),
+            numerator=f"{_AMOUNT[weight]} at the level",
+            denominator=f"all {_AMOUNT[weight]} of the family",
+            policy=(
+                "Tasks without a level are the level 'not assessed'; share_assessed leaves them out.",
+                *(() if weight == "tasks" else ("Tasks without hours are left out of shares; they are not zero.",)),
+                *(("Jobs without a headcount are left out.",) if weight == "headcount" else ()),
+            ),
+        ),
+    )
+
+
+_AMOUNT = {
+    "tasks": "tasks",
+    "hours": "weekly hours",
+    "headcount": "weekly hours times full-time equivalents",
+}

@@ -1,0 +1,1 @@
+"""How sure a figure or a claim is."""

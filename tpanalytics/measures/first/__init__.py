@@ -1,0 +1,1 @@
+"""Where to start: which tasks, for how many jobs."""
