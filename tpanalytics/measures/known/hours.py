@@ -15,10 +15,20 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["hours_by_family", "hours_by_job"]
+__all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "hours_by_family", "hours_by_job", "is_over", "is_under"]
 
 #: Below this many jobs a quantile says no more than the values themselves.
 _JOBS_FOR_QUANTILES = 5
+#: Shares of the contract week beyond which described hours are not to be trusted (rule R10).
+OVER_DESCRIBED, UNDER_DESCRIBED = 1.1, 0.5
+
+#: Share of the contract week that a job's tasks describe (M4).
+_described_week = share_of(pl.col("hours"), pl.col("contract_hours"))
+#: Missing hours could only add to it, so that this is certain of incomplete jobs too. An engine's last digit, in which
+#: sums may differ, decides nothing.
+is_over = _described_week > OVER_DESCRIBED + 1e-9
+#: Missing hours may be just what lacks, so that this is said of complete jobs only.
+is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
 
 
 def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
@@ -49,6 +59,9 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
         ``complete``          Boolean  it has tasks and all have hours
         ``contract_hours``    Float64  hours per week in the contract; null where not known
         ``described_week``    Float64  ``hours / contract_hours``; null where either is not known
+        ``flag``              String   ``over-described`` above 1.1 of the contract week; ``under-described``
+                                       below 0.5 where all tasks have hours; else null
+        ``reason``            String   why ``hours`` is null: ``NO_TASKS`` or ``NO_HOURS``
         ====================  =======  ============================================================
 
     Raises
@@ -77,7 +90,9 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
         "hours",
         "complete",
         "contract_hours",
-        described_week=share_of(pl.col("hours"), pl.col("contract_hours")),
+        described_week=_described_week,
+        flag=pl.when(is_over).then(pl.lit("over-described")).when(is_under).then(pl.lit("under-described")),
+        reason=_why_no_hours,
     )
     said = {"value": "described hours of a job, for one incumbent", "policy": (_NOT_ZERO,)}
     return explained(result, _hours_meaning(reduced, "hours_by_job", **said))
@@ -124,6 +139,7 @@ def hours_by_family(
         ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p25, hours_p50, hours_p75, hours_p90,
                                          hours_max``: the spread over jobs with hours
         ``coverage``            Float64  share of tasks with hours, 0 to 1
+        ``reason``              String   why ``hours`` is null: ``NO_TASKS`` or ``NO_HOURS``
         ======================  =======  ================================================================
 
     Raises
@@ -171,7 +187,7 @@ def hours_by_family(
                 for name, q in quantiles.items()
             },
         )
-        .with_columns(coverage=share_of(pl.col("tasks_with_hours"), pl.col("tasks")))
+        .with_columns(coverage=share_of(pl.col("tasks_with_hours"), pl.col("tasks")), reason=_why_no_hours)
         .sort(["hours", "job_family"], descending=[True, False], nulls_last=True)
     )
     means = "complete jobs" if complete_only else "jobs with hours"
@@ -180,6 +196,9 @@ def hours_by_family(
     return explained(result, _hours_meaning(reduced, "hours_by_family", **said))
 
 
+_why_no_hours = (
+    pl.when(pl.col("tasks") == 0).then(pl.lit("NO_TASKS")).when(pl.col("hours").is_null()).then(pl.lit("NO_HOURS"))
+)
 _NOT_ZERO = "Tasks without hours add nothing to hours; they are not zero."
 
 
