@@ -62,7 +62,15 @@ def ratings(unique: pl.DataFrame) -> pl.DataFrame:
     """
     # A null level compares as null, and is left out as well.
     rated = unique.filter(pl.col("level") != NOT_ASSESSED)
-    return rated.group_by("key", "level").agg(jobs=pl.len().cast(pl.Int64)).sort("key", "level")
+    # Grouping by numbers is quicker than by texts.
+    levels = pl.Enum(rated.get_column("level").unique().sort())
+    return (
+        rated.select("key", pl.col("level").cast(levels))
+        .group_by("key", "level")
+        .agg(jobs=pl.len().cast(pl.Int64))
+        .sort("key", "level")
+        .with_columns(pl.col("level").cast(pl.String))
+    )
 
 
 def agreement(unique: pl.DataFrame, rated: pl.DataFrame) -> Agreement:
@@ -133,7 +141,8 @@ def ordinal_alpha(rated: pl.DataFrame) -> float | None:
 
 def checks_of_keys(shared: Shared, look: Look, same_task: SameTask) -> Iterator[Check]:
     """Look at tasks that stand in one job more than once (R5), and at those of several jobs (M9, M10)."""
-    nameless = shared.keys.filter(pl.col("name").is_null()).get_column("key").implode()
+    blank = pl.col("name").str.strip_chars().fill_null("") == ""
+    nameless = shared.keys.filter(blank).get_column("key").implode()
     lost = shared.rows.filter(pl.col("key").is_in(nameless))
     yield found(
         "identity_missing",
@@ -146,22 +155,23 @@ def checks_of_keys(shared: Shared, look: Look, same_task: SameTask) -> Iterator[
         examples=look.ids(lost.get_column("job")),
     )
     rows = shared.rows.filter(~pl.col("key").is_in(nameless))
-    yield from _repeats(rows, shared, look)
-    yield from _levels(rows, shared, look, same_task)
+    unique = unique_keys(rows, hours="keep")
+    yield from _repeats(rows, unique, shared, look)
+    yield from _levels(unique, shared, look, same_task)
 
 
-def _repeats(rows: pl.DataFrame, shared: Shared, look: Look) -> Iterator[Check]:
+def _repeats(rows: pl.DataFrame, unique: pl.DataFrame, shared: Shared, look: Look) -> Iterator[Check]:
     n = pl.col("n")
-    pairs = rows.select("key", "job").n_unique() if rows.height else 0
-    repeated = rows.filter(n.sum().over("key", "job") > 1)
-    kept, longest, added = (unique_keys(repeated, hours=how) for how in ("keep", "max", "sum"))
+    pairs, repeated = unique.height, unique.filter(n > 1)
+    rows = rows.join(repeated.select("key", "job"), on=["key", "job"], how="semi").sort("key", "job", "level")
+    kept, longest, added = (unique_keys(rows, hours=how) for how in ("keep", "max", "sum"))
     touched = look.share_of_hours(kept)
     examples = _names(shared, kept)
     yield found(
         "repeated_tasks",
         "{n} {are} in their job more than once",
         int(kept.get_column("n").sum()),
-        int(rows.get_column("n").sum()),
+        int(unique.get_column("n").sum()),
         "tasks",
         floor="warning",
         share_hours=touched,
@@ -198,8 +208,7 @@ def _repeats(rows: pl.DataFrame, shared: Shared, look: Look) -> Iterator[Check]:
     )
 
 
-def _levels(rows: pl.DataFrame, shared: Shared, look: Look, same_task: SameTask) -> Iterator[Check]:
-    unique = unique_keys(rows, hours="keep")
+def _levels(unique: pl.DataFrame, shared: Shared, look: Look, same_task: SameTask) -> Iterator[Check]:
     rated = ratings(unique)
     alike = agreement(unique, rated)
     levels = rated.group_by("key").len().filter(pl.col("len") > 1)
@@ -250,12 +259,13 @@ def _levels(rows: pl.DataFrame, shared: Shared, look: Look, same_task: SameTask)
         yield unknown("level_alpha", "NO_VARIATION", same, alike.rated, "keys", unit=_ALPHA)
         return
     reliable, tentative = alpha >= _RELIABLE, alpha >= _TENTATIVE
+    judged = "reliable" if reliable else "good for tentative conclusions" if tentative else "not reliable"
+    printed = round(alpha, 2) + 0.0  # no minus before a zero
     yield Check(
         "level_alpha",
         "ok" if reliable else "warning" if tentative else "error",
-        f"Beyond what chance would give, levels of the same task agree with alpha {alpha:.2f} (1 is full agreement, 0 "
-        f"chance); {'reliable' if reliable else 'good for tentative conclusions' if tentative else 'not reliable'} by "
-        f"the usual marks {_RELIABLE} and {_TENTATIVE}.",
+        f"Beyond what chance would give, levels of the same task agree with alpha {printed:.2f} (1 is full agreement, "
+        f"0 chance); {judged} by the usual marks {_RELIABLE} and {_TENTATIVE}.",
         alpha,
         alike.differing,
         alike.rated,

@@ -26,7 +26,7 @@ def unique_keys(rows: pl.DataFrame, *, hours: RepeatedHours) -> pl.DataFrame:
     Parameters
     ----------
     rows
-        As in `tpanalytics.measures.keys.Shared`; reads all its columns.
+        As in `tpanalytics.measures.keys.Shared`, sorted as there; reads all its columns.
     hours
         ``"keep"``: the rows are different pieces of work that carry the same name; what is known of them adds up, as
         in every measure that does not ask what is the same. ``"max"``: the rows say the same thing again; the longest
@@ -56,50 +56,52 @@ def unique_keys(rows: pl.DataFrame, *, hours: RepeatedHours) -> pl.DataFrame:
     """
     if hours not in get_args(RepeatedHours):
         raise SchemaError(f"hours={hours!r}: choose from {', '.join(get_args(RepeatedHours))}.")
-    hours_of = {
-        "keep": known_sum("hours"),
-        "max": pl.col("longest").max(),
-        "sum": pl.when(pl.col("n_known").sum() == pl.col("n").sum()).then(pl.col("hours").sum()),
-    }
-    stated = pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("level"))
-    settled = pl.when(pl.col("n_validated") > 0).then(stated)
-    found = (
-        rows.lazy()
-        # A key, a job and a level have one row, so that a count of rows is a count of levels.
-        .with_columns(stated=stated, settled=settled)
+    n, stated = pl.col("n"), pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("level"))
+    rows = rows.with_columns(
+        reason=pl.lit(None, dtype=pl.String),
+        n=n.cast(pl.UInt32),
+        n_known=pl.col("n_known").cast(pl.UInt32),
+        stated=stated,
+        settled=pl.when(pl.col("n_validated") > 0).then(stated),
+    )
+    # Most tasks have one row, and rows come sorted; only the others need to be brought together.
+    again = (pl.col("key") == pl.col("key").shift(1)) & (pl.col("job") == pl.col("job").shift(1))
+    several = again.fill_null(value=False) | again.shift(-1).fill_null(value=False)
+    alone = rows.filter(~several).with_columns(
+        validated=pl.col("settled").is_not_null(),
+        hours={
+            "keep": pl.col("hours"),
+            "max": pl.col("longest"),
+            "sum": pl.when(pl.col("n_known") == n).then(pl.col("hours")),
+        }[hours],
+    )
+    joined = (
+        rows.filter(several)
         .group_by("key", "job")
         .agg(
             pl.col("stated").min(),
             pl.col("settled").min(),
+            # A key, a job and a level have one row, so that a count of rows is a count of levels.
             n_stated=pl.col("stated").count(),
             n_settled=pl.col("settled").count(),
-            n=pl.col("n").sum().cast(pl.UInt32),
-            n_known=pl.col("n_known").sum().cast(pl.UInt32),
-            hours=hours_of[hours],
+            n=n.sum(),
+            n_known=pl.col("n_known").sum(),
+            hours={
+                "keep": known_sum("hours"),
+                "max": pl.col("longest").max(),
+                "sum": pl.when(pl.col("n_known").sum() == n.sum()).then(pl.col("hours").sum()),
+            }[hours],
         )
-        .sort("key", "job")
-        .collect()
-    )
-    alone, agreed = pl.col("n_stated") == 1, pl.col("n_settled") == 1
-    level = (
-        pl.when(pl.col("n_stated") == 0)
-        .then(pl.lit(NOT_ASSESSED))
-        .when(alone)
-        .then("stated")
-        .when(agreed)
-        .then("settled")
-    )
-    return (
-        found.with_columns(level=level)
-        .select(
-            "key",
-            "job",
-            "level",
-            "n",
-            "n_known",
-            "hours",
-            reason=pl.when(pl.col("level").is_null()).then(pl.lit("CONFLICT")),
-            validated=agreed,
+        .with_columns(
+            level=pl.when(pl.col("n_stated") == 0)
+            .then(pl.lit(NOT_ASSESSED))
+            .when(pl.col("n_stated") == 1)
+            .then("stated")
+            .when(pl.col("n_settled") == 1)
+            .then("settled"),
+            validated=pl.col("n_settled") == 1,
         )
-        .select("key", "job", "level", "reason", "n", "n_known", "hours", "validated")
+        .with_columns(reason=pl.when(pl.col("level").is_null()).then(pl.lit("CONFLICT")))
     )
+    columns = ("key", "job", "level", "reason", "n", "n_known", "hours", "validated")
+    return pl.concat([alone.select(columns), joined.select(columns)]).sort("key", "job")
