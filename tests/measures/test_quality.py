@@ -171,6 +171,16 @@ def test_levels_that_are_all_the_same_say_nothing_of_agreement() -> None:
     assert (report["level_alpha"]["value"], report["level_alpha"]["reason"]) == (None, "NO_VARIATION")
 
 
+def test_a_task_of_very_many_jobs_has_more_pairs_than_32_bits() -> None:
+    some = profiles_of([job(*(task("H1", key=f"k{i}") for i in range(20)))] * 2)
+    n = 93_000
+    many = pl.select(job_id=pl.format("j{}", pl.int_range(1000, 1000 + n)))
+    jobs = pl.concat([some.jobs, some.jobs.head(1).drop("job_id").join(many, how="cross")], how="diagonal")
+    tasks = pl.concat([some.tasks, some.tasks.head(1).drop("job_id").join(many, how="cross")], how="diagonal")
+    row = checked(tpa.TaskProfiles(jobs, tasks))["level_agreement"]
+    assert row["of"] == math.comb(n + 2, 2) + 19 > 2**32
+
+
 def test_what_was_put_in_is_found() -> None:
     profiles = profiles_of(
         [

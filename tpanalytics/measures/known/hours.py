@@ -198,7 +198,8 @@ def hours_by_family(
     result = (
         per_job(reduced)
         .with_columns(rest=rest.otherwise(0.0))
-        .group_by("job_family")
+        .sort("hours", "job")
+        .group_by("job_family", maintain_order=True)
         .agg(
             jobs=pl.len(),
             jobs_without_tasks=(pl.col("tasks") == 0).sum(),
@@ -241,11 +242,11 @@ def _jobs_have(which: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
 
 
 def _people_have(which: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
-    """Give the mean of the people's hours, and what gives a quantile of them."""
+    """Give the mean of the people's hours, and what gives a quantile of them; jobs must be sorted by hours."""
     hours, people = pl.col("hours").filter(which), pl.col("headcount").filter(which)
-    up_to = people.sort_by(hours).cum_sum()
+    up_to = people.cum_sum()
     # The last digit of a sum of people decides nothing.
-    least = lambda q: hours.sort().filter(up_to >= (q - 1e-9) * people.sum()).first()  # noqa: E731
+    least = lambda q: hours.filter(up_to >= (q - 1e-9) * people.sum()).first()  # noqa: E731
     return share_of((hours * people).sum(), people.sum()), least
 
 

@@ -27,8 +27,8 @@ _COLUMNS = {
     "severity": pl.String(),
     "finding": pl.String(),
     "value": pl.Float64(),
-    "affected": pl.UInt32(),
-    "of": pl.UInt32(),
+    "affected": pl.UInt64(),  # pairs of jobs may be more than 32 bits hold
+    "of": pl.UInt64(),
     "counted": pl.String(),
     "unit": pl.String(),
     "share_hours": pl.Float64(),
@@ -50,8 +50,7 @@ def quality_report(
     profiles
         Reads ``job_id, job_family`` and where present ``job_name``, ``headcount`` (full-time equivalents),
         ``contract_hours`` (hours per week) of `jobs`; ``job_id, task_id, task, ai_impact_level, validation_state,
-        weekly_hours`` (hours per week) and where it is a list ``source_data`` of `tasks`; manifest and
-        rejects.
+        weekly_hours`` (hours per week) and where it is a list ``source_data`` of `tasks`; manifest and rejects.
     states
         Validation states that count.
     same_task
@@ -71,8 +70,8 @@ def quality_report(
                                        go; some checks are never as bad as that, or always worse
         ``finding``      String        what was found, in a sentence with its numbers
         ``value``        Float64       the figure; null where it cannot be said
-        ``affected``     UInt32        how many it concerns; null with ``value``
-        ``of``           UInt32        of how many; null where it cannot be said
+        ``affected``     UInt64        how many it concerns; null with ``value``
+        ``of``           UInt64        of how many; null where it cannot be said
         ``counted``      String        what these two count
         ``unit``         String        unit of ``value``
         ``share_hours``  Float64       share of all known hours that lie in what is affected, 0 to 1; null where it is
