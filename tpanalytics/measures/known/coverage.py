@@ -50,6 +50,8 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         ``validated_share``       Float64  share of tasks that are validated
         ``validated_share_hours``  Float64  the same by hours; too high if suggested tasks lack hours
         ``grade``                 String   A, B, C by ``both_coverage``; see `tpanalytics.measures.meaning.grade`
+        ``reason``                String   ``NO_TASKS`` where the shares of tasks are null; ``NO_HOURS`` where only
+                                           those of hours are
         ========================  =======  ==========================================================
 
     Raises
@@ -107,6 +109,10 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
             "validated_share",
             "validated_share_hours",
             "grade",
+            reason=pl.when(pl.col("tasks") == 0)
+            .then(pl.lit("NO_TASKS"))
+            .when(pl.col("validated_share_hours").is_null())
+            .then(pl.lit("NO_HOURS")),
         )
         .sort(pl.col("job_family") == NO_FAMILY, "job_family")
     )
