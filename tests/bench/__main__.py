@@ -1,7 +1,7 @@
-"""Print what loading costs as ratios against named baselines, measured side by side in one run.
+"""Print what loading and measuring cost as ratios against named baselines, measured side by side in one run.
 
-python -m tests.bench            exports of 10k jobs and 200k tasks
-python -m tests.bench --full     also 100k jobs and 2M tasks, a gigabyte of JSON
+python -m tests.bench            exports of 10k jobs and 200k tasks; measures also on ten times that
+python -m tests.bench --full     also 100k jobs and 2M tasks, a gigabyte of JSON; measures also on ten times that
 python -m tests.bench --quick    1k jobs and 20k tasks: does it run?
 """
 
@@ -17,13 +17,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import decode, pull, snapshot
+from tests.bench import decode, measures, pull, snapshot
 from tests.bench.measure import table
 
 if TYPE_CHECKING:
     from tests.bench.measure import Row
 
-_SUBJECTS = ("decode", "pull", "workers", "memory", "open")
+_SUBJECTS = ("decode", "pull", "workers", "memory", "open", "measures")
 _LIBRARIES = ("polars", "msgspec", "requests", "orjson", "pandas", "pyarrow", "dlt", "duckdb")
 _FEW, _JOBS, _MANY = 1000, 10_000, 100_000
 
@@ -51,7 +51,9 @@ def _chosen() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__, formatter_class=about)
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--quick", action="store_true", help="1k jobs, 3 pairs: checks the machinery, not the targets")
-    sizes.add_argument("--full", action="store_true", help="also decode, memory and open with 100k jobs and 2M tasks")
+    sizes.add_argument(
+        "--full", action="store_true", help="also decode, memory and open with 2M tasks, measures with 20M"
+    )
     sizes.add_argument("--jobs", type=int, help="an even number of jobs, each with about 20 tasks")
     parser.add_argument("--pairs", type=int, help="paired runs for each figure; by default 5, quick 3")
     parser.add_argument("--only", default=",".join(_SUBJECTS), help=f"some of {','.join(_SUBJECTS)}")
@@ -79,6 +81,8 @@ def _measured(only: list[str], jobs: int, many: int, pairs: int, data: str | Non
         rows += snapshot.memory_rows(many, pairs, data)
     if "open" in only:
         rows += snapshot.open_rows(many, pairs, data)
+    if "measures" in only:
+        rows += measures.rows(jobs, pairs, data, full=many != jobs)
     return rows
 
 

@@ -11,7 +11,7 @@ from tests.bench.generate import Export, generated
 from tests.bench.measure import Row, Target, agree, installed, ratios, said, separately
 from tests.bench.server import serving
 
-__all__ = ["memory_rows", "open_rows"]
+__all__ = ["memory_rows", "open_rows", "peak_megabytes"]
 
 _MEMORY = Target("at most", 400, " MB")
 _GROWTH = Target("at most", 1.2)
@@ -109,14 +109,14 @@ def pulled(settings: dict[str, Any], folder: str, **options: Any) -> dict[str, A
 
     profiles = load_task_profiles(connect(**settings), snapshot=folder, progress=False, lazy=True, **options)
     counts = {name: profiles.manifest[name] for name in ("jobs", "tasks")}
-    return {"megabytes": _peak_megabytes(), "counted": counts}
+    return {"megabytes": peak_megabytes(), "counted": counts}
 
 
 def pulled_as_rows(settings: dict[str, Any]) -> dict[str, Any]:
     """Pull as one would in a notebook, which holds every row as a dict."""
     from tests.bench.pull import rows_in_a_loop
 
-    return {"counted": rows_in_a_loop(settings)["counted"], "megabytes": _peak_megabytes()}
+    return {"counted": rows_in_a_loop(settings)["counted"], "megabytes": peak_megabytes()}
 
 
 def opened(folder: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +163,8 @@ def _some_family(parts: list[Path]) -> bool:
     return bool(pd.read_parquet(parts, columns=["job_family"])["job_family"].notna().any())
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
+    """Give the most memory this process has held."""
     import resource
     import sys
 

@@ -11,19 +11,24 @@ from typing import Any
 import pytest
 
 from tests.bench.generate import Export, generated
+from tests.bench.measures import MEASURES
 
 pytest.importorskip("resource", reason="the system tells a process its peak memory")
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS, TASKS = 200, 4000
-#: Both run at once: the processes mostly wait for each other.
-PARTS = ("decode,open", "pull,workers,memory")
+#: They run at once: the processes mostly wait for each other.
+PARTS = ("decode,open", "pull,workers,memory", "measures")
 SUBJECTS = {
     "decode": ["ours", "rows", "polars", "pandas", "dlt"],
     "pull": ["snapshot", "memory", "bare", "floor", "rows"] * 2,
     "workers": ["4"],
     "memory": ["large", "large", "small", "rows"],
     "open": ["eager", "eager", "lazy", "lazy"],
+    "measures": [
+        *(side for measure in MEASURES.values() if measure.checked for side in ["ours"] * (2 + measure.bounded)),
+        *(["small", "large", "large"] * 2 * len(MEASURES)),
+    ],
 }
 
 
@@ -68,7 +73,13 @@ def test_every_figure_is_there_and_its_sides_computed_the_same_rows(
             assert row["values"][0] > 0
             assert name in row["counted"]
         for counts in row["counted"].values():
-            assert counts["tasks"] in {TASKS, TASKS // 2, TASKS // 10}
+            assert counts["tasks"] in {10 * TASKS, TASKS, TASKS // 2, TASKS // 10}
+
+
+def test_each_measure_that_is_checked_is_written_by_hand_too() -> None:
+    from tests.bench.by_hand import QUERIES
+
+    assert {name for name, measure in MEASURES.items() if measure.checked} == set(QUERIES)
 
 
 def test_a_figure_of_unlike_rows_is_refused() -> None:
