@@ -217,19 +217,21 @@ def _by_donors(tasks: pl.DataFrame, reduced: Cells, same_task: SameTask, seed: i
         draw = random.Random(seed)  # noqa: S311 - a draw that can be repeated, not a secret
         takers = takers.with_columns(luck=pl.Series([draw.random() for _ in range(takers.height)], dtype=pl.Float64))
     found = []
-    for pool in (["key"], ["place"], ["family", "level"]):
-        known = pl.all_horizontal(pl.col(name).is_not_null() for name in pool)
-        giving = donors.filter(known).sort(*pool, "hours").with_row_index("at")
+    for keys in (["key"], ["place"], ["family", "level"]):
+        giving = donors.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in keys))
         pools = (
-            giving.group_by(pool)
-            .agg(median=pl.col("hours").median(), first=pl.col("at").min(), donors=pl.len())
+            giving.group_by(keys)
+            .agg(median=pl.col("hours").median(), donors=pl.len())
             .filter(pl.col("donors") >= _DONORS)
+            .with_row_index("pool")
         )
-        offered = takers.join(pools, on=pool, how="left", maintain_order="left")
+        offered = takers.join(pools, on=keys, how="left", maintain_order="left")
         if seed is None:
             found.append(offered.get_column("median"))
-        else:
-            drawn = pl.min_horizontal((pl.col("luck") * pl.col("donors")).floor(), pl.col("donors") - 1)
-            one = offered.select(at=(pl.col("first") + drawn).cast(pl.UInt32))
-            found.append(one.join(giving.select("at", "hours"), on="at", how="left", maintain_order="left")["hours"])
+            continue
+        ranked = giving.join(pools.select("pool", *keys), on=keys).select("pool", "hours").sort("pool", "hours")
+        ranked = ranked.with_columns(nth=pl.int_range(pl.len()).over("pool"))
+        nth = pl.min_horizontal((pl.col("luck") * pl.col("donors")).floor(), pl.col("donors") - 1)
+        drawn = offered.select("pool", nth=nth.cast(pl.Int64))
+        found.append(drawn.join(ranked, on=["pool", "nth"], how="left", maintain_order="left").get_column("hours"))
     return takers.select("row", new=pl.coalesce(found))

@@ -153,8 +153,8 @@ def hours_at_stake_by_family(
                 "Exposure says what could change, not who leaves.",
                 "hours is for one incumbent of each job; headcount_hours counts only jobs with a headcount.",
                 (
-                    "The most there can be adds tasks without level, and undescribed contract hours where a task without "
-                    f"hours is, or may be, at {level}."
+                    "The most there can be adds tasks without level, and undescribed contract hours where a task "
+                    f"without hours is, or may be, at {level}."
                 ),
             ),
             warnings=(
