@@ -1,4 +1,4 @@
-"""What a share may be, given what is not known: partial identification, without any guess at the missing values.
+"""What a share or an index may be, given what is not known: partial identification, without any guess at the gaps.
 
 Manski, C. F. (2005), Partial identification with missing data: concepts and findings, International Journal of
 Approximate Reasoning 39. Here a task without level may have any level, and the contract hours that a job does not
@@ -7,16 +7,151 @@ describe may all belong to any of its tasks without hours, or to none.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures.exposed.weights import weight_of
+from tpanalytics.measures.reduce import share_of
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tpanalytics.measures.exposed.impact import Weight
 
-__all__ = ["share_bounds"]
+__all__ = ["checked_week", "index_bounds", "share_bounds", "taken_week", "undescribed", "with_people"]
+
+#: Hours there are in a week.
+_WEEK = 168
+
+
+def checked_week(contract_hours: float | None) -> float | None:
+    """Give the hours per week that jobs without contract hours are taken to have, or None to take none.
+
+    Raises
+    ------
+    SchemaError
+        If it is no number of hours that a week can have.
+    """
+    if contract_hours is None:
+        return None
+    number = isinstance(contract_hours, int | float) and not isinstance(contract_hours, bool)
+    if not number or not math.isfinite(contract_hours) or not 0 < contract_hours <= _WEEK:
+        raise SchemaError(
+            f"contract_hours={contract_hours!r}: give the hours per week of a contract, a number above 0 and up to "
+            f"{_WEEK}, or None to use only what the jobs say."
+        )
+    return float(contract_hours)
+
+
+def taken_week(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:
+    """Say for how many jobs contract hours were taken that they do not have."""
+    without = jobs.height - (jobs.get_column("contract_hours").count() if "contract_hours" in jobs.columns else 0)
+    if week is None or not without:
+        return ()
+    return (f"{without:,} of {jobs.height:,} jobs have no contract hours; their bounds take {week:g} hours per week.",)
+
+
+def with_people(
+    jobs: pl.DataFrame, cells: pl.DataFrame, *, by_headcount: bool = False, contract_hours: float | None = None
+) -> pl.DataFrame:
+    """Put beside each cell what belongs to its job: ``staff`` (1 unless by headcount) and ``week`` (contract hours).
+
+    Jobs whose headcount is not known are left out when going by it; ``week`` is null where it is not known and
+    `contract_hours` is None.
+    """
+    staff = pl.col("headcount") if by_headcount else pl.lit(1.0)
+    week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
+    week = week if contract_hours is None else week.fill_null(contract_hours)
+    people = jobs.select("job", staff=staff, week=week)
+    return cells.join(people, on="job", maintain_order="left").filter(pl.col("staff").is_not_null())
+
+
+def undescribed(**more: pl.Expr) -> list[pl.Expr]:
+    """Say how to work out of a job's cells ``rest``: the contract hours it does not describe, times its people.
+
+    They are null where they are not known; and belong to nobody, and are 0, where a job has no people.
+    """
+    rest = (pl.col("week").first() - pl.col("hours").sum()).clip(lower_bound=0) * pl.col("staff").first()
+    return [
+        pl.when(pl.col("staff").first() == 0).then(0.0).otherwise(rest).alias("rest"),
+        *(expression.alias(name) for name, expression in more.items()),
+    ]
+
+
+def index_bounds(cells: pl.DataFrame, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+    """Bound the exposure index of jobs or families, in closed form.
+
+    A task whose level is missing or has no weight may have any weight of the map, and the undescribed contract hours
+    R of a job that has tasks without hours may all belong to any of those, or to none. With A the known hours times
+    the largest weight they can have and B the known hours, the index is most where the R whose tasks can weigh most
+    are added one weight after the other, as long as that raises ``A / B``: the largest ratio of running sums. The
+    least is the mirror image.
+
+    Parameters
+    ----------
+    cells
+        As `with_people` gives them.
+    weights
+        As `tpanalytics.measures.exposed.weights.checked_weights` gives them.
+    by
+        ``"job"`` or ``"job_family"``.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per job or family of `cells`: ``bound_low, bound_high``; null where contract hours that are not known
+        could move them, or where there can be no hours at all.
+    """
+    least, most = min(weights.values()), max(weights.values())
+    cells = cells.with_columns(
+        amount=pl.col("hours") * pl.col("staff"),
+        low=weight_of(weights).fill_null(least),
+        high=weight_of(weights).fill_null(most),
+    )
+    known = cells.group_by(by, maintain_order=True).agg(
+        whole=pl.col("amount").sum(),
+        low=(pl.col("amount") * pl.col("low")).sum(),
+        high=(pl.col("amount") * pl.col("high")).sum(),
+    )
+    is_open = pl.col("n_known") < pl.col("n")
+    open_jobs = (
+        cells.group_by(*dict.fromkeys([by, "job"]), maintain_order=True)
+        .agg(undescribed(low=pl.col("low").filter(is_open).min(), high=pl.col("high").filter(is_open).max()))
+        .filter(pl.col("low").is_not_null())
+    )
+    sides = [_extreme(known, open_jobs, by, side) for side in ("low", "high")]
+    return known.select(by).join(sides[0], on=by, how="left").join(sides[1], on=by, how="left")
+
+
+def _extreme(known: pl.DataFrame, open_jobs: pl.DataFrame, by: str, side: str) -> pl.DataFrame:
+    """Give ``bound_low`` or ``bound_high``; what can be added has as many weights as the map, whatever the jobs."""
+    upper, weight, rest = side == "high", pl.col("weight"), pl.col("rest")
+    steps = (
+        open_jobs.rename({side: "weight"})
+        .group_by(by, "weight", maintain_order=True)
+        .agg(rest.sum(), unknown=rest.null_count())
+        .sort(by, weight, descending=[False, upper])
+        .with_columns(more=rest.cum_sum().over(by), more_exposed=(rest * weight).cum_sum().over(by))
+        .join(known.select(by, "whole", exposed=side), on=by, how="left", maintain_order="left")
+    )
+    reached = share_of(pl.col("exposed") + pl.col("more_exposed"), pl.col("whole") + pl.col("more"))
+    if_unknown = weight.filter(pl.col("unknown") > 0)
+    best = steps.group_by(by).agg(
+        reached=reached.max() if upper else reached.min(),
+        if_unknown=if_unknown.max() if upper else if_unknown.min(),
+    )
+    start = share_of(pl.col(side), pl.col("whole"))
+    extreme = (pl.max_horizontal if upper else pl.min_horizontal)(start, "reached")
+    # Without a contract the rest may be as large as you like: no bound, unless it could not move this one.
+    moved = pl.col("if_unknown") > extreme if upper else pl.col("if_unknown") < extreme
+    stays = moved.fill_null(value=False).not_() & extreme.is_not_null()
+    return known.join(best, on=by, how="left").select(
+        by, pl.when(stays).then(extreme.clip(0, 1)).alias(f"bound_{side}")
+    )
 
 
 def share_bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFrame:
@@ -42,10 +177,7 @@ def share_bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.
     if weight == "tasks":
         cells, rest = cells.with_columns(amount=pl.col("n").cast(pl.Float64)), None
     else:
-        staff = pl.col("headcount") if weight == "headcount" else pl.lit(1.0)
-        week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
-        people = jobs.select("job", staff=staff, week=week).filter(pl.col("staff").is_not_null())
-        cells = cells.join(people, on="job", maintain_order="left").filter(pl.col("staff").is_not_null())
+        cells = with_people(jobs, cells, by_headcount=weight == "headcount")
         cells = cells.with_columns(amount=pl.col("hours") * pl.col("staff"))
         rest = _undescribed(cells)
     amounts = cells.group_by("job_family", "level").agg(pl.col("amount").sum())
@@ -73,11 +205,9 @@ def _undescribed(cells: pl.DataFrame) -> pl.DataFrame:
         ``assessed`` those of them without one that is not assessed, ``alone`` those with none of another level, and
         ``mixed`` those with several levels, each at its first. ``…_unknown`` counts those without contract hours.
     """
-    described = pl.col("hours").sum()
+    is_open = pl.col("n_known") < pl.col("n")
     per_job = cells.group_by("job").agg(
-        rest=(pl.col("week").first() - described).clip(lower_bound=0) * pl.col("staff").first(),
-        levels=(pl.col("n_known") < pl.col("n")).sum(),
-        gap=((pl.col("n_known") < pl.col("n")) & (pl.col("level") == NOT_ASSESSED)).any(),
+        undescribed(levels=is_open.sum(), gap=(is_open & (pl.col("level") == NOT_ASSESSED)).any())
     )
     open_cells = (
         cells.filter(pl.col("n_known") < pl.col("n"))

@@ -58,6 +58,9 @@ def impact_by_family(
         ``share_low``         Float64  least it can be, whatever the missing levels are and wherever the contract hours
                                        that are not described belong; null where contract hours are needed and missing
         ``share_high``        Float64  most it can be; see `tpanalytics.measures.exposed.bounds`
+        ``count_time_gap``    Float64  share of the hours less share of the tasks, among the tasks that have hours and
+                                       a level, -1 to 1: above 0 where tasks of the level are long ones; null for
+                                       ``not assessed`` and where there are no such hours
         ``coverage``          Float64  share of the family's tasks that have a level and can be weighed, 0 to 1
         ``grade``             String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
         ``basis``             String   the `weight`
@@ -123,6 +126,10 @@ def impact_by_family(
     in_family = pl.col("amount").sum().over("job_family")
     assessed = pl.col("level") != NOT_ASSESSED
     in_assessed = pl.col("amount").filter(assessed).sum().over("job_family")
+    timed, counted = pl.col("hours").fill_null(0.0), pl.col("tasks_with_hours")
+    # On the same tasks on both sides, or else it would measure which tasks lack hours.
+    of_time = share_of(timed, timed.filter(assessed).sum().over("job_family"))
+    of_count = share_of(counted, counted.filter(assessed).sum().over("job_family"))
     counts = ["tasks", "tasks_with_hours", "weighed"]
     result = (
         grid.join(found, on=["job_family", "level"], how="left")
@@ -134,6 +141,7 @@ def impact_by_family(
             coverage=share_of(
                 pl.col("weighed").filter(assessed).sum().over("job_family"), pl.col("tasks").sum().over("job_family")
             ),
+            count_time_gap=pl.when(assessed).then(of_time - of_count),
             basis=pl.lit(weight),
         )
         .with_columns(grade=grade(pl.col("coverage")))
@@ -148,6 +156,7 @@ def impact_by_family(
             *(
                 "share_low",
                 "share_high",
+                "count_time_gap",
                 "coverage",
                 "grade",
                 "basis",

@@ -1,4 +1,4 @@
-"""How much of a task counts as exposed, by its level; and each job's share in the index."""
+"""How much of a task counts as exposed, by its level; and what the exposure index of a job or a family is made of."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.reduce import known_sum
+from tpanalytics.measures.reduce import known_sum, share_of
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["WEIGHTS", "at", "checked_weights", "job_sums", "unmapped"]
+__all__ = ["WEIGHTS", "at", "checked_weights", "index_of", "job_sums", "unmapped", "weight_of"]
 
 #: Highly automatable counts whole, partly automatable by half (0 to 1 are shown beside it), human judgement not.
 WEIGHTS: dict[str, float] = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
@@ -51,6 +51,11 @@ def unmapped(levels: Iterable[str], weights: Mapping[str, float]) -> list[str]:
     return sorted(set(levels) - set(weights) - {NOT_ASSESSED})
 
 
+def weight_of(weights: Mapping[str, float]) -> pl.Expr:
+    """Give the weight of a row's ``level``; null where it has none."""
+    return pl.col("level").replace_strict(dict(weights), default=None, return_dtype=pl.Float64)
+
+
 def job_sums(cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
     """Give each job's part in the index: what its hours with a weight come to, and how many they are.
 
@@ -67,9 +72,52 @@ def job_sums(cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
         ``job, job_family, exposed`` (sum of hours times weight) and ``weighed`` (sum of hours), both in hours per
         week, null for a job without hours that have a weight; one row per job with a task that counts.
     """
-    weight = pl.col("level").replace_strict(weights, default=None, return_dtype=pl.Float64)
+    weight = weight_of(weights)
     return (
         cells.with_columns(weighed=pl.when(weight.is_not_null()).then("hours"), exposed=pl.col("hours") * weight)
         .group_by("job", "job_family", maintain_order=True)
         .agg(exposed=known_sum("exposed"), weighed=known_sum("weighed"))
+    )
+
+
+def index_of(cells: pl.DataFrame, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+    """Work out the exposure index: hours times weight, over the hours that have a weight.
+
+    Parameters
+    ----------
+    cells
+        As `tpanalytics.measures.exposed.bounds.with_people` gives them.
+    weights
+        As `checked_weights` gives them.
+    by
+        ``"job"`` or ``"job_family"``.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per job or family of `cells`: ``numerator, denominator`` (hours per week, times people; null where no
+        hours have a weight), ``exposure``, ``weight_low`` and ``weight_high`` (the same with H2 at 0 and at 1), all
+        null where there is nothing to divide by; ``tasks_weighed``, those that have hours and a weight, of
+        ``jobs_weighed`` jobs; ``tasks_with_hours``; ``people``, the headcount of the jobs (0 where all have none).
+    """
+    parts = {"numerator": weights, "low": at(weights, 0.0), "high": at(weights, 1.0)}
+    weighed = weight_of(weights).is_not_null()
+    amount = pl.col("hours") * pl.col("staff")
+    index = {"exposure": "numerator", "weight_low": "low", "weight_high": "high"}
+    return (
+        cells.with_columns(
+            denominator=pl.when(weighed).then(amount),
+            tasks_weighed=pl.when(weighed).then("n_known").otherwise(0),
+            **{name: amount * weight_of(of) for name, of in parts.items()},
+        )
+        .group_by(by, maintain_order=True)
+        .agg(
+            *(known_sum(name).alias(name) for name in (*parts, "denominator")),
+            jobs_weighed=pl.col("job").filter(pl.col("denominator").is_not_null()).n_unique(),
+            tasks_weighed=pl.col("tasks_weighed").sum(),
+            tasks_with_hours=pl.col("n_known").sum(),
+            people=pl.col("staff").sum(),
+        )
+        .with_columns(share_of(pl.col(part), pl.col("denominator")).alias(name) for name, part in index.items())
+        .drop("low", "high")
     )
