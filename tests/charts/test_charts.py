@@ -342,12 +342,13 @@ def test_hours_of_a_family_full_of_gaps_are_no_headline(sample: tpa.TaskProfiles
 
 #: Hours, levels and contracts of the hidden jobs; none of these figures may be in a chart, in whatever form.
 CANARY = {"hours": 77.25, "level": "H3", "contract": 61.5}
+FIGURES = ("77.2", "77.3", ": 77.0", "80.34", "61.5")  # one is the end of the axis they would need
 
 
 def with_small(*small: str, jobs: int = 3) -> tpa.TaskProfiles:
     """Make a company of two usual families and small ones of one job each."""
     usual = [family_of(name, ("H1", 3.0), ("H2", 5.0 + i), headcount=4.0) for name in "AB" for i in range(jobs)]
-    alone = [family_of(name, (CANARY["level"], CANARY["hours"])) for name in small]
+    alone = [family_of(name, (CANARY["level"], CANARY["hours"]), headcount=2.0) for name in small]
     return profiles_of([*usual, *({**job, "contract_hours": CANARY["contract"]} for job in alone)])
 
 
@@ -363,7 +364,7 @@ def test_a_hidden_family_keeps_its_row_and_tells_nothing(plot: Callable[..., Any
     text = json.dumps(spec, ensure_ascii=False)
     assert "3 of 5 families are hidden (\u00b7): fewer than 3 jobs or 5 people" in text
     assert "Hidden, to protect small groups of jobs or people: Little, Small and Tiny." in spec["description"]
-    assert not [figure for figure in ("77", "61.5") if figure in text]
+    assert not [figure for figure in FIGURES if figure in text]
     order = next(layer["encoding"]["y"]["sort"] for layer in layers(spec) if "sort" in layer["encoding"].get("y", {}))
     assert order[-3:] == ["Little", "Small", "Tiny"]
     assert vl_convert.vegalite_to_svg(spec).count("\u00b7") >= 9
@@ -382,7 +383,7 @@ def test_where_everything_is_hidden_no_total_tells_it(plot: Callable[..., Any]) 
     assert spec["title"]["text"] == ["Every job family is hidden: its figures tell of too few jobs or people"]
     assert spec["title"]["subtitle"].endswith("2 job families")
     text = json.dumps(spec)
-    assert not [said for said in ("77", "61.5", '"H3"', "have hours", "2 jobs", "2 tasks") if said in text]
+    assert not [said for said in (*FIGURES, '"H3"', "% of", "a level", "2 jobs", "2 tasks") if said in text]
     assert png(spec, 1.0).startswith(b"\x89PNG")
 
 
@@ -390,7 +391,7 @@ def test_headlines_speak_of_the_families_shown() -> None:
     title = tpa.plot_impact_by_family(with_small("Tiny", "Small", "Little")).to_dict()["title"]["text"]
     assert " ".join(title).startswith("A has the largest highly automatable share of the families shown: ")
     quiet = profiles_of(
-        [*([family_of("A", ("H2", 3.0), headcount=4.0)] * 3), *[family_of(f, ("H1", 9.0)) for f in "TU"]]
+        [*([family_of(f, ("H2", 3.0), headcount=4.0) for f in "AAABBB"]), *[family_of(f, ("H1", 9.0)) for f in "TU"]]
     )
     assert "No task of the families shown is rated H1" in json.dumps(
         tpa.plot_impact_by_family(quiet).to_dict()["title"]
@@ -402,7 +403,7 @@ def test_hiding_is_switched_off_explicitly() -> None:
     for plot in (tpa.plot_hours_by_family, tpa.plot_impact_by_family):
         assert "77.2" in json.dumps(plot(company, privacy=None).to_dict())
         assert plot(company, privacy=None).to_dict() == plot(company, privacy=OFF).to_dict()
-        assert "5 families are hidden" not in json.dumps(plot(company, privacy=Privacy(min_jobs=2)).to_dict())
+        assert "hidden" not in json.dumps(plot(company, privacy=Privacy(min_jobs=1, min_headcount=2)).to_dict())
 
 
 @every_plot

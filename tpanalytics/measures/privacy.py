@@ -205,7 +205,7 @@ def suppress_beside(
     >>> now = TaskProfiles(before.jobs, before.tasks.filter(pl.col("job_id") != before.jobs["job_id"][0]))
     >>> hidden = suppress_beside(hours_by_family(now), hours_by_family(before), now, before)
     >>> hidden.filter(reason="SUPPRESSED").select("job_family", "hours").rows()
-    [('Field Service and Installation', None), ('Sales', None)]
+    [('Sales', None), ('(no family)', None)]
     """
     privacy = Privacy(min_jobs=min_jobs, min_headcount=min_headcount)
     require(released, "job_family", name="released")
