@@ -84,10 +84,7 @@ def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFr
     for name, frame in (("result", result), ("released", released)):
         require(frame, "job_family", "jobs", name=name)
     counts = own_counts([name for name in result.columns if name in released.columns])
-    one, other = (
-        frame.group_by("job_family").agg(**{name: of.max() for name, of in counts.items()})
-        for frame in (result, released)
-    )
+    one, other = (frame.select("job_family", **counts).group_by("job_family").max() for frame in (result, released))
     both = one.join(other, on="job_family", how="full", coalesce=True)
     differing = both.select(
         "job_family", *((pl.col(n).fill_null(0) - pl.col(f"{n}_right").fill_null(0)).abs() for n in counts)
