@@ -76,7 +76,37 @@ def test_export_and_summary(tenant: Tenant, capsys: pytest.CaptureFixture[str]) 
     assert "they are not zero" in out
     figures = json.loads(run("summary", "snap", "--json", capsys=capsys)[1])
     ours = tpa.hours_by_family(tpa.read_profiles("snap"))
-    assert figures["hours_by_family"] == json.loads(ours.write_json())
+    assert figures["hours_by_family"] == [{**row, "reason": None} for row in json.loads(ours.write_json())]
+
+
+def test_summary_hides_small_families_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    usual = run("summary", capsys=capsys)[1]
+    assert "hidden" not in usual
+    out = run("summary", "--min-jobs", "8", capsys=capsys)[1]
+    lines = {line[:12].strip(): line for line in out.splitlines()}
+    assert lines["(no family)"].split()[2:] == ["7", *["\u00b7"] * 11]
+    assert lines["Field Servic"].split()[-11:] == ["\u00b7"] * 11, "the next smallest"
+    assert "2 of 17 families are hidden (\u00b7): fewer than 8 jobs or 5 people" in out
+    figures = json.loads(run("summary", "--min-jobs", "8", "--json", capsys=capsys)[1])
+    assert figures["privacy"] == {"min_jobs": 8, "min_headcount": 5}
+    for name in ("hours_by_family", "impact_by_family", "coverage_by_family"):
+        hidden = [row for row in figures[name] if row["reason"] == "SUPPRESSED"]
+        assert {row["job_family"] for row in hidden} == {"(no family)", "Field Service and Installation"}
+        known = {key for row in hidden for key, value in row.items() if value is not None}
+        assert known <= {"job_family", "level", "jobs", "basis", "reason"}
+    assert run("summary", "--min-jobs", "-1", capsys=capsys)[0] == 1
+
+
+def test_summary_of_one_small_family_tells_nothing_unless_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+    task = {"task_id": "t", "task": "Do", "validation_state": "validated", "weekly_hours": 77.25}
+    Path("one.json").write_text(json.dumps([{"external_id": "j", "tasks": [task]}]), encoding="utf-8")
+    out = run("summary", "one.json", capsys=capsys)[1]
+    assert "1 of 1 families are hidden" not in out
+    assert "1 of 1 families is hidden (\u00b7)" in out
+    assert "77" not in out
+    assert "100\xa0%" not in out
+    assert "77" not in run("summary", "one.json", "--json", capsys=capsys)[1]
+    assert "77.2" in run("summary", "one.json", "--min-jobs", "0", "--min-headcount", "0", capsys=capsys)[1]
 
 
 def test_export_by_family_ids_filters_and_includes(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.charts.picture import png
 from tpanalytics.charts.theme import LEVEL_COLOURS
+from tpanalytics.measures.privacy import Privacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], alt.LayerChart]] = {
     "impact by headcount": lambda profiles: tpa.plot_impact_by_family(profiles, weight="headcount"),
     "hours": tpa.plot_hours_by_family,
 }
+OFF = Privacy(min_jobs=0, min_headcount=0)
 every_plot = pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
 
 
@@ -168,9 +170,10 @@ def test_a_family_of_which_little_is_known_is_no_headline() -> None:
         tasks = [known, *[{**known, "weekly_hours": None}] * gaps]
         return {"job_family": name, "headcount": None, "contract_hours": None, "tasks": tasks}
 
-    chart = tpa.plot_impact_by_family(profiles_of([family("Thin", "H1", 5), family("Solid", "H2", 0)]))
+    both = profiles_of([family("Thin", "H1", 5), family("Solid", "H2", 0)])
+    chart = tpa.plot_impact_by_family(both, privacy=None)
     assert "Thin" not in " ".join(chart.to_dict()["title"]["text"])
-    alone = tpa.plot_impact_by_family(profiles_of([family("Thin", "H1", 5)]))
+    alone = tpa.plot_impact_by_family(profiles_of([family("Thin", "H1", 5)]), privacy=None)
     assert alone.to_dict()["title"]["text"] == ["Too little is known to compare the AI impact of job families"]
 
 
@@ -179,7 +182,7 @@ def test_no_jobs_and_no_tasks_say_so(plot: Callable[..., Any]) -> None:
     nothing = plot(profiles_of([])).to_dict()
     assert "No jobs" in nothing["title"]["text"][0]
     empty_job = {"job_family": "A", "headcount": 1.0, "contract_hours": None, "tasks": []}
-    bare = plot(profiles_of([empty_job, empty_job])).to_dict()
+    bare = plot(profiles_of([empty_job] * 5)).to_dict()
     assert bare["title"]["text"][0]
     for spec in (nothing, bare):
         assert png(spec, 1.0).startswith(b"\x89PNG")
@@ -327,11 +330,84 @@ def family_of(
     ],
 )
 def test_a_headline_is_true_whatever_is_missing(jobs: list[dict[str, Any]], weight: Any, said: str) -> None:
-    title = " ".join(tpa.plot_impact_by_family(profiles_of(jobs), weight=weight).to_dict()["title"]["text"])
-    assert title.startswith(said)
+    chart = tpa.plot_impact_by_family(profiles_of(jobs), weight=weight, privacy=None)
+    assert " ".join(chart.to_dict()["title"]["text"]).startswith(said)
 
 
 def test_hours_of_a_family_full_of_gaps_are_no_headline(sample: tpa.TaskProfiles) -> None:
     title = " ".join(tpa.plot_hours_by_family(sample).to_dict()["title"]["text"])
     assert "Product Management" not in title
     assert "(no family)" not in title
+
+
+#: Hours, levels and contracts of the hidden jobs; none of these figures may be in a chart, in whatever form.
+CANARY = {"hours": 77.25, "level": "H3", "contract": 61.5}
+FIGURES = ("77.2", "77.3", ": 77.0", "80.34", "61.5")  # one is the end of the axis they would need
+
+
+def with_small(*small: str, jobs: int = 3) -> tpa.TaskProfiles:
+    """Make a company of two usual families and small ones of one job each."""
+    usual = [family_of(name, ("H1", 3.0), ("H2", 5.0 + i), headcount=4.0) for name in "AB" for i in range(jobs)]
+    alone = [family_of(name, (CANARY["level"], CANARY["hours"]), headcount=2.0) for name in small]
+    return profiles_of([*usual, *({**job, "contract_hours": CANARY["contract"]} for job in alone)])
+
+
+@every_plot
+def test_a_hidden_family_keeps_its_row_and_tells_nothing(plot: Callable[..., Any]) -> None:
+    spec = plot(with_small("Tiny", "Small", "Little")).to_dict()
+    rows = [row for rows in spec["datasets"].values() for row in rows if row.get("job_family") in {"Tiny", "Small"}]
+    assert {row["job_family"] for row in rows} == {"Tiny", "Small"}
+    assert {value for row in rows for key, value in row.items() if key != "job_family"} == {
+        "\u00b7",
+        "hidden to protect small groups of jobs or people",
+    }
+    text = json.dumps(spec, ensure_ascii=False)
+    assert "3 of 5 families are hidden (\u00b7): fewer than 3 jobs or 5 people" in text
+    assert "Hidden, to protect small groups of jobs or people: Little, Small and Tiny." in spec["description"]
+    assert not [figure for figure in FIGURES if figure in text]
+    order = next(layer["encoding"]["y"]["sort"] for layer in layers(spec) if "sort" in layer["encoding"].get("y", {}))
+    assert order[-3:] == ["Little", "Small", "Tiny"]
+    assert vl_convert.vegalite_to_svg(spec).count("\u00b7") >= 9
+
+
+@every_plot
+def test_the_next_smallest_hides_with_a_single_one(plot: Callable[..., Any]) -> None:
+    spec = plot(with_small("Tiny")).to_dict()
+    assert "2 of 3 families are hidden" in json.dumps(spec)
+    assert "Hidden, to protect small groups of jobs or people: A and Tiny." in spec["description"]
+
+
+@every_plot
+def test_where_everything_is_hidden_no_total_tells_it(plot: Callable[..., Any]) -> None:
+    spec = plot(with_small("Tiny", "Small", jobs=0)).to_dict()
+    assert spec["title"]["text"] == ["Every job family is hidden: its figures tell of too few jobs or people"]
+    assert spec["title"]["subtitle"].endswith("2 job families")
+    text = json.dumps(spec)
+    assert not [said for said in (*FIGURES, '"H3"', "% of", "a level", "2 jobs", "2 tasks") if said in text]
+    assert png(spec, 1.0).startswith(b"\x89PNG")
+
+
+def test_headlines_speak_of_the_families_shown() -> None:
+    title = tpa.plot_impact_by_family(with_small("Tiny", "Small", "Little")).to_dict()["title"]["text"]
+    assert " ".join(title).startswith("A has the largest highly automatable share of the families shown: ")
+    quiet = profiles_of(
+        [*([family_of(f, ("H2", 3.0), headcount=4.0) for f in "AAABBB"]), *[family_of(f, ("H1", 9.0)) for f in "TU"]]
+    )
+    assert "No task of the families shown is rated H1" in json.dumps(
+        tpa.plot_impact_by_family(quiet).to_dict()["title"]
+    )
+
+
+def test_hiding_is_switched_off_explicitly() -> None:
+    company = with_small("Tiny", "Small", "Little")
+    for plot in (tpa.plot_hours_by_family, tpa.plot_impact_by_family):
+        assert "77.2" in json.dumps(plot(company, privacy=None).to_dict())
+        assert plot(company, privacy=None).to_dict() == plot(company, privacy=OFF).to_dict()
+        assert "hidden" not in json.dumps(plot(company, privacy=Privacy(min_jobs=1, min_headcount=2)).to_dict())
+
+
+@every_plot
+def test_charts_of_the_companies_hide_nothing(plot: Callable[..., Any], company: tpa.TaskProfiles) -> None:
+    if "headcount" not in company.jobs.columns:
+        company = tpa.TaskProfiles(company.jobs.with_columns(headcount=2.0), company.tasks)
+    assert "hidden" not in json.dumps(plot(company).to_dict())

@@ -10,12 +10,14 @@ import polars as pl
 from tpanalytics.charts import theme
 from tpanalytics.measures import hours_by_family, hours_by_job
 from tpanalytics.measures.meaning import grade
+from tpanalytics.measures.privacy import USUAL, guarded
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.measures.privacy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_hours_by_family"]
@@ -25,12 +27,15 @@ _WIDTH, _ROW = 470, 34
 _DOTS = 64
 
 
-def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> alt.LayerChart:
+def plot_hours_by_family(
+    profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
+) -> alt.LayerChart:
     """Draw how many weekly hours the jobs of each family describe.
 
     A dot stands for the jobs of about the same hours, its area for how many; it is hollow where some of their tasks
     have no hours. The box holds the middle half of the jobs, the line in it the median; below 5 jobs there is no box.
-    Jobs without hours are counted at the right.
+    Jobs without hours are counted at the right. A family that is hidden because too few jobs or people stand behind it
+    keeps its row and says so; its jobs are no dots.
 
     Parameters
     ----------
@@ -38,6 +43,8 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
         As for `hours_by_family`.
     states
         Validation states that count.
+    privacy
+        How few jobs or people a figure may tell of; None hides nothing.
 
     Returns
     -------
@@ -61,11 +68,15 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
     >>> chart.to_dict()["description"][:52]
     'Dots and boxes of described weekly hours per job for'
     """
-    families = theme.drawable(hours_by_family(profiles, states=states))
-    jobs = theme.drawable(hours_by_job(profiles, states=states))
-    if families.height == 0:
+    everyone = hours_by_family(profiles, states=states)
+    if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
+    shown = guarded(everyone, profiles, privacy)
+    hidden, families = theme.hidden_note(shown, privacy), theme.drawable(shown)
+    jobs = theme.drawable(hours_by_job(profiles, states=states))
+    jobs = jobs.join(families.filter(theme.is_hidden()), on="job_family", how="anti", maintain_order="left")
     families = _ordered(families, jobs)
+    totals = None if families.select(theme.is_hidden().all()).item() else everyone  # they would tell what is hidden
     order = families.get_column("job_family").to_list()
     contract, longest = (
         None if value is None else float(value)
@@ -80,11 +91,11 @@ def plot_hours_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUN
             *_boxes(families, order, x),
             _dots(jobs, order, x, top, row),
             *_beside(families, order),
-            theme.footer(_policy(families, contract), below=56),
+            theme.footer([*hidden, *_policy(totals, contract)], below=56),
         ],
         title=_finding(families),
-        subtitle=f"Described weekly hours per job · {theme.population(families)}",
-        description=_description(families, contract),
+        subtitle=f"Described weekly hours per job · {theme.population(everyone, totals=totals is not None)}",
+        description=_description(families, totals, contract),
         width=_WIDTH,
         rows=len(order),
         row_height=row,
@@ -96,19 +107,22 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     middle = jobs.group_by("job_family").agg(median=pl.col("hours").median())
     empty = pl.col("jobs_without_tasks")
     return (
-        families.join(middle, on="job_family")
+        families.join(middle, on="job_family", how="left")
         .sort("median", "job_family", descending=[True, False], nulls_last=True)
         .with_columns(
             grade=grade(pl.col("coverage")),
             half=pl.when(pl.col("median").is_null())
             .then(pl.lit(NONE))
             .otherwise(pl.format("{}\u00a0h", pl.col("median").round(1))),
-            seen=pl.struct("jobs_with_hours", "jobs").map_elements(
+            seen=pl.struct(pl.col("jobs_with_hours").fill_null(0), "jobs").map_elements(
                 lambda row: f"{row['jobs_with_hours']:,} of {row['jobs']:,}", return_dtype=pl.String
             ),
             empty=empty.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
             known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
+            missing=pl.when(theme.is_hidden()).then(pl.lit(theme.WHY_HIDDEN)),
         )
+        .with_columns(pl.col("grade").fill_null(NONE).alias("graded"))
+        .with_columns(theme.unless_hidden("half", "seen", "empty", "known", "graded"))
     )
 
 
@@ -202,14 +216,18 @@ def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
         ("known", ["tasks", "with hours"], _WIDTH + 262, True),
         ("grade", "grade", _WIDTH + 304, True),
     ]
-    rows = families.select("job_family", "half", "seen", "empty", "known", pl.col("grade").fill_null(NONE))
-    return [
+    rows = families.select("job_family", "half", "seen", "empty", "known", grade="graded")
+    marks = [
         mark for field, header, x, muted in columns for mark in theme.column(rows, y, field, header, x, muted=muted)
     ]
+    return [*marks, *theme.remarks(families, y, "missing")]
 
 
 def _finding(families: pl.DataFrame) -> str:
     """Say what the chart shows, of families of which enough is known; the others lie too far left for a headline."""
+    everyone, families = families, families.filter(~theme.is_hidden())
+    if not families.height:
+        return theme.ALL_HIDDEN
     safe = families.filter(
         pl.col("hours_p50").is_not_null() & pl.col("grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     )
@@ -218,7 +236,7 @@ def _finding(families: pl.DataFrame) -> str:
     top, bottom = safe.row(0, named=True), safe.row(-1, named=True)
     if safe.height == 1:
         return f"Half of the jobs in {top['job_family']} have {hours(top['hours_p50'])} a week described, or more"
-    among = "" if safe.height == families.height else " of which enough is known"
+    among = "" if safe.height == everyone.height else " of which enough is known"
     if top["hours_p50"] - bottom["hours_p50"] < 0.5:
         return f"In all families{among} about {hours(top['hours_p50'])} a week of the median job are described"
     return (
@@ -227,7 +245,9 @@ def _finding(families: pl.DataFrame) -> str:
     )
 
 
-def _policy(families: pl.DataFrame, contract: float | None) -> list[str]:
+def _policy(families: pl.DataFrame | None, contract: float | None) -> list[str]:
+    if families is None:
+        return []
     tasks = total(families, "tasks")
     line = (
         f"The dashed line is the median contract, {hours(contract)} a week."
@@ -242,15 +262,16 @@ def _policy(families: pl.DataFrame, contract: float | None) -> list[str]:
     ]
 
 
-def _description(families: pl.DataFrame, contract: float | None) -> str:
+def _description(families: pl.DataFrame, totals: pl.DataFrame | None, contract: float | None) -> str:
     known = families.filter(pl.col("median").is_not_null())
     said = (
-        f"Dots and boxes of described weekly hours per job for {theme.population(families)}. "
+        f"Dots and boxes of described weekly hours per job for "
+        f"{theme.population(families if totals is None else totals, totals=totals is not None)}. "
         "Families in order of their median, highest first."
     )
     if known.height:
         said += " Medians: " + listed(f"{f} {hours(m)}" for f, m in known.select("job_family", "median").rows()) + "."
-    unknown = families.filter(pl.col("median").is_null()).get_column("job_family").to_list()
+    unknown = families.filter(pl.col("median").is_null() & ~theme.is_hidden()).get_column("job_family").to_list()
     if unknown:
         said += f" No hours are known for {listed(unknown)}."
-    return f"{said} {_policy(families, contract)[0]}"
+    return " ".join([said, *theme.hidden_names(families), *_policy(totals, contract)[:1]])

@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.charts import theme
 from tpanalytics.measures import coverage_by_family, impact_by_family
+from tpanalytics.measures.privacy import USUAL, guarded
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, total
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tpanalytics.measures.exposed.impact import Weight
+    from tpanalytics.measures.privacy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_impact_by_family"]
@@ -51,13 +53,17 @@ _EDGE = 0.004
 
 
 def plot_impact_by_family(
-    profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES
+    profiles: TaskProfiles,
+    *,
+    weight: Weight = "hours",
+    states: Sequence[str] = COUNTED_STATES,
+    privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw how each job family's work splits over AI impact levels.
 
     Families come in order of their H1 share. Work without a level is a hatched segment at the end; a family nothing
-    of which can be weighed keeps its row and says so. The chart holds a row per family and level, nothing of any
-    single task or job.
+    of which can be weighed keeps its row and says so, and so does one that is hidden because too few jobs or people
+    stand behind it. The chart holds a row per family and level, nothing of any single task or job.
 
     Parameters
     ----------
@@ -68,6 +74,8 @@ def plot_impact_by_family(
         equivalents).
     states
         Validation states that count.
+    privacy
+        How few jobs or people a figure may tell of; None hides nothing.
 
     Returns
     -------
@@ -91,11 +99,14 @@ def plot_impact_by_family(
     >>> chart.to_dict()["description"][:40]
     'Stacked bars of tasks by AI impact level'
     """
-    impact = theme.drawable(impact_by_family(profiles, weight=weight, states=states))
+    impact = guarded(impact_by_family(profiles, weight=weight, states=states), profiles, privacy)
+    hidden = theme.hidden_note(impact, privacy)
+    impact = theme.drawable(impact)
     coverage = theme.drawable(coverage_by_family(profiles, states=states))
     if impact.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
-    levels = level_order(level for level in impact.get_column("level") if level is not None)
+    totals = not impact.select(theme.is_hidden().all()).item()  # where all is hidden, a total would tell it
+    levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     families = _families(impact, weight)
     order = families.get_column("job_family").to_list()
     segments = _segments(impact)
@@ -103,11 +114,11 @@ def plot_impact_by_family(
         [
             *_bars(segments, order, levels),
             *_beside(families, order, weight),
-            theme.footer(_policy(coverage, weight)),
+            theme.footer([*hidden, *_policy(coverage, weight, totals=totals)]),
         ],
         title=_finding(impact, families, weight),
-        subtitle=f"Share of {_UNIT[weight]} by AI impact level · {theme.population(coverage)}",
-        description=_description(families, levels, coverage, weight),
+        subtitle=f"Share of {_UNIT[weight]} by AI impact level · {theme.population(coverage, totals=totals)}",
+        description=_description(families, levels, coverage, weight, totals=totals),
         width=_WIDTH,
         rows=len(order),
         row_height=theme.row_height(order, _ROW),
@@ -128,16 +139,21 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
             tasks=pl.col("tasks").sum(),
             coverage=pl.col("coverage").first(),
             grade=pl.col("grade").first(),
+            reason=pl.col("reason").first(),
         )
         .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
             total=pl.col("amount").map_elements(_amount(weight), return_dtype=pl.String, skip_nulls=False),
             known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
-            missing=pl.when(pl.col("tasks") == 0)
+            graded=pl.col("grade").fill_null(NONE),
+            missing=pl.when(theme.is_hidden())
+            .then(pl.lit(theme.WHY_HIDDEN))
+            .when(pl.col("tasks") == 0)
             .then(pl.lit("no task described"))
             .when(~pl.col("weighed"))
             .then(pl.lit(_NOTHING[weight])),
         )
+        .with_columns(theme.unless_hidden("total", "known", "graded"))
     )
 
 
@@ -213,7 +229,7 @@ def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[al
     """Print how much work a bar stands for, how much of it is known, and what is missing altogether."""
     y = theme.family_axis(order)
     unit = {"tasks": "tasks", "hours": "a week", "headcount": ["a week, all", "incumbents"]}[weight]
-    rows = families.select("job_family", "total", "known", pl.col("grade").fill_null(NONE))
+    rows = families.select("job_family", "total", "known", grade="graded")
     columns = [
         ("total", unit, _WIDTH + 72, False),
         ("known", _KNOWN[weight], _WIDTH + 142, True),
@@ -222,14 +238,7 @@ def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[al
     marks = [
         mark for field, header, x, muted in columns for mark in theme.column(rows, y, field, header, x, muted=muted)
     ]
-    missing = families.filter(pl.col("missing").is_not_null()).select("job_family", "missing")
-    if missing.height:
-        marks.append(
-            alt.Chart(missing)
-            .mark_text(align="left", fontSize=11, fontStyle="italic", color=theme.MUTED)
-            .encode(x=alt.value(4), y=y, text="missing:N")
-        )
-    return marks
+    return [*marks, *theme.remarks(families, y, "missing")]
 
 
 def _amount(weight: Weight) -> Callable[[float | None], str]:
@@ -238,16 +247,29 @@ def _amount(weight: Weight) -> Callable[[float | None], str]:
 
 def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
     """Say what the chart shows; a family of which too little is known is never the headline, nor are jobs without."""
+    hidden, families = families.filter(theme.is_hidden()).height, families.filter(~theme.is_hidden())
+    if not families.height:
+        return theme.ALL_HIDDEN
+    of_shown = " of the families shown" if hidden else ""
+    return _nothing(impact, families, weight, of_shown) or _largest(families, weight, of_shown)
+
+
+def _nothing(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, of_shown: str) -> str | None:
+    """Say why there is no H1 share to speak of, if so."""
     if not families.get_column("tasks").sum():
-        return "No task is described"
+        return f"No task{of_shown} is described"
     if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):
-        return "AI impact cannot be shown: no task has a level"
+        return f"AI impact cannot be shown: no task{of_shown} has a level"
     if not families.get_column("weighed").any():
         return f"AI impact cannot be shown: {_NOTHING[weight]}"
     if not total(impact.filter(level="H1"), "tasks"):
-        return "No task is rated H1, highly automatable"
+        return f"No task{of_shown} is rated H1, highly automatable"
     if not families.select((pl.col("h1") > 0).any()).item():
         return f"What is rated H1, highly automatable, cannot be weighed by {weight}"
+    return None
+
+
+def _largest(families: pl.DataFrame, weight: Weight, of_shown: str) -> str:
     named = families.filter(pl.col("job_family") != NO_FAMILY)
     safe = named.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
     if named.height == 0:
@@ -260,11 +282,13 @@ def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> st
     between = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
     if named.height == 1:
         return f"{family}: {percent(share)} of {_UNIT[weight]}{between} are highly automatable"
-    among = "" if family == named.item(0, "job_family") else " among families of which enough is known"
+    among = of_shown if family == named.item(0, "job_family") else " among families of which enough is known"
     return f"{family} has the largest highly automatable share{among}: {percent(share)} of {_UNIT[weight]}{between}"
 
 
-def _policy(coverage: pl.DataFrame, weight: Weight) -> list[str]:
+def _policy(coverage: pl.DataFrame, weight: Weight, *, totals: bool) -> list[str]:
+    if not totals:
+        return []
     tasks = total(coverage, "tasks")
     if not tasks:
         return ["No job has a task that counts."]
@@ -289,11 +313,14 @@ def _policy(coverage: pl.DataFrame, weight: Weight) -> list[str]:
     return [known, graded] if weight == "tasks" else [known, missing, graded]
 
 
-def _description(families: pl.DataFrame, levels: list[str], coverage: pl.DataFrame, weight: Weight) -> str:
+def _description(
+    families: pl.DataFrame, levels: list[str], coverage: pl.DataFrame, weight: Weight, *, totals: bool
+) -> str:
     """Describe the chart in three tiers: how it is built, its extremes, its shape."""
     known = families.filter(pl.col("weighed") & pl.col("h1").is_not_null())
+    among = f" ({', '.join(levels)})" if levels else ""
     said = (
-        f"Stacked bars of {_UNIT[weight]} by AI impact level ({', '.join(levels)}) for {theme.population(coverage)}. "
+        f"Stacked bars of {_UNIT[weight]} by AI impact level{among} for {theme.population(coverage, totals=totals)}. "
         "Families in order of their share of H1, highly automatable, highest first."
     )
     if known.height:
@@ -304,7 +331,7 @@ def _description(families: pl.DataFrame, levels: list[str], coverage: pl.DataFra
         )
         said += " All H1 shares: " + listed(f"{f} {percent(h1)}" for f, h1 in known.select("job_family", "h1").rows())
         said += "."
-    unknown = families.filter(~pl.col("weighed")).get_column("job_family").to_list()
+    unknown = families.filter(~pl.col("weighed") & ~theme.is_hidden()).get_column("job_family").to_list()
     if unknown:
         said += f" Nothing can be shown for {listed(unknown)}."
-    return f"{said} {' '.join(_policy(coverage, weight)[:1])}"
+    return " ".join([said, *theme.hidden_names(families), *_policy(coverage, weight, totals=totals)[:1]])

@@ -14,8 +14,9 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts.picture import png
+from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, hidden_families, said_of_hidden
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
-from tpanalytics.words import plural, printable, total
+from tpanalytics.words import listed, plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,9 @@ __all__ = [
 
 INK, MUTED, OUTLINE, SHADE = "#1B1B1F", "#5A5A60", "#3A3A40", "#DCE4E5"
 ACCENT = "#21787F"
+#: What stands in the row of a family that is hidden for its own sake or for another's, and the title where all are.
+WHY_HIDDEN = "hidden to protect small groups of jobs or people"
+ALL_HIDDEN = "Every job family is hidden: its figures tell of too few jobs or people"
 # Liberation Sans comes with the renderer and has Arial's widths: a chart measures the same everywhere.
 FONT = "Liberation Sans, Arial, sans-serif"
 _NOT_ASSESSED = "#FFFFFF"
@@ -241,12 +245,48 @@ def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any
     return placed
 
 
-def population(families: pl.DataFrame) -> str:
-    """Count families, jobs and tasks, and say where there are jobs without a family."""
+def population(families: pl.DataFrame, *, totals: bool = True) -> str:
+    """Count families, jobs and tasks, or without `totals` families alone; say where there are jobs without a family."""
     named = families.get_column("job_family").ne(NO_FAMILY).sum()
     without = " and jobs without one" if named < families.height else ""
+    if not totals:
+        return f"{plural(named, 'job family')}{without}"
     jobs, tasks = plural(total(families, "jobs"), "job"), plural(total(families, "tasks"), "task")
     return f"{plural(named, 'job family')}{without}, {jobs}, {tasks}"
+
+
+def hidden_note(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
+    """Say in a line of the footer how many families are hidden, if any is."""
+    hidden = len(hidden_families(result))
+    if not hidden or privacy is None:
+        return []
+    said = said_of_hidden(hidden, result.get_column("job_family").n_unique(), privacy)
+    return [said.replace("hidden:", f"hidden ({HIDDEN}):", 1)]
+
+
+def is_hidden() -> pl.Expr:
+    """Tell the rows of families that are hidden."""
+    return (pl.col("reason") == SUPPRESSED).fill_null(value=False)
+
+
+def unless_hidden(*columns: str) -> list[pl.Expr]:
+    """Print the sign of what is hidden in text columns of hidden families."""
+    return [pl.when(is_hidden()).then(pl.lit(HIDDEN)).otherwise(name).alias(name) for name in columns]
+
+
+def hidden_names(families: pl.DataFrame) -> list[str]:
+    """Say in a sentence of the description which families are hidden, if any is."""
+    names = families.filter(is_hidden()).get_column("job_family").to_list()
+    return [f"Hidden, to protect small groups of jobs or people: {listed(names)}."] if names else []
+
+
+def remarks(families: pl.DataFrame, y: alt.Y, field: str) -> list[alt.Chart]:
+    """Write into the rows that have no marks why they have none."""
+    rows = families.filter(pl.col(field).is_not_null()).select("job_family", field)
+    if not rows.height:
+        return []
+    mark = alt.Chart(rows).mark_text(align="left", fontSize=11, fontStyle="italic", color=MUTED)
+    return [mark.encode(x=alt.value(4), y=y, text=f"{field}:N")]
 
 
 def footer(lines: Sequence[str], *, below: int = 38) -> alt.Chart:

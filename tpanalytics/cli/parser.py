@@ -9,6 +9,7 @@ import tpanalytics as tpa
 from tpanalytics.api.export import INCLUDES, Vendor
 from tpanalytics.api.settings import SECRETS, SETTINGS
 from tpanalytics.cli import verbs
+from tpanalytics.measures.privacy import USUAL
 
 __all__ = ["parser"]
 
@@ -69,6 +70,11 @@ def parser() -> argparse.ArgumentParser:
     summary = verb("summary", verbs.summary, "print hours and AI impact per job family")
     summary.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
     summary.add_argument("--weight", choices=("tasks", "hours", "headcount"), default="hours", help="%(default)s")
+    said = "hide families of fewer {}, 0 for none (%(default)g)"
+    summary.add_argument("--min-jobs", type=int, default=USUAL.min_jobs, metavar="N", help=said.format("jobs"))
+    summary.add_argument(
+        "--min-headcount", type=float, default=USUAL.min_headcount, metavar="N", help=said.format("people, if known")
+    )
     mapping(summary)
     machine(summary)
 

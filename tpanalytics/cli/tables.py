@@ -2,54 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 import tpanalytics as tpa
+from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, guarded, hidden_families, jobs_behind, said_of_hidden
 from tpanalytics.schema import level_order, provenance
 from tpanalytics.words import NONE, covered, percent, plural, total
 
 if TYPE_CHECKING:
     from tpanalytics.measures.exposed.impact import Weight
+    from tpanalytics.measures.privacy import Privacy
 
 __all__ = ["as_json", "overview", "print_summary", "print_table"]
 
 
-def overview(profiles: tpa.TaskProfiles, weight: Weight) -> pl.DataFrame:
-    """Put the headline of each measure in one row per family, most hours first."""
-    impact = tpa.impact_by_family(profiles, weight=weight)
-    hours = tpa.hours_by_family(profiles)
+def _measured(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> dict[str, pl.DataFrame]:
+    """Give what each measure says of families that are not hidden; what is printed in a shell is soon handed on."""
+    behind = jobs_behind(profiles)
+    results = {
+        "hours_by_family": tpa.hours_by_family(profiles),
+        "impact_by_family": tpa.impact_by_family(profiles, weight=weight),
+        "coverage_by_family": tpa.coverage_by_family(profiles),
+    }
+    return {name: guarded(result, behind, privacy) for name, result in results.items()}
+
+
+def overview(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> pl.DataFrame:
+    """Put the headline of each measure in one row per family, most hours first, hidden ones last."""
+    measured = _measured(profiles, weight, privacy)
+    hours, impact = measured["hours_by_family"], measured["impact_by_family"]
     table = hours.select("job_family", "jobs", "jobs_without_tasks", "tasks", "hours", "hours_per_job")
-    for level in level_order(level for level in impact.get_column("level") if level is not None):
+    shown = impact.filter(pl.col("tasks") > 0).get_column("level")
+    for level in level_order(shown.to_list()):
         share = impact.filter(pl.col("level") == level).select("job_family", pl.col("share").alias(f"{level} share"))
         table = table.join(share, on="job_family", how="left", maintain_order="left")
-    known = impact.group_by("job_family").agg(pl.col("coverage").first(), pl.col("grade").first())
-    return table.join(known, on="job_family", how="left", maintain_order="left")
+    known = impact.group_by("job_family").agg(pl.col("coverage", "grade", "reason").first())
+    table = table.join(known, on="job_family", how="left", maintain_order="left")
+    # By headcount more may be hidden than by hours; a row that has a figure hidden says so.
+    return table.with_columns(pl.col("reason").fill_null(hours.get_column("reason")))
 
 
-def print_summary(profiles: tpa.TaskProfiles, weight: Weight) -> None:
+def print_summary(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> None:
     """Print where the data come from, the families, and what the table leaves out."""
     print(provenance(profiles.manifest))
-    table = overview(profiles, weight)
+    table = overview(profiles, weight, privacy)
     if table.height == 0:
         print("There are no jobs.")
         return
     levels = [name.removesuffix(" share") for name in table.columns if name.endswith(" share")]
-    rows = [
-        [
-            family["job_family"],
-            *(f"{family[name]:,}" for name in ("jobs", "jobs_without_tasks", "tasks")),
-            *(NONE if family[name] is None else f"{family[name]:,.1f}" for name in ("hours", "hours_per_job")),
-            *(percent(family[f"{level} share"]) for level in levels),
-            covered(family["coverage"]),
-            family["grade"] or NONE,
-        ]
-        for family in table.iter_rows(named=True)
-    ]
+    rows = [[family["job_family"], *_cells(family, levels)] for family in table.iter_rows(named=True)]
     print_table(["job family", "jobs", "no tasks", "tasks", "hours/week", "per job", *levels, "known", "grade"], rows)
-    for line in _notes(profiles, levels, weight):
-        print(line)
+    hidden = hidden_families(table)
+    if hidden:
+        said = said_of_hidden(len(hidden), table.height, privacy)
+        print(said.replace("hidden:", f"hidden ({HIDDEN}):", 1))
+    if len(hidden) < table.height:  # where all is hidden, totals would tell it
+        for line in _notes(profiles, levels, weight):
+            print(line)
+
+
+def _cells(family: dict[str, Any], levels: list[str]) -> list[str]:
+    none = HIDDEN if family["reason"] == SUPPRESSED else NONE
+    counts = (family[name] for name in ("jobs", "jobs_without_tasks", "tasks"))
+    return [
+        *(none if count is None else f"{count:,}" for count in counts),
+        *(none if family[name] is None else f"{family[name]:,.1f}" for name in ("hours", "hours_per_job")),
+        *(none if family[f"{level} share"] is None else percent(family[f"{level} share"]) for level in levels),
+        none if family["coverage"] is None else covered(family["coverage"]),
+        family["grade"] or none,
+    ]
 
 
 def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> list[str]:
@@ -73,7 +97,8 @@ def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> lis
         for name in ("weekly_hours", "ai_impact")
         if asked is not None and name not in asked
     ]
-    notes.append(f"{levels[0]} … {levels[-1]}: shares by {weight}. known: share of tasks with {needed}.")
+    which = f"{levels[0]} … {levels[-1]}: shares by {weight}. " if levels else ""
+    notes.append(f"{which}known: share of tasks with {needed}.")
     notes.append("grade: A from 90 % known, B from 70 %, C below; quote no C alone.")
     return notes
 
@@ -89,11 +114,11 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
         print("  ".join([first, *others]))
 
 
-def as_json(profiles: tpa.TaskProfiles) -> dict[str, Any]:
+def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:
     """Give what the summary prints as values that JSON can hold."""
+    measured = _measured(profiles, "hours", privacy)
     return {
         "manifest": profiles.manifest,
-        "hours_by_family": tpa.hours_by_family(profiles).to_dicts(),
-        "impact_by_family": tpa.impact_by_family(profiles, weight="hours").to_dicts(),
-        "coverage_by_family": tpa.coverage_by_family(profiles).to_dicts(),
+        "privacy": asdict(privacy),
+        **{name: result.to_dicts() for name, result in measured.items()},
     }

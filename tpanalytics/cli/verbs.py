@@ -13,6 +13,7 @@ import polars as pl
 import tpanalytics as tpa
 from tpanalytics.api.settings import SECRETS, SETTINGS, look_up
 from tpanalytics.cli.tables import as_json, overview, print_summary, print_table
+from tpanalytics.measures.privacy import USUAL, Privacy
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.profiles.snapshot.store import replace_jobs
 from tpanalytics.schema import provenance
@@ -42,13 +43,13 @@ def demo(arguments: argparse.Namespace) -> int:
         tpa.save(impact, folder / "impact_by_family.html"),
         tpa.save(hours, folder / "hours_by_family.png"),
         tpa.save(hours, folder / "hours_by_family.html"),
-        tpa.save(overview(profiles, "hours"), folder / "families.xlsx"),
+        tpa.save(overview(profiles, "hours", USUAL), folder / "families.xlsx"),
     ]
     if arguments.json:
-        print(json.dumps({**as_json(profiles), "tokens": tokens, "written": [str(path) for path in written]}))
+        print(json.dumps({**as_json(profiles, USUAL), "tokens": tokens, "written": [str(path) for path in written]}))
         return 0
     print("Alderbrook Instruments, a company that does not exist, served by the embedded tenant.")
-    print_summary(profiles, "hours")
+    print_summary(profiles, "hours", USUAL)
     print(f"\nTokens used: {tokens}. Written to {folder.resolve()}:")
     for path in written:
         print(f"  {path.relative_to(folder)}")
@@ -95,7 +96,8 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def summary(arguments: argparse.Namespace) -> int:
-    """Print what a snapshot or file of records holds, by job family."""
+    """Print what a snapshot or file of records holds, by job family, without what tells of too few jobs or people."""
+    privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     if arguments.source is None:
         profiles = tpa.load_sample()
     elif Path(arguments.source).is_dir():
@@ -105,9 +107,9 @@ def summary(arguments: argparse.Namespace) -> int:
     if arguments.jobs:
         profiles = tpa.assign_families(profiles, arguments.jobs, arguments.families)
     if arguments.json:
-        print(json.dumps(as_json(profiles)))
+        print(json.dumps(as_json(profiles, privacy)))
     else:
-        print_summary(profiles, arguments.weight)
+        print_summary(profiles, arguments.weight, privacy)
     return 0
 
 

@@ -50,6 +50,7 @@ def impact_by_family(
         ====================  =======  ================================================================
         ``job_family``        String   the family
         ``level``             String   the level; null only where no family has a task
+        ``jobs``              UInt32   jobs of the family, whatever their levels
         ``tasks``             UInt32   tasks of that level
         ``tasks_with_hours``  UInt32   those with hours
         ``hours``             Float64  their hours per week; null where none has hours
@@ -120,7 +121,7 @@ def impact_by_family(
         amount=known_sum("amount"),
         weighed=pl.col("n" if weight == "tasks" else "n_known").filter(pl.col("amount").is_not_null()).sum(),
     )
-    families = jobs.select(pl.col("job_family").unique())
+    families = jobs.group_by("job_family").agg(jobs=pl.len())
     levels = level_order(cells.get_column("level").to_list())
     grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")
     in_family = pl.col("amount").sum().over("job_family")
@@ -152,7 +153,7 @@ def impact_by_family(
         )
         .rename({"amount": "headcount_hours"})
         .select(
-            *("job_family", "level", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
+            *("job_family", "level", "jobs", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
             *(
                 "share_low",
                 "share_high",

@@ -1,0 +1,100 @@
+"""How much memory the measures take of tasks that would not fit into it: ten times the tasks take about the same."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.bench.measure import Row, Target, agree, ratios, said, separately
+
+__all__ = ["rows"]
+
+_GROWTH = Target("at most", 1.5)
+_MEMORY = Target("at most", 400, " MB")
+_COPIES = {"large": 100, "small": 10}
+#: One that adds up by family, and one that must keep every job apart.
+_MEASURES = ("impact_by_family", "hours_by_family")
+_TASKS_A_JOB = 20
+
+
+def rows(jobs: int, pairs: int) -> list[Row]:
+    """Measure the peak memory of a process that reduces 100 copies of a file of tasks, and of one that reduces 10.
+
+    With 10,000 jobs these are 20 million and 2 million tasks.
+
+    Parameters
+    ----------
+    jobs
+        Jobs in the file, with 20 tasks each; a copy more gives each of them 20 more.
+    pairs
+        Paired runs for each figure.
+    """
+    tasks = {name: jobs * _TASKS_A_JOB * copies for name, copies in _COPIES.items()}
+    said(f"streaming: {tasks['large']:,} and {tasks['small']:,} tasks, {pairs} pairs")
+    found = []
+    with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-streaming-") as folder:
+        separately("streaming:written", folder=folder, jobs=jobs)
+        for measure in _MEASURES:
+            peaks: dict[str, list[float]] = {name: [] for name in _COPIES}
+            counted: dict[str, dict[str, int]] = {}
+            for _ in range(pairs):
+                for name, copies in _COPIES.items():
+                    done = separately("streaming:reduced", folder=folder, copies=copies, measure=measure)
+                    peaks[name].append(done["megabytes"])
+                    counted[name] = done["counted"]
+            for name in _COPIES:
+                agree({name: counted[name]}, {"jobs": jobs, "tasks": tasks[name]})
+            of = f"streaming: peak of {measure}"
+            found += [
+                Row(
+                    f"{of}, {tasks['large']:,} tasks", peaks["large"], _MEMORY, {"large": counted["large"]}, unit=" MB"
+                ),
+                Row(
+                    f"{of}, {tasks['large']:,} tasks over {tasks['small']:,}",
+                    ratios(peaks["large"], peaks["small"]),
+                    _GROWTH,
+                    counted,
+                ),
+            ]
+    return found
+
+
+def written(folder: str, jobs: int) -> dict[str, Any]:
+    """Write jobs and their tasks to two Parquet files, with texts as long and as unlike as real ones."""
+    import polars as pl
+
+    row, job = pl.int_range(jobs * _TASKS_A_JOB), pl.int_range(jobs * _TASKS_A_JOB) // _TASKS_A_JOB
+    spread = row * 2_654_435_761 % 1000  # of no pattern that a file could be packed by
+    tasks = pl.select(
+        job_id=pl.format("job-{}", job),
+        job_family=pl.when(job % 41 > 0).then(pl.format("family {}", job % 40)),
+        task_id=pl.format("task-{}", row),
+        task=pl.format("Prepares, checks and hands over the weekly figures number {} of unit {}", row, spread),
+        validation_state=pl.when(spread % 3 > 0).then(pl.lit("validated")).otherwise(pl.lit("suggested")),
+        weekly_hours=pl.when(spread % 7 > 0).then((spread % 24 + 1) / 4),
+        ai_impact_level=pl.when(spread % 11 > 0).then(pl.format("H{}", spread % 4 + 1)),
+        ai_impact_rationale=pl.format("Because figure {} follows from figures {} to {}", row, spread, row + spread),
+    )
+    tasks.write_parquet(Path(folder) / "tasks.parquet")
+    tasks.group_by("job_id", "job_family", maintain_order=True).agg(n_tasks=pl.len()).write_parquet(
+        Path(folder) / "jobs.parquet"
+    )
+    return {"counted": {"tasks": tasks.height}}
+
+
+def reduced(folder: str, copies: int, measure: str) -> dict[str, Any]:
+    """Measure a lazy frame over so many copies of the tasks, which exist only as the scans of one file."""
+    import polars as pl
+
+    import tpanalytics as tpa
+    from tests.bench.snapshot import _peak_megabytes
+
+    jobs = pl.read_parquet(Path(folder) / "jobs.parquet")
+    tasks = pl.concat([pl.scan_parquet(Path(folder) / "tasks.parquet")] * copies)
+    # As many tasks as the jobs say, so that the quick way by family is taken where a measure has one.
+    profiles = tpa.TaskProfiles(jobs.with_columns(pl.col("n_tasks") * copies), tasks)
+    result = getattr(tpa, measure)(profiles)
+    families = result.unique("job_family")
+    counts = {"jobs": int(families["jobs"].sum()), "tasks": int(result["tasks"].sum())}
+    return {"megabytes": _peak_megabytes(), "counted": counts}

@@ -1,0 +1,432 @@
+"""What is hidden cannot be had back: not from its row, nor a total, nor an earlier export; all else is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import hypothesis
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import tpanalytics as tpa
+from tests.measures.random_profiles import companies, profiles_of
+from tpanalytics.measures.privacy import (
+    SUPPRESSED,
+    Privacy,
+    guarded,
+    hidden_families,
+    jobs_behind,
+    suppress,
+    suppress_beside,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+quick = hypothesis.settings(deadline=None, max_examples=25)
+RESULTS: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
+    "hours": tpa.hours_by_family,
+    "coverage": tpa.coverage_by_family,
+    "impact": tpa.impact_by_family,
+    "impact by headcount": lambda profiles: tpa.impact_by_family(profiles, weight="headcount"),
+}
+every_result = pytest.mark.parametrize("measure", RESULTS.values(), ids=RESULTS)
+limits = st.fixed_dictionaries({"min_jobs": st.integers(0, 4), "min_headcount": st.sampled_from([0, 1, 2.5, 5, 50])})
+
+
+def task(level: str | None = "H1", hours: float | None = 1.0) -> dict[str, Any]:
+    return {"task_id": "t", "validation_state": "validated", "weekly_hours": hours, "ai_impact_level": level}
+
+
+def job(family: str | None, *tasks: dict[str, Any], headcount: float | None = None) -> dict[str, Any]:
+    return {"job_family": family, "headcount": headcount, "contract_hours": None, "tasks": list(tasks)}
+
+
+def family(name: str | None, jobs: int, headcount: float | None = None, hours: float = 1.0) -> list[dict[str, Any]]:
+    return [job(name, task("H1", hours), task("H2", 2.0), headcount=headcount) for _ in range(jobs)]
+
+
+def hidden_of(result: pl.DataFrame) -> set[str]:
+    return set(hidden_families(result))
+
+
+def tells(jobs: list[dict[str, Any]], min_jobs: int, min_headcount: float, *, staffed: bool) -> bool:
+    """Say by the definition, job by job, whether a figure over these jobs tells of too few."""
+
+    def few(some: list[dict[str, Any]]) -> bool:
+        known = [j["headcount"] for j in some if j["headcount"] is not None]
+        unknown = len(some) - len(known)
+        return len(some) < min_jobs or bool(known and unknown < max(min_jobs, 1) and sum(known) < min_headcount)
+
+    counted = [(j, [t for t in j["tasks"] if t["validation_state"] != "rejected"]) for j in jobs]
+    described = [j for j, tasks in counted if tasks]
+    measured = [j for j, tasks in counted if any(t["weekly_hours"] is not None for t in tasks)]
+    known = [j for j in measured if j["headcount"] is not None]
+    if staffed and known and min_headcount:
+        people = [j["headcount"] for j in known]
+        if few(known) or max(people) > 0.85 * sum(people):
+            return True
+    return any(few(some) for some in (jobs, described, measured) if some)
+
+
+def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
+    """Put the tasks back into their jobs, and the jobs into their families."""
+    tasks = profiles.tasks.rows_by_key("job_id", named=True, include_key=False)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in profiles.jobs.iter_rows(named=True):
+        found.setdefault(row["job_family"] or "(no family)", []).append({**row, "tasks": tasks.get(row["job_id"], [])})
+    return found
+
+
+@every_result
+@hypothesis.given(profiles=companies, limits=limits)
+@quick
+def test_neither_a_row_nor_a_total_tells_of_too_few(
+    profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: Callable[..., Any]
+) -> None:
+    result = measure(profiles)
+    staffed = "headcount_hours" in result.columns
+    jobs = nested(profiles)
+    hidden = hidden_of(suppress(result, profiles, **limits))
+    small = {name for name in jobs if tells(jobs[name], **limits, staffed=staffed)}
+    assert small <= hidden
+    if not small:
+        assert not hidden
+    elif hidden != set(jobs):
+        assert len(hidden) > 1
+        together = [job for name in hidden for job in jobs[name]]
+        assert not tells(together, **limits, staffed=staffed)
+
+
+@hypothesis.given(profiles=companies, limits=limits)
+@quick
+def test_no_more_is_hidden_than_must_be(profiles: tpa.TaskProfiles, limits: dict[str, Any]) -> None:
+    jobs = nested(profiles)
+    hidden = hidden_of(suppress(tpa.hours_by_family(profiles), profiles, **limits))
+    small = {name for name in jobs if tells(jobs[name], **limits, staffed=False)}
+    for name in hidden - small:
+        fewer = hidden - {name}
+        larger = [n for n in hidden - small if (len(jobs[n]), n) > (len(jobs[name]), name)]
+        together = [job for other in fewer for job in jobs[other]]
+        assert larger or len(fewer) < 2 or tells(together, **limits, staffed=False)
+
+
+@every_result
+@hypothesis.given(profiles=companies, limits=limits)
+@quick
+def test_what_is_shown_is_unchanged_and_what_is_hidden_is_gone(
+    profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: Callable[..., Any]
+) -> None:
+    result = measure(profiles)
+    found = suppress(result, profiles, **limits)
+    assert found.columns == [*result.columns, "reason"]
+    assert found.schema == {**result.schema, "reason": pl.String}
+    hidden = found.filter(reason=SUPPRESSED)
+    shown = found.filter(pl.col("reason").is_null())
+    assert_frame_equal(shown.drop("reason"), result.filter(~pl.col("job_family").is_in(hidden_families(found))))
+    assert set(found["job_family"]) == set(result["job_family"])
+    assert_frame_equal(pl.concat([shown, hidden]), found)
+    figures = hidden.drop("job_family", "level", "jobs", "basis", "reason", strict=False)
+    assert all(column.null_count() == hidden.height for column in figures)
+    assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no family)", f))
+    counts = dict(nested(profiles))
+    assert all(row["jobs"] == len(counts[row["job_family"]]) for row in found.iter_rows(named=True))
+
+
+@every_result
+@hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), limits=limits)
+@quick
+def test_order_of_rows_engine_and_a_second_time_change_nothing(
+    profiles: tpa.TaskProfiles, seed: int, limits: dict[str, Any], measure: Callable[..., Any]
+) -> None:
+    once = suppress(measure(profiles), profiles, **limits)
+    shuffled = tpa.TaskProfiles(
+        profiles.jobs.sample(fraction=1, shuffle=True, seed=seed).lazy(),
+        profiles.tasks.sample(fraction=1, shuffle=True, seed=seed).lazy(),
+    )
+    assert_frame_equal(suppress(measure(shuffled), shuffled, **limits), once, abs_tol=1e-9)
+    assert_frame_equal(suppress(measure(profiles), jobs_behind(profiles), **limits), once)
+    if hidden_of(once) != set(once["job_family"]):
+        assert_frame_equal(suppress(once, profiles, **limits), once)
+
+
+@every_result
+def test_profiles_of_any_engine_do(sample: tpa.TaskProfiles, measure: Callable[..., Any]) -> None:
+    result = measure(sample)
+    flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
+    ours = suppress(result, sample, min_jobs=8)
+    frames = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]
+    assert_frame_equal(suppress(result, tpa.TaskProfiles(*frames), min_jobs=8), ours)
+    relations = [duckdb.from_df(frame) for frame in frames]
+    assert_frame_equal(suppress(result, tpa.TaskProfiles(*relations), min_jobs=8), ours)
+    assert hidden_of(ours) == {"(no family)", "Field Service and Installation"}
+
+
+def test_one_hidden_cell_hides_two() -> None:
+    profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
+    for measure in RESULTS.values():
+        assert hidden_of(suppress(measure(profiles), profiles)) == {"Small", "Tiny"}
+        assert hidden_of(suppress(measure(profiles))) == {"Small", "Tiny"}, "by its own columns"
+
+
+def test_two_hidden_cells_that_are_small_together_hide_a_third() -> None:
+    profiles = profiles_of([*family("One", 1), *family("Two", 1), *family("Three", 3), *family("Big", 9)])
+    assert hidden_of(suppress(tpa.hours_by_family(profiles), profiles)) == {"One", "Two", "Three"}
+    enough = profiles_of([*family("One", 1), *family("Two", 2), *family("Three", 3), *family("Big", 9)])
+    assert hidden_of(suppress(tpa.hours_by_family(enough), enough)) == {"One", "Two"}
+
+
+def test_a_family_without_figures_protects_nobody() -> None:
+    bare = [job("Bare") for _ in range(4)]
+    profiles = profiles_of([*family("Tiny", 1), *bare, *family("Big", 9)])
+    assert hidden_of(suppress(tpa.hours_by_family(profiles), profiles)) == {"Tiny", "Big"}
+    shown = suppress(tpa.hours_by_family(profiles), profiles).filter(job_family="Bare")
+    assert shown.select("jobs", "tasks", "hours", "reason").rows() == [(4, 0, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("headcounts", "hidden"),
+    [
+        ([1.0, 1.0, 2.0, 0.5], True),
+        ([1.0, 1.0, 3.0], False),
+        ([None, None, None], False),
+        ([1.0, 1.0, None], True),  # the people known of are few, and one job cannot hide them
+        ([1.0, None, None, None], False),  # three jobs of unknown size pass by themselves
+        ([0.0, 0.0, 0.0], True),
+    ],
+)
+def test_people_count_where_they_are_known(headcounts: list[float | None], hidden: bool) -> None:
+    small = [job("F", task(), headcount=n) for n in headcounts]
+    profiles = profiles_of([*small, *family("Big", 9, 9.0), *family("Other", 10, 9.0)])
+    for measure in (tpa.hours_by_family, tpa.coverage_by_family, tpa.impact_by_family):
+        assert ("F" in hidden_of(suppress(measure(profiles), profiles))) == hidden
+
+
+def test_jobs_that_say_nothing_hide_nobody() -> None:
+    gaps = [job("Gaps", task(hours=None)) for _ in range(5)]
+    profiles = profiles_of([*gaps, job("Gaps", task(hours=30.0)), *family("Big", 9), *family("Other", 9)])
+    assert "Gaps" in hidden_of(suppress(tpa.impact_by_family(profiles), profiles))
+    assert "Gaps" in hidden_of(suppress(tpa.hours_by_family(profiles)))
+    bare = [job("Bare") for _ in range(5)]
+    profiles = profiles_of([*bare, job("Bare", task()), *family("Big", 9), *family("Other", 9)])
+    assert "Bare" in hidden_of(suppress(tpa.coverage_by_family(profiles)))
+
+
+def test_one_job_must_not_be_most_of_a_headcount_figure() -> None:
+    jobs = [*family("Giant", 4, 1.0), *family("Giant", 1, 96.0), *family("B", 9, 9.0), *family("C", 9, 9.0)]
+    profiles = profiles_of(jobs)
+    assert hidden_of(suppress(tpa.impact_by_family(profiles), profiles)) == set()
+    by_headcount = tpa.impact_by_family(profiles, weight="headcount")
+    assert hidden_of(suppress(by_headcount, profiles)) == {"B", "Giant"}
+    assert hidden_of(suppress(by_headcount, profiles, min_headcount=0)) == set()
+
+
+def test_where_all_is_hidden_no_total_and_no_level_is_left() -> None:
+    profiles = profiles_of([*family("Tiny", 1), *family(None, 1)])
+    found = suppress(tpa.impact_by_family(profiles), profiles)
+    assert found.select("job_family", "level", "reason").rows() == [
+        ("Tiny", None, SUPPRESSED),
+        ("(no family)", None, SUPPRESSED),
+    ]
+    said = tpa.about(found)
+    assert (dict(said.coverage), said.share_suggested, said.grade) == ({}, None, None)
+
+
+def grid_of(rows: list[tuple[str, str, int, int]]) -> pl.DataFrame:
+    schema = {"job_family": pl.String, "level": pl.String, "jobs": pl.UInt32, "tasks": pl.UInt32}
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(hours=pl.col("tasks") * 1.5)
+
+
+@hypothesis.given(counts=st.lists(st.lists(st.integers(0, 6), min_size=4, max_size=4), min_size=1, max_size=6))
+@quick
+def test_of_rows_and_columns_neither_has_one_hidden_cell(counts: list[list[int]]) -> None:
+    rows = [(f"f{i}", f"H{k + 1}", n, 2 * n) for i, row in enumerate(counts) for k, n in enumerate(row)]
+    found = suppress(grid_of(rows))
+    if found["level"].is_null().all():
+        return  # all is hidden
+    hidden = found.filter(reason=SUPPRESSED)
+    assert {(f, k) for f, k, n, _ in rows if 0 < n < 3} <= set(hidden.select("job_family", "level").rows())
+    jobs = {(f, k): n for f, k, n, _ in rows}
+    for (level,), column in hidden.group_by("level"):
+        whole = column.height == len(counts)
+        assert whole or column.height > 1
+        assert whole or sum(jobs[f, level] for f in column["job_family"]) >= 3
+    for (_,), row in hidden.group_by("job_family"):
+        assert row.height > 1
+    if hidden.height and any(len(set(row)) > 1 for row in counts):
+        assert hidden["jobs"].null_count() == hidden.height, "a count of a cell is a figure as others are"
+
+
+def test_the_next_smallest_of_a_row_is_hidden_with_it() -> None:
+    rows = [
+        ("A", "H1", 9, 9),
+        ("A", "H2", 1, 1),
+        ("A", "H3", 4, 4),
+        ("B", "H1", 9, 9),
+        ("B", "H2", 7, 7),
+        ("B", "H3", 5, 5),
+    ]
+    found = suppress(grid_of(rows))
+    assert set(found.filter(reason=SUPPRESSED).select("job_family", "level").rows()) == {
+        *(("A", "H2"), ("A", "H3")),
+        *(("B", "H2"), ("B", "H3")),
+    }
+
+
+def test_nothing_is_hidden_in_the_companies(company: tpa.TaskProfiles) -> None:
+    for name, measure in RESULTS.items():
+        if "headcount" in company.jobs.columns or "headcount" not in name:
+            assert hidden_of(suppress(measure(company), company)) == set()
+
+
+def test_the_meaning_travels_and_says_what_is_hidden() -> None:
+    profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
+    result = tpa.hours_by_family(profiles)
+    before, after = tpa.about(result), tpa.about(suppress(result, profiles))
+    assert after.policy[:-1] == before.policy
+    assert after.policy[-1].startswith("2 of 3 families are hidden: fewer than 3 jobs or 5 people")
+    assert replace(after, policy=before.policy) == before
+    assert "not headcounts" in tpa.about(suppress(result)).warnings[-1]
+    untouched = tpa.about(suppress(result, profiles, min_jobs=1, min_headcount=0))
+    assert untouched.policy[-1] == "No family is hidden: none tells of fewer than 1 jobs, as far as is known."
+    assert tpa.about(guarded(result, profiles, None)).policy[-1].startswith("Nothing is hidden")
+    assert tpa.about(result) == before, "the result itself is as it was"
+    assert "reason" not in result.columns
+
+
+def test_an_earlier_reason_stays() -> None:
+    result = grid_of([("A", "H1", 9, 9), ("B", "H1", 9, 9)]).with_columns(reason=pl.Series(["NO_HOURS", None]))
+    assert suppress(result)["reason"].to_list() == ["NO_HOURS", None]
+
+
+def test_a_result_read_from_a_file_is_hidden_as_well(tmp_path: Any) -> None:
+    profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
+    tpa.hours_by_family(profiles).write_csv(tmp_path / "hours.csv")
+    assert hidden_of(suppress(pl.read_csv(tmp_path / "hours.csv"))) == {"Small", "Tiny"}
+
+
+def test_an_employee_is_one_person() -> None:
+    profiles = profiles_of([*family("Four", 4), *family("Big", 9), *family("Other", 9)])
+    people = tpa.TaskProfiles(profiles.jobs, profiles.tasks, {"source": {"kind": "employees"}})
+    assert hidden_of(suppress(tpa.hours_by_family(profiles), profiles)) == set()
+    assert "Four" in hidden_of(suppress(tpa.hours_by_family(people), people))
+
+
+@every_result
+def test_no_jobs_are_no_error(measure: Callable[..., Any]) -> None:
+    nothing = profiles_of([])
+    found = suppress(measure(nothing), nothing)
+    assert found.height == 0
+    assert_frame_equal(found, suppress(measure(profiles_of(family("A", 9))), min_jobs=1).clear())
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda r, p: suppress(r.drop("job_family"), p), "result lacks 'job_family'"),
+        (lambda r, p: suppress(r.drop("jobs")), "result lacks 'jobs'.*pass profiles"),
+        (lambda r, p: suppress(r, tpa.filter_jobs(p, pl.col("job_family") == "A")), "has the family 'B', which"),
+        (lambda r, p: suppress(r, p, min_jobs=-1), "min_jobs=-1: give a whole number from 0 up"),
+        (lambda r, p: suppress(r, p, min_jobs=2.5), "min_jobs=2.5: give a whole number"),
+        (lambda r, p: suppress(r, p, min_headcount=float("nan")), "min_headcount=nan: give a number"),
+        (lambda r, p: suppress(r, p, min_headcount=True), "min_headcount=True: give a number"),
+        (lambda r, p: suppress_beside(r, r, p), "both profiles and released_profiles"),
+        (lambda r, p: suppress_beside(r, r.drop("jobs")), "released lacks 'jobs'"),
+        (lambda r, p: Privacy(min_headcount="5"), "min_headcount='5': give a number"),
+    ],
+)
+def test_wrong_arguments_are_refused(call: Callable[..., Any], said: str) -> None:
+    profiles = profiles_of([*family("A", 9), *family("B", 9)])
+    with pytest.raises(tpa.SchemaError, match=said):
+        call(tpa.hours_by_family(profiles), profiles)
+
+
+def without(profiles: tpa.TaskProfiles, *job_ids: str) -> tpa.TaskProfiles:
+    gone = pl.col("job_id").is_in(list(job_ids))
+    return tpa.TaskProfiles(profiles.jobs.filter(~gone), profiles.tasks.filter(~gone))
+
+
+USUAL = [*family("A", 6, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0)]
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize(
+    ("gone", "hidden"),
+    [
+        ([], set()),
+        (["j006"], {"A", "B"}),  # B is a job smaller: that job would be the difference; A hides it from a total
+        (["j006", "j007", "j008"], set()),
+        (["j000", "j006"], {"A", "B"}),
+    ],
+)
+def test_two_exports_must_not_differ_by_few(gone: list[str], hidden: set[str], given: bool) -> None:
+    before = profiles_of(USUAL)
+    now = without(before, *gone)
+    for measure in (tpa.hours_by_family, tpa.impact_by_family):
+        profiles = {"profiles": now, "released_profiles": before} if given else {}
+        found = suppress_beside(measure(now), measure(before), **profiles)
+        assert hidden_of(found) == hidden
+        warned = any("no total" in said for said in tpa.about(found).warnings)
+        assert warned == bool(hidden)
+        assert (tpa.about(found).grade is None) == warned
+
+
+def test_people_tell_exports_apart_where_jobs_do_not() -> None:
+    before = profiles_of([*family("A", 9, 1.0), *family("B", 9, 9.0), *family("C", 9, 9.0)])
+    now = without(before, "j000", "j001", "j002")  # three jobs, three people
+    pair = tpa.hours_by_family(now), tpa.hours_by_family(before)
+    assert hidden_of(suppress_beside(*pair, now, before)) == {"A", "B"}
+    assert hidden_of(suppress_beside(*pair)) == set(), "headcounts are not in the tables"
+    staffed = [result.with_columns(headcount=pl.col("jobs") * 1.0) for result in pair]
+    assert "A" in hidden_of(suppress_beside(*staffed))
+
+
+def test_a_job_in_the_place_of_another_is_seen_with_profiles() -> None:
+    before = profiles_of([*USUAL, *family("B", 1, 3.0)])
+    now, before = without(before, "j024"), without(before, "j006")
+    pair = tpa.hours_by_family(now), tpa.hours_by_family(before)
+    assert pair[0]["jobs"].to_list() == pair[1]["jobs"].to_list()
+    assert hidden_of(suppress_beside(*pair)) == set()
+    assert "B" in hidden_of(suppress_beside(*pair, now, before))
+
+
+def test_a_headcount_figure_tells_of_few_who_came() -> None:
+    before = profiles_of(USUAL)
+    now = tpa.TaskProfiles(
+        before.jobs.with_columns(headcount=pl.col("headcount") + (pl.col("job_id") == "j006").cast(pl.Float64)),
+        before.tasks,
+    )
+    by_hours = tpa.impact_by_family(now), tpa.impact_by_family(before)
+    assert hidden_of(suppress_beside(*by_hours, now, before)) == set(), "hours of one incumbent are the same"
+    by_headcount = [tpa.impact_by_family(of, weight="headcount") for of in (now, before)]
+    assert "B" in hidden_of(suppress_beside(*by_headcount, now, before))
+    with_column = [r.with_columns(headcount=pl.lit(n)) for r, n in zip(by_headcount, (28.0, 27.0), strict=True)]
+    assert "B" in hidden_of(suppress_beside(*with_column))
+
+
+def test_what_was_hidden_before_tells_nothing_now() -> None:
+    before = profiles_of([*family("A", 2, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0), *family("D", 9, 3.0)])
+    now = profiles_of([*family("A", 3, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0), *family("D", 9, 3.0)])
+    released = suppress(tpa.hours_by_family(before), before)
+    assert hidden_of(released) == {"A", "B"}
+    assert hidden_of(suppress_beside(tpa.hours_by_family(now), released)) == set()
+
+
+@hypothesis.given(profiles=companies, data=st.data(), limits=limits)
+@quick
+def test_no_family_shown_twice_differs_by_few(profiles: tpa.TaskProfiles, data: Any, limits: dict[str, Any]) -> None:
+    ids = profiles.jobs["job_id"].to_list()
+    now = without(profiles, *(data.draw(st.sets(st.sampled_from(ids))) if ids else ()))
+    released = suppress(tpa.hours_by_family(profiles), profiles, **limits)
+    found = suppress_beside(tpa.hours_by_family(now), released, now, profiles, **limits)
+    jobs, left = nested(profiles), nested(now)
+    both = set(left) - hidden_of(found) - hidden_of(released)
+    for name in both:
+        ids_left = {job["job_id"] for job in left[name]}
+        gone = [job for job in jobs[name] if job["job_id"] not in ids_left]
+        assert not gone or not tells(gone, **limits, staffed=False)
