@@ -30,6 +30,11 @@ NONE_BECAUSE = {
     "NO_HEADCOUNT": "no job has a headcount",
     "NO_CONTRACT_HOURS": "contract hours are needed and not known",
     "BELOW_COVERAGE": "too little is known",
+    "CONFLICT": "the same task has levels that contradict each other",
+    "NOT_REQUESTED": "it was not asked for when loading",
+    "NOT_RECORDED": "nobody wrote it down",
+    "NO_VARIATION": "all have the same level",
+    "NOTHING_FREED": "nothing is freed under these assumptions",
     "TOO_FEW": "too few to say",
     "SUPPRESSED": "hidden, because it tells of too few people or jobs",
 }

@@ -116,22 +116,28 @@ def reduce_tasks(
     """
     states = checked_states(states)
     jobs, tasks = read_inputs(profiles)
-    kept = ["level", "state"] if by_level else ["state"]
+    kept = [*(["level"] * by_level), "state"]
     sums = None
     if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
         sums = sum_tasks(tasks, "job_family", *kept).with_columns(pl.col("job_family").fill_null(NO_FAMILY))
         if not _families_agree(sums, jobs):
             sums = None
     by_job = sums is None
-    if sums is None:
-        sums = sum_tasks(tasks, "job_id", *kept)
+    if sums is None:  # two passes are quicker than one that keeps the states of each job apart
+        sums = sum_tasks(tasks, "state")
     if not checked:
         check_hours(tasks, sums)
         check_states(sums, states)
-    cells = sums.filter(pl.col("state").is_in(states)).drop("least", "most")
+    cells = sums.filter(pl.col("state").is_in(states))
     by_states = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
     if by_job:
-        cells = of_jobs(cells, jobs)
+        state = nw.col("validation_state")
+        counts = state.cast(nw.String).is_in(states)
+        if _NO_STATE in states:
+            counts = counts | state.is_null()
+        kept = kept if by_state else kept[:-1]
+        cells = of_jobs(sum_tasks(tasks.filter(counts), "job_id", *kept), jobs)
+    cells = cells.drop("least", "most")
     # A fixed order, so that floats add up alike however the engine handed the rows over.
     place = ["job", "job_family"] if by_job else ["job_family"]
     cells = cells.sort(place[0], *kept)
