@@ -33,7 +33,7 @@ PUBLISHED = {
     "15-1242.00": ((0.870968, 0.935484, 1.0), (0.290323, 0.596774, 0.903226)),
     "15-1251.00": ((0.9, 0.95, 1.0), (0.433333, 0.683333, 0.933333)),
 }
-#: Those of them whose core tasks have stayed the same.
+#: Those of them whose tasks, and which are core, have stayed the same.
 UNCHANGED = ("11-2021.00", "13-1041.00", "13-2082.00", "15-1251.00")
 #: Means over occupations, as the paper has them, to two digits.
 MEANS = {"gpt4_label": (0.14, 0.34, 0.55), "human_label": (0.14, 0.30, 0.46)}
@@ -85,10 +85,7 @@ def test_scores_equal_sql(label: str) -> None:
 @pytest.mark.parametrize("label", MEANS)
 def test_occupations_are_as_published(label: str) -> None:
     ours = scores(label)
-    company = profiles(label).tasks
     for job, published in PUBLISHED.items():
-        of_job = company.filter(job_id=job)
-        assert of_job["ai_impact_level"].null_count() == 0, f"{job} has tasks without a label"
         for score, theirs in zip(ours[job], published[label == "human_label"], strict=True):
             assert score is not None
             assert math.isclose(score, theirs, abs_tol=1e-6 if job in UNCHANGED else 0.05), job

@@ -181,14 +181,14 @@ def _by_contract(tasks: pl.DataFrame, reduced: Cells, week: float | None, method
     per_job = reduced.cells.join(jobs, on="job").select(
         "job_id",
         part=pl.when((missing > 0) & (rest > 0)).then(rest / missing),
-        factor=pl.when((missing == 0) & (pl.col("week") != pl.col("hours"))).then(
-            share_of(pl.col("week"), pl.col("hours"))
-        ),
+        # Not the factor itself: it has no end where a job describes next to nothing.
+        week=pl.when((missing == 0) & (pl.col("week") != pl.col("hours"))).then("week"),
+        described="hours",
     )
     of_row = tasks.select("row", "job_id", "weekly_hours", "_counts", "_open").join(per_job, on="job_id", how="left")
     if method == "equal_residual":
         return of_row.select("row", new=pl.when("_open").then("part"))
-    scaled = pl.col("weekly_hours") * pl.col("factor")
+    scaled = share_of(pl.col("weekly_hours"), pl.col("described")) * pl.col("week")
     return of_row.select("row", new=pl.when(pl.col("_counts") & (pl.col("weekly_hours") > 0)).then(scaled))
 
 
