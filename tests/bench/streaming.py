@@ -88,7 +88,7 @@ def reduced(folder: str, copies: int, measure: str) -> dict[str, Any]:
     import polars as pl
 
     import tpanalytics as tpa
-    from tests.bench.snapshot import _peak_megabytes
+    from tests.bench.snapshot import peak_megabytes
 
     jobs = pl.read_parquet(Path(folder) / "jobs.parquet")
     tasks = pl.concat([pl.scan_parquet(Path(folder) / "tasks.parquet")] * copies)
@@ -97,4 +97,4 @@ def reduced(folder: str, copies: int, measure: str) -> dict[str, Any]:
     result = getattr(tpa, measure)(profiles)
     families = result.unique("job_family")
     counts = {"jobs": int(families["jobs"].sum()), "tasks": int(result["tasks"].sum())}
-    return {"megabytes": _peak_megabytes(), "counted": counts}
+    return {"megabytes": peak_megabytes(), "counted": counts}

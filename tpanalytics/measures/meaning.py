@@ -25,7 +25,7 @@ __all__ = ["NONE_BECAUSE", "Meaning", "about", "explained", "grade", "grade_of",
 NONE_BECAUSE = {
     "NO_JOBS": "no job",
     "NO_TASKS": "no task that counts",
-    "NO_HOURS": "no task has hours",
+    "NO_HOURS": "no task has hours above 0",
     "NO_LEVELS": "no task has a level that has a weight",
     "NO_HEADCOUNT": "no job has a headcount",
     "NO_CONTRACT_HOURS": "contract hours are needed and not known",
@@ -36,7 +36,7 @@ NONE_BECAUSE = {
     "NO_VARIATION": "all have the same level",
     "NOTHING_FREED": "nothing is freed under these assumptions",
     "TOO_FEW": "too few to say",
-    "SUPPRESSED": "hidden, because it tells of too few people or jobs",
+    "SUPPRESSED": "hidden to protect small groups of jobs or people",
 }
 _ATTRIBUTE = "_tpanalytics_meaning"
 
@@ -177,16 +177,19 @@ def meaning_of(
     """
     jobs, cells = reduced.jobs, reduced.cells
     n = _total(cells, "n")
-    coverage: dict[str, float | None] = {"hours": _share(_total(cells, "n_known"), n)}
+    # Hours that were put in are not known ones, so that no rule of imputation buys a better grade.
+    put_in = _total(cells, "n_imputed")
+    coverage: dict[str, float | None] = {"hours": _share(_total(cells, "n_known") - put_in, n)}
     if "level" in cells.columns:
         assessed = cells.filter(pl.col("level") != NOT_ASSESSED)
         coverage["level"] = _share(_total(assessed, "n"), n)
-        coverage["both"] = _share(_total(assessed, "n_known"), n)
+        coverage["both"] = _share(_total(assessed, "n_known") - _total(assessed, "n_imputed"), n)
     if staffed and "headcount" in jobs.columns:
         coverage["jobs with headcount"] = _share(jobs.get_column("headcount").count(), jobs.height)
     share_imputed = _share(_total(cells, "imputed"), _total(cells, "hours")) or 0.0
-    if share_imputed:
-        warnings = (f"{share_imputed:.1%} of the hours were put in, not stated.", *warnings)
+    if put_in:
+        mark = f"{share_imputed:.1%} of the hours were put in, not stated: those of {put_in:,.0f} tasks."
+        warnings = (mark, *warnings)
     return Meaning(
         jobs=jobs.height,
         tasks=int(n),

@@ -48,7 +48,8 @@ class Cells(NamedTuple):
     cells
         ``job`` unless per family, ``job_family``, and ``level`` and ``state`` (never null) where asked for, ``n``
         tasks, ``n_known`` of them with hours, and their ``hours`` (hours per week, null where none is known); one row
-        per combination that counts, in a fixed order. ``imputed`` are those of the hours that `impute_hours` put in.
+        per combination that counts, in a fixed order. ``imputed`` are those of the hours that `impute_hours` put in,
+        and ``n_imputed`` the tasks that have them.
     states
         ``state, n``: the tasks that count, by validation state.
     counted
@@ -144,12 +145,17 @@ def reduce_tasks(
     keys = [*(["job_family"] if per == "family" else place), *kept[: 1 if by_level else 0], *(["state"] * by_state)]
     if keys != [*place, *kept]:
         cells = cells.group_by(keys, maintain_order=True).agg(
-            pl.col("n").sum(), pl.col("n_known").sum(), hours=known_sum("hours"), imputed=known_sum("imputed")
+            *(pl.col(name).sum() for name in ("n", "n_known", "n_imputed")),
+            hours=known_sum("hours"),
+            imputed=known_sum("imputed"),
         )
         if by_job and per == "family":
             cells = cells.sort(keys)
     return Cells(
-        jobs.drop("n_tasks", strict=False), cells.select(*keys, "n", "n_known", "hours", "imputed"), by_states, states
+        jobs.drop("n_tasks", strict=False),
+        cells.select(*keys, "n", "n_known", "hours", "imputed", "n_imputed"),
+        by_states,
+        states,
     )
 
 
@@ -191,7 +197,7 @@ def sum_tasks(tasks: Any, *keys: str, **least_texts: str) -> pl.DataFrame:
             hours=nw.col("weekly_hours").sum(),
             least=nw.col("weekly_hours").min(),
             most=nw.col("weekly_hours").max(),
-            **({"imputed": nw.col("imputed").sum()} if marked else {}),
+            **({"imputed": nw.col("imputed").sum(), "n_imputed": nw.col("imputed").count()} if marked else {}),
             **{name: nw.col(column).min() for name, column in least_texts.items()},
         )
     )
@@ -208,6 +214,7 @@ def sum_tasks(tasks: Any, *keys: str, **least_texts: str) -> pl.DataFrame:
         *(pl.col(name).cast(pl.Float64) for name in ("least", "most")),
         hours=pl.when(pl.col("n_known") > 0).then(pl.col("hours").cast(pl.Float64)),
         imputed=pl.when(pl.col("n_known") > 0).then(put_in),
+        n_imputed=(pl.col("n_imputed") if marked else pl.lit(0)).cast(pl.UInt32),
     )
 
 
