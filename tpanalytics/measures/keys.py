@@ -45,7 +45,8 @@ class Shared(NamedTuple):
         order where there are several).
     rows
         ``key, job, level`` (never null), ``n`` tasks, ``n_known`` of them with hours, their ``hours`` (hours per week,
-        null where none is known), ``n_validated``; sorted by key, job and level.
+        null where none is known), ``imputed`` those of them that `impute_hours` put in, ``n_validated``; sorted by
+        key, job and level.
     """
 
     jobs: pl.DataFrame
@@ -99,6 +100,7 @@ def reduce_keys(
             pl.col("n").sum(),
             pl.col("n_known").sum(),
             hours=known_sum("hours"),
+            imputed=known_sum("imputed"),
             n_validated=pl.col("n").filter(pl.col("state") == "validated").sum(),
         )
     )
