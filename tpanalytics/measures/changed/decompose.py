@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures.exposed.weights import at, unmapped
+from tpanalytics.measures.exposed.weights import at
 from tpanalytics.measures.reduce import known_sum, share_of
 from tpanalytics.schema import NOT_ASSESSED
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.reduce import Cells
 
-__all__ = ["SPLIT", "decompose", "said_of_weights", "weighed_by", "with_weight"]
+__all__ = ["SPLIT", "decompose", "weighed_by", "with_weight"]
 
 #: The parts of a difference of two means.
 SPLIT = ("within", "mix", "entry", "exit")
@@ -94,8 +94,9 @@ def decompose(sides: pl.DataFrame, scope: str) -> pl.DataFrame:
     numbers = [name for name in sides.columns if name not in names]
     counts = [name for name in numbers if name.startswith(("jobs", "tasks", "with"))]
     sides = sides.with_columns(pl.col(counts).fill_null(0))
-    for variant in ("point", "low", "high"):
-        sides = sides.with_columns(_split(variant))
+    sides = sides.with_columns(**_shares()).with_columns(
+        term for variant in ("point", "low", "high") for term in _split(variant)
+    )
     split = [f"{term}_{variant}" for variant in ("point", "low", "high") for term in SPLIT]
     whole = sides.select(
         *(pl.lit(None, dtype=sides.schema[name]).alias(name) for name in names),
@@ -116,26 +117,34 @@ def _whole(side: str) -> pl.Expr:
     return pl.col(f"weighed_{side}").sum()
 
 
-def _split(variant: str) -> list[pl.Expr]:
-    """Give the four terms of each part with one set of weights; all null where no part is on both sides."""
-    x1, x2 = (pl.col(f"{variant}_{side}") for side in ("before", "after"))
-    w1, w2 = (pl.col(f"weighed_{side}") for side in ("before", "after"))
-    # A part all of whose hours are zero has no value and no share: it is not there.
+def _shares() -> dict[str, pl.Expr]:
+    """Give which parts have an index on which side, and their shares: of the parts on both sides, or of all."""
+    w1, w2 = pl.col("weighed_before"), pl.col("weighed_after")
+    # A part all of whose hours are zero has no index and no share: it is not there.
     here, there = (w1 > 0).fill_null(value=False), (w2 > 0).fill_null(value=False)
     c = here & there
-    any_c = c.any()
-    e1, e2 = x1 / w1, x2 / w2
-    sum1, sum2 = w1.filter(c).sum(), w2.filter(c).sum()
-    mean1, mean2 = x1.filter(c).sum() / sum1, x2.filter(c).sum() / sum2
-    s1, s2 = w1 / sum1, w2 / sum2
+    return {
+        "is_both": c,
+        "is_new": there & ~here,
+        "is_gone": here & ~there,
+        "s1": pl.when(c).then(w1 / w1.filter(c).sum()).otherwise(w1 / w1.sum()),
+        "s2": pl.when(c).then(w2 / w2.filter(c).sum()).otherwise(w2 / w2.sum()),
+    }
+
+
+def _split(variant: str) -> list[pl.Expr]:
+    """Give the four terms of each part with one set of weights; all null where no part is on both sides."""
+    c, new, gone, s1, s2 = (pl.col(name) for name in ("is_both", "is_new", "is_gone", "s1", "s2"))
+    e1, e2 = (pl.col(f"{variant}_{side}") / pl.col(f"weighed_{side}") for side in ("before", "after"))
+    mean1, mean2 = (s1 * e1).filter(c).sum(), (s2 * e2).filter(c).sum()
     terms = {
         "within": pl.when(c).then((s1 + s2) / 2 * (e2 - e1)),
         "mix": pl.when(c).then(((e1 + e2) / 2 - (mean1 + mean2) / 2) * (s2 - s1)),
-        "entry": pl.when(there & ~here).then(w2 / w2.sum() * (e2 - mean2)),
-        "exit": pl.when(here & ~there).then(w1 / w1.sum() * (mean1 - e1)),
+        "entry": pl.when(new).then(s2 * (e2 - mean2)),
+        "exit": pl.when(gone).then(s1 * (mean1 - e1)),
     }
     return [
-        pl.when(any_c & (here | there)).then(term.otherwise(0.0)).alias(f"{name}_{variant}")
+        pl.when(c.any() & (c | new | gone)).then(term.otherwise(0.0)).alias(f"{name}_{variant}")
         for name, term in terms.items()
     ]
 
@@ -180,16 +189,6 @@ def _why(when: str) -> pl.Expr:
         .then(pl.lit("NO_HOURS"))
         .otherwise(pl.lit("NO_LEVELS"))
     )
-
-
-def said_of_weights(weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple[str, ...]:
-    """Say which levels have no weight, and how many tasks are at them."""
-    levels = pl.concat([frame.select("level", "n") for frame in cells])
-    strange = unmapped(levels.get_column("level").unique().to_list(), weights)
-    if not strange:
-        return ()
-    n = levels.filter(pl.col("level").is_in(strange)).get_column("n").sum()
-    return (f"{n:,} tasks are at {', '.join(strange)}, which has no weight here; they count as unknown until it has.",)
 
 
 def with_weight(reduced: Cells, weights: Mapping[str, float]) -> Cells:

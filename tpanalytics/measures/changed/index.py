@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.changed.decompose import decompose, said_of_weights, weighed_by, with_weight
+from tpanalytics.measures.changed.decompose import decompose, weighed_by, with_weight
 from tpanalytics.measures.changed.pairs import families_last, jobs_of
-from tpanalytics.measures.changed.said import meaning_of_both, said_of_jobs, said_of_pulls
+from tpanalytics.measures.changed.said import meaning_of_both, said_of_jobs, said_of_pulls, said_of_weights
 from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights
 from tpanalytics.measures.meaning import explained
 from tpanalytics.measures.reduce import reduce_tasks

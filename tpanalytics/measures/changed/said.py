@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tpanalytics.measures.exposed.weights import unmapped
 from tpanalytics.measures.meaning import grade_of, meaning_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.reduce import Cells
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["meaning_of_both", "said_of_jobs", "said_of_pair", "said_of_pulls"]
+__all__ = ["meaning_of_both", "said_of_jobs", "said_of_pair", "said_of_pulls", "said_of_weights"]
 
 #: A coverage that moved by more makes a difference between two snapshots one between two measurements.
 _COVERAGE_MOVED = 0.05
@@ -191,3 +192,24 @@ def said_of_pair(pair: Pair) -> tuple[str, ...]:
             "none is known."
         )
     return tuple(said)
+
+
+def said_of_weights(weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple[str, ...]:
+    """Say which levels have no weight, and how many tasks are at them.
+
+    Parameters
+    ----------
+    weights
+        Weight of each level.
+    *cells
+        As in `tpanalytics.measures.reduce.Cells`.
+    """
+    levels = pl.concat([frame.select("level", "n") for frame in cells])
+    strange = unmapped(levels.get_column("level").unique().to_list(), weights)
+    if not strange:
+        return ()
+    n = int(levels.filter(pl.col("level").is_in(strange)).get_column("n").sum())
+    return (
+        f"{_n(n, 'task is', 'tasks are')} at {', '.join(strange)}, which has no weight here, and so not known to the "
+        "index.",
+    )
