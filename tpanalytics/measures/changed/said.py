@@ -209,7 +209,4 @@ def said_of_weights(weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple
     if not strange:
         return ()
     n = int(levels.filter(pl.col("level").is_in(strange)).get_column("n").sum())
-    return (
-        f"{_n(n, 'task is', 'tasks are')} at {', '.join(strange)}, which has no weight here, and so not known to the "
-        "index.",
-    )
+    return (f"{_n(n, 'task is', 'tasks are')} at {', '.join(strange)}, which has no weight here and so is not known.",)
