@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -21,8 +21,9 @@ from tests.measures.random_profiles import LEVELS, STATES, profiles_of
 from tests.measures.random_profiles import _job as any_job
 from tpanalytics.measures.changed.bridge import TERMS, compare
 from tpanalytics.measures.changed.decompose import SPLIT, decompose
+from tpanalytics.measures.changed.families import compare_families
 from tpanalytics.measures.changed.index import compare_exposure
-from tpanalytics.measures.changed.moves import level_moves
+from tpanalytics.measures.changed.moves import level_moves, state_moves
 from tpanalytics.measures.exposed.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], pl.DataFrame]
     "exposure by family": compare_exposure,
     "exposure by job": lambda before, after: compare_exposure(before, after, by="job"),
     "level moves": level_moves,
+    "state moves": state_moves,
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 BRIDGE = ("before", *TERMS, "after")
@@ -407,7 +409,7 @@ def sums_of(profiles: tpa.TaskProfiles, part: str, weights: dict[str, float]) ->
     """Give hours times weight, and hours with a weight, by family or job: SQL of its own."""
     weight = pl.DataFrame({"level": list(weights), "w": list(weights.values())})
     jobs = profiles.jobs.select("job_id", job_family=pl.col("job_family").fill_null("(no family)"))
-    tasks = profiles.tasks.select("job_id", "validation_state", h="weekly_hours", level="ai_impact_level")
+    tasks = profiles.tasks.select("job_id", "task_id", "validation_state", h="weekly_hours", level="ai_impact_level")
     connection = duckdb.connect()
     for name, frame in (("weight", weight), ("jobs", jobs), ("tasks", tasks)):
         frame.write_parquet(f"{name}.parquet")
@@ -543,6 +545,59 @@ def test_weights_are_the_readers_and_their_range_is_shown() -> None:
     assert not tpa.about(mapped).warnings
 
 
+@pytest.mark.parametrize("other", ["Sales", None])
+@hypothesis.given(jobs=st.lists(any_job, min_size=2, max_size=5))
+@quick
+def test_the_split_between_families_equals_the_formula(jobs: list[Any], other: str | None) -> None:
+    profiles = profiles_of([{**jobs[0], "job_family": "Finance"}, {**jobs[1], "job_family": "Sales"}, *jobs[2:]])
+    family = pl.col("job_family").fill_null("(no family)")
+    theirs = profiles.jobs.filter(family != "Finance" if other is None else family == other)
+    mine = profiles.jobs.filter(family == "Finance")
+    sides = [tpa.TaskProfiles(jobs, profiles.tasks.join(jobs, on="job_id", how="semi")) for jobs in (theirs, mine)]
+    first, second = (sums_of(side, "task_id", WEIGHTS) for side in sides)
+    expected = split_by_hand(first, second)
+    result = compare_families(profiles, "Finance", other, category="task_id")
+    for row in result.filter(scope="all").iter_rows(named=True):
+        for name, sums in (("exposure_other", first), ("exposure", second)):
+            total = sum(hours for _, hours in sums.values())
+            assert near(row[name], sum(x for x, _ in sums.values()) / total if total else None)
+        for term, ours in zip(SPLIT, ("within", "mix", "only_family", "only_other"), strict=True):
+            assert near(row[ours], expected[term] if expected else None)
+        assert near(row["contribution"], row["difference"] if expected else None)
+        assert near(result.filter(scope="category")["contribution"].sum(), row["contribution"] or 0.0)
+        assert (row["reason"] is None) == (expected is not None)
+    for column in result.select(pl.col(pl.Float64)):
+        assert column.drop_nulls().is_finite().all()
+
+
+def test_other_work_and_the_same_work_rated_otherwise_are_told_apart() -> None:
+    mine = job(task("H1", 5.0, key="a"), task("H2", 5.0, key="b"))
+    rated = job(task("H2", 5.0, key="a"), task("H2", 5.0, key="b"), family="B")
+    other = job(task("H1", 2.0, key="a"), task("H2", 8.0, key="b"), family="C")
+    profiles = profiles_of([mine, rated, other])
+    whole = compare_families(profiles, "A", "B", category="task_id").row(-1, named=True)
+    assert (whole["within"], whole["mix"], whole["difference"]) == pytest.approx((0.25, 0.0, 0.25))
+    whole = compare_families(profiles, "A", "C", category="task_id").row(-1, named=True)
+    assert (whole["within"], whole["mix"], whole["difference"]) == pytest.approx((0.0, 0.15, 0.15))
+
+
+def test_an_only_family_has_no_rest_of_the_company() -> None:
+    result = compare_families(one(task()), "A", category="task_id")
+    assert result.select("exposure", "exposure_other", "within", "reason").rows() == [(1.0, None, None, "NO_JOBS")] * 2
+    assert compare_families(one(), "A", category="task_id").rows() == []
+    assert compare_families(one(), "A", category="task_id").schema == result.schema
+
+
+def test_tasks_without_category_are_one_of_their_own(half_a_year: Any) -> None:
+    profiles = one(task("H1", 2.0), task("H2", 2.0, key=None))
+    assert compare_families(profiles, "A", category="task_id")["category"].to_list() == ["(no category)", "t", None]
+    sample = half_a_year[0]
+    ours = compare_families(sample, "Finance", category="task_id")
+    frames = as_pandas(sample.jobs), as_pandas(sample.tasks)
+    for elsewhere in (tpa.TaskProfiles(*frames), tpa.TaskProfiles(*map(duckdb.from_df, frames))):
+        assert_frame_equal(compare_families(elsewhere, "Finance", category="task_id"), ours, abs_tol=1e-9)
+
+
 def test_a_part_of_zero_hours_has_no_index() -> None:
     before = profiles_of([job(task("H1", 0.0)), job(task("H2", 1.0), family="B")])
     row = compare_exposure(before, before).row(0, named=True)
@@ -578,6 +633,35 @@ def test_level_moves_count_every_task_once(before: tpa.TaskProfiles, after: tpa.
         assert (row["move"] == "relevelled") == (all(rated) and row["level_before"] != row["level_after"])
     for (_,), rows in result.filter(~pl.col("move").is_in(["added", "removed"])).group_by("level_before"):
         assert math.isclose(rows["share"].sum(), 1.0)
+
+
+def states_by_hand(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for row in profiles.tasks.iter_rows(named=True):
+        key = row["job_id"], row["task_id"]
+        found[key] = min(row["validation_state"], found.get(key, "rejected"), key=STATES.index)
+    return found
+
+
+@hypothesis.given(before=small, after=small)
+@quick
+def test_state_moves_count_every_task_once(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
+    first, second = states_by_hand(before), states_by_hand(after)
+    expected = Counter((first.get(key), second.get(key)) for key in {*first, *second})
+    result = state_moves(before, after)
+    assert {row[:2]: row[2] for row in result.select("state_before", "state_after", "tasks").rows()} == expected
+    for (state,), rows in result.group_by("state_before"):
+        assert rows["share"].null_count() == rows.height if state is None else math.isclose(rows["share"].sum(), 1.0)
+
+
+def test_what_is_gone_by_rejection_is_told_apart() -> None:
+    before, after = one(task(state="suggested"), task(key="u")), one(task(state="rejected"))
+    assert state_moves(before, after).select("state_before", "state_after", "tasks").rows() == [
+        ("validated", None, 1),
+        ("suggested", "rejected", 1),
+    ]
+    assert any("No rejected task" in said for said in tpa.about(state_moves(before, before)).warnings)
+    assert not tpa.about(state_moves(before, after)).warnings
 
 
 def test_rows_of_level_moves_stand_in_order() -> None:
@@ -666,6 +750,12 @@ def test_validated_only_is_one_argument() -> None:
         (lambda p: compare_exposure(p, p, weights={"H1": 2}), "must be a number from 0 to 1"),
         (lambda p: compare_exposure(p, p, weights={}), "give a weight from 0 to 1 by level"),
         (lambda p: level_moves(p, p, same_task="name"), "choose from id, text"),
+        (lambda p: state_moves(p, p, same_task="name"), "choose from id, text"),
+        (lambda p: compare_families(p, "A", category="cluster"), "tasks lacks 'cluster'"),
+        (lambda p: compare_families(p, "A", category="linked_skills"), "holds lists"),
+        (lambda p: compare_families(p, "B", category="task_id"), "family='B': there is no such family; there are A"),
+        (lambda p: compare_families(p, "A", "B", category="task_id"), "other='B': there is no such family"),
+        (lambda p: compare_families(p, "A", "A", category="task_id"), "both 'A'"),
     ],
 )
 def test_wrong_arguments_are_refused_with_the_choices(call: Callable[..., Any], said: str) -> None:

@@ -124,13 +124,12 @@ def families_last(*more: str) -> list[pl.Expr | str]:
 def _one_per_task(shared: Shared, level: str) -> pl.DataFrame:
     levels = level_order(shared.rows.get_column("level").unique().to_list())
     # Levels as numbers: least and most of them tell whether rows agree, without a list per task.
-    place = pl.col("level").replace_strict(levels, list(range(len(levels))), return_dtype=pl.Int32)
-    rated = pl.when(pl.col("level") != NOT_ASSESSED).then(place)
+    places = pl.DataFrame({"place": range(len(levels)), "level": levels}, schema=_LEVELS)
+    rated = pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("place"))
     settled = pl.when(pl.col("n_validated") > 0).then(rated)
     ones = (
-        shared.rows.with_columns(
-            rated=rated, settled=settled, at=pl.when(pl.col("level") == level).then(pl.col("hours"))
-        )
+        shared.rows.join(places, on="level", how="left", maintain_order="left")
+        .with_columns(rated=rated, settled=settled, at=pl.when(pl.col("level") == level).then(pl.col("hours")))
         .group_by("key", "job", maintain_order=True)
         .agg(
             pl.col("n").sum(),
@@ -145,10 +144,9 @@ def _one_per_task(shared: Shared, level: str) -> pl.DataFrame:
         )
     )
     least, most = pl.coalesce("settled_least", "rated_least"), pl.coalesce("settled_most", "rated_most")
-    by_place = pl.DataFrame({"place": list(range(len(levels))), "level": levels}, schema=_LEVELS)
     return (
         ones.with_columns(place=pl.when(least == most).then(least), conflict=(least != most).fill_null(value=False))
-        .join(by_place, on="place", how="left", maintain_order="left")
+        .join(places, on="place", how="left", maintain_order="left")
         .join(shared.jobs.select("job", "job_id"), on="job", how="left", maintain_order="left")
         .join(shared.keys.select("key", "name"), on="key", how="left", maintain_order="left")
         .select(
