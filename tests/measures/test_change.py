@@ -33,7 +33,6 @@ quick = hypothesis.settings(deadline=None, max_examples=25)
 small = st.lists(any_job, max_size=3).map(profiles_of)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], pl.DataFrame]] = {
     "bridge": compare,
-    "bridge by text": lambda before, after: compare(before, after, same_task="text"),
     "exposure by family": compare_exposure,
     "exposure by job": lambda before, after: compare_exposure(before, after, by="job"),
     "level moves": level_moves,

@@ -65,38 +65,38 @@ def compare(
         where there is no job. A job that is in both counts on both sides in its family after, so that moving it is no
         change in work. Hours are per week, for one incumbent of each job.
 
-        ===========================  =======  ============================================================
-        ``scope``                    String   ``family``, or ``all`` for the last row
-        ``job_family``               String   the family; null in the row of all
-        ``level``                    String   the `level`
-        ``before``                   Float64  hours at the level before; null where no task had hours and a level
-        ``added``                    Float64  hours of tasks that were not there before
-        ``removed``                  Float64  hours of tasks that are not there any more, as 0 or less
-        ``relevelled``               Float64  by tasks that came to the level or left it
-        ``hours_changed``            Float64  by tasks at the level that got longer or shorter
-        ``newly_measured``           Float64  by hours or levels that were or are not known
-        ``after``                    Float64  hours at the level after; null where no task has hours and a level
-        ``moved``                    Float64  part of ``before`` that jobs brought from the family they were in then,
-                                              less what others took along; ``before - moved`` is what
-                                              `impact_by_family` says of the earlier snapshot
-        ``jobs_before``              UInt32   jobs before
-        ``jobs_after``               UInt32   jobs after
-        ``jobs_both``                UInt32   jobs that are in both
-        ``tasks_before``             UInt32   tasks that count before
-        ``tasks_after``              UInt32   tasks that count after
-        ``tasks_both``               UInt32   tasks of a job that are in both, whatever their level
-        ``tasks_both_measured``      UInt32   those of them whose hours and level are known on both sides
-        ``tasks_added``              UInt32   tasks that were not there before, whatever their level
-        ``tasks_added_unmeasured``   UInt32   those of them without hours; nothing in the bridge tells of them
-        ``tasks_removed``            UInt32   tasks that are not there any more, whatever their level
-        ``tasks_removed_unmeasured`` UInt32   those of them without hours
-        ``churn``                    Float64  tasks added and removed as a share of all tasks of either side, 0 to 1
-        ``coverage_before``          Float64  share of the tasks with hours and a level before, 0 to 1
-        ``coverage_after``           Float64  the same after
-        ``grade``                    String   of the lower coverage: A from 0.9, B from 0.7, C below
-        ``reason``                   String   why ``before`` or else ``after`` is null: a word of
-                                              `tpanalytics.measures.meaning.NONE_BECAUSE`
-        ===========================  =======  ============================================================
+        ============================  =======  ============================================================
+        ``scope``                     String   ``family``, or ``all`` for the last row
+        ``job_family``                String   the family; null in the row of all
+        ``level``                     String   the `level`
+        ``before``                    Float64  hours at the level before; null where no task had hours and a level
+        ``added``                     Float64  hours of tasks that were not there before
+        ``removed``                   Float64  hours of tasks that are not there any more, as 0 or less
+        ``relevelled``                Float64  by tasks that came to the level or left it
+        ``hours_changed``             Float64  by tasks at the level that got longer or shorter
+        ``newly_measured``            Float64  by hours or levels that were or are not known
+        ``after``                     Float64  hours at the level after; null where no task has hours and a level
+        ``moved``                     Float64  part of ``before`` that jobs brought from the family they were in then,
+                                               less what others took along; ``before - moved`` is what
+                                               `impact_by_family` says of the earlier snapshot
+        ``jobs_before``               UInt32   jobs before
+        ``jobs_after``                UInt32   jobs after
+        ``jobs_both``                 UInt32   jobs that are in both
+        ``tasks_before``              UInt32   tasks that count before
+        ``tasks_after``               UInt32   tasks that count after
+        ``tasks_both``                UInt32   tasks of a job that are in both, whatever their level
+        ``tasks_both_measured``       UInt32   those of them whose hours and level are known on both sides
+        ``tasks_added``               UInt32   tasks that were not there before, whatever their level
+        ``tasks_added_unmeasured``    UInt32   those of them without hours; nothing in the bridge tells of them
+        ``tasks_removed``             UInt32   tasks that are not there any more, whatever their level
+        ``tasks_removed_unmeasured``  UInt32   those of them without hours
+        ``churn``                     Float64  tasks added and removed as a share of all tasks of either side, 0 to 1
+        ``coverage_before``           Float64  share of the tasks with hours and a level before, 0 to 1
+        ``coverage_after``            Float64  the same after
+        ``grade``                     String   of the lower coverage: A from 0.9, B from 0.7, C below
+        ``reason``                    String   why ``before`` or else ``after`` is null: a word of
+                                               `tpanalytics.measures.meaning.NONE_BECAUSE`
+        ============================  =======  ============================================================
 
     Raises
     ------

@@ -47,7 +47,7 @@ def meaning_of_both(
     )
     moved = tuple(
         f"{_PARTS.get(part, part).capitalize()} were known for {was:.1%} of the tasks before and for {now:.1%} after: "
-        "the bridge with its newly measured hours is the headline, not the difference."
+        "the bridge, which sets newly measured hours apart, is the headline, not the difference."
         for part, was, now in ((part, first.coverage[part], second.coverage[part]) for part in second.coverage)
         if was is not None and now is not None and abs(now - was) > _COVERAGE_MOVED + 1e-12
     )
