@@ -122,8 +122,10 @@ def to_polars(native: Any) -> pl.DataFrame:
     """
     import narwhals as nw
 
-    if isinstance(native, (pl.DataFrame, pl.LazyFrame)):
-        return native.lazy().collect()
+    if isinstance(native, pl.DataFrame):
+        return native
+    if isinstance(native, pl.LazyFrame):
+        return native.collect(engine="streaming")  # the usual way since Polars 2; before, all would be held in memory
     try:
         frame = nw.from_native(native).lazy()
     except TypeError:

@@ -81,6 +81,10 @@ def _measured(only: list[str], jobs: int, many: int, pairs: int, data: str | Non
         rows += snapshot.memory_rows(many, pairs, data)
     if "open" in only:
         rows += snapshot.open_rows(many, pairs, data)
+    if "bootstrap" in only:
+        rows += bootstrap.rows(many, pairs)
+    if "streaming" in only:
+        rows += streaming.rows(many, pairs)
     if "measures" in only:
         rows += measures.rows(jobs, pairs, data, full=many != jobs)
     return rows

@@ -5,7 +5,7 @@ The identity of a task is its id, or, where every job has ids of its own, its te
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import narwhals as nw
 import polars as pl
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["SameTask", "Shared", "reduce_keys"]
+__all__ = ["SameTask", "Shared", "read_named", "reduce_keys"]
 
 #: By what two tasks are the same: their id, or their text without case and spacing.
 SameTask = Literal["id", "text"]
@@ -45,7 +45,8 @@ class Shared(NamedTuple):
         order where there are several).
     rows
         ``key, job, level`` (never null), ``n`` tasks, ``n_known`` of them with hours, their ``hours`` (hours per week,
-        null where none is known) and the ``longest`` of them, ``n_validated``; sorted by key, job and level.
+        null where none is known), the ``longest`` of them, ``imputed`` those of them that `impute_hours` put in,
+        ``n_validated``; sorted by key, job and level.
     """
 
     jobs: pl.DataFrame
@@ -79,14 +80,9 @@ def reduce_keys(
     TpAnalyticsWarning
         As `reduce_tasks`.
     """
-    if same_task not in get_args(SameTask):
-        raise SchemaError(f"same_task={same_task!r}: choose from {', '.join(get_args(SameTask))}.")
     states = checked_states(states)
-    jobs, tasks = read_inputs(profiles)
-    require(profiles.tasks, "task_id", "task", name="tasks")
-    text = nw.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
-    named = tasks.with_columns(name=nw.col("task_id") if same_task == "id" else text)
-    sums = sum_tasks(named, "name", "job_id", "level", "state", task="task")
+    jobs, tasks = read_named(profiles, same_task)
+    sums = sum_tasks(tasks, "name", "job_id", "level", "state", task="task")
     check_hours(tasks, sums)
     check_states(sums, states)
     counted = of_jobs(sums.filter(pl.col("state").is_in(states)), jobs)
@@ -100,7 +96,18 @@ def reduce_keys(
             pl.col("n_known").sum(),
             hours=known_sum("hours"),
             longest=pl.col("most").max(),
+            imputed=known_sum("imputed"),
             n_validated=pl.col("n").filter(pl.col("state") == "validated").sum(),
         )
     )
     return Shared(jobs.drop("n_tasks", strict=False), keys, rows)
+
+
+def read_named(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.DataFrame, Any]:
+    """Do what `tpanalytics.measures.reduce.read_inputs` does, and give the tasks their identity as ``name``."""
+    if same_task not in get_args(SameTask):
+        raise SchemaError(f"same_task={same_task!r}: choose from {', '.join(get_args(SameTask))}.")
+    jobs, tasks = read_inputs(profiles)
+    require(profiles.tasks, "task_id", "task", name="tasks")
+    text = nw.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    return jobs, tasks.with_columns(name=nw.col("task_id") if same_task == "id" else text)
