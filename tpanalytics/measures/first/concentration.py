@@ -1,0 +1,161 @@
+"""Whether few tasks carry most of a family's hours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.measures.first.work import families_in_order, work_of
+from tpanalytics.measures.meaning import explained, meaning_of
+from tpanalytics.measures.reduce import known_sum, share_of
+from tpanalytics.schema import COUNTED_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.measures.keys import SameTask
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["concentration_by_family"]
+
+_MOST, _TOP = 0.8, 10
+
+
+def concentration_by_family(
+    profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
+) -> pl.DataFrame:
+    """Say per job family how unevenly its hours lie on its tasks, and how many tasks matter.
+
+    Tasks without known hours are left out and counted; they are not zero. Tasks of zero hours stay.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, job_family`` of `jobs`, and ``job_id, task_id, task, ai_impact_level, validation_state,
+        weekly_hours`` (hours per week) of `tasks`.
+    same_task
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per family of `jobs`, by name, ``(no family)`` last. A task counts once, with its hours in all jobs of
+        the family, for one incumbent of each.
+
+        =======================  =======  ===================================================================
+        ``job_family``           String   the family
+        ``tasks_with_hours``     UInt32   different tasks with known hours
+        ``tasks_without_hours``  UInt32   different tasks none of whose hours are known
+        ``hours``                Float64  known hours per week; null where none are known
+        ``gini``                 Float64  0: all tasks alike, towards 1: one has all; null below 2 tasks
+        ``gini_corrected``       Float64  times ``n / (n - 1)``: 1 where one of n tasks has all the hours
+        ``hhi``                  Float64  sum of the squared shares of hours, 1/n to 1
+        ``hhi_normalised``       Float64  the same from 0 to 1; null below 2 tasks
+        ``effective_tasks``      Float64  ``1 / hhi``: so many tasks of equal hours would be as concentrated
+        ``tasks_for_80``         UInt32   fewest tasks that hold 80 % of the hours
+        ``share_of_top_10``      Float64  share of hours in the 10 tasks with most, 0 to 1
+        ``reason``               String   why there are null figures: a word of
+                                          `tpanalytics.measures.meaning.NONE_BECAUSE`
+        =======================  =======  ===================================================================
+
+        Where all hours are 0 there is nothing to share out, and the reason is ``NO_HOURS``.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, or `same_task` is none of its values.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Notes
+    -----
+    With hours x in ascending order, i from 1 to n: ``gini = 2 Σ i·x_i / (n Σ x) - (n + 1) / n``, and with shares s:
+    ``hhi = Σ s²`` (Herfindahl and Hirschman), ``hhi_normalised = (hhi - 1/n) / (1 - 1/n)``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> from tpanalytics.measures.first.concentration import concentration_by_family
+    >>> found = concentration_by_family(load_sample())
+    >>> found.select("job_family", "tasks_with_hours", pl.col("gini").round(3), "tasks_for_80").row(0)
+    ('Customer Service', 116, 0.467, 55)
+    """
+    work = work_of(profiles, states, same_task)
+    jobs = work.reduced.jobs
+    by_key = (
+        work.rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
+        .group_by("job_family", "key", maintain_order=True)
+        .agg(hours=known_sum("hours"))
+        .sort("job_family", "hours", "key")
+    )
+    x, n = pl.col("hours").drop_nulls(), pl.col("hours").count()
+    total = x.sum()
+    place = pl.int_range(1, n + 1)
+    most_first = x.sort(descending=True)
+    reached = most_first.cum_sum() >= (_MOST - 1e-12) * total
+    found = (
+        by_key.group_by("job_family", maintain_order=True)
+        .agg(
+            tasks_with_hours=n,
+            tasks_without_hours=pl.col("hours").null_count(),
+            hours=known_sum("hours"),
+            moment=(place * x).sum(),
+            squares=(x**2).sum(),
+            tasks_for_80=reached.arg_true().first() + 1,
+            top=most_first.head(_TOP).sum(),
+        )
+        .with_columns(n=pl.col("tasks_with_hours").cast(pl.Float64))
+    )
+    hours, count = pl.col("hours"), pl.col("n")
+    several = (count > 1) & (hours > 0)
+    gini = (2 * pl.col("moment") / (count * hours) - (count + 1) / count).clip(lower_bound=0.0)
+    hhi = share_of(pl.col("squares"), hours**2)
+    counts = ("tasks_with_hours", "tasks_without_hours")
+    result = (
+        families_in_order(jobs)
+        .join(found, on="job_family", how="left", maintain_order="left")
+        .with_columns(hhi=hhi, gini=pl.when(several).then(gini))
+        .select(
+            "job_family",
+            *(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counts),
+            "hours",
+            "gini",
+            (pl.col("gini") * count / (count - 1)).clip(upper_bound=1.0).alias("gini_corrected"),
+            "hhi",
+            pl.when(several)
+            .then(((pl.col("hhi") - 1 / count) / (1 - 1 / count)).clip(0.0, 1.0))
+            .alias("hhi_normalised"),
+            share_of(hours**2, pl.col("squares")).alias("effective_tasks"),
+            pl.when(hours > 0).then(pl.col("tasks_for_80")).cast(pl.UInt32).alias("tasks_for_80"),
+            share_of(pl.col("top"), hours).clip(upper_bound=1.0).alias("share_of_top_10"),
+            pl.when(count.is_null())
+            .then(pl.lit("NO_TASKS"))
+            .when(hours.is_null() | (hours == 0))
+            .then(pl.lit("NO_HOURS"))
+            .when(count == 1)
+            .then(pl.lit("TOO_FEW"))
+            .alias("reason"),
+        )
+    )
+    return explained(
+        result,
+        meaning_of(
+            work.reduced,
+            covered="hours",
+            measure="concentration_by_family",
+            value="how unevenly a family's known hours lie on its tasks",
+            unit="index, 0 to 1",
+            basis="hours",
+            policy=(
+                "A task counts once per family, with its hours in all jobs, for one incumbent of each.",
+                "Tasks without known hours are left out and counted; they are not zero.",
+            ),
+            warnings=work.warnings,
+        ),
+    )
