@@ -4,27 +4,43 @@ Every measure keeps the same promises: a missing hour is never a zero, a missing
 task never counts, a job without tasks never lowers a mean, and what is not known stands beside what is.
 """
 
+from tpanalytics.measures.changed.bridge import compare
+from tpanalytics.measures.changed.families import compare_families
+from tpanalytics.measures.changed.index import compare_exposure
+from tpanalytics.measures.changed.moves import level_moves, state_moves
 from tpanalytics.measures.exposed.break_even import break_even
 from tpanalytics.measures.exposed.exposure import exposure_by_family, exposure_by_job
 from tpanalytics.measures.exposed.impact import impact_by_family
 from tpanalytics.measures.exposed.impute import impute_hours
 from tpanalytics.measures.exposed.stake import hours_at_stake_by_family
+from tpanalytics.measures.first.candidates import automation_candidates
+from tpanalytics.measures.first.concentration import concentration_by_family
+from tpanalytics.measures.first.curve import build_once_curve
+from tpanalytics.measures.first.overlap import family_overlap
+from tpanalytics.measures.first.shared import shared_tasks
 from tpanalytics.measures.freed.capacity import capacity_by_family, freed_by_family
 from tpanalytics.measures.freed.fragmentation import fragmentation_by_family
 from tpanalytics.measures.known.coverage import coverage_by_family
 from tpanalytics.measures.known.hours import hours_by_family, hours_by_job
 from tpanalytics.measures.known.quality import quality_report
 from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy import Privacy, suppress
+from tpanalytics.measures.privacy import Privacy, suppress, suppress_beside
 
 __all__ = [
     "Privacy",
     "about",
+    "automation_candidates",
     "break_even",
+    "build_once_curve",
     "capacity_by_family",
+    "compare",
+    "compare_exposure",
+    "compare_families",
+    "concentration_by_family",
     "coverage_by_family",
     "exposure_by_family",
     "exposure_by_job",
+    "family_overlap",
     "fragmentation_by_family",
     "freed_by_family",
     "hours_at_stake_by_family",
@@ -32,6 +48,10 @@ __all__ = [
     "hours_by_job",
     "impact_by_family",
     "impute_hours",
+    "level_moves",
     "quality_report",
+    "shared_tasks",
+    "state_moves",
     "suppress",
+    "suppress_beside",
 ]
