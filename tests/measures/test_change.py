@@ -368,6 +368,15 @@ def test_hours_that_were_put_in_are_not_measured() -> None:
     guessed = tpa.TaskProfiles(before.jobs, before.tasks.with_columns(hours_imputed=pl.lit(value=True)))
     assert bridge_of(guessed, after) == {"before": 2.0, "newly_measured": 1.0, "after": 3.0}
     assert any("100.0% of the hours before were put in" in said for said in tpa.about(compare(guessed, after)).warnings)
+    zero = one(task(hours=0.0))
+    guessed = tpa.TaskProfiles(zero.jobs, zero.tasks.with_columns(hours_imputed=pl.lit(value=True)))
+    assert bridge_of(guessed, after) == {"newly_measured": 3.0, "after": 3.0}
+    for measure in (compare, compare_exposure):
+        result = measure(guessed, after)
+        assert result.select("coverage_before", "coverage_after").row(-1) == (0.0, 1.0)
+        assert tpa.about(result).grade == "C"
+    assert tpa.about(state_moves(guessed, after)).tasks == 1
+    assert compare_families(guessed, "A", category="task_id")["coverage"].to_list() == [0.0, 0.0]
 
 
 def covered(share: float) -> tpa.TaskProfiles:

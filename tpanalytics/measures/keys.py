@@ -45,8 +45,8 @@ class Shared(NamedTuple):
         order where there are several).
     rows
         ``key, job, level`` (never null), ``n`` tasks, ``n_known`` of them with hours, their ``hours`` (hours per week,
-        null where none is known), the ``longest`` of them, ``imputed`` those of them that `impute_hours` put in,
-        ``n_validated``; sorted by key, job and level.
+        null where none is known), the ``longest`` of them, ``imputed`` those of them that `impute_hours` put in
+        and ``n_imputed`` the tasks that have them, ``n_validated``; sorted by key, job and level.
     """
 
     jobs: pl.DataFrame
@@ -97,6 +97,7 @@ def reduce_keys(
             hours=known_sum("hours"),
             longest=pl.col("most").max(),
             imputed=known_sum("imputed"),
+            n_imputed=pl.col("n_imputed").sum(),
             n_validated=pl.col("n").filter(pl.col("state") == "validated").sum(),
         )
     )

@@ -91,7 +91,7 @@ def compare(
         ``tasks_removed``             UInt32   tasks that are not there any more, whatever their level
         ``tasks_removed_unmeasured``  UInt32   those of them without hours
         ``churn``                     Float64  tasks added and removed as a share of all tasks of either side, 0 to 1
-        ``coverage_before``           Float64  share of the tasks with hours and a level before, 0 to 1
+        ``coverage_before``           Float64  share of the tasks with stated hours and a level before, 0 to 1
         ``coverage_after``            Float64  the same after
         ``grade``                     String   of the lower coverage: A from 0.9, B from 0.7, C below
         ``reason``                    String   why ``before`` or else ``after`` is null: a word of
@@ -213,6 +213,7 @@ def _known(side: Cells, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
             tasks=pl.col("n").sum(),
             with_hours=pl.col("n_known").sum(),
             with_both=pl.col("n_known").filter(assessed).sum(),
+            put_in=pl.col("n_imputed").filter(assessed).sum(),
         )
     )
     return sums.rename({name: f"{name}_{when}" for name in sums.columns if name != "job_family"})
@@ -222,7 +223,10 @@ def _figures(sums: pl.DataFrame, level: str) -> pl.DataFrame:
     """Divide what is to be divided, and make null what is not known."""
     known = {when: pl.col(f"with_both_{when}") > 0 for when in ("before", "after")}
     either = known["before"] | known["after"]
-    coverage = {when: share_of(pl.col(f"with_both_{when}").cast(pl.Float64), pl.col(f"tasks_{when}")) for when in known}
+    coverage = {
+        when: share_of(pl.col(f"with_both_{when}").cast(pl.Float64) - pl.col(f"put_in_{when}"), pl.col(f"tasks_{when}"))
+        for when in known
+    }
     counts = [
         *(f"{what}_{when}" for what in ("jobs", "tasks") for when in ("before", "after", "both")),
         "tasks_both_measured",

@@ -39,7 +39,7 @@ def weighed_by(cells: pl.DataFrame, weights: Mapping[str, float], *by: str) -> p
     Parameters
     ----------
     cells
-        Has the columns `by`, ``level, n, n_known, hours``.
+        Has the columns `by`, ``level, n, n_known, n_imputed, hours``.
     weights
         As `tpanalytics.measures.exposed.weights.checked_weights` gives them.
     *by
@@ -49,7 +49,8 @@ def weighed_by(cells: pl.DataFrame, weights: Mapping[str, float], *by: str) -> p
     -------
     pl.DataFrame
         By part: ``point, low, high`` (hours times weight, the same with H2 at 0 and at 1) and ``weighed`` (hours that
-        have a weight), all null where there are none; ``tasks``, ``with_hours``, ``with_both`` (hours and a weight).
+        have a weight), all null where there are none; ``tasks``, ``with_hours``, ``with_both`` (a weight, and hours
+        that are stated, not put in).
     """
     parts = {"point": weights, "low": at(weights, 0.0), "high": at(weights, 1.0)}
     weight = {
@@ -60,7 +61,7 @@ def weighed_by(cells: pl.DataFrame, weights: Mapping[str, float], *by: str) -> p
     return (
         cells.with_columns(
             weighed=pl.when(has_weight).then("hours"),
-            with_both=pl.when(has_weight).then("n_known").otherwise(0),
+            with_both=pl.when(has_weight).then(pl.col("n_known") - pl.col("n_imputed")).otherwise(0),
             **{name: pl.col("hours") * of for name, of in weight.items()},
         )
         .group_by(*by, maintain_order=True)

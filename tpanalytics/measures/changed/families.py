@@ -95,7 +95,7 @@ def compare_families(
         ``weight_high``       Float64  the contribution with a weight of 1 for H2
         ``tasks``             UInt32   tasks of the family that count
         ``tasks_other``       UInt32   of the other
-        ``coverage``          Float64  share of the family's tasks that have hours and a weight, 0 to 1
+        ``coverage``          Float64  share of the family's tasks that have stated hours and a weight, 0 to 1
         ``coverage_other``    Float64  of the other's
         ``reason``            String   why an index, first the other's, or else the split is null: a word of
                                        `tpanalytics.measures.meaning.NONE_BECAUSE`; ``TOO_FEW`` where no category is
@@ -151,7 +151,7 @@ def compare_families(
     )
     cells = (
         kept.group_by("job", "job_family", "level", maintain_order=True)
-        .agg(pl.col("n").sum(), pl.col("n_known").sum(), known_sum("hours"), known_sum("imputed"))
+        .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
         .sort("job", "level")
     )
     in_states = kept.group_by("state").agg(pl.col("n").sum()).sort("state")

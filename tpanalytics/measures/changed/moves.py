@@ -267,7 +267,7 @@ def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[Cells, pl.Data
         .drop("place")
     )
     cells = by_job.group_by("job", "job_family").agg(
-        pl.col("n").sum(), pl.col("n_known").sum(), known_sum("hours"), known_sum("imputed")
+        pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed")
     )
     return Cells(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked), ones
 

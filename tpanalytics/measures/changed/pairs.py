@@ -136,7 +136,7 @@ def _one_per_task(shared: Shared, level: str) -> pl.DataFrame:
             pl.col("n_known").sum(),
             known_sum("hours"),
             known_sum("at"),
-            pl.col("imputed").sum(),
+            pl.col("n_imputed").sum(),
             rated_least=pl.col("rated").min(),
             rated_most=pl.col("rated").max(),
             settled_least=pl.col("settled").min(),
@@ -151,7 +151,7 @@ def _one_per_task(shared: Shared, level: str) -> pl.DataFrame:
         .join(shared.keys.select("key", "name"), on="key", how="left", maintain_order="left")
         .select(
             *("job_id", "name", "n", "n_known", "hours", "at", "level", "conflict"),
-            measured=pl.col("level").is_not_null() & (pl.col("n") == pl.col("n_known")) & (pl.col("imputed") == 0),
+            measured=pl.col("level").is_not_null() & (pl.col("n") == pl.col("n_known")) & (pl.col("n_imputed") == 0),
         )
     )
 
@@ -163,7 +163,7 @@ def _cells(shared: Shared, counted: list[str]) -> Cells:
     """Give a snapshot as `tpanalytics.measures.reduce.reduce_tasks` would, without another pass over its tasks."""
     cells = (
         shared.rows.group_by("job", "level")
-        .agg(pl.col("n").sum(), pl.col("n_known").sum(), known_sum("hours"), known_sum("imputed"))
+        .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
         .join(shared.jobs.select("job", "job_family"), on="job", how="left")
         .sort("job", "level")
     )
