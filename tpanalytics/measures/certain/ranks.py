@@ -198,14 +198,16 @@ def exposure_ranks(
 
 def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
     """Put beside each job its family's index, and the index without the job."""
+    # What comes before the job and what comes after: a difference of sums would leave dust where little is left.
+    rest = [
+        pl.col(name).cum_sum().shift(1, fill_value=0.0) + pl.col(name).cum_sum(reverse=True).shift(-1, fill_value=0.0)
+        for name in ("part", "whole")
+    ]
     part, whole = (pl.col(name).sum().over("job_family") for name in ("part", "whole"))
     return (
         jobs.with_columns(
-            exposure=part / whole,
-            # Sums less one of them leave dust where nothing is left.
-            without=pl.when(pl.len().over("job_family") > 1).then(
-                share_of(part - pl.col("part"), whole - pl.col("whole")).clip(0, 1)
-            ),
+            exposure=(part / whole).clip(0, 1),
+            without=share_of(rest[0].over("job_family"), rest[1].over("job_family")).clip(0, 1),
         )
         .with_columns(influence=pl.col("without") - pl.col("exposure"))
         .with_columns(mean=pl.col("without").mean().over("job_family"))
