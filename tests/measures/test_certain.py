@@ -206,7 +206,7 @@ def test_intervals_equal_the_textbook(jobs: int, level: float) -> None:
 
 def test_intervals_are_as_wide_as_the_spread_of_jobs_says(real: tpa.TaskProfiles) -> None:
     ranks = exposure_ranks(real)
-    widths = {row["job_family"]: row["interval_high"] - row["interval_low"] for row in ranks.iter_rows(named=True)}
+    widths = dict(ranks.select("job_family", pl.col("interval_high") - pl.col("interval_low")).rows())
     weight = pl.col("ai_impact_level").replace_strict({"H1": 1.0, "H2": 0.5, "H3": 0.0}, default=None)
     tasks = real.tasks.filter(pl.col("validation_state") != "rejected").with_columns(w=weight)
     jobs = tasks.filter(pl.col("w").is_not_null() & pl.col("weekly_hours").is_not_null())
