@@ -144,7 +144,11 @@ def possible(
         if lost.height:
             none = lost.group_by("job_family", maintain_order=True).first()
             zero = none.with_columns(level=pl.lit("H1"), hours=pl.lit(0.0), n=pl.col("n") * 0, n_known=pl.col("n") * 0)
-            again = share_bounds(jobs, pl.concat([lost, zero.select(lost.columns)]), "hours").filter(pl.col("level") == "H1").drop("level")
+            again = (
+                share_bounds(jobs, pl.concat([lost, zero.select(lost.columns)]), "hours")
+                .filter(pl.col("level") == "H1")
+                .drop("level")
+            )
             found = pl.concat([found, again])
     else:
         room = job_room(jobs, cells, weights)
