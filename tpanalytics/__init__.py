@@ -35,12 +35,14 @@ _HOMES = {
         "Unreachable",
     ],
     "tpanalytics.measures": [
+        "Claim",
         "Privacy",
         "about",
         "automation_candidates",
         "break_even",
         "build_once_curve",
         "capacity_by_family",
+        "check_claim",
         "compare",
         "compare_exposure",
         "compare_families",
@@ -48,6 +50,7 @@ _HOMES = {
         "coverage_by_family",
         "exposure_by_family",
         "exposure_by_job",
+        "exposure_ranks",
         "family_overlap",
         "fragmentation_by_family",
         "freed_by_family",
@@ -62,6 +65,7 @@ _HOMES = {
         "state_moves",
         "suppress",
         "suppress_beside",
+        "what_to_measure_next",
     ],
     "tpanalytics.profiles": [
         "assign_families",
@@ -101,12 +105,14 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from tpanalytics.measures import (
+        Claim,
         Privacy,
         about,
         automation_candidates,
         break_even,
         build_once_curve,
         capacity_by_family,
+        check_claim,
         compare,
         compare_exposure,
         compare_families,
@@ -114,6 +120,7 @@ if TYPE_CHECKING:
         coverage_by_family,
         exposure_by_family,
         exposure_by_job,
+        exposure_ranks,
         family_overlap,
         fragmentation_by_family,
         freed_by_family,
@@ -128,6 +135,7 @@ if TYPE_CHECKING:
         state_moves,
         suppress,
         suppress_beside,
+        what_to_measure_next,
     )
     from tpanalytics.profiles import (
         assign_families,
@@ -147,6 +155,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ApiError",
     "AuthError",
+    "Claim",
     "Client",
     "ConfigError",
     "Limits",
@@ -168,6 +177,7 @@ __all__ = [
     "break_even",
     "build_once_curve",
     "capacity_by_family",
+    "check_claim",
     "compare",
     "compare_exposure",
     "compare_families",
@@ -176,6 +186,7 @@ __all__ = [
     "coverage_by_family",
     "exposure_by_family",
     "exposure_by_job",
+    "exposure_ranks",
     "family_overlap",
     "filter_jobs",
     "fragmentation_by_family",
@@ -202,6 +213,7 @@ __all__ = [
     "state_moves",
     "suppress",
     "suppress_beside",
+    "what_to_measure_next",
     "write_profiles",
 ]
 

@@ -17,13 +17,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import decode, measures, pull, snapshot
+from tests.bench import bootstrap, decode, measures, pull, snapshot, streaming
 from tests.bench.measure import table
 
 if TYPE_CHECKING:
     from tests.bench.measure import Row
 
-_SUBJECTS = ("decode", "pull", "workers", "memory", "open", "measures")
+_SUBJECTS = ("decode", "pull", "workers", "memory", "open", "measures", "streaming", "bootstrap")
 _LIBRARIES = ("polars", "msgspec", "requests", "orjson", "pandas", "pyarrow", "dlt", "duckdb")
 _FEW, _JOBS, _MANY = 1000, 10_000, 100_000
 

@@ -4,6 +4,9 @@ Every measure keeps the same promises: a missing hour is never a zero, a missing
 task never counts, a job without tasks never lowers a mean, and what is not known stands beside what is.
 """
 
+from tpanalytics.measures.certain.claim import Claim, check_claim
+from tpanalytics.measures.certain.next import what_to_measure_next
+from tpanalytics.measures.certain.ranks import exposure_ranks
 from tpanalytics.measures.changed.bridge import compare
 from tpanalytics.measures.changed.families import compare_families
 from tpanalytics.measures.changed.index import compare_exposure
@@ -27,12 +30,14 @@ from tpanalytics.measures.meaning import about
 from tpanalytics.measures.privacy import Privacy, suppress, suppress_beside
 
 __all__ = [
+    "Claim",
     "Privacy",
     "about",
     "automation_candidates",
     "break_even",
     "build_once_curve",
     "capacity_by_family",
+    "check_claim",
     "compare",
     "compare_exposure",
     "compare_families",
@@ -40,6 +45,7 @@ __all__ = [
     "coverage_by_family",
     "exposure_by_family",
     "exposure_by_job",
+    "exposure_ranks",
     "family_overlap",
     "fragmentation_by_family",
     "freed_by_family",
@@ -54,4 +60,5 @@ __all__ = [
     "state_moves",
     "suppress",
     "suppress_beside",
+    "what_to_measure_next",
 ]
