@@ -23,7 +23,7 @@ from tpanalytics.measures.reduce import reduce_tasks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-quick = hypothesis.settings(deadline=None, max_examples=40)
+quick = hypothesis.settings(deadline=None, max_examples=20)
 
 
 def ratings_of(units: Sequence[Sequence[str]]) -> pl.DataFrame:

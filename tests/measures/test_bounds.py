@@ -74,7 +74,7 @@ def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
 
 @pytest.mark.parametrize("weight", ["tasks", "hours", "headcount"])
 @hypothesis.given(profiles=companies)
-@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.settings(deadline=None, max_examples=30)
 def test_a_share_lies_within_its_bounds(profiles: tpa.TaskProfiles, weight: Any) -> None:
     for row in tpa.impact_by_family(profiles, weight=weight).iter_rows(named=True):
         low, share, high = row["share_low"], row["share"], row["share_high"]

@@ -24,7 +24,7 @@ from tpanalytics.measures.meaning import NONE_BECAUSE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=25)
+quick = hypothesis.settings(deadline=None, max_examples=15)
 #: The least and the most a level frees; H3 more than H2, so that nothing can lean on their order.
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": (0.25, 0.5), "H4": 0, "H5": 1, "H9": (0.0, 0.1), "höchst": 0.05}
 LOW = {level: share[0] if isinstance(share, tuple) else share for level, share in FREED.items()}

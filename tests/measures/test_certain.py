@@ -20,7 +20,7 @@ from tpanalytics.measures.certain import resample as resampling
 from tpanalytics.measures.certain.ranks import exposure_ranks
 from tpanalytics.measures.certain.resample import resample
 
-few = hypothesis.settings(deadline=None, max_examples=30)
+few = hypothesis.settings(deadline=None, max_examples=15)
 
 
 def job(*tasks: tuple[str | None, float | None], family: str | None = "A", **more: Any) -> dict[str, Any]:

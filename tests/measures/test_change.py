@@ -29,7 +29,7 @@ from tpanalytics.measures.exposed.weights import WEIGHTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=25)
+quick = hypothesis.settings(deadline=None, max_examples=15)
 
 
 def rounded_profiles(jobs: list[Any]) -> tpa.TaskProfiles:

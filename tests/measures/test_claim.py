@@ -18,7 +18,7 @@ from tpanalytics.measures.certain.claim import Claim, check_claim
 from tpanalytics.measures.certain.next import what_to_measure_next
 from tpanalytics.measures.certain.words import read_claim
 
-few = hypothesis.settings(deadline=None, max_examples=25)
+few = hypothesis.settings(deadline=None, max_examples=15)
 MEASURES = ["exposure", "hours", "hours_per_job", "h1_share"]
 
 
@@ -271,7 +271,7 @@ def answered(jobs: list[Any], which: int, kind: str) -> list[list[Any]]:
 
 
 @hypothesis.given(jobs=st.lists(_job, min_size=1, max_size=3))
-@hypothesis.settings(deadline=None, max_examples=40)
+@hypothesis.settings(deadline=None, max_examples=20)
 def test_what_to_ask_next_equals_brute_force(jobs: list[Any]) -> None:
     found = what_to_measure_next(company(jobs))
     now = extremes(jobs)

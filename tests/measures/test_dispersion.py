@@ -16,7 +16,7 @@ from tpanalytics.measures.exposed.exposure import exposure_by_job
 if TYPE_CHECKING:
     import tpanalytics as tpa
 
-quick = hypothesis.settings(deadline=None, max_examples=40)
+quick = hypothesis.settings(deadline=None, max_examples=20)
 
 
 def job(*tasks: tuple[str | None, float | None]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tpanalytics.measures.meaning import NONE_BECAUSE, about
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-quick = hypothesis.settings(deadline=None, max_examples=25)
+quick = hypothesis.settings(deadline=None, max_examples=15)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "exposure": exposure_by_family,
     "exposure, 40 hours taken": lambda p: exposure_by_family(p, contract_hours=40),

@@ -22,7 +22,7 @@ from tpanalytics.measures.meaning import about
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=25)
+quick = hypothesis.settings(deadline=None, max_examples=15)
 METHODS = get_args(ImputeMethod)
 each_method = pytest.mark.parametrize("method", METHODS)
 

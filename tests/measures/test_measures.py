@@ -20,7 +20,7 @@ from tests.measures.random_profiles import companies, profiles_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=60)
+quick = hypothesis.settings(deadline=None, max_examples=30)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "coverage": tpa.coverage_by_family,
     "hours": tpa.hours_by_family,

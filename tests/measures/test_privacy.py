@@ -28,7 +28,7 @@ from tpanalytics.measures.privacy import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=25)
+quick = hypothesis.settings(deadline=None, max_examples=15)
 RESULTS: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "hours": tpa.hours_by_family,
     "coverage": tpa.coverage_by_family,

@@ -23,7 +23,7 @@ from tpanalytics.measures.known.quality import quality_report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=25)
+quick = hypothesis.settings(deadline=None, max_examples=15)
 REASONS = {
     *("NO_JOBS", "NO_TASKS", "NO_HOURS", "NO_CONTRACT_HOURS", "TOO_FEW"),
     *("NOT_REQUESTED", "NOT_RECORDED", "NO_VARIATION"),
