@@ -106,7 +106,7 @@ def concentration_by_family(
             tasks_without_hours=pl.col("hours").null_count(),
             hours=known_sum("hours"),
             moment=(place * x).sum(),
-            squares=(x**2).sum(),
+            hhi=pl.when(total > 0).then(((x / total) ** 2).sum()),
             tasks_for_80=reached.arg_true().first() + 1,
             top=most_first.head(_TOP).sum(),
         )
@@ -114,13 +114,12 @@ def concentration_by_family(
     )
     hours, count = pl.col("hours"), pl.col("n")
     several = (count > 1) & (hours > 0)
-    gini = (2 * pl.col("moment") / (count * hours) - (count + 1) / count).clip(lower_bound=0.0)
-    hhi = share_of(pl.col("squares"), hours**2)
+    gini = (2 * pl.col("moment") / (count * hours) - (count + 1) / count).clip(0.0, 1.0)
     counts = ("tasks_with_hours", "tasks_without_hours")
     result = (
         families_in_order(jobs)
         .join(found, on="job_family", how="left", maintain_order="left")
-        .with_columns(hhi=hhi, gini=pl.when(several).then(gini))
+        .with_columns(gini=pl.when(several).then(gini))
         .select(
             "job_family",
             *(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counts),
@@ -131,7 +130,7 @@ def concentration_by_family(
             pl.when(several)
             .then(((pl.col("hhi") - 1 / count) / (1 - 1 / count)).clip(0.0, 1.0))
             .alias("hhi_normalised"),
-            share_of(hours**2, pl.col("squares")).alias("effective_tasks"),
+            (1 / pl.col("hhi")).alias("effective_tasks"),
             pl.when(hours > 0).then(pl.col("tasks_for_80")).cast(pl.UInt32).alias("tasks_for_80"),
             share_of(pl.col("top"), hours).clip(upper_bound=1.0).alias("share_of_top_10"),
             pl.when(count.is_null())

@@ -105,7 +105,7 @@ def build_once_curve(
     >>> from tpanalytics.measures.first.curve import build_once_curve
     >>> curve = build_once_curve(load_sample(), top=10)
     >>> curve.select("k", "jobs", "h1_hours", "h1_hours_cumulative", pl.col("share_cumulative").round(3)).rows()[::9]
-    []
+    [(1, 15, 28.5, 28.5, 0.016), (10, 7, 17.0, 210.25, 0.117)]
     """
     checked_people(profiles, by)
     block = None if block_hours is None else _checked_block(block_hours)

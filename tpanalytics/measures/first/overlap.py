@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures.first.work import Work, families_in_order, rest_of_week, work_of
+from tpanalytics.measures.first.work import DIGITS, Work, families_in_order, rest_of_week, work_of
 from tpanalytics.measures.meaning import explained, meaning_of
 from tpanalytics.measures.reduce import known_sum, share_of
 from tpanalytics.schema import COUNTED_STATES
@@ -162,7 +162,7 @@ def _of_families(work: Work, rest: pl.DataFrame) -> pl.DataFrame:
     sums = (
         _family_keys(work, families)
         .group_by("family", maintain_order=True)
-        .agg(tasks=pl.len(), hours=pl.col("hours").sum(), squares=(pl.col("hours") ** 2).sum())
+        .agg(tasks=pl.len(), hours=pl.col("hours").sum(), squares=(pl.col("share") ** 2).sum())
     )
     return (
         families.join(sums, on="family", how="left", maintain_order="left")
@@ -172,7 +172,7 @@ def _of_families(work: Work, rest: pl.DataFrame) -> pl.DataFrame:
 
 
 def _family_keys(work: Work, families: pl.DataFrame) -> pl.DataFrame:
-    """Give ``family, key, hours``; hours are null where none are known."""
+    """Give ``family, key, hours`` and the ``share`` of the family's; both are null where no hours are known."""
     place = work.reduced.jobs.select("job", "job_family").join(
         families.select("family", "job_family"), on="job_family", how="left"
     )
@@ -182,6 +182,7 @@ def _family_keys(work: Work, families: pl.DataFrame) -> pl.DataFrame:
         .group_by("family", "key", maintain_order=True)
         .agg(hours=known_sum("hours"))
         .sort("family", "key")
+        .with_columns(share=share_of(pl.col("hours"), pl.col("hours").sum().over("family")))
     )
 
 
@@ -192,9 +193,9 @@ def _shared_with(by_key: pl.DataFrame, place: int) -> pl.DataFrame:
     mine, other = hours[0].fill_null(0.0), hours[1].fill_null(0.0)
     return (
         by_key.filter(pl.col("family") > place)
-        .rename({"family": "family_b", "hours": "other"})
+        .rename({"family": "family_b", "hours": "other", "share": "other_share"})
         .join(
-            by_key.filter(pl.col("family") == place).select("key", "hours"),
+            by_key.filter(pl.col("family") == place).drop("family"),
             on="key",
             how="inner",
             maintain_order="left",
@@ -205,7 +206,7 @@ def _shared_with(by_key: pl.DataFrame, place: int) -> pl.DataFrame:
             shared_without_hours=(~both).sum(),
             lesser=pl.min_horizontal(mine, other).sum(),
             lost=pl.max_horizontal(mine, other).filter(~both).sum(),
-            product=(mine * other).sum(),
+            product=(pl.col("share") * pl.col("other_share")).sum(),
             a_in_b=mine.sum(),
             b_in_a=other.sum(),
         )
@@ -222,18 +223,23 @@ def _figures() -> dict[str, pl.Expr]:
     hours_a, hours_b = pl.col("hours_a"), pl.col("hours_b")
     # Of tasks that one family has alone the greater hours are its own.
     greater = hours_a + hours_b - pl.col("lesser")
+    kept = greater - pl.col("lost")
     rest = pl.when((pl.col("no_week_a") + pl.col("no_week_b")) == 0).then(pl.col("rest_a") + pl.col("rest_b"))
     high = pl.when(greater > 0).then(((pl.col("lesser") + rest) / greater).clip(upper_bound=1.0))
     tasks, measured = (a > 0) & (b > 0), (hours_a > 0) & (hours_b > 0)
-    reason = pl.when(~tasks).then(pl.lit("NO_TASKS")).when(~measured).then(pl.lit("NO_HOURS"))
+    alike = measured & (kept.round(DIGITS) > 0)
+    # Where no task is shared, no hour can be: that needs no contract.
+    apart = measured & (shared == 0)
+    unbounded = ((pl.col("no_week_a") + pl.col("no_week_b")) > 0) & ~apart
+    reason = pl.when(~tasks).then(pl.lit("NO_TASKS")).when(~alike).then(pl.lit("NO_HOURS"))
     return {
         "jaccard": pl.when(tasks).then(share_of(shared, a + b - shared)),
         "sorensen": pl.when(tasks).then(share_of(2 * shared, a + b)),
-        "ruzicka": pl.when(measured).then(share_of(pl.col("lesser"), greater - pl.col("lost"))),
-        "ruzicka_low": pl.when(tasks).then(share_of(pl.col("lesser"), greater + rest)),
-        "ruzicka_high": pl.when(tasks).then(high.otherwise(pl.when(rest > 0).then(1.0))),
+        "ruzicka": pl.when(alike).then((pl.col("lesser") / kept).clip(upper_bound=1.0)),
+        "ruzicka_low": pl.when(apart).then(0.0).when(tasks).then(share_of(pl.col("lesser"), greater + rest)),
+        "ruzicka_high": pl.when(apart).then(0.0).when(tasks).then(high.otherwise(pl.when(rest > 0).then(1.0))),
         "cosine": share_of(pl.col("product"), (pl.col("squares_a") * pl.col("squares_b")).sqrt()).clip(upper_bound=1.0),
         "containment_a_in_b": pl.when(tasks).then(share_of(pl.col("a_in_b"), hours_a)),
         "containment_b_in_a": pl.when(tasks).then(share_of(pl.col("b_in_a"), hours_b)),
-        "reason": reason.when((pl.col("no_week_a") + pl.col("no_week_b")) > 0).then(pl.lit("NO_CONTRACT_HOURS")),
+        "reason": reason.when(unbounded).then(pl.lit("NO_CONTRACT_HOURS")),
     }

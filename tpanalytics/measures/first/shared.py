@@ -81,8 +81,8 @@ def shared_tasks(
     --------
     >>> from tpanalytics import load_sample
     >>> from tpanalytics.measures.first.shared import shared_tasks
-    >>> shared_tasks(load_sample()).select("task", "jobs", "families", "hours", "levels").row(0)
-    ('Wear and inspect personal protective equipment before entering marked zones', 46, 16, 26.5, 'H3, H4, not assessed')
+    >>> shared_tasks(load_sample()).select("task", "jobs", "families", "hours").row(0)
+    ('Wear and inspect personal protective equipment before entering marked zones', 46, 16, 26.5)
     """
     checked_count("min_jobs", min_jobs)
     work = work_of(profiles, states, same_task)

@@ -1,0 +1,163 @@
+"""How unevenly hours lie on tasks equals the definitions worked apart, and is null where it says nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import duckdb
+import hypothesis
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import tpanalytics as tpa
+from tests.measures.random_profiles import companies, profiles_of
+from tpanalytics.measures.first.concentration import concentration_by_family
+
+few = hypothesis.settings(deadline=None, max_examples=40)
+
+
+def job(hours: dict[str, float | None], family: str | None = "A") -> dict[str, Any]:
+    tasks = [
+        {"task_id": key, "validation_state": "validated", "weekly_hours": h, "ai_impact_level": "H1"}
+        for key, h in hours.items()
+    ]
+    return {"job_family": family, "tasks": tasks}
+
+
+def near(ours: Any, theirs: Any) -> bool:
+    if ours is None or theirs is None:
+        return ours is theirs
+    return math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def check(profiles: tpa.TaskProfiles) -> None:
+    """Compare with SQL: the Gini index as the mean difference of every two tasks over twice the mean."""
+    profiles.jobs.select("job_id", "job_family").write_parquet("jobs.parquet")
+    profiles.tasks.select("job_id", "task_id", "validation_state", "weekly_hours").write_parquet("tasks.parquet")
+    theirs = duckdb.execute(
+        """with x as (select coalesce(job_family, '(no family)') f, task_id k, sum(weekly_hours) h
+              from 'tasks.parquet' join 'jobs.parquet' using (job_id)
+              where validation_state <> 'rejected' group by all),
+        known as (select f, k, h, row_number() over (partition by f order by h desc, k) as place,
+              sum(h) over (partition by f order by h desc, k rows unbounded preceding) reached,
+              sum(h) over (partition by f) as total from x where h is not null),
+        pairs as (select a.f, sum(abs(a.h - b.h)) gaps from known a join known b using (f) group by a.f),
+        by_family as (select f, count(*) n, any_value(total) as total, sum((h / nullif(total, 0)) ** 2) hhi,
+              min(place) filter (reached >= 0.8 * total - 1e-9) k80, sum(h) filter (place <= 10) top
+              from known group by f)
+        select f, coalesce(n, 0), missing, total, hhi, k80, top, gaps
+        from (select distinct coalesce(job_family, '(no family)') f from 'jobs.parquet')
+        left join by_family using (f) left join pairs using (f)
+        left join (select f, count(*) filter (h is null) as missing from x group by f) using (f)"""
+    ).fetchall()
+    ours = {row["job_family"]: row for row in concentration_by_family(profiles).iter_rows(named=True)}
+    assert list(ours) == sorted((row[0] for row in theirs), key=lambda family: (family == "(no family)", family))
+    for family, n, missing, total, hhi, k80, top, gaps in theirs:
+        row, some = ours[family], bool(total)
+        several = some and n > 1
+        gini = gaps / (2 * n * total) if several else None
+        expected = {
+            "tasks_with_hours": n,
+            "tasks_without_hours": missing or 0,
+            "hours": total,
+            "gini": gini,
+            "gini_corrected": gini * n / (n - 1) if several else None,
+            "hhi": hhi if some else None,
+            "hhi_normalised": (hhi - 1 / n) / (1 - 1 / n) if several else None,
+            "effective_tasks": 1 / hhi if some else None,
+            "tasks_for_80": k80 if some else None,
+            "share_of_top_10": top / total if some else None,
+        }
+        for name, value in expected.items():
+            assert near(row[name], value), (family, name)
+        why = "NO_TASKS" if missing is None else "NO_HOURS" if not some else "TOO_FEW" if n == 1 else None
+        assert row["reason"] == why
+
+
+def sane_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    """Leave out hours too small to be told from none."""
+    hours = pl.when((pl.col("weekly_hours") == 0) | (pl.col("weekly_hours") > 1e-3)).then("weekly_hours")
+    return tpa.TaskProfiles(profiles.jobs, profiles.tasks.with_columns(weekly_hours=hours))
+
+
+@hypothesis.given(profiles=companies.map(sane_hours))
+@few
+def test_concentration_equals_sql_on_any_profiles(profiles: tpa.TaskProfiles) -> None:
+    check(profiles)
+
+
+def test_concentration_equals_sql_on_the_companies(company: tpa.TaskProfiles) -> None:
+    check(company)
+
+
+def test_equal_hours_are_not_concentrated_and_one_task_with_all_is() -> None:
+    equal = concentration_by_family(profiles_of([job(dict.fromkeys("abcde", 2.0))])).row(0, named=True)
+    assert (equal["gini"], equal["hhi_normalised"]) == pytest.approx((0.0, 0.0), abs=1e-12)
+    assert (equal["effective_tasks"], equal["tasks_for_80"]) == (pytest.approx(5.0), 4)
+    alone = concentration_by_family(profiles_of([job({"a": 7.0, "b": 0.0, "c": 0.0, "d": None})])).row(0, named=True)
+    assert (alone["gini"], alone["gini_corrected"], alone["hhi"]) == pytest.approx((2 / 3, 1.0, 1.0))
+    assert (alone["tasks_with_hours"], alone["tasks_without_hours"], alone["tasks_for_80"]) == (3, 1, 1)
+
+
+def test_one_task_says_nothing_of_inequality() -> None:
+    row = concentration_by_family(profiles_of([job({"a": 3.0}), job({"a": 4.0})])).row(0, named=True)
+    assert (row["gini"], row["hhi"], row["hhi_normalised"], row["reason"]) == (None, 1.0, None, "TOO_FEW")
+    assert (row["hours"], row["tasks_with_hours"], row["share_of_top_10"]) == (7.0, 1, 1.0)
+
+
+def test_missing_hours_zero_hours_and_no_tasks_are_told_apart() -> None:
+    jobs = [job({"a": None}, "Dark"), job({"a": 0.0, "b": 0.0}, "Idle"), job({}, "Empty")]
+    found = concentration_by_family(profiles_of(jobs)).select(
+        "job_family", "hours", "tasks_with_hours", "gini", "reason"
+    )
+    assert found.rows() == [
+        ("Dark", None, 0, None, "NO_HOURS"),
+        ("Empty", None, 0, None, "NO_TASKS"),
+        ("Idle", 0.0, 2, None, "NO_HOURS"),
+    ]
+
+
+def test_a_job_without_tasks_changes_no_figure_of_its_family() -> None:
+    jobs = [job({"a": 3.0, "b": 1.0}), job({"a": 1.0})]
+    assert_frame_equal(
+        concentration_by_family(profiles_of([*jobs, job({})])), concentration_by_family(profiles_of(jobs))
+    )
+
+
+@hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
+@few
+def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int) -> None:
+    ours = concentration_by_family(profiles)
+    for column in ours.select(pl.col(pl.Float64)):
+        assert column.drop_nulls().is_finite().all()
+    for column in ours.select("gini", "gini_corrected", "hhi", "hhi_normalised", "share_of_top_10"):
+        assert column.drop_nulls().is_between(0, 1 + 1e-9).all()
+    jobs, tasks = (frame.sample(fraction=1, shuffle=True, seed=seed) for frame in (profiles.jobs, profiles.tasks))
+    at = seed % (tasks.height + 1)
+    parts = pl.concat([tasks[at:].lazy(), tasks[:at].lazy()])
+    assert_frame_equal(concentration_by_family(tpa.TaskProfiles(jobs.lazy(), parts)), ours, abs_tol=1e-9)
+
+
+def test_every_engine_gives_the_same(sample: tpa.TaskProfiles) -> None:
+    flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
+    frames = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]
+    ours = concentration_by_family(sample, same_task="text")
+    for held in (frames, list(map(duckdb.from_df, frames))):
+        assert_frame_equal(concentration_by_family(tpa.TaskProfiles(*held), same_task="text"), ours, abs_tol=1e-9)
+
+
+def test_no_jobs_give_an_empty_table_with_all_columns() -> None:
+    full = concentration_by_family(profiles_of([job({"a": 1.0})]))
+    assert_frame_equal(concentration_by_family(profiles_of([])), full.clear())
+    assert tpa.about(full).measure == "concentration_by_family"
+
+
+def test_wrong_arguments_are_refused_with_the_choices() -> None:
+    with pytest.raises(tpa.SchemaError, match="same_task='name': choose from id, text"):
+        concentration_by_family(profiles_of([]), same_task="name")  # type: ignore[arg-type]
+    with pytest.raises(tpa.SchemaError, match="rejected task never counts"):
+        concentration_by_family(profiles_of([]), states=["rejected"])
