@@ -18,7 +18,7 @@ from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.first.overlap import family_overlap
 from tpanalytics.measures.first.shared import shared_tasks
 
-few = hypothesis.settings(deadline=None, max_examples=15)
+few = hypothesis.settings(deadline=None, max_examples=30)
 MEASURES = {
     "shared": shared_tasks,
     "shared by text": lambda p: shared_tasks(p, same_task="text", min_jobs=1),
@@ -112,6 +112,11 @@ def test_levels_are_listed_as_they_came_and_in_order() -> None:
     assert any("höchst" in said for said in tpa.about(shared_tasks(profiles_of(jobs))).warnings)
 
 
+def inside(side: dict[str, float | None], both: set[str], total: float) -> float | None:
+    known = [side[key] for key in both if side[key] is not None]
+    return sum(hours or 0.0 for hours in known) / total if total and (known or not both) else None
+
+
 def by_hand(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], dict[str, Any]]:
     """Compare families as the formulas say, key by key."""
     families = {row["job_id"]: row["job_family"] or "(no family)" for row in profiles.jobs.iter_rows(named=True)}
@@ -131,7 +136,8 @@ def by_hand(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], dict[str, Any]]
             sums = [sum(h or 0.0 for h in x.values()) for x in (a, b)]
             norms = [math.hypot(*(h or 0.0 for h in x.values())) for x in (a, b)]
             greater = sum(map(max, *sides)) if kept else 0.0
-            measured, filled = min(sums) > 0, bool(a and b)
+            measured, filled, seen = min(sums) > 0, bool(a and b), not both or len(dark) < len(both)
+            cosine = sum((a[k] or 0.0) * (b[k] or 0.0) for k in both) / (math.prod(norms) or 1.0)
             found[left, right] = {
                 "tasks_a": len(a),
                 "tasks_b": len(b),
@@ -139,12 +145,10 @@ def by_hand(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], dict[str, Any]]
                 "shared_without_hours": len(dark),
                 "jaccard": len(both) / len(a.keys() | b.keys()) if filled else None,
                 "sorensen": 2 * len(both) / (len(a) + len(b)) if filled else None,
-                "ruzicka": sum(map(min, *sides)) / greater if measured and greater > 1e-9 else None,
-                "cosine": sum((a[k] or 0.0) / norms[0] * ((b[k] or 0.0) / norms[1]) for k in both)
-                if measured
-                else None,
-                "containment_a_in_b": sum(a[k] or 0.0 for k in both) / sums[0] if filled and sums[0] else None,
-                "containment_b_in_a": sum(b[k] or 0.0 for k in both) / sums[1] if filled and sums[1] else None,
+                "ruzicka": sum(map(min, *sides)) / greater if measured and seen and greater > 1e-9 else None,
+                "cosine": cosine if measured and seen else None,
+                "containment_a_in_b": inside(a, both, sums[0]) if filled else None,
+                "containment_b_in_a": inside(b, both, sums[1]) if filled else None,
             }
     return found
 
@@ -176,6 +180,15 @@ def test_overlap_equals_a_count_by_hand_on_the_sample(sample: tpa.TaskProfiles) 
             assert near(row[name], value), name
 
 
+def test_shared_tasks_without_hours_are_no_overlap_of_zero() -> None:
+    profiles = profiles_of([job(task("a", 5.0), family="A"), job(task("a", None), task("b", 3.0), family="B")])
+    row = family_overlap(profiles, contract_hours=40).row(0, named=True)
+    assert (row["jaccard"], row["tasks_shared"], row["shared_without_hours"]) == (0.5, 1, 1)
+    assert row["ruzicka"] is row["cosine"] is row["containment_b_in_a"] is None
+    assert (row["containment_a_in_b"], row["ruzicka_low"], row["ruzicka_high"]) == (1.0, 0.0, 1.0)
+    assert row["reason"] == "NO_HOURS"
+
+
 def test_containment_has_a_direction() -> None:
     profiles = profiles_of([job(task("a", 2.0), family="Small"), job(task("a", 2.0), task("b", 6.0), family="Vast")])
     row = family_overlap(profiles).row(0, named=True)
@@ -188,7 +201,7 @@ _hours = st.sampled_from([None, 0.0, 2.0, 9.0])
 
 
 @hypothesis.given(sides=st.tuples(st.tuples(_hours, _hours), st.tuples(_hours, _hours)), split=st.floats(0, 1))
-@hypothesis.settings(deadline=None, max_examples=20)
+@hypothesis.settings(deadline=None, max_examples=40)
 def test_no_way_to_fill_the_weeks_leaves_the_bounds(sides: Any, split: float) -> None:
     jobs = [
         job(*(task(key, h) for key, h in zip("ab", side, strict=True)), family=f, week=10.0)
@@ -233,12 +246,12 @@ def test_a_family_without_tasks_is_there_with_nulls() -> None:
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@hypothesis.settings(deadline=None, max_examples=15)
+@hypothesis.settings(deadline=None, max_examples=25)
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int, measure: Any) -> None:
     ours = measure(profiles)
     for column in ours.select(pl.col(pl.Float64)):
         assert column.drop_nulls().is_finite().all()
-    for column in ours.select(pl.col("^(share|jaccard|sorensen|ruzicka|cosine|containment|level_agreement).*$")):
+    for column in ours.select(pl.col("^(share_of|jaccard|sorensen|ruzicka|cosine|containment|level_agreement).*$")):
         assert column.drop_nulls().is_between(0, 1 + 1e-9).all()
     jobs, tasks = (frame.sample(fraction=1, shuffle=True, seed=seed) for frame in (profiles.jobs, profiles.tasks))
     at = seed % (tasks.height + 1)

@@ -30,7 +30,8 @@ def family_overlap(
     """Compare every two job families by the tasks they share and by the hours these take.
 
     A shared task without known hours on one side or both is in the shares of tasks, and in none of hours: it is counted
-    in ``shared_without_hours``. A family without tasks, or without hours, has null figures with a reason.
+    in ``shared_without_hours``. Where that is all they share, the shares of hours are null. A family without tasks, or
+    without hours, has null figures with a reason.
 
     Parameters
     ----------
@@ -143,7 +144,17 @@ def family_overlap(
     )
 
 
-_SHARED = ("tasks_shared", "shared_without_hours", "lesser", "lost", "product", "a_in_b", "b_in_a")
+_SHARED = (
+    "tasks_shared",
+    "shared_without_hours",
+    "known_a",
+    "known_b",
+    "lesser",
+    "lost",
+    "product",
+    "a_in_b",
+    "b_in_a",
+)
 
 
 def _of_families(work: Work, rest: pl.DataFrame) -> pl.DataFrame:
@@ -204,6 +215,8 @@ def _shared_with(by_key: pl.DataFrame, place: int) -> pl.DataFrame:
         .agg(
             tasks_shared=pl.len(),
             shared_without_hours=(~both).sum(),
+            known_a=hours[0].count(),
+            known_b=hours[1].count(),
             lesser=pl.min_horizontal(mine, other).sum(),
             lost=pl.max_horizontal(mine, other).filter(~both).sum(),
             product=(pl.col("share") * pl.col("other_share")).sum(),
@@ -227,19 +240,26 @@ def _figures() -> dict[str, pl.Expr]:
     rest = pl.when((pl.col("no_week_a") + pl.col("no_week_b")) == 0).then(pl.col("rest_a") + pl.col("rest_b"))
     high = pl.when(greater > 0).then(((pl.col("lesser") + rest) / greater).clip(upper_bound=1.0))
     tasks, measured = (a > 0) & (b > 0), (hours_a > 0) & (hours_b > 0)
-    alike = measured & (kept.round(DIGITS) > 0)
+    # Shared tasks none of which has hours on both sides say nothing of hours; that is no overlap of 0.
+    seen = (shared == 0) | (pl.col("shared_without_hours") < shared)
+    alike = measured & seen & (kept.round(DIGITS) > 0)
     # Where no task is shared, no hour can be: that needs no contract.
     apart = measured & (shared == 0)
     unbounded = ((pl.col("no_week_a") + pl.col("no_week_b")) > 0) & ~apart
     reason = pl.when(~tasks).then(pl.lit("NO_TASKS")).when(~alike).then(pl.lit("NO_HOURS"))
+    norms = (pl.col("squares_a") * pl.col("squares_b")).sqrt()
     return {
         "jaccard": pl.when(tasks).then(share_of(shared, a + b - shared)),
         "sorensen": pl.when(tasks).then(share_of(2 * shared, a + b)),
         "ruzicka": pl.when(alike).then((pl.col("lesser") / kept).clip(upper_bound=1.0)),
         "ruzicka_low": pl.when(apart).then(0.0).when(tasks).then(share_of(pl.col("lesser"), greater + rest)),
         "ruzicka_high": pl.when(apart).then(0.0).when(tasks).then(high.otherwise(pl.when(rest > 0).then(1.0))),
-        "cosine": share_of(pl.col("product"), (pl.col("squares_a") * pl.col("squares_b")).sqrt()).clip(upper_bound=1.0),
-        "containment_a_in_b": pl.when(tasks).then(share_of(pl.col("a_in_b"), hours_a)),
-        "containment_b_in_a": pl.when(tasks).then(share_of(pl.col("b_in_a"), hours_b)),
+        "cosine": pl.when(measured & seen).then((pl.col("product") / norms).clip(upper_bound=1.0)),
+        "containment_a_in_b": pl.when(tasks & ((shared == 0) | (pl.col("known_a") > 0))).then(
+            share_of(pl.col("a_in_b"), hours_a)
+        ),
+        "containment_b_in_a": pl.when(tasks & ((shared == 0) | (pl.col("known_b") > 0))).then(
+            share_of(pl.col("b_in_a"), hours_b)
+        ),
         "reason": reason.when(unbounded).then(pl.lit("NO_CONTRACT_HOURS")),
     }
