@@ -22,7 +22,7 @@ from tpanalytics.measures.first._draws import poisson_weights
 from tpanalytics.measures.first.candidates import automation_candidates
 from tpanalytics.measures.first.curve import build_once_curve
 
-few = hypothesis.settings(deadline=None, max_examples=30)
+few = hypothesis.settings(deadline=None, max_examples=15)
 
 
 def task(
@@ -275,7 +275,7 @@ _block_jobs = st.lists(
 
 
 @hypothesis.given(jobs=_block_jobs, block=st.sampled_from([1.0, 4.0, 7.5]))
-@hypothesis.settings(deadline=None, max_examples=40)
+@hypothesis.settings(deadline=None, max_examples=20)
 def test_blocks_are_filled_within_the_promise_of_the_best_set(jobs: list[Any], block: float) -> None:
     profiles = profiles_of(
         [job(*(task(key, "H1", h) for key, h in zip("abcde", hours, strict=True)), staff=n) for hours, n in jobs]
@@ -311,7 +311,7 @@ every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASUR
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@hypothesis.settings(deadline=None, max_examples=25)
+@hypothesis.settings(deadline=None, max_examples=15)
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int, measure: Any) -> None:
     ours = measure(profiles)
     for column in ours.select(pl.col(pl.Float64)):

@@ -17,7 +17,7 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.first.concentration import concentration_by_family
 
-few = hypothesis.settings(deadline=None, max_examples=40)
+few = hypothesis.settings(deadline=None, max_examples=20)
 
 
 def job(hours: dict[str, float | None], family: str | None = "A") -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.first.overlap import family_overlap
 from tpanalytics.measures.first.shared import shared_tasks
 
-few = hypothesis.settings(deadline=None, max_examples=30)
+few = hypothesis.settings(deadline=None, max_examples=15)
 MEASURES = {
     "shared": shared_tasks,
     "shared by text": lambda p: shared_tasks(p, same_task="text", min_jobs=1),
@@ -201,7 +201,7 @@ _hours = st.sampled_from([None, 0.0, 2.0, 9.0])
 
 
 @hypothesis.given(sides=st.tuples(st.tuples(_hours, _hours), st.tuples(_hours, _hours)), split=st.floats(0, 1))
-@hypothesis.settings(deadline=None, max_examples=40)
+@hypothesis.settings(deadline=None, max_examples=20)
 def test_no_way_to_fill_the_weeks_leaves_the_bounds(sides: Any, split: float) -> None:
     jobs = [
         job(*(task(key, h) for key, h in zip("ab", side, strict=True)), family=f, week=10.0)
@@ -246,7 +246,7 @@ def test_a_family_without_tasks_is_there_with_nulls() -> None:
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@hypothesis.settings(deadline=None, max_examples=25)
+@hypothesis.settings(deadline=None, max_examples=15)
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int, measure: Any) -> None:
     ours = measure(profiles)
     for column in ours.select(pl.col(pl.Float64)):
