@@ -77,7 +77,7 @@ def sql(profiles: tpa.TaskProfiles) -> dict[str, dict[str, Any]]:
         connection.execute(f"create or replace table {name} as from '{name}.parquet'")
     result = connection.execute(
         """
-        with person as (select job_id, coalesce(job_family, '(no family)') family, headcount n,
+        with person as (select job_id, coalesce(job_family, '(no family)') as family, headcount as n,
                                coalesce(contract_hours, 37) as week from jobs),
         t as (select job_id, weekly_hours h, ai_impact_level lvl, lo, hi
               from tasks left join rates on level = ai_impact_level
