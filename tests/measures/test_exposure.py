@@ -363,10 +363,12 @@ def test_the_gap_of_count_and_time_is_on_the_same_tasks(profiles: tpa.TaskProfil
         (row["family"], row["level"]): row["gap"]
         for row in sql(
             profiles,
-            """select family, level, hours / nullif(sum(hours) over (partition by family), 0)
-                 - n / sum(n) over (partition by family) as gap
+            """select one.family, level, one.hours / nullif(everything.hours, 0) - one.n / everything.n as gap
                from (select family, level, sum(h) as hours, count(*) as n
-                     from t where h is not null and level is not null group by family, level)""",
+                     from t where h is not null and level is not null group by family, level) as one
+               join (select family, sum(h) as hours, count(*) as n
+                     from t where h is not null and level is not null group by family) as everything
+               on one.family = everything.family""",
         )
     }
     timed = {family for (family, _), gap in theirs.items() if gap is not None}
