@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: How a missing validation state is called; it never counts unless asked for.
-_NO_STATE = "(no state)"
+NO_STATE = "(no state)"
 
 __all__ = [
+    "NO_STATE",
     "Cells",
     "check_hours",
     "check_states",
@@ -134,7 +135,7 @@ def reduce_tasks(
     if by_job:
         state = nw.col("validation_state")
         counts = state.cast(nw.String).is_in(states)
-        if _NO_STATE in states:
+        if NO_STATE in states:
             counts = counts | state.is_null()
         kept = kept if by_state else kept[:-1]
         cells = of_jobs(sum_tasks(tasks.filter(counts), "job_id", *kept), jobs)
@@ -181,7 +182,7 @@ def sum_tasks(tasks: Any, *keys: str, **least_texts: str) -> pl.DataFrame:
         Names of more columns to give, and the column of text of which each is the first in order.
     """
     column_of = {"level": "ai_impact_level", "state": "validation_state"}
-    where_missing = {"level": NOT_ASSESSED, "state": _NO_STATE}
+    where_missing = {"level": NOT_ASSESSED, "state": NO_STATE}
     hours, columns = nw.col("weekly_hours").cast(nw.Float64), [column_of.get(key, key) for key in keys]
     # An engine may say NaN where it means null; not known is not known.
     known = nw.when(~hours.is_nan()).then(hours)

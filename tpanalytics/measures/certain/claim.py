@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.certain.resample import ENOUGH_JOBS, checked_rounds, resample
-from tpanalytics.measures.certain.room import checked_week, possible, with_week
+from tpanalytics.measures.certain.room import possible, with_week
 from tpanalytics.measures.certain.specifications import (
     MEASURES,
     SAME,
@@ -19,6 +19,7 @@ from tpanalytics.measures.certain.specifications import (
     specifications,
 )
 from tpanalytics.measures.certain.words import read_claim
+from tpanalytics.measures.exposed.bounds import checked_week
 from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights, unmapped
 from tpanalytics.measures.meaning import grade_of
 from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.certain.room import bounds_of, checked_week, job_room, room_sums, with_week
+from tpanalytics.measures.certain.room import bounds_of, job_room, room_sums, with_week
+from tpanalytics.measures.exposed.bounds import checked_week
 from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights, unmapped
 from tpanalytics.measures.meaning import explained, meaning_of
 from tpanalytics.measures.reduce import Cells, reduce_tasks

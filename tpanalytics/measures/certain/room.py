@@ -7,40 +7,18 @@ to none.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures.exposed.bounds import share_bounds
+from tpanalytics.measures.exposed.weights import weight_of
 from tpanalytics.measures.reduce import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["bounds_of", "checked_week", "job_room", "possible", "room_sums", "with_week"]
-
-_WEEK = 168
-
-
-def checked_week(contract_hours: float | None) -> float | None:
-    """Give the hours per week that jobs without contract hours are taken to have; None takes none.
-
-    Raises
-    ------
-    SchemaError
-        If it is no number of hours that a week can have.
-    """
-    if contract_hours is None:
-        return None
-    number = isinstance(contract_hours, int | float) and not isinstance(contract_hours, bool)
-    if not number or not math.isfinite(contract_hours) or not 0 < contract_hours <= _WEEK:
-        raise SchemaError(
-            f"contract_hours={contract_hours!r}: give the hours per week of a contract, above 0 and up to {_WEEK}, or "
-            "None to use only what the jobs say."
-        )
-    return float(contract_hours)
+__all__ = ["bounds_of", "job_room", "possible", "room_sums", "with_week"]
 
 
 def with_week(jobs: pl.DataFrame, week: float | None) -> pl.DataFrame:
@@ -69,7 +47,7 @@ def job_room(jobs: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
         without hours, ``open_low`` and ``open_high``, the least and the most one of them can weigh, and ``rest``, the
         contract hours that may be theirs: 0 without such a task, null where not known. One row per job with a task.
     """
-    weight = pl.col("level").replace_strict(weights, default=None, return_dtype=pl.Float64)
+    weight = weight_of(weights)
     hours, is_open, known = pl.col("hours").fill_null(0.0), pl.col("n_known") < pl.col("n"), pl.col("weight")
     return (
         cells.with_columns(

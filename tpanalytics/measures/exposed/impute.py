@@ -11,7 +11,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.exposed.bounds import checked_week
 from tpanalytics.measures.keys import SameTask
-from tpanalytics.measures.reduce import checked_states, reduce_tasks, share_of
+from tpanalytics.measures.reduce import NO_STATE, checked_states, reduce_tasks, share_of
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NOT_ASSESSED, require
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ ImputeMethod = Literal["equal_residual", "same_task", "hot_deck", "validated_sca
 
 #: Fewer tasks with hours are no pool to take an hour from.
 _DONORS = 3
-#: As a missing state is called in `states`.
-_NO_STATE = "(no state)"
 
 
 def impute_hours(
@@ -158,7 +156,7 @@ def _check(profiles: TaskProfiles, method: str, same_task: str, seed: object) ->
 def _with_marks(tasks: pl.DataFrame, states: list[str]) -> pl.DataFrame:
     """Add the row number, the mark of what was put in before, which tasks count, and which of those lack hours."""
     marked = pl.col(IMPUTED).fill_null(value=False) if IMPUTED in tasks.columns else pl.lit(value=False)
-    counts = pl.col("validation_state").cast(pl.String).fill_null(_NO_STATE).is_in(states)
+    counts = pl.col("validation_state").cast(pl.String).fill_null(NO_STATE).is_in(states)
     return (
         tasks.with_columns(pl.col("weekly_hours").cast(pl.Float64).fill_nan(None), _counts=counts, **{IMPUTED: marked})
         .with_columns(_open=pl.col("_counts") & pl.col("weekly_hours").is_null())
