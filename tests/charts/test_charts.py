@@ -14,6 +14,7 @@ import pytest
 import vl_convert
 
 import tpanalytics as tpa
+from tests.charts.plots import FAMILY_ROWS, NAMES_WORK, PLOTS
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.charts.picture import png
 from tpanalytics.charts.theme import LEVEL_COLOURS
@@ -22,25 +23,27 @@ from tpanalytics.measures.privacy import Privacy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PLOTS: dict[str, Callable[[tpa.TaskProfiles], alt.LayerChart]] = {
-    "impact by tasks": lambda profiles: tpa.plot_impact_by_family(profiles, weight="tasks"),
-    "impact by hours": lambda profiles: tpa.plot_impact_by_family(profiles, weight="hours"),
-    "impact by headcount": lambda profiles: tpa.plot_impact_by_family(profiles, weight="headcount"),
-    "hours": tpa.plot_hours_by_family,
-}
 OFF = Privacy(min_jobs=0, min_headcount=0)
 every_plot = pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
+family_rows = pytest.mark.parametrize("plot", [PLOTS[name] for name in FAMILY_ROWS], ids=FAMILY_ROWS)
+nameless = pytest.mark.parametrize("plot", [p for n, p in PLOTS.items() if n not in NAMES_WORK])
 
 
 def layers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for layer in spec.get("layer", []):
-        yield from layers(layer) if "layer" in layer else [layer]
+    """Give every single mark, of panels too, with the data it inherits."""
+    parts = [part for key in ("layer", "concat", "hconcat", "vconcat") for part in spec.get(key, [])]
+    for part in parts:
+        inherited = {"data": spec["data"], **part} if "data" in spec else part
+        yield from layers(inherited)
+    if not parts:
+        yield spec
 
 
 def fields(value: Any) -> set[str]:
     if isinstance(value, dict):
         own = {value["field"]} if isinstance(value.get("field"), str) else set()
-        tested = set(re.findall(r"^datum\.(\w+)$", str(value.get("test", ""))))
+        texts = [text for key, text in value.items() if key in {"test", "calculate", "filter", "expr"}]
+        tested = set(re.findall(r"datum\.(\w+)", " ".join(map(str, texts)))) - {"label", "value"}
         return own | tested | {field for part in value.values() for field in fields(part)}
     if isinstance(value, list):
         return {field for part in value for field in fields(part)}
@@ -110,7 +113,7 @@ def test_charts_stay_small_on_the_companies(plot: Callable[..., Any], company: t
     assert len(json.dumps(spec["datasets"], ensure_ascii=False).encode()) < 50_000
 
 
-@every_plot
+@nameless
 def test_no_task_job_or_rationale_is_in_a_chart(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
     marked = sample.tasks.with_columns(
         task=pl.lit("CANARY-TASK"), ai_impact_rationale=pl.lit("CANARY-WHY"), task_id=pl.lit("CANARY-ID")
@@ -352,7 +355,7 @@ def with_small(*small: str, jobs: int = 3) -> tpa.TaskProfiles:
     return profiles_of([*usual, *({**job, "contract_hours": CANARY["contract"]} for job in alone)])
 
 
-@every_plot
+@family_rows
 def test_a_hidden_family_keeps_its_row_and_tells_nothing(plot: Callable[..., Any]) -> None:
     spec = plot(with_small("Tiny", "Small", "Little")).to_dict()
     rows = [row for rows in spec["datasets"].values() for row in rows if row.get("job_family") in {"Tiny", "Small"}]
@@ -370,14 +373,14 @@ def test_a_hidden_family_keeps_its_row_and_tells_nothing(plot: Callable[..., Any
     assert vl_convert.vegalite_to_svg(spec).count("\u00b7") >= 9
 
 
-@every_plot
+@family_rows
 def test_the_next_smallest_hides_with_a_single_one(plot: Callable[..., Any]) -> None:
     spec = plot(with_small("Tiny")).to_dict()
     assert "2 of 3 families are hidden" in json.dumps(spec)
     assert "Hidden, to protect small groups of jobs or people: A and Tiny." in spec["description"]
 
 
-@every_plot
+@family_rows
 def test_where_everything_is_hidden_no_total_tells_it(plot: Callable[..., Any]) -> None:
     spec = plot(with_small("Tiny", "Small", jobs=0)).to_dict()
     assert spec["title"]["text"] == ["Every job family is hidden: its figures tell of too few jobs or people"]

@@ -1,6 +1,6 @@
 """Tidy frames in, Altair charts out; nothing is computed here but where a mark goes."""
 
-from tpanalytics.charts.hours import plot_hours_by_family
-from tpanalytics.charts.impact import plot_impact_by_family
+from tpanalytics.charts.exposed.impact import plot_impact_by_family
+from tpanalytics.charts.known.hours import plot_hours_by_family
 
 __all__ = ["plot_hours_by_family", "plot_impact_by_family"]

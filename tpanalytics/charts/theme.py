@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import altair as alt
 import polars as pl
 
 from tpanalytics.charts.picture import png
-from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, hidden_families, said_of_hidden
-from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
-from tpanalytics.words import listed, plural, printable, total
+from tpanalytics.schema import NOT_ASSESSED
+from tpanalytics.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,18 +29,21 @@ __all__ = [
     "OUTLINE",
     "SHADE",
     "Chart",
-    "column",
+    "Panels",
+    "described",
+    "drawable",
     "empty_chart",
-    "family_axis",
     "finish",
+    "finish_panels",
+    "footer",
+    "level_legend",
+    "level_scale",
     "note",
+    "percent_axis",
 ]
 
 INK, MUTED, OUTLINE, SHADE = "#1B1B1F", "#5A5A60", "#3A3A40", "#DCE4E5"
 ACCENT = "#21787F"
-#: What stands in the row of a family that is hidden for its own sake or for another's, and the title where all are.
-WHY_HIDDEN = "hidden to protect small groups of jobs or people"
-ALL_HIDDEN = "Every job family is hidden: its figures tell of too few jobs or people"
 # Liberation Sans comes with the renderer and has Arial's widths: a chart measures the same everywhere.
 FONT = "Liberation Sans, Arial, sans-serif"
 _NOT_ASSESSED = "#FFFFFF"
@@ -65,22 +67,19 @@ LEVEL_WORDS = {
 }
 #: Width of a title in characters; a longer one is parted evenly.
 _TITLE = 104
-#: Width of a family name in the axis, in characters before it goes to the next line.
-_WRAP = 38
-_LINE = 12
 #: Sharp on most screens, and still small enough to keep in a notebook.
 _DISPLAY_SCALE = 1.5
 
 
-class Chart(alt.LayerChart):
-    """A layered chart that shows itself in a notebook as a picture, with its description as text.
+class _Shown:
+    """Shows itself in a notebook as a picture, with its description as text.
 
     The stock display fetches scripts from another host; this one needs neither script nor network, and it is still
     there when the notebook is reopened, mailed or shown on a page.
     """
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        spec = self.to_dict()
+        spec: dict[str, Any] = self.to_dict()  # type: ignore[attr-defined]  # a chart's
         picture = png(spec, _DISPLAY_SCALE)
         # Without its size in points a notebook would show the picture pixel by pixel.
         width, height = (round(int.from_bytes(picture[i : i + 4], "big") / _DISPLAY_SCALE) for i in (16, 20))
@@ -88,15 +87,25 @@ class Chart(alt.LayerChart):
         return {"image/png": picture, "text/plain": text}, {"image/png": {"width": width, "height": height}}
 
 
+class Chart(_Shown, alt.LayerChart):
+    """Marks in layers that show themselves in a notebook as a picture."""
+
+
+class Panels(_Shown, alt.ConcatChart):
+    """Charts side by side and below each other that show themselves in a notebook as one picture."""
+
+
+_AnyChart = TypeVar("_AnyChart", Chart, Panels)
+
+
 def finish(
     layers: Sequence[alt.Chart | alt.LayerChart],
     *,
     title: str,
-    subtitle: str,
+    subtitle: str | Sequence[str],
     description: str,
     width: int,
-    rows: int,
-    row_height: int,
+    height: int,
 ) -> Chart:
     """Put layers together under one title, in the house's look.
 
@@ -108,18 +117,35 @@ def finish(
         The finding, and what it is about.
     description
         Text for those who do not see the chart.
-    width, row_height
-        In pixels.
-    rows
-        Number of rows of the chart.
+    width, height
+        Of the plot alone, in pixels.
     """
+    chart = Chart(layer=list(layers)).properties(width=width, height=height)
+    return _dressed(chart, title, subtitle, description)
+
+
+def finish_panels(
+    panels: Sequence[alt.Chart | alt.LayerChart],
+    *,
+    columns: int,
+    title: str,
+    subtitle: str | Sequence[str],
+    description: str,
+) -> Panels:
+    """Put panels, each with its own width and height, in rows of so many `columns` under one title.
+
+    A footer is a panel of its own, last: `footer` in a layer of no height.
+    """
+    return _dressed(Panels(concat=list(panels), columns=columns), title, subtitle, description)
+
+
+def _dressed(chart: _AnyChart, title: str, subtitle: str | Sequence[str], description: str) -> _AnyChart:
     lines = math.ceil(len(title) / _TITLE)
     heading = alt.Title(
         textwrap.wrap(title, _TITLE if lines < 2 else len(title) // lines + 8), subtitle=subtitle or alt.Undefined
     )
-    chart: Chart = (
-        Chart(layer=list(layers))
-        .properties(title=heading, description=description, width=width, height=max(rows, 1) * row_height)
+    dressed: _AnyChart = (
+        chart.properties(title=heading, description=description)
         .configure(font=FONT, background="#FFFFFF", padding={"left": 12, "right": 16, "top": 12, "bottom": 12})
         .configure_view(stroke=None)
         .configure_title(
@@ -160,7 +186,12 @@ def finish(
             offset=34,
         )
     )
-    return chart
+    return dressed
+
+
+def described(built: str, extremes: str, shape: str = "") -> str:
+    """Join the three tiers of a description: how the chart is built; its extremes and numbers; its shape and groups."""
+    return "\n".join(tier for tier in (built, extremes, shape) if tier)
 
 
 def drawable(frame: pl.DataFrame) -> pl.DataFrame:
@@ -176,65 +207,9 @@ def drawable(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def family_axis(order: Sequence[str]) -> alt.Y:
-    """Give the axis of families in the order asked for; a long name goes over several lines, and none is cut."""
-    lines = {family: _lines(family) for family in order}
-    # Vega hangs further lines below the first; half of their height up again puts the name beside its row.
-    lifted = [
-        {"test": f"indexof({json.dumps(names)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
-        for count in range(2, max(map(len, lines.values()), default=1) + 1)
-        if (names := [family for family in order if len(lines[family]) == count])
-    ]
-    axis = alt.Axis(
-        title=None,
-        # By position, not by name: a family may be called "constructor".
-        labelExpr=f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
-        labelLimit=400,
-        labelLineHeight=_LINE,
-        labelOffset={"condition": lifted, "value": 0} if lifted else 0,
-        grid=False,
-    )
-    return alt.Y("job_family:N", sort=list(order), axis=axis, scale=alt.Scale(domain=list(order)))
-
-
-def row_height(order: Sequence[str], usual: int) -> int:
-    """Give the height of a row in pixels, enough for the name with the most lines."""
-    return max([usual, *(_LINE * len(_lines(family)) + 4 for family in order)])
-
-
-def _lines(family: str) -> list[str]:
-    return textwrap.wrap(family, _WRAP, max_lines=4, placeholder=" …") or ["(unnamed)"]
-
-
 def percent_axis() -> alt.Axis:
     """Give an axis of shares."""
     return alt.Axis(title=None, tickCount=5, labelExpr="round(datum.value * 100) + '\u00a0%'")
-
-
-def column(
-    rows: pl.DataFrame, y: alt.Y, field: str, header: str | Sequence[str], x: int, *, muted: bool = False
-) -> list[alt.Chart]:
-    """Print a field of each row right of the plot, its header above.
-
-    Parameters
-    ----------
-    rows, y
-        The rows and where they stand.
-    field
-        Text to print.
-    header
-        One line or several.
-    x
-        Right edge of the column in pixels.
-    muted
-        Print it as a remark.
-    """
-    body = alt.Chart(rows).mark_text(align="right", fontSize=11, color=MUTED if muted else INK)
-    lines = 1 if isinstance(header, str) else len(header)
-    return [
-        body.encode(x=alt.value(x), y=y, text=f"{field}:N"),
-        note(header, x=x, y=-6 - 12 * (lines - 1), align="right", baseline="bottom", lineHeight=12, fontSize=10.5),
-    ]
 
 
 def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
@@ -243,50 +218,6 @@ def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text if isinstance(text, str) else list(text), **look)
     placed: alt.Chart = mark.encode(x=alt.value(x), y=alt.value(y))
     return placed
-
-
-def population(families: pl.DataFrame, *, totals: bool = True) -> str:
-    """Count families, jobs and tasks, or without `totals` families alone; say where there are jobs without a family."""
-    named = families.get_column("job_family").ne(NO_FAMILY).sum()
-    without = " and jobs without one" if named < families.height else ""
-    if not totals:
-        return f"{plural(named, 'job family')}{without}"
-    jobs, tasks = plural(total(families, "jobs"), "job"), plural(total(families, "tasks"), "task")
-    return f"{plural(named, 'job family')}{without}, {jobs}, {tasks}"
-
-
-def hidden_note(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
-    """Say in a line of the footer how many families are hidden, if any is."""
-    hidden = len(hidden_families(result))
-    if not hidden or privacy is None:
-        return []
-    said = said_of_hidden(hidden, result.get_column("job_family").n_unique(), privacy)
-    return [said.replace("hidden:", f"hidden ({HIDDEN}):", 1)]
-
-
-def is_hidden() -> pl.Expr:
-    """Tell the rows of families that are hidden."""
-    return (pl.col("reason") == SUPPRESSED).fill_null(value=False)
-
-
-def unless_hidden(*columns: str) -> list[pl.Expr]:
-    """Print the sign of what is hidden in text columns of hidden families."""
-    return [pl.when(is_hidden()).then(pl.lit(HIDDEN)).otherwise(name).alias(name) for name in columns]
-
-
-def hidden_names(families: pl.DataFrame) -> list[str]:
-    """Say in a sentence of the description which families are hidden, if any is."""
-    names = families.filter(is_hidden()).get_column("job_family").to_list()
-    return [f"Hidden, to protect small groups of jobs or people: {listed(names)}."] if names else []
-
-
-def remarks(families: pl.DataFrame, y: alt.Y, field: str) -> list[alt.Chart]:
-    """Write into the rows that have no marks why they have none."""
-    rows = families.filter(pl.col(field).is_not_null()).select("job_family", field)
-    if not rows.height:
-        return []
-    mark = alt.Chart(rows).mark_text(align="left", fontSize=11, fontStyle="italic", color=MUTED)
-    return [mark.encode(x=alt.value(4), y=y, text=f"{field}:N")]
 
 
 def footer(lines: Sequence[str], *, below: int = 38) -> alt.Chart:
@@ -302,8 +233,7 @@ def empty_chart(text: str, detail: str) -> Chart:
         subtitle="",
         description=f"{text}. {detail}",
         width=520,
-        rows=1,
-        row_height=40,
+        height=40,
     )
 
 

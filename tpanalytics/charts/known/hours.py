@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts import theme
+from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures import hours_by_family, hours_by_job
 from tpanalytics.measures.meaning import grade
 from tpanalytics.measures.privacy import USUAL, guarded
@@ -72,11 +72,11 @@ def plot_hours_by_family(
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
     shown = guarded(everyone, profiles, privacy)
-    hidden, families = theme.hidden_note(shown, privacy), theme.drawable(shown)
+    hidden, families = honest.hidden_note(shown, privacy), theme.drawable(shown)
     jobs = theme.drawable(hours_by_job(profiles, states=states))
-    jobs = jobs.join(families.filter(theme.is_hidden()), on="job_family", how="anti", maintain_order="left")
+    jobs = jobs.join(families.filter(honest.is_hidden()), on="job_family", how="anti", maintain_order="left")
     families = _ordered(families, jobs)
-    totals = None if families.select(theme.is_hidden().all()).item() else everyone  # they would tell what is hidden
+    totals = None if families.select(honest.is_hidden().all()).item() else everyone  # they would tell what is hidden
     order = families.get_column("job_family").to_list()
     contract, longest = (
         None if value is None else float(value)
@@ -84,7 +84,7 @@ def plot_hours_by_family(
     )
     top = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
     x = alt.Scale(domain=[0, top], nice=False)
-    row = theme.row_height(order, _ROW)
+    row = family_rows.row_height(order, _ROW)
     return theme.finish(
         [
             *([_contract_line(contract, x)] if contract else []),
@@ -94,11 +94,10 @@ def plot_hours_by_family(
             theme.footer([*hidden, *_policy(totals, contract)], below=56),
         ],
         title=_finding(families),
-        subtitle=f"Described weekly hours per job · {theme.population(everyone, totals=totals is not None)}",
+        subtitle=f"Described weekly hours per job · {honest.population(everyone, totals=totals is not None)}",
         description=_description(families, totals, contract),
         width=_WIDTH,
-        rows=len(order),
-        row_height=row,
+        height=len(order) * row,
     )
 
 
@@ -119,10 +118,10 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
             ),
             empty=empty.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
             known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
-            missing=pl.when(theme.is_hidden()).then(pl.lit(theme.WHY_HIDDEN)),
+            missing=pl.when(honest.is_hidden()).then(pl.lit(honest.WHY_HIDDEN)),
         )
         .with_columns(pl.col("grade").fill_null(NONE).alias("graded"))
-        .with_columns(theme.unless_hidden("half", "seen", "empty", "known", "graded"))
+        .with_columns(honest.unless_hidden("half", "seen", "empty", "known", "graded"))
     )
 
 
@@ -135,7 +134,7 @@ def _contract_line(contract: float, x: alt.Scale) -> alt.Chart:
 
 
 def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale) -> list[alt.Chart]:
-    y = theme.family_axis(order)
+    y = family_rows.family_axis(order)
     rows = families.filter(pl.col("hours_p25").is_not_null())
     axis = alt.Axis(title="described hours per week", titleAnchor="start", tickCount=8)
     box = (
@@ -180,7 +179,7 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: i
         .mark_point(shape="circle", strokeWidth=1.3, opacity=0.9)
         .encode(
             x=alt.X("about:Q", scale=x),
-            y=theme.family_axis(order),
+            y=family_rows.family_axis(order),
             yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=beside)),
             size=alt.Size("jobs:Q", scale=alt.Scale(domain=[1, most], range=[28, 320]), legend=None),
             fill=alt.Fill(
@@ -208,7 +207,7 @@ def _described() -> pl.Expr:
 
 
 def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
-    y = theme.family_axis(order)
+    y = family_rows.family_axis(order)
     columns = [
         ("half", "median", _WIDTH + 62, False),
         ("seen", ["jobs", "with hours"], _WIDTH + 136, True),
@@ -218,16 +217,18 @@ def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
     ]
     rows = families.select("job_family", "half", "seen", "empty", "known", grade="graded")
     marks = [
-        mark for field, header, x, muted in columns for mark in theme.column(rows, y, field, header, x, muted=muted)
+        mark
+        for field, header, x, muted in columns
+        for mark in family_rows.column(rows, y, field, header, x, muted=muted)
     ]
-    return [*marks, *theme.remarks(families, y, "missing")]
+    return [*marks, *family_rows.remarks(families, y, "missing")]
 
 
 def _finding(families: pl.DataFrame) -> str:
     """Say what the chart shows, of families of which enough is known; the others lie too far left for a headline."""
-    everyone, families = families, families.filter(~theme.is_hidden())
+    everyone, families = families, families.filter(~honest.is_hidden())
     if not families.height:
-        return theme.ALL_HIDDEN
+        return honest.ALL_HIDDEN
     safe = families.filter(
         pl.col("hours_p50").is_not_null() & pl.col("grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     )
@@ -266,12 +267,12 @@ def _description(families: pl.DataFrame, totals: pl.DataFrame | None, contract: 
     known = families.filter(pl.col("median").is_not_null())
     said = (
         f"Dots and boxes of described weekly hours per job for "
-        f"{theme.population(families if totals is None else totals, totals=totals is not None)}. "
+        f"{honest.population(families if totals is None else totals, totals=totals is not None)}. "
         "Families in order of their median, highest first."
     )
     if known.height:
         said += " Medians: " + listed(f"{f} {hours(m)}" for f, m in known.select("job_family", "median").rows()) + "."
-    unknown = families.filter(pl.col("median").is_null() & ~theme.is_hidden()).get_column("job_family").to_list()
+    unknown = families.filter(pl.col("median").is_null() & ~honest.is_hidden()).get_column("job_family").to_list()
     if unknown:
         said += f" No hours are known for {listed(unknown)}."
-    return " ".join([said, *theme.hidden_names(families), *_policy(totals, contract)[:1]])
+    return " ".join([said, *honest.hidden_names(families), *_policy(totals, contract)[:1]])

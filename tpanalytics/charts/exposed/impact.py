@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts import theme
+from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.privacy import USUAL, guarded
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
@@ -100,12 +100,12 @@ def plot_impact_by_family(
     'Stacked bars of tasks by AI impact level'
     """
     impact = guarded(impact_by_family(profiles, weight=weight, states=states), profiles, privacy)
-    hidden = theme.hidden_note(impact, privacy)
+    hidden = honest.hidden_note(impact, privacy)
     impact = theme.drawable(impact)
     coverage = theme.drawable(coverage_by_family(profiles, states=states))
     if impact.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
-    totals = not impact.select(theme.is_hidden().all()).item()  # where all is hidden, a total would tell it
+    totals = not impact.select(honest.is_hidden().all()).item()  # where all is hidden, a total would tell it
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     families = _families(impact, weight)
     order = families.get_column("job_family").to_list()
@@ -117,11 +117,10 @@ def plot_impact_by_family(
             theme.footer([*hidden, *_policy(coverage, weight, totals=totals)]),
         ],
         title=_finding(impact, families, weight),
-        subtitle=f"Share of {_UNIT[weight]} by AI impact level · {theme.population(coverage, totals=totals)}",
+        subtitle=f"Share of {_UNIT[weight]} by AI impact level · {honest.population(coverage, totals=totals)}",
         description=_description(families, levels, coverage, weight, totals=totals),
         width=_WIDTH,
-        rows=len(order),
-        row_height=theme.row_height(order, _ROW),
+        height=len(order) * family_rows.row_height(order, _ROW),
     )
 
 
@@ -146,14 +145,14 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
             total=pl.col("amount").map_elements(_amount(weight), return_dtype=pl.String, skip_nulls=False),
             known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
             graded=pl.col("grade").fill_null(NONE),
-            missing=pl.when(theme.is_hidden())
-            .then(pl.lit(theme.WHY_HIDDEN))
+            missing=pl.when(honest.is_hidden())
+            .then(pl.lit(honest.WHY_HIDDEN))
             .when(pl.col("tasks") == 0)
             .then(pl.lit("no task described"))
             .when(~pl.col("weighed"))
             .then(pl.lit(_NOTHING[weight])),
         )
-        .with_columns(theme.unless_hidden("total", "known", "graded"))
+        .with_columns(honest.unless_hidden("total", "known", "graded"))
     )
 
 
@@ -174,7 +173,7 @@ def _segments(impact: pl.DataFrame) -> pl.DataFrame:
 
 
 def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[alt.Chart]:
-    y = theme.family_axis(order)
+    y = family_rows.family_axis(order)
     x = alt.X("start:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
     drawn = alt.Chart(
         segments.select(
@@ -227,7 +226,7 @@ def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
 
 def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[alt.Chart]:
     """Print how much work a bar stands for, how much of it is known, and what is missing altogether."""
-    y = theme.family_axis(order)
+    y = family_rows.family_axis(order)
     unit = {"tasks": "tasks", "hours": "a week", "headcount": ["a week, all", "incumbents"]}[weight]
     rows = families.select("job_family", "total", "known", grade="graded")
     columns = [
@@ -236,9 +235,11 @@ def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[al
         ("grade", "grade", _WIDTH + 190, True),
     ]
     marks = [
-        mark for field, header, x, muted in columns for mark in theme.column(rows, y, field, header, x, muted=muted)
+        mark
+        for field, header, x, muted in columns
+        for mark in family_rows.column(rows, y, field, header, x, muted=muted)
     ]
-    return [*marks, *theme.remarks(families, y, "missing")]
+    return [*marks, *family_rows.remarks(families, y, "missing")]
 
 
 def _amount(weight: Weight) -> Callable[[float | None], str]:
@@ -247,9 +248,9 @@ def _amount(weight: Weight) -> Callable[[float | None], str]:
 
 def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
     """Say what the chart shows; a family of which too little is known is never the headline, nor are jobs without."""
-    hidden, families = families.filter(theme.is_hidden()).height, families.filter(~theme.is_hidden())
+    hidden, families = families.filter(honest.is_hidden()).height, families.filter(~honest.is_hidden())
     if not families.height:
-        return theme.ALL_HIDDEN
+        return honest.ALL_HIDDEN
     of_shown = " of the families shown" if hidden else ""
     return _nothing(impact, families, weight, of_shown) or _largest(families, weight, of_shown)
 
@@ -320,7 +321,7 @@ def _description(
     known = families.filter(pl.col("weighed") & pl.col("h1").is_not_null())
     among = f" ({', '.join(levels)})" if levels else ""
     said = (
-        f"Stacked bars of {_UNIT[weight]} by AI impact level{among} for {theme.population(coverage, totals=totals)}. "
+        f"Stacked bars of {_UNIT[weight]} by AI impact level{among} for {honest.population(coverage, totals=totals)}. "
         "Families in order of their share of H1, highly automatable, highest first."
     )
     if known.height:
@@ -331,7 +332,7 @@ def _description(
         )
         said += " All H1 shares: " + listed(f"{f} {percent(h1)}" for f, h1 in known.select("job_family", "h1").rows())
         said += "."
-    unknown = families.filter(~pl.col("weighed") & ~theme.is_hidden()).get_column("job_family").to_list()
+    unknown = families.filter(~pl.col("weighed") & ~honest.is_hidden()).get_column("job_family").to_list()
     if unknown:
         said += f" Nothing can be shown for {listed(unknown)}."
-    return " ".join([said, *theme.hidden_names(families), *_policy(coverage, weight, totals=totals)[:1]])
+    return " ".join([said, *honest.hidden_names(families), *_policy(coverage, weight, totals=totals)[:1]])

@@ -1,0 +1,24 @@
+"""Every chart there is, by the name its tests and its picture go by; another chart is another line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tpanalytics as tpa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["FAMILY_ROWS", "NAMES_WORK", "PLOTS"]
+
+#: Each takes profiles and gives the chart; one of two snapshots makes the other from them.
+PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
+    "impact by tasks": lambda profiles: tpa.plot_impact_by_family(profiles, weight="tasks"),
+    "impact by hours": lambda profiles: tpa.plot_impact_by_family(profiles, weight="hours"),
+    "impact by headcount": lambda profiles: tpa.plot_impact_by_family(profiles, weight="headcount"),
+    "hours": tpa.plot_hours_by_family,
+}
+#: Charts with a row per family, in which a hidden family keeps its row.
+FAMILY_ROWS = ["impact by tasks", "impact by hours", "impact by headcount", "hours"]
+#: Charts that name jobs or tasks, because that is what was asked; no chart holds a rationale or an id unasked.
+NAMES_WORK: set[str] = set()

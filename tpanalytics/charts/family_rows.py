@@ -1,0 +1,86 @@
+"""A row per job family: its name, what is printed beside it, and what is said where it has no marks."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING
+
+import altair as alt
+import polars as pl
+
+from tpanalytics.charts.theme import INK, MUTED, note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["column", "family_axis", "remarks", "row_height"]
+
+#: Width of a family name in the axis, in characters before it goes to the next line.
+_WRAP = 38
+_LINE = 12
+
+
+def family_axis(order: Sequence[str]) -> alt.Y:
+    """Give the axis of families in the order asked for; a long name goes over several lines, and none is cut."""
+    lines = {family: _lines(family) for family in order}
+    # Vega hangs further lines below the first; half of their height up again puts the name beside its row.
+    lifted = [
+        {"test": f"indexof({json.dumps(names)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
+        for count in range(2, max(map(len, lines.values()), default=1) + 1)
+        if (names := [family for family in order if len(lines[family]) == count])
+    ]
+    axis = alt.Axis(
+        title=None,
+        # By position, not by name: a family may be called "constructor".
+        labelExpr=f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
+        labelLimit=400,
+        labelLineHeight=_LINE,
+        labelOffset={"condition": lifted, "value": 0} if lifted else 0,
+        grid=False,
+    )
+    return alt.Y("job_family:N", sort=list(order), axis=axis, scale=alt.Scale(domain=list(order)))
+
+
+def row_height(order: Sequence[str], usual: int) -> int:
+    """Give the height of a row in pixels, enough for the name with the most lines."""
+    return max([usual, *(_LINE * len(_lines(family)) + 4 for family in order)])
+
+
+def _lines(family: str) -> list[str]:
+    return textwrap.wrap(family, _WRAP, max_lines=4, placeholder=" …") or ["(unnamed)"]
+
+
+def column(
+    rows: pl.DataFrame, y: alt.Y, field: str, header: str | Sequence[str], x: int, *, muted: bool = False
+) -> list[alt.Chart]:
+    """Print a field of each row right of the plot, its header above.
+
+    Parameters
+    ----------
+    rows, y
+        The rows and where they stand.
+    field
+        Text to print.
+    header
+        One line or several.
+    x
+        Right edge of the column in pixels.
+    muted
+        Print it as a remark.
+    """
+    body = alt.Chart(rows).mark_text(align="right", fontSize=11, color=MUTED if muted else INK)
+    lines = 1 if isinstance(header, str) else len(header)
+    return [
+        body.encode(x=alt.value(x), y=y, text=f"{field}:N"),
+        note(header, x=x, y=-6 - 12 * (lines - 1), align="right", baseline="bottom", lineHeight=12, fontSize=10.5),
+    ]
+
+
+def remarks(families: pl.DataFrame, y: alt.Y, field: str) -> list[alt.Chart]:
+    """Write into the rows that have no marks why they have none."""
+    rows = families.filter(pl.col(field).is_not_null()).select("job_family", field)
+    if not rows.height:
+        return []
+    mark = alt.Chart(rows).mark_text(align="left", fontSize=11, fontStyle="italic", color=MUTED)
+    return [mark.encode(x=alt.value(4), y=y, text=f"{field}:N")]

@@ -1,0 +1,58 @@
+"""What stands under and beside every chart: of whom it tells, how much is known, and what is hidden."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, hidden_families, said_of_hidden
+from tpanalytics.schema import NO_FAMILY
+from tpanalytics.words import listed, plural, total
+
+__all__ = [
+    "ALL_HIDDEN",
+    "WHY_HIDDEN",
+    "hidden_names",
+    "hidden_note",
+    "is_hidden",
+    "population",
+    "unless_hidden",
+]
+
+#: What stands in the row of a family that is hidden for its own sake or for another's, and the title where all are.
+WHY_HIDDEN = "hidden to protect small groups of jobs or people"
+ALL_HIDDEN = "Every job family is hidden: its figures tell of too few jobs or people"
+
+
+def population(families: pl.DataFrame, *, totals: bool = True) -> str:
+    """Count families, jobs and tasks, or without `totals` families alone; say where there are jobs without a family."""
+    named = families.get_column("job_family").ne(NO_FAMILY).sum()
+    without = " and jobs without one" if named < families.height else ""
+    if not totals:
+        return f"{plural(named, 'job family')}{without}"
+    jobs, tasks = plural(total(families, "jobs"), "job"), plural(total(families, "tasks"), "task")
+    return f"{plural(named, 'job family')}{without}, {jobs}, {tasks}"
+
+
+def hidden_note(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
+    """Say in a line of the footer how many families are hidden, if any is."""
+    hidden = len(hidden_families(result))
+    if not hidden or privacy is None:
+        return []
+    said = said_of_hidden(hidden, result.get_column("job_family").n_unique(), privacy)
+    return [said.replace("hidden:", f"hidden ({HIDDEN}):", 1)]
+
+
+def is_hidden() -> pl.Expr:
+    """Tell the rows of families that are hidden."""
+    return (pl.col("reason") == SUPPRESSED).fill_null(value=False)
+
+
+def unless_hidden(*columns: str) -> list[pl.Expr]:
+    """Print the sign of what is hidden in text columns of hidden families."""
+    return [pl.when(is_hidden()).then(pl.lit(HIDDEN)).otherwise(name).alias(name) for name in columns]
+
+
+def hidden_names(families: pl.DataFrame) -> list[str]:
+    """Say in a sentence of the description which families are hidden, if any is."""
+    names = families.filter(is_hidden()).get_column("job_family").to_list()
+    return [f"Hidden, to protect small groups of jobs or people: {listed(names)}."] if names else []

@@ -1,0 +1,1 @@
+"""What is known: hours per job, and the quality of the data."""
