@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import polars as pl
 
 from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, hidden_families, said_of_hidden
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.words import listed, plural, total
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "ALL_HIDDEN",
@@ -15,6 +20,7 @@ __all__ = [
     "hidden_note",
     "is_hidden",
     "population",
+    "source_line",
     "unless_hidden",
 ]
 
@@ -56,3 +62,15 @@ def hidden_names(families: pl.DataFrame) -> list[str]:
     """Say in a sentence of the description which families are hidden, if any is."""
     names = families.filter(is_hidden()).get_column("job_family").to_list()
     return [f"Hidden, to protect small groups of jobs or people: {listed(names)}."] if names else []
+
+
+def source_line(manifest: Mapping[str, Any]) -> list[str]:
+    """Say for the footer which data these are: when they were exported, and the beginning of their hash."""
+    source = manifest.get("source") or {}
+    finished, content, kind = manifest.get("finished"), manifest.get("content_sha256"), source.get("kind", "")
+    if kind == "sample":
+        return [f"Data: the sample, an invented company, as of {source.get('state')}."]
+    named = {"file": "records from a file", "job": "one job, asked for by itself"}.get(kind, "export")
+    when = f" of {finished[:10]}" if finished else ""
+    marked = f", content {content[:8]}" if content else ""
+    return [f"Data: {named}{when}{marked}."] if when or marked or kind else []

@@ -114,7 +114,7 @@ def plot_impact_by_family(
         [
             *_bars(segments, order, levels),
             *_beside(families, order, weight),
-            theme.footer([*hidden, *_policy(coverage, weight, totals=totals)]),
+            theme.footer([*hidden, *_policy(coverage, weight, totals=totals), *honest.source_line(profiles.manifest)]),
         ],
         title=_finding(impact, families, weight),
         subtitle=f"Share of {_UNIT[weight]} by AI impact level · {honest.population(coverage, totals=totals)}",

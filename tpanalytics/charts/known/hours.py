@@ -91,7 +91,7 @@ def plot_hours_by_family(
             *_boxes(families, order, x),
             _dots(jobs, order, x, top, row),
             *_beside(families, order),
-            theme.footer([*hidden, *_policy(totals, contract)], below=56),
+            theme.footer([*hidden, *_policy(totals, contract), *honest.source_line(profiles.manifest)], below=56),
         ],
         title=_finding(families),
         subtitle=f"Described weekly hours per job · {honest.population(everyone, totals=totals is not None)}",
