@@ -14,6 +14,7 @@ import pytest
 import vl_convert
 
 import tpanalytics as tpa
+from tests.charts.companies import many
 from tests.charts.plots import FAMILY_ROWS, NAMES_WORK, PLOTS
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.charts.picture import png
@@ -54,37 +55,6 @@ def rows_of(spec: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]
     data = layer["data"]
     rows: list[dict[str, Any]] = data["values"] if "values" in data else spec["datasets"][data["name"]]
     return rows
-
-
-def many(families: int, jobs: int = 3) -> tpa.TaskProfiles:
-    """Make a company of so many families, with long, foreign and awkward names."""
-    names = [
-        "Research, Development, Engineering and Prototyping of Flow Instruments",
-        "研究開発部門",
-        "קשרי לקוחות",
-        'R&D "A/B" <x>',
-    ]
-    levels = ["H1", "H2", "H3", "H4", None, "H9"]
-    return profiles_of(
-        [
-            {
-                "job_family": f"{names[f % 4]} {f}",
-                "headcount": 2.0,
-                "contract_hours": 38.5,
-                "tasks": [
-                    {
-                        "task_id": str(t),
-                        "validation_state": "validated",
-                        "weekly_hours": None if (f + j + t) % 5 == 0 else 1.5 * t + f % 3,
-                        "ai_impact_level": levels[(f * 7 + t * 5 + j) % 6],
-                    }
-                    for t in range(6)
-                ],
-            }
-            for f in range(families)
-            for j in range(jobs)
-        ]
-    )
 
 
 @every_plot
