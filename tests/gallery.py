@@ -1,4 +1,4 @@
-"""Every chart on one page to look at, made by `python -m tests.gallery`: of the sample, the real data, at three sizes."""
+"""Every chart on one page to look at: `python -m tests.gallery`; of the sample, of the real data, at three sizes."""
 
 from __future__ import annotations
 
