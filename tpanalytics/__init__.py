@@ -18,7 +18,7 @@ _HOMES = {
     "tpanalytics.api.http.reading": ["Limits"],
     "tpanalytics.api.http.retry": ["RetryPolicy"],
     "tpanalytics.api.session": ["Client", "connect"],
-    "tpanalytics.charts": ["plot_hours_by_family", "plot_impact_by_family"],
+    "tpanalytics.charts": ["for_print", "plot_hours_by_family", "plot_impact_by_family"],
     "tpanalytics.demo": ["load_sample"],
     "tpanalytics.errors": [
         "ApiError",
@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from tpanalytics.api.http.reading import Limits
     from tpanalytics.api.http.retry import RetryPolicy
     from tpanalytics.api.session import Client, connect
-    from tpanalytics.charts import plot_hours_by_family, plot_impact_by_family
+    from tpanalytics.charts import for_print, plot_hours_by_family, plot_impact_by_family
     from tpanalytics.demo import load_sample
     from tpanalytics.errors import (
         ApiError,
@@ -189,6 +189,7 @@ __all__ = [
     "exposure_ranks",
     "family_overlap",
     "filter_jobs",
+    "for_print",
     "fragmentation_by_family",
     "freed_by_family",
     "hours_at_stake_by_family",

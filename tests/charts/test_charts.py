@@ -384,3 +384,23 @@ def test_charts_of_the_companies_hide_nothing(plot: Callable[..., Any], company:
     if "headcount" not in company.jobs.columns:
         company = tpa.TaskProfiles(company.jobs.with_columns(headcount=2.0), company.tasks)
     assert "hidden" not in json.dumps(plot(company).to_dict())
+
+
+@every_plot
+def test_the_variant_for_paper_has_black_ink_greys_and_the_same_marks(
+    plot: Callable[..., Any], sample: tpa.TaskProfiles
+) -> None:
+    spec, printed = plot(sample).to_dict(), tpa.for_print(plot(sample)).to_dict()
+    assert printed["datasets"] == spec["datasets"]
+    assert "bind" not in json.dumps(printed)
+    drawn = {key: part for key, part in printed.items() if key != "datasets"}
+    colours = set(re.findall(r"#[0-9A-Fa-f]{6}\b", json.dumps(drawn)))
+    spread = {c: max(channels) - min(channels) for c in colours if (channels := bytes.fromhex(c[1:]))}
+    strong = {c for c, apart in spread.items() if apart > 16}
+    assert not {c for c in strong if luminance(c) < 0.6}, "a colour that is neither a grey nor a faint ground"
+    assert png(printed, 1.0).startswith(b"\x89PNG")
+
+
+def test_only_a_chart_is_printed() -> None:
+    with pytest.raises(tpa.ShareError, match="DataFrame is no chart"):
+        tpa.for_print(pl.DataFrame())  # type: ignore[type-var]

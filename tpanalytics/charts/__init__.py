@@ -2,5 +2,6 @@
 
 from tpanalytics.charts.exposed.impact import plot_impact_by_family
 from tpanalytics.charts.known.hours import plot_hours_by_family
+from tpanalytics.charts.printed import for_print
 
-__all__ = ["plot_hours_by_family", "plot_impact_by_family"]
+__all__ = ["for_print", "plot_hours_by_family", "plot_impact_by_family"]

@@ -80,7 +80,7 @@ class _Shown:
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         spec: dict[str, Any] = self.to_dict()  # type: ignore[attr-defined]  # a chart's
-        picture = png(spec, _DISPLAY_SCALE)
+        picture = png(spec, _DISPLAY_SCALE, small=True)
         # Without its size in points a notebook would show the picture pixel by pixel.
         width, height = (round(int.from_bytes(picture[i : i + 4], "big") / _DISPLAY_SCALE) for i in (16, 20))
         text = spec.get("description", "chart")
