@@ -211,15 +211,6 @@ def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(flat.to_dict(as_series=False))
 
 
-@every_measure
-def test_every_engine_gives_the_same(sample: tpa.TaskProfiles, measure: Callable[..., Any]) -> None:
-    ours = measure(sample)
-    frames = as_pandas(sample.jobs), as_pandas(sample.tasks)
-    assert_frame_equal(measure(tpa.TaskProfiles(*frames)), ours, abs_tol=1e-9)
-    assert_frame_equal(measure(tpa.TaskProfiles(*map(duckdb.from_df, frames))), ours, abs_tol=1e-9)
-    assert_frame_equal(measure(tpa.TaskProfiles(sample.jobs.lazy(), sample.tasks.lazy())), ours, abs_tol=1e-9)
-
-
 @hypothesis.given(profiles=companies)
 @quick
 def test_shares_add_up_or_are_all_null(profiles: tpa.TaskProfiles) -> None:
