@@ -18,6 +18,7 @@ from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.exposed.exposure import exposure_by_family
 from tpanalytics.measures.exposed.impute import ImputeMethod, impute_hours
 from tpanalytics.measures.meaning import about
+from tpanalytics.schema import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,3 +238,15 @@ def test_wrong_arguments_are_refused_with_what_to_do(call: Callable[..., Any], s
         call(profiles_of([job(task(None), week=None)]))
     with pytest.raises(TypeError):
         impute_hours(profiles_of([]))  # type: ignore[call-arg]
+
+
+def test_provenance_says_what_was_put_in_in_the_order_it_was(sample: tpa.TaskProfiles) -> None:
+    before = provenance(sample.manifest)
+    once = tpa.impute_hours(sample, "equal_residual")
+    rows = once.manifest["imputation"]["rows"]
+    said = f"; hours that were not stated were put in or changed: those of {rows} tasks by equal_residual"
+    assert provenance(once.manifest) == f"{before[:-1]}{said}."
+    twice = tpa.impute_hours(once, "zero_i_know_what_i_do")
+    left = twice.manifest["imputation"]["rows"]
+    assert provenance(twice.manifest) == f"{before[:-1]}{said}, then those of {left} tasks by zero_i_know_what_i_do."
+    assert "of 1 task by" in provenance({"imputation": {"method": "hot_deck", "rows": 1}})
