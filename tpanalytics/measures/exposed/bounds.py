@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.exposed.impact import Weight
 
-__all__ = ["checked_week", "index_bounds", "share_bounds", "taken_week", "undescribed", "with_people"]
+__all__ = [
+    "checked_week",
+    "families_as_jobs",
+    "index_bounds",
+    "share_bounds",
+    "taken_week",
+    "undescribed",
+    "with_people",
+]
 
 #: Hours there are in a week.
 _WEEK = 168
@@ -68,6 +76,11 @@ def with_people(
     week = week if contract_hours is None else week.fill_null(contract_hours)
     people = jobs.select("job", staff=staff, week=week)
     return cells.join(people, on="job", maintain_order="left").filter(pl.col("staff").is_not_null())
+
+
+def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
+    """Put each family in the place of a job, as `with_people` would; for where nothing but its sums matters."""
+    return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
 
 
 def undescribed(**more: pl.Expr) -> list[pl.Expr]:
