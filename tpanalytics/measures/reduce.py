@@ -92,7 +92,9 @@ def reduce_tasks(
     by_state: bool = False,
     checked: bool = False,
 ) -> Cells:
-    """Count tasks and add up hours by job or family, and by level and state if asked to; one pass over the tasks.
+    """Count tasks and add up hours by job or family, and by level and state if asked to.
+
+    One pass over the tasks says what is odd about them, and which states there are; another adds up.
 
     Parameters
     ----------
@@ -192,25 +194,23 @@ def _counts(states: Sequence[str]) -> Any:
 
 def _seen_states(tasks: Any, states: list[str]) -> pl.DataFrame:
     """Count all tasks by state as ``state, n``, and put beside them the ``least`` and the ``most`` hours of all."""
-    likely = sorted({*COUNTED_STATES, "rejected", *states, NO_STATE})
+    likely = sorted({*COUNTED_STATES, "rejected", *states} - {NO_STATE})
+    are_in = [nw.col("validation_state").is_null(), *(_is_any("validation_state", [state]) for state in likely)]
     hours = _known_hours()
     found = to_polars(
         tasks.select(
-            nw.len().alias("n"),
-            *(_counts([state]).cast(nw.Int8).sum().alias(f"n_{i}") for i, state in enumerate(likely)),
             least=hours.min(),
             most=hours.max(),
+            n=nw.len(),
+            **{f"n_{i}": is_in.cast(nw.Int8).sum() for i, is_in in enumerate(are_in)},
         ).to_native()
-    ).row(0, named=True)
-    n = [int(found[f"n_{i}"] or 0) for i in range(len(likely))]
-    if sum(n) != found["n"]:  # there are states that nobody named
-        return sum_tasks(tasks, "state").sort("state")
-    schema = {"state": pl.String, "n": pl.UInt32}
-    return (
-        pl.DataFrame({"state": likely, "n": n}, schema=schema)
-        .filter(pl.col("n") > 0)
-        .with_columns(pl.lit(found[name], dtype=pl.Float64).alias(name) for name in ("least", "most"))
     )
+    least, most, n, *counts = found.row(0)
+    if sum(count or 0 for count in counts) != n:  # some are in states that nobody named
+        return sum_tasks(tasks, "state").sort("state")
+    seen = [(state, count, least, most) for state, count in zip([NO_STATE, *likely], counts, strict=True) if count]
+    schema = {"state": pl.String, "n": pl.UInt32, "least": pl.Float64, "most": pl.Float64}
+    return pl.DataFrame(seen, schema=schema, orient="row").sort("state")
 
 
 def _known_hours() -> Any:
