@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures.meaning import explained, grade, meaning_of
-from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of
+from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of, sum_jobs
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         validated_share=n.filter(validated).sum() / n.sum(),
         validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),
     )
-    jobs_summed = per_job(reduce_tasks(profiles, states, by_level=False, checked=True))
+    jobs_summed = per_job(reduced._replace(cells=sum_jobs(profiles, reduced)))
     result = (
         jobs_summed.group_by("job_family")
         .agg(

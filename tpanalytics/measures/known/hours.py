@@ -198,7 +198,7 @@ def hours_by_family(
     result = (
         per_job(reduced)
         .with_columns(rest=rest.otherwise(0.0))
-        .sort("hours", "job")
+        .sort("hours", maintain_order=True)  # jobs stand by id, and equal ones stay so
         .group_by("job_family", maintain_order=True)
         .agg(
             jobs=pl.len(),
