@@ -15,6 +15,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError, TpAnalyticsWarning
+from tpanalytics.measures.amounts import check_amounts
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ def reduce_tasks(
     Raises
     ------
     SchemaError
-        If a column is missing, the job of a task that counts is not in `jobs`, hours are negative or infinite, or
-        `states` is no list of states that can count.
+        If a column is missing, the job of a task that counts is not in `jobs`, hours, headcounts or contract hours
+        cannot be, or `states` is no list of states that can count.
 
     Warns
     -----
@@ -362,6 +363,7 @@ def _jobs(native: Any) -> pl.DataFrame:
     twice = ids[1:].filter(ids[1:].eq_missing(ids[:-1]))
     if twice.len():
         raise SchemaError(f"jobs: job_id must be unique, but {twice[0]!r} stands there more than once.")
+    check_amounts(jobs)
     return jobs.with_row_index("job")
 
 

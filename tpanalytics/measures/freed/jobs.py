@@ -27,19 +27,18 @@ BY_FAMILY: tuple[Any, ...] = (pl.col("job_family") == NO_FAMILY, "job_family")
 
 
 def needs_headcount(jobs: pl.DataFrame) -> None:
-    """Refuse jobs without headcounts, or with some that cannot be.
+    """Refuse jobs without headcounts.
 
     Raises
     ------
     SchemaError
-        If the column is missing, or one is below 0 or infinite.
+        If the column is missing.
     """
     if "headcount" not in jobs.columns:
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
             "assign_families, or use freed_by_family, which counts one person for each job."
         )
-    _refuse(jobs, "headcount", "full-time equivalents are 0 or more")
 
 
 def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float | None = None) -> pl.DataFrame:
@@ -65,12 +64,10 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
     Raises
     ------
     SchemaError
-        If a level of the data is not in `freed`, or contract hours are below 0 or infinite.
+        If a level of the data is not in `freed`.
     """
     jobs, cells = reduced.jobs, reduced.cells
     must_name(cells.get_column("level").unique(), freed)
-    if "contract_hours" in jobs.columns:
-        _refuse(jobs, "contract_hours", "hours per week are 0 or more")
     share = {
         end: pl.col("level").replace_strict(
             {level: getattr(span, end) for level, span in freed.items()}, default=None, return_dtype=pl.Float64
@@ -101,8 +98,8 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
         )
     )
     week = pl.lit(week_hours, dtype=pl.Float64)
-    if "contract_hours" in jobs.columns:  # no week has 0 hours: that is not known either
-        week = pl.coalesce(pl.when(pl.col("contract_hours") > 0).then("contract_hours"), week)
+    if "contract_hours" in jobs.columns:
+        week = pl.coalesce("contract_hours", week)
     rest = (pl.col("week") - pl.col("hours").fill_null(0.0)).clip(lower_bound=0.0)
     # Null for a job without tasks: of what it could free nothing is known.
     unknown = pl.col("unrated") * most + pl.when(pl.col("open_share").is_null()).then(0.0).otherwise(
@@ -176,13 +173,3 @@ def _over_described(per_job: pl.DataFrame) -> tuple[str, ...]:
     if not n:
         return ()
     return (f"In {n:,} job(s) the tasks come to more than 1.1 times the week; more may be freed there than is worked.",)
-
-
-def _refuse(jobs: pl.DataFrame, column: str, rule: str) -> None:
-    value = pl.col(column)
-    wrong = jobs.filter((value < 0) | value.is_infinite())
-    if wrong.height:
-        raise SchemaError(
-            f"jobs: {column} of job {wrong.item(0, 'job_id')!r} is {wrong.item(0, column):g}; {rule}, and finite. "
-            "Correct it, or make it null where it is not known."
-        )
