@@ -48,7 +48,7 @@ RESULTS = {
 #: Those by people, of which one job must not be the most; and those of validated tasks alone.
 STAFFED = {
     *("capacity_by_family", "exposure_by_family, by headcount", "fragmentation_by_family"),
-    *("hours_at_stake_by_family", "impact_by_family, by headcount"),
+    *("hours_at_stake_by_family", "hours_by_family, over people", "impact_by_family, by headcount"),
 }
 VALIDATED = {"impact_by_family, validated"}
 every_result = pytest.mark.parametrize("name", RESULTS)

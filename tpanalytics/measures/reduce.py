@@ -37,6 +37,7 @@ __all__ = [
     "read_inputs",
     "reduce_tasks",
     "share_of",
+    "stated",
     "sum_jobs",
     "sum_tasks",
 ]
@@ -310,6 +311,7 @@ def per_job(reduced: Cells) -> pl.DataFrame:
     sums = cells.group_by("job").agg(
         tasks=pl.col("n").sum(),
         tasks_with_hours=pl.col("n_known").sum(),
+        tasks_stated=stated.sum(),
         hours=known_sum("hours"),
     )
     optional = {
@@ -320,13 +322,17 @@ def per_job(reduced: Cells) -> pl.DataFrame:
             ("contract_hours", pl.Float64),
         )
     }
-    counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours"))
+    counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours", "tasks_stated"))
     return (
         jobs.select("job", "job_id", "job_family", *optional.values())
         .join(sums, on="job", how="left", maintain_order="left")
         .with_columns(counts)
         .with_columns(complete=(pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_with_hours")))
     )
+
+
+#: The tasks whose hours are stated, not put in: no rule of imputation buys coverage, nor a better grade.
+stated = pl.col("n_known") - pl.col("n_imputed")
 
 
 def known_sum(column: str) -> pl.Expr:

@@ -229,7 +229,7 @@ def exposure_by_job(
     weights, week = checked_weights(weights), checked_week(contract_hours)
     reduced = reduce_tasks(profiles, states)
     cells = with_people(reduced.jobs, reduced.cells, contract_hours=week)
-    found = indexed(per_job(reduced).drop("tasks_with_hours"), cells, weights, "job")
+    found = indexed(per_job(reduced).drop("tasks_with_hours", "tasks_stated"), cells, weights, "job")
     spread = (
         cells.join(found.select("job", "exposure"), on="job", how="left", maintain_order="left")
         .with_columns(weight=weight_of(weights))
@@ -288,7 +288,7 @@ def indexed(table: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
     by
         ``"job"`` or ``"job_family"``.
     """
-    counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_with_hours"]
+    counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_stated", "tasks_with_hours"]
     left_out = (
         pl.when(pl.col("tasks") == 0)
         .then(pl.lit("NO_TASKS"))
@@ -307,7 +307,7 @@ def indexed(table: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
         table.join(index_of(cells, weights, by), on=by, how="left")
         .join(index_bounds(cells, weights, by), on=by, how="left")
         .with_columns(pl.col(name).fill_null(0) for name in counts)
-        .with_columns(coverage=share_of(pl.col("tasks_weighed"), pl.col("tasks")), reason=left_out)
+        .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), reason=left_out)
         .with_columns(grade=grade(pl.col("coverage")))
     )
 

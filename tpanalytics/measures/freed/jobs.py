@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.freed.assumptions import must_name
 from tpanalytics.measures.meaning import grade_of, meaning_of
-from tpanalytics.measures.reduce import known_sum
+from tpanalytics.measures.reduce import known_sum, stated
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
     Returns
     -------
     pl.DataFrame
-        The columns of `Cells.jobs`, and per job ``tasks, tasks_with_hours, tasks_known`` (with hours and a level) and,
+        The columns of `Cells.jobs`, and per job ``tasks, tasks_with_hours, tasks_known`` (with hours and a level),
+        ``tasks_stated`` (of those, the ones whose hours were not put in) and,
         in hours per week, ``week`` (null where not known), ``hours``, ``hours_known`` (of tasks with a level),
         ``freed_low, freed_high`` (null where no task has both) and ``freed_most`` (null without tasks, or where a week
         is needed and not known); one row per job, by number.
@@ -89,6 +90,7 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
             tasks=pl.col("n").sum(),
             tasks_with_hours=pl.col("n_known").sum(),
             tasks_known=pl.col("n_known").filter(~unrated).sum(),
+            tasks_stated=stated.filter(~unrated).sum(),
             hours=known_sum("hours"),
             freed_low=known_sum("freed_low"),
             freed_high=known_sum("freed_high"),
@@ -105,7 +107,7 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
     unknown = pl.col("unrated") * most + pl.when(pl.col("open_share").is_null()).then(0.0).otherwise(
         rest * pl.col("open_share")
     )
-    counts = ("tasks", "tasks_with_hours", "tasks_known")
+    counts = ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated")
     return (
         jobs.with_columns(week=week)
         .join(sums, on="job", how="left", maintain_order="left")
@@ -123,7 +125,10 @@ def of_staff(frame: pl.DataFrame) -> pl.DataFrame:
     Tasks that count are then those of jobs with a headcount, and ``all_tasks`` are those of all.
     """
     staff, staffed = pl.col("headcount"), pl.col("headcount").is_not_null()
-    counts, hours = ("tasks", "tasks_with_hours", "tasks_known"), ("hours", "freed_low", "freed_high", "freed_most")
+    counts, hours = (
+        ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated"),
+        ("hours", "freed_low", "freed_high", "freed_most"),
+    )
     return frame.with_columns(
         *(pl.when(staffed).then(name).otherwise(0).cast(pl.UInt32).alias(name) for name in counts),
         *(pl.col(name) * staff for name in hours),
@@ -155,7 +160,7 @@ def staffed_meaning(reduced: Cells, per_job: pl.DataFrame, **said: Any) -> Meani
     """Make the meaning of a figure by headcount, graded by the tasks that have hours, a level and people."""
     staffed = pl.col("headcount").is_not_null()
     known, tasks, unstaffed = per_job.select(
-        pl.col("tasks_known").filter(staffed).sum(), pl.col("tasks").sum(), (~staffed).sum().alias("unstaffed")
+        pl.col("tasks_stated").filter(staffed).sum(), pl.col("tasks").sum(), (~staffed).sum().alias("unstaffed")
     ).row(0)
     covered = known / tasks if tasks else None
     warnings = _over_described(per_job)
