@@ -10,13 +10,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import hypothesis
+import narwhals as nw
 import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.measures.random_profiles import LEVELS, profiles_of
+from tests.measures.random_profiles import LEVELS, companies, profiles_of
 from tpanalytics.measures.privacy import suppress
 
 if TYPE_CHECKING:
@@ -34,8 +36,17 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "impact by hours": lambda profiles: tpa.impact_by_family(profiles, weight="hours"),
     "impact by headcount": lambda profiles: tpa.impact_by_family(profiles, weight="headcount"),
     "impact, validated": lambda profiles: tpa.impact_by_family(profiles, states=["validated"]),
+    "exposure": tpa.exposure_by_family,
+    "exposure, no contract hours": lambda profiles: tpa.exposure_by_family(without_contract_hours(profiles)),
     "hours, small families hidden": lambda profiles: suppress(tpa.hours_by_family(profiles), profiles, min_jobs=8),
 }
+
+
+def without_contract_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    jobs = nw.from_native(profiles.jobs).drop("contract_hours", strict=False)
+    return tpa.TaskProfiles(jobs.to_native(), profiles.tasks)
+
+
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 
 
@@ -96,6 +107,9 @@ ENGINES: dict[str, Callable[[tpa.TaskProfiles, Path], tpa.TaskProfiles]] = {
     "lazy snapshot": lambda _, folder: tpa.read_profiles(folder / "snapshot", lazy=True),
     "duckdb": lambda _, folder: two_files(folder, duckdb.read_parquet),
     "pandas": lambda profiles, _: tpa.TaskProfiles(as_pandas(profiles.jobs), as_pandas(profiles.tasks)),
+    "pandas, nullable": lambda profiles, _: tpa.TaskProfiles(
+        *(as_pandas(frame).convert_dtypes() for frame in (profiles.jobs, profiles.tasks))
+    ),
     "mixed": lambda profiles, folder: tpa.TaskProfiles(
         profiles.jobs, duckdb.read_parquet(str(folder / "tasks.parquet"))
     ),
@@ -111,6 +125,23 @@ def test_every_engine_gives_the_same(
 ) -> None:
     profiles, folder = held
     assert_frame_equal(measure(engine(profiles, folder)), measure(profiles), abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("states", [["validated", "suggested"], ["validated"], ["suggested", "(no state)"]])
+@hypothesis.given(profiles=companies)
+@hypothesis.settings(deadline=None, max_examples=30)
+def test_families_add_up_as_their_jobs_do(profiles: tpa.TaskProfiles, states: list[str]) -> None:
+    rejected = pl.col("validation_state") == "rejected"
+    tasks = profiles.tasks.with_columns(validation_state=pl.when(~rejected).then("validation_state"))
+    hypothesis.assume("(no state)" not in states or tasks["validation_state"].null_count())
+    by_job = tpa.TaskProfiles(profiles.jobs.with_columns(contract_hours=pl.lit(None, pl.Float64)), tasks)
+    by_family = without_contract_hours(by_job)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tpa.TpAnalyticsWarning)  # of tasks without state
+        for measure in (tpa.exposure_by_family, tpa.impact_by_family):
+            assert_frame_equal(
+                measure(by_family, states=states), measure(by_job, states=states), abs_tol=1e-9, rel_tol=1e-9
+            )
 
 
 @pytest.fixture(scope="module")

@@ -163,16 +163,9 @@ def reduce_tasks(
 
 
 def sum_jobs(profiles: TaskProfiles, reduced: Cells, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
-    """Give, by job, what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
+    """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
 
-    Parameters
-    ----------
-    profiles
-        Those that were reduced; nothing about them is checked again.
-    reduced
-        What `reduce_tasks` made of them.
-    levels
-        Take only tasks of these levels; None takes all.
+    Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.
     """
     tasks = nw.from_native(profiles.tasks).lazy()
     if levels is not None:
@@ -313,11 +306,7 @@ def per_job(reduced: Cells) -> pl.DataFrame:
     )
     optional = {
         name: pl.col(name) if name in jobs.columns else pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in (
-            ("job_name", pl.String),
-            ("headcount", pl.Float64),
-            ("contract_hours", pl.Float64),
-        )
+        for name, dtype in {"job_name": pl.String, "headcount": pl.Float64, "contract_hours": pl.Float64}.items()
     }
     counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours"))
     return (
@@ -341,11 +330,8 @@ def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
 def _jobs(native: Any) -> pl.DataFrame:
     frame = nw.from_native(native).lazy()
     present = frame.collect_schema().names()
-    wanted = [
-        name
-        for name in ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")
-        if name in present
-    ]
+    read = ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")
+    wanted = [name for name in read if name in present]
     for name in ("headcount", "contract_hours"):
         _check_numbers(frame, "jobs", name)
     jobs = to_polars(frame.select(wanted).to_native())
