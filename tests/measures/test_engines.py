@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import hypothesis
+import narwhals as nw
 import pandas as pd
 import polars as pl
 import pytest
@@ -18,6 +20,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.public_measures import MEASURES, NOT_MEASURES, odd, public
+from tests.measures.random_profiles import companies
 from tpanalytics.measures.privacy import suppress
 
 if TYPE_CHECKING:
@@ -26,8 +29,16 @@ if TYPE_CHECKING:
 
 #: Spark leaves the sockets it talks to its own process with for the garbage collector to close.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+def without_contract_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    jobs = nw.from_native(profiles.jobs).drop("contract_hours", strict=False)
+    return tpa.TaskProfiles(jobs.to_native(), profiles.tasks)
+
+
 ALL = {
     **MEASURES,
+    "exposure, no contract hours": lambda profiles: tpa.exposure_by_family(without_contract_hours(profiles)),
     "hours, small families hidden": lambda profiles: suppress(tpa.hours_by_family(profiles), profiles, min_jobs=8),
 }
 every_measure = pytest.mark.parametrize("measure", ALL.values(), ids=ALL)
@@ -64,6 +75,9 @@ ENGINES: dict[str, Callable[[tpa.TaskProfiles, Path], tpa.TaskProfiles]] = {
     "snapshot": lambda _, folder: tpa.read_profiles(folder / "snapshot", lazy=True),
     "duckdb": lambda _, folder: two_files(folder, duckdb.read_parquet),
     "pandas": lambda profiles, _: tpa.TaskProfiles(as_pandas(profiles.jobs), as_pandas(profiles.tasks)),
+    "pandas, nullable": lambda profiles, _: tpa.TaskProfiles(
+        *(as_pandas(frame).convert_dtypes() for frame in (profiles.jobs, profiles.tasks))
+    ),
     "duckdb over pandas, and polars": lambda profiles, _: tpa.TaskProfiles(
         profiles.jobs, duckdb.from_df(as_pandas(profiles.tasks))
     ),
@@ -83,6 +97,23 @@ def test_every_engine_gives_the_same(
 ) -> None:
     profiles, folder = held
     assert_frame_equal(measure(engine(profiles, folder)), expected(measure, profiles), abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("states", [["validated", "suggested"], ["validated"], ["suggested", "(no state)"]])
+@hypothesis.given(profiles=companies)
+@hypothesis.settings(deadline=None, max_examples=30)
+def test_families_add_up_as_their_jobs_do(profiles: tpa.TaskProfiles, states: list[str]) -> None:
+    rejected = pl.col("validation_state") == "rejected"
+    tasks = profiles.tasks.with_columns(validation_state=pl.when(~rejected).then("validation_state"))
+    hypothesis.assume("(no state)" not in states or tasks["validation_state"].null_count())
+    by_job = tpa.TaskProfiles(profiles.jobs.with_columns(contract_hours=pl.lit(None, pl.Float64)), tasks)
+    by_family = without_contract_hours(by_job)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tpa.TpAnalyticsWarning)  # of tasks without state
+        for measure in (tpa.exposure_by_family, tpa.impact_by_family):
+            assert_frame_equal(
+                measure(by_family, states=states), measure(by_job, states=states), abs_tol=1e-9, rel_tol=1e-9
+            )
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Which numbers of people and hours a job can have."""
+"""Which numbers of people and hours a job can have, and how they are counted and divided."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 
-__all__ = ["check_amounts"]
+__all__ = ["check_amounts", "share_of", "stated"]
+
+#: The tasks whose hours are stated, not put in: no rule of imputation buys coverage, nor a better grade.
+stated = pl.col("n_known") - pl.col("n_imputed")
 
 _CAN_BE = {
     "headcount": "full-time equivalents are 0 or more",
@@ -31,3 +34,8 @@ def check_amounts(jobs: pl.DataFrame) -> None:
                 f"jobs: {name} of job {job!r} is {found}; {_CAN_BE[name]}, and finite. "
                 "Correct it, or make it null where it is not known."
             )
+
+
+def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """Divide, giving null instead of NaN where there is nothing to divide by."""
+    return pl.when(whole > 0).then(part / whole)

@@ -15,7 +15,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError, TpAnalyticsWarning
-from tpanalytics.measures.amounts import check_amounts
+from tpanalytics.measures.amounts import check_amounts, share_of, stated
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
@@ -165,16 +165,9 @@ def reduce_tasks(
 
 
 def sum_jobs(profiles: TaskProfiles, reduced: Cells, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
-    """Give, by job, what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
+    """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
 
-    Parameters
-    ----------
-    profiles
-        Those that were reduced; nothing about them is checked again.
-    reduced
-        What `reduce_tasks` made of them.
-    levels
-        Take only tasks of these levels; None takes all.
+    Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.
     """
     tasks = nw.from_native(profiles.tasks).lazy()
     if levels is not None:
@@ -316,11 +309,7 @@ def per_job(reduced: Cells) -> pl.DataFrame:
     )
     optional = {
         name: pl.col(name) if name in jobs.columns else pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in (
-            ("job_name", pl.String),
-            ("headcount", pl.Float64),
-            ("contract_hours", pl.Float64),
-        )
+        for name, dtype in {"job_name": pl.String, "headcount": pl.Float64, "contract_hours": pl.Float64}.items()
     }
     counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours", "tasks_stated"))
     return (
@@ -331,28 +320,16 @@ def per_job(reduced: Cells) -> pl.DataFrame:
     )
 
 
-#: The tasks whose hours are stated, not put in: no rule of imputation buys coverage, nor a better grade.
-stated = pl.col("n_known") - pl.col("n_imputed")
-
-
 def known_sum(column: str) -> pl.Expr:
     """Add up, giving null instead of 0 where no value is known."""
     return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
 
 
-def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
-    """Divide, giving null instead of NaN where there is nothing to divide by."""
-    return pl.when(whole > 0).then(part / whole)
-
-
 def _jobs(native: Any) -> pl.DataFrame:
     frame = nw.from_native(native).lazy()
     present = frame.collect_schema().names()
-    wanted = [
-        name
-        for name in ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")
-        if name in present
-    ]
+    read = ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")
+    wanted = [name for name in read if name in present]
     for name in ("headcount", "contract_hours"):
         _check_numbers(frame, "jobs", name)
     jobs = to_polars(frame.select(wanted).to_native())

@@ -160,7 +160,8 @@ def _extreme(known: pl.DataFrame, open_jobs: pl.DataFrame, by: str, side: str) -
     start = share_of(pl.col(side), pl.col("whole"))
     extreme = (pl.max_horizontal if upper else pl.min_horizontal)(start, "reached")
     # Without a contract the rest may be as large as you like: no bound, unless it could not move this one.
-    moved = pl.col("if_unknown") > extreme if upper else pl.col("if_unknown") < extreme
+    # The last digit of a sum decides nothing.
+    moved = pl.col("if_unknown") > extreme + 1e-9 if upper else pl.col("if_unknown") < extreme - 1e-9
     stays = moved.fill_null(value=False).not_() & extreme.is_not_null()
     return known.join(best, on=by, how="left").select(
         by, pl.when(stays).then(extreme.clip(0, 1)).alias(f"bound_{side}")
