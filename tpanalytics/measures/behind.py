@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tpanalytics.errors import SchemaError
 from tpanalytics.measures.reduce import per_job, reduce_tasks
 from tpanalytics.schema import COUNTED_STATES, require
 
@@ -15,12 +16,41 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["count_differences", "job_differences", "jobs_behind", "members", "own_counts", "tells_of_few"]
+__all__ = [
+    "check_cells",
+    "count_differences",
+    "job_differences",
+    "jobs_behind",
+    "members",
+    "own_counts",
+    "tells_of_few",
+]
 
 #: A headcount cell of which one job has more than this share tells of that job.
 _DOMINANT = 0.85
 #: The jobs of a family; those with a task; those with hours; those with hours and headcount, for figures by headcount.
 _LAYERS = ("all", "described", "measured", "staffed")
+#: Columns that tell of one job; however many there are in its family, they do not protect it.
+_OF_ONE_JOB = ("job_id", "job_name", "most_influential_job", "influence")
+
+
+def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> None:
+    """Refuse a result whose rows are not cells by family and `keys`; `alone`, it must count their jobs itself."""
+    if alone and "jobs" not in result.columns:
+        raise SchemaError("result lacks 'jobs', the number of jobs of its family; pass profiles to suppress as well.")
+    of_one = [name for name in _OF_ONE_JOB if name in result.columns]
+    if of_one:
+        raise SchemaError(
+            f"result tells of single jobs in {', '.join(map(repr, of_one))}; to hide small families would not protect "
+            "them. Pass a result by family, without these columns."
+        )
+    twice = result.filter(pl.struct("job_family", *keys).is_duplicated())
+    if twice.height:
+        alike = f" that are alike in {', '.join(keys)}" if keys else ""
+        raise SchemaError(
+            f"result has several rows of the family {twice.item(0, 'job_family')!r}{alike}; name the columns that tell "
+            "them apart as keys=[...]."
+        )
 
 
 def jobs_behind(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:

@@ -147,8 +147,7 @@ def automation_candidates(
 
     Examples
     --------
-    >>> from tpanalytics import load_sample
-    >>> from tpanalytics.measures.first.candidates import automation_candidates
+    >>> from tpanalytics import automation_candidates, load_sample
     >>> first = automation_candidates(load_sample(), top=1)
     >>> first.select("task", "jobs", "h1_hours", "h1_hours_high", "rank_low", "rank_high").row(0)
     ('Compile the monthly key figures of the department from the source systems', 18, 28.5, 50.5, 1, 22)

@@ -80,8 +80,7 @@ def concentration_by_family(
 
     Examples
     --------
-    >>> from tpanalytics import load_sample
-    >>> from tpanalytics.measures.first.concentration import concentration_by_family
+    >>> from tpanalytics import concentration_by_family, load_sample
     >>> found = concentration_by_family(load_sample())
     >>> found.select("job_family", "tasks_with_hours", pl.col("gini").round(3), "tasks_for_80").row(0)
     ('Customer Service', 116, 0.467, 55)

@@ -101,8 +101,7 @@ def build_once_curve(
 
     Examples
     --------
-    >>> from tpanalytics import load_sample
-    >>> from tpanalytics.measures.first.curve import build_once_curve
+    >>> from tpanalytics import build_once_curve, load_sample
     >>> curve = build_once_curve(load_sample(), top=10)
     >>> curve.select("k", "jobs", "h1_hours", "h1_hours_cumulative", pl.col("share_cumulative").round(3)).rows()[::9]
     [(1, 15, 28.5, 28.5, 0.016), (10, 7, 17.0, 210.25, 0.117)]

@@ -93,8 +93,7 @@ def family_overlap(
 
     Examples
     --------
-    >>> from tpanalytics import load_sample
-    >>> from tpanalytics.measures.first.overlap import family_overlap
+    >>> from tpanalytics import family_overlap, load_sample
     >>> overlap = family_overlap(load_sample()).sort("jaccard", descending=True)
     >>> overlap.select("family_a", "family_b", "tasks_shared", pl.col("jaccard").round(3)).row(0)
     ('Research and Development', '(no family)', 52, 0.371)

@@ -139,7 +139,7 @@ def capacity_by_family(
         .with_columns(weeks_low=pl.col("freed_low") / pl.col("week"), weeks_high=pl.col("freed_high") / pl.col("week"))
         .group_by("job_family", maintain_order=True)
         .agg(
-            pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known").sum(),
+            pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
             jobs=pl.len(),
             jobs_with_headcount=pl.col("headcount").count().cast(pl.UInt32),
             jobs_measured=pl.col("people").count().cast(pl.UInt32),
@@ -149,7 +149,7 @@ def capacity_by_family(
             weeks_high=known_sum("weeks_high"),
         )
         .sort(BY_FAMILY)
-        .with_columns(coverage=share_of(pl.col("tasks_known"), pl.col("all_tasks")))
+        .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
         .select(
             *("job_family", "jobs", "jobs_with_headcount", "jobs_measured", "people", "headcount_hours"),
             *("freed_low", "freed_high"),
@@ -250,7 +250,7 @@ def freed_by_family(
         freed_per_job(reduced, levels)
         .group_by("job_family", maintain_order=True)
         .agg(
-            pl.col("tasks", "tasks_with_hours", "tasks_known").sum(),
+            pl.col("tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
             jobs=pl.len(),
             jobs_measured=pl.col("freed_low").count().cast(pl.UInt32),
             hours=known_sum("hours_known"),
@@ -259,7 +259,7 @@ def freed_by_family(
         )
         .sort(BY_FAMILY)
         .with_columns(
-            coverage=share_of(pl.col("tasks_known"), pl.col("tasks")), all_tasks="tasks", jobs_with_headcount="jobs"
+            coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), all_tasks="tasks", jobs_with_headcount="jobs"
         )
         .select(
             *("job_family", "jobs", "jobs_measured", "hours", "freed_low", "freed_high"),

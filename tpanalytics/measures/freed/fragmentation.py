@@ -136,7 +136,7 @@ def fragmentation_by_family(
         gained_low=pl.col("low") * pl.col("people"), gained_high=pl.col("high") * pl.col("people")
     )
     families = people.group_by("job_family", maintain_order=True).agg(
-        pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known").sum(),
+        pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
         jobs_with_headcount=pl.col("headcount").count().cast(pl.UInt32),
         jobs_measured=pl.col("people").count().cast(pl.UInt32),
         **{name: known_sum(name) for name in ("people", "gained_low", "gained_high")},
@@ -148,7 +148,7 @@ def fragmentation_by_family(
     result = (
         families.join(usable, on="job_family", how="left")
         .sort(*BY_FAMILY, "block_hours")
-        .with_columns(coverage=share_of(pl.col("tasks_known"), pl.col("all_tasks")))
+        .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
         .select(
             *("job_family", "block_hours", "jobs_measured", "people", "gained_low", "gained_high"),
             *("usable_hours_low", "usable_hours_high", "usable_share_low", "usable_share_high"),
