@@ -18,7 +18,14 @@ _HOMES = {
     "tpanalytics.api.http.reading": ["Limits"],
     "tpanalytics.api.http.retry": ["RetryPolicy"],
     "tpanalytics.api.session": ["Client", "connect"],
-    "tpanalytics.charts": ["plot_hours_by_family", "plot_impact_by_family"],
+    "tpanalytics.charts": [
+        "plot_exposure_by_family",
+        "plot_exposure_by_job",
+        "plot_hours_by_family",
+        "plot_impact_by_family",
+        "plot_level_heatmap",
+        "plot_weight_lines",
+    ],
     "tpanalytics.demo": ["load_sample"],
     "tpanalytics.errors": [
         "ApiError",
@@ -88,7 +95,14 @@ if TYPE_CHECKING:
     from tpanalytics.api.http.reading import Limits
     from tpanalytics.api.http.retry import RetryPolicy
     from tpanalytics.api.session import Client, connect
-    from tpanalytics.charts import plot_hours_by_family, plot_impact_by_family
+    from tpanalytics.charts import (
+        plot_exposure_by_family,
+        plot_exposure_by_job,
+        plot_hours_by_family,
+        plot_impact_by_family,
+        plot_level_heatmap,
+        plot_weight_lines,
+    )
     from tpanalytics.demo import load_sample
     from tpanalytics.errors import (
         ApiError,
@@ -202,8 +216,12 @@ __all__ = [
     "load_job_task_profile",
     "load_sample",
     "load_task_profiles",
+    "plot_exposure_by_family",
+    "plot_exposure_by_job",
     "plot_hours_by_family",
     "plot_impact_by_family",
+    "plot_level_heatmap",
+    "plot_weight_lines",
     "prune_snapshots",
     "quality_report",
     "read_profiles",
