@@ -334,8 +334,8 @@ def _sure(row: dict[str, Any]) -> str:
     """Give the interval of an index: of the resamples, or below five jobs what it can be."""
     if row["interval_low"] is not None:
         return f" (95 % of resamples: {said.between(row['interval_low'], row['interval_high'])})"
-    if row["bound_low"] is not None and row["bound_high"] is not None:
-        return f" (it can be {said.between(row['bound_low'], row['bound_high'])})"
+    if row["held"] not in {NONE, row["figure"]}:
+        return f" (it can be {row['held']})"
     return ""
 
 
@@ -368,12 +368,14 @@ def _policy(
 def _description(
     families: pl.DataFrame, groups: list[list[str]], everyone: pl.DataFrame, lines: list[str], *, totals: bool
 ) -> str:
-    built = (
-        f"Dots and intervals of the exposure index for {honest.population(everyone, totals=totals)}. "
-        "Families in order of the index, highest first; thick and thin line hold 66 and 95 % of resamples of jobs, the "
-        "band whatever is not known, and a line below goes from H2 counting 0 to H2 counting 1."
-    )
+    built = f"Dots and intervals of the exposure index for {honest.population(everyone, totals=totals)}."
     rows = families.filter(pl.col("exposure").is_not_null())
+    if rows.height:
+        built += (
+            " Families in order of the index, highest first; thick and thin line hold 66 and 95 % of resamples; "
+            "the band is what the index can be for all that is unknown, and the line below goes from H2 counting 0 to "
+            "H2 counting 1."
+        )
     extremes = ""
     if rows.height:
         top, bottom = rows.row(0, named=True), rows.row(-1, named=True)

@@ -215,7 +215,7 @@ def _panel(
         scale=alt.Scale(domain=[_LOW, _HIGH], nice=False),
         axis=alt.Axis(title=None, values=[0, 0.2, 0.4, 0.6, 0.8, 1.0], format=".1f"),
     )
-    legend = alt.Legend(symbolType="circle", symbolStrokeColor=theme.ACCENT, offset=26, columns=2)
+    legend = alt.Legend(symbolType="circle", offset=26, columns=2)
     columns = [name for name in dots.columns if name != "job_family"]
     points = (
         alt.Chart(dots.select(columns))
@@ -231,7 +231,9 @@ def _panel(
             ),
             # A white rim parts full dots that lie on each other.
             stroke=alt.Stroke(
-                "known:N", scale=alt.Scale(domain=list(_KNOWN), range=["#FFFFFF", theme.ACCENT]), legend=None
+                "known:N",
+                scale=alt.Scale(domain=list(_KNOWN), range=["#FFFFFF", theme.ACCENT]),
+                legend=legend if first else None,
             ),
             tooltip=[
                 alt.Tooltip("index:Q", title="Index, about", format=".2f"),

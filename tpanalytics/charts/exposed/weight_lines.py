@@ -202,7 +202,7 @@ def _lines(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
         y2="weight_high:Q",
         color=colour,
         strokeWidth=alt.StrokeWidth(
-            "role:N", scale=alt.Scale(domain=domain, range=[_ROLES[r][1] for r in domain]), legend=None
+            "role:O", scale=alt.Scale(domain=domain, range=[_ROLES[r][1] for r in domain]), legend=None
         ),
         tooltip=[
             alt.Tooltip("job_family:N", title="Job family"),
@@ -226,7 +226,7 @@ def _lines(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
         .encode(
             x=_x(here),
             y=_y("at_weight", frame),
-            size=alt.Size("role:N", scale=alt.Scale(domain=domain, range=[46, 28, 12]), legend=None),
+            size=alt.Size("role:O", scale=alt.Scale(domain=domain, range=[46, 28, 12]), legend=None),
             tooltip=[
                 alt.Tooltip("job_family:N", title="Job family"),
                 alt.Tooltip("at_weight:Q", title="Index at this weight", format=".2f"),
