@@ -152,6 +152,8 @@ def test_the_slider_starts_at_the_weight_in_use(sample: tpa.TaskProfiles) -> Non
 
 SOLID = [family_of(f, ("H1", a), ("H2", b), ("H3", 10.0 - a - b)) for f, a, b in [("A", 4.0, 1.0), ("B", 2.0, 6.0)]]
 
+THROUGH_ONE_POINT = [("P", 5.0, 0.0, 5.0), ("Q", 4.0, 2.0, 4.0), ("R", 3.0, 4.0, 3.0)]
+
 
 @pytest.mark.parametrize(
     ("jobs", "said"),
@@ -165,6 +167,10 @@ SOLID = [family_of(f, ("H1", a), ("H2", b), ("H3", 10.0 - a - b)) for f, a, b in
         (
             [SOLID[0], family_of("D", ("H1", 1.0), ("H3", 9.0))],
             "A has the highest exposure, whatever the weight of H2: 0.40 to 0.50",
+        ),
+        (
+            [family_of(f, ("H1", a), ("H2", b), ("H3", c)) for f, a, b, c in THROUGH_ONE_POINT],
+            "The most exposed family changes where H2 counts 0.50: P below, R above",
         ),
         (
             [SOLID[0], {**SOLID[0], "job_family": "E"}],
@@ -327,6 +333,14 @@ def test_figures_in_cells_can_be_read(company: tpa.TaskProfiles) -> None:
         assert max((max(fill, ink) + 0.05) / (min(fill, ink) + 0.05) for ink in text.values()) >= 4.5
 
 
+def test_a_level_that_only_hidden_families_have_is_no_column() -> None:
+    jobs = [family_of(f, ("H1", 3.0), ("H2", 5.0), headcount=4.0) for f in "AAABBB"]
+    small = [family_of(f, (None, 3.0)) for f in ("Tiny", "Small", "Little")]
+    spec = tpa.plot_level_heatmap(profiles_of([*jobs, *small])).to_dict()
+    assert {row["level"] for row in having(spec, "share", "figure")} == {"H1", "H2"}
+    assert "not assessed" not in everything(spec)
+
+
 def test_tasks_without_hours_are_no_share_of_nothing() -> None:
     profiles = profiles_of([family_of("A", ("H1", None), ("H2", 4.0))])
     spec = tpa.plot_level_heatmap(profiles, privacy=None).to_dict()
@@ -338,11 +352,11 @@ def test_tasks_without_hours_are_no_share_of_nothing() -> None:
 @pytest.mark.parametrize(
     ("jobs", "said"),
     [
-        (SOLID, "The largest share: in B 60\xa0% of described weekly hours"),
+        (SOLID, "The largest share: in B, 60\xa0% of described weekly hours"),
         ([SOLID[0]], "A: 50\xa0% of described weekly hours"),
         (
             [SOLID[0], family_of("C", ("H1", 9.0), ("H1", None), ("H1", None))],
-            "The largest share of a family that is well known: in A 50\xa0% of",
+            "The largest share of a family that is well known: in A, 50\xa0% of",
         ),
         ([family_of("A", (None, 3.0))], "AI impact cannot be shown: no task that can be weighed has a level"),
         ([family_of("A", ("H1", None))], "AI impact cannot be shown: no task that can be weighed has a level"),

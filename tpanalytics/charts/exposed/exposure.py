@@ -317,7 +317,7 @@ def _finding(families: pl.DataFrame) -> str:
     if safe.height == 1:
         more = "; too little is known of the others to compare them" if others else ""
         return f"{top['job_family']}: exposure {index}{_sure(top)}{more}"
-    among = "" if safe.height == families.height else " of those of which enough is known"
+    among = said.among(families)
     if top["rank_low"] is None:
         return (
             f"{top['job_family']} has the highest exposure{among}, {index}; it has too few jobs to say how sure that is"

@@ -9,6 +9,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
+from tpanalytics.charts.exposed import said
 from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.privacy import USUAL, guarded
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
@@ -96,7 +97,7 @@ def plot_level_heatmap(
     families = _families(impact, weight)
     order = families.get_column("job_family").to_list()
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
-    cells = _cells(impact, weight)
+    cells = _cells(impact.filter(pl.col("level").is_in(levels)), weight)
     boxed = _largest(cells)
     # Without a level there is no column, and nothing beside which to print.
     width = _CELL * max(len(levels), 3)
@@ -261,18 +262,14 @@ def _finding(families: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> str
     if not largest.height:
         return "Too little is known to compare the AI impact of job families"
     most = largest.row(0, named=True)
-    between = (
-        ""
-        if most["share_low"] is None or most["share_high"] is None
-        else f" ({percent(most['share_low'])} to {percent(most['share_high'])})"
-    )
+    between = said.shares_between(most["share_low"], most["share_high"])
     word = theme.LEVEL_WORDS.get(most["level"], most["level"]).replace(" ", ", ", 1)
     of = f"{percent(most['share'])} of {_UNIT[weight]}{between} are {word}"
     named = shown.filter((pl.col("job_family") != NO_FAMILY) & pl.col("weighed"))
     if named.height == 1:
         return f"{most['job_family']}: {of}"
     among = of_shown if safe.get_column("job_family").n_unique() == named.height else " of a family that is well known"
-    return f"The largest share{among}: in {most['job_family']} {of}"
+    return f"The largest share{among}: in {most['job_family']}, {of}"
 
 
 def _policy(coverage: pl.DataFrame, weight: Weight, *, poor: bool, boxed: int, without: bool) -> list[str]:
@@ -287,7 +284,7 @@ def _policy(coverage: pl.DataFrame, weight: Weight, *, poor: bool, boxed: int, w
     return [
         f"{percent(known)} of {plural(tasks, 'task')} have hours, {percent(level)} a level."
         + " A task without hours is in no share; it is not zero." * (weight != "tasks"),
-        *([said] if (said := " ".join(mark for mark in marks if mark)) else []),
+        *([" ".join(filter(None, marks))] * any(marks)),
         f"Grade by the share of tasks {_NEEDS[weight]}: A from 90 %, B from 70 %, C below. Levels are judgements.",
     ]
 

@@ -76,15 +76,15 @@ def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
         now, since, _ = found[-1]
         steep = ends[now][1] - ends[now][0]
         over = [
-            (b, -(ends[other][1] - ends[other][0]), other)
+            (round(b, 9), -(ends[other][1] - ends[other][0]), other, b)
             for b, *both in turns
-            if now in both and b > since
+            if now in both and b > since + 1e-9
             for other in both
             if other != now and ends[other][1] - ends[other][0] > steep
         ]
         if not over:
             return found
-        b, _, family = min(over)
+        *_, family, b = min(over)
         low, high = ends[family]
         found.append(Leader(family, b, low + b * (high - low)))
 

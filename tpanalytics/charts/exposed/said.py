@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GRADED",
     "WHY",
+    "among",
     "between",
     "figure",
     "folded",
@@ -26,6 +27,7 @@ __all__ = [
     "never_headline",
     "places",
     "row",
+    "shares_between",
     "weights_line",
     "without_index",
 ]
@@ -47,6 +49,20 @@ def between(low: float | None, high: float | None) -> str:
         return NONE
     ends = figure(low), figure(high)
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def shares_between(low: float | None, high: float | None) -> str:
+    """Write in brackets what a share can be, if that is known and more than one figure."""
+    ends = percent(low), percent(high)
+    return "" if low is None or high is None or ends[0] == ends[1] else f" ({ends[0]} to {ends[1]})"
+
+
+def among(families: pl.DataFrame) -> str:
+    """Say of which families a headline speaks, if not of all: only of those that it may name."""
+    well, shown = families.filter(graded_well()).height, families.filter(~honest.is_hidden()).height
+    if well < shown:
+        return " of those of which enough is known"
+    return " of the families shown" if shown < families.height else ""
 
 
 def folded(lines: Iterable[str]) -> list[str]:

@@ -110,11 +110,12 @@ def plot_exposure_by_job(
         *_policy(everyone, jobs, weights, staffed=staffed, totals=bool(shown.height)),
         *honest.source_line(profiles.manifest),
     ]
+    order = [family for family in families.get_column("job_family") if family in set(drawn["job_family"])]
     what: dict[str, Any] = {
         "title": _finding(families, drawn),
         "subtitle": (
             f"Exposure index (0 to 1) against described weekly hours of each job · "
-            f"{honest.population(everyone, totals=bool(shown.height))}"
+            f"{order[0] if len(order) == 1 else honest.population(everyone, totals=bool(shown.height))}"
         ),
     }
     if not drawn.height:
@@ -126,7 +127,6 @@ def plot_exposure_by_job(
             **what,
         )
     alone = 1 < drawn.get_column("job_family").n_unique() <= _PANELS
-    order = [family for family in families.get_column("job_family") if family in set(drawn["job_family"])]
     parts: list[tuple[str | None, pl.DataFrame]] = [(None, drawn)]
     if alone:
         parts = [(family, drawn.filter(job_family=family)) for family in order]
@@ -144,9 +144,8 @@ def plot_exposure_by_job(
             staffed=staffed,
             names=names,
             family=family,
-            first=at == 0,
         )
-        for at, (family, jobs_of) in enumerate(parts)
+        for family, jobs_of in parts
     ]
     if not alone:
         layers = [*panels[0], theme.footer(lines, below=52)]
@@ -203,7 +202,6 @@ def _panel(
     staffed: bool,
     names: bool,
     family: str | None,
-    first: bool,
 ) -> list[alt.Chart]:
     x = alt.X(
         "long:Q",
@@ -227,13 +225,13 @@ def _panel(
             fill=alt.Fill(
                 "known:N",
                 scale=alt.Scale(domain=list(_KNOWN), range=[theme.ACCENT, "#FFFFFF"]),
-                legend=legend if first else None,
+                legend=legend,
             ),
             # A white rim parts full dots that lie on each other.
             stroke=alt.Stroke(
                 "known:N",
                 scale=alt.Scale(domain=list(_KNOWN), range=["#FFFFFF", theme.ACCENT]),
-                legend=legend if first else None,
+                legend=legend,
             ),
             tooltip=[
                 alt.Tooltip("index:Q", title="Index, about", format=".2f"),

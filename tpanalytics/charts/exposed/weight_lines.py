@@ -323,7 +323,7 @@ def _finding(families: pl.DataFrame, safe: list[Leader]) -> str:
         top = known.row(0, named=True)
         between = said.between(top["weight_low"], top["weight_high"])
         return f"{top['job_family']}: exposure {between}, by how much a partly automatable task counts{more}"
-    among = "" if known.height == families.height else " of those of which enough is known"
+    among = said.among(families)
     if len(safe) == 1:
         top = ends[safe[0].family]
         alike = [
@@ -347,7 +347,7 @@ def _finding(families: pl.DataFrame, safe: list[Leader]) -> str:
 
 def _policy(everyone: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, banded: bool) -> list[str]:
     grey = lines.filter(role="other").height
-    drawn = ["Bold lines lead at some weight."]
+    drawn = ["Bold lines lead at some weight."] * (lines.height > 1)
     drawn += ["b* is where the lead changes."] * turning
     drawn += ["Band: what the headline's family can be, for all that is unknown."] * banded
     return [
@@ -356,7 +356,7 @@ def _policy(everyone: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, bande
             [f"{grey} of {lines.height} lines have no name: they neither lead, nor end lowest, nor cross most."]
             * (grey > 0)
         ),
-        *([" ".join(drawn)] * (lines.height > 0)),
+        *([" ".join(drawn)] * bool(drawn)),
         *(["Hollow ends: grade C, quote none of these alone."] * lines.get_column("grade").eq("C").any()),
     ]
 
