@@ -217,7 +217,7 @@ def test_dots_and_intervals_are_the_measures(company: tpa.TaskProfiles) -> None:
             "inner_low",
             "inner_high",
         ):
-            assert rows[row["job_family"]][name] == row[name]
+            assert rows[row["job_family"]][name] == pytest.approx(row[name])
         assert (rows[row["job_family"]]["dot"] == "grade C") == (row["grade"] == "C")
     bands = {row["job_family"]: (row["bound_low"], row["bound_high"]) for row in having(spec, "bound_low")}
     known = exposure.filter(pl.col("bound_low").is_not_null() & pl.col("bound_high").is_not_null())

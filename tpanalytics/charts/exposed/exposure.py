@@ -202,7 +202,7 @@ def _intervals(families: pl.DataFrame, order: list[str], *, range_of_h2: bool) -
         tooltip=[
             alt.Tooltip("job_family:N", title="Job family"),
             alt.Tooltip("exposure:Q", title="Index", format=".2f"),
-            alt.Tooltip("interval_low:Q", title="95 % of resamples from", format=".2f"),
+            alt.Tooltip("interval_low:Q", title="Resamples (95 %), from", format=".2f"),
             alt.Tooltip("interval_high:Q", title="to", format=".2f"),
             alt.Tooltip("weight_low:Q", title="H2 counts nothing", format=".2f"),
             alt.Tooltip("weight_high:Q", title="H2 counts in full", format=".2f"),
@@ -229,14 +229,14 @@ def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
 
     def line(width: float, colour: str, left: int, right: int) -> alt.Chart:
         placed: alt.Chart = one.mark_rule(stroke=colour, strokeWidth=width).encode(
-            x=alt.value(left), x2=alt.value(right), y=alt.value(_KEY), y2=alt.value(_KEY)
+            **theme.pixels(x=left, x2=right, y=_KEY, y2=_KEY)
         )
         return placed
 
     def point(shape: str, size: int, fill: str, x: int, stroke: str) -> alt.Chart:
         placed: alt.Chart = one.mark_point(
             shape=shape, size=size, fill=fill, stroke=stroke, strokeWidth=1.5, opacity=1
-        ).encode(x=alt.value(x), y=alt.value(_KEY))
+        ).encode(**theme.pixels(x=x, y=_KEY))
         return placed
 
     grades = set(families.get_column("grade").drop_nulls())
@@ -292,14 +292,14 @@ def _joined(joined: list[list[list[str]]], order: list[str]) -> list[alt.Chart]:
     left = _WIDTH + 284
     marks: list[alt.Chart] = []
     for at, column in enumerate(joined):
-        x = alt.value(left + _TIE * at)
+        x = theme.pixels(x=left + _TIE * at)
         ends = pl.DataFrame({"job_family": [group[0] for group in column], "last": [group[-1] for group in column]})
         knots = pl.DataFrame({"job_family": [family for group in column for family in group]})
         marks += [
-            alt.Chart(ends).mark_rule(stroke=theme.INK, strokeWidth=1).encode(x=x, y=y, y2=alt.Y2("last:N")),
+            alt.Chart(ends).mark_rule(stroke=theme.INK, strokeWidth=1).encode(**x, y=y, y2=alt.Y2("last:N")),
             alt.Chart(knots)
             .mark_point(shape="circle", size=16, filled=True, fill=theme.INK, opacity=1)
-            .encode(x=x, y=y),
+            .encode(**x, y=y),
         ]
     header = ["joined: not", "told apart"]
     return [*marks, theme.note(header, x=left - 4, y=-18, baseline="bottom", lineHeight=12, fontSize=10.5)]

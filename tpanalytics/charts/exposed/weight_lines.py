@@ -255,13 +255,13 @@ def _named(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
         name_at = edge - 62 if out < 0 else edge + 138
         marks += [
             drawn.mark_rule(stroke="#B5B5BA", strokeWidth=0.7).encode(
-                x=alt.value(edge + 7 * out), x2=alt.value(edge + 28 * out), y=_y("end", frame), y2="label:Q"
+                **theme.pixels(x=edge + 7 * out, x2=edge + 28 * out), y=_y("end", frame), y2="label:Q"
             ),
             drawn.mark_text(**text).encode(
-                x=alt.value(edge + 34 * out), y=_y("label", frame), text="figure:N", color=colour
+                **theme.pixels(x=edge + 34 * out), y=_y("label", frame), text="figure:N", color=colour
             ),
             drawn.mark_text(**text, lineBreak="\n", lineHeight=LINE).encode(
-                x=alt.value(name_at), y=_y("above", frame), text="name:N", color=colour
+                **theme.pixels(x=name_at), y=_y("above", frame), text="name:N", color=colour
             ),
         ]
         if out > 0:
@@ -270,7 +270,7 @@ def _named(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
             )
             marks.append(
                 moved.mark_text(align="left", baseline="middle", fontSize=11, color=theme.ACCENT).encode(
-                    x=alt.value(edge + 98), y=_y("label", frame), text="at_weight:N"
+                    **theme.pixels(x=edge + 98), y=_y("label", frame), text="at_weight:N"
                 )
             )
     return marks
