@@ -141,6 +141,19 @@ def test_of_many_lines_some_have_names_and_the_chart_says_so(real: tpa.TaskProfi
         assert len(named) == len(roles) - grey
 
 
+def test_every_figure_beside_a_line_is_said(sample: tpa.TaskProfiles) -> None:
+    spec = tpa.plot_weight_lines(sample).to_dict()
+    ends = having(spec, "grade")
+    beside = [row for layer in marks(spec, "text") for row in rows_of(spec, layer) if {"name", "figure"} <= set(row)]
+    assert {row["name"].replace("\n", " ") for row in beside} == {row["job_family"] for row in ends}
+    for row in ends:
+        low, high = row["weight_low"], row["weight_high"]
+        figures = {one["figure"] for one in beside if one["name"].replace("\n", " ") == row["job_family"]}
+        assert figures == {f"{low:.2f}", f"{high:.2f}"}
+        said = f"{row['job_family']} {low:.2f} at 0, {(low + high) / 2:.2f} at 0.50, {high:.2f} at 1"
+        assert said in spec["description"]
+
+
 def test_the_slider_starts_at_the_weight_in_use(sample: tpa.TaskProfiles) -> None:
     spec = tpa.plot_weight_lines(sample, weights={"H1": 1, "H2": 0.25, "H3": 0}).to_dict()
     (slider,) = spec["params"]
@@ -193,6 +206,7 @@ def test_hidden_families_have_no_line_and_are_named_as_hidden() -> None:
     spec = tpa.plot_weight_lines(with_small("Tiny", "Small", "Little")).to_dict()
     assert {row["job_family"] for row in having(spec, "grade")} == {"A", "B"}
     assert "Hidden, to protect small groups of jobs or people: Little, Small and Tiny." in everything(spec)
+    assert {row["role"] for row in having(spec, "grade")} == {"leads"}  # A and B lie on each other
     everyone = tpa.plot_weight_lines(with_small("Tiny", "Small", jobs=0)).to_dict()
     assert everyone["title"]["text"][0].startswith("Every job family is hidden")
     assert not [text for text in ("% of", "2 jobs", "2 tasks") if text in everything(everyone)]

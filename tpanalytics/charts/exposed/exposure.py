@@ -88,7 +88,7 @@ def plot_exposure_by_family(
     >>> from tpanalytics import load_sample
     >>> chart = plot_exposure_by_family(load_sample(), rounds=200)
     >>> chart.to_dict()["description"][:53]
-    'Dots and intervals of the exposure index for 17 job f'
+    'Dots and intervals of the exposure index for 16 job f'
     """
     how: dict[str, Any] = {"weights": weights, "weight": weight, "states": states}
     everyone = exposure_by_family(profiles, contract_hours=contract_hours, **how)

@@ -66,7 +66,7 @@ def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
     """
     if not lines.height:
         return []
-    ends = {family: (low, high) for family, low, high in lines.select("job_family", "weight_low", "weight_high").rows()}
+    ends = {family: (low, high) for family, low, high in _ends(lines)}
     turns = [
         (b, *both) for *both, b in pairs.select("family_a", "family_b", "break_even").rows() if ends.keys() >= {*both}
     ]
@@ -87,6 +87,11 @@ def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
         *_, family, b = min(over)
         low, high = ends[family]
         found.append(Leader(family, b, low + b * (high - low)))
+
+
+def _ends(lines: pl.DataFrame) -> list[tuple[str, float, float]]:
+    rows: list[tuple[str, float, float]] = lines.select("job_family", "weight_low", "weight_high").rows()
+    return rows
 
 
 def spread(wanted: Sequence[float], slots: Sequence[float], room: float) -> list[float]:
@@ -205,7 +210,9 @@ def drawable_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame
 
 def roles(lines: pl.DataFrame, pairs: pl.DataFrame, first: list[Leader]) -> pl.DataFrame:
     """Say which lines lead, which have a name, and which stay in the background."""
-    lead = [leader.family for leader in first]
+    by_name = {family: (round(low, 9), round(high, 9)) for family, low, high in _ends(lines)}
+    highest = [by_name[leader.family] for leader in first]
+    lead = [family for family, ends in by_name.items() if ends in highest]  # one that lies on another leads as well
     named = lines.get_column("job_family").to_list()
     if len(named) > ALL:
         ends = [lines.sort(column, "job_family").item(0, "job_family") for column in ("weight_low", "weight_high")]
