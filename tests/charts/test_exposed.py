@@ -435,12 +435,14 @@ def test_thousands_of_jobs_stay_small() -> None:
 def test_jobs_have_names_only_when_asked_for(sample: tpa.TaskProfiles) -> None:
     names = set(sample.jobs["job_name"]) | set(sample.jobs["job_id"])
     assert not [name for name in names if f'"{name}"' in everything(tpa.plot_exposure_by_job(sample).to_dict())]
-    named = having(tpa.plot_exposure_by_job(sample, names=True).to_dict(), "name")
+    spec = tpa.plot_exposure_by_job(sample, names=True).to_dict()
+    named = having(spec, "name")
     jobs = {row["job_name"]: row for row in tpa.exposure_by_job(sample).iter_rows(named=True)}
     assert named
     for row in named:
         assert (row["index"], row["long"]) == (jobs[row["name"]]["exposure"], jobs[row["name"]]["hours"])
         assert jobs[row["name"]]["grade"] != "C"
+        assert f"{row['name']} {row['index']:.2f}, " in spec["description"]
 
 
 def test_jobs_of_hidden_families_are_no_dots() -> None:

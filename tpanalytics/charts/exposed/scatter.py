@@ -133,7 +133,8 @@ def plot_exposure_by_job(
     dots = _dots(drawn, staffed=staffed, panels=alone)
     most = max(12.0, *dots.get_column("many"))
     frame = _frame(drawn)
-    what["description"] = _description(everyone, families, parts, lines, totals=bool(shown.height))
+    named = [row for _, some in parts for row in _farthest(some, frame)] if names else []
+    what["description"] = _description(everyone, families, parts, named, lines, totals=bool(shown.height))
     panels = [
         _panel(
             dots.filter(job_family=family) if family else dots,
@@ -287,8 +288,8 @@ def _said_of_middle(middle: pl.DataFrame, frame: tuple[float, float], size: tupl
     ]
 
 
-def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, frame: tuple[float, float]) -> list[alt.Chart]:
-    """Name the jobs farthest from both medians, no two of them so near that their names would meet."""
+def _farthest(jobs: pl.DataFrame, frame: tuple[float, float]) -> list[dict[str, Any]]:
+    """Choose the jobs farthest from both medians, no two of them so near that their names would meet."""
     span = frame[1] - frame[0]
     far = (
         jobs.filter(~_poor())
@@ -307,6 +308,11 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, frame: tuple[float, float]) -
             # Away from the crowd, unless the name would leave the plot.
             outward = row["right"] > 0
             kept.append({**row, "leftward": row["at"] > 0.7 or (not outward and row["at"] > 0.3)})
+    return kept
+
+
+def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, frame: tuple[float, float]) -> list[alt.Chart]:
+    kept = _farthest(jobs, frame)
     marks = []
     halos: list[dict[str, Any]] = [{"stroke": "#FFFFFF", "strokeWidth": 3.5, "strokeJoin": "round"}, {}]
     for leftward in (True, False):
@@ -362,6 +368,7 @@ def _description(
     everyone: pl.DataFrame,
     families: pl.DataFrame,
     parts: list[tuple[str | None, pl.DataFrame]],
+    named: list[dict[str, Any]],
     lines: list[str],
     *,
     totals: bool,
@@ -385,6 +392,9 @@ def _description(
             f"{whose}{plural(jobs.height, 'job')} from {said.between(low, high)}, median {said.figure(middle)}; median "
             f"of the hours {hours(long)}; {jobs.filter(_poor()).height:,} of grade C."
         )
+    if named:
+        far = (f"{printable(row['job_name'])} {row['exposure']:.2f}, {hours(row['hours'])}" for row in named)
+        told.append(f"Named, because they lie farthest out: {'; '.join(far)}.")
     unknown = families.filter(pl.col("exposure").is_null() & ~honest.is_hidden() & (pl.col("job_family") != NO_FAMILY))
     shape = [f"No job is drawn of {listed(unknown.get_column('job_family').to_list())}."] if unknown.height else []
-    return theme.described(built, " ".join(told), " ".join([*shape, *honest.hidden_names(families), *lines]))
+    return theme.described(built, " ".join(told), " ".join([*shape, *lines]))
