@@ -17,8 +17,14 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "impact by hours": lambda profiles: tpa.plot_impact_by_family(profiles, weight="hours"),
     "impact by headcount": lambda profiles: tpa.plot_impact_by_family(profiles, weight="headcount"),
     "hours": tpa.plot_hours_by_family,
+    "weight lines": tpa.plot_weight_lines,
+    "exposure": lambda profiles: tpa.plot_exposure_by_family(profiles, rounds=100),
+    "heatmap": tpa.plot_level_heatmap,
+    "heatmap by tasks": lambda profiles: tpa.plot_level_heatmap(profiles, weight="tasks"),
+    "exposure of jobs": tpa.plot_exposure_by_job,
+    "exposure of jobs by name": lambda profiles: tpa.plot_exposure_by_job(profiles, names=True),
 }
 #: Charts with a row per family, in which a hidden family keeps its row.
-FAMILY_ROWS = ["impact by tasks", "impact by hours", "impact by headcount", "hours"]
+FAMILY_ROWS = ["impact by tasks", "impact by hours", "impact by headcount", "hours", "exposure", "heatmap"]
 #: Charts that name jobs or tasks, because that is what was asked; no chart holds a rationale or an id unasked.
-NAMES_WORK: set[str] = set()
+NAMES_WORK: set[str] = {"exposure of jobs by name"}

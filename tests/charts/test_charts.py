@@ -67,8 +67,10 @@ def test_every_field_is_a_column_and_every_column_a_field(plot: Callable[..., An
         if not rows or rows == [{}]:
             continue
         columns = set(rows[0])
-        assert fields(layer.get("encoding", {})) <= columns
-        used.setdefault(layer["data"]["name"], set()).update(fields(layer["encoding"]))
+        steps = layer.get("transform", [])
+        found = (fields(layer["encoding"]) | fields(steps)) - {step.get("as") for step in steps}
+        assert found <= columns
+        used.setdefault(layer["data"]["name"], set()).update(found)
     for name, found in used.items():
         assert set(spec["datasets"][name][0]) == found
     limit = 150_000 if families == 60 else 50_000

@@ -40,6 +40,7 @@ __all__ = [
     "level_scale",
     "note",
     "percent_axis",
+    "pixels",
 ]
 
 INK, MUTED, OUTLINE, SHADE = "#1B1B1F", "#5A5A60", "#3A3A40", "#DCE4E5"
@@ -212,11 +213,17 @@ def percent_axis() -> alt.Axis:
     return alt.Axis(title=None, tickCount=5, labelExpr="round(datum.value * 100) + '\u00a0%'")
 
 
+def pixels(**channels: float | alt.ExprRef) -> dict[str, Any]:
+    """Give places in pixels for `encode`; `alt.value` would look each up in the whole schema, which takes longer."""
+    classes: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
+    return {name: classes[name](place) for name, place in channels.items()}
+
+
 def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
     """Write a line of the chart itself, which no datum stands behind."""
     look = {"fontSize": 11, "color": MUTED, "align": "left", "lineHeight": 15, **look}
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text if isinstance(text, str) else list(text), **look)
-    placed: alt.Chart = mark.encode(x=alt.value(x), y=alt.value(y))
+    placed: alt.Chart = mark.encode(**pixels(x=x, y=y))
     return placed
 
 

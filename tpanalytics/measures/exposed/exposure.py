@@ -201,6 +201,7 @@ def exposure_by_job(
         ``polarisation``   Float64  0 to 1; null where ``exposure`` is 0 or 1, or fewer than 3 tasks are in the index
         ``hours``          Float64  described hours per week; null where no task has hours
         ``denominator``    Float64  hours per week that have a weight
+        ``headcount``      Float64  full-time equivalents; null where not known. It weighs nothing here
         ``tasks``          UInt32   tasks that count
         ``tasks_weighed``  UInt32   those that are in the index
         ``coverage``       Float64  share of the tasks that are in the index, 0 to 1; null for a job without tasks
@@ -251,6 +252,7 @@ def exposure_by_job(
             polarisation=pl.when(enough).then(share_of(pl.col("variance"), most).clip(0, 1)),
             hours=pl.col("hours"),
             denominator=pl.col("denominator"),
+            headcount=pl.col("headcount"),
             tasks=pl.col("tasks").cast(pl.UInt32),
             tasks_weighed=pl.col("tasks_weighed").cast(pl.UInt32),
             coverage=pl.col("coverage"),
