@@ -18,7 +18,14 @@ _HOMES = {
     "tpanalytics.api.http.reading": ["Limits"],
     "tpanalytics.api.http.retry": ["RetryPolicy"],
     "tpanalytics.api.session": ["Client", "connect"],
-    "tpanalytics.charts": ["plot_hours_by_family", "plot_impact_by_family"],
+    "tpanalytics.charts": [
+        "plot_automation_candidates",
+        "plot_concentration",
+        "plot_family_overlap",
+        "plot_fragmentation",
+        "plot_hours_by_family",
+        "plot_impact_by_family",
+    ],
     "tpanalytics.demo": ["load_sample"],
     "tpanalytics.errors": [
         "ApiError",
@@ -47,6 +54,7 @@ _HOMES = {
         "compare_exposure",
         "compare_families",
         "concentration_by_family",
+        "concentration_curve",
         "coverage_by_family",
         "exposure_by_family",
         "exposure_by_job",
@@ -88,7 +96,14 @@ if TYPE_CHECKING:
     from tpanalytics.api.http.reading import Limits
     from tpanalytics.api.http.retry import RetryPolicy
     from tpanalytics.api.session import Client, connect
-    from tpanalytics.charts import plot_hours_by_family, plot_impact_by_family
+    from tpanalytics.charts import (
+        plot_automation_candidates,
+        plot_concentration,
+        plot_family_overlap,
+        plot_fragmentation,
+        plot_hours_by_family,
+        plot_impact_by_family,
+    )
     from tpanalytics.demo import load_sample
     from tpanalytics.errors import (
         ApiError,
@@ -117,6 +132,7 @@ if TYPE_CHECKING:
         compare_exposure,
         compare_families,
         concentration_by_family,
+        concentration_curve,
         coverage_by_family,
         exposure_by_family,
         exposure_by_job,
@@ -182,6 +198,7 @@ __all__ = [
     "compare_exposure",
     "compare_families",
     "concentration_by_family",
+    "concentration_curve",
     "connect",
     "coverage_by_family",
     "exposure_by_family",
@@ -202,6 +219,10 @@ __all__ = [
     "load_job_task_profile",
     "load_sample",
     "load_task_profiles",
+    "plot_automation_candidates",
+    "plot_concentration",
+    "plot_family_overlap",
+    "plot_fragmentation",
     "plot_hours_by_family",
     "plot_impact_by_family",
     "prune_snapshots",
