@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["FAMILY_ROWS", "NAMELESS", "NAMES_WORK", "PLOTS", "fragmentation"]
 
 
-
 def fragmentation(profiles: tpa.TaskProfiles, **how: Any) -> Any:
     """Assume something of each level there is, so that any profiles can be drawn."""
     levels = ["H1", *profiles.tasks.get_column("ai_impact_level").drop_nulls().unique().sort()]

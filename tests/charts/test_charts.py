@@ -189,7 +189,7 @@ def test_no_jobs_and_no_tasks_say_so(plot: Callable[..., Any]) -> None:
     assert bare["title"]["text"][0]
     for spec in (nothing, bare):
         assert png(spec, 1.0).startswith(b"\x89PNG")
-    if "impact" in str(bare["title"]["subtitle"]):
+    if "impact" in str(bare["title"].get("subtitle")):
         assert "no task described" in json.dumps(bare["datasets"])
 
 

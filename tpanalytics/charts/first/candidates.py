@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["plot_automation_candidates"]
 
 _WIDTH, _ROW, _NAME, _LINE = 290, 34, 50, 150
+_NOT_WHO = "Levels are judgements. Exposure says what could change, not who leaves."
+_ORDER = (
+    "The order is that of the dots: what is not known moves no task up. Ranks whose intervals overlap cannot be told "
+    "apart."
+)
 #: So many tasks the headline speaks of.
 _FIRST = 10
 _WHOSE = {"hours": "of one incumbent of each job", "headcount": "of all incumbents"}
@@ -91,7 +96,11 @@ def plot_automation_candidates(
     """
     how = {"by": by, "same_task": same_task, "states": states, "privacy": privacy}
     found = automation_candidates(
-        profiles, contract_hours=contract_hours, rounds=rounds, seed=seed, **how  # type: ignore[arg-type]
+        profiles,
+        contract_hours=contract_hours,
+        rounds=rounds,
+        seed=seed,
+        **how,  # type: ignore[arg-type]
     )
     meaning, curve = about(found), build_once_curve(profiles, **how)  # type: ignore[arg-type]
     if not meaning.jobs:
@@ -126,10 +135,9 @@ def _nothing(meaning: Meaning) -> theme.Chart:
     left_out = [line for line in meaning.policy if "left out" in line]
     if not left_out:
         return theme.empty_chart("No task is rated H1, highly automatable", f"Looked at: {_population(meaning)}.")
-    chart = theme.empty_chart(
+    return theme.empty_chart(
         "No task rated H1 can be named as a candidate", " ".join(left_out) + ' same_task="text" finds more alike.'
     )
-    return chart
 
 
 def _population(meaning: Meaning) -> str:
@@ -183,7 +191,7 @@ def _rank(row: dict[str, int | None]) -> str:
 
 def _axis(rows: pl.DataFrame) -> alt.Y:
     """Give the axis of tasks by their place, for two tasks may have the same text; a name has two lines at most."""
-    lines = [textwrap.wrap(name, _NAME, max_lines=2, placeholder=" …") for name in rows.get_column("task")]
+    lines = [_parted(name) for name in rows.get_column("task")]
     two = [place for place, name in enumerate(lines, 1) if len(name) > 1]
     lifted = {"condition": {"test": f"indexof({json.dumps(two)}, datum.value) >= 0", "value": -6}, "value": 0}
     axis = alt.Axis(
@@ -195,6 +203,13 @@ def _axis(rows: pl.DataFrame) -> alt.Y:
         grid=False,
     )
     return alt.Y("place:O", sort=None, axis=axis)
+
+
+def _parted(name: str) -> list[str]:
+    """Part a name evenly, so that no single word hangs below."""
+    lines = textwrap.wrap(name, _NAME, max_lines=2, placeholder=" …")
+    even = textwrap.wrap(name, len(name) // 2 + 4)
+    return even if len(even) == len(lines) == 2 else lines
 
 
 def _marks(rows: pl.DataFrame) -> list[alt.Chart]:
@@ -215,7 +230,9 @@ def _marks(rows: pl.DataFrame) -> list[alt.Chart]:
     )
     endless = known.filter(pl.col("h1_hours_high").is_null()).select("place", "h1_hours", end=pl.lit(end))
     dashed = (
-        alt.Chart(endless).mark_rule(stroke=theme.MUTED, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x, x2="end:Q", y=y)
+        alt.Chart(endless)
+        .mark_rule(stroke=theme.MUTED, strokeDash=[2, 3], strokeWidth=1.5)
+        .encode(x=x, x2="end:Q", y=y)
     )
     stem = (
         alt.Chart(known.select("place", "h1_hours"))
@@ -240,19 +257,24 @@ def _marks(rows: pl.DataFrame) -> list[alt.Chart]:
             ],
         )
     )
-    return [*([band] if rows.get_column("h1_hours_high").count() else []), *([dashed] * bool(endless.height)), stem, dot]
+    return [
+        *([band] if rows.get_column("h1_hours_high").count() else []),
+        *([dashed] * bool(endless.height)),
+        stem,
+        dot,
+    ]
 
 
 def _beside(rows: pl.DataFrame) -> list[alt.Chart]:
     y = _axis(rows)
     columns = [
         ("least", ["at least", "a week"], _WIDTH + 60, False),
-        ("carried", ["of H1 hours,", "with those above"], _WIDTH + 146, False),
-        ("served", "jobs", _WIDTH + 186, False),
-        ("reached", "families", _WIDTH + 240, False),
-        ("agreed", ["jobs rate", "it alike"], _WIDTH + 300, True),
-        ("validated", ["tasks", "validated"], _WIDTH + 360, True),
-        ("ranked", ["rank (95 % of", "resamples)"], _WIDTH + 446, True),
+        ("carried", ["of H1 hours,", "with those above"], _WIDTH + 160, False),
+        ("served", "jobs", _WIDTH + 198, False),
+        ("reached", "families", _WIDTH + 252, False),
+        ("agreed", ["jobs rate", "it alike"], _WIDTH + 312, True),
+        ("validated", ["tasks", "validated"], _WIDTH + 372, True),
+        ("ranked", ["rank (95 % of", "resamples)"], _WIDTH + 458, True),
     ]
     drawn = rows.select("place", *(field for field, *_ in columns))
     marks = [
@@ -287,10 +309,8 @@ def _policy(meaning: Meaning, rows: pl.DataFrame, by: People) -> list[str]:
     endless = rows.filter(pl.col("h1_hours").is_not_null() & pl.col("h1_hours_high").is_null()).height
     lines = [
         f"{known} of tasks have hours, {assessed} a level, {validated} are validated; rejected ones do not count.",
-        f"Grade {meaning.grade}: A from 90\u00a0% of tasks with hours and level, B from 70\u00a0%, C below. Levels are "
-        "judgements. Exposure says what could change, not who leaves.",
-        "The order is that of the dots: what is not known moves no task up. Ranks whose intervals overlap cannot be "
-        "told apart.",
+        f"Grade {meaning.grade}: A from 90\u00a0% of tasks with hours and level, B from 70\u00a0%, C below. {_NOT_WHO}",
+        _ORDER,
         *(
             [f"Dashed without end ({endless} shown): contract hours are needed for the most it can be, and not known."]
             * bool(endless)
@@ -302,13 +322,12 @@ def _policy(meaning: Meaning, rows: pl.DataFrame, by: People) -> list[str]:
     return honest.wrapped(lines, _LINE)
 
 
-def _description(
-    rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, by: People
-) -> str:
+def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, by: People) -> str:
     built = (
-        f"Dots and bands of the weekly hours rated H1 of {rows.height} of {plural(found.height, 'task')}, {_WHOSE[by]}, "
-        f"for {_population(meaning)}. Most hours known first; the band reaches to the most it can be. Columns: share "
-        "of H1 hours with those above, jobs, families, agreement on the level, validated share, rank and its interval."
+        f"Dots and bands of the weekly hours rated H1 of {rows.height} of {plural(found.height, 'task')}, "
+        f"{_WHOSE[by]}, for {_population(meaning)}. Most hours known first; the band reaches to the most it can be. "
+        "Columns: share of H1 hours with those above, jobs, families, agreement on the level, validated share, rank "
+        "and its interval."
     )
     said = "; ".join(
         f"{row['task']}: {row['least']}{_up_to(row)}, {row['carried']}, {row['served']} jobs in {row['reached']} "
@@ -320,7 +339,9 @@ def _description(
     if apart.height:
         reach = math.ceil(apart.row(0, named=True)["rank_high"])
         shape = f"The first task may be anything from rank {apart.row(0, named=True)['rank_low']} to {reach}."
-    return theme.described(built, f"{_finding(curve, meaning)}. {said}.", f"{shape} {_policy(meaning, rows, by)[0]}".strip())
+    return theme.described(
+        built, f"{_finding(curve, meaning)}. {said}.", f"{shape} {_policy(meaning, rows, by)[0]}".strip()
+    )
 
 
 def _up_to(row: dict[str, float | None]) -> str:

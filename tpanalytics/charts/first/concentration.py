@@ -29,10 +29,14 @@ _WIDTH, _HEIGHT = 430, 360
 _BESIDE, _BAR = _WIDTH + 36, 210
 _PARTS = {"H1": "H1, highly automatable", "all": "all work"}
 _COLOURS = {"H1": theme.LEVEL_COLOURS["H1"], "all": theme.ACCENT}
-_DASHES = {"H1": [1, 0], "all": [7, 4]}
+#: The one on top is thin and dashed, so that both are seen where they run together.
+_DASHES = {"H1": [1, 0], "all": [6, 4]}
+_WIDTHS = {"H1": 4.0, "all": 2.0}
+_DOTS = {"H1": 170, "all": 60}
 #: Where what is said of each curve begins, in pixels from the top.
 _TOPS = {"H1": 18, "all": 148}
 _LINE = 128
+_JUDGED = "Levels are judgements. Tasks without hours are not zero."
 
 
 def plot_concentration(
@@ -113,12 +117,12 @@ def plot_concentration(
 def _lines(points: pl.DataFrame) -> list[alt.Chart]:
     """Draw the curves from nothing to everything, the line of equal hours, and where 80 % are reached."""
     parts = points.get_column("part").unique(maintain_order=True).to_list()
-    start = pl.DataFrame({"part": parts, "k": 0, "share_of_tasks": 0.0, "share_of_hours": 0.0})
-    drawn = pl.concat([start.cast({"k": pl.UInt32, "part": pl.String}), points.select(start.columns)])
-    drawn = drawn.with_columns(pl.col("share_of_tasks", "share_of_hours").round(5))
+    columns = ("part", "k", "share_of_tasks", "share_of_hours")
+    first = pl.DataFrame([(part, 0, 0.0, 0.0) for part in parts], schema=points.select(columns).schema, orient="row")
+    drawn = pl.concat([first, points.select(columns)]).with_columns(pl.col("share_of_tasks", "share_of_hours").round(5))
     scale = alt.Scale(domain=[0, 1], nice=False)
     share = "round(datum.value * 100) + '\u00a0%'"
-    grid = {"tickCount": 5, "labelExpr": share, "titleAnchor": "start"}
+    grid: dict[str, Any] = {"tickCount": 5, "labelExpr": share, "titleAnchor": "start"}
     # An axis title at the top reads without turning the head.
     x = alt.X("share_of_tasks:Q", scale=scale, axis=alt.Axis(title="share of tasks, most hours first", **grid))
     y = alt.Y(
@@ -126,36 +130,39 @@ def _lines(points: pl.DataFrame) -> list[alt.Chart]:
         scale=scale,
         axis=alt.Axis(title="share of hours", titleAngle=0, titleAlign="left", titleY=-10, titleX=-34, **grid),
     )
-    domain = [part for part in _PARTS if part in parts]
-    colour = alt.Color("part:N", scale=alt.Scale(domain=domain, range=[_COLOURS[p] for p in domain]), legend=None)
-    dash = alt.StrokeDash("part:N", scale=alt.Scale(domain=domain, range=[_DASHES[p] for p in domain]), legend=None)
     even = pl.DataFrame({"share_of_tasks": [0.0, 1.0], "share_of_hours": [0.0, 1.0]})
     equal = alt.Chart(even).mark_line(stroke="#8A8A90", strokeWidth=1).encode(x=x, y=y)
     if not parts:
         return [equal]
-    line = alt.Chart(drawn).mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour, strokeDash=dash, order="k:Q")
     most = (
         points.filter(pl.col("k") == pl.col("tasks_for_80"))
         .select("part", "k", pl.col("share_of_tasks", "share_of_hours").round(5))
         .with_columns(floor=pl.lit(0.0))
     )
-    drop = alt.Chart(most).mark_rule(strokeWidth=1, strokeDash=[2, 3]).encode(x=x, y=y, y2="floor:Q", color=colour)
-    dots = (
-        alt.Chart(most)
-        .mark_point(shape="circle", filled=True, size=85, opacity=1, stroke="#FFFFFF", strokeWidth=1.5)
-        .encode(
-            x=x,
-            y=y,
-            color=colour,
-            tooltip=[
-                alt.Tooltip("part:N", title="Work"),
-                alt.Tooltip("k:Q", title="Tasks that hold 80 %", format=","),
-                alt.Tooltip("share_of_tasks:Q", title="Share of tasks", format=".1%"),
-                alt.Tooltip("share_of_hours:Q", title="Share of hours", format=".1%"),
-            ],
+    marks = [equal]
+    for part in (part for part in _PARTS if part in parts):
+        look: dict[str, Any] = {"stroke": _COLOURS[part], "strokeWidth": _WIDTHS[part], "strokeDash": _DASHES[part]}
+        mine = drawn.filter(part=part).select("share_of_tasks", "share_of_hours", "k")
+        marks.append(alt.Chart(mine).mark_line(**look).encode(x=x, y=y, order="k:Q"))
+    for part in (part for part in _PARTS if part in parts):
+        reached = alt.Chart(most.filter(part=part).select("k", "share_of_tasks", "share_of_hours", "floor"))
+        drop = reached.mark_rule(stroke=_COLOURS[part], strokeWidth=1, strokeDash=[2, 3])
+        dot = reached.mark_point(
+            shape="circle",
+            filled=True,
+            size=_DOTS[part],
+            opacity=1,
+            fill=_COLOURS[part],
+            stroke="#FFFFFF",
+            strokeWidth=1.5,
         )
-    )
-    return [equal, drop, line, dots]
+        told = [
+            alt.Tooltip("k:Q", title=f"Tasks that hold 80 %, {_PARTS[part]}", format=","),
+            alt.Tooltip("share_of_tasks:Q", title="Share of tasks", format=".1%"),
+            alt.Tooltip("share_of_hours:Q", title="Share of hours", format=".1%"),
+        ]
+        marks += [drop.encode(x=x, y=y, y2="floor:Q"), dot.encode(x=x, y=y, tooltip=told)]
+    return marks
 
 
 def _beside(ends: dict[str, Any]) -> list[alt.Chart]:
@@ -164,7 +171,9 @@ def _beside(ends: dict[str, Any]) -> list[alt.Chart]:
     for part, row in ends.items():
         top = _TOPS[part]
         known, unknown = row["tasks_with_hours"], row["tasks_without_hours"]
-        sample = _bar(_BESIDE, _BESIDE + 26, top, stroke=_COLOURS[part], strokeWidth=2.5, strokeDash=_DASHES[part])
+        sample = _bar(
+            _BESIDE, _BESIDE + 26, top, stroke=_COLOURS[part], strokeWidth=_WIDTHS[part], strokeDash=_DASHES[part]
+        )
         marks += [
             sample,
             theme.note(_PARTS[part], x=_BESIDE + 34, y=top, baseline="middle", fontWeight="bold", color=theme.INK),
@@ -197,7 +206,12 @@ def _bar(start: float, end: float, y: float, **look: Any) -> alt.Chart:
 def _hatched(start: float, end: float, y: float) -> alt.Chart:
     """Fill what is not known with strokes, one at least."""
     return theme.note(
-        "/" * max(1, int((end - start) / 4)), x=round(end), y=round(y), align="right", baseline="middle", color="#6B6B6B"
+        "/" * max(1, int((end - start) / 4)),
+        x=round(end),
+        y=round(y),
+        align="right",
+        baseline="middle",
+        color="#6B6B6B",
     )
 
 
@@ -228,10 +242,10 @@ def _finding(ends: dict[str, Any], meaning: Meaning) -> str:
         return f"Too little is known to say whether few tasks hold most hours: {share} of tasks have hours"
     row, of = (everything, "all described hours") if part["tasks_for_80"] is None else (part, "the H1 hours")
     share = percent(row["tasks_for_80"] / row["tasks_with_hours"])
-    said = f"{row['tasks_for_80']:,} of {plural(row['tasks_with_hours'], 'task')} ({share}) = 80\u00a0% of {of}"
+    said = f"{row['tasks_for_80']:,} of {plural(row['tasks_with_hours'], 'task')} ({share}) hold 80\u00a0% of {of}"
     if row is part:
         share = percent(everything["tasks_for_80"] / everything["tasks_with_hours"])
-        return f"{said}; of all work {share} of tasks"
+        return f"{said}; in all work it takes {share} of tasks"
     return f"{said}; no hours are known at H1"
 
 
@@ -241,9 +255,8 @@ def _policy(meaning: Meaning, same_task: SameTask) -> list[str]:
     by = "id" if same_task == "id" else "wording"
     lines = [
         f"{known} of tasks have hours, {assessed} a level, {validated} are validated; rejected ones do not count.",
-        f"Grade {meaning.grade}: A from 90\u00a0% of tasks with hours, B from 70\u00a0%, C below. Levels are judgements.",
-        f"Tasks of the same {by} count once, with the hours of one incumbent in each job; tasks without hours are not "
-        "zero.",
+        f"Grade {meaning.grade}: A from 90\u00a0% of tasks with hours, B from 70\u00a0%, C below. {_JUDGED}",
+        f"Tasks of the same {by} count once, with the hours of one incumbent in each job.",
         *meaning.warnings,
     ]
     return honest.wrapped(lines, _LINE)

@@ -40,7 +40,10 @@ _FEW = "\u25e6"
 _HALF = 0.5
 _STEPS = [0.1, 0.2, 0.35, 0.5]
 _SHADES = ["#F1F6F6", "#CFE3E4", "#8FC0C3", "#3F8F95", "#124B50"]
+#: Side of a square in pixels, up to so many families.
+_SIZES = ((6, 54), (12, 38), (_PRINTED, 28))
 _WRAP, _LINE = 38, 140
+_HOURS = "Hours are of one incumbent of each job; tasks without hours are in no share, and are not zero."
 _SAID = {
     "hours": "share of the row's hours in tasks that the column has too",
     "tasks": "tasks that both have, of the different tasks of the two",
@@ -97,7 +100,7 @@ def plot_family_overlap(
     >>> from tpanalytics import load_sample
     >>> chart = plot_family_overlap(load_sample())
     >>> chart.to_dict()["description"][:42]
-    'Squares of the share of the row\'s hours in'
+    "Squares of the share of the row's hours in"
     """
     if by not in get_args(Share):
         raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Share))}.")
@@ -117,7 +120,7 @@ def plot_family_overlap(
         *(_policy(meaning, squares, left_out, by) if totals else []),
         *honest.source_line(profiles.manifest),
     ]
-    size = 34 if len(order) <= 12 else 26 if len(order) <= _PRINTED else max(7, 520 // len(order))
+    size = next((size for most, size in _SIZES if len(order) <= most), max(9, 560 // max(len(order), 1)))
     return theme.finish(
         [*_marks(squares, order, by, size), theme.footer(footer, below=14)],
         title=_finding(squares, order, shown, by),
@@ -158,7 +161,9 @@ def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) ->
 
 def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
     """Give a row per square by number: its share, or a sign that says why it has none."""
-    places = pl.DataFrame({"row": order, "place": range(1, len(order) + 1)}, schema={"row": pl.String, "place": pl.Int64})
+    places = pl.DataFrame(
+        {"row": order, "place": range(1, len(order) + 1)}, schema={"row": pl.String, "place": pl.Int64}
+    )
     open_to = set(shown.get_column("job_family"))
     grid = places.join(places.rename({"row": "column", "place": "across"}), how="cross").filter(
         pl.col("row") != pl.col("column")
@@ -186,14 +191,15 @@ def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.
 def _marks(squares: pl.DataFrame, order: list[str], by: Share, size: int) -> list[alt.Chart]:
     printed = len(order) <= _PRINTED
     y, x = _axes(order, size, printed=printed)
-    own = pl.DataFrame({"place": range(1, len(order) + 1)}).with_columns(across=pl.col("place"))
+    own = pl.DataFrame({"row": range(1, len(order) + 1)}).with_columns(col=pl.col("row"))
     marks = [alt.Chart(own).mark_rect(color="#D5D5DA").encode(x=x, y=y)]
+    squares = squares.select("share", "shared", "sign", row="place", col="across")
     known = squares.drop_nulls("share")
     if known.height:
         marks += _filled(known, y, x, by, size) if printed else [_shaded(known, y, x)]
-    signs = squares.drop_nulls("sign").select("place", "across", "sign")
+    signs = squares.drop_nulls("sign").select("row", "col", "sign")
     if signs.height:
-        text = alt.Chart(signs).mark_text(fontSize=11 if printed else 8, color=theme.MUTED)
+        text = alt.Chart(signs).mark_text(fontSize=14 if printed else 9, fontWeight="bold", color=theme.MUTED)
         marks.append(text.encode(x=x, y=y, text="sign:N"))
     return marks
 
@@ -211,11 +217,11 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, by: Share, size: int) -> li
     title = "Share of the row's hours" if by == "hours" else "Share of the tasks of both"
     figure = (pl.col("share") * 100).round().cast(pl.Int64).cast(pl.String)
     little = (pl.col("share") > 0) & (pl.col("share") < 0.005)
-    rows = known.select("place", "across", "share", "shared", figure=pl.when(little).then(pl.lit("<1")).otherwise(figure))
+    rows = known.select("row", "col", "share", "shared", figure=pl.when(little).then(pl.lit("<1")).otherwise(figure))
     squares = _square(rows, y, x, None).encode(
         tooltip=[
-            alt.Tooltip("place:Q", title="Row"),
-            alt.Tooltip("across:Q", title="Column"),
+            alt.Tooltip("row:Q", title="Row"),
+            alt.Tooltip("col:Q", title="Column"),
             alt.Tooltip("share:Q", title=title, format=".1%"),
             alt.Tooltip("shared:Q", title="Tasks both have", format=","),
         ]
@@ -228,12 +234,14 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, by: Share, size: int) -> li
 def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> alt.Chart:
     """Shade the squares alone, with words for the shades; there are thousands, so that they hold no more than that."""
     words = ["below 10\u00a0%", "10 to 20\u00a0%", "20 to 35\u00a0%", "35 to 50\u00a0%", "50\u00a0% and more"]
-    legend = alt.Legend(labelExpr=f"{json.dumps(words)}[datum.index]", symbolStrokeColor=theme.OUTLINE, offset=24)
-    return _square(known.select("place", "across", pl.col("share").round(3)), y, x, legend)
+    legend = alt.Legend(
+        type="symbol", labelExpr=f"{json.dumps(words)}[datum.index]", symbolStrokeColor=theme.OUTLINE, offset=24
+    )
+    return _square(known.select("row", "col", pl.col("share").round(3)), y, x, legend)
 
 
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
-    """Number rows and columns alike; the names stand at the rows, because across they could not be read."""
+    """Give rows and columns the same numbers; the names stand at the rows, because across they could not be read."""
     width = _WRAP if size >= 24 else 200
     names = [textwrap.wrap(family, width, max_lines=2, placeholder=" …") or ["(unnamed)"] for family in order]
     lines = [[*name[:-1], f"{name[-1]}\u2002{at}"] for at, name in enumerate(names, 1)]
@@ -252,10 +260,17 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
         labelOverlap=False,
         grid=False,
     )
+    every = "" if printed else "datum.value % 5 ? '' : datum.value"
     across = alt.Axis(
-        title=None, orient="top", labelAngle=0, labelFontSize=font if printed else 7, labelOverlap=False, grid=False
+        title=None,
+        orient="top",
+        labelAngle=0,
+        labelFontSize=font,
+        labelOverlap=False,
+        labelExpr=every or alt.Undefined,
+        grid=False,
     )
-    return alt.Y("place:O", axis=down, scale=scale), alt.X("across:O", axis=across, scale=scale)
+    return alt.Y("row:O", axis=down, scale=scale), alt.X("col:O", axis=across, scale=scale)
 
 
 def _named(squares: pl.DataFrame) -> pl.DataFrame:
@@ -278,15 +293,23 @@ def _finding(squares: pl.DataFrame, order: list[str], shown: pl.DataFrame, by: S
     top = named.row(0, named=True)
     if top["share"] == 0:
         return "No two job families share a task" if not squares.get_column("shared").fill_null(0).sum() else _thin(by)
-    half = named.filter(pl.col("share") > _HALF).height // (2 if by == "tasks" else 1)
-    above = f"{plural(half, 'pair' if by == 'tasks' else 'square')} above" if half else "none is above"
-    if by == "tasks":
-        said = f"{percent(top['share'])} of the tasks of both"
+    boxed = squares.filter(pl.col("share") > _HALF).height
+    half = named.filter(pl.col("share") > _HALF).height
+    above = plural(half, "square") + " above" if half else "none is above"
+    aside = ", jobs without a family aside" if boxed > half else ""
+    first = named.filter(pl.col("share") >= top["share"] - 1e-9)
+    pairs = first.select(pl.min_horizontal("row", "column"), other=pl.max_horizontal("row", "column")).n_unique()
+    if pairs > 1:
+        said = f"{pairs:,} pairs of families share most, {percent(top['share'])}"
+        said = f"{said} of the tasks of both" if by == "tasks" else f"{said} of one's hours in tasks of the other"
+    elif by == "tasks":
+        said = f"{top['row']} and {top['column']} share most: {percent(top['share'])} of the tasks of both"
     else:
-        said = f"{percent(top['share'])} of the hours in {top['row']} are in tasks that {top['column']} has too"
-    loose = squares.filter((pl.col("share") > _HALF).fill_null(value=False)).height > named.filter(pl.col("share") > _HALF).height
-    aside = ", jobs without a family aside" if loose else ""
-    return f"{top['row']} and {top['column']} share most: {said}; {above} 50\u00a0%{aside}"
+        said = (
+            f"{top['row']} and {top['column']} share most: {percent(top['share'])} of the hours of {top['row']} are in "
+            "tasks of both"
+        )
+    return f"{said}; {above} 50\u00a0%{aside}"
 
 
 def _thin(by: Share) -> str:
@@ -297,19 +320,12 @@ def _policy(meaning: Meaning, squares: pl.DataFrame, left_out: int, by: Share) -
     signs = squares.get_column("sign")
     known = covered(meaning.coverage["hours"])
     validated = percent(None if meaning.share_suggested is None else 1 - meaning.share_suggested)
+    rated = f"Grade {meaning.grade}: A from 90\u00a0% with hours, B from 70\u00a0%, C below."
     lines = [
         f"{known} of tasks have hours, {validated} are validated; rejected ones do not count. "
-        + (
-            f"Grade {meaning.grade}: A from 90\u00a0% with hours, B from 70\u00a0%, C below. "
-            if by == "hours"
-            else "A task counts once per family, whatever time it takes. "
-        )
-        + "The same work in other words counts as another task, so what is shared is a lower bound.",
-        *(
-            ["Hours are of one incumbent of each job; tasks without hours are in no share, and are not zero."]
-            if by == "hours"
-            else []
-        ),
+        + (rated if by == "hours" else "A task counts once per family, whatever time it takes."),
+        *([_HOURS] * (by == "hours")),
+        *meaning.warnings,
         *([f"{_FEW} fewer than {_ENOUGH} tasks shared: no figure."] * bool((signs == _FEW).any())),
         *([f"{NONE} nothing to share is known: no task, or no hours."] * bool((signs == NONE).any())),
         *([f"The {_MOST} families with most tasks are drawn; {left_out:,} more are not."] * bool(left_out)),

@@ -31,7 +31,10 @@ _COLUMNS, _WIDTH, _HEIGHT, _WRAP, _LINE = 4, 172, 92, 30, 140
 #: Half a day.
 _HALF_DAY = 4.0
 _BLOCKS = (0.5, *(float(hours) for hours in range(1, 17)))
-_EDGE = "#21787F"
+_READ = (
+    "Bands reach from the least to the most under what is assumed; the bar is at half a day (4 h). Below a name: the "
+    "share that is usable, and hours equal to so many full-time weeks of all that is freed."
+)
 
 
 def plot_fragmentation(
@@ -117,7 +120,8 @@ def plot_fragmentation(
         *(_policy(meaning, families.height, drawn.height) if totals else []),
         *honest.source_line(profiles.manifest),
     ]
-    panels = [_panel(row, shown, at, drawn.height) for at, row in enumerate(drawn.iter_rows(named=True))]
+    rows = drawn.to_dicts()
+    panels = [_panel(row, shown, left=at % _COLUMNS == 0, bottom=_lowest(rows, at)) for at, row in enumerate(rows)]
     below = alt.LayerChart(layer=[theme.footer(lines, below=4)]).properties(width=1, height=1)
     return theme.finish_panels(
         [alt.ConcatChart(concat=panels, columns=_COLUMNS), below],
@@ -131,7 +135,7 @@ def plot_fragmentation(
 def _families(shown: pl.DataFrame) -> pl.DataFrame:
     """Give a row per family with what it has at half a day, most usable weeks first, hidden ones last by name."""
     return (
-        shown.filter(block_hours=_HALF_DAY)
+        shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null where all is hidden
         .with_columns(gone=honest.is_hidden())
         .sort(
             *("gone", "usable_weeks_high", "full_time_weeks_high", "job_family"),
@@ -142,7 +146,12 @@ def _families(shown: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _panel(row: dict[str, Any], shown: pl.DataFrame, place: int, last: int) -> alt.LayerChart:
+def _lowest(rows: list[dict[str, Any]], at: int) -> bool:
+    """Tell whether no curve is below this one, so that it needs the axis' figures."""
+    return at + _COLUMNS >= len(rows) or rows[at + _COLUMNS]["usable_share_high"] is None
+
+
+def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool) -> alt.LayerChart:
     """Draw one family; only panels at the edge have the axes' figures."""
     family = row["job_family"]
     curve = shown.filter(job_family=family).select(
@@ -150,7 +159,6 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, place: int, last: int) -> a
         low=pl.col("usable_share_low").round(4),
         high=pl.col("usable_share_high").round(4),
     )
-    left, bottom = place % _COLUMNS == 0, place + _COLUMNS >= last
     x = alt.X(
         "block_hours:Q",
         scale=alt.Scale(domain=[0, _BLOCKS[-1]], nice=False),
@@ -166,23 +174,27 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, place: int, last: int) -> a
     axis = alt.Axis(title=None, values=[0, 0.5, 1], labels=left, labelExpr=_PERCENT)
     scale = alt.Scale(domain=[0, 1], nice=False)
     y, top = (alt.Y(f"{end}:Q", scale=scale, axis=axis) for end in ("low", "high"))
-    name = textwrap.wrap(family, _WRAP, max_lines=2, placeholder=" …") or ["(unnamed)"]
+    name = textwrap.wrap(family, _WRAP, max_lines=3, placeholder=" …") or ["(unnamed)"]
     # Notes, not a title: a title would stand higher where the figures of an axis are, and panels out of line.
     head = [
-        theme.note(name, x=0, y=-26 - 13 * (len(name) - 1), fontSize=11.5, fontWeight="bold", color=theme.INK, lineHeight=13),
+        theme.note(
+            name, x=0, y=-26 - 13 * (len(name) - 1), fontSize=11.5, fontWeight="bold", color=theme.INK, lineHeight=13
+        ),
         theme.note(_weeks(row), x=0, y=-11, fontSize=10.5),
     ]
     if row["usable_share_high"] is None:
-        frame = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill="#F4F4F6").encode(
-            x=alt.value(0), x2=alt.value(_WIDTH), y=alt.value(0), y2=alt.value(_HEIGHT)
+        frame = (
+            alt.Chart(alt.InlineData(values=[{}]))
+            .mark_rect(fill="#F4F4F6")
+            .encode(x=alt.value(0), x2=alt.value(_WIDTH), y=alt.value(0), y2=alt.value(_HEIGHT))
         )
         why = theme.note(_why(row), x=8, y=_HEIGHT // 2, baseline="middle", fontStyle="italic", fontSize=10.5)
         return alt.LayerChart(layer=[frame, why, *head]).properties(width=_WIDTH, height=_HEIGHT)
     base = alt.Chart(curve)
     band = base.mark_area(color="#A9CED1", opacity=0.75).encode(x=x, y=y, y2="high:Q")
-    edges = [base.mark_line(stroke=_EDGE, strokeWidth=1.4).encode(x=x, y=end) for end in (y, top)]
+    edges = [base.mark_line(stroke=theme.ACCENT, strokeWidth=1.4).encode(x=x, y=end) for end in (y, top)]
     at = alt.Chart(curve.filter(block_hours=_HALF_DAY))
-    mark = at.mark_rule(stroke=theme.INK, strokeWidth=2.5).encode(
+    mark = at.mark_rule(stroke=theme.INK, strokeWidth=3, strokeCap="square").encode(
         x=x,
         y=y,
         y2="high:Q",
@@ -192,7 +204,8 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, place: int, last: int) -> a
             alt.Tooltip("high:Q", title="Usable, most", format=".0%"),
         ],
     )
-    return alt.LayerChart(layer=[band, *edges, mark, *head]).properties(width=_WIDTH, height=_HEIGHT)
+    graded = theme.note(f"grade {row['grade'] or NONE}", x=_WIDTH - 2, y=3, align="right", baseline="top", fontSize=9.5)
+    return alt.LayerChart(layer=[band, *edges, mark, *head, graded]).properties(width=_WIDTH, height=_HEIGHT)
 
 
 _PERCENT = "round(datum.value * 100) + '\u00a0%'"
@@ -253,11 +266,11 @@ def _finding(families: pl.DataFrame, found: pl.DataFrame, meaning: Meaning) -> s
 def _policy(meaning: Meaning, families: int, drawn: int) -> list[str]:
     known = covered(meaning.coverage.get("hours, level and headcount"))
     validated = percent(None if meaning.share_suggested is None else 1 - meaning.share_suggested)
+    grade = f"Grade {meaning.grade or NONE}: A from 90\u00a0%, B from 70\u00a0%, C below."
     lines = [
-        f"{known} of tasks have hours, a level and people, {validated} are validated; rejected ones do not count. "
-        f"Grade {meaning.grade or NONE}: A from 90\u00a0%, B from 70\u00a0%, C below.",
-        "Bands reach from the least to the most under what is assumed; the bar is at half a day (4 h). Below a name: "
-        "share usable, and hours equal to so many full-time weeks of all that is freed.",
+        f"{known} of tasks have hours, a level and people, {validated} are validated; rejected ones do not count.",
+        grade,
+        _READ,
         *(
             [f"The {drawn} families with most usable hours are drawn; {families - drawn} more are not."]
             * (drawn < families)

@@ -301,7 +301,7 @@ def left_out(found: Candidates) -> tuple[str, ...]:
         f"{found.contested:,} tasks{of_hours} are left out: fewer than half of the pairs of jobs that rated them gave "
         "them the same level."
     )
-    few = f"{found.few:,} tasks are left out because too few jobs or people have them at {_LEVEL}."
+    few = f"{found.few or 0:,} tasks are left out because too few jobs or people have them at {_LEVEL}."
     return (*((contested,) * bool(found.contested)), *((few,) * bool(found.few)))
 
 
