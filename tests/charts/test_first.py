@@ -20,6 +20,9 @@ FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0.0, "H4": 0.0}
 ASSUMED: dict[str, Any] = {"freed": FREED, "realisation": (0.5, 0.8), "adoption": (0.3, 0.6), "week_hours": 38.5}
 
 
+SIX = [(f"t{i}", "H1", 2.0) for i in range(6)]
+
+
 def job(family: str | None, *tasks: tuple[Any, ...], staff: float | None = 4.0, week: float | None = 40.0) -> Any:
     """Make a job of tasks (id, level, hours)."""
     rows = [
@@ -111,9 +114,13 @@ def test_candidates_are_the_measures_and_each_number_is_told(sample: tpa.TaskPro
     assert [row["h1_hours"] for row in dots] == found["h1_hours"].to_list()
     assert [row["h1_hours_high"] for row in dots] == found["h1_hours_high"].to_list()
     for row, share in zip(found.iter_rows(named=True), curve["share_cumulative"], strict=True):
-        assert f"{row['task']}: {hours(row['h1_hours'])} to {hours(row['h1_hours_high'])}, {percent(share)}" in text
-        assert f"{row['jobs']} jobs in {row['families']} families, {percent(row['level_agreement'])} alike" in text
-        assert f"rank {row['rank']} ({row['rank_low']}\u2013{row['rank_high']})" in text
+        more = row["h1_hours_high"] > row["h1_hours"]
+        most = f" to {hours(row['h1_hours_high'])}" if more else ""
+        assert f"{row['task']}: {hours(row['h1_hours'])}{most}, {percent(share)}" in text
+        families = "1 family" if row["families"] == 1 else f"{row['families']} families"
+        assert f"{row['jobs']} jobs in {families}, {percent(row['level_agreement'])} alike" in text
+        tie = "=" * (found["rank"].to_list().count(row["rank"]) > 1)
+        assert f"rank {row['rank']}{tie} ({row['rank_low']}\u2013{row['rank_high']})" in text
     ten = curve.row(9, named=True)
     assert title(chart) == (
         f"The first 10 candidates serve {ten['jobs_cumulative']} of 240 jobs: "
@@ -239,6 +246,12 @@ def test_pairs_that_share_too_little_have_a_sign_and_no_figure() -> None:
         ([job("A", ("a", "H1", 1.0)), job("B", ("b", "H1", 1.0))], "No two job families share a task"),
         ([job("A"), job("B")], "What job families share cannot be said: too little is known of their work"),
         ([job("A", ("a", "H1", 1.0)), job("B", ("a", "H1", 1.0))], "No two job families share enough tasks to be"),
+        ([job(f, *SIX, ("x", "H1", None), ("y", "H1", None), ("z", "H1", None)) for f in "AB"], "Too little is known"),
+        ([job(f, *SIX) for f in ("A", None)], "Too little is known to say which job families share most"),
+        (
+            [job(f, *SIX) for f in "ABC"],
+            "3 pairs of families share most, 100\xa0% of one's hours in tasks of the other",
+        ),
     ],
 )
 def test_what_is_missing_leaves_the_headline_of_shared_work_true(jobs: list[Any], said: str) -> None:
@@ -264,7 +277,7 @@ def test_panels_are_the_measure(sample: tpa.TaskProfiles) -> None:
         assert row["job_family"] in spec["description"]
         assert f"of {row['full_time_weeks_low']:.1f}\u2013" in spec["description"]
     text = json.dumps(spec)
-    assert "not n posts" in text
+    assert "Hours equal to n full-time weeks are not n posts" in text.replace('", "', " ")
     assert "H1 0.4 to 0.7" in text
 
 

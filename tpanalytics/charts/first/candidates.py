@@ -31,7 +31,7 @@ _WIDTH, _ROW, _NAME, _LINE = 290, 34, 50, 150
 _NOT_WHO = "Levels are judgements. Exposure says what could change, not who leaves."
 _ORDER = (
     "The order is that of the dots: what is not known moves no task up. Ranks whose intervals overlap cannot be told "
-    "apart."
+    "apart; = is a tie."
 )
 #: So many tasks the headline speaks of.
 _FIRST = 10
@@ -164,14 +164,15 @@ def _rows(found: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
             pl.col("task").map_elements(_name, return_dtype=pl.String, skip_nulls=False),
             *names,
             "share_cumulative",
-            tie=pl.col("rank").is_duplicated(),
             least=said("h1_hours", hours),
             carried=said("share_cumulative", percent),
             served=pl.format("{}", "jobs"),
             reached=pl.format("{}", "families"),
             agreed=said("level_agreement", percent),
             validated=said("validated_share", percent),
-            ranked=pl.struct("rank", "rank_low", "rank_high").map_elements(_rank, return_dtype=pl.String),
+            ranked=pl.struct("rank", "rank_low", "rank_high", tie=pl.col("rank").is_duplicated()).map_elements(
+                _rank, return_dtype=pl.String
+            ),
             missing=pl.when(pl.col("h1_hours").is_null()).then(pl.lit("no hours known at H1")),
         )
     )
@@ -184,9 +185,10 @@ def _name(task: str | None) -> str:
 def _rank(row: dict[str, int | None]) -> str:
     if row["rank"] is None:
         return NONE
+    rank = f"{row['rank']}=" if row["tie"] else f"{row['rank']}"
     if row["rank_low"] is None:
-        return f"{row['rank']}"
-    return f"{row['rank']} ({row['rank_low']}\u2013{row['rank_high']})"
+        return rank
+    return f"{rank} ({row['rank_low']}\u2013{row['rank_high']})"
 
 
 def _axis(rows: pl.DataFrame) -> alt.Y:
@@ -330,8 +332,9 @@ def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, m
         "and its interval."
     )
     said = "; ".join(
-        f"{row['task']}: {row['least']}{_up_to(row)}, {row['carried']}, {row['served']} jobs in {row['reached']} "
-        f"families, {row['agreed']} alike, {row['validated']} validated, rank {row['ranked']}"
+        f"{row['task']}: {row['least']}{_up_to(row)}, {row['carried']}, {plural(row['jobs'], 'job')} in "
+        f"{plural(row['families'], 'family')}, {row['agreed']} alike, {row['validated']} validated, "
+        f"rank {row['ranked']}"
         for row in rows.iter_rows(named=True)
     )
     apart = rows.drop_nulls("rank_high")
@@ -347,4 +350,7 @@ def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, m
 def _up_to(row: dict[str, float | None]) -> str:
     if row["h1_hours"] is None:
         return ""
-    return " or more" if row["h1_hours_high"] is None else f" to {hours(row['h1_hours_high'])}"
+    if row["h1_hours_high"] is None:
+        return " or more"
+    least, most = hours(row["h1_hours"]), hours(row["h1_hours_high"])
+    return "" if least == most else f" to {most}"

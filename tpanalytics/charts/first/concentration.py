@@ -36,6 +36,8 @@ _DOTS = {"H1": 170, "all": 60}
 #: Where what is said of each curve begins, in pixels from the top.
 _TOPS = {"H1": 18, "all": 148}
 _LINE = 128
+#: Width of a stroke of the hatching, which is a character.
+_STROKE = 3.06
 _JUDGED = "Levels are judgements. Tasks without hours are not zero."
 
 
@@ -181,7 +183,7 @@ def _beside(ends: dict[str, Any]) -> list[alt.Chart]:
         ]
         if known + unknown:
             end = _BESIDE + _BAR
-            edge = _BESIDE + _BAR * known / (known + unknown)
+            edge = min(_BESIDE + _BAR * known / (known + unknown), end - 1)
             at = top + 68
             marks += [
                 _bar(_BESIDE, end, at, stroke=theme.OUTLINE, strokeWidth=12),
@@ -206,7 +208,7 @@ def _bar(start: float, end: float, y: float, **look: Any) -> alt.Chart:
 def _hatched(start: float, end: float, y: float) -> alt.Chart:
     """Fill what is not known with strokes, one at least."""
     return theme.note(
-        "/" * max(1, int((end - start) / 4)),
+        "/" * max(1, int((end - start) / _STROKE)),
         x=round(end),
         y=round(y),
         align="right",
@@ -228,6 +230,8 @@ def _reached(part: str, row: dict[str, Any]) -> list[str]:
 
 
 def _unknown(row: dict[str, Any]) -> str:
+    if not row["tasks_without_hours"]:
+        return "no task without hours"
     return f"{plural(row['tasks_without_hours'], 'task')} without hours: not on the curve"
 
 

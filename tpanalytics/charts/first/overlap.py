@@ -13,6 +13,7 @@ from tpanalytics.charts import honest, theme
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures import about, coverage_by_family, family_overlap
 from tpanalytics.measures.first.overlap import by_likeness
+from tpanalytics.measures.meaning import grade
 from tpanalytics.measures.privacy import HIDDEN, USUAL, guarded
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, percent, plural
@@ -39,11 +40,13 @@ _FEW = "\u25e6"
 #: Above this share a square is boxed.
 _HALF = 0.5
 _STEPS = [0.1, 0.2, 0.35, 0.5]
+_WORDS = ["below 10\u00a0%", "10 to 20\u00a0%", "20 to 35\u00a0%", "35 to 50\u00a0%", "50\u00a0% and more"]
 _SHADES = ["#F1F6F6", "#CFE3E4", "#8FC0C3", "#3F8F95", "#124B50"]
 #: Side of a square in pixels, up to so many families.
 _SIZES = ((6, 54), (12, 38), (_PRINTED, 28))
 _WRAP, _LINE = 38, 140
 _HOURS = "Hours are of one incumbent of each job; tasks without hours are in no share, and are not zero."
+_BUILT = "Rows and columns are the families in the same order, those that share much beside each other."
 _SAID = {
     "hours": "share of the row's hours in tasks that the column has too",
     "tasks": "tasks that both have, of the different tasks of the two",
@@ -114,6 +117,8 @@ def plot_family_overlap(
     shown = families.filter(~honest.is_hidden())
     order, left_out = _order(families, shown, shares)
     squares = _squares(order, shares, shown)
+    named = _named(squares, shown, by)
+    finding = _finding(squares, named, order, by) if shown.height else honest.ALL_HIDDEN
     totals = bool(shown.height)
     footer = [
         *honest.hidden_note(families, privacy),
@@ -123,9 +128,13 @@ def plot_family_overlap(
     size = next((size for most, size in _SIZES if len(order) <= most), max(9, 560 // max(len(order), 1)))
     return theme.finish(
         [*_marks(squares, order, by, size), theme.footer(footer, below=14)],
-        title=_finding(squares, order, shown, by),
+        title=finding,
         subtitle=f"{_SAID[by][0].upper()}{_SAID[by][1:]} · {honest.population(everyone, totals=totals)}",
-        description=_description(squares, order, families, meaning, by, honest.population(everyone, totals=totals)),
+        description=theme.described(
+            f"Squares of the {_SAID[by]}, for {honest.population(everyone, totals=totals)}. {_BUILT}",
+            f"{finding}. {_largest(named, by)}".strip(),
+            _shape(squares, order, families, footer),
+        ),
         width=max(size * len(order), 60),
         height=max(size * len(order), 40),
     )
@@ -196,7 +205,7 @@ def _marks(squares: pl.DataFrame, order: list[str], by: Share, size: int) -> lis
     squares = squares.select("share", "shared", "sign", row="place", col="across")
     known = squares.drop_nulls("share")
     if known.height:
-        marks += _filled(known, y, x, by, size) if printed else [_shaded(known, y, x)]
+        marks += _filled(known, y, x, by, size) if printed else _shaded(known, y, x)
     signs = squares.drop_nulls("sign").select("row", "col", "sign")
     if signs.height:
         text = alt.Chart(signs).mark_text(fontSize=14 if printed else 9, fontWeight="bold", color=theme.MUTED)
@@ -204,8 +213,8 @@ def _marks(squares: pl.DataFrame, order: list[str], by: Share, size: int) -> lis
     return marks
 
 
-def _square(known: pl.DataFrame, y: alt.Y, x: alt.X, legend: alt.Legend | None) -> alt.Chart:
-    shades = alt.Color("share:Q", scale=alt.Scale(type="threshold", domain=_STEPS, range=_SHADES), legend=legend)
+def _square(known: pl.DataFrame, y: alt.Y, x: alt.X) -> alt.Chart:
+    shades = alt.Color("share:Q", scale=alt.Scale(type="threshold", domain=_STEPS, range=_SHADES), legend=None)
     boxed = alt.condition(f"datum.share > {_HALF}", alt.value(theme.INK), alt.value("transparent"))
     marks = alt.Chart(known).mark_rect(strokeWidth=2, strokeJoin="miter")
     placed: alt.Chart = marks.encode(x=x, y=y, color=shades, stroke=boxed)
@@ -218,7 +227,7 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, by: Share, size: int) -> li
     figure = (pl.col("share") * 100).round().cast(pl.Int64).cast(pl.String)
     little = (pl.col("share") > 0) & (pl.col("share") < 0.005)
     rows = known.select("row", "col", "share", "shared", figure=pl.when(little).then(pl.lit("<1")).otherwise(figure))
-    squares = _square(rows, y, x, None).encode(
+    squares = _square(rows, y, x).encode(
         tooltip=[
             alt.Tooltip("row:Q", title="Row"),
             alt.Tooltip("col:Q", title="Column"),
@@ -231,13 +240,15 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, by: Share, size: int) -> li
     return [squares, text.encode(x=x, y=y, text="figure:N", color=ink)]
 
 
-def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> alt.Chart:
+def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> list[alt.Chart]:
     """Shade the squares alone, with words for the shades; there are thousands, so that they hold no more than that."""
-    words = ["below 10\u00a0%", "10 to 20\u00a0%", "20 to 35\u00a0%", "35 to 50\u00a0%", "50\u00a0% and more"]
-    legend = alt.Legend(
-        type="symbol", labelExpr=f"{json.dumps(words)}[datum.index]", symbolStrokeColor=theme.OUTLINE, offset=24
-    )
-    return _square(known.select("row", "col", pl.col("share").round(3)), y, x, legend)
+    marks = [_square(known.select("row", "col", pl.col("share").round(3)), y, x)]
+    for at, (shade, words) in enumerate(zip(_SHADES, _WORDS, strict=True)):
+        left = 4 + 108 * at
+        swatch = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=shade, stroke=theme.OUTLINE, strokeWidth=1)
+        place = {"x": alt.value(left), "x2": alt.value(left + 12), "y": alt.value(-44), "y2": alt.value(-32)}
+        marks += [swatch.encode(**place), theme.note(words, x=left + 18, y=-38, baseline="middle", color=theme.INK)]
+    return marks
 
 
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
@@ -273,18 +284,24 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
     return alt.Y("row:O", axis=down, scale=scale), alt.X("col:O", axis=across, scale=scale)
 
 
-def _named(squares: pl.DataFrame) -> pl.DataFrame:
-    """Give the squares of which a headline may speak, the largest share first."""
-    no = (pl.col("row") == NO_FAMILY) | (pl.col("column") == NO_FAMILY)
-    return squares.drop_nulls("share").filter(~no).sort("share", "row", "column", descending=[True, False, False])
+def _named(squares: pl.DataFrame, shown: pl.DataFrame, by: Share) -> pl.DataFrame:
+    """Give the squares of which a headline may speak, the largest share first: of families of which enough is known."""
+    known = pl.lit(value=True) if by == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
+    safe = shown.filter(known & (pl.col("job_family") != NO_FAMILY)).select("job_family")
+    return (
+        squares.drop_nulls("share")
+        .join(safe, left_on="row", right_on="job_family", how="semi")
+        .join(safe, left_on="column", right_on="job_family", how="semi")
+        .sort("share", "row", "column", descending=[True, False, False])
+    )
 
 
-def _finding(squares: pl.DataFrame, order: list[str], shown: pl.DataFrame, by: Share) -> str:
-    if not shown.height:
-        return honest.ALL_HIDDEN
-    named = _named(squares)
+def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], by: Share) -> str:
+    """Say who shares most; ties are said, and so is it where nothing can be compared."""
     if len(order) < 2:
         return f"There is one job family, {order[0]}: none to share its work with"
+    if not named.height and squares.get_column("share").count():
+        return "Too little is known to say which job families share most"
     if not named.height:
         known = squares.filter(pl.col("sign").is_null() | (pl.col("sign") == _FEW)).height
         if known:
@@ -296,7 +313,7 @@ def _finding(squares: pl.DataFrame, order: list[str], shown: pl.DataFrame, by: S
     boxed = squares.filter(pl.col("share") > _HALF).height
     half = named.filter(pl.col("share") > _HALF).height
     above = plural(half, "square") + " above" if half else "none is above"
-    aside = ", jobs without a family aside" if boxed > half else ""
+    aside = " among families of which enough is known" if boxed > half else ""
     first = named.filter(pl.col("share") >= top["share"] - 1e-9)
     pairs = first.select(pl.min_horizontal("row", "column"), other=pl.max_horizontal("row", "column")).n_unique()
     if pairs > 1:
@@ -333,33 +350,26 @@ def _policy(meaning: Meaning, squares: pl.DataFrame, left_out: int, by: Share) -
     return honest.wrapped(lines, _LINE)
 
 
-def _description(
-    squares: pl.DataFrame, order: list[str], families: pl.DataFrame, meaning: Meaning, by: Share, population: str
-) -> str:
-    built = (
-        f"Squares of the {_SAID[by]}, for {population}. Rows and columns are the families in the same order, those "
-        "that share much beside each other."
-    )
-    shown = families.filter(~honest.is_hidden())
-    numbers = [f"{_finding(squares, order, shown, by)}."]
-    named = _named(squares).filter(pl.col("share") > 0)
+def _largest(named: pl.DataFrame, by: Share) -> str:
+    """Name the largest shares for those who cannot see the squares."""
+    above = named.filter(pl.col("share") > 0)
     if by == "tasks":
-        named = named.filter(pl.col("row") < pl.col("column"))
-    if named.height:
-        link = " with " if by == "tasks" else " in "
-        numbers.append(
-            "Largest: "
-            + listed(
-                f"{row}{link}{column} {percent(share)}"
-                for row, column, share in named.head(12).select("row", "column", "share").rows()
-            )
-            + "."
-        )
-    signs = squares.get_column("sign")
-    few = (signs == _FEW).sum()
-    shape = [f"Order: {listed(order)}."] if len(order) <= _PRINTED else []
+        above = above.filter(pl.col("row") < pl.col("column"))
+    if not above.height:
+        return ""
+    link = "with" if by == "tasks" else "in"
+    said = (f"{row} {link} {column} {percent(share)}" for row, column, share in above.select(_PAIR).head(12).rows())
+    return f"Largest: {listed(said)}."
+
+
+_PAIR = ("row", "column", "share")
+
+
+def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, footer: list[str]) -> str:
+    """Say the order, what has no figure, and what is hidden."""
+    shown = [family for family in order if family in set(families.filter(~honest.is_hidden()).get_column("job_family"))]
+    said = [f"Order: {listed(shown)}."] if 0 < len(shown) <= _PRINTED else []
+    few = (squares.get_column("sign") == _FEW).sum()
     if few:
-        shape.append(f"{few:,} squares have no figure: fewer than {_ENOUGH} tasks shared.")
-    shape += honest.hidden_names(families)
-    policy = _policy(meaning, squares, 0, by)[:1] if shown.height else []
-    return theme.described(built, " ".join(numbers), " ".join([*shape, *policy]))
+        said.append(f"{few:,} squares have no figure: fewer than {_ENOUGH} tasks shared.")
+    return " ".join([*said, *honest.hidden_names(families), *(footer if shown else [])])

@@ -27,13 +27,13 @@ __all__ = ["plot_fragmentation"]
 
 #: Up to so many families all have a panel; of more, the largest.
 _ALL, _LARGEST = 24, 12
-_COLUMNS, _WIDTH, _HEIGHT, _WRAP, _LINE = 4, 172, 92, 30, 140
+_COLUMNS, _WIDTH, _HEIGHT, _WRAP, _LINE = 4, 188, 92, 32, 150
 #: Half a day.
 _HALF_DAY = 4.0
 _BLOCKS = (0.5, *(float(hours) for hours in range(1, 17)))
 _READ = (
     "Bands reach from the least to the most under what is assumed; the bar is at half a day (4 h). Below a name: the "
-    "share that is usable, and hours equal to so many full-time weeks of all that is freed."
+    "share that is usable, and hours equal to so many full-time weeks of all that is freed; its grade."
 )
 
 
@@ -204,8 +204,7 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
             alt.Tooltip("high:Q", title="Usable, most", format=".0%"),
         ],
     )
-    graded = theme.note(f"grade {row['grade'] or NONE}", x=_WIDTH - 2, y=3, align="right", baseline="top", fontSize=9.5)
-    return alt.LayerChart(layer=[band, *edges, mark, *head, graded]).properties(width=_WIDTH, height=_HEIGHT)
+    return alt.LayerChart(layer=[band, *edges, mark, *head]).properties(width=_WIDTH, height=_HEIGHT)
 
 
 _PERCENT = "round(datum.value * 100) + '\u00a0%'"
@@ -226,7 +225,7 @@ def _weeks(row: dict[str, Any]) -> str:
     share = _span(row["usable_share_low"], row["usable_share_high"], covered)
     usable = _span(row["usable_weeks_low"], row["usable_weeks_high"], _number)
     whole = _span(row["full_time_weeks_low"], row["full_time_weeks_high"], _number)
-    return f"{share}: {usable} of {whole} weeks"
+    return f"{share}: {usable} of {whole} weeks · {row['grade']}"
 
 
 def _span(low: float, high: float, said: Callable[[float], str]) -> str:
@@ -269,8 +268,7 @@ def _policy(meaning: Meaning, families: int, drawn: int) -> list[str]:
     grade = f"Grade {meaning.grade or NONE}: A from 90\u00a0%, B from 70\u00a0%, C below."
     lines = [
         f"{known} of tasks have hours, a level and people, {validated} are validated; rejected ones do not count.",
-        grade,
-        _READ,
+        f"{grade} {_READ}",
         *(
             [f"The {drawn} families with most usable hours are drawn; {families - drawn} more are not."]
             * (drawn < families)

@@ -219,7 +219,7 @@ def concentration_curve(
     >>> from tpanalytics import load_sample
     >>> curve = concentration_curve(load_sample())
     >>> curve.group_by("part", maintain_order=True).last().select("part", "k", "tasks_for_80").rows()
-    [('all', 888, 475), ('H1', 319, 157)]
+    [('all', 1034, 561), ('H1', 325, 169)]
     """
     work = work_of(profiles, states, same_task)
     parts = {"all": work.rows, "H1": work.rows.filter(level="H1")}
