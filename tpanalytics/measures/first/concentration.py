@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures.first.work import families_in_order, work_of
+from tpanalytics.measures.first.work import DIGITS, families_in_order, work_of
 from tpanalytics.measures.meaning import explained, meaning_of
 from tpanalytics.measures.reduce import known_sum, share_of
 from tpanalytics.schema import COUNTED_STATES
@@ -246,18 +246,18 @@ def concentration_curve(
 
 def _curve(part: str, rows: pl.DataFrame) -> pl.DataFrame:
     by_key = rows.group_by("key").agg(hours=known_sum("hours"))
-    known = by_key.drop_nulls("hours").sort("hours", "key", descending=[True, False])
+    known = by_key.drop_nulls("hours").sort(pl.col("hours").round(DIGITS), "key", descending=[True, False])
     n, total = known.height, float(known.get_column("hours").sum())
     share = pl.col("hours").cum_sum() / total
     points = known.select(
         k=pl.int_range(1, pl.len() + 1),
         share_of_tasks=pl.int_range(1, pl.len() + 1) / max(n, 1),
         share_of_hours=share.clip(upper_bound=1.0),
-        turn=((pl.col("hours") * n / total).arctan() * (_PARTS * 2 / math.pi)).floor(),
+        turn=((pl.col("hours") * n / total).arctan() * (_PARTS * 2 / math.pi)).round(DIGITS).floor(),
     )
     most = points.filter(pl.col("share_of_hours") >= _MOST - 1e-12).get_column("k")
     last = points.with_columns(
-        at=((pl.col("share_of_tasks") + pl.col("share_of_hours")) * (_PARTS / 2)).floor(),
+        at=((pl.col("share_of_tasks") + pl.col("share_of_hours")) * (_PARTS / 2)).round(DIGITS).floor(),
     ).filter(
         (pl.col("at") != pl.col("at").shift(-1)).fill_null(value=True)
         | (pl.col("turn") != pl.col("turn").shift(-1))
