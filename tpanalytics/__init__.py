@@ -18,11 +18,19 @@ _HOMES = {
     "tpanalytics.api.http.reading": ["Limits"],
     "tpanalytics.api.http.retry": ["RetryPolicy"],
     "tpanalytics.api.session": ["Client", "connect"],
-<<<<<<< HEAD
-    "tpanalytics.charts": ["for_print", "plot_exposure_by_family", "plot_exposure_by_job", "plot_hours_by_family", "plot_impact_by_family", "plot_level_heatmap", "plot_weight_lines"],
-=======
-    "tpanalytics.charts": ["for_print", "plot_exposure_by_family", "plot_exposure_by_job", "plot_hours_by_family", "plot_impact_by_family", "plot_level_heatmap", "plot_weight_lines"],
->>>>>>> w-cexp
+    "tpanalytics.charts": [
+        "for_print",
+        "plot_automation_candidates",
+        "plot_concentration",
+        "plot_exposure_by_family",
+        "plot_exposure_by_job",
+        "plot_family_overlap",
+        "plot_fragmentation",
+        "plot_hours_by_family",
+        "plot_impact_by_family",
+        "plot_level_heatmap",
+        "plot_weight_lines",
+    ],
     "tpanalytics.demo": ["load_sample"],
     "tpanalytics.errors": [
         "ApiError",
@@ -51,6 +59,7 @@ _HOMES = {
         "compare_exposure",
         "compare_families",
         "concentration_by_family",
+        "concentration_curve",
         "coverage_by_family",
         "exposure_by_family",
         "exposure_by_job",
@@ -92,11 +101,19 @@ if TYPE_CHECKING:
     from tpanalytics.api.http.reading import Limits
     from tpanalytics.api.http.retry import RetryPolicy
     from tpanalytics.api.session import Client, connect
-<<<<<<< HEAD
-    from tpanalytics.charts import for_print, plot_exposure_by_family, plot_exposure_by_job, plot_hours_by_family, plot_impact_by_family, plot_level_heatmap, plot_weight_lines
-=======
-    from tpanalytics.charts import for_print, plot_exposure_by_family, plot_exposure_by_job, plot_hours_by_family, plot_impact_by_family, plot_level_heatmap, plot_weight_lines
->>>>>>> w-cexp
+    from tpanalytics.charts import (
+        for_print,
+        plot_automation_candidates,
+        plot_concentration,
+        plot_exposure_by_family,
+        plot_exposure_by_job,
+        plot_family_overlap,
+        plot_fragmentation,
+        plot_hours_by_family,
+        plot_impact_by_family,
+        plot_level_heatmap,
+        plot_weight_lines,
+    )
     from tpanalytics.demo import load_sample
     from tpanalytics.errors import (
         ApiError,
@@ -125,6 +142,7 @@ if TYPE_CHECKING:
         compare_exposure,
         compare_families,
         concentration_by_family,
+        concentration_curve,
         coverage_by_family,
         exposure_by_family,
         exposure_by_job,
@@ -160,7 +178,80 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.share import save
 
-__all__ = ["ApiError", "AuthError", "Claim", "Client", "ConfigError", "Limits", "PaginationError", "Privacy", "RateLimited", "RecordError", "RetryPolicy", "SchemaError", "ShareError", "SnapshotError", "TaskProfiles", "TpAnalyticsError", "TpAnalyticsWarning", "Unreachable", "about", "assign_families", "automation_candidates", "break_even", "build_once_curve", "capacity_by_family", "check_claim", "compare", "compare_exposure", "compare_families", "concentration_by_family", "connect", "coverage_by_family", "exposure_by_family", "exposure_by_job", "exposure_ranks", "family_overlap", "filter_jobs", "for_print", "fragmentation_by_family", "freed_by_family", "hours_at_stake_by_family", "hours_by_family", "hours_by_job", "impact_by_family", "impute_hours", "level_moves", "list_snapshots", "load_employee_task_profiles", "load_job_task_profile", "load_sample", "load_task_profiles", "plot_exposure_by_family", "plot_exposure_by_job", "plot_hours_by_family", "plot_impact_by_family", "plot_level_heatmap", "plot_weight_lines", "prune_snapshots", "quality_report", "read_profiles", "read_records", "save", "shared_tasks", "state_moves", "suppress", "suppress_beside", "what_to_measure_next", "write_profiles"]
+__all__ = [
+    "ApiError",
+    "AuthError",
+    "Claim",
+    "Client",
+    "ConfigError",
+    "Limits",
+    "PaginationError",
+    "Privacy",
+    "RateLimited",
+    "RecordError",
+    "RetryPolicy",
+    "SchemaError",
+    "ShareError",
+    "SnapshotError",
+    "TaskProfiles",
+    "TpAnalyticsError",
+    "TpAnalyticsWarning",
+    "Unreachable",
+    "about",
+    "assign_families",
+    "automation_candidates",
+    "break_even",
+    "build_once_curve",
+    "capacity_by_family",
+    "check_claim",
+    "compare",
+    "compare_exposure",
+    "compare_families",
+    "concentration_by_family",
+    "concentration_curve",
+    "connect",
+    "coverage_by_family",
+    "exposure_by_family",
+    "exposure_by_job",
+    "exposure_ranks",
+    "family_overlap",
+    "filter_jobs",
+    "for_print",
+    "fragmentation_by_family",
+    "freed_by_family",
+    "hours_at_stake_by_family",
+    "hours_by_family",
+    "hours_by_job",
+    "impact_by_family",
+    "impute_hours",
+    "level_moves",
+    "list_snapshots",
+    "load_employee_task_profiles",
+    "load_job_task_profile",
+    "load_sample",
+    "load_task_profiles",
+    "plot_automation_candidates",
+    "plot_concentration",
+    "plot_exposure_by_family",
+    "plot_exposure_by_job",
+    "plot_family_overlap",
+    "plot_fragmentation",
+    "plot_hours_by_family",
+    "plot_impact_by_family",
+    "plot_level_heatmap",
+    "plot_weight_lines",
+    "prune_snapshots",
+    "quality_report",
+    "read_profiles",
+    "read_records",
+    "save",
+    "shared_tasks",
+    "state_moves",
+    "suppress",
+    "suppress_beside",
+    "what_to_measure_next",
+    "write_profiles",
+]
 
 
 def __getattr__(name: str) -> Any:

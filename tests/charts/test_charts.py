@@ -15,7 +15,7 @@ import vl_convert
 
 import tpanalytics as tpa
 from tests.charts.companies import many
-from tests.charts.plots import FAMILY_ROWS, NAMES_WORK, PLOTS
+from tests.charts.plots import FAMILY_ROWS, NAMELESS, NAMES_WORK, PLOTS
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.charts.picture import png
 from tpanalytics.charts.theme import LEVEL_COLOURS
@@ -161,7 +161,7 @@ def test_no_jobs_and_no_tasks_say_so(plot: Callable[..., Any]) -> None:
     assert bare["title"]["text"][0]
     for spec in (nothing, bare):
         assert png(spec, 1.0).startswith(b"\x89PNG")
-    if "impact" in str(bare["title"]["subtitle"]):
+    if "impact" in str(bare["title"].get("subtitle")):
         assert "no task described" in json.dumps(bare["datasets"])
 
 
@@ -257,8 +257,9 @@ def test_no_name_breaks_a_picture(plot: Callable[..., Any]) -> None:
     jobs = [{"job_family": name, "headcount": 1.0, "contract_hours": 40.0, "tasks": tasks} for name in NAMES]
     spec = plot(profiles_of(jobs)).to_dict()
     picture = vl_convert.vegalite_to_svg(spec)
-    assert "constructor" in picture
-    assert "line break" in picture
+    if plot not in [PLOTS[name] for name in NAMELESS]:
+        assert "constructor" in picture
+        assert "line break" in picture
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\u2028\ufffe]", json.dumps(spec, ensure_ascii=False))
 
 

@@ -126,7 +126,7 @@ def finish(
 
 
 def finish_panels(
-    panels: Sequence[alt.Chart | alt.LayerChart],
+    panels: Sequence[alt.Chart | alt.LayerChart | alt.ConcatChart],
     *,
     columns: int,
     title: str,

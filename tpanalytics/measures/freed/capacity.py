@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures.freed.assumptions import (
     NOT_WHO_LEAVES,
     ONLY_KNOWN,
@@ -19,6 +18,7 @@ from tpanalytics.measures.freed.jobs import (
     BY_FAMILY,
     freed_per_job,
     needs_headcount,
+    needs_week,
     of_staff,
     staffed_meaning,
     why_null,
@@ -132,7 +132,7 @@ def capacity_by_family(
     reduced = reduce_tasks(profiles, states)
     needs_headcount(reduced.jobs)
     per_job = freed_per_job(reduced, levels, week)
-    _needs_week(per_job)
+    needs_week(per_job)
     low, high = reach.low * kept.low, reach.high * kept.high
     result = (
         of_staff(per_job)
@@ -288,12 +288,3 @@ def freed_by_family(
         ),
     )
     return explained(result, meaning)
-
-
-def _needs_week(per_job: pl.DataFrame) -> None:
-    without = per_job.filter(pl.col("week").is_null() & pl.col("headcount").is_not_null())
-    if without.height:
-        raise SchemaError(
-            f"week_hours=None, but {without.height:,} job(s) with a headcount have no contract_hours, the first is "
-            f"{without.item(0, 'job_id')!r}. Give the hours of a full-time week."
-        )

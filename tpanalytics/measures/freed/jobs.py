@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.meaning import Meaning
     from tpanalytics.measures.reduce import Cells
 
-__all__ = ["BY_FAMILY", "freed_per_job", "needs_headcount", "of_staff", "staffed_meaning", "why_null"]
+__all__ = ["BY_FAMILY", "freed_per_job", "needs_headcount", "needs_week", "of_staff", "staffed_meaning", "why_null"]
 
 #: The order of every result here: families by name, jobs without one last.
 BY_FAMILY: tuple[Any, ...] = (pl.col("job_family") == NO_FAMILY, "job_family")
@@ -38,6 +38,22 @@ def needs_headcount(jobs: pl.DataFrame) -> None:
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
             "assign_families, or use freed_by_family, which counts one person for each job."
+        )
+
+
+def needs_week(per_job: pl.DataFrame) -> None:
+    """Refuse jobs whose full-time week nobody has said.
+
+    Raises
+    ------
+    SchemaError
+        If a job with a headcount has none.
+    """
+    without = per_job.filter(pl.col("week").is_null() & pl.col("headcount").is_not_null())
+    if without.height:
+        raise SchemaError(
+            f"week_hours=None, but {without.height:,} job(s) with a headcount have no contract_hours, the first is "
+            f"{without.item(0, 'job_id')!r}. Give the hours of a full-time week."
         )
 
 
