@@ -1,5 +1,5 @@
 """Files for a person: by suffix, whole or not at all, and carrying nothing but what they show."""
 
-from tpanalytics.share.save import save
+from tpanalytics.share.write import save
 
 __all__ = ["save"]
