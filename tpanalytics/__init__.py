@@ -80,7 +80,7 @@ _HOMES = {
         "write_profiles",
     ],
     "tpanalytics.schema": ["TaskProfiles"],
-    "tpanalytics.share": ["save"],
+    "tpanalytics.share": ["check_share", "save"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -150,7 +150,7 @@ if TYPE_CHECKING:
         write_profiles,
     )
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share import save
+    from tpanalytics.share import check_share, save
 
 __all__ = [
     "ApiError",
@@ -178,6 +178,7 @@ __all__ = [
     "build_once_curve",
     "capacity_by_family",
     "check_claim",
+    "check_share",
     "compare",
     "compare_exposure",
     "compare_families",

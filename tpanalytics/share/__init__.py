@@ -1,5 +1,6 @@
 """Files for a person: by suffix, whole or not at all, and carrying nothing but what they show."""
 
+from tpanalytics.share.check import check_share
 from tpanalytics.share.write import save
 
-__all__ = ["save"]
+__all__ = ["check_share", "save"]
