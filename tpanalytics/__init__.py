@@ -80,7 +80,7 @@ _HOMES = {
         "write_profiles",
     ],
     "tpanalytics.schema": ["TaskProfiles"],
-    "tpanalytics.share": ["check_share", "save"],
+    "tpanalytics.share": ["check_share", "clean_notebook", "save"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -150,7 +150,7 @@ if TYPE_CHECKING:
         write_profiles,
     )
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share import check_share, save
+    from tpanalytics.share import check_share, clean_notebook, save
 
 __all__ = [
     "ApiError",
@@ -179,6 +179,7 @@ __all__ = [
     "capacity_by_family",
     "check_claim",
     "check_share",
+    "clean_notebook",
     "compare",
     "compare_exposure",
     "compare_families",

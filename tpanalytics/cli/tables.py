@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.exposed.impact import Weight
     from tpanalytics.measures.privacy import Privacy
 
-__all__ = ["as_json", "overview", "print_summary", "print_table"]
+__all__ = ["as_json", "overview", "print_lines", "print_summary", "print_table"]
 
 
 def _measured(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> dict[str, pl.DataFrame]:
@@ -112,6 +112,13 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join([first, *others]))
+
+
+def print_lines(rows: list[list[str]]) -> None:
+    """Print cells in columns, all to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print(f"  {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))}".rstrip())
 
 
 def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:

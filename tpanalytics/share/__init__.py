@@ -1,6 +1,7 @@
 """Files for a person: by suffix, whole or not at all, and carrying nothing but what they show."""
 
 from tpanalytics.share.check import check_share
+from tpanalytics.share.clean import clean_notebook
 from tpanalytics.share.write import save
 
-__all__ = ["check_share", "save"]
+__all__ = ["check_share", "clean_notebook", "save"]

@@ -41,8 +41,8 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
         One row per finding, the gravest first, then in the order of the file: ``where`` it stands; ``what`` it is
         (``secret``, ``free text``, ``small groups``, ``personal data``, ``job-level rows``, ``task-level rows``,
         ``absolute path``, ``external request``, ``script``, ``widget state``, ``hidden content``, ``metadata``,
-        ``picture``, ``rows``, ``text``, ``not read``); what was ``found``, in short; and its ``severity``: ``stop`` (do not
-        hand it on), ``look`` (decide), ``note`` (know).
+        ``picture``, ``rows``, ``text``, ``not read``); what was ``found``, in short; and its ``severity``: ``stop``
+        (do not hand it on), ``look`` (decide), ``note`` (know).
 
     Raises
     ------
