@@ -53,9 +53,12 @@ _PERSONAL = re.compile(
 )
 _RATIONALE = re.compile(r"(?:\w+_)?(?:rationales?|justifications?|reasoning|free_?text|feedback)")
 _REMARKS = re.compile(r"(?:\w+_)?(?:comments?|remarks?|notes?)")
-_LONG, _WORDS, _MANY = 100, 12, 10
-_JOB_LEVEL = ("job_id", "job_external_id", "external_id")
-_TASK_LEVEL = ("task_id", "task_external_id")
+#: A name of work may be a long sentence too.
+_NAMING = re.compile(r"(?:\w+_)?(?:tasks?|jobs?|names?|titles?|labels?|skills?)(?:_(?:names?|titles?|labels?))?")
+#: Characters and spaces of a sentence; sentences from which on a column of them is taken for rationales.
+_LONG, _SPACES, _MANY = 60, 8, 50
+_JOB_LEVEL = ("job_id", "job_external_id", "external_id", "job_name", "job")
+_TASK_LEVEL = ("task_id", "task_external_id", "task_key", "task_name", "task")
 _FAMILY = {"job_family", "family", "family_name", "job_family_name"}
 #: Columns that a hidden row may keep: what it is about, of how many jobs, and why it is hidden.
 _KEPT = {
@@ -155,9 +158,11 @@ def _by_name(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
 
 
 def _sentences(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
-    if _RATIONALE.fullmatch(name) or _REMARKS.fullmatch(name):
+    """Find a column of sentences by its values; figures in a sentence make it a finding, not a rationale."""
+    if any(form.fullmatch(name) for form in (_RATIONALE, _REMARKS, _NAMING)):
         return
-    long = values.filter((values.str.len_chars() >= _LONG) & (values.str.count_matches(r"\s") >= _WORDS))
+    spaces, figures = values.str.count_matches(r"\s"), values.str.contains(r"\d")
+    long = values.filter((values.str.len_chars() >= _LONG) & (spaces >= _SPACES) & ~figures)
     if 2 * long.len() >= values.len() and long.len() >= 2:
         said = f"{plural(long.len(), 'long sentence')}: {_redacted(long[0], 6)}"
         yield Finding(where, "free text", said, "stop" if long.len() >= _MANY else "look")

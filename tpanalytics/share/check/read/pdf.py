@@ -18,7 +18,11 @@ _OBJECT = re.compile(rb"(\d+)\s+\d+\s+obj\b(.*?)\bendobj", re.DOTALL)
 _STREAM = re.compile(rb"(.*?)\bstream\r?\n(.*?)\r?\n?endstream", re.DOTALL)
 _PROPERTY = re.compile(rb"/(Author|Creator|Producer|Title|Subject|Keywords|CreationDate|ModDate)\s*(?=[(<])")
 _FONT = re.compile(rb"/([\w.+-]+)\s+(\d+)\s+\d+\s+R")
-_OPERATOR = re.compile(rb"/([\w.+-]+)\s+[\d.]+\s+Tf|\b(ET|T\*|T[dDmJj])(?![\w*])|[(<]")
+_OPERATOR = re.compile(
+    rb"/([\w.+-]+)\s+[\d.]+\s+Tf\b"  # the font
+    rb"|(-?[\d.]+)\s+(T[dDm])\b"  # how far down, and in what sense
+    rb"|\bcm\b|\bT\*|[(<]"  # another place, the next line, a string
+)
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
@@ -114,24 +118,28 @@ def _signs(table: bytes) -> dict[bytes, str]:
 
 
 def _drawn(stream: bytes, fonts: dict[bytes, dict[bytes, str]]) -> str:
-    """Give what a page draws, a line for each text object."""
+    """Give what a page draws, line by line; letters may be placed one by one."""
     font: dict[bytes, str] = {}
     drawn: list[str] = []
-    at = 0
+    at, height = 0, b""
     while match := _OPERATOR.search(stream, at):
         at = match.end()
         if match[1]:
             font = fonts.get(match[1], {})
-        elif match[2] == b"ET" or match[2] == b"T*":
+        elif match[3]:
+            moved = float(match[2]) != 0 if match[3] != b"Tm" else match[2] != height
+            height = match[2] if match[3] == b"Tm" else height
+            drawn.append("\n" if moved else "" if match[3] == b"Tm" else " ")
+        elif match[0] in {b"cm", b"T*"}:
             drawn.append("\n")
         elif match[0] == b"(":
             raw, at = _literal(stream, at)
             drawn.append(_meant(raw, font))
-        elif match[0] == b"<" and stream[at : at + 1] != b"<":
+        elif stream[at : at + 1] != b"<":
             end = stream.find(b">", at)
             drawn.append(_meant(_bytes(stream[at:end]), font))
             at = end + 1 if end > 0 else len(stream)
-    return "".join(drawn)
+    return re.sub(r"\s*\n\s*", "\n", "".join(drawn)).strip()
 
 
 def _meant(raw: bytes, font: dict[bytes, str]) -> str:
