@@ -201,6 +201,17 @@ def test_small_groups_are_seen_as_they_are_printed() -> None:
     assert kinds(tpa.check_share(page("Sales", "1,002", "1,200", "30 h")), "stop") == set()
 
 
+def test_a_distribution_within_a_family_is_to_be_looked_at() -> None:
+    bins = pl.DataFrame({"job_family": ["A", "A", "B", "B"], "hours": [10.0, 20.0, 10.0, 30.0], "jobs": [1, 5, 2, 9]})
+    found = tpa.check_share(tpa.save(bins, "bins.csv"))
+    assert kinds(found, "stop") == set()
+    assert "2 rows of fewer than 3 jobs or 5 people, each a part of a larger family" in found["found"].to_list()
+    few = tpa.check_share(tpa.save(bins.with_columns(jobs=pl.Series([1, 1, 2, 9])), "few.csv"))
+    assert kinds(few, "stop") == {"small groups"}
+    levels = tpa.check_share(tpa.save(bins.with_columns(level=pl.Series(["H1", "H2"] * 2)), "levels.csv"))
+    assert kinds(levels, "stop") == {"small groups"}
+
+
 def test_columns_of_persons_stop() -> None:
     for name in ("employee_id", "Employee ID", "firstName", "e-mail", "worker_number"):
         found = tpa.check_share(tpa.save(pl.DataFrame({name: ["x1"], "hours": [1.0]}), "persons.csv"))

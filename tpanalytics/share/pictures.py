@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,10 @@ vegaEmbed("#chart", {spec}, {{
 </body>
 </html>
 """
+
+#: In a .pdf: an object that is meant, and lines of a dictionary that only name such ones.
+_REFERENCE = re.compile(rb"\b(\d+) 0 R\b")
+_SAME_KIND = re.compile(rb"(?:^ +/\w+ \d+ 0 R\n)+", re.MULTILINE)
 
 
 def spec_of(chart: Any) -> dict[str, Any]:
@@ -92,7 +97,42 @@ def _svg(spec: dict[str, Any], path: Path) -> None:
 def _pdf(spec: dict[str, Any], path: Path) -> None:
     import vl_convert
 
-    path.write_bytes(vl_convert.vegalite_to_pdf(spec))
+    path.write_bytes(_settled(vl_convert.vegalite_to_pdf(spec)))
+
+
+def _settled(pdf: bytes) -> bytes:
+    """Put the objects of a .pdf in an order of their own; the renderer writes them in another one each time."""
+    start = int(pdf[pdf.rindex(b"startxref") + 9 :].split()[0])
+    if not pdf.startswith(b"xref\n0 ", start):  # another version's way of writing; it is as good
+        return pdf
+    table, trailer = pdf[start:].split(b"trailer", 1)
+    places = {n: int(line[:10]) for n, line in enumerate(table.split(b"\n")[2:]) if line[17:18] == b"n"}
+    ends = sorted([*places.values(), start])
+    heads, tails = {}, {}
+    for n, at in places.items():
+        _, _, body = pdf[at : ends[ends.index(at) + 1]].partition(b" obj")
+        head, mark, stream = body.partition(b"stream\n")
+        heads[n] = _SAME_KIND.sub(lambda run: b"".join(sorted(run[0].splitlines(keepends=True))), head)
+        tails[n] = mark + stream
+    order: list[int] = []
+    waiting = [int(n) for n in _REFERENCE.findall(trailer)][::-1]
+    while waiting:
+        n = waiting.pop()
+        if n in heads and n not in order:
+            order.append(n)
+            waiting += [int(other) for other in _REFERENCE.findall(heads[n])][::-1]
+    number = {n: b"%d" % i for i, n in enumerate([*order, *sorted(heads.keys() - set(order))], 1)}
+
+    def renumbered(text: bytes) -> bytes:
+        return _REFERENCE.sub(lambda found: number.get(int(found[1]), found[1]) + b" 0 R", text)
+
+    whole, entries = bytearray(pdf[: ends[0]]), [b"0000000000 65535 f\r\n"]
+    for n, new in number.items():
+        entries.append(b"%010d 00000 n\r\n" % len(whole))
+        whole += new + b" 0 obj" + renumbered(heads[n]) + tails[n]
+    trailer = renumbered(trailer[: trailer.rindex(b"startxref")])
+    table = b"xref\n0 %d\n" % len(entries) + b"".join(entries)
+    return bytes(whole) + table + b"trailer" + trailer + b"startxref\n%d\n%%%%EOF" % len(whole)
 
 
 def _vega_lite(spec: dict[str, Any], path: Path) -> None:

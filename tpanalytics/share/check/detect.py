@@ -191,11 +191,22 @@ def _small_groups(where: str, table: pl.DataFrame, privacy: Privacy) -> Iterator
     told = [_number(name).is_not_null() for name in figures]
     if not told or not {"jobs", "headcount"} & set(names):
         return
-    small = table.filter((few & pl.any_horizontal(told)).fill_null(value=False)).height
-    if small:
-        of_families = bool(_FAMILY & set(names)) and not {*_JOB_LEVEL, *_TASK_LEVEL} & set(names)
+    small = table.filter((few & pl.any_horizontal(told)).fill_null(value=False))
+    if small.height:
+        family = next((names[name] for name in names if name in _FAMILY), None)
+        whole = family is not None and not {*_JOB_LEVEL, *_TASK_LEVEL} & set(names)
+        parts = whole and _are_parts(table, family, names, privacy)
         limits = f"fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people"
-        yield Finding(where, "small groups", f"{plural(small, 'row')} of {limits}", "stop" if of_families else "look")
+        said = f"{plural(small.height, 'row')} of {limits}{', each a part of a larger family' if parts else ''}"
+        yield Finding(where, "small groups", said, "stop" if whole and not parts else "look")
+
+
+def _are_parts(table: pl.DataFrame, family: str | None, names: dict[str, str], privacy: Privacy) -> bool:
+    """Tell rows that part the jobs of each family, as a distribution does, from rows that are families or cells."""
+    if family is None or "jobs" not in names or "level" in names:
+        return False
+    jobs = table.group_by(family).agg(rows=pl.len(), jobs=_number(names["jobs"]).sum())
+    return bool(jobs.select((pl.col("rows") > 1).any() & (pl.col("jobs") >= privacy.min_jobs).all()).item())
 
 
 def _number(column: str) -> pl.Expr:
