@@ -93,7 +93,7 @@ _HOMES = {
         "write_profiles",
     ],
     "tpanalytics.schema": ["TaskProfiles"],
-    "tpanalytics.share": ["save"],
+    "tpanalytics.share": ["check_share", "clean_notebook", "save"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -176,7 +176,7 @@ if TYPE_CHECKING:
         write_profiles,
     )
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share import save
+    from tpanalytics.share import check_share, clean_notebook, save
 
 __all__ = [
     "ApiError",
@@ -204,6 +204,8 @@ __all__ = [
     "build_once_curve",
     "capacity_by_family",
     "check_claim",
+    "check_share",
+    "clean_notebook",
     "compare",
     "compare_exposure",
     "compare_families",

@@ -93,6 +93,10 @@ def parser() -> argparse.ArgumentParser:
     snapshots.add_argument("--dry-run", action="store_true", help="with --prune: only say what would be removed")
     machine(snapshots)
 
+    checked = verb("check-share", verbs.check_share, "list what files carry, before they are handed on")
+    checked.add_argument("files", nargs="+", metavar="FILE", help="see tpanalytics.check_share for the kinds")
+    machine(checked)
+
     doctor = verb("doctor", verbs.doctor, "check settings, token and version")
     settings(doctor)
     machine(doctor)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.exposed.impact import Weight
     from tpanalytics.measures.privacy import Privacy
 
-__all__ = ["as_json", "findings", "overview", "print_summary", "print_table"]
+__all__ = ["as_json", "findings", "overview", "print_lines", "print_summary", "print_table"]
 
 #: How wide the examples of a finding may be.
 _EXAMPLES = 60
@@ -164,6 +164,13 @@ def print_table(header: list[str], rows: list[list[str]], *, left: Sequence[int]
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join(cells).rstrip())
+
+
+def print_lines(rows: list[list[str]]) -> None:
+    """Print cells in columns, all to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print(f"  {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))}".rstrip())
 
 
 def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Files for a person: by suffix, whole or not at all, and carrying nothing but what they show."""
 
-from tpanalytics.share.save import save
+from tpanalytics.share.check.__init__ import check_share
+from tpanalytics.share.clean import clean_notebook
+from tpanalytics.share.write import save
 
-__all__ = ["save"]
+__all__ = ["check_share", "clean_notebook", "save"]
