@@ -18,7 +18,15 @@ _HOMES = {
     "tpanalytics.api.http.reading": ["Limits"],
     "tpanalytics.api.http.retry": ["RetryPolicy"],
     "tpanalytics.api.session": ["Client", "connect"],
-    "tpanalytics.charts": ["plot_hours_by_family", "plot_impact_by_family"],
+    "tpanalytics.charts": [
+        "plot_change_bridge",
+        "plot_change_by_family",
+        "plot_data_quality",
+        "plot_hours_by_family",
+        "plot_impact_by_family",
+        "plot_job",
+        "plot_level_moves",
+    ],
     "tpanalytics.demo": ["load_sample"],
     "tpanalytics.errors": [
         "ApiError",
@@ -88,7 +96,15 @@ if TYPE_CHECKING:
     from tpanalytics.api.http.reading import Limits
     from tpanalytics.api.http.retry import RetryPolicy
     from tpanalytics.api.session import Client, connect
-    from tpanalytics.charts import plot_hours_by_family, plot_impact_by_family
+    from tpanalytics.charts import (
+        plot_change_bridge,
+        plot_change_by_family,
+        plot_data_quality,
+        plot_hours_by_family,
+        plot_impact_by_family,
+        plot_job,
+        plot_level_moves,
+    )
     from tpanalytics.demo import load_sample
     from tpanalytics.errors import (
         ApiError,
@@ -202,8 +218,13 @@ __all__ = [
     "load_job_task_profile",
     "load_sample",
     "load_task_profiles",
+    "plot_change_bridge",
+    "plot_change_by_family",
+    "plot_data_quality",
     "plot_hours_by_family",
     "plot_impact_by_family",
+    "plot_job",
+    "plot_level_moves",
     "prune_snapshots",
     "quality_report",
     "read_profiles",

@@ -52,9 +52,7 @@ def jobs_behind(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATE
     return _counted(members(profiles, states))
 
 
-def both_behind(
-    before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES
-) -> pl.DataFrame:
+def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count what stands behind each family's figures in two snapshots, for `suppress`: a family is shown if both pass.
 
     Parameters

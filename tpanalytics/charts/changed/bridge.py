@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -13,7 +14,7 @@ from tpanalytics.measures.changed.bridge import TERMS, compare
 from tpanalytics.measures.meaning import NONE_BECAUSE, about
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.schema import COUNTED_STATES
-from tpanalytics.words import covered, hours, listed, plural
+from tpanalytics.words import covered, hours, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +38,6 @@ _NAMES = {
 }
 #: Room right of the bars for the figure of the rightmost, as a share of what is drawn.
 _ROOM = 0.2
-#: Pixels between the strokes of what is newly measured.
-_HATCH = 7
 _LESS = "#A9CDD0"
 
 
@@ -98,7 +97,7 @@ def plot_change_bridge(
         return two.no_jobs()
     shown = two.families_of(result, before, after, states, privacy)
     if shown.select(honest.is_hidden().all()).item():
-        return _hidden(shown, before, after, privacy)
+        return two.all_hidden(shown, before, after, privacy)
     whole, meaning = result.filter(pl.col("scope") == "all").row(0, named=True), about(result)
     steps = _steps(whole)
     return theme.finish(
@@ -108,20 +107,6 @@ def plot_change_bridge(
         description=_description(steps, whole, meaning, two.population(everyone)),
         width=_WIDTH,
         height=len(_NAMES) * _ROW,
-    )
-
-
-def _hidden(
-    shown: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, privacy: Privacy | None
-) -> alt.LayerChart:
-    lines = [*honest.hidden_note(shown, privacy), *two.sources(before, after)]
-    return theme.finish(
-        [theme.note(lines, x=0, y=8)],
-        title=honest.ALL_HIDDEN,
-        subtitle=two.population(shown, totals=False),
-        description=" ".join([f"{honest.ALL_HIDDEN}.", *honest.hidden_names(theme.drawable(shown))]),
-        width=620,
-        height=16 * len(lines),
     )
 
 
@@ -158,8 +143,10 @@ def _said(term: str, whole: dict[str, Any]) -> str:
     if term in ("before", "after"):
         tasks, known = whole[f"tasks_{term}"], whole[f"coverage_{term}"]
         if whole[term] is None:
-            reason = whole["reason"] if whole["before"] is None or term == "before" else whole["reason"]
-            return f"{plural(tasks, 'task')}: {NONE_BECAUSE.get(reason, 'not known')}"
+            # The reason of a row is that of the first side which has none.
+            first = term == "before" or whole["before"] is not None
+            why = NONE_BECAUSE.get(whole["reason"], "not known") if first else "no task has hours and a level"
+            return f"{plural(tasks, 'task')}: {why}"
         return f"{plural(tasks, 'task')}, {covered(known)} of them with hours and level"
     if term in ("added", "removed"):
         n, without = whole[f"tasks_{term}"], whole[f"tasks_{term}_unmeasured"]
@@ -203,7 +190,7 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
     )
     totals = (
         alt.Chart(steps.filter(pl.col("kind") == "total", "drawn").select("term", "start"))
-        .mark_tick(thickness=4, size=_BAR + 6, color=theme.INK)
+        .mark_tick(thickness=4, size=_BAR + 6, color=theme.INK, opacity=1)
         .encode(x=x, y=y)
     )
     links = (
@@ -211,10 +198,8 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
         .mark_rule(stroke=theme.MUTED, strokeWidth=1, strokeDash=[2, 2])
         .encode(x=alt.X("at:Q", scale=scale, axis=axis), y=alt.Y("term:N", sort=names), y2="next:N")
     )
-    hatching = (
-        alt.Chart(_strokes(terms, domain))
-        .mark_point(shape="M-0.3,1L0.3,-1", size=_BAR**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1)
-        .encode(x=alt.X("at:Q", scale=scale, axis=axis), y=y)
+    hatching = theme.hatched(alt.Chart(_strokes(terms, domain)), _BAR).encode(
+        x=alt.X("at:Q", scale=scale, axis=axis), y=y
     )
     figures = (
         alt.Chart(steps.select("term", "most", "figure"))
@@ -234,7 +219,7 @@ def _links(steps: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     rows = steps.select("term", "end", "drawn").rows()
     links = [
         {"term": term, "next": following[0], "at": end}
-        for (term, end, drawn), following in zip(rows[:-1], rows[1:], strict=True)
+        for (term, end, drawn), following in itertools.pairwise(rows)
         if (drawn or term != names[0]) and (following[2] or following[0] != names[-1])
     ]
     return pl.DataFrame(links, schema={"term": pl.String, "next": pl.String, "at": pl.Float64})
@@ -244,12 +229,9 @@ def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
     """Place the strokes of the hatching, clear of the edges of the bar."""
     per_pixel = (domain[1] - domain[0]) / _WIDTH
     places = [
-        {"term": term, "at": (low + high) / 2 + side * (0.5 + step) * _HATCH * per_pixel}
+        {"term": term, "at": at}
         for term, start, end in terms.filter(pl.col("kind") == "measured").select("term", "start", "end").rows()
-        for low, high in [sorted((start, end))]
-        for step in range(int(_WIDTH / _HATCH))
-        for side in (-1, 1)
-        if (0.5 + step) * _HATCH + 3 < (high - low) / per_pixel / 2
+        for at in theme.strokes(min(start, end), max(start, end), per_pixel)
     ]
     return pl.DataFrame(places, schema={"term": pl.String, "at": pl.Float64})
 
@@ -289,10 +271,13 @@ def _policy(whole: dict[str, Any], meaning: Meaning) -> list[str]:
         return lines
     if two.coverages_moved(meaning):
         lines.append("What is known moved by more than 5 points, so the bridge is what counts, not the difference.")
+    matched = (
+        f"{whole['tasks_both']:,} tasks are on both sides, {whole['tasks_both_measured']:,} of them measured on both; "
+        "a task rejected in between counts as removed."
+    )
     return [
         *lines,
-        f"{whole['tasks_both']:,} tasks are on both sides, {whole['tasks_both_measured']:,} of them measured on both; "
-        "a task rejected in between counts as removed.",
+        matched,
         f"Grade {whole['grade'] or 'none'}, by the lower share: A from 90 %, B from 70 %, C below; quote no C alone.",
     ]
 
@@ -301,9 +286,12 @@ def _description(steps: pl.DataFrame, whole: dict[str, Any], meaning: Meaning, o
     level = whole["level"]
     built = (
         f"Bridge of bars from the weekly hours rated {level} before to those after, for {of}. "
-        "Terms in fixed order: tasks added, removed, rated otherwise, longer or shorter, and hatched the newly measured."
+        "Terms in fixed order: tasks added, removed, rated otherwise, longer or shorter, and hatched what is newly "
+        "measured."
     )
-    said = "; ".join(f"{term} {figure} ({what})" for term, figure, what in steps.select("term", "figure", "said").rows())
+    said = "; ".join(
+        f"{term} {figure} ({what})" for term, figure, what in steps.select("term", "figure", "said").rows()
+    )
     terms = [(abs(whole[term] or 0.0), _NAMES[term]) for term in TERMS]
     largest = max(terms)
     shape = f"The largest term is {largest[1].lower()}." if largest[0] else "No term moves anything."

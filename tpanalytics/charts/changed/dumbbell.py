@@ -139,7 +139,9 @@ def _families(shown: pl.DataFrame, value: Changing) -> pl.DataFrame:
         )
     )  # fmt: skip
     texts = []
-    for row in families.select("was", "now", "change", "measured", "coverage_before", "coverage_after").rows(named=True):
+    for row in families.select("was", "now", "change", "measured", "coverage_before", "coverage_after").rows(
+        named=True
+    ):
         known = [row["coverage_before"], row["coverage_after"]]
         texts.append(
             {
@@ -252,9 +254,7 @@ def _finding(families: pl.DataFrame, value: Changing) -> str:
         return f"Too little is known to say how the {_WORDS[value]} of job families changed"
     steady = safe.filter(~pl.col("measured"))
     if not steady.height:
-        return (
-            f"What is known moved by more than 5 points in every family: no change in {_WORDS[value]} tells of work alone"
-        )
+        return f"In every family what is known moved by more than 5 points: no change in {_WORDS[value]} is work alone"
     row = max(steady.rows(named=True), key=lambda row: abs(round(row["change"], 9)))
     words, write = _WORDS[value], hours if value == "hours" else percent
     where = "Where about as much is known as before, " if steady.height < both.height else ""
@@ -280,15 +280,17 @@ def _together(whole: pl.DataFrame, value: Changing) -> list[str]:
     write = hours if value == "hours" else percent
     change = row["now"] - row["was"]
     points = "" if value == "hours" else " points"
-    return [
-        f"All families together: {write(row['was'])} before, {write(row['now'])} after "
-        f"({_signed(change, value)}{points}, {two.relative(change, row['was'])} of what was)."
-    ]
+    rate = f"{two.relative(change, row['was'])} of what was"
+    said = (
+        f"All together: {write(row['was'])} before, {write(row['now'])} after "
+        f"({_signed(change, value)}{points}, {rate})."
+    )
+    return [said]
 
 
 def _graded() -> list[str]:
     return [
-        "More known is no change in work: read a dashed arrow beside the bridge, which sets newly measured hours apart.",
+        "More known is no change in work: read dashed arrows beside the bridge, which sets newly measured hours apart.",
         "Grade by the lower share of tasks with hours and level: A from 90 %, B from 70 %, C below; quote no C alone.",
     ]
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MINUS",
     "NOTHING",
+    "all_hidden",
     "coverages",
     "coverages_moved",
     "families_of",
@@ -82,7 +83,9 @@ def coverages_moved(meaning: Meaning, part: str = "both") -> bool:
 
 def moved() -> pl.Expr:
     """Tell the same by row."""
-    return ((pl.col("coverage_after") - pl.col("coverage_before")).abs() > COVERAGE_MOVED + 1e-12).fill_null(value=False)
+    return ((pl.col("coverage_after") - pl.col("coverage_before")).abs() > COVERAGE_MOVED + 1e-12).fill_null(
+        value=False
+    )
 
 
 def policy(meaning: Meaning, part: str = "both", *, weighed: bool = False) -> list[str]:
@@ -90,11 +93,12 @@ def policy(meaning: Meaning, part: str = "both", *, weighed: bool = False) -> li
     was, now = coverages(meaning, part)
     if was is None and now is None:
         return ["No job has a task that counts."]
-    known = (
-        f"{_PARTS[part].capitalize()}{' that has a weight' * weighed} are known for {covered(was)} of tasks before and {covered(now)} after; "
-        "rejected tasks do not count, and a task without hours is not one of zero hours."
+    what = f"{_PARTS[part].capitalize()}{' that has a weight' * weighed} {'is' if part == 'level' else 'are'} known"
+    said = (
+        f"{what} for {covered(was)} of tasks before and {covered(now)} after; rejected tasks do not count, and a task "
+        "without hours is not one of zero hours."
     )
-    return [known.replace("A level are", "A level is")]
+    return [said]
 
 
 def signed(value: float | None, *, digits: int = 0) -> str:
@@ -127,3 +131,16 @@ def _sign(value: float) -> str:
 def no_jobs() -> theme.Chart:
     """Make the chart of two snapshots without a job."""
     return theme.empty_chart("No jobs in either of these task profiles", "There is nothing that could have changed.")
+
+
+def all_hidden(shown: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, privacy: Privacy | None) -> theme.Chart:
+    """Make the chart of two snapshots of which not even a total may be shown."""
+    lines = [*honest.hidden_note(shown, privacy), *sources(before, after)]
+    return theme.finish(
+        [theme.note(lines, x=0, y=8)],
+        title=honest.ALL_HIDDEN,
+        subtitle=population(shown, totals=False),
+        description=" ".join([f"{honest.ALL_HIDDEN}.", *honest.hidden_names(theme.drawable(shown))]),
+        width=620,
+        height=16 * len(lines),
+    )
