@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 import tpanalytics as tpa
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FAMILY_ROWS", "NAMELESS", "NAMES_WORK", "PLOTS", "fragmentation"]
+__all__ = ["FAMILY_ROWS", "NAMELESS", "NAMES_WORK", "PLOTS", "fragmentation", "half_a_year_later"]
 
 
 def fragmentation(profiles: tpa.TaskProfiles, **how: Any) -> Any:
@@ -19,6 +21,27 @@ def fragmentation(profiles: tpa.TaskProfiles, **how: Any) -> Any:
     return tpa.plot_fragmentation(
         profiles, freed=freed, realisation=(0.6, 0.8), adoption=(0.3, 0.6), week_hours=38.5, **how
     )
+
+
+def half_a_year_later(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    """Change profiles as half a year would, the same way each time: hours, levels, some tasks gone."""
+    row = pl.int_range(pl.len())
+    level = pl.col("ai_impact_level")
+    tasks = profiles.tasks.with_columns(
+        pl.when(row % 5 == 1).then(pl.col("weekly_hours") * 1.5).otherwise("weekly_hours").alias("weekly_hours"),
+        pl.when((row % 4 == 2) & (level == "H2"))
+        .then(pl.lit("H1"))
+        .when((row % 6 == 1) & (level == "H3"))
+        .then(pl.lit("H2"))
+        .otherwise(level)
+        .alias("ai_impact_level"),
+    ).filter(row % 11 != 7)
+    return tpa.TaskProfiles(profiles.jobs, tasks, profiles.manifest)
+
+
+def _sheet(profiles: tpa.TaskProfiles) -> Any:
+    first = profiles.jobs.get_column("job_id").to_list()
+    return tpa.plot_job(profiles, first[0] if first else "none", privacy=None)
 
 
 #: Each takes profiles and gives the chart; one of two snapshots makes the other from them.
@@ -39,10 +62,22 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "family overlap": tpa.plot_family_overlap,
     "family overlap by tasks": lambda profiles: tpa.plot_family_overlap(profiles, by="tasks"),
     "fragmentation": fragmentation,
+    "change of hours": lambda profiles: tpa.plot_change_by_family(profiles, half_a_year_later(profiles)),
+    "change of exposure": lambda profiles: tpa.plot_change_by_family(
+        profiles, half_a_year_later(profiles), value="exposure"
+    ),
+    "bridge": lambda profiles: tpa.plot_change_bridge(profiles, half_a_year_later(profiles)),
+    "moves by tasks": lambda profiles: tpa.plot_level_moves(profiles, half_a_year_later(profiles)),
+    "moves by hours": lambda profiles: tpa.plot_level_moves(profiles, half_a_year_later(profiles), by="hours"),
+    "quality": tpa.plot_data_quality,
+    "job": _sheet,
 }
 #: Charts with a row per family, in which a hidden family keeps its row.
-FAMILY_ROWS = ["impact by tasks", "impact by hours", "impact by headcount", "hours", "exposure", "heatmap"]
+FAMILY_ROWS = [
+    *("impact by tasks", "impact by hours", "impact by headcount", "hours", "exposure", "heatmap"),
+    *("change of hours", "change of exposure", "quality"),
+]
 #: Charts that name jobs or tasks, because that is what was asked; no chart holds a rationale or an id unasked.
-NAMES_WORK = {"exposure of jobs by name", "candidates", "candidates by headcount"}
+NAMES_WORK = {"exposure of jobs by name", "candidates", "candidates by headcount", "job"}
 #: Charts of the whole company, which name no family.
-NAMELESS = {"concentration", "candidates", "candidates by headcount"}
+NAMELESS = {"concentration", "candidates", "candidates by headcount", "bridge"}

@@ -36,11 +36,14 @@ __all__ = [
     "finish",
     "finish_panels",
     "footer",
+    "footer_panel",
+    "hatched",
     "level_legend",
     "level_scale",
     "note",
     "percent_axis",
     "pixels",
+    "strokes",
 ]
 
 INK, MUTED, OUTLINE, SHADE = "#1B1B1F", "#5A5A60", "#3A3A40", "#DCE4E5"
@@ -66,6 +69,8 @@ LEVEL_WORDS = {
     "H5": "H5 human only",
     NOT_ASSESSED: NOT_ASSESSED,
 }
+#: Pixels between the strokes of a hatching.
+_HATCH = 7
 #: Width of a title in characters; a longer one is parted evenly.
 _TITLE = 104
 #: Sharp on most screens, and still small enough to keep in a notebook.
@@ -126,7 +131,7 @@ def finish(
 
 
 def finish_panels(
-    panels: Sequence[alt.Chart | alt.LayerChart | alt.ConcatChart],
+    panels: Sequence[alt.Chart | alt.LayerChart | alt.ConcatChart | alt.HConcatChart],
     *,
     columns: int,
     title: str,
@@ -135,7 +140,7 @@ def finish_panels(
 ) -> Panels:
     """Put panels, each with its own width and height, in rows of so many `columns` under one title.
 
-    A footer is a panel of its own, last: `footer` in a layer of no height.
+    A footer is a panel of its own, last: `footer_panel`.
     """
     return _dressed(Panels(concat=list(panels), columns=columns), title, subtitle, description)
 
@@ -230,6 +235,27 @@ def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any
 def footer(lines: Sequence[str], *, below: int = 38) -> alt.Chart:
     """Write the policy, `below` pixels under the plot."""
     return note(list(lines), x=0, y=alt.expr(f"height + {below}"), baseline="top", fontSize=10.5)
+
+
+def strokes(low: float, high: float, per_pixel: float) -> list[float]:
+    """Place the strokes of a hatching between two ends, from the middle outwards and clear of both."""
+    half, apart = (high - low) / 2, _HATCH * per_pixel
+    steps = range(int(max(half - 3 * per_pixel, 0) / apart + 0.5))
+    return [round((low + high) / 2 + side * (step + 0.5) * apart, 5) for step in steps for side in (-1, 1)]
+
+
+def hatched(places: alt.Chart, bar: int) -> alt.Chart:
+    """Draw strokes at `places` over bars of so many pixels."""
+    mark: alt.Chart = places.mark_point(
+        shape="M-0.3,1L0.3,-1", size=bar**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1
+    )
+    return mark
+
+
+def footer_panel(lines: Sequence[str]) -> alt.LayerChart:
+    """Write the policy in a panel of its own, below panels of marks."""
+    panel: alt.LayerChart = alt.LayerChart(layer=[footer(lines, below=0)]).properties(width=600, height=1)
+    return panel
 
 
 def empty_chart(text: str, detail: str) -> Chart:

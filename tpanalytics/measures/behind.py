@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
 
 __all__ = [
+    "both_behind",
     "check_cells",
     "count_differences",
     "job_differences",
@@ -74,6 +75,37 @@ def jobs_behind(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATE
         jobs without one; and ``…_largest``, the largest headcount.
     """
     return _counted(members(profiles, states))
+
+
+def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+    """Count what stands behind each family's figures in two snapshots, for `suppress`: a family is shown if both pass.
+
+    Parameters
+    ----------
+    before, after
+        As for `jobs_behind`. A job that is in both counts on both sides in its family after, as in the comparisons.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per family of either: the columns of `jobs_behind`, beginning with ``before_`` and ``after_``.
+    """
+    one, other = members(before, states), members(after, states)
+    moved = one.join(other.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
+    sides = [
+        _counted(jobs).select("job_family", pl.exclude("job_family").name.prefix(f"{side}_"))
+        for side, jobs in (
+            ("before", moved.with_columns(pl.coalesce("now", "job_family").alias("job_family")).drop("now")),
+            ("after", other),
+        )
+    ]
+    families = pl.concat([one.get_column("job_family"), other.get_column("job_family")]).unique().sort()
+    table = families.to_frame()
+    for side in sides:
+        table = table.join(side, on="job_family", how="left", maintain_order="left")
+    return table.with_columns(pl.exclude("job_family").fill_null(0))
 
 
 def tells_of_few(columns: Sequence[str], privacy: Privacy, *, staffed: bool) -> pl.Expr:

@@ -1,6 +1,6 @@
 """Files for a person: by suffix, whole or not at all, and carrying nothing but what they show."""
 
-from tpanalytics.share.check.__init__ import check_share
+from tpanalytics.share.check import check_share
 from tpanalytics.share.clean import clean_notebook
 from tpanalytics.share.write import save
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tpanalytics.measures.reduce import Cells
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["meaning_of_both", "said_of_jobs", "said_of_pair", "said_of_pulls", "said_of_weights"]
+__all__ = ["COVERAGE_MOVED", "meaning_of_both", "said_of_jobs", "said_of_pair", "said_of_pulls", "said_of_weights"]
 
 #: A coverage that moved by more makes a difference between two snapshots one between two measurements.
-_COVERAGE_MOVED = 0.05
+COVERAGE_MOVED = 0.05
 _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 
 
@@ -49,7 +49,7 @@ def meaning_of_both(
         f"{_PARTS.get(part, part).capitalize()} were known for {was:.1%} of the tasks before and for {now:.1%} after: "
         "the bridge, which sets newly measured hours apart, is the headline, not the difference."
         for part, was, now in ((part, first.coverage[part], second.coverage[part]) for part in second.coverage)
-        if was is not None and now is not None and abs(now - was) > _COVERAGE_MOVED + 1e-12
+        if was is not None and now is not None and abs(now - was) > COVERAGE_MOVED + 1e-12
     )
     grades = [grade for grade in (first.grade, second.grade) if grade]
     policy = (

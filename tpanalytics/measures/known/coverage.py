@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
 import polars as pl
 
 from tpanalytics.measures.meaning import explained, grade, meaning_of
-from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of, stated, sum_jobs
+from tpanalytics.measures.reduce import (
+    of_jobs,
+    per_job,
+    read_inputs,
+    reduce_tasks,
+    share_of,
+    stated,
+    sum_jobs,
+    sum_tasks,
+)
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -15,7 +25,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["coverage_by_family"]
+__all__ = ["coverage_by_family", "evidence_by_family", "evidence_by_job"]
 
 
 def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
@@ -129,4 +139,57 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
             denominator="tasks that count",
             policy=("A share of nothing is null, not 0.",),
         ),
+    )
+
+
+def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame | None:
+    """Count tasks by job and by how many different sources they have; None where sources were not asked for.
+
+    Parameters
+    ----------
+    tasks, jobs
+        As `tpanalytics.measures.reduce.read_inputs` gives them.
+    counts
+        Which states count.
+    """
+    if tasks.collect_schema().get("source_data") != nw.List:
+        return None
+    sources = nw.col("source_data").list.unique().list.len()
+    sums = sum_tasks(tasks.with_columns(sources=sources), "job_id", "sources", "state")
+    if sums.get_column("sources").null_count() == sums.height:
+        return None
+    number = pl.col("sources").cast(pl.UInt32).fill_null(0)
+    return (
+        of_jobs(sums.filter(counts), jobs)
+        .group_by("job", number)
+        .agg(pl.col("n").sum(), pl.col("hours").sum())
+        .sort("job", "sources")
+    )
+
+
+def evidence_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
+    """Say per family of which share of its tasks a source is known; None where sources were not asked for.
+
+    Parameters
+    ----------
+    profiles
+        As for `coverage_by_family`, and where it is a list ``source_data`` of `tasks`.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame or None
+        ``job_family`` and ``evidence_coverage`` (share of tasks with a source, 0 to 1) of the families with tasks.
+    """
+    jobs, tasks = read_inputs(profiles)
+    found = evidence_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
+    if found is None:
+        return None
+    n = pl.col("n")
+    return (
+        found.join(jobs.select("job", "job_family"), on="job", how="left")
+        .group_by("job_family")
+        .agg(evidence_coverage=n.filter(pl.col("sources") > 0).sum() / n.sum())
+        .sort("job_family")
     )

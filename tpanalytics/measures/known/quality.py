@@ -10,6 +10,7 @@ import polars as pl
 from tpanalytics.measures.keys import reduce_keys
 from tpanalytics.measures.known.agreement import checks_of_keys
 from tpanalytics.measures.known.checks import Check, Look, checks_of_jobs, checks_of_tasks, found, unknown
+from tpanalytics.measures.known.coverage import evidence_by_job
 from tpanalytics.measures.meaning import explained, meaning_of
 from tpanalytics.measures.reduce import Cells, of_jobs, per_job, read_inputs, sum_tasks
 from tpanalytics.schema import COUNTED_STATES, provenance
@@ -120,7 +121,7 @@ def quality_report(
     by_state = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
     cells = of_jobs(sums.filter(counts), jobs).sort("job", "level", "state")
     reduced = Cells(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), list(states))
-    look = Look(per_job(reduced), cells, _odd(tasks, jobs, counts), _evidence(tasks, jobs, counts))
+    look = Look(per_job(reduced), cells, _odd(tasks, jobs, counts), evidence_by_job(tasks, jobs, counts))
     checks = [
         *checks_of_tasks(look),
         *checks_of_jobs(look),
@@ -158,23 +159,6 @@ def _odd(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame:
         wanted |= hours > shortest
     odd = sum_tasks(tasks.filter(wanted).with_columns(length=hours), "job_id", "length", "state")
     return of_jobs(odd.filter(counts, pl.col("least").is_not_null()), jobs).select("job", "n", length="least")
-
-
-def _evidence(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame | None:
-    """Count tasks by job and by how many different sources they have; None where sources were not asked for."""
-    if tasks.collect_schema().get("source_data") != nw.List:
-        return None
-    sources = nw.col("source_data").list.unique().list.len()
-    found_ = sum_tasks(tasks.with_columns(sources=sources), "job_id", "sources", "state")
-    if found_.get_column("sources").null_count() == found_.height:
-        return None
-    number = pl.col("sources").cast(pl.UInt32).fill_null(0)
-    return (
-        of_jobs(found_.filter(counts), jobs)
-        .group_by("job", number)
-        .agg(pl.col("n").sum(), pl.col("hours").sum())
-        .sort("job", "sources")
-    )
 
 
 def _states(sums: pl.DataFrame, states: list[str], manifest: dict[str, Any]) -> Iterator[Check]:
