@@ -207,4 +207,4 @@ def _beside(asked: Asked, measure: Any, name: str, written: Any) -> str:
     if safe.height < 2:
         return ""
     ends: Sequence[tuple[str, float]] = [safe.select("job_family", name).row(place) for place in (0, -1)]
-    return "; ".join(f"{family} {written(value)}" for family, value in ends)
+    return "; ".join(f"{side} {family}, {written(value)}" for side, (family, value) in zip(("most", "least"), ends, strict=True))

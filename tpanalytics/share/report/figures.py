@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "Figures", "between", "number", "printed"]
 
-Kind = Literal["text", "count", "hours", "change", "share", "known", "points", "index", "index change", "names"]
+Kind = Literal["text", "letter", "count", "hours", "change", "share", "known", "points", "index", "index change", "names"]
 
 _MINUS = "\u2212"
 _TO = "\u2009\u2013\u2009"  # an en dash between thin spaces
@@ -128,7 +128,7 @@ def number(value: Any, kind: Kind) -> str:
     if value is None:
         return NONE
     match kind:
-        case "text":
+        case "text" | "letter":
             return str(value)
         case "names":
             return ", ".join(map(str, value)) or NONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cache
@@ -281,27 +282,32 @@ def _contents(of_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:
 
 
 def _method(parts: Sequence[_Part]) -> list[dict[str, Any]]:
-    """Say of each measure in plain words what it is and by which rules it was made; each measure once."""
-    said: dict[str, dict[str, Any]] = {}
+    """Say in plain words what each figure is and by which rules it was made; what holds for several only once."""
+    meanings = {}
     for part in parts:
-        meaning = part.figures.meaning
-        if meaning is None or meaning.measure in said:
-            continue
+        if part.figures.meaning is not None:
+            meanings.setdefault(part.figures.meaning.measure, (part.section.question, part.figures.meaning))
+    times = Counter(line for _, meaning in meanings.values() for line in dict.fromkeys(meaning.policy))
+    common = [line for line, n in times.items() if n > 1]
+    states = dict.fromkeys(meaning.states for _, meaning in meanings.values() if meaning.states)
+    counted = next(iter(states), ())
+    general = [
+        f"Tasks count whose validation state is {' or '.join(counted)}; rejected ones do not, unless it is said.",
+        "Grade by how much is known: A from 90 %, B from 70 %, C below. Quote no figure of grade C alone.",
+        *common,
+    ]
+    said = [{"head": "For all figures", "value": "", "lines": general}]
+    for question, meaning in meanings.values():
         divided = f": {meaning.numerator} divided by {meaning.denominator}" if meaning.denominator else ""
-        lines = list(meaning.policy)
+        lines = [line for line in meaning.policy if line not in common]
         if meaning.weights:
             weights = ", ".join(f"{level} {weight:g}" for level, weight in meaning.weights.items())
             lines.append(f"Weights of the levels: {weights}.")
         if meaning.interval:
-            lines.append(f"Interval: {meaning.interval}{'' if meaning.interval.endswith('.') else '.'}")
-        said[meaning.measure] = {
-            "head": part.section.question,
-            "value": f"{meaning.value[:1].upper()}{meaning.value[1:]}{divided}. Unit: {meaning.unit}. "
-            f"Counted: {meaning.basis}."
-            + (f" States that count: {' and '.join(meaning.states)}." if meaning.states else ""),
-            "lines": lines,
-        }
-    return list(said.values())
+            lines.append(f"Interval: {meaning.interval.rstrip('.')}.")
+        value = f"{meaning.value[:1].upper()}{meaning.value[1:]}{divided}. Unit: {meaning.unit}."
+        said.append({"head": question, "value": value, "lines": lines})
+    return said
 
 
 def _facts(block: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -52,7 +52,7 @@ def jobs(asked: Asked, measure: Call) -> Figures:
         Column("exposure", "Exposure", "index"),
         Column("bound_low", "At least\u00a0–\u00a0at most", "index", "bound_high"),  # noqa: RUF001
         Column("coverage", "Known", "known"),
-        Column("grade", "Grade", "text"),
+        Column("grade", "Grade", "letter"),
     )
     away = frame.height - shown.height
     notes = (f"{plural(away, 'job')} of hidden families left out." if away else "", *meaning.warnings)

@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.measures.meaning import about, explained
 from tpanalytics.measures.privacy import SUPPRESSED
-from tpanalytics.schema import NOT_ASSESSED, level_order
+from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.share.report.figures import Column, Figures
 from tpanalytics.words import plural
 
@@ -21,7 +21,7 @@ __all__ = ["TOP", "candidates", "concentration", "exposure", "hours", "mix", "of
 #: Rows of the tables that would otherwise go on for pages.
 TOP = 20
 _FAMILY = Column("job_family", "Job family", "text")
-_GRADE = Column("grade", "Grade", "text")
+_GRADE = Column("grade", "Grade", "letter")
 
 
 def of_company(asked: Asked) -> bool:
@@ -140,9 +140,9 @@ def candidates(asked: Asked, measure: Call) -> Figures:
 def overlap(asked: Asked, measure: Call) -> Figures:
     """Print the pairs of families that share the most; none with a hidden family."""
     frame = measure.of(asked, asked.profiles)
-    meaning, hidden = about(frame), list(asked.hidden)
+    meaning, left = about(frame), [*asked.hidden, NO_FAMILY]
     pairs = frame.filter(
-        ~pl.col("family_a").is_in(hidden), ~pl.col("family_b").is_in(hidden), pl.col("tasks_shared") > 0
+        ~pl.col("family_a").is_in(left), ~pl.col("family_b").is_in(left), pl.col("tasks_shared") > 0
     ).sort("ruzicka", "tasks_shared", "family_a", "family_b", descending=[True, True, False, False], nulls_last=True)
     columns = (
         Column("family_a", "Job family", "text"),
