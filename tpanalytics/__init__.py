@@ -98,7 +98,7 @@ _HOMES = {
         "write_profiles",
     ],
     "tpanalytics.schema": ["TaskProfiles"],
-    "tpanalytics.share": ["check_share", "clean_notebook", "save"],
+    "tpanalytics.share": ["check_share", "clean_notebook", "save", "save_report", "verify_report"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -186,7 +186,7 @@ if TYPE_CHECKING:
         write_profiles,
     )
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share import check_share, clean_notebook, save
+    from tpanalytics.share import check_share, clean_notebook, save, save_report, verify_report
 
 __all__ = [
     "ApiError",
@@ -262,10 +262,12 @@ __all__ = [
     "read_profiles",
     "read_records",
     "save",
+    "save_report",
     "shared_tasks",
     "state_moves",
     "suppress",
     "suppress_beside",
+    "verify_report",
     "what_to_measure_next",
     "write_profiles",
 ]

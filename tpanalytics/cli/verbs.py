@@ -22,7 +22,7 @@ from tpanalytics.words import NONE, plural
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["check_share", "demo", "doctor", "export", "serve", "snapshots", "summary"]
+__all__ = ["check_share", "demo", "doctor", "export", "read_source", "serve", "snapshots", "summary"]
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -98,19 +98,24 @@ def export(arguments: argparse.Namespace) -> int:
 def summary(arguments: argparse.Namespace) -> int:
     """Print what a snapshot or file of records holds, by job family, without what tells of too few jobs or people."""
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
-    if arguments.source is None:
-        profiles = tpa.load_sample()
-    elif Path(arguments.source).is_dir():
-        profiles = tpa.read_profiles(arguments.source)
-    else:
-        profiles = tpa.read_records(arguments.source)
-    if arguments.jobs:
-        profiles = tpa.assign_families(profiles, arguments.jobs, arguments.families)
+    profiles = read_source(arguments)
     if arguments.json:
         print(json.dumps(as_json(profiles, privacy)))
     else:
         print_summary(profiles, arguments.weight, privacy)
     return 0
+
+
+def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa.TaskProfiles:
+    """Read a snapshot folder or a file of records, the sample where neither is named, and put families to jobs."""
+    source = arguments.source if source is None else source
+    if source is None:
+        profiles = tpa.load_sample()
+    elif Path(source).is_dir():
+        profiles = tpa.read_profiles(source)
+    else:
+        profiles = tpa.read_records(source)
+    return tpa.assign_families(profiles, arguments.jobs, arguments.families) if arguments.jobs else profiles
 
 
 def serve(arguments: argparse.Namespace) -> int:
