@@ -51,7 +51,7 @@ def picture(chart: Any, key: str) -> Picture:
     """Draw a chart."""
     import vl_convert
 
-    spec = _shortened(chart.to_dict())
+    spec = _settled(chart.to_dict())
     # A picture is one thing to a reader's software, so names of its marks would only make the file larger.
     still = {**spec, "config": {**spec.get("config", {}), "aria": False}}
     drawn = vl_convert.vegalite_to_svg(still)
@@ -88,6 +88,21 @@ def _title(spec: Mapping[str, Any]) -> str:
     title = spec.get("title", "")
     title = title.get("text", "") if isinstance(title, dict) else title
     return " ".join(title) if isinstance(title, list) else str(title)
+
+
+def _settled(spec: dict[str, Any]) -> dict[str, Any]:
+    """Make the same chart the same text each time: sums may differ in their last digit, and tables are named by it."""
+    names = {name: f"data-{number}" for number, name in enumerate(spec.get("datasets", {}), 1)}
+    settled: dict[str, Any] = _renamed(_shortened({**spec, "datasets": {}}), names)
+    return {**settled, "datasets": {names[name]: _shortened(rows) for name, rows in spec.get("datasets", {}).items()}}
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        if value.get("name") in names and len(value) == 1:
+            return {"name": names[value["name"]]}
+        return {name: _renamed(inner, names) for name, inner in value.items()}
+    return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value
 
 
 def _shortened(value: Any) -> Any:
