@@ -44,6 +44,7 @@ def demo(arguments: argparse.Namespace) -> int:
         tpa.save(hours, folder / "hours_by_family.png"),
         tpa.save(hours, folder / "hours_by_family.html"),
         tpa.save(overview(profiles, "hours", USUAL), folder / "families.xlsx"),
+        tpa.save_report(profiles, folder / "report.html"),
     ]
     if arguments.json:
         print(json.dumps({**as_json(profiles, USUAL), "tokens": tokens, "written": [str(path) for path in written]}))
