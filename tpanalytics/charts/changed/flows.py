@@ -124,7 +124,7 @@ def _nodes(
     scale = alt.Scale(domain=[height, 0], nice=False)
     edge, beside = (-_NODE, -_NODE - 6) if left else (_WIDTH, _WIDTH + _NODE + 6)
     block = (
-        alt.Chart(blocks)
+        alt.Chart(blocks.drop("level"))
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
         .encode(
             x=alt.value(edge),

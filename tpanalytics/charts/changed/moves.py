@@ -107,8 +107,12 @@ def plot_level_moves(
         return two.no_jobs()
     shown = two.families_of(bridge, before, after, states, privacy)
     table = _table(moves, by, privacy)
-    if shown.select(honest.is_hidden().all()).item() or (table.hidden and table.hidden == set(table.tasks)):
+    if shown.select(honest.is_hidden().all()).item():
         return two.all_hidden(shown, before, after, privacy)
+    if table.hidden and table.hidden >= set(table.tasks):
+        return two.all_hidden(
+            shown, before, after, privacy, title="Every move is hidden: it would tell of too few jobs"
+        )
     meaning, top = about(moves), _largest(table)
     of = two.population(everyone)
     basis = "Tasks of a job" if by == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
@@ -124,7 +128,7 @@ def plot_level_moves(
         ],
         columns=1,
         title=_finding(table, meaning, by, top),
-        subtitle=f"{basis} by AI impact level before and after · {of}",
+        subtitle=f"{basis} by level before and after · {of}",
         description=_description(table, meaning, by, top, of, drawn=drawn, privacy=privacy),
     )
 

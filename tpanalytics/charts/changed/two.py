@@ -133,14 +133,21 @@ def no_jobs() -> theme.Chart:
     return theme.empty_chart("No jobs in either of these task profiles", "There is nothing that could have changed.")
 
 
-def all_hidden(shown: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, privacy: Privacy | None) -> theme.Chart:
+def all_hidden(
+    shown: pl.DataFrame,
+    before: TaskProfiles,
+    after: TaskProfiles,
+    privacy: Privacy | None,
+    *,
+    title: str = honest.ALL_HIDDEN,
+) -> theme.Chart:
     """Make the chart of two snapshots of which not even a total may be shown."""
     lines = [*honest.hidden_note(shown, privacy), *sources(before, after)]
     return theme.finish(
         [theme.note(lines, x=0, y=8)],
-        title=honest.ALL_HIDDEN,
+        title=title,
         subtitle=population(shown, totals=False),
-        description=" ".join([f"{honest.ALL_HIDDEN}.", *honest.hidden_names(theme.drawable(shown))]),
+        description=" ".join([f"{title}.", *honest.hidden_names(theme.drawable(shown))]),
         width=620,
-        height=16 * len(lines),
+        height=16 * max(len(lines), 1),
     )

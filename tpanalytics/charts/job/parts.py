@@ -22,6 +22,8 @@ LISTED = 40
 _WIDTH, _BAR, _ROW, _LINE = 890, 34, 19, 14
 #: Height of a bar with the sentence above it.
 _BAND = 66
+#: Narrowest block in pixels that has room for its number.
+_NUMBER = 15
 #: Characters of a task's name before it goes to the next line, and of a quote.
 _NAME, _QUOTE = 104, 150
 _WEEK, _LEFT = "the week now", "under the scenario"
@@ -46,20 +48,65 @@ def week(
     blocks = _blocks(tasks)
     known = max([0.0, *blocks.get_column("end")])
     top = max(known, contract or 0.0) or 1.0
-    lines = [_WEEK, *([_LEFT] if scenario is not None else [])]
+    per_pixel = top / _WIDTH
     scale = alt.Scale(domain=[0, top], nice=False)
     x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="hours a week", titleAnchor="start", tickCount=8))
-    middles = [_BAND * (number + 1) - _BAR / 2 - 6 for number in range(len(lines))]
-    y = alt.Y("line:N", scale=alt.Scale(type="ordinal", domain=lines, range=middles), axis=None)
-    per_pixel = top / _WIDTH
+    spans = _spans(known, contract, scenario)
+    # What does not fit into its span is in the sentence above the bar.
+    room = (pl.col("end") - pl.col("start")) / per_pixel
+    fits = pl.col("said").str.len_chars() * 5.8 + 6 < room
+    spans = spans.with_columns(said=pl.when(fits).then("said").otherwise(pl.lit("")))
+    layers = []
+    for number, line in enumerate([_WEEK, _LEFT] if scenario is not None else [_WEEK]):
+        top_of_bar = number * _BAND + _BAND - _BAR - 8
+        layers += _other(spans.filter(pl.col("line") == line), x, scale, top_of_bar)
+    layers += _own(blocks, x, scale, levels, per_pixel)
+    for number, line in enumerate([_WEEK, _LEFT]):
+        open_ = spans.filter(pl.col("line") == line, pl.col("open")).select("start", "end", "said").rows()
+        if line == _WEEK:
+            open_ += [
+                (start, end, str(n) if end - start >= _NUMBER * per_pixel else "")
+                for start, end, n in blocks.filter(level=NOT_ASSESSED).select("start", "end", "n").rows()
+            ]
+        places = [
+            at
+            for start, end, said in open_
+            for at in theme.strokes(start, end, per_pixel)
+            if not said or abs(at - (start + end) / 2) > (len(said) * 2.9 + 6) * per_pixel
+        ]
+        if places:
+            strokes = theme.hatched(alt.Chart(pl.DataFrame({"at": places})), _BAR)
+            middle = alt.value(number * _BAND + _BAND - _BAR / 2 - 8)
+            layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), y=middle))
+    sentences = [f"The week now: {said_of_week(tasks, contract)}"]
+    sentences += [said_of_scenario(scenario)] if scenario is not None else []
+    layers += [
+        theme.note(said, x=0, y=_BAND * number + 12, baseline="middle", color=theme.INK)
+        for number, said in enumerate(sentences)
+    ]
+    height = _BAND * len(sentences)
+    if contract:
+        line_ = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
+        ends = {"y": alt.value(_BAND - _BAR - 14), "y2": alt.value(height)}
+        layers.append(line_.encode(x=alt.X("contract:Q", scale=scale), **ends))
+    chart: alt.LayerChart = alt.LayerChart(layer=layers).properties(width=_WIDTH, height=height)
+    return chart
+
+
+def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str], per_pixel: float) -> list[alt.Chart]:
+    """Draw the blocks of the tasks, numbered where there is room."""
+    top = _BAND - _BAR - 8
+    printed = [_printed(level) for level in levels]
+    colours = alt.Scale(domain=printed, range=[theme.LEVEL_COLOURS.get(level, "#BDBDC2") for level in levels])
     bar = (
-        alt.Chart(blocks.select("line", "start", "end", "level", "task", "hours"))
-        .mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1)
+        alt.Chart(blocks.select("start", "end", "level", "task", "hours"))
+        .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
         .encode(
             x=x,
             x2="end:Q",
-            y=y,
-            color=alt.Color("level:N", scale=theme.level_scale(levels), legend=theme.level_legend(levels)),
+            y=alt.value(top),
+            y2=alt.value(top + _BAR),
+            color=alt.Color("level:N", scale=colours, legend=theme.level_legend(printed)),
             tooltip=[
                 alt.Tooltip("task:N", title="Task"),
                 alt.Tooltip("hours:Q", title="Hours a week", format=",.2f"),
@@ -67,70 +114,39 @@ def week(
             ],
         )
     )
-    wide = blocks.filter(pl.col("end") - pl.col("start") >= 15 * per_pixel)
+    wide = blocks.filter(pl.col("end") - pl.col("start") >= _NUMBER * per_pixel)
     numbers = (
-        alt.Chart(wide.select("line", "middle", "n", "dark"))
+        alt.Chart(wide.select("middle", "n", "dark"))
         .mark_text(fontSize=10.5)
         .encode(
             x=alt.X("middle:Q", scale=scale),
-            y=y,
+            y=alt.value(top + _BAR / 2),
             text="n:N",
             color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
         )
     )
-    spans = _spans(known, contract, scenario)
-    # What does not fit into its span is in the sentence above the bar.
-    room = (pl.col("end") - pl.col("start")) / per_pixel
-    spans = spans.with_columns(
-        said=pl.when(pl.col("said").str.len_chars() * 5.8 + 6 < room).then("said").otherwise(pl.lit(""))
-    )
-    rest = alt.Chart(spans.select("line", "start", "end", "paint", "open")).mark_bar(
-        size=_BAR, stroke=theme.OUTLINE, strokeWidth=1
-    )
-    hatch = [
-        (line, at)
-        for line, start, end, said in spans.filter("open").select("line", "start", "end", "said").rows()
-        for at in theme.strokes(start, end, per_pixel)
-        if not said or abs(at - (start + end) / 2) > (len(said) * 2.9 + 6) * per_pixel
-    ]
-    unrated = [
-        (_WEEK, at)
-        for start, end in blocks.filter(level=NOT_ASSESSED).select("start", "end").rows()
-        for at in theme.strokes(start, end, per_pixel)
-        if end - start < 15 * per_pixel or abs(at - (start + end) / 2) > 10 * per_pixel
-    ]
-    places = pl.DataFrame([*hatch, *unrated], schema={"line": pl.String, "at": pl.Float64}, orient="row")
-    words = (
-        alt.Chart(
-            spans.filter(pl.col("said") != "").select("line", "said", middle=(pl.col("start") + pl.col("end")) / 2)
-        )
-        .mark_text(fontSize=11, color=theme.INK)
-        .encode(x=alt.X("middle:Q", scale=scale), y=y, text="said:N")
-    )
-    layers = [
-        rest.encode(
+    return [bar, numbers]
+
+
+def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[alt.Chart]:
+    """Draw what is no task's block, dashed where it is not known."""
+    if not spans.height:
+        return []
+    rest = (
+        alt.Chart(spans.select("start", "end", "paint", "open"))
+        .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
+        .encode(
             x=x,
             x2="end:Q",
-            y=y,
+            y=alt.value(top),
+            y2=alt.value(top + _BAR),
             fill=alt.Fill("paint:N", scale=None),
             strokeDash=alt.condition("datum.open", alt.value([3, 2]), alt.value([1, 0])),
-        ),
-        bar,
-        theme.hatched(alt.Chart(places), _BAR).encode(x=alt.X("at:Q", scale=scale), y=y),
-        numbers,
-        words,
-        theme.note(f"The week now: {said_of_week(tasks, contract)}", x=0, y=10, baseline="middle", color=theme.INK),
-    ]
-    if scenario is not None:
-        said = said_of_scenario(scenario)
-        layers.append(theme.note(said, x=0, y=_BAND + 10, baseline="middle", color=theme.INK))
-    if contract:
-        line = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
-        layers.append(
-            line.encode(x=alt.X("contract:Q", scale=scale), y=alt.value(18), y2=alt.value(_BAND * len(lines)))
         )
-    chart: alt.LayerChart = alt.LayerChart(layer=layers).properties(width=_WIDTH, height=_BAND * len(lines))
-    return chart
+    )
+    named = spans.filter(pl.col("said") != "").select("said", middle=(pl.col("start") + pl.col("end")) / 2)
+    words = alt.Chart(named).mark_text(fontSize=11, color=theme.INK)
+    return [rest, words.encode(x=alt.X("middle:Q", scale=scale), y=alt.value(top + _BAR / 2), text="said:N")]
 
 
 def _blocks(tasks: pl.DataFrame) -> pl.DataFrame:
@@ -141,9 +157,7 @@ def _blocks(tasks: pl.DataFrame) -> pl.DataFrame:
     return (
         tasks.filter(pl.col("hours") > 0)
         .sort(pl.col("level").replace_strict(rank, default=99, return_dtype=pl.Int32), "n")
-        .with_columns(
-            start=end - pl.col("hours"), end=end, line=pl.lit(_WEEK), dark=pl.col("level").is_in(["H1", "H2"])
-        )
+        .with_columns(start=end - pl.col("hours"), end=end, dark=pl.col("level").is_in(["H1", "H2"]))
         .with_columns(pl.col("n").cast(pl.String), middle=(pl.col("start") + pl.col("end")) / 2)
         .with_columns(pl.col("level").map_elements(_printed, return_dtype=pl.String))
     )

@@ -151,8 +151,8 @@ def _check(jobs: pl.DataFrame, job_id: str, profiles: TaskProfiles, privacy: Pri
     one = profiles.manifest.get("source", {}).get("kind") == "employees"
     if one or (people is not None and people < privacy.min_headcount):
         raise SchemaError(
-            f"job_id={job_id!r}: fewer than {privacy.min_headcount:g} people are in this job, so a sheet of it is "
-            "personal data. Pass privacy=None if those who will see it may, or a Privacy with a lower limit."
+            f"job_id={job_id!r}: fewer than {privacy.min_headcount:g} people are in this job, so a sheet of it would "
+            "be personal data. Pass privacy=None if those who will see it may, or a Privacy with a lower limit."
         )
 
 
@@ -274,7 +274,7 @@ def _description(
     ]
     if rows:
         tasks = (
-            f"{n} {task}, {hours(h) if h is not None else 'hours not known'}, {level}, {state}"
+            f"{n} {task}, {hours(h) if h is not None else 'hours not known'}, {printable(level)}, {printable(state)}"
             for n, task, h, level, state in rows[: parts.LISTED]
         )
         said.append(f"Tasks: {'; '.join(tasks)}.")
@@ -282,5 +282,6 @@ def _description(
     by_level = job.tasks.filter(pl.col("hours").is_not_null()).group_by("level").agg(pl.col("hours").sum())
     if by_level.height:
         amounts = dict(by_level.rows())
-        shape.insert(0, f"By level: {listed(f'{level} {hours(amounts[level])}' for level in level_order(amounts))}.")
+        split = (f"{printable(level)} {hours(amounts[level])}" for level in level_order(amounts))
+        shape.insert(0, f"By level: {listed(split)}.")
     return theme.described(built, " ".join(said), " ".join(shape))

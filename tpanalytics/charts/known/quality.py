@@ -279,8 +279,9 @@ def _policy(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
 
 def _description(families: pl.DataFrame, coverage: pl.DataFrame, absent: Mapping[str, str], *, totals: bool) -> str:
     drawn = [(column, words) for column, _, words, _ in _PARTS if column not in absent]
+    what = f"the share of tasks with {listed(words for _, words in drawn)}" if totals else "what is known of the tasks"
     built = (
-        f"Matrix of bars: the share of tasks with {listed(words for _, words in drawn)} for "
+        f"Matrix of bars: {what} for "
         f"{honest.population(coverage, totals=totals)}. Families worst first, by hours and level."
     )
     known = families.filter(~pl.col("hidden") & ~pl.col("empty"))
