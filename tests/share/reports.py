@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 import vl_convert
 
 import tpanalytics as tpa
+from tpanalytics.share.report import page as making
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +37,17 @@ def quick_pen() -> Iterator[None]:
     drawn = cache(lambda spec: draw(json.loads(spec)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vl_convert, "vegalite_to_svg", lambda spec: drawn(json.dumps(spec)))
+        yield
+
+
+@pytest.fixture(scope="module")
+def one_chart() -> Iterator[None]:
+    """Leave all charts out but the first, where a test is about figures; drawing would take most of its time."""
+    first, *rest = making.SECTIONS
+    change = [section for section in making.SECTIONS if section.key == "mix"] or [first]
+    with pytest.MonkeyPatch.context() as patch:
+        kept = [section if section in change else replace(section, charts=()) for section in (first, *rest)]
+        patch.setattr(making, "SECTIONS", tuple(kept))
         yield
 
 

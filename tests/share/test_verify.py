@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
-from tests.share.reports import evidence, quick_pen, small
+from tests.share.reports import evidence, one_chart, quick_pen, small
 from tpanalytics.share.report.evidence import digest
 from tpanalytics.share.report.pictures import script_safe
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["quick_pen"]
+__all__ = ["one_chart", "quick_pen"]
+
+pytestmark = pytest.mark.usefixtures("one_chart")
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +34,15 @@ def then() -> tpa.TaskProfiles:
 
 
 @pytest.fixture(scope="module")
-def report(now: tpa.TaskProfiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(now: tpa.TaskProfiles, one_chart: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     how = {"title": "Würden & <b>Wägen</b>", "jobs": True, "rationales": True, "contract_hours": 38.5}
     return tpa.save_report(now, tmp_path_factory.mktemp("verify") / "report.html", **how)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def of_two(now: tpa.TaskProfiles, then: tpa.TaskProfiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def of_two(
+    now: tpa.TaskProfiles, then: tpa.TaskProfiles, one_chart: None, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     return tpa.save_report(now, tmp_path_factory.mktemp("verify") / "two.html", before=then, families="Finance")
 
 
@@ -52,7 +56,13 @@ def test_the_right_snapshot_is_equal(report: Path, now: tpa.TaskProfiles) -> Non
     assert compared.get_column("what").is_unique().all()
     assert other(compared) == []
     cells = compared.get_column("what")
-    for what in (r"^mix: row 1, Finance", "^card hours-value", "^chart picture 1$", "^evidence block", "^jobs: row 60,"):
+    for what in (
+        r"^mix: row 1, Finance",
+        "^card hours-value",
+        "^chart picture 1$",
+        "^evidence block",
+        "^jobs: row 60,",
+    ):
         assert cells.str.contains(what).any(), what
 
 
