@@ -42,7 +42,9 @@ def test_a_report_is_written_and_proven(snapshot: str, capsys: pytest.CaptureFix
     assert main(["verify", "r.html", "--snapshot", snapshot]) == 0
     assert re.match(r"r\.html: equal, \d+ figures worked out again\.", capsys.readouterr().out)
     page = Path("r.html")
-    page.write_text(page.read_text().replace("not who leaves", "who leaves", 1))
+    page.write_text(
+        page.read_text(encoding="utf-8").replace("<li>Exposure says", "<li>Exposure hardly says", 1), encoding="utf-8"
+    )
     assert main(["verify", "r.html", "--snapshot", snapshot]) == 1
     assert "text of the page" in capsys.readouterr().out
     assert main(["verify", "r.html", "--snapshot", snapshot, "--json"]) == 1
@@ -55,7 +57,7 @@ def test_each_shown_family_gets_a_file(snapshot: str, capsys: pytest.CaptureFixt
     assert main(["report", snapshot, "--out", "all", "--all-families", "--min-jobs", "14", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told.keys() == {"written", "hidden"}
-    assert "Research and Development" in told["hidden"]
+    assert len(told["hidden"]) == 2
     assert {row["family"] for row in told["written"]} == set(FAMILIES) - set(told["hidden"])
     assert sorted(row["file"] for row in told["written"]) == sorted(map(str, Path("all").iterdir()))
 
@@ -70,21 +72,21 @@ def test_each_shown_family_gets_a_file(snapshot: str, capsys: pytest.CaptureFixt
         ["--out", "r.html", "--before", "nowhere"],
     ],
 )
-def test_what_cannot_be_ends_with_2_and_no_file(
+def test_what_cannot_be_is_said_and_leaves_no_file(
     wrong: list[str], snapshot: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:
         status = main(["report", snapshot, *wrong])
     except SystemExit as left:
         status = int(str(left.code))
-    assert status == 2
+    assert status == (2 if "--family" in wrong and "--all-families" in wrong else 1)
     assert capsys.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["snap"]
 
 
-def test_what_is_no_report_ends_with_2(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_report_ends_with_1(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("r.html").write_text("<p>hello")
-    assert main(["verify", "r.html", "--snapshot", snapshot]) == 2
+    assert main(["verify", "r.html", "--snapshot", snapshot]) == 1
     assert "is no report" in capsys.readouterr().err
 
 

@@ -156,7 +156,7 @@ def _compared(
         equal: bool | None = said == now
         if what == "evidence block":
             said, now, equal = _same_evidence(said, now)
-        elif what.startswith(("chart ", "text of the page")):
+        elif what.startswith(("chart ", "text of the ", "script")):
             said, now = _short(said), _short(now)
             if not equal and not same_versions:
                 equal = None
