@@ -83,9 +83,9 @@ def chart(name: str, pairs: int) -> dict[str, Any]:
 def report(pairs: int) -> dict[str, Any]:
     """Write a report, and beside it draw the pictures it holds once more."""
     import vl_convert
-    from tpanalytics.share.report import charts_of
 
     import tpanalytics as tpa
+    from tpanalytics.share.report import charts_of
 
     profiles = tpa.load_sample()
     found = []
