@@ -39,6 +39,11 @@ def real() -> tpa.TaskProfiles:
     """Give the real occupations, where they lie beside the project."""
     if not REAL.is_dir():
         pytest.skip("the real data are not beside the project")
+    return read_real()
+
+
+def read_real() -> tpa.TaskProfiles:
+    """Read the real occupations with their families."""
     profiles = tpa.read_records(REAL / "data" / "task_profiles.jsonl.gz")
     return tpa.assign_families(profiles, REAL / "csv" / "jobs.csv", REAL / "csv" / "job_families.csv")
 

@@ -105,8 +105,60 @@ def test_summary_of_one_small_family_tells_nothing_unless_asked_to(capsys: pytes
     assert "1 of 1 families is hidden (\u00b7)" in out
     assert "77" not in out
     assert "100\xa0%" not in out
-    assert "77" not in run("summary", "one.json", "--json", capsys=capsys)[1]
+    said = run("summary", "one.json", "--json", capsys=capsys)[1]
+    assert "77" not in said
+    assert json.loads(said)["quality_report"] is None
+    assert "Read first" not in out
     assert "77.2" in run("summary", "one.json", "--min-jobs", "0", "--min-headcount", "0", capsys=capsys)[1]
+
+
+def findings(out: str) -> dict[str, list[str]]:
+    """Read the printed findings by check: severity, share of the hours, examples."""
+    lines = out.split("\nRead first what is missing")[1].splitlines()[3:]
+    rows = [re.split(r" {2,}", line) for line in lines]
+    return {row[1]: [row[0], *row[2:]] for row in rows}
+
+
+def test_summary_says_what_was_found_and_names_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    report = tpa.quality_report(tpa.load_sample()).filter(pl.col("severity") != "ok")
+    printed = findings(run("summary", capsys=capsys)[1])
+    assert list(printed) == report["check"].to_list()
+    assert printed["hours_missing"] == ["warning", "\u2013", "job-0002, job-0003, job-0005"]
+    assert printed["jobs_without_tasks"] == ["note", "0\xa0%", "job-0059, job-0077, job-0080"]
+    assert printed["weeks_over_described"] == ["warning", "\u00b7", "job-0068, job-0136"], "it would be theirs"
+    rows = json.loads(run("summary", "--json", capsys=capsys)[1])["quality_report"]
+    assert [row["check"] for row in rows] == report["check"].to_list()
+    assert {row["finding"] for row in rows if row["reason"] != "SUPPRESSED"} < set(report["finding"])
+    everything = json.loads(run("summary", "--min-jobs", "0", "--min-headcount", "0", "--json", capsys=capsys)[1])
+    assert everything["quality_report"] == report.to_dicts()
+
+
+def test_findings_tell_nothing_of_a_hidden_family(capsys: pytest.CaptureFixture[str]) -> None:
+    profiles = tpa.load_sample()
+    hidden = profiles.jobs.filter(
+        pl.col("job_family").is_null() | (pl.col("job_family") == "Field Service and Installation")
+    )["job_id"]
+    assert findings(run("summary", "--min-jobs", "8", capsys=capsys)[1])["jobs_without_family"][1:] == ["·", "\u2013"]
+    rows = json.loads(run("summary", "--min-jobs", "8", "--json", capsys=capsys)[1])["quality_report"]
+    assert not {example for row in rows for example in row["examples"]} & set(hidden)
+    whole = next(row for row in rows if row["check"] == "jobs_without_family")
+    assert (whole["affected"], whole["share_hours"], whole["finding"], whole["reason"]) == (7, None, None, "SUPPRESSED")
+
+
+def test_findings_name_no_employee(capsys: pytest.CaptureFixture[str]) -> None:
+    sample = tpa.load_sample()
+    manifest = {**sample.manifest, "source": {"kind": "employees"}}
+    tpa.write_profiles(replace(sample, manifest=manifest), "people")
+    out = run("summary", "people", capsys=capsys)[1]
+    assert "job-0" not in out
+    assert findings(out)["not_validated"][1].endswith("%")
+    assert findings(out)["missing_hours_uneven"][2].startswith("suggested")
+
+
+def test_summary_says_when_all_is_in_order(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    fine = tpa.quality_report(tpa.load_sample()).filter(severity="ok")
+    monkeypatch.setattr(tpa, "quality_report", lambda _: fine)
+    assert run("summary", capsys=capsys)[1].endswith("Nothing was found that is missing, contradictory or odd.\n")
 
 
 def test_export_by_family_ids_filters_and_includes(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,6 +38,7 @@ ONLY_IN = {
     "altair": {"charts", "explore", "share"},
     "vl_convert": {"charts", "explore", "share"},
     "ipywidgets": {"explore"},
+    "jinja2": {"share/report"},
     "xlsxwriter": {"share"},
 }
 MODULES = sorted(ROOT.rglob("*.py"))
@@ -90,7 +91,7 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_import_is_light() -> None:
-    heavy = {"altair", "ipywidgets", "vl_convert", "requests", "narwhals", "xlsxwriter", "tqdm", "pandas"}
+    heavy = {"altair", "ipywidgets", "vl_convert", "requests", "narwhals", "xlsxwriter", "tqdm", "pandas", "jinja2"}
     heavy |= {"jwt", "cryptography", "filelock"}
     assert not heavy & loaded_after("import tpanalytics")
 

@@ -19,13 +19,22 @@ _HOMES = {
     "tpanalytics.api.http.retry": ["RetryPolicy"],
     "tpanalytics.api.session": ["Client", "connect"],
     "tpanalytics.charts": [
+        "for_print",
+        "plot_automation_candidates",
         "plot_change_bridge",
         "plot_change_by_family",
+        "plot_concentration",
         "plot_data_quality",
+        "plot_exposure_by_family",
+        "plot_exposure_by_job",
+        "plot_family_overlap",
+        "plot_fragmentation",
         "plot_hours_by_family",
         "plot_impact_by_family",
         "plot_job",
+        "plot_level_heatmap",
         "plot_level_moves",
+        "plot_weight_lines",
     ],
     "tpanalytics.demo": ["load_sample"],
     "tpanalytics.errors": [
@@ -55,6 +64,7 @@ _HOMES = {
         "compare_exposure",
         "compare_families",
         "concentration_by_family",
+        "concentration_curve",
         "coverage_by_family",
         "exposure_by_family",
         "exposure_by_job",
@@ -88,7 +98,7 @@ _HOMES = {
         "write_profiles",
     ],
     "tpanalytics.schema": ["TaskProfiles"],
-    "tpanalytics.share": ["save"],
+    "tpanalytics.share": ["check_share", "clean_notebook", "save", "save_report", "verify_report"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -97,13 +107,22 @@ if TYPE_CHECKING:
     from tpanalytics.api.http.retry import RetryPolicy
     from tpanalytics.api.session import Client, connect
     from tpanalytics.charts import (
+        for_print,
+        plot_automation_candidates,
         plot_change_bridge,
         plot_change_by_family,
+        plot_concentration,
         plot_data_quality,
+        plot_exposure_by_family,
+        plot_exposure_by_job,
+        plot_family_overlap,
+        plot_fragmentation,
         plot_hours_by_family,
         plot_impact_by_family,
         plot_job,
+        plot_level_heatmap,
         plot_level_moves,
+        plot_weight_lines,
     )
     from tpanalytics.demo import load_sample
     from tpanalytics.errors import (
@@ -133,6 +152,7 @@ if TYPE_CHECKING:
         compare_exposure,
         compare_families,
         concentration_by_family,
+        concentration_curve,
         coverage_by_family,
         exposure_by_family,
         exposure_by_job,
@@ -166,7 +186,7 @@ if TYPE_CHECKING:
         write_profiles,
     )
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share import save
+    from tpanalytics.share import check_share, clean_notebook, save, save_report, verify_report
 
 __all__ = [
     "ApiError",
@@ -194,10 +214,13 @@ __all__ = [
     "build_once_curve",
     "capacity_by_family",
     "check_claim",
+    "check_share",
+    "clean_notebook",
     "compare",
     "compare_exposure",
     "compare_families",
     "concentration_by_family",
+    "concentration_curve",
     "connect",
     "coverage_by_family",
     "exposure_by_family",
@@ -205,6 +228,7 @@ __all__ = [
     "exposure_ranks",
     "family_overlap",
     "filter_jobs",
+    "for_print",
     "fragmentation_by_family",
     "freed_by_family",
     "hours_at_stake_by_family",
@@ -218,22 +242,32 @@ __all__ = [
     "load_job_task_profile",
     "load_sample",
     "load_task_profiles",
+    "plot_automation_candidates",
     "plot_change_bridge",
     "plot_change_by_family",
+    "plot_concentration",
     "plot_data_quality",
+    "plot_exposure_by_family",
+    "plot_exposure_by_job",
+    "plot_family_overlap",
+    "plot_fragmentation",
     "plot_hours_by_family",
     "plot_impact_by_family",
     "plot_job",
+    "plot_level_heatmap",
     "plot_level_moves",
+    "plot_weight_lines",
     "prune_snapshots",
     "quality_report",
     "read_profiles",
     "read_records",
     "save",
+    "save_report",
     "shared_tasks",
     "state_moves",
     "suppress",
     "suppress_beside",
+    "verify_report",
     "what_to_measure_next",
     "write_profiles",
 ]

@@ -1,17 +1,18 @@
-"""A file is there whole or not at all."""
+"""A file is there whole or not at all, and so are several that belong together."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["whole_file"]
+__all__ = ["whole_file", "whole_files"]
 
 
 @contextmanager
@@ -21,16 +22,52 @@ def whole_file(target: Path) -> Iterator[Path]:
     The folder is made if it is missing. The file is flushed to disk before it takes its name, and the name after it, so
     that a crash leaves the old file or the new one.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
-    try:
+    with whole_files([target]) as (draft,):
         yield draft
-        with draft.open("rb+") as file:
-            os.fsync(file.fileno())
-        draft.replace(target)
-        _flush_names(target.parent)
+
+
+@contextmanager
+def whole_files(targets: Sequence[Path]) -> Iterator[list[Path]]:
+    """Do what `whole_file` does for files of one folder that belong together: all of them are replaced, or none.
+
+    If one cannot take its name, those that already have are put back as they were.
+    """
+    folder = targets[0].parent
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = secrets.token_hex(4)
+    drafts = [target.with_name(f".{target.stem}-{mark}{target.suffix}") for target in targets]
+    try:
+        yield drafts
+        for draft in drafts:
+            with draft.open("rb+") as file:
+                os.fsync(file.fileno())
+        with ExitStack() as undo:
+            for draft, target in zip(drafts, targets, strict=True):
+                if len(targets) > 1:
+                    undo.callback(_put_back(target, mark))
+                draft.replace(target)
+            undo.pop_all()
+        _flush_names(folder)
     finally:
-        draft.unlink(missing_ok=True)
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+            _kept(draft).unlink(missing_ok=True)
+
+
+def _kept(draft: Path) -> Path:
+    return draft.with_name(f"{draft.name}.before")
+
+
+def _put_back(target: Path, mark: str) -> Callable[[], object]:
+    """Keep what is there under another name, and give what brings it back."""
+    kept = _kept(target.with_name(f".{target.stem}-{mark}{target.suffix}"))
+    try:
+        os.link(target, kept)
+    except FileNotFoundError:
+        return partial(target.unlink, missing_ok=True)
+    except OSError:  # not every system links files
+        kept.write_bytes(target.read_bytes())
+    return partial(kept.replace, target)
 
 
 def _flush_names(folder: Path) -> None:

@@ -209,7 +209,17 @@ def provenance(manifest: Mapping[str, Any]) -> str:
     families = manifest.get("families", {})
     if families.get("jobs_not_listed"):
         said += f", {families['jobs_not_listed']:,} of them not in {families['source']}"
-    return f"{said}{_origin(manifest, kind)}."
+    return f"{said}{_origin(manifest, kind)}{_put_in(manifest.get('imputation'))}."
+
+
+def _put_in(imputation: Mapping[str, Any] | None) -> str:
+    """Say which hours are not as stated, the earliest round first; see `tpanalytics.impute_hours`."""
+    rounds: list[str] = []
+    while imputation:
+        n = imputation["rows"]
+        rounds.insert(0, f"those of {n:,} task{'' if n == 1 else 's'} by {imputation['method']}")
+        imputation = imputation.get("before")
+    return f"; hours that were not stated were put in or changed: {', then '.join(rounds)}" if rounds else ""
 
 
 def _origin(manifest: Mapping[str, Any], kind: str | None) -> str:

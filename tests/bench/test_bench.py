@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -70,7 +71,9 @@ def test_every_figure_is_there_and_its_sides_computed_the_same_rows(
             assert row["why"] in printed
         else:
             assert len(row["values"]) == 1
-            assert row["values"][0] > 0
+            assert math.isfinite(row["values"][0])
+            # A slope may be below 0: so few tasks may take less time than still fewer on a machine that is busy.
+            assert row["values"][0] > 0 or "log-log slope" in row["subject"]
             assert name in row["counted"]
         for counts in row["counted"].values():
             assert counts["tasks"] in {10 * TASKS, TASKS, TASKS // 2, TASKS // 10}

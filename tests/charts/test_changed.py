@@ -98,6 +98,12 @@ def test_the_headline_of_a_change_is_true(before: list[Any], after: list[Any], s
     assert "nan" not in json.dumps(chart.to_dict()).lower().replace("finance", "")
 
 
+def test_ties_are_said() -> None:
+    before = profiles_of([*three("A", ("H1", 2.0)), *three("B", ("H1", 5.0)), *three("C", ("H1", 5.0))])
+    after = profiles_of([*three("A", ("H1", 4.0)), *three("B", ("H1", 7.0)), *three("C", ("H1", 5.0))])
+    assert title_of(tpa.plot_change_by_family(before, after)) == "H1 hours rose most in A and B: +6\xa0h each"
+
+
 def test_a_family_without_a_figure_on_one_side_says_why() -> None:
     before = profiles_of([*three("A", ("H1", 2.0)), *three("B", ("H1", None))])
     after = profiles_of([*three("A", ("H1", 3.0)), *three("B", ("H1", 5.0))])

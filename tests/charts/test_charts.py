@@ -14,7 +14,8 @@ import pytest
 import vl_convert
 
 import tpanalytics as tpa
-from tests.charts.plots import FAMILY_ROWS, NAMES_NOTHING, NAMES_WORK, PLOTS
+from tests.charts.companies import many
+from tests.charts.plots import FAMILY_ROWS, NAMELESS, NAMES_WORK, PLOTS
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.charts.picture import png
 from tpanalytics.charts.theme import LEVEL_COLOURS
@@ -56,37 +57,6 @@ def rows_of(spec: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]
     return rows
 
 
-def many(families: int, jobs: int = 3) -> tpa.TaskProfiles:
-    """Make a company of so many families, with long, foreign and awkward names."""
-    names = [
-        "Research, Development, Engineering and Prototyping of Flow Instruments",
-        "研究開発部門",
-        "קשרי לקוחות",
-        'R&D "A/B" <x>',
-    ]
-    levels = ["H1", "H2", "H3", "H4", None, "H9"]
-    return profiles_of(
-        [
-            {
-                "job_family": f"{names[f % 4]} {f}",
-                "headcount": 2.0,
-                "contract_hours": 38.5,
-                "tasks": [
-                    {
-                        "task_id": str(t),
-                        "validation_state": "validated",
-                        "weekly_hours": None if (f + j + t) % 5 == 0 else 1.5 * t + f % 3,
-                        "ai_impact_level": levels[(f * 7 + t * 5 + j) % 6],
-                    }
-                    for t in range(6)
-                ],
-            }
-            for f in range(families)
-            for j in range(jobs)
-        ]
-    )
-
-
 @every_plot
 @pytest.mark.parametrize("families", [1, 6, 23, 60])
 def test_every_field_is_a_column_and_every_column_a_field(plot: Callable[..., Any], families: int) -> None:
@@ -97,8 +67,10 @@ def test_every_field_is_a_column_and_every_column_a_field(plot: Callable[..., An
         if not rows or rows == [{}]:
             continue
         columns = set(rows[0])
-        assert fields(layer.get("encoding", {})) <= columns
-        used.setdefault(layer["data"]["name"], set()).update(fields(layer["encoding"]))
+        steps = layer.get("transform", [])
+        found = (fields(layer["encoding"]) | fields(steps)) - {step.get("as") for step in steps}
+        assert found <= columns
+        used.setdefault(layer["data"]["name"], set()).update(found)
     for name, found in used.items():
         assert set(spec["datasets"][name][0]) == found
     limit = 150_000 if families == 60 else 50_000
@@ -189,7 +161,7 @@ def test_no_jobs_and_no_tasks_say_so(plot: Callable[..., Any]) -> None:
     assert bare["title"]["text"][0]
     for spec in (nothing, bare):
         assert png(spec, 1.0).startswith(b"\x89PNG")
-    if "impact" in str(bare["title"]["subtitle"]):
+    if "impact" in str(bare["title"].get("subtitle")):
         assert "no task described" in json.dumps(bare["datasets"])
 
 
@@ -285,7 +257,7 @@ def test_no_name_breaks_a_picture(name: str) -> None:
     jobs = [{"job_family": odd, "headcount": 1.0, "contract_hours": 40.0, "tasks": tasks} for odd in NAMES]
     spec = PLOTS[name](profiles_of(jobs)).to_dict()
     picture = vl_convert.vegalite_to_svg(spec)
-    if name not in NAMES_NOTHING:
+    if name not in NAMELESS:
         assert "constructor" in picture
         assert "line break" in picture
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\u2028\ufffe]", json.dumps(spec, ensure_ascii=False))
@@ -415,3 +387,23 @@ def test_charts_of_the_companies_hide_nothing(plot: Callable[..., Any], company:
     if "headcount" not in company.jobs.columns:
         company = tpa.TaskProfiles(company.jobs.with_columns(headcount=2.0), company.tasks)
     assert "hidden" not in json.dumps(plot(company).to_dict())
+
+
+@every_plot
+def test_the_variant_for_paper_has_black_ink_greys_and_the_same_marks(
+    plot: Callable[..., Any], sample: tpa.TaskProfiles
+) -> None:
+    spec, printed = plot(sample).to_dict(), tpa.for_print(plot(sample)).to_dict()
+    assert printed["datasets"] == spec["datasets"]
+    assert "bind" not in json.dumps(printed)
+    drawn = {key: part for key, part in printed.items() if key != "datasets"}
+    colours = set(re.findall(r"#[0-9A-Fa-f]{6}\b", json.dumps(drawn)))
+    spread = {c: max(channels) - min(channels) for c in colours if (channels := bytes.fromhex(c[1:]))}
+    strong = {c for c, apart in spread.items() if apart > 16}
+    assert not {c for c in strong if luminance(c) < 0.6}, "a colour that is neither a grey nor a faint ground"
+    assert png(printed, 1.0).startswith(b"\x89PNG")
+
+
+def test_only_a_chart_is_printed() -> None:
+    with pytest.raises(tpa.ShareError, match="DataFrame is no chart"):
+        tpa.for_print(pl.DataFrame())  # type: ignore[type-var]

@@ -202,6 +202,21 @@ def test_intervals_equal_the_textbook(jobs: int, level: float) -> None:
         expected = low, high
     assert row["method"] == method
     assert (row["interval_low"], row["interval_high"]) == pytest.approx(expected)
+    narrow = exposure_ranks(profiles, rounds=400, seed=3, level=0.66).row(0, named=True)
+    assert (row["inner_low"], row["inner_high"]) == (narrow["interval_low"], narrow["interval_high"])
+    assert row["interval_low"] <= row["inner_low"] < row["inner_high"] <= row["interval_high"]
+    half = exposure_ranks(profiles, rounds=400, seed=3, level=0.5).row(0, named=True)
+    assert (half["inner_low"], half["inner_high"]) == (half["interval_low"], half["interval_high"])
+
+
+def test_families_left_out_of_a_ranking_leave_no_trace_in_it(sample: tpa.TaskProfiles) -> None:
+    among = exposure_ranks(sample, rounds=100).get_column("job_family").to_list()[1::2]
+    found = exposure_ranks(sample, rounds=100, among=among)
+    asked = pl.col("job_family").fill_null("(no family)").is_in(among)
+    alone = tpa.TaskProfiles(sample.jobs.filter(asked), sample.tasks.filter(asked))
+    assert found.get_column("job_family").to_list() == among
+    assert_frame_equal(found, exposure_ranks(alone, rounds=100))
+    assert exposure_ranks(sample, rounds=100, among=[]).height == 0
 
 
 def test_intervals_are_as_wide_as_the_spread_of_jobs_says(real: tpa.TaskProfiles) -> None:
@@ -270,6 +285,8 @@ def test_no_jobs_give_no_rows_of_the_same_kind(sample: tpa.TaskProfiles) -> None
         {"weight": "tasks"},
         {"weights": {}},
         {"weight": "headcount"},
+        {"among": ["No such family"]},
+        {"among": "Sales"},
     ],
 )
 def test_wrong_arguments_are_named(sample: tpa.TaskProfiles, wrong: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.first.concentration import concentration_by_family
+from tpanalytics.measures.first.concentration import concentration_by_family, concentration_curve
 
 few = hypothesis.settings(deadline=None, max_examples=20)
 
@@ -140,14 +140,39 @@ def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed
     at = seed % (tasks.height + 1)
     parts = pl.concat([tasks[at:].lazy(), tasks[:at].lazy()])
     assert_frame_equal(concentration_by_family(tpa.TaskProfiles(jobs.lazy(), parts)), ours, abs_tol=1e-9)
+    curve = concentration_curve(profiles)
+    for column in curve.select("share_of_tasks", "share_of_hours"):
+        assert column.drop_nulls().is_between(0, 1).all()
+    assert_frame_equal(concentration_curve(tpa.TaskProfiles(jobs.lazy(), parts)), curve, abs_tol=1e-9)
 
 
 def test_every_engine_gives_the_same(sample: tpa.TaskProfiles) -> None:
     flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
     frames = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]
     ours = concentration_by_family(sample, same_task="text")
+    curve = concentration_curve(sample, same_task="text")
     for held in (frames, list(map(duckdb.from_df, frames))):
+        assert_frame_equal(concentration_curve(tpa.TaskProfiles(*held), same_task="text"), curve, abs_tol=1e-9)
         assert_frame_equal(concentration_by_family(tpa.TaskProfiles(*held), same_task="text"), ours, abs_tol=1e-9)
+
+
+def test_the_curve_passes_through_the_figures_of_the_family() -> None:
+    profiles = profiles_of([job({"a": 6.0, "b": 2.5, "c": None}), job({"a": 1.0, "d": 0.5, "e": 0.0})])
+    curve = concentration_curve(profiles)
+    assert curve.filter(part="all").equals(curve.filter(part="H1").with_columns(part=pl.lit("all")))  # all are H1
+    assert curve.filter(part="H1").select("k", "share_of_tasks", pl.col("share_of_hours").round(9)).rows() == [
+        (1, 0.25, 0.7),
+        (2, 0.5, 0.95),
+        (3, 0.75, 1.0),
+        (4, 1.0, 1.0),
+    ]
+    family = concentration_by_family(profiles).row(0, named=True)
+    for name in ("tasks_with_hours", "tasks_without_hours", "tasks_for_80"):
+        assert curve[name].unique().to_list() == [family[name]]
+    for hours, counts in (({"a": None}, (0, 1)), ({"a": 0.0}, (1, 0)), ({}, (0, 0))):
+        empty = concentration_curve(profiles_of([job(hours)]))
+        assert empty.rows() == [(part, None, None, None, *counts, None) for part in ("all", "H1")]
+    assert empty.schema == curve.schema
 
 
 def test_no_jobs_give_an_empty_table_with_all_columns() -> None:

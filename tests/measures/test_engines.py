@@ -1,7 +1,8 @@
-"""Every measure by family gives the same on whatever engine holds the tasks."""
+"""Every measure gives the same on whatever engine holds the tasks."""
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
@@ -10,13 +11,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import hypothesis
+import narwhals as nw
 import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.measures.random_profiles import LEVELS, profiles_of
+from tests.measures.public_measures import MEASURES, NOT_MEASURES, odd, public
+from tests.measures.random_profiles import companies
 from tpanalytics.measures.privacy import suppress
 
 if TYPE_CHECKING:
@@ -25,48 +29,19 @@ if TYPE_CHECKING:
 
 #: Spark leaves the sockets it talks to its own process with for the garbage collector to close.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
-    "coverage": tpa.coverage_by_family,
-    "hours": tpa.hours_by_family,
-    "hours, complete jobs": lambda profiles: tpa.hours_by_family(profiles, complete_only=True),
-    "hours by job": tpa.hours_by_job,
-    "impact by tasks": lambda profiles: tpa.impact_by_family(profiles, weight="tasks"),
-    "impact by hours": lambda profiles: tpa.impact_by_family(profiles, weight="hours"),
-    "impact by headcount": lambda profiles: tpa.impact_by_family(profiles, weight="headcount"),
-    "impact, validated": lambda profiles: tpa.impact_by_family(profiles, states=["validated"]),
+
+
+def without_contract_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    jobs = nw.from_native(profiles.jobs).drop("contract_hours", strict=False)
+    return tpa.TaskProfiles(jobs.to_native(), profiles.tasks)
+
+
+ALL = {
+    **MEASURES,
+    "exposure, no contract hours": lambda profiles: tpa.exposure_by_family(without_contract_hours(profiles)),
     "hours, small families hidden": lambda profiles: suppress(tpa.hours_by_family(profiles), profiles, min_jobs=8),
 }
-every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
-
-
-def odd() -> tpa.TaskProfiles:
-    """Make a company with everything that can be odd about one, each of it once at least."""
-    hours = [None, 0.0, 0.25, 40.0]
-    states = ["validated", "suggested", "rejected"]
-
-    def tasks(number: int) -> list[dict[str, Any]]:
-        return [
-            {
-                "task_id": str(i % 5),
-                "validation_state": states[(number + i) % 3],
-                "weekly_hours": hours[(number + 3 * i) % 4],
-                "ai_impact_level": LEVELS[(number + i) % len(LEVELS)],
-            }
-            for i in range(number % 8)
-        ]
-
-    families = [None, "Finance", "研究開発", "R&D / Labor"]
-    jobs = [
-        {
-            "job_family": families[i % 4],
-            "headcount": [None, 0.0, 2.5, 100.0, 1.0][i % 5],
-            "contract_hours": [None, 20.0, 38.5][i % 3],
-            "tasks": tasks(i),
-        }
-        for i in range(40)
-    ]
-    bare = {"job_family": "Empty", "headcount": 3.0, "contract_hours": 40.0, "tasks": []}
-    return profiles_of([*jobs, bare])
+every_measure = pytest.mark.parametrize("measure", ALL.values(), ids=ALL)
 
 
 @pytest.fixture(scope="module", params=["sample", "odd"])
@@ -78,6 +53,11 @@ def held(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     profiles.tasks.write_parquet(folder / "tasks.parquet")
     tpa.write_profiles(profiles, folder / "snapshot")
     return profiles, folder
+
+
+@functools.cache
+def expected(measure: Callable[[tpa.TaskProfiles], pl.DataFrame], profiles: tpa.TaskProfiles) -> pl.DataFrame:
+    return measure(profiles)
 
 
 def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
@@ -92,14 +72,20 @@ def two_files(folder: Path, read: Callable[[str], Any]) -> tpa.TaskProfiles:
 ENGINES: dict[str, Callable[[tpa.TaskProfiles, Path], tpa.TaskProfiles]] = {
     "polars lazy": lambda profiles, _: tpa.TaskProfiles(profiles.jobs.lazy(), profiles.tasks.lazy()),
     "polars over files": lambda _, folder: two_files(folder, pl.scan_parquet),
-    "snapshot": lambda _, folder: tpa.read_profiles(folder / "snapshot"),
-    "lazy snapshot": lambda _, folder: tpa.read_profiles(folder / "snapshot", lazy=True),
+    "snapshot": lambda _, folder: tpa.read_profiles(folder / "snapshot", lazy=True),
     "duckdb": lambda _, folder: two_files(folder, duckdb.read_parquet),
     "pandas": lambda profiles, _: tpa.TaskProfiles(as_pandas(profiles.jobs), as_pandas(profiles.tasks)),
-    "mixed": lambda profiles, folder: tpa.TaskProfiles(
-        profiles.jobs, duckdb.read_parquet(str(folder / "tasks.parquet"))
+    "pandas, nullable": lambda profiles, _: tpa.TaskProfiles(
+        *(as_pandas(frame).convert_dtypes() for frame in (profiles.jobs, profiles.tasks))
+    ),
+    "duckdb over pandas, and polars": lambda profiles, _: tpa.TaskProfiles(
+        profiles.jobs, duckdb.from_df(as_pandas(profiles.tasks))
     ),
 }
+
+
+def test_every_public_measure_is_looked_at() -> None:
+    assert {name.split(",")[0] for name in MEASURES} == public() - set(NOT_MEASURES)
 
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
@@ -110,7 +96,24 @@ def test_every_engine_gives_the_same(
     measure: Callable[[tpa.TaskProfiles], pl.DataFrame],
 ) -> None:
     profiles, folder = held
-    assert_frame_equal(measure(engine(profiles, folder)), measure(profiles), abs_tol=1e-9)
+    assert_frame_equal(measure(engine(profiles, folder)), expected(measure, profiles), abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("states", [["validated", "suggested"], ["validated"], ["suggested", "(no state)"]])
+@hypothesis.given(profiles=companies)
+@hypothesis.settings(deadline=None, max_examples=30)
+def test_families_add_up_as_their_jobs_do(profiles: tpa.TaskProfiles, states: list[str]) -> None:
+    rejected = pl.col("validation_state") == "rejected"
+    tasks = profiles.tasks.with_columns(validation_state=pl.when(~rejected).then("validation_state"))
+    hypothesis.assume("(no state)" not in states or tasks["validation_state"].null_count())
+    by_job = tpa.TaskProfiles(profiles.jobs.with_columns(contract_hours=pl.lit(None, pl.Float64)), tasks)
+    by_family = without_contract_hours(by_job)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tpa.TpAnalyticsWarning)  # of tasks without state
+        for measure in (tpa.exposure_by_family, tpa.impact_by_family):
+            assert_frame_equal(
+                measure(by_family, states=states), measure(by_job, states=states), abs_tol=1e-9, rel_tol=1e-9
+            )
 
 
 @pytest.fixture(scope="module")
@@ -147,12 +150,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         gc.collect()  # here, not in the midst of another test
 
 
+# The sample is more of the same, and Spark is slow to start on each of them.
+@pytest.mark.parametrize("held", ["odd"], indirect=True)
 @every_measure
 def test_spark_gives_the_same(
     held: tuple[tpa.TaskProfiles, Path], spark: Any, measure: Callable[[tpa.TaskProfiles], pl.DataFrame]
 ) -> None:
     profiles, folder = held
-    assert_frame_equal(measure(two_files(folder, spark.read.parquet)), measure(profiles), abs_tol=1e-9)
+    assert_frame_equal(measure(two_files(folder, spark.read.parquet)), expected(measure, profiles), abs_tol=1e-9)
 
 
 def test_spark_adds_up_parts_as_one(spark: Any, held: tuple[tpa.TaskProfiles, Path]) -> None:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.exposed.exposure import exposure_by_family
 from tpanalytics.measures.exposed.impute import ImputeMethod, impute_hours
 from tpanalytics.measures.meaning import about
+from tpanalytics.schema import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,3 +239,61 @@ def test_wrong_arguments_are_refused_with_what_to_do(call: Callable[..., Any], s
         call(profiles_of([job(task(None), week=None)]))
     with pytest.raises(TypeError):
         impute_hours(profiles_of([]))  # type: ignore[call-arg]
+
+
+def test_provenance_says_what_was_put_in_in_the_order_it_was(sample: tpa.TaskProfiles) -> None:
+    before = provenance(sample.manifest)
+    once = tpa.impute_hours(sample, "equal_residual")
+    rows = once.manifest["imputation"]["rows"]
+    said = f"; hours that were not stated were put in or changed: those of {rows} tasks by equal_residual"
+    assert provenance(once.manifest) == f"{before[:-1]}{said}."
+    twice = tpa.impute_hours(once, "zero_i_know_what_i_do")
+    left = twice.manifest["imputation"]["rows"]
+    assert provenance(twice.manifest) == f"{before[:-1]}{said}, then those of {left} tasks by zero_i_know_what_i_do."
+    assert "of 1 task by" in provenance({"imputation": {"method": "hot_deck", "rows": 1}})
+
+
+#: The columns that say how much is known, and those by which rows are the same before and after.
+KNOWN = ("coverage", "hours_coverage", "level_coverage", "both_coverage", "jobs_complete_share", "grade")
+KEYS = ("job_id", "job_family", "family_a", "family_b", "category", "level", "block_hours", "scope")
+#: Its hours_coverage is that of the hours it adds up.
+NOT_ALIKE = "automation_candidates"
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURES if not name.startswith(NOT_ALIKE)])
+@pytest.mark.parametrize("method", ["equal_residual", "zero_i_know_what_i_do"])
+def test_hours_that_were_put_in_buy_neither_coverage_nor_a_grade(name: str, method: ImputeMethod) -> None:
+    before = odd()
+    after = impute_hours(before, method, contract_hours=168)
+    one, other = (MEASURES[name](profiles) for profiles in (before, after))
+    said = [column for column in one.columns if column in KNOWN or column.startswith("coverage_")]
+    keys = [key for key in KEYS if key in one.columns]
+    if not said:
+        return
+    both = other.join(one, on=keys, how="inner", nulls_equal=True, suffix="_without")
+    assert both.height == min(one.height, other.height)
+    for column in said:
+        old = both[f"{column}_without"]
+        # Where nothing is known there may be no row, or no figure to grade; then there is still none that is known.
+        assert both.filter(old.is_not_null())[column].to_list() == old.drop_nulls().to_list()
+        assert set(both.filter(old.is_null())[column].to_list()) <= {None, 0.0, "C"}
+    if name != "check_claim":
+        assert about(other).grade == about(one).grade
+
+
+@hypothesis.given(profiles=companies, method=st.sampled_from(["equal_residual", "zero_i_know_what_i_do"]))
+@quick
+def test_no_family_is_known_better_by_what_was_put_in(profiles: tpa.TaskProfiles, method: ImputeMethod) -> None:
+    after = impute_hours(profiles, method, contract_hours=40.0)
+    figures = ["hours_coverage", "level_coverage", "both_coverage", "jobs_complete_share", "validated_share", "grade"]
+    one, other = (tpa.coverage_by_family(of).select("job_family", *figures) for of in (profiles, after))
+    assert_frame_equal(other, one)
+    one, other = (tpa.exposure_by_family(of).select("job_family", "coverage", "grade") for of in (profiles, after))
+    assert_frame_equal(other, one, check_row_order=False)
+
+
+def test_a_claim_is_graded_by_what_was_stated() -> None:
+    before = odd()
+    after = impute_hours(before, "zero_i_know_what_i_do")
+    one, other = (tpa.check_claim(of, "Finance > (no family)", rounds=100) for of in (before, after))
+    assert (other.grade_left, other.grade_right) == (one.grade_left, one.grade_right)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -211,15 +212,6 @@ def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(flat.to_dict(as_series=False))
 
 
-@every_measure
-def test_every_engine_gives_the_same(sample: tpa.TaskProfiles, measure: Callable[..., Any]) -> None:
-    ours = measure(sample)
-    frames = as_pandas(sample.jobs), as_pandas(sample.tasks)
-    assert_frame_equal(measure(tpa.TaskProfiles(*frames)), ours, abs_tol=1e-9)
-    assert_frame_equal(measure(tpa.TaskProfiles(*map(duckdb.from_df, frames))), ours, abs_tol=1e-9)
-    assert_frame_equal(measure(tpa.TaskProfiles(sample.jobs.lazy(), sample.tasks.lazy())), ours, abs_tol=1e-9)
-
-
 @hypothesis.given(profiles=companies)
 @quick
 def test_shares_add_up_or_are_all_null(profiles: tpa.TaskProfiles) -> None:
@@ -390,6 +382,35 @@ def test_hours_that_are_not_a_number_are_unknown(engine: str) -> None:
 def test_absurd_hours_are_refused_by_job(wrong: float) -> None:
     with pytest.raises(tpa.SchemaError, match=rf"weekly_hours of job 'j000' is {wrong}"):
         tpa.hours_by_family(profiles_of([job(task("H1", wrong), task("H2", 6.0))]))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "can_be"),
+    [
+        ("headcount", -1.0, "full-time equivalents are 0 or more"),
+        ("headcount", float("inf"), "full-time equivalents are 0 or more"),
+        ("contract_hours", 0.0, "hours per week of a contract are above 0"),
+        ("contract_hours", -40.0, "hours per week of a contract are above 0"),
+        ("contract_hours", float("-inf"), "hours per week of a contract are above 0"),
+    ],
+)
+@pytest.mark.parametrize("measure", [tpa.hours_by_family, tpa.impact_by_family, tpa.shared_tasks])
+def test_absurd_amounts_of_a_job_are_refused(
+    measure: Callable[..., pl.DataFrame], name: str, wrong: float, can_be: str
+) -> None:
+    said = f"{name} of job 'j001' is {wrong}; {can_be}, and finite. Correct it, or make it null"
+    profiles = profiles_of([job(task()), {**job(task()), name: wrong}])
+    with pytest.raises(tpa.SchemaError, match=re.escape(said)):
+        measure(profiles)
+    with pytest.raises(tpa.SchemaError, match=re.escape(said)):
+        measure(tpa.TaskProfiles(as_pandas(profiles.jobs), as_pandas(profiles.tasks)))
+
+
+def test_no_people_and_unknown_amounts_are_no_error() -> None:
+    nobody = profiles_of([job(task("H1", 2.0), headcount=0.0)])
+    jobs = nobody.jobs.with_columns(contract_hours=pl.lit(float("nan")))
+    assert tpa.impact_by_family(tpa.TaskProfiles(jobs, nobody.tasks), weight="headcount")["share"].to_list() == [None]
+    assert tpa.hours_by_job(tpa.TaskProfiles(jobs, nobody.tasks))["contract_hours"].to_list() == [None]
 
 
 def test_hours_that_are_text_are_refused() -> None:

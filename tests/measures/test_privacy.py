@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.privacy import (
     SUPPRESSED,
@@ -26,16 +27,34 @@ from tpanalytics.measures.privacy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+COUNTED = ("validated", "suggested")
 quick = hypothesis.settings(deadline=None, max_examples=15)
-RESULTS: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
-    "hours": tpa.hours_by_family,
-    "coverage": tpa.coverage_by_family,
-    "impact": tpa.impact_by_family,
-    "impact by headcount": lambda profiles: tpa.impact_by_family(profiles, weight="headcount"),
+#: Measures by family that `suppress` does not take, and why; it refuses them rather than protect nobody.
+NOT_TAKEN = {
+    "compare": "it tells of two populations, and of the whole company besides",
+    "compare_exposure": "it tells of two populations, and of the whole company besides",
+    "exposure_by_job": "a row is one job",
+    "exposure_ranks": "it names a job of each family, and what it alone changes",
+    "hours_by_job": "a row is one job",
+    "what_to_measure_next": "a row is one job",
 }
-every_result = pytest.mark.parametrize("measure", RESULTS.values(), ids=RESULTS)
+RESULTS = {
+    name: measure
+    for name, measure in MEASURES.items()
+    if name not in NOT_TAKEN and "job_family" in measure(odd()).columns
+}
+#: Those by people, of which one job must not be the most; and those of validated tasks alone.
+STAFFED = {
+    *("capacity_by_family", "exposure_by_family, by headcount", "fragmentation_by_family"),
+    *("hours_at_stake_by_family", "hours_by_family, over people", "impact_by_family, by headcount"),
+}
+VALIDATED = {"impact_by_family, validated"}
+every_result = pytest.mark.parametrize("name", RESULTS)
+some_results = pytest.mark.parametrize(
+    "name", ["hours_by_family", "coverage_by_family", "impact_by_family, by headcount", "fragmentation_by_family"]
+)
 limits = st.fixed_dictionaries({"min_jobs": st.integers(0, 4), "min_headcount": st.sampled_from([0, 1, 2.5, 5, 50])})
 
 
@@ -55,7 +74,9 @@ def hidden_of(result: pl.DataFrame) -> set[str]:
     return set(hidden_families(result))
 
 
-def tells(jobs: list[dict[str, Any]], min_jobs: int, min_headcount: float, *, staffed: bool) -> bool:
+def tells(
+    jobs: list[dict[str, Any]], min_jobs: int, min_headcount: float, *, staffed: bool, states: Sequence[str] = COUNTED
+) -> bool:
     """Say by the definition, job by job, whether a figure over these jobs tells of too few."""
 
     def few(some: list[dict[str, Any]]) -> bool:
@@ -63,13 +84,13 @@ def tells(jobs: list[dict[str, Any]], min_jobs: int, min_headcount: float, *, st
         unknown = len(some) - len(known)
         return len(some) < min_jobs or bool(known and unknown < max(min_jobs, 1) and sum(known) < min_headcount)
 
-    counted = [(j, [t for t in j["tasks"] if t["validation_state"] != "rejected"]) for j in jobs]
+    counted = [(j, [t for t in j["tasks"] if t["validation_state"] in states]) for j in jobs]
     described = [j for j, tasks in counted if tasks]
     measured = [j for j, tasks in counted if any(t["weekly_hours"] is not None for t in tasks)]
     known = [j for j in measured if j["headcount"] is not None]
-    if staffed and known and min_headcount:
+    if staffed and known:
         people = [j["headcount"] for j in known]
-        if few(known) or max(people) > 0.85 * sum(people):
+        if few(known) or (min_headcount and max(people) > 0.85 * sum(people)):
             return True
     return any(few(some) for some in (jobs, described, measured) if some)
 
@@ -87,20 +108,19 @@ def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
 @hypothesis.given(profiles=companies, limits=limits)
 @quick
 def test_neither_a_row_nor_a_total_tells_of_too_few(
-    profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: Callable[..., Any]
+    profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
-    result = measure(profiles)
-    staffed = "headcount_hours" in result.columns
+    few = {**limits, "staffed": name in STAFFED, "states": ["validated"] if name in VALIDATED else COUNTED}
     jobs = nested(profiles)
-    hidden = hidden_of(suppress(result, profiles, **limits))
-    small = {name for name in jobs if tells(jobs[name], **limits, staffed=staffed)}
+    hidden = hidden_of(suppress(RESULTS[name](profiles), profiles, **limits))
+    small = {family for family in jobs if tells(jobs[family], **few)}
     assert small <= hidden
     if not small:
         assert not hidden
     elif hidden != set(jobs):
         assert len(hidden) > 1
-        together = [job for name in hidden for job in jobs[name]]
-        assert not tells(together, **limits, staffed=staffed)
+        together = [job for family in hidden for job in jobs[family]]
+        assert not tells(together, **few)
 
 
 @hypothesis.given(profiles=companies, limits=limits)
@@ -120,9 +140,9 @@ def test_no_more_is_hidden_than_must_be(profiles: tpa.TaskProfiles, limits: dict
 @hypothesis.given(profiles=companies, limits=limits)
 @quick
 def test_what_is_shown_is_unchanged_and_what_is_hidden_is_gone(
-    profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: Callable[..., Any]
+    profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
-    result = measure(profiles)
+    result = RESULTS[name](profiles)
     found = suppress(result, profiles, **limits)
     assert found.schema == {**result.schema, "reason": pl.String}
     hidden = found.filter(reason=SUPPRESSED)
@@ -131,19 +151,21 @@ def test_what_is_shown_is_unchanged_and_what_is_hidden_is_gone(
     assert_frame_equal(shown.select(result.columns), unchanged)
     assert set(found["job_family"]) == set(result["job_family"])
     assert_frame_equal(pl.concat([shown, hidden]), found)
-    figures = hidden.drop("job_family", "level", "jobs", "basis", "reason", strict=False)
+    figures = hidden.drop("job_family", "level", "block_hours", "jobs", "basis", "reason", strict=False)
     assert all(column.null_count() == hidden.height for column in figures)
     assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no family)", f))
     counts = dict(nested(profiles))
-    assert all(row["jobs"] == len(counts[row["job_family"]]) for row in found.iter_rows(named=True))
+    assert all(row.get("jobs") in (None, len(counts[row["job_family"]])) for row in found.iter_rows(named=True))
+    assert "jobs" not in found.columns or not found["jobs"].null_count()
 
 
-@every_result
+@some_results
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), limits=limits)
 @quick
 def test_order_of_rows_engine_and_a_second_time_change_nothing(
-    profiles: tpa.TaskProfiles, seed: int, limits: dict[str, Any], measure: Callable[..., Any]
+    profiles: tpa.TaskProfiles, seed: int, limits: dict[str, Any], name: str
 ) -> None:
+    measure = RESULTS[name]
     once = suppress(measure(profiles), profiles, **limits)
     shuffled = tpa.TaskProfiles(
         profiles.jobs.sample(fraction=1, shuffle=True, seed=seed).lazy(),
@@ -155,9 +177,9 @@ def test_order_of_rows_engine_and_a_second_time_change_nothing(
         assert_frame_equal(suppress(once, profiles, **limits), once)
 
 
-@every_result
-def test_profiles_of_any_engine_do(sample: tpa.TaskProfiles, measure: Callable[..., Any]) -> None:
-    result = measure(sample)
+@some_results
+def test_profiles_of_any_engine_do(sample: tpa.TaskProfiles, name: str) -> None:
+    result = RESULTS[name](sample)
     flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
     ours = suppress(result, sample, min_jobs=8)
     frames = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]
@@ -167,11 +189,31 @@ def test_profiles_of_any_engine_do(sample: tpa.TaskProfiles, measure: Callable[.
     assert hidden_of(ours) == {"(no family)", "Field Service and Installation"}
 
 
+@pytest.mark.parametrize("name", NOT_TAKEN)
+def test_what_cannot_be_protected_is_refused(sample: tpa.TaskProfiles, name: str) -> None:
+    result = MEASURES[name](sample)
+    assert "job_family" in result.columns, "it need not be listed"
+    for profiles in (sample, None):
+        with pytest.raises(tpa.SchemaError, match=r"single jobs|several rows|lacks 'jobs'|has the family None"):
+            suppress(result, profiles)
+
+
+def test_blocks_of_one_family_hide_no_other() -> None:
+    profiles = profiles_of([*family("Tiny", 1, 9.0), *family("Small", 4, 9.0), *family("Big", 9, 9.0)])
+    result = MEASURES["fragmentation_by_family"](profiles)
+    found = suppress(result, profiles)
+    assert hidden_of(found) == {"Small", "Tiny"}
+    assert found["block_hours"].null_count() == 0
+    with pytest.raises(tpa.SchemaError, match=r"several rows of the family 'Big'; name .* keys=\[...\]"):
+        suppress(result, profiles, keys=[])
+
+
 def test_one_hidden_cell_hides_two() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
     for measure in RESULTS.values():
         assert hidden_of(suppress(measure(profiles), profiles)) == {"Small", "Tiny"}
-        assert hidden_of(suppress(measure(profiles))) == {"Small", "Tiny"}, "by its own columns"
+        if "jobs" in measure(profiles).columns:
+            assert hidden_of(suppress(measure(profiles))) == {"Small", "Tiny"}, "by its own columns"
 
 
 def test_two_hidden_cells_that_are_small_together_hide_a_third() -> None:
@@ -280,7 +322,7 @@ def test_the_next_smallest_of_a_row_is_hidden_with_it() -> None:
 
 def test_nothing_is_hidden_in_the_companies(company: tpa.TaskProfiles) -> None:
     for name, measure in RESULTS.items():
-        if "headcount" in company.jobs.columns or "headcount" not in name:
+        if "headcount" in company.jobs.columns or name not in STAFFED:
             assert hidden_of(suppress(measure(company), company)) == set()
 
 
@@ -318,11 +360,12 @@ def test_an_employee_is_one_person() -> None:
 
 
 @every_result
-def test_no_jobs_are_no_error(measure: Callable[..., Any]) -> None:
+def test_no_jobs_are_no_error(name: str) -> None:
     nothing = profiles_of([])
-    found = suppress(measure(nothing), nothing)
+    found = suppress(RESULTS[name](nothing), nothing)
     assert found.height == 0
-    assert_frame_equal(found, suppress(measure(profiles_of(family("A", 9))), min_jobs=1).clear())
+    some = profiles_of(family("A", 9))
+    assert_frame_equal(found, suppress(RESULTS[name](some), some, min_jobs=1).clear())
 
 
 @pytest.mark.parametrize(

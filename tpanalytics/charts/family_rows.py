@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts.theme import INK, MUTED, note
+from tpanalytics.charts.theme import INK, MUTED, note, pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def column(
     body = alt.Chart(rows).mark_text(align="right", fontSize=11, color=MUTED if muted else INK)
     lines = 1 if isinstance(header, str) else len(header)
     return [
-        body.encode(x=alt.value(x), y=y, text=f"{field}:N"),
+        body.encode(**pixels(x=x), y=y, text=f"{field}:N"),
         note(header, x=x, y=-6 - 12 * (lines - 1), align="right", baseline="bottom", lineHeight=12, fontSize=10.5),
     ]
 
@@ -83,4 +83,4 @@ def remarks(families: pl.DataFrame, y: alt.Y, field: str) -> list[alt.Chart]:
     if not rows.height:
         return []
     mark = alt.Chart(rows).mark_text(align="left", fontSize=11, fontStyle="italic", color=MUTED)
-    return [mark.encode(x=alt.value(4), y=y, text=f"{field}:N")]
+    return [mark.encode(**pixels(x=4), y=y, text=f"{field}:N")]

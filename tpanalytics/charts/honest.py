@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, hidden_families, said_of_hidden
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.words import listed, plural, total
+from tpanalytics.words import listed, plural, printable, total
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "ALL_HIDDEN",
@@ -22,6 +23,7 @@ __all__ = [
     "population",
     "source_line",
     "unless_hidden",
+    "wrapped",
 ]
 
 #: What stands in the row of a family that is hidden for its own sake or for another's, and the title where all are.
@@ -74,3 +76,8 @@ def source_line(manifest: Mapping[str, Any]) -> list[str]:
     when = f" of {finished[:10]}" if finished else ""
     marked = f", content {content[:8]}" if content else ""
     return [f"Data: {named}{when}{marked}."] if when or marked or kind else []
+
+
+def wrapped(lines: Iterable[str], width: int) -> list[str]:
+    """Break the lines of a footer to a width in characters; levels of any spelling may be named in them."""
+    return [part for line in lines for part in textwrap.wrap(printable(line) or "", width)]

@@ -42,6 +42,7 @@ __all__ = [
     "level_scale",
     "note",
     "percent_axis",
+    "pixels",
     "strokes",
 ]
 
@@ -85,7 +86,7 @@ class _Shown:
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         spec: dict[str, Any] = self.to_dict()  # type: ignore[attr-defined]  # a chart's
-        picture = png(spec, _DISPLAY_SCALE)
+        picture = png(spec, _DISPLAY_SCALE, small=True)
         # Without its size in points a notebook would show the picture pixel by pixel.
         width, height = (round(int.from_bytes(picture[i : i + 4], "big") / _DISPLAY_SCALE) for i in (16, 20))
         text = spec.get("description", "chart")
@@ -130,7 +131,7 @@ def finish(
 
 
 def finish_panels(
-    panels: Sequence[alt.Chart | alt.LayerChart | alt.HConcatChart],
+    panels: Sequence[alt.Chart | alt.LayerChart | alt.ConcatChart | alt.HConcatChart],
     *,
     columns: int,
     title: str,
@@ -217,11 +218,17 @@ def percent_axis() -> alt.Axis:
     return alt.Axis(title=None, tickCount=5, labelExpr="round(datum.value * 100) + '\u00a0%'")
 
 
+def pixels(**channels: float | alt.ExprRef) -> dict[str, Any]:
+    """Give places in pixels for `encode`; `alt.value` would look each up in the whole schema, which takes longer."""
+    classes: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
+    return {name: classes[name](place) for name, place in channels.items()}
+
+
 def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
     """Write a line of the chart itself, which no datum stands behind."""
     look = {"fontSize": 11, "color": MUTED, "align": "left", "lineHeight": 15, **look}
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text if isinstance(text, str) else list(text), **look)
-    placed: alt.Chart = mark.encode(x=alt.value(x), y=alt.value(y))
+    placed: alt.Chart = mark.encode(**pixels(x=x, y=y))
     return placed
 
 

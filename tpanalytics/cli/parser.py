@@ -8,7 +8,7 @@ from typing import Any, get_args
 import tpanalytics as tpa
 from tpanalytics.api.export import INCLUDES, Vendor
 from tpanalytics.api.settings import SECRETS, SETTINGS
-from tpanalytics.cli import verbs
+from tpanalytics.cli import reporting, verbs
 from tpanalytics.measures.privacy import USUAL
 
 __all__ = ["parser"]
@@ -78,6 +78,32 @@ def parser() -> argparse.ArgumentParser:
     mapping(summary)
     machine(summary)
 
+    report = verb("report", reporting.report, "write a report that needs no network, for a company or each family")
+    report.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
+    report.add_argument("--out", required=True, metavar="FILE", help=".html file; with --all-families a folder")
+    which = report.add_mutually_exclusive_group()
+    which.add_argument("--family", metavar="NAME", help="report on this family alone")
+    which.add_argument("--all-families", action="store_true", help="one file for each family that is not hidden")
+    report.add_argument("--before", metavar="SNAPSHOT", help="an earlier snapshot: begin with what has changed")
+    report.add_argument("--title", help="heading of the report")
+    week = "hours of a full week where jobs have none of their own"
+    report.add_argument("--contract-hours", type=float, metavar="HOURS", help=week)
+    report.add_argument("--with-jobs", action="store_true", help="print a row per job")
+    report.add_argument("--with-rationales", action="store_true", help="quote rationales")
+    report.add_argument("--min-jobs", type=int, default=USUAL.min_jobs, metavar="N", help=said.format("jobs"))
+    report.add_argument(
+        "--min-headcount", type=float, default=USUAL.min_headcount, metavar="N", help=said.format("people, if known")
+    )
+    mapping(report)
+    machine(report)
+
+    verify = verb("verify", reporting.verify, "work every figure of a report out again")
+    verify.add_argument("report", help="file that `report` has written")
+    verify.add_argument("--snapshot", required=True, metavar="SOURCE", help="what it was made of: folder or file")
+    verify.add_argument("--before", metavar="SOURCE", help="the earlier snapshot, for a report of two")
+    mapping(verify)
+    machine(verify)
+
     serve = verb("serve", verbs.serve, "run the embedded tenant")
     serve.add_argument("--records", metavar="FILE", help="records to serve, .jsonl or .jsonl.gz; else invented ones")
     serve.add_argument("--port", type=int, default=0, help="port on this machine; any free one if left out")
@@ -92,6 +118,10 @@ def parser() -> argparse.ArgumentParser:
     snapshots.add_argument("--prune", type=int, metavar="N", help="remove all but the newest N of each tenant")
     snapshots.add_argument("--dry-run", action="store_true", help="with --prune: only say what would be removed")
     machine(snapshots)
+
+    checked = verb("check-share", verbs.check_share, "list what files carry, before they are handed on")
+    checked.add_argument("files", nargs="+", metavar="FILE", help="see tpanalytics.check_share for the kinds")
+    machine(checked)
 
     doctor = verb("doctor", verbs.doctor, "check settings, token and version")
     settings(doctor)

@@ -9,14 +9,19 @@ import polars as pl
 
 import tpanalytics as tpa
 from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, guarded, hidden_families, jobs_behind, said_of_hidden
-from tpanalytics.schema import level_order, provenance
+from tpanalytics.schema import NO_FAMILY, level_order, provenance
 from tpanalytics.words import NONE, covered, percent, plural, total
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tpanalytics.measures.exposed.impact import Weight
     from tpanalytics.measures.privacy import Privacy
 
-__all__ = ["as_json", "overview", "print_summary", "print_table"]
+__all__ = ["as_json", "findings", "overview", "print_lines", "print_summary", "print_table"]
+
+#: How wide the examples of a finding may be.
+_EXAMPLES = 60
 
 
 def _measured(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> dict[str, pl.DataFrame]:
@@ -62,6 +67,7 @@ def print_summary(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) 
     if len(hidden) < table.height:  # where all is hidden, totals would tell it
         for line in _notes(profiles, levels, weight):
             print(line)
+        _print_findings(findings(profiles, hidden, privacy))
 
 
 def _cells(family: dict[str, Any], levels: list[str]) -> list[str]:
@@ -103,22 +109,80 @@ def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> lis
     return notes
 
 
-def print_table(header: list[str], rows: list[list[str]]) -> None:
-    """Print cells in columns, the first to the left, the others to the right."""
+def findings(profiles: tpa.TaskProfiles, hidden: list[str], privacy: Privacy) -> pl.DataFrame:
+    """Give what the quality report found and what it could not look at, worst first, without what tells of few jobs.
+
+    No job of a hidden family, and no employee, is an example. What concerns fewer than the least number of jobs, or of
+    other examples, or a hidden family itself, keeps its counts alone: a share of the hours would be theirs.
+    """
+    report = tpa.quality_report(profiles).filter(pl.col("severity") != "ok")
+    of_hidden = profiles.jobs.filter(pl.col("job_family").fill_null(NO_FAMILY).is_in(hidden)).get_column("job_id")
+    examples = pl.col("examples").list
+    told = examples.eval(pl.element().filter(~pl.element().is_in([*of_hidden, *hidden])))
+    few = (examples.len() < min(privacy.min_jobs, 5)) & (pl.col("check") != "missing_hours_uneven")  # those are groups
+    few |= (told.list.len() == 0) | examples.eval(pl.element().is_in(hidden)).list.any()
+    few &= (examples.len() > 0) & pl.col("share_hours").is_not_null()
+    people = (
+        profiles.jobs.get_column("job_id") if profiles.manifest.get("source", {}).get("kind") == "employees" else []
+    )
+    return report.with_columns(
+        *(pl.when(~few).then(pl.col(name)).alias(name) for name in ("finding", "share_hours")),
+        reason=pl.when(few).then(pl.lit(SUPPRESSED)).otherwise("reason"),
+        examples=told.list.eval(pl.element().filter(~pl.element().is_in([*people]))),
+    )
+
+
+def _print_findings(found: pl.DataFrame) -> None:
+    """Print what is wrong, missing or odd, and which of it could not be looked at."""
+    if not found.height:
+        print("\nNothing was found that is missing, contradictory or odd.")
+        return
+    rows = [
+        [
+            row["severity"],
+            row["check"],
+            HIDDEN if row["reason"] == SUPPRESSED else percent(row["share_hours"]),
+            ", ".join(_first(row["examples"])) or NONE,
+        ]
+        for row in found.iter_rows(named=True)
+    ]
+    print("\nRead first what is missing, contradictory or odd; quality_report says each in a sentence.")
+    print_table(["severity", "check", "hours touched", "for example"], rows, left=(0, 1, 3))
+
+
+def _first(examples: list[str]) -> list[str]:
+    """Take the first few, and as many of them as a line holds."""
+    return [one for i, one in enumerate(examples[:3]) if i == 0 or len(", ".join(examples[: i + 1])) <= _EXAMPLES]
+
+
+def print_table(header: list[str], rows: list[list[str]], *, left: Sequence[int] = (0,)) -> None:
+    """Print cells in columns, those of text to the `left`, the others to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in [header, ["-" * width for width in widths], *rows]:
-        first, *others = (
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+        cells = (
+            cell.ljust(width) if i in left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        print("  ".join([first, *others]))
+        print("  ".join(cells).rstrip())
+
+
+def print_lines(rows: list[list[str]]) -> None:
+    """Print cells in columns, all to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print(f"  {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))}".rstrip())
 
 
 def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:
     """Give what the summary prints as values that JSON can hold."""
     measured = _measured(profiles, "hours", privacy)
+    hours = measured["hours_by_family"]
+    hidden = hidden_families(hours)
+    # Where all is hidden, what was found in all of it would tell it.
+    told = not hidden or len(hidden) < hours.height
     return {
         "manifest": profiles.manifest,
         "privacy": asdict(privacy),
         **{name: result.to_dicts() for name, result in measured.items()},
+        "quality_report": findings(profiles, hidden, privacy).to_dicts() if told else None,
     }

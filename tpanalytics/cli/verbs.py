@@ -12,7 +12,7 @@ import polars as pl
 
 import tpanalytics as tpa
 from tpanalytics.api.settings import SECRETS, SETTINGS, look_up
-from tpanalytics.cli.tables import as_json, overview, print_summary, print_table
+from tpanalytics.cli.tables import as_json, overview, print_lines, print_summary, print_table
 from tpanalytics.measures.privacy import USUAL, Privacy
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.profiles.snapshot.store import replace_jobs
@@ -22,7 +22,7 @@ from tpanalytics.words import NONE, plural
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["demo", "doctor", "export", "serve", "snapshots", "summary"]
+__all__ = ["check_share", "demo", "doctor", "export", "read_source", "serve", "snapshots", "summary"]
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -44,6 +44,7 @@ def demo(arguments: argparse.Namespace) -> int:
         tpa.save(hours, folder / "hours_by_family.png"),
         tpa.save(hours, folder / "hours_by_family.html"),
         tpa.save(overview(profiles, "hours", USUAL), folder / "families.xlsx"),
+        tpa.save_report(profiles, folder / "report.html"),
     ]
     if arguments.json:
         print(json.dumps({**as_json(profiles, USUAL), "tokens": tokens, "written": [str(path) for path in written]}))
@@ -98,19 +99,24 @@ def export(arguments: argparse.Namespace) -> int:
 def summary(arguments: argparse.Namespace) -> int:
     """Print what a snapshot or file of records holds, by job family, without what tells of too few jobs or people."""
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
-    if arguments.source is None:
-        profiles = tpa.load_sample()
-    elif Path(arguments.source).is_dir():
-        profiles = tpa.read_profiles(arguments.source)
-    else:
-        profiles = tpa.read_records(arguments.source)
-    if arguments.jobs:
-        profiles = tpa.assign_families(profiles, arguments.jobs, arguments.families)
+    profiles = read_source(arguments)
     if arguments.json:
         print(json.dumps(as_json(profiles, privacy)))
     else:
         print_summary(profiles, arguments.weight, privacy)
     return 0
+
+
+def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa.TaskProfiles:
+    """Read a snapshot folder or a file of records, the sample where neither is named, and put families to jobs."""
+    source = arguments.source if source is None else source
+    if source is None:
+        profiles = tpa.load_sample()
+    elif Path(source).is_dir():
+        profiles = tpa.read_profiles(source)
+    else:
+        profiles = tpa.read_records(source)
+    return tpa.assign_families(profiles, arguments.jobs, arguments.families) if arguments.jobs else profiles
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -167,6 +173,27 @@ def snapshots(arguments: argparse.Namespace) -> int:
 
 def _cell(value: str | int | None) -> str:
     return f"{value:,}" if isinstance(value, int) else value or NONE
+
+
+def check_share(arguments: argparse.Namespace) -> int:
+    """List what files carry, before they are handed on; fails if one carries what should not be."""
+    found = {name: tpa.check_share(name) for name in arguments.files}
+    stops = sum((frame.get_column("severity") == "stop").sum() for frame in found.values())
+    if arguments.json:
+        print(json.dumps({name: frame.to_dicts() for name, frame in found.items()}))
+        return 1 if stops else 0
+    for name, frame in found.items():
+        print(f"{name}:")
+        if frame.height:
+            rows = frame.select("severity", "what", "where", "found").rows()
+            print_lines([[_one_line(cell) for cell in row] for row in rows])
+    said = "nothing that should stop you" if not stops else f"{plural(stops, 'finding')} to stop at"
+    print(f"{plural(len(found), 'file')}: {said}; look at the others, and at the pictures yourself.")
+    return 1 if stops else 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def doctor(arguments: argparse.Namespace) -> int:

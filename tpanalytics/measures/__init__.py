@@ -17,7 +17,7 @@ from tpanalytics.measures.exposed.impact import impact_by_family
 from tpanalytics.measures.exposed.impute import impute_hours
 from tpanalytics.measures.exposed.stake import hours_at_stake_by_family
 from tpanalytics.measures.first.candidates import automation_candidates
-from tpanalytics.measures.first.concentration import concentration_by_family
+from tpanalytics.measures.first.concentration import concentration_by_family, concentration_curve
 from tpanalytics.measures.first.curve import build_once_curve
 from tpanalytics.measures.first.overlap import family_overlap
 from tpanalytics.measures.first.shared import shared_tasks
@@ -42,6 +42,7 @@ __all__ = [
     "compare_exposure",
     "compare_families",
     "concentration_by_family",
+    "concentration_curve",
     "coverage_by_family",
     "exposure_by_family",
     "exposure_by_job",

@@ -6,22 +6,26 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tpanalytics.errors import SchemaError
 from tpanalytics.measures.reduce import per_job, reduce_tasks
 from tpanalytics.schema import COUNTED_STATES, require
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures.privacy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = [
     "both_behind",
+    "check_cells",
     "count_differences",
     "job_differences",
     "jobs_behind",
+    "keys_of_few",
     "members",
     "own_counts",
+    "people_of",
     "tells_of_few",
 ]
 
@@ -29,6 +33,27 @@ __all__ = [
 _DOMINANT = 0.85
 #: The jobs of a family; those with a task; those with hours; those with hours and headcount, for figures by headcount.
 _LAYERS = ("all", "described", "measured", "staffed")
+#: Columns that tell of one job; however many there are in its family, they do not protect it.
+_OF_ONE_JOB = ("job_id", "job_name", "most_influential_job", "influence")
+
+
+def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> None:
+    """Refuse a result whose rows are not cells by family and `keys`; `alone`, it must count their jobs itself."""
+    if alone and "jobs" not in result.columns:
+        raise SchemaError("result lacks 'jobs', the number of jobs of its family; pass profiles to suppress as well.")
+    of_one = [name for name in _OF_ONE_JOB if name in result.columns]
+    if of_one:
+        raise SchemaError(
+            f"result tells of single jobs in {', '.join(map(repr, of_one))}; to hide small families would not protect "
+            "them. Pass a result by family, without these columns."
+        )
+    twice = result.filter(pl.struct("job_family", *keys).is_duplicated())
+    if twice.height:
+        alike = f" that are alike in {', '.join(keys)}" if keys else ""
+        raise SchemaError(
+            f"result has several rows of the family {twice.item(0, 'job_family')!r}{alike}; name the columns that tell "
+            "them apart as keys=[...]."
+        )
 
 
 def jobs_behind(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
@@ -152,9 +177,7 @@ def job_differences(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 
 def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
     """Give for each job its family and headcount, and behind which figures it stands."""
-    jobs = per_job(reduce_tasks(profiles, states, by_level=False, checked=True))
-    if profiles.manifest.get("source", {}).get("kind") == "employees":
-        jobs = jobs.with_columns(headcount=pl.lit(1.0))
+    jobs = people_of(profiles, per_job(reduce_tasks(profiles, states, by_level=False, checked=True)))
     measured = pl.col("tasks_with_hours") > 0
     return jobs.select(
         "job_id",
@@ -165,6 +188,62 @@ def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
         measured=measured,
         staffed=measured & pl.col("headcount").is_not_null(),
     )
+
+
+def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Give jobs a headcount: null where it is not known, and one where each job is an employee."""
+    if (profiles.manifest.get("source") or {}).get("kind") == "employees":
+        return jobs.with_columns(headcount=pl.lit(1.0))
+    if "headcount" not in jobs.columns:
+        return jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
+    return jobs
+
+
+def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:
+    """List the keys that tell of too few jobs or people, with the next smallest, so that no total tells what they are.
+
+    Parameters
+    ----------
+    layers
+        ``key, job`` of the jobs that stand behind a key's figures, each once: all of them first, then of part of the
+        figures; ``staffed`` of those by headcount.
+    jobs
+        ``job, headcount``.
+    privacy
+        How few are too few.
+    """
+    behind = {name: pairs.join(jobs.select("job", "headcount"), on="job") for name, pairs in layers.items()}
+    cells = next(iter(layers.values())).select(pl.col("key").unique()).sort("key")
+    for name, pairs in behind.items():
+        cells = cells.join(pairs.group_by("key").agg(**_counts_of(name)), on="key", how="left")
+    cells = cells.with_columns(pl.exclude("key").fill_null(0))
+    few = tells_of_few(cells.columns, privacy, staffed=True)
+    first = next(iter(layers))
+    order = cells.with_columns(few=few).sort(~pl.col("few"), f"{first}_jobs", "key").with_row_index("place")
+    # A job behind several keys counts once in what they tell together: where it first comes.
+    together = order.select("place", "key", "few")
+    for name, pairs in behind.items():
+        first_place = pairs.join(order.select("key", "place"), on="key").sort("place").unique("job", keep="first")
+        new = first_place.group_by("place").agg(**_counts_of(name))
+        together = together.join(new, on="place", how="left").sort("place")
+    together = together.with_columns(
+        pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum(), pl.col("^.*_largest$").fill_null(0).cum_max()
+    )
+    hidden = int(order.get_column("few").sum())
+    if not hidden:
+        return order.get_column("key").clear()
+    enough = together.filter(~few & (pl.col("place") >= max(hidden, 2) - 1)).get_column("place")
+    return order.head(enough[0] + 1 if enough.len() else order.height).get_column("key").sort()
+
+
+def _counts_of(layer: str) -> dict[str, pl.Expr]:
+    headcount = pl.col("headcount")
+    return {
+        f"{layer}_jobs": pl.len().cast(pl.Int64),
+        f"{layer}_people": headcount.sum(),
+        f"{layer}_unknown": headcount.null_count().cast(pl.Int64),
+        f"{layer}_largest": headcount.max().fill_null(0.0),
+    }
 
 
 def _counted(members: pl.DataFrame) -> pl.DataFrame:

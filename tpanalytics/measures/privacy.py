@@ -15,6 +15,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.behind import (
+    check_cells,
     count_differences,
     job_differences,
     jobs_behind,
@@ -106,7 +107,7 @@ def suppress(
     *,
     min_jobs: int = 3,
     min_headcount: float = 5,
-    keys: Sequence[str] = ("level",),
+    keys: Sequence[str] = ("level", "block_hours"),
 ) -> pl.DataFrame:
     """Hide the figures of job families behind which too few jobs or people stand.
 
@@ -117,8 +118,8 @@ def suppress(
 
     Hidden are families of fewer than `min_jobs` jobs, or of which fewer than `min_jobs` have tasks, or hours, though
     some have; families of fewer than `min_headcount` people, counted over the jobs whose headcount is known, unless
-    `min_jobs` jobs or more are without one; and in figures by headcount also those of which one job has more than
-    85 % of the people.
+    `min_jobs` jobs or more are without one; and in figures by headcount also those of which fewer than `min_jobs` have
+    hours and a headcount, or one job has more than 85 % of the people.
 
     Parameters
     ----------
@@ -144,8 +145,8 @@ def suppress(
     Raises
     ------
     SchemaError
-        If `result` lacks ``job_family``; if it lacks ``jobs`` and no `profiles` are given; if it has a family that
-        `profiles` do not have; or if a limit is no number from 0 up.
+        If `result` lacks ``job_family``, or ``jobs`` where no `profiles` are given; has a family that `profiles` do
+        not have, or rows that family and `keys` do not tell apart; tells of single jobs; or a limit is below 0.
 
     Examples
     --------
@@ -167,7 +168,7 @@ def suppress_beside(
     *,
     min_jobs: int = 3,
     min_headcount: float = 5,
-    keys: Sequence[str] = ("level",),
+    keys: Sequence[str] = ("level", "block_hours"),
 ) -> pl.DataFrame:
     """Hide in a result what, beside one that was released before, would tell of too few jobs or people.
 
@@ -315,8 +316,7 @@ def _without(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.D
 
 def _cells(result: pl.DataFrame, keys: list[str], behind: pl.DataFrame | None) -> pl.DataFrame:
     """Give for each row what stands behind it, as far as its own columns and `behind` tell."""
-    if behind is None and "jobs" not in result.columns:
-        raise SchemaError("result lacks 'jobs', the number of jobs of its family; pass profiles to suppress as well.")
+    check_cells(result, keys, alone=behind is None)
     parts = [pl.col(key).cast(pl.String).fill_null("\0") for key in keys]
     cells = result.select(
         "job_family",

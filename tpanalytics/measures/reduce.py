@@ -6,6 +6,8 @@ by plain keys, which every engine does alike and which add up over parts. All th
 
 from __future__ import annotations
 
+import functools
+import operator
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,6 +15,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError, TpAnalyticsWarning
+from tpanalytics.measures.amounts import check_amounts, share_of, stated
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ __all__ = [
     "read_inputs",
     "reduce_tasks",
     "share_of",
+    "stated",
+    "sum_jobs",
     "sum_tasks",
 ]
 
@@ -89,7 +94,9 @@ def reduce_tasks(
     by_state: bool = False,
     checked: bool = False,
 ) -> Cells:
-    """Count tasks and add up hours by job or family, and by level and state if asked to; one pass over the tasks.
+    """Count tasks and add up hours by job or family, and by level and state if asked to.
+
+    One pass over the tasks says what is odd about them, and which states there are; another adds up.
 
     Parameters
     ----------
@@ -108,8 +115,8 @@ def reduce_tasks(
     Raises
     ------
     SchemaError
-        If a column is missing, the job of a task that counts is not in `jobs`, hours are negative or infinite, or
-        `states` is no list of states that can count.
+        If a column is missing, the job of a task that counts is not in `jobs`, hours, headcounts or contract hours
+        cannot be, or `states` is no list of states that can count.
 
     Warns
     -----
@@ -118,46 +125,93 @@ def reduce_tasks(
     """
     states = checked_states(states)
     jobs, tasks = read_inputs(profiles)
-    kept = [*(["level"] * by_level), "state"]
-    sums = None
-    if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
-        sums = sum_tasks(tasks, "job_family", *kept).with_columns(pl.col("job_family").fill_null(NO_FAMILY))
-        if not _families_agree(sums, jobs):
-            sums = None
-    by_job = sums is None
-    if sums is None:  # two passes are quicker than one that keeps the states of each job apart
-        sums = sum_tasks(tasks, "state")
+    seen = _seen_states(tasks, states)
     if not checked:
-        check_hours(tasks, sums)
-        check_states(sums, states)
-    cells = sums.filter(pl.col("state").is_in(states))
-    by_states = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
-    if by_job:
-        state = nw.col("validation_state")
-        counts = state.cast(nw.String).is_in(states)
-        if NO_STATE in states:
-            counts = counts | state.is_null()
-        kept = kept if by_state else kept[:-1]
-        cells = of_jobs(sum_tasks(tasks.filter(counts), "job_id", *kept), jobs)
-    cells = cells.drop("least", "most")
-    # A fixed order, so that floats add up alike however the engine handed the rows over.
-    place = ["job", "job_family"] if by_job else ["job_family"]
-    cells = cells.sort(place[0], *kept)
-    keys = [*(["job_family"] if per == "family" else place), *kept[: 1 if by_level else 0], *(["state"] * by_state)]
-    if keys != [*place, *kept]:
-        cells = cells.group_by(keys, maintain_order=True).agg(
-            *(pl.col(name).sum() for name in ("n", "n_known", "n_imputed")),
-            hours=known_sum("hours"),
-            imputed=known_sum("imputed"),
+        check_hours(tasks, seen)
+        check_states(seen, states)
+    kept = [*(["level"] * by_level), *(["state"] * by_state)]
+    all_count = seen.get_column("state").is_in(states).all()
+    cells = None
+    if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
+        # Tasks that do not count are there too: without them it could not be proven that the families agree.
+        keys = ["job_family", *kept, *(["counts"] * (not all_count))]
+        sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=_counts(states)), *keys, extremes=False)
+        sums = sums.with_columns(pl.col("job_family").fill_null(NO_FAMILY))
+        if _families_agree(sums, jobs):
+            cells = sums if all_count else sums.filter(pl.col("counts") == "true")
+    if cells is None:
+        counted = tasks if all_count else tasks.filter(_counts(states))
+        cells = of_jobs(sum_tasks(counted, "job_id", *kept, extremes=False), jobs).sort("job", *kept)
+    else:
+        cells = cells.sort("job_family", *kept)
+    # Sorted, so that floats add up alike however the engine handed the rows over.
+    keys = [*(["job"] if per == "job" else []), "job_family", *kept]
+    if per == "family":
+        cells = (
+            cells.group_by(keys, maintain_order=True)
+            .agg(
+                *(pl.col(name).sum() for name in ("n", "n_known", "n_imputed")),
+                hours=known_sum("hours"),
+                imputed=known_sum("imputed"),
+            )
+            .sort(keys)
         )
-        if by_job and per == "family":
-            cells = cells.sort(keys)
     return Cells(
         jobs.drop("n_tasks", strict=False),
         cells.select(*keys, "n", "n_known", "hours", "imputed", "n_imputed"),
-        by_states,
+        seen.filter(pl.col("state").is_in(states)).select("state", "n"),
         states,
     )
+
+
+def sum_jobs(profiles: TaskProfiles, reduced: Cells, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
+    """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
+
+    Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.
+    """
+    tasks = nw.from_native(profiles.tasks).lazy()
+    if levels is not None:
+        tasks = tasks.filter(_is_any("ai_impact_level", levels))
+    sums = sum_tasks(tasks.filter(_counts(reduced.counted)), "job_id", extremes=False)
+    return of_jobs(sums, reduced.jobs).sort("job")
+
+
+def _is_any(column: str, texts: Sequence[str]) -> Any:
+    """Compare with one text after the other, which is quicker than to look each value up in a few."""
+    return functools.reduce(operator.or_, (nw.col(column).cast(nw.String) == text for text in texts))
+
+
+def _counts(states: Sequence[str]) -> Any:
+    """Say whether a task counts; null or false where it does not."""
+    found = _is_any("validation_state", states)
+    return found | nw.col("validation_state").is_null() if NO_STATE in states else found
+
+
+def _seen_states(tasks: Any, states: list[str]) -> pl.DataFrame:
+    """Count all tasks by state as ``state, n``, and put beside them the ``least`` and the ``most`` hours of all."""
+    likely = sorted({*COUNTED_STATES, "rejected", *states} - {NO_STATE})
+    are_in = [nw.col("validation_state").is_null(), *(_is_any("validation_state", [state]) for state in likely)]
+    hours = _known_hours()
+    found = to_polars(
+        tasks.select(
+            least=hours.min(),
+            most=hours.max(),
+            n=nw.len(),
+            **{f"n_{i}": is_in.cast(nw.Int8).sum() for i, is_in in enumerate(are_in)},
+        ).to_native()
+    )
+    least, most, n, *counts = found.row(0)
+    if sum(count or 0 for count in counts) != n:  # some are in states that nobody named
+        return sum_tasks(tasks, "state").sort("state")
+    seen = [(state, count, least, most) for state, count in zip([NO_STATE, *likely], counts, strict=True) if count]
+    schema = {"state": pl.String, "n": pl.UInt32, "least": pl.Float64, "most": pl.Float64}
+    return pl.DataFrame(seen, schema=schema, orient="row").sort("state")
+
+
+def _known_hours() -> Any:
+    """Give the hours; an engine may say NaN where it means null, and not known is not known."""
+    hours = nw.col("weekly_hours").cast(nw.Float64)
+    return nw.when(~hours.is_nan()).then(hours)
 
 
 def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
@@ -169,7 +223,7 @@ def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
     return _jobs(profiles.jobs), tasks
 
 
-def sum_tasks(tasks: Any, *keys: str, **least_texts: str) -> pl.DataFrame:
+def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
     """Add up on the engine; tasks of every state are there.
 
     Parameters
@@ -178,14 +232,14 @@ def sum_tasks(tasks: Any, *keys: str, **least_texts: str) -> pl.DataFrame:
         As `read_inputs` gives them.
     *keys
         What is kept apart: columns, or ``level`` and ``state``, which are put into words where they are missing.
+    extremes
+        Give the ``least`` and the ``most`` hours too.
     **least_texts
         Names of more columns to give, and the column of text of which each is the first in order.
     """
     column_of = {"level": "ai_impact_level", "state": "validation_state"}
     where_missing = {"level": NOT_ASSESSED, "state": NO_STATE}
-    hours, columns = nw.col("weekly_hours").cast(nw.Float64), [column_of.get(key, key) for key in keys]
-    # An engine may say NaN where it means null; not known is not known.
-    known = nw.when(~hours.is_nan()).then(hours)
+    known, columns = _known_hours(), [column_of.get(key, key) for key in keys]
     # Hours that `impute_hours` put in are known by their mark, and told apart in every sum.
     marked = IMPUTED in tasks.collect_schema().names()
     imputed = {"imputed": nw.when(nw.col(IMPUTED)).then(known)} if marked else {}
@@ -196,8 +250,7 @@ def sum_tasks(tasks: Any, *keys: str, **least_texts: str) -> pl.DataFrame:
             n=nw.len(),
             n_known=nw.col("weekly_hours").count(),
             hours=nw.col("weekly_hours").sum(),
-            least=nw.col("weekly_hours").min(),
-            most=nw.col("weekly_hours").max(),
+            **({"least": nw.col("weekly_hours").min(), "most": nw.col("weekly_hours").max()} if extremes else {}),
             **({"imputed": nw.col("imputed").sum(), "n_imputed": nw.col("imputed").count()} if marked else {}),
             **{name: nw.col(column).min() for name, column in least_texts.items()},
         )
@@ -212,7 +265,7 @@ def sum_tasks(tasks: Any, *keys: str, **least_texts: str) -> pl.DataFrame:
         ),
         *(pl.col(name).cast(pl.String) for name in least_texts),
         *(pl.col(name).cast(pl.UInt32) for name in ("n", "n_known")),
-        *(pl.col(name).cast(pl.Float64) for name in ("least", "most")),
+        *(pl.col(name).cast(pl.Float64) for name in ("least", "most") if extremes),
         hours=pl.when(pl.col("n_known") > 0).then(pl.col("hours").cast(pl.Float64)),
         imputed=pl.when(pl.col("n_known") > 0).then(put_in),
         n_imputed=(pl.col("n_imputed") if marked else pl.lit(0)).cast(pl.UInt32),
@@ -251,17 +304,14 @@ def per_job(reduced: Cells) -> pl.DataFrame:
     sums = cells.group_by("job").agg(
         tasks=pl.col("n").sum(),
         tasks_with_hours=pl.col("n_known").sum(),
+        tasks_stated=stated.sum(),
         hours=known_sum("hours"),
     )
     optional = {
         name: pl.col(name) if name in jobs.columns else pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in (
-            ("job_name", pl.String),
-            ("headcount", pl.Float64),
-            ("contract_hours", pl.Float64),
-        )
+        for name, dtype in {"job_name": pl.String, "headcount": pl.Float64, "contract_hours": pl.Float64}.items()
     }
-    counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours"))
+    counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours", "tasks_stated"))
     return (
         jobs.select("job", "job_id", "job_family", *optional.values())
         .join(sums, on="job", how="left", maintain_order="left")
@@ -275,25 +325,14 @@ def known_sum(column: str) -> pl.Expr:
     return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
 
 
-def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
-    """Divide, giving null instead of NaN where there is nothing to divide by."""
-    return pl.when(whole > 0).then(part / whole)
-
-
 def _jobs(native: Any) -> pl.DataFrame:
     frame = nw.from_native(native).lazy()
     present = frame.collect_schema().names()
-    wanted = [
-        name
-        for name in ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")
-        if name in present
-    ]
+    read = ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")
+    wanted = [name for name in read if name in present]
     for name in ("headcount", "contract_hours"):
         _check_numbers(frame, "jobs", name)
     jobs = to_polars(frame.select(wanted).to_native())
-    if jobs.get_column("job_id").is_duplicated().any():
-        twice = jobs.filter(pl.col("job_id").is_duplicated()).item(0, "job_id")
-        raise SchemaError(f"jobs: job_id must be unique, but {twice!r} stands there more than once.")
     numbers = [name for name in ("headcount", "contract_hours") if name in present]
     jobs = jobs.with_columns(
         pl.col("job_id").cast(pl.String),
@@ -301,7 +340,14 @@ def _jobs(native: Any) -> pl.DataFrame:
         # An engine may say NaN where it means null; not known is not known.
         *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers),
     )
-    return jobs.sort("job_id").with_row_index("job")
+    if not jobs.get_column("job_id").is_sorted():
+        jobs = jobs.sort("job_id")
+    ids = jobs.get_column("job_id")
+    twice = ids[1:].filter(ids[1:].eq_missing(ids[:-1]))
+    if twice.len():
+        raise SchemaError(f"jobs: job_id must be unique, but {twice[0]!r} stands there more than once.")
+    check_amounts(jobs)
+    return jobs.with_row_index("job")
 
 
 def checked_states(states: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts import honest, theme
 from tpanalytics.charts.changed import two
-from tpanalytics.charts.changed.flows import Flow, ribbons
+from tpanalytics.charts.changed.flows import Flow, paint, ribbons
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.changed.bridge import compare
 from tpanalytics.measures.changed.moves import level_moves
@@ -32,7 +32,6 @@ Counted = Literal["tasks", "hours"]
 #: Most places of a side that ribbons can be told apart for; beyond, the table stands alone.
 _PLACES = 7
 _LINE, _TABLE = 38, 460
-_PAINT = {"top": "#CFE6E8", "stayed": "#EFEFF2", "other": "#FFFFFF"}
 _NEW, _GONE, _ALL = "not there before", "not there after", "all"
 
 
@@ -181,7 +180,7 @@ def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.Layer
                 continue
             pair = (start, end)
             look = "top" if pair in top else "stayed" if _kind(pair) == "stayed" else "other"
-            rows.append((_word(start), _short(end), _figure(table, pair, by), _PAINT[look]))
+            rows.append((_word(start), _short(end), _figure(table, pair, by), f"{look} cell"))
         totals.append((_word(start), _ALL, _sum(table, by, start=start)))
     totals += [(_ALL, _short(end), _sum(table, by, end=end)) for end in table.right]
     schema = dict.fromkeys(("before", "after", "figure"), pl.String)
@@ -215,13 +214,9 @@ def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.Layer
     corner = theme.note(
         ["before below,", "after to the right"], x=-8, y=-20, align="right", baseline="bottom", lineHeight=13
     )
-    box = (
-        alt.Chart(cells.drop("figure"))
-        .mark_rect(stroke="#C9C9CF", strokeWidth=1)
-        .encode(x=x, y=y, fill=alt.Fill("paint:N", scale=None))
-    )
+    box = alt.Chart(cells.drop("figure")).mark_rect(stroke="#C9C9CF", strokeWidth=1).encode(x=x, y=y, fill=paint())
     figures = [
-        alt.Chart(cells.filter(pl.col("paint") == _PAINT[look]).drop("paint"))
+        alt.Chart(cells.filter(pl.col("paint") == f"{look} cell").drop("paint"))
         .mark_text(fontSize=12, fontWeight="bold" if look == "top" else "normal", color=colour)
         .encode(x=x, y=y, text="figure:N")
         for look, colour in (("top", theme.INK), ("other", theme.INK), ("stayed", theme.MUTED))

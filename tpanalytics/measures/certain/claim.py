@@ -22,7 +22,7 @@ from tpanalytics.measures.certain.words import read_claim
 from tpanalytics.measures.exposed.bounds import checked_week
 from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights, unmapped
 from tpanalytics.measures.meaning import grade_of
-from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of
+from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def check_claim(
     of_both = pl.col("job_family").is_in([left, right])
     jobs, by_state = reduced.jobs.filter(of_both), reduced.cells.filter(of_both)
     cells = by_state.group_by("job", "job_family", "level", maintain_order=True).agg(
-        pl.col("n").sum(), pl.col("n_known").sum(), hours=known_sum("hours")
+        pl.col("n", "n_known", "n_imputed").sum(), hours=known_sum("hours")
     )
     b = weights.get("H2")
     parts = job_parts(jobs, cells, measure, "hours", weights)
@@ -273,7 +273,7 @@ def check_claim(
 def _grades(cells: pl.DataFrame, measure: str, weights: Mapping[str, float]) -> dict[str, str | None]:
     """Grade each family by the share of its tasks that are in the figure, or could be at H1."""
     known = {"exposure": pl.col("level").is_in(list(weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
-    covered = pl.col("n_known").filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
+    covered = stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
     return {family: grade_of(share) for family, share in cells.group_by("job_family").agg(covered).rows()}
 
 

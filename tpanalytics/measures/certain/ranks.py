@@ -28,6 +28,8 @@ _JOBS_FOR_BCA = 20
 #: Two figures nearer than this are the same; no rank may hang on how floats were added up.
 _DIGITS = 9
 _NORMAL = NormalDist()
+#: Two widths keep readers from taking an interval for least and most: this one holds two thirds of the resamples.
+INNER = 0.66
 
 
 def exposure_ranks(
@@ -38,6 +40,7 @@ def exposure_ranks(
     rounds: int = 2000,
     seed: int = 0,
     weight: RankWeight = "hours",
+    among: Sequence[str] | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Rank families by exposure, and say how far index and rank hang on which jobs are in the data.
@@ -67,19 +70,26 @@ def exposure_ranks(
     weight
         ``"hours"`` counts each job once; ``"headcount"`` counts it once per full-time equivalent, leaving out jobs
         whose headcount is not known.
+    among
+        Families to rank, the others left out as if they were not there, so that no place tells of a family that is
+        hidden; None ranks all.
     states
         Validation states that count.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, most exposed first, ties by name, families without an index last, by name.
+        One row per family of `jobs`, or of those `among`, most exposed first, ties by name, families without an index
+        last, by name.
 
         ========================  ============  ==========================================================
         ``job_family``            String        the family
         ``exposure``              Float64       its index, 0 to 1; null where no hours have a weight
         ``interval_low``          Float64       least of the interval; null below 5 jobs
         ``interval_high``         Float64       most of it
+        ``inner_low``             Float64       least of the interval that holds 66 % of resamples, or `level` if that
+                                                is less; null below 5 jobs
+        ``inner_high``            Float64       most of it
         ``jobs``                  UInt32        jobs that are in the index
         ``rank``                  UInt32        1 is the most exposed; families that are equally exposed share the
                                                 best of their places; null without an index
@@ -139,11 +149,13 @@ def exposure_ranks(
         .filter(pl.col("whole") > 0)
         .sort("job_family", "job_id")
     )
+    ranked = reduced.jobs.select(pl.col("job_family").unique())
+    if among is not None:
+        ranked = ranked.filter(pl.col("job_family").is_in(_known(among, ranked)))
+        jobs = jobs.join(ranked, on="job_family", how="semi", maintain_order="left")
     without_one = _without_one(jobs)
-    families = (
-        reduced.jobs.select(pl.col("job_family").unique())
-        .join(_families(without_one), on="job_family", how="left")
-        .join(_reasons(reduced.jobs, reduced.cells, weights, staffed=staffed), on="job_family", how="left")
+    families = ranked.join(_families(without_one), on="job_family", how="left").join(
+        _reasons(reduced.jobs, reduced.cells, weights, staffed=staffed), on="job_family", how="left"
     )
     enough = jobs.filter(pl.len().over("job_family") >= ENOUGH_JOBS)
     drawn = resample(enough, rounds=rounds, seed=seed).with_columns(index=share_of(pl.col("part"), pl.col("whole")))
@@ -153,7 +165,7 @@ def exposure_ranks(
         .sort(pl.col("rank"), "job_family", nulls_last=True)
     )
     result = result.join(_ties(result), on="job_family", how="left", maintain_order="left").select(
-        *("job_family", "exposure", "interval_low", "interval_high"),
+        *("job_family", "exposure", "interval_low", "interval_high", "inner_low", "inner_high"),
         pl.col("jobs").fill_null(0).cast(pl.UInt32),
         *("rank", "rank_low", "rank_high", "tied_with", "method", "most_influential_job", "influence"),
         reason=pl.when(pl.col("exposure").is_null())
@@ -186,6 +198,7 @@ def exposure_ranks(
                 "Tasks without hours or without a level that has a weight are left out; they are not zero.",
                 "Intervals say how much hangs on which jobs are in the data; nothing of missing hours or of weights.",
                 "Families whose intervals of the rank overlap cannot be told apart by these jobs.",
+                *((f"Ranked are {result.height} families that were asked for.",) if among is not None else ()),
                 *(("Jobs without a headcount are left out.",) if staffed else ()),
             ),
             warnings=(
@@ -194,6 +207,16 @@ def exposure_ranks(
             ),
         ),
     )
+
+
+def _known(among: Sequence[str], families: pl.DataFrame) -> list[str]:
+    if isinstance(among, str):
+        raise SchemaError(f"among={among!r}: give a list of job families, also for a single one.")
+    there = set(families.get_column("job_family"))
+    strange = next((family for family in among if family not in there), None)
+    if strange is not None:
+        raise SchemaError(f"among: there is no job family {strange!r}.")
+    return list(among)
 
 
 def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
@@ -267,7 +290,7 @@ def _reasons(jobs: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
 
 
 def _intervals(drawn: pl.DataFrame, families: pl.DataFrame, level: float) -> pl.DataFrame:
-    """Give the interval of each family's index; one value to look up in the sorted resamples for each end."""
+    """Give both intervals of each family's index; one value to look up in the sorted resamples for each end."""
     off = (pl.col("index") - pl.col("exposure")).round(_DIGITS)
     places = (
         drawn.join(families.select("job_family", "exposure", "jobs", "skew"), on="job_family", how="left")
@@ -278,17 +301,24 @@ def _intervals(drawn: pl.DataFrame, families: pl.DataFrame, level: float) -> pl.
         )
         .sort("job_family")
     )
-    ends = [_ends(row["jobs"], row["skew"], row["below"], level) for row in places.iter_rows(named=True)]
-    asked = places.select("job_family").with_columns(
-        pl.Series("p_low", [end[0] for end in ends], dtype=pl.Float64),
-        pl.Series("p_high", [end[1] for end in ends], dtype=pl.Float64),
-        pl.Series("method", [end[2] for end in ends], dtype=pl.String),
-    )
+    widths = {"interval": level, "inner": min(INNER, level)}
+    asked = places.select("job_family")
+    for name, share in widths.items():
+        ends = [_ends(row["jobs"], row["skew"], row["below"], share) for row in places.iter_rows(named=True)]
+        asked = asked.with_columns(
+            pl.Series(f"{name}_low_at", [end[0] for end in ends], dtype=pl.Float64),
+            pl.Series(f"{name}_high_at", [end[1] for end in ends], dtype=pl.Float64),
+            pl.Series(f"{name}_method", [end[2] for end in ends], dtype=pl.String),
+        )
     values = drawn.group_by("job_family").agg(values=pl.col("index").drop_nulls().sort())
     return asked.join(values, on="job_family", how="left").select(
         "job_family",
-        "method",
-        *(_quantile("values", f"p_{side}").alias(f"interval_{side}") for side in ("low", "high")),
+        *(
+            _quantile("values", f"{name}_{side}_at").alias(f"{name}_{side}")
+            for name in widths
+            for side in ("low", "high")
+        ),
+        method="interval_method",
     )
 
 

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.exposed.impact import Weight
 
-__all__ = ["checked_week", "index_bounds", "share_bounds", "taken_week", "undescribed", "with_people"]
+__all__ = [
+    "checked_week",
+    "families_as_jobs",
+    "index_bounds",
+    "share_bounds",
+    "taken_week",
+    "undescribed",
+    "with_people",
+]
 
 #: Hours there are in a week.
 _WEEK = 168
@@ -68,6 +76,11 @@ def with_people(
     week = week if contract_hours is None else week.fill_null(contract_hours)
     people = jobs.select("job", staff=staff, week=week)
     return cells.join(people, on="job", maintain_order="left").filter(pl.col("staff").is_not_null())
+
+
+def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
+    """Put each family in the place of a job, as `with_people` would; for where nothing but its sums matters."""
+    return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
 
 
 def undescribed(**more: pl.Expr) -> list[pl.Expr]:
@@ -147,7 +160,8 @@ def _extreme(known: pl.DataFrame, open_jobs: pl.DataFrame, by: str, side: str) -
     start = share_of(pl.col(side), pl.col("whole"))
     extreme = (pl.max_horizontal if upper else pl.min_horizontal)(start, "reached")
     # Without a contract the rest may be as large as you like: no bound, unless it could not move this one.
-    moved = pl.col("if_unknown") > extreme if upper else pl.col("if_unknown") < extreme
+    # The last digit of a sum decides nothing.
+    moved = pl.col("if_unknown") > extreme + 1e-9 if upper else pl.col("if_unknown") < extreme - 1e-9
     stays = moved.fill_null(value=False).not_() & extreme.is_not_null()
     return known.join(best, on=by, how="left").select(
         by, pl.when(stays).then(extreme.clip(0, 1)).alias(f"bound_{side}")
@@ -180,19 +194,7 @@ def share_bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.
         cells = with_people(jobs, cells, by_headcount=weight == "headcount")
         cells = cells.with_columns(amount=pl.col("hours") * pl.col("staff"))
         rest = _undescribed(cells)
-    amounts = cells.group_by("job_family", "level").agg(pl.col("amount").sum())
-    levels = [level for level in amounts.get_column("level").unique().sort() if level != NOT_ASSESSED]
-    return pl.concat(
-        [_of_level(level, amounts, rest) for level in levels]
-        or [
-            pl.DataFrame(
-                schema=dict.fromkeys(_COLUMNS, pl.String) | {"share_low": pl.Float64, "share_high": pl.Float64}
-            )
-        ]
-    )
-
-
-_COLUMNS = ("job_family", "level", "share_low", "share_high")
+    return _shares(cells.group_by("job_family", "level").agg(pl.col("amount").sum()), rest)
 
 
 def _undescribed(cells: pl.DataFrame) -> pl.DataFrame:
@@ -228,28 +230,40 @@ def _undescribed(cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _of_level(level: str, amounts: pl.DataFrame, rest: pl.DataFrame | None) -> pl.DataFrame:
-    amount, is_level, is_gap = pl.col("amount"), pl.col("level") == level, pl.col("level") == NOT_ASSESSED
-    table = amounts.group_by("job_family").agg(
-        amount=amount.filter(is_level).sum(), all_known=amount.sum(), without_level=amount.filter(is_gap).sum()
+def _shares(amounts: pl.DataFrame, rest: pl.DataFrame | None) -> pl.DataFrame:
+    """Bound the share of every level in every family, beside all ``other`` levels that the family has."""
+    by, other = ["job_family", "level"], pl.col("other")
+    amount, is_level, is_gap = pl.col("amount"), other == pl.col("level"), other == NOT_ASSESSED
+    levels = amounts.select(pl.col("level").filter(pl.col("level") != NOT_ASSESSED).unique())
+
+    def beside(sums: pl.DataFrame) -> pl.DataFrame:
+        return levels.join(sums.rename({"level": "other"}), how="cross").sort(*by, "other")
+
+    table = (
+        beside(amounts)
+        .group_by(by, maintain_order=True)
+        .agg(amount=amount.filter(is_level).sum(), all_known=amount.sum(), without_level=amount.filter(is_gap).sum())
     )
     if rest is None:
         table = table.with_columns(here=pl.lit(0.0), elsewhere=pl.lit(0.0), anywhere=pl.lit(0.0))
     else:
-        sums = rest.group_by("job_family").agg(
-            here=_sum_if_known(all=is_gap, assessed=is_level),
-            elsewhere=_sum_if_known(mixed=pl.lit(value=True), alone=~is_level),
-            anywhere=_sum_if_known(mixed=pl.lit(value=True), alone=pl.lit(value=True)),
+        sums = (
+            beside(rest)
+            .group_by(by, maintain_order=True)
+            .agg(
+                here=_sum_if_known(all=is_gap, assessed=is_level),
+                elsewhere=_sum_if_known(mixed=pl.lit(value=True), alone=~is_level),
+                anywhere=_sum_if_known(mixed=pl.lit(value=True), alone=pl.lit(value=True)),
+            )
         )
         # A family without such a job has nothing undescribed; one with a job of unknown contract has no bound.
         closed = ~pl.col("job_family").is_in(rest.get_column("job_family").unique().implode())
-        table = table.join(sums, on="job_family", how="left").with_columns(
+        table = table.join(sums, on=by, how="left").with_columns(
             pl.when(closed).then(0.0).otherwise(pl.col(name)).alias(name) for name in ("here", "elsewhere", "anywhere")
         )
     most, least = pl.col("all_known") + pl.col("here"), pl.col("all_known") + pl.col("elsewhere")
     return table.select(
-        "job_family",
-        level=pl.lit(level),
+        *by,
         share_low=pl.when(least > 0)
         .then(pl.col("amount") / least)
         .when((least == 0) & (pl.col("anywhere") > 0))

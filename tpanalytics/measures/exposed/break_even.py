@@ -97,7 +97,7 @@ def break_even(
         .select(
             *("place", "exposure", "weight_low", "weight_high"),
             family="job_family",
-            grade=grade(share_of(pl.col("tasks_weighed"), pl.col("tasks"))),
+            grade=grade(share_of(pl.col("tasks_stated"), pl.col("tasks"))),
         )
     )
     pairs = lines.join(lines, how="cross", suffix="_b").filter(pl.col("place") < pl.col("place_b"))

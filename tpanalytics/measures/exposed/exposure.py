@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.exposed.bounds import checked_week, index_bounds, taken_week, with_people
+from tpanalytics.measures.exposed.bounds import checked_week, families_as_jobs, index_bounds, taken_week, with_people
 from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
 from tpanalytics.measures.meaning import explained, grade, meaning_of
-from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of
+from tpanalytics.measures.reduce import columns_of_jobs, per_job, reduce_tasks, share_of, sum_jobs
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -111,17 +111,27 @@ def exposure_by_family(
     weights, week = checked_weights(weights), checked_week(contract_hours)
     if weight not in get_args(ExposureWeight):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(ExposureWeight))}.")
-    reduced = reduce_tasks(profiles, states)
     by_headcount = weight == "headcount"
+    # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
+    alone = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
+    reduced = reduce_tasks(profiles, states, per="job" if alone else "family")
     if by_headcount and "headcount" not in reduced.jobs.columns:
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
             "assign_families, or use weight='hours'."
         )
-    cells = with_people(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
     counts = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
-    found = indexed(counts.join(tasks, on="job_family", how="left"), cells, weights, "job_family")
+    table = counts.join(tasks, on="job_family", how="left")
+    if alone:
+        cells = with_people(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
+        found = indexed(table, cells, weights, "job_family")
+    else:
+        weighed = sum_jobs(profiles, reduced, levels=list(weights)).filter(pl.col("n_known") > 0)
+        found = indexed(table, families_as_jobs(reduced.cells), weights, "job_family").drop("jobs_weighed")
+        found = found.join(
+            weighed.group_by("job_family").agg(jobs_weighed=pl.len()), on="job_family", how="left"
+        ).with_columns(pl.col("jobs_weighed").fill_null(0))
     result = found.select(
         *("job_family", "exposure", "weight_low", "weight_high", "bound_low", "bound_high", "numerator", "denominator"),
         *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_weighed", "tasks", "tasks_weighed")),
@@ -191,6 +201,7 @@ def exposure_by_job(
         ``polarisation``   Float64  0 to 1; null where ``exposure`` is 0 or 1, or fewer than 3 tasks are in the index
         ``hours``          Float64  described hours per week; null where no task has hours
         ``denominator``    Float64  hours per week that have a weight
+        ``headcount``      Float64  full-time equivalents; null where not known. It weighs nothing here
         ``tasks``          UInt32   tasks that count
         ``tasks_weighed``  UInt32   those that are in the index
         ``coverage``       Float64  share of the tasks that are in the index, 0 to 1; null for a job without tasks
@@ -219,7 +230,7 @@ def exposure_by_job(
     weights, week = checked_weights(weights), checked_week(contract_hours)
     reduced = reduce_tasks(profiles, states)
     cells = with_people(reduced.jobs, reduced.cells, contract_hours=week)
-    found = indexed(per_job(reduced).drop("tasks_with_hours"), cells, weights, "job")
+    found = indexed(per_job(reduced).drop("tasks_with_hours", "tasks_stated"), cells, weights, "job")
     spread = (
         cells.join(found.select("job", "exposure"), on="job", how="left", maintain_order="left")
         .with_columns(weight=weight_of(weights))
@@ -241,6 +252,7 @@ def exposure_by_job(
             polarisation=pl.when(enough).then(share_of(pl.col("variance"), most).clip(0, 1)),
             hours=pl.col("hours"),
             denominator=pl.col("denominator"),
+            headcount=pl.col("headcount"),
             tasks=pl.col("tasks").cast(pl.UInt32),
             tasks_weighed=pl.col("tasks_weighed").cast(pl.UInt32),
             coverage=pl.col("coverage"),
@@ -278,7 +290,7 @@ def indexed(table: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
     by
         ``"job"`` or ``"job_family"``.
     """
-    counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_with_hours"]
+    counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_stated", "tasks_with_hours"]
     left_out = (
         pl.when(pl.col("tasks") == 0)
         .then(pl.lit("NO_TASKS"))
@@ -297,7 +309,7 @@ def indexed(table: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
         table.join(index_of(cells, weights, by), on=by, how="left")
         .join(index_bounds(cells, weights, by), on=by, how="left")
         .with_columns(pl.col(name).fill_null(0) for name in counts)
-        .with_columns(coverage=share_of(pl.col("tasks_weighed"), pl.col("tasks")), reason=left_out)
+        .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), reason=left_out)
         .with_columns(grade=grade(pl.col("coverage")))
     )
 

@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.exposed.bounds import share_bounds
 from tpanalytics.measures.meaning import explained, grade, meaning_of
-from tpanalytics.measures.reduce import columns_of_jobs, known_sum, reduce_tasks, share_of
+from tpanalytics.measures.reduce import columns_of_jobs, known_sum, reduce_tasks, share_of, stated
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def impact_by_family(
         tasks_with_hours=pl.col("n_known").sum(),
         hours=known_sum("hours"),
         amount=known_sum("amount"),
-        weighed=pl.col("n" if weight == "tasks" else "n_known").filter(pl.col("amount").is_not_null()).sum(),
+        weighed=(pl.col("n") if weight == "tasks" else stated).filter(pl.col("amount").is_not_null()).sum(),
     )
     families = jobs.group_by("job_family").agg(jobs=pl.len())
     levels = level_order(cells.get_column("level").to_list())

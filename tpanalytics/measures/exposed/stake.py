@@ -10,7 +10,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures.exposed.bounds import checked_week, taken_week, undescribed, with_people
 from tpanalytics.measures.exposed.exposure import DIGITS
 from tpanalytics.measures.meaning import explained, grade, meaning_of
-from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of
+from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def hours_at_stake_by_family(
         tasks_without_level=pl.col("n").filter(gap).sum(),
         with_hours=pl.col("n_known").sum(),
         with_both=pl.col("n_known").filter(~gap).sum(),
+        with_both_stated=stated.filter(~gap).sum(),
     )
     names = ["tasks", "tasks_at_stake", "tasks_without_hours", "tasks_without_level"]
     reason = (
@@ -130,7 +131,7 @@ def hours_at_stake_by_family(
         .join(by_hours, on="job_family", how="left")
         .join(by_people.rename(lambda name: name.replace("hours", "headcount_hours")), on="job_family", how="left")
         .with_columns(pl.col(name).fill_null(0) for name in names)
-        .with_columns(coverage=share_of(pl.col("with_both"), pl.col("tasks")), reason=reason)
+        .with_columns(coverage=share_of(pl.col("with_both_stated"), pl.col("tasks")), reason=reason)
         .select(
             *("job_family", "hours", "hours_low", "hours_high"),
             *("headcount_hours", "headcount_hours_low", "headcount_hours_high"),

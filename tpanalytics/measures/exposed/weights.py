@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.reduce import known_sum, share_of
+from tpanalytics.measures.reduce import known_sum, share_of, stated
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def index_of(cells: pl.DataFrame, weights: Mapping[str, float], by: str) -> pl.D
         One row per job or family of `cells`: ``numerator, denominator`` (hours per week, times people; null where no
         hours have a weight), ``exposure``, ``weight_low`` and ``weight_high`` (the same with H2 at 0 and at 1), all
         null where there is nothing to divide by; ``tasks_weighed``, those that have hours and a weight, of
-        ``jobs_weighed`` jobs; ``tasks_with_hours``; ``people``, the headcount of the jobs (0 where all have none).
+        ``jobs_weighed`` jobs; ``tasks_stated``, those of them whose hours were not put in;
+        ``tasks_with_hours``; ``people``, the headcount of the jobs (0 where all have none).
     """
     parts = {"numerator": weights, "low": at(weights, 0.0), "high": at(weights, 1.0)}
     weighed = weight_of(weights).is_not_null()
@@ -108,6 +109,7 @@ def index_of(cells: pl.DataFrame, weights: Mapping[str, float], by: str) -> pl.D
         cells.with_columns(
             denominator=pl.when(weighed).then(amount),
             tasks_weighed=pl.when(weighed).then("n_known").otherwise(0),
+            tasks_stated=pl.when(weighed).then(stated).otherwise(0),
             **{name: amount * weight_of(of) for name, of in parts.items()},
         )
         .group_by(by, maintain_order=True)
@@ -115,6 +117,7 @@ def index_of(cells: pl.DataFrame, weights: Mapping[str, float], by: str) -> pl.D
             *(known_sum(name).alias(name) for name in (*parts, "denominator")),
             jobs_weighed=pl.col("job").filter(pl.col("denominator").is_not_null()).n_unique(),
             tasks_weighed=pl.col("tasks_weighed").sum(),
+            tasks_stated=pl.col("tasks_stated").sum(),
             tasks_with_hours=pl.col("n_known").sum(),
             people=pl.col("staff").sum(),
         )

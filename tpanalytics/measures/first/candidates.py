@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
+from tpanalytics.measures.behind import keys_of_few, people_of
 from tpanalytics.measures.first._draws import poisson_weights
 from tpanalytics.measures.first.work import DIGITS, Work, agreement, checked_count, of_keys, rest_of_week, work_of
 from tpanalytics.measures.meaning import explained, meaning_of
@@ -18,9 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures.keys import SameTask
+    from tpanalytics.measures.privacy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Candidates", "People", "automation_candidates", "candidates_of", "checked_people", "left_out"]
+__all__ = [
+    "Candidates",
+    "People",
+    "automation_candidates",
+    "candidates_of",
+    "checked_people",
+    "left_out",
+    "without_few",
+]
 
 #: Whose hours add up: those of one incumbent of each job, or those of everyone in it.
 People = Literal["hours", "headcount"]
@@ -49,6 +59,10 @@ class Candidates(NamedTuple):
         Hours known at H1, those of left out tasks included.
     contested, contested_hours
         Tasks left out because jobs disagree about their level, and their hours at H1.
+    rated
+        ``key, job``: the jobs that have it at H1.
+    few
+        Tasks left out because they tell of too few jobs or people; None where that was not asked.
     """
 
     table: pl.DataFrame
@@ -56,6 +70,8 @@ class Candidates(NamedTuple):
     total: float
     contested: int
     contested_hours: float
+    rated: pl.DataFrame
+    few: int | None = None
 
 
 def automation_candidates(
@@ -68,6 +84,7 @@ def automation_candidates(
     rounds: int = 1000,
     seed: int = 0,
     states: Sequence[str] = COUNTED_STATES,
+    privacy: Privacy | None = None,
 ) -> pl.DataFrame:
     """List the tasks that are highly automatable (H1) by the hours they are sure to take, with how sure their rank is.
 
@@ -98,6 +115,8 @@ def automation_candidates(
         Of the resamples; the same one gives the same intervals.
     states
         Validation states that count.
+    privacy
+        Leave out tasks that tell of fewer jobs or people, for a list to be handed on; None leaves in all.
 
     Returns
     -------
@@ -147,8 +166,7 @@ def automation_candidates(
 
     Examples
     --------
-    >>> from tpanalytics import load_sample
-    >>> from tpanalytics.measures.first.candidates import automation_candidates
+    >>> from tpanalytics import automation_candidates, load_sample
     >>> first = automation_candidates(load_sample(), top=1)
     >>> first.select("task", "jobs", "h1_hours", "h1_hours_high", "rank_low", "rank_high").row(0)
     ('Compile the monthly key figures of the department from the source systems', 18, 28.5, 50.5, 1, 22)
@@ -159,6 +177,7 @@ def automation_candidates(
         checked_count("top", top)
     work = work_of(profiles, states, same_task)
     found, said = candidates_of(work, by, contract_hours)
+    found = without_few(found, profiles, work, by, privacy)
     intervals = _rank_intervals(found, work.reduced.jobs.height, rounds, seed)
     result = (
         found.table.join(intervals, on="key", how="left", maintain_order="left")
@@ -253,19 +272,36 @@ def candidates_of(work: Work, by: People, contract_hours: float | None = None) -
         .with_columns(rank=tied.rank("min", descending=True).cast(pl.UInt32))
     )
     amounts = at_level.filter(pl.col("amount").is_not_null()).select("key", "job", "staff", "hours")
-    return Candidates(table, amounts, total, contested.height, float(contested.get_column("h1_hours").sum())), said
+    rated = at_level.select("key", "job")
+    hours = float(contested.get_column("h1_hours").sum())
+    return Candidates(table, amounts, total, contested.height, hours, rated), said
+
+
+def without_few(
+    found: Candidates, profiles: TaskProfiles, work: Work, by: People, privacy: Privacy | None
+) -> Candidates:
+    """Take out the tasks that tell of too few jobs or people; the places of the others do not tell of them either."""
+    if privacy is None or privacy.off:
+        return found
+    amounts = found.amounts.select("key", "job")
+    layers = {"rated": found.rated, "staffed" if by == "headcount" else "measured": amounts}
+    own = {name: pairs.join(found.table, on="key", how="semi") for name, pairs in layers.items()}
+    few = keys_of_few(own, people_of(profiles, work.reduced.jobs), privacy)
+    table = found.table.join(few.to_frame(), on="key", how="anti", maintain_order="left").with_columns(
+        rank=pl.col("h1_hours").round(DIGITS).rank("min", descending=True).cast(pl.UInt32)
+    )
+    return found._replace(table=table, few=few.len())
 
 
 def left_out(found: Candidates) -> tuple[str, ...]:
     """Say which tasks are no candidates although a job has them at H1."""
-    if not found.contested:
-        return ()
-    return (
-        (
-            f"{found.contested:,} tasks with {found.contested_hours:,.1f} hours at {_LEVEL} are left out: fewer than "
-            "half of the pairs of jobs that rated them gave them the same level."
-        ),
+    of_hours = f" with {found.contested_hours:,.1f} hours at {_LEVEL}" if found.few is None else ""
+    contested = (
+        f"{found.contested:,} tasks{of_hours} are left out: fewer than half of the pairs of jobs that rated them gave "
+        "them the same level."
     )
+    few = f"{found.few or 0:,} tasks are left out because too few jobs or people have them at {_LEVEL}."
+    return (*((contested,) * bool(found.contested)), *((few,) * bool(found.few)))
 
 
 def checked_people(profiles: TaskProfiles, by: People) -> None:

@@ -1,12 +1,13 @@
-"""Whether few tasks carry most of a family's hours."""
+"""Whether few tasks carry most of the hours."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures.first.work import families_in_order, work_of
+from tpanalytics.measures.first.work import DIGITS, families_in_order, work_of
 from tpanalytics.measures.meaning import explained, meaning_of
 from tpanalytics.measures.reduce import known_sum, share_of
 from tpanalytics.schema import COUNTED_STATES
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from tpanalytics.measures.keys import SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["concentration_by_family"]
+__all__ = ["concentration_by_family", "concentration_curve"]
 
 _MOST, _TOP = 0.8, 10
+#: Parts of the curve's length, and of its turn from upright to flat; a point stands where one of them changes.
+_PARTS = 95
 
 
 def concentration_by_family(
@@ -80,8 +83,7 @@ def concentration_by_family(
 
     Examples
     --------
-    >>> from tpanalytics import load_sample
-    >>> from tpanalytics.measures.first.concentration import concentration_by_family
+    >>> from tpanalytics import concentration_by_family, load_sample
     >>> found = concentration_by_family(load_sample())
     >>> found.select("job_family", "tasks_with_hours", pl.col("gini").round(3), "tasks_for_80").row(0)
     ('Customer Service', 116, 0.467, 55)
@@ -157,4 +159,117 @@ def concentration_by_family(
             ),
             warnings=work.warnings,
         ),
+    )
+
+
+def concentration_curve(
+    profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
+) -> pl.DataFrame:
+    """Say how much of the hours the k tasks with most hold, for every k: for all work, and for the part at H1.
+
+    The curve of all work and that of its highly automatable (H1) part are each over their own tasks. Tasks without
+    known hours are left out and counted; they are not zero.
+
+    Parameters
+    ----------
+    profiles
+        Reads what `concentration_by_family` reads.
+    same_task
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame
+        Points of the two curves, ``all`` first, each from most hours to least, from its first task to its last. A task
+        counts once, with its hours in all jobs, for one incumbent of each. Of thousands of tasks fewer than 200 points
+        are given, so chosen that the line through them leaves the curve by less than 0.0002 of its height.
+
+        =======================  =======  ===================================================================
+        ``part``                 String   ``all``, or ``H1``: hours rated so
+        ``k``                    UInt32   how many tasks, those with most hours
+        ``share_of_tasks``       Float64  their share of the part's tasks with known hours, 0 to 1
+        ``share_of_hours``       Float64  their share of its hours, 0 to 1
+        ``tasks_with_hours``     UInt32   different tasks of the part with known hours
+        ``tasks_without_hours``  UInt32   different tasks of it none of whose hours are known
+        ``tasks_for_80``         UInt32   fewest tasks that hold 80 % of its hours; there is a point for it
+        =======================  =======  ===================================================================
+
+        A part whose hours are all unknown, or 0, has one row: null but for the counts of tasks.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, or `same_task` is none of its values.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Notes
+    -----
+    Between two points the curve turns by less than a degree and is no longer than a hundredth of its whole length, or
+    it is straight.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> curve = concentration_curve(load_sample())
+    >>> curve.group_by("part", maintain_order=True).last().select("part", "k", "tasks_for_80").rows()
+    [('all', 1034, 561), ('H1', 325, 169)]
+    """
+    work = work_of(profiles, states, same_task)
+    parts = {"all": work.rows, "H1": work.rows.filter(level="H1")}
+    result = pl.concat([_curve(name, rows) for name, rows in parts.items()])
+    return explained(
+        result,
+        meaning_of(
+            work.reduced,
+            covered="hours",
+            measure="concentration_curve",
+            value="share of the known hours that the k tasks with most hold",
+            unit="share, 0 to 1",
+            basis="hours",
+            numerator="known hours of the k tasks with most",
+            denominator="known hours of all tasks, or of those at H1",
+            policy=(
+                "A task counts once, with its hours in all jobs, for one incumbent of each.",
+                "Tasks without known hours are left out and counted; they are not zero.",
+            ),
+            warnings=work.warnings,
+        ),
+    )
+
+
+def _curve(part: str, rows: pl.DataFrame) -> pl.DataFrame:
+    by_key = rows.group_by("key").agg(hours=known_sum("hours"))
+    known = by_key.drop_nulls("hours").sort(pl.col("hours").round(DIGITS), "key", descending=[True, False])
+    n, total = known.height, float(known.get_column("hours").sum())
+    share = pl.col("hours").cum_sum() / total
+    points = known.select(
+        k=pl.int_range(1, pl.len() + 1),
+        share_of_tasks=pl.int_range(1, pl.len() + 1) / max(n, 1),
+        share_of_hours=share.clip(upper_bound=1.0),
+        turn=((pl.col("hours") * n / total).arctan() * (_PARTS * 2 / math.pi)).round(DIGITS).floor(),
+    )
+    most = points.filter(pl.col("share_of_hours") >= _MOST - 1e-12).get_column("k")
+    last = points.with_columns(
+        at=((pl.col("share_of_tasks") + pl.col("share_of_hours")) * (_PARTS / 2)).round(DIGITS).floor(),
+    ).filter(
+        (pl.col("at") != pl.col("at").shift(-1)).fill_null(value=True)
+        | (pl.col("turn") != pl.col("turn").shift(-1))
+        | (pl.col("k") == (most[0] if most.len() else 0))
+    )
+    if not total:
+        nothing = [pl.lit(None, dtype=kind).alias(name) for name, kind in last.schema.items()]
+        last = pl.DataFrame({"part": [part]}).select(nothing)
+    return last.select(
+        pl.lit(part).alias("part"),
+        pl.col("k").cast(pl.UInt32),
+        *("share_of_tasks", "share_of_hours"),
+        tasks_with_hours=pl.lit(n, dtype=pl.UInt32),
+        tasks_without_hours=pl.lit(by_key.height - n, dtype=pl.UInt32),
+        tasks_for_80=pl.lit(most[0] if most.len() and total else None, dtype=pl.UInt32),
     )

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.first.candidates import Candidates, People, candidates_of, checked_people, left_out
+from tpanalytics.measures.first.candidates import (
+    Candidates,
+    People,
+    candidates_of,
+    checked_people,
+    left_out,
+    without_few,
+)
 from tpanalytics.measures.first.work import DIGITS, checked_count, work_of
 from tpanalytics.measures.meaning import explained, meaning_of
 from tpanalytics.schema import COUNTED_STATES
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures.keys import SameTask
+    from tpanalytics.measures.privacy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["build_once_curve"]
@@ -33,6 +41,7 @@ def build_once_curve(
     same_task: SameTask = "id",
     top: int | None = None,
     states: Sequence[str] = COUNTED_STATES,
+    privacy: Privacy | None = None,
 ) -> pl.DataFrame:
     """Say how many highly automatable (H1) hours the first k tasks hold together, or how many jobs they relieve.
 
@@ -57,6 +66,8 @@ def build_once_curve(
         End after so many tasks; None goes on to the last.
     states
         Validation states that count.
+    privacy
+        As for `automation_candidates`.
 
     Returns
     -------
@@ -68,6 +79,7 @@ def build_once_curve(
         ``task_key``              String   the task's identity, by `same_task`
         ``task``                  String   its text
         ``jobs``                  UInt32   jobs with hours of it at H1
+        ``jobs_cumulative``       UInt32   different jobs with hours of one of the first ``k`` tasks at H1
         ``h1_hours``              Float64  hours known at H1
         ``h1_hours_cumulative``   Float64  those of the first ``k`` tasks
         ``share_cumulative``      Float64  share of all hours known at H1, 0 to 1; null where those are 0
@@ -101,8 +113,7 @@ def build_once_curve(
 
     Examples
     --------
-    >>> from tpanalytics import load_sample
-    >>> from tpanalytics.measures.first.curve import build_once_curve
+    >>> from tpanalytics import build_once_curve, load_sample
     >>> curve = build_once_curve(load_sample(), top=10)
     >>> curve.select("k", "jobs", "h1_hours", "h1_hours_cumulative", pl.col("share_cumulative").round(3)).rows()[::9]
     [(1, 15, 28.5, 28.5, 0.016), (10, 7, 17.0, 210.25, 0.117)]
@@ -112,19 +123,30 @@ def build_once_curve(
     if top is not None:
         checked_count("top", top)
     work = work_of(profiles, states, same_task)
-    found, _ = candidates_of(work, by)
+    found = without_few(candidates_of(work, by)[0], profiles, work, by, privacy)
     table = found.table.filter(pl.col("h1_hours").is_not_null()).with_row_index("order")
     amounts = found.amounts.join(table.select("key", "order"), on="key", maintain_order="left").sort("order", "job")
     curve = table if block is None else _greedy(table, amounts, block, top)
     counts = amounts.group_by("order").agg(jobs=pl.len().cast(pl.UInt32))
+    served = (
+        amounts.join(curve.select("order").with_row_index("place"), on="order")
+        .group_by("job")
+        .agg(pl.col("place").min())
+        .group_by("place")
+        .agg(new_jobs=pl.len())
+    )
     cumulative = pl.col("h1_hours").cum_sum()
     extra = [] if block is None else ["block_hours_filled", "jobs_relieved", "share_relieved"]
     result = (
         curve.drop("jobs")
+        .with_row_index("place")
         .join(counts, on="order", how="left", maintain_order="left")
+        .join(served, on="place", how="left", maintain_order="left")
         .select(
             pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("k"),
-            *("task_key", "task", "jobs", "h1_hours"),
+            *("task_key", "task", "jobs"),
+            pl.col("new_jobs").fill_null(0).cum_sum().cast(pl.UInt32).alias("jobs_cumulative"),
+            "h1_hours",
             h1_hours_cumulative=cumulative,
             share_cumulative=cumulative / found.total if found.total else pl.lit(None, dtype=pl.Float64),
             basis=pl.lit(by),

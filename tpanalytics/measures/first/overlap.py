@@ -12,12 +12,12 @@ from tpanalytics.measures.reduce import known_sum, share_of
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures.keys import SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["family_overlap"]
+__all__ = ["by_likeness", "family_overlap"]
 
 
 def family_overlap(
@@ -93,8 +93,7 @@ def family_overlap(
 
     Examples
     --------
-    >>> from tpanalytics import load_sample
-    >>> from tpanalytics.measures.first.overlap import family_overlap
+    >>> from tpanalytics import family_overlap, load_sample
     >>> overlap = family_overlap(load_sample()).sort("jaccard", descending=True)
     >>> overlap.select("family_a", "family_b", "tasks_shared", pl.col("jaccard").round(3)).row(0)
     ('Research and Development', '(no family)', 52, 0.371)
@@ -263,3 +262,41 @@ def _figures() -> dict[str, pl.Expr]:
         ),
         "reason": reason.when(unbounded).then(pl.lit("NO_CONTRACT_HOURS")),
     }
+
+
+def by_likeness(families: Sequence[str], likeness: Mapping[tuple[str, str], float]) -> list[str]:
+    """Put families in a row so that those like each other stand beside each other; the same input, the same order.
+
+    It starts with the two most alike and goes on at whichever end of the row has the family most like it. That is
+    simple, not the best of all orders.
+
+    Parameters
+    ----------
+    families
+        In the order that decides ties.
+    likeness
+        Of pairs, in either order; a pair that is missing is not alike.
+
+    Examples
+    --------
+    >>> by_likeness(["A", "B", "C", "D"], {("A", "C"): 0.5, ("B", "C"): 0.2, ("B", "D"): 0.3})
+    ['A', 'C', 'B', 'D']
+    """
+
+    def alike(one: str, other: str) -> float:
+        return likeness.get((one, other), likeness.get((other, one), 0.0))
+
+    left = list(families)
+    pairs = [(one, other) for at, one in enumerate(left) for other in left[at + 1 :]]
+    if not pairs:
+        return left
+    row = list(max(pairs, key=lambda pair: alike(*pair)))  # the first of equals
+    left = [family for family in left if family not in row]
+    while left:
+        before, after = (max(left, key=lambda family: alike(row[end], family)) for end in (0, -1))
+        if alike(row[0], before) > alike(row[-1], after):
+            row.insert(0, before)
+        else:
+            row.append(after)
+        left.remove(row[0] if row[0] in left else row[-1])
+    return row

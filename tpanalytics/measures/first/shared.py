@@ -79,8 +79,7 @@ def shared_tasks(
 
     Examples
     --------
-    >>> from tpanalytics import load_sample
-    >>> from tpanalytics.measures.first.shared import shared_tasks
+    >>> from tpanalytics import load_sample, shared_tasks
     >>> shared_tasks(load_sample()).select("task", "jobs", "families", "hours").row(0)
     ('Wear and inspect personal protective equipment before entering marked zones', 46, 16, 26.5)
     """

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures.freed.assumptions import (
     NOT_WHO_LEAVES,
     ONLY_KNOWN,
@@ -19,6 +18,7 @@ from tpanalytics.measures.freed.jobs import (
     BY_FAMILY,
     freed_per_job,
     needs_headcount,
+    needs_week,
     of_staff,
     staffed_meaning,
     why_null,
@@ -132,14 +132,14 @@ def capacity_by_family(
     reduced = reduce_tasks(profiles, states)
     needs_headcount(reduced.jobs)
     per_job = freed_per_job(reduced, levels, week)
-    _needs_week(per_job)
+    needs_week(per_job)
     low, high = reach.low * kept.low, reach.high * kept.high
     result = (
         of_staff(per_job)
         .with_columns(weeks_low=pl.col("freed_low") / pl.col("week"), weeks_high=pl.col("freed_high") / pl.col("week"))
         .group_by("job_family", maintain_order=True)
         .agg(
-            pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known").sum(),
+            pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
             jobs=pl.len(),
             jobs_with_headcount=pl.col("headcount").count().cast(pl.UInt32),
             jobs_measured=pl.col("people").count().cast(pl.UInt32),
@@ -149,7 +149,7 @@ def capacity_by_family(
             weeks_high=known_sum("weeks_high"),
         )
         .sort(BY_FAMILY)
-        .with_columns(coverage=share_of(pl.col("tasks_known"), pl.col("all_tasks")))
+        .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
         .select(
             *("job_family", "jobs", "jobs_with_headcount", "jobs_measured", "people", "headcount_hours"),
             *("freed_low", "freed_high"),
@@ -250,7 +250,7 @@ def freed_by_family(
         freed_per_job(reduced, levels)
         .group_by("job_family", maintain_order=True)
         .agg(
-            pl.col("tasks", "tasks_with_hours", "tasks_known").sum(),
+            pl.col("tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
             jobs=pl.len(),
             jobs_measured=pl.col("freed_low").count().cast(pl.UInt32),
             hours=known_sum("hours_known"),
@@ -259,7 +259,7 @@ def freed_by_family(
         )
         .sort(BY_FAMILY)
         .with_columns(
-            coverage=share_of(pl.col("tasks_known"), pl.col("tasks")), all_tasks="tasks", jobs_with_headcount="jobs"
+            coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), all_tasks="tasks", jobs_with_headcount="jobs"
         )
         .select(
             *("job_family", "jobs", "jobs_measured", "hours", "freed_low", "freed_high"),
@@ -288,12 +288,3 @@ def freed_by_family(
         ),
     )
     return explained(result, meaning)
-
-
-def _needs_week(per_job: pl.DataFrame) -> None:
-    without = per_job.filter(pl.col("week").is_null() & pl.col("headcount").is_not_null())
-    if without.height:
-        raise SchemaError(
-            f"week_hours=None, but {without.height:,} job(s) with a headcount have no contract_hours, the first is "
-            f"{without.item(0, 'job_id')!r}. Give the hours of a full-time week."
-        )

@@ -13,11 +13,13 @@ from tpanalytics.measures.freed.assumptions import (
     checked_blocks,
     checked_freed,
     checked_share,
+    checked_week,
 )
 from tpanalytics.measures.freed.jobs import (
     BY_FAMILY,
     freed_per_job,
     needs_headcount,
+    needs_week,
     of_staff,
     staffed_meaning,
     why_null,
@@ -38,6 +40,7 @@ __all__ = ["fragmentation_by_family"]
 _BLOCKS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 #: Engines add floats in different orders; a job that misses a block by less than this many hours reaches it.
 _NEAR = 1e-9
+_WEEKS = ("full_time_weeks_low", "full_time_weeks_high", "usable_weeks_low", "usable_weeks_high")
 
 
 def fragmentation_by_family(
@@ -46,6 +49,8 @@ def fragmentation_by_family(
     freed: Mapping[str, Range],
     realisation: Range,
     block_hours: float | Sequence[float] = _BLOCKS,
+    adoption: Range | None = None,
+    week_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Show how much of the freed time of each job family comes in blocks of a given size per person.
@@ -76,6 +81,11 @@ def fragmentation_by_family(
     block_hours
         Hours per person and week that make a block worth having, one or several. It is the axis of a curve, not an
         assumption, so it has a default: half an hour to two days.
+    adoption
+        Share of the people whom it reaches, 0 to 1, a number or a pair, to have the hours in full-time weeks as well;
+        None gives none.
+    week_hours
+        Hours of a full-time week, for jobs without contract hours. None if every job with a headcount has them.
     states
         Validation states that count.
 
@@ -103,11 +113,20 @@ def fragmentation_by_family(
         ``reason``                String   why figures are null; null where they are not
         ========================  =======  ================================================================
 
+        With `adoption` also, in hours equal to so many full-time weeks; not so many posts:
+
+        ========================  =======  ================================================================
+        ``full_time_weeks_low``   Float64  hours that remain after adoption and realisation, by the least of each
+        ``full_time_weeks_high``  Float64  the same by the most
+        ``usable_weeks_low``      Float64  those of them in blocks of this size, by the least
+        ``usable_weeks_high``     Float64  the same by the most
+        ========================  =======  ================================================================
+
     Raises
     ------
     SchemaError
-        If a column is missing, ``headcount`` included; a level has no share in `freed`; an assumption is no share; or
-        `block_hours` are not above 0.
+        If a column is missing, ``headcount`` included; a level has no share in `freed`; an assumption is no share;
+        `block_hours` are not above 0; or full-time weeks are asked for and a job with a headcount has none.
 
     Warns
     -----
@@ -127,16 +146,19 @@ def fragmentation_by_family(
     [(1.0, 1.0, 1.0), (4.0, 0.539, 0.918), (8.0, 0.0, 0.417)]
     """
     levels, kept, blocks = checked_freed(freed), checked_share("realisation", realisation), checked_blocks(block_hours)
+    reach, week = None if adoption is None else checked_share("adoption", adoption), checked_week(week_hours)
     reduced = reduce_tasks(profiles, states)
     needs_headcount(reduced.jobs)
-    per_job = freed_per_job(reduced, levels)
+    per_job = freed_per_job(reduced, levels, week)
+    if reach:
+        needs_week(per_job)
     # Those of one person stay beside what of_staff makes of them, which is over all people.
     one = {"low": pl.col("freed_low") * kept.low, "high": pl.col("freed_high") * kept.high}
     people = of_staff(per_job.with_columns(**one)).with_columns(
         gained_low=pl.col("low") * pl.col("people"), gained_high=pl.col("high") * pl.col("people")
     )
     families = people.group_by("job_family", maintain_order=True).agg(
-        pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known").sum(),
+        pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
         jobs_with_headcount=pl.col("headcount").count().cast(pl.UInt32),
         jobs_measured=pl.col("people").count().cast(pl.UInt32),
         **{name: known_sum(name) for name in ("people", "gained_low", "gained_high")},
@@ -144,15 +166,25 @@ def fragmentation_by_family(
     for end in ("low", "high"):
         families = families.join(_median(people, end), on="job_family", how="left")
     usable = pl.concat([_usable(people, hours) for hours in blocks])
+    weeks = () if reach is None else _WEEKS
+    if reach:
+        ends = {"low": reach.low, "high": reach.high}
+        usable = usable.with_columns(pl.col(f"usable_weeks_{end}") * share for end, share in ends.items())
+        gained = {f"full_time_weeks_{end}": pl.col(end) * pl.col("people") / pl.col("week") for end in ends}
+        sums = people.with_columns(**gained).group_by("job_family", maintain_order=True)
+        in_weeks = sums.agg(**{name: known_sum(name) for name in gained})
+        families = families.join(in_weeks, on="job_family", how="left").with_columns(
+            pl.col(f"full_time_weeks_{end}") * share for end, share in ends.items()
+        )
     nothing = pl.when(pl.col("gained_high") == 0).then(pl.lit("NOTHING_FREED"))
     result = (
         families.join(usable, on="job_family", how="left")
         .sort(*BY_FAMILY, "block_hours")
-        .with_columns(coverage=share_of(pl.col("tasks_known"), pl.col("all_tasks")))
+        .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
         .select(
             *("job_family", "block_hours", "jobs_measured", "people", "gained_low", "gained_high"),
             *("usable_hours_low", "usable_hours_high", "usable_share_low", "usable_share_high"),
-            *("median_gained_low", "median_gained_high", "coverage"),
+            *("median_gained_low", "median_gained_high", *weeks, "coverage"),
             grade=grade(pl.col("coverage")),
             reason=pl.coalesce(why_null(), nothing),
         )
@@ -168,6 +200,7 @@ def fragmentation_by_family(
         policy=(
             NOT_WHO_LEAVES,
             f"{assumed(levels)}; realisation {kept}. Adoption is on both sides of the share and cancels.",
+            *((f"Full-time weeks: adoption {reach}. Hours equal to n full-time weeks are not n posts.",) * bool(reach)),
             "A block is what one person gains in a week; it may lie scattered over the week.",
             "Least and most hold wherever in its range each job is.",
             ONLY_KNOWN,
@@ -191,6 +224,7 @@ def _usable(people: pl.DataFrame, hours: float) -> pl.DataFrame:
         "lost_least": pl.when(may).then(0.0).otherwise(low),
         "all_high": high,
     }
+    amounts |= {f"usable_weeks_{end}": amounts[f"usable_hours_{end}"] / pl.col("week") for end in ("low", "high")}
     sums = (
         people.with_columns(((amount * staff).alias(name)) for name, amount in amounts.items())
         .group_by("job_family", maintain_order=True)
@@ -200,8 +234,7 @@ def _usable(people: pl.DataFrame, hours: float) -> pl.DataFrame:
     least, most = pl.col("usable_hours_low"), pl.col("usable_hours_high")
     return sums.select(
         "job_family",
-        "usable_hours_low",
-        "usable_hours_high",
+        *("usable_hours_low", "usable_hours_high", "usable_weeks_low", "usable_weeks_high"),
         block_hours=pl.lit(hours),
         usable_share_low=share_of(least, least + pl.col("lost_most")),
         # Where the least gained is nothing, any of it that comes is still too little.

@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.freed.assumptions import must_name
 from tpanalytics.measures.meaning import grade_of, meaning_of
-from tpanalytics.measures.reduce import known_sum
+from tpanalytics.measures.reduce import known_sum, stated
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -20,26 +20,41 @@ if TYPE_CHECKING:
     from tpanalytics.measures.meaning import Meaning
     from tpanalytics.measures.reduce import Cells
 
-__all__ = ["BY_FAMILY", "freed_per_job", "needs_headcount", "of_staff", "staffed_meaning", "why_null"]
+__all__ = ["BY_FAMILY", "freed_per_job", "needs_headcount", "needs_week", "of_staff", "staffed_meaning", "why_null"]
 
 #: The order of every result here: families by name, jobs without one last.
 BY_FAMILY: tuple[Any, ...] = (pl.col("job_family") == NO_FAMILY, "job_family")
 
 
 def needs_headcount(jobs: pl.DataFrame) -> None:
-    """Refuse jobs without headcounts, or with some that cannot be.
+    """Refuse jobs without headcounts.
 
     Raises
     ------
     SchemaError
-        If the column is missing, or one is below 0 or infinite.
+        If the column is missing.
     """
     if "headcount" not in jobs.columns:
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
             "assign_families, or use freed_by_family, which counts one person for each job."
         )
-    _refuse(jobs, "headcount", "full-time equivalents are 0 or more")
+
+
+def needs_week(per_job: pl.DataFrame) -> None:
+    """Refuse jobs whose full-time week nobody has said.
+
+    Raises
+    ------
+    SchemaError
+        If a job with a headcount has none.
+    """
+    without = per_job.filter(pl.col("week").is_null() & pl.col("headcount").is_not_null())
+    if without.height:
+        raise SchemaError(
+            f"week_hours=None, but {without.height:,} job(s) with a headcount have no contract_hours, the first is "
+            f"{without.item(0, 'job_id')!r}. Give the hours of a full-time week."
+        )
 
 
 def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float | None = None) -> pl.DataFrame:
@@ -57,7 +72,8 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
     Returns
     -------
     pl.DataFrame
-        The columns of `Cells.jobs`, and per job ``tasks, tasks_with_hours, tasks_known`` (with hours and a level) and,
+        The columns of `Cells.jobs`, and per job ``tasks, tasks_with_hours, tasks_known`` (with hours and a level),
+        ``tasks_stated`` (of those, the ones whose hours were not put in) and,
         in hours per week, ``week`` (null where not known), ``hours``, ``hours_known`` (of tasks with a level),
         ``freed_low, freed_high`` (null where no task has both) and ``freed_most`` (null without tasks, or where a week
         is needed and not known); one row per job, by number.
@@ -65,12 +81,10 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
     Raises
     ------
     SchemaError
-        If a level of the data is not in `freed`, or contract hours are below 0 or infinite.
+        If a level of the data is not in `freed`.
     """
     jobs, cells = reduced.jobs, reduced.cells
     must_name(cells.get_column("level").unique(), freed)
-    if "contract_hours" in jobs.columns:
-        _refuse(jobs, "contract_hours", "hours per week are 0 or more")
     share = {
         end: pl.col("level").replace_strict(
             {level: getattr(span, end) for level, span in freed.items()}, default=None, return_dtype=pl.Float64
@@ -92,6 +106,7 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
             tasks=pl.col("n").sum(),
             tasks_with_hours=pl.col("n_known").sum(),
             tasks_known=pl.col("n_known").filter(~unrated).sum(),
+            tasks_stated=stated.filter(~unrated).sum(),
             hours=known_sum("hours"),
             freed_low=known_sum("freed_low"),
             freed_high=known_sum("freed_high"),
@@ -101,14 +116,14 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
         )
     )
     week = pl.lit(week_hours, dtype=pl.Float64)
-    if "contract_hours" in jobs.columns:  # no week has 0 hours: that is not known either
-        week = pl.coalesce(pl.when(pl.col("contract_hours") > 0).then("contract_hours"), week)
+    if "contract_hours" in jobs.columns:
+        week = pl.coalesce("contract_hours", week)
     rest = (pl.col("week") - pl.col("hours").fill_null(0.0)).clip(lower_bound=0.0)
     # Null for a job without tasks: of what it could free nothing is known.
     unknown = pl.col("unrated") * most + pl.when(pl.col("open_share").is_null()).then(0.0).otherwise(
         rest * pl.col("open_share")
     )
-    counts = ("tasks", "tasks_with_hours", "tasks_known")
+    counts = ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated")
     return (
         jobs.with_columns(week=week)
         .join(sums, on="job", how="left", maintain_order="left")
@@ -126,7 +141,10 @@ def of_staff(frame: pl.DataFrame) -> pl.DataFrame:
     Tasks that count are then those of jobs with a headcount, and ``all_tasks`` are those of all.
     """
     staff, staffed = pl.col("headcount"), pl.col("headcount").is_not_null()
-    counts, hours = ("tasks", "tasks_with_hours", "tasks_known"), ("hours", "freed_low", "freed_high", "freed_most")
+    counts, hours = (
+        ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated"),
+        ("hours", "freed_low", "freed_high", "freed_most"),
+    )
     return frame.with_columns(
         *(pl.when(staffed).then(name).otherwise(0).cast(pl.UInt32).alias(name) for name in counts),
         *(pl.col(name) * staff for name in hours),
@@ -158,7 +176,7 @@ def staffed_meaning(reduced: Cells, per_job: pl.DataFrame, **said: Any) -> Meani
     """Make the meaning of a figure by headcount, graded by the tasks that have hours, a level and people."""
     staffed = pl.col("headcount").is_not_null()
     known, tasks, unstaffed = per_job.select(
-        pl.col("tasks_known").filter(staffed).sum(), pl.col("tasks").sum(), (~staffed).sum().alias("unstaffed")
+        pl.col("tasks_stated").filter(staffed).sum(), pl.col("tasks").sum(), (~staffed).sum().alias("unstaffed")
     ).row(0)
     covered = known / tasks if tasks else None
     warnings = _over_described(per_job)
@@ -176,13 +194,3 @@ def _over_described(per_job: pl.DataFrame) -> tuple[str, ...]:
     if not n:
         return ()
     return (f"In {n:,} job(s) the tasks come to more than 1.1 times the week; more may be freed there than is worked.",)
-
-
-def _refuse(jobs: pl.DataFrame, column: str, rule: str) -> None:
-    value = pl.col(column)
-    wrong = jobs.filter((value < 0) | value.is_infinite())
-    if wrong.height:
-        raise SchemaError(
-            f"jobs: {column} of job {wrong.item(0, 'job_id')!r} is {wrong.item(0, column):g}; {rule}, and finite. "
-            "Correct it, or make it null where it is not known."
-        )

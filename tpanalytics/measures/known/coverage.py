@@ -8,7 +8,16 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.measures.meaning import explained, grade, meaning_of
-from tpanalytics.measures.reduce import of_jobs, per_job, read_inputs, reduce_tasks, share_of, sum_tasks
+from tpanalytics.measures.reduce import (
+    of_jobs,
+    per_job,
+    read_inputs,
+    reduce_tasks,
+    share_of,
+    stated,
+    sum_jobs,
+    sum_tasks,
+)
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -22,7 +31,8 @@ __all__ = ["coverage_by_family", "evidence_by_family", "evidence_by_job"]
 def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Say per job family how much is known: hours, levels, validation.
 
-    A share whose denominator is zero is null: a family without tasks has no coverage, not a coverage of 0.
+    A share whose denominator is zero is null: a family without tasks has no coverage, not a coverage of 0. Hours that
+    `impute_hours` put in are not known ones; only in ``level_coverage_hours`` and ``validated_share_hours`` they count.
 
     Parameters
     ----------
@@ -74,25 +84,25 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
     """
     reduced = reduce_tasks(profiles, states, per="family", by_state=True)
     cells = reduced.cells
-    known, assessed = pl.col("n_known"), pl.col("level") != NOT_ASSESSED
+    assessed = pl.col("level") != NOT_ASSESSED
     n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
     by_family = cells.group_by("job_family").agg(
         tasks=n.sum(),
-        hours_coverage=known.sum() / n.sum(),
+        hours_coverage=stated.sum() / n.sum(),
         level_coverage=n.filter(assessed).sum() / n.sum(),
-        both_coverage=known.filter(assessed).sum() / n.sum(),
+        both_coverage=stated.filter(assessed).sum() / n.sum(),
         level_coverage_hours=share_of(hours.filter(assessed).sum(), hours.sum()),
         validated_share=n.filter(validated).sum() / n.sum(),
         validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),
     )
-    jobs_summed = per_job(reduce_tasks(profiles, states, by_level=False, checked=True))
+    jobs_summed = per_job(reduced._replace(cells=sum_jobs(profiles, reduced)))
     result = (
         jobs_summed.group_by("job_family")
         .agg(
             jobs=pl.len(),
             jobs_without_tasks=(pl.col("tasks") == 0).sum(),
             jobs_profiled_share=(pl.col("tasks") > 0).mean(),
-            jobs_complete_share=pl.col("complete").mean(),
+            jobs_complete_share=((pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_stated"))).mean(),
         )
         .join(by_family, on="job_family", how="left")
         .with_columns(pl.col("tasks").fill_null(0), grade=grade(pl.col("both_coverage")))

@@ -152,7 +152,7 @@ def hours_by_family(
         ``hours_per_job``       Float64  mean over jobs with hours, or over their people
         ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p25, hours_p50, hours_p75, hours_p90,
                                          hours_max``: the spread over jobs with hours
-        ``coverage``            Float64  share of tasks with hours, 0 to 1
+        ``coverage``            Float64  share of tasks with stated hours, 0 to 1
         ``reason``              String   why ``hours`` is null, ``NO_TASKS`` or ``NO_HOURS``; or, if only
                                          ``hours_per_job`` is, ``NO_HEADCOUNT``, or ``BELOW_COVERAGE`` where no job
                                          is complete
@@ -198,7 +198,7 @@ def hours_by_family(
     result = (
         per_job(reduced)
         .with_columns(rest=rest.otherwise(0.0))
-        .sort("hours", "job")
+        .sort("hours", maintain_order=True)  # jobs stand by id, and equal ones stay so
         .group_by("job_family", maintain_order=True)
         .agg(
             jobs=pl.len(),
@@ -207,6 +207,7 @@ def hours_by_family(
             jobs_complete=pl.col("complete").sum(),
             tasks=pl.col("tasks").sum(),
             tasks_with_hours=pl.col("tasks_with_hours").sum(),
+            tasks_stated=pl.col("tasks_stated").sum(),
             hours=known_sum("hours"),
             hours_high=pl.when((pl.col("tasks").sum() > 0) & (pl.col("rest").null_count() == 0)).then(
                 pl.col("hours").sum() + pl.col("rest").sum()
@@ -216,7 +217,7 @@ def hours_by_family(
             complete=(pl.col("complete") & pl.col("hours").is_not_null()).any(),
         )
         .with_columns(
-            coverage=share_of(pl.col("tasks_with_hours"), pl.col("tasks")),
+            coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")),
             reason=pl.coalesce(
                 _why_no_hours,
                 pl.when(pl.col("hours_per_job").is_null() & ~pl.col("complete") & complete_only).then(
@@ -225,7 +226,7 @@ def hours_by_family(
                 pl.when(pl.col("hours_per_job").is_null()).then(pl.lit("NO_HEADCOUNT")),
             ),
         )
-        .drop("complete")
+        .drop("complete", "tasks_stated")
         .sort(["hours", "job_family"], descending=[True, False], nulls_last=True)
     )
     means = "complete jobs" if complete_only else "jobs with hours"
@@ -257,4 +258,5 @@ _NOT_ZERO = "Tasks without hours add nothing to hours; they are not zero."
 
 
 def _hours_meaning(reduced: Cells, measure: str, **said: Any) -> Meaning:
-    return meaning_of(reduced, covered="hours", measure=measure, unit="hours per week", basis="hours", **said)
+    basis = "headcount" if said.get("staffed") else "hours"
+    return meaning_of(reduced, covered="hours", measure=measure, unit="hours per week", basis=basis, **said)

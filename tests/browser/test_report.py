@@ -1,0 +1,160 @@
+"""A report in a real browser with no network: silent, reachable, readable without scripts, and whole on paper."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+import tpanalytics as tpa
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+#: Pixels of the width between the margins of A4 paper.
+PAPER = round(180 / 25.4 * 96)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("reports")
+    now, then = tpa.load_sample("2026-11"), tpa.load_sample()
+    return {
+        "company": tpa.save_report(then, folder / "company.html"),
+        "family": tpa.save_report(then, folder / "family.html", families="Finance", jobs=True, rationales=True),
+        "change": tpa.save_report(now, folder / "change.html", before=then),
+        "hidden": tpa.save_report(then, folder / "hidden.html", privacy=tpa.Privacy(min_jobs=1000)),
+    }
+
+
+def opened(browser: Browser, path: Path, **how: Any) -> Page:
+    context = browser.new_context(offline=True, **{"viewport": {"width": 1280, "height": 900}, **how})
+    page = context.new_page()
+    page.asked, page.said = [], []  # type: ignore[attr-defined]
+    page.on("request", lambda request: page.asked.append(request.url))  # type: ignore[attr-defined]
+    page.on("console", lambda message: page.said.append(message.text))  # type: ignore[attr-defined]
+    page.on("pageerror", lambda error: page.said.append(str(error)))  # type: ignore[attr-defined]
+    page.goto(path.as_uri())
+    if how.get("java_script_enabled", True) and page.locator("script#library").count():
+        page.wait_for_selector("html[data-drawn]")
+    return page
+
+
+@pytest.fixture(params=["company", "family", "change", "hidden"])
+def report(request: pytest.FixtureRequest, reports: dict[str, Path]) -> Path:
+    return reports[request.param]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_asked_said_or_out_of_reach(browser: Browser, report: Path, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = opened(browser, report, color_scheme=scheme)
+    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []  # type: ignore[attr-defined]
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found] == []
+    assert page.said == []  # type: ignore[attr-defined]
+    page.context.close()
+
+
+def test_title_language_headings_pictures_and_tables_are_there(browser: Browser, report: Path) -> None:
+    page = opened(browser, report)
+    assert page.title() == page.locator("h1").inner_text()
+    assert page.locator("html").get_attribute("lang") == "en"
+    levels = page.eval_on_selector_all("h1, h2, h3, h4", "all => all.map(one => Number(one.tagName[1]))")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert page.eval_on_selector_all("img", "all => all.every(one => one.alt.length > 60 && one.naturalWidth > 200)")
+    for table in page.locator("table").all():
+        assert table.locator("caption").inner_text()
+        assert table.locator("thead th[scope=col]").count() > 2
+        assert table.locator("tbody th[scope=row]").count() == table.locator("tbody tr").count()
+    targets = page.eval_on_selector_all("nav a", "all => all.map(one => one.getAttribute('href'))")
+    assert len(targets) >= 5
+    assert all(page.locator(target).count() == 1 for target in targets)
+    page.context.close()
+
+
+def test_charts_are_drawn_anew_and_pictures_make_room(browser: Browser, reports: dict[str, Path]) -> None:
+    page = opened(browser, reports["company"])
+    assert page.locator("figure").count() == page.locator("figure.drawn .live svg").count() >= 2
+    assert not any(picture.is_visible() for picture in page.locator("figure img").all())
+    page.context.close()
+
+
+def test_all_is_there_without_scripts(browser: Browser, report: Path, reports: dict[str, Path]) -> None:
+    page = opened(browser, report, java_script_enabled=False)
+    pictures = page.locator("figure img").all()
+    assert all(picture.is_visible() and picture.bounding_box()["width"] > 600 for picture in pictures)
+    assert len(pictures) >= 2 or report == reports["hidden"]
+    page.locator("summary").first.click()
+    assert page.locator("table").first.is_visible()
+    page.context.close()
+
+
+def test_the_first_stop_of_the_keyboard_leads_to_the_report(browser: Browser, reports: dict[str, Path]) -> None:
+    page = opened(browser, reports["company"])
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
+    assert page.locator(".skip").bounding_box()["y"] >= 0
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.id === 'main'")
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_page_is_as_wide_as_its_window(browser: Browser, report: Path, width: int) -> None:
+    page = opened(browser, report, viewport={"width": width, "height": 900})
+    page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.context.close()
+
+
+def test_paper_cuts_nothing(browser: Browser, report: Path) -> None:
+    page = opened(browser, report, color_scheme="dark", viewport={"width": PAPER, "height": 1000})
+    page.emulate_media(media="print", color_scheme="dark")
+    clipped = page.evaluate(
+        """() => [...document.querySelectorAll('main *, header *, footer *')].filter(one => {
+            const box = one.getBoundingClientRect();
+            return box.width && box.right > document.documentElement.clientWidth + 1;
+        }).map(one => one.tagName + ' ' + one.textContent.slice(0, 40))"""
+    )
+    assert clipped == []
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("figure .live").first.is_visible()
+    tall = page.eval_on_selector_all("figure img", "all => all.map(one => one.getBoundingClientRect().height)")
+    assert all(0 < height <= 205 / 25.4 * 96 + 1 for height in tall), "a chart fits on one sheet"
+    assert all(table.is_visible() for table in page.locator("table").all()), "paper cannot be unfolded"
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert printed.startswith(b"%PDF-")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 30
+    page.context.close()
+
+
+def test_names_are_text(browser: Browser, tmp_path: Path) -> None:
+    odd = "</script><img src=x onerror=document.title='run'><b>'\"{{ 7*7 }}&amp;"
+    profiles = tpa.load_sample()
+    renamed = pl.when(pl.col("job_family") == "Finance").then(pl.lit(odd)).otherwise("job_family").alias("job_family")
+    first = pl.lit(odd).alias("task")
+    profiles = tpa.TaskProfiles(
+        profiles.jobs.with_columns(renamed, job_name=pl.lit(odd)),
+        profiles.tasks.with_columns(renamed, first, ai_impact_rationale=pl.lit(odd)),
+        profiles.manifest,
+    )
+    for family in (None, odd):
+        path = tmp_path / "odd.html"
+        tpa.save_report(profiles, path, families=family, jobs=True, rationales=True, title=odd)
+        page = opened(browser, path)
+        assert page.title() == odd
+        assert page.locator("img:not(.still)").count() == 0
+        assert page.locator("main b:not(dd b)").count() == 0
+        assert page.get_by_text(odd, exact=False).first.count() == 1
+        assert page.said == []  # type: ignore[attr-defined]
+        page.context.close()

@@ -1,0 +1,1 @@
+"""Where to start: how concentrated work is, which tasks come first, what families share."""

@@ -1,0 +1,1 @@
+"""What could be freed, and in what blocks."""

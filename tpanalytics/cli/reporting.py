@@ -1,0 +1,120 @@
+"""The verbs that write reports and prove them; give the exit status."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+import tpanalytics as tpa
+from tpanalytics.cli.verbs import read_source
+from tpanalytics.measures.privacy import Privacy, guarded, hidden_families
+from tpanalytics.schema import NO_FAMILY
+from tpanalytics.words import plural
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+__all__ = ["file_names", "report", "verify"]
+
+#: Differences that are printed; all are in ``--json``.
+_PRINTED = 20
+#: What some systems cannot name a file, with any suffix.
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write a report of a company, of one of its families, or of each; what tells of too few is left out."""
+    out = Path(arguments.out)
+    if arguments.all_families == (out.suffix.lower() == ".html"):
+        raise tpa.ConfigError("--out names an .html file; with --all-families it names a folder.")
+    privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
+    profiles = read_source(arguments)
+    before = read_source(arguments, arguments.before) if arguments.before else None
+    targets: dict[str | None, Path] = {arguments.family: out}
+    hidden: list[str] = []
+    if arguments.all_families:
+        shown, hidden = _families(profiles, privacy)
+        targets = {family: out / f"{name}.html" for family, name in file_names(shown).items()}
+    for family, path in targets.items():
+        tpa.save_report(
+            profiles,
+            path,
+            families=family,
+            before=before,
+            contract_hours=arguments.contract_hours,
+            privacy=None if privacy.off else privacy,
+            title=arguments.title,
+            rationales=arguments.with_rationales,
+            jobs=arguments.with_jobs,
+        )
+    if arguments.json:
+        written = [{"family": family, "file": str(path)} for family, path in targets.items()]
+        print(json.dumps({"written": written, "hidden": hidden}))
+        return 0
+    for family, path in targets.items():
+        print(f"{path}" if family is None else f"{path}  {family}")
+    if hidden:
+        print(f"No report for {plural(len(hidden), 'family')}, hidden to protect small groups of jobs or people.")
+    return 0
+
+
+def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], list[str]]:
+    """Give the families to report on, and those that are hidden."""
+    families = guarded(tpa.hours_by_family(profiles), profiles, privacy)
+    hidden = hidden_families(families)
+    named = families.filter(~pl.col("job_family").is_in([*hidden, NO_FAMILY])).get_column("job_family")
+    return named.sort().to_list(), hidden
+
+
+def file_names(families: Iterable[str]) -> dict[str | None, str]:
+    """Give each family a name for a file, without suffix: of plain letters where it has any, and none twice.
+
+    Parameters
+    ----------
+    families
+        Names of any kind.
+    """
+    given: dict[str | None, str] = {}
+    for family in families:
+        plain = unicodedata.normalize("NFKC", family).lower()
+        name = re.sub(r"[^\w]+", "-", plain).strip("-_")[:60].strip("-_") or "family"
+        while len(name.encode()) > 120:
+            name = name[:-1]
+        name = f"family-{name}" if name in _DEVICES else name
+        unused = name
+        n = 2
+        while unused in given.values():
+            unused, n = f"{name}-{n}", n + 1
+        given[family] = unused
+    return given
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Work every figure of a report out again from its snapshot, and say equal, or where not; then exit with 1."""
+    profiles = read_source(arguments, arguments.snapshot)
+    before = read_source(arguments, arguments.before) if arguments.before else None
+    compared = tpa.verify_report(arguments.report, profiles, before=before)
+    other = compared.filter(pl.col("equal") == False)  # noqa: E712  null is neither
+    if arguments.json:
+        print(json.dumps(compared.to_dicts()))
+        return int(other.height > 0)
+    unsure = compared.filter(pl.col("equal").is_null() & ~pl.col("what").str.contains("manifest"))
+    if other.height:
+        print(f"{arguments.report}: {plural(other.height, 'figure')} of {compared.height:,} not equal.")
+        if other.get_column("what").str.contains("hash of both tables").any():
+            print("It was made of other data than these.")
+        for row in other.head(_PRINTED).iter_rows(named=True):
+            print(f"  {row['what']}: {row['in_report']} in the report, {row['recomputed']} worked out")
+        if other.height > _PRINTED:
+            print(f"  and {other.height - _PRINTED:,} more; --json lists them all")
+    else:
+        print(f"{arguments.report}: equal, {compared.height - unsure.height:,} figures worked out again.")
+    if unsure.height:
+        print(f"Made with other versions of the libraries, so not compared: {', '.join(unsure['what'])}.")
+    return int(other.height > 0)

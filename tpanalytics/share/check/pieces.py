@@ -1,0 +1,87 @@
+"""What a file is taken apart into, and what is found in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+__all__ = ["LARGEST", "Finding", "Piece", "Severity", "decoded", "is_external", "plain", "table_of"]
+
+Severity = Literal["stop", "look", "note"]
+#: Unpacked bytes of one part of a file that are still read; more is taken for an attack on the reader.
+LARGEST = 300_000_000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a file that the detectors look through.
+
+    Attributes
+    ----------
+    where
+        Where in the file it stands, in words.
+    text
+        What can be read of it.
+    table
+        Or its rows, each cell as text, null where it is empty.
+    listed
+        It is worth a line of its own: the rows are rows, not the entries of one object; the text is read by a person.
+    """
+
+    where: str
+    text: str = ""
+    table: pl.DataFrame | None = None
+    listed: bool = True
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a file carries; `found` never repeats a secret, a person or a sentence."""
+
+    where: str
+    what: str
+    found: str
+    severity: Severity
+
+
+def plain(name: str) -> str:
+    """Give a column's name as names are compared: ``"Job family"`` is ``job_family``."""
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
+
+
+def table_of(header: list[str], rows: list[list[Any]]) -> pl.DataFrame:
+    """Make a table of text cells; a name that comes twice or is empty is numbered."""
+    width = max([len(header), *map(len, rows)], default=0)
+    names: list[str] = []
+    for i in range(width):
+        name = header[i].strip() if i < len(header) and header[i].strip() else f"column {i + 1}"
+        names.append(name if name not in names else f"{name} ({i + 1})")
+    cells = {name: [_text(row[i]) if i < len(row) else None for row in rows] for i, name in enumerate(names)}
+    return pl.DataFrame(cells, schema=dict.fromkeys(names, pl.String))
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, list):
+        return "; ".join(str(part) for part in value)
+    return str(value)
+
+
+def decoded(content: bytes) -> str:
+    """Read bytes as text: by their mark, as UTF-8, or as what older spreadsheet programs write."""
+    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
+        if content.startswith(mark):
+            return content.decode(encoding)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
+def is_external(address: str | None) -> bool:
+    """Tell an address that another host is asked for."""
+    return bool(address and re.match(r"\s*(?:(?:https?|ftp|wss?):)?//", address))

@@ -1,0 +1,153 @@
+"""What makes a report provable: which data it was made of, which choices, which versions, and the code to repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from tpanalytics.schema import NO_FAMILY, provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tpanalytics.schema import TaskProfiles
+    from tpanalytics.share.report.asked import Asked
+    from tpanalytics.share.report.figures import Figures
+    from tpanalytics.share.report.questions import Section
+
+__all__ = ["block", "choices", "code_of", "content_hash", "digest", "preamble", "versions"]
+
+_ROWS_AT_ONCE = 20_000
+
+
+def content_hash(profiles: TaskProfiles) -> str:
+    """Work out a hash of what both tables hold, whatever the order of rows and columns and whoever wrote them."""
+    whole = hashlib.sha256()
+    for frame in (profiles.jobs, profiles.tasks):
+        names = sorted(frame.columns)
+        lines = []
+        for part in frame.select(names).iter_slices(_ROWS_AT_ONCE):
+            texts = [name for name, dtype in part.schema.items() if dtype in (pl.Categorical, pl.Enum)]
+            rows = part.with_columns(pl.col(texts).cast(pl.String)).iter_rows()
+            lines += [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
+        whole.update(json.dumps(names).encode())
+        for line in sorted(lines):
+            whole.update(line.encode("utf-8", "surrogatepass"))
+    return whole.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Give the versions a figure or a picture may hang on."""
+    found = {}
+    for name in ("tpanalytics", "polars", "altair", "vl-convert-python", "jinja2"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from a folder that is not installed
+            found[name] = "not installed"
+    from tpanalytics import __version__
+
+    return {**found, "tpanalytics": __version__}
+
+
+def choices(asked: Asked) -> dict[str, Any]:
+    """Give what the report was asked for, as `save_report` takes it."""
+    return {
+        "families": asked.family,
+        "states": list(asked.states),
+        "weights": dict(asked.weights),
+        "contract_hours": asked.contract_hours,
+        "privacy": asked.privacy and asdict(asked.privacy),
+        "title": asked.title,
+        "rationales": asked.rationales,
+        "jobs": asked.jobs,
+    }
+
+
+def snapshot(profiles: TaskProfiles) -> dict[str, Any]:
+    """Say of which data a report was made."""
+    manifest = profiles.manifest
+    return {
+        "computed_sha256": content_hash(profiles),
+        "content_sha256": manifest.get("content_sha256"),
+        "jobs": profiles.jobs.height,
+        "tasks": profiles.tasks.height,
+        "provenance": provenance(manifest),
+        "request": manifest.get("request"),
+        "finished": manifest.get("finished"),
+    }
+
+
+def block(asked: Asked, answered: Sequence[tuple[Section, Figures]], made: str) -> dict[str, Any]:
+    """Make what a machine reads: data, choices, versions, and each table with its figures in full."""
+    told: dict[str, Any] = {
+        "report": 1,
+        "made": made,
+        "snapshot": snapshot(asked.profiles),
+        "before": None if asked.before is None else snapshot(asked.before),
+        "choices": choices(asked),
+        "versions": versions(),
+        "tables": {
+            section.key: {
+                "measure": section.measure.name,
+                "fields": list(figures.fields),
+                "rows": [list(row) for row in figures.frame.select(figures.fields).rows()],
+            }
+            for section, figures in answered
+        },
+    }
+    return {**told, "sha256": digest(told)}
+
+
+def digest(told: Mapping[str, Any]) -> str:
+    """Work out the hash of an evidence block without its own."""
+    kept = {name: value for name, value in told.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def preamble(asked: Asked) -> str:
+    """Write the Python that all figures of a report begin with."""
+    lines = ["import polars as pl", "import tpanalytics as tpa", ""]
+    lines.append('profiles = tpa.read_profiles("SNAPSHOT")')
+    if asked.before is not None:
+        lines.append('before = tpa.read_profiles("SNAPSHOT_BEFORE")')
+    lines += [
+        f"states = {asked.states!r}",
+        f"weights = {dict(asked.weights)!r}",
+        f"contract_hours = {asked.contract_hours!r}",
+        f"limits = {asdict(asked.limits)!r}",
+        "privacy = tpa.Privacy(**limits)",
+    ]
+    family = asked.family
+    if family is None:
+        return "\n".join(lines)
+    own = f'pl.col("job_family").fill_null({NO_FAMILY!r}) == {family!r}'
+    lines.append(f"part = tpa.filter_jobs(profiles, {own})")
+    if asked.before is not None:
+        lines += [
+            f'gone = before.jobs.join(profiles.jobs, on="job_id", how="anti").filter({own})',
+            'ids = [*part.jobs["job_id"], *gone["job_id"]]',
+            'part_before = tpa.filter_jobs(before, pl.col("job_id").is_in(ids))',
+        ]
+    return "\n".join(lines)
+
+
+def code_of(section: Section, asked: Asked) -> str:
+    """Write the Python that gives a section's figures and charts."""
+    part, part_before = ("profiles", "before") if asked.family is None else ("part", "part_before")
+    if section.code:
+        result = section.code.replace("part.", f"{part}.")
+    elif section.cut == "part":
+        result = section.measure.text(part, part_before)
+    else:
+        result = section.measure.text()
+        if section.cut == "family":
+            result = f"tpa.suppress({result}, profiles, **limits)"
+        if asked.family is not None:
+            result += f".filter(job_family={asked.family!r})"
+    lines = [f"{section.key.replace('-', '_')} = {result}"]
+    return "\n".join([*lines, *(chart.text(part, part_before) for chart in section.charts)])
