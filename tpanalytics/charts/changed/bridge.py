@@ -209,7 +209,7 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
     said = (
         alt.Chart(steps.select("term", "said"))
         .mark_text(align="left", fontSize=11, color=theme.MUTED)
-        .encode(x=alt.value(_WIDTH + 8), y=y, text="said:N")
+        .encode(**theme.pixels(x=_WIDTH + 8), y=y, text="said:N")
     )
     return [links, bars, hatching, totals, figures, said]
 

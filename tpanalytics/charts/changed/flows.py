@@ -144,8 +144,7 @@ def _nodes(
         alt.Chart(blocks.drop("level"))
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
         .encode(
-            x=alt.value(edge),
-            x2=alt.value(edge + _NODE),
+            **theme.pixels(x=edge, x2=edge + _NODE),
             y=alt.Y("top:Q", scale=scale, axis=None),
             y2="end:Q",
             fill=paint(),
@@ -154,6 +153,6 @@ def _nodes(
     name = (
         alt.Chart(middles)
         .mark_text(align="right" if left else "left", fontSize=11, color=theme.INK)
-        .encode(x=alt.value(beside), y=alt.Y("middle:Q", scale=scale, axis=None), text="level:N")
+        .encode(**theme.pixels(x=beside), y=alt.Y("middle:Q", scale=scale, axis=None), text="level:N")
     )
     return [block, name]

@@ -11,10 +11,11 @@ from tpanalytics.charts import honest, theme
 from tpanalytics.charts.changed import two
 from tpanalytics.charts.changed.flows import Flow, paint, ribbons
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.changed.bridge import compare
+from tpanalytics.measures import coverage_by_family
+from tpanalytics.measures.behind import both_behind
 from tpanalytics.measures.changed.moves import level_moves
 from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, suppress
+from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, guarded, suppress
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable
 
@@ -100,11 +101,10 @@ def plot_level_moves(
     if by not in get_args(Counted):
         raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Counted))}.")
     moves = level_moves(before, after, same_task=same_task, states=states)
-    bridge = compare(before, after, same_task=same_task, states=states)
-    everyone = bridge.filter(pl.col("scope") == "family")
-    if everyone.height == 0:
+    behind = both_behind(before, after, states=states)
+    if behind.height == 0:
         return two.no_jobs()
-    shown = two.families_of(bridge, before, after, states, privacy)
+    shown = guarded(behind.select("job_family"), behind, privacy)
     table = _table(moves, by, privacy)
     if shown.select(honest.is_hidden().all()).item():
         return two.all_hidden(shown, before, after, privacy)
@@ -113,7 +113,7 @@ def plot_level_moves(
             shown, before, after, privacy, title="Every move is hidden: it would tell of too few jobs"
         )
     meaning, top = about(moves), _largest(table)
-    of = two.population(everyone)
+    of = f"{honest.population(coverage_by_family(after, states=states))} after"
     basis = "Tasks of a job" if by == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
     drawn = bool(top or any(table.amounts.values())) and max(len(table.left), len(table.right)) <= _PLACES
     panels = [

@@ -85,8 +85,8 @@ def week(
         ]
         if places:
             strokes = theme.hatched(alt.Chart(pl.DataFrame({"at": places})), _BAR)
-            middle = alt.value(number * _BAND + _BAND - _BAR / 2 - 8)
-            layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), y=middle))
+            middle = theme.pixels(y=number * _BAND + _BAND - _BAR / 2 - 8)
+            layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), **middle))
     sentences = [f"The week now: {said_of_week(tasks, contract)}"]
     sentences += [said_of_scenario(scenario)] if scenario is not None else []
     layers += [
@@ -96,7 +96,7 @@ def week(
     height = _BAND * len(sentences)
     if contract:
         line_ = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
-        ends = {"y": alt.value(_BAND - _BAR - 14), "y2": alt.value(height)}
+        ends = theme.pixels(y=_BAND - _BAR - 14, y2=height)
         layers.append(line_.encode(x=alt.X("contract:Q", scale=scale), **ends))
     chart: alt.LayerChart = alt.LayerChart(layer=layers).properties(width=_WIDTH, height=height)
     return chart
@@ -113,8 +113,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .encode(
             x=x,
             x2="end:Q",
-            y=alt.value(top),
-            y2=alt.value(top + _BAR),
+            **theme.pixels(y=top, y2=top + _BAR),
             color=alt.Color("level:N", scale=colours, legend=theme.level_legend(printed)),
             tooltip=[
                 alt.Tooltip("task:N", title="Task"),
@@ -129,7 +128,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .mark_text(fontSize=10.5)
         .encode(
             x=alt.X("middle:Q", scale=scale),
-            y=alt.value(top + _BAR / 2),
+            **theme.pixels(y=top + _BAR / 2),
             text="n:N",
             color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
         )
@@ -147,14 +146,13 @@ def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[
         .encode(
             x=x,
             x2="end:Q",
-            y=alt.value(top),
-            y2=alt.value(top + _BAR),
+            **theme.pixels(y=top, y2=top + _BAR),
             fill=_paint(),
         )
     )
     named = spans.filter(pl.col("said") != "").select("said", middle=(pl.col("start") + pl.col("end")) / 2)
     words = alt.Chart(named).mark_text(fontSize=11, color=theme.INK)
-    return [rest, words.encode(x=alt.X("middle:Q", scale=scale), y=alt.value(top + _BAR / 2), text="said:N")]
+    return [rest, words.encode(x=alt.X("middle:Q", scale=scale), **theme.pixels(y=top + _BAR / 2), text="said:N")]
 
 
 def _paint() -> alt.Fill:
@@ -282,13 +280,13 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
             lineHeight=_LINE,
             color=theme.MUTED if name in ("n", "state") else theme.INK,
         )
-        .encode(x=alt.value(x), y=y, text=f"{name}:N")
+        .encode(**theme.pixels(x=x), y=y, text=f"{name}:N")
         for name, x, align in columns
     ]
     squares = (
         alt.Chart(table.select("y", "paint"))
         .mark_point(shape="square", size=90, stroke=theme.OUTLINE, strokeWidth=1, opacity=1)
-        .encode(x=alt.value(31), y=y, fill=_paint())
+        .encode(**theme.pixels(x=31), y=y, fill=_paint())
     )
     heads = [
         theme.note(name, x=x, y=-8, align=align, baseline="bottom", fontSize=10.5)
@@ -318,13 +316,13 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     others = (
         alt.Chart(jobs.filter(~pl.col("own")).select("exposure"))
         .mark_tick(thickness=1.5, size=18, color=theme.ACCENT, opacity=0.75)
-        .encode(x=x, y=alt.value(12))
+        .encode(x=x, **theme.pixels(y=12))
     )
     own = alt.Chart(jobs.filter("own").select("exposure"))
     mark = own.mark_point(shape="diamond", size=150, fill=theme.INK, stroke="#FFFFFF", strokeWidth=1, opacity=1)
     name = own.mark_text(text="this job", dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
     strip = alt.LayerChart(
-        layer=[others, *(part.encode(x=x, y=alt.value(12)) for part in (mark, name)), heading]
+        layer=[others, *(part.encode(x=x, **theme.pixels(y=12)) for part in (mark, name)), heading]
     ).properties(width=_WIDTH, height=24)
     return [strip]
 
