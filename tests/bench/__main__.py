@@ -1,4 +1,4 @@
-"""Print what loading and measuring cost as ratios against named baselines, measured side by side in one run.
+"""Print what loading, measuring and drawing cost as ratios against named baselines, measured side by side in one run.
 
 python -m tests.bench            exports of 10k jobs and 200k tasks; measures also on ten times that
 python -m tests.bench --full     also 100k jobs and 2M tasks, a gigabyte of JSON; measures also on ten times that
@@ -17,13 +17,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import bootstrap, decode, measures, pull, snapshot, streaming
+from tests.bench import bootstrap, charts, decode, measures, pull, snapshot, streaming
 from tests.bench.measure import table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.bench.measure import Row
 
-_SUBJECTS = ("decode", "pull", "workers", "memory", "open", "measures", "streaming", "bootstrap")
+_SUBJECTS = ("decode", "pull", "workers", "memory", "open", "measures", "streaming", "bootstrap", "charts")
 _LIBRARIES = ("polars", "msgspec", "requests", "orjson", "pandas", "pyarrow", "dlt", "duckdb")
 _FEW, _JOBS, _MANY = 1000, 10_000, 100_000
 
@@ -68,26 +70,21 @@ def _chosen() -> argparse.Namespace:
 
 
 def _measured(only: list[str], jobs: int, many: int, pairs: int, data: str | None) -> list[Row]:
-    rows: list[Row] = []
-    if "decode" in only:
-        rows += decode.rows(jobs, pairs, data, beside=True)
-        if many != jobs:
-            rows += decode.rows(many, pairs, data, beside=False)
-    if "pull" in only:
-        rows += pull.rows(jobs, pairs, data)
-    if "workers" in only:
-        rows += pull.worker_rows(jobs, pairs, data)
-    if "memory" in only:
-        rows += snapshot.memory_rows(many, pairs, data)
-    if "open" in only:
-        rows += snapshot.open_rows(many, pairs, data)
-    if "bootstrap" in only:
-        rows += bootstrap.rows(many, pairs)
-    if "streaming" in only:
-        rows += streaming.rows(many, pairs)
-    if "measures" in only:
-        rows += measures.rows(jobs, pairs, data, full=many != jobs)
-    return rows
+    ways: dict[str, Callable[[], list[Row]]] = {
+        "decode": lambda: [
+            *decode.rows(jobs, pairs, data, beside=True),
+            *(decode.rows(many, pairs, data, beside=False) if many != jobs else []),
+        ],
+        "pull": lambda: pull.rows(jobs, pairs, data),
+        "workers": lambda: pull.worker_rows(jobs, pairs, data),
+        "memory": lambda: snapshot.memory_rows(many, pairs, data),
+        "open": lambda: snapshot.open_rows(many, pairs, data),
+        "charts": lambda: charts.rows(pairs),
+        "bootstrap": lambda: bootstrap.rows(many, pairs),
+        "streaming": lambda: streaming.rows(many, pairs),
+        "measures": lambda: measures.rows(jobs, pairs, data, full=many != jobs),
+    }
+    return [row for name, way in ways.items() if name in only for row in way()]
 
 
 def _plain(row: Row) -> dict[str, object]:

@@ -79,7 +79,7 @@ def test_what_was_not_requested_is_no_zero(sample: tpa.TaskProfiles) -> None:
     assert ["source", "(not requested)"] in heads
     drawn = {row["what"] for rows in spec["datasets"].values() for row in rows if "what" in row}
     assert drawn == {"level", "validated"}
-    assert spec["title"]["text"] == ["No figure that needs hours can be quoted: it was not asked for"]
+    assert spec["title"]["text"] == ["No figure that needs hours can be quoted: not requested when loading"]
     assert "Not asked for when loading, so not known, and not 0 %: hours and source." in json.dumps(spec)
     unsaid = tpa.plot_data_quality(tpa.TaskProfiles(sample.jobs, tasks, {})).to_dict()
     assert "(no task has hours)" in json.dumps(unsaid)

@@ -309,7 +309,8 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
 
 def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     """Draw the exposure of the family's jobs as a strip, this one marked and named."""
-    heading = theme.note(said, x=0, y=-22, baseline="bottom", color=theme.INK)
+    lines = textwrap.wrap(said, _QUOTE)
+    heading = theme.note(lines, x=0, y=-22 - 15 * (len(lines) - 1), baseline="bottom", color=theme.INK)
     if not jobs.height:
         return [alt.LayerChart(layer=[heading]).properties(width=_WIDTH, height=1)]
     x = alt.X("exposure:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
@@ -320,7 +321,10 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     )
     own = alt.Chart(jobs.filter("own").select("exposure"))
     mark = own.mark_point(shape="diamond", size=150, fill=theme.INK, stroke="#FFFFFF", strokeWidth=1, opacity=1)
-    name = own.mark_text(text="this job", dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
+    # At an end of the strip the name stands beside its mark, not over the edge.
+    at = jobs.filter("own").get_column("exposure").sum()
+    side: Literal["left", "center", "right"] = "left" if at < 0.03 else "right" if at > 0.97 else "center"
+    name = own.mark_text(text="this job", align=side, dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
     strip = alt.LayerChart(
         layer=[others, *(part.encode(x=x, **theme.pixels(y=12)) for part in (mark, name)), heading]
     ).properties(width=_WIDTH, height=24)

@@ -224,8 +224,7 @@ def _finding(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
         return honest.ALL_HIDDEN
     asked = [name for column, name, _, _ in _PARTS[:2] if absent.get(column) == _ASKED]
     if asked:
-        were = "it was" if len(asked) == 1 else "they were"
-        return f"No figure that needs {listed(asked)} can be quoted: {were} not asked for"
+        return f"No figure that needs {listed(asked)} can be quoted: not requested when loading"
     described = shown.filter(~pl.col("empty"))
     if not described.height:
         hidden = shown.height < families.height

@@ -159,9 +159,9 @@ def _compared(
         equal: bool | None = said == now
         if what == "evidence block":
             said, now, equal = _same_evidence(said, now)
-        elif what.startswith(("chart ", "text of the page")):
+        elif what.startswith(("chart ", "text of the ", "script")):
             said, now = _short(said), _short(now)
-            if not equal and not same_versions:
+            if not equal and not same_versions and what.startswith(("chart ", "text of the page")):
                 equal = None
         rows.append((what, said, now, equal))
     return rows
