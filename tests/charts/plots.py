@@ -80,4 +80,4 @@ FAMILY_ROWS = [
 #: Charts that name jobs or tasks, because that is what was asked; no chart holds a rationale or an id unasked.
 NAMES_WORK = {"exposure of jobs by name", "candidates", "candidates by headcount", "job"}
 #: Charts of the whole company, which name no family.
-NAMELESS = {"concentration", "candidates", "candidates by headcount", "bridge"}
+NAMELESS = {"concentration", "candidates", "candidates by headcount", "bridge", "moves by tasks", "moves by hours"}

@@ -38,7 +38,7 @@ _NAMES = {
 }
 #: Room right of the bars for the figure of the rightmost, as a share of what is drawn.
 _ROOM = 0.2
-_LESS = "#A9CDD0"
+_LESS = "#B5D9DC"
 
 
 def plot_change_bridge(

@@ -186,7 +186,8 @@ def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.Layer
     schema = dict.fromkeys(("before", "after", "figure"), pl.String)
     cells = pl.DataFrame(rows, schema={**schema, "paint": pl.String}, orient="row")
     columns = [*map(_short, table.right), _ALL]
-    width = max(44, min(76, _TABLE // len(columns)))
+    longest = max(len(part) for name in columns for part in (name.split() if name in (NOT_ASSESSED, _GONE) else [name]))
+    width = max(44, min(76, _TABLE // len(columns)), min(130, round(6.2 * longest) + 8))
     y = alt.Y(
         "before:N",
         sort=(lines := [*map(_word, table.left), _ALL]),

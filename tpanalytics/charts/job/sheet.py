@@ -215,8 +215,8 @@ def _peers(
     above = jobs.filter(pl.col("exposure").round(9) > round(index, 9)).height
     low, middle, high = (float(jobs.get_column("exposure").quantile(q) or 0.0) for q in (0.0, 0.5, 1.0))
     said = (
-        f"Exposure {percent(index)} ({within}grade {own.item(0, 'grade')}): {above} of the {jobs.height - 1} other jobs "
-        f"of its family lie higher; all run from {percent(low)} to {percent(high)}, median {percent(middle)}."
+        f"Exposure {percent(index)} ({within}grade {own.item(0, 'grade')}): {above} of {jobs.height - 1} other jobs of "
+        f"its family lie higher; all run from {percent(low)} to {percent(high)}, median {percent(middle)}."
     )
     marked = jobs.select(pl.col("exposure").round(3), own=pl.col("job_id") == str(job_id))
     return marked, said

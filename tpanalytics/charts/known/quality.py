@@ -182,7 +182,7 @@ def _cells(families: pl.DataFrame, order: list[str], absent: Mapping[str, str]) 
     ]
     whole = drawn.mark_bar(size=_BAR, fill="#FFFFFF", stroke="#8A8A90", strokeWidth=1).encode(x=x, x2="to:Q", y=y)
     # The column that the verdict goes by is darker than the others.
-    fill = alt.condition("datum.graded", alt.value("#7FB3B7"), alt.value("#C9DFE1"))
+    fill = alt.condition("datum.graded", alt.value("#B5D9DC"), alt.value(theme.SHADE))
     part = drawn.mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1).encode(
         x=x, x2="known:Q", y=y, fill=fill, tooltip=tooltip
     )
