@@ -79,6 +79,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "compare_exposure": lambda profiles: tpa.compare_exposure(profiles, _LATER),
     "compare_families": lambda profiles: tpa.compare_families(profiles, "Finance", category="task_id"),
     "concentration_by_family": tpa.concentration_by_family,
+    "concentration_curve": tpa.concentration_curve,
     "coverage_by_family": tpa.coverage_by_family,
     "exposure_by_family": tpa.exposure_by_family,
     "exposure_by_family, by headcount": lambda profiles: tpa.exposure_by_family(profiles, weight="headcount"),

@@ -41,6 +41,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], pl.DataFrame]
     "compare": tpa.compare,
     "compare_exposure": tpa.compare_exposure,
     "concentration_by_family": lambda p, _: tpa.concentration_by_family(p),
+    "concentration_curve": lambda p, _: tpa.concentration_curve(p),
     "coverage_by_family": lambda p, _: tpa.coverage_by_family(p),
     "exposure_by_family": lambda p, _: tpa.exposure_by_family(p),
     "family_overlap": lambda p, _: tpa.family_overlap(p),
