@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+import vl_convert
 
 import tpanalytics as tpa
 from tests.charts.plots import half_a_year_later
-from tests.charts.test_charts import family_of, layers, rows_of, with_small
+from tests.charts.test_charts import NAMES, family_of, layers, rows_of, with_small
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.measures.changed.bridge import TERMS
 from tpanalytics.words import hours, percent
@@ -96,6 +97,12 @@ def test_the_headline_of_a_change_is_true(before: list[Any], after: list[Any], s
     chart = tpa.plot_change_by_family(profiles_of(three("A", *before)), profiles_of(three("A", *after)))
     assert title_of(chart).startswith(said)
     assert "nan" not in json.dumps(chart.to_dict()).lower().replace("finance", "")
+
+
+def test_ties_are_said() -> None:
+    before = profiles_of([*three("A", ("H1", 2.0)), *three("B", ("H1", 5.0)), *three("C", ("H1", 5.0))])
+    after = profiles_of([*three("A", ("H1", 4.0)), *three("B", ("H1", 7.0)), *three("C", ("H1", 5.0))])
+    assert title_of(tpa.plot_change_by_family(before, after)) == "H1 hours rose most in A and B: +6\xa0h each"
 
 
 def test_a_family_without_a_figure_on_one_side_says_why() -> None:
@@ -228,6 +235,18 @@ def test_a_move_of_few_jobs_is_hidden_and_so_is_what_would_tell_it() -> None:
     assert spec["title"]["text"] == ["No task that may be shown was rated otherwise than before"]
     open_ = tpa.plot_level_moves(profiles_of(stay), profiles_of(moved), privacy=None)
     assert title_of(open_).startswith("1 of 18 tasks (6\xa0%) were rated otherwise; the largest move is from H2 to H1")
+
+
+def test_no_name_of_a_level_breaks_the_table_or_the_ribbons(capfd: pytest.CaptureFixture[str]) -> None:
+    for odd in (NAMES[:4], NAMES):  # few enough for ribbons, and more
+        tasks = [(level, 2.0) for level in ("H1", *odd)]
+        moved = [(level, 2.0) for level in (odd[0], *odd)]
+        pair = profiles_of(three("A", *tasks)), profiles_of(three("A", *moved))
+        picture = vl_convert.vegalite_to_svg(tpa.plot_level_moves(*pair, privacy=None).to_dict())
+        assert "constructor" in picture
+        assert "toString" in picture
+        assert (": 3</text>" in picture) == (len(odd) == 4)
+    assert "ERROR" not in capfd.readouterr().err
 
 
 PAIRS: list[Callable[..., Any]] = [tpa.plot_change_by_family, tpa.plot_change_bridge, tpa.plot_level_moves]

@@ -60,7 +60,7 @@ def test_the_share_with_a_source_is_what_the_report_says(sample: tpa.TaskProfile
     )  # fmt: skip
     profiles = tpa.TaskProfiles(sample.jobs, gaps, sample.manifest)
     report = tpa.quality_report(profiles).filter(check="evidence_missing").item(0, "value")
-    assert f"{covered(1 - report)} a source" in tpa.plot_data_quality(profiles).to_dict()["description"]
+    assert f"{covered(1 - report)} have a source" in tpa.plot_data_quality(profiles).to_dict()["description"]
 
 
 def source_dtype(profiles: tpa.TaskProfiles) -> Any:
@@ -78,7 +78,8 @@ def test_what_was_not_requested_is_no_zero(sample: tpa.TaskProfiles) -> None:
     assert ["hours", "(not requested)"] in heads
     assert ["source", "(not requested)"] in heads
     drawn = {row["what"] for rows in spec["datasets"].values() for row in rows if "what" in row}
-    assert not {"hours", "source"} & drawn
+    assert drawn == {"level", "validated"}
+    assert spec["title"]["text"] == ["No figure that needs hours can be quoted: not requested when loading"]
     assert "Not asked for when loading, so not known, and not 0 %: hours and source." in json.dumps(spec)
     unsaid = tpa.plot_data_quality(tpa.TaskProfiles(sample.jobs, tasks, {})).to_dict()
     assert "(no task has hours)" in json.dumps(unsaid)
@@ -137,9 +138,7 @@ def test_a_sheet_draws_every_hour_and_lists_every_task(sample: tpa.TaskProfiles)
         f"{hours(known)} described of a contract week of 38.5\xa0h, {hours(week - known)} not described"
         in json.dumps(spec, ensure_ascii=False)
     )
-    rest = next(
-        rows for rows in spec["datasets"].values() if rows and set(rows[0]) == {"start", "end", "paint", "open"}
-    )
+    rest = next(rows for rows in spec["datasets"].values() if rows and set(rows[0]) == {"start", "end", "paint"})
     assert [(row["start"], row["end"]) for row in rest] == [(known, week)]
 
 

@@ -150,11 +150,13 @@ def _dressed(chart: _AnyChart, title: str, subtitle: str | Sequence[str], descri
     heading = alt.Title(
         textwrap.wrap(title, _TITLE if lines < 2 else len(title) // lines + 8), subtitle=subtitle or alt.Undefined
     )
-    dressed: _AnyChart = (
-        chart.properties(title=heading, description=description)
-        .configure(font=FONT, background="#FFFFFF", padding={"left": 12, "right": 16, "top": 12, "bottom": 12})
-        .configure_view(stroke=None)
-        .configure_title(
+    # All of the look in one call: each would copy the whole chart, its data too.
+    dressed: _AnyChart = chart.properties(title=heading, description=description).configure(
+        font=FONT,
+        background="#FFFFFF",
+        padding={"left": 12, "right": 16, "top": 12, "bottom": 12},
+        view=alt.ViewConfig(stroke=None),
+        title=alt.TitleConfig(
             anchor="start",
             frame="bounds",
             align="left",
@@ -166,8 +168,8 @@ def _dressed(chart: _AnyChart, title: str, subtitle: str | Sequence[str], descri
             subtitleLineHeight=17,
             subtitlePadding=6,
             offset=18,
-        )
-        .configure_axis(
+        ),
+        axis=alt.AxisConfig(
             labelFontSize=11,
             titleFontSize=11,
             labelColor=INK,
@@ -177,8 +179,8 @@ def _dressed(chart: _AnyChart, title: str, subtitle: str | Sequence[str], descri
             domain=False,
             ticks=False,
             labelPadding=6,
-        )
-        .configure_legend(
+        ),
+        legend=alt.LegendConfig(
             orient="top",
             direction="horizontal",
             title=None,
@@ -190,7 +192,7 @@ def _dressed(chart: _AnyChart, title: str, subtitle: str | Sequence[str], descri
             symbolType="square",
             columnPadding=14,
             offset=34,
-        )
+        ),
     )
     return dressed
 

@@ -38,7 +38,7 @@ _NAMES = {
 }
 #: Room right of the bars for the figure of the rightmost, as a share of what is drawn.
 _ROOM = 0.2
-_LESS = "#A9CDD0"
+_LESS = "#B5D9DC"
 
 
 def plot_change_bridge(
@@ -209,7 +209,7 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
     said = (
         alt.Chart(steps.select("term", "said"))
         .mark_text(align="left", fontSize=11, color=theme.MUTED)
-        .encode(x=alt.value(_WIDTH + 8), y=y, text="said:N")
+        .encode(**theme.pixels(x=_WIDTH + 8), y=y, text="said:N")
     )
     return [links, bars, hatching, totals, figures, said]
 

@@ -32,7 +32,7 @@ _WIDTH, _ROW = 400, 30
 _WORDS = {"hours": "H1 hours", "exposure": "exposure"}
 _BASIS = {
     "hours": "Weekly hours rated H1, highly automatable, for one incumbent of each job",
-    "exposure": "Exposure index of described hours, 0 to 100",
+    "exposure": "Exposure index of described hours",
 }
 #: Words for what a difference tells of.
 _WORK, _MEASURED = "work", "measurement"
@@ -147,7 +147,7 @@ def _families(shown: pl.DataFrame, value: Changing) -> pl.DataFrame:
             {
                 "rise": _signed(row["change"], value),
                 "rate": two.relative(row["change"], row["was"]),
-                "known": f"{covered(known[0])} → {covered(known[1])}",
+                "known": NONE if known == [None, None] else f"{covered(known[0])} → {covered(known[1])}",
                 "shows": NONE if None in known or row["change"] is None else _MEASURED if row["measured"] else _WORK,
                 "one": f"before {write(row['was'])}, after {write(row['now'])}",
             }
@@ -160,7 +160,11 @@ def _families(shown: pl.DataFrame, value: Changing) -> pl.DataFrame:
             missing=pl.when("hidden")
             .then(pl.lit(honest.WHY_HIDDEN))
             .when(pl.col("change").is_null())
-            .then(pl.concat_str("one", why.fill_null("not known on one side"), separator=": "))
+            .then(
+                pl.when(pl.col("was").is_null() & pl.col("now").is_null())
+                .then(why)
+                .otherwise(pl.concat_str("one", why.fill_null("not known on one side"), separator=": "))
+            )
         )
         .with_columns(honest.unless_hidden("rise", "rate", "known", "shows", "graded"))
     )
@@ -262,11 +266,16 @@ def _finding(families: pl.DataFrame, value: Changing) -> str:
     if round(row["change"], 3) == 0:
         return _begun(f"{where}no family{of_shown} has another {words} than before".replace("another H1", "other H1"))
     most = "rose" if row["change"] > 0 else "fell"
-    if both.height > 1:
-        most = f"{most} most" if steady.height > 1 else most
-    by = two.relative(row["change"], row["was"]) if value == "hours" else f"{row['rise']} points"
-    said = f"{where}{words} {most} in {row['job_family']}{of_shown * (steady.height > 1)}"
-    return _begun(f"{said}: from {write(row['was'])} to {write(row['now'])} ({by})".replace(f" ({NONE})", ""))
+    if both.height > 1 and steady.height > 1:
+        most = f"{most} most"
+    points = " points" if value == "exposure" else ""
+    alike = steady.filter(pl.col("change").round(9) == round(row["change"], 9)).get_column("job_family").to_list()
+    if len(alike) > 1:
+        named = listed(alike) if len(alike) <= 3 else f"{len(alike)} families alike"
+        return _begun(f"{where}{words} {most} in {named}{of_shown}: {row['rise']}{points} each")
+    by = two.relative(row["change"], row["was"]) if value == "hours" else f"{row['rise']}{points}"
+    change = f"from {write(row['was'])} to {write(row['now'])}" + (f" ({by})" if by != NONE else "")
+    return _begun(f"{where}{words} {most} in {row['job_family']}{of_shown * (steady.height > 1)}: {change}")
 
 
 def _begun(text: str) -> str:

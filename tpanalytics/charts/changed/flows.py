@@ -12,13 +12,20 @@ from tpanalytics.charts import theme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KINDS", "Flow", "ribbons"]
+__all__ = ["KINDS", "Flow", "paint", "ribbons"]
 
 #: What a ribbon carries, and its look: what stayed is muted, and what only became known is no change in work.
 KINDS = {"stayed": "#E4E4E8", "rated otherwise": theme.ACCENT, "known or not": "#A9A9B0", "come or gone": "#DDD7CB"}
 _WIDTH, _NODE, _GAP = 300, 16, 10
-#: A place that is no known level.
-_OTHER = "#BDBDC2"
+#: Every fill there is, of ribbons, of places by level and of cells; one scale for all, since panels share theirs.
+_FILLS = {
+    **KINDS,
+    **theme.LEVEL_COLOURS,
+    "another level": "#BDBDC2",
+    "top cell": "#CFE6E8",
+    "stayed cell": "#EFEFF2",
+    "other cell": "#FFFFFF",
+}
 #: Points of a ribbon's edge; the curve between them is smooth.
 _POINTS = 11
 
@@ -70,19 +77,19 @@ def ribbons(
         for point in range(_POINTS):
             t = point / (_POINTS - 1)
             at = top + (bottom - top) * t * t * (3 - 2 * t)
-            rows.append((number, KINDS[flow.kind], round(t, 2), round(at, 1), round(at + thick, 1)))
+            rows.append((number, flow.kind, round(t, 2), round(at, 1), round(at + thick, 1)))
         if flow.label:
             # A ribbon too thin for its label has it above.
             labels.append((0.5, (top + bottom + thick) / 2 - (0 if thick > 16 else thick / 2 + 8), flow.label))
     schema = {"n": pl.Int64, "paint": pl.String, "x": pl.Float64, "top": pl.Float64, "end": pl.Float64}
     y = alt.Y("top:Q", scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
     x = alt.X("x:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=None)
-    stayed = pl.col("paint") == KINDS["stayed"]
+    stayed = pl.col("paint") == "stayed"
     paths = pl.DataFrame(rows, schema=schema, orient="row")
     drawn = [
         alt.Chart(part)
         .mark_area(opacity=0.85, interpolate="monotone", line=False)
-        .encode(x=x, y=y, y2="end:Q", detail="n:N", fill=alt.Fill("paint:N", scale=None))
+        .encode(x=x, y=y, y2="end:Q", detail="n:N", fill=paint())
         for part in (paths.filter(stayed), paths.filter(~stayed))
     ]
     named = alt.Chart(
@@ -101,6 +108,11 @@ def ribbons(
     return chart
 
 
+def paint() -> alt.Fill:
+    """Fill by what stands in ``paint``: one of `KINDS`, a level, ``another level`` or a kind of cell."""
+    return alt.Fill("paint:N", scale=alt.Scale(domain=list(_FILLS), range=list(_FILLS.values())), legend=None)
+
+
 def _tops(amounts: Sequence[tuple[str, float]], unit: float) -> dict[str, float]:
     tops, at = {}, 0.0
     for place, amount in amounts:
@@ -115,7 +127,12 @@ def _nodes(
     """Draw the stack of one side: a block per place in its level's colour, named beside it."""
     amounts = {place: sum(f.amount for f in flows if (f.start if left else f.end) == place) for place in tops}
     rows = [
-        (words[place], theme.LEVEL_COLOURS.get(place, _OTHER), round(top, 1), round(top + amounts[place] * unit, 1))
+        (
+            words[place],
+            place if place in theme.LEVEL_COLOURS else "another level",
+            round(top, 1),
+            round(top + amounts[place] * unit, 1),
+        )
         for place, top in tops.items()
     ]
     schema = {"level": pl.String, "paint": pl.String, "top": pl.Float64, "end": pl.Float64}
@@ -127,16 +144,15 @@ def _nodes(
         alt.Chart(blocks.drop("level"))
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
         .encode(
-            x=alt.value(edge),
-            x2=alt.value(edge + _NODE),
+            **theme.pixels(x=edge, x2=edge + _NODE),
             y=alt.Y("top:Q", scale=scale, axis=None),
             y2="end:Q",
-            fill=alt.Fill("paint:N", scale=None),
+            fill=paint(),
         )
     )
     name = (
         alt.Chart(middles)
         .mark_text(align="right" if left else "left", fontSize=11, color=theme.INK)
-        .encode(x=alt.value(beside), y=alt.Y("middle:Q", scale=scale, axis=None), text="level:N")
+        .encode(**theme.pixels(x=beside), y=alt.Y("middle:Q", scale=scale, axis=None), text="level:N")
     )
     return [block, name]

@@ -9,12 +9,13 @@ import polars as pl
 
 from tpanalytics.charts import honest, theme
 from tpanalytics.charts.changed import two
-from tpanalytics.charts.changed.flows import Flow, ribbons
+from tpanalytics.charts.changed.flows import Flow, paint, ribbons
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.changed.bridge import compare
+from tpanalytics.measures import coverage_by_family
+from tpanalytics.measures.behind import both_behind
 from tpanalytics.measures.changed.moves import level_moves
 from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, suppress
+from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, guarded, suppress
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable
 
@@ -32,7 +33,6 @@ Counted = Literal["tasks", "hours"]
 #: Most places of a side that ribbons can be told apart for; beyond, the table stands alone.
 _PLACES = 7
 _LINE, _TABLE = 38, 460
-_PAINT = {"top": "#CFE6E8", "stayed": "#EFEFF2", "other": "#FFFFFF"}
 _NEW, _GONE, _ALL = "not there before", "not there after", "all"
 
 
@@ -101,11 +101,10 @@ def plot_level_moves(
     if by not in get_args(Counted):
         raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Counted))}.")
     moves = level_moves(before, after, same_task=same_task, states=states)
-    bridge = compare(before, after, same_task=same_task, states=states)
-    everyone = bridge.filter(pl.col("scope") == "family")
-    if everyone.height == 0:
+    behind = both_behind(before, after, states=states)
+    if behind.height == 0:
         return two.no_jobs()
-    shown = two.families_of(bridge, before, after, states, privacy)
+    shown = guarded(behind.select("job_family"), behind, privacy)
     table = _table(moves, by, privacy)
     if shown.select(honest.is_hidden().all()).item():
         return two.all_hidden(shown, before, after, privacy)
@@ -114,7 +113,7 @@ def plot_level_moves(
             shown, before, after, privacy, title="Every move is hidden: it would tell of too few jobs"
         )
     meaning, top = about(moves), _largest(table)
-    of = two.population(everyone)
+    of = f"{honest.population(coverage_by_family(after, states=states))} after"
     basis = "Tasks of a job" if by == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
     drawn = bool(top or any(table.amounts.values())) and max(len(table.left), len(table.right)) <= _PLACES
     panels = [
@@ -181,13 +180,14 @@ def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.Layer
                 continue
             pair = (start, end)
             look = "top" if pair in top else "stayed" if _kind(pair) == "stayed" else "other"
-            rows.append((_word(start), _short(end), _figure(table, pair, by), _PAINT[look]))
+            rows.append((_word(start), _short(end), _figure(table, pair, by), f"{look} cell"))
         totals.append((_word(start), _ALL, _sum(table, by, start=start)))
     totals += [(_ALL, _short(end), _sum(table, by, end=end)) for end in table.right]
     schema = dict.fromkeys(("before", "after", "figure"), pl.String)
     cells = pl.DataFrame(rows, schema={**schema, "paint": pl.String}, orient="row")
     columns = [*map(_short, table.right), _ALL]
-    width = max(44, min(76, _TABLE // len(columns)))
+    longest = max(len(part) for name in columns for part in (name.split() if name in (NOT_ASSESSED, _GONE) else [name]))
+    width = max(44, min(76, _TABLE // len(columns)), min(130, round(6.2 * longest) + 8))
     y = alt.Y(
         "before:N",
         sort=(lines := [*map(_word, table.left), _ALL]),
@@ -215,13 +215,9 @@ def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.Layer
     corner = theme.note(
         ["before below,", "after to the right"], x=-8, y=-20, align="right", baseline="bottom", lineHeight=13
     )
-    box = (
-        alt.Chart(cells.drop("figure"))
-        .mark_rect(stroke="#C9C9CF", strokeWidth=1)
-        .encode(x=x, y=y, fill=alt.Fill("paint:N", scale=None))
-    )
+    box = alt.Chart(cells.drop("figure")).mark_rect(stroke="#C9C9CF", strokeWidth=1).encode(x=x, y=y, fill=paint())
     figures = [
-        alt.Chart(cells.filter(pl.col("paint") == _PAINT[look]).drop("paint"))
+        alt.Chart(cells.filter(pl.col("paint") == f"{look} cell").drop("paint"))
         .mark_text(fontSize=12, fontWeight="bold" if look == "top" else "normal", color=colour)
         .encode(x=x, y=y, text="figure:N")
         for look, colour in (("top", theme.INK), ("other", theme.INK), ("stayed", theme.MUTED))

@@ -56,9 +56,9 @@ def families_of(
 
 def population(families: pl.DataFrame, *, totals: bool = True) -> str:
     """Count families, jobs and tasks of the later snapshot, as `honest.population` does."""
-    counted = families.select("job_family", jobs="jobs_after", tasks="tasks_after")
-    said = honest.population(counted, totals=totals)
-    return f"{said} after" if totals else said
+    if not totals:
+        return honest.population(families, totals=False)
+    return f"{honest.population(families.select('job_family', jobs='jobs_after', tasks='tasks_after'))} after"
 
 
 def sources(before: TaskProfiles, after: TaskProfiles) -> list[str]:

@@ -26,6 +26,15 @@ _BAND = 66
 _NUMBER = 15
 #: Characters of a task's name before it goes to the next line, and of a quote.
 _NAME, _QUOTE = 104, 150
+#: Every fill besides the blocks'; one scale for all, since panels share theirs.
+_FILLS = {
+    "stays": "#D9D9DE",
+    "perhaps": "#F1F8F8",
+    "freed": "#CFE6E8",
+    "not known": "#FFFFFF",
+    **theme.LEVEL_COLOURS,
+    "another level": "#BDBDC2",
+}
 _WEEK, _LEFT = "the week now", "under the scenario"
 
 
@@ -50,7 +59,7 @@ def week(
     top = max(known, contract or 0.0) or 1.0
     per_pixel = top / _WIDTH
     scale = alt.Scale(domain=[0, top], nice=False)
-    x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="hours a week", titleAnchor="start", tickCount=8))
+    x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="hours a week", titleAnchor="start", tickCount=8, grid=False))
     spans = _spans(known, contract, scenario)
     # What does not fit into its span is in the sentence above the bar.
     room = (pl.col("end") - pl.col("start")) / per_pixel
@@ -76,8 +85,8 @@ def week(
         ]
         if places:
             strokes = theme.hatched(alt.Chart(pl.DataFrame({"at": places})), _BAR)
-            middle = alt.value(number * _BAND + _BAND - _BAR / 2 - 8)
-            layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), y=middle))
+            middle = theme.pixels(y=number * _BAND + _BAND - _BAR / 2 - 8)
+            layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), **middle))
     sentences = [f"The week now: {said_of_week(tasks, contract)}"]
     sentences += [said_of_scenario(scenario)] if scenario is not None else []
     layers += [
@@ -87,7 +96,7 @@ def week(
     height = _BAND * len(sentences)
     if contract:
         line_ = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
-        ends = {"y": alt.value(_BAND - _BAR - 14), "y2": alt.value(height)}
+        ends = theme.pixels(y=_BAND - _BAR - 14, y2=height)
         layers.append(line_.encode(x=alt.X("contract:Q", scale=scale), **ends))
     chart: alt.LayerChart = alt.LayerChart(layer=layers).properties(width=_WIDTH, height=height)
     return chart
@@ -104,8 +113,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .encode(
             x=x,
             x2="end:Q",
-            y=alt.value(top),
-            y2=alt.value(top + _BAR),
+            **theme.pixels(y=top, y2=top + _BAR),
             color=alt.Color("level:N", scale=colours, legend=theme.level_legend(printed)),
             tooltip=[
                 alt.Tooltip("task:N", title="Task"),
@@ -120,7 +128,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .mark_text(fontSize=10.5)
         .encode(
             x=alt.X("middle:Q", scale=scale),
-            y=alt.value(top + _BAR / 2),
+            **theme.pixels(y=top + _BAR / 2),
             text="n:N",
             color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
         )
@@ -133,20 +141,22 @@ def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[
     if not spans.height:
         return []
     rest = (
-        alt.Chart(spans.select("start", "end", "paint", "open"))
+        alt.Chart(spans.select("start", "end", "paint"))
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
         .encode(
             x=x,
             x2="end:Q",
-            y=alt.value(top),
-            y2=alt.value(top + _BAR),
-            fill=alt.Fill("paint:N", scale=None),
-            strokeDash=alt.condition("datum.open", alt.value([3, 2]), alt.value([1, 0])),
+            **theme.pixels(y=top, y2=top + _BAR),
+            fill=_paint(),
         )
     )
     named = spans.filter(pl.col("said") != "").select("said", middle=(pl.col("start") + pl.col("end")) / 2)
     words = alt.Chart(named).mark_text(fontSize=11, color=theme.INK)
-    return [rest, words.encode(x=alt.X("middle:Q", scale=scale), y=alt.value(top + _BAR / 2), text="said:N")]
+    return [rest, words.encode(x=alt.X("middle:Q", scale=scale), **theme.pixels(y=top + _BAR / 2), text="said:N")]
+
+
+def _paint() -> alt.Fill:
+    return alt.Fill("paint:N", scale=alt.Scale(domain=list(_FILLS), range=list(_FILLS.values())), legend=None)
 
 
 def _blocks(tasks: pl.DataFrame) -> pl.DataFrame:
@@ -171,22 +181,22 @@ def _spans(known: float, contract: float | None, scenario: pl.DataFrame | None) 
     """Place what is no task's block: what is not described, and the parts of the week under a scenario."""
     rows: list[tuple[str, float, float, str, str, bool]] = []
     if contract and contract > known:
-        rows.append((_WEEK, known, contract, "#FFFFFF", f"not described {hours(contract - known)}", True))
+        rows.append((_WEEK, known, contract, "not known", f"not described {hours(contract - known)}", True))
     if scenario is not None:
         low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
         if rated is not None and low is not None:
             ends = [0.0, rated - high, rated - low, rated, max(known, rated)]
-            freed = hours(low) if round(high - low, 2) == 0 else f"{low:.1f} to {hours(high)}"
+            freed = _between(low, high)
             for start, end, paint, said, is_open in (
-                (ends[0], ends[1], "#D9D9DE", f"stays {hours(ends[1])}", False),
-                (ends[1], ends[2], "#F1F8F8", "perhaps freed", False),
-                (ends[2], ends[3], "#CFE6E8", f"freed {freed}", False),
-                (ends[3], ends[4], "#FFFFFF", "no level", True),
+                (ends[0], ends[1], "stays", f"stays {hours(ends[1])}", False),
+                (ends[1], ends[2], "perhaps", "perhaps freed", False),
+                (ends[2], ends[3], "freed", f"freed {freed}", False),
+                (ends[3], ends[4], "not known", "no level", True),
             ):
                 if end - start > 1e-9:
                     rows.append((_LEFT, start, end, paint, said, is_open))
         if contract and contract > known:
-            rows.append((_LEFT, known, contract, "#FFFFFF", "not described", True))
+            rows.append((_LEFT, known, contract, "not known", "not described", True))
     schema = {
         "line": pl.String,
         "start": pl.Float64,
@@ -196,6 +206,10 @@ def _spans(known: float, contract: float | None, scenario: pl.DataFrame | None) 
         "open": pl.Boolean,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _between(low: float, high: float) -> str:
+    return hours(high) if round(high - low, 2) == 0 else f"{round(low, 1):g} to {hours(high)}"
 
 
 def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
@@ -218,7 +232,7 @@ def said_of_scenario(scenario: pl.DataFrame) -> str:
     low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
     if low is None or rated is None:
         return "Under the scenario nothing can be said: no task has hours and a level"
-    freed = hours(high) if round(high - low, 2) == 0 else f"{low:.1f} to {hours(high)}"
+    freed = _between(low, high)
     return (
         f"Under the scenario {freed} of {hours(rated)} with a level would be freed, {hours(rated - high)} stay at least"
     )
@@ -239,7 +253,7 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
         middle = at + _LINE / 2
         word = theme.LEVEL_WORDS.get(level, _printed(level))
         figure = "not known" if amount is None else hours(amount)
-        paint = theme.LEVEL_COLOURS.get(level, "#BDBDC2")
+        paint = level if level in theme.LEVEL_COLOURS else "another level"
         rows.append((str(n), "\n".join(lines), figure, word, _printed(state), paint, round(middle, 1)))
         at += _ROW + _LINE * (len(lines) - 1)
     more = tasks.height - shown.height
@@ -266,13 +280,13 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
             lineHeight=_LINE,
             color=theme.MUTED if name in ("n", "state") else theme.INK,
         )
-        .encode(x=alt.value(x), y=y, text=f"{name}:N")
+        .encode(**theme.pixels(x=x), y=y, text=f"{name}:N")
         for name, x, align in columns
     ]
     squares = (
         alt.Chart(table.select("y", "paint"))
         .mark_point(shape="square", size=90, stroke=theme.OUTLINE, strokeWidth=1, opacity=1)
-        .encode(x=alt.value(31), y=y, fill=alt.Fill("paint:N", scale=None))
+        .encode(**theme.pixels(x=31), y=y, fill=_paint())
     )
     heads = [
         theme.note(name, x=x, y=-8, align=align, baseline="bottom", fontSize=10.5)
@@ -295,20 +309,24 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
 
 def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     """Draw the exposure of the family's jobs as a strip, this one marked and named."""
-    heading = theme.note(said, x=0, y=-22, baseline="bottom", color=theme.INK)
+    lines = textwrap.wrap(said, _QUOTE)
+    heading = theme.note(lines, x=0, y=-22 - 15 * (len(lines) - 1), baseline="bottom", color=theme.INK)
     if not jobs.height:
         return [alt.LayerChart(layer=[heading]).properties(width=_WIDTH, height=1)]
     x = alt.X("exposure:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
     others = (
         alt.Chart(jobs.filter(~pl.col("own")).select("exposure"))
         .mark_tick(thickness=1.5, size=18, color=theme.ACCENT, opacity=0.75)
-        .encode(x=x, y=alt.value(12))
+        .encode(x=x, **theme.pixels(y=12))
     )
     own = alt.Chart(jobs.filter("own").select("exposure"))
     mark = own.mark_point(shape="diamond", size=150, fill=theme.INK, stroke="#FFFFFF", strokeWidth=1, opacity=1)
-    name = own.mark_text(text="this job", dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
+    # At an end of the strip the name stands beside its mark, not over the edge.
+    at = jobs.filter("own").get_column("exposure").sum()
+    side: Literal["left", "center", "right"] = "left" if at < 0.03 else "right" if at > 0.97 else "center"
+    name = own.mark_text(text="this job", align=side, dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
     strip = alt.LayerChart(
-        layer=[others, *(part.encode(x=x, y=alt.value(12)) for part in (mark, name)), heading]
+        layer=[others, *(part.encode(x=x, **theme.pixels(y=12)) for part in (mark, name)), heading]
     ).properties(width=_WIDTH, height=24)
     return [strip]
 

@@ -210,11 +210,13 @@ def _peers(
         return jobs.select(pl.col("exposure").round(3), own=pl.lit(value=False)), said
     if jobs.height < 2:
         return nobody, f"No other job of {job.family} has a known exposure."
+    bounds = [own.item(0, end) for end in ("bound_low", "bound_high")]
+    within = "" if None in bounds else f"between {percent(bounds[0])} and {percent(bounds[1])} whatever is not known, "
     above = jobs.filter(pl.col("exposure").round(9) > round(index, 9)).height
     low, middle, high = (float(jobs.get_column("exposure").quantile(q) or 0.0) for q in (0.0, 0.5, 1.0))
     said = (
-        f"Exposure {percent(index)} (grade {own.item(0, 'grade')}): {above} of the {jobs.height - 1} other jobs of "
-        f"{job.family} lie higher; they run from {percent(low)} to {percent(high)}, median {percent(middle)}."
+        f"Exposure {percent(index)} ({within}grade {own.item(0, 'grade')}): {above} of {jobs.height - 1} other jobs of "
+        f"its family lie higher; all run from {percent(low)} to {percent(high)}, median {percent(middle)}."
     )
     marked = jobs.select(pl.col("exposure").round(3), own=pl.col("job_id") == str(job_id))
     return marked, said

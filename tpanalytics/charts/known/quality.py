@@ -102,7 +102,7 @@ def plot_data_quality(
             *_beside(families, order),
             theme.footer([*hidden, *footer, *honest.source_line(profiles.manifest)], below=14),
         ],
-        title=_finding(families),
+        title=_finding(families, absent),
         subtitle=f"Share of tasks with hours, level, validation, source · {honest.population(coverage, totals=totals)}",
         description=_description(families, coverage, absent, totals=totals),
         width=_WIDTH,
@@ -125,6 +125,9 @@ def _absent(coverage: pl.DataFrame, evidence: pl.DataFrame | None, manifest: Map
             found[column] = _ASKED
         elif nothing and total(coverage, "tasks"):
             found[column] = f"no task has {words}" if column != "evidence_coverage" else _ASKED
+    needed = [found[column] for column in ("hours_coverage", "level_coverage") if column in found]
+    if needed:
+        found["both_coverage"] = needed[0]
     return found
 
 
@@ -179,7 +182,7 @@ def _cells(families: pl.DataFrame, order: list[str], absent: Mapping[str, str]) 
     ]
     whole = drawn.mark_bar(size=_BAR, fill="#FFFFFF", stroke="#8A8A90", strokeWidth=1).encode(x=x, x2="to:Q", y=y)
     # The column that the verdict goes by is darker than the others.
-    fill = alt.condition("datum.graded", alt.value("#7FB3B7"), alt.value("#C9DFE1"))
+    fill = alt.condition("datum.graded", alt.value("#B5D9DC"), alt.value(theme.SHADE))
     part = drawn.mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1).encode(
         x=x, x2="known:Q", y=y, fill=fill, tooltip=tooltip
     )
@@ -214,60 +217,68 @@ def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
     return [*marks, *family_rows.remarks(families, y, "missing")]
 
 
-def _finding(families: pl.DataFrame) -> str:
+def _finding(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
     """Say of how many families the figures are safe to quote, and of which they are not."""
     shown = families.filter(~pl.col("hidden"))
     if not shown.height:
         return honest.ALL_HIDDEN
-    named = shown.filter(~pl.col("empty"), pl.col("job_family") != NO_FAMILY)
-    of_shown = " shown" if shown.height < families.height else ""
-    if not named.height:
-        if shown.select((~pl.col("empty")).any()).item():
-            share, grade = shown.filter(~pl.col("empty")).select("both_coverage", "grade").row(0)
+    asked = [name for column, name, _, _ in _PARTS[:2] if absent.get(column) == _ASKED]
+    if asked:
+        return f"No figure that needs {listed(asked)} can be quoted: not requested when loading"
+    described = shown.filter(~pl.col("empty"))
+    if not described.height:
+        hidden = shown.height < families.height
+        return f"No task of the families{' shown' * hidden} is described" if hidden else "No task is described"
+    named = described.filter(pl.col("job_family") != NO_FAMILY)
+    if named.height < 2:
+        one = named if named.height else described
+        family, share, grade = one.select("job_family", "both_coverage", "grade").row(0)
+        if not named.height:
             return f"Hours and a level are known for {covered(share)} of tasks: {_VERDICT[grade]}"
-        return f"No task of the families{of_shown} is described" if of_shown else "No task is described"
-    poor = named.filter(grade="C").get_column("job_family").to_list()
-    safe = named.filter(grade="A").height
-    described = " that are described" if shown.filter("empty").height and not of_shown else ""
-    if named.height == 1:
-        family, share, grade = named.select("job_family", "both_coverage", "grade").row(0)
         return f"{family}: {covered(share)} of tasks have hours and a level, {_VERDICT[grade]}"
-    if len(poor) == named.height:
-        return f"Too little is known of every family{of_shown} to quote its figures alone"
+    of_which = " shown" if shown.height < families.height else " that are described"
+    return _verdicts(named, of_which * (named.height < families.filter(pl.col("job_family") != NO_FAMILY).height))
+
+
+def _verdicts(named: pl.DataFrame, of_which: str) -> str:
+    """Count the verdicts on several families."""
+    poor = named.filter(grade="C").get_column("job_family").to_list()
+    many, safe = named.height, named.filter(grade="A").height
+    if len(poor) == many:
+        return f"Too little is known of every family{of_which} to quote its figures alone"
     if 0 < len(poor) <= 3:
         return f"Too little is known of {listed(poor)} to quote {'their' if len(poor) > 1 else 'its'} figures alone"
     if poor:
-        worst = named.row(0, named=True)
+        family, share = named.select("job_family", "both_coverage").row(0)
         return (
-            f"Too little is known of {len(poor)} of {named.height} families{of_shown} to quote their figures alone, "
-            f"least of {worst['job_family']}: {covered(worst['both_coverage'])} of tasks have hours and a level"
+            f"Too little is known of {len(poor)} of {many} families{of_which} to quote their figures alone, least of "
+            f"{family}: {covered(share)} of tasks have hours and a level"
         )
-    if safe == named.height:
-        return f"Figures of all {safe} families{of_shown or described} are safe to quote"
+    if safe == many:
+        return f"Figures of all {many} families{of_which} are safe to quote"
     if not safe:
-        return f"Figures of all {named.height} families{of_shown or described} are to be quoted with their gaps"
-    return (
-        f"Figures of {safe} of {named.height} families{of_shown or described} are safe to quote, those of the others "
-        "with their gaps"
-    )
+        return f"Figures of all {many} families{of_which} are to be quoted with their gaps"
+    return f"Figures of {safe} of {many} families{of_which} are safe to quote, those of the others with their gaps"
 
 
 def _policy(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
     tasks = total(coverage, "tasks")
     if not tasks:
         return ["No job has a task that counts."]
-    overall = [
-        f"{covered(float(share))} {words}"
+    shares = {
+        words: coverage.select((pl.col(column) * pl.col("tasks")).sum() / tasks).item()
         for column, _, words, _ in _PARTS
         if column not in absent
-        and (share := coverage.select((pl.col(column) * pl.col("tasks")).sum() / tasks).item()) is not None
-    ]
+    }
+    valid = shares.pop("a validation", None)
+    known = [f"{covered(share)} have {words}" for words, share in shares.items() if share is not None]
+    known += [f"{covered(valid)} are validated"] * (valid is not None)
     of = (
-        f"Of all {plural(tasks, 'task')}: {listed(overall)}; rejected ones do not count. "
+        f"Of all {plural(tasks, 'task')} {listed(known)}; rejected ones do not count. "
         f"{plural(total(coverage, 'jobs_without_tasks'), 'job')} without any task."
     )
     lines = [of]
-    requested = [name for column, name, _, _ in _PARTS if absent.get(column) == _ASKED]
+    requested = [name for column, name, _, include in _PARTS if include and absent.get(column) == _ASKED]
     if requested:
         lines.append(f"Not asked for when loading, so not known, and not 0 %: {listed(requested)}.")
     return [
