@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar, cast
 
 import altair as alt
@@ -17,6 +18,7 @@ _LEVELS = {
     LEVEL_COLOURS[level]: grey
     for level, grey in {"H1": "#000000", "H2": "#6B6B6B", "H3": "#D4D4D4", "H4": "#EBEBEB", "H5": "#F8F8F8"}.items()
 }
+_COLOUR = re.compile("#[0-9A-Fa-f]{6}")
 _Any = TypeVar("_Any", bound=alt.TopLevelMixin)
 
 
@@ -61,4 +63,12 @@ def _printed(value: Any) -> Any:
         return {key: part if key == "datasets" else _printed(part) for key, part in value.items() if key != "bind"}
     if isinstance(value, list):
         return [_printed(part) for part in value]
-    return {**_ON_PAPER, **_LEVELS}.get(value, value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return {**_ON_PAPER, **_LEVELS}.get(value) or (_grey(value) if _COLOUR.fullmatch(value) else value)
+
+
+def _grey(colour: str) -> str:
+    """Give the grey of the same lightness, by the luma of ITU-R BT.601."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return "#" + f"{round(0.299 * red + 0.587 * green + 0.114 * blue):02X}" * 3
