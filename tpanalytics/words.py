@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["NONE", "covered", "hours", "listed", "percent", "plural", "printable", "total"]
+__all__ = ["MINUS", "NONE", "covered", "hours", "listed", "percent", "plural", "printable", "total"]
 
 #: Thin enough not to break a label, wide enough to read; figures and unit stay on one line.
 _SPACE = "\u00a0"
@@ -22,6 +22,8 @@ _RESERVED = {
     *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString"),
     *("valueOf", "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
 }
+#: A hyphen is too short to be seen before a figure.
+MINUS = "\u2212"
 #: Printed where a figure is not known or does not exist; never 0, never blank.
 NONE = "–"  # noqa: RUF001
 

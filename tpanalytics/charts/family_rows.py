@@ -14,7 +14,7 @@ from tpanalytics.charts.theme import INK, MUTED, note, pixels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["column", "family_axis", "remarks", "row_height"]
+__all__ = ["column", "family_axis", "name_lines", "remarks", "row_height"]
 
 #: Width of a family name in the axis, in characters before it goes to the next line.
 _WRAP = 38
@@ -23,7 +23,7 @@ _LINE = 12
 
 def family_axis(order: Sequence[str]) -> alt.Y:
     """Give the axis of families in the order asked for; a long name goes over several lines, and none is cut."""
-    lines = {family: _lines(family) for family in order}
+    lines = {family: name_lines(family) for family in order}
     # Vega hangs further lines below the first; half of their height up again puts the name beside its row.
     lifted = [
         {"test": f"indexof({json.dumps(names)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
@@ -44,11 +44,12 @@ def family_axis(order: Sequence[str]) -> alt.Y:
 
 def row_height(order: Sequence[str], usual: int) -> int:
     """Give the height of a row in pixels, enough for the name with the most lines."""
-    return max([usual, *(_LINE * len(_lines(family)) + 4 for family in order)])
+    return max([usual, *(_LINE * len(name_lines(family)) + 4 for family in order)])
 
 
-def _lines(family: str) -> list[str]:
-    return textwrap.wrap(family, _WRAP, max_lines=4, placeholder=" …") or ["(unnamed)"]
+def name_lines(family: str, width: int = _WRAP, *, most: int = 4) -> list[str]:
+    """Break a name to a width in characters, over so many lines at most."""
+    return textwrap.wrap(family, width, max_lines=most, placeholder=" …") or ["(unnamed)"]
 
 
 def column(

@@ -9,10 +9,12 @@ import polars as pl
 
 from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, hidden_families, said_of_hidden
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.words import listed, plural, printable, total
+from tpanalytics.words import listed, percent, plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from tpanalytics.measures.meaning import Meaning
 
 __all__ = [
     "ALL_HIDDEN",
@@ -20,6 +22,8 @@ __all__ = [
     "hidden_names",
     "hidden_note",
     "is_hidden",
+    "known_of",
+    "overall",
     "population",
     "source_line",
     "unless_hidden",
@@ -39,6 +43,18 @@ def population(families: pl.DataFrame, *, totals: bool = True) -> str:
         return f"{plural(named, 'job family')}{without}"
     jobs, tasks = plural(total(families, "jobs"), "job"), plural(total(families, "tasks"), "task")
     return f"{plural(named, 'job family')}{without}, {jobs}, {tasks}"
+
+
+def overall(coverage: pl.DataFrame, column: str) -> float | None:
+    """Give a share of the tasks of all families from those of each; null where there are none."""
+    share: float | None = coverage.select((pl.col(column) * pl.col("tasks")).sum() / pl.col("tasks").sum()).item()
+    return share
+
+
+def known_of(meaning: Meaning, known: str) -> str:
+    """Say what is known of tasks, and how many of them are settled."""
+    validated = percent(None if meaning.share_suggested is None else 1 - meaning.share_suggested)
+    return f"{known}, {validated} are validated; rejected ones do not count."
 
 
 def hidden_note(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:

@@ -34,6 +34,12 @@ def parser() -> argparse.ArgumentParser:
         added.add_argument("--jobs", metavar="CSV", help="mapping file: job_id, job_name, job_family_id, …")
         added.add_argument("--families", metavar="CSV", help="mapping file: job_family_id, job_family_name, …")
 
+    def limits(added: argparse.ArgumentParser) -> None:
+        said = "hide families of fewer {}, 0 for none (%(default)g)"
+        added.add_argument("--min-jobs", type=int, default=USUAL.min_jobs, metavar="N", help=said.format("jobs"))
+        people = said.format("people, if known")
+        added.add_argument("--min-headcount", type=float, default=USUAL.min_headcount, metavar="N", help=people)
+
     def settings(added: argparse.ArgumentParser) -> None:
         group = added.add_argument_group("settings", "otherwise from TPANALYTICS_… in the environment or .env")
         for name, meaning in SETTINGS.items():
@@ -70,11 +76,7 @@ def parser() -> argparse.ArgumentParser:
     summary = verb("summary", verbs.summary, "print hours and AI impact per job family")
     summary.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
     summary.add_argument("--weight", choices=("tasks", "hours", "headcount"), default="hours", help="%(default)s")
-    said = "hide families of fewer {}, 0 for none (%(default)g)"
-    summary.add_argument("--min-jobs", type=int, default=USUAL.min_jobs, metavar="N", help=said.format("jobs"))
-    summary.add_argument(
-        "--min-headcount", type=float, default=USUAL.min_headcount, metavar="N", help=said.format("people, if known")
-    )
+    limits(summary)
     mapping(summary)
     machine(summary)
 
@@ -90,10 +92,7 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--contract-hours", type=float, metavar="HOURS", help=week)
     report.add_argument("--with-jobs", action="store_true", help="print a row per job")
     report.add_argument("--with-rationales", action="store_true", help="quote rationales")
-    report.add_argument("--min-jobs", type=int, default=USUAL.min_jobs, metavar="N", help=said.format("jobs"))
-    report.add_argument(
-        "--min-headcount", type=float, default=USUAL.min_headcount, metavar="N", help=said.format("people, if known")
-    )
+    limits(report)
     mapping(report)
     machine(report)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["beside_chart", "beside_frame", "evidence"]
+__all__ = ["beside_chart", "beside_frame", "evidence_path", "made_with", "write_evidence"]
 
 #: Libraries whose version can change what a file looks like.
 _LIBRARIES = ("polars", "altair", "vl-convert-python", "xlsxwriter")
@@ -50,31 +50,41 @@ def beside_frame(frame: pl.DataFrame, path: Path) -> dict[Path, Callable[[Path],
     return {}
 
 
-def evidence(what: Any, path: Path, written: Mapping[Path, Path]) -> tuple[Path, Callable[[Path], object]]:
-    """Give the file that says what the others are, how they were made and how to tell that they are unchanged.
+def evidence_path(path: Path) -> Path:
+    """Name the file that says of a bundle, whose main file is at `path`, what it is."""
+    return _beside(path, ".evidence.json")
+
+
+def write_evidence(what: Any, written: Mapping[Path, Path], path: Path) -> None:
+    """Write what the files of a bundle are, how they were made and how to tell that they are unchanged.
 
     Parameters
     ----------
     what
         The specification of a chart, or the frame.
-    path
-        The main file.
     written
         Each file of the bundle, and where its content lies now.
+    path
+        Where to write.
     """
-    from tpanalytics import __version__
-
     said = _of_chart(what) if isinstance(what, dict) else _of_frame(what)
     files = []
     for target, draft in written.items():
         content = draft.read_bytes()
         files.append({"name": target.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
-    libraries = {"tpanalytics": __version__}
-    for name in _LIBRARIES:
+    whole = {**said, "made_with": made_with(*_LIBRARIES), "files": files}
+    _write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def made_with(*libraries: str) -> dict[str, str]:
+    """Give the version of this package, and of each of the libraries that is there."""
+    from tpanalytics import __version__
+
+    found = {"tpanalytics": __version__}
+    for name in libraries:
         with suppress(PackageNotFoundError):
-            libraries[name] = version(name)
-    whole = {**said, "made_with": libraries, "files": files}
-    return _beside(path, ".evidence.json"), partial(_write_text, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+            found[name] = version(name)
+    return found
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -12,7 +12,7 @@ import polars as pl
 from tpanalytics._files import whole_files
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.schema import to_polars
-from tpanalytics.share.bundle import beside_chart, beside_frame, evidence
+from tpanalytics.share.bundle import beside_chart, beside_frame, evidence_path, write_evidence
 from tpanalytics.share.frames import finite_frame, write_csv, write_json, write_parquet
 from tpanalytics.share.pictures import chart_writers, spec_of
 from tpanalytics.share.spreadsheets import write_xlsx
@@ -119,10 +119,8 @@ def _write(what: Any, path: Path, writer: Callable[[Any, Path], None], *, bundle
             files[path](draft)
         return
     files.update(beside_frame(content, path) if isinstance(content, pl.DataFrame) else beside_chart(content, path))
-    last, _ = evidence(content, path, {})
-    with whole_files([*files, last]) as drafts:
+    with whole_files([*files, evidence_path(path)]) as drafts:
         written = dict(zip(files, drafts, strict=False))
         for target, write in files.items():
             write(written[target])
-        _, write_evidence = evidence(content, path, written)
-        write_evidence(drafts[-1])
+        write_evidence(content, written, drafts[-1])

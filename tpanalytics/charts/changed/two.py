@@ -10,7 +10,7 @@ from tpanalytics.charts import honest, theme
 from tpanalytics.measures.behind import both_behind
 from tpanalytics.measures.changed.said import COVERAGE_MOVED
 from tpanalytics.measures.privacy import guarded
-from tpanalytics.words import NONE, covered, hours, percent
+from tpanalytics.words import MINUS, NONE, covered, hours, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
 
 __all__ = [
-    "MINUS",
     "NOTHING",
     "all_hidden",
     "coverages",
@@ -36,8 +35,6 @@ __all__ = [
     "sources",
 ]
 
-#: A hyphen is too short to be seen before a figure.
-MINUS = "\u2212"
 NOTHING = f"\u00b10{chr(0xA0)}h"
 _PARTS = {"both": "hours and a level", "hours": "hours", "level": "a level"}
 

@@ -32,12 +32,6 @@ _TOP = 0.5
 #: White text is read from here on, black before.
 _TURN = 0.18
 _BOXED = 3
-_UNIT = {
-    "tasks": "tasks",
-    "hours": "described weekly hours",
-    "headcount": "the weekly hours of all incumbents",
-}
-_NEEDS = {"tasks": "with a level", "hours": "with hours and level", "headcount": "with hours, level and headcount"}
 
 
 def plot_level_heatmap(
@@ -116,7 +110,7 @@ def plot_level_heatmap(
             theme.footer([*hidden, *(lines if totals else []), *honest.source_line(profiles.manifest)], below=16),
         ],
         title=_finding(families, cells, weight),
-        subtitle=f"Share of {_UNIT[weight]} at each AI impact level · {honest.population(coverage, totals=totals)}",
+        subtitle=f"Share of {said.UNIT[weight]} at each AI impact level · {honest.population(coverage, totals=totals)}",
         description=_description(families, cells, boxed, coverage, weight, lines[:1], totals=totals),
         width=width,
         height=len(order) * row,
@@ -264,7 +258,7 @@ def _finding(families: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> str
     most = largest.row(0, named=True)
     between = said.shares_between(most["share_low"], most["share_high"])
     word = theme.LEVEL_WORDS.get(most["level"], most["level"]).replace(" ", ", ", 1)
-    of = f"{percent(most['share'])} of {_UNIT[weight]}{between} are {word}"
+    of = f"{percent(most['share'])} of {said.UNIT[weight]}{between} are {word}"
     named = shown.filter((pl.col("job_family") != NO_FAMILY) & pl.col("weighed"))
     if named.height == 1:
         return f"{most['job_family']}: {of}"
@@ -276,8 +270,7 @@ def _policy(coverage: pl.DataFrame, weight: Weight, *, poor: bool, boxed: int, w
     tasks = total(coverage, "tasks")
     if not tasks:
         return ["No job has a task that counts."]
-    known = float(coverage.select((pl.col("hours_coverage") * pl.col("tasks")).sum() / tasks).item())
-    level = float(coverage.select((pl.col("level_coverage") * pl.col("tasks")).sum() / tasks).item())
+    known, level = (honest.overall(coverage, name) for name in ("hours_coverage", "level_coverage"))
     marks = [f"Boxed: the {plural(boxed, 'largest share')} of a level." if boxed > 1 else ""]
     marks += ["Notched corner: grade C, quote none of these figures alone."] * poor
     marks += [f"{NONE}: tasks of that level, none with hours."] * without
@@ -285,7 +278,7 @@ def _policy(coverage: pl.DataFrame, weight: Weight, *, poor: bool, boxed: int, w
         f"{percent(known)} of {plural(tasks, 'task')} have hours, {percent(level)} a level."
         + " A task without hours is in no share; it is not zero." * (weight != "tasks"),
         *([" ".join(filter(None, marks))] * any(marks)),
-        f"Grade by the share of tasks {_NEEDS[weight]}: A from 90 %, B from 70 %, C below. Levels are judgements.",
+        f"Grade by the share of tasks {said.NEEDED[weight]}: A from 90 %, B from 70 %, C below. Levels are judgements.",
     ]
 
 
@@ -300,7 +293,7 @@ def _description(
     totals: bool,
 ) -> str:
     built = (
-        f"Table of shares of {_UNIT[weight]}, shaded by size, with a row for each of "
+        f"Table of shares of {said.UNIT[weight]}, shaded by size, with a row for each of "
         f"{honest.population(coverage, totals=totals)} and a column per AI impact level. "
         "Families in order of their share of H1, highly automatable, highest first."
     )

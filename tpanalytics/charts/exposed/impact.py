@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
+from tpanalytics.charts.exposed import said
 from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.privacy import USUAL, guarded
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["plot_impact_by_family"]
 
 _WIDTH, _ROW, _BAR = 540, 30, 20
-_UNIT = {
-    "tasks": "tasks",
-    "hours": "described weekly hours",
-    "headcount": "the weekly hours of all incumbents",
-}
 #: What a task must have to be weighed, and how its share is headed.
 _NOTHING = {
     "tasks": "no task is described",
@@ -38,11 +34,6 @@ _KNOWN = {
     "tasks": ["tasks with", "level"],
     "hours": ["tasks with", "hours, level"],
     "headcount": ["tasks with hours,", "staff, level"],
-}
-_GRADED = {
-    "tasks": "with a level",
-    "hours": "with hours and level",
-    "headcount": "with hours, level and headcount",
 }
 #: A segment narrower than this share of the bar has no room for its figure; the tooltip has it.
 _ROOM = 0.048
@@ -117,7 +108,7 @@ def plot_impact_by_family(
             theme.footer([*hidden, *_policy(coverage, weight, totals=totals), *honest.source_line(profiles.manifest)]),
         ],
         title=_finding(impact, families, weight),
-        subtitle=f"Share of {_UNIT[weight]} by AI impact level · {honest.population(coverage, totals=totals)}",
+        subtitle=f"Share of {said.UNIT[weight]} by AI impact level · {honest.population(coverage, totals=totals)}",
         description=_description(families, levels, coverage, weight, totals=totals),
         width=_WIDTH,
         height=len(order) * family_rows.row_height(order, _ROW),
@@ -195,11 +186,7 @@ def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[a
             alt.Tooltip("tasks_with_hours:Q", title="Tasks with hours", format=","),
         ],
     )
-    hatching = (
-        alt.Chart(_strokes(segments))
-        .mark_point(shape="M-0.3,1L0.3,-1", size=_BAR**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1)
-        .encode(x="at:Q", y=y)
-    )
+    hatching = theme.hatched(alt.Chart(_strokes(segments)), _BAR).encode(x="at:Q", y=y)
     figures = drawn.mark_text(fontSize=11).encode(
         x="middle:Q",
         y=y,
@@ -276,15 +263,15 @@ def _largest(families: pl.DataFrame, weight: Weight, of_shown: str) -> str:
     if named.height == 0:
         share, grade = families.select("h1", "grade").row(0)
         if grade != "C":
-            return f"{percent(share)} of {_UNIT[weight]} are highly automatable"
+            return f"{percent(share)} of {said.UNIT[weight]} are highly automatable"
     if safe.height == 0:
         return "Too little is known to compare the AI impact of job families"
     family, share, low, high = safe.select("job_family", "h1", "low", "high").row(0)
     between = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
     if named.height == 1:
-        return f"{family}: {percent(share)} of {_UNIT[weight]}{between} are highly automatable"
+        return f"{family}: {percent(share)} of {said.UNIT[weight]}{between} are highly automatable"
     among = of_shown if family == named.item(0, "job_family") else " among families of which enough is known"
-    return f"{family} has the largest highly automatable share{among}: {percent(share)} of {_UNIT[weight]}{between}"
+    return f"{family} has the largest highly automatable share{among}: {percent(share)} of {said.UNIT[weight]}{between}"
 
 
 def _policy(coverage: pl.DataFrame, weight: Weight, *, totals: bool) -> list[str]:
@@ -294,21 +281,18 @@ def _policy(coverage: pl.DataFrame, weight: Weight, *, totals: bool) -> list[str
     if not tasks:
         return ["No job has a task that counts."]
 
-    def overall(column: str) -> str:
-        share = coverage.select((pl.col(column) * pl.col("tasks")).sum() / tasks).item()
-        return percent(float(share))
-
+    shares = (honest.overall(coverage, name) for name in ("hours_coverage", "level_coverage", "validated_share"))
+    with_hours, with_level, validated = map(percent, shares)
     known = (
-        f"{overall('hours_coverage')} of tasks have hours, {overall('level_coverage')} a level, "
-        f"{overall('validated_share')} are validated; rejected ones do not count. "
-        f"{plural(total(coverage, 'jobs_without_tasks'), 'job')} without any task."
+        f"{with_hours} of tasks have hours, {with_level} a level, {validated} are validated; rejected ones do not "
+        f"count. {plural(total(coverage, 'jobs_without_tasks'), 'job')} without any task."
     )
     missing = (
         "A task without hours is not a task of zero hours: it is missing from its bar. Where an interval is given, it "
         "holds whatever the gaps are."
     )
     graded = (
-        f"Grade by the share of tasks {_GRADED[weight]}: A from 90 %, B from 70 %, C below; quote no C alone. "
+        f"Grade by the share of tasks {said.NEEDED[weight]}: A from 90 %, B from 70 %, C below; quote no C alone. "
         "Levels are judgements."
     )
     return [known, graded] if weight == "tasks" else [known, missing, graded]
@@ -320,19 +304,20 @@ def _description(
     """Describe the chart in three tiers: how it is built, its extremes, its shape."""
     known = families.filter(pl.col("weighed") & pl.col("h1").is_not_null())
     among = f" ({', '.join(levels)})" if levels else ""
-    said = (
-        f"Stacked bars of {_UNIT[weight]} by AI impact level{among} for {honest.population(coverage, totals=totals)}. "
+    text = (
+        f"Stacked bars of {said.UNIT[weight]} by AI impact level{among} for "
+        f"{honest.population(coverage, totals=totals)}. "
         "Families in order of their share of H1, highly automatable, highest first."
     )
     if known.height:
         top, bottom = known.row(0, named=True), known.row(-1, named=True)
-        said += (
+        text += (
             f" The H1 shares run from {percent(top['h1'])} in {top['job_family']} (grade {top['grade']}) to "
             f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['grade']})."
         )
-        said += " All H1 shares: " + listed(f"{f} {percent(h1)}" for f, h1 in known.select("job_family", "h1").rows())
-        said += "."
+        text += " All H1 shares: " + listed(f"{f} {percent(h1)}" for f, h1 in known.select("job_family", "h1").rows())
+        text += "."
     unknown = families.filter(~pl.col("weighed") & ~honest.is_hidden()).get_column("job_family").to_list()
     if unknown:
-        said += f" Nothing can be shown for {listed(unknown)}."
-    return " ".join([said, *honest.hidden_names(families), *_policy(coverage, weight, totals=totals)[:1]])
+        text += f" Nothing can be shown for {listed(unknown)}."
+    return " ".join([text, *honest.hidden_names(families), *_policy(coverage, weight, totals=totals)[:1]])

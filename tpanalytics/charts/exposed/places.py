@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from tpanalytics.charts import theme
 from tpanalytics.charts.exposed import said
+from tpanalytics.charts.family_rows import name_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +128,7 @@ def spread(wanted: Sequence[float], slots: Sequence[float], room: float) -> list
 
 
 def words(family: str) -> list[str]:
-    return textwrap.wrap(family, WRAP, max_lines=3, placeholder=" …") or ["(unnamed)"]
+    return name_lines(family, WRAP, most=3)
 
 
 def slot(family: str) -> int:

@@ -1,8 +1,7 @@
-"""What charts of the exposure index say of it, each in the same words."""
+"""What charts of levels and of the exposure index say of them, each in the same words."""
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -13,15 +12,17 @@ from tpanalytics.schema import NO_FAMILY
 from tpanalytics.words import NONE, listed, percent, plural, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 __all__ = [
     "GRADED",
+    "LINE",
+    "NEEDED",
+    "UNIT",
     "WHY",
     "among",
     "between",
     "figure",
-    "folded",
     "graded_well",
     "known_line",
     "never_headline",
@@ -32,6 +33,20 @@ __all__ = [
     "without_index",
 ]
 
+#: Where a footer that names families is broken, in characters.
+LINE = 118
+#: What levels are shares of, by weight.
+UNIT = {
+    "tasks": "tasks",
+    "hours": "described weekly hours",
+    "headcount": "the weekly hours of all incumbents",
+}
+#: What a task must have to be weighed.
+NEEDED = {
+    "tasks": "with a level",
+    "hours": "with hours and level",
+    "headcount": "with hours, level and headcount",
+}
 GRADED = (
     "Grade by the share of tasks with hours and a level that has a weight: A from 90 %, B from 70 %, C below; quote no "
     "C alone."
@@ -63,11 +78,6 @@ def among(families: pl.DataFrame) -> str:
     if well < shown:
         return " of those of which enough is known"
     return " of the families shown" if shown < families.height else ""
-
-
-def folded(lines: Iterable[str]) -> list[str]:
-    """Part lines that hold names at the width of a footer."""
-    return [part for line in lines for part in textwrap.wrap(line, 118)]
 
 
 def graded_well() -> pl.Expr:

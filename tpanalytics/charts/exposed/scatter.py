@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts import honest, theme
+from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.measures import exposure_by_family, exposure_by_job
 from tpanalytics.measures.exposed.weights import WEIGHTS
@@ -106,7 +105,7 @@ def plot_exposure_by_job(
     staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())
     lines = [
         *honest.hidden_note(guard, privacy),
-        *said.folded(honest.hidden_names(families)),
+        *honest.wrapped(honest.hidden_names(families), said.LINE),
         *_policy(everyone, jobs, weights, staffed=staffed, totals=bool(shown.height)),
         *honest.source_line(profiles.manifest),
     ]
@@ -254,7 +253,7 @@ def _panel(
             for (side, up), words in _CORNERS.items()
         ]
     else:
-        words = textwrap.wrap(family, 34, max_lines=3, placeholder=" …") or ["(unnamed)"]
+        words = family_rows.name_lines(family, 34, most=3)
         above = -8 - 14 * len(words)
         marks.append(theme.note(words, x=0, y=above, fontSize=12, fontWeight="bold", color=theme.INK))
     return [*marks, *(_names(jobs, x, y, frame) if names else [])]

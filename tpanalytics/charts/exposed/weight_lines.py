@@ -110,7 +110,7 @@ def plot_weight_lines(
     band = _band(profiles, [leader.family for leader in safe[:2]], weights, how)
     footer = [
         *honest.hidden_note(guard, privacy),
-        *said.folded([*honest.hidden_names(families), *said.without_index(families)]),
+        *honest.wrapped([*honest.hidden_names(families), *said.without_index(families)], said.LINE),
         *(_policy(everyone, lines, turning=len(first) > 1, banded=band.height > 0) if totals else []),
     ]
     what["description"] = _description(lines, first, everyone, footer, weights["H2"], totals=totals)

@@ -307,10 +307,9 @@ def _finding(curve: pl.DataFrame, meaning: Meaning) -> str:
 
 def _policy(meaning: Meaning, rows: pl.DataFrame, by: People) -> list[str]:
     known, assessed = covered(meaning.coverage["hours"]), covered(meaning.coverage["level"])
-    validated = percent(None if meaning.share_suggested is None else 1 - meaning.share_suggested)
     endless = rows.filter(pl.col("h1_hours").is_not_null() & pl.col("h1_hours_high").is_null()).height
     lines = [
-        f"{known} of tasks have hours, {assessed} a level, {validated} are validated; rejected ones do not count.",
+        honest.known_of(meaning, f"{known} of tasks have hours, {assessed} a level"),
         f"Grade {meaning.grade}: A from 90\u00a0% of tasks with hours and level, B from 70\u00a0%, C below. {_NOT_WHO}",
         _ORDER,
         *(

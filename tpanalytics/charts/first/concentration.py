@@ -255,10 +255,9 @@ def _finding(ends: dict[str, Any], meaning: Meaning) -> str:
 
 def _policy(meaning: Meaning, same_task: SameTask) -> list[str]:
     known, assessed = covered(meaning.coverage["hours"]), covered(meaning.coverage["level"])
-    validated = percent(None if meaning.share_suggested is None else 1 - meaning.share_suggested)
     by = "id" if same_task == "id" else "wording"
     lines = [
-        f"{known} of tasks have hours, {assessed} a level, {validated} are validated; rejected ones do not count.",
+        honest.known_of(meaning, f"{known} of tasks have hours, {assessed} a level"),
         f"Grade {meaning.grade}: A from 90\u00a0% of tasks with hours, B from 70\u00a0%, C below. {_JUDGED}",
         f"Tasks of the same {by} count once, with the hours of one incumbent in each job.",
         *meaning.warnings,

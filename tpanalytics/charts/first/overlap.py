@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from typing import TYPE_CHECKING, Literal, get_args
 
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts import honest, theme
+from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures import about, coverage_by_family, family_overlap
 from tpanalytics.measures.first.overlap import by_likeness
@@ -254,7 +253,7 @@ def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> list[alt.Chart]:
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
     """Give rows and columns the same numbers; the names stand at the rows, because across they could not be read."""
     width = _WRAP if size >= 24 else 200
-    names = [textwrap.wrap(family, width, max_lines=2, placeholder=" …") or ["(unnamed)"] for family in order]
+    names = [family_rows.name_lines(family, width, most=2) for family in order]
     lines = [[*name[:-1], f"{name[-1]}\u2002{at}"] for at, name in enumerate(names, 1)]
     two = [at for at, name in enumerate(lines, 1) if len(name) > 1]
     lifted = {"condition": {"test": f"indexof({json.dumps(two)}, datum.value) >= 0", "value": -6}, "value": 0}
@@ -336,10 +335,9 @@ def _thin(by: Share) -> str:
 def _policy(meaning: Meaning, squares: pl.DataFrame, left_out: int, by: Share) -> list[str]:
     signs = squares.get_column("sign")
     known = covered(meaning.coverage["hours"])
-    validated = percent(None if meaning.share_suggested is None else 1 - meaning.share_suggested)
     rated = f"Grade {meaning.grade}: A from 90\u00a0% with hours, B from 70\u00a0%, C below."
     lines = [
-        f"{known} of tasks have hours, {validated} are validated; rejected ones do not count. "
+        f"{honest.known_of(meaning, f'{known} of tasks have hours')} "
         + (rated if by == "hours" else "A task counts once per family, whatever time it takes."),
         *([_HOURS] * (by == "hours")),
         *meaning.warnings,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts import honest, theme
+from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures import about, coverage_by_family, fragmentation_by_family
 from tpanalytics.measures.meaning import NONE_BECAUSE
 from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, suppress
 from tpanalytics.schema import COUNTED_STATES
-from tpanalytics.words import NONE, covered, percent, plural
+from tpanalytics.words import NONE, covered, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -174,7 +174,7 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
     axis = alt.Axis(title=None, values=[0, 0.5, 1], labels=left, labelExpr=_PERCENT)
     scale = alt.Scale(domain=[0, 1], nice=False)
     y, top = (alt.Y(f"{end}:Q", scale=scale, axis=axis) for end in ("low", "high"))
-    name = textwrap.wrap(family, _WRAP, max_lines=3, placeholder=" …") or ["(unnamed)"]
+    name = family_rows.name_lines(family, _WRAP, most=3)
     # Notes, not a title: a title would stand higher where the figures of an axis are, and panels out of line.
     head = [
         theme.note(
@@ -264,10 +264,9 @@ def _finding(families: pl.DataFrame, found: pl.DataFrame, meaning: Meaning) -> s
 
 def _policy(meaning: Meaning, families: int, drawn: int) -> list[str]:
     known = covered(meaning.coverage.get("hours, level and headcount"))
-    validated = percent(None if meaning.share_suggested is None else 1 - meaning.share_suggested)
     grade = f"Grade {meaning.grade or NONE}: A from 90\u00a0%, B from 70\u00a0%, C below."
     lines = [
-        f"{known} of tasks have hours, a level and people, {validated} are validated; rejected ones do not count.",
+        honest.known_of(meaning, f"{known} of tasks have hours, a level and people"),
         f"{grade} {_READ}",
         *(
             [f"The {drawn} families with most usable hours are drawn; {families - drawn} more are not."]

@@ -265,11 +265,7 @@ def _policy(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
     tasks = total(coverage, "tasks")
     if not tasks:
         return ["No job has a task that counts."]
-    shares = {
-        words: coverage.select((pl.col(column) * pl.col("tasks")).sum() / tasks).item()
-        for column, _, words, _ in _PARTS
-        if column not in absent
-    }
+    shares = {words: honest.overall(coverage, column) for column, _, words, _ in _PARTS if column not in absent}
     valid = shares.pop("a validation", None)
     known = [f"{covered(share)} have {words}" for words, share in shares.items() if share is not None]
     known += [f"{covered(valid)} are validated"] * (valid is not None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from tpanalytics.schema import NO_FAMILY, provenance
+from tpanalytics.share.bundle import made_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,15 +43,7 @@ def content_hash(profiles: TaskProfiles) -> str:
 
 def versions() -> dict[str, str]:
     """Give the versions a figure or a picture may hang on."""
-    found = {}
-    for name in ("tpanalytics", "polars", "altair", "vl-convert-python", "jinja2"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from a folder that is not installed
-            found[name] = "not installed"
-    from tpanalytics import __version__
-
-    return {**found, "tpanalytics": __version__}
+    return made_with("polars", "altair", "vl-convert-python", "jinja2")
 
 
 def choices(asked: Asked) -> dict[str, Any]:

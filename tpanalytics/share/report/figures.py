@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tpanalytics.measures.meaning import NONE_BECAUSE
 from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED
-from tpanalytics.words import NONE, covered, percent
+from tpanalytics.words import MINUS, NONE, covered, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,6 @@ Kind = Literal[
     "text", "letter", "count", "hours", "change", "share", "known", "points", "index", "index change", "names"
 ]
 
-_MINUS = "\u2212"
 _TO = "\u2009\u2013\u2009"  # an en dash between thin spaces
 
 
@@ -146,4 +145,4 @@ def number(value: Any, kind: Kind) -> str:
             return f"{value:.2f}"
     places, factor = {"change": (1, 1), "points": (1, 100), "index change": (3, 1)}[kind]
     text = f"{round(value * factor, places) + 0.0:+,.{places}f}"
-    return text.replace("-", _MINUS) if float(text.replace(",", "")) else text[1:]
+    return text.replace("-", MINUS) if float(text.replace(",", "")) else text[1:]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from tpanalytics.share.pictures import title_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -57,7 +59,7 @@ def picture(chart: Any, key: str) -> Picture:
     drawn = vl_convert.vegalite_to_svg(still)
     size = _SIZE.search(drawn)
     width, height = (round(float(number)) for number in size.groups()) if size else (0, 0)
-    title = _title(spec)
+    title = title_of(spec)
     return Picture(
         key=key,
         title=title,
@@ -82,12 +84,6 @@ def library() -> str:
 
     source: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # has a default
     return base64.b64encode(gzip.compress(source.encode(), 9, mtime=0)).decode()
-
-
-def _title(spec: Mapping[str, Any]) -> str:
-    title = spec.get("title", "")
-    title = title.get("text", "") if isinstance(title, dict) else title
-    return " ".join(title) if isinstance(title, list) else str(title)
 
 
 def _settled(spec: dict[str, Any]) -> dict[str, Any]:
