@@ -129,7 +129,7 @@ def ask(
     weights: Mapping[str, float],
     contract_hours: float | None,
     privacy: Privacy | None,
-    title: str | None,
+    title: Any,
     rationales: bool,
     jobs: bool,
 ) -> Asked:
@@ -147,6 +147,8 @@ def ask(
             raise ShareError(f"{name} is a {type(given).__name__}; a report is made of TaskProfiles.")
     if privacy is not None and not isinstance(privacy, Privacy):
         raise ShareError(f"privacy is a {type(privacy).__name__}; give a Privacy, or None to hide nothing.")
+    if title is not None and not isinstance(title, str):
+        raise ShareError(f"title is a {type(title).__name__}; give text, or None for the usual heading.")
     profiles, before = _held(profiles), None if before is None else _held(before)
     if families is not None:
         present = _families(profiles).get_column("job_family").to_list()

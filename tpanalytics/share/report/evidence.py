@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +133,7 @@ def code_of(section: Section, asked: Asked) -> str:
     """Write the Python that gives a section's figures and charts."""
     part, part_before = ("profiles", "before") if asked.family is None else ("part", "part_before")
     if section.code:
-        result = section.code.replace("part.", f"{part}.")
+        result = re.sub(r"\bpart\b", part, section.code).replace("HIDDEN", repr(sorted(asked.hidden)))
     elif section.cut == "part":
         result = section.measure.text(part, part_before)
     else:

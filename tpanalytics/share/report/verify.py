@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from datetime import datetime
 from html.parser import HTMLParser
 from itertools import count
 from pathlib import Path
@@ -126,6 +127,7 @@ def _evidence(seen: dict[str, str], name: str) -> dict[str, Any]:
         told = json.loads(seen.get("evidence block", ""))
         if not isinstance(told, dict) or told.get("report") != 1 or not isinstance(told["made"], str):
             raise ValueError
+        datetime.fromisoformat(told["made"])
         _ = told["choices"]["states"]
         for side in filter(None, (told["snapshot"], told["before"])):
             _ = side["computed_sha256"], side["content_sha256"]
@@ -142,7 +144,7 @@ def _asked_again(told: dict[str, Any], profiles: TaskProfiles, before: TaskProfi
         return ask(profiles, before=before, privacy=privacy and Privacy(**privacy), **chosen)
     except (ShareError, SchemaError) as error:
         return str(error)
-    except TypeError:
+    except (KeyError, TypeError):
         raise ShareError(f"{name}: the choices in its evidence block are not those of a report.") from None
 
 

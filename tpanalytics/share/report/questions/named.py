@@ -16,10 +16,25 @@ if TYPE_CHECKING:
     from tpanalytics.share.report.asked import Asked
     from tpanalytics.share.report.questions.section import Call
 
-__all__ = ["jobs", "jobs_asked", "rationales", "rationales_asked"]
+__all__ = ["JOBS", "RATIONALES", "jobs", "jobs_asked", "rationales", "rationales_asked"]
 
 #: Most rationales a report quotes; more would be a data extract and not a report.
 _MOST = 40
+
+
+#: Each table in Python as a reader runs it; see `Section.code`.
+JOBS = (
+    "tpa.exposure_by_job(part, weights=weights, contract_hours=contract_hours, states=states)"
+    '.filter(~pl.col("job_family").is_in(HIDDEN))'
+)
+RATIONALES = (
+    f'part.tasks.with_columns(pl.col("job_family").fill_null({NO_FAMILY!r}))'
+    '.filter(pl.col("ai_impact_level") == "H1", pl.col("validation_state").is_in(states), '
+    'pl.col("ai_impact_rationale").is_not_null(), ~pl.col("job_family").is_in(HIDDEN))'
+    '.group_by("job_family", "task", "ai_impact_rationale").agg(hours=pl.col("weekly_hours").sum())'
+    '.sort("hours", "job_family", "task", "ai_impact_rationale", descending=[True, False, False, False])'
+    f".head({_MOST})"
+)
 
 
 def jobs_asked(asked: Asked) -> bool:

@@ -8,6 +8,7 @@ import polars as pl
 
 from tpanalytics.measures.meaning import about, explained
 from tpanalytics.measures.privacy import SUPPRESSED
+from tpanalytics.measures.reduce import known_sum
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.share.report.figures import Column, Figures
 from tpanalytics.words import plural
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tpanalytics.share.report.asked import Asked
     from tpanalytics.share.report.questions.section import Call
 
-__all__ = ["TOP", "candidates", "concentration", "exposure", "hours", "mix", "of_company", "overlap"]
+__all__ = ["OVERLAP", "TOP", "candidates", "concentration", "exposure", "hours", "mix", "of_company", "overlap"]
 
 #: Rows of the tables that would otherwise go on for pages.
 TOP = 20
@@ -36,8 +37,8 @@ def mix(asked: Asked, measure: Call) -> Figures:
     h1 = pl.col("level") == "H1"
     wide = long.group_by("job_family", maintain_order=True).agg(
         pl.col("jobs").first(),
-        pl.col("tasks").sum(),
-        pl.when(pl.col("hours").count() > 0).then(pl.col("hours").sum()),
+        known_sum("tasks"),
+        known_sum("hours"),
         *(pl.col("share").filter(pl.col("level") == level).first().alias(f"share_{level}") for level in levels),
         h1_low=pl.col("share_low").filter(h1).first(),
         h1_high=pl.col("share_high").filter(h1).first(),
@@ -115,11 +116,10 @@ def concentration(asked: Asked, measure: Call) -> Figures:
 
 
 def candidates(asked: Asked, measure: Call) -> Figures:
-    """Print the first tasks; those that stand in few jobs tell of few people and are counted only."""
+    """Print the first tasks; those that tell of few jobs or people the measure leaves out, and says so."""
     frame = measure.of(asked, asked.profiles)
     meaning = about(frame)
-    least = asked.limits.min_jobs
-    kept = frame.filter(pl.col("jobs_h1") >= least) if not asked.all_hidden else frame.clear()
+    kept = frame if not asked.all_hidden else frame.clear()
     columns = (
         Column("rank", "Rank"),
         Column("task", "Task", "text"),
@@ -130,11 +130,20 @@ def candidates(asked: Asked, measure: Call) -> Figures:
         Column("h1_hours_high", "At most", "hours"),
         Column("validated_share", "Validated", "share"),
     )
-    left = frame.height - kept.height
-    note = f"{plural(left, 'task')} of the first {frame.height} left out: in fewer than {least} jobs." if left else ""
+    left = [line for line in meaning.policy if "left out" in line] * (not asked.all_hidden)
     said = "Tasks by the weekly hours known to be highly automatable, for one incumbent of each job."
     empty = "No task is known to be highly automatable." if not asked.all_hidden else "Hidden, as all families are."
-    return Figures(kept, columns, said, meaning, tuple(filter(None, (note, *meaning.warnings))), 2, empty)
+    return Figures(kept, columns, said, meaning, (*left, *meaning.warnings), 2, empty)
+
+
+#: The table of `overlap` in Python as a reader runs it; see `Section.code`.
+OVERLAP = (
+    "tpa.family_overlap(profiles, states=states)"
+    f'.filter(~pl.col("family_a", "family_b").is_in([*HIDDEN, {NO_FAMILY!r}]), pl.col("tasks_shared") > 0)'
+    '.sort("ruzicka", "tasks_shared", "family_a", "family_b", '
+    "descending=[True, True, False, False], nulls_last=True)"
+    f".head({TOP})"
+)
 
 
 def overlap(asked: Asked, measure: Call) -> Figures:

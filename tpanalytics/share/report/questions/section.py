@@ -82,7 +82,8 @@ class Section:
         How the rows of one family come about: ``family``, all families are measured and those of few hidden;
         ``rows``, all are measured; ``part``, the measure is given the jobs of the family alone.
     code
-        Python that gives the table where `measure` alone does not.
+        Python that gives the table where `measure` alone does not; ``part`` stands for what the report is about,
+        ``HIDDEN`` for the families it leaves out.
     group
         ``answer``, ``change`` or ``quality``: which part of the page it stands in.
     """
