@@ -71,6 +71,7 @@ def test_title_language_headings_pictures_and_tables_are_there(browser: Browser,
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     assert page.eval_on_selector_all("img", "all => all.every(one => one.alt.length > 60 && one.naturalWidth > 200)")
+    page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true })")
     for table in page.locator("table").all():
         assert table.locator("caption").inner_text()
         assert table.locator("thead th[scope=col]").count() > 2

@@ -11,6 +11,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
+from tpanalytics.errors import SchemaError
 from tpanalytics.measures import about, automation_candidates, build_once_curve
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.schema import COUNTED_STATES
@@ -123,8 +124,6 @@ def plot_automation_candidates(
 
 
 def _checked(top: int) -> int:
-    from tpanalytics.errors import SchemaError
-
     if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= 40:
         raise SchemaError(f"top={top!r}: give a whole number of tasks from 1 to 40; automation_candidates lists all.")
     return top

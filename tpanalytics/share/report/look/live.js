@@ -16,9 +16,16 @@
   const vegaEmbed = new Function((await new Response(unpacked).text()) + "\nreturn vegaEmbed;")();
   for (const holder of document.querySelectorAll("script[data-spec]")) {
     const figure = document.querySelector('figure[data-chart="' + holder.dataset.spec + '"]');
+    const spec = JSON.parse(holder.textContent);
+    // One picture with one description, as the still it replaces, and none within it that has no words of its own.
+    spec.config = {...spec.config, aria: false};
     try {
-      await vegaEmbed(figure.querySelector(".live"), JSON.parse(holder.textContent), {
-        renderer: "svg", actions: false, ast: false,
+      await vegaEmbed(figure.querySelector(".live"), spec, {renderer: "svg", actions: false, ast: false});
+      const drawn = figure.querySelector(".live svg");
+      drawn.setAttribute("role", "img");
+      drawn.setAttribute("aria-label", figure.querySelector("img").alt);
+      drawn.querySelectorAll("[role]").forEach((mark) => {
+        mark.removeAttribute("role"); mark.removeAttribute("aria-roledescription");
       });
       figure.classList.add("drawn");
     } catch (error) {
