@@ -57,6 +57,29 @@ def rows_of(spec: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]
     return rows
 
 
+@pytest.fixture(scope="module", params=["sample", "real"])
+def staffed(request: pytest.FixtureRequest) -> tpa.TaskProfiles:
+    """Give each of the two companies, with people in its jobs."""
+    company: tpa.TaskProfiles = request.getfixturevalue(request.param)
+    if "headcount" in company.jobs.columns:
+        return company
+    return tpa.TaskProfiles(company.jobs.with_columns(headcount=2.0), company.tasks)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Callable[..., Any]:
+    """Draw each chart of the same profiles once, for tests that only look at it."""
+    made: dict[Any, Any] = {}
+
+    def draw(plot: Callable[..., Any], profiles: tpa.TaskProfiles) -> Any:
+        key = plot, id(profiles)
+        if key not in made:
+            made[key] = plot(profiles), profiles  # kept, so that no others take their id
+        return made[key][0]
+
+    return draw
+
+
 @every_plot
 @pytest.mark.parametrize("families", [1, 6, 23, 60])
 def test_every_field_is_a_column_and_every_column_a_field(plot: Callable[..., Any], families: int) -> None:
@@ -78,10 +101,8 @@ def test_every_field_is_a_column_and_every_column_a_field(plot: Callable[..., An
 
 
 @every_plot
-def test_charts_stay_small_on_the_companies(plot: Callable[..., Any], company: tpa.TaskProfiles) -> None:
-    if "headcount" not in company.jobs.columns:
-        company = tpa.TaskProfiles(company.jobs.with_columns(headcount=2.0), company.tasks)
-    spec = plot(company).to_dict()
+def test_charts_stay_small_on_the_companies(plot: Callable[..., Any], staffed: tpa.TaskProfiles, drawn: Any) -> None:
+    spec = drawn(plot, staffed).to_dict()
     assert len(json.dumps(spec["datasets"], ensure_ascii=False).encode()) < 50_000
 
 
@@ -166,9 +187,9 @@ def test_no_jobs_and_no_tasks_say_so(plot: Callable[..., Any]) -> None:
 
 
 @every_plot
-def test_text_is_in_the_picture(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
+def test_text_is_in_the_picture(plot: Callable[..., Any], sample: tpa.TaskProfiles, drawn: Any) -> None:
     """A font that is not installed would make all text vanish without an error."""
-    spec = plot(sample).to_dict()
+    spec = drawn(plot, sample).to_dict()
     without = json.loads(json.dumps(spec))
     without["config"]["font"] = "No Such Font"
     without["config"]["title"] = {**without["config"]["title"], "font": "No Such Font", "subtitleFont": "No Such Font"}
@@ -177,10 +198,10 @@ def test_text_is_in_the_picture(plot: Callable[..., Any], sample: tpa.TaskProfil
 
 @every_plot
 def test_showing_a_chart_needs_no_script_and_changes_no_global(
-    plot: Callable[..., Any], sample: tpa.TaskProfiles
+    plot: Callable[..., Any], sample: tpa.TaskProfiles, drawn: Any
 ) -> None:
     before = alt.theme.active, alt.renderers.active
-    chart = plot(sample)
+    chart = drawn(plot, sample)
     bundle, metadata = chart._repr_mimebundle_()
     assert (alt.theme.active, alt.renderers.active) == before
     assert set(bundle) == {"image/png", "text/plain"}
@@ -383,21 +404,19 @@ def test_hiding_is_switched_off_explicitly() -> None:
 
 
 @every_plot
-def test_charts_of_the_companies_hide_nothing(plot: Callable[..., Any], company: tpa.TaskProfiles) -> None:
-    if "headcount" not in company.jobs.columns:
-        company = tpa.TaskProfiles(company.jobs.with_columns(headcount=2.0), company.tasks)
-    assert "hidden" not in json.dumps(plot(company).to_dict())
+def test_charts_of_the_companies_hide_nothing(plot: Callable[..., Any], staffed: tpa.TaskProfiles, drawn: Any) -> None:
+    assert "hidden" not in json.dumps(drawn(plot, staffed).to_dict())
 
 
 @every_plot
 def test_the_variant_for_paper_has_black_ink_greys_and_the_same_marks(
-    plot: Callable[..., Any], sample: tpa.TaskProfiles
+    plot: Callable[..., Any], sample: tpa.TaskProfiles, drawn: Any
 ) -> None:
-    spec, printed = plot(sample).to_dict(), tpa.for_print(plot(sample)).to_dict()
+    spec, printed = drawn(plot, sample).to_dict(), tpa.for_print(drawn(plot, sample)).to_dict()
     assert printed["datasets"] == spec["datasets"]
     assert "bind" not in json.dumps(printed)
-    drawn = {key: part for key, part in printed.items() if key != "datasets"}
-    colours = set(re.findall(r"#[0-9A-Fa-f]{6}\b", json.dumps(drawn)))
+    marks = {key: part for key, part in printed.items() if key != "datasets"}
+    colours = set(re.findall(r"#[0-9A-Fa-f]{6}\b", json.dumps(marks)))
     spread = {c: max(channels) - min(channels) for c in colours if (channels := bytes.fromhex(c[1:]))}
     strong = {c for c, apart in spread.items() if apart > 16}
     assert not {c for c in strong if luminance(c) < 0.6}, "a colour that is neither a grey nor a faint ground"

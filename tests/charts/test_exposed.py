@@ -434,7 +434,8 @@ def test_thousands_of_jobs_stay_small() -> None:
 
 def test_jobs_have_names_only_when_asked_for(sample: tpa.TaskProfiles) -> None:
     names = set(sample.jobs["job_name"]) | set(sample.jobs["job_id"])
-    assert not [name for name in names if f'"{name}"' in everything(tpa.plot_exposure_by_job(sample).to_dict())]
+    unnamed = everything(tpa.plot_exposure_by_job(sample).to_dict())
+    assert not [name for name in names if f'"{name}"' in unnamed]
     spec = tpa.plot_exposure_by_job(sample, names=True).to_dict()
     named = having(spec, "name")
     jobs = {row["job_name"]: row for row in tpa.exposure_by_job(sample).iter_rows(named=True)}
