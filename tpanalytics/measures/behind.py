@@ -8,15 +8,16 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.reduce import per_job, reduce_tasks
-from tpanalytics.schema import COUNTED_STATES, require
+from tpanalytics.measures.remember import recall
+from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures.privacy import Privacy
-    from tpanalytics.schema import TaskProfiles
 
 __all__ = [
+    "behind_of",
     "both_behind",
     "check_cells",
     "count_differences",
@@ -75,6 +76,14 @@ def jobs_behind(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATE
         jobs without one; and ``…_largest``, the largest headcount.
     """
     return _counted(members(profiles, states))
+
+
+def behind_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str]) -> pl.DataFrame | None:
+    """Count what stands behind figures of `profiles`, unless it has been counted, or cannot be."""
+    if not isinstance(profiles, TaskProfiles):
+        return profiles
+    counted: pl.DataFrame = recall(jobs_behind, profiles, states=states)
+    return counted
 
 
 def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:

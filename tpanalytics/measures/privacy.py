@@ -15,6 +15,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.behind import (
+    behind_of,
     check_cells,
     count_differences,
     job_differences,
@@ -270,7 +271,7 @@ def _hide(
     if privacy.off:
         said = "Nothing is hidden, however few jobs or people it tells of."
         return _with_meaning(result.clone(), meaning and replace(meaning, policy=(*meaning.policy, said)))
-    behind = jobs_behind(profiles, states=_states(original)) if isinstance(profiles, TaskProfiles) else profiles
+    behind = behind_of(profiles, _states(original))
     cells = _cells(result, keys, behind)
     staffed = _by_headcount(original)
     few = tells_of_few(cells.columns, privacy, staffed=staffed)

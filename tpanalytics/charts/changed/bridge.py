@@ -13,6 +13,7 @@ from tpanalytics.charts.changed import two
 from tpanalytics.measures.changed.bridge import TERMS, compare
 from tpanalytics.measures.meaning import NONE_BECAUSE, about
 from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import covered, hours, plural
 
@@ -91,7 +92,7 @@ def plot_change_bridge(
     >>> chart.to_dict()["description"][:48]
     'Bridge of bars from the weekly hours rated H1 be'
     """
-    result = compare(before, after, level=level, same_task=same_task, states=states)
+    result = recall(compare, before, after, level=level, same_task=same_task, states=states)
     everyone = result.filter(pl.col("scope") == "family")
     if everyone.height == 0:
         return two.no_jobs()

@@ -14,6 +14,7 @@ from tpanalytics.measures.changed.bridge import compare
 from tpanalytics.measures.changed.index import compare_exposure
 from tpanalytics.measures.meaning import NONE_BECAUSE, about, grade
 from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed, percent
 
@@ -90,10 +91,10 @@ def plot_change_by_family(
     if value not in get_args(Changing):
         raise SchemaError(f"value={value!r}: choose from {', '.join(get_args(Changing))}.")
     if value == "hours":
-        result = compare(before, after, states=states)
+        result = recall(compare, before, after, states=states)
         names = {"was": "before", "now": "after"}
     else:
-        result = compare_exposure(before, after, states=states)
+        result = recall(compare_exposure, before, after, states=states)
         names = {"was": "exposure_before", "now": "exposure_after"}
     meaning = about(result)
     whole = result.rename({old: new for new, old in names.items()}).filter(pl.col("scope") == "all")

@@ -16,6 +16,7 @@ from tpanalytics.measures.behind import both_behind
 from tpanalytics.measures.changed.moves import level_moves
 from tpanalytics.measures.meaning import about
 from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, guarded, suppress
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable
 
@@ -100,8 +101,8 @@ def plot_level_moves(
     """
     if by not in get_args(Counted):
         raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Counted))}.")
-    moves = level_moves(before, after, same_task=same_task, states=states)
-    behind = both_behind(before, after, states=states)
+    moves = recall(level_moves, before, after, same_task=same_task, states=states)
+    behind = recall(both_behind, before, after, states=states)
     if behind.height == 0:
         return two.no_jobs()
     shown = guarded(behind.select("job_family"), behind, privacy)
@@ -113,7 +114,7 @@ def plot_level_moves(
             shown, before, after, privacy, title="Every move is hidden: it would tell of too few jobs"
         )
     meaning, top = about(moves), _largest(table)
-    of = f"{honest.population(coverage_by_family(after, states=states))} after"
+    of = f"{honest.population(recall(coverage_by_family, after, states=states))} after"
     basis = "Tasks of a job" if by == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
     drawn = bool(top or any(table.amounts.values())) and max(len(table.left), len(table.right)) <= _PLACES
     panels = [

@@ -13,6 +13,7 @@ from tpanalytics.charts.exposed.places import columns, ties
 from tpanalytics.measures import exposure_by_family, exposure_ranks
 from tpanalytics.measures.exposed.weights import WEIGHTS
 from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed
 
@@ -91,13 +92,13 @@ def plot_exposure_by_family(
     'Dots and intervals of the exposure index for 16 job f'
     """
     how: dict[str, Any] = {"weights": weights, "weight": weight, "states": states}
-    everyone = exposure_by_family(profiles, contract_hours=contract_hours, **how)
+    everyone = recall(exposure_by_family, profiles, contract_hours=contract_hours, **how)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
     guard = guarded(everyone, profiles, privacy)
     # Ranked among those shown alone: a place that is missing would tell where a hidden family is.
     shown = guard.filter(~honest.is_hidden()).get_column("job_family").to_list()
-    ranks = exposure_ranks(profiles, rounds=rounds, seed=seed, among=shown, **how)
+    ranks = recall(exposure_ranks, profiles, rounds=rounds, seed=seed, among=shown, **how)
     families = _families(theme.drawable(guard), theme.drawable(ranks))
     order = families.get_column("job_family").to_list()
     groups = ties(families)

@@ -12,6 +12,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, listed, percent, plural, total
 
@@ -81,10 +82,10 @@ def plot_level_heatmap(
     >>> chart.to_dict()["description"][:52]
     'Table of shares of described weekly hours, shaded by'
     """
-    impact = guarded(impact_by_family(profiles, weight=weight, states=states), profiles, privacy)
+    impact = guarded(recall(impact_by_family, profiles, weight=weight, states=states), profiles, privacy)
     hidden = honest.hidden_note(impact, privacy)
     impact = theme.drawable(impact)
-    coverage = coverage_by_family(profiles, states=states)
+    coverage = recall(coverage_by_family, profiles, states=states)
     if impact.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
     totals = not impact.select(honest.is_hidden().all()).item()

@@ -11,6 +11,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, total
 
@@ -90,10 +91,10 @@ def plot_impact_by_family(
     >>> chart.to_dict()["description"][:40]
     'Stacked bars of tasks by AI impact level'
     """
-    impact = guarded(impact_by_family(profiles, weight=weight, states=states), profiles, privacy)
+    impact = guarded(recall(impact_by_family, profiles, weight=weight, states=states), profiles, privacy)
     hidden = honest.hidden_note(impact, privacy)
     impact = theme.drawable(impact)
-    coverage = theme.drawable(coverage_by_family(profiles, states=states))
+    coverage = theme.drawable(recall(coverage_by_family, profiles, states=states))
     if impact.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
     totals = not impact.select(honest.is_hidden().all()).item()  # where all is hidden, a total would tell it

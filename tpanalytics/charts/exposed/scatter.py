@@ -12,6 +12,7 @@ from tpanalytics.charts.exposed import said
 from tpanalytics.measures import exposure_by_family, exposure_by_job
 from tpanalytics.measures.exposed.weights import WEIGHTS
 from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import hours, listed, plural, printable
 
@@ -93,13 +94,13 @@ def plot_exposure_by_job(
     >>> chart.to_dict()["description"][:46]
     'Dots of the exposure index against described w'
     """
-    everyone = exposure_by_family(profiles, weights=weights, states=states)
+    everyone = recall(exposure_by_family, profiles, weights=weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
     guard = guarded(everyone, profiles, privacy)
     families = theme.drawable(guard)
     shown = families.filter(~honest.is_hidden()).select("job_family")
-    jobs = theme.drawable(exposure_by_job(profiles, weights=weights, states=states))
+    jobs = theme.drawable(recall(exposure_by_job, profiles, weights=weights, states=states))
     jobs = jobs.join(shown, on="job_family", how="semi", maintain_order="left")
     drawn = jobs.filter(pl.col("exposure").is_not_null())
     staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())

@@ -14,6 +14,7 @@ from tpanalytics.charts.exposed.places import LINE, Frame, drawable_pairs, label
 from tpanalytics.measures import break_even, exposure_by_family
 from tpanalytics.measures.exposed.weights import WEIGHTS, at
 from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import listed
 
@@ -88,8 +89,8 @@ def plot_weight_lines(
     'range'
     """
     how: dict[str, Any] = {"contract_hours": contract_hours, "states": states}
-    everyone = exposure_by_family(profiles, weights=weights, **how)
-    crossings = break_even(profiles, weights=weights, states=states)
+    everyone = recall(exposure_by_family, profiles, weights=weights, **how)
+    crossings = recall(break_even, profiles, weights=weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
     guard = guarded(everyone, profiles, privacy)
@@ -143,7 +144,7 @@ def _band(
     if not families:
         return pl.DataFrame(schema=schema)
     parts = [
-        theme.drawable(exposure_by_family(profiles, weights=at(weights, b), **how))
+        theme.drawable(recall(exposure_by_family, profiles, weights=at(weights, b), **how))
         .filter(pl.col("job_family").is_in(families))
         .select("job_family", pl.lit(b).alias("b"), "bound_low", "bound_high")
         for b in _STEPS

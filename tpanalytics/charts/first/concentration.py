@@ -10,6 +10,7 @@ import polars as pl
 from tpanalytics.charts import honest, theme
 from tpanalytics.measures import about, concentration_curve, coverage_by_family
 from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import covered, percent, plural
 
@@ -89,12 +90,12 @@ def plot_concentration(
     >>> chart.to_dict()["description"][:48]
     'Curves of the share of weekly hours over the sha'
     """
-    coverage = guarded(coverage_by_family(profiles, states=states), profiles, privacy)
+    coverage = guarded(recall(coverage_by_family, profiles, states=states), profiles, privacy)
     if not coverage.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no hours to be concentrated.")
     if coverage.select(honest.is_hidden().all()).item():
         return theme.empty_chart(honest.ALL_HIDDEN, "Nothing can be said of the company without telling of them.")
-    curve = concentration_curve(profiles, same_task=same_task, states=states)
+    curve = recall(concentration_curve, profiles, same_task=same_task, states=states)
     meaning = about(curve)
     ends = {row["part"]: row for row in curve.group_by("part", maintain_order=True).last().iter_rows(named=True)}
     if not any(row["tasks_with_hours"] + row["tasks_without_hours"] for row in ends.values()):

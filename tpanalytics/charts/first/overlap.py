@@ -14,6 +14,7 @@ from tpanalytics.measures import about, coverage_by_family, family_overlap
 from tpanalytics.measures.first.overlap import by_likeness
 from tpanalytics.measures.meaning import grade
 from tpanalytics.measures.privacy import HIDDEN, USUAL, guarded
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, percent, plural
 
@@ -106,11 +107,11 @@ def plot_family_overlap(
     """
     if by not in get_args(Share):
         raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Share))}.")
-    everyone = coverage_by_family(profiles, states=states)
+    everyone = recall(coverage_by_family, profiles, states=states)
     if not everyone.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no families to compare.")
     families = theme.drawable(guarded(everyone, profiles, privacy))
-    overlap = family_overlap(profiles, same_task=same_task, states=states)
+    overlap = recall(family_overlap, profiles, same_task=same_task, states=states)
     meaning = about(overlap)
     shares = _shares(overlap, by)
     shown = families.filter(~honest.is_hidden())

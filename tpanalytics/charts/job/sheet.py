@@ -16,6 +16,7 @@ from tpanalytics.measures.freed.assumptions import NOT_WHO_LEAVES, assumed, chec
 from tpanalytics.measures.freed.jobs import freed_per_job
 from tpanalytics.measures.privacy import USUAL, guarded, hidden_families
 from tpanalytics.measures.reduce import checked_states, read_inputs, reduce_tasks
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, level_order, to_polars
 from tpanalytics.words import hours, listed, percent, plural, printable
 
@@ -196,12 +197,12 @@ def _peers(
 ) -> tuple[pl.DataFrame, str]:
     """Give the exposure of the family's jobs, this one marked, if the family may be shown; and say what they are."""
     nobody = pl.DataFrame(schema={"exposure": pl.Float64, "own": pl.Boolean})
-    everyone = exposure_by_job(profiles, states=states)
+    everyone = recall(exposure_by_job, profiles, states=states)
     own = everyone.filter(pl.col("job_id") == str(job_id))
     family, index = own.item(0, "job_family"), own.item(0, "exposure")
     if family == NO_FAMILY:
         return nobody, "This job has no family, so there are no jobs to set it beside."
-    families = guarded(exposure_by_family(profiles, states=states), profiles, privacy)
+    families = guarded(recall(exposure_by_family, profiles, states=states), profiles, privacy)
     if family in hidden_families(families):
         return nobody, f"The other jobs of {job.family} are hidden to protect small groups of jobs or people."
     jobs = everyone.filter(pl.col("job_family") == family, pl.col("exposure").is_not_null())

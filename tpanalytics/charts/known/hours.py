@@ -11,6 +11,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures import hours_by_family, hours_by_job
 from tpanalytics.measures.meaning import grade
 from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, total
 
@@ -68,12 +69,12 @@ def plot_hours_by_family(
     >>> chart.to_dict()["description"][:52]
     'Dots and boxes of described weekly hours per job for'
     """
-    everyone = hours_by_family(profiles, states=states)
+    everyone = recall(hours_by_family, profiles, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
     shown = guarded(everyone, profiles, privacy)
     hidden, families = honest.hidden_note(shown, privacy), theme.drawable(shown)
-    jobs = theme.drawable(hours_by_job(profiles, states=states))
+    jobs = theme.drawable(recall(hours_by_job, profiles, states=states))
     jobs = jobs.join(families.filter(honest.is_hidden()), on="job_family", how="anti", maintain_order="left")
     families = _ordered(families, jobs)
     totals = None if families.select(honest.is_hidden().all()).item() else everyone  # they would tell what is hidden

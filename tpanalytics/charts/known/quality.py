@@ -11,6 +11,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures import coverage_by_family
 from tpanalytics.measures.known.coverage import evidence_by_family
 from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, plural, total
 
@@ -78,7 +79,7 @@ def plot_data_quality(
     >>> chart.to_dict()["description"][:48]
     'Matrix of bars: the share of tasks with hours, a'
     """
-    coverage = coverage_by_family(profiles, states=states)
+    coverage = recall(coverage_by_family, profiles, states=states)
     if coverage.height == 0:
         return theme.empty_chart(
             "No jobs in these task profiles", "There is nothing of which something could be known."
