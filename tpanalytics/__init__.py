@@ -51,6 +51,7 @@ _HOMES = {
         "TpAnalyticsWarning",
         "Unreachable",
     ],
+    "tpanalytics.explore": ["Explorer", "explore"],
     "tpanalytics.measures": [
         "Claim",
         "Privacy",
@@ -83,6 +84,7 @@ _HOMES = {
         "state_moves",
         "suppress",
         "suppress_beside",
+        "suppress_change",
         "what_to_measure_next",
     ],
     "tpanalytics.profiles": [
@@ -139,6 +141,7 @@ if TYPE_CHECKING:
         TpAnalyticsWarning,
         Unreachable,
     )
+    from tpanalytics.explore import Explorer, explore
     from tpanalytics.measures import (
         Claim,
         Privacy,
@@ -171,6 +174,7 @@ if TYPE_CHECKING:
         state_moves,
         suppress,
         suppress_beside,
+        suppress_change,
         what_to_measure_next,
     )
     from tpanalytics.profiles import (
@@ -194,6 +198,7 @@ __all__ = [
     "Claim",
     "Client",
     "ConfigError",
+    "Explorer",
     "Limits",
     "PaginationError",
     "Privacy",
@@ -223,6 +228,7 @@ __all__ = [
     "concentration_curve",
     "connect",
     "coverage_by_family",
+    "explore",
     "exposure_by_family",
     "exposure_by_job",
     "exposure_ranks",
@@ -267,6 +273,7 @@ __all__ = [
     "state_moves",
     "suppress",
     "suppress_beside",
+    "suppress_change",
     "verify_report",
     "what_to_measure_next",
     "write_profiles",

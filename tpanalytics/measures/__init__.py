@@ -9,6 +9,7 @@ from tpanalytics.measures.certain.next import what_to_measure_next
 from tpanalytics.measures.certain.ranks import exposure_ranks
 from tpanalytics.measures.changed.bridge import compare
 from tpanalytics.measures.changed.families import compare_families
+from tpanalytics.measures.changed.hidden import suppress_change
 from tpanalytics.measures.changed.index import compare_exposure
 from tpanalytics.measures.changed.moves import level_moves, state_moves
 from tpanalytics.measures.exposed.break_even import break_even
@@ -61,5 +62,6 @@ __all__ = [
     "state_moves",
     "suppress",
     "suppress_beside",
+    "suppress_change",
     "what_to_measure_next",
 ]
