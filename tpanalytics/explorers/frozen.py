@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined
 
 from tpanalytics.errors import ShareError
-from tpanalytics.explorers.state import options
-from tpanalytics.explorers.views import controls, shown
+from tpanalytics.explorers.view.shown import controls, shown
+from tpanalytics.explorers.view.state import options
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.share.pictures import spec_of, title_of
 from tpanalytics.share.report.pictures import library, script_safe
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.abc import Traversable
 
-    from tpanalytics.explorers.calls import Source
-    from tpanalytics.explorers.facts import Facts
-    from tpanalytics.explorers.state import State
+    from tpanalytics.explorers.view.calls import Source
+    from tpanalytics.explorers.view.facts import Facts
+    from tpanalytics.explorers.view.state import State
 
 __all__ = ["page"]
 
