@@ -31,6 +31,7 @@ __all__ = [
     "check_states",
     "checked_states",
     "columns_of_jobs",
+    "counts",
     "known_sum",
     "of_jobs",
     "per_job",
@@ -135,12 +136,12 @@ def reduce_tasks(
     if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
         # Tasks that do not count are there too: without them it could not be proven that the families agree.
         keys = ["job_family", *kept, *(["counts"] * (not all_count))]
-        sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=_counts(states)), *keys, extremes=False)
+        sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=counts(states)), *keys, extremes=False)
         sums = sums.with_columns(pl.col("job_family").fill_null(NO_FAMILY))
         if _families_agree(sums, jobs):
             cells = sums if all_count else sums.filter(pl.col("counts") == "true")
     if cells is None:
-        counted = tasks if all_count else tasks.filter(_counts(states))
+        counted = tasks if all_count else tasks.filter(counts(states))
         cells = of_jobs(sum_tasks(counted, "job_id", *kept, extremes=False), jobs).sort("job", *kept)
     else:
         cells = cells.sort("job_family", *kept)
@@ -172,7 +173,7 @@ def sum_jobs(profiles: TaskProfiles, reduced: Cells, *, levels: Sequence[str] | 
     tasks = nw.from_native(profiles.tasks).lazy()
     if levels is not None:
         tasks = tasks.filter(_is_any("ai_impact_level", levels))
-    sums = sum_tasks(tasks.filter(_counts(reduced.counted)), "job_id", extremes=False)
+    sums = sum_tasks(tasks.filter(counts(reduced.counted)), "job_id", extremes=False)
     return of_jobs(sums, reduced.jobs).sort("job")
 
 
@@ -181,7 +182,7 @@ def _is_any(column: str, texts: Sequence[str]) -> Any:
     return functools.reduce(operator.or_, (nw.col(column).cast(nw.String) == text for text in texts))
 
 
-def _counts(states: Sequence[str]) -> Any:
+def counts(states: Sequence[str]) -> Any:
     """Say whether a task counts; null or false where it does not."""
     found = _is_any("validation_state", states)
     return found | nw.col("validation_state").is_null() if NO_STATE in states else found
