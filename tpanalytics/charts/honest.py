@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures.certain.words import no_family
 from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, hidden_families, said_of_hidden
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.words import listed, percent, plural, printable, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tpanalytics.measures.meaning import Meaning
 
 __all__ = [
     "ALL_HIDDEN",
     "WHY_HIDDEN",
+    "chosen",
+    "countable",
     "hidden_names",
     "hidden_note",
     "is_hidden",
@@ -26,6 +30,7 @@ __all__ = [
     "overall",
     "population",
     "source_line",
+    "titled",
     "unless_hidden",
     "wrapped",
 ]
@@ -74,6 +79,37 @@ def is_hidden() -> pl.Expr:
 def unless_hidden(*columns: str) -> list[pl.Expr]:
     """Print the sign of what is hidden in text columns of hidden families."""
     return [pl.when(is_hidden()).then(pl.lit(HIDDEN)).otherwise(name).alias(name) for name in columns]
+
+
+def chosen(result: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
+    """Keep the rows of some families, hidden where they are among all, so that no choice tells more than the whole.
+
+    Raises
+    ------
+    SchemaError
+        If one is not there, or none is named.
+    """
+    if families is None:
+        return result
+    if not families:
+        raise SchemaError("families: name one at least; None draws every family.")
+    there = result.get_column("job_family").unique(maintain_order=True).to_list()
+    strangers = [family for family in families if family not in there]
+    if strangers:
+        raise SchemaError(f"families: {'; '.join(no_family(str(family), there) for family in strangers)}.")
+    return result.filter(pl.col("job_family").is_in(list(families)))
+
+
+def countable(counts: pl.DataFrame, shown: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
+    """Keep what totals may count: of all families all, of some only those that are not hidden."""
+    if families is None:
+        return counts
+    return counts.join(shown.filter(~is_hidden()), on="job_family", how="semi", maintain_order="left")
+
+
+def titled(finding: str, families: Sequence[str] | None) -> str:
+    """Say in a title that it speaks of some families alone."""
+    return finding if families is None or len(families) == 1 else f"{len(families)} chosen families · {finding}"
 
 
 def hidden_names(families: pl.DataFrame) -> list[str]:

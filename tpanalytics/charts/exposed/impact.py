@@ -49,6 +49,7 @@ def plot_impact_by_family(
     *,
     weight: Weight = "hours",
     states: Sequence[str] = COUNTED_STATES,
+    families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw how each job family's work splits over AI impact levels.
@@ -66,6 +67,8 @@ def plot_impact_by_family(
         equivalents).
     states
         Validation states that count.
+    families
+        Draw these alone, each as it stands among all; None draws every family.
     privacy
         How few jobs or people a figure may tell of; None hides nothing.
 
@@ -77,7 +80,7 @@ def plot_impact_by_family(
     Raises
     ------
     SchemaError
-        If a column is missing, or `weight` is none of its values.
+        If a column is missing, `weight` is none of its values, or a family is not there.
 
     Warns
     -----
@@ -92,25 +95,25 @@ def plot_impact_by_family(
     'Stacked bars of tasks by AI impact level'
     """
     impact = guarded(recall(impact_by_family, profiles, weight=weight, states=states), profiles, privacy)
-    hidden = honest.hidden_note(impact, privacy)
-    impact = theme.drawable(impact)
-    coverage = theme.drawable(recall(coverage_by_family, profiles, states=states))
+    impact = honest.chosen(impact, families)
+    coverage = honest.countable(recall(coverage_by_family, profiles, states=states), impact, families)
+    hidden, impact, coverage = honest.hidden_note(impact, privacy), theme.drawable(impact), theme.drawable(coverage)
     if impact.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
     totals = not impact.select(honest.is_hidden().all()).item()  # where all is hidden, a total would tell it
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
-    families = _families(impact, weight)
-    order = families.get_column("job_family").to_list()
+    rows = _families(impact, weight)
+    order = rows.get_column("job_family").to_list()
     segments = _segments(impact)
     return theme.finish(
         [
             *_bars(segments, order, levels),
-            *_beside(families, order, weight),
+            *_beside(rows, order, weight),
             theme.footer([*hidden, *_policy(coverage, weight, totals=totals), *honest.source_line(profiles.manifest)]),
         ],
-        title=_finding(impact, families, weight),
+        title=honest.titled(_finding(impact, rows, weight), families),
         subtitle=f"Share of {said.UNIT[weight]} by AI impact level · {honest.population(coverage, totals=totals)}",
-        description=_description(families, levels, coverage, weight, totals=totals),
+        description=_description(rows, levels, coverage, weight, totals=totals),
         width=_WIDTH,
         height=len(order) * family_rows.row_height(order, _ROW),
     )

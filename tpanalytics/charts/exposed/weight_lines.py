@@ -41,6 +41,7 @@ def plot_weight_lines(
     weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
+    families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw each family's exposure under any weight of H2, partly automatable, from 0 to 1.
@@ -61,6 +62,8 @@ def plot_weight_lines(
         Hours per week that jobs without contract hours of their own are taken to have, for the band alone.
     states
         Validation states that count.
+    families
+        Draw these alone, each as it stands among all; None draws every family.
     privacy
         How few jobs or people a figure may tell of; None hides nothing.
 
@@ -72,7 +75,8 @@ def plot_weight_lines(
     Raises
     ------
     SchemaError
-        If a column is missing, a weight or `contract_hours` is not as above, or there is no weight for H2.
+        If a column is missing, a weight or `contract_hours` is not as above, there is no weight for H2, or a family is
+        not there.
 
     Warns
     -----
@@ -93,15 +97,16 @@ def plot_weight_lines(
     crossings = recall(break_even, profiles, weights=weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
-    guard = guarded(everyone, profiles, privacy)
-    families = theme.drawable(guard)
-    totals = bool(families.filter(~honest.is_hidden()).height)
-    lines = families.filter(pl.col("exposure").is_not_null())
+    guard = honest.chosen(guarded(everyone, profiles, privacy), families)
+    everyone = honest.countable(everyone, guard, families)
+    rows = theme.drawable(guard)
+    totals = bool(rows.filter(~honest.is_hidden()).height)
+    lines = rows.filter(pl.col("exposure").is_not_null())
     pairs = drawable_pairs(crossings, guard.filter(pl.col("exposure").is_not_null()))
     first = leaders(lines, pairs)
     safe = leaders(lines.filter(said.graded_well()), pairs)
     what: dict[str, Any] = {
-        "title": _finding(families, safe),
+        "title": honest.titled(_finding(rows, safe), families),
         "subtitle": (
             "Exposure index by the weight of H2, partly automatable: share of described weekly hours · "
             f"{honest.population(everyone, totals=totals)}"
@@ -111,7 +116,7 @@ def plot_weight_lines(
     band = _band(profiles, [leader.family for leader in safe[:2]], weights, how)
     footer = [
         *honest.hidden_note(guard, privacy),
-        *honest.wrapped([*honest.hidden_names(families), *said.without_index(families)], said.LINE),
+        *honest.wrapped([*honest.hidden_names(rows), *said.without_index(rows)], said.LINE),
         *(_policy(everyone, lines, turning=len(first) > 1, banded=band.height > 0) if totals else []),
     ]
     what["description"] = _description(lines, first, everyone, footer, weights["H2"], totals=totals)

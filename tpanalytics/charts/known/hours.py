@@ -29,7 +29,11 @@ _DOTS = 64
 
 
 def plot_hours_by_family(
-    profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
+    profiles: TaskProfiles,
+    *,
+    states: Sequence[str] = COUNTED_STATES,
+    families: Sequence[str] | None = None,
+    privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw how many weekly hours the jobs of each family describe.
 
@@ -44,6 +48,8 @@ def plot_hours_by_family(
         As for `hours_by_family`.
     states
         Validation states that count.
+    families
+        Draw these alone, each as it stands among all; None draws every family.
     privacy
         How few jobs or people a figure may tell of; None hides nothing.
 
@@ -55,7 +61,7 @@ def plot_hours_by_family(
     Raises
     ------
     SchemaError
-        If a column is missing.
+        If a column is missing, or a family is not there.
 
     Warns
     -----
@@ -72,31 +78,34 @@ def plot_hours_by_family(
     everyone = recall(hours_by_family, profiles, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
-    shown = guarded(everyone, profiles, privacy)
-    hidden, families = honest.hidden_note(shown, privacy), theme.drawable(shown)
-    jobs = theme.drawable(recall(hours_by_job, profiles, states=states))
-    jobs = jobs.join(families.filter(honest.is_hidden()), on="job_family", how="anti", maintain_order="left")
-    families = _ordered(families, jobs)
-    totals = None if families.select(honest.is_hidden().all()).item() else everyone  # they would tell what is hidden
-    order = families.get_column("job_family").to_list()
+    guard = guarded(everyone, profiles, privacy)
+    jobs = recall(hours_by_job, profiles, states=states)
+    jobs = jobs.join(guard.filter(~honest.is_hidden()), on="job_family", how="semi", maintain_order="left")
+    # Over all families, so that marks stay where they are when others are chosen.
     contract, longest = (
         None if value is None else float(value)
         for value in jobs.select(pl.col("contract_hours").median(), pl.col("hours").max()).row(0)
     )
+    shown = honest.chosen(guard, families)
+    everyone = honest.countable(everyone, shown, families)
+    jobs = theme.drawable(jobs.join(shown, on="job_family", how="semi", maintain_order="left"))
+    hidden, rows = honest.hidden_note(shown, privacy), _ordered(theme.drawable(shown), jobs)
+    totals = None if rows.select(honest.is_hidden().all()).item() else everyone  # they would tell what is hidden
+    order = rows.get_column("job_family").to_list()
     top = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
     x = alt.Scale(domain=[0, top], nice=False)
     row = family_rows.row_height(order, _ROW)
     return theme.finish(
         [
             *([_contract_line(contract, x)] if contract else []),
-            *_boxes(families, order, x),
+            *_boxes(rows, order, x),
             _dots(jobs, order, x, top, row),
-            *_beside(families, order),
+            *_beside(rows, order),
             theme.footer([*hidden, *_policy(totals, contract), *honest.source_line(profiles.manifest)], below=56),
         ],
-        title=_finding(families),
+        title=honest.titled(_finding(rows), families),
         subtitle=f"Described weekly hours per job · {honest.population(everyone, totals=totals is not None)}",
-        description=_description(families, totals, contract),
+        description=_description(rows, totals, contract),
         width=_WIDTH,
         height=len(order) * row,
     )

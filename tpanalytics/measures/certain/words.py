@@ -6,7 +6,7 @@ import difflib
 
 from tpanalytics.errors import SchemaError
 
-__all__ = ["read_claim"]
+__all__ = ["no_family", "read_claim"]
 
 
 def read_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
@@ -40,7 +40,7 @@ def read_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
     texts = claim[: cuts[best]].strip(), claim[cuts[best] + 1 :].strip()
     found = sides[best][0], sides[best][2]
     unknown = [text for text, family in zip(texts, found, strict=True) if family is None]
-    raise SchemaError(f"claim={claim!r}: {'; '.join(_unknown(text, families) for text in unknown)}.")
+    raise SchemaError(f"claim={claim!r}: {'; '.join(no_family(text, families) for text in unknown)}.")
 
 
 def _family(text: str, families: list[str]) -> str | None:
@@ -54,7 +54,8 @@ def _family(text: str, families: list[str]) -> str | None:
     return None
 
 
-def _unknown(text: str, families: list[str]) -> str:
+def no_family(text: str, families: list[str]) -> str:
+    """Say that no family is called so, and which are called nearly so."""
     by_fold = {family.casefold(): family for family in families}
     holding = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
     alike = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)
