@@ -14,11 +14,9 @@ from tpanalytics.measures.found.words import has_no_text, hold_all, may_hold_all
 from tpanalytics.measures.meaning import Meaning, explained, meaning_of
 from tpanalytics.measures.reduce import (
     Cells,
-    checked_states,
     counts,
     known_sum,
     of_jobs,
-    read_inputs,
     reduce_tasks,
     share_of,
 )
@@ -32,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["find_tasks", "found_by_family"]
 
-#: What a task's text is looked up with, besides it.
-_READ = ("job_id", "task_id", "validation_state", "ai_impact_level")
+#: What is told of a task that is found, besides its text and hours.
+_TOLD = ("task_id", "validation_state", "ai_impact_level")
 
 
 def find_tasks(
@@ -93,16 +91,19 @@ def find_tasks(
     Examples
     --------
     >>> from tpanalytics import find_tasks, load_sample
-    >>> found = find_tasks(load_sample(), "draft release", families=["Product Management"])
-    >>> found.select("job_name", "task", "weekly_hours").rows()
-    []
+    >>> found = find_tasks(load_sample(), "customer QUOTATION", top=1)
+    >>> found.select("job_family", "job_name", "weekly_hours").row(0)
+    ('Sales', 'Sales Operations Analyst', 5.75)
     """
     words = read_words(text)
     if top is not None:
         checked_count("top", top)
     reduced, silent = _looked_through(profiles, states)
     reduced, silent = _of_families(reduced, silent, families)
-    rows = _matches(profiles, words, reduced)
+    rows = _matches(profiles, words, reduced, *_TOLD)
+    n, timed = rows.height, rows.get_column("weekly_hours").count()
+    if top is not None and timed > top:  # to sort all of them would take longer than to find them
+        rows = rows.filter(pl.col("weekly_hours") >= pl.col("weekly_hours").top_k(top).min() - 1e-9)
     name = "job_name" if "job_name" in reduced.jobs.columns else "job_id"
     jobs = reduced.jobs.select("job", "job_id", pl.coalesce(pl.col(name).cast(pl.String), "job_id").alias("job_name"))
     found = rows.join(jobs, on="job", how="inner").sort(
@@ -113,7 +114,8 @@ def find_tasks(
     )
     columns = ("job_family", "job_id", "job_name", "task_id", "task", "validation_state", "weekly_hours")
     result = found.select(*columns, "ai_impact_level").head(found.height if top is None else top)
-    said = (f"{found.height:,} tasks are found; the first {result.height:,} are given.",) * (top is not None)
+    said = f"{n:,} tasks are found, {n - timed:,} of them without hours"
+    said += f"; the first {result.height:,} are given." if result.height < n else "."
     return explained(result, _meaning(reduced, "find_tasks", silent, said))
 
 
@@ -157,7 +159,9 @@ def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] 
         *(pl.col(name).fill_null(0).cast(pl.UInt32) for name in whole),
         "hours",
     ).with_columns(share=share_of(pl.col("found"), pl.col("tasks")))
-    return explained(result, _meaning(reduced, "found_by_family", silent))
+    n, timed = (int(result.get_column(name).sum()) for name in ("found", "found_with_hours"))
+    said = f"{n:,} tasks are found, {n - timed:,} of them without hours."
+    return explained(result, _meaning(reduced, "found_by_family", silent, said))
 
 
 def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[Cells, pl.DataFrame]:
@@ -168,16 +172,14 @@ def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[Cell
 
 def _counted(profiles: TaskProfiles, *, states: Sequence[str]) -> tuple[Cells, pl.DataFrame]:
     require(profiles.tasks, "task_id", "task", name="tasks")
-    reduced = reduce_tasks(profiles, states, by_level=False)
+    reduced = reduce_tasks(profiles, states, by_level=False, by_state=True)
     tasks = with_texts(nw.from_native(profiles.tasks).lazy())
     silent = tasks.filter(counts(reduced.counted) & has_no_text()).group_by("job_id").agg(n=nw.len())
     by_job = to_polars(silent.to_native()).select(pl.col("job_id").cast(pl.String), pl.col("n").cast(pl.UInt32))
     return reduced, of_jobs(by_job, reduced.jobs).sort("job")
 
 
-def _of_families(
-    reduced: Cells, silent: pl.DataFrame, families: Sequence[str] | None
-) -> tuple[Cells, pl.DataFrame]:
+def _of_families(reduced: Cells, silent: pl.DataFrame, families: Sequence[str] | None) -> tuple[Cells, pl.DataFrame]:
     """Keep what is of some families, all of which must be there."""
     if families is None:
         return reduced, silent
@@ -188,26 +190,28 @@ def _of_families(
     if strangers:
         raise SchemaError(f"families: {'; '.join(no_family(str(family), there) for family in strangers)}.")
     own = pl.col("job_family").is_in(list(families))
-    return reduced._replace(jobs=reduced.jobs.filter(own), cells=reduced.cells.filter(own)), silent.filter(own)
+    cells = reduced.cells.filter(own)
+    seen = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
+    return reduced._replace(jobs=reduced.jobs.filter(own), cells=cells, states=seen), silent.filter(own)
 
 
-def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells) -> pl.DataFrame:
-    """Give the tasks that hold the words: ``job, job_family``, and what `find_tasks` gives of a task."""
+def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells, *told: str) -> pl.DataFrame:
+    """Give the tasks that hold the words: ``job, job_family, task, weekly_hours`` and what else is told of them."""
     tasks = with_texts(nw.from_native(profiles.tasks).lazy())
     hours = nw.col("weekly_hours").cast(nw.Float64)
     found = (
         tasks.filter(counts(reduced.counted) & may_hold_all(words))
-        .select(*_READ, "task", weekly_hours=nw.when(~hours.is_nan()).then(hours))
+        .select("job_id", "task", *told, weekly_hours=nw.when(~hours.is_nan()).then(hours))
         .to_native()
     )
     home = to_polars(found).with_columns(
-        pl.col(*_READ, "task").cast(pl.String), pl.col("weekly_hours").cast(pl.Float64)
+        pl.col("job_id", "task", *told).cast(pl.String), pl.col("weekly_hours").cast(pl.Float64)
     )
     jobs = reduced.jobs.select("job_id", "job", "job_family")
     return hold_all(home, words).join(jobs, on="job_id", how="inner").drop("job_id")
 
 
-def _meaning(reduced: Cells, measure: str, silent: pl.DataFrame, said: Sequence[str] = ()) -> Meaning:
+def _meaning(reduced: Cells, measure: str, silent: pl.DataFrame, said: str) -> Meaning:
     n, without = (int(frame.get_column("n").sum()) for frame in (reduced.cells, silent))
     return meaning_of(
         reduced,
@@ -218,9 +222,9 @@ def _meaning(reduced: Cells, measure: str, silent: pl.DataFrame, said: Sequence[
         basis="task",
         policy=(
             f"{n:,} tasks were looked through; {without:,} of them have no text, and so cannot be found.",
-            "Words are looked for without regard to case, within longer words too; work told in other words is not "
-            "found.",
+            said,
+            "Words are looked for without regard to case, within longer words too.",
+            "Work that is told in other words is not found.",
             "Tasks without hours add nothing to hours; they are not zero.",
-            *said,
         ),
     )

@@ -25,10 +25,21 @@ __all__ = ["PLAIN", "folded", "has_no_text", "hold_all", "may_hold_all", "read_w
 #: Letters that every engine writes small alike, and that stand for themselves: Latin, Cyrillic, Chinese, Japanese and
 #: Korean ones, and punctuation; ends of ranges. Left out are those with a rule of their own, like ß, and marks that
 #: join with the letter before them.
-PLAIN = [
-    *("\x00\xb4", "\xb6\xde", "\xe0\u012f", "\u0131\u0148", "\u014a\u017e", "\u0400\u0481", "\u048a\u052f"),
-    *("\u2010\u206f", "\u3000\u3029", "\u3030\u3096", "\u309b\u30ff", "\u3400\u9fff", "\uac00\ud7a3"),
-]
+PLAIN = (
+    ("\x00", "\xb4"),
+    ("\xb6", "\xde"),
+    ("\xe0", "\u012f"),
+    ("\u0131", "\u0148"),
+    ("\u014a", "\u017e"),
+    ("\u0400", "\u0481"),
+    ("\u048a", "\u052f"),
+    ("\u2010", "\u206f"),
+    ("\u3000", "\u3029"),
+    ("\u3030", "\u3096"),
+    ("\u309b", "\u30ff"),
+    ("\u3400", "\u9fff"),
+    ("\uac00", "\ud7a3"),
+)
 _NOT_PLAIN = "[^" + "".join(rf"{low}-{high}" for low, high in PLAIN).replace("\x00", r"\x00") + "]"
 
 
