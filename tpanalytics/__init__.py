@@ -51,7 +51,7 @@ _HOMES = {
         "TpAnalyticsWarning",
         "Unreachable",
     ],
-    "tpanalytics.explore": ["Explorer", "explore"],
+    "tpanalytics.explorers": ["Explorer", "explore"],
     "tpanalytics.measures": [
         "Claim",
         "Privacy",
@@ -141,7 +141,7 @@ if TYPE_CHECKING:
         TpAnalyticsWarning,
         Unreachable,
     )
-    from tpanalytics.explore import Explorer, explore
+    from tpanalytics.explorers import Explorer, explore
     from tpanalytics.measures import (
         Claim,
         Privacy,

@@ -1,5 +1,5 @@
 """Widgets to explore task profiles: controls, one pure view of their state, one chart."""
 
-from tpanalytics.explore.explorer import Explorer, explore
+from tpanalytics.explorers.explorer import Explorer, explore
 
 __all__ = ["Explorer", "explore"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics.explore.calls import Call, Source, Table, call, typed
+from tpanalytics.explorers.calls import Call, Source, Table, call, typed
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from tpanalytics.explore.facts import Facts
-    from tpanalytics.explore.state import State
+    from tpanalytics.explorers.facts import Facts
+    from tpanalytics.explorers.state import State
 
 __all__ = ["Shown", "controls", "down", "settled", "shown"]
 

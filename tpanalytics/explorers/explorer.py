@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from tpanalytics._files import whole_file
 from tpanalytics.charts.picture import displayed
-from tpanalytics.errors import TpAnalyticsError, TpAnalyticsWarning
-from tpanalytics.explore.calls import Source
-from tpanalytics.explore.controls import controls_of
-from tpanalytics.explore.download import Download
-from tpanalytics.explore.drawn import Drawn, pickable
-from tpanalytics.explore.facts import facts_of
-from tpanalytics.explore.state import START, State, checked
-from tpanalytics.explore.views import Shown, controls, down, settled, shown
+from tpanalytics.errors import ShareError, TpAnalyticsError, TpAnalyticsWarning
+from tpanalytics.explorers import frozen
+from tpanalytics.explorers.calls import Source
+from tpanalytics.explorers.controls import controls_of
+from tpanalytics.explorers.download import Download
+from tpanalytics.explorers.drawn import Drawn, pickable
+from tpanalytics.explorers.facts import facts_of
+from tpanalytics.explorers.state import START, State, checked
+from tpanalytics.explorers.views import Shown, controls, down, settled, shown
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import remembering
 from tpanalytics.share import save
@@ -178,6 +180,40 @@ class Explorer(widgets.VBox):
         """
         table = Path(path).suffix.lower() in {f".{suffix}" for suffix in _TABLE_FILES.values()}
         return save(self._now().table.of(self._source) if table else self._now().chart.of(self._source), path)
+
+    def freeze(self, path: str | Path, *, jobs: bool = False) -> Path:
+        """Write a page with working controls that needs neither Python nor network, to be mailed.
+
+        Every state that its controls can reach was drawn beforehand, for the job families that are drawn now; it holds
+        the figures it shows, no rationale, and hides what the explorer hides.
+
+        Parameters
+        ----------
+        path
+            An ``.html`` file; it is there whole or not at all.
+        jobs
+            Put in the jobs of each family, by name; they stay out unless you ask for them.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ShareError
+            If the suffix is another, the file cannot be written, or it would be too large to be mailed.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".html":
+            raise ShareError(f"{path.name}: a frozen explorer is an .html page.")
+        text = frozen.page(self._source, self._facts, self._state, jobs=jobs)
+        try:
+            with whole_file(path) as draft:
+                draft.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
+        return path
 
     def _now(self) -> Shown:
         return shown(self._state, self._facts)
