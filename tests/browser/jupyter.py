@@ -145,7 +145,7 @@ _EXECUTE = """async code => {
   let said = "";
   future.onIOPub = ({ header, content }) => {
     if (header.msg_type === "stream") { said += content.text; }
-    if (header.msg_type === "error") { said += content.traceback.join("\\n"); }
+    if (header.msg_type === "error") { said += `${content.ename}: ${content.evalue}`; }
   };
   const answer = await future.done;
   return [answer.content.status, said];
