@@ -44,6 +44,11 @@ def _sheet(profiles: tpa.TaskProfiles) -> Any:
     return tpa.plot_job(profiles, first[0] if first else "none", privacy=None)
 
 
+def _jobs(profiles: tpa.TaskProfiles) -> Any:
+    families = profiles.jobs.get_column("job_family").to_list()
+    return tpa.plot_jobs(profiles, (families[0] if families else None) or "(no family)", privacy=None)
+
+
 #: Each takes profiles and gives the chart; one of two snapshots makes the other from them.
 PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "impact by tasks": lambda profiles: tpa.plot_impact_by_family(profiles, weight="tasks"),
@@ -71,13 +76,15 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "moves by hours": lambda profiles: tpa.plot_level_moves(profiles, half_a_year_later(profiles), by="hours"),
     "quality": tpa.plot_data_quality,
     "job": _sheet,
+    "jobs of a family": _jobs,
+    "found tasks": lambda profiles: tpa.plot_found_tasks(profiles, "re"),
 }
 #: Charts with a row per family, in which a hidden family keeps its row.
 FAMILY_ROWS = [
     *("impact by tasks", "impact by hours", "impact by headcount", "hours", "exposure", "heatmap"),
-    *("change of hours", "change of exposure", "quality"),
+    *("change of hours", "change of exposure", "quality", "found tasks"),
 ]
 #: Charts that name jobs or tasks, because that is what was asked; no chart holds a rationale or an id unasked.
-NAMES_WORK = {"exposure of jobs by name", "candidates", "candidates by headcount", "job"}
+NAMES_WORK = {"exposure of jobs by name", "candidates", "candidates by headcount", "job", "jobs of a family"}
 #: Charts of the whole company, which name no family.
 NAMELESS = {"concentration", "candidates", "candidates by headcount", "bridge", "moves by tasks", "moves by hours"}

@@ -62,6 +62,7 @@ MEASURES_OF_WORK: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "build_once_curve": tpa.build_once_curve,
     "exposure_by_job": tpa.exposure_by_job,
     "exposure_ranks": lambda p: tpa.exposure_ranks(p, rounds=100),
+    "find_tasks": lambda p: tpa.find_tasks(p, "canarytask re"),
     "hours_by_job": tpa.hours_by_job,
     "quality_report": tpa.quality_report,
     "shared_tasks": tpa.shared_tasks,

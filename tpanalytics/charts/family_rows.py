@@ -1,4 +1,4 @@
-"""A row per job family: its name, what is printed beside it, and what is said where it has no marks."""
+"""A row per job family, or per job: its name, what is printed beside it, and what is said where it has no marks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import polars as pl
 from tpanalytics.charts.theme import INK, MUTED, note, pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["column", "family_axis", "name_lines", "remarks", "row_height"]
+__all__ = ["column", "family_axis", "name_lines", "remarks", "row_axis", "row_height"]
 
 #: Width of a family name in the axis, in characters before it goes to the next line.
 _WRAP = 38
@@ -23,12 +23,17 @@ _LINE = 12
 
 def family_axis(order: Sequence[str]) -> alt.Y:
     """Give the axis of families in the order asked for; a long name goes over several lines, and none is cut."""
-    lines = {family: name_lines(family) for family in order}
+    return row_axis("job_family", {family: family for family in order})
+
+
+def row_axis(field: str, names: Mapping[str, str]) -> alt.Y:
+    """Give the axis of rows that are told apart by a field, in the order of its values and under their names."""
+    order, lines = list(names), {value: name_lines(name) for value, name in names.items()}
     # Vega hangs further lines below the first; half of their height up again puts the name beside its row.
     lifted = [
-        {"test": f"indexof({json.dumps(names)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
+        {"test": f"indexof({json.dumps(long)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
         for count in range(2, max(map(len, lines.values()), default=1) + 1)
-        if (names := [family for family in order if len(lines[family]) == count])
+        if (long := [value for value in order if len(lines[value]) == count])
     ]
     axis = alt.Axis(
         title=None,
@@ -39,7 +44,7 @@ def family_axis(order: Sequence[str]) -> alt.Y:
         labelOffset={"condition": lifted, "value": 0} if lifted else 0,
         grid=False,
     )
-    return alt.Y("job_family:N", sort=list(order), axis=axis, scale=alt.Scale(domain=list(order)))
+    return alt.Y(f"{field}:N", sort=order, axis=axis, scale=alt.Scale(domain=order))
 
 
 def row_height(order: Sequence[str], usual: int) -> int:
@@ -78,9 +83,9 @@ def column(
     ]
 
 
-def remarks(families: pl.DataFrame, y: alt.Y, field: str) -> list[alt.Chart]:
-    """Write into the rows that have no marks why they have none."""
-    rows = families.filter(pl.col(field).is_not_null()).select("job_family", field)
+def remarks(rows: pl.DataFrame, y: alt.Y, field: str, *, row: str = "job_family") -> list[alt.Chart]:
+    """Write into the rows that have no marks why they have none; `row` tells them apart."""
+    rows = rows.filter(pl.col(field).is_not_null()).select(row, field)
     if not rows.height:
         return []
     mark = alt.Chart(rows).mark_text(align="left", fontSize=11, fontStyle="italic", color=MUTED)

@@ -17,13 +17,13 @@ from tpanalytics._files import whole_file
 from tpanalytics.charts.picture import displayed
 from tpanalytics.errors import ShareError, TpAnalyticsError, TpAnalyticsWarning
 from tpanalytics.explorers import frozen
-from tpanalytics.explorers.calls import Source
-from tpanalytics.explorers.controls import controls_of
-from tpanalytics.explorers.download import Download
-from tpanalytics.explorers.drawn import Drawn, pickable
-from tpanalytics.explorers.facts import facts_of
-from tpanalytics.explorers.state import START, State, checked
-from tpanalytics.explorers.views import Shown, controls, down, settled, shown
+from tpanalytics.explorers.parts.controls import controls_of
+from tpanalytics.explorers.parts.download import Download
+from tpanalytics.explorers.parts.drawn import Drawn, pickable
+from tpanalytics.explorers.view.calls import Source
+from tpanalytics.explorers.view.facts import facts_of
+from tpanalytics.explorers.view.shown import Shown, controls, down, settled, shown
+from tpanalytics.explorers.view.state import START, State, checked
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import remembering
 from tpanalytics.share import save

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined
 
 from tpanalytics.errors import ShareError
-from tpanalytics.explorers.state import options
-from tpanalytics.explorers.views import controls, shown
+from tpanalytics.explorers.view.shown import controls, shown
+from tpanalytics.explorers.view.state import options
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.share.pictures import spec_of, title_of
 from tpanalytics.share.report.pictures import library, script_safe
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.abc import Traversable
 
-    from tpanalytics.explorers.calls import Source
-    from tpanalytics.explorers.facts import Facts
-    from tpanalytics.explorers.state import State
+    from tpanalytics.explorers.view.calls import Source
+    from tpanalytics.explorers.view.facts import Facts
+    from tpanalytics.explorers.view.state import State
 
 __all__ = ["page"]
 
@@ -55,10 +55,14 @@ def page(source: Source, facts: Facts, state: State, *, jobs: bool) -> str:
         spec = spec_of(what.chart.of(source))
         at = {name: _plain(reached[name]) for name in ("view", *_enumerable(reached, jobs=jobs))}
         entries.append({"at": at, "spec": spec, "title": title_of(spec), "code": what.code(source, [])})
+    there = {name: {entry["at"].get(name) for entry in entries} - {None} for name in _LABELS}
     offered = {
-        name: {"label": _LABELS[name], "options": [(label, _plain(value)) for label, value in choices]}
+        name: {
+            "label": _LABELS[name],
+            "options": [(label, _plain(value)) for label, value in choices if _plain(value) in there[name]],
+        }
         for name, choices in _choices(facts, state).items()
-        if len({entry["at"][name] for entry in entries if name in entry["at"]}) > 1
+        if len(there[name]) > 1
     }
     look = files("tpanalytics.explorers") / "look"
     text = (
@@ -97,6 +101,11 @@ def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
     return {**options(facts), "states": states}
 
 
+def _views(facts: Facts, *, jobs: bool) -> list[str]:
+    """Name the views: without jobs the one of tasks would lead nowhere."""
+    return [view for _, view in options(facts)["view"] if jobs or view != "tasks"]
+
+
 def _enumerable(state: State, *, jobs: bool) -> list[str]:
     return [name for name in controls(state) if name in _LABELS and (name != "family" or jobs)]
 
@@ -105,7 +114,8 @@ def _reached(facts: Facts, state: State, *, jobs: bool) -> Iterator[State]:
     """Go from choice to choice through all states there are, the one at hand first; which families are drawn stays."""
     choices = _choices(facts, state)
     begun = {**state, "job": None, "search": "", "picked": [], "family": state["family"] if jobs else None}
-    waiting, seen = [begun, *({**begun, "view": view} for _, view in choices["view"])], set()
+    views = _views(facts, jobs=jobs)
+    waiting, seen = [{**begun, "view": view} for view in sorted(views, key=lambda view: view != begun["view"])], set()
     while waiting:
         at = waiting.pop(0)
         names = _enumerable(at, jobs=jobs)

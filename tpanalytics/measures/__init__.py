@@ -9,9 +9,9 @@ from tpanalytics.measures.certain.next import what_to_measure_next
 from tpanalytics.measures.certain.ranks import exposure_ranks
 from tpanalytics.measures.changed.bridge import compare
 from tpanalytics.measures.changed.families import compare_families
-from tpanalytics.measures.changed.hidden import suppress_change
 from tpanalytics.measures.changed.index import compare_exposure
 from tpanalytics.measures.changed.moves import level_moves, state_moves
+from tpanalytics.measures.changed.pairs import suppress_change
 from tpanalytics.measures.exposed.break_even import break_even
 from tpanalytics.measures.exposed.exposure import exposure_by_family, exposure_by_job
 from tpanalytics.measures.exposed.impact import impact_by_family
@@ -22,6 +22,7 @@ from tpanalytics.measures.first.concentration import concentration_by_family, co
 from tpanalytics.measures.first.curve import build_once_curve
 from tpanalytics.measures.first.overlap import family_overlap
 from tpanalytics.measures.first.shared import shared_tasks
+from tpanalytics.measures.found.tasks import find_tasks
 from tpanalytics.measures.freed.capacity import capacity_by_family, freed_by_family
 from tpanalytics.measures.freed.fragmentation import fragmentation_by_family
 from tpanalytics.measures.known.coverage import coverage_by_family
@@ -49,6 +50,7 @@ __all__ = [
     "exposure_by_job",
     "exposure_ranks",
     "family_overlap",
+    "find_tasks",
     "fragmentation_by_family",
     "freed_by_family",
     "hours_at_stake_by_family",

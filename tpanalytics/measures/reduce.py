@@ -39,6 +39,7 @@ __all__ = [
     "check_states",
     "checked_states",
     "columns_of_jobs",
+    "counts",
     "known_sum",
     "of_jobs",
     "per_job",
@@ -147,12 +148,12 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str
     if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
         # Tasks that do not count are there too: without them it could not be proven that the families agree.
         keys = ["job_family", *kept, *(["counts"] * (not all_count))]
-        sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=_counts(states)), *keys, extremes=False)
+        sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=counts(states)), *keys, extremes=False)
         sums = sums.with_columns(pl.col("job_family").fill_null(NO_FAMILY))
         if _families_agree(sums, jobs):
             cells = sums if all_count else sums.filter(pl.col("counts") == "true")
     if cells is None:
-        counted = tasks if all_count else tasks.filter(_counts(states))
+        counted = tasks if all_count else tasks.filter(counts(states))
         cells = of_jobs(sum_tasks(counted, "job_id", *kept, extremes=False), jobs).sort("job", *kept)
     else:
         cells = cells.sort("job_family", *kept)
@@ -189,7 +190,7 @@ def _summed(profiles: TaskProfiles, states: list[str], levels: list[str] | None)
     tasks = nw.from_native(profiles.tasks).lazy()
     if levels is not None:
         tasks = tasks.filter(_is_any("ai_impact_level", levels))
-    return sum_tasks(tasks.filter(_counts(states)), "job_id", extremes=False)
+    return sum_tasks(tasks.filter(counts(states)), "job_id", extremes=False)
 
 
 def _is_any(column: str, texts: Sequence[str]) -> Any:
@@ -197,7 +198,7 @@ def _is_any(column: str, texts: Sequence[str]) -> Any:
     return functools.reduce(operator.or_, (nw.col(column).cast(nw.String) == text for text in texts))
 
 
-def _counts(states: Sequence[str]) -> Any:
+def counts(states: Sequence[str]) -> Any:
     """Say whether a task counts; null or false where it does not."""
     found = _is_any("validation_state", states)
     return found | nw.col("validation_state").is_null() if NO_STATE in states else found

@@ -15,7 +15,7 @@ from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSE
 from tpanalytics.words import printable
 
 if TYPE_CHECKING:
-    from tpanalytics.explorers.calls import Source
+    from tpanalytics.explorers.view.calls import Source
     from tpanalytics.measures.privacy import Privacy
 
 __all__ = ["Facts", "facts_of"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics.explorers.calls import Call, Source, Table, call, typed
+from tpanalytics.explorers.view.calls import Call, Source, Table, call, typed
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from tpanalytics.explorers.facts import Facts
-    from tpanalytics.explorers.state import State
+    from tpanalytics.explorers.view.facts import Facts
+    from tpanalytics.explorers.view.state import State
 
 __all__ = ["Shown", "controls", "down", "settled", "shown"]
 

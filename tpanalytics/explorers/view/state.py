@@ -14,7 +14,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tpanalytics.explorers.facts import Facts
+    from tpanalytics.explorers.view.facts import Facts
 
 __all__ = ["START", "State", "checked", "options"]
 

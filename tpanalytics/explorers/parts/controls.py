@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tpanalytics.explorers.state import options
+from tpanalytics.explorers.view.state import options
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tpanalytics.explorers.facts import Facts
-    from tpanalytics.explorers.state import State
+    from tpanalytics.explorers.view.facts import Facts
+    from tpanalytics.explorers.view.state import State
 
 __all__ = ["Control", "controls_of"]
 

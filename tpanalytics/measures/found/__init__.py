@@ -1,0 +1,1 @@
+"""What somebody looks for: tasks by their words, and the jobs of a family."""
