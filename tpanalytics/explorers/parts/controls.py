@@ -125,7 +125,7 @@ def controls_of(facts: Facts) -> dict[str, Control]:
     families = widgets.SelectMultiple(
         description="Job families (none marked: all)",
         options=list(facts.families),
-        rows=min(max(len(facts.families), 2), 5),
+        rows=min(max(len(facts.families), 2), 4),
         style=_STYLE,
         layout={"width": "auto"},
     )
