@@ -45,15 +45,7 @@ _KEPT = 128
 _OTHER_ROWS = {"view", "family", "job", "search", "change", "value"}
 _CHART_FILES = {"PNG": "png", "SVG": "svg", "PDF": "pdf", "web page": "html", "Vega-Lite": "json"}
 _TABLE_FILES = {"Excel": "xlsx", "CSV": "csv", "Parquet": "parquet"}
-_STYLE = """<style>
-.tpa-explorer { gap: 6px; max-width: 1180px; }
-.tpa-explorer .tpa-controls, .tpa-explorer .tpa-files { gap: 4px 18px; align-items: flex-start; }
-.tpa-explorer .widget-label { padding-right: 6px; }
-.tpa-explorer .tpa-chart { overflow-x: auto; background: #fff; }
-.tpa-explorer .tpa-said { color: #8a1c1c; background: #fdeeee; padding: 4px 10px; border-left: 3px solid #b3261e; }
-.tpa-explorer .tpa-noted { color: #5a4300; background: #fff6dc; padding: 4px 10px; border-left: 3px solid #c99700; }
-.tpa-explorer pre.tpa-python { background: #f4f4f6; color: #1b1b1f; padding: 10px; overflow-x: auto; line-height: 1.4; }
-</style>"""
+_STYLE = Path(__file__).parent / "look" / "explorer.css"
 
 
 def explore(
@@ -137,7 +129,7 @@ class Explorer(widgets.VBox):
         self._python = widgets.HTML(layout={"display": "none"})
         super().__init__(
             [
-                widgets.HTML(_STYLE, layout={"display": "none"}),
+                widgets.HTML(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>", layout={"display": "none"}),
                 self._controls["view"].widget,
                 self._bar,
                 self._said,
