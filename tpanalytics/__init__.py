@@ -53,6 +53,7 @@ _HOMES = {
         "TpAnalyticsWarning",
         "Unreachable",
     ],
+    "tpanalytics.explorers": ["Explorer", "explore"],
     "tpanalytics.measures": [
         "Claim",
         "Privacy",
@@ -86,6 +87,7 @@ _HOMES = {
         "state_moves",
         "suppress",
         "suppress_beside",
+        "suppress_change",
         "what_to_measure_next",
     ],
     "tpanalytics.profiles": [
@@ -144,6 +146,7 @@ if TYPE_CHECKING:
         TpAnalyticsWarning,
         Unreachable,
     )
+    from tpanalytics.explorers import Explorer, explore
     from tpanalytics.measures import (
         Claim,
         Privacy,
@@ -177,6 +180,7 @@ if TYPE_CHECKING:
         state_moves,
         suppress,
         suppress_beside,
+        suppress_change,
         what_to_measure_next,
     )
     from tpanalytics.profiles import (
@@ -200,6 +204,7 @@ __all__ = [
     "Claim",
     "Client",
     "ConfigError",
+    "Explorer",
     "Limits",
     "PaginationError",
     "Privacy",
@@ -229,6 +234,7 @@ __all__ = [
     "concentration_curve",
     "connect",
     "coverage_by_family",
+    "explore",
     "exposure_by_family",
     "exposure_by_job",
     "exposure_ranks",
@@ -276,6 +282,7 @@ __all__ = [
     "state_moves",
     "suppress",
     "suppress_beside",
+    "suppress_change",
     "verify_report",
     "what_to_measure_next",
     "write_profiles",

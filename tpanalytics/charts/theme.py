@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts.picture import png
+from tpanalytics.charts.picture import displayed
 from tpanalytics.schema import NOT_ASSESSED
 from tpanalytics.words import printable
 
@@ -73,8 +73,6 @@ LEVEL_WORDS = {
 _HATCH = 7
 #: Width of a title in characters; a longer one is parted evenly.
 _TITLE = 104
-#: Sharp on most screens, and still small enough to keep in a notebook.
-_DISPLAY_SCALE = 1.5
 
 
 class _Shown:
@@ -85,12 +83,7 @@ class _Shown:
     """
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        spec: dict[str, Any] = self.to_dict()  # type: ignore[attr-defined]  # a chart's
-        picture = png(spec, _DISPLAY_SCALE, small=True)
-        # Without its size in points a notebook would show the picture pixel by pixel.
-        width, height = (round(int.from_bytes(picture[i : i + 4], "big") / _DISPLAY_SCALE) for i in (16, 20))
-        text = spec.get("description", "chart")
-        return {"image/png": picture, "text/plain": text}, {"image/png": {"width": width, "height": height}}
+        return displayed(self.to_dict())  # type: ignore[attr-defined]  # a chart's
 
 
 class Chart(_Shown, alt.LayerChart):

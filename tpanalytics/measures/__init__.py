@@ -11,6 +11,7 @@ from tpanalytics.measures.changed.bridge import compare
 from tpanalytics.measures.changed.families import compare_families
 from tpanalytics.measures.changed.index import compare_exposure
 from tpanalytics.measures.changed.moves import level_moves, state_moves
+from tpanalytics.measures.changed.pairs import suppress_change
 from tpanalytics.measures.exposed.break_even import break_even
 from tpanalytics.measures.exposed.exposure import exposure_by_family, exposure_by_job
 from tpanalytics.measures.exposed.impact import impact_by_family
@@ -63,5 +64,6 @@ __all__ = [
     "state_moves",
     "suppress",
     "suppress_beside",
+    "suppress_change",
     "what_to_measure_next",
 ]

@@ -1,12 +1,20 @@
-"""Which numbers of people and hours a job can have, and how they are counted and divided."""
+"""Which hours, headcounts and states there can be, and how amounts are counted and divided."""
 
 from __future__ import annotations
 
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import SchemaError, TpAnalyticsWarning
+from tpanalytics.schema import COUNTED_STATES, to_polars
 
-__all__ = ["check_amounts", "share_of", "stated"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["check_amounts", "check_hours", "check_numbers", "check_states", "checked_states", "share_of", "stated"]
 
 #: The tasks whose hours are stated, not put in: no rule of imputation buys coverage, nor a better grade.
 stated = pl.col("n_known") - pl.col("n_imputed")
@@ -39,3 +47,53 @@ def check_amounts(jobs: pl.DataFrame) -> None:
 def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
     """Divide, giving null instead of NaN where there is nothing to divide by."""
     return pl.when(whole > 0).then(part / whole)
+
+
+def checked_states(states: Sequence[str]) -> list[str]:
+    """Refuse what is no list of states that can count."""
+    if isinstance(states, str) or not states:
+        raise SchemaError(f"states={states!r}: give a list of validation states, like ['validated'].")
+    if "rejected" in states:
+        raise SchemaError("states holds 'rejected'; a rejected task never counts.")
+    return list(states)
+
+
+def check_hours(tasks: Any, sums: pl.DataFrame) -> None:
+    """Refuse hours that cannot be, whatever the state of their task."""
+    wrong = sums.filter((pl.col("least") < 0) | pl.col("most").is_infinite())
+    if wrong.height:
+        least, most = wrong.select("least", "most").row(0)
+        found = least if least < 0 else most
+        job = to_polars(tasks.filter(nw.col("weekly_hours") == found).select("job_id").head(1).to_native()).item()
+        raise SchemaError(
+            f"tasks: weekly_hours of job {job!r} is {found}; hours per week are 0 or more, and finite. "
+            "Correct it, or make it null where it is not known."
+        )
+
+
+def check_numbers(frame: Any, name: str, column: str) -> None:
+    """Refuse a column that holds something else than numbers."""
+    dtype = frame.collect_schema().get(column)
+    if dtype not in (nw.String, nw.Categorical, nw.Boolean):
+        return
+    known = to_polars(frame.select(known=(~nw.col(column).is_null()).sum()).to_native()).item()
+    if known:  # pandas calls a column without any value text
+        raise SchemaError(f"{name}: {column} must be numbers, and is {dtype}. Cast it first.")
+
+
+def check_states(sums: pl.DataFrame, states: list[str], *, stacklevel: int = 4) -> None:
+    """Refuse a state nobody knows, and say aloud which tasks are left out although they are not rejected."""
+    seen = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
+    found = seen.get_column("state").to_list()
+    lost = [state for state in states if state not in {*COUNTED_STATES, *found}]
+    if lost and found:
+        raise SchemaError(f"states: no task is in state {', '.join(map(repr, lost))}; the tasks have {found}.")
+    known = {*COUNTED_STATES, "rejected", *states}
+    others = seen.filter(~pl.col("state").is_in(known))
+    if others.height:
+        listed = ", ".join(f"{n:,} in state {state!r}" for state, n in others.rows())
+        warnings.warn(
+            f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.",
+            TpAnalyticsWarning,
+            stacklevel=stacklevel,
+        )

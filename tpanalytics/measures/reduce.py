@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import functools
 import operator
-import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.errors import SchemaError, TpAnalyticsWarning
-from tpanalytics.measures.amounts import check_amounts, share_of, stated
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures.amounts import (
+    check_amounts,
+    check_hours,
+    check_numbers,
+    check_states,
+    checked_states,
+    share_of,
+    stated,
+)
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
@@ -124,13 +132,17 @@ def reduce_tasks(
     TpAnalyticsWarning
         If tasks are in a state that is neither counted nor ``rejected``.
     """
-    states = checked_states(states)
+    kept = [*(["level"] * by_level), *(["state"] * by_state)]
+    cells: Cells = recall(_reduced, profiles, states=checked_states(states), per=per, kept=kept, checked=checked)
+    return cells
+
+
+def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str], *, checked: bool) -> Cells:
     jobs, tasks = read_inputs(profiles)
     seen = _seen_states(tasks, states)
     if not checked:
         check_hours(tasks, seen)
-        check_states(seen, states)
-    kept = [*(["level"] * by_level), *(["state"] * by_state)]
+        check_states(seen, states, stacklevel=6)  # that of who called the measure
     all_count = seen.get_column("state").is_in(states).all()
     cells = None
     if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
@@ -170,11 +182,15 @@ def sum_jobs(profiles: TaskProfiles, reduced: Cells, *, levels: Sequence[str] | 
 
     Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.
     """
+    asked = None if levels is None else sorted(levels)
+    return of_jobs(recall(_summed, profiles, states=reduced.counted, levels=asked), reduced.jobs).sort("job")
+
+
+def _summed(profiles: TaskProfiles, states: list[str], levels: list[str] | None) -> pl.DataFrame:
     tasks = nw.from_native(profiles.tasks).lazy()
     if levels is not None:
         tasks = tasks.filter(_is_any("ai_impact_level", levels))
-    sums = sum_tasks(tasks.filter(counts(reduced.counted)), "job_id", extremes=False)
-    return of_jobs(sums, reduced.jobs).sort("job")
+    return sum_tasks(tasks.filter(counts(states)), "job_id", extremes=False)
 
 
 def _is_any(column: str, texts: Sequence[str]) -> Any:
@@ -220,7 +236,7 @@ def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
     columns_of_jobs(profiles)
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
     tasks = nw.from_native(profiles.tasks).lazy()
-    _check_numbers(tasks, "tasks", "weekly_hours")
+    check_numbers(tasks, "tasks", "weekly_hours")
     return _jobs(profiles.jobs), tasks
 
 
@@ -332,7 +348,7 @@ def _jobs(native: Any) -> pl.DataFrame:
     read = ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")
     wanted = [name for name in read if name in present]
     for name in ("headcount", "contract_hours"):
-        _check_numbers(frame, "jobs", name)
+        check_numbers(frame, "jobs", name)
     jobs = to_polars(frame.select(wanted).to_native())
     numbers = [name for name in ("headcount", "contract_hours") if name in present]
     jobs = jobs.with_columns(
@@ -349,52 +365,3 @@ def _jobs(native: Any) -> pl.DataFrame:
         raise SchemaError(f"jobs: job_id must be unique, but {twice[0]!r} stands there more than once.")
     check_amounts(jobs)
     return jobs.with_row_index("job")
-
-
-def checked_states(states: Sequence[str]) -> list[str]:
-    """Refuse what is no list of states that can count."""
-    if isinstance(states, str) or not states:
-        raise SchemaError(f"states={states!r}: give a list of validation states, like ['validated'].")
-    if "rejected" in states:
-        raise SchemaError("states holds 'rejected'; a rejected task never counts.")
-    return list(states)
-
-
-def check_hours(tasks: Any, sums: pl.DataFrame) -> None:
-    """Refuse hours that cannot be, whatever the state of their task."""
-    wrong = sums.filter((pl.col("least") < 0) | pl.col("most").is_infinite())
-    if wrong.height:
-        least, most = wrong.select("least", "most").row(0)
-        found = least if least < 0 else most
-        job = to_polars(tasks.filter(nw.col("weekly_hours") == found).select("job_id").head(1).to_native()).item()
-        raise SchemaError(
-            f"tasks: weekly_hours of job {job!r} is {found}; hours per week are 0 or more, and finite. "
-            "Correct it, or make it null where it is not known."
-        )
-
-
-def _check_numbers(frame: Any, name: str, column: str) -> None:
-    dtype = frame.collect_schema().get(column)
-    if dtype not in (nw.String, nw.Categorical, nw.Boolean):
-        return
-    known = to_polars(frame.select(known=(~nw.col(column).is_null()).sum()).to_native()).item()
-    if known:  # pandas calls a column without any value text
-        raise SchemaError(f"{name}: {column} must be numbers, and is {dtype}. Cast it first.")
-
-
-def check_states(sums: pl.DataFrame, states: list[str]) -> None:
-    """Refuse a state nobody knows, and say aloud which tasks are left out although they are not rejected."""
-    seen = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
-    found = seen.get_column("state").to_list()
-    lost = [state for state in states if state not in {*COUNTED_STATES, *found}]
-    if lost and found:
-        raise SchemaError(f"states: no task is in state {', '.join(map(repr, lost))}; the tasks have {found}.")
-    known = {*COUNTED_STATES, "rejected", *states}
-    others = seen.filter(~pl.col("state").is_in(known))
-    if others.height:
-        listed = ", ".join(f"{n:,} in state {state!r}" for state, n in others.rows())
-        warnings.warn(
-            f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.",
-            TpAnalyticsWarning,
-            stacklevel=4,
-        )

@@ -1,0 +1,344 @@
+"""The explorer: controls, one pure view of their state, one chart."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import html
+import tempfile
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from tpanalytics._files import whole_file
+from tpanalytics.charts.picture import displayed
+from tpanalytics.errors import ShareError, TpAnalyticsError, TpAnalyticsWarning
+from tpanalytics.explorers import frozen
+from tpanalytics.explorers.parts.controls import controls_of
+from tpanalytics.explorers.parts.download import Download
+from tpanalytics.explorers.parts.drawn import Drawn, pickable
+from tpanalytics.explorers.view.calls import Source
+from tpanalytics.explorers.view.facts import facts_of
+from tpanalytics.explorers.view.shown import Shown, controls, down, settled, shown
+from tpanalytics.explorers.view.state import START, State, checked
+from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.remember import remembering
+from tpanalytics.share import save
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+
+    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["Explorer", "explore"]
+
+#: Seconds without another change before a chart that must be made is made.
+_QUIET = 0.05
+_KEPT = 128
+#: Controls after which other rows are drawn, so that what was picked is gone.
+_OTHER_ROWS = {"view", "family", "job", "search", "change", "value"}
+_CHART_FILES = {"PNG": "png", "SVG": "svg", "PDF": "pdf", "web page": "html", "Vega-Lite": "json"}
+_TABLE_FILES = {"Excel": "xlsx", "CSV": "csv", "Parquet": "parquet"}
+_STYLE = """<style>
+.tpa-explorer { gap: 6px; max-width: 1180px; }
+.tpa-explorer .tpa-controls, .tpa-explorer .tpa-files { gap: 4px 18px; align-items: flex-start; }
+.tpa-explorer .widget-label { padding-right: 6px; }
+.tpa-explorer .tpa-chart { overflow-x: auto; background: #fff; }
+.tpa-explorer .tpa-said { color: #8a1c1c; background: #fdeeee; padding: 4px 10px; border-left: 3px solid #b3261e; }
+.tpa-explorer .tpa-noted { color: #5a4300; background: #fff6dc; padding: 4px 10px; border-left: 3px solid #c99700; }
+.tpa-explorer pre.tpa-python { background: #f4f4f6; color: #1b1b1f; padding: 10px; overflow-x: auto; line-height: 1.4; }
+</style>"""
+
+
+def explore(
+    profiles: TaskProfiles,
+    before: TaskProfiles | None = None,
+    *,
+    state: Mapping[str, Any] | None = None,
+    privacy: Privacy | None = USUAL,
+) -> Explorer:
+    """Open an explorer: AI impact, weekly hours, tasks and, with two snapshots, what changed.
+
+    It works without network, in JupyterLab, Notebook and Voilà. Where it is shown it also leaves a picture of its first
+    chart and a text, so that a notebook that is reopened, mailed or put on a page still shows something.
+
+    Parameters
+    ----------
+    profiles
+        As for `impact_by_family`; what is measured is remembered until the explorer is gone, so its tables must not
+        change meanwhile.
+    before
+        An earlier snapshot, to compare with.
+    state
+        Where to begin, as `Explorer.state` gave it; what is missing is as usual.
+    privacy
+        How few jobs or people a figure may tell of; None hides nothing.
+
+    Returns
+    -------
+    Explorer
+        A widget. `Explorer.state`, `Explorer.selected`, `Explorer.code` and `Explorer.save` hand over what it shows.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, or `state` holds what there is not.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> explorer = explore(load_sample())
+    >>> explorer.state = {"weight": "tasks", "families": ["Finance", "Sales"]}
+    >>> explorer.selected.height
+    10
+    >>> print(explorer.code().splitlines()[-1])
+    table = tpa.suppress(tpa.impact_by_family(profiles, weight='tasks'), profiles)...
+    """
+    return Explorer(profiles, before, state=state, privacy=privacy)
+
+
+class Explorer(widgets.VBox):
+    """Controls above one chart; made by `explore`.
+
+    Attributes
+    ----------
+    state
+        What the controls say, as plain values; set it, in part or whole, to move them.
+    selected
+        The figures behind the chart as a Polars frame: those of the marks that were clicked, or all.
+    """
+
+    def __init__(
+        self,
+        profiles: TaskProfiles,
+        before: TaskProfiles | None = None,
+        *,
+        state: Mapping[str, Any] | None = None,
+        privacy: Privacy | None = USUAL,
+    ) -> None:
+        self._source = Source(remembering(profiles), None if before is None else remembering(before))
+        self._facts = facts_of(self._source, privacy)
+        self._state: State = copy.deepcopy(START)
+        self._specs: dict[str, dict[str, Any]] = {}
+        self._spec: dict[str, Any] = {}
+        self._silent = False
+        self._waiting: asyncio.TimerHandle | None = None
+        self._controls = controls_of(self._facts)
+        self._chart = Drawn(self._pick, self._param)
+        self._said = widgets.HTML()
+        self._bar = widgets.Box(layout={"flex_flow": "row wrap"})
+        self._python = widgets.HTML(layout={"display": "none"})
+        super().__init__(
+            [
+                widgets.HTML(_STYLE, layout={"display": "none"}),
+                self._controls["view"].widget,
+                self._bar,
+                self._said,
+                self._chart,
+                self._files(),
+                self._python,
+            ]
+        )
+        for widget, name in ((self, "explorer"), (self._bar, "controls"), (self._chart, "chart")):
+            widget.add_class(f"tpa-{name}")
+        for control in self._controls.values():
+            control.watch(self._moved)
+        self.state = {} if state is None else dict(state)
+
+    @property
+    def state(self) -> State:
+        """What the controls say."""
+        return copy.deepcopy(self._state)
+
+    @state.setter
+    def state(self, changes: Mapping[str, Any]) -> None:
+        self._to(checked({**self._state, **changes}, self._facts), strictly=True)
+
+    @property
+    def selected(self) -> pl.DataFrame:
+        """The figures behind the chart: of the marks that were clicked, or of all."""
+        return self._now().selected(self._source, self._state["picked"])
+
+    def code(self) -> str:
+        """Write the Python that gives this chart and this table."""
+        return self._now().code(self._source, self._state["picked"])
+
+    def save(self, path: str | Path) -> Path:
+        """Write the chart, or the table behind it, as `tpanalytics.save` does; the suffix says which and how.
+
+        Parameters
+        ----------
+        path
+            ``.png``, ``.svg``, ``.pdf``, ``.html``, ``.json`` for the chart; ``.csv``, ``.xlsx``, ``.parquet`` for the
+            table.
+        """
+        table = Path(path).suffix.lower() in {f".{suffix}" for suffix in _TABLE_FILES.values()}
+        return save(self._now().table.of(self._source) if table else self._now().chart.of(self._source), path)
+
+    def freeze(self, path: str | Path, *, jobs: bool = False) -> Path:
+        """Write a page with working controls that needs neither Python nor network, to be mailed.
+
+        Every state that its controls can reach was drawn beforehand, for the job families that are drawn now; it holds
+        the figures it shows, no rationale, and hides what the explorer hides.
+
+        Parameters
+        ----------
+        path
+            An ``.html`` file; it is there whole or not at all.
+        jobs
+            Put in the jobs of each family, by name; they stay out unless you ask for them.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ShareError
+            If the suffix is another, the file cannot be written, or it would be too large to be mailed.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".html":
+            raise ShareError(f"{path.name}: a frozen explorer is an .html page.")
+        text = frozen.page(self._source, self._facts, self._state, jobs=jobs)
+        try:
+            with whole_file(path) as draft:
+                draft.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
+        return path
+
+    def _now(self) -> Shown:
+        return shown(self._state, self._facts)
+
+    def _moved(self, name: str) -> None:
+        """Take over what a control says."""
+        if not self._silent:
+            picked = [] if name in _OTHER_ROWS else self._state["picked"]
+            self._to({**self._state, name: self._controls[name].read(), "picked": picked})
+
+    def _to(self, state: State, *, strictly: bool = False) -> None:
+        """Go to a state: at once where its chart is there, else when the controls have come to rest."""
+        self._state = settled(state, self._facts)
+        self._write()
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        if not strictly and self._key() not in self._specs:
+            try:
+                self._waiting = asyncio.get_running_loop().call_later(_QUIET, self._draw)
+            except RuntimeError:  # nobody else is at work
+                self._draw()
+            return
+        self._draw(strictly=strictly)
+
+    def _write(self) -> None:
+        """Make the controls say the state, and show those that matter in it."""
+        self._silent = True
+        try:
+            for control in self._controls.values():
+                control.write(self._state, self._facts)
+            self._bar.children = [self._controls[name].widget for name in controls(self._state)]
+        finally:
+            self._silent = False
+
+    def _draw(self, *, strictly: bool = False) -> None:
+        self._waiting = None
+        try:
+            with warnings.catch_warnings(record=True) as noted:
+                warnings.simplefilter("always", TpAnalyticsWarning)
+                spec = self._spec_of(self._now())
+        except TpAnalyticsError as error:
+            if strictly:
+                raise
+            self._say(str(error), "said")
+            return
+        except Exception as error:
+            self._say(f"This view could not be drawn: {error}", "said")
+            raise
+        self._say("\n".join(dict.fromkeys(str(one.message) for one in noted)), "noted")
+        self._spec = spec
+        self._chart.swap(spec)
+        self._print()
+
+    def _spec_of(self, shown: Shown) -> dict[str, Any]:
+        """Give the specification of the state; it was kept if the state was there before."""
+        key = self._key()
+        if key not in self._specs:
+            while len(self._specs) >= _KEPT:
+                del self._specs[next(iter(self._specs))]
+            self._specs[key] = shown.chart.of(self._source).to_dict()
+        return pickable(self._specs[key], shown.picks, self._state["picked"])
+
+    def _key(self) -> str:
+        return str(self._now().chart)
+
+    def _print(self) -> None:
+        self._python.value = f'<pre class="tpa-python">{html.escape(self.code())}</pre>'
+
+    def _say(self, text: str, kind: str) -> None:
+        self._said.value = f'<div class="tpa-{kind}" role="status">{html.escape(text)}</div>' if text else ""
+
+    def _pick(self, picked: list[str]) -> None:
+        """Take over a click on a mark: it picks rows, or in the tasks leads a step down."""
+        if picked == self._state["picked"]:
+            return
+        before = self._state
+        self._state = {**before, "picked": picked}
+        to = down(self._state, self._facts)
+        if to is not None:
+            self._to(to)
+        else:
+            self._print()
+
+    def _param(self, name: str, value: Any) -> None:
+        """Take over what was moved in the chart itself, which has drawn it already."""
+        if name == "weight_of_h2" and self._state["view"] == "impact":
+            weights = {**self._state["weights"], "H2": round(float(value), 2)}
+            self._state = {**self._state, "weights": weights}
+            self._write()
+            self._print()
+
+    def _files(self) -> widgets.Box:
+        """Build the row that hands over chart, table and Python."""
+        row = []
+        for kind, suffixes in (("chart", _CHART_FILES), ("table", _TABLE_FILES)):
+            choice = widgets.Dropdown(description=f"{kind.capitalize()} as", options=suffixes, layout={"width": "auto"})
+            choice.style.description_width = "initial"
+            choice.add_class(f"tpa-{kind}-as")
+            button = Download(partial(self._file, choice), label=f"Download {kind}")
+            button.add_class(f"tpa-download-{kind}")
+            row += [choice, button]
+        code = widgets.ToggleButton(description="Show the Python", layout={"width": "auto"})
+        code.observe(self._show_python, "value")
+        code.add_class("tpa-code")
+        box = widgets.Box([*row, code], layout={"flex_flow": "row wrap"})
+        box.add_class("tpa-files")
+        return box
+
+    def _show_python(self, change: dict[str, Any]) -> None:
+        self._python.layout.display = "" if change["new"] else "none"
+
+    def _file(self, choice: Any) -> tuple[str, bytes] | None:
+        """Write a file for the browser; what goes wrong is said above the chart."""
+        with tempfile.TemporaryDirectory(prefix="tpanalytics-") as folder:
+            try:
+                path = self.save(Path(folder) / f"{self._state['view']}.{choice.value}")
+            except TpAnalyticsError as error:
+                self._say(str(error), "said")
+                return None
+            return path.name, path.read_bytes()
+
+    def _repr_mimebundle_(self, **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give the widget, and for where there is none a picture of its chart and a text."""
+        given: Any = super()._repr_mimebundle_(**how)
+        widget, about_it = given if isinstance(given, tuple) else (given, {})
+        picture, size = displayed(self._spec)
+        return {**widget, **picture}, {**about_it, **size}

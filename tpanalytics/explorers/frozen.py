@@ -1,0 +1,142 @@
+"""An explorer as one page that needs neither Python nor network: every state of its controls was drawn beforehand."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, StrictUndefined
+
+from tpanalytics.errors import ShareError
+from tpanalytics.explorers.view.shown import controls, shown
+from tpanalytics.explorers.view.state import options
+from tpanalytics.schema import COUNTED_STATES
+from tpanalytics.share.pictures import spec_of, title_of
+from tpanalytics.share.report.pictures import library, script_safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.abc import Traversable
+
+    from tpanalytics.explorers.view.calls import Source
+    from tpanalytics.explorers.view.facts import Facts
+    from tpanalytics.explorers.view.state import State
+
+__all__ = ["page"]
+
+#: A page must go through the mail.
+_MOST = 2_000_000
+_LABELS = {
+    "view": "View",
+    "show": "Show",
+    "weight": "Weighed by",
+    "states": "Tasks that count",
+    "family": "Job family",
+    "change": "Show",
+    "level": "Hours rated",
+    "counted": "Counted in",
+    "value": "Change of",
+}
+
+
+def page(source: Source, facts: Facts, state: State, *, jobs: bool) -> str:
+    """Draw every state that the controls of a page can reach, and put them into one page.
+
+    Raises
+    ------
+    ShareError
+        If the page would be too large to be mailed.
+    """
+    import vl_convert
+
+    entries: list[dict[str, Any]] = []
+    for reached in _reached(facts, state, jobs=jobs):
+        what = shown(reached, facts)
+        spec = spec_of(what.chart.of(source))
+        at = {name: _plain(reached[name]) for name in ("view", *_enumerable(reached, jobs=jobs))}
+        entries.append({"at": at, "spec": spec, "title": title_of(spec), "code": what.code(source, [])})
+    there = {name: {entry["at"].get(name) for entry in entries} - {None} for name in _LABELS}
+    offered = {
+        name: {
+            "label": _LABELS[name],
+            "options": [(label, _plain(value)) for label, value in choices if _plain(value) in there[name]],
+        }
+        for name, choices in _choices(facts, state).items()
+        if len(there[name]) > 1
+    }
+    look = files("tpanalytics.explorers") / "look"
+    text = (
+        Environment(autoescape=True, undefined=StrictUndefined)
+        .from_string(_read(look / "frozen.html.j2"))
+        .render(
+            title="Task profiles: weekly hours and AI impact",
+            first=entries[0],
+            still=vl_convert.vegalite_to_svg(entries[0]["spec"]),
+            style=_read(look / "frozen.css"),
+            entries=script_safe(entries),
+            offered=script_safe(offered),
+            library=library(),
+            script=_read(look / "frozen.js"),
+            said=_said(facts),
+        )
+    )
+    size = len(text.encode())
+    if size > _MOST:
+        raise ShareError(
+            f"The page would have {size / 1e6:.1f} MB, and {_MOST / 1e6:g} MB are the most that go through the mail. "
+            "Freeze an explorer of fewer job families, or without jobs."
+        )
+    return text
+
+
+def _read(path: Traversable) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
+    """Give what can be chosen without Python."""
+    states = [("validated and suggested", list(COUNTED_STATES)), ("validated only", ["validated"])]
+    if state["states"] not in [value for _, value in states]:
+        states = [(", ".join(state["states"]), state["states"])]
+    return {**options(facts), "states": states}
+
+
+def _views(facts: Facts, *, jobs: bool) -> list[str]:
+    """Name the views: without jobs the one of tasks would lead nowhere."""
+    return [view for _, view in options(facts)["view"] if jobs or view != "tasks"]
+
+
+def _enumerable(state: State, *, jobs: bool) -> list[str]:
+    return [name for name in controls(state) if name in _LABELS and (name != "family" or jobs)]
+
+
+def _reached(facts: Facts, state: State, *, jobs: bool) -> Iterator[State]:
+    """Go from choice to choice through all states there are, the one at hand first; which families are drawn stays."""
+    choices = _choices(facts, state)
+    begun = {**state, "job": None, "search": "", "picked": [], "family": state["family"] if jobs else None}
+    views = _views(facts, jobs=jobs)
+    waiting, seen = [{**begun, "view": view} for view in sorted(views, key=lambda view: view != begun["view"])], set()
+    while waiting:
+        at = waiting.pop(0)
+        names = _enumerable(at, jobs=jobs)
+        key = tuple((name, _plain(at[name])) for name in ("view", *names))
+        if key in seen:
+            continue
+        seen.add(key)
+        yield at
+        waiting += [{**at, name: value} for name in names for _, value in choices[name]]
+
+
+def _plain(value: Any) -> str:
+    """Write a choice so that it can be compared in the page."""
+    return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def _said(facts: Facts) -> str:
+    guard = facts.privacy
+    hidden = (
+        "Nothing is hidden, however few jobs or people it tells of."
+        if guard is None or guard.off
+        else f"What tells of fewer than {guard.min_jobs} jobs or {guard.min_headcount:g} people is hidden."
+    )
+    return f"{hidden} The page holds the figures it shows, and asks nothing of any network."

@@ -1,0 +1,1 @@
+"""The widgets an explorer is put together of."""

@@ -1,0 +1,156 @@
+"""The widgets that move a state; each has a label, and each can be reached by keyboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from tpanalytics.explorers.view.state import options
+from tpanalytics.schema import COUNTED_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tpanalytics.explorers.view.facts import Facts
+    from tpanalytics.explorers.view.state import State
+
+__all__ = ["Control", "controls_of"]
+
+_STYLE = {"description_width": "initial"}
+#: A slider cannot stand at None.
+_NONE = -1.0
+_STEPS = [round(0.05 * step, 2) for step in range(21)]
+
+
+class Control:
+    """One entry of the state, and the widget that says it."""
+
+    def __init__(self, name: str, widget: Any) -> None:
+        self.name, self.widget = name, widget
+        widget.add_class(f"tpa-{name}")
+
+    def read(self) -> Any:
+        """Give what the widget says, as JSON can hold it."""
+        value = self.widget.value
+        return list(value) if isinstance(value, tuple) else value
+
+    def write(self, state: State, facts: Facts) -> None:  # noqa: ARG002  what is offered may hang on the facts
+        """Make the widget say what the state does."""
+        value = state[self.name]
+        self.widget.value = tuple(value) if isinstance(value, list) else value
+
+    def watch(self, moved: Callable[[str], None]) -> None:
+        """Tell of every change."""
+        self.widget.observe(lambda _: moved(self.name), "value")
+
+
+class _States(Control):
+    """Which validation states count; others than the two usual choices are offered once a state names them."""
+
+    def __init__(self) -> None:
+        usual = [("validated and suggested", COUNTED_STATES), ("validated only", ("validated",))]
+        super().__init__("states", _dropdown("Tasks that count", usual))
+
+    def write(self, state: State, facts: Facts) -> None:
+        """Offer what the state says, if it is not among the usual."""
+        states = tuple(state["states"])
+        if states not in {value for _, value in self.widget.options}:
+            self.widget.options = [*self.widget.options, (", ".join(states), states)]
+        super().write(state, facts)
+
+
+class _Job(Control):
+    """Which job of the family is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__("job", _dropdown("Job", [("all jobs", None)]))
+        self._family: str | None = None
+
+    def write(self, state: State, facts: Facts) -> None:
+        """Offer the jobs of the family."""
+        if state["family"] != self._family:
+            self._family = state["family"]
+            self.widget.options = [("all jobs", None), *facts.jobs_of(self._family)]
+        super().write(state, facts)
+
+
+class _Weights(Control):
+    """How much each level counts; that of H2 is moved in the chart itself."""
+
+    def __init__(self, levels: Sequence[str]) -> None:
+        steps = [("not weighed", _NONE), *((f"{step:.2f}", step) for step in _STEPS)]
+        self._scales = {
+            level: widgets.SelectionSlider(
+                description=f"{level} counts",
+                options=steps,
+                value=_NONE,
+                continuous_update=False,
+                style=_STYLE,
+                layout={"width": "260px"},
+            )
+            for level in levels
+            if level != "H2"
+        }
+        self._of_h2 = 0.5
+        super().__init__("weights", widgets.Box(list(self._scales.values()), layout={"flex_flow": "row wrap"}))
+
+    def read(self) -> Any:
+        """Give the weights; a level that is not weighed is not among them."""
+        found = {level: scale.value for level, scale in self._scales.items() if scale.value != _NONE}
+        return dict(sorted({**found, "H2": self._of_h2}.items()))
+
+    def write(self, state: State, facts: Facts) -> None:  # noqa: ARG002
+        """Move the sliders; a weight between two steps goes to the nearer."""
+        weights = state["weights"]
+        self._of_h2 = weights.get("H2", self._of_h2)
+        for level, scale in self._scales.items():
+            weight = weights.get(level)
+            scale.value = _NONE if weight is None else min(_STEPS, key=lambda step: abs(step - weight))
+
+    def watch(self, moved: Callable[[str], None]) -> None:
+        """Tell of every change."""
+        for scale in self._scales.values():
+            scale.observe(lambda _: moved(self.name), "value")
+
+
+def controls_of(facts: Facts) -> dict[str, Control]:
+    """Build every control, whichever view it belongs to."""
+    offered = options(facts)
+
+    def buttons(name: str, label: str) -> Control:
+        style = {**_STYLE, "button_width": "auto"}
+        return Control(name, widgets.ToggleButtons(description=label, options=offered[name], style=style))
+
+    families = widgets.SelectMultiple(
+        description="Job families (none marked: all)",
+        options=list(facts.families),
+        rows=min(max(len(facts.families), 2), 6),
+        style=_STYLE,
+        layout={"width": "auto"},
+    )
+    search = widgets.Text(
+        description="Find tasks", placeholder="all words must be in the task", continuous_update=False, style=_STYLE
+    )
+    why = widgets.Checkbox(description="show rationales", indent=False, layout={"width": "auto"})
+    built = [
+        buttons("view", "View"),
+        buttons("show", "Show"),
+        buttons("weight", "Weighed by"),
+        _Weights(facts.levels),
+        _States(),
+        Control("families", families),
+        Control("search", search),
+        Control("family", _dropdown("Job family", offered["family"])),
+        _Job(),
+        Control("rationales", why),
+        buttons("change", "Show"),
+        Control("level", _dropdown("Hours rated", offered["level"])),
+        buttons("counted", "Counted in"),
+        buttons("value", "Change of"),
+    ]
+    return {control.name: control for control in built}
+
+
+def _dropdown(label: str, offered: Sequence[tuple[str, Any]]) -> Any:
+    return widgets.Dropdown(description=label, options=list(offered), style=_STYLE, layout={"width": "auto"})

@@ -1,0 +1,105 @@
+"""The one chart of an explorer: specifications are swapped in it, and clicks on its marks come back."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+from altair.jupyter.jupyter_chart import Params, Selections
+from altair.utils.selection import PointSelection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["PICKED", "Drawn", "pickable"]
+
+#: Name of the selection that a click on a mark makes.
+PICKED = "picked"
+_MENU = {"export": True, "source": False, "compiled": False, "editor": False}
+
+
+class Drawn(alt.JupyterChart):
+    """An Altair widget that works without network and is handed finished specifications.
+
+    A specification set as `chart` would be validated once more, which takes longer than all the rest of a change.
+    """
+
+    def __init__(self, on_pick: Callable[[list[str]], None], on_param: Callable[[str, Any], None]) -> None:
+        self.enable_offline()
+        super().__init__(None, embed_options={"renderer": "svg", "actions": _MENU})  # type: ignore[arg-type]  # may be None
+        self._on_pick, self._on_param, self._column = on_pick, on_param, ""
+        self.observe(self._picked, "_vl_selections")
+        self.observe(self._moved, "_params")
+
+    def swap(self, spec: dict[str, Any]) -> None:
+        """Show another specification; its parameters and selection begin as it says."""
+        params = spec.get("params", [])
+        start = {param["name"]: param.get("value") for param in params if "select" not in param}
+        fields = [param["select"]["fields"][0] for param in params if param["name"] == PICKED]
+        self._column = fields[0] if fields else ""
+        with self.hold_sync():
+            none = PointSelection.from_vega(PICKED, None, [])  # type: ignore[arg-type]  # a store is a list
+            self.params = Params(start)  # type: ignore[no-untyped-call]
+            self.selections = Selections({PICKED: none} if fields else {})  # type: ignore[no-untyped-call]
+            self._selection_types = {PICKED: "point"} if fields else {}
+            self._vl_selections = {PICKED: {"value": None, "store": []}} if fields else {}
+            self._params = start
+            self.spec = spec
+
+    def _picked(self, change: dict[str, Any]) -> None:
+        if PICKED in change["new"] and change["new"][PICKED]["value"] is not None:
+            self._on_pick([str(row["values"][0]) for row in change["new"][PICKED]["store"] or []])
+
+    def _moved(self, change: dict[str, Any]) -> None:
+        for name, value in change["new"].items():
+            if value is not None and change["old"].get(name) != value:
+                self._on_param(name, value)
+
+
+def pickable(spec: dict[str, Any], column: str | None, picked: list[str]) -> dict[str, Any]:
+    """Let a click on a mark pick the row it stands for; what is not picked steps back.
+
+    Parameters
+    ----------
+    spec
+        Of a chart in layers; it is not changed.
+    column
+        Field of its data that is picked.
+    picked
+        Values that are picked to begin with.
+    """
+    layers = spec.get("layer", [])
+    data = spec.get("datasets", {})
+    whose = [
+        number
+        for number, layer in enumerate(layers)
+        if column in next(iter(data.get(layer.get("data", {}).get("name"), [])), {}) and _kind(layer) in _MARKS
+    ]
+    if not whose:
+        return spec
+    spec = {**spec, "layer": [*layers]}
+    for number in whose:
+        layer = copy.copy(layers[number])
+        faint = {"condition": {"param": PICKED, "value": 1}, "value": 0.35}
+        layer["encoding"] = {"opacity": faint, **layer["encoding"]}
+        spec["layer"][number] = layer
+    spec["layer"][whose[0]]["name"] = "marks"
+    param: dict[str, Any] = {
+        "name": PICKED,
+        "select": {"type": "point", "fields": [column], "toggle": "event.shiftKey || event.ctrlKey || event.metaKey"},
+        "views": ["marks"],
+    }
+    if picked:
+        param["value"] = [{column: value} for value in picked]
+    spec["params"] = [*spec.get("params", []), param]
+    return spec
+
+
+#: Marks that stand for figures; text and rules do not.
+_MARKS = {"bar", "point", "circle", "rule"}
+
+
+def _kind(layer: dict[str, Any]) -> str:
+    mark = layer.get("mark", "")
+    return str(mark["type"] if isinstance(mark, dict) else mark)

@@ -1,0 +1,1 @@
+"""What an explorer shows in which state: no widget, nothing computed."""

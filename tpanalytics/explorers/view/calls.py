@@ -1,0 +1,152 @@
+"""A call of a public function as data: it is made, and it is printed as it would be typed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import polars as pl
+
+from tpanalytics import charts, measures
+from tpanalytics.measures.privacy import Privacy
+from tpanalytics.schema import to_polars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["Call", "Source", "Table", "call", "typed"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an explorer looks at: one snapshot, or two of which `profiles` is the later."""
+
+    profiles: TaskProfiles
+    before: TaskProfiles | None = None
+
+    def given(self, names: tuple[str, ...]) -> list[Any]:
+        """Give the snapshots of these names."""
+        return [getattr(self, name) for name in names]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A public function by name, what it takes, and its other arguments where they are not the usual ones."""
+
+    name: str
+    takes: tuple[str, ...] = ("profiles",)
+    given: tuple[str, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, source: Source) -> Any:
+        """Make the call."""
+        return _function(self.name)(*source.given(self.takes), *self.given, **self.arguments)
+
+    def __str__(self) -> str:
+        parts = [*self.takes, *map(typed, self.given)]
+        parts += [f"{name}={typed(value)}" for name, value in self.arguments.items()]
+        return f"tpa.{self.name}({', '.join(parts)})"
+
+
+def call(name: str, *given: str, takes: tuple[str, ...] = ("profiles",), **arguments: Any) -> Call:
+    """Write a `Call` like one; arguments that are as usual are left out."""
+    usual = inspect.signature(_function(name)).parameters
+    unusual = {key: value for key, value in arguments.items() if typed(value) != typed(usual[key].default)}
+    return Call(name, takes, given, unusual)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The figures behind a chart: a measure, or the tasks themselves; what of it is hidden; which rows are kept.
+
+    Attributes
+    ----------
+    measure
+        The call that measures; None stands for the tasks of one job.
+    privacy
+        How few jobs or people a figure may tell of; None hides nothing.
+    keep
+        Values that are kept, by column; None keeps all.
+    of_jobs
+        A row tells of one job, so that jobs of too few people are left out, and no family is hidden by the measure.
+    rationales
+        The tasks come with their rationales.
+    """
+
+    measure: Call | None
+    privacy: Privacy | None = None
+    keep: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    of_jobs: bool = False
+    rationales: bool = False
+
+    def of(self, source: Source) -> pl.DataFrame:
+        """Measure, hide, choose."""
+        if self.measure is None:
+            (job,) = self.keep["job_id"] or ("",)
+            tasks = nw.from_native(source.profiles.tasks).filter(nw.col("job_id") == job)
+            rows = to_polars(tasks.to_native())
+            return rows if self.rationales else rows.drop("ai_impact_rationale")
+        frame: pl.DataFrame = self.measure.of(source)
+        hidden = self._hidden("")
+        if hidden is not None:
+            frame = _function(hidden.name)(frame, *source.given(hidden.takes[1:]), **hidden.arguments)
+        if self._few():
+            jobs = to_polars(source.profiles.jobs).filter(_enough(self._few()))
+            frame = frame.filter(pl.col("job_id").is_in(jobs.get_column("job_id").to_list()))
+        for column, values in self.keep.items():
+            if values is not None:
+                frame = frame.filter(pl.col(column).is_in(values))
+        return frame
+
+    def __str__(self) -> str:
+        if self.measure is None:
+            (job,) = self.keep["job_id"] or ("",)
+            rows = f'profiles.tasks.filter(pl.col("job_id") == {typed(job)})'
+            return rows if self.rationales else f'{rows}.drop("ai_impact_rationale")'
+        hidden = self._hidden(str(self.measure))
+        text = str(self.measure if hidden is None else hidden)
+        if self._few():
+            enough = f'(pl.col("headcount") >= {self._few():g}).fill_null(True)'
+            text += f'.join(profiles.jobs.filter({enough}), on="job_id", how="semi")'
+        for column, values in self.keep.items():
+            if values is not None:
+                text += f'.filter(pl.col("{column}").is_in({typed(values)}))'
+        return text
+
+    def _few(self) -> float:
+        return self.privacy.min_headcount if self.privacy is not None and self.of_jobs else 0
+
+    def _hidden(self, frame: str) -> Call | None:
+        if self.privacy is None or self.of_jobs or self.measure is None:
+            return None
+        name = "suppress_change" if "before" in self.measure.takes else "suppress"
+        limits = {"min_jobs": self.privacy.min_jobs, "min_headcount": self.privacy.min_headcount}
+        return call(name, takes=(frame, *self.measure.takes), **limits)
+
+
+def _enough(people: float) -> pl.Expr:
+    return (pl.col("headcount") >= people).fill_null(value=True)
+
+
+def typed(value: Any) -> str:
+    """Write a value as it would be typed."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{typed(key)}: {typed(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(typed, value)) + "]"
+    return f"tpa.{value!r}" if isinstance(value, Privacy) else repr(value)
+
+
+@cache
+def _function(name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(charts if name.startswith("plot_") else measures, name)
+    return found

@@ -1,0 +1,154 @@
+"""The views of an explorer: each says which controls it has, and which calls a state of them stands for.
+
+A view computes nothing. What it shows is what the functions it names give, so that its Python can be printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tpanalytics.explorers.view.calls import Call, Source, Table, call, typed
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tpanalytics.explorers.view.facts import Facts
+    from tpanalytics.explorers.view.state import State
+
+__all__ = ["Shown", "controls", "down", "settled", "shown"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown in one state.
+
+    Attributes
+    ----------
+    chart
+        The call that draws.
+    table
+        The figures behind it.
+    picks
+        Column of the chart's data that a click on a mark picks; None if there is nothing to pick.
+    """
+
+    chart: Call
+    table: Table
+    picks: str | None = None
+
+    def selected(self, source: Source, picked: list[str]) -> pl.DataFrame:
+        """Give the figures of the marks that are picked, or all."""
+        return self._of(picked).of(source)
+
+    def code(self, source: Source, picked: list[str]) -> str:
+        """Write the Python that gives chart and table."""
+        lines = [_loaded(name, source) for name in self.chart.takes]
+        lines += [f"chart = {self.chart}", f"table = {self._of(picked)}"]
+        uses_polars = any("pl." in line for line in lines)
+        return "\n".join([*["import polars as pl"] * uses_polars, "import tpanalytics as tpa", "", *lines])
+
+    def _of(self, picked: list[str]) -> Table:
+        if not picked or self.picks is None:
+            return self.table
+        return replace(self.table, keep={**self.table.keep, self.picks: tuple(picked)})
+
+
+def _loaded(name: str, source: Source) -> str:
+    """Say where a snapshot comes from, as far as it is known and may be told."""
+    told = source.given((name,))[0].manifest.get("source", {})
+    if told.get("kind") == "sample":
+        return f"{name} = tpa.load_sample({typed(told.get('state'))})"
+    return f"# {name}: the task profiles that were given to tpa.explore"
+
+
+def controls(state: State) -> tuple[str, ...]:
+    """Name the controls that matter in a state, in order."""
+    match state["view"]:
+        case "hours":
+            return ("states", "families")
+        case "tasks":
+            return ("search", "family", *["job"] * (state["family"] is not None), *["rationales"] * bool(state["job"]))
+        case "compare":
+            return ("change", {"moves": "counted", "families": "value"}.get(state["change"], "level"), "states")
+    return ("show", "weights" if state["show"] == "weights" else "weight", "states", "families")
+
+
+def shown(state: State, facts: Facts) -> Shown:
+    """Say which chart and table a state stands for."""
+    return {"impact": _impact, "hours": _hours, "tasks": _tasks, "compare": _compare}[state["view"]](state, facts)
+
+
+def settled(state: State, facts: Facts) -> State:
+    """Take out of a state what no longer fits the rest of it."""
+    jobs = {job for _, job in facts.jobs_of(state["family"])} if state["view"] == "tasks" else {state["job"]}
+    family = state["family"] if state["family"] in facts.open else None
+    picked = state["picked"] if not state["families"] else [one for one in state["picked"] if one in state["families"]]
+    return {**state, "family": family, "job": state["job"] if state["job"] in jobs else None, "picked": picked}
+
+
+def down(state: State, facts: Facts) -> State | None:
+    """Give the state that a click on a mark leads to, if it leads anywhere: from a family to its jobs, to a job."""
+    if state["view"] != "tasks" or not state["picked"]:
+        return None
+    step = "family" if state["family"] is None else "job"
+    to = settled({**state, step: state["picked"][-1], "picked": []}, facts)
+    return to if to[step] == state["picked"][-1] else None
+
+
+def _families(state: State) -> tuple[str, ...] | None:
+    return tuple(state["families"]) or None
+
+
+def _impact(state: State, facts: Facts) -> Shown:
+    families, states = _families(state), tuple(state["states"])
+    how: dict[str, Any] = {"states": states, "families": families, "privacy": facts.privacy}
+    if state["show"] == "weights":
+        chart = call("plot_weight_lines", weights=state["weights"], **how)
+        measure = call("exposure_by_family", weights=state["weights"], states=states)
+    else:
+        chart = call("plot_impact_by_family", weight=state["weight"], **how)
+        measure = call("impact_by_family", weight=state["weight"], states=states)
+    return Shown(chart, Table(measure, facts.privacy, {"job_family": families}), "job_family")
+
+
+def _hours(state: State, facts: Facts) -> Shown:
+    families, states = _families(state), tuple(state["states"])
+    chart = call("plot_hours_by_family", states=states, families=families, privacy=facts.privacy)
+    measure = call("hours_by_family", states=states)
+    return Shown(chart, Table(measure, facts.privacy, {"job_family": families}), "job_family")
+
+
+def _tasks(state: State, facts: Facts) -> Shown:
+    """Lead from families to the jobs of one, to the tasks of one; a search counts hits in families."""
+    states, family, job, search = tuple(state["states"]), state["family"], state["job"], state["search"].strip()
+    how: dict[str, Any] = {"states": states, "privacy": facts.privacy}
+    if job is not None:
+        chart = call("plot_job", job, rationales=state["rationales"], **how)
+        return Shown(chart, Table(None, keep={"job_id": (job,)}, rationales=state["rationales"]))
+    if family is not None:
+        chart = call("plot_jobs", family, **how)
+        measure = call("hours_by_job", states=states)
+        return Shown(chart, Table(measure, facts.of_jobs, {"job_family": (family,)}, of_jobs=True), "job_id")
+    if search:
+        chart = call("plot_found_tasks", search, **how)
+        among = facts.open if facts.open != facts.families else None
+        table = Table(call("find_tasks", search, states=states), facts.of_jobs, {"job_family": among}, of_jobs=True)
+        return Shown(chart, table, "job_family")
+    chart = call("plot_impact_by_family", weight="tasks", **how)
+    measure = call("impact_by_family", weight="tasks", states=states)
+    return Shown(chart, Table(measure, facts.privacy), "job_family")
+
+
+def _compare(state: State, facts: Facts) -> Shown:
+    both: dict[str, Any] = {"takes": ("before", "profiles"), "states": tuple(state["states"])}
+    match state["change"]:
+        case "moves":
+            chart = call("plot_level_moves", by=state["counted"], privacy=facts.privacy, **both)
+            return Shown(chart, Table(call("level_moves", **both)))
+        case "families":
+            measure = call("compare" if state["value"] == "hours" else "compare_exposure", **both)
+            chart = call("plot_change_by_family", value=state["value"], privacy=facts.privacy, **both)
+            return Shown(chart, Table(measure, facts.privacy), "job_family")
+    chart = call("plot_change_bridge", level=state["level"], privacy=facts.privacy, **both)
+    return Shown(chart, Table(call("compare", level=state["level"], **both), facts.privacy))
