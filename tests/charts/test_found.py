@@ -166,7 +166,7 @@ def test_bars_are_the_hours_of_the_jobs(company: tpa.TaskProfiles) -> None:
             assert [row["level"] for row in parts] == sorted(row["level"] for row in parts)
             assert [row["start"] for row in parts[:1]] == [0] * bool(parts)
             assert all(one["end"] == pytest.approx(two["start"]) for one, two in itertools.pairwise(parts))
-        long = dict(everyone.select("job_id", pl.col("hours").round(2)).rows())
+        long = dict(everyone.select("job_id", pl.col("hours").round(2).fill_null(-1.0)).rows())
         assert [long[job] for job in ids_in(spec)] == sorted(long.values(), reverse=True)
         without = {r["job_id"]: r["open"] for rows in marks(spec, "text") for r in rows if "open" in r}
         gaps = everyone.select("job_id", n=pl.col("tasks") - pl.col("tasks_with_hours")).rows()
@@ -236,10 +236,11 @@ def test_a_job_of_few_people_is_left_out_as_its_sheet_is_refused(sample: tpa.Tas
         spec = tpa.plot_jobs(sample, family).to_dict()
         own = sample.jobs.filter(pl.col("job_family") == family)
         few = own.filter(pl.col("headcount") < 5)
-        left = own.height - len(ids_in(spec))
+        shown = {row["job_id"] for rows in spec["datasets"].values() for row in rows if "job_id" in row}
+        left = own.height - len(shown)
         assert left == few.height or (left > few.height and (few.height == 1 or few["headcount"].sum() < 5))
         assert f"{left} jobs are left out: those of fewer than 5 people" in texts(spec)
-        assert f"{own.height - left} of {own.height} jobs" in spec["title"]["subtitle"]
+        assert not shown or f"{len(shown)} of {own.height} jobs" in spec["title"]["subtitle"]
         for job, name in few.select("job_id", "job_name").rows():
             assert job not in texts(spec)
             assert f"{name} " not in spec["description"]

@@ -82,8 +82,8 @@ def plot_jobs(
     --------
     >>> from tpanalytics import load_sample
     >>> chart = plot_jobs(load_sample(), "Finance")
-    >>> chart.to_dict()["description"][:52]
-    'Stacked bars of the described weekly hours of 15 jo'
+    >>> chart.to_dict()["description"][:67]
+    'Stacked bars of the described weekly hours of 6 of 15 jobs in Finan'
     """
     coverage = recall(coverage_by_family, profiles, states=states)
     if coverage.height == 0:
