@@ -45,15 +45,7 @@ _KEPT = 128
 _OTHER_ROWS = {"view", "family", "job", "search", "change", "value"}
 _CHART_FILES = {"PNG": "png", "SVG": "svg", "PDF": "pdf", "web page": "html", "Vega-Lite": "json"}
 _TABLE_FILES = {"Excel": "xlsx", "CSV": "csv", "Parquet": "parquet"}
-_STYLE = """<style>
-.tpa-explorer { gap: 6px; max-width: 1180px; }
-.tpa-explorer .tpa-controls, .tpa-explorer .tpa-files { gap: 4px 18px; align-items: flex-start; }
-.tpa-explorer .widget-label { padding-right: 6px; }
-.tpa-explorer .tpa-chart { overflow-x: auto; background: #fff; }
-.tpa-explorer .tpa-said { color: #8a1c1c; background: #fdeeee; padding: 4px 10px; border-left: 3px solid #b3261e; }
-.tpa-explorer .tpa-noted { color: #5a4300; background: #fff6dc; padding: 4px 10px; border-left: 3px solid #c99700; }
-.tpa-explorer pre.tpa-python { background: #f4f4f6; color: #1b1b1f; padding: 10px; overflow-x: auto; line-height: 1.4; }
-</style>"""
+_STYLE = Path(__file__).parent / "look" / "explorer.css"
 
 
 def explore(
@@ -132,16 +124,17 @@ class Explorer(widgets.VBox):
         self._controls = controls_of(self._facts)
         self._chart = Drawn(self._pick, self._param)
         self._said = widgets.HTML()
+        self._file_row = self._files()
         self._bar = widgets.Box(layout={"flex_flow": "row wrap"})
         self._python = widgets.HTML(layout={"display": "none"})
         super().__init__(
             [
-                widgets.HTML(_STYLE, layout={"display": "none"}),
+                widgets.HTML(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>", layout={"display": "none"}),
                 self._controls["view"].widget,
                 self._bar,
                 self._said,
                 self._chart,
-                self._files(),
+                self._file_row,
                 self._python,
             ]
         )
@@ -158,7 +151,10 @@ class Explorer(widgets.VBox):
 
     @state.setter
     def state(self, changes: Mapping[str, Any]) -> None:
-        self._to(checked({**self._state, **changes}, self._facts), strictly=True)
+        state = settled(checked({**self._state, **changes}, self._facts), self._facts)
+        spec = self._spec_of(state)  # what cannot be drawn raises here, and nothing has moved
+        self._go(state)
+        self._show(spec)
 
     @property
     def selected(self) -> pl.DataFrame:
@@ -224,20 +220,23 @@ class Explorer(widgets.VBox):
             picked = [] if name in _OTHER_ROWS else self._state["picked"]
             self._to({**self._state, name: self._controls[name].read(), "picked": picked})
 
-    def _to(self, state: State, *, strictly: bool = False) -> None:
+    def _to(self, state: State) -> None:
         """Go to a state: at once where its chart is there, else when the controls have come to rest."""
-        self._state = settled(state, self._facts)
-        self._write()
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-        if not strictly and self._key() not in self._specs:
+        self._go(settled(state, self._facts))
+        if self._key(self._state) not in self._specs:
             try:
                 self._waiting = asyncio.get_running_loop().call_later(_QUIET, self._draw)
             except RuntimeError:  # nobody else is at work
                 self._draw()
-            return
-        self._draw(strictly=strictly)
+        else:
+            self._draw()
+
+    def _go(self, state: State) -> None:
+        self._state = state
+        self._write()
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
     def _write(self) -> None:
         """Make the controls say the state, and show those that matter in it."""
@@ -249,36 +248,37 @@ class Explorer(widgets.VBox):
         finally:
             self._silent = False
 
-    def _draw(self, *, strictly: bool = False) -> None:
+    def _draw(self) -> None:
         self._waiting = None
         try:
             with warnings.catch_warnings(record=True) as noted:
                 warnings.simplefilter("always", TpAnalyticsWarning)
-                spec = self._spec_of(self._now())
+                spec = self._spec_of(self._state)
         except TpAnalyticsError as error:
-            if strictly:
-                raise
             self._say(str(error), "said")
             return
         except Exception as error:
             self._say(f"This view could not be drawn: {error}", "said")
             raise
         self._say("\n".join(dict.fromkeys(str(one.message) for one in noted)), "noted")
+        self._show(spec)
+
+    def _show(self, spec: dict[str, Any]) -> None:
         self._spec = spec
         self._chart.swap(spec)
         self._print()
 
-    def _spec_of(self, shown: Shown) -> dict[str, Any]:
-        """Give the specification of the state; it was kept if the state was there before."""
-        key = self._key()
+    def _spec_of(self, state: State) -> dict[str, Any]:
+        """Give the specification of a state; it was kept if it was drawn before."""
+        key, what = self._key(state), shown(state, self._facts)
         if key not in self._specs:
             while len(self._specs) >= _KEPT:
                 del self._specs[next(iter(self._specs))]
-            self._specs[key] = shown.chart.of(self._source).to_dict()
-        return pickable(self._specs[key], shown.picks, self._state["picked"])
+            self._specs[key] = what.chart.of(self._source).to_dict()
+        return pickable(self._specs[key], what.picks, state["picked"])
 
-    def _key(self) -> str:
-        return str(self._now().chart)
+    def _key(self, state: State) -> str:
+        return str(shown(state, self._facts).chart)
 
     def _print(self) -> None:
         self._python.value = f'<pre class="tpa-python">{html.escape(self.code())}</pre>'
@@ -335,6 +335,9 @@ class Explorer(widgets.VBox):
                 self._say(str(error), "said")
                 return None
             return path.name, path.read_bytes()
+
+    def __repr__(self) -> str:
+        return f"Explorer of {self._source.profiles!r}"
 
     def _repr_mimebundle_(self, **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Give the widget, and for where there is none a picture of its chart and a text."""

@@ -79,7 +79,7 @@ class _Weights(Control):
     """How much each level counts; that of H2 is moved in the chart itself."""
 
     def __init__(self, levels: Sequence[str]) -> None:
-        steps = [("not weighed", _NONE), *((f"{step:.2f}", step) for step in _STEPS)]
+        steps = [("left out", _NONE), *((f"{step:.2f}", step) for step in _STEPS)]
         self._scales = {
             level: widgets.SelectionSlider(
                 description=f"{level} counts",
@@ -87,13 +87,13 @@ class _Weights(Control):
                 value=_NONE,
                 continuous_update=False,
                 style=_STYLE,
-                layout={"width": "260px"},
+                layout={"width": "250px"},
             )
             for level in levels
             if level != "H2"
         }
         self._of_h2 = 0.5
-        super().__init__("weights", widgets.Box(list(self._scales.values()), layout={"flex_flow": "row wrap"}))
+        super().__init__("weights", widgets.VBox(list(self._scales.values())))
 
     def read(self) -> Any:
         """Give the weights; a level that is not weighed is not among them."""
@@ -125,7 +125,7 @@ def controls_of(facts: Facts) -> dict[str, Control]:
     families = widgets.SelectMultiple(
         description="Job families (none marked: all)",
         options=list(facts.families),
-        rows=min(max(len(facts.families), 2), 6),
+        rows=min(max(len(facts.families), 2), 4),
         style=_STYLE,
         layout={"width": "auto"},
     )

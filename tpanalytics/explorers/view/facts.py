@@ -61,6 +61,8 @@ class Facts:
 
     def jobs_of(self, family: str | None) -> list[tuple[str, str]]:
         """List name and id of a family's jobs, by name."""
+        if family is None:
+            return []
         rows = self.jobs.filter(pl.col("job_family") == family).sort("name", "job_id").head(_LISTED)
         twice = rows.get_column("name").is_duplicated()
         return [

@@ -1,0 +1,211 @@
+"""An explorer in JupyterLab with no network: each control moves the marks, and what is shown can be handed on."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import tpanalytics as tpa
+from tests.browser.explored import CELL, changed, choose, marks, press, slide, tour, wait_until_drawn
+from tests.browser.jupyter import READY, command, execute, open_in_lab, write_notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from tests.browser.jupyter import Server
+
+SELECTED = 'print(sorted(explorer.selected["job_family"].unique()))'
+
+
+@pytest.fixture(scope="module")
+def notebook(lab: Server, opened: Callable[..., Page]) -> Page:
+    """Open a notebook with an explorer and run it."""
+    page = opened()
+    write_notebook(lab.folder / "explorer.ipynb", CELL, "pass", SELECTED)
+    open_in_lab(page, lab, "explorer.ipynb")
+    wait_until_drawn(page)
+    execute(page, "start = explorer.state")
+    return page
+
+
+@pytest.fixture
+def page(notebook: Page) -> Page:
+    """Give the page, its explorer as it was at first."""
+    execute(notebook, "explorer.state = start")
+    notebook.wait_for_function(
+        "() => document.querySelector('.tpa-chart').innerText.includes('of described weekly hours')"
+    )
+    return notebook
+
+
+def state(page: Page) -> dict[str, Any]:
+    """Ask the kernel for the state."""
+    said: dict[str, Any] = json.loads(execute(page, "import json; print(json.dumps(explorer.state))"))
+    return said
+
+
+def test_each_control_changes_the_marks(page: Page, pictures: Path) -> None:
+    first, expected = marks(page), state(page)
+    for number, (act, said, becomes) in enumerate(tour(page)):
+        changed(page, act, said)
+        known = state(page)
+        expected |= {name: known[name] if value is ... else value for name, value in becomes.items()}
+        assert known == expected
+        page.locator(".tpa-explorer").screenshot(path=pictures / f"lab-{number:02}-{'-'.join(becomes)}.png")
+    for act in (press(page, "view", "AI impact"), press(page, "show", "shares of levels")):
+        changed(page, act)
+    assert changed(page, press(page, "weight", "hours")) == first
+    assert page.asked == []  # type: ignore[attr-defined]
+
+
+def test_the_slider_in_the_chart_moves_dots_while_python_is_busy(page: Page, lab: Server) -> None:
+    changed(page, press(page, "show", "exposure by weight"))
+    free = lab.folder / "free"
+    page.evaluate(
+        "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }) }",
+        f"import pathlib, time\nwhile not pathlib.Path({str(free)!r}).exists():\n    time.sleep(0.01)",
+    )
+    page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
+    slider = page.get_by_role("slider", name="Weight of H2, partly automatable")
+    changed(page, lambda: slider.fill("0.8"), "at 0.80")
+    assert page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status") == "busy"
+    free.touch()
+    while state(page)["weights"]["H2"] != 0.8:
+        pass
+    assert "H2" in execute(page, "print(explorer.code())")
+
+
+def test_a_click_on_a_bar_selects_its_family(page: Page) -> None:
+    page.get_by_role("button", name="Show the Python").click()
+    for family, how in (("Finance", []), ("Sales", ["Shift"])):
+        bar = page.locator(f".tpa-chart .mark-rect path[aria-label*='Job family: {family};']").first
+        bar.click(modifiers=how)  # type: ignore[arg-type]
+        page.wait_for_function("name => document.querySelector('.tpa-python').innerText.includes(name)", arg=family)
+    faint = page.eval_on_selector_all(
+        ".tpa-chart .mark-rect path[aria-label*='Job family: Manufacturing;']",
+        "all => all.map(one => one.getAttribute('opacity'))",
+    )
+    assert set(faint) == {"0.35"}
+    cell = page.locator(".jp-CodeCell").nth(2)
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    cell.get_by_text("['Finance', 'Sales']").wait_for()
+    page.get_by_role("button", name="Show the Python").click()
+    assert not page.locator(".tpa-python").is_visible()
+
+
+def test_the_python_gives_what_is_shown(page: Page) -> None:
+    changed(page, choose(page, "families", "Finance", "Sales"))
+    button = page.get_by_role("button", name="Show the Python")
+    button.click()
+    code = page.locator("pre.tpa-python").inner_text()
+    button.click()
+    assert execute(page, f"{code}\nprint(table.equals(explorer.selected), type(chart).__name__)") == "True LayerChart\n"
+
+
+@pytest.mark.parametrize(("kind", "suffix", "begins"), [("PNG", "png", b"\x89PNG"), ("web page", "html", b"<!")])
+def test_the_chart_is_downloaded(page: Page, kind: str, suffix: str, begins: bytes) -> None:
+    choose(page, "chart-as", kind)()
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="Download chart").click()
+    assert waited.value.suggested_filename == f"impact.{suffix}"
+    content = Path(waited.value.path()).read_bytes()
+    assert content.lower().startswith(begins.lower())
+    assert len(content) > 20_000
+
+
+def test_the_table_is_downloaded(page: Page) -> None:
+    changed(page, press(page, "weight", "tasks"))
+    choose(page, "table-as", "Parquet")()
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="Download table").click()
+    later = tpa.load_sample("2026-11")
+    expected = tpa.suppress(tpa.impact_by_family(later, weight="tasks"), later)
+    assert_frame_equal(pl.read_parquet(io.BytesIO(Path(waited.value.path()).read_bytes())), expected)
+
+
+def test_every_control_is_reached_and_moved_by_keyboard(page: Page) -> None:
+    changed(page, press(page, "show", "exposure by weight"))
+    page.locator(".tpa-view button").first.focus()
+    reached: list[str] = []
+    where = """() => {
+        const at = document.activeElement, box = at.closest(".tpa-explorer");
+        return box && [at.closest("[class*=' tpa-']")?.className.match(/ tpa-([\\w-]+)/)?.[1] ?? "",
+            at.matches(":focus-visible") && (getComputedStyle(at).outlineStyle + getComputedStyle(at).boxShadow)];
+    }"""
+    while (at := page.evaluate(where)) is not None:
+        reached.append(at[0])
+        page.keyboard.press("Tab")
+    controls = ["view", "show", "weights", "states", "families", "chart-as", "download-chart", "table-as"]
+    assert [one for one in [*controls, "download-table", "code"] if one not in reached] == []
+    page.locator(".tpa-show button").first.focus()
+    changed(page, lambda: page.keyboard.press("Space"), "Share of described weekly hours")
+    page.locator(".tpa-weight button").first.focus()
+    changed(page, lambda: page.keyboard.press("Enter"), "Share of tasks")
+    page.locator(".tpa-families select").focus()
+    changed(page, lambda: page.keyboard.press("ArrowDown"), "chosen")
+
+
+def test_what_goes_wrong_is_said_above_the_chart_which_stays(
+    lab: Server, opened: Callable[..., Page], pictures: Path
+) -> None:
+    """A snapshot is removed while an explorer looks at it."""
+    page = opened()
+    tpa.write_profiles(tpa.load_sample(), lab.folder / "snapshot")
+    cell = CELL.replace('tpa.load_sample("2026-11"), tpa.load_sample()', 'tpa.read_profiles("snapshot", lazy=True)')
+    write_notebook(lab.folder / "removed.ipynb", cell)
+    open_in_lab(page, lab, "removed.ipynb")
+    wait_until_drawn(page)
+    before = marks(page)
+    (lab.folder / "snapshot").rename(lab.folder / "elsewhere")
+    choose(page, "states", "validated only")()
+    page.locator(".tpa-said").wait_for()
+    assert "could not be drawn" in page.locator(".tpa-said").inner_text()
+    page.locator(".tpa-explorer").screenshot(path=pictures / "lab-error.png")
+    said, chart = page.locator(".tpa-said").bounding_box(), page.locator(".tpa-chart").bounding_box()
+    assert said["y"] + said["height"] <= chart["y"] + 1  # type: ignore[index]
+    assert marks(page) == before
+    (lab.folder / "elsewhere").rename(lab.folder / "snapshot")
+    changed(page, press(page, "weight", "tasks"), "Share of tasks")
+    page.locator(".tpa-said").wait_for(state="detached")
+
+
+def test_a_saved_notebook_shows_the_picture_without_kernel(
+    page: Page, lab: Server, opened: Callable[..., Page], pictures: Path
+) -> None:
+    command(page, "docmanager:save")
+    page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+    saved = lab.folder / "explorer.ipynb"
+    assert saved.stat().st_size < 1_500_000
+    mailed = json.loads(saved.read_text(encoding="utf-8"))
+    assert {"image/png", "text/plain"} <= set(mailed["cells"][0]["outputs"][0]["data"])
+    mailed["metadata"]["kernelspec"] = {"display_name": "another", "language": "python", "name": "another"}
+    (lab.folder / "mailed.ipynb").write_text(json.dumps(mailed), encoding="utf-8")
+    other = opened()
+    other.goto(f"{lab.url}/lab/workspaces/other/tree/mailed.ipynb?reset&token={lab.token}")
+    other.get_by_role("button", name="No Kernel").click()
+    picture = other.locator(".jp-OutputArea img")
+    picture.wait_for()
+    assert picture.evaluate("one => one.decode().then(() => one.naturalWidth)") > 900
+    other.screenshot(path=pictures / "lab-mailed.png")
+    assert other.asked == []  # type: ignore[attr-defined]
+
+
+def test_a_saved_notebook_as_a_page_shows_the_picture(page: Page, lab: Server, opened: Callable[..., Page]) -> None:
+    command(page, "docmanager:save")
+    convert = [sys.executable, "-m", "nbconvert", "--to", "html", "explorer.ipynb"]
+    subprocess.run(convert, cwd=lab.folder, check=True, capture_output=True)
+    other = opened(offline=True)
+    other.goto((lab.folder / "explorer.html").as_uri())
+    picture = other.locator("img[src^='data:image/png']")
+    assert picture.evaluate("one => one.decode().then(() => one.naturalWidth)") > 900

@@ -1,0 +1,387 @@
+"""The explorer without a browser: what its states show, what it hands over, and what it never tells."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+import tpanalytics as tpa
+from tpanalytics.explorers.frozen import _reached
+from tpanalytics.explorers.view.state import START, options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MARKER = "CANARY-7f3a"
+
+
+FAMILIES = ["Finance", "Sales", "Procurement", "Manufacturing", "Human Resources"]
+
+
+@pytest.fixture(scope="module")
+def company() -> tuple[tpa.TaskProfiles, tpa.TaskProfiles]:
+    """Give a few jobs of a few families, half a year apart."""
+    then, now = tpa.load_sample("2026-05"), tpa.load_sample("2026-11")
+    jobs = now.jobs.filter(pl.col("job_family").is_in(FAMILIES)).filter(pl.int_range(pl.len()).over("job_family") < 6)
+    small = [
+        tpa.TaskProfiles(*(table.join(jobs, on="job_id", how="semi") for table in (one.jobs, one.tasks)))
+        for one in (then, now)
+    ]
+    return small[0], small[1]
+
+
+@pytest.fixture
+def after(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> tpa.TaskProfiles:
+    return company[1]
+
+
+@pytest.fixture
+def explorer(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> tpa.Explorer:
+    return tpa.explore(company[1], company[0])
+
+
+def control(explorer: tpa.Explorer, name: str) -> Any:
+    return explorer._controls[name].widget
+
+
+def spec(explorer: tpa.Explorer) -> dict[str, Any]:
+    found: dict[str, Any] = explorer._chart.spec
+    return found
+
+
+def states(explorer: tpa.Explorer) -> Iterator[dict[str, Any]]:
+    """Go through every state its buttons reach, and to the tasks of one job."""
+    yield from _reached(explorer._facts, explorer.state, jobs=False)
+    job = explorer._facts.jobs_of("Finance")[0][1]
+    for search in ("", "report"):
+        yield {**explorer.state, "view": "tasks", "search": search}
+    yield {**explorer.state, "view": "tasks", "family": "Finance"}
+    for rationales in (False, True):
+        yield {**explorer.state, "view": "tasks", "family": "Finance", "job": job, "rationales": rationales}
+    yield {**explorer.state, "families": ["Sales", "Finance"]}
+    yield {**explorer.state, "show": "weights", "weights": {"H1": 0.9, "H2": 0.25, "H4": 0.1}}
+    yield {**explorer.state, "picked": ["Finance"]}
+
+
+def test_the_python_gives_chart_and_table_of_every_state(
+    explorer: tpa.Explorer, company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]
+) -> None:
+    seen = set()
+    for state in states(explorer):
+        explorer.state = state
+        code = explorer.code()
+        if code in seen:
+            continue
+        seen.add(code)
+        made: dict[str, Any] = dict(zip(("before", "profiles"), company, strict=True))
+        exec(code, made)
+        shown = {**spec(explorer)}
+        ours = [param for param in shown.get("params", []) if param["name"] != "picked"]
+        drawn = made["chart"].to_dict()
+        assert drawn["datasets"] == shown["datasets"], code
+        assert drawn["title"] == shown["title"]
+        assert drawn.get("params", []) == ours
+        assert made["table"].equals(explorer.selected)
+        assert isinstance(explorer.selected, pl.DataFrame)
+    assert len(seen) > 25
+
+
+def test_the_python_says_where_the_sample_comes_from() -> None:
+    code = tpa.explore(tpa.load_sample("2026-11")).code()
+    made: dict[str, Any] = {}
+    exec(code, made)
+    assert made["profiles"].manifest["source"]["state"] == "2026-11"
+
+
+def test_a_state_goes_through_json_and_back(
+    explorer: tpa.Explorer, company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]
+) -> None:
+    explorer.state = {"view": "hours", "families": ["Finance", "Sales"], "states": ["validated"]}
+    kept = json.loads(json.dumps(explorer.state))
+    again = tpa.explore(company[1], company[0], state=kept)
+    assert again.state == explorer.state
+    assert again.code() == explorer.code()
+    assert spec(again) == spec(explorer)
+    assert control(again, "families").value == ("Finance", "Sales")
+    assert control(again, "states").value == ("validated",)
+
+
+def test_a_state_that_is_handed_out_is_a_copy(explorer: tpa.Explorer) -> None:
+    explorer.state["families"].append("Finance")
+    explorer.state["weights"]["H1"] = 0.0
+    assert explorer.state["families"] == []
+    assert explorer.state["weights"] == START["weights"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"wieght": "tasks"}, "no entry 'wieght'; did you mean 'weight'"),
+        ({"weight": "people"}, "weight='people'; choose from tasks, hours, headcount"),
+        ({"families": ["Finanz"]}, "no family is called 'Finanz'; near it are 'Finance'"),
+        ({"families": "Finance"}, "give a list of names"),
+        ({"family": "Nowhere"}, "no family is called 'Nowhere'"),
+        ({"weights": {"H1": 2}}, "must be a number from 0 to 1"),
+        ({"states": ["rejected"]}, "never counts"),
+        ({"states": ["draft"]}, "no task is in state 'draft'"),
+        ({"search": 3}, "search is a text"),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused_and_nothing_moves(
+    explorer: tpa.Explorer, wrong: dict[str, Any], said: str
+) -> None:
+    before, drawn = explorer.state, spec(explorer)
+    with pytest.raises(tpa.SchemaError, match=said):
+        explorer.state = wrong
+    assert explorer.state == before
+    assert spec(explorer) == drawn
+    assert control(explorer, "weight").value == before["weight"]
+
+
+def test_one_snapshot_has_no_view_of_change(after: tpa.TaskProfiles) -> None:
+    alone = tpa.explore(after)
+    assert [label for label, _ in control(alone, "view").options] == ["AI impact", "Weekly hours", "Tasks"]
+    with pytest.raises(tpa.SchemaError, match="view='compare'; choose from impact, hours, tasks"):
+        alone.state = {"view": "compare"}
+
+
+def test_every_control_moves_the_state_and_what_is_shown(explorer: tpa.Explorer) -> None:
+    moves = [
+        ("weight", "tasks"),
+        ("states", ("validated",)),
+        ("families", ("Finance", "Sales")),
+        ("show", "weights"),
+        ("view", "hours"),
+        ("view", "tasks"),
+        ("search", "invoice"),
+        ("family", "Finance"),
+        ("view", "compare"),
+        ("change", "moves"),
+        ("counted", "hours"),
+        ("change", "families"),
+        ("value", "exposure"),
+        ("change", "bridge"),
+        ("level", "H2"),
+    ]
+    for name, value in moves:
+        before = spec(explorer)
+        control(explorer, name).value = value
+        assert spec(explorer) != before, name
+        assert explorer.state[name] == (list(value) if isinstance(value, tuple) else value)
+    explorer.state = {"view": "impact", "show": "weights"}
+    before = spec(explorer)
+    explorer._controls["weights"]._scales["H4"].value = 0.2
+    assert explorer.state["weights"] == {"H1": 1.0, "H2": 0.5, "H3": 0.0, "H4": 0.2}
+    assert spec(explorer) != before
+
+
+def test_only_controls_that_matter_are_there_and_each_has_a_label(explorer: tpa.Explorer) -> None:
+    def labels(widget: Any) -> list[str]:
+        inner = getattr(widget, "children", ())
+        return [text for child in inner for text in labels(child)] if inner else [widget.description]
+
+    names = {name for name, choices in options(explorer._facts).items() if len(choices) > 1}
+    seen = set()
+    for state in states(explorer):
+        explorer.state = state
+        shown = {name for name, one in explorer._controls.items() if one.widget in explorer._bar.children}
+        seen |= shown
+        assert all(labels(widget) and all(labels(widget)) for widget in explorer._bar.children)
+        assert ("weights" in shown) == (state["view"] == "impact" and state["show"] == "weights")
+    assert names - {"view"} <= seen
+
+
+def test_what_was_moved_in_the_chart_is_known_and_stays(explorer: tpa.Explorer) -> None:
+    explorer.state = {"show": "weights"}
+    drawn = spec(explorer)
+    explorer._chart._params = {"weight_of_h2": 0.3}
+    assert explorer.state["weights"]["H2"] == 0.3
+    assert spec(explorer) == drawn, "the chart has moved by itself"
+    control(explorer, "states").value = ("validated",)
+    assert '"H2": 0.3' in explorer.code()
+    assert explorer.state["weights"]["H2"] == 0.3
+
+
+def click(explorer: tpa.Explorer, column: str, *values: str) -> None:
+    """Do what a browser does when marks are clicked."""
+    store = [{"unit": "marks", "fields": [{"field": column}], "values": [value]} for value in values]
+    explorer._chart._vl_selections = {"picked": {"value": {column: list(values)}, "store": store}}
+
+
+def test_a_click_picks_rows(explorer: tpa.Explorer) -> None:
+    everything = explorer.selected
+    click(explorer, "job_family", "Finance")
+    assert explorer.selected.equals(everything.filter(pl.col("job_family") == "Finance"))
+    assert explorer.state["picked"] == ["Finance"]
+    assert "Finance" in explorer.code()
+    click(explorer, "job_family", "Finance", "Sales")
+    assert set(explorer.selected["job_family"]) == {"Finance", "Sales"}
+    control(explorer, "weight").value = "tasks"
+    assert set(explorer.selected["job_family"]) == {"Finance", "Sales"}
+    picked = [param for param in spec(explorer)["params"] if param["name"] == "picked"]
+    assert picked[0]["value"] == [{"job_family": "Finance"}, {"job_family": "Sales"}]
+    click(explorer, "job_family")
+    assert set(explorer.selected["job_family"]) == set(FAMILIES)
+    control(explorer, "families").value = ("Sales",)
+    assert explorer.state["picked"] == []
+
+
+def test_clicks_lead_from_families_to_jobs_to_tasks_and_lists_lead_back(explorer: tpa.Explorer) -> None:
+    control(explorer, "view").value = "tasks"
+    click(explorer, "job_family", "Finance")
+    assert explorer.state["family"] == "Finance"
+    jobs = explorer.selected
+    assert set(jobs["job_family"]) == {"Finance"}
+    click(explorer, "job_id", jobs["job_id"][0])
+    assert explorer.state["job"] == jobs["job_id"][0]
+    assert set(explorer.selected["job_id"]) == {jobs["job_id"][0]}
+    assert "ai_impact_rationale" not in explorer.selected.columns
+    control(explorer, "rationales").value = True
+    assert "ai_impact_rationale" in explorer.selected.columns
+    control(explorer, "job").value = None
+    assert explorer.selected.equals(jobs)
+    control(explorer, "family").value = None
+    assert explorer.state["job"] is None
+    assert set(explorer.selected["job_family"]) == set(FAMILIES)
+
+
+def test_the_same_is_not_measured_twice(explorer: tpa.Explorer) -> None:
+    for weight in ("tasks", "headcount", "hours"):
+        control(explorer, "weight").value = weight
+    results = explorer._source.profiles.results
+    count = len(results)
+    for weight in ("tasks", "headcount", "hours"):
+        control(explorer, "weight").value = weight
+    control(explorer, "families").value = ("Finance", "Sales")
+    assert len(results) == count, "families are chosen among what has been measured"
+
+
+def test_an_error_is_said_above_the_chart_which_stays(explorer: tpa.Explorer) -> None:
+    drawn = spec(explorer)
+    said = control(explorer, "states")
+    said.options = [*said.options, ("draft", ("draft",))]
+    said.value = ("draft",)
+    assert "no task is in state &#x27;draft&#x27;" in explorer._said.value
+    assert 'role="status"' in explorer._said.value
+    assert spec(explorer) == drawn
+    said.value = ("validated",)
+    assert explorer._said.value == ""
+    assert spec(explorer) != drawn
+
+
+def test_a_warning_is_said_too(after: tpa.TaskProfiles) -> None:
+    state = pl.when(pl.int_range(pl.len()) < 3).then(pl.lit("draft")).otherwise("validation_state")
+    drafts = tpa.TaskProfiles(after.jobs, after.tasks.with_columns(validation_state=state), after.manifest)
+    with pytest.warns(tpa.TpAnalyticsWarning, match="draft"):
+        opened = tpa.explore(drafts)
+    control(opened, "states").value = ("validated",)
+    assert "3 in state" in opened._said.value
+
+
+def test_changes_at_once_are_drawn_once(after: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer = tpa.explore(after)
+    drawn = []
+    monkeypatch.setattr(explorer._chart, "swap", drawn.append)
+
+    async def hurry() -> None:
+        for weight in ("tasks", "headcount"):
+            control(explorer, "weight").value = weight
+        control(explorer, "families").value = ("Finance",)
+        control(explorer, "families").value = ("Finance", "Sales")
+        assert drawn == []
+        while explorer._waiting is not None:
+            await asyncio.sleep(0.005)
+
+    asyncio.run(hurry())
+    assert len(drawn) == 1
+    assert explorer.state["families"] == ["Finance", "Sales"]
+    assert explorer.state["weight"] == "headcount"
+
+
+def test_it_leaves_a_picture_and_a_text_beside_the_widget(explorer: tpa.Explorer) -> None:
+    bundle, metadata = explorer._repr_mimebundle_()
+    assert set(bundle) == {"application/vnd.jupyter.widget-view+json", "image/png", "text/plain"}
+    assert bundle["image/png"].startswith(b"\x89PNG")
+    assert len(bundle["image/png"]) < 250_000
+    assert metadata["image/png"]["width"] > 500
+    assert bundle["text/plain"].startswith("Stacked bars of described weekly hours")
+
+
+def test_a_family_that_is_hidden_stays_so_in_every_view(after: tpa.TaskProfiles) -> None:
+    few = after.jobs.filter((pl.col("job_family") != "Finance") | (pl.int_range(pl.len()).over("job_family") < 2))
+    profiles = tpa.TaskProfiles(few, after.tasks.join(few, on="job_id", how="semi"))
+    explorer = tpa.explore(profiles)
+    hidden = set(explorer._facts.families) - set(explorer._facts.open)
+    assert "Finance" in hidden
+    assert len(hidden) > 1
+    real = tpa.hours_by_family(profiles).filter(pl.col("job_family").is_in(list(hidden)))
+    assert not [value for _, value in control(explorer, "family").options if value in hidden]
+    for state in _reached(explorer._facts, explorer.state, jobs=True):
+        explorer.state = state
+        rows = explorer.selected.filter(pl.col("job_family").is_in(list(hidden)))
+        assert not rows.height or set(rows.get_column("reason")) == {"SUPPRESSED"}
+        drawn = json.dumps(spec(explorer).get("datasets", {}))
+        assert not [hours for hours in real["hours"] if f": {hours}," in drawn]
+    explorer.state = {"view": "tasks", "search": "a", "family": None}
+    assert explorer.selected.height
+    assert not set(explorer.selected["job_family"]) & hidden
+    click(explorer, "job_family", "Finance")
+    assert explorer.state["family"] is None, "there is no way into what is hidden"
+
+
+def test_jobs_of_few_people_are_not_opened(after: tpa.TaskProfiles) -> None:
+    job = after.jobs.filter(pl.col("job_family") == "Finance")["job_id"][0]
+    few = pl.when(pl.col("job_id") == job).then(2.0).otherwise("headcount")
+    profiles = tpa.TaskProfiles(after.jobs.with_columns(headcount=few), after.tasks, after.manifest)
+    explorer = tpa.explore(profiles, state={"view": "tasks", "family": "Finance"})
+    assert job not in [value for _, value in control(explorer, "job").options]
+    assert job not in explorer.selected["job_id"].to_list()
+    assert job not in json.dumps(spec(explorer))
+    explorer.state = {"job": job}
+    assert explorer.state["job"] is None
+    everything = tpa.explore(profiles, state={"view": "tasks", "family": "Finance", "job": job}, privacy=None)
+    assert everything.state["job"] == job
+
+
+def test_no_rationale_is_anywhere_unless_asked_for(
+    company: tuple[tpa.TaskProfiles, tpa.TaskProfiles], tmp_path: Path
+) -> None:
+    told = [tpa.TaskProfiles(one.jobs, one.tasks.with_columns(ai_impact_rationale=pl.lit(MARKER))) for one in company]
+    explorer = tpa.explore(told[1], told[0])
+    for state in states(explorer):
+        explorer.state = state
+        carried = [spec(explorer), explorer.state, explorer.code(), explorer.selected.to_dicts()]
+        asked = state["rationales"] and state["job"] is not None
+        assert (MARKER in json.dumps(carried, default=str)) == asked
+    explorer.state = {"view": "impact"}
+    assert MARKER.encode() not in explorer.freeze(tmp_path / "all.html", jobs=True).read_bytes()
+
+
+def test_files_are_those_of_save(explorer: tpa.Explorer, tmp_path: Path) -> None:
+    explorer.state = {"families": ["Finance"]}
+    chart = tpa.save(explorer._now().chart.of(explorer._source), tmp_path / "theirs.svg")
+    assert explorer.save(tmp_path / "ours.svg").read_text() == chart.read_text()
+    assert pl.read_csv(explorer.save(tmp_path / "ours.csv"))["job_family"].unique().to_list() == ["Finance"]
+    with pytest.raises(tpa.ShareError, match=r"cannot be written as \.docx"):
+        explorer.save(tmp_path / "ours.docx")
+
+
+def test_the_buttons_hand_files_to_the_browser(explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    chart_as, chart, table_as, table, _ = explorer._file_row.children
+    sent: list[tuple[dict[str, Any], Any]] = []
+    for button in (chart, table):
+        monkeypatch.setattr(button, "send", lambda message, buffers=None: sent.append((message, buffers)))
+    for choice, button in ((chart_as, chart), (table_as, table)):
+        for suffix in dict(choice.options).values():
+            choice.value = suffix
+            button._asked()
+    names = [message["name"] for message, _ in sent]
+    assert names == [f"impact.{kind}" for kind in ("png", "svg", "pdf", "html", "json", "xlsx", "csv", "parquet")]
+    assert all(len(buffers[0]) > 500 for _, buffers in sent)
+    assert all(re.fullmatch(r"[a-z]+/[-+.a-z]+", message["mime"]) for message, _ in sent)
