@@ -79,6 +79,11 @@ def written(notebook: Any) -> str:
     return str(nbformat.writes(notebook)) + "\n"
 
 
+def lacking(notebook: Any) -> list[str]:
+    """Give what the cells of a notebook say that could not be run for want of a package."""
+    return [output.text for output in _outputs(notebook) if NOT_HERE in output.get("text", "")]
+
+
 def faults(committed: Any, executed: Any) -> list[str]:
     """Say what is wrong with a notebook that was run, beside what is committed of it; nothing if all is well."""
     found = [*_of_itself(executed), *_changed(committed, executed)]
@@ -152,10 +157,11 @@ def main(names: list[str]) -> int:
         if names and not any(name in path.stem for name in names):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            text = written(run(path, Path(folder)))
-        if NOT_HERE in text:
+            executed = run(path, Path(folder))
+        if lacking(executed):
             print(f"{path.name}: left as it is; a package that it needs is not on this machine")
             continue
+        text = written(executed)
         path.write_text(text, encoding="utf-8", newline="\n")
         print(f"{path.name}: {len(text.encode()) / 1000:.0f} kB")
     if not names:
