@@ -40,6 +40,9 @@ ONLY_IN = {
     "ipywidgets": {"explore"},
     "jinja2": {"share/report"},
     "xlsxwriter": {"share"},
+    "nbclient": {"share/notebook.py"},
+    "nbconvert": {"share/notebook.py"},
+    "nbformat": {"share/notebook.py"},
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 
