@@ -26,9 +26,9 @@ def family_axis(order: Sequence[str]) -> alt.Y:
     return row_axis("job_family", {family: family for family in order})
 
 
-def row_axis(field: str, names: Mapping[str, str]) -> alt.Y:
+def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
     """Give the axis of rows that are told apart by a field, in the order of its values and under their names."""
-    order, lines = list(names), {value: name_lines(name) for value, name in names.items()}
+    order, lines = list(names), {value: name_lines(name, width) for value, name in names.items()}
     # Vega hangs further lines below the first; half of their height up again puts the name beside its row.
     lifted = [
         {"test": f"indexof({json.dumps(long)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
@@ -47,9 +47,9 @@ def row_axis(field: str, names: Mapping[str, str]) -> alt.Y:
     return alt.Y(f"{field}:N", sort=order, axis=axis, scale=alt.Scale(domain=order))
 
 
-def row_height(order: Sequence[str], usual: int) -> int:
+def row_height(order: Sequence[str], usual: int, width: int = _WRAP) -> int:
     """Give the height of a row in pixels, enough for the name with the most lines."""
-    return max([usual, *(_LINE * len(name_lines(family)) + 4 for family in order)])
+    return max([usual, *(_LINE * len(name_lines(family, width)) + 4 for family in order)])
 
 
 def name_lines(family: str, width: int = _WRAP, *, most: int = 4) -> list[str]:

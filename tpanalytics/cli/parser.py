@@ -83,7 +83,10 @@ def parser() -> argparse.ArgumentParser:
 
     report = verb("report", reporting.report, "write a report that needs no network, for a company or each family")
     report.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
-    report.add_argument("--out", required=True, metavar="FILE", help=".html file; with --all-families a folder")
+    out = ".html file, with --notebook also .ipynb; with --all-families a folder"
+    report.add_argument("--out", required=True, metavar="FILE", help=out)
+    own = "run this notebook instead, and write what it shows; see notebooks/09_family_report.ipynb"
+    report.add_argument("--notebook", metavar="IPYNB", help=own)
     which = report.add_mutually_exclusive_group()
     which.add_argument("--family", metavar="NAME", help="report on this family alone")
     which.add_argument("--all-families", action="store_true", help="one file for each family that is not hidden")

@@ -80,8 +80,8 @@ def plot_found_tasks(
     --------
     >>> from tpanalytics import load_sample
     >>> chart = plot_found_tasks(load_sample(), "customer quotation")
-    >>> " ".join(chart.to_dict()["title"]["text"])[:57]
-    '“customer” and “quotation” are in '
+    >>> " ".join(chart.to_dict()["title"]["text"])[:50]
+    '“customer” and “quotation” are in 9 of 5,516 tasks'
     """
     named = _named(read_words(text))
     everyone = recall(found_by_family, profiles, text=text, states=states)
@@ -206,7 +206,7 @@ def _beside(rows: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
     columns = [
         ("seen", "tasks found", _WIDTH + 92, False),
         ("amount", ["hours a week", "known"], _WIDTH + 176, False),
-        ("open", ["found with-", "out hours"], _WIDTH + 250, True),
+        ("open", ["without", "hours"], _WIDTH + 250, True),
     ]
     table = rows.select("job_family", "seen", "amount", "open")
     marks = [
@@ -230,11 +230,18 @@ def _finding(rows: pl.DataFrame, everyone: pl.DataFrame, named: str) -> str:
     found, timed = total(everyone, "found"), total(everyone, "found_with_hours")
     are = "are" if named.count("“") > 1 else "is"
     said = f"{named} {are} in {found:,} of {plural(total(everyone, 'tasks'), 'task')}"
-    said += f", {hours(float(everyone.get_column('hours').sum()))} a week" if timed else ", no hours of which are known"
+    said += (
+        f", with {hours(float(everyone.get_column('hours').sum()))} a week known"
+        if timed
+        else ", of none of which hours are known"
+    )
     most = shown.filter(pl.col("job_family") != NO_FAMILY, pl.col("found") > 0)
     if most.height == 0 or shown.height == 1:
         return said
     family, share = most.select("job_family", "share").row(0)
+    alike = most.filter(pl.col("share").round(9) == round(share, 9)).height
+    if alike > 1:
+        return f"{said}; the largest share, {percent(share)}, in {alike:,} families{of_shown and ' of those shown'}"
     return f"{said}; most in {family}{of_shown and ', of those shown'}, {percent(share)} of its tasks"
 
 

@@ -29,8 +29,10 @@ __all__ = ["plot_jobs"]
 #: Most bars; the other jobs are counted.
 _BARS = 40
 _WIDTH, _ROW, _BAR = 430, 26, 16
-#: Width of a character of a figure in its segment, in pixels, and the least room around it.
-_CHARACTER, _AROUND = 6.2, 6
+#: Width of a job's name in characters; names of jobs are longer than those of families.
+_NAME = 46
+#: Width of a character of a figure in its segment, in pixels, the least room around it, and that for strokes too.
+_CHARACTER, _AROUND, _STROKES = 6.2, 6, 32
 #: So many bars at most are hatched densely, since Altair refuses 5,000 rows.
 _DENSE = 20
 
@@ -80,8 +82,8 @@ def plot_jobs(
     --------
     >>> from tpanalytics import load_sample
     >>> chart = plot_jobs(load_sample(), "Finance")
-    >>> chart.to_dict()["description"][:52]
-    'Stacked bars of the described weekly hours of 15 jo'
+    >>> chart.to_dict()["description"][:67]
+    'Stacked bars of the described weekly hours of 6 of 15 jobs in Finan'
     """
     coverage = recall(coverage_by_family, profiles, states=states)
     if coverage.height == 0:
@@ -114,12 +116,12 @@ def plot_jobs(
         ],
         title=title,
         subtitle=(
-            f"Described weekly hours of each job by AI impact level, for one incumbent · {name} · {shown}, "
+            f"Described weekly hours of each job by AI impact level, for one incumbent · {shown}, "
             f"{plural(total(found.jobs, 'tasks'), 'task')}"
         ),
         description=_description(title, name, drawn, shown, levels, policy),
         width=_WIDTH,
-        height=drawn.height * family_rows.row_height(list(names.values()), _ROW),
+        height=drawn.height * family_rows.row_height(list(names.values()), _ROW, _NAME),
     )
 
 
@@ -165,15 +167,19 @@ def _segments(levels: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
     place = {level: i for i, level in enumerate(level_order(levels.get_column("level").to_list()))}
     end = pl.col("hours").cum_sum().over("job")
     per_pixel = _top(drawn) / _WIDTH
-    known = levels.filter(pl.col("hours") > 0).join(drawn.select("job", "job_id", "name"), on="job", how="inner")
+    told = drawn.select("job", "job_id", "name", "contract_hours")
+    known = levels.filter(pl.col("hours") > 0).join(told, on="job", how="inner")
     said = pl.col("hours").round(1).map_elements(lambda value: f"{value:,.12g}", return_dtype=pl.String)
-    room = pl.col("hours") / per_pixel
+    length = said.str.len_chars() * _CHARACTER * per_pixel
+    crossed = ((pl.col("contract_hours") - pl.col("middle")).abs() < length / 2 + 2 * per_pixel).fill_null(value=False)
+    around = pl.when(pl.col("level") == NOT_ASSESSED).then(_STROKES).otherwise(_AROUND)
+    fits = length + around * per_pixel <= pl.col("hours")
     return (
         known.sort("job", pl.col("level").replace_strict(place, return_dtype=pl.Int64))
         .with_columns(start=end - pl.col("hours"), end=end)
+        .with_columns(middle=((pl.col("start") + pl.col("end")) / 2).round(4))
         .with_columns(
-            middle=((pl.col("start") + pl.col("end")) / 2).round(4),
-            figure=pl.when(said.str.len_chars() * _CHARACTER + _AROUND <= room).then(said).otherwise(pl.lit("")),
+            figure=pl.when(fits & ~crossed).then(said).otherwise(pl.lit("")),
             dark=pl.col("level").is_in(["H1", "H2"]),
             paint=pl.col("level").map_elements(printable, return_dtype=pl.String),
         )
@@ -181,7 +187,7 @@ def _segments(levels: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
 
 
 def _bars(segments: pl.DataFrame, drawn: pl.DataFrame, names: dict[str, str], levels: list[str]) -> list[alt.Chart]:
-    y, top = family_rows.row_axis("job_id", names), _top(drawn)
+    y, top = family_rows.row_axis("job_id", names, _NAME), _top(drawn)
     scale = alt.Scale(domain=[0, top], nice=False)
     axis = alt.Axis(title="described hours per week", titleAnchor="start", tickCount=8)
     x = alt.X("start:Q", scale=scale, axis=axis)
@@ -230,7 +236,7 @@ def _strokes(segments: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
 
 
 def _beside(drawn: pl.DataFrame, names: dict[str, str]) -> list[alt.Chart]:
-    y = family_rows.row_axis("job_id", names)
+    y = family_rows.row_axis("job_id", names, _NAME)
     columns = [
         ("amount", "a week", _WIDTH + 56, False),
         ("of_h1", "H1", _WIDTH + 98, False),
@@ -250,9 +256,8 @@ def _beside(drawn: pl.DataFrame, names: dict[str, str]) -> list[alt.Chart]:
 def _left_out(found: FamilyJobs, privacy: Privacy | None) -> list[str]:
     if not found.left_out or privacy is None:
         return []
-    are = "is" if found.left_out == 1 else "are"
-    few = f"fewer than {privacy.min_headcount:g} people"
-    return [f"{plural(found.left_out, 'job')} {are} left out: {few} hold it, or it protects one of those."]
+    few = f"those of fewer than {privacy.min_headcount:g} people, and those by which one of them could be worked out"
+    return [f"{plural(found.left_out, 'job')} {'is' if found.left_out == 1 else 'are'} left out: {few}."]
 
 
 def _rest(jobs: pl.DataFrame) -> list[str]:
@@ -277,7 +282,7 @@ def _policy(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
         without = (
             f"; of {plural(drawn.height - weeks.len(), 'job')} it is not known" if weeks.len() < drawn.height else ""
         )
-        line = f"The upright line is the contract week, {each}{without}. What lies before it is not described."
+        line = f"The upright line is the contract week, {each}{without}. What is missing to it is not described."
     known = f"{timed} of {plural(tasks, 'task')} have hours, {rated} a level; rejected ones do not count."
     return [
         f"{known} A task without hours is not one of zero hours.",
@@ -291,8 +296,10 @@ def _finding(name: str, impact: pl.DataFrame, jobs: pl.DataFrame) -> str:
     """Say how much of the family's hours is H1, and how far its jobs are apart; not where too little is known."""
     if not total(jobs, "tasks"):
         return f"{name}: no task is described"
-    if not jobs.get_column("hours").fill_null(0.0).sum():
-        return f"{name}: no hours are known of {plural(total(jobs, 'tasks'), 'task')}, or all are zero"
+    if not jobs.get_column("hours").count():
+        return f"{name}: no hours are known of {plural(total(jobs, 'tasks'), 'task')}"
+    if not jobs.get_column("hours").sum():
+        return f"{name}: all hours that are known are zero"
     if impact.item(0, "grade") not in {"A", "B"}:
         return f"{name}: too little is known to say how much of its hours is highly automatable"
     h1 = impact.filter(level="H1").select("share", "share_low", "share_high").rows()

@@ -81,7 +81,7 @@ def jobs_of_family(
             coverage=share_of(pl.col("stated_and_rated"), pl.col("tasks")),
         )
         .with_columns(grade=grade(pl.col("coverage")))
-        .sort(pl.col("hours").round(9), "job_name", "job_id", descending=[True, False, False], nulls_last=True)
+        .sort(pl.col("hours").round(2), "job_name", "job_id", descending=[True, False, False], nulls_last=True)
     )
     told = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")
     levels = cells.select("job", "level", "n", "n_known", "hours")
