@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Served"]
 
-_HOST = "127.0.0.1"
+_HOST, _LAST_PORT = "127.0.0.1", 65_535
 #: Seconds after which the Python of a page that is gone is ended, if the page could not say so.
 _GONE = 300
 #: Voilà's page names style sheets and MathJax of other hosts; a browser that is told this asks none.
@@ -44,8 +44,14 @@ class Served(Voila):
     """One notebook as a page."""
 
     @classmethod
-    def over(cls, notebook: Path, folder: Path, *, token: str) -> Served:
-        """Prepare to serve a notebook that lies alone in its folder; `folder` is for connections."""
+    def over(cls, notebook: Path, folder: Path, *, port: int, token: str) -> Served:
+        """Prepare to serve a notebook that lies alone in its folder; `folder` is for connections.
+
+        Any free port is taken for 0; where it cannot be taken, OSError says why.
+        """
+        if not 0 <= port <= _LAST_PORT:
+            raise OSError(None, f"ports go from 0 to {_LAST_PORT}")
+        sockets = bind_sockets(port, _HOST)
         config = Config()
         config.VoilaConfiguration.file_allowlist = []
         config.VoilaConfiguration.file_denylist = [".*"]
@@ -66,13 +72,10 @@ class Served(Voila):
             open_browser=False,
             token=token,
         )
+        served.sockets = sockets
+        served.port = sockets[0].getsockname()[1]
         served.initialize([str(notebook)])
         return served
-
-    def bind(self, port: int) -> None:
-        """Take a port, any free one for 0; raises what the system says."""
-        self.sockets = bind_sockets(port, _HOST)
-        self.port = self.sockets[0].getsockname()[1]
 
     @property
     def address(self) -> str:
