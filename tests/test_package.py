@@ -44,6 +44,9 @@ ONLY_IN = {
     "traitlets": {"explorers"},
     "jinja2": {"explorers", "share/report"},
     "xlsxwriter": {"share"},
+    "nbclient": {"share/notebook.py"},
+    "nbconvert": {"share/notebook.py"},
+    "nbformat": {"share/notebook.py"},
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 

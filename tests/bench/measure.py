@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Row", "Target", "agree", "installed", "ratios", "said", "separately", "table"]
 
 _ROOT = Path(__file__).resolve().parents[2]
+#: Set in the environment, all runs share one process: whether they run is soon known, and no figure is worth anything.
+_TOGETHER = "BENCH_TOGETHER"
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def separately(function: str, *, env: Mapping[str, str] | None = None, **argumen
     The process that calls must stay small: the peak memory a system reports for a child may begin with that of its
     parent.
     """
+    if os.environ.get(_TOGETHER):
+        return json.loads(_called(function, arguments))
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.measure", function, json.dumps(arguments)],
         cwd=_ROOT,
@@ -113,6 +117,11 @@ def separately(function: str, *, env: Mapping[str, str] | None = None, **argumen
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def _called(function: str, arguments: Mapping[str, Any]) -> str:
+    module, _, name = function.partition(":")
+    return json.dumps(getattr(import_module(f"tests.bench.{module}"), name)(**arguments))
+
+
 def installed(name: str) -> bool:
     """Say whether a package of the extra ``bench`` is there."""
     return find_spec(name) is not None
@@ -124,5 +133,4 @@ def said(text: str) -> None:
 
 
 if __name__ == "__main__":
-    module, _, name = sys.argv[1].partition(":")
-    print(json.dumps(getattr(import_module(f"tests.bench.{module}"), name)(**json.loads(sys.argv[2]))))
+    print(_called(sys.argv[1], json.loads(sys.argv[2])))

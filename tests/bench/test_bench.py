@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +19,8 @@ pytest.importorskip("resource", reason="the system tells a process its peak memo
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS, TASKS = 200, 4000
-#: They run at once: the processes mostly wait for each other.
-PARTS = ("decode,open", "pull,workers,memory", "measures")
+#: One with a process for each run, as figures need it; the others share one, whose imports would be most of the time.
+PARTS = {"open": {}, "decode,pull,workers,memory,measures": {"BENCH_TOGETHER": "1"}}
 SUBJECTS = {
     "decode": ["ours", "rows", "polars", "pandas", "dlt"],
     "pull": ["snapshot", "memory", "bare", "floor", "rows"] * 2,
@@ -43,11 +44,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, dict[
         only: subprocess.Popen(
             [*command, "--only", only, "--json", folder / f"{only}.json"],
             cwd=ROOT,
+            env={**os.environ, **more},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for only in PARTS
+        for only, more in PARTS.items()
     }
     found = {}
     for only, process in started.items():

@@ -48,7 +48,12 @@ def running(kind: str, folder: Path) -> Iterator[Server]:
     (settings / "page_config.json").write_text(json.dumps(_PAGE), encoding="utf-8")
     port, token = free_port(), secrets.token_hex(16)
     if kind == "jupyterlab":
-        options = [*_LAB, f"--ServerApp.port={port}", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={served}"]
+        options = [
+            *_LAB,
+            f"--ServerApp.port={port}",
+            f"--IdentityProvider.token={token}",
+            f"--ServerApp.root_dir={served}",
+        ]
     else:
         options = [*_VOILA, f"--port={port}", f"--token={token}", str(served)]
     log = folder / "log.txt"

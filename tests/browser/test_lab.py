@@ -14,8 +14,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.browser.explored import CELL, changed, choose, marks, press, slide, tour, wait_until_drawn
-from tests.browser.jupyter import READY, command, execute, open_in_lab, write_notebook
+from tests.browser.explored import CELL, changed, choose, marks, press, tour, wait_until_drawn
+from tests.browser.jupyter import command, execute, open_in_lab, write_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -265,14 +265,15 @@ def test_of_many_families_the_largest_are_compared() -> None:
 
 
 def test_panels_are_the_measure(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_fragmentation(sample, **ASSUMED).to_dict()
+    chart = tpa.plot_fragmentation(sample, **ASSUMED)
+    spec = chart.to_dict()
     found = tpa.fragmentation_by_family(sample, **ASSUMED, block_hours=[0.5, *map(float, range(1, 17))])
     ours = sorted(tuple(row.values()) for row in drawn(spec, "area", "low"))
     theirs = found.select("block_hours", "usable_share_low", "usable_share_high").rows()
     assert ours == [pytest.approx(row, abs=1e-4) for row in sorted(theirs)]
     half = found.filter(block_hours=4.0)
     low, high = (half[f"usable_weeks_{end}"].sum() for end in ("low", "high"))
-    assert f"hours equal to {low:.1f} to {high:.0f} of " in title(tpa.plot_fragmentation(sample, **ASSUMED))
+    assert f"hours equal to {low:.1f} to {high:.0f} of " in title(chart)
     for row in half.iter_rows(named=True):
         assert row["job_family"] in spec["description"]
         assert f"of {row['full_time_weeks_low']:.1f}\u2013" in spec["description"]

@@ -295,13 +295,35 @@ def test_changes_at_once_are_drawn_once(after: tpa.TaskProfiles, monkeypatch: py
         control(explorer, "families").value = ("Finance",)
         control(explorer, "families").value = ("Finance", "Sales")
         assert drawn == []
-        while explorer._waiting is not None:
+        while not drawn:
             await asyncio.sleep(0.005)
 
     asyncio.run(hurry())
     assert len(drawn) == 1
     assert explorer.state["families"] == ["Finance", "Sales"]
     assert explorer.state["weight"] == "headcount"
+
+
+def test_what_one_click_leads_to_is_drawn_while_nothing_happens(
+    explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0.0)
+
+    async def rest() -> None:
+        explorer.state = {"weight": "tasks"}
+        shown = spec(explorer)
+        while explorer._waiting is not None:
+            await asyncio.sleep(0)
+        assert spec(explorer) == shown
+        drawn = []
+        monkeypatch.setattr(explorer._chart, "swap", drawn.append)
+        for name, value in (("weight", "headcount"), ("states", ("validated",)), ("view", "compare")):
+            explorer.state = {"weight": "tasks", "view": "impact", "states": ["validated", "suggested"]}
+            drawn.clear()
+            control(explorer, name).value = value
+            assert len(drawn) == 1, "without waiting for the controls to rest"
+
+    asyncio.run(rest())
 
 
 def test_it_leaves_a_picture_and_a_text_beside_the_widget(explorer: tpa.Explorer) -> None:

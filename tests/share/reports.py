@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,13 @@ import vl_convert
 
 import tpanalytics as tpa
 from tpanalytics.share.report import page as making
+from tpanalytics.share.report.questions.section import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
+
+    from tpanalytics.share.report.asked import Asked
 
 #: Two of them are hidden where 14 jobs are asked for: one has 13, and the next smallest protects it.
 FAMILIES = ("Finance", "Human Resources", "Product Management", "Research and Development")
@@ -40,14 +44,48 @@ def quick_pen() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def one_chart() -> Iterator[None]:
+@contextmanager
+def one_chart_only() -> Iterator[None]:
     """Leave all charts out but the first, where a test is about figures; drawing would take most of its time."""
     first, *rest = making.SECTIONS
     change = [section for section in making.SECTIONS if section.key == "mix"] or [first]
     with pytest.MonkeyPatch.context() as patch:
         kept = [section if section in change else replace(section, charts=()) for section in (first, *rest)]
         patch.setattr(making, "SECTIONS", tuple(kept))
+        yield
+
+
+@pytest.fixture(scope="module")
+def one_chart() -> Iterator[None]:
+    """Do so in a whole module."""
+    with one_chart_only():
+        yield
+
+
+def asked_for(asked: Asked) -> Hashable:
+    """Give what tells a report that is asked for from any other of the same frames."""
+    sides = [asked.profiles, *([asked.before] if asked.before else [])]
+    frames = [(id(side.jobs), id(side.tasks), repr(side.manifest)) for side in sides]
+    rest = [repr(getattr(asked, field.name)) for field in fields(asked) if field.name not in ("profiles", "before")]
+    return *frames, *rest
+
+
+@contextmanager
+def each_chart_once() -> Iterator[None]:
+    """Draw each chart of the same frames and choices once, for reports that differ in their tables only."""
+    draw: Callable[..., Any] = Call.of
+    drawn: dict[Hashable, tuple[Any, Asked]] = {}
+
+    def of(call: Call, asked: Asked, *given: Any) -> Any:
+        if not call.name.startswith("plot_"):
+            return draw(call, asked, *given)
+        key = call.text(), asked_for(replace(asked, jobs=False, rationales=False))
+        if key not in drawn:
+            drawn[key] = draw(call, asked, *given), asked  # kept, so that no other frames take their ids
+        return drawn[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Call, "of", of)
         yield
 
 

@@ -131,16 +131,27 @@ def stops(path: Path) -> list[tuple[Any, ...]]:
     return [row for file in path.parent.iterdir() for row in tpa.check_share(file).filter(severity="stop").rows()]
 
 
+def assert_nothing_is_carried(name: str, chart: Any, suffix: str) -> None:
+    path = tpa.save(chart, f"{suffix[1:]}/chart{suffix}", scale=0.3, bundle=suffix == ".svg")
+    assert carried(path, FREE_TEXT if name in NAMES_WORK else FREE_TEXT + OF_WORK) == set(), suffix
+    assert stops(path) == [], suffix
+
+
 @pytest.mark.parametrize("name", PLOTS)
 def test_no_chart_carries_what_it_does_not_show(name: str, company: tpa.TaskProfiles) -> None:
+    """Beside the picture lie its specification and its rows, of which files of other suffixes are made."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tpa.TpAnalyticsWarning)
         chart = PLOTS[name](company)
-    marks = FREE_TEXT if name in NAMES_WORK else FREE_TEXT + OF_WORK
+    assert_nothing_is_carried(name, chart, ".svg")
+
+
+# Marks in layers with a control, and panels that name work.
+@pytest.mark.parametrize("name", ["weight lines", "job"])
+def test_no_kind_of_file_adds_to_what_a_chart_carries(name: str, company: tpa.TaskProfiles) -> None:
+    chart = PLOTS[name](company)
     for suffix in CHARTS:
-        path = tpa.save(chart, f"{suffix[1:]}/chart{suffix}", scale=0.3, bundle=suffix == ".svg")
-        assert carried(path, marks) == set(), suffix
-        assert stops(path) == [], suffix
+        assert_nothing_is_carried(name, chart, suffix)
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import tpanalytics as tpa
 from tpanalytics.api.export import INCLUDES, Vendor
 from tpanalytics.api.settings import SECRETS, SETTINGS
+from tpanalytics.cli import app as showing
 from tpanalytics.cli import reporting, verbs
 from tpanalytics.measures.privacy import USUAL
 
@@ -82,7 +83,10 @@ def parser() -> argparse.ArgumentParser:
 
     report = verb("report", reporting.report, "write a report that needs no network, for a company or each family")
     report.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
-    report.add_argument("--out", required=True, metavar="FILE", help=".html file; with --all-families a folder")
+    out = ".html file, with --notebook also .ipynb; with --all-families a folder"
+    report.add_argument("--out", required=True, metavar="FILE", help=out)
+    own = "run this notebook instead, and write what it shows; see notebooks/09_family_report.ipynb"
+    report.add_argument("--notebook", metavar="IPYNB", help=own)
     which = report.add_mutually_exclusive_group()
     which.add_argument("--family", metavar="NAME", help="report on this family alone")
     which.add_argument("--all-families", action="store_true", help="one file for each family that is not hidden")
@@ -102,6 +106,15 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--before", metavar="SOURCE", help="the earlier snapshot, for a report of two")
     mapping(verify)
     machine(verify)
+
+    app = verb("app", showing.app, "show an explorer in the browser, on this machine only")
+    app.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
+    app.add_argument("--before", metavar="SNAPSHOT", help="an earlier snapshot: show what has changed, too")
+    app.add_argument("--title", help="heading of the page")
+    app.add_argument("--port", type=int, default=0, help="port on this machine; any free one if left out")
+    app.add_argument("--no-browser", action="store_true", help="only print the address")
+    limits(app)
+    mapping(app)
 
     serve = verb("serve", verbs.serve, "run the embedded tenant")
     serve.add_argument("--records", metavar="FILE", help="records to serve, .jsonl or .jsonl.gz; else invented ones")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 import tpanalytics as tpa
+from tpanalytics.cli.notebooks import allowed, by_notebook
 from tpanalytics.cli.verbs import read_source
 from tpanalytics.measures.privacy import Privacy, guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY
@@ -18,7 +19,7 @@ from tpanalytics.words import plural
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["file_names", "report", "verify"]
 
@@ -31,9 +32,12 @@ _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt"
 def report(arguments: argparse.Namespace) -> int:
     """Write a report of a company, of one of its families, or of each; what tells of too few is left out."""
     out = Path(arguments.out)
-    if arguments.all_families == (out.suffix.lower() == ".html"):
-        raise tpa.ConfigError("--out names an .html file; with --all-families it names a folder.")
+    kinds = [".html", ".ipynb"] if arguments.notebook else [".html"]
+    if arguments.all_families == (out.suffix.lower() in kinds):
+        raise tpa.ConfigError(f"--out names a file, {' or '.join(kinds)}; with --all-families it names a folder.")
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
+    if arguments.notebook:
+        allowed(arguments)  # before anything is read
     profiles = read_source(arguments)
     before = read_source(arguments, arguments.before) if arguments.before else None
     targets: dict[str | None, Path] = {arguments.family: out}
@@ -41,6 +45,28 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.all_families:
         shown, hidden = _families(profiles, privacy)
         targets = {family: out / f"{name}.html" for family, name in file_names(shown).items()}
+    if arguments.notebook:
+        by_notebook(arguments, profiles, before, targets)
+    else:
+        _by_page(arguments, profiles, before, targets)
+    if arguments.json:
+        written = [{"family": family, "file": str(path)} for family, path in targets.items()]
+        print(json.dumps({"written": written, "hidden": hidden}))
+        return 0
+    for family, path in targets.items():
+        print(f"{path}" if family is None else f"{path}  {family}")
+    if hidden:
+        print(f"No report for {plural(len(hidden), 'family')}, hidden to protect small groups of jobs or people.")
+    return 0
+
+
+def _by_page(
+    arguments: argparse.Namespace,
+    profiles: tpa.TaskProfiles,
+    before: tpa.TaskProfiles | None,
+    targets: Mapping[str | None, Path],
+) -> None:
+    privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     for family, path in targets.items():
         tpa.save_report(
             profiles,
@@ -53,15 +79,6 @@ def report(arguments: argparse.Namespace) -> int:
             rationales=arguments.with_rationales,
             jobs=arguments.with_jobs,
         )
-    if arguments.json:
-        written = [{"family": family, "file": str(path)} for family, path in targets.items()]
-        print(json.dumps({"written": written, "hidden": hidden}))
-        return 0
-    for family, path in targets.items():
-        print(f"{path}" if family is None else f"{path}  {family}")
-    if hidden:
-        print(f"No report for {plural(len(hidden), 'family')}, hidden to protect small groups of jobs or people.")
-    return 0
 
 
 def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], list[str]]:

@@ -7,11 +7,13 @@ import copy
 import html
 import tempfile
 import warnings
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+from altair.utils.schemapi import debug_mode
 
 from tpanalytics._files import whole_file
 from tpanalytics.charts.picture import displayed
@@ -22,7 +24,7 @@ from tpanalytics.explorers.parts.download import Download
 from tpanalytics.explorers.parts.drawn import Drawn, pickable
 from tpanalytics.explorers.view.calls import Source
 from tpanalytics.explorers.view.facts import facts_of
-from tpanalytics.explorers.view.shown import Shown, controls, down, settled, shown
+from tpanalytics.explorers.view.shown import Shown, controls, down, neighbours, settled, shown
 from tpanalytics.explorers.view.state import START, State, checked
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import remembering
@@ -40,6 +42,8 @@ __all__ = ["Explorer", "explore"]
 
 #: Seconds without another change before a chart that must be made is made.
 _QUIET = 0.05
+#: Seconds of rest before what may come next is drawn unseen.
+_IDLE = 0.3
 _KEPT = 128
 #: Controls after which other rows are drawn, so that what was picked is gone.
 _OTHER_ROWS = {"view", "family", "job", "search", "change", "value"}
@@ -118,6 +122,7 @@ class Explorer(widgets.VBox):
         self._facts = facts_of(self._source, privacy)
         self._state: State = copy.deepcopy(START)
         self._specs: dict[str, dict[str, Any]] = {}
+        self._failed: set[str] = set()
         self._spec: dict[str, Any] = {}
         self._silent = False
         self._waiting: asyncio.TimerHandle | None = None
@@ -267,6 +272,25 @@ class Explorer(widgets.VBox):
         self._spec = spec
         self._chart.swap(spec)
         self._print()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Use the time until the next change to draw, unseen, what one more click leads to."""
+        with suppress(RuntimeError):  # without a loop nobody clicks
+            self._waiting = asyncio.get_running_loop().call_later(_IDLE, self._prepare)
+
+    def _prepare(self) -> None:
+        self._waiting = None
+        for state in neighbours(self._state, self._facts):
+            if self._key(state) not in self._specs and self._key(state) not in self._failed:
+                try:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore", TpAnalyticsWarning)
+                        self._spec_of(state)
+                except Exception:  # noqa: BLE001  who goes there is told
+                    self._failed.add(self._key(state))
+                self._rest()
+                return
 
     def _spec_of(self, state: State) -> dict[str, Any]:
         """Give the specification of a state; it was kept if it was drawn before."""
@@ -274,7 +298,9 @@ class Explorer(widgets.VBox):
         if key not in self._specs:
             while len(self._specs) >= _KEPT:
                 del self._specs[next(iter(self._specs))]
-            self._specs[key] = what.chart.of(self._source).to_dict()
+            # What our own functions draw is checked in tests; to check it again would take longer than to draw it.
+            with debug_mode(arg=False):
+                self._specs[key] = what.chart.of(self._source).to_dict(validate=False)
         return pickable(self._specs[key], what.picks, state["picked"])
 
     def _key(self, state: State) -> str:

@@ -10,7 +10,6 @@ from jinja2 import Environment, StrictUndefined
 from tpanalytics.errors import ShareError
 from tpanalytics.explorers.view.shown import controls, shown
 from tpanalytics.explorers.view.state import options
-from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.share.pictures import spec_of, title_of
 from tpanalytics.share.report.pictures import library, script_safe
 
@@ -95,10 +94,10 @@ def _read(path: Traversable) -> str:
 
 def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
     """Give what can be chosen without Python."""
-    states = [("validated and suggested", list(COUNTED_STATES)), ("validated only", ["validated"])]
-    if state["states"] not in [value for _, value in states]:
-        states = [(", ".join(state["states"]), state["states"])]
-    return {**options(facts), "states": states}
+    offered = options(facts)
+    if state["states"] not in [value for _, value in offered["states"]]:
+        offered["states"] = [(", ".join(state["states"]), state["states"])]
+    return offered
 
 
 def _views(facts: Facts, *, jobs: bool) -> list[str]:

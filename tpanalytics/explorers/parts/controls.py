@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from tpanalytics.explorers.view.state import options
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,9 +47,9 @@ class Control:
 class _States(Control):
     """Which validation states count; others than the two usual choices are offered once a state names them."""
 
-    def __init__(self) -> None:
-        usual = [("validated and suggested", COUNTED_STATES), ("validated only", ("validated",))]
-        super().__init__("states", _dropdown("Tasks that count", usual))
+    def __init__(self, usual: Sequence[tuple[str, Any]]) -> None:
+        hashable = [(label, tuple(states)) for label, states in usual]
+        super().__init__("states", _dropdown("Tasks that count", hashable))
 
     def write(self, state: State, facts: Facts) -> None:
         """Offer what the state says, if it is not among the usual."""
@@ -138,7 +137,7 @@ def controls_of(facts: Facts) -> dict[str, Control]:
         buttons("show", "Show"),
         buttons("weight", "Weighed by"),
         _Weights(facts.levels),
-        _States(),
+        _States(offered["states"]),
         Control("families", families),
         Control("search", search),
         Control("family", _dropdown("Job family", offered["family"])),

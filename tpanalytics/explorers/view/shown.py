@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.explorers.view.calls import Call, Source, Table, call, typed
+from tpanalytics.explorers.view.state import options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import polars as pl
 
     from tpanalytics.explorers.view.facts import Facts
     from tpanalytics.explorers.view.state import State
 
-__all__ = ["Shown", "controls", "down", "settled", "shown"]
+__all__ = ["Shown", "controls", "down", "neighbours", "settled", "shown"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,14 @@ def down(state: State, facts: Facts) -> State | None:
     step = "family" if state["family"] is None else "job"
     to = settled({**state, step: state["picked"][-1], "picked": []}, facts)
     return to if to[step] == state["picked"][-1] else None
+
+
+def neighbours(state: State, facts: Facts) -> Iterator[State]:
+    """Go through the states that one click on a button leads to, other views last."""
+    offered = options(facts)
+    for name in [*(name for name in controls(state) if name in offered and name != "family"), "view"]:
+        for _, value in offered[name]:
+            yield settled({**state, name: value, "picked": []}, facts)
 
 
 def _families(state: State) -> tuple[str, ...] | None:

@@ -39,10 +39,15 @@ START: State = {
 }
 
 
+#: Entries that may say more than is offered; what they say is checked otherwise.
+_OPEN = {"states", "family"}
+
+
 def options(facts: Facts) -> dict[str, list[tuple[str, Any]]]:
     """Give label and value of whatever one chooses one of."""
     views = [("AI impact", "impact"), ("Weekly hours", "hours"), ("Tasks", "tasks")]
     return {
+        "states": [("validated and suggested", list(COUNTED_STATES)), ("validated only", ["validated"])],
         "view": [*views, *[("What changed", "compare")] * facts.compared],
         "show": [("shares of levels", "levels"), ("exposure by weight", "weights")],
         "weight": [("tasks", "tasks"), ("hours", "hours"), *[("headcount", "headcount")] * facts.staffed],
@@ -68,7 +73,7 @@ def checked(state: Mapping[str, Any], facts: Facts) -> State:
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(START)}."
             raise SchemaError(f"state: there is no entry {name!r}; {hint}")
     for name, choices in options(facts).items():
-        if name != "family" and state[name] not in (allowed := [value for _, value in choices]):
+        if name not in _OPEN and state[name] not in (allowed := [value for _, value in choices]):
             raise SchemaError(f"state: {name}={state[name]!r}; choose from {', '.join(map(str, allowed))}.")
     for name in ("families", "picked"):
         if isinstance(state[name], str) or not all(isinstance(one, str) for one in state[name]):

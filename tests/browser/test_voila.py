@@ -1,0 +1,51 @@
+"""An explorer in Voilà with no network: the same controls move the same marks, and no code is shown."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+import tpanalytics as tpa
+from tests.browser.explored import CELL, changed, choose, marks, press, tour, wait_until_drawn
+from tests.browser.jupyter import write_notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from tests.browser.jupyter import Server
+
+#: Voilà's own page asks for icons and formulas, and does without.
+ASKS = re.compile(r"https://(cdn\.jsdelivr\.net/npm/@fortawesome/|cdnjs\.cloudflare\.com/ajax/libs/mathjax/)")
+
+
+def test_an_explorer_works_as_in_a_notebook(voila: Server, opened: Callable[..., Page], pictures: Path) -> None:
+    page = opened(viewport={"width": 1280, "height": 1000})
+    write_notebook(voila.folder / "explorer.ipynb", CELL)
+    page.goto(f"{voila.url}/voila/render/explorer.ipynb?token={voila.token}")
+    wait_until_drawn(page)
+    page.screenshot(path=pictures / "voila-first.png")
+    assert "import tpanalytics" not in page.locator("body").inner_text()
+    first = marks(page)
+    for number, (act, said, becomes) in enumerate(tour(page)):
+        changed(page, act, said)
+        page.screenshot(path=pictures / f"voila-{number:02}-{'-'.join(becomes)}.png")
+    for act in (press(page, "view", "AI impact"), press(page, "show", "shares of levels")):
+        changed(page, act)
+    assert changed(page, press(page, "weight", "hours")) == first
+
+    page.locator(".tpa-chart .mark-rect path[aria-label*='Job family: Finance;']").first.click()
+    page.get_by_role("button", name="Show the Python").click()
+    page.locator("pre.tpa-python").get_by_text('.is_in(["Finance"])').wait_for()
+    page.screenshot(path=pictures / "voila-python.png", full_page=True)
+    choose(page, "table-as", "CSV")()
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="Download table").click()
+    table = pl.read_csv(io.BytesIO(Path(waited.value.path()).read_bytes()))
+    assert table.height == tpa.impact_by_family(tpa.load_sample("2026-11")).height
+    assert [url for url in page.asked if not ASKS.match(url)] == []  # type: ignore[attr-defined]
