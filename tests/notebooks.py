@@ -69,6 +69,9 @@ def run(path: Path, folder: Path, *, seconds: float = SECONDS) -> Any:
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
+    for cell in notebook.cells:
+        # The picture of an explorer is an output of its own, beside its widget.
+        cell.get("outputs", [])[:] = [one for one in cell.get("outputs", []) if set(one.get("data", {})) != {_WIDGET}]
     for output in _outputs(notebook):
         output.get("data", {}).pop(_WIDGET, None)
     return notebook

@@ -295,6 +295,9 @@ def _clean(made: Any, told: Mapping[str, str]) -> None:
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
+    for cell in made.cells:
+        # The picture of an explorer is an output of its own, beside its widget.
+        cell.get("outputs", [])[:] = [one for one in cell.get("outputs", []) if set(one.get("data", {})) != {_WIDGET}]
     for output in _outputs(made):
         if output.get("name") == "stderr":
             output.text = _PLACE.sub(r"\1", output.text)
