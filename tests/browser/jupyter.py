@@ -1,4 +1,4 @@
-"""JupyterLab and Voilà in processes of their own: no settings of the user, a free port, copies of notebooks, a token."""
+"""JupyterLab and Voilà in processes of their own: none of the user's settings, a free port, copies, a token."""
 
 from __future__ import annotations
 
