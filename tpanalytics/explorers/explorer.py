@@ -94,8 +94,8 @@ def explore(
     >>> explorer.state = {"weight": "tasks", "families": ["Finance", "Sales"]}
     >>> explorer.selected.height
     10
-    >>> print(explorer.code().splitlines()[-1])
-    table = tpa.suppress(tpa.impact_by_family(profiles, weight='tasks'), profiles)...
+    >>> print(explorer.code().splitlines()[-2])
+    chart = tpa.plot_impact_by_family(profiles, weight="tasks", families=["Finance", "Sales"])
     """
     return Explorer(profiles, before, state=state, privacy=privacy)
 

@@ -104,7 +104,7 @@ def plot_jobs(
     levels = level_order(segments.get_column("level").to_list())
     names = dict(drawn.select("job_id", "name").rows())
     policy = [*left_out, *_rest(found.jobs), *_policy(found.jobs, drawn), *honest.source_line(profiles.manifest)]
-    title = _finding(name, own, found.jobs)
+    title = _finding(name, own, found)
     shown = plural(found.jobs.height, "job")
     if found.left_out:
         shown = f"{found.jobs.height:,} of {plural(found.jobs.height + found.left_out, 'job')}"
@@ -292,8 +292,9 @@ def _policy(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
     ]
 
 
-def _finding(name: str, impact: pl.DataFrame, jobs: pl.DataFrame) -> str:
+def _finding(name: str, impact: pl.DataFrame, found: FamilyJobs) -> str:
     """Say how much of the family's hours is H1, and how far its jobs are apart; not where too little is known."""
+    jobs = found.jobs
     if not total(jobs, "tasks"):
         return f"{name}: no task is described"
     if not jobs.get_column("hours").count():
@@ -310,6 +311,8 @@ def _finding(name: str, impact: pl.DataFrame, jobs: pl.DataFrame) -> str:
     if safe.len() < 2:
         return said
     among = "single jobs" if safe.len() == jobs.height else f"the {safe.len()} jobs of which enough is known"
+    if found.left_out:
+        among = f"{safe.len()} of the jobs that may be shown"
     return f"{said}, from {percent(safe[0])} to {percent(safe[-1])} in {among}"
 
 

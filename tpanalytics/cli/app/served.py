@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpecManager
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
-from tornado.netutil import bind_sockets
 from traitlets.config import Config
 from voila.app import Voila
 
@@ -51,7 +51,8 @@ class Served(Voila):
         """
         if not 0 <= port <= _LAST_PORT:
             raise OSError(None, f"ports go from 0 to {_LAST_PORT}")
-        sockets = bind_sockets(port, _HOST)
+        taken = socket.create_server((_HOST, port))
+        taken.setblocking(False)
         config = Config()
         config.VoilaConfiguration.file_allowlist = []
         config.VoilaConfiguration.file_denylist = [".*"]
@@ -72,8 +73,8 @@ class Served(Voila):
             open_browser=False,
             token=token,
         )
-        served.sockets = sockets
-        served.port = sockets[0].getsockname()[1]
+        served.taken = taken
+        served.port = taken.getsockname()[1]
         served.initialize([str(notebook)])
         return served
 
@@ -96,7 +97,7 @@ class Served(Voila):
 
     def listen(self) -> None:
         """Serve until interrupted."""
-        HTTPServer(self.app).add_sockets(self.sockets)
+        HTTPServer(self.app).add_socket(self.taken)
         self.ioloop = IOLoop.current()
         try:
             self.ioloop.start()

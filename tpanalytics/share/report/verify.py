@@ -75,7 +75,7 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
     --------
     >>> import tpanalytics as tpa
     >>> profiles = tpa.load_sample()
-    >>> path = tpa.save_report(profiles, "report.html")
+    >>> path = tpa.save_report(profiles, "report.html", families="Finance")
     >>> tpa.verify_report(path, profiles)["equal"].all()
     True
     """
