@@ -38,9 +38,10 @@ function render({ model, el }) {
   el.append(button);
   let gone = false;
   // Else JupyterLab takes keys pressed in the explorer for its own: arrows leave the cell, and "d d" deletes it.
+  const own = event => event.target.setAttribute("data-lm-suppress-shortcuts", "true");
   const claim = () => {
     const explorer = el.closest(".tpa-explorer");
-    if (explorer) { explorer.setAttribute("data-lm-suppress-shortcuts", "true"); }
+    if (explorer) { explorer.addEventListener("focusin", own); }
     else if (!gone) { requestAnimationFrame(claim); }
   };
   claim();
