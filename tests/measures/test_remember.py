@@ -44,7 +44,7 @@ def test_every_measure_of_profiles_that_remember_is_as_of_others() -> None:
     kept = remembering(profiles)
     for _ in range(2):  # in the second round everything is remembered, and by more than one measure
         for name, measure in MEASURES.items():
-            assert_frame_equal(measure(kept), measure(profiles), obj=name)
+            assert measure(kept).equals(measure(profiles)), name
 
 
 def test_other_tables_begin_with_nothing(sample: tpa.TaskProfiles) -> None:
