@@ -1,4 +1,4 @@
-"""JupyterLab and Voilà in processes of their own: none of the user's settings, a free port, copies, a token."""
+"""JupyterLab and Voilà in processes of their own: a free port, a token, an empty folder, no settings of the user."""
 
 from __future__ import annotations
 

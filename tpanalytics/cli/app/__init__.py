@@ -51,12 +51,10 @@ def app(arguments: argparse.Namespace) -> int:
         page = Path(folder) / "page" / "app.ipynb"
         page.parent.mkdir()
         page.write_text(json.dumps(_notebook(arguments, said)), encoding="utf-8")
-        served = Served.over(page, Path(folder), token=secrets.token_urlsafe(24))
         try:
-            served.bind(arguments.port)
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or "ports go from 0 to 65535"
-            raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {why}.") from None
+            served = Served.over(page, Path(folder), port=arguments.port, token=secrets.token_urlsafe(24))
+        except OSError as error:
+            raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {error.strerror}.") from None
         print(f"{said[0]} {said[-1]}")
         print(f"Open {served.address}\nThis machine only, and only with this whole address; stop with Ctrl-C.")
         sys.stdout.flush()
