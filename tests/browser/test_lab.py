@@ -86,10 +86,12 @@ def test_the_slider_in_the_chart_moves_dots_while_python_is_busy(page: Page, lab
         f"import pathlib, time\nwhile not pathlib.Path({str(free)!r}).exists():\n    time.sleep(0.01)",
     )
     page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
-    slider = page.get_by_role("slider", name="Weight of H2, partly automatable")
-    changed(page, lambda: slider.fill("0.8"), "at 0.80")
-    assert page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status") == "busy"
-    free.touch()
+    try:
+        slider = page.get_by_role("slider", name="Weight of H2, partly automatable")
+        changed(page, lambda: slider.fill("0.8"), "at 0.80")
+        assert page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status") == "busy"
+    finally:
+        free.touch()
     while state(page)["weights"]["H2"] != 0.8:
         pass
     assert "H2" in execute(page, "print(explorer.code())")
