@@ -44,6 +44,23 @@ def wait_until_drawn(page: Page) -> None:
     page.wait_for_function(f"({_MARKS})().length > 20")
 
 
+def wait_until_again(page: Page, before: list[str]) -> None:
+    """Wait until the chart has the marks it had before."""
+    page.wait_for_function(f"before => ({_MARKS})().join() === before.join()", arg=before)
+
+
+def click_bar(page: Page, family: str) -> None:
+    """Click on a bar of a family until the Python that is shown speaks of it.
+
+    The marks are there a moment before the chart listens to clicks, and nothing on the page says when it does.
+    """
+    bar = page.locator(f".tpa-chart .mark-rect path[aria-label*='Job family: {family};']").first
+    said = page.locator("pre.tpa-python").get_by_text(f'.is_in(["{family}"])')
+    while not said.count():
+        bar.click()
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def press(page: Page, control: str, button: str) -> Callable[[], Any]:
     """Press one of a row of buttons."""
     return lambda: page.locator(f".tpa-{control}").get_by_role("button", name=button, exact=True).click()

@@ -1,4 +1,4 @@
-"""JupyterLab and Voilà in processes of their own: no settings of the user, a free port, copies of notebooks, a token."""
+"""JupyterLab and Voilà in processes of their own: a free port, a token, an empty folder, no settings of the user."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 import tpanalytics as tpa
-from tests.browser.explored import CELL, changed, choose, marks, press, tour, wait_until_drawn
+from tests.browser.explored import CELL, changed, choose, click_bar, marks, press, tour, wait_until_drawn
 from tests.browser.jupyter import write_notebook
 
 if TYPE_CHECKING:
@@ -39,9 +39,8 @@ def test_an_explorer_works_as_in_a_notebook(voila: Server, opened: Callable[...,
         changed(page, act)
     assert changed(page, press(page, "weight", "hours")) == first
 
-    page.locator(".tpa-chart .mark-rect path[aria-label*='Job family: Finance;']").first.click()
     page.get_by_role("button", name="Show the Python").click()
-    page.locator("pre.tpa-python").get_by_text('.is_in(["Finance"])').wait_for()
+    click_bar(page, "Finance")
     page.screenshot(path=pictures / "voila-python.png", full_page=True)
     choose(page, "table-as", "CSV")()
     with page.expect_download() as waited:

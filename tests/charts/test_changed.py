@@ -16,7 +16,7 @@ from tests.charts.plots import half_a_year_later
 from tests.charts.test_charts import NAMES, family_of, layers, rows_of, with_small
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.measures.changed.bridge import TERMS
-from tpanalytics.words import hours, percent
+from tpanalytics.words import hours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def test_arrows_are_the_measure(sample: tpa.TaskProfiles, later: tpa.TaskProfile
     order = next(layer["encoding"]["y"]["sort"] for layer in layers(spec) if "sort" in layer["encoding"].get("y", {}))
     assert order == sorted(expected, key=lambda f: (-round(expected[f][1] - expected[f][0], 9), f))
     for family, (was, now) in expected.items():
-        write = hours if value == "hours" else percent
+        write = hours if value == "hours" else "{:.2f}".format
         assert f"{family} from {write(was)} to {write(now)}" in spec["description"]
 
 

@@ -172,10 +172,13 @@ THROUGH_ONE_POINT = [("P", 5.0, 0.0, 5.0), ("Q", 4.0, 2.0, 4.0), ("R", 3.0, 4.0,
     ("jobs", "said"),
     [
         (SOLID, "The most exposed family changes where H2 counts 0.40: A below, B above"),
-        ([SOLID[0]], "A: exposure 0.40 to 0.50, by how much a partly automatable task counts"),
+        ([SOLID[0]], "A: exposure 0.40 to 0.50, depending on how much a partly automatable task counts"),
         (
             [SOLID[0], family_of("C", ("H1", 9.0), ("H1", None), ("H1", None))],
-            "A: exposure 0.40 to 0.50, by how much a partly automatable task counts; too little is known of the others",
+            (
+                "A: exposure 0.40 to 0.50, depending on how much a partly automatable task counts; "
+                "too little is known of the others"
+            ),
         ),
         (
             [SOLID[0], family_of("D", ("H1", 1.0), ("H3", 9.0))],

@@ -235,7 +235,7 @@ def test_pairs_that_share_too_little_have_a_sign_and_no_figure() -> None:
     assert "fewer than 5 tasks shared" in json.dumps(spec)
     assert len(drawn(spec, "rect", "share")) == 2
     assert title(tpa.plot_family_overlap(profiles_of(jobs), privacy=None)) == (
-        "B and A share most: 86\xa0% of the hours of B are in tasks of both; 2 squares above 50\xa0%"
+        "B and A share most: 86\xa0% of the hours of B are in tasks of both; 2 squares are above 50\xa0%"
     )
 
 
@@ -250,7 +250,7 @@ def test_pairs_that_share_too_little_have_a_sign_and_no_figure() -> None:
         ([job(f, *SIX) for f in ("A", None)], "Too little is known to say which job families share most"),
         (
             [job(f, *SIX) for f in "ABC"],
-            "3 pairs of families share most, 100\xa0% of one's hours in tasks of the other",
+            "3 pairs of families share most: 100\xa0% of one's hours are in tasks of the other",
         ),
     ],
 )

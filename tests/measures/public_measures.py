@@ -87,7 +87,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "exposure_ranks": lambda profiles: tpa.exposure_ranks(profiles, rounds=100),
     "family_overlap": tpa.family_overlap,
     "find_tasks": lambda profiles: tpa.find_tasks(profiles, "re"),
-    "find_tasks, the first in a family": lambda p: tpa.find_tasks(p, "CARE with", families=["(no family)"], top=3),
+    "find_tasks, the first": lambda profiles: tpa.find_tasks(profiles, "CARE with", top=3),
     "fragmentation_by_family": lambda p: tpa.fragmentation_by_family(p, freed=FREED, realisation=0.7),
     "freed_by_family": lambda profiles: tpa.freed_by_family(profiles, freed=FREED),
     "hours_at_stake_by_family": tpa.hours_at_stake_by_family,

@@ -10,11 +10,12 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts.theme import INK, MUTED, note, pixels
+from tpanalytics.words import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["column", "family_axis", "name_lines", "remarks", "row_axis", "row_height"]
+__all__ = ["column", "decimals", "family_axis", "in_column", "name_lines", "remarks", "row_axis", "row_height"]
 
 #: Width of a family name in the axis, in characters before it goes to the next line.
 _WRAP = 38
@@ -81,6 +82,21 @@ def column(
         body.encode(**pixels(x=x), y=y, text=f"{field}:N"),
         note(header, x=x, y=-6 - 12 * (lines - 1), align="right", baseline="bottom", lineHeight=12, fontSize=10.5),
     ]
+
+
+def decimals(values: Sequence[float | None]) -> int:
+    """Say how many decimals the hours of a column have: as many each, so that their points stand below each other."""
+    known = [abs(round(value, 1)) for value in values if value is not None]
+    whole = all(value == round(value) for value in known)
+    large = any(value >= 100 for value in known) and all(value == 0 or value >= 10 for value in known)
+    return 0 if whole or large else 1
+
+
+def in_column(amounts: pl.Series) -> pl.Series:
+    """Write the hours of a column, each with as many decimals."""
+    digits = decimals(amounts.to_list())
+    said = [NONE if amount is None else f"{amount:,.{digits}f}\u00a0h" for amount in amounts]
+    return pl.Series(said, dtype=pl.String)
 
 
 def remarks(rows: pl.DataFrame, y: alt.Y, field: str, *, row: str = "job_family") -> list[alt.Chart]:

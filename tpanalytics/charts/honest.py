@@ -11,7 +11,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures.certain.words import no_family
 from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, hidden_families, said_of_hidden
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.words import listed, percent, plural, printable, total
+from tpanalytics.words import covered, listed, plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +32,7 @@ __all__ = [
     "source_line",
     "titled",
     "unless_hidden",
+    "without_tasks",
     "wrapped",
 ]
 
@@ -56,9 +57,15 @@ def overall(coverage: pl.DataFrame, column: str) -> float | None:
     return share
 
 
+def without_tasks(families: pl.DataFrame) -> str:
+    """Say how many jobs have no task."""
+    jobs = total(families, "jobs_without_tasks")
+    return f"{plural(jobs, 'job')} without any task." if jobs else "Every job has tasks."
+
+
 def known_of(meaning: Meaning, known: str) -> str:
     """Say what is known of tasks, and how many of them are settled."""
-    validated = percent(None if meaning.share_suggested is None else 1 - meaning.share_suggested)
+    validated = covered(None if meaning.share_suggested is None else 1 - meaning.share_suggested)
     return f"{known}, {validated} are validated; rejected ones do not count."
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -73,6 +74,8 @@ LEVEL_WORDS = {
 _HATCH = 7
 #: Width of a title in characters; a longer one is parted evenly.
 _TITLE = 104
+#: A name written from right to left, up to a sign after which a number comes: it would be drawn as a part of the name.
+_LEFTWARD = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff][^A-Za-z,:;(]*)(?=[,:;] ?\\(?[0-9]| \\([0-9])")
 
 
 class _Shown:
@@ -139,6 +142,7 @@ def finish_panels(
 
 
 def _dressed(chart: _AnyChart, title: str, subtitle: str | Sequence[str], description: str) -> _AnyChart:
+    title = _LEFTWARD.sub("\\1\u200e", title)
     lines = math.ceil(len(title) / _TITLE)
     heading = alt.Title(
         textwrap.wrap(title, _TITLE if lines < 2 else len(title) // lines + 8), subtitle=subtitle or alt.Undefined

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 import tpanalytics as tpa
-from tpanalytics.cli.notebooks import allowed, by_notebook
 from tpanalytics.cli.verbs import read_source
 from tpanalytics.measures.privacy import Privacy, guarded, hidden_families
+from tpanalytics.measures.remember import remembering
 from tpanalytics.schema import NO_FAMILY
+from tpanalytics.share.notebook import parameters_of, run_notebook
 from tpanalytics.words import plural
 
 if TYPE_CHECKING:
@@ -37,16 +40,16 @@ def report(arguments: argparse.Namespace) -> int:
         raise tpa.ConfigError(f"--out names a file, {' or '.join(kinds)}; with --all-families it names a folder.")
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     if arguments.notebook:
-        allowed(arguments)  # before anything is read
-    profiles = read_source(arguments)
-    before = read_source(arguments, arguments.before) if arguments.before else None
+        _allowed(arguments)  # before anything is read
+    profiles = remembering(read_source(arguments))  # the report of each family asks for the whole company's figures
+    before = remembering(read_source(arguments, arguments.before)) if arguments.before else None
     targets: dict[str | None, Path] = {arguments.family: out}
     hidden: list[str] = []
     if arguments.all_families:
         shown, hidden = _families(profiles, privacy)
         targets = {family: out / f"{name}.html" for family, name in file_names(shown).items()}
     if arguments.notebook:
-        by_notebook(arguments, profiles, before, targets)
+        _by_notebook(arguments, profiles, before, targets)
     else:
         _by_page(arguments, profiles, before, targets)
     if arguments.json:
@@ -79,6 +82,68 @@ def _by_page(
             rationales=arguments.with_rationales,
             jobs=arguments.with_jobs,
         )
+
+
+def _allowed(arguments: argparse.Namespace) -> None:
+    """Check that the notebook can do what is asked for.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot, says which parameter it lacks; or if it wants a family and none is named.
+    ShareError
+        If it is no notebook with parameters.
+    """
+    known = parameters_of(arguments.notebook)
+    wanted = {"snapshot", *_options(arguments, known)}
+    wanted |= {"family"} if arguments.family or arguments.all_families else set()
+    wanted |= {"before"} if arguments.before else set()
+    if lacking := sorted(wanted - known):
+        raise tpa.ConfigError(
+            f"{arguments.notebook} has no parameter {', '.join(lacking)}: add it to the cell tagged 'parameters', or "
+            "do not ask for it. The limits --min-jobs and --min-headcount are asked for unless they are 0."
+        )
+    if "family" in known and "family" not in wanted:
+        raise tpa.ConfigError(f"{arguments.notebook} is about a family; name it with --family, or use --all-families.")
+
+
+def _by_notebook(
+    arguments: argparse.Namespace,
+    profiles: tpa.TaskProfiles,
+    before: tpa.TaskProfiles | None,
+    targets: Mapping[str | None, Path],
+) -> None:
+    """Run the notebook once for each target, a family and the file to write."""
+    options = _options(arguments, parameters_of(arguments.notebook))
+    with ExitStack() as held:
+        given = {"snapshot": _folder(held, arguments, arguments.source, profiles), **options}
+        if before is not None:
+            given["before"] = _folder(held, arguments, arguments.before, before)
+        for family, path in targets.items():
+            about = {} if family is None else {"family": family}
+            run_notebook(arguments.notebook, path, given | about, title=arguments.title or family)
+
+
+def _options(arguments: argparse.Namespace, known: frozenset[str]) -> dict[str, Any]:
+    """Give the parameters that options stand for: those that say anything, and limits of 0 where there are limits."""
+    limits = {"min_jobs": arguments.min_jobs, "min_headcount": arguments.min_headcount}
+    said = {
+        "contract_hours": arguments.contract_hours,
+        "rationales": arguments.with_rationales,
+        "jobs": arguments.with_jobs,
+    }
+    return {
+        **{name: limit for name, limit in limits.items() if limit or name in known},
+        **{name: value for name, value in said.items() if value},
+    }
+
+
+def _folder(held: ExitStack, arguments: argparse.Namespace, source: str | None, profiles: tpa.TaskProfiles) -> Path:
+    """Give a snapshot that holds the profiles: the one they came from, or one that lasts as long as it is needed."""
+    if source is not None and Path(source).is_dir() and not arguments.jobs:
+        return Path(source)
+    folder = held.enter_context(TemporaryDirectory())
+    return tpa.write_profiles(profiles, Path(folder, "sample" if source is None else Path(source).name.split(".")[0]))
 
 
 def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], list[str]]:

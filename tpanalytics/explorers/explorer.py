@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from altair.utils.schemapi import debug_mode
+from IPython.display import display
 
 from tpanalytics._files import whole_file
 from tpanalytics.charts.picture import displayed
@@ -93,8 +94,8 @@ def explore(
     >>> explorer.state = {"weight": "tasks", "families": ["Finance", "Sales"]}
     >>> explorer.selected.height
     10
-    >>> print(explorer.code().splitlines()[-1])
-    table = tpa.suppress(tpa.impact_by_family(profiles, weight='tasks'), profiles)...
+    >>> print(explorer.code().splitlines()[-2])
+    chart = tpa.plot_impact_by_family(profiles, weight="tasks", families=["Finance", "Sales"])
     """
     return Explorer(profiles, before, state=state, privacy=privacy)
 
@@ -371,3 +372,14 @@ class Explorer(widgets.VBox):
         widget, about_it = given if isinstance(given, tuple) else (given, {})
         picture, size = displayed(self._spec)
         return {**widget, **picture}, {**about_it, **size}
+
+    def _ipython_display_(self) -> None:
+        """Show the picture, and the widget, which hides the picture where it lives.
+
+        They are two outputs. Of one with both, a trusted notebook that is opened again, its Python gone, shows nothing
+        but that the widget is not found.
+        """
+        given, sizes = self._repr_mimebundle_()
+        for kinds in (("image/png", "text/plain"), ("application/vnd.jupyter.widget-view+json",)):
+            about = {kind: sizes[kind] for kind in kinds if kind in sizes}
+            display({kind: given[kind] for kind in kinds}, metadata=about, raw=True)  # type: ignore[no-untyped-call]

@@ -23,7 +23,7 @@ from tpanalytics.share.check.read.png import KEPT_CHUNKS, SIGNATURE, chunks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["clean_notebook"]
+__all__ = ["clean_notebook", "read_notebook"]
 
 #: What a notebook and a cell may say of themselves; the rest is of the moment, of a machine, or of widgets.
 _OF_NOTEBOOK = {"kernelspec": ("display_name", "language", "name"), "language_info": ("name",)}
@@ -74,7 +74,7 @@ def clean_notebook(path: str | Path, out: str | Path | None = None) -> pl.DataFr
     for name in (path, out):
         if name.suffix.lower() != ".ipynb":
             raise ShareError(f"{name.name} is no notebook: its name must end in .ipynb.")
-    notebook = _read(path)
+    notebook = read_notebook(path)
     dropped: list[tuple[int | None, str, int]] = []
     cleaned = _notebook(notebook, dropped)
     text = json.dumps(cleaned, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
@@ -86,7 +86,14 @@ def clean_notebook(path: str | Path, out: str | Path | None = None) -> pl.DataFr
     return pl.DataFrame(dropped, schema={"cell": pl.Int64, "what": pl.String, "characters": pl.Int64}, orient="row")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_notebook(path: Path) -> dict[str, Any]:
+    """Read a notebook of format 4.
+
+    Raises
+    ------
+    ShareError
+        If it is none, or cannot be read.
+    """
     try:
         notebook = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import copy
 import html
+import json
+import logging
 import re
 import subprocess
 import sys
@@ -19,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from tpanalytics._files import whole_file
 from tpanalytics.errors import ConfigError, ShareError
+from tpanalytics.share.clean import read_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["parameters_of", "run_notebook"]
 
+_SHOWN = "# Parameters; of a file or folder its name alone"
 _TAG, _INJECTED = "parameters", "injected-parameters"
 _PNG, _WIDGET = "image/png", "application/vnd.jupyter.widget-view+json"
 #: Where a warning stands in a file of the kernel's, and the line of code it is about.
@@ -148,7 +152,7 @@ def run_notebook(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the machinery that runs notebooks
         _execute(path, made, seconds)
-        made.cells[shown].source = _source({name: _name_alone(value) for name, value in given.items()})
+        made.cells[shown].source = _source({name: _name_alone(value) for name, value in given.items()}, _SHOWN)
         _clean(made, _told_instead(given))
         text = _page(made, title) if out.suffix.lower() == ".html" else _text(made)
     try:
@@ -173,16 +177,16 @@ def _needed() -> tuple[Any, Any, Any]:
 
 def _read(path: Path) -> Any:
     _, nbformat, _ = _needed()
+    told = read_notebook(path)
+    for n, cell in enumerate(told["cells"], start=1):
+        cell.setdefault("id", f"cell-{n}")  # older ones have none
+    told["nbformat_minor"] = max(told.get("nbformat_minor", 0), 5)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of ids that older notebooks lack
-            return nbformat.read(path, as_version=4)
-    except OSError as error:
-        raise ShareError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except Exception as error:
-        if not isinstance(error, ValueError | AttributeError | nbformat.ValidationError):
-            raise
-        raise ShareError(f"{path.name} is no notebook that can be read; open it in Jupyter and save it anew.") from None
+        nbformat.validate(told)
+    except nbformat.ValidationError as error:
+        what = str(error).splitlines()[0]
+        raise ShareError(f"{path.name} is no whole notebook ({what}); open it in Jupyter and save it anew.") from None
+    return nbformat.reads(json.dumps(told), as_version=4)
 
 
 def _place(path: Path, cells: list[Any]) -> int:
@@ -213,12 +217,11 @@ def _injected(path: Path, made: Any, given: Mapping[str, Any]) -> int:
     cell = nbformat.v4.new_code_cell(_source(given), metadata={"tags": [_INJECTED]})
     cell.id = _INJECTED
     made.cells.insert(place + 1, cell)
-    made.nbformat, made.nbformat_minor = 4, max(made.nbformat_minor, 5)
     return place + 1
 
 
-def _source(given: Mapping[str, Any]) -> str:
-    lines = []
+def _source(given: Mapping[str, Any], head: str = "# Parameters") -> str:
+    lines = [head]
     for name, value in given.items():
         literal = repr(str(value.resolve()) if isinstance(value, Path) else value)
         try:
@@ -227,7 +230,7 @@ def _source(given: Mapping[str, Any]) -> str:
             said = "give a path, text, a finite number, True, False, None, or a list or dict of such."
             raise ShareError(f"The parameter {name!r} is a {type(value).__name__}; {said}") from None
         lines.append(f"{name} = {literal}")
-    return "\n".join(["# Parameters", *lines])
+    return "\n".join(lines)
 
 
 def _name_alone(value: Any) -> Any:
@@ -239,8 +242,15 @@ def _execute(path: Path, made: Any, seconds: float) -> None:
     nbclient, _, _ = _needed()
     from jupyter_client.kernelspec import NoSuchKernel
 
+    begun: list[Any] = []
     client = nbclient.NotebookClient(
-        made, timeout=seconds, kernel_name="python3", record_timing=False, store_widget_state=False
+        made,
+        timeout=seconds,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        on_cell_start=lambda cell, **_: begun.append(cell),
+        log=_silent(),
     )
     try:
         # What the kernel's own process prints is about its sockets and files, not about the notebook.
@@ -256,17 +266,16 @@ def _execute(path: Path, made: Any, seconds: float) -> None:
         raise ConfigError('There is no Python kernel: pip install "tpanalytics[report]".') from None
     else:
         return
-    number, cell = _last_run(made)
-    raise ShareError(f"{path.name}, cell {number} ({cell.id!r}): {why}. Nothing was written.")
+    cells = [cell for cell in made.cells if cell.id != _INJECTED]  # as they are counted in the notebook itself
+    where = [f"cell {n} ({cell.id!r})" for n, cell in enumerate(cells, start=1) if begun and cell is begun[-1]]
+    raise ShareError(f"{path.name}, {where[0] if where else 'before its first cell'}: {why}. Nothing was written.")
 
 
-def _last_run(made: Any) -> tuple[int, Any]:
-    """Give the cell that was running when it ended, and its number, counted from 1 without the one put in."""
-    cells = [cell for cell in made.cells if cell.id != _INJECTED]
-    ran = [(n, cell) for n, cell in enumerate(cells, start=1) if cell.cell_type == "code"]
-    counted = [(n, cell) for n, cell in ran if cell.get("execution_count") is not None]
-    failed = [(n, cell) for n, cell in ran if any(output.output_type == "error" for output in cell.outputs)]
-    return (failed or counted or ran)[-1]
+def _silent() -> logging.Logger:
+    """Give a logger that nobody hears: what goes wrong is said by the error."""
+    silent = logging.getLogger(__name__)
+    silent.handlers, silent.propagate = [logging.NullHandler()], False
+    return silent
 
 
 def _told_instead(given: Mapping[str, Any]) -> dict[str, str]:
@@ -285,6 +294,9 @@ def _clean(made: Any, told: Mapping[str, str]) -> None:
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
+    for cell in made.cells:
+        # The picture of an explorer is an output of its own, beside its widget.
+        cell.get("outputs", [])[:] = [one for one in cell.get("outputs", []) if set(one.get("data", {})) != {_WIDGET}]
     for output in _outputs(made):
         if output.get("name") == "stderr":
             output.text = _PLACE.sub(r"\1", output.text)
@@ -327,6 +339,7 @@ def _page(made: Any, title: str | None) -> str:
         exclude_input_prompt=True,
         exclude_output_prompt=True,
         exclude_anchor_links=True,
+        log=_silent(),
     )
     body, _ = exporter.from_notebook_node(made)
     said = (re.search(r"(?m)^#+ +(.+)$", cell.source) for cell in made.cells if cell.cell_type == "markdown")

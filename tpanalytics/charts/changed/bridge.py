@@ -177,6 +177,8 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
     scale = alt.Scale(domain=domain, nice=False)
     cut = "" if first == 0 else "; the axis does not begin at 0"
     axis = alt.Axis(title=f"hours a week{cut}", titleAnchor="start", tickCount=6)
+    if not steps.get_column("drawn").any():
+        axis = alt.Axis(title=None, labels=False, grid=False)
     x = alt.X("start:Q", scale=scale, axis=axis)
     terms = steps.filter(pl.col("kind") != "total")
     shown = alt.Chart(terms.select("term", "start", "end", "kind", "figure", "said"))

@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.changed import two
+from tpanalytics.charts.exposed import said as of_index
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.changed.bridge import compare
 from tpanalytics.measures.changed.index import compare_exposure
@@ -16,10 +17,10 @@ from tpanalytics.measures.meaning import NONE_BECAUSE, about, grade
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import NONE, covered, hours, listed, percent
+from tpanalytics.words import NONE, covered, hours, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tpanalytics.measures.meaning import Meaning
     from tpanalytics.measures.privacy import Privacy
@@ -33,7 +34,7 @@ _WIDTH, _ROW = 400, 30
 _WORDS = {"hours": "H1 hours", "exposure": "exposure"}
 _BASIS = {
     "hours": "Weekly hours rated H1, highly automatable, for one incumbent of each job",
-    "exposure": "Exposure index of described hours",
+    "exposure": "Exposure index, 0 to 1: share of described weekly hours, weighted by AI impact level",
 }
 #: Words for what a difference tells of.
 _WORK, _MEASURED = "work", "measurement"
@@ -123,10 +124,10 @@ def plot_change_by_family(
 
 def _families(shown: pl.DataFrame, value: Changing) -> pl.DataFrame:
     """Order the families by their change and write out what stands beside them."""
-    write = hours if value == "hours" else percent
+    write = _writer(value)
     change = pl.col("now") - pl.col("was")
     # From nothing at all that was known there is no change, whatever came.
-    why = pl.col("reason").replace_strict(NONE_BECAUSE, default=None, return_dtype=pl.String)
+    why = pl.col("reason").replace_strict({**NONE_BECAUSE, **of_index.WHY}, default=None, return_dtype=pl.String)
     families = (
         shown.with_columns(
             change=change,
@@ -139,6 +140,7 @@ def _families(shown: pl.DataFrame, value: Changing) -> pl.DataFrame:
             descending=[False, False, True, False],
         )
     )  # fmt: skip
+    digits = family_rows.decimals(families.get_column("change").to_list())
     texts = []
     for row in families.select("was", "now", "change", "measured", "coverage_before", "coverage_after").rows(
         named=True
@@ -146,7 +148,7 @@ def _families(shown: pl.DataFrame, value: Changing) -> pl.DataFrame:
         known = [row["coverage_before"], row["coverage_after"]]
         texts.append(
             {
-                "rise": _signed(row["change"], value),
+                "rise": _signed(row["change"], value, digits),
                 "rate": two.relative(row["change"], row["was"]),
                 "known": NONE if known == [None, None] else f"{covered(known[0])} → {covered(known[1])}",
                 "shows": NONE if None in known or row["change"] is None else _MEASURED if row["measured"] else _WORK,
@@ -171,8 +173,12 @@ def _families(shown: pl.DataFrame, value: Changing) -> pl.DataFrame:
     )
 
 
-def _signed(change: float | None, value: Changing) -> str:
-    return two.signed_hours(change) if value == "hours" else two.signed(change, digits=1)
+def _signed(change: float | None, value: Changing, digits: int | None = None) -> str:
+    return two.signed_hours(change, digits) if value == "hours" else two.signed(change)
+
+
+def _writer(value: Changing) -> Callable[[float | None], str]:
+    return hours if value == "hours" else of_index.figure
 
 
 def _arrows(families: pl.DataFrame, order: list[str], value: Changing) -> list[alt.Chart]:
@@ -198,11 +204,13 @@ def _arrows(families: pl.DataFrame, order: list[str], value: Changing) -> list[a
     axis = (
         alt.Axis(title="hours a week at H1", titleAnchor="start", tickCount=6)
         if value == "hours"
-        else alt.Axis(title=None, tickCount=6, labelExpr="round(datum.value * 100) + '\u00a0%'")
+        else alt.Axis(title=None, tickCount=6, format=".2~f")
     )
+    if not rows.height:
+        axis = alt.Axis(title=None, labels=False, grid=False)
     x = alt.X("was:Q", scale=scale, axis=axis)
     dashed = alt.condition("datum.measured", alt.value([3, 3]), alt.value([1, 0]))
-    number = ",.1f" if value == "hours" else ".1%"
+    number = ",.1f" if value == "hours" else ".2f"
     tooltip = [
         alt.Tooltip("job_family:N", title="Job family"),
         alt.Tooltip("was:Q", title="Before", format=number),
@@ -225,7 +233,7 @@ def _arrows(families: pl.DataFrame, order: list[str], value: Changing) -> list[a
 
 def _beside(families: pl.DataFrame, order: list[str], value: Changing) -> list[alt.Chart]:
     y = family_rows.family_axis(order)
-    unit = ["change,", "a week"] if value == "hours" else ["change,", "points"]
+    unit = ["change,", "a week"] if value == "hours" else "change"
     columns = [
         ("rise", unit, _WIDTH + 66, False),
         ("rate", ["of what", "was"], _WIDTH + 122, False),
@@ -261,20 +269,19 @@ def _finding(families: pl.DataFrame, value: Changing) -> str:
     if not steady.height:
         return f"In every family what is known moved by more than 5 points: no change in {_WORDS[value]} is work alone"
     row = max(steady.rows(named=True), key=lambda row: abs(round(row["change"], 9)))
-    words, write = _WORDS[value], hours if value == "hours" else percent
+    words, write = _WORDS[value], _writer(value)
     where = "Where about as much is known as before, " if steady.height < both.height else ""
     of_shown = " of those shown" if shown.height < families.height else ""
-    if round(row["change"], 3) == 0:
+    if round(row["change"], 1 if value == "hours" else 2) == 0:
         return _begun(f"{where}no family{of_shown} has another {words} than before".replace("another H1", "other H1"))
     most = "rose" if row["change"] > 0 else "fell"
     if both.height > 1 and steady.height > 1:
         most = f"{most} most"
-    points = " points" if value == "exposure" else ""
     alike = steady.filter(pl.col("change").round(9) == round(row["change"], 9)).get_column("job_family").to_list()
     if len(alike) > 1:
         named = listed(alike) if len(alike) <= 3 else f"{len(alike)} families alike"
-        return _begun(f"{where}{words} {most} in {named}{of_shown}: {row['rise']}{points} each")
-    by = two.relative(row["change"], row["was"]) if value == "hours" else f"{row['rise']}{points}"
+        return _begun(f"{where}{words} {most} in {named}{of_shown}: {row['rise']} each")
+    by = two.relative(row["change"], row["was"]) if value == "hours" else row["rise"]
     change = f"from {write(row['was'])} to {write(row['now'])}" + (f" ({by})" if by != NONE else "")
     return _begun(f"{where}{words} {most} in {row['job_family']}{of_shown * (steady.height > 1)}: {change}")
 
@@ -287,14 +294,10 @@ def _together(whole: pl.DataFrame, value: Changing) -> list[str]:
     row = whole.row(0, named=True)
     if row["was"] is None or row["now"] is None:
         return []
-    write = hours if value == "hours" else percent
+    write = _writer(value)
     change = row["now"] - row["was"]
-    points = "" if value == "hours" else " points"
     rate = f"{two.relative(change, row['was'])} of what was"
-    said = (
-        f"All together: {write(row['was'])} before, {write(row['now'])} after "
-        f"({_signed(change, value)}{points}, {rate})."
-    )
+    said = f"All together: {write(row['was'])} before, {write(row['now'])} after ({_signed(change, value)}, {rate})."
     return [said]
 
 
@@ -319,7 +322,7 @@ def _description(
         "Families in order of their change, the largest rise first."
     )
     both = families.filter(pl.col("change").is_not_null())
-    write = hours if value == "hours" else percent
+    write = _writer(value)
     said = []
     if both.height:
         said.append(

@@ -304,7 +304,8 @@ def _finding(table: _Table, meaning: Meaning, by: Counted, top: list[tuple[str, 
     )
     moved = _moved(table, "rated otherwise")
     if not rated:
-        return "No task has a level both before and after"
+        hours_of = "hours and " if by == "hours" else ""
+        return f"No task has {hours_of}a level both before and after"
     if not moved:
         hidden = " that may be shown" if table.hidden else ""
         return f"No task{hidden} was rated otherwise than before"

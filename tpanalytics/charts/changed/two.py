@@ -98,19 +98,22 @@ def policy(meaning: Meaning, part: str = "both", *, weighed: bool = False) -> li
     return [said]
 
 
-def signed(value: float | None, *, digits: int = 0) -> str:
-    """Write a difference of shares in points, with its sign."""
+def signed(value: float | None) -> str:
+    """Write a difference of indices with its sign."""
     if value is None:
         return NONE
-    points = round(value * 100, digits)
-    return f"{_sign(points)}{abs(points):,.{digits}f}"
+    rounded = round(value, 2)
+    return f"{_sign(rounded)}{abs(rounded):.2f}"
 
 
-def signed_hours(value: float | None) -> str:
-    """Write a difference of hours with its sign."""
+def signed_hours(value: float | None, digits: int | None = None) -> str:
+    """Write a difference of hours with its sign; in a column all with as many decimals."""
     if value is None:
         return NONE
-    return NOTHING if round(value, 1) == 0 else f"{_sign(value)}{hours(abs(value))}"
+    if round(value, 1) == 0:
+        return NOTHING
+    size = hours(abs(value)) if digits is None else f"{abs(value):,.{digits}f}\u00a0h"
+    return f"{_sign(value)}{size}"
 
 
 def relative(change: float | None, was: float | None) -> str:

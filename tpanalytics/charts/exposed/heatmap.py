@@ -106,7 +106,7 @@ def plot_level_heatmap(
     )
     return theme.finish(
         [
-            *_table(cells, boxed, order, levels, row),
+            *_table(cells, boxed, order, levels, (width / max(len(levels), 1), row)),
             *_beside(families, order, width),
             theme.footer([*hidden, *(lines if totals else []), *honest.source_line(profiles.manifest)], below=16),
         ],
@@ -182,7 +182,10 @@ def _largest(cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _table(cells: pl.DataFrame, boxed: pl.DataFrame, order: list[str], levels: list[str], row: int) -> list[alt.Chart]:
+def _table(
+    cells: pl.DataFrame, boxed: pl.DataFrame, order: list[str], levels: list[str], size: tuple[float, int]
+) -> list[alt.Chart]:
+    cell, row = size
     y = family_rows.family_axis(order)
     words = [theme.LEVEL_WORDS.get(level, f"{level} (unknown)").split(" ", 1) for level in levels]
     axis = alt.Axis(
@@ -216,7 +219,7 @@ def _table(cells: pl.DataFrame, boxed: pl.DataFrame, order: list[str], levels: l
     notches = (
         alt.Chart(cells.filter(grade="C").select("job_family", "level", "dark"))
         .mark_point(
-            shape="M-1,-1L1,-1L1,1Z", size=36, filled=True, opacity=1, xOffset=_CELL / 2 - 5, yOffset=5 - row / 2
+            shape="M-1,-1L1,-1L1,1Z", size=36, filled=True, opacity=1, xOffset=cell / 2 - 5, yOffset=5 - row / 2
         )
         .encode(x=x, y=y, color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value("#000000")))
     )
@@ -258,7 +261,8 @@ def _finding(families: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> str
         return "Too little is known to compare the AI impact of job families"
     most = largest.row(0, named=True)
     between = said.shares_between(most["share_low"], most["share_high"])
-    word = theme.LEVEL_WORDS.get(most["level"], most["level"]).replace(" ", ", ", 1)
+    level, _, means = theme.LEVEL_WORDS.get(most["level"], most["level"]).partition(" ")
+    word = f"{level} ({means})" if means else level
     of = f"{percent(most['share'])} of {said.UNIT[weight]}{between} are {word}"
     named = shown.filter((pl.col("job_family") != NO_FAMILY) & pl.col("weighed"))
     if named.height == 1:
@@ -276,7 +280,7 @@ def _policy(coverage: pl.DataFrame, weight: Weight, *, poor: bool, boxed: int, w
     marks += ["Notched corner: grade C, quote none of these figures alone."] * poor
     marks += [f"{NONE}: tasks of that level, none with hours."] * without
     return [
-        f"{percent(known)} of {plural(tasks, 'task')} have hours, {percent(level)} a level."
+        f"{covered(known)} of {plural(tasks, 'task')} have hours, {covered(level)} a level."
         + " A task without hours is in no share; it is not zero." * (weight != "tasks"),
         *([" ".join(filter(None, marks))] * any(marks)),
         f"Grade by the share of tasks {said.NEEDED[weight]}: A from 90 %, B from 70 %, C below. Levels are judgements.",

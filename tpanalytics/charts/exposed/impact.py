@@ -13,10 +13,10 @@ from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.privacy import USUAL, guarded
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
-from tpanalytics.words import NONE, covered, hours, listed, percent, plural, total
+from tpanalytics.words import NONE, covered, listed, percent, total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tpanalytics.measures.exposed.impact import Weight
     from tpanalytics.measures.privacy import Privacy
@@ -137,7 +137,9 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
         )
         .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
-            total=pl.col("amount").map_elements(_amount(weight), return_dtype=pl.String, skip_nulls=False),
+            total=pl.col("amount").map_batches(
+                _counts if weight == "tasks" else family_rows.in_column, return_dtype=pl.String
+            ),
             known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
             graded=pl.col("grade").fill_null(NONE),
             missing=pl.when(honest.is_hidden())
@@ -220,10 +222,11 @@ def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[al
     y = family_rows.family_axis(order)
     unit = {"tasks": "tasks", "hours": "a week", "headcount": ["a week, all", "incumbents"]}[weight]
     rows = families.select("job_family", "total", "known", grade="graded")
+    apart = 18 if weight == "headcount" else 0  # for the longer heads
     columns = [
         ("total", unit, _WIDTH + 72, False),
-        ("known", _KNOWN[weight], _WIDTH + 142, True),
-        ("grade", "grade", _WIDTH + 190, True),
+        ("known", _KNOWN[weight], _WIDTH + 142 + apart, True),
+        ("grade", "grade", _WIDTH + 190 + apart, True),
     ]
     marks = [
         mark
@@ -233,8 +236,8 @@ def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[al
     return [*marks, *family_rows.remarks(families, y, "missing")]
 
 
-def _amount(weight: Weight) -> Callable[[float | None], str]:
-    return (lambda n: NONE if n is None else f"{n:,.0f}") if weight == "tasks" else hours
+def _counts(amounts: pl.Series) -> pl.Series:
+    return pl.Series([NONE if n is None else f"{n:,.0f}" for n in amounts], dtype=pl.String)
 
 
 def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
@@ -286,10 +289,10 @@ def _policy(coverage: pl.DataFrame, weight: Weight, *, totals: bool) -> list[str
         return ["No job has a task that counts."]
 
     shares = (honest.overall(coverage, name) for name in ("hours_coverage", "level_coverage", "validated_share"))
-    with_hours, with_level, validated = map(percent, shares)
+    with_hours, with_level, validated = map(covered, shares)
     known = (
         f"{with_hours} of tasks have hours, {with_level} a level, {validated} are validated; rejected ones do not "
-        f"count. {plural(total(coverage, 'jobs_without_tasks'), 'job')} without any task."
+        f"count. {honest.without_tasks(coverage)}"
     )
     missing = (
         "A task without hours is not a task of zero hours: it is missing from its bar. Where an interval is given, it "

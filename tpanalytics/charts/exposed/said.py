@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.charts import honest
 from tpanalytics.measures.meaning import NONE_BECAUSE
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.words import NONE, listed, percent, plural, total
+from tpanalytics.words import NONE, covered, listed, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,7 +121,7 @@ def known_line(families: pl.DataFrame) -> str:
     tasks = total(families.fill_null(0), "tasks")
     if not tasks:
         return "No job has a task that counts."
-    share = percent(total(families.fill_null(0), "tasks_weighed") / tasks)
+    share = covered(total(families.fill_null(0), "tasks_weighed") / tasks)
     return (
         f"{share} of {plural(tasks, 'task')} have hours and a level that has a weight; the others are left out, they "
         "are not zero."

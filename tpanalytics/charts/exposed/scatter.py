@@ -30,7 +30,7 @@ _WIDE, _SMALL = (600, 400), (236, 210)
 #: Most dots; jobs that lie closer than the dots are apart share one.
 _DOTS = 420
 _STEPS = ((0.005, 0.25), (0.01, 0.5), (0.02, 1.0), (0.04, 2.0), (0.05, 4.0), (0.1, 8.0))
-_KNOWN = ("grade A or B: most of its tasks are in the index", "grade C: too few of its tasks are")
+_KNOWN = ("grade A or B: index of at least 70\u00a0% of its tasks", "grade C: of fewer")
 #: From so many jobs on dots stand on a grid, so that one can see how many lie where.
 _CROWD = 300
 _NAMED = 6
@@ -255,7 +255,7 @@ def _panel(
         ]
     else:
         words = family_rows.name_lines(family, 34, most=3)
-        above = -8 - 14 * len(words)
+        above = -13 - 14 * len(words)
         marks.append(theme.note(words, x=0, y=above, fontSize=12, fontWeight="bold", color=theme.INK))
     return [*marks, *(_names(jobs, x, y, frame) if names else [])]
 
@@ -358,7 +358,7 @@ def _policy(
     return [
         *([f"{plural(missing, 'job')} without an index {'is' if missing == 1 else 'are'} not drawn."] * (missing > 0)),
         said.known_line(everyone),
-        f"The area of a dot is {area}; dashed lines are the medians. Hours are those described, not those worked.",
+        *([f"The area of a dot is {area}; dashed lines are the medians of the jobs drawn."] * (missing < jobs.height)),
         said.weights_line(weights),
         "Grade by the share of a job's tasks that are in the index: A from 90 %, B from 70 %, C below.",
     ]

@@ -306,11 +306,13 @@ def _turns(first: list[Leader], frame: Frame) -> list[alt.Chart]:
     )
     x = alt.X("b:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=_axis())
     drawn = alt.Chart(rows)
+    # At an end of the lines their dots stand close by.
+    inward = alt.ExprRef("datum.b > 0.85 ? 'right' : datum.b < 0.15 ? 'left' : 'center'")
     return [
         drawn.mark_point(shape="diamond", size=70, fill="#FFFFFF", stroke=theme.INK, strokeWidth=1.6, opacity=1).encode(
             x=x, y=_y("index", frame)
         ),
-        drawn.mark_text(fontSize=11, fontWeight="bold", color=theme.INK, baseline="bottom").encode(
+        drawn.mark_text(fontSize=11, fontWeight="bold", color=theme.INK, baseline="bottom", align=inward).encode(
             x=x, y=_y("above", frame), text="said:N"
         ),
     ]
@@ -328,7 +330,7 @@ def _finding(families: pl.DataFrame, safe: list[Leader]) -> str:
         more = "; too little is known of the others" * (others > 0)
         top = known.row(0, named=True)
         between = said.between(top["weight_low"], top["weight_high"])
-        return f"{top['job_family']}: exposure {between}, by how much a partly automatable task counts{more}"
+        return f"{top['job_family']}: exposure {between}, depending on how much a partly automatable task counts{more}"
     among = said.among(families)
     if len(safe) == 1:
         top = ends[safe[0].family]

@@ -163,7 +163,7 @@ def _rows(found: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
             pl.col("task").map_elements(_name, return_dtype=pl.String, skip_nulls=False),
             *names,
             "share_cumulative",
-            least=said("h1_hours", hours),
+            least=pl.col("h1_hours").map_batches(family_rows.in_column, return_dtype=pl.String),
             carried=said("share_cumulative", percent),
             served=pl.format("{}", "jobs"),
             reached=pl.format("{}", "families"),
@@ -222,6 +222,7 @@ def _marks(rows: pl.DataFrame) -> list[alt.Chart]:
     x = alt.X("h1_hours:Q", scale=scale, axis=axis)
     known = rows.filter(pl.col("h1_hours").is_not_null())
     if not known.height:
+        x = alt.X("h1_hours:Q", scale=scale, axis=alt.Axis(title=None, labels=False, grid=False))
         blank = alt.Chart(rows.select("place", h1_hours=pl.lit(0.0))).mark_point(opacity=0)
         return [blank.encode(x=x, y=y)]
     band = (
@@ -330,7 +331,7 @@ def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, m
         "and its interval."
     )
     said = "; ".join(
-        f"{row['task']}: {row['least']}{_up_to(row)}, {row['carried']}, {plural(row['jobs'], 'job')} in "
+        f"{row['task']}: {hours(row['h1_hours'])}{_up_to(row)}, {row['carried']}, {plural(row['jobs'], 'job')} in "
         f"{plural(row['families'], 'family')}, {row['agreed']} alike, {row['validated']} validated, "
         f"rank {row['ranked']}"
         for row in rows.iter_rows(named=True)

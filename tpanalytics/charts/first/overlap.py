@@ -45,6 +45,8 @@ _SHADES = ["#F1F6F6", "#CFE3E4", "#8FC0C3", "#3F8F95", "#124B50"]
 #: Side of a square in pixels, up to so many families.
 _SIZES = ((6, 54), (12, 38), (_PRINTED, 28))
 _WRAP, _LINE = 38, 140
+#: Pixels left of the squares for the number of a row.
+_NUMBER = 18
 _HOURS = "Hours are of one incumbent of each job; tasks without hours are in no share, and are not zero."
 _BUILT = "Rows and columns are the families in the same order, those that share much beside each other."
 _SAID = {
@@ -125,7 +127,7 @@ def plot_family_overlap(
         *(_policy(meaning, squares, left_out, by) if totals else []),
         *honest.source_line(profiles.manifest),
     ]
-    size = next((size for most, size in _SIZES if len(order) <= most), max(9, 560 // max(len(order), 1)))
+    size = next((size for most, size in _SIZES if len(order) <= most), max(11, 660 // max(len(order), 1)))
     return theme.finish(
         [*_marks(squares, order, by, size), theme.footer(footer, below=14)],
         title=finding,
@@ -201,7 +203,12 @@ def _marks(squares: pl.DataFrame, order: list[str], by: Share, size: int) -> lis
     printed = len(order) <= _PRINTED
     y, x = _axes(order, size, printed=printed)
     own = pl.DataFrame({"row": range(1, len(order) + 1)}).with_columns(col=pl.col("row"))
-    marks = [alt.Chart(own).mark_rect(color="#D5D5DA").encode(x=x, y=y)]
+    numbers = alt.Chart(own).mark_text(align="right", fontSize=_font(size), color=theme.MUTED)
+    marks = [
+        alt.Chart(own).mark_rect(color="#D5D5DA").encode(x=x, y=y),
+        # Apart from the names, which may end in a number of their own.
+        numbers.encode(**theme.pixels(x=-6), y=y, text="row:Q"),
+    ]
     squares = squares.select("share", "shared", "sign", row="place", col="across")
     known = squares.drop_nulls("share")
     if known.height:
@@ -251,22 +258,26 @@ def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> list[alt.Chart]:
     return marks
 
 
+def _font(size: int) -> float:
+    return 11 if size >= 24 else 9.5
+
+
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
     """Give rows and columns the same numbers; the names stand at the rows, because across they could not be read."""
     width = _WRAP if size >= 24 else 200
     names = [family_rows.name_lines(family, width, most=2) for family in order]
-    lines = [[*name[:-1], f"{name[-1]}\u2002{at}"] for at, name in enumerate(names, 1)]
-    two = [at for at, name in enumerate(lines, 1) if len(name) > 1]
+    two = [at for at, name in enumerate(names, 1) if len(name) > 1]
     lifted = {"condition": {"test": f"indexof({json.dumps(two)}, datum.value) >= 0", "value": -6}, "value": 0}
-    font = 11 if size >= 24 else 8
+    font = _font(size)
     domain = list(range(1, len(order) + 1))
     scale = alt.Scale(domain=domain, paddingInner=0.08, paddingOuter=0.04)
     down = alt.Axis(
         title=None,
-        labelExpr=f"{json.dumps(lines)}[datum.value - 1]",
+        labelExpr=f"{json.dumps(names)}[datum.value - 1]",
         labelLimit=420,
         labelLineHeight=12,
         labelFontSize=font,
+        labelPadding=_NUMBER + 6,
         labelOffset=lifted if two else 0,
         labelOverlap=False,
         grid=False,
@@ -277,6 +288,7 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
         orient="top",
         labelAngle=0,
         labelFontSize=font,
+        labelColor=theme.MUTED,
         labelOverlap=False,
         labelExpr=every or alt.Undefined,
         grid=False,
@@ -312,13 +324,15 @@ def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], by: S
         return "No two job families share a task" if not squares.get_column("shared").fill_null(0).sum() else _thin(by)
     boxed = squares.filter(pl.col("share") > _HALF).height
     half = named.filter(pl.col("share") > _HALF).height
-    above = plural(half, "square") + " above" if half else "none is above"
-    aside = " among families of which enough is known" if boxed > half else ""
+    above = f"{plural(half, 'square')} {'is' if half == 1 else 'are'} above" if half else "none is above"
+    lone = (pl.col("row") == NO_FAMILY) | (pl.col("column") == NO_FAMILY)
+    others = squares.filter(pl.col("share") > _HALF, ~lone).height > half
+    aside = " among families of which enough is known" if others else ", jobs without a family apart" * (boxed > half)
     first = named.filter(pl.col("share") >= top["share"] - 1e-9)
     pairs = first.select(pl.min_horizontal("row", "column"), other=pl.max_horizontal("row", "column")).n_unique()
     if pairs > 1:
-        said = f"{pairs:,} pairs of families share most, {percent(top['share'])}"
-        said = f"{said} of the tasks of both" if by == "tasks" else f"{said} of one's hours in tasks of the other"
+        said = f"{pairs:,} pairs of families share most: {percent(top['share'])}"
+        said = f"{said} of the tasks of both" if by == "tasks" else f"{said} of one's hours are in tasks of the other"
     elif by == "tasks":
         said = f"{top['row']} and {top['column']} share most: {percent(top['share'])} of the tasks of both"
     else:
@@ -342,6 +356,7 @@ def _policy(meaning: Meaning, squares: pl.DataFrame, left_out: int, by: Share) -
         + (rated if by == "hours" else "A task counts once per family, whatever time it takes."),
         *([_HOURS] * (by == "hours")),
         *meaning.warnings,
+        *([f"Boxed: above {percent(_HALF)}."] * bool((squares.get_column("share") > _HALF).any())),
         *([f"{_FEW} fewer than {_ENOUGH} tasks shared: no figure."] * bool((signs == _FEW).any())),
         *([f"{NONE} nothing to share is known: no task, or no hours."] * bool((signs == NONE).any())),
         *([f"The {_MOST} families with most tasks are drawn; {left_out:,} more are not."] * bool(left_out)),

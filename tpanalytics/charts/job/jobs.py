@@ -15,7 +15,7 @@ from tpanalytics.measures.found.jobs import jobs_of_family
 from tpanalytics.measures.privacy import USUAL, guarded
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
-from tpanalytics.words import NONE, hours, listed, percent, plural, printable, total
+from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def plot_jobs(
     levels = level_order(segments.get_column("level").to_list())
     names = dict(drawn.select("job_id", "name").rows())
     policy = [*left_out, *_rest(found.jobs), *_policy(found.jobs, drawn), *honest.source_line(profiles.manifest)]
-    title = _finding(name, own, found.jobs)
+    title = _finding(name, own, found)
     shown = plural(found.jobs.height, "job")
     if found.left_out:
         shown = f"{found.jobs.height:,} of {plural(found.jobs.height + found.left_out, 'job')}"
@@ -142,7 +142,7 @@ def _rows(jobs: pl.DataFrame) -> pl.DataFrame:
     return jobs.with_columns(
         pl.col("job_id").map_elements(printable, return_dtype=pl.String),
         name=pl.col("job_name").map_elements(printable, return_dtype=pl.String),
-        amount=pl.col("hours").map_elements(hours, return_dtype=pl.String, skip_nulls=False),
+        amount=pl.col("hours").map_batches(family_rows.in_column, return_dtype=pl.String),
         of_h1=pl.col("h1").map_elements(percent, return_dtype=pl.String, skip_nulls=False),
         seen=pl.col("tasks").map_elements(lambda n: f"{n:,}", return_dtype=pl.String),
         open=without.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
@@ -274,7 +274,7 @@ def _policy(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
     tasks = total(jobs, "tasks")
     if not tasks:
         return ["No job has a task that counts."]
-    timed, rated = (percent(total(jobs, name) / tasks) for name in ("tasks_with_hours", "tasks_with_level"))
+    timed, rated = (covered(total(jobs, name) / tasks) for name in ("tasks_with_hours", "tasks_with_level"))
     weeks = drawn.get_column("contract_hours").drop_nulls()
     line = "Contract hours are not given, so nothing says how much of a week is described."
     if weeks.len():
@@ -292,8 +292,9 @@ def _policy(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
     ]
 
 
-def _finding(name: str, impact: pl.DataFrame, jobs: pl.DataFrame) -> str:
+def _finding(name: str, impact: pl.DataFrame, found: FamilyJobs) -> str:
     """Say how much of the family's hours is H1, and how far its jobs are apart; not where too little is known."""
+    jobs = found.jobs
     if not total(jobs, "tasks"):
         return f"{name}: no task is described"
     if not jobs.get_column("hours").count():
@@ -310,6 +311,8 @@ def _finding(name: str, impact: pl.DataFrame, jobs: pl.DataFrame) -> str:
     if safe.len() < 2:
         return said
     among = "single jobs" if safe.len() == jobs.height else f"the {safe.len()} jobs of which enough is known"
+    if found.left_out:
+        among = f"{safe.len()} of the jobs that may be shown"
     return f"{said}, from {percent(safe[0])} to {percent(safe[-1])} in {among}"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts import theme
+from tpanalytics.charts import family_rows, theme
 from tpanalytics.schema import NOT_ASSESSED, level_order
 from tpanalytics.words import hours, plural, printable
 
@@ -25,7 +25,7 @@ _BAND = 66
 #: Narrowest block in pixels that has room for its number.
 _NUMBER = 15
 #: Characters of a task's name before it goes to the next line, and of a quote.
-_NAME, _QUOTE = 104, 150
+_NAME, _QUOTE = 104, 165
 #: Every fill besides the blocks'; one scale for all, since panels share theirs.
 _FILLS = {
     "stays": "#D9D9DE",
@@ -245,6 +245,7 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
     rows, at = [], 0.0
     gap_at = None
     shown = tasks.head(LISTED)
+    digits = family_rows.decimals(shown.get_column("hours").to_list())
     for n, task, amount, level, state in shown.select("n", "task", "hours", "level", "state").rows():
         if amount is None and gap_at is None:
             gap_at = at + 14
@@ -252,7 +253,7 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
         lines = textwrap.wrap(task, _NAME, max_lines=3, placeholder=" …") or [""]
         middle = at + _LINE / 2
         word = theme.LEVEL_WORDS.get(level, _printed(level))
-        figure = "not known" if amount is None else hours(amount)
+        figure = "not known" if amount is None else f"{amount:,.{digits}f}\u00a0h"
         paint = level if level in theme.LEVEL_COLOURS else "another level"
         rows.append((str(n), "\n".join(lines), figure, word, _printed(state), paint, round(middle, 1)))
         at += _ROW + _LINE * (len(lines) - 1)
@@ -313,7 +314,8 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     heading = theme.note(lines, x=0, y=-22 - 15 * (len(lines) - 1), baseline="bottom", color=theme.INK)
     if not jobs.height:
         return [alt.LayerChart(layer=[heading]).properties(width=_WIDTH, height=1)]
-    x = alt.X("exposure:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
+    axis = alt.Axis(title=None, tickCount=5, format=".1f")
+    x = alt.X("exposure:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
     others = (
         alt.Chart(jobs.filter(~pl.col("own")).select("exposure"))
         .mark_tick(thickness=1.5, size=18, color=theme.ACCENT, opacity=0.75)

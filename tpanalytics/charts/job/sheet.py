@@ -9,6 +9,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.charts import honest, theme
+from tpanalytics.charts.exposed import said as of_index
 from tpanalytics.charts.job import parts
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures import exposure_by_family, exposure_by_job, hours_by_job, impact_by_family
@@ -212,12 +213,12 @@ def _peers(
     if jobs.height < 2:
         return nobody, f"No other job of {job.family} has a known exposure."
     bounds = [own.item(0, end) for end in ("bound_low", "bound_high")]
-    within = "" if None in bounds else f"between {percent(bounds[0])} and {percent(bounds[1])} whatever is not known, "
+    within = "" if None in bounds else f"{of_index.between(*bounds)} whatever is not known, "
     above = jobs.filter(pl.col("exposure").round(9) > round(index, 9)).height
     low, middle, high = (float(jobs.get_column("exposure").quantile(q) or 0.0) for q in (0.0, 0.5, 1.0))
     said = (
-        f"Exposure {percent(index)} ({within}grade {own.item(0, 'grade')}): {above} of {jobs.height - 1} other jobs of "
-        f"its family lie higher; all run from {percent(low)} to {percent(high)}, median {percent(middle)}."
+        f"Exposure {of_index.figure(index)} ({within}grade {own.item(0, 'grade')}): {above} of {jobs.height - 1} other "
+        f"jobs of its family lie higher; all run from {of_index.between(low, high)}, median {of_index.figure(middle)}."
     )
     marked = jobs.select(pl.col("exposure").round(3), own=pl.col("job_id") == str(job_id))
     return marked, said

@@ -13,7 +13,7 @@ from tpanalytics.measures.meaning import grade
 from tpanalytics.measures.privacy import USUAL, guarded
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import NONE, covered, hours, listed, percent, plural, total
+from tpanalytics.words import NONE, covered, hours, listed, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ def plot_hours_by_family(
     return theme.finish(
         [
             *([_contract_line(contract, x)] if contract else []),
-            *_boxes(rows, order, x),
+            *_boxes(rows, order, x, measured=bool(longest or contract)),
             _dots(jobs, order, x, top, row),
             *_beside(rows, order),
             theme.footer([*hidden, *_policy(totals, contract), *honest.source_line(profiles.manifest)], below=56),
@@ -128,7 +128,12 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
             ),
             empty=empty.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
             known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
-            missing=pl.when(honest.is_hidden()).then(pl.lit(honest.WHY_HIDDEN)),
+            missing=pl.when(honest.is_hidden())
+            .then(pl.lit(honest.WHY_HIDDEN))
+            .when(pl.col("tasks") == 0)
+            .then(pl.lit("no task described"))
+            .when(pl.col("median").is_null())
+            .then(pl.lit("no hours are known")),
         )
         .with_columns(pl.col("grade").fill_null(NONE).alias("graded"))
         .with_columns(honest.unless_hidden("half", "seen", "empty", "known", "graded"))
@@ -143,10 +148,12 @@ def _contract_line(contract: float, x: alt.Scale) -> alt.Chart:
     return placed
 
 
-def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale) -> list[alt.Chart]:
+def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale, *, measured: bool) -> list[alt.Chart]:
     y = family_rows.family_axis(order)
     rows = families.filter(pl.col("hours_p25").is_not_null())
     axis = alt.Axis(title="described hours per week", titleAnchor="start", tickCount=8)
+    if not measured:
+        axis = alt.Axis(title=None, labels=False, grid=False)
     box = (
         alt.Chart(rows.select("job_family", "hours_p25", "hours_p75"))
         .mark_bar(size=18, color=theme.SHADE, cornerRadius=2)
@@ -195,7 +202,7 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: i
             fill=alt.Fill(
                 "described:N",
                 scale=alt.Scale(domain=list(_DESCRIBED), range=[theme.ACCENT, "#FFFFFF"]),
-                legend=alt.Legend(symbolType="circle", symbolStrokeColor=theme.ACCENT),
+                legend=alt.Legend(symbolType="circle", symbolStrokeColor=theme.ACCENT) if dots.height else None,
             ),
             stroke=alt.value(theme.ACCENT),
             tooltip=[
@@ -242,14 +249,21 @@ def _finding(families: pl.DataFrame) -> str:
     safe = families.filter(
         pl.col("hours_p50").is_not_null() & pl.col("grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     )
+    if not families.get_column("median").count():
+        return (
+            "No task is described"
+            if not total(families, "tasks")
+            else "The hours of jobs are not known: no task has any"
+        )
     if safe.height == 0:
-        return "Too little is known to compare the hours of job families"
+        few = families.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("median").is_not_null()).height
+        return f"Too {'few jobs are' if few else 'little is'} known to compare the hours of job families"
     top, bottom = safe.row(0, named=True), safe.row(-1, named=True)
     if safe.height == 1:
         return f"Half of the jobs in {top['job_family']} have {hours(top['hours_p50'])} a week described, or more"
     among = "" if safe.height == everyone.height else " of which enough is known"
     if top["hours_p50"] - bottom["hours_p50"] < 0.5:
-        return f"In all families{among} about {hours(top['hours_p50'])} a week of the median job are described"
+        return f"The median job has about {hours(top['hours_p50'])} a week described, in every family{among}"
     return (
         f"Described hours of the median job: from {top['hours_p50']:.1f} a week in {top['job_family']} "
         f"to {bottom['hours_p50']:.1f} in {bottom['job_family']}"
@@ -265,7 +279,7 @@ def _policy(families: pl.DataFrame | None, contract: float | None) -> list[str]:
         if contract
         else "Contract hours are not given, so nothing says how much of a week is described."
     )
-    share = percent(total(families, "tasks_with_hours") / tasks) if tasks else NONE
+    share = covered(total(families, "tasks_with_hours") / tasks) if tasks else NONE
     return [
         f"{share} of {plural(tasks, 'task')} have hours; the others are not zero, so a hollow dot lies too far left.",
         f"Dots stand for jobs, larger ones for several of about the same hours; the box is the middle half. {line}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -35,6 +36,8 @@ _PARTS = (
     ("both_coverage", "hours and level", "hours and a level", ""),
 )
 _WIDTH = len(_PARTS) * (_CELL + _GAP + _FIGURE)
+#: Characters of a line above a column, so that it stays clear of the next.
+_HEAD = 16
 _VERDICT = {"A": "safe to quote", "B": "quote with its gaps", "C": "not to quote alone"}
 _ASKED = "not requested"
 
@@ -190,9 +193,9 @@ def _cells(families: pl.DataFrame, order: list[str], absent: Mapping[str, str]) 
     figures = drawn.mark_text(align="right", dx=-5, fontSize=11, color=theme.INK).encode(x=x, y=y, text="figure:N")
     heads = [
         theme.note(
-            [name, *([f"({absent[column]})"] if column in absent else [])],
+            lines := [name, *(textwrap.wrap(f"({absent[column]})", _HEAD) if column in absent else [])],
             x=number * step + _FIGURE,
-            y=-6 - 13 * (column in absent),
+            y=-6 - 13 * (len(lines) - 1),
             baseline="bottom",
             fontSize=10.5,
             lineHeight=13,
@@ -270,10 +273,7 @@ def _policy(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
     valid = shares.pop("a validation", None)
     known = [f"{covered(share)} have {words}" for words, share in shares.items() if share is not None]
     known += [f"{covered(valid)} are validated"] * (valid is not None)
-    of = (
-        f"Of all {plural(tasks, 'task')} {listed(known)}; rejected ones do not count. "
-        f"{plural(total(coverage, 'jobs_without_tasks'), 'job')} without any task."
-    )
+    of = f"Of all {plural(tasks, 'task')} {listed(known)}; rejected ones do not count. {honest.without_tasks(coverage)}"
     lines = [of]
     requested = [name for column, name, _, include in _PARTS if include and absent.get(column) == _ASKED]
     if requested:

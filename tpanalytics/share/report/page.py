@@ -35,6 +35,8 @@ __all__ = ["render", "save_report"]
 
 #: Bytes that a page may have; charts beyond it stay pictures only.
 _ROOM = 1_400_000
+#: Characters from which on a cell needs a wide column, even on a narrow screen.
+_LONG = 40
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class _Part:
     section: Section
     figures: Figures
     rows: list[list[str]]
+    long: set[str]
     notes: list[str]
     charts: list[Picture]
     instead: list[str]
@@ -216,7 +219,8 @@ def _answered(section: Section, asked: Asked) -> _Part:
     return _Part(
         section=section,
         figures=figures,
-        rows=[[printable(cell) or "" for cell in row] for row in printed(figures)],
+        rows=(rows := [[printable(cell) or "" for cell in row] for row in printed(figures)]),
+        long={one.name for one, cells in zip(figures.columns, zip(*rows, strict=True)) if len(max(cells, key=len)) > _LONG},
         notes=[*figures.notes, *why_not(figures)],
         charts=charts,
         instead=instead,

@@ -38,7 +38,7 @@ def app(arguments: argparse.Namespace) -> int:
     """
     if importlib.util.find_spec("voila") is None:
         raise tpa.ConfigError("This needs Voilà, which is not installed: install the extra app (tpanalytics[app]).")
-    from tpanalytics.cli.served import Served
+    from tpanalytics.cli.app.served import Served
 
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     profiles = read_source(arguments)  # what is wrong is said here, not on the page
@@ -51,12 +51,10 @@ def app(arguments: argparse.Namespace) -> int:
         page = Path(folder) / "page" / "app.ipynb"
         page.parent.mkdir()
         page.write_text(json.dumps(_notebook(arguments, said)), encoding="utf-8")
-        served = Served.over(page, Path(folder), token=secrets.token_urlsafe(24))
         try:
-            served.bind(arguments.port)
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or "ports go from 0 to 65535"
-            raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {why}.") from None
+            served = Served.over(page, Path(folder), port=arguments.port, token=secrets.token_urlsafe(24))
+        except OSError as error:
+            raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {error.strerror}.") from None
         print(f"{said[0]} {said[-1]}")
         print(f"Open {served.address}\nThis machine only, and only with this whole address; stop with Ctrl-C.")
         sys.stdout.flush()
@@ -92,7 +90,7 @@ def _notebook(arguments: argparse.Namespace, said: list[str]) -> dict[str, Any]:
     title = arguments.title or _TITLE
     head = f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(' '.join(said))}</p>"
     call = f"from tpanalytics.cli.app import explorer\n\nexplorer(**{settings!r})"
-    code = {"cell_type": "code", "id": "page", "source": call, "outputs": [], "execution_count": None}
+    code: dict[str, Any] = {"cell_type": "code", "id": "page", "source": call, "outputs": [], "execution_count": None}
     return {
         "cells": [{"cell_type": "markdown", "id": "head", "source": head, "metadata": {}}, {**code, "metadata": {}}],
         "metadata": {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpecManager
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
-from tornado.netutil import bind_sockets
 from traitlets.config import Config
 from voila.app import Voila
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Served"]
 
-_HOST = "127.0.0.1"
+_HOST, _LAST_PORT = "127.0.0.1", 65_535
 #: Seconds after which the Python of a page that is gone is ended, if the page could not say so.
 _GONE = 300
 #: Voilà's page names style sheets and MathJax of other hosts; a browser that is told this asks none.
@@ -44,8 +44,15 @@ class Served(Voila):
     """One notebook as a page."""
 
     @classmethod
-    def over(cls, notebook: Path, folder: Path, *, token: str) -> Served:
-        """Prepare to serve a notebook that lies alone in its folder; `folder` is for connections."""
+    def over(cls, notebook: Path, folder: Path, *, port: int, token: str) -> Served:
+        """Prepare to serve a notebook that lies alone in its folder; `folder` is for connections.
+
+        Any free port is taken for 0; where it cannot be taken, OSError says why.
+        """
+        if not 0 <= port <= _LAST_PORT:
+            raise OSError(None, f"ports go from 0 to {_LAST_PORT}")
+        taken = socket.create_server((_HOST, port))
+        taken.setblocking(False)
         config = Config()
         config.VoilaConfiguration.file_allowlist = []
         config.VoilaConfiguration.file_denylist = [".*"]
@@ -66,13 +73,10 @@ class Served(Voila):
             open_browser=False,
             token=token,
         )
+        served.taken = taken
+        served.port = taken.getsockname()[1]
         served.initialize([str(notebook)])
         return served
-
-    def bind(self, port: int) -> None:
-        """Take a port, any free one for 0; raises what the system says."""
-        self.sockets = bind_sockets(port, _HOST)
-        self.port = self.sockets[0].getsockname()[1]
 
     @property
     def address(self) -> str:
@@ -93,7 +97,7 @@ class Served(Voila):
 
     def listen(self) -> None:
         """Serve until interrupted."""
-        HTTPServer(self.app).add_sockets(self.sockets)
+        HTTPServer(self.app).add_socket(self.taken)
         self.ioloop = IOLoop.current()
         try:
             self.ioloop.start()

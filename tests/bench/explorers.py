@@ -1,0 +1,105 @@
+"""What a change of a control costs, beside drawing the same chart anew from the tasks."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.bench.generate import Export, generated
+from tests.bench.measure import Row, Target, ratios, said, separately
+from tests.bench.server import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["rows"]
+
+_CLICK, _GROWN = Target("at most", 0.1), Target("at most", 1.0)
+_HOW = {
+    "prepared": "a control moved to what was drawn while nothing happened",
+    "chosen": "other families marked, for the first time",
+    "weighed": "a level weighed otherwise, for the first time",
+}
+
+
+def rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
+    """Measure with so many jobs, and with ten times as many."""
+    found, taken = [], []
+    with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-explorers-") as root:
+        for size in (jobs, 10 * jobs):
+            export = Export(generated(size, data))
+            said(f"explorers: {export.tasks:,} tasks, {pairs} pairs")
+            with serving(export.folder) as service:
+                service.behave(page_seconds=0, gzip=False)
+                separately("measures:prepared", settings=service.settings, folder=f"{root}/{size}")
+            taken.append(separately("explorers:moved", folder=f"{root}/{size}", pairs=pairs))
+            anew = "the same chart from its tasks"
+            for name, how in _HOW.items():
+                values = ratios(taken[-1][name], taken[-1][f"{name} anew"])
+                found.append(Row(f"explorers: {how}, over {anew}, {export.tasks:,} tasks", values, _CLICK))
+                milliseconds = [1000 * value for value in taken[-1][name]]
+                found.append(Row(f"explorers: time of {how}, {export.tasks:,} tasks", milliseconds, unit=" ms"))
+            found.append(
+                Row(f"explorers: time to open, {export.tasks:,} tasks", [1000 * taken[-1]["open"]], unit=" ms")
+            )
+    small, large = taken
+    for name, how in _HOW.items():
+        values = ratios(large[name], small[name])
+        found.append(Row(f"explorers: {how}, ten times the tasks over the tasks", values, _GROWN))
+    return found
+
+
+def moved(folder: str, pairs: int) -> dict[str, Any]:
+    """Move controls of an explorer, and draw each chart anew from the tasks in turn; gives seconds."""
+    import tpanalytics as tpa
+    from tpanalytics.explorers.view.shown import neighbours
+
+    profiles = tpa.read_profiles(folder)
+    tpa.explore(tpa.load_sample())  # loads what every explorer needs
+    start = time.perf_counter()
+    explorer = tpa.explore(profiles)
+    taken: dict[str, Any] = {"open": time.perf_counter() - start}
+    taken |= {name + more: [] for name in _HOW for more in ("", " anew")}
+    for state in list(neighbours(explorer.state, explorer._facts)):
+        explorer._spec_of(state)  # what it does by itself where a loop runs
+    families, weight = list(explorer._facts.families), explorer._controls["weight"].widget
+    listed = explorer._controls["families"].widget
+    for number in range(pairs + 1):
+        change: dict[str, Callable[[], None]] = {
+            "prepared": lambda: setattr(weight, "value", "tasks"),
+            "chosen": lambda number=number: setattr(listed, "value", (families[0], families[number + 1])),
+        }
+        for name, move in change.items():
+            explorer.state = {"families": [], "weight": "hours", "show": "levels"}
+            _timed(taken, name, move, explorer, profiles, kept=number > 0)
+        explorer.state = {"families": [], "weight": "hours", "show": "weights"}
+        scale = explorer._controls["weights"]._scales["H1"]
+        _timed(
+            taken,
+            "weighed",
+            lambda number=number, scale=scale: setattr(scale, "value", round(0.9 - 0.05 * number, 2)),
+            explorer,
+            profiles,
+            kept=number > 0,
+        )
+    return taken
+
+
+def _timed(
+    taken: dict[str, Any], name: str, move: Callable[[], None], explorer: Any, profiles: Any, *, kept: bool
+) -> None:
+    from tpanalytics.explorers.view.calls import Source
+
+    before = explorer._chart.spec
+    start = time.perf_counter()
+    move()
+    middle = time.perf_counter()
+    drawn = explorer._now().chart.of(Source(profiles)).to_dict()
+    end = time.perf_counter()
+    shown = explorer._chart.spec
+    if shown == before or drawn["datasets"] != shown["datasets"]:
+        raise SystemExit(f"explorers: {name}: the chart is not the one that the controls ask for.")
+    if kept:  # in the first round everything loads what it needs
+        taken[name].append(middle - start)
+        taken[f"{name} anew"].append(end - middle)
