@@ -20,7 +20,7 @@ import tpanalytics as tpa
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 PICTURE = FOLDER / "pictures" / "impact_by_family.png"
-SECONDS_PER_CELL, SECONDS = 60, 120
+SECONDS_PER_CELL, SECONDS = 100, 180
 #: Bytes of a notebook, and by how much it may outgrow the committed one.
 MOST, GROWTH = 600_000, 1.05
 #: What a committed output may be; anything else is bulk, or shows nothing without a kernel.

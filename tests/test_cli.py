@@ -18,6 +18,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.conftest import REAL
+from tests.share.reports import one_chart_only
 from tpanalytics.cli import main
 from tpanalytics.demo import Rules, Tenant, catalogue_of
 
@@ -55,14 +56,21 @@ def test_demo_does_the_whole_journey(capsys: pytest.CaptureFixture[str]) -> None
     profiles = tpa.read_profiles(folder / "snapshot")
     for family in tpa.hours_by_family(profiles)["job_family"]:
         assert family in out
-    assert run("demo", capsys=capsys)[0] == 0, "it runs again over its own folder"
-
-
-def test_demo_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = run("demo", "--json", "--out", "there", capsys=capsys)
+    with one_chart_only():
+        status, out, _ = run("demo", "--json", capsys=capsys)
     said = json.loads(out)
-    assert (status, said["tokens"], said["manifest"]["complete"]) == (0, 1, True)
+    assert status == 0, "it runs again over its own folder"
+    assert (said["tokens"], said["manifest"]["complete"]) == (1, True)
     assert len(said["hours_by_family"]) == 17
+    assert {Path(path).parent for path in said["written"]} == {folder}
+
+
+def test_demo_writes_where_it_is_told_to(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tpa, "save_report", lambda _, path: path)
+    monkeypatch.setattr(tpa, "save", lambda _, path: path)
+    assert run("demo", "--out", "there", capsys=capsys)[0] == 0
+    assert [path.name for path in Path("there").iterdir()] == ["snapshot"]
+    assert not Path("tpanalytics-demo").exists()
 
 
 def test_export_and_summary(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 #: Letters seldom fill their line: a fifth of its height above them and below is air.
-_LAPS = """() => {
+_LAPS = r"""() => {
   const edge = document.querySelector("svg").getBoundingClientRect();
   const lines = [...document.querySelectorAll("svg text")]
     .flatMap(one => one.querySelector("tspan") ? [...one.querySelectorAll("tspan")] : [one])
@@ -31,6 +31,7 @@ _LAPS = """() => {
   const cut = lines
     .filter(one => one.left < edge.left - 1 || one.right > edge.right + 1)
     .concat(lines.filter(one => one.top < edge.top - 1 || one.bottom > edge.bottom + 1))
+    .concat(lines.filter(one => /\S…$/.test(one.said)))  // a name that is parted by intent has a space there
     .map(one => "cut: " + one.said);
   // A halo is the same words once more.
   const lapping = lines.flatMap((one, at) => lines.slice(at + 1)

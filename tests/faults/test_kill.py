@@ -106,11 +106,11 @@ def test_an_export_killed_before_any_operation_on_a_file_opens_or_resumes(
     tenant: Tenant, forge: Forge, workers: int, step: int
 ) -> None:
     company = invent()
-    tenant.catalogue = Catalogue(company.records[40:45], company.jobs, company.families)
+    tenant.catalogue = Catalogue(company.records[40:44], company.jobs, company.families)
     asked: dict[str, Any] = {"families": "lists", "workers": workers} if workers > 1 else {}
     client = tpa.connect(**tenant.settings)
     old = tpa.load_task_profiles(client, snapshot="old", limit=3, progress=False, **asked)
-    tenant.catalogue = Catalogue(company.records[:8], company.jobs, company.families)
+    tenant.catalogue = Catalogue(company.records[:5], company.jobs, company.families)
     new = tpa.load_task_profiles(client, limit=1, progress=False, **asked)
 
     die_at, before = 0, 0
@@ -142,7 +142,7 @@ def test_an_export_killed_at_random_moments_loses_no_page_and_comes_to_its_end(
     asked: dict[str, Any] = {"families": "lists", "workers": workers} if workers > 1 else {}
     whole = tpa.load_task_profiles(tpa.connect(**tenant.settings), progress=False, **asked)
     kills = finished = pages = 0
-    while kills < 30:
+    while kills < 15:
         process = forge.start("kept", limit=4, workers=workers)
         time.sleep(dice.uniform(0.0, 0.4))
         with suppress(ProcessLookupError):  # it was quicker

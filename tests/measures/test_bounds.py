@@ -58,7 +58,7 @@ def brute_force(jobs: list[Any], level: str, *, by_headcount: bool) -> tuple[flo
 
 @pytest.mark.parametrize("weight", ["hours", "headcount"])
 @hypothesis.given(jobs=st.lists(_job, min_size=1, max_size=3))
-@hypothesis.settings(deadline=None, max_examples=120)
+@hypothesis.settings(deadline=None, max_examples=60)
 def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
     for row in tpa.impact_by_family(company(jobs), weight=weight).iter_rows(named=True):
         if row["level"] in (None, "not assessed"):

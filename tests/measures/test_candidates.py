@@ -322,7 +322,8 @@ def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed
     assert_frame_equal(measure(tpa.TaskProfiles(jobs.lazy(), parts)), ours, abs_tol=1e-9)
 
 
-@every_measure
+# As they are called by default they are among those of test_engines.
+@pytest.mark.parametrize("measure", [MEASURES["candidates by headcount"], MEASURES["curve of blocks"]])
 def test_every_engine_gives_the_same(sample: tpa.TaskProfiles, measure: Any) -> None:
     flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
     frames = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]

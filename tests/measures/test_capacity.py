@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import hypothesis
-import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import strategies as st
@@ -328,14 +327,6 @@ def test_order_of_rows_and_parts_change_nothing(
     at = int(tasks.height * cut)
     parts = pl.concat([tasks[at:].lazy(), tasks[:at].lazy()])
     assert_frame_equal(measure(tpa.TaskProfiles(jobs.lazy(), parts)), measure(profiles), abs_tol=1e-9)
-
-
-@every_measure
-def test_every_engine_gives_the_same(sample: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]) -> None:
-    flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
-    pandas = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]
-    for frames in (pandas, map(duckdb.from_df, pandas)):
-        assert_frame_equal(measure(tpa.TaskProfiles(*frames)), measure(sample), abs_tol=1e-9)
 
 
 @every_measure

@@ -506,11 +506,11 @@ def random_side(draw: random.Random, side: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides=hours_columns).rename(names)
 
 
-def test_the_split_of_exposure_adds_up_on_a_thousand_random_pairs() -> None:
+def test_the_split_of_exposure_adds_up_on_hundreds_of_random_pairs() -> None:
     draw = random.Random(48)
     at_work = dict.fromkeys(SPLIT, 0)
     defined = 0
-    while defined < 1000:
+    while defined < 300:
         before, after = random_side(draw, "before"), random_side(draw, "after")
         row = decompose(before.join(after, on="part", how="full", coalesce=True), "part").row(-1, named=True)
         if row["contribution"] is None:
@@ -521,7 +521,7 @@ def test_the_split_of_exposure_adds_up_on_a_thousand_random_pairs() -> None:
         assert near(sum(row[term] for term in SPLIT), row["change"])
         for term in SPLIT:
             at_work[term] += bool(row[term])
-    assert min(at_work.values()) > 300
+    assert min(at_work.values()) > 90
 
 
 def test_without_a_part_on_both_sides_there_is_no_split() -> None:

@@ -21,7 +21,7 @@ from tests.measures.random_profiles import companies, profiles_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=30)
+quick = hypothesis.settings(deadline=None, max_examples=15)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "coverage": tpa.coverage_by_family,
     "hours": tpa.hours_by_family,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 COUNTED = ("validated", "suggested")
 quick = hypothesis.settings(deadline=None, max_examples=15)
+#: For each of all measures, whose results are hidden in the same way.
+each = hypothesis.settings(deadline=None, max_examples=8)
 #: Measures by family that `suppress` does not take, and why; it refuses them rather than protect nobody.
 NOT_TAKEN = {
     "compare": "it tells of two populations, and of the whole company besides",
@@ -107,7 +109,7 @@ def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
 
 @every_result
 @hypothesis.given(profiles=companies, limits=limits)
-@quick
+@each
 def test_neither_a_row_nor_a_total_tells_of_too_few(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
@@ -139,7 +141,7 @@ def test_no_more_is_hidden_than_must_be(profiles: tpa.TaskProfiles, limits: dict
 
 @every_result
 @hypothesis.given(profiles=companies, limits=limits)
-@quick
+@each
 def test_what_is_shown_is_unchanged_and_what_is_hidden_is_gone(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:

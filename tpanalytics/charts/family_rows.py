@@ -15,7 +15,7 @@ from tpanalytics.words import NONE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["column", "decimals", "family_axis", "hours_column", "name_lines", "remarks", "row_axis", "row_height"]
+__all__ = ["column", "decimals", "family_axis", "in_column", "name_lines", "remarks", "row_axis", "row_height"]
 
 #: Width of a family name in the axis, in characters before it goes to the next line.
 _WRAP = 38
@@ -92,10 +92,11 @@ def decimals(values: Sequence[float | None]) -> int:
     return 0 if whole or large else 1
 
 
-def hours_column(values: Sequence[float | None]) -> list[str]:
+def in_column(amounts: pl.Series) -> pl.Series:
     """Write the hours of a column, each with as many decimals."""
-    digits = decimals(values)
-    return [NONE if value is None else f"{value:,.{digits}f}\u00a0h" for value in values]
+    digits = decimals(amounts.to_list())
+    said = [NONE if amount is None else f"{amount:,.{digits}f}\u00a0h" for amount in amounts]
+    return pl.Series(said, dtype=pl.String)
 
 
 def remarks(rows: pl.DataFrame, y: alt.Y, field: str, *, row: str = "job_family") -> list[alt.Chart]:

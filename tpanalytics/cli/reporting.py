@@ -15,6 +15,7 @@ import polars as pl
 import tpanalytics as tpa
 from tpanalytics.cli.verbs import read_source
 from tpanalytics.measures.privacy import Privacy, guarded, hidden_families
+from tpanalytics.measures.remember import remembering
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.notebook import parameters_of, run_notebook
 from tpanalytics.words import plural
@@ -40,8 +41,8 @@ def report(arguments: argparse.Namespace) -> int:
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     if arguments.notebook:
         _allowed(arguments)  # before anything is read
-    profiles = read_source(arguments)
-    before = read_source(arguments, arguments.before) if arguments.before else None
+    profiles = remembering(read_source(arguments))  # the report of each family asks for the whole company's figures
+    before = remembering(read_source(arguments, arguments.before)) if arguments.before else None
     targets: dict[str | None, Path] = {arguments.family: out}
     hidden: list[str] = []
     if arguments.all_families:

@@ -16,9 +16,12 @@ __all__ = ["recall", "remembering"]
 
 @dataclass(frozen=True, repr=False, eq=False)
 class _Remembering(TaskProfiles):
-    """Task profiles beside which what was measured of them is kept; their tables must not change meanwhile."""
+    """Task profiles beside which what was measured of them is kept; their tables must not change meanwhile.
 
-    results: dict[Hashable, tuple[Any, tuple[TaskProfiles, ...]]] = field(default_factory=dict)
+    What is made of them by `dataclasses.replace` has other tables, and so begins with nothing to remember.
+    """
+
+    results: dict[Hashable, tuple[Any, tuple[TaskProfiles, ...]]] = field(init=False, default_factory=dict)
 
 
 def remembering(profiles: TaskProfiles) -> TaskProfiles:

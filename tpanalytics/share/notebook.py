@@ -242,8 +242,15 @@ def _execute(path: Path, made: Any, seconds: float) -> None:
     nbclient, _, _ = _needed()
     from jupyter_client.kernelspec import NoSuchKernel
 
+    begun: list[Any] = []
     client = nbclient.NotebookClient(
-        made, timeout=seconds, kernel_name="python3", record_timing=False, store_widget_state=False, log=_silent()
+        made,
+        timeout=seconds,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        on_cell_start=lambda cell, **_: begun.append(cell),
+        log=_silent(),
     )
     try:
         # What the kernel's own process prints is about its sockets and files, not about the notebook.
@@ -259,8 +266,9 @@ def _execute(path: Path, made: Any, seconds: float) -> None:
         raise ConfigError('There is no Python kernel: pip install "tpanalytics[report]".') from None
     else:
         return
-    number, cell = _last_run(made)
-    raise ShareError(f"{path.name}, cell {number} ({cell.id!r}): {why}. Nothing was written.")
+    cells = [cell for cell in made.cells if cell.id != _INJECTED]  # as they are counted in the notebook itself
+    where = [f"cell {n} ({cell.id!r})" for n, cell in enumerate(cells, start=1) if begun and cell is begun[-1]]
+    raise ShareError(f"{path.name}, {where[0] if where else 'before its first cell'}: {why}. Nothing was written.")
 
 
 def _silent() -> logging.Logger:
@@ -268,15 +276,6 @@ def _silent() -> logging.Logger:
     silent = logging.getLogger(__name__)
     silent.handlers, silent.propagate = [logging.NullHandler()], False
     return silent
-
-
-def _last_run(made: Any) -> tuple[int, Any]:
-    """Give the cell that was running when it ended, and its number, counted from 1 without the one put in."""
-    cells = [cell for cell in made.cells if cell.id != _INJECTED]
-    ran = [(n, cell) for n, cell in enumerate(cells, start=1) if cell.cell_type == "code"]
-    counted = [(n, cell) for n, cell in ran if cell.get("execution_count") is not None]
-    failed = [(n, cell) for n, cell in ran if any(output.output_type == "error" for output in cell.outputs)]
-    return (failed or counted or ran)[-1]
 
 
 def _told_instead(given: Mapping[str, Any]) -> dict[str, str]:

@@ -26,7 +26,19 @@ _PAGE = """<!doctype html>
 style-src 'unsafe-inline'; img-src data: blob:">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
-<style>body {{ margin: 1.5rem; background: #fff }} #chart {{ overflow-x: auto }}</style>
+<style>
+body {{ margin: 1.5rem; background: #fff; color: #1B1B1F; color-scheme: light; \
+font: 14px/1.4 "Liberation Sans", Arial, sans-serif }}
+#chart {{ overflow-x: auto }}
+.vega-bindings:empty {{ display: none }}
+.vega-bindings {{ padding: .25rem .75rem 1rem }}
+.vega-bind label {{ position: sticky; left: .75rem; display: flex; flex-wrap: wrap; align-items: center; \
+gap: .25rem .75rem; width: fit-content }}
+.vega-bind-name {{ margin: 0 }}
+.vega-bind input {{ width: 20rem; max-width: calc(100vw - 8rem); margin: 0; accent-color: #21787F }}
+.vega-bind input + span {{ min-width: 2.5rem; font-variant-numeric: tabular-nums }}
+.vega-bind input:focus-visible {{ outline: 2px solid #21787F; outline-offset: 3px }}
+</style>
 </head>
 <body>
 <div id="chart" role="figure" aria-label="{description}"></div>

@@ -137,7 +137,9 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
         )
         .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
-            total=pl.col("amount").map_batches(lambda of: _amounts(of, weight), return_dtype=pl.String),
+            total=pl.col("amount").map_batches(
+                _counts if weight == "tasks" else family_rows.in_column, return_dtype=pl.String
+            ),
             known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
             graded=pl.col("grade").fill_null(NONE),
             missing=pl.when(honest.is_hidden())
@@ -234,10 +236,8 @@ def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[al
     return [*marks, *family_rows.remarks(families, y, "missing")]
 
 
-def _amounts(amounts: pl.Series, weight: Weight) -> pl.Series:
-    if weight == "tasks":
-        return pl.Series([NONE if n is None else f"{n:,.0f}" for n in amounts], dtype=pl.String)
-    return pl.Series(family_rows.hours_column(amounts.to_list()), dtype=pl.String)
+def _counts(amounts: pl.Series) -> pl.Series:
+    return pl.Series([NONE if n is None else f"{n:,.0f}" for n in amounts], dtype=pl.String)
 
 
 def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:

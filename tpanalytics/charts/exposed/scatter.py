@@ -30,7 +30,7 @@ _WIDE, _SMALL = (600, 400), (236, 210)
 #: Most dots; jobs that lie closer than the dots are apart share one.
 _DOTS = 420
 _STEPS = ((0.005, 0.25), (0.01, 0.5), (0.02, 1.0), (0.04, 2.0), (0.05, 4.0), (0.1, 8.0))
-_KNOWN = ("grade A or B: 70\u00a0% of its tasks or more are in the index", "grade C: fewer are")
+_KNOWN = ("grade A or B: index of at least 70\u00a0% of its tasks", "grade C: of fewer")
 #: From so many jobs on dots stand on a grid, so that one can see how many lie where.
 _CROWD = 300
 _NAMED = 6

@@ -163,7 +163,7 @@ def _rows(found: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
             pl.col("task").map_elements(_name, return_dtype=pl.String, skip_nulls=False),
             *names,
             "share_cumulative",
-            least=pl.col("h1_hours").map_batches(_in_column, return_dtype=pl.String),
+            least=pl.col("h1_hours").map_batches(family_rows.in_column, return_dtype=pl.String),
             carried=said("share_cumulative", percent),
             served=pl.format("{}", "jobs"),
             reached=pl.format("{}", "families"),
@@ -175,10 +175,6 @@ def _rows(found: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
             missing=pl.when(pl.col("h1_hours").is_null()).then(pl.lit("no hours known at H1")),
         )
     )
-
-
-def _in_column(amounts: pl.Series) -> pl.Series:
-    return pl.Series(family_rows.hours_column(amounts.to_list()), dtype=pl.String)
 
 
 def _name(task: str | None) -> str:

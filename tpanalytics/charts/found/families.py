@@ -135,7 +135,7 @@ def _rows(shown: pl.DataFrame) -> pl.DataFrame:
             seen=pl.struct("found", "tasks").map_elements(
                 lambda row: f"{row['found'] or 0:,} of {row['tasks'] or 0:,}", return_dtype=pl.String
             ),
-            amount=pl.col("hours").map_elements(hours, return_dtype=pl.String, skip_nulls=False),
+            amount=pl.col("hours").map_batches(family_rows.in_column, return_dtype=pl.String),
             open=without.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String, skip_nulls=False),
             missing=pl.when(honest.is_hidden())
             .then(pl.lit(honest.WHY_HIDDEN))
@@ -152,6 +152,8 @@ def _bars(rows: pl.DataFrame, order: list[str], step: float, top: float) -> list
     y = family_rows.family_axis(order)
     marks = [round(step * i, 4) for i in range(int(top / step + 0.5) + 1)]
     axis = alt.Axis(title=None, values=marks, labelExpr="round(datum.value * 100) + '\u00a0%'")
+    if not rows.get_column("found").fill_null(0).sum():
+        axis = alt.Axis(title=None, labels=False, grid=False)
     x = alt.X("start:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis)
     known, open_ = _PARTS
     timed = pl.col("found_with_hours") / pl.col("tasks")
@@ -179,7 +181,7 @@ def _bars(rows: pl.DataFrame, order: list[str], step: float, top: float) -> list
             fill=alt.Fill(
                 "part:N",
                 scale=alt.Scale(domain=list(_PARTS), range=list(_PARTS.values())),
-                legend=alt.Legend(symbolStrokeColor=theme.OUTLINE),
+                legend=alt.Legend(symbolStrokeColor=theme.OUTLINE) if parts.height else None,
             ),
             tooltip=[
                 alt.Tooltip("job_family:N", title="Job family"),

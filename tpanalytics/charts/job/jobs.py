@@ -15,7 +15,7 @@ from tpanalytics.measures.found.jobs import jobs_of_family
 from tpanalytics.measures.privacy import USUAL, guarded
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
-from tpanalytics.words import NONE, hours, listed, percent, plural, printable, total
+from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +142,7 @@ def _rows(jobs: pl.DataFrame) -> pl.DataFrame:
     return jobs.with_columns(
         pl.col("job_id").map_elements(printable, return_dtype=pl.String),
         name=pl.col("job_name").map_elements(printable, return_dtype=pl.String),
-        amount=pl.col("hours").map_elements(hours, return_dtype=pl.String, skip_nulls=False),
+        amount=pl.col("hours").map_batches(family_rows.in_column, return_dtype=pl.String),
         of_h1=pl.col("h1").map_elements(percent, return_dtype=pl.String, skip_nulls=False),
         seen=pl.col("tasks").map_elements(lambda n: f"{n:,}", return_dtype=pl.String),
         open=without.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
@@ -274,7 +274,7 @@ def _policy(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
     tasks = total(jobs, "tasks")
     if not tasks:
         return ["No job has a task that counts."]
-    timed, rated = (percent(total(jobs, name) / tasks) for name in ("tasks_with_hours", "tasks_with_level"))
+    timed, rated = (covered(total(jobs, name) / tasks) for name in ("tasks_with_hours", "tasks_with_level"))
     weeks = drawn.get_column("contract_hours").drop_nulls()
     line = "Contract hours are not given, so nothing says how much of a week is described."
     if weeks.len():

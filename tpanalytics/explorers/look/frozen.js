@@ -56,6 +56,7 @@
     view = embedded;
     chart.removeAttribute("role");
     chart.removeAttribute("aria-label");
+    next.querySelector("summary")?.setAttribute("aria-label", "Save the chart as a picture");
     chart.replaceChildren(next);
     document.documentElement.dataset.drawn = String(mine);
   }

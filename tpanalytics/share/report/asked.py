@@ -14,6 +14,7 @@ from tpanalytics.measures.exposed.weights import checked_weights
 from tpanalytics.measures.meaning import about, explained
 from tpanalytics.measures.privacy import Privacy, guarded, hidden_families, jobs_behind
 from tpanalytics.measures.reduce import checked_states
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars
 
 if TYPE_CHECKING:
@@ -59,14 +60,15 @@ class Asked:
     @cached_property
     def behind(self) -> pl.DataFrame:
         """The jobs and people behind each family."""
-        return jobs_behind(self.profiles, states=self.states)
+        behind: pl.DataFrame = recall(jobs_behind, self.profiles, states=self.states)
+        return behind
 
     @cached_property
     def hidden(self) -> frozenset[str]:
         """The families hidden in whatever is counted by family; in either snapshot, where there are two."""
         sides = [(self.profiles, self.behind)]
         if self.before is not None:
-            sides.append((self.before, jobs_behind(self.before, states=self.states)))
+            sides.append((self.before, recall(jobs_behind, self.before, states=self.states)))
         return frozenset(
             family
             for profiles, behind in sides
@@ -178,7 +180,10 @@ def without_totals(meaning: Meaning) -> Meaning:
 
 
 def _held(profiles: TaskProfiles) -> TaskProfiles:
-    return replace(profiles, jobs=to_polars(profiles.jobs), tasks=to_polars(profiles.tasks))
+    """Hold the tables here, and what is measured of them: charts, tables and cards ask for the same."""
+    if isinstance(profiles.jobs, pl.DataFrame) and isinstance(profiles.tasks, pl.DataFrame):
+        return remembering(profiles)
+    return remembering(replace(profiles, jobs=to_polars(profiles.jobs), tasks=to_polars(profiles.tasks)))
 
 
 def _families(profiles: TaskProfiles) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.measures import exposure_by_family, hours_by_family, impact_by_family
 from tpanalytics.measures.meaning import grade_of
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.report.figures import between
+from tpanalytics.share.report.figures import TO, between
 from tpanalytics.words import NONE, covered, percent, plural
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _judgements(asked: Asked) -> str:
     states = pl.col("validation_state").cast(pl.String)
     counted = asked.shown.tasks.filter(states.is_in(list(asked.states)))
     validated = counted.filter(states == "validated").height
-    return f"Levels are judgements: {percent(validated / counted.height)} of tasks are validated."
+    return f"Levels are judgements: {covered(validated / counted.height)} of tasks are validated."
 
 
 def _automatable(asked: Asked) -> Card:
@@ -130,7 +130,7 @@ def _exposure(asked: Asked) -> Card:
         name="Exposure index",
         value=between(low, high, "index") if weak else NONE if value is None else f"{value:.2f}",
         unit="from 0 to 1, hours times weight",
-        interval=f"by what is known {value:.2f}" if weak and value is not None else _between(low, high, "index"),
+        interval=f"{value:.2f} by what is known" if weak and value is not None else _between(low, high, "index"),
         comparator=_beside(asked, measure, "exposure", lambda share: f"{share:.2f}"),
         not_mean="Says what could change, not who leaves.",
         **_graded(row.get("grade")),
@@ -189,7 +189,8 @@ def _row(asked: Asked, measure: Any) -> dict[str, Any] | None:
 def _between(low: float | None, high: float | None, kind: Any) -> str:
     if low is None or high is None:
         return "how far off it can be is not known"
-    return f"between {between(low, high, kind).replace(chr(0x2009) + chr(0x2013) + chr(0x2009), ' and ')}"
+    said = between(low, high, kind)
+    return f"between {said.replace(TO, ' and ')}" if TO in said else f"{said}, whatever is not known"
 
 
 def _graded(letter: str | None) -> dict[str, str]:

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.meaning import Meaning
 
-__all__ = ["Column", "Figures", "between", "number", "printed"]
+__all__ = ["TO", "Column", "Figures", "between", "number", "printed"]
 
 Kind = Literal[
     "text", "letter", "count", "hours", "change", "share", "known", "points", "index", "index change", "names"
 ]
 
-_TO = "\u2009\u2013\u2009"  # an en dash between thin spaces
+#: From one end of an interval to the other: an en dash between thin spaces.
+TO = "\u2009\u2013\u2009"
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,14 @@ def between(low: float | None, high: float | None, kind: Kind) -> str:
     """Write an interval; an end that is not known is said to be so."""
     if low is None and high is None:
         return NONE
+    if low is None or high is None:
+        return f"at most {number(high, kind)}" if low is None else f"at least {number(low, kind)}"
     ends = [number(end, kind) for end in (low, high)]
-    if kind in ("share", "known") and None not in (low, high):
+    if ends[0] == ends[1]:
+        return ends[0]
+    if kind in ("share", "known"):
         ends[0] = ends[0].removesuffix("\u00a0%")
-    return _TO.join(ends)
+    return TO.join(ends)
 
 
 def number(value: Any, kind: Kind) -> str:

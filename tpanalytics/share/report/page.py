@@ -35,6 +35,8 @@ __all__ = ["render", "save_report"]
 
 #: Bytes that a page may have; charts beyond it stay pictures only.
 _ROOM = 1_400_000
+#: Characters from which on a cell needs a wide column, even on a narrow screen.
+_LONG = 40
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class _Part:
     section: Section
     figures: Figures
     rows: list[list[str]]
+    long: set[str]
     notes: list[str]
     charts: list[Picture]
     instead: list[str]
@@ -213,10 +216,14 @@ def _answered(section: Section, asked: Asked) -> _Part:
         for place, chart in enumerate(section.charts, start=1):
             drawn = chart.of(asked, asked.shown, before)
             charts.append(picture(drawn, section.key if place == 1 else f"{section.key}-{place}"))
+    rows = [[printable(cell) or "" for cell in row] for row in printed(figures)]
     return _Part(
         section=section,
         figures=figures,
-        rows=[[printable(cell) or "" for cell in row] for row in printed(figures)],
+        rows=rows,
+        long={
+            column.name for place, column in enumerate(figures.columns) if any(len(row[place]) > _LONG for row in rows)
+        },
         notes=[*figures.notes, *why_not(figures)],
         charts=charts,
         instead=instead,

@@ -52,7 +52,11 @@ def mix(asked: Asked, measure: Call) -> Figures:
         Column("tasks", "Tasks"),
         Column("hours", "Hours a\u00a0week", "hours"),
         *(Column(f"share_{level}", level if level != NOT_ASSESSED else "Not assessed", "share") for level in levels),
-        *([Column("h1_low", "H1 at least\u00a0–\u00a0at most", "share", "h1_high")] if "H1" in levels else []),  # noqa: RUF001
+        *(
+            [Column("h1_low", "H1 at\u00a0least\u00a0\u2013\u00a0at\u00a0most", "share", "h1_high")]
+            if "H1" in levels
+            else []
+        ),
         Column("coverage", "Known", "known"),
         _GRADE,
     )
@@ -72,8 +76,8 @@ def exposure(asked: Asked, measure: Call) -> Figures:
         _FAMILY,
         Column("jobs", "Jobs"),
         Column("exposure", "Exposure", "index"),
-        Column("weight_low", "If H2 weighs 0\u00a0–\u00a01", "index", "weight_high"),  # noqa: RUF001
-        Column("bound_low", "At least\u00a0–\u00a0at most", "index", "bound_high"),  # noqa: RUF001
+        Column("weight_low", "If H2 weighs\u00a00\u00a0–\u00a01", "index", "weight_high"),  # noqa: RUF001
+        Column("bound_low", "At\u00a0least\u00a0– at\u00a0most", "index", "bound_high"),  # noqa: RUF001
         Column("tasks_weighed", "Tasks weighed"),
         Column("coverage", "Known", "known"),
         _GRADE,
@@ -124,7 +128,7 @@ def candidates(asked: Asked, measure: Call) -> Figures:
         Column("rank", "Rank"),
         Column("task", "Task", "text"),
         Column("rank_low", "Place lies within", "count", "rank_high"),
-        Column("jobs_h1", "Jobs"),
+        Column("jobs_h1", "Jobs at\u00a0H1"),
         Column("families", "Families"),
         Column("h1_hours", "Hours at\u00a0H1", "hours"),
         Column("h1_hours_high", "At most", "hours"),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from tpanalytics.measures.remember import recall
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -40,8 +42,10 @@ class Call:
     def of(self, asked: Asked, profiles: TaskProfiles, before: TaskProfiles | None = None) -> Any:
         """Make the call with the choices of a report."""
         room = import_module("tpanalytics.charts" if self.name.startswith("plot_") else "tpanalytics.measures")
-        given = [before, profiles] if self.change else [profiles]
-        return getattr(room, self.name)(*given, **self.fixed, **{name: getattr(asked, name) for name in self.options})
+        given: list[Any] = [before, profiles] if self.change else [profiles]
+        how = {**self.fixed, **{name: getattr(asked, name) for name in self.options}}
+        function = getattr(room, self.name)
+        return function(*given, **how) if self.name.startswith("plot_") else recall(function, *given, **how)
 
     def text(self, profiles: str = "profiles", before: str = "before") -> str:
         """Write the call as it is typed."""

@@ -1,0 +1,83 @@
+"""What is remembered is what would be measured, of these tables and these choices and no others."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import tpanalytics as tpa
+from tests.measures.public_measures import MEASURES, odd
+from tpanalytics.measures.remember import recall, remembering
+
+
+def test_nothing_is_measured_twice_and_nothing_else_is_given(sample: tpa.TaskProfiles) -> None:
+    calls = []
+
+    def measure(profiles: tpa.TaskProfiles, *, weight: str = "hours", states: list[str] | None = None) -> pl.DataFrame:
+        calls.append((weight, states))
+        return tpa.impact_by_family(profiles, weight=weight, states=states or ["validated"])
+
+    kept = remembering(sample)
+    for _ in range(2):
+        for weight in ("hours", "tasks"):
+            for states in (["validated"], ["validated", "suggested"]):
+                found = recall(measure, kept, weight=weight, states=states)
+                assert_frame_equal(found, tpa.impact_by_family(sample, weight=weight, states=states))
+    assert len(calls) == 4
+    assert recall(measure, kept, states=["validated"], weight="hours") is recall(
+        measure, kept, weight="hours", states=("validated",)
+    )
+    assert len(calls) == 4, "neither the order of names nor the kind of list makes another question"
+
+
+def test_profiles_that_do_not_remember_are_measured_each_time(sample: tpa.TaskProfiles) -> None:
+    first = recall(tpa.hours_by_family, sample)
+    assert recall(tpa.hours_by_family, sample) is not first
+
+
+def test_every_measure_of_profiles_that_remember_is_as_of_others() -> None:
+    profiles = odd()
+    kept = remembering(profiles)
+    for _ in range(2):  # in the second round everything is remembered, and by more than one measure
+        for name, measure in MEASURES.items():
+            assert measure(kept).equals(measure(profiles)), name
+
+
+def test_other_tables_begin_with_nothing(sample: tpa.TaskProfiles) -> None:
+    kept = remembering(sample)
+    tpa.impact_by_family(kept)
+    one = pl.col("job_family") == "Finance"
+    for other in (
+        replace(kept, jobs=kept.jobs.filter(one), tasks=kept.tasks.filter(one)),
+        tpa.filter_jobs(kept, one),
+    ):
+        assert tpa.impact_by_family(other)["job_family"].unique().to_list() == ["Finance"]
+    assert remembering(kept) is kept
+
+
+def test_an_earlier_snapshot_that_takes_the_place_of_another_is_another(sample: tpa.TaskProfiles) -> None:
+    kept = remembering(sample)
+    found = []
+    for state in ("2026-05", "2026-11", "2026-05"):
+        before = tpa.load_sample(state)
+        found.append(recall(tpa.compare, before, kept).filter(scope="all").item(0, "before"))
+        del before
+    assert found[0] == found[2] != found[1]
+
+
+def test_what_is_odd_about_the_tasks_is_said_again_where_it_was_not(sample: tpa.TaskProfiles) -> None:
+    odd = replace(sample, tasks=sample.tasks.with_columns(weekly_hours=-1.0))
+    kept = remembering(odd)
+    for _ in range(2):
+        with pytest.raises(tpa.SchemaError, match="hours per week are 0 or more"):
+            tpa.impact_by_family(kept)
+    drafts = remembering(replace(sample, tasks=sample.tasks.with_columns(validation_state=pl.lit("draft"))))
+    with pytest.warns(tpa.TpAnalyticsWarning, match="draft"):
+        tpa.hours_by_family(drafts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tpa.hours_by_family(drafts)
