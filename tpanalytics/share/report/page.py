@@ -220,7 +220,9 @@ def _answered(section: Section, asked: Asked) -> _Part:
         section=section,
         figures=figures,
         rows=(rows := [[printable(cell) or "" for cell in row] for row in printed(figures)]),
-        long={one.name for one, cells in zip(figures.columns, zip(*rows, strict=True)) if len(max(cells, key=len)) > _LONG},
+        long={
+            column.name for place, column in enumerate(figures.columns) if any(len(row[place]) > _LONG for row in rows)
+        },
         notes=[*figures.notes, *why_not(figures)],
         charts=charts,
         instead=instead,
