@@ -31,6 +31,22 @@ def dots(page: Page) -> dict[str, tuple[float, float]]:
     return {re.search("Job family: ([^;]+)", label)[1]: (x, y) for label, x, y in found}  # type: ignore[index]
 
 
+@pytest.mark.parametrize("width", [400, 1300])
+def test_the_slider_is_in_sight_and_the_page_as_wide_as_its_window(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    context = browser.new_context(offline=True, viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(tpa.save(tpa.plot_weight_lines(tpa.load_sample()), tmp_path / "lines.html").as_uri())
+    page.locator("input[type=range]").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for part in page.locator(".vega-bind input, .vega-bind span").all():
+        box = part.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    context.close()
+
+
 def test_the_slider_moves_rule_dots_and_figures(browser: Browser, tmp_path: Path) -> None:
     profiles = tpa.load_sample()
     context = browser.new_context(offline=True, viewport={"width": 1300, "height": 900})

@@ -29,19 +29,19 @@ style-src 'unsafe-inline'; img-src data: blob:">
 <style>
 body {{ margin: 1.5rem; background: #fff; color: #1B1B1F; color-scheme: light; \
 font: 14px/1.4 "Liberation Sans", Arial, sans-serif }}
-#chart {{ overflow-x: auto }}
+main {{ overflow-x: auto }}
 .vega-bindings:empty {{ display: none }}
 .vega-bindings {{ padding: .25rem .75rem 1rem }}
 .vega-bind label {{ position: sticky; left: .75rem; display: flex; flex-wrap: wrap; align-items: center; \
-gap: .25rem .75rem; width: fit-content }}
+gap: .25rem .75rem; width: fit-content; max-width: calc(100vw - 5rem) }}
 .vega-bind-name {{ margin: 0 }}
-.vega-bind input {{ width: 20rem; max-width: calc(100vw - 8rem); margin: 0; accent-color: #21787F }}
+.vega-bind input {{ width: 20rem; max-width: calc(100vw - 10rem); margin: 0; accent-color: #21787F }}
 .vega-bind input + span {{ min-width: 2.5rem; font-variant-numeric: tabular-nums }}
 .vega-bind input:focus-visible {{ outline: 2px solid #21787F; outline-offset: 3px }}
 </style>
 </head>
 <body>
-<div id="chart" role="figure" aria-label="{description}"></div>
+<main><div id="chart" role="figure" aria-label="{description}"></div></main>
 <noscript>{svg}</noscript>
 <script>(function () {{{library}
 vegaEmbed("#chart", {spec}, {{

@@ -65,7 +65,7 @@ def jobs(asked: Asked, measure: Call) -> Figures:
         Column("tasks", "Tasks"),
         Column("hours", "Hours a\u00a0week", "hours"),
         Column("exposure", "Exposure", "index"),
-        Column("bound_low", "At least\u00a0–\u00a0at most", "index", "bound_high"),  # noqa: RUF001
+        Column("bound_low", "Can be", "index", "bound_high"),
         Column("coverage", "Known", "known"),
         Column("grade", "Grade", "letter"),
     )

@@ -52,11 +52,7 @@ def mix(asked: Asked, measure: Call) -> Figures:
         Column("tasks", "Tasks"),
         Column("hours", "Hours a\u00a0week", "hours"),
         *(Column(f"share_{level}", level if level != NOT_ASSESSED else "Not assessed", "share") for level in levels),
-        *(
-            [Column("h1_low", "H1 at\u00a0least\u00a0\u2013\u00a0at\u00a0most", "share", "h1_high")]
-            if "H1" in levels
-            else []
-        ),
+        *([Column("h1_low", "H1 can be", "share", "h1_high")] if "H1" in levels else []),
         Column("coverage", "Known", "known"),
         _GRADE,
     )
@@ -76,8 +72,8 @@ def exposure(asked: Asked, measure: Call) -> Figures:
         _FAMILY,
         Column("jobs", "Jobs"),
         Column("exposure", "Exposure", "index"),
-        Column("weight_low", "If H2 weighs\u00a00\u00a0–\u00a01", "index", "weight_high"),  # noqa: RUF001
-        Column("bound_low", "At\u00a0least\u00a0– at\u00a0most", "index", "bound_high"),  # noqa: RUF001
+        Column("weight_low", "H2 counting 0\u00a0to\u00a01", "index", "weight_high"),
+        Column("bound_low", "Can be", "index", "bound_high"),
         Column("tasks_weighed", "Tasks weighed"),
         Column("coverage", "Known", "known"),
         _GRADE,
