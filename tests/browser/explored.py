@@ -49,6 +49,20 @@ def wait_until_again(page: Page, before: list[str]) -> None:
     page.wait_for_function(f"before => ({_MARKS})().join() === before.join()", arg=before)
 
 
+def next_frame(page: Page) -> None:
+    """Let the page draw what it has to."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def slide_in_chart(page: Page, weight: str) -> None:
+    """Move the slider of the chart itself until its marks follow; as with clicks, it listens a moment late."""
+    slider = page.get_by_role("slider", name="Weight of H2, partly automatable")
+    said = page.locator(".tpa-chart svg.marks text").get_by_text(f"at {float(weight):.2f}", exact=True)
+    while not said.count():
+        slider.fill(weight)
+        next_frame(page)
+
+
 def click_bar(page: Page, family: str) -> None:
     """Click on a bar of a family until the Python that is shown speaks of it.
 
@@ -58,7 +72,7 @@ def click_bar(page: Page, family: str) -> None:
     said = page.locator("pre.tpa-python").get_by_text(f'.is_in(["{family}"])')
     while not said.count():
         bar.click()
-        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        next_frame(page)
 
 
 def press(page: Page, control: str, button: str) -> Callable[[], Any]:

@@ -46,6 +46,8 @@ def app(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         yield started
     finally:
         end(started)  # type: ignore[arg-type]
+        if started.stdout:
+            started.stdout.close()
 
 
 def address_of(started: subprocess.Popen[str]) -> str:

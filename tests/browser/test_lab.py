@@ -21,7 +21,9 @@ from tests.browser.explored import (
     choose,
     click_bar,
     marks,
+    next_frame,
     press,
+    slide_in_chart,
     tour,
     wait_until_again,
     wait_until_drawn,
@@ -80,16 +82,19 @@ def test_each_control_changes_the_marks(page: Page, pictures: Path) -> None:
 
 def test_the_slider_in_the_chart_moves_dots_while_python_is_busy(page: Page, lab: Server) -> None:
     changed(page, press(page, "show", "exposure by weight"))
-    free = lab.folder / "free"
+    begun, free, done = (lab.folder / name for name in ("begun", "free", "done"))
     page.evaluate(
         "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }) }",
-        f"import pathlib, time\nwhile not pathlib.Path({str(free)!r}).exists():\n    time.sleep(0.01)",
+        "import pathlib, time\npathlib.Path('begun').touch()\nwhile not pathlib.Path('free').exists():\n"
+        "    time.sleep(0.01)\npathlib.Path('done').touch()",
     )
-    page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
-    slider = page.get_by_role("slider", name="Weight of H2, partly automatable")
-    changed(page, lambda: slider.fill("0.8"), "at 0.80")
-    assert page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status") == "busy"
-    free.touch()
+    try:
+        while not begun.exists():
+            next_frame(page)
+        changed(page, lambda: slide_in_chart(page, "0.8"), "at 0.80")
+        assert not done.exists()
+    finally:
+        free.touch()
     while state(page)["weights"]["H2"] != 0.8:
         pass
     assert "H2" in execute(page, "print(explorer.code())")
@@ -164,6 +169,13 @@ def test_every_control_is_reached_and_moved_by_keyboard(page: Page) -> None:
     page.locator(".tpa-families select").focus()
     changed(page, lambda: page.keyboard.press("ArrowDown"))
     assert state(page)["families"] == ["Customer Service"]
+    page.locator(".tpa-states select").focus()
+    cells = page.locator(".jp-CodeCell").count()
+    changed(page, lambda: page.keyboard.press("ArrowDown"), "100\u00a0% are validated")
+    for _ in range(2):
+        page.keyboard.press("d")
+    assert execute(page, "print('there')") == "there\n"
+    assert page.locator(".jp-CodeCell").count() == cells, "the keys are the explorer's, not the notebook's"
 
 
 def test_what_goes_wrong_is_said_above_the_chart_which_stays(

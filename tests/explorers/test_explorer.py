@@ -251,6 +251,23 @@ def test_clicks_lead_from_families_to_jobs_to_tasks_and_lists_lead_back(explorer
     assert set(explorer.selected["job_family"]) == set(FAMILIES)
 
 
+def test_the_way_down_leads_back_up(explorer: tpa.Explorer) -> None:
+    way = explorer._way
+    assert way.layout.display == "none"
+    control(explorer, "view").value = "tasks"
+    control(explorer, "family").value = "Finance"
+    name, job = explorer._facts.jobs_of("Finance")[0]
+    control(explorer, "job").value = job
+    said = [getattr(one, "description", "") or one.value for one in way.children]
+    assert said == ["All job families", "\u203a", "Finance", "\u203a", name]
+    way.children[2].click()
+    assert (explorer.state["family"], explorer.state["job"]) == ("Finance", None)
+    assert control(explorer, "job").value is None
+    way.children[0].click()
+    assert explorer.state["family"] is None
+    assert way.layout.display == "none"
+
+
 def test_the_same_is_not_measured_twice(explorer: tpa.Explorer) -> None:
     for weight in ("tasks", "headcount", "hours"):
         control(explorer, "weight").value = weight

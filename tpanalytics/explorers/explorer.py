@@ -23,6 +23,7 @@ from tpanalytics.explorers import frozen
 from tpanalytics.explorers.parts.controls import controls_of
 from tpanalytics.explorers.parts.download import Download
 from tpanalytics.explorers.parts.drawn import Drawn, pickable
+from tpanalytics.explorers.parts.way import Way
 from tpanalytics.explorers.view.calls import Source
 from tpanalytics.explorers.view.facts import facts_of
 from tpanalytics.explorers.view.shown import Shown, controls, down, neighbours, settled, shown
@@ -131,6 +132,7 @@ class Explorer(widgets.VBox):
         self._chart = Drawn(self._pick, self._param)
         self._said = widgets.HTML()
         self._file_row = self._files()
+        self._way = Way(lambda change: self._to({**self._state, **change, "picked": []}))
         self._bar = widgets.Box(layout={"flex_flow": "row wrap"})
         self._python = widgets.HTML(layout={"display": "none"})
         super().__init__(
@@ -138,6 +140,7 @@ class Explorer(widgets.VBox):
                 widgets.HTML(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>", layout={"display": "none"}),
                 self._controls["view"].widget,
                 self._bar,
+                self._way,
                 self._said,
                 self._chart,
                 self._file_row,
@@ -250,6 +253,7 @@ class Explorer(widgets.VBox):
         try:
             for control in self._controls.values():
                 control.write(self._state, self._facts)
+            self._way.show(self._state, self._facts)
             self._bar.children = [self._controls[name].widget for name in controls(self._state)]
         finally:
             self._silent = False

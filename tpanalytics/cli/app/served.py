@@ -52,7 +52,7 @@ class Served(Voila):
         if not 0 <= port <= _LAST_PORT:
             raise OSError(None, f"ports go from 0 to {_LAST_PORT}")
         taken = socket.create_server((_HOST, port))
-        taken.setblocking(False)
+        taken.settimeout(0)
         config = Config()
         config.VoilaConfiguration.file_allowlist = []
         config.VoilaConfiguration.file_denylist = [".*"]

@@ -216,11 +216,14 @@ def _answered(section: Section, asked: Asked) -> _Part:
         for place, chart in enumerate(section.charts, start=1):
             drawn = chart.of(asked, asked.shown, before)
             charts.append(picture(drawn, section.key if place == 1 else f"{section.key}-{place}"))
+    rows = [[printable(cell) or "" for cell in row] for row in printed(figures)]
     return _Part(
         section=section,
         figures=figures,
-        rows=(rows := [[printable(cell) or "" for cell in row] for row in printed(figures)]),
-        long={one.name for one, cells in zip(figures.columns, zip(*rows, strict=True)) if len(max(cells, key=len)) > _LONG},
+        rows=rows,
+        long={
+            column.name for place, column in enumerate(figures.columns) if any(len(row[place]) > _LONG for row in rows)
+        },
         notes=[*figures.notes, *why_not(figures)],
         charts=charts,
         instead=instead,

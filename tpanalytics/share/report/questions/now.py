@@ -52,7 +52,11 @@ def mix(asked: Asked, measure: Call) -> Figures:
         Column("tasks", "Tasks"),
         Column("hours", "Hours a\u00a0week", "hours"),
         *(Column(f"share_{level}", level if level != NOT_ASSESSED else "Not assessed", "share") for level in levels),
-        *([Column("h1_low", "H1 at\u00a0least\u00a0–\u00a0at\u00a0most", "share", "h1_high")] if "H1" in levels else []),  # noqa: RUF001
+        *(
+            [Column("h1_low", "H1 at\u00a0least\u00a0\u2013\u00a0at\u00a0most", "share", "h1_high")]
+            if "H1" in levels
+            else []
+        ),
         Column("coverage", "Known", "known"),
         _GRADE,
     )
