@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache, wraps
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tpanalytics as tpa
+from tpanalytics import demo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "real"
 
@@ -26,6 +33,22 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "user-cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _invented_once() -> Iterator[None]:
+    """Invent the company once for all tests and examples that load it, but give each its own tables."""
+    invented = cache(demo.load_sample)
+
+    @wraps(demo.load_sample)
+    def load_sample(*state: Any, **named: Any) -> tpa.TaskProfiles:
+        made = invented(*state, **named)
+        return tpa.TaskProfiles(made.jobs.clone(), made.tasks.clone(), deepcopy(made.manifest))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tpa, "load_sample", load_sample)
+        patch.setattr(demo, "load_sample", load_sample)
+        yield
 
 
 @pytest.fixture(scope="session")
