@@ -115,14 +115,16 @@ def test_a_click_on_a_bar_selects_its_family(page: Page) -> None:
     page.keyboard.press("Control+Enter")
     cell.get_by_text("['Finance', 'Sales']").wait_for()
     page.get_by_role("button", name="Show the Python").click()
-    assert not page.locator(".tpa-python").is_visible()
+    page.locator("pre.tpa-python").wait_for(state="hidden")
 
 
 def test_the_python_gives_what_is_shown(page: Page) -> None:
     changed(page, choose(page, "families", "Finance", "Sales"))
     button = page.get_by_role("button", name="Show the Python")
     button.click()
-    code = page.locator("pre.tpa-python").inner_text()
+    shown = page.locator("pre.tpa-python", has_text='families=["Finance", "Sales"]')
+    shown.wait_for()
+    code = shown.inner_text()
     button.click()
     assert execute(page, f"{code}\nprint(table.equals(explorer.selected), chart.__class__.__name__)") == "True Chart\n"
 
