@@ -109,7 +109,7 @@ def test_a_family_without_a_figure_on_one_side_says_why() -> None:
     before = profiles_of([*three("A", ("H1", 2.0)), *three("B", ("H1", None))])
     after = profiles_of([*three("A", ("H1", 3.0)), *three("B", ("H1", 5.0))])
     spec = tpa.plot_change_by_family(before, after).to_dict()
-    assert "before \u2013, after 15\xa0h: no task has hours above 0" in json.dumps(spec, ensure_ascii=False)
+    assert "before \u2013, after 15\xa0h: no hours are known, or all are zero" in json.dumps(spec, ensure_ascii=False)
     assert "No change can be shown for B." in spec["description"]
 
 
