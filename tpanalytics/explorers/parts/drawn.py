@@ -81,7 +81,7 @@ def pickable(spec: dict[str, Any], column: str | None, picked: list[str]) -> dic
     spec = {**spec, "layer": [*layers]}
     for number in whose:
         layer = copy.copy(layers[number])
-        faint = {"condition": {"param": PICKED, "value": 1}, "value": 0.35}
+        faint = {"condition": {"param": PICKED, "value": 1}, "value": 0.6}
         layer["encoding"] = {"opacity": faint, **layer["encoding"]}
         spec["layer"][number] = layer
     spec["layer"][whose[0]]["name"] = "marks"
