@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import bootstrap, charts, decode, explorers, measures, pull, snapshot, streaming
+from tests.bench import bootstrap, charts, clicks, decode, explorers, measures, pull, snapshot, streaming
 from tests.bench.measure import table
 
 if TYPE_CHECKING:
@@ -25,7 +25,19 @@ if TYPE_CHECKING:
 
     from tests.bench.measure import Row
 
-_SUBJECTS = ("decode", "pull", "workers", "memory", "open", "measures", "streaming", "bootstrap", "charts", "explorers")
+_SUBJECTS = (
+    "decode",
+    "pull",
+    "workers",
+    "memory",
+    "open",
+    "measures",
+    "streaming",
+    "bootstrap",
+    "charts",
+    "explorers",
+    "clicks",
+)
 _LIBRARIES = ("polars", "msgspec", "requests", "orjson", "pandas", "pyarrow", "dlt", "duckdb")
 _FEW, _JOBS, _MANY = 1000, 10_000, 100_000
 
@@ -80,6 +92,7 @@ def _measured(only: list[str], jobs: int, many: int, pairs: int, data: str | Non
         "memory": lambda: snapshot.memory_rows(many, pairs, data),
         "open": lambda: snapshot.open_rows(many, pairs, data),
         "charts": lambda: charts.rows(pairs),
+        "clicks": lambda: clicks.rows(pairs),
         "explorers": lambda: explorers.rows(jobs, pairs, data),
         "bootstrap": lambda: bootstrap.rows(many, pairs),
         "streaming": lambda: streaming.rows(many, pairs),
