@@ -151,6 +151,34 @@ def test_a_page_is_as_wide_as_its_window(page: Page, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_on_a_phone_words_can_be_read_and_rows_keep_their_name(browser: Browser, reports: dict[str, Path]) -> None:
+    page = opened(browser, reports["company"], viewport={"width": 400, "height": 900})
+    page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true })")
+    for drawn in page.locator("figure .live svg").all():
+        assert drawn.bounding_box()["width"] == pytest.approx(float(drawn.get_attribute("width") or 0), abs=1)
+    assert page.locator("td.long").count() > 0
+    assert all(cell.bounding_box()["width"] > 240 for cell in page.locator("td.long").all())
+    table = page.locator("#mix .wide")
+    name = table.locator("tbody th").first
+    before = name.bounding_box()["x"]
+    table.evaluate("one => { one.scrollLeft = 150 }")
+    page.wait_for_function("document.querySelector('#mix .wide').scrollLeft === 150")
+    assert name.bounding_box()["x"] == before
+    page.context.close()
+
+
+def test_a_chart_without_a_control_leaves_no_room_for_one(browser: Browser, reports: dict[str, Path]) -> None:
+    page = opened(browser, reports["company"], color_scheme="dark")
+    rooms = page.eval_on_selector_all(
+        ".vega-bindings", "all => all.map(one => [one.children.length, one.getBoundingClientRect().height])"
+    )
+    assert [count for count, _ in rooms if count] == [1]
+    assert all(height == 0 for count, height in rooms if not count)
+    slider = page.locator("input[type=range]")
+    assert slider.evaluate("one => getComputedStyle(one).colorScheme") == "light"
+    page.context.close()
+
+
 def test_paper_cuts_nothing(page: Page) -> None:
     page.set_viewport_size({"width": PAPER, "height": 1000})
     page.emulate_media(media="print", color_scheme="dark")

@@ -7,11 +7,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.charts.test_charts import family_of, layers, rows_of
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.words import covered, hours
+from tpanalytics.charts.family_rows import in_column
+from tpanalytics.words import NONE, covered, hours
 
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0}
 
@@ -246,3 +249,39 @@ def test_a_long_list_says_what_it_leaves_out() -> None:
     assert len(listed) == 40
     assert "and 20 more tasks with 10\xa0h" in json.dumps(spec, ensure_ascii=False)
     assert rows_of(spec, next(layer for layer in layers(spec) if layer["mark"]["type"] == "rect"))
+
+
+@given(st.lists(st.none() | st.floats(0, 5000), max_size=12))
+def test_hours_of_a_column_stand_below_each_other_and_a_little_is_not_none(amounts: list[float | None]) -> None:
+    said = in_column(pl.Series(amounts, dtype=pl.Float64)).to_list()
+    places = {len(text.removesuffix("\u00a0h").partition(".")[2]) for text in said if text != NONE}
+    assert len(places) <= 1
+    for amount, text in zip(amounts, said, strict=True):
+        assert (text == NONE) == (amount is None)
+        if amount is not None:
+            printed = float(text.removesuffix("\u00a0h").replace(",", ""))
+            assert abs(printed - amount) <= 0.5 + 1e-9
+            assert (printed == 0) == (round(amount, 1) == 0)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "said"),
+    [
+        (
+            [family_of("A", ("H1", None)), family_of("B", ("H1", None))],
+            "The hours of jobs are not known: no task has any",
+        ),
+        ([family_of("A"), family_of("B")], "No task is described"),
+        ([family_of("A", ("H1", 2.0)), family_of("B", ("H1", 3.0))], "Too few jobs are known to compare the hours"),
+        (
+            [family_of("A", ("H1", 2.0), ("H1", None)), family_of("B", ("H1", 3.0), ("H1", None))],
+            "Too little is known to compare the hours",
+        ),
+    ],
+)
+def test_the_headline_of_hours_says_why_nothing_is_compared(jobs: list[Any], said: str) -> None:
+    chart = tpa.plot_hours_by_family(profiles_of(jobs), privacy=None).to_dict()
+    assert " ".join(chart["title"]["text"]).startswith(said)
+    rows = [row for rows in chart["datasets"].values() for row in rows if "missing" in row]
+    timed = any(task["weekly_hours"] for one in jobs for task in one["tasks"])
+    assert len(rows) == (0 if timed else len(jobs))

@@ -29,6 +29,7 @@ from tests.share.reports import (
 from tests.share.test_canary import carried, marked
 from tpanalytics.measures.privacy import HIDDEN
 from tpanalytics.share.report import page as making
+from tpanalytics.share.report.figures import between
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,22 @@ if TYPE_CHECKING:
 __all__ = ["quick_pen"]
 
 MARKS = ("CANARYWHY", "CANARYSOURCE", "CANARYJOB", "CANARYID", "CANARYSKILL", "CANARYTREE")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "kind", "said"),
+    [
+        (None, None, "share", "\u2013"),
+        (None, 0.06, "share", "at most 6\u00a0%"),
+        (0.4, None, "index", "at least 0.40"),
+        (0.2, 0.31, "share", "20\u2009\u2013\u200931\u00a0%"),
+        (0.1201, 0.1199, "share", "12\u00a0%"),
+        (40.0, 40.0, "hours", "40.0"),
+        (1, 1200, "count", "1\u2009\u2013\u20091,200"),
+    ],
+)
+def test_an_interval_says_which_of_its_ends_is_known(low: Any, high: Any, kind: Any, said: str) -> None:
+    assert between(low, high, kind) == said
 
 
 @pytest.fixture(scope="module")
