@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from copy import deepcopy
 from functools import cache, wraps
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import tpanalytics as tpa
 from tpanalytics import demo
+from tpanalytics.demo.company import invent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,17 +39,19 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _invented_once() -> Iterator[None]:
-    """Invent the company once for all tests and examples that load it, but give each its own tables."""
-    invented = cache(demo.load_sample)
+    """Invent the company once for all that load or serve it, but give each its own; its own tests invent it anew."""
+    loaded = cache(demo.load_sample)
+    invented = cache(lambda *state: pickle.dumps(invent(*state)))
 
     @wraps(demo.load_sample)
     def load_sample(*state: Any, **named: Any) -> tpa.TaskProfiles:
-        made = invented(*state, **named)
+        made = loaded(*state, **named)
         return tpa.TaskProfiles(made.jobs.clone(), made.tasks.clone(), deepcopy(made.manifest))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tpa, "load_sample", load_sample)
         patch.setattr(demo, "load_sample", load_sample)
+        patch.setattr(demo.tenant, "invent", lambda *state: pickle.loads(invented(*state)))
         yield
 
 

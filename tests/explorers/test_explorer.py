@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 import pytest
@@ -69,27 +69,55 @@ def states(explorer: tpa.Explorer) -> Iterator[dict[str, Any]]:
     yield {**explorer.state, "picked": ["Finance"]}
 
 
-def test_the_python_gives_chart_and_table_of_every_state(
-    explorer: tpa.Explorer, company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]
-) -> None:
-    seen = set()
+class Shown(NamedTuple):
+    """What an explorer shows and hands over in one of its states."""
+
+    state: dict[str, Any]
+    code: str
+    spec: dict[str, Any]
+    selected: pl.DataFrame
+    controls: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def marked(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> list[tpa.TaskProfiles]:
+    """Give both snapshots with a mark in every rationale."""
+    why = pl.lit(MARKER).alias("ai_impact_rationale")
+    return [tpa.TaskProfiles(one.jobs, one.tasks.with_columns(why), one.manifest) for one in company]
+
+
+@pytest.fixture(scope="module")
+def walked(marked: list[tpa.TaskProfiles]) -> list[Shown]:
+    """Go through all states once; drawing them takes long."""
+    explorer = tpa.explore(marked[1], marked[0])
+    found = []
     for state in states(explorer):
         explorer.state = state
-        code = explorer.code()
-        if code in seen:
-            continue
-        seen.add(code)
-        made: dict[str, Any] = dict(zip(("before", "profiles"), company, strict=True))
+        shown = {name: one.widget for name, one in explorer._controls.items() if one.widget in explorer._bar.children}
+        assert len(shown) == len(explorer._bar.children)
+        controls = {name: labels(widget) for name, widget in shown.items()}
+        found.append(Shown(explorer.state, explorer.code(), {**spec(explorer)}, explorer.selected, controls))
+    return found
+
+
+def labels(widget: Any) -> list[str]:
+    inner = getattr(widget, "children", ())
+    return [text for child in inner for text in labels(child)] if inner else [widget.description]
+
+
+def test_the_python_gives_chart_and_table_of_every_state(walked: list[Shown], marked: list[tpa.TaskProfiles]) -> None:
+    different = {shown.code: shown for shown in walked}
+    for code, shown in different.items():
+        made: dict[str, Any] = dict(zip(("before", "profiles"), marked, strict=True))
         exec(code, made)
-        shown = {**spec(explorer)}
-        ours = [param for param in shown.get("params", []) if param["name"] != "picked"]
+        ours = [param for param in shown.spec.get("params", []) if param["name"] != "picked"]
         drawn = made["chart"].to_dict()
-        assert drawn["datasets"] == shown["datasets"], code
-        assert drawn["title"] == shown["title"]
+        assert drawn["datasets"] == shown.spec["datasets"], code
+        assert drawn["title"] == shown.spec["title"]
         assert drawn.get("params", []) == ours
-        assert made["table"].equals(explorer.selected)
-        assert isinstance(explorer.selected, pl.DataFrame)
-    assert len(seen) > 25
+        assert made["table"].equals(shown.selected)
+        assert isinstance(shown.selected, pl.DataFrame)
+    assert len(different) > 25
 
 
 def test_the_python_says_where_the_sample_comes_from() -> None:
@@ -181,20 +209,13 @@ def test_every_control_moves_the_state_and_what_is_shown(explorer: tpa.Explorer)
     assert spec(explorer) != before
 
 
-def test_only_controls_that_matter_are_there_and_each_has_a_label(explorer: tpa.Explorer) -> None:
-    def labels(widget: Any) -> list[str]:
-        inner = getattr(widget, "children", ())
-        return [text for child in inner for text in labels(child)] if inner else [widget.description]
-
+def test_only_controls_that_matter_are_there_and_each_has_a_label(walked: list[Shown], explorer: tpa.Explorer) -> None:
     names = {name for name, choices in options(explorer._facts).items() if len(choices) > 1}
-    seen = set()
-    for state in states(explorer):
-        explorer.state = state
-        shown = {name for name, one in explorer._controls.items() if one.widget in explorer._bar.children}
-        seen |= shown
-        assert all(labels(widget) and all(labels(widget)) for widget in explorer._bar.children)
-        assert ("weights" in shown) == (state["view"] == "impact" and state["show"] == "weights")
-    assert names - {"view"} <= seen
+    for shown in walked:
+        assert all(texts and all(texts) for texts in shown.controls.values())
+        weights = shown.state["view"] == "impact" and shown.state["show"] == "weights"
+        assert ("weights" in shown.controls) == weights
+    assert names - {"view"} <= {name for shown in walked for name in shown.controls}
 
 
 def test_what_was_moved_in_the_chart_is_known_and_stays(explorer: tpa.Explorer) -> None:
@@ -389,17 +410,15 @@ def test_jobs_of_few_people_are_not_opened(after: tpa.TaskProfiles) -> None:
 
 
 def test_no_rationale_is_anywhere_unless_asked_for(
-    company: tuple[tpa.TaskProfiles, tpa.TaskProfiles], tmp_path: Path
+    walked: list[Shown], marked: list[tpa.TaskProfiles], tmp_path: Path
 ) -> None:
-    told = [tpa.TaskProfiles(one.jobs, one.tasks.with_columns(ai_impact_rationale=pl.lit(MARKER))) for one in company]
-    explorer = tpa.explore(told[1], told[0])
-    for state in states(explorer):
-        explorer.state = state
-        carried = [spec(explorer), explorer.state, explorer.code(), explorer.selected.to_dicts()]
-        asked = state["rationales"] and state["job"] is not None
+    for shown in walked:
+        carried = [shown.spec, shown.state, shown.code, shown.selected.to_dicts()]
+        asked = shown.state["rationales"] and shown.state["job"] is not None
         assert (MARKER in json.dumps(carried, default=str)) == asked
-    explorer.state = {"view": "impact"}
-    assert MARKER.encode() not in explorer.freeze(tmp_path / "all.html", jobs=True).read_bytes()
+    assert any(shown.state["rationales"] and shown.state["job"] for shown in walked)
+    page = tpa.explore(marked[1], marked[0]).freeze(tmp_path / "all.html", jobs=True)
+    assert MARKER.encode() not in page.read_bytes()
 
 
 def test_files_are_those_of_save(explorer: tpa.Explorer, tmp_path: Path) -> None:

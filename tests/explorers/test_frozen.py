@@ -74,8 +74,8 @@ def test_markup_in_a_name_is_text(tmp_path: Path) -> None:
     assert any(name in json.dumps(entry["spec"], ensure_ascii=False) for entry in entries(page))
 
 
-def test_it_is_whole_or_not_there(profiles: tpa.TaskProfiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    explorer = tpa.explore(profiles)
+def test_it_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer = tpa.explore(many(1))
     with pytest.raises(tpa.ShareError, match=r"page\.png: a frozen explorer is an \.html page"):
         explorer.freeze(tmp_path / "page.png")
     (tmp_path / "file").write_text("")

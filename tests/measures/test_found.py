@@ -119,10 +119,11 @@ def test_words_are_found_as_they_are_meant(engine: Callable[[pl.DataFrame], Any]
     assert set(holding([*HARD], text)) == found, "the reckoning by hand says so too"
 
 
-@every_engine
+# One of each kind of engine: the others read the same words.
+@pytest.mark.parametrize("engine", [ENGINES[name] for name in ("polars", "duckdb", "pandas")])
 @pytest.mark.parametrize("text", sorted({word for text in HARD for word in text.split()}))
 def test_each_text_is_found_by_each_of_its_words(engine: Callable[[pl.DataFrame], Any], text: str) -> None:
-    for asked in (text, text.upper(), text.lower(), text[1:] or text):
+    for asked in dict.fromkeys([text, text.upper(), text.lower(), text[1:] or text]):
         assert sorted(tpa.find_tasks(hard(engine), asked)["task"]) == sorted(holding([*HARD], asked)), asked
 
 
