@@ -459,6 +459,7 @@ def test_the_variant_for_paper_has_black_ink_greys_and_the_same_marks(
     printed = paper.to_dict()
     assert printed["datasets"] == spec["datasets"]
     assert "bind" not in json.dumps(printed)
+    assert {layer["mark"].get("opacity", 1) for layer in layers(printed)} <= {0, 1}, "paper shines through"
     marks = {key: part for key, part in printed.items() if key != "datasets"}
     colours = set(re.findall(r"#[0-9A-Fa-f]{6}\b", json.dumps(marks)))
     spread = {c: max(channels) - min(channels) for c in colours if (channels := bytes.fromhex(c[1:]))}

@@ -59,13 +59,22 @@ def for_print(chart: _Any) -> _Any:
 
 def _printed(value: Any) -> Any:
     if isinstance(value, dict):
-        # The data are no colours, whatever a family is called.
-        return {key: part if key == "datasets" else _printed(part) for key, part in value.items() if key != "bind"}
+        # The data are no colours, whatever a family is called. Where there is no ground, a renderer greys what lets it
+        # shine through, white too.
+        return {
+            key: part if key == "datasets" else _opaque(part) if key == "opacity" else _printed(part)
+            for key, part in value.items()
+            if key != "bind"
+        }
     if isinstance(value, list):
         return [_printed(part) for part in value]
     if not isinstance(value, str):
         return value
     return {**_ON_PAPER, **_LEVELS}.get(value) or (_grey(value) if _COLOUR.fullmatch(value) else value)
+
+
+def _opaque(opacity: Any) -> Any:
+    return 1 if isinstance(opacity, float) and opacity else _printed(opacity)
 
 
 def _grey(colour: str) -> str:
