@@ -74,7 +74,9 @@ def with_texts(tasks: Any) -> Any:
     """
     text, dtype = nw.col("task"), tasks.collect_schema()["task"]
     if dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
-        return tasks.with_columns(task=text.cast(nw.String).fill_null(""))
+        # Some pandas make text of what is missing, too, when it is cast.
+        known = nw.when(~text.is_null()).then(text.cast(nw.String)).otherwise(nw.lit(""))
+        return tasks.with_columns(task=known)
     # An engine may call a column without any value a number.
     if to_polars(tasks.select(known=(~text.is_null()).sum()).to_native()).item():
         raise SchemaError(f"tasks: task must be text, and is {dtype}. Cast it first.")
