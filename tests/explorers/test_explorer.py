@@ -395,6 +395,24 @@ def test_a_family_that_is_hidden_stays_so_in_every_view(after: tpa.TaskProfiles)
     assert explorer.state["family"] is None, "there is no way into what is hidden"
 
 
+def test_no_view_tells_what_another_hides(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
+    """Two snapshots may hide other families than one: then what changed is told of the whole alone."""
+    then, now = company
+    few = then.jobs.filter((pl.col("job_family") != "Sales") | (pl.int_range(pl.len()).over("job_family") < 2))
+    then = tpa.TaskProfiles(few, then.tasks.join(few, on="job_id", how="semi"))
+    explorer = tpa.explore(now, then, state={"view": "compare"})
+    assert explorer._facts.open == explorer._facts.families, "nothing is hidden in the later one"
+    assert [value for _, value in control(explorer, "change").options] == ["bridge", "moves"]
+    assert explorer.selected["scope"].to_list() == ["all"]
+    with pytest.raises(tpa.SchemaError, match="change='families'; choose from bridge, moves"):
+        explorer.state = {"change": "families"}
+    made: dict[str, Any] = {"before": then, "profiles": now}
+    exec(explorer.code(), made)
+    assert made["table"].equals(explorer.selected)
+    openly = tpa.explore(now, then, state={"view": "compare", "change": "families"}, privacy=None)
+    assert "Sales" in openly.selected["job_family"].to_list()
+
+
 def test_jobs_of_few_people_are_not_opened(after: tpa.TaskProfiles) -> None:
     job = after.jobs.filter(pl.col("job_family") == "Finance")["job_id"][0]
     few = pl.when(pl.col("job_id") == job).then(2.0).otherwise("headcount")

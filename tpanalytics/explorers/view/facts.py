@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures import impact_by_family
+from tpanalytics.measures.behind import both_behind, jobs_behind
 from tpanalytics.measures.privacy import guarded, hidden_families
 from tpanalytics.measures.reduce import read_inputs
 from tpanalytics.measures.remember import recall
@@ -40,6 +41,9 @@ class Facts:
         Some headcount is known.
     compared
         There is an earlier snapshot.
+    change_by_family
+        What changed may be told by family: the same families are hidden in it as in the later snapshot alone. If not,
+        one view would tell what the other hides.
     jobs
         ``job_id, name, job_family`` of the jobs that may be looked at.
     privacy
@@ -51,6 +55,7 @@ class Facts:
     levels: tuple[str, ...]
     staffed: bool
     compared: bool
+    change_by_family: bool
     jobs: pl.DataFrame
     privacy: Privacy | None
 
@@ -90,10 +95,26 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
         levels=tuple(dict.fromkeys([*KNOWN_LEVELS[:3], *(level for level in levels if level != NOT_ASSESSED)])),
         staffed=staffed and jobs.get_column("headcount").count() > 0,
         compared=source.before is not None,
+        change_by_family=_as_hidden_in_change(source, privacy),
         jobs=jobs.filter(may, ~pl.col("job_family").is_in(list(hidden))).select(
             "job_id",
             pl.coalesce(named, "job_id").map_elements(printable, return_dtype=pl.String).alias("name"),
             "job_family",
         ),
         privacy=privacy,
+    )
+
+
+def _as_hidden_in_change(source: Source, privacy: Privacy | None) -> bool:
+    """Say whether two snapshots together hide the families that the later one hides, whichever states count."""
+
+    def hidden(behind: pl.DataFrame) -> set[str]:
+        return set(hidden_families(guarded(behind.select("job_family"), behind, privacy)))
+
+    if source.before is None or privacy is None:
+        return True
+    return all(
+        hidden(recall(jobs_behind, source.profiles, states=states))
+        == hidden(recall(both_behind, source.before, source.profiles, states=states))
+        for states in (COUNTED_STATES, COUNTED_STATES[:1])
     )

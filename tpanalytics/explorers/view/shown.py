@@ -162,4 +162,5 @@ def _compare(state: State, facts: Facts) -> Shown:
             chart = call("plot_change_by_family", value=state["value"], privacy=facts.privacy, **both)
             return Shown(chart, Table(measure, facts.privacy), "job_family")
     chart = call("plot_change_bridge", level=state["level"], privacy=facts.privacy, **both)
-    return Shown(chart, Table(call("compare", level=state["level"], **both), facts.privacy))
+    whole = {} if facts.change_by_family else {"scope": ("all",)}
+    return Shown(chart, Table(call("compare", level=state["level"], **both), facts.privacy, whole))

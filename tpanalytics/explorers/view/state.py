@@ -51,7 +51,10 @@ def options(facts: Facts) -> dict[str, list[tuple[str, Any]]]:
         "view": [*views, *[("What changed", "compare")] * facts.compared],
         "show": [("shares of levels", "levels"), ("exposure by weight", "weights")],
         "weight": [("tasks", "tasks"), ("hours", "hours"), *[("headcount", "headcount")] * facts.staffed],
-        "change": [("bridge", "bridge"), ("moves of levels", "moves"), ("job families", "families")],
+        "change": [
+            *[("bridge", "bridge"), ("moves of levels", "moves")],
+            *[("job families", "families")] * facts.change_by_family,
+        ],
         "level": [(level, level) for level in facts.levels],
         "counted": [("tasks", "tasks"), ("hours", "hours")],
         "value": [("hours", "hours"), ("exposure", "exposure")],
