@@ -109,7 +109,7 @@ def test_a_click_on_a_bar_selects_its_family(page: Page) -> None:
         ".tpa-chart .mark-rect path[aria-label*='Job family: Manufacturing;']",
         "all => all.map(one => one.getAttribute('opacity'))",
     )
-    assert set(faint) == {"0.35"}
+    assert set(faint) == {"0.6"}
     cell = page.locator(".jp-CodeCell").nth(2)
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
