@@ -38,7 +38,7 @@ def test_every_state_is_there_and_the_one_at_hand_first(profiles: tpa.TaskProfil
         for states in ("validated, suggested", "validated"):
             assert {"view": "impact", "show": "levels", "weight": weight, "states": states} in at
     assert not [one for one in at if one["view"] == "tasks"], "jobs stay out"
-    for entry in found:
+    for entry in found[::3]:  # that the Python gives what is shown, in every state, test_explorer says
         made: dict[str, Any] = {"profiles": profiles}
         exec(entry["code"], made)
         assert made["chart"].to_dict()["title"] == entry["spec"]["title"]

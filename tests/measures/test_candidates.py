@@ -23,6 +23,8 @@ from tpanalytics.measures.first.candidates import automation_candidates
 from tpanalytics.measures.first.curve import build_once_curve
 
 few = hypothesis.settings(deadline=None, max_examples=15)
+#: For each of several measures, which are put together of the same parts.
+each = hypothesis.settings(deadline=None, max_examples=8)
 
 
 def task(
@@ -311,7 +313,7 @@ every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASUR
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@hypothesis.settings(deadline=None, max_examples=15)
+@each
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int, measure: Any) -> None:
     ours = measure(profiles)
     for column in ours.select(pl.col(pl.Float64)):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 quick = hypothesis.settings(deadline=None, max_examples=15)
+#: For each of several measures, which are put together of the same parts.
+each = hypothesis.settings(deadline=None, max_examples=8)
 #: The least and the most a level frees; H3 more than H2, so that nothing can lean on their order.
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": (0.25, 0.5), "H4": 0, "H5": 1, "H9": (0.0, 0.1), "höchst": 0.05}
 LOW = {level: share[0] if isinstance(share, tuple) else share for level, share in FREED.items()}
@@ -304,7 +306,7 @@ def test_every_reason_has_words(profiles: tpa.TaskProfiles) -> None:
 
 @every_measure
 @hypothesis.given(profiles=companies)
-@quick
+@each
 def test_jobs_without_tasks_or_people_change_no_figure(
     profiles: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]
 ) -> None:
@@ -319,7 +321,7 @@ def test_jobs_without_tasks_or_people_change_no_figure(
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), cut=st.floats(0, 1))
-@quick
+@each
 def test_order_of_rows_and_parts_change_nothing(
     profiles: tpa.TaskProfiles, seed: int, cut: float, measure: Callable[..., pl.DataFrame]
 ) -> None:
@@ -331,7 +333,7 @@ def test_order_of_rows_and_parts_change_nothing(
 
 @every_measure
 @hypothesis.given(profiles=companies)
-@quick
+@each
 def test_no_figure_is_nan_or_infinite(profiles: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]) -> None:
     for column in measure(profiles).select(pl.col(pl.Float64)):
         assert column.drop_nulls().is_finite().all()

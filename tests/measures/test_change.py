@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 quick = hypothesis.settings(deadline=None, max_examples=15)
+#: For each of several measures, which are put together of the same parts.
+each = hypothesis.settings(deadline=None, max_examples=8)
 
 
 def rounded_profiles(jobs: list[Any]) -> tpa.TaskProfiles:
@@ -694,7 +696,7 @@ def test_rows_of_level_moves_stand_in_order() -> None:
 
 @every_measure
 @hypothesis.given(before=small, after=small, seed=st.integers(0, 2**32 - 1))
-@quick
+@each
 def test_order_of_rows_and_parts_change_nothing_and_no_figure_is_nan(
     before: tpa.TaskProfiles, after: tpa.TaskProfiles, seed: int, measure: Callable[..., pl.DataFrame]
 ) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 quick = hypothesis.settings(deadline=None, max_examples=15)
+#: For each of several measures, which are put together of the same parts.
+each = hypothesis.settings(deadline=None, max_examples=8)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "exposure": exposure_by_family,
     "exposure, 40 hours taken": lambda p: exposure_by_family(p, contract_hours=40),
@@ -251,7 +253,7 @@ def test_break_even_of_two_families_by_hand() -> None:
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), cut=st.floats(0, 1))
-@quick
+@each
 def test_order_of_rows_and_parts_change_nothing(
     profiles: tpa.TaskProfiles, seed: int, cut: float, measure: Callable[..., Any]
 ) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 quick = hypothesis.settings(deadline=None, max_examples=15)
+#: For each of several measures, which are put together of the same parts.
+each = hypothesis.settings(deadline=None, max_examples=8)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "coverage": tpa.coverage_by_family,
     "hours": tpa.hours_by_family,
@@ -187,7 +189,7 @@ def test_the_real_data_are_counted_as_their_readme_says(real: tpa.TaskProfiles) 
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@quick
+@each
 def test_order_of_rows_changes_nothing(profiles: tpa.TaskProfiles, seed: int, measure: Callable[..., Any]) -> None:
     shuffled = tpa.TaskProfiles(
         profiles.jobs.sample(fraction=1, shuffle=True, seed=seed),
@@ -198,7 +200,7 @@ def test_order_of_rows_changes_nothing(profiles: tpa.TaskProfiles, seed: int, me
 
 @every_measure
 @hypothesis.given(profiles=companies, cut=st.floats(0, 1))
-@quick
+@each
 def test_splitting_into_parts_changes_nothing(
     profiles: tpa.TaskProfiles, cut: float, measure: Callable[..., Any]
 ) -> None:

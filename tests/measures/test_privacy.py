@@ -164,7 +164,7 @@ def test_what_is_shown_is_unchanged_and_what_is_hidden_is_gone(
 
 @some_results
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), limits=limits)
-@quick
+@each
 def test_order_of_rows_engine_and_a_second_time_change_nothing(
     profiles: tpa.TaskProfiles, seed: int, limits: dict[str, Any], name: str
 ) -> None:

@@ -19,6 +19,8 @@ from tpanalytics.measures.first.overlap import family_overlap
 from tpanalytics.measures.first.shared import shared_tasks
 
 few = hypothesis.settings(deadline=None, max_examples=15)
+#: For each of several measures, which are put together of the same parts.
+each = hypothesis.settings(deadline=None, max_examples=8)
 MEASURES = {
     "shared": shared_tasks,
     "shared by text": lambda p: shared_tasks(p, same_task="text", min_jobs=1),
@@ -246,7 +248,7 @@ def test_a_family_without_tasks_is_there_with_nulls() -> None:
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@hypothesis.settings(deadline=None, max_examples=15)
+@each
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int, measure: Any) -> None:
     ours = measure(profiles)
     for column in ours.select(pl.col(pl.Float64)):

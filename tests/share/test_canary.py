@@ -20,6 +20,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.charts.plots import NAMES_WORK, PLOTS
+from tests.charts.test_charts import OTHER_WEIGHTS
 from tpanalytics.share.check.pieces import Piece
 from tpanalytics.share.check.read import READERS, pieces_of
 
@@ -137,7 +138,7 @@ def assert_nothing_is_carried(name: str, chart: Any, suffix: str) -> None:
     assert stops(path) == [], suffix
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", [name for name in PLOTS if name not in OTHER_WEIGHTS])
 def test_no_chart_carries_what_it_does_not_show(name: str, company: tpa.TaskProfiles) -> None:
     """Beside the picture lie its specification and its rows, of which files of other suffixes are made."""
     with warnings.catch_warnings():
