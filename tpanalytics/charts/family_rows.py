@@ -36,16 +36,17 @@ def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
         for count in range(2, max(map(len, lines.values()), default=1) + 1)
         if (long := [value for value in order if len(lines[value]) == count])
     ]
-    axis = alt.Axis(
-        title=None,
+    # Plain mappings: every layer carries the axis, and each copy of an `alt.Axis` copies all that it could have.
+    axis = {
+        "title": None,
         # By position, not by name: a family may be called "constructor".
-        labelExpr=f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
-        labelLimit=400,
-        labelLineHeight=_LINE,
-        labelOffset={"condition": lifted, "value": 0} if lifted else 0,
-        grid=False,
-    )
-    return alt.Y(f"{field}:N", sort=order, axis=axis, scale=alt.Scale(domain=order))
+        "labelExpr": f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
+        "labelLimit": 400,
+        "labelLineHeight": _LINE,
+        "labelOffset": {"condition": lifted, "value": 0} if lifted else 0,
+        "grid": False,
+    }
+    return alt.Y(f"{field}:N", sort=order, axis=axis, scale={"domain": order})
 
 
 def row_height(order: Sequence[str], usual: int, width: int = _WRAP) -> int:
@@ -79,7 +80,7 @@ def column(
     body = alt.Chart(rows).mark_text(align="right", fontSize=11, color=MUTED if muted else INK)
     lines = 1 if isinstance(header, str) else len(header)
     return [
-        body.encode(**pixels(x=x), y=y, text=f"{field}:N"),
+        body.encode(**pixels(x=x), y=y, text=alt.Text(f"{field}:N")),
         note(header, x=x, y=-6 - 12 * (lines - 1), align="right", baseline="bottom", lineHeight=12, fontSize=10.5),
     ]
 
@@ -105,4 +106,4 @@ def remarks(rows: pl.DataFrame, y: alt.Y, field: str, *, row: str = "job_family"
     if not rows.height:
         return []
     mark = alt.Chart(rows).mark_text(align="left", fontSize=11, fontStyle="italic", color=MUTED)
-    return [mark.encode(**pixels(x=4), y=y, text=f"{field}:N")]
+    return [mark.encode(**pixels(x=4), y=y, text=alt.Text(f"{field}:N"))]

@@ -9,14 +9,16 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.certain.words import no_family
-from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, hidden_families, said_of_hidden
+from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, guarded, hidden_families, said_of_hidden
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.words import covered, listed, plural, printable, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tpanalytics.measures.meaning import Meaning
+    from tpanalytics.schema import TaskProfiles
 
 __all__ = [
     "ALL_HIDDEN",
@@ -29,6 +31,7 @@ __all__ = [
     "known_of",
     "overall",
     "population",
+    "released",
     "source_line",
     "titled",
     "unless_hidden",
@@ -76,6 +79,20 @@ def hidden_note(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
         return []
     said = said_of_hidden(hidden, result.get_column("job_family").n_unique(), privacy)
     return [said.replace("hidden:", f"hidden ({HIDDEN}):", 1)]
+
+
+def released(
+    measure: Callable[..., pl.DataFrame], profiles: TaskProfiles, privacy: Privacy | None, **how: Any
+) -> pl.DataFrame:
+    """Measure by family and hide what tells of too few; profiles that remember know it the next time."""
+    found: pl.DataFrame = recall(_released, profiles, measure=measure, privacy=privacy, **how)
+    return found
+
+
+def _released(
+    profiles: TaskProfiles, *, measure: Callable[..., pl.DataFrame], privacy: Privacy | None, **how: Any
+) -> pl.DataFrame:
+    return guarded(recall(measure, profiles, **how), profiles, privacy)
 
 
 def is_hidden() -> pl.Expr:

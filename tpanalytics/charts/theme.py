@@ -9,7 +9,7 @@ import json
 import math
 import re
 import textwrap
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import polars as pl
@@ -39,12 +39,14 @@ __all__ = [
     "footer",
     "footer_panel",
     "hatched",
+    "ink_if",
     "level_legend",
     "level_scale",
     "note",
     "percent_axis",
     "pixels",
     "strokes",
+    "when",
 ]
 
 INK, MUTED, OUTLINE, SHADE = "#1B1B1F", "#5A5A60", "#3A3A40", "#DCE4E5"
@@ -97,9 +99,6 @@ class Panels(_Shown, alt.ConcatChart):
     """Charts side by side and below each other that show themselves in a notebook as one picture."""
 
 
-_AnyChart = TypeVar("_AnyChart", Chart, Panels)
-
-
 def finish(
     layers: Sequence[alt.Chart | alt.LayerChart],
     *,
@@ -122,8 +121,7 @@ def finish(
     width, height
         Of the plot alone, in pixels.
     """
-    chart = Chart(layer=list(layers)).properties(width=width, height=height)
-    return _dressed(chart, title, subtitle, description)
+    return Chart(layer=list(layers), width=width, height=height, **_dress(title, subtitle, description))
 
 
 def finish_panels(
@@ -138,17 +136,21 @@ def finish_panels(
 
     A footer is a panel of its own, last: `footer_panel`.
     """
-    return _dressed(Panels(concat=list(panels), columns=columns), title, subtitle, description)
+    return Panels(concat=list(panels), columns=columns, **_dress(title, subtitle, description))
 
 
-def _dressed(chart: _AnyChart, title: str, subtitle: str | Sequence[str], description: str) -> _AnyChart:
+def _dress(title: str, subtitle: str | Sequence[str], description: str) -> dict[str, Any]:
+    """Give what a chart is made with; put on afterwards it would copy the whole chart, its data too."""
     title = _LEFTWARD.sub("\\1\u200e", title)
     lines = math.ceil(len(title) / _TITLE)
     heading = alt.Title(
         textwrap.wrap(title, _TITLE if lines < 2 else len(title) // lines + 8), subtitle=subtitle or alt.Undefined
     )
-    # All of the look in one call: each would copy the whole chart, its data too.
-    dressed: _AnyChart = chart.properties(title=heading, description=description).configure(
+    return {"title": heading, "description": description, "config": _look()}
+
+
+def _look() -> alt.Config:
+    return alt.Config(
         font=FONT,
         background="#FFFFFF",
         padding={"left": 12, "right": 16, "top": 12, "bottom": 12},
@@ -191,7 +193,6 @@ def _dressed(chart: _AnyChart, title: str, subtitle: str | Sequence[str], descri
             offset=34,
         ),
     )
-    return dressed
 
 
 def described(built: str, extremes: str, shape: str = "") -> str:
@@ -218,9 +219,23 @@ def percent_axis() -> alt.Axis:
 
 
 def pixels(**channels: float | alt.ExprRef) -> dict[str, Any]:
-    """Give places in pixels for `encode`; `alt.value` would look each up in the whole schema, which takes longer."""
+    """Give places in pixels for `encode`.
+
+    Here and elsewhere channels are named by their class: Altair looks for the class of plain text, `alt.value` and
+    `alt.condition` in the whole schema, which takes longer than all else about a mark.
+    """
     classes: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
     return {name: classes[name](place) for name, place in channels.items()}
+
+
+def when(test: str, value: Any) -> dict[str, Any]:
+    """Give a value for the rows of which a test holds."""
+    return {"test": test, "value": value}
+
+
+def ink_if(test: str, then: str, otherwise: str) -> alt.ColorValue:
+    """Give the rows of which a test holds one colour, the others another."""
+    return alt.ColorValue(otherwise, condition=when(test, then))
 
 
 def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
@@ -253,7 +268,7 @@ def hatched(places: alt.Chart, bar: int) -> alt.Chart:
 
 def footer_panel(lines: Sequence[str]) -> alt.LayerChart:
     """Write the policy in a panel of its own, below panels of marks."""
-    panel: alt.LayerChart = alt.LayerChart(layer=[footer(lines, below=0)]).properties(width=600, height=1)
+    panel: alt.LayerChart = alt.LayerChart(layer=[footer(lines, below=0)], width=600, height=1)
     return panel
 
 

@@ -31,7 +31,7 @@ def remembering(profiles: TaskProfiles) -> TaskProfiles:
     return _Remembering(**{one.name: getattr(profiles, one.name) for one in fields(TaskProfiles)})
 
 
-def recall(measure: Callable[..., Any], *profiles: TaskProfiles, **how: Any) -> Any:
+def recall(measure: Callable[..., Any], /, *profiles: TaskProfiles, **how: Any) -> Any:
     """Give what `measure` gives of `profiles`, without measuring again where they remember it."""
     last = profiles[-1]
     if not isinstance(last, _Remembering):

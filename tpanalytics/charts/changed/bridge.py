@@ -189,7 +189,7 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
     ]
     fills = alt.Scale(domain=["more", "less", "measured"], range=[theme.ACCENT, _LESS, "#FFFFFF"])
     bars = shown.mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1).encode(
-        x=x, x2="end:Q", y=y, color=alt.Color("kind:N", scale=fills, legend=None), tooltip=tooltip
+        x=x, x2=alt.X2("end:Q"), y=y, color=alt.Color("kind:N", scale=fills, legend=None), tooltip=tooltip
     )
     totals = (
         alt.Chart(steps.filter(pl.col("kind") == "total", "drawn").select("term", "start"))
@@ -199,7 +199,7 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
     links = (
         alt.Chart(_links(steps, names))
         .mark_rule(stroke=theme.MUTED, strokeWidth=1, strokeDash=[2, 2])
-        .encode(x=alt.X("at:Q", scale=scale, axis=axis), y=alt.Y("term:N", sort=names), y2="next:N")
+        .encode(x=alt.X("at:Q", scale=scale, axis=axis), y=alt.Y("term:N", sort=names), y2=alt.Y2("next:N"))
     )
     hatching = theme.hatched(alt.Chart(_strokes(terms, domain)), _BAR).encode(
         x=alt.X("at:Q", scale=scale, axis=axis), y=y
@@ -207,12 +207,12 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
     figures = (
         alt.Chart(steps.select("term", "most", "figure"))
         .mark_text(align="left", dx=7, fontSize=12, fontWeight="bold", color=theme.INK)
-        .encode(x=alt.X("most:Q", scale=scale, axis=axis), y=y, text="figure:N")
+        .encode(x=alt.X("most:Q", scale=scale, axis=axis), y=y, text=alt.Text("figure:N"))
     )
     said = (
         alt.Chart(steps.select("term", "said"))
         .mark_text(align="left", fontSize=11, color=theme.MUTED)
-        .encode(**theme.pixels(x=_WIDTH + 8), y=y, text="said:N")
+        .encode(**theme.pixels(x=_WIDTH + 8), y=y, text=alt.Text("said:N"))
     )
     return [links, bars, hatching, totals, figures, said]
 

@@ -209,7 +209,7 @@ def _arrows(families: pl.DataFrame, order: list[str], value: Changing) -> list[a
     if not rows.height:
         axis = alt.Axis(title=None, labels=False, grid=False)
     x = alt.X("was:Q", scale=scale, axis=axis)
-    dashed = alt.condition("datum.measured", alt.value([3, 3]), alt.value([1, 0]))
+    dashed = alt.StrokeDashValue([1, 0], condition=theme.when("datum.measured", [3, 3]))
     number = ",.1f" if value == "hours" else ".2f"
     tooltip = [
         alt.Tooltip("job_family:N", title="Job family"),
@@ -220,7 +220,7 @@ def _arrows(families: pl.DataFrame, order: list[str], value: Changing) -> list[a
         alt.Tooltip("known:N", title="Hours and level known"),
     ]
     drawn = alt.Chart(rows)
-    line = drawn.mark_rule(strokeWidth=2, stroke=theme.ACCENT).encode(x=x, x2="now:Q", y=y, strokeDash=dashed)
+    line = drawn.mark_rule(strokeWidth=2, stroke=theme.ACCENT).encode(x=x, x2=alt.X2("now:Q"), y=y, strokeDash=dashed)
     start = drawn.mark_point(
         shape="circle", size=64, fill="#FFFFFF", stroke=theme.ACCENT, strokeWidth=1.6, opacity=1
     ).encode(x=x, y=y, tooltip=tooltip)

@@ -89,7 +89,7 @@ def ribbons(
     drawn = [
         alt.Chart(part)
         .mark_area(opacity=0.85, interpolate="monotone", line=False)
-        .encode(x=x, y=y, y2="end:Q", detail="n:N", fill=paint())
+        .encode(x=x, y=y, y2=alt.Y2("end:Q"), detail=alt.Detail("n:N"), fill=paint())
         for part in (paths.filter(stayed), paths.filter(~stayed))
     ]
     named = alt.Chart(
@@ -102,9 +102,9 @@ def ribbons(
         *drawn,
         *_nodes(starts, flows, unit, words, height, left=True),
         *_nodes(ends, flows, unit, words, height, left=False),
-        *(mark.encode(x=x, y=place_of_label, text="label:N") for mark in (halo, ink)),
+        *(mark.encode(x=x, y=place_of_label, text=alt.Text("label:N")) for mark in (halo, ink)),
     ]
-    chart: alt.LayerChart = alt.LayerChart(layer=marks).properties(width=_WIDTH, height=height)
+    chart: alt.LayerChart = alt.LayerChart(layer=marks, width=_WIDTH, height=height)
     return chart
 
 
@@ -146,13 +146,13 @@ def _nodes(
         .encode(
             **theme.pixels(x=edge, x2=edge + _NODE),
             y=alt.Y("top:Q", scale=scale, axis=None),
-            y2="end:Q",
+            y2=alt.Y2("end:Q"),
             fill=paint(),
         )
     )
     name = (
         alt.Chart(middles)
         .mark_text(align="right" if left else "left", fontSize=11, color=theme.INK)
-        .encode(**theme.pixels(x=beside), y=alt.Y("middle:Q", scale=scale, axis=None), text="level:N")
+        .encode(**theme.pixels(x=beside), y=alt.Y("middle:Q", scale=scale, axis=None), text=alt.Text("level:N"))
     )
     return [block, name]

@@ -220,16 +220,16 @@ def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.Layer
     figures = [
         alt.Chart(cells.filter(pl.col("paint") == f"{look} cell").drop("paint"))
         .mark_text(fontSize=12, fontWeight="bold" if look == "top" else "normal", color=colour)
-        .encode(x=x, y=y, text="figure:N")
+        .encode(x=x, y=y, text=alt.Text("figure:N"))
         for look, colour in (("top", theme.INK), ("other", theme.INK), ("stayed", theme.MUTED))
     ]
     margin = (
         alt.Chart(pl.DataFrame(totals, schema=schema, orient="row"))
         .mark_text(fontSize=11, color=theme.MUTED)
-        .encode(x=x, y=y, text="figure:N")
+        .encode(x=x, y=y, text=alt.Text("figure:N"))
     )
-    chart: alt.LayerChart = alt.LayerChart(layer=[box, *figures, margin, *heads, corner]).properties(
-        width=width * len(columns), height=_LINE * len(lines)
+    chart: alt.LayerChart = alt.LayerChart(
+        layer=[box, *figures, margin, *heads, corner], width=width * len(columns), height=_LINE * len(lines)
     )
     return chart
 

@@ -12,7 +12,7 @@ from tpanalytics.charts.exposed import said
 from tpanalytics.charts.exposed.places import columns, ties
 from tpanalytics.measures import exposure_by_family, exposure_ranks
 from tpanalytics.measures.exposed.weights import WEIGHTS
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed
@@ -95,7 +95,7 @@ def plot_exposure_by_family(
     everyone = recall(exposure_by_family, profiles, contract_hours=contract_hours, **how)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
-    guard = guarded(everyone, profiles, privacy)
+    guard = honest.released(exposure_by_family, profiles, privacy, contract_hours=contract_hours, **how)
     # Ranked among those shown alone: a place that is missing would tell where a hidden family is.
     shown = guard.filter(~honest.is_hidden()).get_column("job_family").to_list()
     ranks = recall(exposure_ranks, profiles, rounds=rounds, seed=seed, among=shown, **how)
@@ -172,7 +172,7 @@ def _intervals(families: pl.DataFrame, order: list[str], *, range_of_h2: bool) -
         .mark_bar(size=25, color=_BAND, stroke=_BAND, strokeWidth=1)
         .encode(
             x=_x("bound_low"),
-            x2="bound_high:Q",
+            x2=alt.X2("bound_high:Q"),
             y=y,
             tooltip=[
                 alt.Tooltip("job_family:N", title="Job family"),
@@ -182,7 +182,9 @@ def _intervals(families: pl.DataFrame, order: list[str], *, range_of_h2: bool) -
         )
     )
     ranges = [
-        rows.mark_rule(stroke=_GREY, strokeWidth=1, yOffset=_DOWN).encode(x=_x("weight_low"), x2="weight_high:Q", y=y),
+        rows.mark_rule(stroke=_GREY, strokeWidth=1, yOffset=_DOWN).encode(
+            x=_x("weight_low"), x2=alt.X2("weight_high:Q"), y=y
+        ),
         *(
             rows.mark_point(shape=shape, size=22, filled=True, fill=_GREY, yOffset=_DOWN, opacity=1).encode(
                 x=_x(f"weight_{side}"), y=y

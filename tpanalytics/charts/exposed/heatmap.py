@@ -11,7 +11,7 @@ import polars as pl
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.measures import coverage_by_family, impact_by_family
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, listed, percent, plural, total
@@ -82,7 +82,7 @@ def plot_level_heatmap(
     >>> chart.to_dict()["description"][:52]
     'Table of shares of described weekly hours, shaded by'
     """
-    impact = guarded(recall(impact_by_family, profiles, weight=weight, states=states), profiles, privacy)
+    impact = honest.released(impact_by_family, profiles, privacy, weight=weight, states=states)
     hidden = honest.hidden_note(impact, privacy)
     impact = theme.drawable(impact)
     coverage = recall(coverage_by_family, profiles, states=states)
@@ -221,7 +221,7 @@ def _table(
         .mark_point(
             shape="M-1,-1L1,-1L1,1Z", size=36, filled=True, opacity=1, xOffset=cell / 2 - 5, yOffset=5 - row / 2
         )
-        .encode(x=x, y=y, color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value("#000000")))
+        .encode(x=x, y=y, color=theme.ink_if("datum.dark", "#FFFFFF", "#000000"))
     )
     boxes = (
         alt.Chart(boxed.select("job_family", "level"))
@@ -231,8 +231,8 @@ def _table(
     figures = drawn.mark_text(fontSize=12).encode(
         x=x,
         y=y,
-        text="figure:N",
-        color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value("#000000")),
+        text=alt.Text("figure:N"),
+        color=theme.ink_if("datum.dark", "#FFFFFF", "#000000"),
     )
     return [shades, notches, boxes, figures]
 

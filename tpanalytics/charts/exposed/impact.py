@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.measures import coverage_by_family, impact_by_family
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, listed, percent, total
@@ -94,7 +94,7 @@ def plot_impact_by_family(
     >>> chart.to_dict()["description"][:40]
     'Stacked bars of tasks by AI impact level'
     """
-    impact = guarded(recall(impact_by_family, profiles, weight=weight, states=states), profiles, privacy)
+    impact = honest.released(impact_by_family, profiles, privacy, weight=weight, states=states)
     impact = honest.chosen(impact, families)
     coverage = honest.countable(recall(coverage_by_family, profiles, states=states), impact, families)
     hidden, impact, coverage = honest.hidden_note(impact, privacy), theme.drawable(impact), theme.drawable(coverage)
@@ -180,7 +180,7 @@ def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[a
     )
     bars = drawn.mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR).encode(
         x=x,
-        x2="end:Q",
+        x2=alt.X2("end:Q"),
         y=y,
         color=alt.Color("level:N", scale=theme.level_scale(levels), legend=theme.level_legend(levels)),
         tooltip=[
@@ -192,12 +192,12 @@ def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[a
             alt.Tooltip("tasks_with_hours:Q", title="Tasks with hours", format=","),
         ],
     )
-    hatching = theme.hatched(alt.Chart(_strokes(segments)), _BAR).encode(x="at:Q", y=y)
+    hatching = theme.hatched(alt.Chart(_strokes(segments)), _BAR).encode(x=alt.X("at:Q"), y=y)
     figures = drawn.mark_text(fontSize=11).encode(
-        x="middle:Q",
+        x=alt.X("middle:Q"),
         y=y,
-        text="figure:N",
-        color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
+        text=alt.Text("figure:N"),
+        color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
     )
     return [bars, hatching, figures]
 

@@ -11,7 +11,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.measures import exposure_by_family, exposure_by_job
 from tpanalytics.measures.exposed.weights import WEIGHTS
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import hours, listed, plural, printable
@@ -97,7 +97,7 @@ def plot_exposure_by_job(
     everyone = recall(exposure_by_family, profiles, weights=weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
-    guard = guarded(everyone, profiles, privacy)
+    guard = honest.released(exposure_by_family, profiles, privacy, weights=weights, states=states)
     families = theme.drawable(guard)
     shown = families.filter(~honest.is_hidden()).select("job_family")
     jobs = theme.drawable(recall(exposure_by_job, profiles, weights=weights, states=states))
@@ -151,10 +151,10 @@ def plot_exposure_by_job(
     if not alone:
         layers = [*panels[0], theme.footer(lines, below=52)]
         return theme.finish(layers, width=_WIDE[0], height=_WIDE[1], **what)
-    size = {"width": _SMALL[0], "height": _SMALL[1]}
-    under = alt.LayerChart(layer=[theme.footer(lines, below=-52)]).properties(width=_SMALL[0], height=1)
+    size: dict[str, Any] = {"width": _SMALL[0], "height": _SMALL[1]}
+    under = alt.LayerChart(layer=[theme.footer(lines, below=-52)], width=_SMALL[0], height=1)
     chart = theme.finish_panels(
-        [*(alt.LayerChart(layer=panel).properties(**size) for panel in panels), under],
+        [*(alt.LayerChart(layer=panel, **size) for panel in panels), under],
         columns=min(3, len(panels)),
         **what,
     )
@@ -246,7 +246,9 @@ def _panel(
     middle = jobs.select(index=pl.col("exposure").median(), long=pl.col("hours").median())
     dashed: dict[str, Any] = {"stroke": theme.MUTED, "strokeDash": [4, 3], "strokeWidth": 1}
     across = alt.Chart(middle.select("index")).mark_rule(**dashed).encode(y=y)
-    upright = alt.Chart(middle.select("long")).mark_rule(**dashed).encode(x=x, y=alt.datum(-0.03), y2=alt.datum(1.03))
+    upright = (
+        alt.Chart(middle.select("long")).mark_rule(**dashed).encode(x=x, y=alt.YDatum(-0.03), y2=alt.Y2Datum(1.03))
+    )
     marks = [across, upright, points, *_said_of_middle(middle, frame, size)]
     if family is None:
         marks += [
@@ -324,7 +326,7 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, frame: tuple[float, float]) -
         for halo in halos if rows else ():
             side: dict[str, Any] = {"align": "right", "dx": -9} if leftward else {"align": "left", "dx": 9}
             text = alt.Chart(pl.DataFrame(rows)).mark_text(**side, **halo, fontSize=11, color=theme.INK, limit=240)
-            marks.append(text.encode(x=x, y=y, text="name:N"))
+            marks.append(text.encode(x=x, y=y, text=alt.Text("name:N")))
     return marks
 
 

@@ -13,7 +13,7 @@ from tpanalytics.charts.exposed import said
 from tpanalytics.charts.exposed.places import LINE, Frame, drawable_pairs, labelled, leaders, roles, slot
 from tpanalytics.measures import break_even, exposure_by_family
 from tpanalytics.measures.exposed.weights import WEIGHTS, at
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import listed
@@ -97,7 +97,7 @@ def plot_weight_lines(
     crossings = recall(break_even, profiles, weights=weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
-    guard = honest.chosen(guarded(everyone, profiles, privacy), families)
+    guard = honest.chosen(honest.released(exposure_by_family, profiles, privacy, weights=weights, **how), families)
     everyone = honest.countable(everyone, guard, families)
     rows = theme.drawable(guard)
     totals = bool(rows.filter(~honest.is_hidden()).height)
@@ -191,7 +191,7 @@ def _banded(band: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
         return []
     area = alt.Chart(band).mark_area(color="#E3EBEB", opacity=0.8)
     x = alt.X("b:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=_axis())
-    return [area.encode(x=x, y=_y("bound_low", frame), y2="bound_high:Q", detail="job_family:N")]
+    return [area.encode(x=x, y=_y("bound_low", frame), y2=alt.Y2("bound_high:Q"), detail=alt.Detail("job_family:N"))]
 
 
 def _lines(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
@@ -205,7 +205,7 @@ def _lines(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
         x=_x(0),
         x2=alt.X2Datum(1),
         y=_y("weight_low", frame),
-        y2="weight_high:Q",
+        y2=alt.Y2("weight_high:Q"),
         color=colour,
         strokeWidth=alt.StrokeWidth(
             "role:O", scale=alt.Scale(domain=domain, range=[_ROLES[r][1] for r in domain]), legend=None
@@ -255,19 +255,19 @@ def _named(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
         labels = labelled(rows, end, frame)
         drawn = alt.Chart(labels.select("role", "end", "figure", "label", "above", "name"))
         align = "right" if out < 0 else "left"
-        colour = alt.condition("datum.role == 'leads'", alt.value(theme.INK), alt.value(theme.MUTED))
+        colour = theme.ink_if("datum.role == 'leads'", theme.INK, theme.MUTED)
         weight = alt.ExprRef("datum.role == 'leads' ? 'bold' : 'normal'")
         text: dict[str, Any] = {"align": align, "baseline": "middle", "fontSize": 11, "fontWeight": weight}
         name_at = edge - 62 if out < 0 else edge + 138
         marks += [
             drawn.mark_rule(stroke="#B5B5BA", strokeWidth=0.7).encode(
-                **theme.pixels(x=edge + 7 * out, x2=edge + 28 * out), y=_y("end", frame), y2="label:Q"
+                **theme.pixels(x=edge + 7 * out, x2=edge + 28 * out), y=_y("end", frame), y2=alt.Y2("label:Q")
             ),
             drawn.mark_text(**text).encode(
-                **theme.pixels(x=edge + 34 * out), y=_y("label", frame), text="figure:N", color=colour
+                **theme.pixels(x=edge + 34 * out), y=_y("label", frame), text=alt.Text("figure:N"), color=colour
             ),
             drawn.mark_text(**text, lineBreak="\n", lineHeight=LINE).encode(
-                **theme.pixels(x=name_at), y=_y("above", frame), text="name:N", color=colour
+                **theme.pixels(x=name_at), y=_y("above", frame), text=alt.Text("name:N"), color=colour
             ),
         ]
         if out > 0:
@@ -276,7 +276,7 @@ def _named(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
             )
             marks.append(
                 moved.mark_text(align="left", baseline="middle", fontSize=11, color=theme.ACCENT).encode(
-                    **theme.pixels(x=edge + 98), y=_y("label", frame), text="at_weight:N"
+                    **theme.pixels(x=edge + 98), y=_y("label", frame), text=alt.Text("at_weight:N")
                 )
             )
     return marks
@@ -313,7 +313,7 @@ def _turns(first: list[Leader], frame: Frame) -> list[alt.Chart]:
             x=x, y=_y("index", frame)
         ),
         drawn.mark_text(fontSize=11, fontWeight="bold", color=theme.INK, baseline="bottom", align=inward).encode(
-            x=x, y=_y("above", frame), text="said:N"
+            x=x, y=_y("above", frame), text=alt.Text("said:N")
         ),
     ]
 

@@ -228,13 +228,13 @@ def _marks(rows: pl.DataFrame) -> list[alt.Chart]:
     band = (
         alt.Chart(known.drop_nulls("h1_hours_high").select("place", "h1_hours", "h1_hours_high"))
         .mark_bar(size=12, color=theme.SHADE, cornerRadiusEnd=2)
-        .encode(x=x, x2="h1_hours_high:Q", y=y)
+        .encode(x=x, x2=alt.X2("h1_hours_high:Q"), y=y)
     )
     endless = known.filter(pl.col("h1_hours_high").is_null()).select("place", "h1_hours", end=pl.lit(end))
     dashed = (
         alt.Chart(endless)
         .mark_rule(stroke=theme.MUTED, strokeDash=[2, 3], strokeWidth=1.5)
-        .encode(x=x, x2="end:Q", y=y)
+        .encode(x=x, x2=alt.X2("end:Q"), y=y)
     )
     stem = (
         alt.Chart(known.select("place", "h1_hours"))
@@ -287,7 +287,7 @@ def _beside(rows: pl.DataFrame) -> list[alt.Chart]:
     lacking = rows.drop_nulls("missing").select("place", "missing")
     if lacking.height:
         remark = alt.Chart(lacking).mark_text(align="left", fontSize=11, fontStyle="italic", color=theme.MUTED)
-        marks.append(remark.encode(x=alt.value(4), y=y, text="missing:N"))
+        marks.append(remark.encode(**theme.pixels(x=4), y=y, text=alt.Text("missing:N")))
     return marks
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts import honest, theme
 from tpanalytics.measures import about, concentration_curve, coverage_by_family
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import covered, percent, plural
@@ -90,7 +90,7 @@ def plot_concentration(
     >>> chart.to_dict()["description"][:48]
     'Curves of the share of weekly hours over the sha'
     """
-    coverage = guarded(recall(coverage_by_family, profiles, states=states), profiles, privacy)
+    coverage = honest.released(coverage_by_family, profiles, privacy, states=states)
     if not coverage.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no hours to be concentrated.")
     if coverage.select(honest.is_hidden().all()).item():
@@ -146,7 +146,7 @@ def _lines(points: pl.DataFrame) -> list[alt.Chart]:
     for part in (part for part in _PARTS if part in parts):
         look: dict[str, Any] = {"stroke": _COLOURS[part], "strokeWidth": _WIDTHS[part], "strokeDash": _DASHES[part]}
         mine = drawn.filter(part=part).select("share_of_tasks", "share_of_hours", "k")
-        marks.append(alt.Chart(mine).mark_line(**look).encode(x=x, y=y, order="k:Q"))
+        marks.append(alt.Chart(mine).mark_line(**look).encode(x=x, y=y, order=alt.Order("k:Q")))
     for part in (part for part in _PARTS if part in parts):
         reached = alt.Chart(most.filter(part=part).select("k", "share_of_tasks", "share_of_hours", "floor"))
         drop = reached.mark_rule(stroke=_COLOURS[part], strokeWidth=1, strokeDash=[2, 3])
@@ -164,7 +164,7 @@ def _lines(points: pl.DataFrame) -> list[alt.Chart]:
             alt.Tooltip("share_of_tasks:Q", title="Share of tasks", format=".1%"),
             alt.Tooltip("share_of_hours:Q", title="Share of hours", format=".1%"),
         ]
-        marks += [drop.encode(x=x, y=y, y2="floor:Q"), dot.encode(x=x, y=y, tooltip=told)]
+        marks += [drop.encode(x=x, y=y, y2=alt.Y2("floor:Q")), dot.encode(x=x, y=y, tooltip=told)]
     return marks
 
 
@@ -202,7 +202,7 @@ def _beside(ends: dict[str, Any]) -> list[alt.Chart]:
 
 def _bar(start: float, end: float, y: float, **look: Any) -> alt.Chart:
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_rule(**look)
-    placed: alt.Chart = mark.encode(x=alt.value(start), x2=alt.value(end), y=alt.value(y))
+    placed: alt.Chart = mark.encode(**theme.pixels(x=start, x2=end, y=y))
     return placed
 
 

@@ -13,7 +13,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures import about, coverage_by_family, family_overlap
 from tpanalytics.measures.first.overlap import by_likeness
 from tpanalytics.measures.meaning import grade
-from tpanalytics.measures.privacy import HIDDEN, USUAL, guarded
+from tpanalytics.measures.privacy import HIDDEN, USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, percent, plural
@@ -112,7 +112,7 @@ def plot_family_overlap(
     everyone = recall(coverage_by_family, profiles, states=states)
     if not everyone.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no families to compare.")
-    families = theme.drawable(guarded(everyone, profiles, privacy))
+    families = theme.drawable(honest.released(coverage_by_family, profiles, privacy, states=states))
     overlap = recall(family_overlap, profiles, same_task=same_task, states=states)
     meaning = about(overlap)
     shares = _shares(overlap, by)
@@ -207,7 +207,7 @@ def _marks(squares: pl.DataFrame, order: list[str], by: Share, size: int) -> lis
     marks = [
         alt.Chart(own).mark_rect(color="#D5D5DA").encode(x=x, y=y),
         # Apart from the names, which may end in a number of their own.
-        numbers.encode(**theme.pixels(x=-6), y=y, text="row:Q"),
+        numbers.encode(**theme.pixels(x=-6), y=y, text=alt.Text("row:Q")),
     ]
     squares = squares.select("share", "shared", "sign", row="place", col="across")
     known = squares.drop_nulls("share")
@@ -216,13 +216,13 @@ def _marks(squares: pl.DataFrame, order: list[str], by: Share, size: int) -> lis
     signs = squares.drop_nulls("sign").select("row", "col", "sign")
     if signs.height:
         text = alt.Chart(signs).mark_text(fontSize=14 if printed else 9, fontWeight="bold", color=theme.MUTED)
-        marks.append(text.encode(x=x, y=y, text="sign:N"))
+        marks.append(text.encode(x=x, y=y, text=alt.Text("sign:N")))
     return marks
 
 
 def _square(known: pl.DataFrame, y: alt.Y, x: alt.X) -> alt.Chart:
     shades = alt.Color("share:Q", scale=alt.Scale(type="threshold", domain=_STEPS, range=_SHADES), legend=None)
-    boxed = alt.condition(f"datum.share > {_HALF}", alt.value(theme.INK), alt.value("transparent"))
+    boxed = alt.StrokeValue("transparent", condition=theme.when(f"datum.share > {_HALF}", theme.INK))
     marks = alt.Chart(known).mark_rect(strokeWidth=2, strokeJoin="miter")
     placed: alt.Chart = marks.encode(x=x, y=y, color=shades, stroke=boxed)
     return placed
@@ -242,9 +242,9 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, by: Share, size: int) -> li
             alt.Tooltip("shared:Q", title="Tasks both have", format=","),
         ]
     )
-    ink = alt.condition("datum.share >= 0.35", alt.value("#FFFFFF"), alt.value(theme.INK))
+    ink = theme.ink_if("datum.share >= 0.35", "#FFFFFF", theme.INK)
     text = alt.Chart(rows).mark_text(fontSize=11 if size > 30 else 10)
-    return [squares, text.encode(x=x, y=y, text="figure:N", color=ink)]
+    return [squares, text.encode(x=x, y=y, text=alt.Text("figure:N"), color=ink)]
 
 
 def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> list[alt.Chart]:
@@ -253,7 +253,7 @@ def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> list[alt.Chart]:
     for at, (shade, words) in enumerate(zip(_SHADES, _WORDS, strict=True)):
         left = 4 + 108 * at
         swatch = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=shade, stroke=theme.OUTLINE, strokeWidth=1)
-        place = {"x": alt.value(left), "x2": alt.value(left + 12), "y": alt.value(-44), "y2": alt.value(-32)}
+        place = theme.pixels(x=left, x2=left + 12, y=-44, y2=-32)
         marks += [swatch.encode(**place), theme.note(words, x=left + 18, y=-38, baseline="middle", color=theme.INK)]
     return marks
 

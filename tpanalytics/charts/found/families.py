@@ -12,7 +12,7 @@ import polars as pl
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures.found.tasks import found_by_family
 from tpanalytics.measures.found.words import read_words
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, hours, listed, percent, plural, printable, total
@@ -87,7 +87,7 @@ def plot_found_tasks(
     everyone = recall(found_by_family, profiles, text=text, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no task to look through.")
-    guard = guarded(everyone, profiles, privacy)
+    guard = honest.released(found_by_family, profiles, privacy, text=text, states=states)
     # Of all families, so that bars stay as long as they are when others are chosen.
     step, top = _axis([0.0, *guard.get_column("share").drop_nulls()])
     shown = honest.chosen(guard, families)
@@ -176,7 +176,7 @@ def _bars(rows: pl.DataFrame, order: list[str], step: float, top: float) -> list
         .mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR)
         .encode(
             x=x,
-            x2="end:Q",
+            x2=alt.X2("end:Q"),
             y=y,
             fill=alt.Fill(
                 "part:N",
@@ -200,7 +200,7 @@ def _bars(rows: pl.DataFrame, order: list[str], step: float, top: float) -> list
         ],
         schema={"job_family": pl.String, "at": pl.Float64},
     )
-    return [bars, theme.hatched(alt.Chart(strokes), _BAR).encode(x="at:Q", y=y)]
+    return [bars, theme.hatched(alt.Chart(strokes), _BAR).encode(x=alt.X("at:Q"), y=y)]
 
 
 def _beside(rows: pl.DataFrame, order: list[str]) -> list[alt.Chart]:

@@ -122,7 +122,7 @@ def plot_fragmentation(
     ]
     rows = drawn.to_dicts()
     panels = [_panel(row, shown, left=at % _COLUMNS == 0, bottom=_lowest(rows, at)) for at, row in enumerate(rows)]
-    below = alt.LayerChart(layer=[theme.footer(lines, below=4)]).properties(width=1, height=1)
+    below = alt.LayerChart(layer=[theme.footer(lines, below=4)], width=1, height=1)
     return theme.finish_panels(
         [alt.ConcatChart(concat=panels, columns=_COLUMNS), below],
         columns=1,
@@ -186,25 +186,25 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
         frame = (
             alt.Chart(alt.InlineData(values=[{}]))
             .mark_rect(fill="#F4F4F6")
-            .encode(x=alt.value(0), x2=alt.value(_WIDTH), y=alt.value(0), y2=alt.value(_HEIGHT))
+            .encode(**theme.pixels(x=0, x2=_WIDTH, y=0, y2=_HEIGHT))
         )
         why = theme.note(_why(row), x=8, y=_HEIGHT // 2, baseline="middle", fontStyle="italic", fontSize=10.5)
-        return alt.LayerChart(layer=[frame, why, *head]).properties(width=_WIDTH, height=_HEIGHT)
+        return alt.LayerChart(layer=[frame, why, *head], width=_WIDTH, height=_HEIGHT)
     base = alt.Chart(curve)
-    band = base.mark_area(color="#A9CED1", opacity=0.75).encode(x=x, y=y, y2="high:Q")
+    band = base.mark_area(color="#A9CED1", opacity=0.75).encode(x=x, y=y, y2=alt.Y2("high:Q"))
     edges = [base.mark_line(stroke=theme.ACCENT, strokeWidth=1.4).encode(x=x, y=end) for end in (y, top)]
     at = alt.Chart(curve.filter(block_hours=_HALF_DAY))
     mark = at.mark_rule(stroke=theme.INK, strokeWidth=3, strokeCap="square").encode(
         x=x,
         y=y,
-        y2="high:Q",
+        y2=alt.Y2("high:Q"),
         tooltip=[
             alt.Tooltip("block_hours:Q", title="Block, hours per person and week"),
             alt.Tooltip("low:Q", title="Usable, least", format=".0%"),
             alt.Tooltip("high:Q", title="Usable, most", format=".0%"),
         ],
     )
-    return alt.LayerChart(layer=[band, *edges, mark, *head]).properties(width=_WIDTH, height=_HEIGHT)
+    return alt.LayerChart(layer=[band, *edges, mark, *head], width=_WIDTH, height=_HEIGHT)
 
 
 _PERCENT = "round(datum.value * 100) + '\u00a0%'"

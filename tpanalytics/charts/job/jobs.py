@@ -12,7 +12,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.certain.words import no_family
 from tpanalytics.measures.found.jobs import jobs_of_family
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable, total
@@ -90,7 +90,7 @@ def plot_jobs(
         return theme.empty_chart("No jobs in these task profiles", "There is no family to draw the jobs of.")
     family = _family(family, coverage.get_column("job_family").to_list())
     name = printable(family) or family
-    impact = guarded(recall(impact_by_family, profiles, weight="hours", states=states), profiles, privacy)
+    impact = honest.released(impact_by_family, profiles, privacy, weight="hours", states=states)
     own = impact.filter(pl.col("job_family") == family)
     if own.select(honest.is_hidden().all()).item():
         why = "It tells of too few jobs or people, or it hides a family that could be worked out from a total."
@@ -196,7 +196,7 @@ def _bars(segments: pl.DataFrame, drawn: pl.DataFrame, names: dict[str, str], le
     base = alt.Chart(segments.rename({"n_known": "tasks"}).select(*told, level="paint"))
     bars = base.mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR).encode(
         x=x,
-        x2="end:Q",
+        x2=alt.X2("end:Q"),
         y=y,
         color=alt.Color("level:N", scale=theme.level_scale(printed), legend=theme.level_legend(printed)),
         tooltip=[
@@ -207,12 +207,12 @@ def _bars(segments: pl.DataFrame, drawn: pl.DataFrame, names: dict[str, str], le
         ],
     )
     figures = base.mark_text(fontSize=11).encode(
-        x="middle:Q",
+        x=alt.X("middle:Q"),
         y=y,
-        text="figure:N",
-        color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
+        text=alt.Text("figure:N"),
+        color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
     )
-    hatching = theme.hatched(alt.Chart(_strokes(segments, drawn)), _BAR).encode(x="at:Q", y=y)
+    hatching = theme.hatched(alt.Chart(_strokes(segments, drawn)), _BAR).encode(x=alt.X("at:Q"), y=y)
     weeks = drawn.filter(pl.col("contract_hours").is_not_null()).select("job_id", "contract_hours")
     if not weeks.height:
         return [bars, hatching, figures]

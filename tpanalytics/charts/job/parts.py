@@ -98,7 +98,7 @@ def week(
         line_ = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
         ends = theme.pixels(y=_BAND - _BAR - 14, y2=height)
         layers.append(line_.encode(x=alt.X("contract:Q", scale=scale), **ends))
-    chart: alt.LayerChart = alt.LayerChart(layer=layers).properties(width=_WIDTH, height=height)
+    chart: alt.LayerChart = alt.LayerChart(layer=layers, width=_WIDTH, height=height)
     return chart
 
 
@@ -112,7 +112,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
         .encode(
             x=x,
-            x2="end:Q",
+            x2=alt.X2("end:Q"),
             **theme.pixels(y=top, y2=top + _BAR),
             color=alt.Color("level:N", scale=colours, legend=theme.level_legend(printed)),
             tooltip=[
@@ -129,8 +129,8 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .encode(
             x=alt.X("middle:Q", scale=scale),
             **theme.pixels(y=top + _BAR / 2),
-            text="n:N",
-            color=alt.condition("datum.dark", alt.value("#FFFFFF"), alt.value(theme.INK)),
+            text=alt.Text("n:N"),
+            color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
         )
     )
     return [bar, numbers]
@@ -145,14 +145,17 @@ def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
         .encode(
             x=x,
-            x2="end:Q",
+            x2=alt.X2("end:Q"),
             **theme.pixels(y=top, y2=top + _BAR),
             fill=_paint(),
         )
     )
     named = spans.filter(pl.col("said") != "").select("said", middle=(pl.col("start") + pl.col("end")) / 2)
     words = alt.Chart(named).mark_text(fontSize=11, color=theme.INK)
-    return [rest, words.encode(x=alt.X("middle:Q", scale=scale), **theme.pixels(y=top + _BAR / 2), text="said:N")]
+    return [
+        rest,
+        words.encode(x=alt.X("middle:Q", scale=scale), **theme.pixels(y=top + _BAR / 2), text=alt.Text("said:N")),
+    ]
 
 
 def _paint() -> alt.Fill:
@@ -281,7 +284,7 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
             lineHeight=_LINE,
             color=theme.MUTED if name in ("n", "state") else theme.INK,
         )
-        .encode(**theme.pixels(x=x), y=y, text=f"{name}:N")
+        .encode(**theme.pixels(x=x), y=y, text=alt.Text(f"{name}:N"))
         for name, x, align in columns
     ]
     squares = (
@@ -304,7 +307,7 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
     if more:
         said = f"and {plural(more, 'more task')} with {hours(rest)}"
         heads.append(theme.note(said, x=46, y=round(height + 8), baseline="middle", fontStyle="italic"))
-    chart: alt.LayerChart = alt.LayerChart(layer=[*texts, squares, *heads]).properties(width=_WIDTH, height=height)
+    chart: alt.LayerChart = alt.LayerChart(layer=[*texts, squares, *heads], width=_WIDTH, height=height)
     return [chart]
 
 
@@ -313,7 +316,7 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     lines = textwrap.wrap(said, _QUOTE)
     heading = theme.note(lines, x=0, y=-22 - 15 * (len(lines) - 1), baseline="bottom", color=theme.INK)
     if not jobs.height:
-        return [alt.LayerChart(layer=[heading]).properties(width=_WIDTH, height=1)]
+        return [alt.LayerChart(layer=[heading], width=_WIDTH, height=1)]
     axis = alt.Axis(title=None, tickCount=5, format=".1f")
     x = alt.X("exposure:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
     others = (
@@ -341,4 +344,4 @@ def quotes(found: Sequence[tuple[int, str]]) -> list[alt.LayerChart]:
     for n, why in found:
         lines += textwrap.wrap(f"{n}  {why}", _QUOTE, max_lines=3, placeholder=" …", subsequent_indent="     ")
     note = theme.note(lines, x=0, y=0, baseline="top", color=theme.INK)
-    return [alt.LayerChart(layer=[note]).properties(width=_WIDTH, height=15 * len(lines))]
+    return [alt.LayerChart(layer=[note], width=_WIDTH, height=15 * len(lines))]

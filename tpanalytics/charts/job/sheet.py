@@ -15,7 +15,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures import exposure_by_family, exposure_by_job, hours_by_job, impact_by_family
 from tpanalytics.measures.freed.assumptions import NOT_WHO_LEAVES, assumed, checked_freed
 from tpanalytics.measures.freed.jobs import freed_per_job
-from tpanalytics.measures.privacy import USUAL, guarded, hidden_families
+from tpanalytics.measures.privacy import USUAL, hidden_families
 from tpanalytics.measures.reduce import checked_states, read_inputs, reduce_tasks
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, level_order, to_polars
@@ -203,7 +203,7 @@ def _peers(
     family, index = own.item(0, "job_family"), own.item(0, "exposure")
     if family == NO_FAMILY:
         return nobody, "This job has no family, so there are no jobs to set it beside."
-    families = guarded(recall(exposure_by_family, profiles, states=states), profiles, privacy)
+    families = honest.released(exposure_by_family, profiles, privacy, states=states)
     if family in hidden_families(families):
         return nobody, f"The other jobs of {job.family} are hidden to protect small groups of jobs or people."
     jobs = everyone.filter(pl.col("job_family") == family, pl.col("exposure").is_not_null())

@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures import hours_by_family, hours_by_job
 from tpanalytics.measures.meaning import grade
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed, plural, total
@@ -78,7 +78,7 @@ def plot_hours_by_family(
     everyone = recall(hours_by_family, profiles, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
-    guard = guarded(everyone, profiles, privacy)
+    guard = honest.released(hours_by_family, profiles, privacy, states=states)
     jobs = recall(hours_by_job, profiles, states=states)
     jobs = jobs.join(guard.filter(~honest.is_hidden()), on="job_family", how="semi", maintain_order="left")
     # Over all families, so that marks stay where they are when others are chosen.
@@ -157,7 +157,7 @@ def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale, *, measured: 
     box = (
         alt.Chart(rows.select("job_family", "hours_p25", "hours_p75"))
         .mark_bar(size=18, color=theme.SHADE, cornerRadius=2)
-        .encode(x=alt.X("hours_p25:Q", scale=x, axis=axis), x2="hours_p75:Q", y=y)
+        .encode(x=alt.X("hours_p25:Q", scale=x, axis=axis), x2=alt.X2("hours_p75:Q"), y=y)
     )
     median = (
         alt.Chart(rows.select("job_family", "hours_p50", "jobs_with_hours", "hours_p10", "hours_p90"))
@@ -204,7 +204,7 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: i
                 scale=alt.Scale(domain=list(_DESCRIBED), range=[theme.ACCENT, "#FFFFFF"]),
                 legend=alt.Legend(symbolType="circle", symbolStrokeColor=theme.ACCENT) if dots.height else None,
             ),
-            stroke=alt.value(theme.ACCENT),
+            stroke=alt.StrokeValue(theme.ACCENT),
             tooltip=[
                 alt.Tooltip("job_family:N", title="Job family"),
                 alt.Tooltip("about:Q", title="About, hours a week"),

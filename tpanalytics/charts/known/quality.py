@@ -184,13 +184,17 @@ def _cells(families: pl.DataFrame, order: list[str], absent: Mapping[str, str]) 
         alt.Tooltip("what:N", title="Known"),
         alt.Tooltip("figure:N", title="Share of tasks"),
     ]
-    whole = drawn.mark_bar(size=_BAR, fill="#FFFFFF", stroke="#8A8A90", strokeWidth=1).encode(x=x, x2="to:Q", y=y)
-    # The column that the verdict goes by is darker than the others.
-    fill = alt.condition("datum.graded", alt.value("#B5D9DC"), alt.value(theme.SHADE))
-    part = drawn.mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1).encode(
-        x=x, x2="known:Q", y=y, fill=fill, tooltip=tooltip
+    whole = drawn.mark_bar(size=_BAR, fill="#FFFFFF", stroke="#8A8A90", strokeWidth=1).encode(
+        x=x, x2=alt.X2("to:Q"), y=y
     )
-    figures = drawn.mark_text(align="right", dx=-5, fontSize=11, color=theme.INK).encode(x=x, y=y, text="figure:N")
+    # The column that the verdict goes by is darker than the others.
+    fill = alt.FillValue(theme.SHADE, condition=theme.when("datum.graded", "#B5D9DC"))
+    part = drawn.mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1).encode(
+        x=x, x2=alt.X2("known:Q"), y=y, fill=fill, tooltip=tooltip
+    )
+    figures = drawn.mark_text(align="right", dx=-5, fontSize=11, color=theme.INK).encode(
+        x=x, y=y, text=alt.Text("figure:N")
+    )
     heads = [
         theme.note(
             lines := [name, *(textwrap.wrap(f"({absent[column]})", _HEAD) if column in absent else [])],
