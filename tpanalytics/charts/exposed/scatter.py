@@ -149,8 +149,7 @@ def plot_exposure_by_job(
         for family, jobs_of in parts
     ]
     if not alone:
-        layers = [*panels[0], theme.footer(lines, below=52)]
-        return theme.finish(layers, width=_WIDE[0], height=_WIDE[1], **what)
+        return theme.finish([*panels[0], theme.footer(lines, below=52)], width=_WIDE[0], height=_WIDE[1], **what)
     size: dict[str, Any] = {"width": _SMALL[0], "height": _SMALL[1]}
     under = alt.LayerChart(layer=[theme.footer(lines, below=-52)], width=_SMALL[0], height=1)
     chart = theme.finish_panels(
@@ -246,9 +245,8 @@ def _panel(
     middle = jobs.select(index=pl.col("exposure").median(), long=pl.col("hours").median())
     dashed: dict[str, Any] = {"stroke": theme.MUTED, "strokeDash": [4, 3], "strokeWidth": 1}
     across = alt.Chart(middle.select("index")).mark_rule(**dashed).encode(y=y)
-    upright = (
-        alt.Chart(middle.select("long")).mark_rule(**dashed).encode(x=x, y=alt.YDatum(-0.03), y2=alt.Y2Datum(1.03))
-    )
+    ends = {"y": alt.YDatum(-0.03), "y2": alt.Y2Datum(1.03)}
+    upright = alt.Chart(middle.select("long")).mark_rule(**dashed).encode(x=x, **ends)
     marks = [across, upright, points, *_said_of_middle(middle, frame, size)]
     if family is None:
         marks += [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.exposed.weights import weight_of
+from tpanalytics.measures.exposed.weights import beside_sets, undescribed, weight_of, with_people
 from tpanalytics.measures.reduce import share_of
 from tpanalytics.schema import NOT_ASSESSED
 
@@ -21,15 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tpanalytics.measures.exposed.impact import Weight
+    from tpanalytics.measures.exposed.weights import Parts
 
 __all__ = [
     "checked_week",
-    "families_as_jobs",
     "index_bounds",
     "share_bounds",
     "taken_week",
-    "undescribed",
-    "with_people",
 ]
 
 #: Hours there are in a week.
@@ -63,39 +61,7 @@ def taken_week(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:
     return (f"{without:,} of {jobs.height:,} jobs have no contract hours; their bounds take {week:g} hours per week.",)
 
 
-def with_people(
-    jobs: pl.DataFrame, cells: pl.DataFrame, *, by_headcount: bool = False, contract_hours: float | None = None
-) -> pl.DataFrame:
-    """Put beside each cell what belongs to its job: ``staff`` (1 unless by headcount) and ``week`` (contract hours).
-
-    Jobs whose headcount is not known are left out when going by it; ``week`` is null where it is not known and
-    `contract_hours` is None.
-    """
-    staff = pl.col("headcount") if by_headcount else pl.lit(1.0)
-    week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
-    week = week if contract_hours is None else week.fill_null(contract_hours)
-    people = jobs.select("job", staff=staff, week=week)
-    return cells.join(people, on="job", maintain_order="left").filter(pl.col("staff").is_not_null())
-
-
-def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
-    """Put each family in the place of a job, as `with_people` would; for where nothing but its sums matters."""
-    return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
-
-
-def undescribed(**more: pl.Expr) -> list[pl.Expr]:
-    """Say how to work out of a job's cells ``rest``: the contract hours it does not describe, times its people.
-
-    They are null where they are not known; and belong to nobody, and are 0, where a job has no people.
-    """
-    rest = (pl.col("week").first() - pl.col("hours").sum()).clip(lower_bound=0) * pl.col("staff").first()
-    return [
-        pl.when(pl.col("staff").first() == 0).then(0.0).otherwise(rest).alias("rest"),
-        *(expression.alias(name) for name, expression in more.items()),
-    ]
-
-
-def index_bounds(cells: pl.DataFrame, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+def index_bounds(parts: Parts, weights: Mapping[str, float], by: str) -> pl.DataFrame:
     """Bound the exposure index of jobs or families, in closed form.
 
     A task whose level is missing or has no weight may have any weight of the map, and the undescribed contract hours
@@ -106,47 +72,49 @@ def index_bounds(cells: pl.DataFrame, weights: Mapping[str, float], by: str) -> 
 
     Parameters
     ----------
-    cells
-        As `with_people` gives them.
+    parts
+        As `tpanalytics.measures.exposed.weights.parts_of` gives them.
     weights
         As `tpanalytics.measures.exposed.weights.checked_weights` gives them.
     by
-        ``"job"`` or ``"job_family"``.
+        ``"job"`` or ``"job_family"``, as for the `parts`.
 
     Returns
     -------
     pl.DataFrame
-        One row per job or family of `cells`: ``bound_low, bound_high``; null where contract hours that are not known
+        One row per job or family of `parts`: ``bound_low, bound_high``; null where contract hours that are not known
         could move them, or where there can be no hours at all.
     """
     least, most = min(weights.values()), max(weights.values())
-    cells = cells.with_columns(
-        amount=pl.col("hours") * pl.col("staff"),
-        low=weight_of(weights).fill_null(least),
-        high=weight_of(weights).fill_null(most),
+    known = (
+        parts.amounts.with_columns(
+            low=weight_of(weights).fill_null(least),
+            high=weight_of(weights).fill_null(most),
+        )
+        .group_by(by, maintain_order=True)
+        .agg(
+            whole=pl.col("amount").sum(),
+            low=(pl.col("amount") * pl.col("low")).sum(),
+            high=(pl.col("amount") * pl.col("high")).sum(),
+        )
     )
-    known = cells.group_by(by, maintain_order=True).agg(
-        whole=pl.col("amount").sum(),
-        low=(pl.col("amount") * pl.col("low")).sum(),
-        high=(pl.col("amount") * pl.col("high")).sum(),
+    gaps = beside_sets(
+        parts.gaps,
+        parts.names,
+        low=lambda levels: min(weights.get(level, least) for level in levels),
+        high=lambda levels: max(weights.get(level, most) for level in levels),
     )
-    is_open = pl.col("n_known") < pl.col("n")
-    open_jobs = (
-        cells.group_by(*dict.fromkeys([by, "job"]), maintain_order=True)
-        .agg(undescribed(low=pl.col("low").filter(is_open).min(), high=pl.col("high").filter(is_open).max()))
-        .filter(pl.col("low").is_not_null())
-    )
-    sides = [_extreme(known, open_jobs, by, side) for side in ("low", "high")]
+    sides = [_extreme(known, gaps, by, side) for side in ("low", "high")]
     return known.select(by).join(sides[0], on=by, how="left").join(sides[1], on=by, how="left")
 
 
-def _extreme(known: pl.DataFrame, open_jobs: pl.DataFrame, by: str, side: str) -> pl.DataFrame:
+def _extreme(known: pl.DataFrame, gaps: pl.DataFrame, by: str, side: str) -> pl.DataFrame:
     """Give ``bound_low`` or ``bound_high``; what can be added has as many weights as the map, whatever the jobs."""
     upper, weight, rest = side == "high", pl.col("weight"), pl.col("rest")
     steps = (
-        open_jobs.rename({side: "weight"})
+        gaps.rename({side: "weight"})
         .group_by(by, "weight", maintain_order=True)
-        .agg(rest.sum(), unknown=rest.null_count())
+        .agg(rest.sum(), pl.col("unknown").sum())
         .sort(by, weight, descending=[False, upper])
         .with_columns(more=rest.cum_sum().over(by), more_exposed=(rest * weight).cum_sum().over(by))
         .join(known.select(by, "whole", exposed=side), on=by, how="left", maintain_order="left")

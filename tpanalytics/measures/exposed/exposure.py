@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.exposed.bounds import checked_week, families_as_jobs, index_bounds, taken_week, with_people
-from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
+from tpanalytics.measures.exposed.bounds import checked_week, index_bounds, taken_week
+from tpanalytics.measures.exposed.weights import (
+    WEIGHTS,
+    checked_weights,
+    families_as_jobs,
+    index_of,
+    parts_of,
+    unmapped,
+    weight_of,
+    with_people,
+)
 from tpanalytics.measures.meaning import explained, grade, meaning_of
 from tpanalytics.measures.reduce import columns_of_jobs, per_job, reduce_tasks, share_of, sum_jobs
+from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tpanalytics.measures.exposed.weights import Parts
     from tpanalytics.measures.meaning import Meaning
     from tpanalytics.measures.reduce import Cells
     from tpanalytics.schema import TaskProfiles
@@ -112,26 +123,12 @@ def exposure_by_family(
     if weight not in get_args(ExposureWeight):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(ExposureWeight))}.")
     by_headcount = weight == "headcount"
-    # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
-    alone = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
-    reduced = reduce_tasks(profiles, states, per="job" if alone else "family")
-    if by_headcount and "headcount" not in reduced.jobs.columns:
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use weight='hours'."
-        )
-    counts = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
-    tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
-    table = counts.join(tasks, on="job_family", how="left")
-    if alone:
-        cells = with_people(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
-        found = indexed(table, cells, weights, "job_family")
-    else:
-        weighed = sum_jobs(profiles, reduced, levels=list(weights)).filter(pl.col("n_known") > 0)
-        found = indexed(table, families_as_jobs(reduced.cells), weights, "job_family").drop("jobs_weighed")
-        found = found.join(
-            weighed.group_by("job_family").agg(jobs_weighed=pl.len()), on="job_family", how="left"
-        ).with_columns(pl.col("jobs_weighed").fill_null(0))
+    sums = recall(_sums, profiles, states=states, by_headcount=by_headcount, week=week)
+    reduced, found = sums.reduced, indexed(sums.families, sums.parts, weights, "job_family")
+    if not sums.per_job:
+        jobs = recall(_jobs_with_hours, profiles, states=states, levels=sorted(weights))
+        found = found.drop("jobs_weighed").join(jobs, on="job_family", how="left")
+        found = found.with_columns(pl.col("jobs_weighed").fill_null(0))
     result = found.select(
         *("job_family", "exposure", "weight_low", "weight_high", "bound_low", "bound_high", "numerator", "denominator"),
         *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_weighed", "tasks", "tasks_weighed")),
@@ -155,6 +152,56 @@ def exposure_by_family(
             * (poor > 0),
         ),
     )
+
+
+class _Sums(NamedTuple):
+    """What any weights are put on.
+
+    Attributes
+    ----------
+    families
+        ``job_family, jobs, tasks`` (null where it has none).
+    parts, per_job
+        Of the families, added up over jobs; or where not `per_job`, since nothing but the sums of families matters, as
+        if each were one job.
+    reduced
+        All that was counted, its cells by level alone.
+    """
+
+    families: pl.DataFrame
+    parts: Parts
+    per_job: bool
+    reduced: Cells
+
+
+def _sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: bool, week: float | None) -> _Sums:
+    per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
+    reduced = reduce_tasks(profiles, states, per="job" if per_job else "family")
+    if by_headcount and "headcount" not in reduced.jobs.columns:
+        raise SchemaError(
+            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
+            "assign_families, or use weight='hours'."
+        )
+    cells = families_as_jobs(reduced.cells)
+    if per_job:
+        cells = with_people(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
+    jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
+    tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
+    by_level = reduced.cells.group_by("level", maintain_order=True).agg(
+        pl.col("n", "n_known", "hours", "imputed", "n_imputed").sum()
+    )
+    return _Sums(
+        jobs.join(tasks, on="job_family", how="left"),
+        parts_of(cells, "job_family"),
+        per_job,
+        reduced._replace(cells=by_level),
+    )
+
+
+def _jobs_with_hours(profiles: TaskProfiles, *, states: Sequence[str], levels: list[str]) -> pl.DataFrame:
+    """Count by family, as ``jobs_weighed``, the jobs that have hours at some of these levels."""
+    jobs = sum_jobs(profiles, reduce_tasks(profiles, states, per="family"), levels=levels)
+    return jobs.filter(pl.col("n_known") > 0).group_by("job_family").agg(jobs_weighed=pl.len())
 
 
 def exposure_by_job(
@@ -230,7 +277,8 @@ def exposure_by_job(
     weights, week = checked_weights(weights), checked_week(contract_hours)
     reduced = reduce_tasks(profiles, states)
     cells = with_people(reduced.jobs, reduced.cells, contract_hours=week)
-    found = indexed(per_job(reduced).drop("tasks_with_hours", "tasks_stated"), cells, weights, "job")
+    jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
+    found = indexed(jobs, parts_of(cells, "job"), weights, "job")
     spread = (
         cells.join(found.select("job", "exposure"), on="job", how="left", maintain_order="left")
         .with_columns(weight=weight_of(weights))
@@ -276,19 +324,19 @@ def exposure_by_job(
     )
 
 
-def indexed(table: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+def indexed(table: pl.DataFrame, parts: Parts, weights: Mapping[str, float], by: str) -> pl.DataFrame:
     """Put beside each job or family its index, bounds, coverage, grade and reason.
 
     Parameters
     ----------
     table
         One row per job or family, with ``tasks``, null or 0 where it has none.
-    cells
-        As `with_people` gives them.
+    parts
+        As `parts_of` gives them.
     weights
         As `checked_weights` gives them.
     by
-        ``"job"`` or ``"job_family"``.
+        ``"job"`` or ``"job_family"``, as for the `parts`.
     """
     counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_stated", "tasks_with_hours"]
     left_out = (
@@ -306,8 +354,8 @@ def indexed(table: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
         .then(pl.lit("NO_CONTRACT_HOURS"))
     )
     return (
-        table.join(index_of(cells, weights, by), on=by, how="left")
-        .join(index_bounds(cells, weights, by), on=by, how="left")
+        table.join(index_of(parts, weights, by), on=by, how="left")
+        .join(index_bounds(parts, weights, by), on=by, how="left")
         .with_columns(pl.col(name).fill_null(0) for name in counts)
         .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), reason=left_out)
         .with_columns(grade=grade(pl.col("coverage")))
@@ -326,7 +374,7 @@ def exposure_meaning(
     """Make the meaning of a result that rests on weights: a level without one is not known."""
     cells, jobs = reduced.cells, reduced.jobs
     mapped = pl.col("level").is_in(list(weights))
-    strange = unmapped(cells.get_column("level").to_list(), weights)
+    strange = unmapped(cells.get_column("level").unique(), weights)
     if strange:
         n = cells.filter(pl.col("level").is_in(strange)).get_column("n").sum()
         warnings = (
