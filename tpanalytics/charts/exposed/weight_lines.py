@@ -12,7 +12,8 @@ from tpanalytics.charts import honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.charts.exposed.places import LINE, Frame, drawable_pairs, labelled, leaders, roles, slot
 from tpanalytics.measures import break_even, exposure_by_family
-from tpanalytics.measures.exposed.weights import WEIGHTS, at
+from tpanalytics.measures.exposed.bounds import checked_week, index_bounds
+from tpanalytics.measures.exposed.weights import WEIGHTS, at, checked_weights, family_sums
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
@@ -32,6 +33,16 @@ _SLIDER = "weight_of_h2"
 _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
 #: Where bounds are worked out; they need not be straight between 0 and 1.
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
+# Plain mappings, as in `tpanalytics.charts.family_rows.row_axis`.
+_SCALE = {"domain": [0, 1], "nice": False}
+_AXIS = {
+    "title": "weight of H2: at 0 only H1 counts, at 1 a partly automatable task counts in full",
+    "titlePadding": 10,
+    "values": list(_STEPS),
+    "format": ".2~f",
+    "grid": True,
+    "labelFlush": False,
+}
 _ROLES = {"leads": (theme.INK, 2.4), "named": ("#77777E", 1.0), "other": ("#CFCFD4", 0.8)}
 
 
@@ -125,20 +136,17 @@ def plot_weight_lines(
         nothing = theme.note("No family has an index to draw.", x=0, y=20, fontSize=13)
         return theme.finish([nothing, theme.footer(footer, below=10)], width=520, height=40, **what)
     frame = _frame(lines, band)
-    chart = theme.finish(
-        [
-            *_banded(band, frame),
-            *_lines(lines, frame),
-            *_named(lines, frame),
-            *_turns(first, frame),
-            theme.footer(footer, below=58),
-        ],
-        width=_WIDTH,
-        height=frame.height,
-        **what,
-    )
     slider = alt.binding_range(min=0, max=1, step=0.01, name="Weight of H2, partly automatable: ")
-    return chart.add_params(alt.param(name=_SLIDER, value=weights["H2"], bind=slider))
+    under, *above = [
+        *_banded(band, frame),
+        *_lines(lines, frame),
+        *_named(lines, frame),
+        *_turns(first, frame),
+        theme.footer(footer, below=58),
+    ]
+    # A parameter of one layer is lifted to the chart; added to the chart it would copy all of it.
+    under = under.add_params(alt.param(name=_SLIDER, value=weights["H2"], bind=slider))
+    return theme.finish([under, *above], width=_WIDTH, height=frame.height, **what)
 
 
 def _band(
@@ -148,8 +156,10 @@ def _band(
     schema = {"job_family": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
     if not families:
         return pl.DataFrame(schema=schema)
+    week = checked_week(how["contract_hours"])
+    sums = recall(family_sums, profiles, states=how["states"], by_headcount=False, week=week)
     parts = [
-        theme.drawable(recall(exposure_by_family, profiles, weights=at(weights, b), **how))
+        theme.drawable(index_bounds(sums.parts, at(checked_weights(weights), b), "job_family"))
         .filter(pl.col("job_family").is_in(families))
         .select("job_family", pl.lit(b).alias("b"), "bound_low", "bound_high")
         for b in _STEPS
@@ -168,29 +178,18 @@ def _frame(lines: pl.DataFrame, band: pl.DataFrame) -> Frame:
 
 
 def _y(field: str, frame: Frame) -> alt.Y:
-    return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[frame.low, frame.high], nice=False, zero=False), axis=None)
-
-
-def _axis() -> alt.Axis:
-    return alt.Axis(
-        title="weight of H2: at 0 only H1 counts, at 1 a partly automatable task counts in full",
-        titlePadding=10,
-        values=list(_STEPS),
-        format=".2~f",
-        grid=True,
-        labelFlush=False,
-    )
+    return alt.Y(f"{field}:Q", scale={"domain": [frame.low, frame.high], "nice": False, "zero": False}, axis=None)
 
 
 def _x(position: Any) -> Any:
-    return alt.XDatum(position, type="quantitative", scale=alt.Scale(domain=[0, 1], nice=False), axis=_axis())
+    return alt.XDatum(position, type="quantitative", scale=_SCALE, axis=_AXIS)
 
 
 def _banded(band: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
     if not band.height:
         return []
     area = alt.Chart(band).mark_area(color="#E3EBEB", opacity=0.8)
-    x = alt.X("b:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=_axis())
+    x = alt.X("b:Q", scale=_SCALE, axis=_AXIS)
     return [area.encode(x=x, y=_y("bound_low", frame), y2=alt.Y2("bound_high:Q"), detail=alt.Detail("job_family:N"))]
 
 
@@ -304,7 +303,7 @@ def _turns(first: list[Leader], frame: Frame) -> list[alt.Chart]:
             "said": [f"b* {leader.since:.2f}" for leader in turns],
         }
     )
-    x = alt.X("b:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=_axis())
+    x = alt.X("b:Q", scale=_SCALE, axis=_AXIS)
     drawn = alt.Chart(rows)
     # At an end of the lines their dots stand close by.
     inward = alt.ExprRef("datum.b > 0.85 ? 'right' : datum.b < 0.15 ? 'left' : 'center'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
 
@@ -11,7 +11,7 @@ from tpanalytics.measures.exposed.bounds import checked_week, index_bounds, take
 from tpanalytics.measures.exposed.weights import (
     WEIGHTS,
     checked_weights,
-    families_as_jobs,
+    family_sums,
     index_of,
     parts_of,
     unmapped,
@@ -19,7 +19,7 @@ from tpanalytics.measures.exposed.weights import (
     with_people,
 )
 from tpanalytics.measures.meaning import explained, grade, meaning_of
-from tpanalytics.measures.reduce import columns_of_jobs, per_job, reduce_tasks, share_of, sum_jobs
+from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of, sum_jobs
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
@@ -123,7 +123,7 @@ def exposure_by_family(
     if weight not in get_args(ExposureWeight):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(ExposureWeight))}.")
     by_headcount = weight == "headcount"
-    sums = recall(_sums, profiles, states=states, by_headcount=by_headcount, week=week)
+    sums = recall(family_sums, profiles, states=states, by_headcount=by_headcount, week=week)
     reduced, found = sums.reduced, indexed(sums.families, sums.parts, weights, "job_family")
     if not sums.per_job:
         jobs = recall(_jobs_with_hours, profiles, states=states, levels=sorted(weights))
@@ -151,50 +151,6 @@ def exposure_by_family(
             warnings=(f"{poor} of {result.height} families are of grade C: of those quote only the bounds.",)
             * (poor > 0),
         ),
-    )
-
-
-class _Sums(NamedTuple):
-    """What any weights are put on.
-
-    Attributes
-    ----------
-    families
-        ``job_family, jobs, tasks`` (null where it has none).
-    parts, per_job
-        Of the families, added up over jobs; or where not `per_job`, since nothing but the sums of families matters, as
-        if each were one job.
-    reduced
-        All that was counted, its cells by level alone.
-    """
-
-    families: pl.DataFrame
-    parts: Parts
-    per_job: bool
-    reduced: Cells
-
-
-def _sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: bool, week: float | None) -> _Sums:
-    per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
-    reduced = reduce_tasks(profiles, states, per="job" if per_job else "family")
-    if by_headcount and "headcount" not in reduced.jobs.columns:
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use weight='hours'."
-        )
-    cells = families_as_jobs(reduced.cells)
-    if per_job:
-        cells = with_people(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
-    jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
-    tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
-    by_level = reduced.cells.group_by("level", maintain_order=True).agg(
-        pl.col("n", "n_known", "hours", "imputed", "n_imputed").sum()
-    )
-    return _Sums(
-        jobs.join(tasks, on="job_family", how="left"),
-        parts_of(cells, "job_family"),
-        per_job,
-        reduced._replace(cells=by_level),
     )
 
 

@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.reduce import known_sum, share_of, stated
+from tpanalytics.measures.reduce import columns_of_jobs, known_sum, reduce_tasks, share_of, stated
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from tpanalytics.measures.reduce import Cells
+    from tpanalytics.schema import TaskProfiles
 
 __all__ = [
     "WEIGHTS",
     "Parts",
+    "Sums",
     "at",
     "beside_sets",
     "checked_weights",
     "families_as_jobs",
+    "family_sums",
     "index_of",
     "job_sums",
     "parts_of",
@@ -192,6 +197,67 @@ def parts_of(cells: pl.DataFrame, by: str) -> Parts:
 def _bit(names: list[str]) -> pl.Expr:
     bits = {name: 1 << place for place, name in enumerate(names)}
     return pl.col("level").replace_strict(bits, default=0, return_dtype=pl.Int64)
+
+
+class Sums(NamedTuple):
+    """What any weights are put on.
+
+    Attributes
+    ----------
+    families
+        ``job_family, jobs, tasks`` (null where it has none).
+    parts, per_job
+        Of the families, added up over jobs; or where not `per_job`, since nothing but the sums of families matters, as
+        if each were one job.
+    reduced
+        All that was counted, its cells by level alone.
+    """
+
+    families: pl.DataFrame
+    parts: Parts
+    per_job: bool
+    reduced: Cells
+
+
+def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: bool, week: float | None) -> Sums:
+    """Add up by family all that an exposure index and its bounds are made of, whatever the weights.
+
+    Parameters
+    ----------
+    profiles, states
+        As for `exposure_by_family`.
+    by_headcount
+        Jobs weigh by their headcount; those without one are left out.
+    week
+        Contract hours of jobs that have none; None takes none.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, ``headcount`` included when asked for.
+    """
+    # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
+    per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
+    reduced = reduce_tasks(profiles, states, per="job" if per_job else "family")
+    if by_headcount and "headcount" not in reduced.jobs.columns:
+        raise SchemaError(
+            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
+            "assign_families, or use weight='hours'."
+        )
+    cells = families_as_jobs(reduced.cells)
+    if per_job:
+        cells = with_people(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
+    jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
+    tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
+    by_level = reduced.cells.group_by("level", maintain_order=True).agg(
+        pl.col("n", "n_known", "hours", "imputed", "n_imputed").sum()
+    )
+    return Sums(
+        jobs.join(tasks, on="job_family", how="left"),
+        parts_of(cells, "job_family"),
+        per_job,
+        reduced._replace(cells=by_level),
+    )
 
 
 def beside_sets(rows: pl.DataFrame, names: list[str], **said: Callable[[list[str]], float]) -> pl.DataFrame:
