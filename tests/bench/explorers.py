@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["rows"]
 
 _CLICK, _GROWN = Target("at most", 0.1), Target("at most", 1.0)
+#: After a rest the first three are drawn already; the others cannot be foreseen.
 _HOW = {
-    "prepared": "a control moved to what was drawn while nothing happened",
-    "chosen": "other families marked, for the first time",
-    "weighed": "a level weighed otherwise, for the first time",
+    "button": "a button pressed",
+    "family": "a family marked",
+    "step": "a weight moved by a step",
+    "several": "several families marked at once",
+    "far": "a weight moved far",
 }
 
 
@@ -61,28 +64,26 @@ def moved(folder: str, pairs: int) -> dict[str, Any]:
     explorer = tpa.explore(profiles)
     taken: dict[str, Any] = {"open": time.perf_counter() - start}
     taken |= {name + more: [] for name in _HOW for more in ("", " anew")}
-    for state in list(neighbours(explorer.state, explorer._facts)):
-        explorer._spec_of(state)  # what it does by itself where a loop runs
-    families, weight = list(explorer._facts.families), explorer._controls["weight"].widget
-    listed = explorer._controls["families"].widget
+    families = list(explorer._facts.families)
+    weight, listed = (explorer._controls[name].widget for name in ("weight", "families"))
+    scale = explorer._controls["weights"]._scales["H1"]
+    levels = {"families": [], "weight": "hours", "show": "levels"}
     for number in range(pairs + 1):
-        change: dict[str, Callable[[], None]] = {
-            "prepared": lambda: setattr(weight, "value", "tasks"),
-            "chosen": lambda number=number: setattr(listed, "value", (families[0], families[number + 1])),
+        one, few = families[1 + number], families[: 2 + number]
+        begin, end = round(0.9 - 0.05 * number, 2), round(0.05 + 0.05 * number, 2)
+        weights = {**levels, "show": "weights", "weights": {"H1": begin, "H2": 0.5, "H3": 0.0}}
+        moves: dict[str, tuple[dict[str, Any], Callable[[], None]]] = {
+            "button": (levels, lambda: setattr(weight, "value", "tasks")),
+            "family": (levels, lambda one=one: setattr(listed, "value", (one,))),
+            "step": (weights, lambda begin=begin: setattr(scale, "value", round(begin - 0.05, 2))),
+            "several": (levels, lambda few=few: setattr(listed, "value", tuple(few))),
+            "far": (weights, lambda end=end: setattr(scale, "value", end)),
         }
-        for name, move in change.items():
-            explorer.state = {"families": [], "weight": "hours", "show": "levels"}
+        for name, (state, move) in moves.items():
+            explorer.state = state
+            for ahead in list(neighbours(explorer.state, explorer._facts)):
+                explorer._spec_of(ahead)  # what it does by itself where a loop runs
             _timed(taken, name, move, explorer, profiles, kept=number > 0)
-        explorer.state = {"families": [], "weight": "hours", "show": "weights"}
-        scale = explorer._controls["weights"]._scales["H1"]
-        _timed(
-            taken,
-            "weighed",
-            lambda number=number, scale=scale: setattr(scale, "value", round(0.9 - 0.05 * number, 2)),
-            explorer,
-            profiles,
-            kept=number > 0,
-        )
     return taken
 
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
+from tests.charts.companies import many
 from tpanalytics.explorers.frozen import _reached
 from tpanalytics.explorers.view.state import START, options
 
@@ -320,6 +321,9 @@ def test_a_warning_is_said_too(after: tpa.TaskProfiles) -> None:
         opened = tpa.explore(drafts)
     control(opened, "states").value = ("validated",)
     assert "3 in state" in opened._said.value
+    control(opened, "show").value = "weights"
+    control(opened, "show").value = "levels"
+    assert "3 in state" in opened._said.value, "what is remembered warns once, and holds as long as the states count"
 
 
 def test_changes_at_once_are_drawn_once(after: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,26 +346,58 @@ def test_changes_at_once_are_drawn_once(after: tpa.TaskProfiles, monkeypatch: py
     assert explorer.state["weight"] == "headcount"
 
 
+CLICKS: dict[str, tuple[dict[str, Any], str, Any]] = {
+    "other work weighed": ({"weight": "tasks"}, "weight", "headcount"),
+    "other states": ({"weight": "tasks"}, "states", ("validated",)),
+    "another view": ({"weight": "tasks"}, "view", "compare"),
+    "one family": ({"weight": "tasks"}, "families", ("Sales",)),
+    "one family more": ({"families": ["Sales"]}, "families", ("Finance", "Sales")),
+    "one family less": ({"families": ["Finance", "Sales"]}, "families", ("Finance",)),
+    "a weight by a step": ({"show": "weights"}, "weights", {"H1": 0.95}),
+    "a level left out": ({"show": "weights", "weights": {"H1": 1.0, "H2": 0.5, "H3": 0.0}}, "weights", {"H3": -1.0}),
+    "jobs of a family": ({"view": "tasks"}, "family", "Sales"),
+}
+
+
+@pytest.mark.parametrize("click", CLICKS)
 def test_what_one_click_leads_to_is_drawn_while_nothing_happens(
-    explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch
+    explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch, click: str
 ) -> None:
     monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0.0)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0.0)
+    state, name, value = CLICKS[click]
 
     async def rest() -> None:
-        explorer.state = {"weight": "tasks"}
+        explorer.state = state
         shown = spec(explorer)
         while explorer._waiting is not None:
             await asyncio.sleep(0)
         assert spec(explorer) == shown
         drawn = []
         monkeypatch.setattr(explorer._chart, "swap", drawn.append)
-        for name, value in (("weight", "headcount"), ("states", ("validated",)), ("view", "compare")):
-            explorer.state = {"weight": "tasks", "view": "impact", "states": ["validated", "suggested"]}
-            drawn.clear()
+        if isinstance(value, dict):
+            for level, weight in value.items():
+                explorer._controls["weights"]._scales[level].value = weight  # type: ignore[attr-defined]
+        else:
             control(explorer, name).value = value
-            assert len(drawn) == 1, "without waiting for the controls to rest"
+        assert len(drawn) == 1, "without waiting for the controls to rest"
 
     asyncio.run(rest())
+
+
+def test_a_rest_has_an_end_however_many_families_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0.0)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0.0)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._KEPT", 12)
+    explorer = tpa.explore(many(30))
+
+    async def rest() -> None:
+        explorer.state = {"weight": "tasks"}
+        while explorer._waiting is not None:
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(rest(), 60))
+    assert len(explorer._specs) <= 12
 
 
 def test_it_leaves_a_picture_and_a_text_beside_the_widget(explorer: tpa.Explorer) -> None:

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from tpanalytics.measures.remember import remembering
 from tpanalytics.share import save
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import polars as pl
 
@@ -44,9 +45,9 @@ __all__ = ["Explorer", "explore"]
 
 #: Seconds without another change before a chart that must be made is made.
 _QUIET = 0.05
-#: Seconds of rest before what may come next is drawn unseen.
-_IDLE = 0.3
-_KEPT = 128
+#: Seconds of rest before what may come next is drawn unseen, and between one such chart and the next.
+_IDLE, _BREATH = 0.3, 0.03
+_KEPT = 256
 #: Controls after which other rows are drawn, so that what was picked is gone.
 _OTHER_ROWS = {"view", "family", "job", "search", "change", "value"}
 _CHART_FILES = {"PNG": "png", "SVG": "svg", "PDF": "pdf", "web page": "html", "Vega-Lite": "json"}
@@ -124,7 +125,8 @@ class Explorer(widgets.VBox):
         self._facts = facts_of(self._source, privacy)
         self._state: State = copy.deepcopy(START)
         self._specs: dict[str, dict[str, Any]] = {}
-        self._failed: set[str] = set()
+        self._notes: dict[str, dict[str, None]] = {}  # by states that count, each once
+        self._ahead: Iterator[State] = iter(())
         self._spec: dict[str, Any] = {}
         self._silent = False
         self._waiting: asyncio.TimerHandle | None = None
@@ -232,17 +234,22 @@ class Explorer(widgets.VBox):
     def _to(self, state: State) -> None:
         """Go to a state: at once where its chart is there, else when the controls have come to rest."""
         self._go(settled(state, self._facts))
-        if self._key(self._state) not in self._specs:
-            try:
-                self._waiting = asyncio.get_running_loop().call_later(_QUIET, self._draw)
-            except RuntimeError:  # nobody else is at work
-                self._draw()
-        else:
+        if self._key(self._state) in self._specs or not self._later(_QUIET, self._draw):
             self._draw()
 
     def _go(self, state: State) -> None:
         self._state = state
         self._write()
+        self._wait_no_more()
+
+    def _later(self, seconds: float, do: Callable[[], None]) -> bool:
+        """Do something after a while instead of what was waiting; without a loop nobody else is at work."""
+        self._wait_no_more()
+        with suppress(RuntimeError):
+            self._waiting = asyncio.get_running_loop().call_later(seconds, do)
+        return self._waiting is not None
+
+    def _wait_no_more(self) -> None:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
@@ -261,40 +268,35 @@ class Explorer(widgets.VBox):
     def _draw(self) -> None:
         self._waiting = None
         try:
-            with warnings.catch_warnings(record=True) as noted:
-                warnings.simplefilter("always", TpAnalyticsWarning)
-                spec = self._spec_of(self._state)
+            spec = self._spec_of(self._state)
         except TpAnalyticsError as error:
             self._say(str(error), "said")
             return
         except Exception as error:
-            self._say(f"This view could not be drawn: {error}", "said")
+            what = f"This view could not be drawn: {type(error).__name__}, an error of tpanalytics itself."
+            self._say(f"{what} The log of the kernel says where; the other views still work.", "said")
             raise
-        self._say("\n".join(dict.fromkeys(str(one.message) for one in noted)), "noted")
         self._show(spec)
 
     def _show(self, spec: dict[str, Any]) -> None:
         self._spec = spec
+        self._say("\n".join(self._notes[str(self._state["states"])]), "noted")
         self._chart.swap(spec)
         self._print()
         self._rest()
 
     def _rest(self) -> None:
         """Use the time until the next change to draw, unseen, what one more click leads to."""
-        with suppress(RuntimeError):  # without a loop nobody clicks
-            self._waiting = asyncio.get_running_loop().call_later(_IDLE, self._prepare)
+        self._ahead = islice(neighbours(self._state, self._facts), _KEPT // 2)
+        self._later(_IDLE, self._prepare)
 
     def _prepare(self) -> None:
         self._waiting = None
-        for state in neighbours(self._state, self._facts):
-            if self._key(state) not in self._specs and self._key(state) not in self._failed:
-                try:
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore", TpAnalyticsWarning)
-                        self._spec_of(state)
-                except Exception:  # noqa: BLE001  who goes there is told
-                    self._failed.add(self._key(state))
-                self._rest()
+        for state in self._ahead:
+            if self._key(state) not in self._specs:
+                with suppress(Exception):  # who goes there is told
+                    self._spec_of(state)
+                self._later(_BREATH, self._prepare)
                 return
 
     def _spec_of(self, state: State) -> dict[str, Any]:
@@ -304,8 +306,13 @@ class Explorer(widgets.VBox):
             while len(self._specs) >= _KEPT:
                 del self._specs[next(iter(self._specs))]
             # What our own functions draw is checked in tests; to check it again would take longer than to draw it.
-            with debug_mode(arg=False):
-                self._specs[key] = what.chart.of(self._source).to_dict(validate=False)
+            with debug_mode(arg=False), warnings.catch_warnings(record=True) as noted:
+                warnings.simplefilter("always", TpAnalyticsWarning)
+                spec = what.chart.of(self._source).to_dict(validate=False)
+            self._specs[key] = spec
+            # What is remembered warns once, so that what was said of these states holds for each of their views.
+            notes = self._notes.setdefault(str(state["states"]), {})
+            notes.update((str(one.message), None) for one in noted if issubclass(one.category, TpAnalyticsWarning))
         return pickable(self._specs[key], what.picks, state["picked"])
 
     def _key(self, state: State) -> str:
@@ -336,6 +343,7 @@ class Explorer(widgets.VBox):
             self._state = {**self._state, "weights": weights}
             self._write()
             self._print()
+            self._rest()
 
     def _files(self) -> widgets.Box:
         """Build the row that hands over chart, table and Python."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tpanalytics.explorers.view.state import options
+from tpanalytics.explorers.view.state import WEIGHT_STEPS, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,6 @@ __all__ = ["Control", "controls_of"]
 _STYLE = {"description_width": "initial"}
 #: A slider cannot stand at None.
 _NONE = -1.0
-_STEPS = [round(0.05 * step, 2) for step in range(21)]
 
 
 class Control:
@@ -78,7 +77,7 @@ class _Weights(Control):
     """How much each level counts; that of H2 is moved in the chart itself."""
 
     def __init__(self, levels: Sequence[str]) -> None:
-        steps = [("left out", _NONE), *((f"{step:.2f}", step) for step in _STEPS)]
+        steps = [("left out", _NONE), *((f"{step:.2f}", step) for step in WEIGHT_STEPS)]
         self._scales = {
             level: widgets.SelectionSlider(
                 description=f"{level} counts",
@@ -105,7 +104,7 @@ class _Weights(Control):
         self._of_h2 = weights.get("H2", self._of_h2)
         for level, scale in self._scales.items():
             weight = weights.get(level)
-            scale.value = _NONE if weight is None else min(_STEPS, key=lambda step: abs(step - weight))
+            scale.value = _NONE if weight is None else min(WEIGHT_STEPS, key=lambda step: abs(step - weight))
 
     def watch(self, moved: Callable[[str], None]) -> None:
         """Tell of every change."""

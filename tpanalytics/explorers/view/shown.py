@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.explorers.view.calls import Call, Source, Table, call, typed
-from tpanalytics.explorers.view.state import options
+from tpanalytics.explorers.view.state import WEIGHT_STEPS, options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import polars as pl
 
@@ -100,11 +100,41 @@ def down(state: State, facts: Facts) -> State | None:
 
 
 def neighbours(state: State, facts: Facts) -> Iterator[State]:
-    """Go through the states that one click on a button leads to, other views last."""
-    offered = options(facts)
-    for name in [*(name for name in controls(state) if name in offered and name != "family"), "view"]:
+    """Go through the states that one click or key leads to: those of buttons first, then those of lists and scales."""
+    offered, there = options(facts), controls(state)
+    for name in [*(name for name in there if name in offered and name != "family"), "view"]:
         for _, value in offered[name]:
             yield settled({**state, name: value, "picked": []}, facts)
+    if "families" in there:
+        for marked in _marked_next(state["families"], facts.families):
+            yield settled({**state, "families": marked}, facts)
+    if "weights" in there:
+        for weights in _weighed_next(state["weights"], facts.levels):
+            yield {**state, "weights": weights}
+    if state["view"] == "tasks" and not state["search"]:
+        for family in facts.open:
+            yield settled({**state, "family": family, "picked": []}, facts)
+
+
+def _marked_next(marked: list[str], families: tuple[str, ...]) -> Iterator[list[str]]:
+    """Mark each family alone, or one more or one less."""
+    for family in families:
+        yield [family]
+    for family in families if marked else ():
+        yield [one for one in families if (one in marked) != (one == family)]
+
+
+def _weighed_next(weights: Mapping[str, float], levels: tuple[str, ...]) -> Iterator[dict[str, float]]:
+    """Move the weight of each level but H2 by a step; below 0 the level is left out."""
+    for level in levels:
+        if level == "H2":
+            continue
+        at, others = weights.get(level), {one: weight for one, weight in weights.items() if one != level}
+        for step in WEIGHT_STEPS[:1] if at is None else WEIGHT_STEPS:
+            if at is None or 0 < abs(step - at) < 1.5 * WEIGHT_STEPS[1]:
+                yield dict(sorted({**others, level: step}.items()))
+        if at == 0:
+            yield others
 
 
 def _families(state: State) -> tuple[str, ...] | None:

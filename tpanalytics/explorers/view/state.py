@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.explorers.view.facts import Facts
 
-__all__ = ["START", "State", "checked", "options"]
+__all__ = ["START", "WEIGHT_STEPS", "State", "checked", "options"]
 
 State = dict[str, Any]
 
@@ -38,7 +38,8 @@ START: State = {
     "value": "hours",
 }
 
-
+#: Where the weight of a level can be moved to by a control.
+WEIGHT_STEPS = [round(0.05 * step, 2) for step in range(21)]
 #: Entries that may say more than is offered; what they say is checked otherwise.
 _OPEN = {"states", "family"}
 
