@@ -353,6 +353,8 @@ CLICKS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "one family": ({"weight": "tasks"}, "families", ("Sales",)),
     "one family more": ({"families": ["Sales"]}, "families", ("Finance", "Sales")),
     "one family less": ({"families": ["Finance", "Sales"]}, "families", ("Finance",)),
+    "a run of families": ({"families": ["Finance"]}, "families", ("Finance", "Human Resources", "Manufacturing")),
+    "a weight far away": ({"show": "weights"}, "weights", {"H3": 0.7}),
     "a weight by a step": ({"show": "weights"}, "weights", {"H1": 0.95}),
     "a level left out": ({"show": "weights", "weights": {"H1": 1.0, "H2": 0.5, "H3": 0.0}}, "weights", {"H3": -1.0}),
     "jobs of a family": ({"view": "tasks"}, "family", "Sales"),

@@ -81,3 +81,19 @@ def test_what_is_odd_about_the_tasks_is_said_again_where_it_was_not(sample: tpa.
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tpa.hours_by_family(drafts)
+
+
+def test_what_nobody_has_asked_for_longest_is_forgotten_first(
+    sample: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tpanalytics.measures.remember._MOST", 3)
+    asked = []
+
+    def measure(_: tpa.TaskProfiles, *, number: int) -> int:
+        asked.append(number)
+        return number
+
+    kept = remembering(sample)
+    for number in (1, 2, 3, 1, 4, 1, 3, 2):
+        assert recall(measure, kept, number=number) == number
+    assert asked == [1, 2, 3, 4, 2]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["recall", "remembering"]
 
+#: Results that are kept at most; beyond that those go that nobody has asked for longest.
+_MOST = 1_000
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class _Remembering(TaskProfiles):
@@ -37,9 +40,14 @@ def recall(measure: Callable[..., Any], /, *profiles: TaskProfiles, **how: Any) 
     if not isinstance(last, _Remembering):
         return measure(*profiles, **how)
     key = (measure.__module__, measure.__qualname__, *map(id, profiles), _frozen(how))
-    if key not in last.results:
-        last.results[key] = measure(*profiles, **how), profiles[:-1]  # those beside stay, so that none takes their id
-    return last.results[key][0]
+    if key in last.results:
+        found = last.results.pop(key)
+    else:
+        found = measure(*profiles, **how), profiles[:-1]  # those beside stay, so that none takes their id
+    last.results[key] = found  # last, so that what nobody has asked for longest is first
+    while len(last.results) > _MOST:
+        del last.results[next(iter(last.results))]
+    return found[0]
 
 
 def _frozen(value: Any) -> Hashable:

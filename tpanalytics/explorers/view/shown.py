@@ -6,6 +6,7 @@ A view computes nothing. What it shows is what the functions it names give, so t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.explorers.view.calls import Call, Source, Table, call, typed
@@ -117,24 +118,29 @@ def neighbours(state: State, facts: Facts) -> Iterator[State]:
 
 
 def _marked_next(marked: list[str], families: tuple[str, ...]) -> Iterator[list[str]]:
-    """Mark each family alone, or one more or one less."""
+    """Mark each family alone, one more or one less, and all from the first or the last that is marked up to one."""
     for family in families:
         yield [family]
-    for family in families if marked else ():
+    if not marked:
+        return
+    for family in families:
         yield [one for one in families if (one in marked) != (one == family)]
+    ends = sorted(map(families.index, marked))
+    for end in dict.fromkeys((ends[0], ends[-1])):
+        for place in range(len(families)):
+            yield list(families[min(end, place) : max(end, place) + 1])
 
 
 def _weighed_next(weights: Mapping[str, float], levels: tuple[str, ...]) -> Iterator[dict[str, float]]:
-    """Move the weight of each level but H2 by a step; below 0 the level is left out."""
+    """Move the weight of one level but H2, or leave the level out; small steps first."""
+    moves = []
     for level in levels:
-        if level == "H2":
-            continue
-        at, others = weights.get(level), {one: weight for one, weight in weights.items() if one != level}
-        for step in WEIGHT_STEPS[:1] if at is None else WEIGHT_STEPS:
-            if at is None or 0 < abs(step - at) < 1.5 * WEIGHT_STEPS[1]:
-                yield dict(sorted({**others, level: step}.items()))
-        if at == 0:
-            yield others
+        at, others = weights.get(level, 0.0), {one: weight for one, weight in weights.items() if one != level}
+        if level != "H2":
+            moves += [(abs(step - at), dict(sorted({**others, level: step}.items()))) for step in WEIGHT_STEPS]
+            moves.append((at, others))
+    for _, moved in sorted(moves, key=itemgetter(0)):
+        yield moved
 
 
 def _families(state: State) -> tuple[str, ...] | None:
