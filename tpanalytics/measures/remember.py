@@ -40,9 +40,8 @@ def recall(measure: Callable[..., Any], /, *profiles: TaskProfiles, **how: Any) 
     if not isinstance(last, _Remembering):
         return measure(*profiles, **how)
     key = (measure.__module__, measure.__qualname__, *map(id, profiles), _frozen(how))
-    if key in last.results:
-        found = last.results.pop(key)
-    else:
+    found = last.results.pop(key, None)
+    if found is None:
         found = measure(*profiles, **how), profiles[:-1]  # those beside stay, so that none takes their id
     last.results[key] = found  # last, so that what nobody has asked for longest is first
     while len(last.results) > _MOST:
