@@ -19,6 +19,9 @@ A message says what happened, where, what was found and what to do next. It neve
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 __all__ = [
     "ApiError",
     "AuthError",
@@ -32,6 +35,7 @@ __all__ = [
     "TpAnalyticsError",
     "TpAnalyticsWarning",
     "Unreachable",
+    "warn",
 ]
 
 
@@ -158,3 +162,11 @@ class SchemaError(TpAnalyticsError, ValueError):
 
 class ShareError(TpAnalyticsError, ValueError):
     """You meet it when a file cannot be written as asked; nothing was written then."""
+
+
+def warn(text: str, category: type[Warning] = TpAnalyticsWarning) -> None:
+    """Warn at the line outside this package that led here, so that it is told once for each such line."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level)

@@ -57,7 +57,6 @@ def rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
 def moved(folder: str, pairs: int) -> dict[str, Any]:
     """Move controls of an explorer, and draw each chart anew from the tasks in turn; gives seconds."""
     import tpanalytics as tpa
-    from tpanalytics.explorers.view.shown import neighbours
 
     profiles = tpa.read_profiles(folder)
     tpa.explore(tpa.load_sample())  # loads what every explorer needs
@@ -82,8 +81,8 @@ def moved(folder: str, pairs: int) -> dict[str, Any]:
         }
         for name, (state, move) in moves.items():
             explorer.state = state
-            for ahead in list(neighbours(explorer.state, explorer._facts)):
-                explorer._spec_of(ahead)  # what it does by itself where a loop runs
+            for ahead in explorer._drawings.ahead(explorer.state):
+                explorer._drawings.of(ahead)  # what it does by itself where a loop runs
             _timed(taken, name, move, explorer, profiles, kept=number > 0)
     return taken
 

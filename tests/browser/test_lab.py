@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from tests.browser.jupyter import Server
 
+HEADS = {"tasks": "Share of tasks", "hours": "Share of described weekly hours", "headcount": "of all incumbents by AI"}
 SELECTED = 'print(sorted(explorer.selected["job_family"].unique()))'
 
 
@@ -98,6 +99,30 @@ def test_the_slider_in_the_chart_moves_dots_while_python_is_busy(page: Page, lab
     while state(page)["weights"]["H2"] != 0.8:
         pass
     assert "H2" in execute(page, "print(explorer.code())")
+
+
+def test_bars_stay_where_they_are_while_titles_take_one_line_or_two(page: Page) -> None:
+    top = """() => Math.min(...[...document.querySelectorAll(".tpa-chart .mark-rect path[aria-label]")].map(
+        bar => bar.getBoundingClientRect().top))"""
+    lines = "() => document.querySelectorAll('.tpa-chart .role-title-text tspan').length"
+    seen = set()
+    for weight in ("tasks", "headcount", "hours"):
+        page.locator(".tpa-weight").get_by_role("button", name=weight, exact=True).click()
+        page.wait_for_function(
+            "said => document.querySelector('.tpa-chart svg').textContent.includes(said)", arg=HEADS[weight]
+        )
+        seen.add((page.evaluate(lines) > 1, page.evaluate(top)))
+    assert {two for two, _ in seen} == {True, False}
+    assert len({place for _, place in seen}) == 1
+
+
+def test_a_screen_reader_is_told_which_button_is_pressed(page: Page) -> None:
+    view = page.get_by_role("group", name="View")
+    assert view.get_by_role("button", name="AI impact", pressed=True).count() == 1
+    changed(page, press(page, "view", "Weekly hours"))
+    view.get_by_role("button", name="Weekly hours", pressed=True).wait_for()
+    assert view.get_by_role("button", pressed=True).count() == 1
+    assert page.get_by_role("button", name="Show the Python", pressed=False).count() == 1
 
 
 def test_a_click_on_a_bar_selects_its_family(page: Page) -> None:

@@ -114,7 +114,7 @@ def test_the_python_gives_chart_and_table_of_every_state(walked: list[Shown], ma
         ours = [param for param in shown.spec.get("params", []) if param["name"] != "picked"]
         drawn = made["chart"].to_dict()
         assert drawn["datasets"] == shown.spec["datasets"], code
-        assert drawn["title"] == shown.spec["title"]
+        assert drawn["title"] == {key: what for key, what in shown.spec["title"].items() if key != "offset"}
         assert drawn.get("params", []) == ours
         assert made["table"].equals(shown.selected)
         assert isinstance(shown.selected, pl.DataFrame)
@@ -372,7 +372,7 @@ def test_what_one_click_leads_to_is_drawn_while_nothing_happens(
     async def rest() -> None:
         explorer.state = state
         shown = spec(explorer)
-        while explorer._waiting is not None:
+        while explorer._preparing is not None:
             await asyncio.sleep(0)
         assert spec(explorer) == shown
         drawn = []
@@ -390,16 +390,16 @@ def test_what_one_click_leads_to_is_drawn_while_nothing_happens(
 def test_a_rest_has_an_end_however_many_families_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0.0)
     monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0.0)
-    monkeypatch.setattr("tpanalytics.explorers.explorer._KEPT", 12)
+    monkeypatch.setattr("tpanalytics.explorers.drawings._KEPT", 12)
     explorer = tpa.explore(many(30))
 
     async def rest() -> None:
         explorer.state = {"weight": "tasks"}
-        while explorer._waiting is not None:
+        while explorer._preparing is not None:
             await asyncio.sleep(0)
 
     asyncio.run(asyncio.wait_for(rest(), 60))
-    assert len(explorer._specs) <= 12
+    assert len(explorer._drawings._specs) <= 12
 
 
 def test_it_leaves_a_picture_and_a_text_beside_the_widget(explorer: tpa.Explorer) -> None:

@@ -16,7 +16,7 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.keys import reduce_keys
 from tpanalytics.measures.known.agreement import agreement, ordinal_alpha
-from tpanalytics.measures.known.missing import uneven_hours
+from tpanalytics.measures.known.coverage import uneven_hours
 from tpanalytics.measures.known.repeats import unique_keys
 from tpanalytics.measures.reduce import reduce_tasks
 

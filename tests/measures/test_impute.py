@@ -17,7 +17,7 @@ import tpanalytics as tpa
 from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.exposed.exposure import exposure_by_family
-from tpanalytics.measures.exposed.impute import ImputeMethod, impute_hours
+from tpanalytics.measures.known.impute import ImputeMethod, impute_hours
 from tpanalytics.measures.meaning import about
 from tpanalytics.schema import provenance
 

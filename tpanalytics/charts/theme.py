@@ -131,12 +131,13 @@ def finish_panels(
     title: str,
     subtitle: str | Sequence[str],
     description: str,
+    **layout: Any,
 ) -> Panels:
     """Put panels, each with its own width and height, in rows of so many `columns` under one title.
 
-    A footer is a panel of its own, last: `footer_panel`.
+    A footer is a panel of its own, last: `footer_panel`. `layout` says more of how they stand, as Altair calls it.
     """
-    return Panels(concat=list(panels), columns=columns, **_dress(title, subtitle, description))
+    return Panels(concat=list(panels), columns=columns, **layout, **_dress(title, subtitle, description))
 
 
 def _dress(title: str, subtitle: str | Sequence[str], description: str) -> dict[str, Any]:

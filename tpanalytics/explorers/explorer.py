@@ -6,28 +6,27 @@ import asyncio
 import copy
 import html
 import tempfile
-import warnings
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
-from altair.utils.schemapi import debug_mode
 from IPython.display import display
 
 from tpanalytics._files import whole_file
 from tpanalytics.charts.picture import displayed
-from tpanalytics.errors import ShareError, TpAnalyticsError, TpAnalyticsWarning
+from tpanalytics.errors import ShareError, TpAnalyticsError
 from tpanalytics.explorers import frozen
+from tpanalytics.explorers.drawings import Drawings
 from tpanalytics.explorers.parts.controls import controls_of
 from tpanalytics.explorers.parts.download import Download
-from tpanalytics.explorers.parts.drawn import Drawn, pickable
+from tpanalytics.explorers.parts.drawn import Drawn
+from tpanalytics.explorers.parts.reach import Reach
 from tpanalytics.explorers.parts.way import Way
 from tpanalytics.explorers.view.calls import Source
 from tpanalytics.explorers.view.facts import facts_of
-from tpanalytics.explorers.view.shown import Shown, controls, down, neighbours, settled, shown
+from tpanalytics.explorers.view.shown import Shown, controls, down, settled, shown
 from tpanalytics.explorers.view.state import START, State, checked
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import remembering
@@ -47,7 +46,6 @@ __all__ = ["Explorer", "explore"]
 _QUIET = 0.05
 #: Seconds of rest before what may come next is drawn unseen, and between one such chart and the next.
 _IDLE, _BREATH = 0.3, 0.03
-_KEPT = 256
 #: Controls after which other rows are drawn, so that what was picked is gone.
 _OTHER_ROWS = {"view", "family", "job", "search", "change", "value"}
 _CHART_FILES = {"PNG": "png", "SVG": "svg", "PDF": "pdf", "web page": "html", "Vega-Lite": "json"}
@@ -124,12 +122,12 @@ class Explorer(widgets.VBox):
         self._source = Source(remembering(profiles), None if before is None else remembering(before))
         self._facts = facts_of(self._source, privacy)
         self._state: State = copy.deepcopy(START)
-        self._specs: dict[str, dict[str, Any]] = {}
-        self._notes: dict[str, dict[str, None]] = {}  # by states that count, each once
+        self._drawings = Drawings(self._source, self._facts)
         self._ahead: Iterator[State] = iter(())
         self._spec: dict[str, Any] = {}
         self._silent = False
-        self._waiting: asyncio.TimerHandle | None = None
+        self._drawing: asyncio.TimerHandle | None = None
+        self._preparing: asyncio.TimerHandle | None = None
         self._controls = controls_of(self._facts)
         self._chart = Drawn(self._pick, self._param)
         self._said = widgets.HTML()
@@ -147,6 +145,7 @@ class Explorer(widgets.VBox):
                 self._chart,
                 self._file_row,
                 self._python,
+                Reach(layout={"display": "none"}),
             ]
         )
         for widget, name in ((self, "explorer"), (self._bar, "controls"), (self._chart, "chart")):
@@ -163,7 +162,7 @@ class Explorer(widgets.VBox):
     @state.setter
     def state(self, changes: Mapping[str, Any]) -> None:
         state = settled(checked({**self._state, **changes}, self._facts), self._facts)
-        spec = self._spec_of(state)  # what cannot be drawn raises here, and nothing has moved
+        spec = self._drawings.of(state)  # what cannot be drawn raises here, and nothing has moved
         self._go(state)
         self._show(spec)
 
@@ -234,7 +233,9 @@ class Explorer(widgets.VBox):
     def _to(self, state: State) -> None:
         """Go to a state: at once where its chart is there, else when the controls have come to rest."""
         self._go(settled(state, self._facts))
-        if self._key(self._state) in self._specs or not self._later(_QUIET, self._draw):
+        if not self._drawings.has(self._state):
+            self._drawing = _later(_QUIET, self._draw)
+        if self._drawing is None:
             self._draw()
 
     def _go(self, state: State) -> None:
@@ -242,17 +243,16 @@ class Explorer(widgets.VBox):
         self._write()
         self._wait_no_more()
 
-    def _later(self, seconds: float, do: Callable[[], None]) -> bool:
-        """Do something after a while instead of what was waiting; without a loop nobody else is at work."""
-        self._wait_no_more()
-        with suppress(RuntimeError):
-            self._waiting = asyncio.get_running_loop().call_later(seconds, do)
-        return self._waiting is not None
-
     def _wait_no_more(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+        for handle in (self._drawing, self._preparing):
+            if handle is not None:
+                handle.cancel()
+        self._drawing = self._preparing = None
+
+    def close(self) -> None:
+        """Close the widget, and draw nothing more ahead."""
+        self._wait_no_more()
+        super().close()
 
     def _write(self) -> None:
         """Make the controls say the state, and show those that matter in it."""
@@ -266,9 +266,9 @@ class Explorer(widgets.VBox):
             self._silent = False
 
     def _draw(self) -> None:
-        self._waiting = None
+        self._drawing = None
         try:
-            spec = self._spec_of(self._state)
+            spec = self._drawings.of(self._state)
         except TpAnalyticsError as error:
             self._say(str(error), "said")
             return
@@ -280,43 +280,25 @@ class Explorer(widgets.VBox):
 
     def _show(self, spec: dict[str, Any]) -> None:
         self._spec = spec
-        self._say("\n".join(self._notes[str(self._state["states"])]), "noted")
+        self._say("\n".join(self._drawings.notes(self._state)), "noted")
         self._chart.swap(spec)
         self._print()
         self._rest()
 
     def _rest(self) -> None:
         """Use the time until the next change to draw, unseen, what one more click leads to."""
-        self._ahead = islice(neighbours(self._state, self._facts), _KEPT // 2)
-        self._later(_IDLE, self._prepare)
+        if self._preparing is not None:
+            self._preparing.cancel()
+        self._ahead = self._drawings.ahead(self._state)
+        self._preparing = _later(_IDLE, self._prepare)
 
     def _prepare(self) -> None:
-        self._waiting = None
+        self._preparing = None
         for state in self._ahead:
-            if self._key(state) not in self._specs:
-                with suppress(Exception):  # who goes there is told
-                    self._spec_of(state)
-                self._later(_BREATH, self._prepare)
-                return
-
-    def _spec_of(self, state: State) -> dict[str, Any]:
-        """Give the specification of a state; it was kept if it was drawn before."""
-        key, what = self._key(state), shown(state, self._facts)
-        if key not in self._specs:
-            while len(self._specs) >= _KEPT:
-                del self._specs[next(iter(self._specs))]
-            # What our own functions draw is checked in tests; to check it again would take longer than to draw it.
-            with debug_mode(arg=False), warnings.catch_warnings(record=True) as noted:
-                warnings.simplefilter("always", TpAnalyticsWarning)
-                spec = what.chart.of(self._source).to_dict(validate=False)
-            self._specs[key] = spec
-            # What is remembered warns once, so that what was said of these states holds for each of their views.
-            notes = self._notes.setdefault(str(state["states"]), {})
-            notes.update((str(one.message), None) for one in noted if issubclass(one.category, TpAnalyticsWarning))
-        return pickable(self._specs[key], what.picks, state["picked"])
-
-    def _key(self, state: State) -> str:
-        return str(shown(state, self._facts).chart)
+            with suppress(Exception):  # who goes there is told
+                self._drawings.of(state)
+            self._preparing = _later(_BREATH, self._prepare)
+            return
 
     def _print(self) -> None:
         self._python.value = f'<pre class="tpa-python">{html.escape(self.code())}</pre>'
@@ -395,3 +377,11 @@ class Explorer(widgets.VBox):
         for kinds in (("image/png", "text/plain"), ("application/vnd.jupyter.widget-view+json",)):
             about = {kind: sizes[kind] for kind in kinds if kind in sizes}
             display({kind: given[kind] for kind in kinds}, metadata=about, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _later(seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle | None:
+    """Do something after a while; without a loop nobody else is at work, and it is not done."""
+    try:
+        return asyncio.get_running_loop().call_later(seconds, do)
+    except RuntimeError:
+        return None

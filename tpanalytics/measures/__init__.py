@@ -15,7 +15,6 @@ from tpanalytics.measures.changed.pairs import suppress_change
 from tpanalytics.measures.exposed.break_even import break_even
 from tpanalytics.measures.exposed.exposure import exposure_by_family, exposure_by_job
 from tpanalytics.measures.exposed.impact import impact_by_family
-from tpanalytics.measures.exposed.impute import impute_hours
 from tpanalytics.measures.exposed.stake import hours_at_stake_by_family
 from tpanalytics.measures.first.candidates import automation_candidates
 from tpanalytics.measures.first.concentration import concentration_by_family, concentration_curve
@@ -27,6 +26,7 @@ from tpanalytics.measures.freed.capacity import capacity_by_family, freed_by_fam
 from tpanalytics.measures.freed.fragmentation import fragmentation_by_family
 from tpanalytics.measures.known.coverage import coverage_by_family
 from tpanalytics.measures.known.hours import hours_by_family, hours_by_job
+from tpanalytics.measures.known.impute import impute_hours
 from tpanalytics.measures.known.quality import quality_report
 from tpanalytics.measures.meaning import about
 from tpanalytics.measures.privacy import Privacy, suppress, suppress_beside

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.errors import SchemaError, TpAnalyticsWarning
+from tpanalytics.errors import SchemaError, warn
 from tpanalytics.schema import COUNTED_STATES, to_polars
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def check_numbers(frame: Any, name: str, column: str) -> None:
         raise SchemaError(f"{name}: {column} must be numbers, and is {dtype}. Cast it first.")
 
 
-def check_states(sums: pl.DataFrame, states: list[str], *, stacklevel: int = 4) -> None:
+def check_states(sums: pl.DataFrame, states: list[str]) -> None:
     """Refuse a state nobody knows, and say aloud which tasks are left out although they are not rejected."""
     seen = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
     found = seen.get_column("state").to_list()
@@ -92,8 +91,4 @@ def check_states(sums: pl.DataFrame, states: list[str], *, stacklevel: int = 4) 
     others = seen.filter(~pl.col("state").is_in(known))
     if others.height:
         listed = ", ".join(f"{n:,} in state {state!r}" for state, n in others.rows())
-        warnings.warn(
-            f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.",
-            TpAnalyticsWarning,
-            stacklevel=stacklevel,
-        )
+        warn(f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.")

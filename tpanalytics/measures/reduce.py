@@ -23,7 +23,7 @@ from tpanalytics.measures.amounts import (
     share_of,
     stated,
 )
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import check_profiles, recall
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
@@ -85,11 +85,7 @@ def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
     SchemaError
         If these are no profiles, or jobs lack what every measure reads.
     """
-    if not isinstance(profiles, TaskProfiles):
-        raise SchemaError(
-            f"A measure takes TaskProfiles, not a {type(profiles).__name__}; pass profiles, not profiles.tasks, or "
-            "build TaskProfiles(jobs, tasks)."
-        )
+    check_profiles(profiles)
     require(profiles.jobs, "job_id", "job_family", name="jobs")
     return list(nw.from_native(profiles.jobs).collect_schema().names())
 
@@ -142,7 +138,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str
     seen = _seen_states(tasks, states)
     if not checked:
         check_hours(tasks, seen)
-        check_states(seen, states, stacklevel=6)  # that of who called the measure
+        check_states(seen, states)
     all_count = seen.get_column("state").is_in(states).all()
     cells = None
     if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:

@@ -6,15 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from tpanalytics.errors import SchemaError
 from tpanalytics.schema import TaskProfiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["recall", "remembering"]
+__all__ = ["check_profiles", "recall", "remembering"]
 
 #: Results that are kept at most; beyond that those go that nobody has asked for longest.
 _MOST = 1_000
+
+
+def check_profiles(profiles: Any) -> None:
+    """Refuse what is not task profiles."""
+    if not isinstance(profiles, TaskProfiles):
+        raise SchemaError(
+            f"This takes TaskProfiles, not a {type(profiles).__name__}; pass profiles, not profiles.tasks, or build "
+            "TaskProfiles(jobs, tasks)."
+        )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -28,7 +38,14 @@ class _Remembering(TaskProfiles):
 
 
 def remembering(profiles: TaskProfiles) -> TaskProfiles:
-    """Give the same profiles with room to keep results in; they go when the profiles do."""
+    """Give the same profiles with room to keep results in; they go when the profiles do.
+
+    Raises
+    ------
+    SchemaError
+        If these are no profiles.
+    """
+    check_profiles(profiles)
     if isinstance(profiles, _Remembering):
         return profiles
     return _Remembering(**{one.name: getattr(profiles, one.name) for one in fields(TaskProfiles)})

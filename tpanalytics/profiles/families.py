@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import polars as pl
 
 from tpanalytics import schema
 from tpanalytics.api.export import ExportRequest, decoded, export_pages, list_all
-from tpanalytics.errors import ApiError, AuthError, ConfigError, SchemaError, TpAnalyticsWarning
+from tpanalytics.errors import ApiError, AuthError, ConfigError, SchemaError, warn
 from tpanalytics.schema import TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
@@ -213,9 +212,7 @@ def family_filters(
         for job_id in jobs:
             found.setdefault(job_id, family_id)
         if not jobs:
-            warnings.warn(
-                f"Family {family_id!r} has no job in this export; check the id.", TpAnalyticsWarning, stacklevel=3
-            )
+            warn(f"Family {family_id!r} has no job in this export; check the id.")
     return pl.DataFrame(
         {"job_id": list(found), "job_family_id": list(found.values())},
         schema={"job_id": pl.String, "job_family_id": pl.String},

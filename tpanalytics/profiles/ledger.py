@@ -6,7 +6,6 @@ memory or in the metadata of their file.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +13,7 @@ import msgspec
 import polars as pl
 
 from tpanalytics import schema
-from tpanalytics.errors import PaginationError, TpAnalyticsWarning
+from tpanalytics.errors import PaginationError, warn
 from tpanalytics.profiles.tables import frame_of
 from tpanalytics.schema import TaskProfiles
 
@@ -293,15 +292,13 @@ class Tables:
         )
 
 
-def warn_of_rejects(rejects: pl.DataFrame, *, stacklevel: int) -> None:
+def warn_of_rejects(rejects: pl.DataFrame) -> None:
     """Say aloud that records were left out."""
     if rejects.height:
         first = rejects.row(0, named=True)
-        warnings.warn(
+        warn(
             f"{rejects.height} record(s) were left out, the first is {first['where']}, job {first['job_id']}: "
-            f"{first['reason']}. See profiles.rejects.",
-            TpAnalyticsWarning,
-            stacklevel=stacklevel + 1,
+            f"{first['reason']}. See profiles.rejects."
         )
 
 

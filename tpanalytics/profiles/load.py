@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import warnings
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +19,14 @@ import polars as pl
 
 from tpanalytics.api.chains import Chain, CursorLost, walk
 from tpanalytics.api.export import ExportRequest, decoded
-from tpanalytics.errors import ApiError, AuthError, ConfigError, PaginationError, TpAnalyticsError, TpAnalyticsWarning
+from tpanalytics.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    PaginationError,
+    TpAnalyticsError,
+    warn,
+)
 from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
 from tpanalytics.profiles.ledger import Note, Tables, held, note_page, warn_of_rejects
 from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
@@ -151,7 +157,7 @@ def load_task_profiles(
         with locked(Path(snapshot)):  # what the folder refuses is said before anything is asked for
             export.into_folder(Path(snapshot), resume=resume)
             profiles = opened(Path(snapshot), lazy=lazy, proven=True)
-    warn_of_rejects(profiles.rejects, stacklevel=2)
+    warn_of_rejects(profiles.rejects)
     return profiles
 
 
@@ -183,11 +189,9 @@ class _Export:
             try:
                 listed = self._pull(names, chains, pull.keep, pull.notes)
             except CursorLost as lost:
-                warnings.warn(
+                warn(
                     f"The service no longer knows the job that the export in {folder} broke off after, so it starts "
-                    f"over from the first page. It said: {lost}",
-                    TpAnalyticsWarning,
-                    stacklevel=4,
+                    f"over from the first page. It said: {lost}"
                 )
                 listed = self._pull(names, pull.begin(self._chains(names)), pull.keep)
             manifest = {**_manifest(asked, pull.started, listed), "resumed_pages": pull.resumed_pages}

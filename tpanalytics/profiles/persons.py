@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import warnings
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,7 +19,7 @@ from tpanalytics.api.chains import Chain, walk
 from tpanalytics.api.export import ExportRequest, decoded
 from tpanalytics.api.settings import Secret
 from tpanalytics.api.wire import Envelope, decode_page
-from tpanalytics.errors import ConfigError, RecordError, TpAnalyticsWarning
+from tpanalytics.errors import ConfigError, RecordError, warn
 from tpanalytics.profiles.ledger import Tables, held, note_batch, note_page, warn_of_rejects
 from tpanalytics.profiles.load import bar, described
 from tpanalytics.profiles.records import check_on_bad_record
@@ -176,11 +175,9 @@ def load_employee_task_profiles(
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit, "employees")
     hide = _pseudonyms(Secret(key or os.environ.get(_KEY, "") or secrets.token_hex(32))) if pseudonymise else None
     del key  # tracebacks with local variables end up in notebooks
-    warnings.warn(
+    warn(
         "Employees' task profiles are personal data: use them only for what they were collected for, keep them off "
-        "shared notebooks, and see people in groups. Job-level profiles answer most questions.",
-        TpAnalyticsWarning,
-        stacklevel=2,
+        "shared notebooks, and see people in groups. Job-level profiles answer most questions."
     )
     chains, tables = [Chain()], Tables()
     asked = {**msgspec.to_builtins(request), "pseudonyms": pseudonymise}
@@ -193,7 +190,7 @@ def load_employee_task_profiles(
             held(chain, note)
             advance(note)
     profiles = tables.profiles({**manifest, "complete": True})
-    warn_of_rejects(profiles.rejects, stacklevel=2)
+    warn_of_rejects(profiles.rejects)
     return profiles
 
 

@@ -96,7 +96,7 @@ def profiles_of(
     tables.keep(*note_batch(batch))
     profiles = tables.profiles({"tpanalytics": __version__, "source": source})
     del profiles.manifest["pages"]  # a file has none
-    warn_of_rejects(profiles.rejects, stacklevel=3)
+    warn_of_rejects(profiles.rejects)
     return profiles
 
 

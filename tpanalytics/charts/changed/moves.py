@@ -14,8 +14,9 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures import coverage_by_family
 from tpanalytics.measures.behind import both_behind
 from tpanalytics.measures.changed.moves import level_moves
+from tpanalytics.measures.changed.pairs import suppress_change
 from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, guarded, suppress
+from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, guarded
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable
@@ -106,10 +107,12 @@ def plot_level_moves(
     if behind.height == 0:
         return two.no_jobs()
     shown = guarded(behind.select("job_family"), behind, privacy)
-    table = _table(moves, by, privacy)
+    limits = privacy or Privacy(min_jobs=0, min_headcount=0)
+    released = suppress_change(moves, before, after, min_jobs=limits.min_jobs, min_headcount=limits.min_headcount)
+    table = _table(released, by)
     if shown.select(honest.is_hidden().all()).item():
         return two.all_hidden(shown, before, after, privacy)
-    if table.hidden and table.hidden >= set(table.tasks):
+    if moves.height and not released.height:
         return two.all_hidden(
             shown, before, after, privacy, title="Every move is hidden: it would tell of too few jobs"
         )
@@ -133,19 +136,13 @@ def plot_level_moves(
     )
 
 
-def _table(moves: pl.DataFrame, by: Counted, privacy: Privacy | None) -> _Table:
-    """Lay the moves out by level before and after; hide what tells of too few jobs."""
-    limits = privacy or Privacy(min_jobs=0, min_headcount=0)
-    named = moves.drop("share").with_columns(
-        pl.col("level_before").fill_null(_NEW).alias("job_family"), pl.col("level_after").fill_null(_GONE)
-    )
-    # A level before stands for a family here: what is hidden must not be had back from a row's or a column's total.
-    cells = suppress(named.drop("level_before"), min_jobs=limits.min_jobs, min_headcount=0, keys=["level_after"])
-    amount = "tasks" if by == "tasks" else pl.coalesce("hours_before", "hours_after")
+def _table(moves: pl.DataFrame, by: Counted) -> _Table:
+    """Lay the moves out by level before and after."""
+    amount = pl.col("tasks") if by == "tasks" else pl.coalesce("hours_before", "hours_after")
+    ends = pl.col("level_before").fill_null(_NEW), pl.col("level_after").fill_null(_GONE)
     tasks, amounts, hidden = {}, {}, set()
-    rows = cells.with_columns(amount=amount).select("job_family", "level_after", "tasks", "amount", "reason").rows()
-    for start, end, n, value, reason in rows:
-        pair = (start, str(end))
+    for start, end, n, reason, value in moves.select(*ends, "tasks", "reason", amount=amount).rows():
+        pair = (start, end)
         tasks[pair], amounts[pair] = n or 0, None if value is None else float(value)
         if reason == SUPPRESSED:
             hidden.add(pair)

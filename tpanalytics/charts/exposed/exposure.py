@@ -13,7 +13,7 @@ from tpanalytics.charts.exposed.places import columns, ties
 from tpanalytics.measures import exposure_by_family, exposure_ranks
 from tpanalytics.measures.exposed.weights import WEIGHTS
 from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed
 
@@ -91,6 +91,7 @@ def plot_exposure_by_family(
     >>> chart.to_dict()["description"][:53]
     'Dots and intervals of the exposure index for 16 job f'
     """
+    profiles = remembering(profiles)
     how: dict[str, Any] = {"weights": weights, "weight": weight, "states": states}
     everyone = recall(exposure_by_family, profiles, contract_hours=contract_hours, **how)
     if everyone.height == 0:

@@ -12,7 +12,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, listed, percent, plural, total
 
@@ -82,6 +82,7 @@ def plot_level_heatmap(
     >>> chart.to_dict()["description"][:52]
     'Table of shares of described weekly hours, shaded by'
     """
+    profiles = remembering(profiles)
     impact = honest.released(impact_by_family, profiles, privacy, weight=weight, states=states)
     hidden = honest.hidden_note(impact, privacy)
     impact = theme.drawable(impact)

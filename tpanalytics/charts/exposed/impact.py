@@ -11,7 +11,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, listed, percent, total
 
@@ -94,6 +94,7 @@ def plot_impact_by_family(
     >>> chart.to_dict()["description"][:40]
     'Stacked bars of tasks by AI impact level'
     """
+    profiles = remembering(profiles)
     impact = honest.released(impact_by_family, profiles, privacy, weight=weight, states=states)
     impact = honest.chosen(impact, families)
     coverage = honest.countable(recall(coverage_by_family, profiles, states=states), impact, families)

@@ -12,7 +12,7 @@ from tpanalytics.charts.exposed import said
 from tpanalytics.measures import exposure_by_family, exposure_by_job
 from tpanalytics.measures.exposed.weights import WEIGHTS
 from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import hours, listed, plural, printable
 
@@ -94,6 +94,7 @@ def plot_exposure_by_job(
     >>> chart.to_dict()["description"][:46]
     'Dots of the exposure index against described w'
     """
+    profiles = remembering(profiles)
     everyone = recall(exposure_by_family, profiles, weights=weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
@@ -127,9 +128,8 @@ def plot_exposure_by_job(
             **what,
         )
     alone = 1 < drawn.get_column("job_family").n_unique() <= _PANELS
-    parts: list[tuple[str | None, pl.DataFrame]] = [(None, drawn)]
-    if alone:
-        parts = [(family, drawn.filter(job_family=family)) for family in order]
+    each: list[tuple[str | None, pl.DataFrame]] = [(family, drawn.filter(job_family=family)) for family in order]
+    parts = each if alone else [(None, drawn)]
     dots = _dots(drawn, staffed=staffed, panels=alone)
     most = max(12.0, *dots.get_column("many"))
     frame = _frame(drawn)
@@ -152,13 +152,13 @@ def plot_exposure_by_job(
         return theme.finish([*panels[0], theme.footer(lines, below=52)], width=_WIDE[0], height=_WIDE[1], **what)
     size: dict[str, Any] = {"width": _SMALL[0], "height": _SMALL[1]}
     under = alt.LayerChart(layer=[theme.footer(lines, below=-52)], width=_SMALL[0], height=1)
-    chart = theme.finish_panels(
+    return theme.finish_panels(
         [*(alt.LayerChart(layer=panel, **size) for panel in panels), under],
         columns=min(3, len(panels)),
+        bounds="flush",  # by the plots alone: a wide footer or name would push the panels apart
+        spacing={"row": 108, "column": 84},
         **what,
     )
-    # By the plots alone: a wide footer or name would push the panels apart.
-    return chart.properties(bounds="flush", spacing={"row": 108, "column": 84})
 
 
 def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:

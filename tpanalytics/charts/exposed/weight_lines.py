@@ -12,10 +12,10 @@ from tpanalytics.charts import honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.charts.exposed.places import LINE, Frame, drawable_pairs, labelled, leaders, roles, slot
 from tpanalytics.measures import break_even, exposure_by_family
-from tpanalytics.measures.exposed.bounds import checked_week, index_bounds
-from tpanalytics.measures.exposed.weights import WEIGHTS, at, checked_weights, family_sums
+from tpanalytics.measures.exposed.exposure import bounds_by_family
+from tpanalytics.measures.exposed.weights import WEIGHTS, at
 from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import listed
 
@@ -103,6 +103,7 @@ def plot_weight_lines(
     >>> chart.to_dict()["params"][0]["bind"]["input"]
     'range'
     """
+    profiles = remembering(profiles)
     how: dict[str, Any] = {"contract_hours": contract_hours, "states": states}
     everyone = recall(exposure_by_family, profiles, weights=weights, **how)
     crossings = recall(break_even, profiles, weights=weights, states=states)
@@ -156,10 +157,8 @@ def _band(
     schema = {"job_family": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
     if not families:
         return pl.DataFrame(schema=schema)
-    week = checked_week(how["contract_hours"])
-    sums = recall(family_sums, profiles, states=how["states"], by_headcount=False, week=week)
     parts = [
-        theme.drawable(index_bounds(sums.parts, at(checked_weights(weights), b), "job_family"))
+        theme.drawable(bounds_by_family(profiles, weights=at(weights, b), **how))
         .filter(pl.col("job_family").is_in(families))
         .select("job_family", pl.lit(b).alias("b"), "bound_low", "bound_high")
         for b in _STEPS

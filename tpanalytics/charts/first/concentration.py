@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.charts import honest, theme
 from tpanalytics.measures import about, concentration_curve, coverage_by_family
 from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import covered, percent, plural
 
@@ -90,6 +90,7 @@ def plot_concentration(
     >>> chart.to_dict()["description"][:48]
     'Curves of the share of weekly hours over the sha'
     """
+    profiles = remembering(profiles)
     coverage = honest.released(coverage_by_family, profiles, privacy, states=states)
     if not coverage.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no hours to be concentrated.")

@@ -14,7 +14,7 @@ from tpanalytics.measures import about, coverage_by_family, family_overlap
 from tpanalytics.measures.first.overlap import by_likeness
 from tpanalytics.measures.meaning import grade
 from tpanalytics.measures.privacy import HIDDEN, USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, percent, plural
 
@@ -107,6 +107,7 @@ def plot_family_overlap(
     >>> chart.to_dict()["description"][:42]
     "Squares of the share of the row's hours in"
     """
+    profiles = remembering(profiles)
     if by not in get_args(Share):
         raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Share))}.")
     everyone = recall(coverage_by_family, profiles, states=states)

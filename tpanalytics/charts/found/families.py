@@ -13,7 +13,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures.found.tasks import found_by_family
 from tpanalytics.measures.found.words import read_words
 from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, hours, listed, percent, plural, printable, total
 
@@ -83,6 +83,7 @@ def plot_found_tasks(
     >>> " ".join(chart.to_dict()["title"]["text"])[:50]
     '“customer” and “quotation” are in 9 of 5,516 tasks'
     """
+    profiles = remembering(profiles)
     named = _named(read_words(text))
     everyone = recall(found_by_family, profiles, text=text, states=states)
     if everyone.height == 0:

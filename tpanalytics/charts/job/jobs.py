@@ -13,7 +13,7 @@ from tpanalytics.measures import coverage_by_family, impact_by_family
 from tpanalytics.measures.certain.words import no_family
 from tpanalytics.measures.found.jobs import jobs_of_family
 from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable, total
 
@@ -85,6 +85,7 @@ def plot_jobs(
     >>> chart.to_dict()["description"][:67]
     'Stacked bars of the described weekly hours of 6 of 15 jobs in Finan'
     """
+    profiles = remembering(profiles)
     coverage = recall(coverage_by_family, profiles, states=states)
     if coverage.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no family to draw the jobs of.")

@@ -17,7 +17,7 @@ from tpanalytics.measures.freed.assumptions import NOT_WHO_LEAVES, assumed, chec
 from tpanalytics.measures.freed.jobs import freed_per_job
 from tpanalytics.measures.privacy import USUAL, hidden_families
 from tpanalytics.measures.reduce import checked_states, read_inputs, reduce_tasks
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, level_order, to_polars
 from tpanalytics.words import hours, listed, percent, plural, printable
 
@@ -104,6 +104,7 @@ def plot_job(
     >>> chart.to_dict()["description"][:44]
     'Sheet of one job, Quotation Specialist: a ba'
     """
+    profiles = remembering(profiles)
     counted = checked_states(states)
     jobs, _ = read_inputs(profiles)
     if not jobs.height:

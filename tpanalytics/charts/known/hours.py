@@ -11,7 +11,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures import hours_by_family, hours_by_job
 from tpanalytics.measures.meaning import grade
 from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed, plural, total
 
@@ -75,6 +75,7 @@ def plot_hours_by_family(
     >>> chart.to_dict()["description"][:52]
     'Dots and boxes of described weekly hours per job for'
     """
+    profiles = remembering(profiles)
     everyone = recall(hours_by_family, profiles, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")

@@ -12,7 +12,7 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.measures import coverage_by_family
 from tpanalytics.measures.known.coverage import evidence_by_family
 from tpanalytics.measures.privacy import USUAL, guarded
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, plural, total
 
@@ -82,6 +82,7 @@ def plot_data_quality(
     >>> chart.to_dict()["description"][:48]
     'Matrix of bars: the share of tasks with hours, a'
     """
+    profiles = remembering(profiles)
     coverage = recall(coverage_by_family, profiles, states=states)
     if coverage.height == 0:
         return theme.empty_chart(

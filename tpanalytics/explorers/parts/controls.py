@@ -90,21 +90,27 @@ class _Weights(Control):
             for level in levels
             if level != "H2"
         }
-        self._of_h2 = 0.5
+        self._weights: dict[str, float] = {}
         super().__init__("weights", widgets.VBox(list(self._scales.values())))
 
     def read(self) -> Any:
-        """Give the weights; a level that is not weighed is not among them."""
-        found = {level: scale.value for level, scale in self._scales.items() if scale.value != _NONE}
-        return dict(sorted({**found, "H2": self._of_h2}.items()))
+        """Give the weights; a level that is left out is not among them, and one that was not moved stays as it was."""
+        for level, scale in self._scales.items():
+            if scale.value != self._nearest(level):
+                self._weights.pop(level, None)
+                if scale.value != _NONE:
+                    self._weights[level] = scale.value
+        return dict(sorted(self._weights.items()))
 
     def write(self, state: State, facts: Facts) -> None:  # noqa: ARG002
         """Move the sliders; a weight between two steps goes to the nearer."""
-        weights = state["weights"]
-        self._of_h2 = weights.get("H2", self._of_h2)
+        self._weights = dict(state["weights"])
         for level, scale in self._scales.items():
-            weight = weights.get(level)
-            scale.value = _NONE if weight is None else min(WEIGHT_STEPS, key=lambda step: abs(step - weight))
+            scale.value = self._nearest(level)
+
+    def _nearest(self, level: str) -> float:
+        weight = self._weights.get(level)
+        return _NONE if weight is None else min(WEIGHT_STEPS, key=lambda step: abs(step - weight))
 
     def watch(self, moved: Callable[[str], None]) -> None:
         """Tell of every change."""
@@ -121,7 +127,7 @@ def controls_of(facts: Facts) -> dict[str, Control]:
         return Control(name, widgets.ToggleButtons(description=label, options=offered[name], style=style))
 
     families = widgets.SelectMultiple(
-        description="Job families (none marked: all)",
+        description="Job families (Ctrl: several; none: all)",
         options=list(facts.families),
         rows=min(max(len(facts.families), 2), 4),
         style=_STYLE,

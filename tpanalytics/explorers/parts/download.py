@@ -36,17 +36,7 @@ function render({ model, el }) {
   };
   model.on("msg:custom", receive);
   el.append(button);
-  let gone = false;
-  // Else JupyterLab takes keys pressed in the explorer for its own: arrows leave the cell, and "d d" deletes it.
-  const own = event => event.target.setAttribute("data-lm-suppress-shortcuts", "true");
-  const claim = () => {
-    const explorer = el.closest(".tpa-explorer");
-    if (explorer) { explorer.addEventListener("focusin", own); }
-    else if (!gone) { requestAnimationFrame(claim); }
-  };
-  claim();
-  return () => {
-    gone = true; model.off("msg:custom", receive); model.off("change:label", label); };
+  return () => { model.off("msg:custom", receive); model.off("change:label", label); };
 }
 export default { render };
 """

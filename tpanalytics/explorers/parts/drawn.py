@@ -12,7 +12,7 @@ from altair.utils.selection import PointSelection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PICKED", "Drawn", "pickable"]
+__all__ = ["PICKED", "Drawn", "pickable", "steady"]
 
 #: Name of the selection that a click on a mark makes.
 PICKED = "picked"
@@ -29,6 +29,7 @@ class Drawn(alt.JupyterChart):
         self.enable_offline()
         super().__init__(None, embed_options={"renderer": "svg", "actions": _MENU})  # type: ignore[arg-type]  # may be None
         self._on_pick, self._on_param, self._column = on_pick, on_param, ""
+        self._swapping = False
         self.observe(self._picked, "_vl_selections")
         self.observe(self._moved, "_params")
 
@@ -38,6 +39,7 @@ class Drawn(alt.JupyterChart):
         start = {param["name"]: param.get("value") for param in params if "select" not in param}
         fields = [param["select"]["fields"][0] for param in params if param["name"] == PICKED]
         self._column = fields[0] if fields else ""
+        self._swapping = True  # what is set here nobody has moved
         with self.hold_sync():
             none = PointSelection.from_vega(PICKED, None, [])  # type: ignore[arg-type]  # a store is a list
             self.params = Params(start)  # type: ignore[no-untyped-call]
@@ -46,6 +48,7 @@ class Drawn(alt.JupyterChart):
             self._vl_selections = {PICKED: {"value": None, "store": []}} if fields else {}
             self._params = start
             self.spec = spec
+        self._swapping = False
 
     def _picked(self, change: dict[str, Any]) -> None:
         if PICKED in change["new"] and change["new"][PICKED]["value"] is not None:
@@ -53,7 +56,7 @@ class Drawn(alt.JupyterChart):
 
     def _moved(self, change: dict[str, Any]) -> None:
         for name, value in change["new"].items():
-            if value is not None and change["old"].get(name) != value:
+            if value is not None and change["old"].get(name) != value and not self._swapping:
                 self._on_param(name, value)
 
 
@@ -96,6 +99,17 @@ def pickable(spec: dict[str, Any], column: str | None, picked: list[str]) -> dic
     return spec
 
 
+def steady(spec: dict[str, Any]) -> dict[str, Any]:
+    """Leave below a title of one line the room of the second, so that marks stay where they are when one comes."""
+    title = spec.get("title", {})
+    if len(title.get("text", ())) != 1:
+        return spec
+    usual = spec["config"]["title"]
+    return {**spec, "title": {**title, "offset": usual["offset"] + usual["fontSize"] + _LEADING}}
+
+
+#: What Vega puts between two lines of a title, in pixels.
+_LEADING = 2
 #: Marks that stand for figures; text and rules do not.
 _MARKS = {"bar", "point", "circle", "rule"}
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from tpanalytics import charts, measures
 from tpanalytics.measures.privacy import Privacy
+from tpanalytics.measures.reduce import NO_STATE
 from tpanalytics.schema import to_polars
 
 if TYPE_CHECKING:
@@ -89,8 +90,10 @@ class Table:
     def of(self, source: Source) -> pl.DataFrame:
         """Measure, hide, choose."""
         if self.measure is None:
-            (job,) = self.keep["job_id"] or ("",)
-            tasks = nw.from_native(source.profiles.tasks).filter(nw.col("job_id") == job)
+            tasks = nw.from_native(source.profiles.tasks)
+            for column, values in self.keep.items():
+                known = nw.col(column).fill_null(NO_STATE) if NO_STATE in (values or ()) else nw.col(column)
+                tasks = tasks.filter(known.is_in(list(values or ())))
             rows = to_polars(tasks.to_native())
             return rows if self.rationales else rows.drop("ai_impact_rationale")
         frame: pl.DataFrame = self.measure.of(source)
@@ -106,19 +109,19 @@ class Table:
         return frame
 
     def __str__(self) -> str:
+        kept = "".join(
+            f'.filter(pl.col("{column}"){_known(values)}.is_in({typed(values)}))'
+            for column, values in self.keep.items()
+            if values is not None
+        )
         if self.measure is None:
-            (job,) = self.keep["job_id"] or ("",)
-            rows = f'profiles.tasks.filter(pl.col("job_id") == {typed(job)})'
-            return rows if self.rationales else f'{rows}.drop("ai_impact_rationale")'
+            return f"profiles.tasks{kept}" + '.drop("ai_impact_rationale")' * (not self.rationales)
         hidden = self._hidden(str(self.measure))
         text = str(self.measure if hidden is None else hidden)
         if self._few():
             enough = f'(pl.col("headcount") >= {self._few():g}).fill_null(True)'
             text += f'.join(profiles.jobs.filter({enough}), on="job_id", how="semi")'
-        for column, values in self.keep.items():
-            if values is not None:
-                text += f'.filter(pl.col("{column}").is_in({typed(values)}))'
-        return text
+        return text + kept
 
     def _few(self) -> float:
         return self.privacy.min_headcount if self.privacy is not None and self.of_jobs else 0
@@ -129,6 +132,10 @@ class Table:
         name = "suppress_change" if "before" in self.measure.takes else "suppress"
         limits = {"min_jobs": self.privacy.min_jobs, "min_headcount": self.privacy.min_headcount}
         return call(name, takes=(frame, *self.measure.takes), **limits)
+
+
+def _known(values: tuple[str, ...]) -> str:
+    return f".fill_null({typed(NO_STATE)})" * (NO_STATE in values)
 
 
 def _enough(people: float) -> pl.Expr:

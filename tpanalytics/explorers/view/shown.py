@@ -6,6 +6,7 @@ A view computes nothing. What it shows is what the functions it names give, so t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,8 @@ def controls(state: State) -> tuple[str, ...]:
         case "hours":
             return ("states", "families")
         case "tasks":
-            return ("search", "family", *["job"] * (state["family"] is not None), *["rationales"] * bool(state["job"]))
+            steps = [*["job"] * (state["family"] is not None), *["rationales"] * bool(state["job"])]
+            return ("search", "family", *steps, "states")
         case "compare":
             return ("change", {"moves": "counted", "families": "value"}.get(state["change"], "level"), "states")
     return ("show", "weights" if state["show"] == "weights" else "weight", "states", "families")
@@ -101,20 +103,22 @@ def down(state: State, facts: Facts) -> State | None:
 
 
 def neighbours(state: State, facts: Facts) -> Iterator[State]:
-    """Go through the states that one click or key leads to: those of buttons first, then those of lists and scales."""
+    """Go through the states that one click or key leads to: those of buttons first, then lists and scales in turn."""
     offered, there = options(facts), controls(state)
     for name in [*(name for name in there if name in offered and name != "family"), "view"]:
         for _, value in offered[name]:
             yield settled({**state, name: value, "picked": []}, facts)
-    if "families" in there:
-        for marked in _marked_next(state["families"], facts.families):
-            yield settled({**state, "families": marked}, facts)
-    if "weights" in there:
-        for weights in _weighed_next(state["weights"], facts.levels):
-            yield {**state, "weights": weights}
-    if state["view"] == "tasks" and not state["search"]:
-        for family in facts.open:
-            yield settled({**state, "family": family, "picked": []}, facts)
+    families = _marked_next(state["families"], facts.families) if "families" in there else ()
+    weights = _weighed_next(state["weights"], facts.levels) if "weights" in there else ()
+    opened = facts.open if "family" in there and not state["search"] else ()
+    moves = (
+        [{"families": marked} for marked in families],
+        [{"weights": moved} for moved in weights],
+        [{"family": family, "picked": []} for family in opened],
+    )
+    for change in chain.from_iterable(zip_longest(*moves)):
+        if change is not None:
+            yield settled({**state, **change}, facts)
 
 
 def _marked_next(marked: list[str], families: tuple[str, ...]) -> Iterator[list[str]]:
@@ -172,7 +176,8 @@ def _tasks(state: State, facts: Facts) -> Shown:
     how: dict[str, Any] = {"states": states, "privacy": facts.privacy}
     if job is not None:
         chart = call("plot_job", job, rationales=state["rationales"], **how)
-        return Shown(chart, Table(None, keep={"job_id": (job,)}, rationales=state["rationales"]))
+        keep = {"job_id": (job,), "validation_state": states}
+        return Shown(chart, Table(None, keep=keep, rationales=state["rationales"]))
     if family is not None:
         chart = call("plot_jobs", family, **how)
         measure = call("hours_by_job", states=states)
@@ -192,7 +197,7 @@ def _compare(state: State, facts: Facts) -> Shown:
     match state["change"]:
         case "moves":
             chart = call("plot_level_moves", by=state["counted"], privacy=facts.privacy, **both)
-            return Shown(chart, Table(call("level_moves", **both)))
+            return Shown(chart, Table(call("level_moves", **both), facts.privacy))
         case "families":
             measure = call("compare" if state["value"] == "hours" else "compare_exposure", **both)
             chart = call("plot_change_by_family", value=state["value"], privacy=facts.privacy, **both)

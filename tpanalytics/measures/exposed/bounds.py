@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.exposed.weights import beside_sets, undescribed, weight_of, with_people
+from tpanalytics.measures.exposed.sums import beside_sets, undescribed, with_people
+from tpanalytics.measures.exposed.weights import weight_of
 from tpanalytics.measures.reduce import share_of
 from tpanalytics.schema import NOT_ASSESSED
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tpanalytics.measures.exposed.impact import Weight
-    from tpanalytics.measures.exposed.weights import Parts
+    from tpanalytics.measures.exposed.sums import LevelSums
 
 __all__ = [
     "checked_week",
@@ -61,7 +62,7 @@ def taken_week(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:
     return (f"{without:,} of {jobs.height:,} jobs have no contract hours; their bounds take {week:g} hours per week.",)
 
 
-def index_bounds(parts: Parts, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+def index_bounds(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.DataFrame:
     """Bound the exposure index of jobs or families, in closed form.
 
     A task whose level is missing or has no weight may have any weight of the map, and the undescribed contract hours
@@ -72,22 +73,22 @@ def index_bounds(parts: Parts, weights: Mapping[str, float], by: str) -> pl.Data
 
     Parameters
     ----------
-    parts
-        As `tpanalytics.measures.exposed.weights.parts_of` gives them.
+    sums
+        As `tpanalytics.measures.exposed.sums.level_sums` gives them.
     weights
         As `tpanalytics.measures.exposed.weights.checked_weights` gives them.
     by
-        ``"job"`` or ``"job_family"``, as for the `parts`.
+        ``"job"`` or ``"job_family"``, as for the `sums`.
 
     Returns
     -------
     pl.DataFrame
-        One row per job or family of `parts`: ``bound_low, bound_high``; null where contract hours that are not known
+        One row per job or family of `sums`: ``bound_low, bound_high``; null where contract hours that are not known
         could move them, or where there can be no hours at all.
     """
     least, most = min(weights.values()), max(weights.values())
     known = (
-        parts.amounts.with_columns(
+        sums.amounts.with_columns(
             low=weight_of(weights).fill_null(least),
             high=weight_of(weights).fill_null(most),
         )
@@ -99,8 +100,8 @@ def index_bounds(parts: Parts, weights: Mapping[str, float], by: str) -> pl.Data
         )
     )
     gaps = beside_sets(
-        parts.gaps,
-        parts.names,
+        sums.without_hours,
+        sums.levels,
         low=lambda levels: min(weights.get(level, least) for level in levels),
         high=lambda levels: max(weights.get(level, most) for level in levels),
     )

@@ -8,7 +8,8 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.exposed.exposure import DIGITS, exposure_meaning
-from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights, families_as_jobs, index_of, parts_of
+from tpanalytics.measures.exposed.sums import families_as_jobs, level_sums
+from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights, index_of
 from tpanalytics.measures.meaning import explained, grade
 from tpanalytics.measures.reduce import reduce_tasks, share_of
 from tpanalytics.schema import COUNTED_STATES
@@ -83,10 +84,10 @@ def break_even(
     if "H2" not in weights:
         raise SchemaError(f"weights={weights!r}: the break-even is a weight of 'H2', so give H2 one too.")
     reduced = reduce_tasks(profiles, states, per="family")
-    parts = parts_of(families_as_jobs(reduced.cells), "job_family")
+    sums = level_sums(families_as_jobs(reduced.cells), "job_family")
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
     lines = (
-        index_of(parts, weights, "job_family")
+        index_of(sums, weights, "job_family")
         .filter(pl.col("exposure").is_not_null())
         .join(tasks, on="job_family")
         .sort("job_family")

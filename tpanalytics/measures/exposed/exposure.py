@@ -8,30 +8,30 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.exposed.bounds import checked_week, index_bounds, taken_week
-from tpanalytics.measures.exposed.weights import (
-    WEIGHTS,
-    checked_weights,
-    family_sums,
-    index_of,
-    parts_of,
-    unmapped,
-    weight_of,
-    with_people,
-)
+from tpanalytics.measures.exposed.sums import family_sums, jobs_with_hours, level_sums, with_people
+from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
 from tpanalytics.measures.meaning import explained, grade, meaning_of
-from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of, sum_jobs
+from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures.exposed.weights import Parts
+    from tpanalytics.measures.exposed.sums import FamilySums, LevelSums
     from tpanalytics.measures.meaning import Meaning
     from tpanalytics.measures.reduce import Cells
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["DIGITS", "ExposureWeight", "exposure_by_family", "exposure_by_job", "exposure_meaning", "indexed"]
+__all__ = [
+    "DIGITS",
+    "ExposureWeight",
+    "bounds_by_family",
+    "exposure_by_family",
+    "exposure_by_job",
+    "exposure_meaning",
+    "indexed",
+]
 
 #: What an exposure index is a mean over.
 ExposureWeight = Literal["hours", "headcount"]
@@ -124,9 +124,9 @@ def exposure_by_family(
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(ExposureWeight))}.")
     by_headcount = weight == "headcount"
     sums = recall(family_sums, profiles, states=states, by_headcount=by_headcount, week=week)
-    reduced, found = sums.reduced, indexed(sums.families, sums.parts, weights, "job_family")
+    reduced, found = sums.reduced, indexed(sums.families, sums.levels, weights, "job_family")
     if not sums.per_job:
-        jobs = recall(_jobs_with_hours, profiles, states=states, levels=sorted(weights))
+        jobs = jobs_with_hours(profiles, sums, sorted(weights))
         found = found.drop("jobs_weighed").join(jobs, on="job_family", how="left")
         found = found.with_columns(pl.col("jobs_weighed").fill_null(0))
     result = found.select(
@@ -154,10 +154,13 @@ def exposure_by_family(
     )
 
 
-def _jobs_with_hours(profiles: TaskProfiles, *, states: Sequence[str], levels: list[str]) -> pl.DataFrame:
-    """Count by family, as ``jobs_weighed``, the jobs that have hours at some of these levels."""
-    jobs = sum_jobs(profiles, reduce_tasks(profiles, states, per="family"), levels=levels)
-    return jobs.filter(pl.col("n_known") > 0).group_by("job_family").agg(jobs_weighed=pl.len())
+def bounds_by_family(
+    profiles: TaskProfiles, *, weights: Mapping[str, float], contract_hours: float | None, states: Sequence[str]
+) -> pl.DataFrame:
+    """Give of `exposure_by_family` the bounds alone: ``job_family, bound_low, bound_high``, in no order."""
+    weights, week = checked_weights(weights), checked_week(contract_hours)
+    sums: FamilySums = recall(family_sums, profiles, states=states, by_headcount=False, week=week)
+    return index_bounds(sums.levels, weights, "job_family")
 
 
 def exposure_by_job(
@@ -234,7 +237,7 @@ def exposure_by_job(
     reduced = reduce_tasks(profiles, states)
     cells = with_people(reduced.jobs, reduced.cells, contract_hours=week)
     jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
-    found = indexed(jobs, parts_of(cells, "job"), weights, "job")
+    found = indexed(jobs, level_sums(cells, "job"), weights, "job")
     spread = (
         cells.join(found.select("job", "exposure"), on="job", how="left", maintain_order="left")
         .with_columns(weight=weight_of(weights))
@@ -280,19 +283,19 @@ def exposure_by_job(
     )
 
 
-def indexed(table: pl.DataFrame, parts: Parts, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+def indexed(table: pl.DataFrame, sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.DataFrame:
     """Put beside each job or family its index, bounds, coverage, grade and reason.
 
     Parameters
     ----------
     table
         One row per job or family, with ``tasks``, null or 0 where it has none.
-    parts
-        As `parts_of` gives them.
+    sums
+        As `tpanalytics.measures.exposed.sums.level_sums` gives them.
     weights
         As `checked_weights` gives them.
     by
-        ``"job"`` or ``"job_family"``, as for the `parts`.
+        ``"job"`` or ``"job_family"``, as for the `sums`.
     """
     counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_stated", "tasks_with_hours"]
     left_out = (
@@ -310,8 +313,8 @@ def indexed(table: pl.DataFrame, parts: Parts, weights: Mapping[str, float], by:
         .then(pl.lit("NO_CONTRACT_HOURS"))
     )
     return (
-        table.join(index_of(parts, weights, by), on=by, how="left")
-        .join(index_bounds(parts, weights, by), on=by, how="left")
+        table.join(index_of(sums, weights, by), on=by, how="left")
+        .join(index_bounds(sums, weights, by), on=by, how="left")
         .with_columns(pl.col(name).fill_null(0) for name in counts)
         .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), reason=left_out)
         .with_columns(grade=grade(pl.col("coverage")))

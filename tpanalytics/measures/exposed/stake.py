@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.exposed.bounds import checked_week, taken_week
 from tpanalytics.measures.exposed.exposure import DIGITS
-from tpanalytics.measures.exposed.weights import undescribed, with_people
+from tpanalytics.measures.exposed.sums import undescribed, with_people
 from tpanalytics.measures.meaning import explained, grade, meaning_of
 from tpanalytics.measures.reduce import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from tpanalytics.measures.known.coverage import GROUPS, uneven_hours
 from tpanalytics.measures.known.hours import OVER_DESCRIBED, UNDER_DESCRIBED, is_over, is_under
-from tpanalytics.measures.known.missing import GROUPS, uneven_hours
 from tpanalytics.schema import KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import secrets
-import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import reduce
@@ -21,7 +20,7 @@ import msgspec
 import polars as pl
 
 from tpanalytics.api.chains import Chain
-from tpanalytics.errors import PaginationError, SnapshotError, TpAnalyticsWarning
+from tpanalytics.errors import PaginationError, SnapshotError, warn
 from tpanalytics.profiles.ledger import Note, in_order, repeats_dropped, restore, settle
 from tpanalytics.profiles.snapshot.folder import (
     MANIFEST,
@@ -214,11 +213,7 @@ class Pull:
         try:
             msgspec.convert(state, _State)
         except msgspec.ValidationError:
-            warnings.warn(
-                f"{path} cannot be read, so the export starts over from the first page.",
-                TpAnalyticsWarning,
-                stacklevel=5,
-            )
+            warn(f"{path} cannot be read, so the export starts over from the first page.")
             return None
         if state["pull"] == self._standing[0].get("pull"):  # sealed, and then the process died
             path.unlink()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics._files import whole_file
-from tpanalytics.errors import ShareError
+from tpanalytics.errors import ShareError, warn
 from tpanalytics.measures.exposed.weights import WEIGHTS
 from tpanalytics.measures.privacy import USUAL, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, provenance
@@ -165,7 +165,7 @@ def render(asked: Asked, made: str) -> str:
         parts = [_answered(section, asked) for section in SECTIONS if section.when(asked)]
         headline, said = cards(asked), sentences(asked)
     for message in dict.fromkeys((str(warning.message), warning.category) for warning in caught):
-        warnings.warn(message[0], message[1], stacklevel=3)  # each once, however many measures say it
+        warn(*message)  # each once, however many measures say it
     block = evidence.block(asked, [(part.section, part.figures) for part in parts], made)
     pictures = [chart for part in parts for chart in part.charts]
     of_group = {
