@@ -173,7 +173,7 @@ def test_columns_alike_but_for_case_cannot_be_a_sheet() -> None:
 
 
 def test_swapped_arguments_are_told() -> None:
-    with pytest.raises(tpa.ShareError, match=r"The second argument is where to write"):
+    with pytest.raises(tpa.ShareError, match=r"The path is where to write"):
         tpa.save("out.csv", pl.DataFrame({"a": [1]}))  # type: ignore[arg-type]
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from IPython.display import display
 
-from tpanalytics._files import whole_file
+from tpanalytics._files import path_of, whole_file
+from tpanalytics.charts.honest import check_privacy
 from tpanalytics.charts.picture import displayed
 from tpanalytics.errors import ShareError, TpAnalyticsError
 from tpanalytics.explorers import frozen
@@ -120,7 +121,7 @@ class Explorer(widgets.VBox):
         privacy: Privacy | None = USUAL,
     ) -> None:
         self._source = Source(remembering(profiles), None if before is None else remembering(before))
-        self._facts = facts_of(self._source, privacy)
+        self._facts = facts_of(self._source, check_privacy(privacy))
         self._state: State = copy.deepcopy(START)
         self._drawings = Drawings(self._source, self._facts)
         self._ahead: Iterator[State] = iter(())
@@ -152,7 +153,7 @@ class Explorer(widgets.VBox):
             widget.add_class(f"tpa-{name}")
         for control in self._controls.values():
             control.watch(self._moved)
-        self.state = {} if state is None else dict(state)
+        self.state = {} if state is None else state
 
     @property
     def state(self) -> State:
@@ -161,7 +162,7 @@ class Explorer(widgets.VBox):
 
     @state.setter
     def state(self, changes: Mapping[str, Any]) -> None:
-        state = settled(checked({**self._state, **changes}, self._facts), self._facts)
+        state = settled(checked(self._state, changes, self._facts), self._facts)
         spec = self._drawings.of(state)  # what cannot be drawn raises here, and nothing has moved
         self._go(state)
         self._show(spec)
@@ -184,7 +185,8 @@ class Explorer(widgets.VBox):
             ``.png``, ``.svg``, ``.pdf``, ``.html``, ``.json`` for the chart; ``.csv``, ``.xlsx``, ``.parquet`` for the
             table.
         """
-        table = Path(path).suffix.lower() in {f".{suffix}" for suffix in _TABLE_FILES.values()}
+        path = path_of(path)
+        table = path.suffix.lower() in {f".{suffix}" for suffix in _TABLE_FILES.values()}
         return save(self._now().table.of(self._source) if table else self._now().chart.of(self._source), path)
 
     def freeze(self, path: str | Path, *, jobs: bool = False) -> Path:
@@ -210,7 +212,7 @@ class Explorer(widgets.VBox):
         ShareError
             If the suffix is another, the file cannot be written, or it would be too large to be mailed.
         """
-        path = Path(path)
+        path = path_of(path)
         if path.suffix.lower() != ".html":
             raise ShareError(f"{path.name}: a frozen explorer is an .html page.")
         text = frozen.page(self._source, self._facts, self._state, jobs=jobs)

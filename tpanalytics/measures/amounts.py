@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError, warn
 from tpanalytics.schema import COUNTED_STATES, to_polars
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["check_amounts", "check_hours", "check_numbers", "check_states", "checked_states", "share_of", "stated"]
 
@@ -50,7 +48,8 @@ def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
 
 def checked_states(states: Sequence[str]) -> list[str]:
     """Refuse what is no list of states that can count."""
-    if isinstance(states, str) or not states:
+    some = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
+    if not some or not all(isinstance(state, str) for state in states):
         raise SchemaError(f"states={states!r}: give a list of validation states, like ['validated'].")
     if "rejected" in states:
         raise SchemaError("states holds 'rejected'; a rejected task never counts.")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics._files import whole_files
+from tpanalytics._files import path_of, whole_files
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.schema import to_polars
 from tpanalytics.share.bundle import beside_chart, beside_frame, evidence_path, write_evidence
@@ -19,6 +18,7 @@ from tpanalytics.share.spreadsheets import write_xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["save"]
 
@@ -75,11 +75,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     >>> sorted(file.name for file in main.parent.glob("impact*"))[-4:]
     ['impact.evidence.json', 'impact.json', 'impact.svg', 'impact.txt']
     """
-    if not isinstance(path, (str, Path)):
-        raise ShareError(
-            f"The second argument is where to write, not a {type(path).__name__}: save(chart, 'chart.svg')."
-        )
-    path = Path(path)
+    path = path_of(path)
     if not hasattr(what, "to_dict") or hasattr(what, "columns"):
         with suppress(SchemaError):  # a chart is no frame; anything else is refused below
             what = to_polars(what)

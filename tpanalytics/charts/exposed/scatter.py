@@ -128,8 +128,8 @@ def plot_exposure_by_job(
             **what,
         )
     alone = 1 < drawn.get_column("job_family").n_unique() <= _PANELS
-    each: list[tuple[str | None, pl.DataFrame]] = [(family, drawn.filter(job_family=family)) for family in order]
-    parts = each if alone else [(None, drawn)]
+    each: list[str | None] = [*order] if alone else [None]
+    parts = [(family, drawn.filter(job_family=family) if family else drawn) for family in each]
     dots = _dots(drawn, staffed=staffed, panels=alone)
     most = max(12.0, *dots.get_column("many"))
     frame = _frame(drawn)

@@ -171,9 +171,7 @@ def _band(
 def _frame(lines: pl.DataFrame, band: pl.DataFrame) -> Frame:
     named = lines.filter(pl.col("role") != "other").get_column("job_family")
     needed = sum(slot(name) for name in named) + 10
-    ends = [*lines["weight_low"], *lines["weight_high"], *band["bound_low"], *band["bound_high"]]
-    room = max(0.04 * (max(ends) - min(ends)), 0.02)
-    return Frame(min(ends) - room, max(ends) + room, max(_HEIGHT, needed))
+    return Frame(-0.02, 1.02, max(_HEIGHT, needed))
 
 
 def _y(field: str, frame: Frame) -> alt.Y:

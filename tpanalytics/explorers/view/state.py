@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
@@ -12,8 +13,6 @@ from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tpanalytics.explorers.view.facts import Facts
 
 __all__ = ["START", "WEIGHT_STEPS", "State", "checked", "options"]
@@ -63,34 +62,55 @@ def options(facts: Facts) -> dict[str, list[tuple[str, Any]]]:
     }
 
 
-def checked(state: Mapping[str, Any], facts: Facts) -> State:
-    """Refuse a state that cannot be shown.
+def checked(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
+    """Change a state; refuse one that cannot be shown.
 
     Raises
     ------
     SchemaError
         Saying which entry, and what it may be.
     """
+    if not isinstance(changes, Mapping):
+        raise SchemaError(f"state={changes!r}: give a dict as Explorer.state is, whole or in part.")
+    state = {**state, **changes}
+    _check_choices(state, facts)
+    _check_names(state, facts)
+    if not isinstance(state["search"], str) or not isinstance(state["rationales"], bool):
+        raise SchemaError("state: search is a text, and rationales True or False.")
+    weights = checked_weights(state["weights"])
+    if "H2" not in weights:
+        raise SchemaError(f"state: weights={weights!r}; give H2 one too, since the chart moves it from 0 to 1.")
+    jobs = [job for _, job in facts.jobs_of(state["family"])]
+    if changes.get("job") is not None and changes["job"] not in jobs:
+        raise SchemaError(
+            f"state: job={changes['job']!r} is none of the {len(jobs)} jobs that may be looked at in family "
+            f"{state['family']!r}; give the family by name and the job by id."
+        )
+    return {
+        **state,
+        "states": checked_states(state["states"]),
+        "families": list(dict.fromkeys(state["families"])),
+        "picked": list(dict.fromkeys(state["picked"])),
+        "weights": weights,
+    }
+
+
+def _check_choices(state: State, facts: Facts) -> None:
     for name in state:
         if name not in START:
             near = difflib.get_close_matches(str(name), START, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(START)}."
             raise SchemaError(f"state: there is no entry {name!r}; {hint}")
     for name, choices in options(facts).items():
-        if name not in _OPEN and state[name] not in (allowed := [value for _, value in choices]):
+        allowed = [value for _, value in choices]
+        if name not in _OPEN and (not isinstance(state[name], str) or state[name] not in allowed):
             raise SchemaError(f"state: {name}={state[name]!r}; choose from {', '.join(map(str, allowed))}.")
+
+
+def _check_names(state: State, facts: Facts) -> None:
     for name in ("families", "picked"):
-        if isinstance(state[name], str) or not all(isinstance(one, str) for one in state[name]):
+        if not isinstance(state[name], list | tuple) or not all(isinstance(one, str) for one in state[name]):
             raise SchemaError(f"state: {name}={state[name]!r}; give a list of names, empty for all.")
     for family in [*state["families"], *([] if state["family"] is None else [state["family"]])]:
         if family not in facts.families:
             raise SchemaError(f"state: {no_family(str(family), list(facts.families))}.")
-    if not isinstance(state["search"], str) or not isinstance(state["rationales"], bool):
-        raise SchemaError("state: search is a text, and rationales True or False.")
-    return {
-        **state,
-        "states": checked_states(state["states"]),
-        "families": list(state["families"]),
-        "picked": list(state["picked"]),
-        "weights": checked_weights(state["weights"]),
-    }

@@ -42,6 +42,8 @@ def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
     if not weights or not hasattr(weights, "items"):
         raise SchemaError(f"weights={weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
     for level, weight in weights.items():
+        if not isinstance(level, str):
+            raise SchemaError(f"weights: {level!r} is no level; levels are texts, like 'H1'.")
         number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
         if not number or not 0 <= weight <= 1:
             raise SchemaError(f"weights: the weight of {level!r} is {weight!r}; it must be a number from 0 to 1.")
