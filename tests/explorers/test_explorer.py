@@ -230,6 +230,80 @@ def test_what_was_moved_in_the_chart_is_known_and_stays(explorer: tpa.Explorer) 
     assert explorer.state["weights"]["H2"] == 0.3
 
 
+def test_what_is_moved_in_the_chart_takes_no_drawing_back(explorer: tpa.Explorer) -> None:
+    explorer.state = {"show": "weights"}
+    before = spec(explorer)
+
+    async def hurry() -> None:
+        explorer._controls["weights"]._scales["H1"].value = 0.35  # type: ignore[attr-defined]
+        explorer._chart._params = {"weight_of_h2": 0.7}
+        while explorer._drawing is not None:
+            await asyncio.sleep(0)
+
+    asyncio.run(hurry())
+    assert explorer.state["weights"] == {"H1": 0.35, "H2": 0.7, "H3": 0.0}
+    assert spec(explorer) != before
+    assert spec(explorer)["params"][0]["value"] == 0.7
+
+
+def test_a_weight_that_was_not_moved_stays_as_it_was(explorer: tpa.Explorer) -> None:
+    given = {"H1": 0.93, "H2": 0.333, "H3": 0.0, "H9": 0.4}
+    explorer.state = {"show": "weights", "weights": given}
+    assert explorer.state["weights"] == given
+    explorer._controls["weights"]._scales["H3"].value = 0.1  # type: ignore[attr-defined]
+    assert explorer.state["weights"] == {**given, "H3": 0.1}
+
+
+def test_a_closed_explorer_draws_nothing_more(explorer: tpa.Explorer) -> None:
+    async def leave() -> None:
+        explorer.state = {"weight": "tasks"}
+        explorer.close()
+        await asyncio.sleep(0)
+
+    asyncio.run(leave())
+    assert explorer._preparing is None
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("impact", "state='impact': give a dict"),
+        ([("view", "tasks")], "give a dict as Explorer.state is"),
+        ({"families": None}, "families=None; give a list of names"),
+        ({"families": iter(["Finance"])}, "give a list of names"),
+        ({"view": ["impact"]}, r"view=\['impact'\]; choose from"),
+        ({"job": ["x"]}, "is none of the 0 jobs"),
+        ({"states": [None]}, "give a list of validation states"),
+        ({"states": 5}, "give a list of validation states"),
+        ({"weights": {1: 0.5}}, "1 is no level; levels are texts"),
+        ({"weights": {"H1": 0.5}}, "give H2 one too"),
+    ],
+)
+def test_what_is_no_state_is_refused_and_nothing_moves(explorer: tpa.Explorer, state: Any, said: str) -> None:
+    before, drawn = explorer.state, spec(explorer)
+    with pytest.raises(tpa.SchemaError, match=said):
+        explorer.state = state
+    assert (explorer.state, spec(explorer)) == (before, drawn)
+
+
+def test_what_cannot_be_explored_is_refused(after: tpa.TaskProfiles) -> None:
+    for given in (0, after.tasks, "folder"):
+        with pytest.raises(tpa.SchemaError, match="takes TaskProfiles, not a"):
+            tpa.explore(given)  # type: ignore[arg-type]
+        with pytest.raises(tpa.SchemaError, match="takes TaskProfiles, not a"):
+            tpa.explore(after, given)  # type: ignore[arg-type]
+    for privacy in (5, False, {"min_jobs": 3}):
+        with pytest.raises(tpa.SchemaError, match="give a Privacy"):
+            tpa.explore(after, privacy=privacy)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x.html", ["x.html"], "", "a\0b.html"])
+def test_what_is_no_path_is_refused(explorer: tpa.Explorer, path: Any) -> None:
+    for write in (explorer.save, explorer.freeze):
+        with pytest.raises(tpa.ShareError, match="The path is where to write"):
+            write(path)
+
+
 def click(explorer: tpa.Explorer, column: str, *values: str) -> None:
     """Do what a browser does when marks are clicked."""
     store = [{"unit": "marks", "fields": [{"field": column}], "values": [value]} for value in values]
@@ -433,6 +507,36 @@ def test_a_family_that_is_hidden_stays_so_in_every_view(after: tpa.TaskProfiles)
     assert explorer.state["family"] is None, "there is no way into what is hidden"
 
 
+def test_where_all_is_hidden_no_table_has_a_figure(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
+    explorer = tpa.explore(company[1], company[0], privacy=tpa.Privacy(min_jobs=10_000))
+    for state in [*_reached(explorer._facts, explorer.state, jobs=True), {"view": "tasks", "search": "a"}]:
+        explorer.state = state
+        told = explorer.selected.select(pl.selectors.numeric() - pl.selectors.by_name("jobs", require_all=False))
+        assert told.height == 0 or told.select(pl.all().count()).sum_horizontal().item() == 0, explorer.code()
+
+
+def test_the_table_of_moves_hides_what_its_chart_does(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
+    explorer = tpa.explore(company[1], company[0], state={"view": "compare", "change": "moves"})
+    hidden = explorer.selected.filter(reason="SUPPRESSED")
+    everything = tpa.level_moves(company[0], company[1])
+    few = everything.filter(pl.col("jobs") < 3)
+    assert few.height
+    assert few.join(hidden, on=["level_before", "level_after"], how="anti", nulls_equal=True).height == 0
+    figures = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after", "share")
+    assert hidden.select(pl.col(figures).count()).sum_horizontal().item() == 0
+    assert f"{hidden.height} moves hidden" in json.dumps(spec(explorer))
+    assert explorer.selected.height == everything.height
+
+
+def test_the_table_of_a_job_has_the_tasks_that_count(explorer: tpa.Explorer, after: tpa.TaskProfiles) -> None:
+    job = after.tasks.filter(validation_state="suggested")["job_id"][0]
+    family = after.jobs.filter(job_id=job)["job_family"][0]
+    for states in (["validated"], ["validated", "suggested"]):
+        explorer.state = {"view": "tasks", "family": family, "job": job, "states": states}
+        assert set(explorer.selected["validation_state"]) == set(states)
+        assert f"{explorer.selected.height} tasks" in json.dumps(spec(explorer), ensure_ascii=False)
+
+
 def test_no_view_tells_what_another_hides(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
     """Two snapshots may hide other families than one: then what changed is told of the whole alone."""
     then, now = company
@@ -459,8 +563,8 @@ def test_jobs_of_few_people_are_not_opened(after: tpa.TaskProfiles) -> None:
     assert job not in [value for _, value in control(explorer, "job").options]
     assert job not in explorer.selected["job_id"].to_list()
     assert job not in json.dumps(spec(explorer))
-    explorer.state = {"job": job}
-    assert explorer.state["job"] is None
+    with pytest.raises(tpa.SchemaError, match="is none of the 2 jobs that may be looked at in family 'Finance'"):
+        explorer.state = {"job": job}
     everything = tpa.explore(profiles, state={"view": "tasks", "family": "Finance", "job": job}, privacy=None)
     assert everything.state["job"] == job
 

@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.measures import public_measures
 from tests.measures.public_measures import MEASURES, odd
 from tpanalytics.measures.remember import recall, remembering
 
@@ -81,6 +82,20 @@ def test_what_is_odd_about_the_tasks_is_said_again_where_it_was_not(sample: tpa.
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tpa.hours_by_family(drafts)
+
+
+@pytest.mark.parametrize("remember", [False, True], ids=["plain", "remembering"])
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_warns_once_and_at_the_line_that_asked(name: str, *, remember: bool) -> None:
+    company = odd()
+    drafts = pl.when(pl.int_range(pl.len()) < 2).then(pl.lit("draft")).otherwise("validation_state")
+    company = replace(company, tasks=company.tasks.with_columns(validation_state=drafts))
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always", tpa.TpAnalyticsWarning)
+        MEASURES[name](remembering(company) if remember else company)
+    said = [one for one in noted if "draft" in str(one.message)]
+    assert len({str(one.message) for one in said}) == len(said)
+    assert {one.filename for one in said} <= {public_measures.__file__, __file__}
 
 
 def test_what_nobody_has_asked_for_longest_is_forgotten_first(

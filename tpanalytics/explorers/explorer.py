@@ -112,6 +112,10 @@ class Explorer(widgets.VBox):
         The figures behind the chart as a Polars frame: those of the marks that were clicked, or all.
     """
 
+    # Of the class, since a widget that could not be made is closed, too.
+    _drawing: asyncio.TimerHandle | None = None
+    _preparing: asyncio.TimerHandle | None = None
+
     def __init__(
         self,
         profiles: TaskProfiles,
@@ -127,8 +131,6 @@ class Explorer(widgets.VBox):
         self._ahead: Iterator[State] = iter(())
         self._spec: dict[str, Any] = {}
         self._silent = False
-        self._drawing: asyncio.TimerHandle | None = None
-        self._preparing: asyncio.TimerHandle | None = None
         self._controls = controls_of(self._facts)
         self._chart = Drawn(self._pick, self._param)
         self._said = widgets.HTML()

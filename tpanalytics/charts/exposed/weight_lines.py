@@ -136,7 +136,7 @@ def plot_weight_lines(
     if not lines.height:
         nothing = theme.note("No family has an index to draw.", x=0, y=20, fontSize=13)
         return theme.finish([nothing, theme.footer(footer, below=10)], width=520, height=40, **what)
-    frame = _frame(lines, band)
+    frame = _frame(lines)
     slider = alt.binding_range(min=0, max=1, step=0.01, name="Weight of H2, partly automatable: ")
     under, *above = [
         *_banded(band, frame),
@@ -168,7 +168,8 @@ def _band(
     return known.join(gaps, on="job_family", how="anti", maintain_order="left")
 
 
-def _frame(lines: pl.DataFrame, band: pl.DataFrame) -> Frame:
+def _frame(lines: pl.DataFrame) -> Frame:
+    """Draw every index there can be, so that lines stay where they are when others are chosen or weights moved."""
     named = lines.filter(pl.col("role") != "other").get_column("job_family")
     needed = sum(slot(name) for name in named) + 10
     return Frame(-0.02, 1.02, max(_HEIGHT, needed))
