@@ -6,23 +6,13 @@ import os
 import secrets
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from tpanalytics.errors import ShareError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-__all__ = ["path_of", "whole_file", "whole_files"]
-
-
-def path_of(given: str | Path) -> Path:
-    """Give the path of a file to be written; ``~`` is the home folder."""
-    if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
-        what = repr(given) if isinstance(given, str) else f"a {type(given).__name__}"
-        raise ShareError(f"The path is where to write, like 'chart.svg', not {what}.")
-    return Path(given).expanduser()
+__all__ = ["whole_file", "whole_files"]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from IPython.display import display
 
-from tpanalytics._files import path_of, whole_file
+from tpanalytics._files import whole_file
 from tpanalytics.charts.honest import check_privacy
 from tpanalytics.charts.picture import displayed
 from tpanalytics.errors import ShareError, TpAnalyticsError
@@ -31,7 +31,7 @@ from tpanalytics.explorers.view.shown import Shown, controls, down, settled, sho
 from tpanalytics.explorers.view.state import START, State, checked
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import remembering
-from tpanalytics.share import save
+from tpanalytics.share.write import path_of, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

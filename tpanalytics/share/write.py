@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics._files import path_of, whole_files
+from tpanalytics._files import whole_files
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.schema import to_polars
 from tpanalytics.share.bundle import beside_chart, beside_frame, evidence_path, write_evidence
@@ -18,9 +19,8 @@ from tpanalytics.share.spreadsheets import write_xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-__all__ = ["save"]
+__all__ = ["path_of", "save"]
 
 _FRAME_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".csv": write_csv,
@@ -28,6 +28,14 @@ _FRAME_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".parquet": write_parquet,
     ".json": write_json,
 }
+
+
+def path_of(given: str | Path) -> Path:
+    """Give the path of a file to be written; ``~`` is the home folder."""
+    if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
+        what = repr(given) if isinstance(given, str) else f"a {type(given).__name__}"
+        raise ShareError(f"The path is where to write, like 'chart.svg', not {what}.")
+    return Path(given).expanduser()
 
 
 def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = False) -> Path:

@@ -34,6 +34,8 @@ _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
 #: Where bounds are worked out; they need not be straight between 0 and 1.
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Plain mappings, as in `tpanalytics.charts.family_rows.row_axis`.
+#: A weight below this leaves no room for words before it.
+_ROOM = 0.1
 _SCALE = {"domain": [0, 1], "nice": False}
 _AXIS = {
     "title": "weight of H2: at 0 only H1 counts, at 1 a partly automatable task counts in full",
@@ -291,7 +293,8 @@ def _turns(first: list[Leader], frame: Frame) -> list[alt.Chart]:
     heights: list[int] = []
     before = -1.0
     for leader in turns:  # two that are near each other stand at two heights
-        heights.append(26 if leader.since - before < 0.16 and heights[-1] == 12 else 12)
+        low = 12 if leader.since >= _ROOM else 26
+        heights.append(26 if leader.since - before < 0.16 and heights[-1] == 12 else low)
         before = leader.since
     rows = pl.DataFrame(
         {
@@ -303,13 +306,13 @@ def _turns(first: list[Leader], frame: Frame) -> list[alt.Chart]:
     )
     x = alt.X("b:Q", scale=_SCALE, axis=_AXIS)
     drawn = alt.Chart(rows)
-    # At an end of the lines their dots stand close by.
-    inward = alt.ExprRef("datum.b > 0.85 ? 'right' : datum.b < 0.15 ? 'left' : 'center'")
+    # Lines rise, and none lies above one that leads, so that the place before a crossing and above it is free.
+    free = alt.ExprRef(f"datum.b < {_ROOM} ? 'left' : 'right'")
     return [
         drawn.mark_point(shape="diamond", size=70, fill="#FFFFFF", stroke=theme.INK, strokeWidth=1.6, opacity=1).encode(
             x=x, y=_y("index", frame)
         ),
-        drawn.mark_text(fontSize=11, fontWeight="bold", color=theme.INK, baseline="bottom", align=inward).encode(
+        drawn.mark_text(fontSize=11, fontWeight="bold", color=theme.INK, baseline="bottom", align=free).encode(
             x=x, y=_y("above", frame), text=alt.Text("said:N")
         ),
     ]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics._files import whole_file
@@ -22,10 +21,12 @@ from tpanalytics.share.report.cards import cards, sentences
 from tpanalytics.share.report.figures import Figures, printed, why_not
 from tpanalytics.share.report.pictures import Picture, library, picture, script_safe
 from tpanalytics.share.report.questions import SECTIONS, Section
+from tpanalytics.share.write import path_of
 from tpanalytics.words import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from tpanalytics.measures.meaning import Meaning
     from tpanalytics.measures.privacy import Privacy
@@ -126,9 +127,9 @@ def save_report(
     >>> path.stat().st_size < 1_500_000
     True
     """
-    if not isinstance(path, (str, Path)) or Path(path).suffix.lower() != ".html":
+    path = path_of(path)
+    if path.suffix.lower() != ".html":
         raise ShareError(f"{path}: a report is written as .html; give a path that ends so.")
-    path = Path(path)
     asked = ask(
         profiles,
         families=families,
