@@ -5,6 +5,7 @@ The look is set on each chart, never in Altair's global theme: other charts of t
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
@@ -89,6 +90,14 @@ class _Shown:
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return displayed(self.to_dict())  # type: ignore[attr-defined]  # a chart's
+
+    def copy(self, deep: Any = True, ignore: list[str] | None = None) -> Any:  # noqa: FBT002
+        """Copy as a chart does, but where the parts need no copy (`to_dict`, at each part) do not make them anew."""
+        if deep is not False:
+            return super().copy(deep, ignore)  # type: ignore[misc]
+        made = copy.copy(self)
+        object.__setattr__(made, "_kwds", dict(self._kwds))  # type: ignore[attr-defined]
+        return made
 
 
 class Chart(_Shown, alt.LayerChart):
