@@ -58,16 +58,17 @@ def spec(explorer: tpa.Explorer) -> dict[str, Any]:
 
 def states(explorer: tpa.Explorer) -> Iterator[dict[str, Any]]:
     """Go through every state its buttons reach, and to the tasks of one job."""
-    yield from _reached(explorer._facts, explorer.state, jobs=False)
+    begun = explorer.state
+    yield from _reached(explorer._facts, begun, jobs=False)
     job = explorer._facts.jobs_of("Finance")[0][1]
     for search in ("", "report"):
-        yield {**explorer.state, "view": "tasks", "search": search}
-    yield {**explorer.state, "view": "tasks", "family": "Finance"}
+        yield {**begun, "view": "tasks", "search": search}
+    yield {**begun, "view": "tasks", "family": "Finance"}
     for rationales in (False, True):
-        yield {**explorer.state, "view": "tasks", "family": "Finance", "job": job, "rationales": rationales}
-    yield {**explorer.state, "families": ["Sales", "Finance"]}
-    yield {**explorer.state, "show": "weights", "weights": {"H1": 0.9, "H2": 0.25, "H4": 0.1}}
-    yield {**explorer.state, "picked": ["Finance"]}
+        yield {**begun, "view": "tasks", "family": "Finance", "job": job, "rationales": rationales}
+    yield {**begun, "families": ["Sales", "Finance"]}
+    yield {**begun, "show": "weights", "weights": {"H1": 0.9, "H2": 0.25, "H4": 0.1}}
+    yield {**begun, "picked": ["Finance"]}
 
 
 class Shown(NamedTuple):
@@ -273,6 +274,7 @@ def test_a_closed_explorer_draws_nothing_more(explorer: tpa.Explorer) -> None:
         ({"families": iter(["Finance"])}, "give a list of names"),
         ({"view": ["impact"]}, r"view=\['impact'\]; choose from"),
         ({"job": ["x"]}, "is none of the 0 jobs"),
+        ({"picked": ["Finances"]}, "picked='Finances' is none of the 5 marks that can be picked here"),
         ({"states": [None]}, "give a list of validation states"),
         ({"states": 5}, "give a list of validation states"),
         ({"weights": {1: 0.5}}, "1 is no level; levels are texts"),

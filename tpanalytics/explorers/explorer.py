@@ -165,6 +165,8 @@ class Explorer(widgets.VBox):
     @state.setter
     def state(self, changes: Mapping[str, Any]) -> None:
         state = settled(checked(self._state, changes, self._facts), self._facts)
+        if changes.get("picked"):
+            shown(state, self._facts).check_picked(self._source, state["picked"])
         spec = self._drawings.of(state)  # what cannot be drawn raises here, and nothing has moved
         self._go(state)
         self._show(spec)

@@ -10,6 +10,7 @@ from itertools import chain, zip_longest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from tpanalytics.errors import SchemaError
 from tpanalytics.explorers.view.calls import Call, Source, Table, call, typed
 from tpanalytics.explorers.view.state import WEIGHT_STEPS, options
 
@@ -52,6 +53,13 @@ class Shown:
         lines += [f"chart = {self.chart}", f"table = {self._of(picked)}"]
         uses_polars = any("pl." in line for line in lines)
         return "\n".join([*["import polars as pl"] * uses_polars, "import tpanalytics as tpa", "", *lines])
+
+    def check_picked(self, source: Source, picked: list[str]) -> None:
+        """Refuse marks that are not there."""
+        there = self.table.of(source).get_column(self.picks).unique().to_list() if self.picks else []
+        for one in picked:
+            if one not in there:
+                raise SchemaError(f"state: picked={one!r} is none of the {len(there)} marks that can be picked here.")
 
     def _of(self, picked: list[str]) -> Table:
         if not picked or self.picks is None:
