@@ -390,6 +390,21 @@ def test_an_error_is_said_above_the_chart_which_stays(explorer: tpa.Explorer) ->
     assert spec(explorer) != drawn
 
 
+def test_a_snapshot_that_is_gone_is_said_and_what_was_drawn_stays(after: tpa.TaskProfiles, tmp_path: Path) -> None:
+    tpa.write_profiles(after, tmp_path / "snapshot")
+    opened = tpa.explore(tpa.read_profiles(tmp_path / "snapshot", lazy=True))
+    drawn = spec(opened)
+    (tmp_path / "snapshot").rename(tmp_path / "elsewhere")
+    control(opened, "view").value = "tasks"
+    control(opened, "search").value = "report"
+    assert "a file of the snapshot cannot be read" in opened._said.value
+    assert "snapshot/" not in opened._said.value, "folders of a machine are nobody's business"
+    with pytest.raises(tpa.SnapshotError, match="a file of the snapshot cannot be read"):
+        opened.state = {"search": "invoice"}
+    opened.state = {"view": "impact", "search": ""}
+    assert spec(opened) == drawn
+
+
 def test_a_warning_is_said_too(after: tpa.TaskProfiles) -> None:
     state = pl.when(pl.int_range(pl.len()) < 3).then(pl.lit("draft")).otherwise("validation_state")
     drafts = tpa.TaskProfiles(after.jobs, after.tasks.with_columns(validation_state=state), after.manifest)
