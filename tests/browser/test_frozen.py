@@ -64,12 +64,14 @@ def test_each_control_changes_the_chart_its_words_and_its_python(page: Page) -> 
         ("value", "exposure"),
         ("view", "impact"),
     ]
+    page.set_viewport_size({"width": 1000, "height": 900})
     for name, value in moves:
         python, words = (page.locator(f"#{one}").text_content() for one in ("python", "words"))
         choose(page, name, value)
         shown = page.locator("#controls fieldset:visible").count()
         assert 2 <= shown <= 4
         assert page.locator(f"#of-{name}").is_visible()
+        assert page.locator("#chart").evaluate("one => one.scrollWidth <= one.clientWidth"), "the chart is cut off"
         assert page.locator("#python").text_content() != python or page.locator("#words").text_content() != words
     choose(page, "show", "levels")
     before = marks(page)

@@ -75,6 +75,7 @@ def test_each_control_changes_the_marks(page: Page, pictures: Path) -> None:
         known = state(page)
         expected |= {name: known[name] if value is ... else value for name, value in becomes.items()}
         assert known == expected
+        assert page.locator(".tpa-chart").evaluate("one => one.scrollWidth <= one.clientWidth"), "the chart is cut off"
         page.locator(".tpa-explorer").screenshot(path=pictures / f"lab-{number:02}-{'-'.join(becomes)}.png")
     for act in (press(page, "view", "AI impact"), press(page, "show", "shares of levels")):
         changed(page, act)
