@@ -88,6 +88,7 @@ _HOMES = {
         "suppress",
         "suppress_beside",
         "suppress_change",
+        "suppress_jobs",
         "what_to_measure_next",
     ],
     "tpanalytics.profiles": [
@@ -181,6 +182,7 @@ if TYPE_CHECKING:
         suppress,
         suppress_beside,
         suppress_change,
+        suppress_jobs,
         what_to_measure_next,
     )
     from tpanalytics.profiles import (
@@ -283,6 +285,7 @@ __all__ = [
     "suppress",
     "suppress_beside",
     "suppress_change",
+    "suppress_jobs",
     "verify_report",
     "what_to_measure_next",
     "write_profiles",

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL_HIDDEN",
     "WHY_HIDDEN",
-    "check_privacy",
     "chosen",
     "countable",
     "hidden_names",
@@ -93,14 +92,7 @@ def released(
 def _released(
     profiles: TaskProfiles, *, measure: Callable[..., pl.DataFrame], privacy: Privacy | None, **how: Any
 ) -> pl.DataFrame:
-    return guarded(recall(measure, profiles, **how), profiles, check_privacy(privacy))
-
-
-def check_privacy(privacy: Privacy | None) -> Privacy | None:
-    """Refuse what is no setting of privacy."""
-    if privacy is not None and not isinstance(privacy, Privacy):
-        raise SchemaError(f"privacy={privacy!r}: give a Privacy, like Privacy(min_jobs=3), or None to hide nothing.")
-    return privacy
+    return guarded(recall(measure, profiles, **how), profiles, privacy)
 
 
 def is_hidden() -> pl.Expr:

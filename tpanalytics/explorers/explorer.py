@@ -15,7 +15,6 @@ import ipywidgets as widgets
 from IPython.display import display
 
 from tpanalytics._files import whole_file
-from tpanalytics.charts.honest import check_privacy
 from tpanalytics.charts.picture import displayed
 from tpanalytics.errors import ShareError, TpAnalyticsError
 from tpanalytics.explorers import frozen
@@ -125,7 +124,7 @@ class Explorer(widgets.VBox):
         privacy: Privacy | None = USUAL,
     ) -> None:
         self._source = Source(remembering(profiles), None if before is None else remembering(before))
-        self._facts = facts_of(self._source, check_privacy(privacy))
+        self._facts = facts_of(self._source, privacy)
         self._state: State = copy.deepcopy(START)
         self._drawings = Drawings(self._source, self._facts)
         self._ahead: Iterator[State] = iter(())

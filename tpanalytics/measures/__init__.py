@@ -29,7 +29,7 @@ from tpanalytics.measures.known.hours import hours_by_family, hours_by_job
 from tpanalytics.measures.known.impute import impute_hours
 from tpanalytics.measures.known.quality import quality_report
 from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy import Privacy, suppress, suppress_beside
+from tpanalytics.measures.privacy import Privacy, suppress, suppress_beside, suppress_jobs
 
 __all__ = [
     "Claim",
@@ -65,5 +65,6 @@ __all__ = [
     "suppress",
     "suppress_beside",
     "suppress_change",
+    "suppress_jobs",
     "what_to_measure_next",
 ]

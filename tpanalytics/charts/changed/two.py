@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.charts import honest, theme
-from tpanalytics.measures.behind import both_behind
 from tpanalytics.measures.changed.said import COVERAGE_MOVED
 from tpanalytics.measures.privacy import guarded
+from tpanalytics.measures.privacy.behind import both_behind
 from tpanalytics.words import MINUS, NONE, covered, hours, percent
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures import impact_by_family
-from tpanalytics.measures.behind import both_behind, jobs_behind
 from tpanalytics.measures.privacy import guarded, hidden_families
+from tpanalytics.measures.privacy.behind import both_behind, jobs_behind
 from tpanalytics.measures.reduce import read_inputs
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures.behind import both_behind
 from tpanalytics.measures.keys import reduce_keys
 from tpanalytics.measures.meaning import about, explained
 from tpanalytics.measures.privacy import SUPPRESSED, Privacy, guarded, suppress
+from tpanalytics.measures.privacy.behind import both_behind
 from tpanalytics.measures.reduce import Cells, checked_states, known_sum
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order, require

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.behind import keys_of_few, people_of
 from tpanalytics.measures.first._draws import poisson_weights
 from tpanalytics.measures.first.work import DIGITS, Work, agreement, checked_count, of_keys, rest_of_week, work_of
 from tpanalytics.measures.meaning import explained, meaning_of
+from tpanalytics.measures.privacy.behind import keys_of_few, people_of
 from tpanalytics.measures.reduce import columns_of_jobs, share_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures.behind import keys_of_few, people_of
 from tpanalytics.measures.meaning import grade
+from tpanalytics.measures.privacy.behind import people_of
+from tpanalytics.measures.privacy.jobs import jobs_left_out
 from tpanalytics.measures.reduce import per_job, reduce_tasks, share_of, stated
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -53,18 +53,18 @@ def jobs_of_family(
     profiles
         As for `tpanalytics.hours_by_job`.
     family
-        The family; whether it may be shown is not asked here.
+        The family; of one that is hidden every job is left out.
     states
         Validation states that count.
     privacy
-        How few people a job may tell of. Where some jobs are left out, so many more are that what is left out could
-        be shown together: a total of the family would tell it otherwise.
+        Leaves out what `tpanalytics.suppress_jobs` does; None leaves out nothing.
     """
     reduced = recall(reduce_tasks, profiles, states=states)
     own = pl.col("job_family") == family
     cells = reduced.cells.filter(own)
     everyone = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
-    hidden = _of_few(everyone, privacy)
+    left = recall(jobs_left_out, profiles, states=states, privacy=privacy)
+    hidden = everyone.filter(pl.col("job_id").is_in(left.to_list())).get_column("job").to_list()
     cells, rated = cells.filter(~pl.col("job").is_in(hidden)), pl.col("level") != NOT_ASSESSED
     sums = cells.group_by("job").agg(
         tasks_with_level=pl.col("n").filter(rated).sum(),
@@ -86,13 +86,3 @@ def jobs_of_family(
     told = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")
     levels = cells.select("job", "level", "n", "n_known", "hours")
     return FamilyJobs(jobs.select(*told, "h1", "coverage", "grade"), levels, len(hidden))
-
-
-def _of_few(jobs: pl.DataFrame, privacy: Privacy | None) -> list[int]:
-    """List the jobs that are left out: those of too few people, and the next smallest to protect them."""
-    if privacy is None or not privacy.min_headcount:
-        return []
-    by_size = jobs.sort("headcount", "job", nulls_last=True).with_row_index("key")
-    # A sheet tells of one job, so that only people are counted.
-    keys = keys_of_few({"all": by_size.select("key", "job")}, by_size, replace(privacy, min_jobs=0))
-    return by_size.filter(pl.col("key").is_in(keys.to_list())).get_column("job").to_list()

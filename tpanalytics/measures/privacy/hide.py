@@ -1,30 +1,24 @@
-"""Which figures are withheld, because too few jobs or people stand behind them, and what else must be for their sake.
-
-A job with one incumbent is personal data, so a cell that tells of fewer than 3 jobs or fewer than 5 people is hidden.
-A hidden cell that is the only one can be had back from a total, and two small ones together still tell of few; so the
-next smallest goes too, until what is hidden together is itself a cell that may be shown.
-"""
+"""Hide what tells of too few jobs or people in results by family, and what else must be hidden for its sake."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.behind import (
+from tpanalytics.measures.meaning import about, explained
+from tpanalytics.measures.privacy.behind import (
     behind_of,
     check_cells,
     count_differences,
     job_differences,
-    jobs_behind,
     members,
     own_counts,
     tells_of_few,
 )
-from tpanalytics.measures.meaning import about, explained
+from tpanalytics.measures.privacy.setting import SUPPRESSED, Privacy, check_privacy, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, TaskProfiles, require
 
 if TYPE_CHECKING:
@@ -32,74 +26,10 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.meaning import Meaning
 
-__all__ = [
-    "HIDDEN",
-    "SUPPRESSED",
-    "USUAL",
-    "Privacy",
-    "guarded",
-    "hidden_families",
-    "jobs_behind",
-    "said_of_hidden",
-    "suppress",
-    "suppress_beside",
-]
+__all__ = ["filled", "guarded", "hidden_families", "meaning_if_any", "states_of", "suppress", "suppress_beside"]
 
-#: Printed in place of a figure that is hidden; never 0, never blank, and not the sign of what is not known.
-HIDDEN = "·"
-#: What stands in the column ``reason`` of a hidden row.
-SUPPRESSED = "SUPPRESSED"
 #: What a hidden row keeps besides its keys.
 _KEPT = ("jobs", "basis", "reason")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Privacy:
-    """How few jobs or people a figure may tell of; one setting for charts, tables and reports.
-
-    It is on by default in whatever is made to be handed on: every chart, and what the command line prints. Families of
-    a usual size, like those of the sample, are not touched by it. The measures themselves hide nothing, because one
-    cannot compute on with what is hidden; pass their results to `suppress` before they leave the building.
-
-    Attributes
-    ----------
-    min_jobs
-        Fewest jobs; 0 asks for none.
-    min_headcount
-        Fewest people (full-time equivalents), where headcount is known; 0 asks for none, nor looks whether one job
-        makes up more than 85 % of a figure by headcount.
-
-    Raises
-    ------
-    SchemaError
-        If one of them is no number from 0 up.
-
-    Examples
-    --------
-    >>> from tpanalytics import load_sample, plot_impact_by_family
-    >>> chart = plot_impact_by_family(load_sample(), privacy=Privacy(min_jobs=10))
-    >>> "(no family)" in chart.to_dict()["description"]
-    True
-    """
-
-    min_jobs: int = 3
-    min_headcount: float = 5
-
-    def __post_init__(self) -> None:
-        for name, least in (("min_jobs", self.min_jobs), ("min_headcount", self.min_headcount)):
-            whole = isinstance(least, int) or (name == "min_headcount" and isinstance(least, float))
-            if not whole or isinstance(least, bool) or not 0 <= least < math.inf:
-                kind = "whole number" if name == "min_jobs" else "number"
-                raise SchemaError(f"{name}={least!r}: give a {kind} from 0 up; 0 hides nothing on its account.")
-
-    @property
-    def off(self) -> bool:
-        """Nothing is to be hidden."""
-        return not self.min_jobs and not self.min_headcount
-
-
-#: What holds unless another setting is given.
-USUAL = Privacy()
 
 
 def suppress(
@@ -216,7 +146,7 @@ def suppress_beside(
     elif profiles is None or released_profiles is None:
         raise SchemaError("suppress_beside: give both profiles and released_profiles, or neither of them.")
     else:
-        one, other = members(profiles, _states(result)), members(released_profiles, _states(released))
+        one, other = members(profiles, states_of(result)), members(released_profiles, states_of(released))
         differing = job_differences(one, other)
     few = tells_of_few(differing.columns, privacy, staffed=_by_headcount(result))
     shown = set(released.get_column("job_family")) - set(hidden_families(released))
@@ -225,7 +155,7 @@ def suppress_beside(
     # What is hidden can be had together, from a total; beside what was shown of it before, that tells the difference.
     parts = differing.filter(pl.col("job_family").is_in(hidden_families(hidden)))
     together = parts.select(pl.exclude("job_family", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
-    meaning = _meaning(hidden)
+    meaning = meaning_if_any(hidden)
     if meaning and together.select(few).item():
         said = "Show no total beside this table: with what was released before, it would tell of too few."
         meaning = replace(_without_totals(meaning), warnings=(*meaning.warnings, said))
@@ -234,7 +164,7 @@ def suppress_beside(
 
 def guarded(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
     """Do what `suppress` does, by a setting; None hides nothing."""
-    limits = privacy or Privacy(min_jobs=0, min_headcount=0)
+    limits = check_privacy(privacy) or Privacy(min_jobs=0, min_headcount=0)
     return suppress(result, profiles, min_jobs=limits.min_jobs, min_headcount=limits.min_headcount)
 
 
@@ -243,18 +173,6 @@ def hidden_families(result: pl.DataFrame) -> list[str]:
     if "reason" not in result.columns:
         return []
     return result.filter(pl.col("reason") == SUPPRESSED).get_column("job_family").unique(maintain_order=True).to_list()
-
-
-def said_of_hidden(hidden: int, families: int, privacy: Privacy) -> str:
-    """Say how many families are hidden, and why."""
-    limits = [f"{privacy.min_jobs} jobs"] * bool(privacy.min_jobs)
-    limits += [f"{privacy.min_headcount:g} people"] * bool(privacy.min_headcount)
-    if not hidden:
-        return f"No family is hidden: none tells of fewer than {' or '.join(limits)}, as far as is known."
-    return (
-        f"{hidden} of {families} families {'is' if families == 1 else 'are'} hidden: fewer than {' or '.join(limits)} "
-        "stand behind them, or they hide one that could be worked out from a total."
-    )
 
 
 def _hide(
@@ -266,12 +184,12 @@ def _hide(
 ) -> pl.DataFrame:
     """Do what `suppress` does, and hide the families `also` as well."""
     require(result, "job_family", name="result")
-    keys, meaning, original = [key for key in keys if key in result.columns], _meaning(result), result
+    keys, meaning, original = [key for key in keys if key in result.columns], meaning_if_any(result), result
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
     if privacy.off:
         said = "Nothing is hidden, however few jobs or people it tells of."
         return _with_meaning(result.clone(), meaning and replace(meaning, policy=(*meaning.policy, said)))
-    behind = behind_of(profiles, _states(original))
+    behind = behind_of(profiles, states_of(original))
     cells = _cells(result, keys, behind)
     staffed = _by_headcount(original)
     few = tells_of_few(cells.columns, privacy, staffed=staffed)
@@ -349,15 +267,15 @@ def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataF
             pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over("key"),
             pl.col("^.*_largest$").fill_null(0).cum_max().over("key"),
         )
-        cells = _filled(ordered, "key", together.select(~few).to_series())
+        cells = filled(ordered, "key", together.select(~few).to_series())
         if cells.get_column("key").n_unique() > 1:
             ordered = cells.sort(~pl.col("hidden"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "job_family")
-            cells = _filled(ordered, "job_family", pl.repeat(value=True, n=cells.height, eager=True))
+            cells = filled(ordered, "job_family", pl.repeat(value=True, n=cells.height, eager=True))
         if cells.get_column("hidden").sum() == before:
             return cells.sort("row")
 
 
-def _filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFrame:
+def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFrame:
     """Hide in each group where anything is hidden two at least, and as many as are `enough` together."""
     place, hiding = pl.col("place"), pl.col("hiding")
     return (
@@ -374,12 +292,12 @@ def _filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFra
 
 
 def _by_headcount(result: pl.DataFrame) -> bool:
-    meaning = _meaning(result)
+    meaning = meaning_if_any(result)
     by_name = any("headcount" in name and name != "headcount" for name in result.columns)
     return by_name or (meaning is not None and meaning.basis == "headcount")
 
 
-def _meaning(result: pl.DataFrame) -> Meaning | None:
+def meaning_if_any(result: pl.DataFrame) -> Meaning | None:
     """Give what a result means; one read from a file has lost it."""
     try:
         return about(result)
@@ -387,8 +305,9 @@ def _meaning(result: pl.DataFrame) -> Meaning | None:
         return None
 
 
-def _states(result: pl.DataFrame) -> Sequence[str]:
-    meaning = _meaning(result)
+def states_of(result: pl.DataFrame) -> Sequence[str]:
+    """Say which states counted in a result; in one that does not say, the usual."""
+    meaning = meaning_if_any(result)
     return meaning.states if meaning and meaning.states else COUNTED_STATES
 
 
