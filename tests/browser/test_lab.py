@@ -222,7 +222,7 @@ def test_what_goes_wrong_is_said_above_the_chart_which_stays(
     (lab.folder / "snapshot").rename(lab.folder / "elsewhere")
     find(page, "report")()  # nobody can foresee what is searched for, so that it is not drawn yet
     page.locator(".tpa-said").wait_for()
-    assert "a file of the snapshot cannot be read" in page.locator(".tpa-said").inner_text()
+    assert "file of the snapshot cannot be read" in page.locator(".tpa-said").inner_text()
     page.locator(".tpa-explorer").screenshot(path=pictures / "lab-error.png")
     said, chart = page.locator(".tpa-said").bounding_box(), page.locator(".tpa-chart").bounding_box()
     assert said["y"] + said["height"] <= chart["y"] + 1  # type: ignore[index]

@@ -255,7 +255,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "several": ({"families": ["Finance"]}, "one name"),
     "suffix": ({"path": "out/report.htm"}, "ends so"),
     "no suffix": ({"path": "out/report"}, "ends so"),
-    "no path": ({"path": 5}, "ends so"),
+    "no path": ({"path": 5}, "The path is where to write"),
     "no profiles": ({"profiles": "sample"}, "made of TaskProfiles"),
     "before": ({"before": "2026-01"}, "before is a str"),
     "privacy": ({"privacy": 3}, "give a Privacy"),

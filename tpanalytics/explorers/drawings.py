@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from altair.utils.schemapi import debug_mode
 
-from tpanalytics.errors import SnapshotError, TpAnalyticsWarning
+from tpanalytics.errors import TpAnalyticsWarning
 from tpanalytics.explorers.parts.drawn import pickable, steady
 from tpanalytics.explorers.view.shown import Shown, neighbours, shown
 
@@ -46,23 +46,13 @@ class Drawings:
             # What our own functions draw is checked in tests; to check it again would take longer than to draw it.
             with debug_mode(arg=False), warnings.catch_warnings(record=True) as noted:
                 warnings.simplefilter("always", TpAnalyticsWarning)
-                spec = steady(self._drawn(what))
+                spec = steady(what.chart.of(self._source).to_dict(validate=False))
             notes = self._notes.setdefault(_counted(what), {})
             notes.update((str(one.message), None) for one in noted if issubclass(one.category, TpAnalyticsWarning))
         self._specs[key] = spec  # last, so that what nobody has looked at longest is first
         while len(self._specs) > _KEPT:
             del self._specs[next(iter(self._specs))]
         return pickable(spec, what.picks, state["picked"])
-
-    def _drawn(self, what: Shown) -> dict[str, Any]:
-        try:
-            drawn: dict[str, Any] = what.chart.of(self._source).to_dict(validate=False)
-        except OSError as error:  # profiles that are read lazily; what it says names folders of this machine
-            raise SnapshotError(
-                f"This view could not be drawn: a file of the snapshot cannot be read ({type(error).__name__}). "
-                "Put the folder back where it was, or read the profiles again; what was drawn before still works."
-            ) from None
-        return drawn
 
     def notes(self, state: State) -> list[str]:
         """Give the warnings of a state.

@@ -26,7 +26,7 @@ from tpanalytics.explorers.parts.reach import Reach
 from tpanalytics.explorers.parts.way import Way
 from tpanalytics.explorers.view.calls import Source
 from tpanalytics.explorers.view.facts import facts_of
-from tpanalytics.explorers.view.shown import Shown, controls, down, settled, shown
+from tpanalytics.explorers.view.shown import OTHER_ROWS, Shown, controls, down, settled, shown
 from tpanalytics.explorers.view.state import START, State, checked
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import remembering
@@ -46,8 +46,6 @@ __all__ = ["Explorer", "explore"]
 _QUIET = 0.05
 #: Seconds of rest before what may come next is drawn unseen, and between one such chart and the next.
 _IDLE, _BREATH = 0.3, 0.03
-#: Controls after which other rows are drawn, so that what was picked is gone.
-_OTHER_ROWS = {"view", "family", "job", "search", "change", "value"}
 _CHART_FILES = {"PNG": "png", "SVG": "svg", "PDF": "pdf", "web page": "html", "Vega-Lite": "json"}
 _TABLE_FILES = {"Excel": "xlsx", "CSV": "csv", "Parquet": "parquet"}
 _STYLE = Path(__file__).parent / "look" / "explorer.css"
@@ -114,6 +112,7 @@ class Explorer(widgets.VBox):
     # Of the class, since a widget that could not be made is closed, too.
     _drawing: asyncio.TimerHandle | None = None
     _preparing: asyncio.TimerHandle | None = None
+    _closed = False
 
     def __init__(
         self,
@@ -129,6 +128,7 @@ class Explorer(widgets.VBox):
         self._drawings = Drawings(self._source, self._facts)
         self._ahead: Iterator[State] = iter(())
         self._spec: dict[str, Any] = {}
+        self._drawn = ""
         self._silent = False
         self._controls = controls_of(self._facts)
         self._chart = Drawn(self._pick, self._param)
@@ -163,10 +163,12 @@ class Explorer(widgets.VBox):
 
     @state.setter
     def state(self, changes: Mapping[str, Any]) -> None:
-        state = settled(checked(self._state, changes, self._facts), self._facts)
-        if changes.get("picked"):
-            shown(state, self._facts).check_picked(self._source, state["picked"])
+        state = checked(self._state, changes, self._facts)
+        if "picked" not in changes and OTHER_ROWS & changes.keys():
+            state["picked"] = []
+        state = settled(state, self._facts)
         spec = self._drawings.of(state)  # what cannot be drawn raises here, and nothing has moved
+        shown(state, self._facts).check_picked(self._source, changes.get("picked", ()))
         self._go(state)
         self._show(spec)
 
@@ -195,8 +197,8 @@ class Explorer(widgets.VBox):
     def freeze(self, path: str | Path, *, jobs: bool = False) -> Path:
         """Write a page with working controls that needs neither Python nor network, to be mailed.
 
-        Every state that its controls can reach was drawn beforehand, for the job families that are drawn now; it holds
-        the figures it shows, no rationale, and hides what the explorer hides.
+        Every state that its controls can reach was drawn beforehand; it holds the figures it shows, no rationale, and
+        hides what the explorer hides. Where job families are chosen it holds these alone, and so not what changed.
 
         Parameters
         ----------
@@ -232,16 +234,20 @@ class Explorer(widgets.VBox):
     def _moved(self, name: str) -> None:
         """Take over what a control says."""
         if not self._silent:
-            picked = [] if name in _OTHER_ROWS else self._state["picked"]
+            picked = [] if name in OTHER_ROWS else self._state["picked"]
             self._to({**self._state, name: self._controls[name].read(), "picked": picked})
 
     def _to(self, state: State) -> None:
         """Go to a state: at once where its chart is there, else when the controls have come to rest."""
         self._go(settled(state, self._facts))
         if not self._drawings.has(self._state):
-            self._drawing = _later(_QUIET, self._draw)
+            self._drawing = self._later(_QUIET, self._draw)
         if self._drawing is None:
             self._draw()
+
+    def _is_drawn(self) -> bool:
+        """Say whether the chart is that of the state, and not one before it."""
+        return self._drawn == str(self._now().chart)
 
     def _go(self, state: State) -> None:
         self._state = state
@@ -257,6 +263,7 @@ class Explorer(widgets.VBox):
     def close(self) -> None:
         """Close the widget, and draw nothing more ahead."""
         self._wait_no_more()
+        self._closed = True
         super().close()
 
     def _write(self) -> None:
@@ -284,7 +291,7 @@ class Explorer(widgets.VBox):
         self._show(spec)
 
     def _show(self, spec: dict[str, Any]) -> None:
-        self._spec = spec
+        self._spec, self._drawn = spec, str(self._now().chart)
         self._say("\n".join(self._drawings.notes(self._state)), "noted")
         self._chart.swap(spec)
         self._print()
@@ -295,15 +302,22 @@ class Explorer(widgets.VBox):
         if self._preparing is not None:
             self._preparing.cancel()
         self._ahead = self._drawings.ahead(self._state)
-        self._preparing = _later(_IDLE, self._prepare)
+        self._preparing = self._later(_IDLE, self._prepare)
 
     def _prepare(self) -> None:
         self._preparing = None
         for state in self._ahead:
             with suppress(Exception):  # who goes there is told
                 self._drawings.of(state)
-            self._preparing = _later(_BREATH, self._prepare)
+            self._preparing = self._later(_BREATH, self._prepare)
             return
+
+    def _later(self, seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle | None:
+        """Do something after a while; without a loop nobody else is at work, and it is not done."""
+        try:
+            return None if self._closed else asyncio.get_running_loop().call_later(seconds, do)
+        except RuntimeError:
+            return None
 
     def _print(self) -> None:
         self._python.value = f'<pre class="tpa-python">{html.escape(self.code())}</pre>'
@@ -313,7 +327,7 @@ class Explorer(widgets.VBox):
 
     def _pick(self, picked: list[str]) -> None:
         """Take over a click on a mark: it picks rows, or in the tasks leads a step down."""
-        if picked == self._state["picked"]:
+        if picked == self._state["picked"] or not self._is_drawn():
             return
         before = self._state
         self._state = {**before, "picked": picked}
@@ -326,8 +340,9 @@ class Explorer(widgets.VBox):
     def _param(self, name: str, value: Any) -> None:
         """Take over what was moved in the chart itself, which has drawn it already."""
         if name == "weight_of_h2" and self._state["view"] == "impact":
-            weights = {**self._state["weights"], "H2": round(float(value), 2)}
+            drawn, weights = self._is_drawn(), {**self._state["weights"], "H2": round(float(value), 2)}
             self._state = {**self._state, "weights": weights}
+            self._drawn = str(self._now().chart) if drawn else self._drawn
             self._write()
             self._print()
             self._rest()
@@ -382,11 +397,3 @@ class Explorer(widgets.VBox):
         for kinds in (("image/png", "text/plain"), ("application/vnd.jupyter.widget-view+json",)):
             about = {kind: sizes[kind] for kind in kinds if kind in sizes}
             display({kind: given[kind] for kind in kinds}, metadata=about, raw=True)  # type: ignore[no-untyped-call]
-
-
-def _later(seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle | None:
-    """Do something after a while; without a loop nobody else is at work, and it is not done."""
-    try:
-        return asyncio.get_running_loop().call_later(seconds, do)
-    except RuntimeError:
-        return None

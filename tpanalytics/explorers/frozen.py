@@ -93,16 +93,21 @@ def _read(path: Traversable) -> str:
 
 
 def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
-    """Give what can be chosen without Python."""
-    offered = options(facts)
+    """Give what can be chosen without Python; where families are chosen, none but these."""
+    offered = options(facts, state["states"])
+    if state["families"]:
+        offered["family"] = [(family, family) for family in state["families"] if family in facts.open(state["states"])]
     if state["states"] not in [value for _, value in offered["states"]]:
         offered["states"] = [(", ".join(state["states"]), state["states"])]
     return offered
 
 
-def _views(facts: Facts, *, jobs: bool) -> list[str]:
-    """Name the views: without jobs the one of tasks would lead nowhere."""
-    return [view for _, view in options(facts)["view"] if jobs or view != "tasks"]
+def _views(facts: Facts, state: State, *, jobs: bool) -> list[str]:
+    """Name the views: without jobs the one of tasks would lead nowhere; what changed is told of all families."""
+    offered = _choices(facts, state)
+    without = {"tasks"} if not jobs or not offered["family"] else set()
+    without |= {"compare"} if state["families"] else set()
+    return [view for _, view in offered["view"] if view not in without]
 
 
 def _enumerable(state: State, *, jobs: bool) -> list[str]:
@@ -112,8 +117,10 @@ def _enumerable(state: State, *, jobs: bool) -> list[str]:
 def _reached(facts: Facts, state: State, *, jobs: bool) -> Iterator[State]:
     """Go from choice to choice through all states there are, the one at hand first; which families are drawn stays."""
     choices = _choices(facts, state)
-    begun = {**state, "job": None, "search": "", "picked": [], "family": state["family"] if jobs else None}
-    views = _views(facts, jobs=jobs)
+    among = [family for _, family in choices["family"]] if jobs else []
+    family = state["family"] if state["family"] in among else next(iter(among), None)
+    begun = {**state, "job": None, "search": "", "picked": [], "family": family}
+    views = _views(facts, state, jobs=jobs)
     waiting, seen = [{**begun, "view": view} for view in sorted(views, key=lambda view: view != begun["view"])], set()
     while waiting:
         at = waiting.pop(0)

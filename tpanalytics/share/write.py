@@ -35,7 +35,8 @@ def path_of(given: str | Path) -> Path:
     if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
         what = repr(given) if isinstance(given, str) else f"a {type(given).__name__}"
         raise ShareError(f"The path is where to write, like 'chart.svg', not {what}.")
-    return Path(given).expanduser()
+    path = Path(given)
+    return path.expanduser() if path.parts[0] == "~" else path  # "~$report.xlsx" is a name, of nobody's home
 
 
 def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = False) -> Path:

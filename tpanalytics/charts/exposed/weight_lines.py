@@ -33,9 +33,9 @@ _SLIDER = "weight_of_h2"
 _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
 #: Where bounds are worked out; they need not be straight between 0 and 1.
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Plain mappings, as in `tpanalytics.charts.family_rows.row_axis`.
 #: A weight below this leaves no room for words before it.
 _ROOM = 0.1
+# Plain mappings, as in `tpanalytics.charts.family_rows.row_axis`.
 _SCALE = {"domain": [0, 1], "nice": False}
 _AXIS = {
     "title": "weight of H2: at 0 only H1 counts, at 1 a partly automatable task counts in full",
@@ -293,8 +293,8 @@ def _turns(first: list[Leader], frame: Frame) -> list[alt.Chart]:
     heights: list[int] = []
     before = -1.0
     for leader in turns:  # two that are near each other stand at two heights
-        low = 12 if leader.since >= _ROOM else 26
-        heights.append(26 if leader.since - before < 0.16 and heights[-1] == 12 else low)
+        low, high = (12, 26) if leader.since >= _ROOM else (26, 12)
+        heights.append(high if leader.since - before < 0.16 and heights[-1] == low else low)
         before = leader.since
     rows = pl.DataFrame(
         {

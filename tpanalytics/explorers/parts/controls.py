@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tpanalytics.explorers.view.state import WEIGHT_STEPS, options
+from tpanalytics.explorers.view.state import START, WEIGHT_STEPS, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,13 +63,19 @@ class _Job(Control):
 
     def __init__(self) -> None:
         super().__init__("job", _dropdown("Job", [("all jobs", None)]))
-        self._family: str | None = None
 
     def write(self, state: State, facts: Facts) -> None:
         """Offer the jobs of the family."""
-        if state["family"] != self._family:
-            self._family = state["family"]
-            self.widget.options = [("all jobs", None), *facts.jobs_of(self._family)]
+        _offer(self.widget, [("all jobs", None), *facts.jobs_of(state["family"], state["states"])])
+        super().write(state, facts)
+
+
+class _Choice(Control):
+    """A choice of which the states that count say what is offered."""
+
+    def write(self, state: State, facts: Facts) -> None:
+        """Offer what there is to choose from."""
+        _offer(self.widget, options(facts, state["states"])[self.name])
         super().write(state, facts)
 
 
@@ -120,11 +126,11 @@ class _Weights(Control):
 
 def controls_of(facts: Facts) -> dict[str, Control]:
     """Build every control, whichever view it belongs to."""
-    offered = options(facts)
+    offered = options(facts, START["states"])
 
-    def buttons(name: str, label: str) -> Control:
+    def buttons(name: str, label: str, kind: type[Control] = Control) -> Control:
         style = {**_STYLE, "button_width": "auto"}
-        return Control(name, widgets.ToggleButtons(description=label, options=offered[name], style=style))
+        return kind(name, widgets.ToggleButtons(description=label, options=offered[name], style=style))
 
     families = widgets.SelectMultiple(
         description="Job families (Ctrl: several; none: all)",
@@ -145,15 +151,21 @@ def controls_of(facts: Facts) -> dict[str, Control]:
         _States(offered["states"]),
         Control("families", families),
         Control("search", search),
-        Control("family", _dropdown("Job family", offered["family"])),
+        _Choice("family", _dropdown("Job family", offered["family"])),
         _Job(),
         Control("rationales", why),
-        buttons("change", "Show"),
+        buttons("change", "Show", _Choice),
         Control("level", _dropdown("Hours rated", offered["level"])),
         buttons("counted", "Counted in"),
         buttons("value", "Change of"),
     ]
     return {control.name: control for control in built}
+
+
+def _offer(widget: Any, choices: Sequence[tuple[str, Any]]) -> None:
+    """Offer choices; where they are the same, nothing is sent to the browser."""
+    if list(widget.options) != list(choices):
+        widget.options = list(choices)
 
 
 def _dropdown(label: str, offered: Sequence[tuple[str, Any]]) -> Any:

@@ -64,7 +64,11 @@ class Download(anywidget.AnyWidget):
         self.on_msg(self._asked)
 
     def _asked(self, *_: Any) -> None:
-        made = self._make()
+        try:
+            made = self._make()
+        except BaseException:
+            self.send({})  # the button can be pressed again
+            raise
         if made is None:
             self.send({})
             return

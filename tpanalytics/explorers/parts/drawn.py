@@ -28,7 +28,7 @@ class Drawn(alt.JupyterChart):
     def __init__(self, on_pick: Callable[[list[str]], None], on_param: Callable[[str, Any], None]) -> None:
         self.enable_offline()
         super().__init__(None, embed_options={"renderer": "svg", "actions": _MENU})  # type: ignore[arg-type]  # may be None
-        self._on_pick, self._on_param, self._column = on_pick, on_param, ""
+        self._on_pick, self._on_param = on_pick, on_param
         self._swapping = False
         self.observe(self._picked, "_vl_selections")
         self.observe(self._moved, "_params")
@@ -37,15 +37,14 @@ class Drawn(alt.JupyterChart):
         """Show another specification; its parameters and selection begin as it says."""
         params = spec.get("params", [])
         start = {param["name"]: param.get("value") for param in params if "select" not in param}
-        fields = [param["select"]["fields"][0] for param in params if param["name"] == PICKED]
-        self._column = fields[0] if fields else ""
+        pickable = any(param["name"] == PICKED for param in params)
         self._swapping = True  # what is set here nobody has moved
         with self.hold_sync():
             none = PointSelection.from_vega(PICKED, None, [])  # type: ignore[arg-type]  # a store is a list
             self.params = Params(start)  # type: ignore[no-untyped-call]
-            self.selections = Selections({PICKED: none} if fields else {})  # type: ignore[no-untyped-call]
-            self._selection_types = {PICKED: "point"} if fields else {}
-            self._vl_selections = {PICKED: {"value": None, "store": []}} if fields else {}
+            self.selections = Selections({PICKED: none} if pickable else {})  # type: ignore[no-untyped-call]
+            self._selection_types = {PICKED: "point"} if pickable else {}
+            self._vl_selections = {PICKED: {"value": None, "store": []}} if pickable else {}
             self._params = start
             self.spec = spec
         self._swapping = False
@@ -110,7 +109,7 @@ def steady(spec: dict[str, Any]) -> dict[str, Any]:
 
 #: What Vega puts between two lines of a title, in pixels.
 _LEADING = 2
-#: Marks that stand for figures; text and rules do not.
+#: Marks that stand for figures; text does not.
 _MARKS = {"bar", "point", "circle", "rule"}
 
 

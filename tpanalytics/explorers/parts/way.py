@@ -34,7 +34,7 @@ class Way(widgets.Box):
         here = family
         if job is not None:
             steps.append((family, {"job": None}))
-            here = next((name for name, one in facts.jobs_of(family) if one == job), job)
+            here = next((name for name, one in facts.jobs_of(family, state["states"]) if one == job), job)
         children = []
         for name, change in steps:
             button = widgets.Button(description=name, tooltip=f"Back to {name}", layout={"width": "auto"})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics import charts, measures
+from tpanalytics.errors import SnapshotError
 from tpanalytics.measures.privacy import Privacy
 from tpanalytics.measures.reduce import NO_STATE
 from tpanalytics.schema import to_polars
@@ -48,7 +50,8 @@ class Call:
 
     def of(self, source: Source) -> Any:
         """Make the call."""
-        return _function(self.name)(*source.given(self.takes), *self.given, **self.arguments)
+        with _readable():
+            return _function(self.name)(*source.given(self.takes), *self.given, **self.arguments)
 
     def __str__(self) -> str:
         parts = [*self.takes, *map(typed, self.given)]
@@ -76,7 +79,7 @@ class Table:
     keep
         Values that are kept, by column; None keeps all.
     of_jobs
-        A row tells of one job, so that jobs of too few people are left out, and no family is hidden by the measure.
+        A row tells of one job, so that jobs are left out, not families hidden.
     rationales
         The tasks come with their rationales.
     """
@@ -89,6 +92,10 @@ class Table:
 
     def of(self, source: Source) -> pl.DataFrame:
         """Measure, hide, choose."""
+        with _readable():
+            return self._of(source)
+
+    def _of(self, source: Source) -> pl.DataFrame:
         if self.measure is None:
             tasks = nw.from_native(source.profiles.tasks)
             for column, values in self.keep.items():
@@ -100,9 +107,6 @@ class Table:
         hidden = self._hidden("")
         if hidden is not None:
             frame = _function(hidden.name)(frame, *source.given(hidden.takes[1:]), **hidden.arguments)
-        if self._few():
-            jobs = to_polars(source.profiles.jobs).filter(_enough(self._few()))
-            frame = frame.filter(pl.col("job_id").is_in(jobs.get_column("job_id").to_list()))
         for column, values in self.keep.items():
             if values is not None:
                 frame = frame.filter(pl.col(column).is_in(values))
@@ -118,28 +122,19 @@ class Table:
             return f"profiles.tasks{kept}" + '.drop("ai_impact_rationale")' * (not self.rationales)
         hidden = self._hidden(str(self.measure))
         text = str(self.measure if hidden is None else hidden)
-        if self._few():
-            enough = f'(pl.col("headcount") >= {self._few():g}).fill_null(True)'
-            text += f'.join(profiles.jobs.filter({enough}), on="job_id", how="semi")'
         return text + kept
 
-    def _few(self) -> float:
-        return self.privacy.min_headcount if self.privacy is not None and self.of_jobs else 0
-
     def _hidden(self, frame: str) -> Call | None:
-        if self.privacy is None or self.of_jobs or self.measure is None:
+        if self.privacy is None or self.measure is None:
             return None
         name = "suppress_change" if "before" in self.measure.takes else "suppress"
+        name = "suppress_jobs" if self.of_jobs else name
         limits = {"min_jobs": self.privacy.min_jobs, "min_headcount": self.privacy.min_headcount}
         return call(name, takes=(frame, *self.measure.takes), **limits)
 
 
 def _known(values: tuple[str, ...]) -> str:
     return f".fill_null({typed(NO_STATE)})" * (NO_STATE in values)
-
-
-def _enough(people: float) -> pl.Expr:
-    return (pl.col("headcount") >= people).fill_null(value=True)
 
 
 def typed(value: Any) -> str:
@@ -151,6 +146,18 @@ def typed(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(typed, value)) + "]"
     return f"tpa.{value!r}" if isinstance(value, Privacy) else repr(value)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Say in a sentence that a snapshot is gone of which nothing was read before."""
+    try:
+        yield
+    except OSError as error:  # what it says names folders of this machine
+        raise SnapshotError(
+            f"A file of the snapshot cannot be read ({type(error).__name__}). Put the folder back where it was, or "
+            "read the profiles again; what was drawn before still works."
+        ) from None
 
 
 @cache

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from tpanalytics.explorers.view.facts import Facts
     from tpanalytics.explorers.view.state import State
 
-__all__ = ["Shown", "controls", "down", "neighbours", "settled", "shown"]
+__all__ = ["OTHER_ROWS", "Shown", "controls", "down", "neighbours", "settled", "shown"]
+
+#: Entries of a state after which other rows are drawn, so that what was picked is gone.
+OTHER_ROWS = {"view", "family", "job", "search", "change", "value"}
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ def controls(state: State) -> tuple[str, ...]:
         case "hours":
             return ("states", "families")
         case "tasks":
-            steps = [*["job"] * (state["family"] is not None), *["rationales"] * bool(state["job"])]
-            return ("search", "family", *steps, "states")
+            steps = ["search", "family"] if state["family"] is None else ["family", "job"]
+            return (*steps, *["rationales"] * bool(state["job"]), "states")
         case "compare":
             return ("change", {"moves": "counted", "families": "value"}.get(state["change"], "level"), "states")
     return ("show", "weights" if state["show"] == "weights" else "weight", "states", "families")
@@ -95,10 +98,14 @@ def shown(state: State, facts: Facts) -> Shown:
 
 def settled(state: State, facts: Facts) -> State:
     """Take out of a state what no longer fits the rest of it."""
-    jobs = {job for _, job in facts.jobs_of(state["family"])} if state["view"] == "tasks" else {state["job"]}
-    family = state["family"] if state["family"] in facts.open else None
-    picked = state["picked"] if not state["families"] else [one for one in state["picked"] if one in state["families"]]
-    return {**state, "family": family, "job": state["job"] if state["job"] in jobs else None, "picked": picked}
+    states, family, job, picked = state["states"], state["family"], state["job"], state["picked"]
+    if family is not None and family not in facts.open(states):
+        family = None
+    if job is not None and job not in [one for _, one in facts.jobs_of(family, states)]:
+        job = None
+    if state["families"] and "families" in controls(state):
+        picked = [one for one in picked if one in state["families"]]
+    return {**state, "family": family, "job": job, "picked": picked}
 
 
 def down(state: State, facts: Facts) -> State | None:
@@ -112,13 +119,13 @@ def down(state: State, facts: Facts) -> State | None:
 
 def neighbours(state: State, facts: Facts) -> Iterator[State]:
     """Go through the states that one click or key leads to: those of buttons first, then lists and scales in turn."""
-    offered, there = options(facts), controls(state)
+    offered, there = options(facts, state["states"]), controls(state)
     for name in [*(name for name in there if name in offered and name != "family"), "view"]:
         for _, value in offered[name]:
             yield settled({**state, name: value, "picked": []}, facts)
     families = _marked_next(state["families"], facts.families) if "families" in there else ()
     weights = _weighed_next(state["weights"], facts.levels) if "weights" in there else ()
-    opened = facts.open if "family" in there and not state["search"] else ()
+    opened = facts.open(state["states"]) if "family" in there and not state["search"] else ()
     moves = (
         [{"families": marked} for marked in families],
         [{"weights": moved} for moved in weights],
@@ -189,11 +196,11 @@ def _tasks(state: State, facts: Facts) -> Shown:
     if family is not None:
         chart = call("plot_jobs", family, **how)
         measure = call("hours_by_job", states=states)
-        return Shown(chart, Table(measure, facts.of_jobs, {"job_family": (family,)}, of_jobs=True), "job_id")
+        return Shown(chart, Table(measure, facts.privacy, {"job_family": (family,)}, of_jobs=True), "job_id")
     if search:
         chart = call("plot_found_tasks", search, **how)
-        among = facts.open if facts.open != facts.families else None
-        table = Table(call("find_tasks", search, states=states), facts.of_jobs, {"job_family": among}, of_jobs=True)
+        among = facts.open(states) if facts.open(states) != facts.families else None
+        table = Table(call("find_tasks", search, states=states), facts.privacy, {"job_family": among}, of_jobs=True)
         return Shown(chart, table, "job_family")
     chart = call("plot_impact_by_family", weight="tasks", **how)
     measure = call("impact_by_family", weight="tasks", states=states)
@@ -211,5 +218,5 @@ def _compare(state: State, facts: Facts) -> Shown:
             chart = call("plot_change_by_family", value=state["value"], privacy=facts.privacy, **both)
             return Shown(chart, Table(measure, facts.privacy), "job_family")
     chart = call("plot_change_bridge", level=state["level"], privacy=facts.privacy, **both)
-    whole = {} if facts.change_by_family else {"scope": ("all",)}
+    whole = {} if facts.change_by_family(state["states"]) else {"scope": ("all",)}
     return Shown(chart, Table(call("compare", level=state["level"], **both), facts.privacy, whole))
