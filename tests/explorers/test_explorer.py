@@ -48,6 +48,13 @@ def explorer(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> tpa.Explorer
     return tpa.explore(company[1], company[0])
 
 
+def move_in_chart(explorer: tpa.Explorer, weight: float) -> None:
+    """Do what a browser does when the slider in the chart is moved."""
+    explorer._chart._js_to_py_updates = [
+        {"namespace": "signal", "name": "weight_of_h2", "scope": [], "value": weight},
+    ]
+
+
 def control(explorer: tpa.Explorer, name: str) -> Any:
     return explorer._controls[name].widget
 
@@ -123,11 +130,14 @@ def test_the_python_gives_chart_and_table_of_every_state(walked: list[Shown], ma
     assert len(different) > 25
 
 
-def test_the_python_says_where_the_sample_comes_from() -> None:
-    code = tpa.explore(tpa.load_sample("2026-11")).code()
-    made: dict[str, Any] = {}
+def test_the_python_loads_nothing_that_may_be_other_than_what_is_shown() -> None:
+    """Profiles made from the sample say that they come from it, whatever was done to them."""
+    finance = tpa.filter_jobs(tpa.load_sample(), job_family="Finance")
+    code = tpa.explore(finance).code()
+    assert "load_sample" not in code
+    made: dict[str, Any] = {"profiles": finance}
     exec(code, made)
-    assert made["profiles"].manifest["source"]["state"] == "2026-11"
+    assert set(made["table"]["job_family"]) == {"Finance"}
 
 
 def test_a_state_goes_through_json_and_back(
@@ -155,7 +165,7 @@ def test_a_state_that_is_handed_out_is_a_copy(explorer: tpa.Explorer) -> None:
     [
         ({"wieght": "tasks"}, "no entry 'wieght'; did you mean 'weight'"),
         ({"weight": "people"}, "weight='people'; choose from tasks, hours, headcount"),
-        ({"families": ["Finanz"]}, "no family is called 'Finanz'; near it are 'Finance'"),
+        ({"families": ["Finanz"]}, "no family is called 'Finanz'; near it is 'Finance'"),
         ({"families": "Finance"}, "give a list of names"),
         ({"family": "Nowhere"}, "no family is called 'Nowhere'"),
         ({"weights": {"H1": 2}}, "must be a number from 0 to 1"),
@@ -213,7 +223,7 @@ def test_every_control_moves_the_state_and_what_is_shown(explorer: tpa.Explorer)
 
 
 def test_only_controls_that_matter_are_there_and_each_has_a_label(walked: list[Shown], explorer: tpa.Explorer) -> None:
-    names = {name for name, choices in options(explorer._facts).items() if len(choices) > 1}
+    names = {name for name, choices in options(explorer._facts, COUNTED_STATES).items() if len(choices) > 1}
     for shown in walked:
         assert all(texts and all(texts) for texts in shown.controls.values())
         weights = shown.state["view"] == "impact" and shown.state["show"] == "weights"
@@ -224,7 +234,7 @@ def test_only_controls_that_matter_are_there_and_each_has_a_label(walked: list[S
 def test_what_was_moved_in_the_chart_is_known_and_stays(explorer: tpa.Explorer) -> None:
     explorer.state = {"show": "weights"}
     drawn = spec(explorer)
-    explorer._chart._params = {"weight_of_h2": 0.3}
+    move_in_chart(explorer, 0.3)
     assert explorer.state["weights"]["H2"] == 0.3
     assert spec(explorer) == drawn, "the chart has moved by itself"
     control(explorer, "states").value = ("validated",)
@@ -238,7 +248,7 @@ def test_what_is_moved_in_the_chart_takes_no_drawing_back(explorer: tpa.Explorer
 
     async def hurry() -> None:
         explorer._controls["weights"]._scales["H1"].value = 0.35  # type: ignore[attr-defined]
-        explorer._chart._params = {"weight_of_h2": 0.7}
+        move_in_chart(explorer, 0.7)
         while explorer._drawing is not None:
             await asyncio.sleep(0)
 

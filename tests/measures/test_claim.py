@@ -62,8 +62,8 @@ def test_claims_are_read_by_the_names_there_are(claim: str, read: tuple[str, str
     [
         ("Finance", "put > or <"),
         (7, "as text"),
-        ("Finanse > Sales", "'Finanse'; near it are 'Finance'"),
-        ("Finance > Team", "'Team'; near it are 'Sales Team'"),
+        ("Finanse > Sales", "'Finanse'; near it is 'Finance'"),
+        ("Finance > Team", "'Team'; near it is 'Sales Team'"),
         ("Finance > Finance", "both sides"),
         ("x > y > z", "double quotes"),
         ("> Sales", "no family is called ''"),

@@ -173,7 +173,7 @@ def test_nothing_to_look_for_is_refused(text: Any, sample: tpa.TaskProfiles) -> 
 
 
 def test_what_cannot_be_is_refused(sample: tpa.TaskProfiles) -> None:
-    with pytest.raises(tpa.SchemaError, match="no family is called 'Finanz'; near it are 'Finance'"):
+    with pytest.raises(tpa.SchemaError, match="no family is called 'Finanz'; near it is 'Finance'"):
         tpa.find_tasks(sample, "check", families=["Finanz"])
     for families in ("Finance", []):
         with pytest.raises(tpa.SchemaError, match="give a list of job families"):

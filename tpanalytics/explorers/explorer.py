@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from IPython.display import display
 
-from tpanalytics._files import whole_file
 from tpanalytics.charts.picture import displayed
 from tpanalytics.errors import ShareError, TpAnalyticsError
 from tpanalytics.explorers import frozen
@@ -178,8 +177,8 @@ class Explorer(widgets.VBox):
         return self._now().selected(self._source, self._state["picked"])
 
     def code(self) -> str:
-        """Write the Python that gives this chart and this table."""
-        return self._now().code(self._source, self._state["picked"])
+        """Write the Python that gives this chart and this table of the profiles that are explored."""
+        return self._now().code(self._state["picked"])
 
     def save(self, path: str | Path) -> Path:
         """Write the chart, or the table behind it, as `tpanalytics.save` does; the suffix says which and how.
@@ -216,17 +215,16 @@ class Explorer(widgets.VBox):
         ------
         ShareError
             If the suffix is another, the file cannot be written, or it would be too large to be mailed.
+
+        Warns
+        -----
+        TpAnalyticsWarning
+            If the view that is shown now is not in the page, and why.
         """
         path = path_of(path)
         if path.suffix.lower() != ".html":
             raise ShareError(f"{path.name}: a frozen explorer is an .html page.")
-        text = frozen.page(self._source, self._facts, self._state, jobs=jobs)
-        try:
-            with whole_file(path) as draft:
-                draft.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
-        return path
+        return frozen.write(self._source, self._facts, self._state, path, jobs=jobs)
 
     def _now(self) -> Shown:
         return shown(self._state, self._facts)

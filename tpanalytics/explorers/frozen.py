@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
-from tpanalytics.errors import ShareError
+from tpanalytics._files import whole_file
+from tpanalytics.errors import ShareError, warn
 from tpanalytics.explorers.view.shown import controls, shown
 from tpanalytics.explorers.view.state import options
 from tpanalytics.share.pictures import spec_of, title_of
@@ -16,12 +17,13 @@ from tpanalytics.share.report.pictures import library, script_safe
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.abc import Traversable
+    from pathlib import Path
 
     from tpanalytics.explorers.view.calls import Source
     from tpanalytics.explorers.view.facts import Facts
     from tpanalytics.explorers.view.state import State
 
-__all__ = ["page"]
+__all__ = ["write"]
 
 #: A page must go through the mail.
 _MOST = 2_000_000
@@ -38,27 +40,41 @@ _LABELS = {
 }
 
 
-def page(source: Source, facts: Facts, state: State, *, jobs: bool) -> str:
-    """Draw every state that the controls of a page can reach, and put them into one page.
+def write(source: Source, facts: Facts, state: State, path: Path, *, jobs: bool) -> Path:
+    """Draw every state that the controls of a page can reach, and write them as one page.
 
     Raises
     ------
     ShareError
-        If the page would be too large to be mailed.
+        If the page would be too large to be mailed, or cannot be written.
     """
+    text = _page(source, facts, state, jobs=jobs)
+    try:
+        with whole_file(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def _page(source: Source, facts: Facts, state: State, *, jobs: bool) -> str:
     import vl_convert
 
     entries: list[dict[str, Any]] = []
+    why = _left_out(facts, state, jobs=jobs).get(state["view"])
+    if why is not None:
+        warn(f"The view that is shown now is not in the page: {why}.")
     for reached in _reached(facts, state, jobs=jobs):
         what = shown(reached, facts)
         spec = spec_of(what.chart.of(source))
         at = {name: _plain(reached[name]) for name in ("view", *_enumerable(reached, jobs=jobs))}
-        entries.append({"at": at, "spec": spec, "title": title_of(spec), "code": what.code(source, [])})
+        entries.append({"at": at, "spec": spec, "title": title_of(spec), "code": what.code([])})
     there = {name: {entry["at"].get(name) for entry in entries} - {None} for name in _LABELS}
     offered = {
         name: {
             "label": _LABELS[name],
             "options": [(label, _plain(value)) for label, value in choices if _plain(value) in there[name]],
+            "value": _plain(state[name]),
         }
         for name, choices in _choices(facts, state).items()
         if len(there[name]) > 1
@@ -102,12 +118,16 @@ def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
     return offered
 
 
-def _views(facts: Facts, state: State, *, jobs: bool) -> list[str]:
-    """Name the views: without jobs the one of tasks would lead nowhere; what changed is told of all families."""
-    offered = _choices(facts, state)
-    without = {"tasks"} if not jobs or not offered["family"] else set()
-    without |= {"compare"} if state["families"] else set()
-    return [view for _, view in offered["view"] if view not in without]
+def _left_out(facts: Facts, state: State, *, jobs: bool) -> dict[str, str]:
+    """Say which views are not in the page, and why."""
+    why = {}
+    if not jobs:
+        why["tasks"] = "it names jobs; jobs=True puts it in"
+    elif not _choices(facts, state)["family"]:
+        why["tasks"] = "the jobs of the families that are chosen are hidden"
+    if state["families"]:
+        why["compare"] = "what changed is told of all job families, and some are chosen"
+    return why
 
 
 def _enumerable(state: State, *, jobs: bool) -> list[str]:
@@ -120,7 +140,8 @@ def _reached(facts: Facts, state: State, *, jobs: bool) -> Iterator[State]:
     among = [family for _, family in choices["family"]] if jobs else []
     family = state["family"] if state["family"] in among else next(iter(among), None)
     begun = {**state, "job": None, "search": "", "picked": [], "family": family}
-    views = _views(facts, state, jobs=jobs)
+    left_out = _left_out(facts, state, jobs=jobs)
+    views = [view for _, view in choices["view"] if view not in left_out]
     waiting, seen = [{**begun, "view": view} for view in sorted(views, key=lambda view: view != begun["view"])], set()
     while waiting:
         at = waiting.pop(0)

@@ -6,7 +6,7 @@ it, a filter or a sort, gives one without: what was said of the whole need not h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.reduce import Cells
 
-__all__ = ["NONE_BECAUSE", "Meaning", "about", "explained", "grade", "grade_of", "meaning_of"]
+__all__ = [
+    "NONE_BECAUSE",
+    "Meaning",
+    "about",
+    "explained",
+    "grade",
+    "grade_of",
+    "meaning_if_any",
+    "meaning_of",
+    "without_totals",
+]
 
 #: Why a figure is null (rule R9), by the word that stands in a result's column ``reason``.
 NONE_BECAUSE = {
@@ -149,6 +159,19 @@ def about(result: pl.DataFrame) -> Meaning:
             "itself, before it is filtered, sorted or joined."
         )
     return found
+
+
+def meaning_if_any(result: pl.DataFrame) -> Meaning | None:
+    """Give what a result means; one read from a file has lost it."""
+    try:
+        return about(result)
+    except SchemaError:
+        return None
+
+
+def without_totals(meaning: Meaning) -> Meaning:
+    """Take out what is said of all rows together."""
+    return replace(meaning, coverage={}, share_suggested=None, grade=None)
 
 
 def explained(result: pl.DataFrame, meaning: Meaning) -> pl.DataFrame:

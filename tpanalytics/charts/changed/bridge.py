@@ -11,6 +11,7 @@ import polars as pl
 from tpanalytics.charts import honest, theme
 from tpanalytics.charts.changed import two
 from tpanalytics.measures.changed.bridge import TERMS, compare
+from tpanalytics.measures.changed.said import counts_suggested
 from tpanalytics.measures.meaning import NONE_BECAUSE, about
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.measures.remember import recall
@@ -127,7 +128,7 @@ def _step(term: str, value: float | None, start: float, end: float, whole: dict[
     total = term in ("before", "after")
     kind = "total" if total else "measured" if term == "newly_measured" else "more" if end >= start else "less"
     return {
-        "term": _NAMES[term],
+        "term": _named(term, whole),
         "start": float(start),
         "end": float(end),
         "most": float(max(start, end)),
@@ -162,7 +163,7 @@ def _said(term: str, whole: dict[str, Any]) -> str:
 
 
 def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
-    names = list(_NAMES.values())
+    names = steps.get_column("term").to_list()
     y = alt.Y(
         "term:N",
         sort=names,
@@ -239,6 +240,15 @@ def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
     return pl.DataFrame(places, schema={"term": pl.String, "at": pl.Float64})
 
 
+def _measured(whole: dict[str, Any]) -> str:
+    """Name what comes of measuring: where it takes hours away, they are known no more."""
+    return "No longer measured" if (whole["newly_measured"] or 0.0) < 0 else "Newly measured"
+
+
+def _named(term: str, whole: dict[str, Any]) -> str:
+    return _measured(whole) if term == "newly_measured" else _NAMES[term]
+
+
 def _work(whole: dict[str, Any]) -> float:
     return float(sum(whole[term] or 0.0 for term in TERMS if term != "newly_measured"))
 
@@ -262,9 +272,10 @@ def _finding(whole: dict[str, Any], meaning: Meaning) -> str:
         return f"The hours at {level} are what they were: {hours(whole['after'])} a week"
     way = "rose" if change > 0 else "fell" if change < 0 else "stayed at"
     totals = f"from {hours(whole['before'])} to {hours(whole['after'])} a week" if change else hours(whole["after"])
-    parts = f"{two.signed_hours(_work(whole))} by changes in work, {two.signed_hours(new)} newly measured"
+    of_work = "changes in work and rating" if counts_suggested(meaning.states) else "changes in work, rating and state"
+    parts = f"{two.signed_hours(_work(whole))} by {of_work}, {two.signed_hours(new)} {_measured(whole).lower()}"
     if round(new, 1) == 0:
-        parts = f"{two.signed_hours(_work(whole))}, all of it by changes in work"
+        parts = f"{two.signed_hours(_work(whole))}, all of it by {of_work}"
     return f"Hours at {level} {way} {totals}: {parts}"
 
 
@@ -295,7 +306,7 @@ def _description(steps: pl.DataFrame, whole: dict[str, Any], meaning: Meaning, o
     said = "; ".join(
         f"{term} {figure} ({what})" for term, figure, what in steps.select("term", "figure", "said").rows()
     )
-    terms = [(abs(whole[term] or 0.0), _NAMES[term]) for term in TERMS]
+    terms = [(abs(whole[term] or 0.0), _named(term, whole)) for term in TERMS]
     largest = max(terms)
     shape = f"The largest term is {largest[1].lower()}." if largest[0] else "No term moves anything."
     if whole["before"] is not None and whole["after"] is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.charts import honest, theme
-from tpanalytics.measures.changed.said import COVERAGE_MOVED
+from tpanalytics.measures.changed.said import COVERAGE_MOVED, said_of_pulls, said_of_states
 from tpanalytics.measures.privacy import guarded
 from tpanalytics.measures.privacy.behind import both_behind
 from tpanalytics.words import MINUS, NONE, covered, hours, percent
@@ -59,12 +59,13 @@ def population(families: pl.DataFrame, *, totals: bool = True) -> str:
 
 
 def sources(before: TaskProfiles, after: TaskProfiles) -> list[str]:
-    """Say which data either snapshot is."""
-    return [
+    """Say which data either snapshot is, and what tells against comparing them."""
+    told = [
         line.replace("Data:", f"{side}:", 1)
         for side, profiles in (("Before", before), ("After", after))
         for line in honest.source_line(profiles.manifest)
     ]
+    return [*said_of_pulls(before, after), *told]
 
 
 def coverages(meaning: Meaning, part: str = "both") -> tuple[float | None, float | None]:
@@ -95,7 +96,7 @@ def policy(meaning: Meaning, part: str = "both", *, weighed: bool = False) -> li
         f"{what} for {covered(was)} of tasks before and {covered(now)} after; rejected tasks do not count, and a task "
         "without hours is not one of zero hours."
     )
-    return [said]
+    return [said, *said_of_states(meaning.states)]
 
 
 def signed(value: float | None) -> str:

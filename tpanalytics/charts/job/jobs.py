@@ -313,7 +313,9 @@ def _finding(name: str, impact: pl.DataFrame, found: FamilyJobs) -> str:
         return said
     among = "single jobs" if safe.len() == jobs.height else f"the {safe.len()} jobs of which enough is known"
     if found.left_out:
-        among = f"{safe.len()} of the jobs that may be shown"
+        among = f"{safe.len()} of the {jobs.height} that may be shown"
+        if safe.len() == jobs.height:
+            among = f"the {plural(safe.len(), 'job')} that may be shown"
     return f"{said}, from {percent(safe[0])} to {percent(safe[-1])} in {among}"
 
 

@@ -34,8 +34,8 @@
     set.append(legend, select);
     return set;
   };
-  for (const [name, { label, options }] of Object.entries(offered)) {
-    state[name] ??= options[0][1];
+  for (const [name, { label, options, value }] of Object.entries(offered)) {
+    state[name] ??= (options.find(([, one]) => one === value) ?? options[0])[1];
     const set = (options.length > 6 ? list : group)(name, label, options);
     set.id = "of-" + name;
     form.append(set);

@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
-from altair.jupyter.jupyter_chart import Params, Selections
+from altair.jupyter.jupyter_chart import Selections
 from altair.utils.selection import PointSelection
 
 if TYPE_CHECKING:
@@ -29,34 +29,34 @@ class Drawn(alt.JupyterChart):
         self.enable_offline()
         super().__init__(None, embed_options={"renderer": "svg", "actions": _MENU})  # type: ignore[arg-type]  # may be None
         self._on_pick, self._on_param = on_pick, on_param
-        self._swapping = False
         self.observe(self._picked, "_vl_selections")
-        self.observe(self._moved, "_params")
+        self.observe(self._moved, "_js_to_py_updates")
 
     def swap(self, spec: dict[str, Any]) -> None:
-        """Show another specification; its parameters and selection begin as it says."""
+        """Show another specification; its parameters and selection begin as it says.
+
+        Parameters are watched as signals: as Altair's own `params` each chart that was ever shown would go on listening
+        to them, and those that do not have them fail.
+        """
         params = spec.get("params", [])
-        start = {param["name"]: param.get("value") for param in params if "select" not in param}
         pickable = any(param["name"] == PICKED for param in params)
-        self._swapping = True  # what is set here nobody has moved
+        moving = [param["name"] for param in params if "select" not in param]
         with self.hold_sync():
             none = PointSelection.from_vega(PICKED, None, [])  # type: ignore[arg-type]  # a store is a list
-            self.params = Params(start)  # type: ignore[no-untyped-call]
             self.selections = Selections({PICKED: none} if pickable else {})  # type: ignore[no-untyped-call]
             self._selection_types = {PICKED: "point"} if pickable else {}
             self._vl_selections = {PICKED: {"value": None, "store": []}} if pickable else {}
-            self._params = start
+            self._js_to_py_updates = []
+            self._js_watch_plan = [{"namespace": "signal", "name": name, "scope": []} for name in moving]
             self.spec = spec
-        self._swapping = False
 
     def _picked(self, change: dict[str, Any]) -> None:
         if PICKED in change["new"] and change["new"][PICKED]["value"] is not None:
             self._on_pick([str(row["values"][0]) for row in change["new"][PICKED]["store"] or []])
 
     def _moved(self, change: dict[str, Any]) -> None:
-        for name, value in change["new"].items():
-            if value is not None and change["old"].get(name) != value and not self._swapping:
-                self._on_param(name, value)
+        for update in change["new"] or []:
+            self._on_param(update["name"], update["value"])
 
 
 def pickable(spec: dict[str, Any], column: str | None, picked: list[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import polars as pl
 
 from tpanalytics import charts, measures
 from tpanalytics.errors import SnapshotError
+from tpanalytics.measures.meaning import explained, meaning_if_any, without_totals
 from tpanalytics.measures.privacy import Privacy
 from tpanalytics.measures.reduce import NO_STATE
 from tpanalytics.schema import to_polars
@@ -107,10 +108,14 @@ class Table:
         hidden = self._hidden("")
         if hidden is not None:
             frame = _function(hidden.name)(frame, *source.given(hidden.takes[1:]), **hidden.arguments)
-        for column, values in self.keep.items():
-            if values is not None:
-                frame = frame.filter(pl.col(column).is_in(values))
-        return frame
+        kept = {column: values for column, values in self.keep.items() if values is not None}
+        meaning = meaning_if_any(frame)
+        for column, values in kept.items():
+            frame = frame.filter(pl.col(column).is_in(values))
+        if not kept or meaning is None:
+            return frame
+        said = "Only rows that were chosen are here; of how many jobs and tasks is said of all."
+        return explained(frame, replace(without_totals(meaning), policy=(*meaning.policy, said)))
 
     def __str__(self) -> str:
         kept = "".join(

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.explorers.view.calls import Call, Source, Table, call, typed
+from tpanalytics.explorers.view.calls import Call, Source, Table, call
 from tpanalytics.explorers.view.state import WEIGHT_STEPS, options
 
 if TYPE_CHECKING:
@@ -50,15 +50,18 @@ class Shown:
         """Give the figures of the marks that are picked, or all."""
         return self._of(picked).of(source)
 
-    def code(self, source: Source, picked: list[str]) -> str:
+    def code(self, picked: list[str]) -> str:
         """Write the Python that gives chart and table."""
-        lines = [_loaded(name, source) for name in self.chart.takes]
+        given = " and ".join(self.chart.takes)
+        lines = [f"# {given}: the task profiles that were given to tpa.explore"]
         lines += [f"chart = {self.chart}", f"table = {self._of(picked)}"]
         uses_polars = any("pl." in line for line in lines)
         return "\n".join([*["import polars as pl"] * uses_polars, "import tpanalytics as tpa", "", *lines])
 
     def check_picked(self, source: Source, picked: list[str]) -> None:
         """Refuse marks that are not there."""
+        if not picked:
+            return
         there = self.table.of(source).get_column(self.picks).unique().to_list() if self.picks else []
         for one in picked:
             if one not in there:
@@ -68,14 +71,6 @@ class Shown:
         if not picked or self.picks is None:
             return self.table
         return replace(self.table, keep={**self.table.keep, self.picks: tuple(picked)})
-
-
-def _loaded(name: str, source: Source) -> str:
-    """Say where a snapshot comes from, as far as it is known and may be told."""
-    told = source.given((name,))[0].manifest.get("source", {})
-    if told.get("kind") == "sample":
-        return f"{name} = tpa.load_sample({typed(told.get('state'))})"
-    return f"# {name}: the task profiles that were given to tpa.explore"
 
 
 def controls(state: State) -> tuple[str, ...]:

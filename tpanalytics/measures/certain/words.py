@@ -60,5 +60,7 @@ def no_family(text: str, families: list[str]) -> str:
     holding = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
     alike = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)
     near = [by_fold[fold] for fold in [*dict.fromkeys([*holding, *alike])][:5]]
-    listed = ", ".join(map(repr, near or families[:10])) or "none"
-    return f"no family is called {text!r}; {'near it are' if near else 'there are'} {listed}"
+    shown = near or families[:10]
+    more = f" and {len(families) - len(shown)} more" if not near and len(families) > len(shown) else ""
+    said = ("near it is" if len(near) == 1 else "near it are") if near else "there are"
+    return f"no family is called {text!r}; {said} {', '.join(map(repr, shown)) or 'none'}{more}"

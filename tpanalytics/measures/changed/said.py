@@ -10,16 +10,26 @@ import polars as pl
 
 from tpanalytics.measures.exposed.weights import unmapped
 from tpanalytics.measures.meaning import grade_of, meaning_of
+from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures.changed.pairs import Pair
     from tpanalytics.measures.meaning import Meaning
     from tpanalytics.measures.reduce import Cells
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["COVERAGE_MOVED", "meaning_of_both", "said_of_jobs", "said_of_pair", "said_of_pulls", "said_of_weights"]
+__all__ = [
+    "COVERAGE_MOVED",
+    "counts_suggested",
+    "meaning_of_both",
+    "said_of_jobs",
+    "said_of_pair",
+    "said_of_pulls",
+    "said_of_states",
+    "said_of_weights",
+]
 
 #: A coverage that moved by more makes a difference between two snapshots one between two measurements.
 COVERAGE_MOVED = 0.05
@@ -70,7 +80,7 @@ def meaning_of_both(
             for part, share in meaning.coverage.items()
         },
         grade=max(grades, default=grade_of(None)),
-        warnings=(*moved, *imputed, *warnings),
+        warnings=(*moved, *imputed, *said_of_states(after.counted), *warnings),
     )
 
 
@@ -79,6 +89,19 @@ def _counted(when: str, meaning: Meaning) -> str:
     said = "" if known is None else f", {known:.1%} of them with hours and a level"
     suggested = "" if not meaning.share_suggested else f", {meaning.share_suggested:.1%} not validated"
     return f"{when}: {meaning.jobs:,} jobs and {meaning.tasks:,} tasks{said}{suggested}"
+
+
+def counts_suggested(states: Sequence[str]) -> bool:
+    """Say whether a task that is suggested counts, so that to validate it changes nothing."""
+    return set(COUNTED_STATES) <= set(states)
+
+
+def said_of_states(states: Sequence[str]) -> tuple[str, ...]:
+    """Say what it does to a comparison that not every state counts."""
+    if counts_suggested(states):
+        return ()
+    only = " or ".join(states)
+    return (f"Only what is {only} counts: a task in another state before seems added, though it was there.",)
 
 
 def said_of_pulls(before: TaskProfiles, after: TaskProfiles) -> tuple[str, ...]:
@@ -99,7 +122,7 @@ def said_of_pulls(before: TaskProfiles, after: TaskProfiles) -> tuple[str, ...]:
     times = [_times(profiles.manifest) for profiles in (before, after)]
     (started, finished), started_after = times[0], times[1][0]
     if started and started_after and started_after < started:
-        said.append("The snapshot after was started earlier than the one before; perhaps they are the wrong way round.")
+        said.append("The snapshot after is older than the one before; perhaps they are the wrong way round.")
     elif finished and started_after:
         gap = max(started_after - finished, timedelta(0))
         took = [end - start for start, end in times if start and end]
@@ -118,6 +141,10 @@ def _hours(span: timedelta) -> str:
 
 
 def _times(manifest: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    source = manifest.get("source") or {}
+    if source.get("kind") == "sample":
+        state = _time(f"{source.get('state')}-01T00:00:00+00:00")
+        return state, state
     return _time(manifest.get("started")), _time(manifest.get("finished"))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.meaning import about, explained
+from tpanalytics.measures.meaning import explained, meaning_if_any, without_totals
 from tpanalytics.measures.privacy.behind import (
     behind_of,
     check_cells,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.meaning import Meaning
 
-__all__ = ["filled", "guarded", "hidden_families", "meaning_if_any", "states_of", "suppress", "suppress_beside"]
+__all__ = ["filled", "guarded", "hidden_families", "states_of", "suppress", "suppress_beside"]
 
 #: What a hidden row keeps besides its keys.
 _KEPT = ("jobs", "basis", "reason")
@@ -158,7 +158,7 @@ def suppress_beside(
     meaning = meaning_if_any(hidden)
     if meaning and together.select(few).item():
         said = "Show no total beside this table: with what was released before, it would tell of too few."
-        meaning = replace(_without_totals(meaning), warnings=(*meaning.warnings, said))
+        meaning = replace(without_totals(meaning), warnings=(*meaning.warnings, said))
     return _with_meaning(hidden, meaning)
 
 
@@ -204,7 +204,7 @@ def _hide(
             said = "Only numbers of jobs were looked at to hide families, not headcounts; pass profiles to suppress."
             meaning = replace(meaning, warnings=(*meaning.warnings, said))
         if cells.height and cells.get_column("hidden").all():
-            meaning = _without_totals(meaning)
+            meaning = without_totals(meaning)
     return _with_meaning(shown, meaning)
 
 
@@ -297,14 +297,6 @@ def _by_headcount(result: pl.DataFrame) -> bool:
     return by_name or (meaning is not None and meaning.basis == "headcount")
 
 
-def meaning_if_any(result: pl.DataFrame) -> Meaning | None:
-    """Give what a result means; one read from a file has lost it."""
-    try:
-        return about(result)
-    except SchemaError:
-        return None
-
-
 def states_of(result: pl.DataFrame) -> Sequence[str]:
     """Say which states counted in a result; in one that does not say, the usual."""
     meaning = meaning_if_any(result)
@@ -313,7 +305,3 @@ def states_of(result: pl.DataFrame) -> Sequence[str]:
 
 def _with_meaning(result: pl.DataFrame, meaning: Meaning | None) -> pl.DataFrame:
     return result if meaning is None else explained(result, meaning)
-
-
-def _without_totals(meaning: Meaning) -> Meaning:
-    return replace(meaning, coverage={}, share_suggested=None, grade=None)

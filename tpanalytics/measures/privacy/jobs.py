@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.meaning import explained
+from tpanalytics.measures.meaning import explained, meaning_if_any
 from tpanalytics.measures.privacy.behind import jobs_behind, members, tells_of_few
-from tpanalytics.measures.privacy.hide import filled, guarded, hidden_families, meaning_if_any, states_of
+from tpanalytics.measures.privacy.hide import filled, guarded, hidden_families, states_of
 from tpanalytics.measures.privacy.setting import Privacy, check_privacy
 from tpanalytics.measures.remember import check_profiles, recall
 from tpanalytics.schema import COUNTED_STATES, require
