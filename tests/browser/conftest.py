@@ -69,14 +69,15 @@ def _served(kind: str, folders: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Give a function that opens an empty page; `page.asked` lists requests that left this machine."""
+    """Give a function that opens an empty page; `page.asked` lists what left this machine, `page.failed` errors."""
     contexts = []
 
     def open_page(**how: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 1300}, **how})
         contexts.append(context)
         page = context.new_page()
-        page.asked = []  # type: ignore[attr-defined]
+        page.asked, page.failed = [], []  # type: ignore[attr-defined]
+        page.on("pageerror", lambda error: page.failed.append(str(error)))  # type: ignore[attr-defined]
         page.on("request", lambda request: _note(page, request.url))
         page.on("websocket", lambda socket: _note(page, socket.url))
         # What the page's own policy forbids is named as a request, but is never sent.

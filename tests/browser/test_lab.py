@@ -81,6 +81,7 @@ def test_each_control_changes_the_marks(page: Page, pictures: Path) -> None:
         changed(page, act)
     assert changed(page, press(page, "weight", "hours")) == first
     assert page.asked == []  # type: ignore[attr-defined]
+    assert page.failed == []  # type: ignore[attr-defined]
 
 
 def test_the_slider_in_the_chart_moves_dots_while_python_is_busy(page: Page, lab: Server) -> None:
@@ -153,7 +154,8 @@ def test_the_python_gives_what_is_shown(page: Page) -> None:
     shown.wait_for()
     code = shown.inner_text()
     button.click()
-    assert execute(page, f"{code}\nprint(table.equals(explorer.selected), chart.__class__.__name__)") == "True Chart\n"
+    code = f'profiles = tpa.load_sample("2026-11")\n{code}\n'
+    assert execute(page, f"{code}print(table.equals(explorer.selected), chart.__class__.__name__)") == "True Chart\n"
 
 
 @pytest.mark.parametrize(("kind", "suffix", "begins"), [("PNG", "png", b"\x89PNG"), ("web page", "html", b"<!")])
