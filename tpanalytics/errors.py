@@ -21,6 +21,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "ApiError",
@@ -35,6 +41,7 @@ __all__ = [
     "TpAnalyticsError",
     "TpAnalyticsWarning",
     "Unreachable",
+    "collected",
     "warn",
 ]
 
@@ -164,8 +171,27 @@ class ShareError(TpAnalyticsError, ValueError):
     """You meet it when a file cannot be written as asked; nothing was written then."""
 
 
+#: Where warnings go that somebody collects.
+_COLLECTED: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collected() -> Iterator[list[str]]:
+    """Collect what would be warned of, in this thread alone; `warnings` itself would take it from every thread."""
+    texts: list[str] = []
+    token = _COLLECTED.set(texts)
+    try:
+        yield texts
+    finally:
+        _COLLECTED.reset(token)
+
+
 def warn(text: str, category: type[Warning] = TpAnalyticsWarning) -> None:
     """Warn at the line outside this package that led here, so that it is told once for each such line."""
+    texts = _COLLECTED.get()
+    if texts is not None:
+        texts.append(text)
+        return
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back

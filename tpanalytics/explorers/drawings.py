@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from altair.utils.schemapi import debug_mode
 
-from tpanalytics.errors import TpAnalyticsWarning
+from tpanalytics.errors import collected
 from tpanalytics.explorers.parts.drawn import pickable, steady
 from tpanalytics.explorers.view.shown import Shown, neighbours, shown
 
@@ -44,11 +43,10 @@ class Drawings:
         spec = self._specs.pop(key, None)
         if spec is None:
             # What our own functions draw is checked in tests; to check it again would take longer than to draw it.
-            with debug_mode(arg=False), warnings.catch_warnings(record=True) as noted:
-                warnings.simplefilter("always", TpAnalyticsWarning)
+            with debug_mode(arg=False), collected() as noted:
                 spec = steady(what.chart.of(self._source).to_dict(validate=False))
             notes = self._notes.setdefault(_counted(what), {})
-            notes.update((str(one.message), None) for one in noted if issubclass(one.category, TpAnalyticsWarning))
+            notes.update(dict.fromkeys(noted))
         self._specs[key] = spec  # last, so that what nobody has looked at longest is first
         while len(self._specs) > _KEPT:
             del self._specs[next(iter(self._specs))]

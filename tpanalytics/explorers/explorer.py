@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import html
-import tempfile
 from contextlib import suppress
-from functools import partial
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import ipywidgets as widgets
 from IPython.display import display
@@ -19,8 +19,8 @@ from tpanalytics.errors import ShareError, TpAnalyticsError
 from tpanalytics.explorers import frozen
 from tpanalytics.explorers.drawings import Drawings
 from tpanalytics.explorers.parts.controls import controls_of
-from tpanalytics.explorers.parts.download import Download
 from tpanalytics.explorers.parts.drawn import Drawn
+from tpanalytics.explorers.parts.files import TABLES, Files
 from tpanalytics.explorers.parts.reach import Reach
 from tpanalytics.explorers.parts.way import Way
 from tpanalytics.explorers.view.calls import Source
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Explorer", "explore"]
 
+Method = TypeVar("Method", bound="Callable[..., Any]")
+
 #: Seconds without another change before a chart that must be made is made.
 _QUIET = 0.05
 #: Seconds of rest before what may come next is drawn unseen, and between one such chart and the next.
 _IDLE, _BREATH = 0.3, 0.03
-_CHART_FILES = {"PNG": "png", "SVG": "svg", "PDF": "pdf", "web page": "html", "Vega-Lite": "json"}
-_TABLE_FILES = {"Excel": "xlsx", "CSV": "csv", "Parquet": "parquet"}
 _STYLE = Path(__file__).parent / "look" / "explorer.css"
 
 
@@ -97,6 +97,17 @@ def explore(
     return Explorer(profiles, before, state=state, privacy=privacy)
 
 
+def _alone(method: Method) -> Method:
+    """Let no other thread in meanwhile: notebooks hear what a control says in one, and run cells in another."""
+
+    @wraps(method)
+    def alone(self: Explorer, *args: Any, **how: Any) -> Any:
+        with self._lock:
+            return method(self, *args, **how)
+
+    return cast("Method", alone)
+
+
 class Explorer(widgets.VBox):
     """Controls above one chart; made by `explore`.
 
@@ -121,6 +132,7 @@ class Explorer(widgets.VBox):
         state: Mapping[str, Any] | None = None,
         privacy: Privacy | None = USUAL,
     ) -> None:
+        self._lock = RLock()
         self._source = Source(remembering(profiles), None if before is None else remembering(before))
         self._facts = facts_of(self._source, privacy)
         self._state: State = copy.deepcopy(START)
@@ -132,10 +144,9 @@ class Explorer(widgets.VBox):
         self._controls = controls_of(self._facts)
         self._chart = Drawn(self._pick, self._param)
         self._said = widgets.HTML()
-        self._file_row = self._files()
+        self._file_row = Files(self.save, lambda: str(self._state["view"]), lambda text: self._say(text, "said"))
         self._way = Way(lambda change: self._to({**self._state, **change, "picked": []}))
         self._bar = widgets.Box(layout={"flex_flow": "row wrap"})
-        self._python = widgets.HTML(layout={"display": "none"})
         super().__init__(
             [
                 widgets.HTML(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>", layout={"display": "none"}),
@@ -145,7 +156,7 @@ class Explorer(widgets.VBox):
                 self._said,
                 self._chart,
                 self._file_row,
-                self._python,
+                self._file_row.python,
                 Reach(layout={"display": "none"}),
             ]
         )
@@ -156,11 +167,13 @@ class Explorer(widgets.VBox):
         self.state = {} if state is None else state
 
     @property
+    @_alone
     def state(self) -> State:
         """What the controls say."""
         return copy.deepcopy(self._state)
 
     @state.setter
+    @_alone
     def state(self, changes: Mapping[str, Any]) -> None:
         state = checked(self._state, changes, self._facts)
         if "picked" not in changes and OTHER_ROWS & changes.keys():
@@ -172,14 +185,17 @@ class Explorer(widgets.VBox):
         self._show(spec)
 
     @property
+    @_alone
     def selected(self) -> pl.DataFrame:
         """The figures behind the chart: of the marks that were clicked, or of all."""
         return self._now().selected(self._source, self._state["picked"])
 
+    @_alone
     def code(self) -> str:
         """Write the Python that gives this chart and this table of the profiles that are explored."""
         return self._now().code(self._state["picked"])
 
+    @_alone
     def save(self, path: str | Path) -> Path:
         """Write the chart, or the table behind it, as `tpanalytics.save` does; the suffix says which and how.
 
@@ -190,9 +206,10 @@ class Explorer(widgets.VBox):
             table.
         """
         path = path_of(path)
-        table = path.suffix.lower() in {f".{suffix}" for suffix in _TABLE_FILES.values()}
+        table = path.suffix.lower().removeprefix(".") in TABLES.values()
         return save(self._now().table.of(self._source) if table else self._now().chart.of(self._source), path)
 
+    @_alone
     def freeze(self, path: str | Path, *, jobs: bool = False) -> Path:
         """Write a page with working controls that needs neither Python nor network, to be mailed.
 
@@ -229,12 +246,14 @@ class Explorer(widgets.VBox):
     def _now(self) -> Shown:
         return shown(self._state, self._facts)
 
+    @_alone
     def _moved(self, name: str) -> None:
         """Take over what a control says."""
         if not self._silent:
             picked = [] if name in OTHER_ROWS else self._state["picked"]
             self._to({**self._state, name: self._controls[name].read(), "picked": picked})
 
+    @_alone
     def _to(self, state: State) -> None:
         """Go to a state: at once where its chart is there, else when the controls have come to rest."""
         self._go(settled(state, self._facts))
@@ -258,6 +277,7 @@ class Explorer(widgets.VBox):
                 handle.cancel()
         self._drawing = self._preparing = None
 
+    @_alone
     def close(self) -> None:
         """Close the widget, and draw nothing more ahead."""
         self._wait_no_more()
@@ -275,6 +295,7 @@ class Explorer(widgets.VBox):
         finally:
             self._silent = False
 
+    @_alone
     def _draw(self) -> None:
         self._drawing = None
         try:
@@ -302,6 +323,7 @@ class Explorer(widgets.VBox):
         self._ahead = self._drawings.ahead(self._state)
         self._preparing = self._later(_IDLE, self._prepare)
 
+    @_alone
     def _prepare(self) -> None:
         self._preparing = None
         for state in self._ahead:
@@ -318,11 +340,12 @@ class Explorer(widgets.VBox):
             return None
 
     def _print(self) -> None:
-        self._python.value = f'<pre class="tpa-python">{html.escape(self.code())}</pre>'
+        self._file_row.print(self.code())
 
     def _say(self, text: str, kind: str) -> None:
         self._said.value = f'<div class="tpa-{kind}" role="status">{html.escape(text)}</div>' if text else ""
 
+    @_alone
     def _pick(self, picked: list[str]) -> None:
         """Take over a click on a mark: it picks rows, or in the tasks leads a step down."""
         if picked == self._state["picked"] or not self._is_drawn():
@@ -335,6 +358,7 @@ class Explorer(widgets.VBox):
         else:
             self._print()
 
+    @_alone
     def _param(self, name: str, value: Any) -> None:
         """Take over what was moved in the chart itself, which has drawn it already."""
         if name == "weight_of_h2" and self._state["view"] == "impact":
@@ -344,36 +368,6 @@ class Explorer(widgets.VBox):
             self._write()
             self._print()
             self._rest()
-
-    def _files(self) -> widgets.Box:
-        """Build the row that hands over chart, table and Python."""
-        row = []
-        for kind, suffixes in (("chart", _CHART_FILES), ("table", _TABLE_FILES)):
-            choice = widgets.Dropdown(description=f"{kind.capitalize()} as", options=suffixes, layout={"width": "auto"})
-            choice.style.description_width = "initial"
-            choice.add_class(f"tpa-{kind}-as")
-            button = Download(partial(self._file, choice), label=f"Download {kind}")
-            button.add_class(f"tpa-download-{kind}")
-            row += [choice, button]
-        code = widgets.ToggleButton(description="Show the Python", layout={"width": "auto"})
-        code.observe(self._show_python, "value")
-        code.add_class("tpa-code")
-        box = widgets.Box([*row, code], layout={"flex_flow": "row wrap"})
-        box.add_class("tpa-files")
-        return box
-
-    def _show_python(self, change: dict[str, Any]) -> None:
-        self._python.layout.display = "" if change["new"] else "none"
-
-    def _file(self, choice: Any) -> tuple[str, bytes] | None:
-        """Write a file for the browser; what goes wrong is said above the chart."""
-        with tempfile.TemporaryDirectory(prefix="tpanalytics-") as folder:
-            try:
-                path = self.save(Path(folder) / f"{self._state['view']}.{choice.value}")
-            except TpAnalyticsError as error:
-                self._say(str(error), "said")
-                return None
-            return path.name, path.read_bytes()
 
     def __repr__(self) -> str:
         return f"Explorer of {self._source.profiles!r}"
