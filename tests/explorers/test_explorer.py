@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -266,14 +267,55 @@ def test_a_weight_that_was_not_moved_stays_as_it_was(explorer: tpa.Explorer) -> 
     assert explorer.state["weights"] == {**given, "H3": 0.1}
 
 
-def test_a_closed_explorer_draws_nothing_more(explorer: tpa.Explorer) -> None:
-    async def leave() -> None:
-        explorer.state = {"weight": "tasks"}
-        explorer.close()
-        await asyncio.sleep(0)
+def test_a_closed_explorer_draws_nothing_more(explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0)
 
-    asyncio.run(leave())
+    async def leave() -> list[dict[str, Any]]:
+        explorer.state = {"weight": "tasks"}
+        while len(explorer._drawings._specs) < 4:
+            await asyncio.sleep(0)  # it draws ahead
+        explorer.close()
+        drawn = list(explorer._drawings._specs.values())
+        control(explorer, "families").value = ("Finance",)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return drawn
+
+    left = asyncio.run(leave())
+    assert len(explorer._drawings._specs) <= len(left) + 1, "what was asked for after that, at most"
     assert explorer._preparing is None
+    assert explorer._drawing is None
+
+
+def test_two_threads_may_use_it_at_once(explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks hear what controls say in one thread, with a loop of its own, and run cells in another."""
+    monkeypatch.setattr("tpanalytics.explorers.explorer._QUIET", 0)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0)
+    wrong: list[dict[str, Any]] = []
+
+    async def hear() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: wrong.append(context))
+        for number in range(60):
+            control(explorer, "families").value = tuple(FAMILIES[: 1 + number % 4])
+            control(explorer, "weight").value = ("tasks", "hours")[number % 2]
+            for _ in range(3):
+                await asyncio.sleep(0.001)
+
+    listener = Thread(target=lambda: asyncio.run(hear()))
+    listener.start()
+    number = 0
+    while listener.is_alive():
+        number += 1
+        explorer.state = {"states": [["validated"], list(COUNTED_STATES)][number % 2]}
+        assert explorer.selected.height
+        assert explorer.code()
+    listener.join()
+    assert wrong == []
+    explorer.state = {"states": ["validated"], "families": ["Finance"], "weight": "tasks"}
+    assert str(explorer._now().chart) == explorer._drawn
+    assert control(explorer, "families").value == ("Finance",)
 
 
 @pytest.mark.parametrize(
@@ -581,6 +623,100 @@ def test_no_view_tells_what_another_hides(company: tuple[tpa.TaskProfiles, tpa.T
     assert made["table"].equals(explorer.selected)
     openly = tpa.explore(now, then, state={"view": "compare", "change": "families"}, privacy=None)
     assert "Sales" in openly.selected["job_family"].to_list()
+
+
+@pytest.mark.parametrize("states", [["validated", "suggested"], ["validated"]])
+def test_no_table_tells_of_a_job_that_the_chart_leaves_out(after: tpa.TaskProfiles, states: list[str]) -> None:
+    """One job has one person; what its family has besides the rows shown is never that job alone."""
+    job = after.jobs.filter(pl.col("job_family") == "Finance")["job_id"][0]
+    staff = pl.when(pl.col("job_id") == job).then(1.0).otherwise(8.0)
+    profiles = tpa.TaskProfiles(after.jobs.with_columns(headcount=staff), after.tasks)
+    explorer = tpa.explore(profiles, state={"view": "tasks", "family": "Finance", "states": states})
+    drawn = json.dumps(spec(explorer)["datasets"])
+    rows, everyone = explorer.selected, profiles.jobs.filter(pl.col("job_family") == "Finance")["job_id"]
+    listed = {value for _, value in control(explorer, "job").options} - {None}
+    assert 0 < rows.height < len(everyone) - 1
+    assert set(rows["job_id"]) == listed == {one for one in everyone if f'"{one}"' in drawn}
+    whole = tpa.hours_by_family(profiles, states=states).filter(job_family="Finance")["hours"][0]
+    alone = tpa.hours_by_job(profiles, states=states).filter(job_id=job)["hours"][0]
+    assert alone
+    assert abs(whole - rows["hours"].sum() - alone) > 1e-6
+    explorer.state = {"view": "tasks", "search": "a", "family": None}
+    found = tpa.find_tasks(profiles, "a", states=states).filter(job_family="Finance")
+    missing = found.join(explorer.selected, on="task_id", how="anti")["job_id"]
+    assert missing.n_unique() > 1
+    assert job in missing.to_list()
+
+
+def test_a_family_hidden_in_some_states_is_so_in_tasks_too(after: tpa.TaskProfiles) -> None:
+    """Of Finance two jobs are validated and the others suggested: with the validated alone, nothing is told of it."""
+    two = after.jobs.filter(pl.col("job_family") == "Finance")["job_id"][:2].to_list()
+    in_finance = pl.col("job_family") == "Finance"
+    state = pl.when(in_finance & ~pl.col("job_id").is_in(two)).then(pl.lit("suggested")).otherwise(pl.lit("validated"))
+    tasks = after.tasks.drop("job_family", strict=False).join(after.jobs.select("job_id", "job_family"), on="job_id")
+    profiles = tpa.TaskProfiles(after.jobs, tasks.with_columns(validation_state=state))
+    explorer = tpa.explore(profiles, state={"view": "tasks", "family": "Finance"})
+    control(explorer, "states").value = ("validated",)
+    assert explorer.state["family"] is None, "it is hidden in these states"
+    assert "Finance" not in [value for _, value in control(explorer, "family").options]
+    explorer.state = {"search": "a"}
+    assert "Finance" not in explorer.selected["job_family"].to_list()
+    with pytest.raises(tpa.SchemaError, match="the jobs of family 'Finance' are hidden"):
+        explorer.state = {"family": "Finance"}
+
+
+def test_states_are_not_told_apart_where_the_difference_tells_of_few(after: tpa.TaskProfiles) -> None:
+    """All that is suggested in Finance is of one job: both states together would tell what it is."""
+    job = after.jobs.filter(pl.col("job_family") == "Finance")["job_id"][0]
+    state = pl.when(pl.col("job_id") == job).then(pl.lit("suggested")).otherwise(pl.lit("validated"))
+    profiles = tpa.TaskProfiles(after.jobs, after.tasks.with_columns(validation_state=state))
+    assert len(control(tpa.explore(profiles), "states").options) == 1
+    assert len(control(tpa.explore(profiles, privacy=None), "states").options) == 2
+    assert len(control(tpa.explore(after), "states").options) == 2
+    assert len(control(tpa.explore(after, profiles), "states").options) == 1, "nor by the snapshot before"
+
+
+def test_what_does_not_fit_a_state_leaves_it(explorer: tpa.Explorer) -> None:
+    job = explorer._facts.jobs_of("Finance", COUNTED_STATES)[0][1]
+    explorer.state = {"view": "tasks", "family": "Finance", "job": job}
+    explorer.state = {"view": "impact"}
+    explorer.state = {"family": "Sales"}
+    assert explorer.state["job"] is None
+    control(explorer, "weight").value = "tasks"
+    assert "tasks" in explorer.code()
+    explorer.state = {"picked": ["Finance"]}
+    explorer.state = {"view": "tasks", "family": "Finance"}
+    assert explorer.state["picked"] == []
+    assert explorer.selected.height
+
+
+def test_a_click_on_a_chart_that_is_gone_picks_nothing(explorer: tpa.Explorer) -> None:
+    explorer.state = {"view": "tasks", "family": "Finance"}
+
+    async def hurry() -> None:
+        explorer._drawings._specs.clear()
+        control(explorer, "view").value = "hours"
+        assert explorer._drawing is not None, "it is not drawn yet"
+        click(explorer, "job_id", explorer._facts.jobs_of("Finance", COUNTED_STATES)[0][1])
+
+    asyncio.run(hurry())
+    assert explorer.state["picked"] == []
+
+
+def test_a_search_is_offered_where_it_is_made(explorer: tpa.Explorer) -> None:
+    explorer.state = {"view": "tasks"}
+    assert control(explorer, "search") in explorer._bar.children
+    explorer.state = {"family": "Finance"}
+    assert control(explorer, "search") not in explorer._bar.children
+
+
+def test_a_selection_says_what_it_means(explorer: tpa.Explorer) -> None:
+    for state in ({"families": ["Finance"]}, {"families": [], "picked": ["Sales"]}, {"view": "tasks", "search": "a"}):
+        explorer.state = state
+        meaning = tpa.about(explorer.selected)
+        assert meaning.unit
+        if "search" not in state:
+            assert meaning.grade is None, "that of the whole need not hold of a part"
 
 
 def test_jobs_of_few_people_are_not_opened(after: tpa.TaskProfiles) -> None:

@@ -59,6 +59,27 @@ def test_only_families_that_are_drawn_are_in_it(profiles: tpa.TaskProfiles, tmp_
     assert not [other for other in others if other in page.read_text(encoding="utf-8")]
 
 
+def test_only_families_that_are_drawn_are_in_it_with_two_snapshots_and_jobs_too(
+    profiles: tpa.TaskProfiles, tmp_path: Path
+) -> None:
+    one, *others = profiles.jobs["job_family"].unique().sort().to_list()
+    explorer = tpa.explore(profiles, profiles, state={"families": [one]}, privacy=None)
+    page = explorer.freeze(tmp_path / "one.html", jobs=True)
+    assert not [other for other in others if other in page.read_text(encoding="utf-8")]
+    strangers = profiles.jobs.filter(pl.col("job_family") != one)["job_id"]
+    assert not [job for job in strangers if f'"{job}"' in json.dumps(entries(page))]
+    assert {entry["at"]["view"] for entry in entries(page)} == {"impact", "hours", "tasks"}
+    explorer.state = {"view": "compare"}
+    with pytest.warns(tpa.TpAnalyticsWarning, match="not in the page: what changed is told of all job families"):
+        explorer.freeze(tmp_path / "one.html")
+
+
+def test_a_view_that_is_not_in_the_page_is_told(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
+    explorer = tpa.explore(profiles, state={"view": "tasks"}, privacy=None)
+    with pytest.warns(tpa.TpAnalyticsWarning, match="not in the page: it names jobs; jobs=True puts it in"):
+        explorer.freeze(tmp_path / "page.html")
+
+
 def test_markup_in_a_name_is_text(tmp_path: Path) -> None:
     name = "</script><img src=x onerror=alert(1)>"
     profiles = many(2, jobs=4)
