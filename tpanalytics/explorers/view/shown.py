@@ -53,7 +53,7 @@ class Shown:
     def code(self, picked: list[str]) -> str:
         """Write the Python that gives chart and table."""
         given = " and ".join(self.chart.takes)
-        lines = [f"# {given}: the task profiles that were given to tpa.explore"]
+        lines = [f"# {given}: as given to tpa.explore"]
         lines += [f"chart = {self.chart}", f"table = {self._of(picked)}"]
         uses_polars = any("pl." in line for line in lines)
         return "\n".join([*["import polars as pl"] * uses_polars, "import tpanalytics as tpa", "", *lines])
