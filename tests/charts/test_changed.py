@@ -138,6 +138,25 @@ def test_the_bridge_adds_up_to_what_is_drawn(sample: tpa.TaskProfiles, later: tp
     assert "80\xa0% of tasks before and 90\xa0% after" in spec["description"]
 
 
+def test_hours_known_no_more_are_not_called_new(sample: tpa.TaskProfiles, later: tpa.TaskProfiles) -> None:
+    spec = tpa.plot_change_bridge(later, sample).to_dict()
+    assert "no longer measured" in " ".join(spec["title"]["text"])
+    assert "No longer measured" in {row["term"] for row in rows_with(spec, "term")}
+
+
+@pytest.mark.parametrize("plot", [tpa.plot_change_bridge, tpa.plot_level_moves, tpa.plot_change_by_family])
+def test_a_chart_says_what_makes_a_change_seem_one(plot: Any) -> None:
+    may, november = tpa.load_sample("2026-05"), tpa.load_sample("2026-11")
+    only, order = "Only what is validated counts", "the wrong way round"
+    for given, states, said in (
+        ((may, november), ["validated", "suggested"], set()),
+        ((may, november), ["validated"], {only}),
+        ((november, may), ["validated", "suggested"], {order}),
+    ):
+        drawn = json.dumps(plot(*given, states=states).to_dict()["datasets"])
+        assert {text for text in (only, order) if text in drawn} == said
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [

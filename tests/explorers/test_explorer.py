@@ -364,6 +364,15 @@ def test_what_cannot_be_explored_is_refused(after: tpa.TaskProfiles) -> None:
             tpa.explore(after, privacy=privacy)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["~chart.svg", "~$chart.csv"])
+def test_a_name_may_begin_as_a_home_does(
+    explorer: tpa.Explorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert explorer.save(name).name == name
+    assert (tmp_path / name).stat().st_size
+
+
 @pytest.mark.parametrize("path", [None, 3, b"x.html", ["x.html"], "", "a\0b.html"])
 def test_what_is_no_path_is_refused(explorer: tpa.Explorer, path: Any) -> None:
     for write in (explorer.save, explorer.freeze):
@@ -658,6 +667,7 @@ def test_no_table_tells_of_a_job_that_the_chart_leaves_out(after: tpa.TaskProfil
     missing = found.join(explorer.selected, on="task_id", how="anti")["job_id"]
     assert missing.n_unique() > 1
     assert job in missing.to_list()
+    assert "are not in the table" in explorer._said.value
 
 
 def test_a_family_hidden_in_some_states_is_so_in_tasks_too(after: tpa.TaskProfiles) -> None:

@@ -24,6 +24,7 @@ from tpanalytics.measures.privacy import (
     jobs_behind,
     suppress,
     suppress_beside,
+    suppress_jobs,
 )
 
 if TYPE_CHECKING:
@@ -362,6 +363,44 @@ def test_an_employee_is_one_person() -> None:
     assert "Four" in hidden_of(suppress(tpa.hours_by_family(people), people))
 
 
+@pytest.mark.parametrize("measure", ["hours_by_job", "exposure_by_job", "find_tasks"])
+@hypothesis.given(profiles=companies, limits=limits)
+@quick
+def test_neither_a_job_nor_what_its_family_has_besides_tells_of_too_few(
+    profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: str
+) -> None:
+    hours = tpa.hours_by_job(profiles)
+    result = tpa.find_tasks(profiles, "a") if measure == "find_tasks" else getattr(tpa, measure)(profiles)
+    shown = suppress_jobs(result, profiles, **limits)
+    left = set(hours["job_id"]) - set(suppress_jobs(hours, profiles, **limits)["job_id"])
+    assert_frame_equal(shown, result.filter(~pl.col("job_id").is_in(list(left))))
+    hidden = hidden_of(suppress(tpa.hours_by_family(profiles), profiles, **limits))
+    for name, jobs in nested(profiles).items():
+        gone = [one for one in jobs if one["job_id"] in left]
+        small = [one for one in jobs if one["headcount"] is not None and one["headcount"] < limits["min_headcount"]]
+        if name in hidden:
+            assert len(gone) == len(jobs)
+            continue
+        assert all(one in gone for one in small)
+        assert bool(gone) == bool(small), "where none is small, none is left out"
+        if gone and len(gone) < len(jobs):
+            assert len(gone) > 1
+            assert not tells(gone, 0, limits["min_headcount"], staffed=False)
+
+
+def test_who_is_left_out_is_counted_in_the_meaning() -> None:
+    profiles = profiles_of([*family("A", 6, 9.0), job("A", task(), headcount=1.0), job("A", task())])
+    hours = tpa.hours_by_job(profiles)
+    shown = suppress_jobs(hours, profiles)
+    assert hours.height - shown.height == 2
+    assert "2 of 8 jobs are left out" in str(tpa.about(shown))
+    unknown = profiles.jobs.filter(pl.col("headcount").is_null())["job_id"][0]
+    assert unknown in shown["job_id"].to_list()
+    openly = suppress_jobs(hours, profiles, min_jobs=0, min_headcount=0)
+    assert openly.height == hours.height
+    assert "Nothing is hidden" in str(tpa.about(openly))
+
+
 @every_result
 def test_no_jobs_are_no_error(name: str) -> None:
     nothing = profiles_of([])
@@ -384,6 +423,11 @@ def test_no_jobs_are_no_error(name: str) -> None:
         (lambda r, p: suppress_beside(r, r, p), "both profiles and released_profiles"),
         (lambda r, p: suppress_beside(r, r.drop("jobs")), "released lacks 'jobs'"),
         (lambda r, p: Privacy(min_headcount="5"), "min_headcount='5': give a number"),
+        (lambda r, p: guarded(r, p, 5), "privacy=5: give a Privacy"),  # type: ignore[arg-type]
+        (suppress_jobs, "result lacks 'job_id'"),
+        (lambda r, p: suppress_jobs(tpa.hours_by_job(p), r), "TaskProfiles"),
+        (lambda r, p: suppress_jobs(tpa.hours_by_job(p), p, min_jobs=-1), "min_jobs=-1: give a whole number"),
+        (lambda r, p: suppress_jobs(tpa.hours_by_job(p), tpa.filter_jobs(p, job_family="A")), "which profiles do not"),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[..., Any], said: str) -> None:

@@ -256,7 +256,11 @@ class Explorer(widgets.VBox):
     @_alone
     def _to(self, state: State) -> None:
         """Go to a state: at once where its chart is there, else when the controls have come to rest."""
-        self._go(settled(state, self._facts))
+        try:
+            self._go(settled(state, self._facts))
+        except TpAnalyticsError as error:
+            self._say(str(error), "said")
+            return
         if not self._drawings.has(self._state):
             self._drawing = self._later(_QUIET, self._draw)
         if self._drawing is None:
@@ -311,7 +315,8 @@ class Explorer(widgets.VBox):
 
     def _show(self, spec: dict[str, Any]) -> None:
         self._spec, self._drawn = spec, str(self._now().chart)
-        self._say("\n".join(self._drawings.notes(self._state)), "noted")
+        notes = [*self._drawings.notes(self._state), *filter(None, [self._now().note])]
+        self._say("\n".join(notes), "noted")
         self._chart.swap(spec)
         self._print()
         self._rest()

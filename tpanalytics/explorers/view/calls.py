@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Call", "Source", "Table", "call", "typed"]
+__all__ = ["Call", "Source", "Table", "call", "readable", "typed"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Call:
 
     def of(self, source: Source) -> Any:
         """Make the call."""
-        with _readable():
+        with readable():
             return _function(self.name)(*source.given(self.takes), *self.given, **self.arguments)
 
     def __str__(self) -> str:
@@ -93,7 +93,7 @@ class Table:
 
     def of(self, source: Source) -> pl.DataFrame:
         """Measure, hide, choose."""
-        with _readable():
+        with readable():
             return self._of(source)
 
     def _of(self, source: Source) -> pl.DataFrame:
@@ -154,7 +154,7 @@ def typed(value: Any) -> str:
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def readable() -> Iterator[None]:
     """Say in a sentence that a snapshot is gone of which nothing was read before."""
     try:
         yield

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tpanalytics.explorers.view.calls import readable
 from tpanalytics.measures import impact_by_family
 from tpanalytics.measures.privacy import check_privacy, guarded, hidden_families, jobs_behind
 from tpanalytics.measures.privacy.behind import both_behind, tells_of_few
@@ -76,6 +77,10 @@ class Facts:
         )
         return listed
 
+    def left_out(self, states: Sequence[str]) -> int:
+        """Count the jobs that no table of single jobs or tasks may tell of."""
+        return len(recall(jobs_left_out, self.source.profiles, states=list(states), privacy=self.privacy))
+
     def change_by_family(self, states: Sequence[str]) -> bool:
         """Say whether what changed may be told by family.
 
@@ -110,6 +115,7 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
     )
 
 
+@readable()
 def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
     # What is odd about the tasks is for the chart to say, which comes later.
     cells = reduce_tasks(profiles, states, per="family", checked=True).cells
@@ -117,6 +123,7 @@ def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | Non
     return set(hidden_families(guarded(levels, recall(jobs_behind, profiles, states=states), privacy)))
 
 
+@readable()
 def _listed(
     profiles: TaskProfiles, *, family: str, states: list[str], privacy: Privacy | None
 ) -> list[tuple[str, str]]:
@@ -133,6 +140,7 @@ def _listed(
     ]
 
 
+@readable()
 def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
     """Say whether two snapshots together hide the families that the later one hides."""
     alone, both = recall(jobs_behind, after, states=states), recall(both_behind, before, after, states=states)

@@ -40,11 +40,14 @@ class Shown:
         The figures behind it.
     picks
         Column of the chart's data that a click on a mark picks; None if there is nothing to pick.
+    note
+        What must be said beside both.
     """
 
     chart: Call
     table: Table
     picks: str | None = None
+    note: str = ""
 
     def selected(self, source: Source, picked: list[str]) -> pl.DataFrame:
         """Give the figures of the marks that are picked, or all."""
@@ -196,7 +199,10 @@ def _tasks(state: State, facts: Facts) -> Shown:
         chart = call("plot_found_tasks", search, **how)
         among = facts.open(states) if facts.open(states) != facts.families else None
         table = Table(call("find_tasks", search, states=states), facts.privacy, {"job_family": among}, of_jobs=True)
-        return Shown(chart, table, "job_family")
+        left, note = facts.left_out(states), ""
+        if left:
+            note = f"The chart counts all jobs; {left:,} that tell of few people, or of others, are not in the table."
+        return Shown(chart, table, "job_family", note)
     chart = call("plot_impact_by_family", weight="tasks", **how)
     measure = call("impact_by_family", weight="tasks", states=states)
     return Shown(chart, Table(measure, facts.privacy), "job_family")
