@@ -153,7 +153,7 @@ def test_a_chart_says_what_makes_a_change_seem_one(plot: Any) -> None:
         ((may, november), ["validated"], {only}),
         ((november, may), ["validated", "suggested"], {order}),
     ):
-        drawn = json.dumps(plot(*given, states=states).to_dict()["datasets"])
+        drawn = json.dumps(plot(*given, states=states).to_dict())
         assert {text for text in (only, order) if text in drawn} == said
 
 
