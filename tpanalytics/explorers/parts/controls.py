@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from tpanalytics.explorers.view.shown import controls
 from tpanalytics.explorers.view.state import START, WEIGHT_STEPS, options
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ class _Choice(Control):
     """A choice of which the states that count say what is offered."""
 
     def write(self, state: State, facts: Facts) -> None:
-        """Offer what there is to choose from."""
-        _offer(self.widget, options(facts, state["states"])[self.name])
+        """Offer what there is to choose from, where it matters: to find it out takes a look at the tasks."""
+        if self.name in controls(state) or state[self.name] not in [value for _, value in self.widget.options]:
+            _offer(self.widget, options(facts, state["states"])[self.name])
         super().write(state, facts)
 
 
