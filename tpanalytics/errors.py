@@ -186,7 +186,7 @@ def collected() -> Iterator[list[str]]:
         _COLLECTED.reset(token)
 
 
-def warn(text: str, category: type[Warning] = TpAnalyticsWarning) -> None:
+def warn(text: str) -> None:
     """Warn at the line outside this package that led here, so that it is told once for each such line."""
     texts = _COLLECTED.get()
     if texts is not None:
@@ -195,4 +195,4 @@ def warn(text: str, category: type[Warning] = TpAnalyticsWarning) -> None:
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, category, stacklevel=level)
+    warnings.warn(text, TpAnalyticsWarning, stacklevel=level)

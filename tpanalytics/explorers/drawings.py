@@ -14,7 +14,6 @@ from tpanalytics.explorers.view.shown import Shown, neighbours, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tpanalytics.explorers.view.calls import Source
     from tpanalytics.explorers.view.facts import Facts
     from tpanalytics.explorers.view.state import State
 
@@ -27,8 +26,8 @@ _KEPT, _AHEAD = 256, 128
 class Drawings:
     """Specifications of the charts of states."""
 
-    def __init__(self, source: Source, facts: Facts) -> None:
-        self._source, self._facts = source, facts
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
         self._specs: dict[str, dict[str, Any]] = {}
         self._notes: dict[tuple[Any, ...], dict[str, None]] = {}
 
@@ -44,7 +43,7 @@ class Drawings:
         if spec is None:
             # What our own functions draw is checked in tests; to check it again would take longer than to draw it.
             with debug_mode(arg=False), collected() as noted:
-                spec = steady(what.chart.of(self._source).to_dict(validate=False))
+                spec = steady(what.chart.of(self._facts.source).to_dict(validate=False))
             notes = self._notes.setdefault(_counted(what), {})
             notes.update(dict.fromkeys(noted))
         self._specs[key] = spec  # last, so that what nobody has looked at longest is first

@@ -136,7 +136,7 @@ class Explorer(widgets.VBox):
         self._source = Source(remembering(profiles), None if before is None else remembering(before))
         self._facts = facts_of(self._source, privacy)
         self._state: State = copy.deepcopy(START)
-        self._drawings = Drawings(self._source, self._facts)
+        self._drawings = Drawings(self._facts)
         self._ahead: Iterator[State] = iter(())
         self._spec: dict[str, Any] = {}
         self._drawn = ""
@@ -241,7 +241,7 @@ class Explorer(widgets.VBox):
         path = path_of(path)
         if path.suffix.lower() != ".html":
             raise ShareError(f"{path.name}: a frozen explorer is an .html page.")
-        return frozen.write(self._source, self._facts, self._state, path, jobs=jobs)
+        return frozen.write(self._facts, self._state, path, jobs=jobs)
 
     def _now(self) -> Shown:
         return shown(self._state, self._facts)
@@ -314,9 +314,9 @@ class Explorer(widgets.VBox):
         self._show(spec)
 
     def _show(self, spec: dict[str, Any]) -> None:
-        self._spec, self._drawn = spec, str(self._now().chart)
-        notes = [*self._drawings.notes(self._state), *filter(None, [self._now().note])]
-        self._say("\n".join(notes), "noted")
+        now = self._now()
+        self._spec, self._drawn = spec, str(now.chart)
+        self._say("\n".join(filter(None, [*self._drawings.notes(self._state), now.note])), "noted")
         self._chart.swap(spec)
         self._print()
         self._rest()

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
-from tpanalytics._files import whole_file
 from tpanalytics.errors import ShareError, warn
 from tpanalytics.explorers.view.shown import controls, shown
 from tpanalytics.explorers.view.state import options
 from tpanalytics.share.pictures import spec_of, title_of
 from tpanalytics.share.report.pictures import library, script_safe
+from tpanalytics.share.write import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.abc import Traversable
     from pathlib import Path
 
-    from tpanalytics.explorers.view.calls import Source
     from tpanalytics.explorers.view.facts import Facts
     from tpanalytics.explorers.view.state import State
 
@@ -40,7 +39,7 @@ _LABELS = {
 }
 
 
-def write(source: Source, facts: Facts, state: State, path: Path, *, jobs: bool) -> Path:
+def write(facts: Facts, state: State, path: Path, *, jobs: bool) -> Path:
     """Draw every state that the controls of a page can reach, and write them as one page.
 
     Raises
@@ -48,16 +47,10 @@ def write(source: Source, facts: Facts, state: State, path: Path, *, jobs: bool)
     ShareError
         If the page would be too large to be mailed, or cannot be written.
     """
-    text = _page(source, facts, state, jobs=jobs)
-    try:
-        with whole_file(path) as draft:
-            draft.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
-    return path
+    return save_text(_page(facts, state, jobs=jobs), path)
 
 
-def _page(source: Source, facts: Facts, state: State, *, jobs: bool) -> str:
+def _page(facts: Facts, state: State, *, jobs: bool) -> str:
     import vl_convert
 
     entries: list[dict[str, Any]] = []
@@ -66,7 +59,7 @@ def _page(source: Source, facts: Facts, state: State, *, jobs: bool) -> str:
         warn(f"The view that is shown now is not in the page: {why}.")
     for reached in _reached(facts, state, jobs=jobs):
         what = shown(reached, facts)
-        spec = spec_of(what.chart.of(source))
+        spec = spec_of(what.chart.of(facts.source))
         at = {name: _plain(reached[name]) for name in ("view", *_enumerable(reached, jobs=jobs))}
         entries.append({"at": at, "spec": spec, "title": title_of(spec), "code": what.code([])})
     there = {name: {entry["at"].get(name) for entry in entries} - {None} for name in _LABELS}

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics._files import whole_file
 from tpanalytics.errors import ShareError
 from tpanalytics.measures.privacy import USUAL
 from tpanalytics.share.check.detect import detected
 from tpanalytics.share.check.pieces import Piece
 from tpanalytics.share.check.read.png import KEPT_CHUNKS, SIGNATURE, chunks
+from tpanalytics.share.write import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,11 +78,7 @@ def clean_notebook(path: str | Path, out: str | Path | None = None) -> pl.DataFr
     dropped: list[tuple[int | None, str, int]] = []
     cleaned = _notebook(notebook, dropped)
     text = json.dumps(cleaned, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    try:
-        with whole_file(out) as draft:
-            draft.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise ShareError(f"{out} cannot be written: {error.strerror or error}.") from None
+    save_text(text, out)
     return pl.DataFrame(dropped, schema={"cell": pl.Int64, "what": pl.String, "characters": pl.Int64}, orient="row")
 
 

@@ -19,9 +19,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics._files import whole_file
 from tpanalytics.errors import ConfigError, ShareError
 from tpanalytics.share.clean import read_notebook
+from tpanalytics.share.write import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,12 +155,7 @@ def run_notebook(
         made.cells[shown].source = _source({name: _name_alone(value) for name, value in given.items()}, _SHOWN)
         _clean(made, _told_instead(given))
         text = _page(made, title) if out.suffix.lower() == ".html" else _text(made)
-    try:
-        with whole_file(out) as draft:
-            draft.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise ShareError(f"{out} cannot be written: {error.strerror or error}.") from None
-    return out
+    return save_text(text, out)
 
 
 def _needed() -> tuple[Any, Any, Any]:

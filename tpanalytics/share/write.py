@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics._files import whole_files
+from tpanalytics._files import whole_file, whole_files
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.schema import to_polars
 from tpanalytics.share.bundle import beside_chart, beside_frame, evidence_path, write_evidence
@@ -20,7 +20,7 @@ from tpanalytics.share.spreadsheets import write_xlsx
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["path_of", "save"]
+__all__ = ["path_of", "save", "save_text"]
 
 _FRAME_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".csv": write_csv,
@@ -37,6 +37,22 @@ def path_of(given: str | Path) -> Path:
         raise ShareError(f"The path is where to write, like 'chart.svg', not {what}.")
     path = Path(given)
     return path.expanduser() if path.parts[0] == "~" else path  # "~$report.xlsx" is a name, of nobody's home
+
+
+def save_text(text: str, path: Path) -> Path:
+    """Write a text to a file, whole or not at all.
+
+    Raises
+    ------
+    ShareError
+        If it cannot be written.
+    """
+    try:
+        with whole_file(path) as draft:
+            draft.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path
 
 
 def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = False) -> Path:

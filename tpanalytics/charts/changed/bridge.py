@@ -240,13 +240,10 @@ def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
     return pl.DataFrame(places, schema={"term": pl.String, "at": pl.Float64})
 
 
-def _measured(whole: dict[str, Any]) -> str:
-    """Name what comes of measuring: where it takes hours away, they are known no more."""
-    return "No longer measured" if (whole["newly_measured"] or 0.0) < 0 else "Newly measured"
-
-
 def _named(term: str, whole: dict[str, Any]) -> str:
-    return _measured(whole) if term == "newly_measured" else _NAMES[term]
+    """Name a term; where measuring takes hours away, they are known no more."""
+    less = term == "newly_measured" and (whole[term] or 0.0) < 0
+    return "No longer measured" if less else _NAMES[term]
 
 
 def _work(whole: dict[str, Any]) -> float:
@@ -273,7 +270,8 @@ def _finding(whole: dict[str, Any], meaning: Meaning) -> str:
     way = "rose" if change > 0 else "fell" if change < 0 else "stayed at"
     totals = f"from {hours(whole['before'])} to {hours(whole['after'])} a week" if change else hours(whole["after"])
     of_work = "changes in work and rating" if counts_suggested(meaning.states) else "changes in work, rating and state"
-    parts = f"{two.signed_hours(_work(whole))} by {of_work}, {two.signed_hours(new)} {_measured(whole).lower()}"
+    measured = f"{two.signed_hours(new)} {_named('newly_measured', whole).lower()}"
+    parts = f"{two.signed_hours(_work(whole))} by {of_work}, {measured}"
     if round(new, 1) == 0:
         parts = f"{two.signed_hours(_work(whole))}, all of it by {of_work}"
     return f"Hours at {level} {way} {totals}: {parts}"

@@ -46,8 +46,6 @@ class Facts:
         Levels in the data, without ``not assessed``; H1, H2 and H3 always.
     staffed
         Some headcount is known.
-    compared
-        There is an earlier snapshot.
     states_apart
         One may go from the usual states to those validated and back: the tasks between are in no family those of too
         few. If not, two charts together would tell what each of them alone does not.
@@ -59,7 +57,6 @@ class Facts:
     families: tuple[str, ...]
     levels: tuple[str, ...]
     staffed: bool
-    compared: bool
     states_apart: bool
     privacy: Privacy | None
 
@@ -109,7 +106,6 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
         families=(*(family for family in families if family != NO_FAMILY), *[NO_FAMILY] * (NO_FAMILY in families)),
         levels=tuple(dict.fromkeys([*KNOWN_LEVELS[:3], *(level for level in levels if level != NOT_ASSESSED)])),
         staffed="headcount" in jobs.columns and jobs.get_column("headcount").count() > 0,
-        compared=source.before is not None,
         states_apart=privacy is None or all(_states_apart(one, privacy) for one in snapshots),
         privacy=privacy,
     )

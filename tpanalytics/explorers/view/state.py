@@ -54,7 +54,7 @@ def options(facts: Facts, states: Sequence[str]) -> dict[str, list[tuple[str, An
             ("validated and suggested", list(COUNTED_STATES)),
             *[("validated only", list(VALIDATED))] * facts.states_apart,
         ],
-        "view": [*views, *[("What changed", "compare")] * facts.compared],
+        "view": [*views, *[("What changed", "compare")] * (facts.source.before is not None)],
         "show": [("shares of levels", "levels"), ("exposure by weight", "weights")],
         "weight": [("tasks", "tasks"), ("hours", "hours"), *[("headcount", "headcount")] * facts.staffed],
         "change": [

@@ -21,6 +21,7 @@ __all__ = [
     "both_behind",
     "check_cells",
     "count_differences",
+    "counted_alone",
     "job_differences",
     "jobs_behind",
     "keys_of_few",
@@ -255,13 +256,21 @@ def _counts_of(layer: str) -> dict[str, pl.Expr]:
     }
 
 
-def _counted(members: pl.DataFrame) -> pl.DataFrame:
+def counted_alone(members: pl.DataFrame) -> pl.DataFrame:
+    """Give for each of `members` what it adds to the counts of `jobs_behind`, with its id, family and headcount."""
     headcount = pl.col("headcount")
     counts = {}
     for name in _LAYERS:
-        there = pl.col(name)
-        counts[f"{name}_jobs"] = there.sum().cast(pl.Int64)
-        counts[f"{name}_people"] = headcount.filter(there).sum()
-        counts[f"{name}_unknown"] = headcount.filter(there).null_count().cast(pl.Int64)
-        counts[f"{name}_largest"] = headcount.filter(there).max().fill_null(0.0)
-    return members.sort("job_id").group_by("job_family", maintain_order=True).agg(**counts).sort("job_family")
+        there, people = pl.col(name), pl.when(name).then(headcount).fill_null(0.0)
+        counts[f"{name}_jobs"] = there.cast(pl.Int64)
+        counts[f"{name}_people"] = people
+        counts[f"{name}_unknown"] = (there & headcount.is_null()).cast(pl.Int64)
+        counts[f"{name}_largest"] = people
+    return members.select("job_id", "job_family", "headcount", **counts)
+
+
+def _counted(members: pl.DataFrame) -> pl.DataFrame:
+    alone = counted_alone(members).sort("job_id").group_by("job_family", maintain_order=True)
+    sums, largest = pl.col("^.*_(jobs|people|unknown)$").sum(), pl.col("^.*_largest$").max()
+    order = [f"{name}_{of}" for name in _LAYERS for of in ("jobs", "people", "unknown", "largest")]
+    return alone.agg(sums, largest).select("job_family", *order).sort("job_family")

@@ -9,10 +9,10 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.meaning import explained, meaning_if_any
-from tpanalytics.measures.privacy.behind import jobs_behind, members, tells_of_few
+from tpanalytics.measures.privacy.behind import counted_alone, jobs_behind, members, tells_of_few
 from tpanalytics.measures.privacy.hide import filled, guarded, hidden_families, states_of
-from tpanalytics.measures.privacy.setting import Privacy, check_privacy
-from tpanalytics.measures.remember import check_profiles, recall
+from tpanalytics.measures.privacy.setting import Privacy
+from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, require
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def suppress_jobs(
     >>> hours.height, suppress_jobs(hours, profiles).height
     (240, 134)
     """
-    check_profiles(profiles)
+    profiles = remembering(profiles)  # who stands behind what is asked three times
     require(result, "job_id", name="result")
     privacy, meaning = Privacy(min_jobs=min_jobs, min_headcount=min_headcount), meaning_if_any(result)
     known = recall(members, profiles, states=states_of(result))
@@ -90,25 +90,16 @@ def jobs_left_out(
 ) -> pl.Series:
     """List the ids of the jobs that `suppress_jobs` leaves out."""
     jobs: pl.DataFrame = recall(members, profiles, states=states)
-    if privacy is None or check_privacy(privacy) == Privacy(min_jobs=0, min_headcount=0):
+    if privacy is None or privacy.off:
         return jobs.get_column("job_id").clear()
     behind = recall(jobs_behind, profiles, states=states)
     families = hidden_families(guarded(behind.select("job_family"), behind, privacy))
-    headcount = pl.col("headcount")
-    cells = jobs.select("job_id", "job_family", "headcount")
-    for name in ("all", "described", "measured"):
-        there = jobs.get_column(name)
-        cells = cells.with_columns(
-            there.cast(pl.Int64).alias(f"{name}_jobs"),
-            pl.when(there).then(headcount).fill_null(0).alias(f"{name}_people"),
-            (there & headcount.is_null()).cast(pl.Int64).alias(f"{name}_unknown"),
-            pl.lit(0.0).alias(f"{name}_largest"),
-        )
+    cells = counted_alone(jobs)
     # A row tells of one job anyway, so that people alone are counted.
     few = tells_of_few(cells.columns, replace(privacy, min_jobs=0), staffed=False)
     ordered = cells.with_columns(hidden=few).sort(
         "job_family", ~pl.col("hidden"), "headcount", "job_id", nulls_last=True
     )
-    together = ordered.select(pl.col("^.*_(jobs|people|unknown|largest)$").cum_sum().over("job_family"))
+    together = ordered.select(pl.col("^.*_(jobs|people|unknown)$").cum_sum().over("job_family"))
     closed = filled(ordered, "job_family", together.select(~few).to_series())
     return closed.filter(pl.col("hidden") | pl.col("job_family").is_in(families)).get_column("job_id").sort()

@@ -161,8 +161,8 @@ def _sentences(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
     """Find a column of sentences by its values; one with figures is a finding, one that imports is a program."""
     if any(form.fullmatch(name) for form in (_RATIONALE, _REMARKS, _NAMING)):
         return
-    spaces, figures = values.str.count_matches(r"\s"), values.str.contains(r"\d|^import \w+( as \w+)?\n")
-    long = values.filter((values.str.len_chars() >= _LONG) & (spaces >= _SPACES) & ~figures)
+    spaces, other = values.str.count_matches(r"\s"), values.str.contains(r"\d|^import \w+( as \w+)?\n")
+    long = values.filter((values.str.len_chars() >= _LONG) & (spaces >= _SPACES) & ~other)
     if 2 * long.len() >= values.len() and long.len() >= 2:
         said = f"{plural(long.len(), 'long sentence')}: {_redacted(long[0], 6)}"
         yield Finding(where, "free text", said, "stop" if long.len() >= _MANY else "look")

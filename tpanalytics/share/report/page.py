@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics._files import whole_file
-from tpanalytics.errors import ShareError, warn
+from tpanalytics.errors import ShareError, collected, warn
 from tpanalytics.measures.exposed.weights import WEIGHTS
 from tpanalytics.measures.privacy import USUAL, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, provenance
@@ -21,7 +19,7 @@ from tpanalytics.share.report.cards import cards, sentences
 from tpanalytics.share.report.figures import Figures, printed, why_not
 from tpanalytics.share.report.pictures import Picture, library, picture, script_safe
 from tpanalytics.share.report.questions import SECTIONS, Section
-from tpanalytics.share.write import path_of
+from tpanalytics.share.write import path_of, save_text
 from tpanalytics.words import plural, printable
 
 if TYPE_CHECKING:
@@ -142,13 +140,7 @@ def save_report(
         rationales=rationales,
         jobs=jobs,
     )
-    page = render(asked, datetime.now(UTC).isoformat(timespec="seconds"))
-    try:
-        with whole_file(path) as draft:
-            draft.write_text(page, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
-    return path
+    return save_text(render(asked, datetime.now(UTC).isoformat(timespec="seconds")), path)
 
 
 def render(asked: Asked, made: str) -> str:
@@ -161,12 +153,11 @@ def render(asked: Asked, made: str) -> str:
     made
         When, as ISO 8601.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with collected() as texts:
         parts = [_answered(section, asked) for section in SECTIONS if section.when(asked)]
         headline, said = cards(asked), sentences(asked)
-    for message in dict.fromkeys((str(warning.message), warning.category) for warning in caught):
-        warn(*message)  # each once, however many measures say it
+    for text in dict.fromkeys(texts):
+        warn(text)  # each once, however many measures say it
     block = evidence.block(asked, [(part.section, part.figures) for part in parts], made)
     pictures = [chart for part in parts for chart in part.charts]
     of_group = {
