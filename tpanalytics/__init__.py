@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from tpanalytics._version import __version__ as __version__
 
 #: Where each public name lives; a module is loaded when one of its names is first used.
 _HOMES = {
@@ -41,6 +41,7 @@ _HOMES = {
     "tpanalytics.demo": ["load_sample"],
     "tpanalytics.errors": [
         "ApiError",
+        "ArgumentError",
         "AuthError",
         "ConfigError",
         "PaginationError",
@@ -135,6 +136,7 @@ if TYPE_CHECKING:
     from tpanalytics.demo import load_sample
     from tpanalytics.errors import (
         ApiError,
+        ArgumentError,
         AuthError,
         ConfigError,
         PaginationError,
@@ -202,6 +204,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApiError",
+    "ArgumentError",
     "AuthError",
     "Claim",
     "Client",
@@ -292,12 +295,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'tpanalytics' has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would take every misspelled name for Any
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'tpanalytics' has no attribute {name!r}")
+        value = getattr(import_module(_HOME_OF[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@
     ├─ RecordError (ValueError)     a record is not as documented
     ├─ SnapshotError                a folder is no snapshot, or is damaged
     ├─ SchemaError (ValueError)     a frame or file lacks a column, or holds what it must not
+    │  └─ ArgumentError               an argument is not one of the allowed values
     └─ ShareError (ValueError)      a file cannot be written as asked
 
 A message says what happened, where, what was found and what to do next. It never holds a secret.
@@ -19,17 +20,19 @@ A message says what happened, where, what was found and what to do next. It neve
 
 from __future__ import annotations
 
+import copyreg
 import sys
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
     "ApiError",
+    "ArgumentError",
     "AuthError",
     "ConfigError",
     "PaginationError",
@@ -48,6 +51,10 @@ __all__ = [
 
 class TpAnalyticsError(Exception):
     """Any error this toolkit raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without __init__, whose arguments are keyword-only in some classes and already part of the message.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__
 
 
 class TpAnalyticsWarning(UserWarning):
@@ -165,6 +172,10 @@ class SnapshotError(TpAnalyticsError):
 
 class SchemaError(TpAnalyticsError, ValueError):
     """You meet it when a frame or mapping file lacks a column, or holds values it must not hold."""
+
+
+class ArgumentError(SchemaError):
+    """You meet it when an argument is not one of the allowed values."""
 
 
 class ShareError(TpAnalyticsError, ValueError):

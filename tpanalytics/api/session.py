@@ -49,7 +49,7 @@ class Client:
         on_wait: Callable[[str], None] | None = None,
         token_cache: bool | str | Path = True,
     ) -> None:
-        from tpanalytics import __version__
+        from tpanalytics._version import __version__
 
         self.settings = settings
         self._http = plain_session((settings.base_url, settings.token_url), limits or Limits())

@@ -299,7 +299,7 @@ def _unnamed(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
 
 def described(client: Client, kind: str, request: dict[str, Any]) -> dict[str, Any]:
     """Say what was asked of whom, as manifests hold it; signs in, so that what is wrong is said first."""
-    from tpanalytics import __version__
+    from tpanalytics._version import __version__
 
     settings = client.settings
     source = {

@@ -88,7 +88,7 @@ def profiles_of(
     response_format, on_bad_record
         As in `read_records`.
     """
-    from tpanalytics import __version__
+    from tpanalytics._version import __version__
 
     envelope = Envelope(has_next=False, records=records)
     tables = Tables()

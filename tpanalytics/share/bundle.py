@@ -78,7 +78,7 @@ def write_evidence(what: Any, written: Mapping[Path, Path], path: Path) -> None:
 
 def made_with(*libraries: str) -> dict[str, str]:
     """Give the version of this package, and of each of the libraries that is there."""
-    from tpanalytics import __version__
+    from tpanalytics._version import __version__
 
     found = {"tpanalytics": __version__}
     for name in libraries:

@@ -119,7 +119,7 @@ def _explain(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None:
 
 def _sections(meaning: Meaning, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Give the page's sections: a heading, and lines of a label and a text."""
-    from tpanalytics import __version__
+    from tpanalytics._version import __version__
 
     value = [("Value", meaning.value), ("Unit", meaning.unit)]
     if meaning.denominator:
