@@ -1,0 +1,127 @@
+"""The public names and where each is defined; `__init__.py` loads them on first use."""
+
+from .api.http.reading import Limits as Limits
+from .api.http.retry import RetryPolicy as RetryPolicy
+from .api.session import Client as Client
+from .api.session import connect as connect
+from .charts.changed.bridge import plot_change_bridge as plot_change_bridge
+from .charts.changed.dumbbell import plot_change_by_family as plot_change_by_family
+from .charts.changed.moves import plot_level_moves as plot_level_moves
+from .charts.exposed.exposure import plot_exposure_by_family as plot_exposure_by_family
+from .charts.exposed.heatmap import plot_level_heatmap as plot_level_heatmap
+from .charts.exposed.impact import plot_impact_by_family as plot_impact_by_family
+from .charts.exposed.scatter import plot_exposure_by_job as plot_exposure_by_job
+from .charts.exposed.weight_lines import plot_weight_lines as plot_weight_lines
+from .charts.first.candidates import plot_automation_candidates as plot_automation_candidates
+from .charts.first.concentration import plot_concentration as plot_concentration
+from .charts.first.overlap import plot_family_overlap as plot_family_overlap
+from .charts.found.families import plot_found_tasks as plot_found_tasks
+from .charts.freed.fragmentation import plot_fragmentation as plot_fragmentation
+from .charts.job.jobs import plot_jobs as plot_jobs
+from .charts.job.sheet import plot_job as plot_job
+from .charts.known.hours import plot_hours_by_family as plot_hours_by_family
+from .charts.known.quality import plot_data_quality as plot_data_quality
+from .charts.printed import for_print as for_print
+from .demo import load_sample as load_sample
+from .errors import (
+    ApiError as ApiError,
+)
+from .errors import (
+    ArgumentError as ArgumentError,
+)
+from .errors import (
+    AuthError as AuthError,
+)
+from .errors import (
+    ConfigError as ConfigError,
+)
+from .errors import (
+    PaginationError as PaginationError,
+)
+from .errors import (
+    RateLimited as RateLimited,
+)
+from .errors import (
+    RecordError as RecordError,
+)
+from .errors import (
+    SchemaError as SchemaError,
+)
+from .errors import (
+    ShareError as ShareError,
+)
+from .errors import (
+    SnapshotError as SnapshotError,
+)
+from .errors import (
+    TpAnalyticsError as TpAnalyticsError,
+)
+from .errors import (
+    TpAnalyticsWarning as TpAnalyticsWarning,
+)
+from .errors import (
+    Unreachable as Unreachable,
+)
+from .explorers.explorer import Explorer as Explorer
+from .explorers.explorer import explore as explore
+from .measures.certain.claim import Claim as Claim
+from .measures.certain.claim import check_claim as check_claim
+from .measures.certain.next import what_to_measure_next as what_to_measure_next
+from .measures.certain.ranks import exposure_ranks as exposure_ranks
+from .measures.changed.bridge import compare as compare
+from .measures.changed.families import compare_families as compare_families
+from .measures.changed.index import compare_exposure as compare_exposure
+from .measures.changed.moves import level_moves as level_moves
+from .measures.changed.moves import state_moves as state_moves
+from .measures.changed.pairs import suppress_change as suppress_change
+from .measures.exposed.break_even import break_even as break_even
+from .measures.exposed.exposure import exposure_by_family as exposure_by_family
+from .measures.exposed.exposure import exposure_by_job as exposure_by_job
+from .measures.exposed.impact import impact_by_family as impact_by_family
+from .measures.exposed.stake import hours_at_stake_by_family as hours_at_stake_by_family
+from .measures.first.candidates import automation_candidates as automation_candidates
+from .measures.first.concentration import (
+    concentration_by_family as concentration_by_family,
+)
+from .measures.first.concentration import (
+    concentration_curve as concentration_curve,
+)
+from .measures.first.curve import build_once_curve as build_once_curve
+from .measures.first.overlap import family_overlap as family_overlap
+from .measures.first.shared import shared_tasks as shared_tasks
+from .measures.found.tasks import find_tasks as find_tasks
+from .measures.freed.capacity import capacity_by_family as capacity_by_family
+from .measures.freed.capacity import freed_by_family as freed_by_family
+from .measures.freed.fragmentation import fragmentation_by_family as fragmentation_by_family
+from .measures.known.coverage import coverage_by_family as coverage_by_family
+from .measures.known.hours import hours_by_family as hours_by_family
+from .measures.known.hours import hours_by_job as hours_by_job
+from .measures.known.impute import impute_hours as impute_hours
+from .measures.known.quality import quality_report as quality_report
+from .measures.meaning import about as about
+from .measures.privacy.hide import suppress as suppress
+from .measures.privacy.hide import suppress_beside as suppress_beside
+from .measures.privacy.jobs import suppress_jobs as suppress_jobs
+from .measures.privacy.setting import Privacy as Privacy
+from .profiles.families import assign_families as assign_families
+from .profiles.filter import filter_jobs as filter_jobs
+from .profiles.load import load_task_profiles as load_task_profiles
+from .profiles.persons import (
+    load_employee_task_profiles as load_employee_task_profiles,
+)
+from .profiles.persons import (
+    load_job_task_profile as load_job_task_profile,
+)
+from .profiles.records import read_records as read_records
+from .profiles.snapshot.listing import list_snapshots as list_snapshots
+from .profiles.snapshot.listing import prune_snapshots as prune_snapshots
+from .profiles.snapshot.store import read_profiles as read_profiles
+from .profiles.snapshot.store import write_profiles as write_profiles
+from .schema import TaskProfiles as TaskProfiles
+from .share.check import check_share as check_share
+from .share.clean import clean_notebook as clean_notebook
+from .share.report.page import save_report as save_report
+from .share.report.verify import verify_report as verify_report
+from .share.write import save as save
+
+__version__: str
