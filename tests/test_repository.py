@@ -58,7 +58,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_readme_code_runs() -> None:
-    from tpanalytics.demo import Tenant
+    from tpanalytics.demo.tenant import Tenant
 
     python = blocks("python")
     assert python

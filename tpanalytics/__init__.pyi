@@ -1,6 +1,6 @@
-"""The public names and where each is defined; `__init__.py` loads them on first use."""
+# The public names and where each is defined; `__init__.py` loads them on first use.
 
-from .api.http.reading import Limits as Limits
+from .api.http.body import Limits as Limits
 from .api.http.retry import RetryPolicy as RetryPolicy
 from .api.session import Client as Client
 from .api.session import connect as connect

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tpanalytics.demo import Catalogue, Reply, Tenant, invent
+from tpanalytics.demo.company import invent
+from tpanalytics.demo.service import Catalogue
+from tpanalytics.demo.tenant import Reply, Tenant
 from tpanalytics.schema import JOBS, OPTIONAL_JOBS, TASKS
 
 if TYPE_CHECKING:

@@ -19,7 +19,9 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.profiles.random_records import EVERYTHING, records
 from tpanalytics.api.wire import decode_page, read_envelope
-from tpanalytics.demo import Catalogue, Reply, Rules, Tenant, invent
+from tpanalytics.demo.company import invent
+from tpanalytics.demo.service import Catalogue, Rules
+from tpanalytics.demo.tenant import Reply, Tenant
 from tpanalytics.profiles.tables import frames_of
 from tpanalytics.schema import JOBS, REJECTS, TASKS
 

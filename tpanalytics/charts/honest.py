@@ -9,7 +9,8 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures.certain.words import no_family
-from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, Privacy, guarded, hidden_families, said_of_hidden
+from tpanalytics.measures.privacy.hide import guarded, hidden_families
+from tpanalytics.measures.privacy.setting import HIDDEN, SUPPRESSED, Privacy, said_of_hidden
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.words import covered, listed, plural, printable, total

@@ -14,7 +14,8 @@ import polars as pl
 
 import tpanalytics as tpa
 from tpanalytics.cli.verbs import read_source
-from tpanalytics.measures.privacy import Privacy, guarded, hidden_families
+from tpanalytics.measures.privacy.hide import guarded, hidden_families
+from tpanalytics.measures.privacy.setting import Privacy
 from tpanalytics.measures.remember import remembering
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.notebook import parameters_of, run_notebook

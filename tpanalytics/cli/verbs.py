@@ -13,7 +13,7 @@ import polars as pl
 import tpanalytics as tpa
 from tpanalytics.api.settings import SECRETS, SETTINGS, look_up
 from tpanalytics.cli.tables import as_json, overview, print_lines, print_summary, print_table
-from tpanalytics.measures.privacy import USUAL, Privacy
+from tpanalytics.measures.privacy.setting import USUAL, Privacy
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.profiles.snapshot.store import replace_jobs
 from tpanalytics.schema import provenance
@@ -27,7 +27,7 @@ __all__ = ["check_share", "demo", "doctor", "export", "read_source", "serve", "s
 
 def demo(arguments: argparse.Namespace) -> int:
     """Serve the invented company, export it over OAuth, print and draw it."""
-    from tpanalytics.demo import Tenant
+    from tpanalytics.demo.tenant import Tenant
 
     folder = Path(arguments.out)
     with Tenant() as tenant, tpa.connect(**tenant.settings, token_cache=False) as client:
@@ -121,7 +121,9 @@ def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa
 
 def serve(arguments: argparse.Namespace) -> int:
     """Run the embedded tenant until interrupted."""
-    from tpanalytics.demo import Rules, Tenant, catalogue_of
+    from tpanalytics.demo import catalogue_of
+    from tpanalytics.demo.service import Rules
+    from tpanalytics.demo.tenant import Tenant
 
     catalogue = None
     if arguments.records:

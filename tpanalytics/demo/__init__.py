@@ -13,7 +13,7 @@ import msgspec
 import polars as pl
 
 from tpanalytics._files import whole_file
-from tpanalytics.api.record import decode_record
+from tpanalytics.api.records import decode_record
 from tpanalytics.demo.company import State, invent
 from tpanalytics.demo.service import Catalogue, Rules, answer
 from tpanalytics.demo.tenant import Reply, Tenant

@@ -29,7 +29,9 @@ from tpanalytics.measures.known.hours import hours_by_family, hours_by_job
 from tpanalytics.measures.known.impute import impute_hours
 from tpanalytics.measures.known.quality import quality_report
 from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy import Privacy, suppress, suppress_beside, suppress_jobs
+from tpanalytics.measures.privacy.hide import suppress, suppress_beside
+from tpanalytics.measures.privacy.jobs import suppress_jobs
+from tpanalytics.measures.privacy.setting import Privacy
 
 __all__ = [
     "Claim",

@@ -5,7 +5,8 @@ from tpanalytics.profiles.filter import filter_jobs
 from tpanalytics.profiles.load import load_task_profiles
 from tpanalytics.profiles.persons import load_employee_task_profiles, load_job_task_profile
 from tpanalytics.profiles.records import read_records
-from tpanalytics.profiles.snapshot import list_snapshots, prune_snapshots, read_profiles, write_profiles
+from tpanalytics.profiles.snapshot.listing import list_snapshots, prune_snapshots
+from tpanalytics.profiles.snapshot.store import read_profiles, write_profiles
 
 __all__ = [
     "assign_families",

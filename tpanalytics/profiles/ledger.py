@@ -20,8 +20,8 @@ from tpanalytics.schema import TaskProfiles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tpanalytics.api.chains import Chain
     from tpanalytics.api.export import Page
+    from tpanalytics.api.parallel import Chain
     from tpanalytics.api.wire import Batch
 
 __all__ = [

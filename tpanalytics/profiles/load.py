@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 import polars as pl
 
-from tpanalytics.api.chains import Chain, CursorLost, walk
 from tpanalytics.api.export import ExportRequest, decoded
+from tpanalytics.api.parallel import Chain, CursorLost, walk
 from tpanalytics.errors import (
     ApiError,
     AuthError,

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from tpanalytics.api.chains import Chain, walk
 from tpanalytics.api.export import ExportRequest, decoded
+from tpanalytics.api.parallel import Chain, walk
 from tpanalytics.api.settings import Secret
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError, warn

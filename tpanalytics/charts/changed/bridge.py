@@ -13,7 +13,7 @@ from tpanalytics.charts.changed import two
 from tpanalytics.measures.changed.bridge import TERMS, compare
 from tpanalytics.measures.changed.said import counts_suggested
 from tpanalytics.measures.meaning import NONE_BECAUSE, about
-from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import covered, hours, plural
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.keys import SameTask
     from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_change_bridge"]

@@ -14,7 +14,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures.changed.bridge import compare
 from tpanalytics.measures.changed.index import compare_exposure
 from tpanalytics.measures.meaning import NONE_BECAUSE, about, grade
-from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Changing", "plot_change_by_family"]

@@ -11,12 +11,13 @@ from tpanalytics.charts import honest, theme
 from tpanalytics.charts.changed import two
 from tpanalytics.charts.changed.flows import Flow, paint, ribbons
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures import coverage_by_family
 from tpanalytics.measures.changed.moves import level_moves
 from tpanalytics.measures.changed.pairs import suppress_change
+from tpanalytics.measures.known.coverage import coverage_by_family
 from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, guarded
 from tpanalytics.measures.privacy.behind import both_behind
+from tpanalytics.measures.privacy.hide import guarded
+from tpanalytics.measures.privacy.setting import HIDDEN, SUPPRESSED, USUAL, Privacy
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable

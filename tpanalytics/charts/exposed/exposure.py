@@ -10,9 +10,10 @@ import polars as pl
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.charts.exposed.places import columns, ties
-from tpanalytics.measures import exposure_by_family, exposure_ranks
+from tpanalytics.measures.certain.ranks import exposure_ranks
+from tpanalytics.measures.exposed.exposure import exposure_by_family
 from tpanalytics.measures.exposed.weights import WEIGHTS
-from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures.exposed.exposure import ExposureWeight
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_exposure_by_family"]

@@ -9,9 +9,9 @@ import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
-from tpanalytics.measures import exposure_by_family, exposure_by_job
+from tpanalytics.measures.exposed.exposure import exposure_by_family, exposure_by_job
 from tpanalytics.measures.exposed.weights import WEIGHTS
-from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import hours, listed, plural, printable
@@ -19,7 +19,7 @@ from tpanalytics.words import hours, listed, plural, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_exposure_by_job"]

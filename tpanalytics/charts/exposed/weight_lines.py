@@ -11,10 +11,10 @@ import polars as pl
 from tpanalytics.charts import honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.charts.exposed.places import LINE, Frame, drawable_pairs, labelled, leaders, roles, slot
-from tpanalytics.measures import break_even, exposure_by_family
-from tpanalytics.measures.exposed.exposure import bounds_by_family
+from tpanalytics.measures.exposed.break_even import break_even
+from tpanalytics.measures.exposed.exposure import bounds_by_family, exposure_by_family
 from tpanalytics.measures.exposed.weights import WEIGHTS, at
-from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import listed
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.charts.exposed.places import Leader
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_weight_lines"]

@@ -12,8 +12,10 @@ import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures import about, automation_candidates, build_once_curve
-from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.first.candidates import automation_candidates
+from tpanalytics.measures.first.curve import build_once_curve
+from tpanalytics.measures.meaning import about
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import NONE, covered, hours, percent, plural, printable
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.first.candidates import People
     from tpanalytics.measures.keys import SameTask
     from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_automation_candidates"]

@@ -8,8 +8,10 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import honest, theme
-from tpanalytics.measures import about, concentration_curve, coverage_by_family
-from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.first.concentration import concentration_curve
+from tpanalytics.measures.known.coverage import coverage_by_family
+from tpanalytics.measures.meaning import about
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import covered, percent, plural
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.keys import SameTask
     from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_concentration"]

@@ -10,10 +10,10 @@ import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures import about, coverage_by_family, family_overlap
-from tpanalytics.measures.first.overlap import by_likeness
-from tpanalytics.measures.meaning import grade
-from tpanalytics.measures.privacy import HIDDEN, USUAL
+from tpanalytics.measures.first.overlap import by_likeness, family_overlap
+from tpanalytics.measures.known.coverage import coverage_by_family
+from tpanalytics.measures.meaning import about, grade
+from tpanalytics.measures.privacy.setting import HIDDEN, USUAL
 from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, percent, plural
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.keys import SameTask
     from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Share", "plot_family_overlap"]

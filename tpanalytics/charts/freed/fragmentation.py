@@ -9,9 +9,11 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
-from tpanalytics.measures import about, coverage_by_family, fragmentation_by_family
-from tpanalytics.measures.meaning import NONE_BECAUSE
-from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED, USUAL, Privacy, suppress
+from tpanalytics.measures.freed.fragmentation import fragmentation_by_family
+from tpanalytics.measures.known.coverage import coverage_by_family
+from tpanalytics.measures.meaning import NONE_BECAUSE, about
+from tpanalytics.measures.privacy.hide import suppress
+from tpanalytics.measures.privacy.setting import HIDDEN, SUPPRESSED, USUAL, Privacy
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import NONE, covered, plural
 

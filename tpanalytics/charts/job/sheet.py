@@ -12,10 +12,13 @@ from tpanalytics.charts import honest, theme
 from tpanalytics.charts.exposed import said as of_index
 from tpanalytics.charts.job import parts
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures import exposure_by_family, exposure_by_job, hours_by_job, impact_by_family
+from tpanalytics.measures.exposed.exposure import exposure_by_family, exposure_by_job
+from tpanalytics.measures.exposed.impact import impact_by_family
 from tpanalytics.measures.freed.assumptions import NOT_WHO_LEAVES, assumed, checked_freed
 from tpanalytics.measures.freed.jobs import freed_per_job
-from tpanalytics.measures.privacy import USUAL, hidden_families
+from tpanalytics.measures.known.hours import hours_by_job
+from tpanalytics.measures.privacy.hide import hidden_families
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.measures.reduce import checked_states, read_inputs, reduce_tasks
 from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, level_order, to_polars
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     import altair as alt
 
     from tpanalytics.measures.freed.assumptions import Range
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
 
 __all__ = ["plot_job"]
 

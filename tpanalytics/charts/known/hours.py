@@ -8,9 +8,9 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
-from tpanalytics.measures import hours_by_family, hours_by_job
+from tpanalytics.measures.known.hours import hours_by_family, hours_by_job
 from tpanalytics.measures.meaning import grade
-from tpanalytics.measures.privacy import USUAL
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed, plural, total
@@ -18,7 +18,7 @@ from tpanalytics.words import NONE, covered, hours, listed, plural, total
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_hours_by_family"]

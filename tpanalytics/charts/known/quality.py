@@ -9,9 +9,9 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
-from tpanalytics.measures import coverage_by_family
-from tpanalytics.measures.known.coverage import evidence_by_family
-from tpanalytics.measures.privacy import USUAL, guarded
+from tpanalytics.measures.known.coverage import coverage_by_family, evidence_by_family
+from tpanalytics.measures.privacy.hide import guarded
+from tpanalytics.measures.privacy.setting import USUAL
 from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, plural, total
@@ -19,7 +19,7 @@ from tpanalytics.words import NONE, covered, listed, plural, total
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_data_quality"]

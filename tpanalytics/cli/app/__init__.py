@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import tpanalytics as tpa
 from tpanalytics.cli.verbs import read_source
-from tpanalytics.measures.privacy import USUAL, Privacy
+from tpanalytics.measures.privacy.setting import USUAL, Privacy
 from tpanalytics.schema import provenance
 
 if TYPE_CHECKING:
     import argparse
 
-    from tpanalytics.explorers import Explorer
+    from tpanalytics.explorers.explorer import Explorer
 
 __all__ = ["app", "explorer"]
 

@@ -16,7 +16,7 @@ import polars as pl
 from tpanalytics import charts, measures
 from tpanalytics.errors import SnapshotError
 from tpanalytics.measures.meaning import explained, meaning_if_any, without_totals
-from tpanalytics.measures.privacy import Privacy
+from tpanalytics.measures.privacy.setting import Privacy
 from tpanalytics.measures.reduce import NO_STATE
 from tpanalytics.schema import to_polars
 

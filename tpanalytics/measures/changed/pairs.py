@@ -12,8 +12,9 @@ import polars as pl
 
 from tpanalytics.measures.keys import reduce_keys
 from tpanalytics.measures.meaning import about, explained
-from tpanalytics.measures.privacy import SUPPRESSED, Privacy, guarded, suppress
 from tpanalytics.measures.privacy.behind import both_behind
+from tpanalytics.measures.privacy.hide import guarded, suppress
+from tpanalytics.measures.privacy.setting import SUPPRESSED, Privacy
 from tpanalytics.measures.reduce import Cells, checked_states, known_sum
 from tpanalytics.measures.remember import recall
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order, require

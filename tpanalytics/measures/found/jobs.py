@@ -16,7 +16,7 @@ from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["FamilyJobs", "jobs_of_family"]

@@ -14,7 +14,7 @@ from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
 
 __all__ = [
     "behind_of",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 import msgspec
 import polars as pl
 
-from tpanalytics.api.chains import Chain
+from tpanalytics.api.parallel import Chain
 from tpanalytics.errors import PaginationError, SnapshotError, warn
 from tpanalytics.profiles.ledger import Note, in_order, repeats_dropped, restore, settle
 from tpanalytics.profiles.snapshot.folder import (

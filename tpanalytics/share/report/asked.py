@@ -12,7 +12,9 @@ import polars as pl
 from tpanalytics.errors import ShareError
 from tpanalytics.measures.exposed.weights import checked_weights
 from tpanalytics.measures.meaning import about, explained
-from tpanalytics.measures.privacy import Privacy, guarded, hidden_families, jobs_behind
+from tpanalytics.measures.privacy.behind import jobs_behind
+from tpanalytics.measures.privacy.hide import guarded, hidden_families
+from tpanalytics.measures.privacy.setting import Privacy
 from tpanalytics.measures.reduce import checked_states
 from tpanalytics.measures.remember import recall, remembering
 from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars

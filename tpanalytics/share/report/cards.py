@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.measures import exposure_by_family, hours_by_family, impact_by_family
+from tpanalytics.measures.exposed.exposure import exposure_by_family
+from tpanalytics.measures.exposed.impact import impact_by_family
+from tpanalytics.measures.known.hours import hours_by_family
 from tpanalytics.measures.meaning import grade_of
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.figures import TO, between

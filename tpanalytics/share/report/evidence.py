@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.share.report.asked import Asked
     from tpanalytics.share.report.figures import Figures
-    from tpanalytics.share.report.questions import Section
+    from tpanalytics.share.report.questions.section import Section
 
 __all__ = ["block", "choices", "code_of", "content_hash", "digest", "preamble", "versions"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from tpanalytics.measures.meaning import NONE_BECAUSE
-from tpanalytics.measures.privacy import HIDDEN, SUPPRESSED
+from tpanalytics.measures.privacy.setting import HIDDEN, SUPPRESSED
 from tpanalytics.words import MINUS, NONE, covered, percent
 
 if TYPE_CHECKING:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ShareError, collected, warn
 from tpanalytics.measures.exposed.weights import WEIGHTS
-from tpanalytics.measures.privacy import USUAL, said_of_hidden
+from tpanalytics.measures.privacy.setting import USUAL, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, provenance
 from tpanalytics.share.report import evidence
 from tpanalytics.share.report.asked import Asked, ask
 from tpanalytics.share.report.cards import cards, sentences
 from tpanalytics.share.report.figures import Figures, printed, why_not
 from tpanalytics.share.report.pictures import Picture, library, picture, script_safe
-from tpanalytics.share.report.questions import SECTIONS, Section
+from tpanalytics.share.report.questions import SECTIONS
+from tpanalytics.share.report.questions.section import Section
 from tpanalytics.share.write import path_of, save_text
 from tpanalytics.words import plural, printable
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.setting import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["render", "save_report"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy import HIDDEN
+from tpanalytics.measures.privacy.setting import HIDDEN
 from tpanalytics.share.report.figures import Column, Figures
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tpanalytics.api.http.answers import error_text, host_named, traces
-from tpanalytics.api.http.reading import NotTaken
+from tpanalytics.api.http.body import NotTaken
+from tpanalytics.api.http.refusals import error_text, host_named, traces
 from tpanalytics.api.http.retry import RETRIED, RetryPolicy, in_words, is_passing, seconds_asked
 from tpanalytics.api.http.transport import disguised
 from tpanalytics.api.settings import Secret

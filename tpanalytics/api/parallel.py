@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tpanalytics.api.export import export_pages
-from tpanalytics.api.http.reading import when_sent
+from tpanalytics.api.http.body import when_sent
 from tpanalytics.errors import ApiError
 
 if TYPE_CHECKING:
