@@ -103,20 +103,20 @@ from .measures.privacy.hide import suppress as suppress
 from .measures.privacy.hide import suppress_beside as suppress_beside
 from .measures.privacy.jobs import suppress_jobs as suppress_jobs
 from .measures.privacy.setting import Privacy as Privacy
-from .profiles.families import assign_families as assign_families
-from .profiles.filter import filter_jobs as filter_jobs
-from .profiles.load import load_task_profiles as load_task_profiles
-from .profiles.persons import (
+from .profiles.employees import (
     load_employee_task_profiles as load_employee_task_profiles,
 )
-from .profiles.persons import (
+from .profiles.employees import (
     load_job_task_profile as load_job_task_profile,
 )
+from .profiles.families import assign_families as assign_families
+from .profiles.load import load_task_profiles as load_task_profiles
 from .profiles.records import read_records as read_records
-from .profiles.snapshot.listing import list_snapshots as list_snapshots
-from .profiles.snapshot.listing import prune_snapshots as prune_snapshots
-from .profiles.snapshot.store import read_profiles as read_profiles
-from .profiles.snapshot.store import write_profiles as write_profiles
+from .profiles.snapshot.catalog import list_snapshots as list_snapshots
+from .profiles.snapshot.catalog import prune_snapshots as prune_snapshots
+from .profiles.snapshot.io import read_profiles as read_profiles
+from .profiles.snapshot.io import write_profiles as write_profiles
+from .profiles.transform import filter_jobs as filter_jobs
 from .schema import TaskProfiles as TaskProfiles
 from .share.check import check_share as check_share
 from .share.clean import clean_notebook as clean_notebook

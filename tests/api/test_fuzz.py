@@ -21,7 +21,7 @@ from tests.profiles.random_records import records
 from tpanalytics.api.wire import Envelope, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.demo.service import Catalogue
 from tpanalytics.demo.tenant import Reply, Tenant
-from tpanalytics.profiles.tables import frames_of
+from tpanalytics.profiles.frames import frames_of
 from tpanalytics.schema import JOBS, TASKS
 
 if TYPE_CHECKING:

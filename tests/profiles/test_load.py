@@ -22,7 +22,7 @@ from tpanalytics.api.wire import decode_page, read_envelope
 from tpanalytics.demo.company import invent
 from tpanalytics.demo.service import Catalogue, Rules
 from tpanalytics.demo.tenant import Reply, Tenant
-from tpanalytics.profiles.tables import frames_of
+from tpanalytics.profiles.frames import frames_of
 from tpanalytics.schema import JOBS, REJECTS, TASKS
 
 if TYPE_CHECKING:

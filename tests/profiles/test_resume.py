@@ -18,7 +18,7 @@ import tpanalytics as tpa
 from tests.profiles.test_snapshot import manifest_of, names, no_file_larger_than
 from tpanalytics.demo.service import Catalogue
 from tpanalytics.demo.tenant import Reply, Tenant
-from tpanalytics.profiles.snapshot.store import replace_jobs
+from tpanalytics.profiles.snapshot.io import replace_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -419,7 +419,7 @@ def test_duplicates_are_counted_even_if_sealing_broke_off(tenant: Tenant) -> Non
 
     tenant.faults[3] = repeated
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tpanalytics.profiles.snapshot.pull.write_manifest", full_disk)
+        patch.setattr("tpanalytics.profiles.snapshot.resume.write_manifest", full_disk)
         with pytest.raises(tpa.SnapshotError, match="No space left"):
             pull(tenant)
     assert pull(tenant).manifest["duplicates"] == 1

@@ -21,7 +21,7 @@ from tpanalytics.api.wire import decode_page, read_envelope
 from tpanalytics.demo.service import Catalogue
 from tpanalytics.demo.tenant import Reply, Tenant
 from tpanalytics.errors import PaginationError
-from tpanalytics.profiles.ledger import Note, Tables, held, in_order, note_page
+from tpanalytics.profiles.completeness import Note, Tables, held, in_order, note_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

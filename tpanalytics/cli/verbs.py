@@ -15,7 +15,7 @@ from tpanalytics.api.settings import SECRETS, SETTINGS, look_up
 from tpanalytics.cli.tables import as_json, overview, print_lines, print_summary, print_table
 from tpanalytics.measures.privacy.setting import USUAL, Privacy
 from tpanalytics.profiles.families import read_mappings
-from tpanalytics.profiles.snapshot.store import replace_jobs
+from tpanalytics.profiles.snapshot.io import replace_jobs
 from tpanalytics.schema import provenance
 from tpanalytics.words import NONE, plural
 

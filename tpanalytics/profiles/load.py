@@ -27,12 +27,12 @@ from tpanalytics.errors import (
     TpAnalyticsError,
     warn,
 )
+from tpanalytics.profiles.completeness import Note, Tables, held, note_page, warn_of_rejects
 from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
-from tpanalytics.profiles.ledger import Note, Tables, held, note_page, warn_of_rejects
 from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
-from tpanalytics.profiles.snapshot.folder import locked, now
-from tpanalytics.profiles.snapshot.pull import Pull
-from tpanalytics.profiles.snapshot.store import opened
+from tpanalytics.profiles.snapshot.io import opened
+from tpanalytics.profiles.snapshot.layout import locked, now
+from tpanalytics.profiles.snapshot.resume import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import ConfigError, SchemaError, SnapshotError
-from tpanalytics.profiles.snapshot.folder import LOCK, MANIFEST, STATE, clear, is_part, locked, read_manifest, verify
+from tpanalytics.profiles.snapshot.layout import LOCK, MANIFEST, STATE, clear, is_part, locked, read_manifest, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

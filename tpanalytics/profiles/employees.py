@@ -20,7 +20,7 @@ from tpanalytics.api.parallel import Chain, walk
 from tpanalytics.api.settings import Secret
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError, warn
-from tpanalytics.profiles.ledger import Tables, held, note_batch, note_page, warn_of_rejects
+from tpanalytics.profiles.completeness import Tables, held, note_batch, note_page, warn_of_rejects
 from tpanalytics.profiles.load import bar, described
 from tpanalytics.profiles.records import check_on_bad_record
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics import schema
 from tpanalytics.errors import SnapshotError
-from tpanalytics.profiles.snapshot.folder import (
+from tpanalytics.profiles.snapshot.layout import (
     MANIFEST,
     STATE,
     Part,

@@ -21,8 +21,8 @@ import polars as pl
 
 from tpanalytics.api.parallel import Chain
 from tpanalytics.errors import PaginationError, SnapshotError, warn
-from tpanalytics.profiles.ledger import Note, in_order, repeats_dropped, restore, settle
-from tpanalytics.profiles.snapshot.folder import (
+from tpanalytics.profiles.completeness import Note, in_order, repeats_dropped, restore, settle
+from tpanalytics.profiles.snapshot.layout import (
     MANIFEST,
     SCHEMA_VERSION,
     STATE,

@@ -14,7 +14,7 @@ import polars as pl
 
 from tpanalytics import schema
 from tpanalytics.errors import PaginationError, warn
-from tpanalytics.profiles.tables import frame_of
+from tpanalytics.profiles.frames import frame_of
 from tpanalytics.schema import TaskProfiles
 
 if TYPE_CHECKING:
