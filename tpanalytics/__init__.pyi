@@ -64,45 +64,45 @@ from .errors import (
 )
 from .explorers.explorer import Explorer as Explorer
 from .explorers.explorer import explore as explore
-from .measures.certain.claim import Claim as Claim
-from .measures.certain.claim import check_claim as check_claim
-from .measures.certain.next import what_to_measure_next as what_to_measure_next
-from .measures.certain.ranks import exposure_ranks as exposure_ranks
-from .measures.changed.bridge import compare as compare
-from .measures.changed.families import compare_families as compare_families
-from .measures.changed.index import compare_exposure as compare_exposure
-from .measures.changed.moves import level_moves as level_moves
-from .measures.changed.moves import state_moves as state_moves
-from .measures.changed.pairs import suppress_change as suppress_change
-from .measures.exposed.break_even import break_even as break_even
-from .measures.exposed.exposure import exposure_by_family as exposure_by_family
-from .measures.exposed.exposure import exposure_by_job as exposure_by_job
-from .measures.exposed.impact import impact_by_family as impact_by_family
-from .measures.exposed.stake import hours_at_stake_by_family as hours_at_stake_by_family
-from .measures.first.candidates import automation_candidates as automation_candidates
-from .measures.first.concentration import (
+from .measures._core.metadata import about as about
+from .measures._core.snapshot_pairs import suppress_change as suppress_change
+from .measures.automation_candidates import automation_candidates as automation_candidates
+from .measures.automation_curve import build_once_curve as build_once_curve
+from .measures.break_even import break_even as break_even
+from .measures.capacity import capacity_by_family as capacity_by_family
+from .measures.capacity import freed_by_family as freed_by_family
+from .measures.check_claim import Claim as Claim
+from .measures.check_claim import check_claim as check_claim
+from .measures.compare import compare as compare
+from .measures.compare_exposure import compare_exposure as compare_exposure
+from .measures.compare_groups import compare_families as compare_families
+from .measures.concentration import (
     concentration_by_family as concentration_by_family,
 )
-from .measures.first.concentration import (
+from .measures.concentration import (
     concentration_curve as concentration_curve,
 )
-from .measures.first.curve import build_once_curve as build_once_curve
-from .measures.first.overlap import family_overlap as family_overlap
-from .measures.first.shared import shared_tasks as shared_tasks
-from .measures.found.tasks import find_tasks as find_tasks
-from .measures.freed.capacity import capacity_by_family as capacity_by_family
-from .measures.freed.capacity import freed_by_family as freed_by_family
-from .measures.freed.fragmentation import fragmentation_by_family as fragmentation_by_family
-from .measures.known.coverage import coverage_by_family as coverage_by_family
-from .measures.known.hours import hours_by_family as hours_by_family
-from .measures.known.hours import hours_by_job as hours_by_job
-from .measures.known.impute import impute_hours as impute_hours
-from .measures.known.quality import quality_report as quality_report
-from .measures.meaning import about as about
-from .measures.privacy.hide import suppress as suppress
-from .measures.privacy.hide import suppress_beside as suppress_beside
-from .measures.privacy.jobs import suppress_jobs as suppress_jobs
-from .measures.privacy.setting import Privacy as Privacy
+from .measures.coverage import coverage_by_family as coverage_by_family
+from .measures.data_gaps import what_to_measure_next as what_to_measure_next
+from .measures.exposure import exposure_by_family as exposure_by_family
+from .measures.exposure import exposure_by_job as exposure_by_job
+from .measures.exposure_ranking import exposure_ranks as exposure_ranks
+from .measures.find_tasks import find_tasks as find_tasks
+from .measures.fragmentation import fragmentation_by_family as fragmentation_by_family
+from .measures.hours import hours_by_family as hours_by_family
+from .measures.hours import hours_by_job as hours_by_job
+from .measures.hours_at_stake import hours_at_stake_by_family as hours_at_stake_by_family
+from .measures.impact import impact_by_family as impact_by_family
+from .measures.impute_hours import impute_hours as impute_hours
+from .measures.overlap import family_overlap as family_overlap
+from .measures.privacy.policy import Privacy as Privacy
+from .measures.privacy.suppress import suppress as suppress
+from .measures.privacy.suppress import suppress_beside as suppress_beside
+from .measures.privacy.suppress_jobs import suppress_jobs as suppress_jobs
+from .measures.quality_report import quality_report as quality_report
+from .measures.shared_tasks import shared_tasks as shared_tasks
+from .measures.transitions import level_moves as level_moves
+from .measures.transitions import state_moves as state_moves
 from .profiles.employees import (
     load_employee_task_profiles as load_employee_task_profiles,
 )

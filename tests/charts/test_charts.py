@@ -19,7 +19,7 @@ from tests.charts.plots import FAMILY_ROWS, NAMELESS, PLOTS
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.charts.picture import png
 from tpanalytics.charts.theme import FONT, LEVEL_COLOURS, Chart, Panels
-from tpanalytics.measures.privacy.setting import Privacy
+from tpanalytics.measures.privacy.policy import Privacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,9 +15,9 @@ from tests.charts.companies import many
 from tests.charts.test_charts import family_of, layers, rows_of
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.charts.picture import png
-from tpanalytics.measures.found.tasks import found_by_family
-from tpanalytics.measures.privacy.setting import Privacy
-from tpanalytics.measures.remember import remembering
+from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures.find_tasks import found_by_family
+from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.words import hours, percent
 
 

@@ -27,7 +27,7 @@ from tests.share.reports import (
     tables,
 )
 from tests.share.test_canary import carried, marked
-from tpanalytics.measures.privacy.setting import HIDDEN
+from tpanalytics.measures.privacy.policy import HIDDEN
 from tpanalytics.share.report import page as making
 from tpanalytics.share.report.figures import between
 

@@ -10,7 +10,7 @@ from tpanalytics.api.export import INCLUDES, Vendor
 from tpanalytics.api.settings import SECRETS, SETTINGS
 from tpanalytics.cli import app as showing
 from tpanalytics.cli import reporting, verbs
-from tpanalytics.measures.privacy.setting import USUAL
+from tpanalytics.measures.privacy.policy import USUAL
 
 __all__ = ["parser"]
 

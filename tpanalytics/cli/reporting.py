@@ -14,9 +14,9 @@ import polars as pl
 
 import tpanalytics as tpa
 from tpanalytics.cli.verbs import read_source
-from tpanalytics.measures.privacy.hide import guarded, hidden_families
-from tpanalytics.measures.privacy.setting import Privacy
-from tpanalytics.measures.remember import remembering
+from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures.privacy.policy import Privacy
+from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.notebook import parameters_of, run_notebook
 from tpanalytics.words import plural

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import tpanalytics as tpa
-from tpanalytics.measures.privacy.behind import jobs_behind
-from tpanalytics.measures.privacy.hide import guarded, hidden_families
-from tpanalytics.measures.privacy.setting import HIDDEN, SUPPRESSED, said_of_hidden
+from tpanalytics.measures.privacy.group_counts import jobs_behind
+from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, said_of_hidden
+from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY, level_order, provenance
 from tpanalytics.words import NONE, covered, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.exposed.impact import Weight
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.impact import Weight
+    from tpanalytics.measures.privacy.policy import Privacy
 
 __all__ = ["as_json", "findings", "overview", "print_lines", "print_summary", "print_table"]
 

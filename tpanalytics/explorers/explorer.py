@@ -27,8 +27,8 @@ from tpanalytics.explorers.view.calls import Source
 from tpanalytics.explorers.view.facts import facts_of
 from tpanalytics.explorers.view.shown import OTHER_ROWS, Shown, controls, down, settled, shown
 from tpanalytics.explorers.view.state import START, State, checked
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import remembering
+from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.share.write import path_of, save
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Explorer", "explore"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.meaning import about
+from tpanalytics.measures._core.metadata import about
 from tpanalytics.share.frames import finite_frame, write_csv
 from tpanalytics.share.pictures import title_of
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import ShareError
-from tpanalytics.measures.privacy.setting import USUAL
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.share.check.detect import detected
 from tpanalytics.share.check.pieces import Piece
 from tpanalytics.share.check.read.png import KEPT_CHUNKS, SIGNATURE, chunks

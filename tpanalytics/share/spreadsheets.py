@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError, ShareError
-from tpanalytics.measures.meaning import NONE_BECAUSE, about
+from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
 from tpanalytics.share.frames import flat
 from tpanalytics.words import covered, listed, percent
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tpanalytics.measures.meaning import Meaning
+    from tpanalytics.measures._core.metadata import Meaning
 
 __all__ = ["HOW_COMPUTED", "write_xlsx"]
 

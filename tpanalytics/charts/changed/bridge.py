@@ -10,20 +10,20 @@ import polars as pl
 
 from tpanalytics.charts import honest, theme
 from tpanalytics.charts.changed import two
-from tpanalytics.measures.changed.bridge import TERMS, compare
-from tpanalytics.measures.changed.said import counts_suggested
-from tpanalytics.measures.meaning import NONE_BECAUSE, about
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.change_notes import counts_suggested
+from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
+from tpanalytics.measures.compare import TERMS, compare
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import covered, hours, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.keys import SameTask
-    from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.task_identity import SameTask
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_change_bridge"]

@@ -11,19 +11,19 @@ from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.changed import two
 from tpanalytics.charts.exposed import said as of_index
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.changed.bridge import compare
-from tpanalytics.measures.changed.index import compare_exposure
-from tpanalytics.measures.meaning import NONE_BECAUSE, about, grade
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.metadata import NONE_BECAUSE, about, grade
+from tpanalytics.measures.compare import compare
+from tpanalytics.measures.compare_exposure import compare_exposure
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Changing", "plot_change_by_family"]

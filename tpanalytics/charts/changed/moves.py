@@ -11,22 +11,22 @@ from tpanalytics.charts import honest, theme
 from tpanalytics.charts.changed import two
 from tpanalytics.charts.changed.flows import Flow, paint, ribbons
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.changed.moves import level_moves
-from tpanalytics.measures.changed.pairs import suppress_change
-from tpanalytics.measures.known.coverage import coverage_by_family
-from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy.behind import both_behind
-from tpanalytics.measures.privacy.hide import guarded
-from tpanalytics.measures.privacy.setting import HIDDEN, SUPPRESSED, USUAL, Privacy
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures._core.snapshot_pairs import suppress_change
+from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.privacy.group_counts import both_behind
+from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
+from tpanalytics.measures.privacy.suppress import guarded
+from tpanalytics.measures.transitions import level_moves
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.keys import SameTask
-    from tpanalytics.measures.meaning import Meaning
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Counted", "plot_level_moves"]

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.charts import honest, theme
-from tpanalytics.measures.changed.said import COVERAGE_MOVED, said_of_pulls, said_of_states
-from tpanalytics.measures.privacy.behind import both_behind
-from tpanalytics.measures.privacy.hide import guarded
+from tpanalytics.measures._core.change_notes import COVERAGE_MOVED, said_of_pulls, said_of_states
+from tpanalytics.measures.privacy.group_counts import both_behind
+from tpanalytics.measures.privacy.suppress import guarded
 from tpanalytics.words import MINUS, NONE, covered, hours, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = [

@@ -10,19 +10,19 @@ import polars as pl
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.charts.exposed.places import columns, ties
-from tpanalytics.measures.certain.ranks import exposure_ranks
-from tpanalytics.measures.exposed.exposure import exposure_by_family
-from tpanalytics.measures.exposed.weights import WEIGHTS
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.weights import WEIGHTS
+from tpanalytics.measures.exposure import exposure_by_family
+from tpanalytics.measures.exposure_ranking import exposure_ranks
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures.exposed.exposure import ExposureWeight
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.exposure import ExposureWeight
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_exposure_by_family"]

@@ -9,18 +9,18 @@ import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
-from tpanalytics.measures.exposed.impact import impact_by_family
-from tpanalytics.measures.known.coverage import coverage_by_family
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, listed, percent, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.exposed.impact import Weight
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.impact import Weight
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_impact_by_family"]

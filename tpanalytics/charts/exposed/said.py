@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.charts import honest
-from tpanalytics.measures.meaning import NONE_BECAUSE
+from tpanalytics.measures._core.metadata import NONE_BECAUSE
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, percent, plural, total
 

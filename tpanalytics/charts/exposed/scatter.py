@@ -9,17 +9,17 @@ import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.charts.exposed import said
-from tpanalytics.measures.exposed.exposure import exposure_by_family, exposure_by_job
-from tpanalytics.measures.exposed.weights import WEIGHTS
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.weights import WEIGHTS
+from tpanalytics.measures.exposure import exposure_by_family, exposure_by_job
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import hours, listed, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_exposure_by_job"]

@@ -11,11 +11,11 @@ import polars as pl
 from tpanalytics.charts import honest, theme
 from tpanalytics.charts.exposed import said
 from tpanalytics.charts.exposed.places import LINE, Frame, drawable_pairs, labelled, leaders, roles, slot
-from tpanalytics.measures.exposed.break_even import break_even
-from tpanalytics.measures.exposed.exposure import bounds_by_family, exposure_by_family
-from tpanalytics.measures.exposed.weights import WEIGHTS, at
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.weights import WEIGHTS, at
+from tpanalytics.measures.break_even import break_even
+from tpanalytics.measures.exposure import bounds_by_family, exposure_by_family
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import listed
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.charts.exposed.places import Leader
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_weight_lines"]

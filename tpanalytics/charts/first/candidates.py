@@ -12,20 +12,20 @@ import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.first.candidates import automation_candidates
-from tpanalytics.measures.first.curve import build_once_curve
-from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy.setting import USUAL
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.automation_candidates import automation_candidates
+from tpanalytics.measures.automation_curve import build_once_curve
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import NONE, covered, hours, percent, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.first.candidates import People
-    from tpanalytics.measures.keys import SameTask
-    from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.task_identity import SameTask
+    from tpanalytics.measures.automation_candidates import People
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_automation_candidates"]

@@ -8,11 +8,11 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import honest, theme
-from tpanalytics.measures.first.concentration import concentration_curve
-from tpanalytics.measures.known.coverage import coverage_by_family
-from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.concentration import concentration_curve
+from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import covered, percent, plural
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from tpanalytics.measures.keys import SameTask
-    from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.task_identity import SameTask
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_concentration"]

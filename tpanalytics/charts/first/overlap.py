@@ -10,20 +10,20 @@ import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.first.overlap import by_likeness, family_overlap
-from tpanalytics.measures.known.coverage import coverage_by_family
-from tpanalytics.measures.meaning import about, grade
-from tpanalytics.measures.privacy.setting import HIDDEN, USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.metadata import about, grade
+from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.overlap import by_likeness, family_overlap
+from tpanalytics.measures.privacy.policy import HIDDEN, USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.keys import SameTask
-    from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.task_identity import SameTask
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Share", "plot_family_overlap"]

@@ -10,17 +10,17 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
-from tpanalytics.measures.found.tasks import found_by_family
-from tpanalytics.measures.found.words import read_words
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.text_search import read_words
+from tpanalytics.measures.find_tasks import found_by_family
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, hours, listed, percent, plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_found_tasks"]

@@ -9,11 +9,11 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
-from tpanalytics.measures.freed.fragmentation import fragmentation_by_family
-from tpanalytics.measures.known.coverage import coverage_by_family
-from tpanalytics.measures.meaning import NONE_BECAUSE, about
-from tpanalytics.measures.privacy.hide import suppress
-from tpanalytics.measures.privacy.setting import HIDDEN, SUPPRESSED, USUAL, Privacy
+from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
+from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.fragmentation import fragmentation_by_family
+from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
+from tpanalytics.measures.privacy.suppress import suppress
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.words import NONE, covered, plural
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from tpanalytics.measures.freed.assumptions import Range
-    from tpanalytics.measures.meaning import Meaning
+    from tpanalytics.measures._core.assumptions import Range
+    from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_fragmentation"]

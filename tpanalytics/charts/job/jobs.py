@@ -9,20 +9,20 @@ import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.certain.words import no_family
-from tpanalytics.measures.exposed.impact import impact_by_family
-from tpanalytics.measures.found.jobs import jobs_of_family
-from tpanalytics.measures.known.coverage import coverage_by_family
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.claim_parser import no_family
+from tpanalytics.measures._core.family_jobs import jobs_of_family
+from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.found.jobs import FamilyJobs
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures._core.family_jobs import FamilyJobs
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_jobs"]

@@ -12,15 +12,15 @@ from tpanalytics.charts import honest, theme
 from tpanalytics.charts.exposed import said as of_index
 from tpanalytics.charts.job import parts
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.exposed.exposure import exposure_by_family, exposure_by_job
-from tpanalytics.measures.exposed.impact import impact_by_family
-from tpanalytics.measures.freed.assumptions import NOT_WHO_LEAVES, assumed, checked_freed
-from tpanalytics.measures.freed.jobs import freed_per_job
-from tpanalytics.measures.known.hours import hours_by_job
-from tpanalytics.measures.privacy.hide import hidden_families
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.reduce import checked_states, read_inputs, reduce_tasks
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.aggregate import checked_states, read_inputs, reduce_tasks
+from tpanalytics.measures._core.assumptions import NOT_WHO_LEAVES, assumed, checked_freed
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.scenario import freed_per_job
+from tpanalytics.measures.exposure import exposure_by_family, exposure_by_job
+from tpanalytics.measures.hours import hours_by_job
+from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.suppress import hidden_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, level_order, to_polars
 from tpanalytics.words import hours, listed, percent, plural, printable
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     import altair as alt
 
-    from tpanalytics.measures.freed.assumptions import Range
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures._core.assumptions import Range
+    from tpanalytics.measures.privacy.policy import Privacy
 
 __all__ = ["plot_job"]
 

@@ -8,17 +8,17 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
-from tpanalytics.measures.known.hours import hours_by_family, hours_by_job
-from tpanalytics.measures.meaning import grade
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.metadata import grade
+from tpanalytics.measures.hours import hours_by_family, hours_by_job
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, hours, listed, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_hours_by_family"]

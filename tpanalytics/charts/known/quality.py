@@ -9,17 +9,17 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts import family_rows, honest, theme
-from tpanalytics.measures.known.coverage import coverage_by_family, evidence_by_family
-from tpanalytics.measures.privacy.hide import guarded
-from tpanalytics.measures.privacy.setting import USUAL
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures.coverage import coverage_by_family, evidence_by_family
+from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.suppress import guarded
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.words import NONE, covered, listed, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_data_quality"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import tpanalytics as tpa
 from tpanalytics.cli.verbs import read_source
-from tpanalytics.measures.privacy.setting import USUAL, Privacy
+from tpanalytics.measures.privacy.policy import USUAL, Privacy
 from tpanalytics.schema import provenance
 
 if TYPE_CHECKING:

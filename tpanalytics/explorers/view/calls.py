@@ -15,9 +15,9 @@ import polars as pl
 
 from tpanalytics import charts, measures
 from tpanalytics.errors import SnapshotError
-from tpanalytics.measures.meaning import explained, meaning_if_any, without_totals
-from tpanalytics.measures.privacy.setting import Privacy
-from tpanalytics.measures.reduce import NO_STATE
+from tpanalytics.measures._core.aggregate import NO_STATE
+from tpanalytics.measures._core.metadata import explained, meaning_if_any, without_totals
+from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.schema import to_polars
 
 if TYPE_CHECKING:

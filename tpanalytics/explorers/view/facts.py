@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.explorers.view.calls import readable
-from tpanalytics.measures.exposed.impact import impact_by_family
-from tpanalytics.measures.privacy.behind import both_behind, jobs_behind, tells_of_few
-from tpanalytics.measures.privacy.hide import guarded, hidden_families
-from tpanalytics.measures.privacy.jobs import jobs_left_out
-from tpanalytics.measures.privacy.setting import check_privacy
-from tpanalytics.measures.reduce import read_inputs, reduce_tasks
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
+from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.privacy.group_counts import both_behind, jobs_behind, tells_of_few
+from tpanalytics.measures.privacy.policy import check_privacy
+from tpanalytics.measures.privacy.suppress import guarded, hidden_families
+from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.words import printable
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.explorers.view.calls import Source
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["VALIDATED", "Facts", "facts_of"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.explorers.view.facts import VALIDATED
-from tpanalytics.measures.amounts import checked_states
-from tpanalytics.measures.certain.words import no_family
-from tpanalytics.measures.exposed.weights import WEIGHTS, checked_weights
+from tpanalytics.measures._core.checks import checked_states
+from tpanalytics.measures._core.claim_parser import no_family
+from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import ShareError
-from tpanalytics.measures.privacy.setting import USUAL
+from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.share.check.detect import detected
 from tpanalytics.share.check.pieces import Finding
 from tpanalytics.share.check.read import READERS, pieces_of
 
 if TYPE_CHECKING:
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
 
 __all__ = ["check_share"]
 

@@ -15,7 +15,7 @@ from tpanalytics.words import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
 
 __all__ = ["detected"]
 

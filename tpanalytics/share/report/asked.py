@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import ShareError
-from tpanalytics.measures.exposed.weights import checked_weights
-from tpanalytics.measures.meaning import about, explained
-from tpanalytics.measures.privacy.behind import jobs_behind
-from tpanalytics.measures.privacy.hide import guarded, hidden_families
-from tpanalytics.measures.privacy.setting import Privacy
-from tpanalytics.measures.reduce import checked_states
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.aggregate import checked_states
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.metadata import about, explained
+from tpanalytics.measures._core.weights import checked_weights
+from tpanalytics.measures.privacy.group_counts import jobs_behind
+from tpanalytics.measures.privacy.policy import Privacy
+from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tpanalytics.measures.meaning import Meaning
+    from tpanalytics.measures._core.metadata import Meaning
 
 __all__ = ["Asked", "ask"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.measures.exposed.exposure import exposure_by_family
-from tpanalytics.measures.exposed.impact import impact_by_family
-from tpanalytics.measures.known.hours import hours_by_family
-from tpanalytics.measures.meaning import grade_of
+from tpanalytics.measures._core.metadata import grade_of
+from tpanalytics.measures.exposure import exposure_by_family
+from tpanalytics.measures.hours import hours_by_family
+from tpanalytics.measures.impact import impact_by_family
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.figures import TO, between
 from tpanalytics.words import NONE, covered, percent, plural

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tpanalytics.measures.meaning import NONE_BECAUSE
-from tpanalytics.measures.privacy.setting import HIDDEN, SUPPRESSED
+from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED
 from tpanalytics.words import MINUS, NONE, covered, percent
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from tpanalytics.measures.meaning import Meaning
+    from tpanalytics.measures._core.metadata import Meaning
 
 __all__ = ["TO", "Column", "Figures", "between", "number", "printed"]
 

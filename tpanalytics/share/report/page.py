@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ShareError, collected, warn
-from tpanalytics.measures.exposed.weights import WEIGHTS
-from tpanalytics.measures.privacy.setting import USUAL, said_of_hidden
+from tpanalytics.measures._core.weights import WEIGHTS
+from tpanalytics.measures.privacy.policy import USUAL, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, provenance
 from tpanalytics.share.report import evidence
 from tpanalytics.share.report.asked import Asked, ask
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tpanalytics.measures.meaning import Meaning
-    from tpanalytics.measures.privacy.setting import Privacy
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["render", "save_report"]

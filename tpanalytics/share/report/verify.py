@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError, ShareError
-from tpanalytics.measures.privacy.setting import Privacy
+from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.share.report import evidence
 from tpanalytics.share.report.asked import ask
 from tpanalytics.share.report.page import render

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy.setting import SUPPRESSED
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.share.report.figures import Column, Figures
 
 if TYPE_CHECKING:
-    from tpanalytics.measures.meaning import Meaning
+    from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.share.report.asked import Asked
     from tpanalytics.share.report.questions.section import Call
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy.setting import HIDDEN
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.privacy.policy import HIDDEN
 from tpanalytics.share.report.figures import Column, Figures
 
 if TYPE_CHECKING:

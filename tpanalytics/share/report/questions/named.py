@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures.meaning import about
-from tpanalytics.measures.privacy.setting import SUPPRESSED
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.figures import Column, Figures
 from tpanalytics.words import plural

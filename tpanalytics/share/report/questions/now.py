@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures.meaning import about, explained
-from tpanalytics.measures.privacy.setting import SUPPRESSED
-from tpanalytics.measures.reduce import known_sum
+from tpanalytics.measures._core.aggregate import known_sum
+from tpanalytics.measures._core.metadata import about, explained
+from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.share.report.figures import Column, Figures
 from tpanalytics.words import plural

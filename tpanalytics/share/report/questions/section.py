@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from tpanalytics.measures.remember import recall
+from tpanalytics.measures._core.cache import recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
