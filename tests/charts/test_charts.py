@@ -17,8 +17,8 @@ import tpanalytics as tpa
 from tests.charts.companies import many
 from tests.charts.plots import FAMILY_ROWS, NAMELESS, PLOTS
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.charts.picture import png
-from tpanalytics.charts.theme import FONT, LEVEL_COLOURS, Chart, Panels
+from tpanalytics.charts._core.render import png
+from tpanalytics.charts._core.theme import FONT, LEVEL_COLOURS, Chart, Panels
 from tpanalytics.measures.privacy.policy import Privacy
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import tpanalytics as tpa
 from tests.charts.companies import many
 from tests.charts.test_charts import family_of, layers, rows_of
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.charts.picture import png
+from tpanalytics.charts._core.render import png
 from tpanalytics.measures._core.cache import remembering
 from tpanalytics.measures.find_tasks import found_by_family
 from tpanalytics.measures.privacy.policy import Privacy

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import ipywidgets as widgets
 from IPython.display import display
 
-from tpanalytics.charts.picture import displayed
+from tpanalytics.charts._core.render import displayed
 from tpanalytics.errors import ShareError, TpAnalyticsError
 from tpanalytics.explorers import frozen
 from tpanalytics.explorers.drawings import Drawings

@@ -95,7 +95,7 @@ def chart_writers(scale: float) -> dict[str, Callable[[dict[str, Any], Path], No
 
 
 def _png(spec: dict[str, Any], path: Path, scale: float) -> None:
-    from tpanalytics.charts.picture import png
+    from tpanalytics.charts._core.render import png
 
     path.write_bytes(png(spec, scale))
 
