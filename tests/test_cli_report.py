@@ -16,7 +16,7 @@ import tpanalytics as tpa
 from tests.share.reports import FAMILIES, small
 from tpanalytics.cli import main
 from tpanalytics.cli.reporting import file_names
-from tpanalytics.share.report import page as making
+from tpanalytics.share.report import save_report as making
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

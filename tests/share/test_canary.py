@@ -22,8 +22,8 @@ import tpanalytics as tpa
 from tests.charts.plots import NAMES_WORK, PLOTS
 from tests.charts.test_charts import OTHER_WEIGHTS
 from tests.public_names import public_functions
-from tpanalytics.share.check.pieces import Piece
-from tpanalytics.share.check.read import READERS, pieces_of
+from tpanalytics.share.inspect.findings import Piece
+from tpanalytics.share.inspect.readers.by_suffix import READERS, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

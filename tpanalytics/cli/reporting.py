@@ -18,7 +18,7 @@ from tpanalytics.measures._core.cache import remembering
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.notebook import parameters_of, run_notebook
+from tpanalytics.share.notebook_run import parameters_of, run_notebook
 from tpanalytics.words import plural
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from tpanalytics.explorers.view.shown import OTHER_ROWS, Shown, controls, down, 
 from tpanalytics.explorers.view.state import START, State, checked
 from tpanalytics.measures._core.cache import remembering
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.share.write import path_of, save
+from tpanalytics.share.save import path_of, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

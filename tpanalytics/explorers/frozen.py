@@ -10,9 +10,9 @@ from jinja2 import Environment, StrictUndefined
 from tpanalytics.errors import ShareError, warn
 from tpanalytics.explorers.view.shown import controls, shown
 from tpanalytics.explorers.view.state import options
-from tpanalytics.share.pictures import spec_of, title_of
-from tpanalytics.share.report.pictures import library, script_safe
-from tpanalytics.share.write import save_text
+from tpanalytics.share.chart_files import spec_of, title_of
+from tpanalytics.share.report.embed import library, script_safe
+from tpanalytics.share.save import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,14 +12,14 @@ from tpanalytics.measures.exposure import exposure_by_family
 from tpanalytics.measures.hours import hours_by_family
 from tpanalytics.measures.impact import impact_by_family
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.report.figures import TO, between
+from tpanalytics.share.report.tables import TO, between
 from tpanalytics.words import NONE, covered, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share.report.asked import Asked
+    from tpanalytics.share.report.scope import Asked
 
 __all__ = ["Card", "cards", "sentences"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics.share.pictures import title_of
+from tpanalytics.share.chart_files import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

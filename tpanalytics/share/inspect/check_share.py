@@ -9,9 +9,9 @@ import polars as pl
 
 from tpanalytics.errors import ShareError
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.share.check.detect import detected
-from tpanalytics.share.check.pieces import Finding
-from tpanalytics.share.check.read import READERS, pieces_of
+from tpanalytics.share.inspect.detectors import detected
+from tpanalytics.share.inspect.findings import Finding
+from tpanalytics.share.inspect.readers.by_suffix import READERS, pieces_of
 
 if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy

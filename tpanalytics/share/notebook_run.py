@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ConfigError, ShareError
-from tpanalytics.share.clean import read_notebook
-from tpanalytics.share.write import save_text
+from tpanalytics.share.notebook_clean import read_notebook
+from tpanalytics.share.save import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

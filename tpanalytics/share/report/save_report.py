@@ -14,13 +14,13 @@ from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.privacy.policy import USUAL, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, provenance
 from tpanalytics.share.report import evidence
-from tpanalytics.share.report.asked import Asked, ask
 from tpanalytics.share.report.cards import cards, sentences
-from tpanalytics.share.report.figures import Figures, printed, why_not
-from tpanalytics.share.report.pictures import Picture, library, picture, script_safe
-from tpanalytics.share.report.questions import SECTIONS
-from tpanalytics.share.report.questions.section import Section
-from tpanalytics.share.write import path_of, save_text
+from tpanalytics.share.report.embed import Picture, library, picture, script_safe
+from tpanalytics.share.report.scope import Asked, ask
+from tpanalytics.share.report.sections.catalog import SECTIONS
+from tpanalytics.share.report.sections.section import Section
+from tpanalytics.share.report.tables import Figures, printed, why_not
+from tpanalytics.share.save import path_of, save_text
 from tpanalytics.words import plural, printable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.share.check.pieces import Finding, Piece, plain
+from tpanalytics.share.inspect.findings import Finding, Piece, plain
 from tpanalytics.words import plural
 
 if TYPE_CHECKING:

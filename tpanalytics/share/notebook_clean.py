@@ -15,10 +15,10 @@ import polars as pl
 
 from tpanalytics.errors import ShareError
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.share.check.detect import detected
-from tpanalytics.share.check.pieces import Piece
-from tpanalytics.share.check.read.png import KEPT_CHUNKS, SIGNATURE, chunks
-from tpanalytics.share.write import save_text
+from tpanalytics.share.inspect.detectors import detected
+from tpanalytics.share.inspect.findings import Piece
+from tpanalytics.share.inspect.readers.png import KEPT_CHUNKS, SIGNATURE, chunks
+from tpanalytics.share.save import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

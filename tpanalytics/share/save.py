@@ -13,9 +13,9 @@ from tpanalytics._files import whole_file, whole_files
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.schema import to_polars
 from tpanalytics.share.bundle import beside_chart, beside_frame, evidence_path, write_evidence
+from tpanalytics.share.chart_files import chart_writers, spec_of
 from tpanalytics.share.frames import finite_frame, write_csv, write_json, write_parquet
-from tpanalytics.share.pictures import chart_writers, spec_of
-from tpanalytics.share.spreadsheets import write_xlsx
+from tpanalytics.share.xlsx import write_xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

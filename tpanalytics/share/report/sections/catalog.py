@@ -1,7 +1,7 @@
 """The questions a report answers, in order; another question, or another chart to one, is another line here."""
 
-from tpanalytics.share.report.questions import change, known, named, now
-from tpanalytics.share.report.questions.section import Call, Section, call
+from tpanalytics.share.report.sections import change, data_quality, single_jobs, snapshot
+from tpanalytics.share.report.sections.section import Call, Section, call
 
 __all__ = ["SECTIONS", "Call", "Section"]
 
@@ -57,7 +57,7 @@ SECTIONS: tuple[Section, ...] = (
         question="How does the work split over AI impact levels?",
         lead="Each bar is a family's described week; its dark end is the work rated highly automatable.",
         measure=call("impact_by_family", "states", weight="hours"),
-        table=now.mix,
+        table=snapshot.mix,
         charts=(call("plot_impact_by_family", "states", "privacy", weight="hours"),),
     ),
     Section(
@@ -65,7 +65,7 @@ SECTIONS: tuple[Section, ...] = (
         question="How exposed is the work, and how sure is that?",
         lead="An index from 0 to 1: the hours of each level times its weight. The bounds hold whatever is not known.",
         measure=call("exposure_by_family", "weights", "contract_hours", "states"),
-        table=now.exposure,
+        table=snapshot.exposure,
         charts=(
             call("plot_exposure_by_family", "weights", "contract_hours", "states", "privacy"),
             call("plot_weight_lines", "weights", "contract_hours", "states", "privacy"),
@@ -76,7 +76,7 @@ SECTIONS: tuple[Section, ...] = (
         question="How many weekly hours do the jobs describe?",
         lead="For one incumbent of each job. A job some of whose tasks have no hours is longer than it looks.",
         measure=call("hours_by_family", "states"),
-        table=now.hours,
+        table=snapshot.hours,
         charts=(call("plot_hours_by_family", "states", "privacy"),),
     ),
     Section(
@@ -84,55 +84,55 @@ SECTIONS: tuple[Section, ...] = (
         question="Do a few tasks make up most of the hours?",
         lead="Where they do, a few tools reach much of the work.",
         measure=call("concentration_by_family", "states"),
-        table=now.concentration,
+        table=snapshot.concentration,
         charts=(call("plot_concentration", "states", "privacy"),),
     ),
     Section(
         key="candidates",
         question="Which tasks come first if something is to be automated?",
         lead="In order of the hours known to be at H1. Places that overlap cannot be told apart.",
-        measure=call("automation_candidates", "states", "privacy", top=now.TOP),
-        table=now.candidates,
-        charts=(call("plot_automation_candidates", "contract_hours", "states", "privacy", top=now.TOP),),
+        measure=call("automation_candidates", "states", "privacy", top=snapshot.TOP),
+        table=snapshot.candidates,
+        charts=(call("plot_automation_candidates", "contract_hours", "states", "privacy", top=snapshot.TOP),),
         cut="rows",
-        when=now.of_company,
+        when=snapshot.of_company,
     ),
     Section(
         key="overlap",
         question="Which families do the same work?",
         lead="What one family has learned, or bought, the other can use.",
         measure=call("family_overlap", "states"),
-        table=now.overlap,
-        code=now.OVERLAP,
+        table=snapshot.overlap,
+        code=snapshot.OVERLAP,
         charts=(call("plot_family_overlap", "states", "privacy"),),
         cut="rows",
-        when=now.of_company,
+        when=snapshot.of_company,
     ),
     Section(
         key="jobs",
         question="How do single jobs stand?",
         lead="Of jobs, not of persons. These rows are here because they were asked for.",
         measure=call("exposure_by_job", "weights", "contract_hours", "states"),
-        table=named.jobs,
-        code=named.JOBS,
+        table=single_jobs.jobs,
+        code=single_jobs.JOBS,
         cut="part",
-        when=named.jobs_asked,
+        when=single_jobs.jobs_asked,
     ),
     Section(
         key="rationales",
         question="Why were tasks rated as they are?",
         lead="Rationales as they were exported, of the highly automatable tasks with the most hours.",
         measure=call("impact_by_family", "states", weight="hours"),
-        table=named.rationales,
-        code=named.RATIONALES,
-        when=named.rationales_asked,
+        table=single_jobs.rationales,
+        code=single_jobs.RATIONALES,
+        when=single_jobs.rationales_asked,
     ),
     Section(
         key="coverage",
         question="How much is known of each family?",
         lead="Shares of a family's tasks. The grade goes by the tasks with hours and a level.",
         measure=call("coverage_by_family", "states"),
-        table=known.coverage,
+        table=data_quality.coverage,
         charts=(call("plot_data_quality", "states", "privacy"),),
         group="quality",
     ),
@@ -141,7 +141,7 @@ SECTIONS: tuple[Section, ...] = (
         question="What is missing, contradictory or odd?",
         lead="Nothing was corrected. A check that could not be made says why.",
         measure=call("quality_report", "states"),
-        table=known.checks,
+        table=data_quality.checks,
         cut="part",
         group="quality",
     ),

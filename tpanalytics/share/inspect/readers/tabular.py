@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import ShareError
-from tpanalytics.share.check.pieces import Piece, decoded, table_of
 from tpanalytics.share.frames import flat
+from tpanalytics.share.inspect.findings import Piece, decoded, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

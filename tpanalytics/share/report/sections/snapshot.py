@@ -10,12 +10,12 @@ from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.metadata import about, explained
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
-from tpanalytics.share.report.figures import Column, Figures
+from tpanalytics.share.report.tables import Column, Figures
 from tpanalytics.words import plural
 
 if TYPE_CHECKING:
-    from tpanalytics.share.report.asked import Asked
-    from tpanalytics.share.report.questions.section import Call
+    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.sections.section import Call
 
 __all__ = ["OVERLAP", "TOP", "candidates", "concentration", "exposure", "hours", "mix", "of_company", "overlap"]
 

@@ -9,12 +9,12 @@ import polars as pl
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.report.figures import Column, Figures
+from tpanalytics.share.report.tables import Column, Figures
 from tpanalytics.words import plural
 
 if TYPE_CHECKING:
-    from tpanalytics.share.report.asked import Asked
-    from tpanalytics.share.report.questions.section import Call
+    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.sections.section import Call
 
 __all__ = ["JOBS", "RATIONALES", "jobs", "jobs_asked", "rationales", "rationales_asked"]
 

@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from tpanalytics.errors import ShareError
-from tpanalytics.share.check.pieces import LARGEST, Finding, Piece
+from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ShareError
-from tpanalytics.share.check.pieces import Finding, Piece, table_of
-from tpanalytics.share.check.read.markup import markup_pieces
-from tpanalytics.share.check.read.png import png_pieces
-from tpanalytics.share.check.read.values import value_pieces
+from tpanalytics.share.inspect.findings import Finding, Piece, table_of
+from tpanalytics.share.inspect.readers.html import markup_pieces
+from tpanalytics.share.inspect.readers.json_values import value_pieces
+from tpanalytics.share.inspect.readers.png import png_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,19 +9,19 @@ from zipfile import BadZipFile
 import polars as pl
 
 from tpanalytics.errors import ShareError
-from tpanalytics.share.check.pieces import Piece, decoded
-from tpanalytics.share.check.read.markup import markup_pieces
-from tpanalytics.share.check.read.notebook import notebook_pieces
-from tpanalytics.share.check.read.pdf import pdf_pieces
-from tpanalytics.share.check.read.png import png_pieces
-from tpanalytics.share.check.read.tables import csv_pieces, parquet_pieces
-from tpanalytics.share.check.read.values import value_pieces
-from tpanalytics.share.check.read.workbook import workbook_pieces
+from tpanalytics.share.inspect.findings import Piece, decoded
+from tpanalytics.share.inspect.readers.html import markup_pieces
+from tpanalytics.share.inspect.readers.json_values import value_pieces
+from tpanalytics.share.inspect.readers.notebook import notebook_pieces
+from tpanalytics.share.inspect.readers.pdf import pdf_pieces
+from tpanalytics.share.inspect.readers.png import png_pieces
+from tpanalytics.share.inspect.readers.tabular import csv_pieces, parquet_pieces
+from tpanalytics.share.inspect.readers.xlsx import workbook_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tpanalytics.share.check.pieces import Finding
+    from tpanalytics.share.inspect.findings import Finding
 
 __all__ = ["READERS", "pieces_of"]
 

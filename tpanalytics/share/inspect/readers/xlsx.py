@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET  # what is read is limited in size, and 
 from zipfile import ZipFile
 
 from tpanalytics.errors import ShareError
-from tpanalytics.share.check.pieces import LARGEST, Finding, Piece, table_of
+from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics.share.check.pieces import Finding, Piece, is_external, table_of
+from tpanalytics.share.inspect.findings import Finding, Piece, is_external, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

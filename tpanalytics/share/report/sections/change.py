@@ -9,12 +9,12 @@ import polars as pl
 
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
-from tpanalytics.share.report.figures import Column, Figures
+from tpanalytics.share.report.tables import Column, Figures
 
 if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
-    from tpanalytics.share.report.asked import Asked
-    from tpanalytics.share.report.questions.section import Call
+    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.sections.section import Call
 
 __all__ = ["bridge", "given", "index", "levels", "validation"]
 

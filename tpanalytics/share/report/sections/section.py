@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share.report.asked import Asked
-    from tpanalytics.share.report.figures import Figures
+    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.tables import Figures
 
 __all__ = ["Call", "Section", "call"]
 

@@ -17,12 +17,12 @@ import polars as pl
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.share.report import evidence
-from tpanalytics.share.report.asked import ask
-from tpanalytics.share.report.page import render
+from tpanalytics.share.report.save_report import render
+from tpanalytics.share.report.scope import ask
 
 if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share.report.asked import Asked
+    from tpanalytics.share.report.scope import Asked
 
 __all__ = ["verify_report"]
 

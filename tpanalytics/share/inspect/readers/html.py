@@ -9,9 +9,9 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics.share.check.pieces import Finding, Piece, is_external, table_of
-from tpanalytics.share.check.read.png import png_pieces
-from tpanalytics.share.check.read.values import value_pieces
+from tpanalytics.share.inspect.findings import Finding, Piece, is_external, table_of
+from tpanalytics.share.inspect.readers.json_values import value_pieces
+from tpanalytics.share.inspect.readers.png import png_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

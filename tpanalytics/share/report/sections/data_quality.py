@@ -8,11 +8,11 @@ import polars as pl
 
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures.privacy.policy import HIDDEN
-from tpanalytics.share.report.figures import Column, Figures
+from tpanalytics.share.report.tables import Column, Figures
 
 if TYPE_CHECKING:
-    from tpanalytics.share.report.asked import Asked
-    from tpanalytics.share.report.questions.section import Call
+    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.sections.section import Call
 
 __all__ = ["checks", "coverage"]
 
