@@ -11,16 +11,16 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.explorers.view.calls import Call, Source, Table, call
-from tpanalytics.explorers.view.state import WEIGHT_STEPS, options
+from tpanalytics.explorers.calls import Call, Source, Table, call
+from tpanalytics.explorers.state import WEIGHT_STEPS, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import polars as pl
 
-    from tpanalytics.explorers.view.facts import Facts
-    from tpanalytics.explorers.view.state import State
+    from tpanalytics.explorers.options import Facts
+    from tpanalytics.explorers.state import State
 
 __all__ = ["OTHER_ROWS", "Shown", "controls", "down", "neighbours", "settled", "shown"]
 

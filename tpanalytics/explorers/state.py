@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.explorers.view.facts import VALIDATED
+from tpanalytics.explorers.options import VALIDATED
 from tpanalytics.measures._core.checks import checked_states
 from tpanalytics.measures._core.claim_parser import no_family
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
@@ -16,7 +16,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.explorers.view.facts import Facts
+    from tpanalytics.explorers.options import Facts
 
 __all__ = ["START", "WEIGHT_STEPS", "State", "checked", "options"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from tpanalytics.errors import TpAnalyticsError
-from tpanalytics.explorers.parts.download import Download
+from tpanalytics.explorers.download_widget import Download
 
 if TYPE_CHECKING:
     from collections.abc import Callable

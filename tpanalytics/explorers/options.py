@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.explorers.view.calls import readable
+from tpanalytics.explorers.calls import readable
 from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
 from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures.impact import impact_by_family
@@ -21,7 +21,7 @@ from tpanalytics.words import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.explorers.view.calls import Source
+    from tpanalytics.explorers.calls import Source
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tpanalytics.explorers.view.shown import controls
-from tpanalytics.explorers.view.state import START, WEIGHT_STEPS, options
+from tpanalytics.explorers.state import START, WEIGHT_STEPS, options
+from tpanalytics.explorers.views import controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tpanalytics.explorers.view.facts import Facts
-    from tpanalytics.explorers.view.state import State
+    from tpanalytics.explorers.options import Facts
+    from tpanalytics.explorers.state import State
 
 __all__ = ["Control", "controls_of"]
 

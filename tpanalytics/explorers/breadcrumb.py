@@ -10,8 +10,8 @@ import ipywidgets as widgets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tpanalytics.explorers.view.facts import Facts
-    from tpanalytics.explorers.view.state import State
+    from tpanalytics.explorers.options import Facts
+    from tpanalytics.explorers.state import State
 
 __all__ = ["Way"]
 

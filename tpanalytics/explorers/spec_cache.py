@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from altair.utils.schemapi import debug_mode
 
 from tpanalytics.errors import collected
-from tpanalytics.explorers.parts.drawn import pickable, steady
-from tpanalytics.explorers.view.shown import Shown, neighbours, shown
+from tpanalytics.explorers.chart import pickable, steady
+from tpanalytics.explorers.views import Shown, neighbours, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tpanalytics.explorers.view.facts import Facts
-    from tpanalytics.explorers.view.state import State
+    from tpanalytics.explorers.options import Facts
+    from tpanalytics.explorers.state import State
 
 __all__ = ["Drawings"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined
 
 from tpanalytics.errors import ShareError, warn
-from tpanalytics.explorers.view.shown import controls, shown
-from tpanalytics.explorers.view.state import options
+from tpanalytics.explorers.state import options
+from tpanalytics.explorers.views import controls, shown
 from tpanalytics.share.chart_files import spec_of, title_of
 from tpanalytics.share.report.embed import library, script_safe
 from tpanalytics.share.save import save_text
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from importlib.abc import Traversable
     from pathlib import Path
 
-    from tpanalytics.explorers.view.facts import Facts
-    from tpanalytics.explorers.view.state import State
+    from tpanalytics.explorers.options import Facts
+    from tpanalytics.explorers.state import State
 
 __all__ = ["write"]
 
