@@ -19,7 +19,7 @@ import pytest
 import tpanalytics as tpa
 from tests.conftest import REAL
 from tests.share.reports import one_chart_only
-from tpanalytics.cli import main
+from tpanalytics.cli.main import main
 from tpanalytics.demo import catalogue_of
 from tpanalytics.demo.service import Rules
 from tpanalytics.demo.tenant import Tenant

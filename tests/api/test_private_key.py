@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import tpanalytics as tpa
 from tests.api.another_host import Host, Received, client_of, instead, jobs, said
-from tpanalytics.cli import main
+from tpanalytics.cli.main import main
 from tpanalytics.demo.assertions import Assertions
 from tpanalytics.demo.tenant import Reply, Tenant
 

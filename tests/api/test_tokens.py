@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 import tpanalytics as tpa
 from tests.api.another_host import changed, instead, jobs
 from tpanalytics.api import tokens
-from tpanalytics.cli import main
+from tpanalytics.cli.main import main
 from tpanalytics.demo.tenant import Tenant
 
 if TYPE_CHECKING:

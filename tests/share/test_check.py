@@ -20,7 +20,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.cli import main
+from tpanalytics.cli.main import main
 from tpanalytics.share.inspect.readers.by_suffix import READERS
 
 if TYPE_CHECKING:

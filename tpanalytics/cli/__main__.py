@@ -2,7 +2,7 @@
 
 import sys
 
-from tpanalytics.cli import main
+from tpanalytics.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

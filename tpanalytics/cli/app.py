@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tpanalytics as tpa
-from tpanalytics.cli.verbs import read_source
+from tpanalytics.cli.commands import read_source
 from tpanalytics.measures.privacy.policy import USUAL, Privacy
 from tpanalytics.schema import provenance
 
@@ -38,7 +38,7 @@ def app(arguments: argparse.Namespace) -> int:
     """
     if importlib.util.find_spec("voila") is None:
         raise tpa.ConfigError("This needs Voilà, which is not installed: install the extra app (tpanalytics[app]).")
-    from tpanalytics.cli.app.served import Served
+    from tpanalytics.cli.voila_server import Served
 
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     profiles = read_source(arguments)  # what is wrong is said here, not on the page

@@ -12,7 +12,7 @@ import polars as pl
 
 import tpanalytics as tpa
 from tpanalytics.api.settings import SECRETS, SETTINGS, look_up
-from tpanalytics.cli.tables import as_json, overview, print_lines, print_summary, print_table
+from tpanalytics.cli.output import as_json, overview, print_lines, print_summary, print_table
 from tpanalytics.measures.privacy.policy import USUAL, Privacy
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.profiles.snapshot.io import replace_jobs

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import tpanalytics as tpa
-from tpanalytics.cli.verbs import read_source
+from tpanalytics.cli.commands import read_source
 from tpanalytics.measures._core.cache import remembering
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
