@@ -20,9 +20,9 @@ import tpanalytics as tpa
 from tests.conftest import REAL
 from tests.share.reports import one_chart_only
 from tpanalytics.cli.main import main
-from tpanalytics.demo import catalogue_of
-from tpanalytics.demo.service import Rules
-from tpanalytics.demo.tenant import Tenant
+from tpanalytics.demo.handlers import Rules
+from tpanalytics.demo.sample import catalogue_of
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from .charts.level_heatmap import plot_level_heatmap as plot_level_heatmap
 from .charts.overlap import plot_family_overlap as plot_family_overlap
 from .charts.transitions import plot_level_moves as plot_level_moves
 from .charts.weight_sensitivity import plot_weight_lines as plot_weight_lines
-from .demo import load_sample as load_sample
+from .demo.sample import load_sample as load_sample
 from .errors import (
     ApiError as ApiError,
 )

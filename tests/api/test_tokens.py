@@ -25,7 +25,7 @@ import tpanalytics as tpa
 from tests.api.another_host import changed, instead, jobs
 from tpanalytics.api import tokens
 from tpanalytics.cli.main import main
-from tpanalytics.demo.tenant import Tenant
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

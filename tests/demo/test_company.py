@@ -15,8 +15,8 @@ from typing import Any, get_args
 import pytest
 
 import tpanalytics as tpa
-from tpanalytics.demo import load_sample
 from tpanalytics.demo.company import Company, State, invent
+from tpanalytics.demo.sample import load_sample
 
 STATES = get_args(State)
 LEVELS = ("H1", "H2", "H3", "H4")

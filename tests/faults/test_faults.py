@@ -17,13 +17,13 @@ from tests.faults.table import CASES, OTHER, Case, Fails, Whole
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo import faults
-from tpanalytics.demo.tenant import Tenant
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tpanalytics.demo.faults import Fault
-    from tpanalytics.demo.tenant import Reply
+    from tpanalytics.demo.server import Reply
 
 EXPORT = "/job_architecture/export/jobs/task_profiles"
 SECRET = "S3CR3T-canary"

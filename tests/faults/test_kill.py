@@ -19,8 +19,8 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tpanalytics.demo.company import invent
-from tpanalytics.demo.service import Catalogue
-from tpanalytics.demo.tenant import Tenant
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

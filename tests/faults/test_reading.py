@@ -24,12 +24,12 @@ from tpanalytics.api.http.body import _unpacked
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo import faults
-from tpanalytics.demo.tenant import Tenant
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tpanalytics.demo.tenant import Reply
+    from tpanalytics.demo.server import Reply
 
 EXPORT = "/job_architecture/export/jobs/task_profiles"
 MIB = 1 << 20

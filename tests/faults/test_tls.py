@@ -17,7 +17,7 @@ from tests.api.another_host import jobs
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo import faults
-from tpanalytics.demo.tenant import Tenant
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,8 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tpanalytics.demo.company import invent
-from tpanalytics.demo.service import Catalogue
-from tpanalytics.demo.tenant import Reply, Tenant
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.schema import JOBS, OPTIONAL_JOBS, TASKS
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ import tpanalytics as tpa
 from tests.profiles.random_records import EVERYTHING, records
 from tpanalytics.api.wire import decode_page, read_envelope
 from tpanalytics.demo.company import invent
-from tpanalytics.demo.service import Catalogue, Rules
-from tpanalytics.demo.tenant import Reply, Tenant
+from tpanalytics.demo.handlers import Catalogue, Rules
+from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.profiles.frames import frames_of
 from tpanalytics.schema import JOBS, REJECTS, TASKS
 

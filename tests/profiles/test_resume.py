@@ -16,8 +16,8 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.profiles.test_snapshot import manifest_of, names, no_file_larger_than
-from tpanalytics.demo.service import Catalogue
-from tpanalytics.demo.tenant import Reply, Tenant
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.profiles.snapshot.io import replace_jobs
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from tests.profiles.test_resume import exports, job, pull, same
 from tpanalytics.api.export import ExportRequest
 from tpanalytics.api.parallel import Chain, walk
 from tpanalytics.api.wire import decode_page, read_envelope
-from tpanalytics.demo.service import Catalogue
-from tpanalytics.demo.tenant import Reply, Tenant
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.errors import PaginationError
 from tpanalytics.profiles.completeness import Note, Tables, held, in_order, note_page
 

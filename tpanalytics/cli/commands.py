@@ -27,7 +27,7 @@ __all__ = ["check_share", "demo", "doctor", "export", "read_source", "serve", "s
 
 def demo(arguments: argparse.Namespace) -> int:
     """Serve the invented company, export it over OAuth, print and draw it."""
-    from tpanalytics.demo.tenant import Tenant
+    from tpanalytics.demo.server import Tenant
 
     folder = Path(arguments.out)
     with Tenant() as tenant, tpa.connect(**tenant.settings, token_cache=False) as client:
@@ -121,9 +121,9 @@ def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa
 
 def serve(arguments: argparse.Namespace) -> int:
     """Run the embedded tenant until interrupted."""
-    from tpanalytics.demo import catalogue_of
-    from tpanalytics.demo.service import Rules
-    from tpanalytics.demo.tenant import Tenant
+    from tpanalytics.demo.handlers import Rules
+    from tpanalytics.demo.sample import catalogue_of
+    from tpanalytics.demo.server import Tenant
 
     catalogue = None
     if arguments.records:

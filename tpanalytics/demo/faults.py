@@ -21,8 +21,8 @@ from email.utils import formatdate
 from functools import cache
 from typing import Any
 
-from tpanalytics.demo.service import error_list
-from tpanalytics.demo.tenant import Reply
+from tpanalytics.demo.handlers import error_list
+from tpanalytics.demo.server import Reply
 
 __all__ = [
     "bad_request",

@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from tpanalytics.demo.assertions import Assertions
+from tpanalytics.demo.client_assertion import Assertions
 from tpanalytics.demo.company import invent
-from tpanalytics.demo.service import Catalogue, Rules, answer, error_list
+from tpanalytics.demo.handlers import Catalogue, Rules, answer, error_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable
