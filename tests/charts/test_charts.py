@@ -171,7 +171,7 @@ def test_families_come_in_order_of_what_is_asked(sample: tpa.TaskProfiles) -> No
 
 
 def test_a_chart_says_its_numbers_to_those_who_cannot_see_it(sample: tpa.TaskProfiles) -> None:
-    from tpanalytics.words import hours, percent
+    from tpanalytics.formatting import hours, percent
 
     impact = tpa.plot_impact_by_family(sample).to_dict()["description"]
     for family, share in tpa.impact_by_family(sample).filter(level="H1").select("job_family", "share").rows():

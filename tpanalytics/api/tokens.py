@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
-from tpanalytics._files import whole_file
+from tpanalytics._atomic import whole_file
 from tpanalytics.api.http.refusals import outline
 from tpanalytics.api.http.retry import RETRIED
 from tpanalytics.api.settings import Secret, Settings, is_loopback

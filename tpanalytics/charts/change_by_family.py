@@ -10,13 +10,13 @@ import polars as pl
 from tpanalytics.charts._core import captions, change_captions, group_rows, theme
 from tpanalytics.charts._core import exposure_captions as of_index
 from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import NONE, covered, hours, listed
 from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, about, grade
 from tpanalytics.measures.compare import compare
 from tpanalytics.measures.compare_exposure import compare_exposure
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import NONE, covered, hours, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

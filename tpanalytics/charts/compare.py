@@ -9,13 +9,13 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, change_captions, theme
+from tpanalytics.formatting import covered, hours, plural
 from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures._core.change_notes import counts_suggested
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
 from tpanalytics.measures.compare import TERMS, compare
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES
-from tpanalytics.words import covered, hours, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,13 +8,13 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, theme
+from tpanalytics.formatting import covered, percent, plural
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures.concentration import concentration_curve
 from tpanalytics.measures.coverage import coverage_by_family
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES
-from tpanalytics.words import covered, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,12 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.formatting import NONE, covered, listed, plural, total
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures.coverage import coverage_by_family, evidence_by_family
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress import guarded
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import NONE, covered, listed, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

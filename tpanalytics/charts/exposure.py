@@ -9,13 +9,13 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
 from tpanalytics.charts._core.labels import columns, ties
+from tpanalytics.formatting import NONE, covered, listed
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure_by_family
 from tpanalytics.measures.exposure_ranking import exposure_ranks
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import NONE, covered, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

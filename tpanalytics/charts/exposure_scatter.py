@@ -8,12 +8,12 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
+from tpanalytics.formatting import hours, listed, plural, printable
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure_by_family, exposure_by_job
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import hours, listed, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,12 +10,12 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.formatting import NONE, hours, listed, percent, plural, printable, total
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.text_search import read_words
 from tpanalytics.measures.find_tasks import found_by_family
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import NONE, hours, listed, percent, plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

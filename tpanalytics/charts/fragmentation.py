@@ -9,13 +9,13 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.formatting import NONE, covered, plural
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
 from tpanalytics.measures.coverage import coverage_by_family
 from tpanalytics.measures.fragmentation import fragmentation_by_family
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
 from tpanalytics.measures.privacy.suppress import suppress
 from tpanalytics.schema import COUNTED_STATES
-from tpanalytics.words import NONE, covered, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,12 +8,12 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.formatting import NONE, covered, hours, listed, plural, total
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.hours import hours_by_family, hours_by_job
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import NONE, covered, hours, listed, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

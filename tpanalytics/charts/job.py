@@ -11,6 +11,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, job_parts, theme
 from tpanalytics.charts._core import exposure_captions as of_index
 from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import hours, listed, percent, plural, printable
 from tpanalytics.measures._core.aggregate import checked_states, read_inputs, reduce_tasks
 from tpanalytics.measures._core.assumptions import NOT_WHO_LEAVES, assumed, checked_freed
 from tpanalytics.measures._core.cache import recall, remembering
@@ -21,7 +22,6 @@ from tpanalytics.measures.impact import impact_by_family
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress import hidden_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, level_order, to_polars
-from tpanalytics.words import hours, listed, percent, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

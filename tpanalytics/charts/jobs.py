@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable, total
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.claim_parser import no_family
 from tpanalytics.measures._core.family_jobs import jobs_of_family
@@ -16,7 +17,6 @@ from tpanalytics.measures.coverage import coverage_by_family
 from tpanalytics.measures.impact import impact_by_family
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
-from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

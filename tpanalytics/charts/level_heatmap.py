@@ -9,12 +9,12 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
+from tpanalytics.formatting import NONE, covered, listed, percent, plural, total
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures.coverage import coverage_by_family
 from tpanalytics.measures.impact import impact_by_family
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
-from tpanalytics.words import NONE, covered, listed, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,13 +10,13 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import NONE, covered, listed, percent, plural
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.metadata import about, grade
 from tpanalytics.measures.coverage import coverage_by_family
 from tpanalytics.measures.overlap import by_likeness, family_overlap
 from tpanalytics.measures.privacy.policy import HIDDEN, USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import NONE, covered, listed, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, change_captions, theme
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
 from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable
 from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures._core.snapshot_pairs import suppress_change
@@ -19,7 +20,6 @@ from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Priva
 from tpanalytics.measures.privacy.suppress import guarded
 from tpanalytics.measures.transitions import level_moves
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
-from tpanalytics.words import NONE, covered, hours, listed, percent, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

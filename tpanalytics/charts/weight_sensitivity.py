@@ -10,13 +10,13 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, exposure_captions, theme
 from tpanalytics.charts._core.labels import LINE, Frame, drawable_pairs, labelled, leaders, roles, slot
+from tpanalytics.formatting import listed
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.weights import WEIGHTS, at
 from tpanalytics.measures.break_even import break_even
 from tpanalytics.measures.exposure import bounds_by_family, exposure_by_family
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
-from tpanalytics.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,11 +13,11 @@ import polars as pl
 import tpanalytics as tpa
 from tpanalytics.api.settings import SECRETS, SETTINGS, look_up
 from tpanalytics.cli.output import as_json, overview, print_lines, print_summary, print_table
+from tpanalytics.formatting import NONE, plural
 from tpanalytics.measures.privacy.policy import USUAL, Privacy
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.profiles.snapshot.io import replace_jobs
 from tpanalytics.schema import provenance
-from tpanalytics.words import NONE, plural
 
 if TYPE_CHECKING:
     import argparse

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import tpanalytics as tpa
+from tpanalytics.formatting import NONE, covered, percent, plural, total
 from tpanalytics.measures.privacy.group_counts import jobs_behind
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, said_of_hidden
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY, level_order, provenance
-from tpanalytics.words import NONE, covered, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

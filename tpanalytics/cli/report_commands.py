@@ -14,12 +14,12 @@ import polars as pl
 
 import tpanalytics as tpa
 from tpanalytics.cli.commands import read_source
+from tpanalytics.formatting import plural
 from tpanalytics.measures._core.cache import remembering
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.notebook_run import parameters_of, run_notebook
-from tpanalytics.words import plural
 
 if TYPE_CHECKING:
     import argparse

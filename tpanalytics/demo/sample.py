@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 import polars as pl
 
-from tpanalytics._files import whole_file
+from tpanalytics._atomic import whole_file
 from tpanalytics.api.records import decode_record
 from tpanalytics.demo.company import State, invent
 from tpanalytics.demo.handlers import Catalogue, Rules, answer

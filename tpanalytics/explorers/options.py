@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.explorers.calls import readable
+from tpanalytics.formatting import printable
 from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
 from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures.impact import impact_by_family
@@ -16,7 +17,6 @@ from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
-from tpanalytics.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics._files import whole_file, whole_files
+from tpanalytics._atomic import whole_file, whole_files
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.schema import to_polars
 from tpanalytics.share.bundle import beside_chart, beside_frame, evidence_path, write_evidence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError, ShareError
+from tpanalytics.formatting import covered, listed, percent
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
 from tpanalytics.share.frames import flat
-from tpanalytics.words import covered, listed, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

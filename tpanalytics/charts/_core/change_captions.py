@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.charts._core import captions, theme
+from tpanalytics.formatting import MINUS, NONE, covered, hours, percent
 from tpanalytics.measures._core.change_notes import COVERAGE_MOVED, said_of_pulls, said_of_states
 from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.suppress import guarded
-from tpanalytics.words import MINUS, NONE, covered, hours, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.charts._core import captions
+from tpanalytics.formatting import NONE, covered, listed, percent, plural, total
 from tpanalytics.measures._core.metadata import NONE_BECAUSE
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.words import NONE, covered, listed, percent, plural, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

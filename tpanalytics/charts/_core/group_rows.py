@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core.theme import INK, MUTED, note, pixels
-from tpanalytics.words import NONE
+from tpanalytics.formatting import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

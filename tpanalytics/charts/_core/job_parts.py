@@ -9,8 +9,8 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import group_rows, theme
+from tpanalytics.formatting import hours, plural, printable
 from tpanalytics.schema import NOT_ASSESSED, level_order
-from tpanalytics.words import hours, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

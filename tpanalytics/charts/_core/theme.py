@@ -16,8 +16,8 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core.render import displayed
+from tpanalytics.formatting import printable
 from tpanalytics.schema import NOT_ASSESSED
-from tpanalytics.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

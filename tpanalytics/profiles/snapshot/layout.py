@@ -20,7 +20,7 @@ import msgspec
 import polars as pl
 from filelock import FileLock, Timeout
 
-from tpanalytics._files import whole_file
+from tpanalytics._atomic import whole_file
 from tpanalytics.errors import SnapshotError
 from tpanalytics.schema import JOBS, REJECTS, TASKS, require
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tpanalytics.formatting import plural
 from tpanalytics.share.inspect.findings import Finding, Piece, plain
-from tpanalytics.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

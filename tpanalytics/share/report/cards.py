@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tpanalytics.formatting import NONE, covered, percent, plural
 from tpanalytics.measures._core.metadata import grade_of
 from tpanalytics.measures.exposure import exposure_by_family
 from tpanalytics.measures.hours import hours_by_family
 from tpanalytics.measures.impact import impact_by_family
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.tables import TO, between
-from tpanalytics.words import NONE, covered, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ShareError, collected, warn
+from tpanalytics.formatting import plural, printable
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.privacy.policy import USUAL, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, provenance
@@ -21,7 +22,6 @@ from tpanalytics.share.report.sections.catalog import SECTIONS
 from tpanalytics.share.report.sections.section import Section
 from tpanalytics.share.report.tables import Figures, printed, why_not
 from tpanalytics.share.save import path_of, save_text
-from tpanalytics.words import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from tpanalytics.formatting import MINUS, NONE, covered, percent
 from tpanalytics.measures._core.metadata import NONE_BECAUSE
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED
-from tpanalytics.words import MINUS, NONE, covered, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

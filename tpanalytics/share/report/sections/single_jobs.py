@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tpanalytics.formatting import plural
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.tables import Column, Figures
-from tpanalytics.words import plural
 
 if TYPE_CHECKING:
     from tpanalytics.share.report.scope import Asked

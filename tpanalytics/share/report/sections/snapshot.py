@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tpanalytics.formatting import plural
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.metadata import about, explained
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.share.report.tables import Column, Figures
-from tpanalytics.words import plural
 
 if TYPE_CHECKING:
     from tpanalytics.share.report.scope import Asked

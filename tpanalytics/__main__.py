@@ -1,4 +1,4 @@
-"""``python -m tpanalytics.cli``."""
+"""``python -m tpanalytics``."""
 
 import sys
 
