@@ -48,7 +48,7 @@ def share(part: Any, whole: Any) -> float:
 
 FINGERPRINT = """
 import hashlib, json, sys
-from tpanalytics.demo import invent
+from tpanalytics.demo.company import invent
 from tpanalytics.demo.company import State
 for state in State.__args__:
     company = invent(state)

@@ -247,7 +247,7 @@ def test_duplicates_across_pages_are_left_out_of_the_files_too(tenant: Tenant) -
 WRITER = """
 import sys, time
 from pathlib import Path
-from tpanalytics.profiles.snapshot.folder import locked
+from tpanalytics.profiles.snapshot.layout import locked
 with locked(Path("kept")):
     print("held", flush=True)
     sys.stdin.read()

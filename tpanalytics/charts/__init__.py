@@ -1,1 +1,1 @@
-"""Tidy frames in, Altair charts out; nothing is computed here but where a mark goes."""
+"""Released rows in, Altair charts out; one file per chart."""

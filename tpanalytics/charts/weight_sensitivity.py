@@ -34,7 +34,7 @@ _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: A weight below this leaves no room for words before it.
 _ROOM = 0.1
-# Plain mappings, as in `tpanalytics.charts.family_rows.row_axis`.
+# Plain mappings, as in `tpanalytics.charts._core.group_rows.row_axis`.
 _SCALE = {"domain": [0, 1], "nice": False}
 _AXIS = {
     "title": "weight of H2: at 0 only H1 counts, at 1 a partly automatable task counts in full",

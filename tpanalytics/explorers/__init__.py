@@ -1,1 +1,1 @@
-"""Widgets to explore task profiles: controls, one pure view of their state, one chart."""
+"""Widgets to explore task profiles: controls, a pure view of their state, one chart."""

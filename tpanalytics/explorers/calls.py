@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import polars as pl
 
-from tpanalytics import charts, measures
 from tpanalytics.errors import SnapshotError
 from tpanalytics.measures._core.aggregate import NO_STATE
 from tpanalytics.measures._core.metadata import explained, meaning_if_any, without_totals
@@ -167,5 +167,5 @@ def readable() -> Iterator[None]:
 
 @cache
 def _function(name: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = getattr(charts if name.startswith("plot_") else measures, name)
+    found: Callable[..., Any] = getattr(import_module("tpanalytics"), name)
     return found

@@ -47,7 +47,7 @@ Method = TypeVar("Method", bound="Callable[..., Any]")
 _QUIET = 0.05
 #: Seconds of rest before what may come next is drawn unseen, and between one such chart and the next.
 _IDLE, _BREATH = 0.3, 0.03
-_STYLE = Path(__file__).parent / "look" / "explorer.css"
+_STYLE = Path(__file__).parent / "assets" / "explorer.css"
 
 
 def explore(

@@ -72,7 +72,7 @@ def _page(facts: Facts, state: State, *, jobs: bool) -> str:
         for name, choices in _choices(facts, state).items()
         if len(there[name]) > 1
     }
-    look = files("tpanalytics.explorers") / "look"
+    look = files("tpanalytics.explorers") / "assets"
     text = (
         Environment(autoescape=True, undefined=StrictUndefined)
         .from_string(_read(look / "frozen.html.j2"))

@@ -1,1 +1,1 @@
-"""Task profiles in, small tidy frames out; the one place that computes."""
+"""Task profiles in, small tidy frames out; the only layer that computes figures."""

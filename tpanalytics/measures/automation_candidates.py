@@ -151,7 +151,7 @@ def automation_candidates(
         ``hours_coverage``   Float64  share of ``tasks`` that have hours, 0 to 1
         ``basis``            String   the `by`
         ``reason``           String   why ``h1_hours``, or with it known ``h1_hours_high``, is null: a word of
-                                      `tpanalytics.measures.meaning.NONE_BECAUSE`
+                                      `tpanalytics.measures._core.metadata.NONE_BECAUSE`
         ===================  =======  =====================================================================
 
     Raises

@@ -95,7 +95,7 @@ def compare(
         ``coverage_after``            Float64  the same after
         ``grade``                     String   of the lower coverage: A from 0.9, B from 0.7, C below
         ``reason``                    String   why ``before`` or else ``after`` is null: a word of
-                                               `tpanalytics.measures.meaning.NONE_BECAUSE`
+                                               `tpanalytics.measures._core.metadata.NONE_BECAUSE`
         ============================  =======  ============================================================
 
     Raises

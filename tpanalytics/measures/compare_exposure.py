@@ -85,7 +85,7 @@ def compare_exposure(
         ``coverage_before``    Float64  share of the tasks that have stated hours and a weight, 0 to 1
         ``coverage_after``     Float64  the same after
         ``reason``             String   why an index, first the one before, or else the split is null: a word of
-                                        `tpanalytics.measures.meaning.NONE_BECAUSE`; ``TOO_FEW`` where no part has an
+                                        `tpanalytics.measures._core.metadata.NONE_BECAUSE`; ``TOO_FEW`` where no part has an
                                         index on both sides
         =====================  =======  ============================================================
 

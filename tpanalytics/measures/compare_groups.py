@@ -98,7 +98,7 @@ def compare_families(
         ``coverage``          Float64  share of the family's tasks that have stated hours and a weight, 0 to 1
         ``coverage_other``    Float64  of the other's
         ``reason``            String   why an index, first the other's, or else the split is null: a word of
-                                       `tpanalytics.measures.meaning.NONE_BECAUSE`; ``TOO_FEW`` where no category is
+                                       `tpanalytics.measures._core.metadata.NONE_BECAUSE`; ``TOO_FEW`` where no category is
                                        in both
         ====================  =======  ============================================================
 

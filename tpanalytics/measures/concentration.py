@@ -61,7 +61,7 @@ def concentration_by_family(
         ``tasks_for_80``         UInt32   fewest tasks that hold 80 % of the hours
         ``share_of_top_10``      Float64  share of hours in the 10 tasks with most, 0 to 1
         ``reason``               String   why there are null figures: a word of
-                                          `tpanalytics.measures.meaning.NONE_BECAUSE`
+                                          `tpanalytics.measures._core.metadata.NONE_BECAUSE`
         =======================  =======  ===================================================================
 
         Where all hours are 0 there is nothing to share out, and the reason is ``NO_HOURS``.

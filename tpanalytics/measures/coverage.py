@@ -65,7 +65,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         ``jobs_complete_share``   Float64  share of jobs with tasks, all of which have hours
         ``validated_share``       Float64  share of tasks that are validated
         ``validated_share_hours``  Float64  the same by hours; too high if suggested tasks lack hours
-        ``grade``                 String   A, B, C by ``both_coverage``; see `tpanalytics.measures.meaning.grade`
+        ``grade``                 String   A, B, C by ``both_coverage``; see `tpanalytics.measures._core.metadata.grade`
         ``reason``                String   ``NO_TASKS`` where the shares of tasks are null; ``NO_HOURS`` where only
                                            those of hours are
         ========================  =======  ==========================================================
@@ -153,7 +153,7 @@ def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataF
     Parameters
     ----------
     tasks, jobs
-        As `tpanalytics.measures.reduce.read_inputs` gives them.
+        As `tpanalytics.measures._core.aggregate.read_inputs` gives them.
     counts
         Which states count.
     """
@@ -210,7 +210,7 @@ def uneven_hours(cells: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     cells
-        As in `tpanalytics.measures.reduce.Cells`, by level and state; reads ``n`` and ``n_known``.
+        As in `tpanalytics.measures._core.aggregate.Cells`, by level and state; reads ``n`` and ``n_known``.
 
     Returns
     -------

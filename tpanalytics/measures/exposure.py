@@ -88,7 +88,7 @@ def exposure_by_family(
         ``bound_low``      Float64  least the index can be at the `weights`, whatever the unknown levels are and
                                     wherever undescribed contract hours belong; null where contract hours are needed
                                     and not known
-        ``bound_high``     Float64  most it can be; see `tpanalytics.measures.exposed.bounds.index_bounds`
+        ``bound_high``     Float64  most it can be; see `tpanalytics.measures._core.bounds.index_bounds`
         ``numerator``      Float64  hours per week times weight, by headcount times full-time equivalents
         ``denominator``    Float64  hours per week that have a weight, likewise
         ``jobs``           UInt32   jobs of the family
@@ -98,7 +98,7 @@ def exposure_by_family(
         ``coverage``       Float64  share of the tasks that are in the index, 0 to 1
         ``grade``          String   A from 0.9 of ``coverage``, B from 0.7, C below; of a C quote only the bounds
         ``reason``         String   why ``exposure`` is null, or with it known a bound: a word of
-                                    `tpanalytics.measures.meaning.NONE_BECAUSE`
+                                    `tpanalytics.measures._core.metadata.NONE_BECAUSE`
         =================  =======  ==================================================================
 
     Raises
@@ -213,7 +213,7 @@ def exposure_by_job(
         ``coverage``       Float64  share of the tasks that are in the index, 0 to 1; null for a job without tasks
         ``grade``          String   A, B, C by ``coverage``; of a C quote only the bounds
         ``reason``         String   why ``exposure`` is null, or with it known a bound: a word of
-                                    `tpanalytics.measures.meaning.NONE_BECAUSE`
+                                    `tpanalytics.measures._core.metadata.NONE_BECAUSE`
         =================  =======  ==================================================================
 
     Raises
@@ -291,7 +291,7 @@ def indexed(table: pl.DataFrame, sums: LevelSums, weights: Mapping[str, float], 
     table
         One row per job or family, with ``tasks``, null or 0 where it has none.
     sums
-        As `tpanalytics.measures.exposed.sums.level_sums` gives them.
+        As `tpanalytics.measures._core.level_sums.level_sums` gives them.
     weights
         As `checked_weights` gives them.
     by

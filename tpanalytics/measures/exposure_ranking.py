@@ -102,7 +102,7 @@ def exposure_ranks(
                                                 where a family would be left without an index
         ``influence``             Float64       by how much it then moves: index without the job minus index
         ``reason``                String        why ``exposure`` or its interval is null: a word of
-                                                `tpanalytics.measures.meaning.NONE_BECAUSE`
+                                                `tpanalytics.measures._core.metadata.NONE_BECAUSE`
         ========================  ============  ==========================================================
 
         Where families are equally exposed in a resample, the best of their places counts for ``rank_low``, the worst

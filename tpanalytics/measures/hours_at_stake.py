@@ -74,7 +74,7 @@ def hours_at_stake_by_family(
         ``grade``                 String   A from 0.9 of ``coverage``, B from 0.7, C below; of a C quote only low and
                                            high
         ``reason``                String   why ``hours`` is null, or with them known ``hours_high``: a word of
-                                           `tpanalytics.measures.meaning.NONE_BECAUSE`
+                                           `tpanalytics.measures._core.metadata.NONE_BECAUSE`
         ========================  =======  ==================================================================
 
     Raises

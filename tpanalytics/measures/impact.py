@@ -58,7 +58,7 @@ def impact_by_family(
         ``share_assessed``    Float64  the same among tasks with a level; null for ``not assessed``
         ``share_low``         Float64  least it can be, whatever the missing levels are and wherever the contract hours
                                        that are not described belong; null where contract hours are needed and missing
-        ``share_high``        Float64  most it can be; see `tpanalytics.measures.exposed.bounds`
+        ``share_high``        Float64  most it can be; see `tpanalytics.measures._core.bounds`
         ``count_time_gap``    Float64  share of the hours less share of the tasks, among the tasks that have hours and
                                        a level, -1 to 1: above 0 where tasks of the level are long ones; null for
                                        ``not assessed`` and where there are no such hours

@@ -70,7 +70,7 @@ def family_overlap(
         ``containment_a_in_b``    Float64  share of the hours of the one in tasks that the other has as well
         ``containment_b_in_a``    Float64  the other way
         ``reason``                String   why there are null figures: a word of
-                                           `tpanalytics.measures.meaning.NONE_BECAUSE`
+                                           `tpanalytics.measures._core.metadata.NONE_BECAUSE`
         ========================  =======  ===============================================================
 
     Raises

@@ -1,1 +1,1 @@
-"""The data: from pages, files or a folder into two tables, and back onto disk."""
+"""Task profiles as two tables: loaded, read, grouped, and kept as snapshots on disk."""

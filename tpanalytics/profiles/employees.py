@@ -78,7 +78,7 @@ def load_job_task_profile(
     Examples
     --------
     >>> from tpanalytics import connect
-    >>> from tpanalytics.demo import Tenant
+    >>> from tpanalytics.demo.server import Tenant
     >>> with Tenant() as tenant:
     ...     load_job_task_profile(connect(**tenant.settings), "job-0002").jobs["n_tasks"].item()
     21
@@ -163,7 +163,7 @@ def load_employee_task_profiles(
     --------
     >>> import warnings
     >>> from tpanalytics import connect
-    >>> from tpanalytics.demo import Tenant
+    >>> from tpanalytics.demo.server import Tenant
     >>> with Tenant() as tenant, warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")
     ...     load_employee_task_profiles(connect(**tenant.settings), progress=False)

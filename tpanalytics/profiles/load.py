@@ -130,7 +130,7 @@ def load_task_profiles(
     Examples
     --------
     >>> from tpanalytics import connect
-    >>> from tpanalytics.demo import Tenant
+    >>> from tpanalytics.demo.server import Tenant
     >>> with Tenant() as tenant:
     ...     load_task_profiles(connect(**tenant.settings), families="lists", progress=False)
     TaskProfiles: 240 jobs and 5,516 tasks in 3 pages, 0 duplicates, complete; may be a subset of the tenant.

@@ -1,1 +1,1 @@
-"""Files for a person: by suffix, whole or not at all, and carrying nothing but what they show."""
+"""Files to hand on: saved atomically, by suffix, and checked for what they carry."""

@@ -74,9 +74,9 @@ def index_bounds(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.D
     Parameters
     ----------
     sums
-        As `tpanalytics.measures.exposed.sums.level_sums` gives them.
+        As `tpanalytics.measures._core.level_sums.level_sums` gives them.
     weights
-        As `tpanalytics.measures.exposed.weights.checked_weights` gives them.
+        As `tpanalytics.measures._core.weights.checked_weights` gives them.
     by
         ``"job"`` or ``"job_family"``, as for the `sums`.
 
@@ -148,7 +148,7 @@ def share_bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.
     Parameters
     ----------
     jobs, cells
-        As in `tpanalytics.measures.reduce.Cells`; with ``weight="headcount"`` jobs need the column ``headcount``.
+        As in `tpanalytics.measures._core.aggregate.Cells`; with ``weight="headcount"`` jobs need the column ``headcount``.
     weight
         What the share is a share of.
 

@@ -163,7 +163,7 @@ def said_of_jobs(jobs: pl.DataFrame) -> tuple[str, ...]:
     Parameters
     ----------
     jobs
-        As `tpanalytics.measures.changed.pairs.jobs_of` gives them.
+        As `tpanalytics.measures._core.snapshot_pairs.jobs_of` gives them.
     """
     gone, new = (int(jobs.get_column(f"family_{side}").null_count()) for side in ("after", "before"))
     moved = int((jobs.get_column("family_before") != jobs.get_column("family_after")).sum())
@@ -188,7 +188,7 @@ def said_of_pair(pair: Pair) -> tuple[str, ...]:
     Parameters
     ----------
     pair
-        As `tpanalytics.measures.changed.pairs.match_tasks` gives it.
+        As `tpanalytics.measures._core.snapshot_pairs.match_tasks` gives it.
     """
     in_both = pair.jobs.drop_nulls().height
     here, there = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
@@ -229,7 +229,7 @@ def said_of_weights(weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple
     weights
         Weight of each level.
     *cells
-        As in `tpanalytics.measures.reduce.Cells`.
+        As in `tpanalytics.measures._core.aggregate.Cells`.
     """
     levels = pl.concat([frame.select("level", "n") for frame in cells])
     strange = unmapped(levels.get_column("level").unique().to_list(), weights)

@@ -1,6 +1,6 @@
 """What the exposure index may be, by sums that single jobs can be taken out of again.
 
-The closed form of `tpanalytics.measures.exposed.bounds` (Manski, 2005): a task whose level is not known may weigh what
+The closed form of `tpanalytics.measures._core.bounds` (Manski, 2005): a task whose level is not known may weigh what
 any level weighs, and the contract hours that a job does not describe may belong to any of its tasks without hours, or
 to none.
 """
@@ -35,7 +35,7 @@ def job_room(jobs: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
     jobs
         As `with_week` gives them.
     cells
-        Per job and level, as in `tpanalytics.measures.reduce.Cells`.
+        Per job and level, as in `tpanalytics.measures._core.aggregate.Cells`.
     weights
         Weight of each level.
 

@@ -41,7 +41,7 @@ def weighed_by(cells: pl.DataFrame, weights: Mapping[str, float], *by: str) -> p
     cells
         Has the columns `by`, ``level, n, n_known, n_imputed, hours``.
     weights
-        As `tpanalytics.measures.exposed.weights.checked_weights` gives them.
+        As `tpanalytics.measures._core.weights.checked_weights` gives them.
     *by
         What makes a part.
 
@@ -89,7 +89,7 @@ def decompose(sides: pl.DataFrame, scope: str) -> pl.DataFrame:
     -------
     pl.DataFrame
         The names of the part after ``scope``, and the columns documented in
-        `tpanalytics.measures.changed.index.compare_exposure`; the row of all is last where there is any part.
+        `tpanalytics.measures.compare_exposure.compare_exposure`; the row of all is last where there is any part.
     """
     names = [name for name in sides.columns if not name.endswith(("_before", "_after"))]
     numbers = [name for name in sides.columns if name not in names]

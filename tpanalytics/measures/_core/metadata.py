@@ -85,7 +85,7 @@ class Meaning:
     interval
         Method, rounds and seed of an interval; empty where there is none.
     grade
-        A, B or C by how much is known; see `tpanalytics.measures.meaning.grade`.
+        A, B or C by how much is known; see `tpanalytics.measures._core.metadata.grade`.
     warnings
         Sentences that belong beside the figure wherever it is printed.
     """

@@ -38,7 +38,7 @@ def job_parts(
     Parameters
     ----------
     jobs, cells
-        As in `tpanalytics.measures.reduce.Cells`, by level.
+        As in `tpanalytics.measures._core.aggregate.Cells`, by level.
     measure
         One of `MEASURES`.
     basis
@@ -101,13 +101,13 @@ def specifications(
     Parameters
     ----------
     jobs, cells
-        As in `tpanalytics.measures.reduce.Cells`, of the two families, by level and state.
+        As in `tpanalytics.measures._core.aggregate.Cells`, of the two families, by level and state.
     measure
         One of `MEASURES`.
     weights
         Weight of each level.
     claim
-        As `tpanalytics.measures.certain.words.read_claim` gives it.
+        As `tpanalytics.measures._core.claim_parser.read_claim` gives it.
 
     Returns
     -------

@@ -75,7 +75,7 @@ def job_sums(cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
     Parameters
     ----------
     cells
-        As in `tpanalytics.measures.reduce.Cells`, per job and by level.
+        As in `tpanalytics.measures._core.aggregate.Cells`, per job and by level.
     weights
         As `checked_weights` gives them.
 
@@ -99,7 +99,7 @@ def index_of(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.DataF
     Parameters
     ----------
     sums
-        As `tpanalytics.measures.exposed.sums.level_sums` gives them.
+        As `tpanalytics.measures._core.level_sums.level_sums` gives them.
     weights
         As `checked_weights` gives them.
     by

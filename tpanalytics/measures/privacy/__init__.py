@@ -1,1 +1,1 @@
-"""Which figures are withheld, because too few jobs or people stand behind them, and what else must be for their sake."""
+"""Which figures are suppressed because they describe too few jobs or people."""

@@ -1,1 +1,1 @@
-"""Task profiles in a folder on disk: written whole or not at all, read with proof, resumed where left."""
+"""Task profiles in a folder on disk: written atomically, verified when read, resumable."""

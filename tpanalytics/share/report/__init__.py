@@ -1,1 +1,1 @@
-"""A report for people: one offline page, whose every figure can be worked out again."""
+"""The report: one offline page whose figures can be recomputed from the snapshot."""

@@ -19,7 +19,6 @@ from tpanalytics.share.report.cards import cards, sentences
 from tpanalytics.share.report.embed import Picture, library, picture, script_safe
 from tpanalytics.share.report.scope import Asked, ask
 from tpanalytics.share.report.sections.catalog import SECTIONS
-from tpanalytics.share.report.sections.section import Section
 from tpanalytics.share.report.tables import Figures, printed, why_not
 from tpanalytics.share.save import path_of, save_text
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.share.report.sections.section import Section
 
 __all__ = ["render", "save_report"]
 
@@ -361,4 +361,4 @@ def _texts() -> dict[str, Any]:
 
 
 def _look(name: str) -> str:
-    return (files("tpanalytics.share.report") / "look" / name).read_text(encoding="utf-8")
+    return (files("tpanalytics.share.report") / "assets" / name).read_text(encoding="utf-8")

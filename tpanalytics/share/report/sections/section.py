@@ -41,10 +41,9 @@ class Call:
 
     def of(self, asked: Asked, profiles: TaskProfiles, before: TaskProfiles | None = None) -> Any:
         """Make the call with the choices of a report."""
-        room = import_module("tpanalytics.charts" if self.name.startswith("plot_") else "tpanalytics.measures")
         given: list[Any] = [before, profiles] if self.change else [profiles]
         how = {**self.fixed, **{name: getattr(asked, name) for name in self.options}}
-        function = getattr(room, self.name)
+        function = getattr(import_module("tpanalytics"), self.name)
         return function(*given, **how) if self.name.startswith("plot_") else recall(function, *given, **how)
 
     def text(self, profiles: str = "profiles", before: str = "before") -> str:
