@@ -19,7 +19,7 @@ import tpanalytics as tpa
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-PICTURE = FOLDER / "pictures" / "impact_by_family.png"
+PICTURE = FOLDER / "pictures" / "impact.png"
 SECONDS_PER_CELL, SECONDS = 100, 180
 #: Bytes of a notebook, and by how much it may outgrow the committed one.
 MOST, GROWTH = 600_000, 1.05
@@ -168,7 +168,7 @@ def main(names: list[str]) -> int:
         path.write_text(text, encoding="utf-8", newline="\n")
         print(f"{path.name}: {len(text.encode()) / 1000:.0f} kB")
     if not names:
-        chart = tpa.plot_impact_by_family(tpa.load_sample(), weight="hours")
+        chart = tpa.plot_impact(tpa.load_sample(), weight="hours")
         print(tpa.save(chart, PICTURE, scale=1.5).name)
     return 0
 

@@ -56,14 +56,14 @@ def test_demo_does_the_whole_journey(capsys: pytest.CaptureFixture[str]) -> None
     for name in re.findall(r"^  (\S+)$", out, flags=re.MULTILINE):
         assert (folder / name).exists(), name
     profiles = tpa.read_profiles(folder / "snapshot")
-    for family in tpa.hours_by_family(profiles)["job_family"]:
+    for family in tpa.hours(profiles)["job_family"]:
         assert family in out
     with one_chart_only():
         status, out, _ = run("demo", "--json", capsys=capsys)
     said = json.loads(out)
     assert status == 0, "it runs again over its own folder"
     assert (said["tokens"], said["manifest"]["complete"]) == (1, True)
-    assert len(said["hours_by_family"]) == 17
+    assert len(said["hours"]) == 17
     assert {Path(path).parent for path in said["written"]} == {folder}
 
 
@@ -85,8 +85,8 @@ def test_export_and_summary(tenant: Tenant, capsys: pytest.CaptureFixture[str]) 
     assert out.splitlines()[0].endswith("may be a subset of the tenant.")
     assert "they are not zero" in out
     figures = json.loads(run("summary", "snap", "--json", capsys=capsys)[1])
-    ours = tpa.hours_by_family(tpa.read_profiles("snap"))
-    assert figures["hours_by_family"] == [{**row, "reason": None} for row in json.loads(ours.write_json())]
+    ours = tpa.hours(tpa.read_profiles("snap"))
+    assert figures["hours"] == [{**row, "reason": None} for row in json.loads(ours.write_json())]
 
 
 def test_summary_hides_small_families_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +99,7 @@ def test_summary_hides_small_families_and_says_so(capsys: pytest.CaptureFixture[
     assert "2 of 17 families are hidden (\u00b7): fewer than 8 jobs or 5 people" in out
     figures = json.loads(run("summary", "--min-jobs", "8", "--json", capsys=capsys)[1])
     assert figures["privacy"] == {"min_jobs": 8, "min_headcount": 5}
-    for name in ("hours_by_family", "impact_by_family", "coverage_by_family"):
+    for name in ("hours", "impact", "coverage"):
         hidden = [row for row in figures[name] if row["reason"] == "SUPPRESSED"]
         assert {row["job_family"] for row in hidden} == {"(no family)", "Field Service and Installation"}
         known = {key for row in hidden for key, value in row.items() if value is not None}
@@ -301,8 +301,8 @@ def test_serve_export_summary_in_processes_of_their_own(source: str) -> None:
         for stream in (process.stdout, process.stderr):
             assert stream is not None
             stream.close()
-    assert len(figures["coverage_by_family"]) == families
-    assert sum(row["jobs_without_tasks"] for row in figures["coverage_by_family"]) == {17: 8, 23: 93}[families]
+    assert len(figures["coverage"]) == families
+    assert sum(row["jobs_without_tasks"] for row in figures["coverage"]) == {17: 8, 23: 93}[families]
 
 
 def test_one_pull_of_the_real_data_takes_one_token_and_eleven_requests(real: tpa.TaskProfiles) -> None:

@@ -105,7 +105,7 @@ def test_import_is_light() -> None:
 
 
 def test_loading_and_measuring_need_no_charts() -> None:
-    code = "import tpanalytics as tpa; tpa.hours_by_family(tpa.load_sample())"
+    code = "import tpanalytics as tpa; tpa.hours(tpa.load_sample())"
     assert not {"altair", "ipywidgets", "vl_convert"} & loaded_after(code)
 
 

@@ -2,7 +2,7 @@
 
 >>> import tpanalytics as tpa
 >>> profiles = tpa.load_sample()
->>> tpa.hours_by_family(profiles).height
+>>> tpa.hours(profiles).height
 17
 """
 

@@ -66,18 +66,18 @@ def moved(folder: str, pairs: int) -> dict[str, Any]:
     taken |= {name + more: [] for name in _HOW for more in ("", " anew")}
     families = list(explorer._facts.families)
     weight, listed = (explorer._controls[name].widget for name in ("weight", "families"))
-    scale = explorer._controls["weights"]._scales["H1"]
+    scale = explorer._controls["level_weights"]._scales["H1"]
     levels = {"families": [], "weight": "hours", "show": "levels"}
     for number in range(pairs + 1):
         one, few = families[1 + number], families[: 2 + number]
         begin, end = round(0.9 - 0.05 * number, 2), round(0.05 + 0.05 * number, 2)
-        weights = {**levels, "show": "weights", "weights": {"H1": begin, "H2": 0.5, "H3": 0.0}}
+        level_weights = {**levels, "show": "weights", "level_weights": {"H1": begin, "H2": 0.5, "H3": 0.0}}
         moves: dict[str, tuple[dict[str, Any], Callable[[], None]]] = {
             "button": (levels, lambda: setattr(weight, "value", "tasks")),
             "family": (levels, lambda one=one: setattr(listed, "value", (one,))),
-            "step": (weights, lambda begin=begin: setattr(scale, "value", round(begin - 0.05, 2))),
+            "step": (level_weights, lambda begin=begin: setattr(scale, "value", round(begin - 0.05, 2))),
             "several": (levels, lambda few=few: setattr(listed, "value", tuple(few))),
-            "far": (weights, lambda end=end: setattr(scale, "value", end)),
+            "far": (level_weights, lambda end=end: setattr(scale, "value", end)),
         }
         for name, (state, move) in moves.items():
             explorer.state = state

@@ -49,16 +49,16 @@ class Measure:
 
 #: Another measure is another line.
 MEASURES = {
-    "coverage": Measure("coverage_by_family", checked="hours_coverage"),
-    "hours": Measure("hours_by_family", bounded=True, checked="hours_per_job"),
-    "impact by tasks": Measure("impact_by_family", {"weight": "tasks"}, checked="share"),
-    "impact by hours": Measure("impact_by_family", {"weight": "hours"}, bounded=True, checked="share"),
-    "exposure": Measure("exposure_by_family", bounded=True, checked="exposure"),
+    "coverage": Measure("coverage", checked="hours_coverage"),
+    "hours": Measure("hours", bounded=True, checked="hours_per_job"),
+    "impact by tasks": Measure("impact", {"weight": "tasks"}, checked="share"),
+    "impact by hours": Measure("impact", {"weight": "hours"}, bounded=True, checked="share"),
+    "exposure": Measure("exposure", bounded=True, checked="exposure"),
     "freed": Measure("freed_by_family", {"freed": _FREED}),
     "capacity": Measure(
-        "capacity_by_family", {"freed": _FREED, "adoption": (0.3, 0.6), "realisation": 0.7, "week_hours": 40}
+        "capacity", {"freed": _FREED, "adoption": (0.3, 0.6), "realisation": 0.7, "contract_hours": 40}
     ),
-    "fragmentation": Measure("fragmentation_by_family", {"freed": _FREED, "realisation": 0.7}),
+    "fragmentation": Measure("fragmentation", {"freed": _FREED, "realisation": 0.7}),
 }
 
 

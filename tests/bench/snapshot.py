@@ -62,7 +62,7 @@ def memory_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
 def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
     """Measure how long it takes from a folder to the shares of every family, against pandas on the same Parquet."""
     export = Export(generated(jobs, data))
-    subject = "open: read_profiles{} and impact_by_family over pandas, {}, {:,} tasks"
+    subject = "open: read_profiles{} and impact over pandas, {}, {:,} tasks"
     ways: dict[str, dict[str, Any]] = {"eager": {}, "lazy": {"lazy": True}}
     columns = {"needed": "needed columns only", "all": "all columns"}
     of_ours = {"eager": "()", "lazy": "(lazy=True)"}
@@ -123,7 +123,7 @@ def opened(folder: str, options: dict[str, Any]) -> dict[str, Any]:
     """Open a snapshot and distribute each family's hours over levels."""
     import tpanalytics as tpa
 
-    read, impact = tpa.read_profiles, tpa.impact_by_family  # these load on first use
+    read, impact = tpa.read_profiles, tpa.impact  # these load on first use
     start = time.perf_counter()
     shares = impact(read(folder, **options))
     seconds = time.perf_counter() - start

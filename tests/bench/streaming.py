@@ -14,7 +14,7 @@ _GROWTH = Target("at most", 1.5)
 _MEMORY = Target("at most", 400, " MB")
 _COPIES = {"large": 100, "small": 10}
 #: One that adds up by family, and one that must keep every job apart.
-_MEASURES = ("impact_by_family", "hours_by_family")
+_MEASURES = ("impact", "hours")
 _TASKS_A_JOB = 20
 
 

@@ -12,8 +12,8 @@ pytest.importorskip("resource", reason="the system tells a process its peak memo
 def test_each_copy_is_counted_and_a_copy_more_is_no_memory_more() -> None:
     rows = streaming.rows(jobs=200, pairs=1)
     assert [row.subject.split(" of ")[1].split(",")[0] for row in rows] == [
-        *["impact_by_family"] * 2,
-        *["hours_by_family"] * 2,
+        *["impact"] * 2,
+        *["hours"] * 2,
     ]
     for row in rows:
         assert row.counted["large"] == {"jobs": 200, "tasks": 400_000}

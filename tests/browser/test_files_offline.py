@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-PLOTS: dict[str, Callable[..., Any]] = {"impact": tpa.plot_impact_by_family, "hours": tpa.plot_hours_by_family}
+PLOTS: dict[str, Callable[..., Any]] = {"impact": tpa.plot_impact, "hours": tpa.plot_hours}
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def test_a_saved_chart_draws_itself_and_asks_nobody(page: Any, plot: Callable[..
 
 def test_bars_of_a_saved_chart_are_as_long_as_the_shares(page: Any, tmp_path: Path) -> None:
     profiles = tpa.load_sample()
-    page.goto(tpa.save(tpa.plot_impact_by_family(profiles), tmp_path / "chart.html").as_uri())
+    page.goto(tpa.save(tpa.plot_impact(profiles), tmp_path / "chart.html").as_uri())
     page.wait_for_selector("#chart svg .mark-rect path")
     drawn = page.eval_on_selector_all(
         "#chart svg .mark-rect path[aria-label]",
         "all => all.map(one => [one.getAttribute('aria-label'), one.getBBox().width])",
     )
     widths = {label: width for label, width in drawn if "level: H1" in label}
-    shares = dict(tpa.impact_by_family(profiles).filter(level="H1").select("job_family", "share").rows())
+    shares = dict(tpa.impact(profiles).filter(level="H1").select("job_family", "share").rows())
     assert len(widths) == len(shares)
     for label, width in widths.items():
         family = next(
@@ -66,7 +66,7 @@ def test_bars_of_a_saved_chart_are_as_long_as_the_shares(page: Any, tmp_path: Pa
 
 
 def test_a_chart_is_there_without_javascript(browser: Browser, tmp_path: Path) -> None:
-    path = tpa.save(tpa.plot_impact_by_family(tpa.load_sample()), tmp_path / "chart.html")
+    path = tpa.save(tpa.plot_impact(tpa.load_sample()), tmp_path / "chart.html")
     context = browser.new_context(offline=True, java_script_enabled=False)
     still = context.new_page()
     still.goto(path.as_uri())

@@ -99,7 +99,7 @@ def test_the_slider_in_the_chart_moves_dots_while_python_is_busy(page: Page, lab
         assert not done.exists()
     finally:
         free.touch()
-    while state(page)["weights"]["H2"] != 0.8:
+    while state(page)["level_weights"]["H2"] != 0.8:
         pass
     assert "H2" in execute(page, "print(explorer.code())")
 
@@ -175,7 +175,7 @@ def test_the_table_is_downloaded(page: Page) -> None:
     with page.expect_download() as waited:
         page.get_by_role("button", name="Download table").click()
     later = tpa.load_sample("2026-11")
-    expected = tpa.suppress(tpa.impact_by_family(later, weight="tasks"), later)
+    expected = tpa.suppress(tpa.impact(later, weight="tasks"), later)
     assert_frame_equal(pl.read_parquet(io.BytesIO(Path(waited.value.path()).read_bytes())), expected)
 
 
@@ -183,7 +183,7 @@ def test_every_control_is_reached_and_moved_by_keyboard(page: Page) -> None:
     changed(page, press(page, "show", "exposure by weight"))
     page.locator(".tpa-view button").first.focus()
     reached: list[str] = []
-    controls = ["view", "show", "weights", "states", "families", "chart"]
+    controls = ["view", "show", "level_weights", "states", "families", "chart"]
     controls += ["chart-as", "download-chart", "table-as", "download-table", "code"]
     where = """names => {
         const at = document.activeElement;

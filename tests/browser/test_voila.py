@@ -46,5 +46,5 @@ def test_an_explorer_works_as_in_a_notebook(voila: Server, opened: Callable[...,
     with page.expect_download() as waited:
         page.get_by_role("button", name="Download table").click()
     table = pl.read_csv(io.BytesIO(Path(waited.value.path()).read_bytes()))
-    assert table.height == tpa.impact_by_family(tpa.load_sample("2026-11")).height
+    assert table.height == tpa.impact(tpa.load_sample("2026-11")).height
     assert [url for url in page.asked if not ASKS.match(url)] == []  # type: ignore[attr-defined]

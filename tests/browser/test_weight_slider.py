@@ -37,7 +37,7 @@ def test_the_slider_is_in_sight_and_the_page_as_wide_as_its_window(
 ) -> None:
     context = browser.new_context(offline=True, viewport={"width": width, "height": 900})
     page = context.new_page()
-    page.goto(tpa.save(tpa.plot_weight_lines(tpa.load_sample()), tmp_path / "lines.html").as_uri())
+    page.goto(tpa.save(tpa.plot_weight_sensitivity(tpa.load_sample()), tmp_path / "lines.html").as_uri())
     page.locator("input[type=range]").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") == width
     for part in page.locator(".vega-bind input, .vega-bind span").all():
@@ -56,12 +56,12 @@ def test_the_slider_moves_rule_dots_and_figures(browser: Browser, tmp_path: Path
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(tpa.save(tpa.plot_weight_lines(profiles), tmp_path / "lines.html").as_uri())
+    page.goto(tpa.save(tpa.plot_weight_sensitivity(profiles), tmp_path / "lines.html").as_uri())
     slider = page.locator("input[type=range]")
     slider.wait_for()
     assert slider.input_value() == "0.5"
     assert page.get_by_role("slider", name="Weight of H2, partly automatable").count() == 1
-    lines = tpa.exposure_by_family(profiles).select("job_family", "weight_low", "weight_high").rows()
+    lines = tpa.exposure(profiles).select("job_family", "weight_low", "weight_high").rows()
     places = {}
     for weight in ("0.5", "0.8", "0"):
         slider.fill(weight)

@@ -19,7 +19,7 @@ def fragmentation(profiles: tpa.TaskProfiles, **how: Any) -> Any:
     levels = ["H1", *profiles.tasks.get_column("ai_impact_level").drop_nulls().unique().sort()]
     freed = {level: {"H1": (0.4, 0.7), "H2": (0.15, 0.3)}.get(level, 0.0) for level in levels}
     return tpa.plot_fragmentation(
-        profiles, freed=freed, realisation=(0.6, 0.8), adoption=(0.3, 0.6), week_hours=38.5, **how
+        profiles, freed=freed, realisation=(0.6, 0.8), adoption=(0.3, 0.6), contract_hours=38.5, **how
     )
 
 
@@ -51,37 +51,34 @@ def _jobs(profiles: tpa.TaskProfiles) -> Any:
 
 #: Each takes profiles and gives the chart; one of two snapshots makes the other from them.
 PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
-    "impact by tasks": lambda profiles: tpa.plot_impact_by_family(profiles, weight="tasks"),
-    "impact by hours": lambda profiles: tpa.plot_impact_by_family(profiles, weight="hours"),
-    "impact by headcount": lambda profiles: tpa.plot_impact_by_family(profiles, weight="headcount"),
-    "hours": tpa.plot_hours_by_family,
-    "weight lines": tpa.plot_weight_lines,
-    "exposure": lambda profiles: tpa.plot_exposure_by_family(profiles, rounds=100),
-    "heatmap": tpa.plot_level_heatmap,
-    "heatmap by tasks": lambda profiles: tpa.plot_level_heatmap(profiles, weight="tasks"),
-    "exposure of jobs": tpa.plot_exposure_by_job,
-    "exposure of jobs by name": lambda profiles: tpa.plot_exposure_by_job(profiles, names=True),
+    "impact by tasks": lambda profiles: tpa.plot_impact(profiles, weight="tasks"),
+    "impact by hours": lambda profiles: tpa.plot_impact(profiles, weight="hours"),
+    "impact by headcount": lambda profiles: tpa.plot_impact(profiles, weight="headcount"),
+    "hours": tpa.plot_hours,
+    "weight lines": tpa.plot_weight_sensitivity,
+    "exposure": lambda profiles: tpa.plot_exposure(profiles, rounds=100),
+    "exposure of jobs": tpa.plot_exposure_scatter,
+    "exposure of jobs by name": lambda profiles: tpa.plot_exposure_scatter(profiles, names=True),
     "concentration": tpa.plot_concentration,
     "candidates": tpa.plot_automation_candidates,
-    "candidates by headcount": lambda profiles: tpa.plot_automation_candidates(profiles, by="headcount"),
-    "family overlap": tpa.plot_family_overlap,
-    "family overlap by tasks": lambda profiles: tpa.plot_family_overlap(profiles, by="tasks"),
+    "candidates by headcount": lambda profiles: tpa.plot_automation_candidates(profiles, weight="headcount"),
+    "family overlap": tpa.plot_overlap,
+    "family overlap by tasks": lambda profiles: tpa.plot_overlap(profiles, weight="tasks"),
     "fragmentation": fragmentation,
     "change of hours": lambda profiles: tpa.plot_change_by_family(profiles, half_a_year_later(profiles)),
     "change of exposure": lambda profiles: tpa.plot_change_by_family(
         profiles, half_a_year_later(profiles), value="exposure"
     ),
     "bridge": lambda profiles: tpa.plot_change_bridge(profiles, half_a_year_later(profiles)),
-    "moves by tasks": lambda profiles: tpa.plot_level_moves(profiles, half_a_year_later(profiles)),
-    "moves by hours": lambda profiles: tpa.plot_level_moves(profiles, half_a_year_later(profiles), by="hours"),
-    "quality": tpa.plot_data_quality,
+    "moves by tasks": lambda profiles: tpa.plot_transitions(profiles, half_a_year_later(profiles)),
+    "moves by hours": lambda profiles: tpa.plot_transitions(profiles, half_a_year_later(profiles), weight="hours"),
+    "quality": tpa.plot_coverage,
     "job": _sheet,
     "jobs of a family": _jobs,
-    "found tasks": lambda profiles: tpa.plot_found_tasks(profiles, "re"),
+    "found tasks": lambda profiles: tpa.plot_find_tasks(profiles, "re"),
 }
 #: Charts with a row per family, in which a hidden family keeps its row.
 FAMILY_ROWS = [
-    *("impact by tasks", "impact by hours", "impact by headcount", "hours", "exposure", "heatmap"),
     *("change of hours", "change of exposure", "quality", "found tasks"),
 ]
 #: Charts that name jobs or tasks, because that is what was asked; no chart holds a rationale or an id unasked.

@@ -144,7 +144,7 @@ def test_hours_known_no_more_are_not_called_new(sample: tpa.TaskProfiles, later:
     assert "No longer measured" in {row["term"] for row in rows_with(spec, "term")}
 
 
-@pytest.mark.parametrize("plot", [tpa.plot_change_bridge, tpa.plot_level_moves, tpa.plot_change_by_family])
+@pytest.mark.parametrize("plot", [tpa.plot_change_bridge, tpa.plot_transitions, tpa.plot_change_by_family])
 def test_a_chart_says_what_makes_a_change_seem_one(plot: Any) -> None:
     may, november = tpa.load_sample("2026-05"), tpa.load_sample("2026-11")
     only, order = "Only what is validated counts", "the wrong way round"
@@ -182,7 +182,7 @@ def test_a_total_that_is_not_known_is_no_zero() -> None:
 
 @pytest.mark.parametrize("by", ["tasks", "hours"])
 def test_the_table_of_moves_is_the_measure(sample: tpa.TaskProfiles, later: tpa.TaskProfiles, by: Any) -> None:
-    spec = tpa.plot_level_moves(sample, later, by=by).to_dict()
+    spec = tpa.plot_transitions(sample, later, weight=by).to_dict()
     drawn = {}
     for layer in layers(spec):
         for row in rows_of(spec, layer):
@@ -207,7 +207,7 @@ def test_the_table_of_moves_is_the_measure(sample: tpa.TaskProfiles, later: tpa.
 
 
 def test_the_largest_moves_are_named(sample: tpa.TaskProfiles, later: tpa.TaskProfiles) -> None:
-    chart = tpa.plot_level_moves(sample, later)
+    chart = tpa.plot_transitions(sample, later)
     assert title_of(chart) == (
         "219 of 4,810 tasks (5\xa0%) were rated otherwise; the largest move is from H2 to H1 (113)"
     )
@@ -231,7 +231,7 @@ def test_the_largest_moves_are_named(sample: tpa.TaskProfiles, later: tpa.TaskPr
 )
 @pytest.mark.parametrize("by", ["tasks", "hours"])
 def test_the_headline_of_moves_is_true(before: list[Any], after: list[Any], said: str, by: Any) -> None:
-    chart = tpa.plot_level_moves(profiles_of(three("A", *before)), profiles_of(three("A", *after)), by=by)
+    chart = tpa.plot_transitions(profiles_of(three("A", *before)), profiles_of(three("A", *after)), weight=by)
     if by == "hours":
         said = said.replace("3 of 3 tasks", "6 of 6 described hours a week")
     assert title_of(chart).startswith(said)
@@ -240,7 +240,7 @@ def test_the_headline_of_moves_is_true(before: list[Any], after: list[Any], said
 def test_a_move_of_few_jobs_is_hidden_and_so_is_what_would_tell_it() -> None:
     stay = three("A", ("H1", 2.0), ("H2", 2.0), ("H3", 2.0)) * 2
     moved = [family_of("A", ("H1", 2.0), ("H1", 2.0), ("H3", 2.0), headcount=4.0), *stay[1:]]
-    spec = tpa.plot_level_moves(profiles_of(stay), profiles_of(moved)).to_dict()
+    spec = tpa.plot_transitions(profiles_of(stay), profiles_of(moved)).to_dict()
     figures = {
         (row["before"][:2], row["after"]): row["figure"]
         for layer in layers(spec)
@@ -252,7 +252,7 @@ def test_a_move_of_few_jobs_is_hidden_and_so_is_what_would_tell_it() -> None:
     assert "hidden (\u00b7): fewer than 3 jobs" in json.dumps(spec, ensure_ascii=False)
     assert figures["H3", "H3"] == "6"
     assert spec["title"]["text"] == ["No task that may be shown was rated otherwise than before"]
-    open_ = tpa.plot_level_moves(profiles_of(stay), profiles_of(moved), privacy=None)
+    open_ = tpa.plot_transitions(profiles_of(stay), profiles_of(moved), privacy=None)
     assert title_of(open_).startswith("1 of 18 tasks (6\xa0%) were rated otherwise; the largest move is from H2 to H1")
 
 
@@ -261,14 +261,14 @@ def test_no_name_of_a_level_breaks_the_table_or_the_ribbons(capfd: pytest.Captur
         tasks = [(level, 2.0) for level in ("H1", *odd)]
         moved = [(level, 2.0) for level in (odd[0], *odd)]
         pair = profiles_of(three("A", *tasks)), profiles_of(three("A", *moved))
-        picture = vl_convert.vegalite_to_svg(tpa.plot_level_moves(*pair, privacy=None).to_dict())
+        picture = vl_convert.vegalite_to_svg(tpa.plot_transitions(*pair, privacy=None).to_dict())
         assert "constructor" in picture
         assert "toString" in picture
         assert (": 3</text>" in picture) == (len(odd) == 4)
     assert "ERROR" not in capfd.readouterr().err
 
 
-PAIRS: list[Callable[..., Any]] = [tpa.plot_change_by_family, tpa.plot_change_bridge, tpa.plot_level_moves]
+PAIRS: list[Callable[..., Any]] = [tpa.plot_change_by_family, tpa.plot_change_bridge, tpa.plot_transitions]
 
 
 @pytest.mark.parametrize("plot", PAIRS)
@@ -286,7 +286,7 @@ def test_both_snapshots_are_named_and_neither_is_told_where_all_is_hidden(plot: 
 def test_where_every_move_is_hidden_none_is_told() -> None:
     stay = three("A", ("H1", 2.0), ("H2", 2.0)) * 2
     moved = [family_of("A", ("H1", 2.0), ("H1", 2.0), headcount=4.0), *stay[1:]]
-    spec = tpa.plot_level_moves(profiles_of(stay), profiles_of(moved)).to_dict()
+    spec = tpa.plot_transitions(profiles_of(stay), profiles_of(moved)).to_dict()
     assert spec["title"]["text"] == ["Every move is hidden: it would tell of too few jobs"]
     assert "H2" not in json.dumps(spec)
 
@@ -294,5 +294,5 @@ def test_where_every_move_is_hidden_none_is_told() -> None:
 def test_what_is_not_offered_is_refused(sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match="value='cost': choose from hours, exposure"):
         tpa.plot_change_by_family(sample, sample, value="cost")  # type: ignore[arg-type]
-    with pytest.raises(tpa.SchemaError, match="by='cost': choose from tasks, hours"):
-        tpa.plot_level_moves(sample, sample, by="cost")  # type: ignore[arg-type]
+    with pytest.raises(tpa.SchemaError, match="weight='cost': choose from tasks, hours"):
+        tpa.plot_transitions(sample, sample, weight="cost")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import tpanalytics as tpa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PLOTS = [tpa.plot_impact_by_family, tpa.plot_hours_by_family, tpa.plot_weight_lines]
+PLOTS = [tpa.plot_impact, tpa.plot_hours, tpa.plot_weight_sensitivity]
 every_plot = pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.__name__)
 
 
@@ -31,7 +31,7 @@ def test_only_those_chosen_are_drawn(plot: Callable[..., Any], sample: tpa.TaskP
 @every_plot
 def test_what_is_hidden_among_all_stays_hidden_alone(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
     hides = tpa.Privacy(min_jobs=9)
-    everything = tpa.suppress(tpa.hours_by_family(sample), sample, min_jobs=9)
+    everything = tpa.suppress(tpa.hours(sample), sample, min_jobs=9)
     hidden = everything.filter(reason="SUPPRESSED").get_column("job_family").to_list()
     assert len(hidden) > 1
     shown = "Finance"
@@ -59,4 +59,4 @@ def test_dots_do_not_move_when_others_are_chosen(sample: tpa.TaskProfiles) -> No
         found = [layer["encoding"]["x"].get("scale") for layer in chart.to_dict()["layer"] if "x" in layer["encoding"]]
         return next(scale["domain"] for scale in found if scale)
 
-    assert domain(tpa.plot_hours_by_family(sample)) == domain(tpa.plot_hours_by_family(sample, families=["Sales"]))
+    assert domain(tpa.plot_hours(sample)) == domain(tpa.plot_hours(sample, families=["Sales"]))

@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
-from tests.charts.test_charts import family_of, layers, luminance, many, rows_of, with_small
+from tests.charts.test_charts import family_of, layers, many, rows_of, with_small
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.charts._core.labels import Leader, leaders, spread, ties
-from tpanalytics.formatting import percent
 
 
 def marks(spec: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -41,9 +40,12 @@ def everything(spec: dict[str, Any]) -> str:
 
 
 def test_lines_go_from_the_index_without_h2_to_that_with_it(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_weight_lines(sample).to_dict()
-    drawn = {row["job_family"]: (row["weight_low"], row["weight_high"], row["grade"]) for row in having(spec, "grade")}
-    measured = tpa.exposure_by_family(sample).select("job_family", "weight_low", "weight_high", "grade").rows()
+    spec = tpa.plot_weight_sensitivity(sample).to_dict()
+    drawn = {
+        row["job_family"]: (row["weight_low"], row["weight_high"], row["data_grade"])
+        for row in having(spec, "data_grade")
+    }
+    measured = tpa.exposure(sample).select("job_family", "weight_low", "weight_high", "data_grade").rows()
     assert drawn == {family: rest for family, *rest_ in measured for rest in [tuple(rest_)]}
     line = next(layer for layer in marks(spec, "rule") if "y2" in layer["encoding"] and "x2" in layer["encoding"])
     assert (line["encoding"]["x"]["datum"], line["encoding"]["x2"]["datum"]) == (0, 1)
@@ -51,18 +53,18 @@ def test_lines_go_from_the_index_without_h2_to_that_with_it(sample: tpa.TaskProf
 
 
 def test_the_band_is_what_the_headlines_family_can_be(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_weight_lines(sample).to_dict()
+    spec = tpa.plot_weight_sensitivity(sample).to_dict()
     band = rows_of(spec, marks(spec, "area")[0])
     assert {row["job_family"] for row in band} == {"Finance"}
     for row in band:
-        weights = {"H1": 1.0, "H2": row["b"], "H3": 0.0}
-        measured = tpa.exposure_by_family(sample, weights=weights).filter(job_family="Finance")
+        level_weights = {"H1": 1.0, "H2": row["b"], "H3": 0.0}
+        measured = tpa.exposure(sample, level_weights=level_weights).filter(job_family="Finance")
         assert (row["bound_low"], row["bound_high"]) == measured.select("bound_low", "bound_high").row(0)
     assert {row["b"] for row in band} >= {0.0, 0.5, 1.0}
 
 
 def test_leads_change_where_the_measure_says(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_weight_lines(sample).to_dict()
+    spec = tpa.plot_weight_sensitivity(sample).to_dict()
     turns = having(spec, "b", "said")
     found = {round(b, 12) for b in tpa.break_even(sample).get_column("break_even")}
     assert len(turns) == 2
@@ -116,7 +118,7 @@ def test_labels_keep_their_order_and_never_meet() -> None:
 
 @pytest.mark.parametrize("families", [6, 60])
 def test_labels_of_lines_have_room(families: int) -> None:
-    spec = tpa.plot_weight_lines(many(families)).to_dict()
+    spec = tpa.plot_weight_sensitivity(many(families)).to_dict()
     pixel = None
     for layer in marks(spec, "text"):
         rows = rows_of(spec, layer)
@@ -132,8 +134,8 @@ def test_labels_of_lines_have_room(families: int) -> None:
 
 def test_of_many_lines_some_have_names_and_the_chart_says_so(real: tpa.TaskProfiles) -> None:
     for profiles in (real, many(60)):
-        spec = tpa.plot_weight_lines(profiles).to_dict()
-        roles = [row["role"] for row in having(spec, "grade")]
+        spec = tpa.plot_weight_sensitivity(profiles).to_dict()
+        roles = [row["role"] for row in having(spec, "data_grade")]
         grey = roles.count("other")
         assert 0 < grey < len(roles)
         assert f"{grey} of {len(roles)} lines have no name" in everything(spec)
@@ -142,8 +144,8 @@ def test_of_many_lines_some_have_names_and_the_chart_says_so(real: tpa.TaskProfi
 
 
 def test_every_figure_beside_a_line_is_said(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_weight_lines(sample).to_dict()
-    ends = having(spec, "grade")
+    spec = tpa.plot_weight_sensitivity(sample).to_dict()
+    ends = having(spec, "data_grade")
     beside = [row for layer in marks(spec, "text") for row in rows_of(spec, layer) if {"name", "figure"} <= set(row)]
     assert {row["name"].replace("\n", " ") for row in beside} == {row["job_family"] for row in ends}
     for row in ends:
@@ -155,12 +157,12 @@ def test_every_figure_beside_a_line_is_said(sample: tpa.TaskProfiles) -> None:
 
 
 def test_the_slider_starts_at_the_weight_in_use(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_weight_lines(sample, weights={"H1": 1, "H2": 0.25, "H3": 0}).to_dict()
+    spec = tpa.plot_weight_sensitivity(sample, level_weights={"H1": 1, "H2": 0.25, "H3": 0}).to_dict()
     (slider,) = spec["params"]
     assert (slider["name"], slider["value"]) == ("weight_of_h2", 0.25)
     assert (slider["bind"]["input"], slider["bind"]["min"], slider["bind"]["max"]) == ("range", 0, 1)
     with pytest.raises(tpa.SchemaError, match="H2"):
-        tpa.plot_weight_lines(sample, weights={"H1": 1.0})
+        tpa.plot_weight_sensitivity(sample, level_weights={"H1": 1.0})
 
 
 SOLID = [family_of(f, ("H1", a), ("H2", b), ("H3", 10.0 - a - b)) for f, a, b in [("A", 4.0, 1.0), ("B", 2.0, 6.0)]]
@@ -202,15 +204,15 @@ THROUGH_ONE_POINT = [("P", 5.0, 0.0, 5.0), ("Q", 4.0, 2.0, 4.0), ("R", 3.0, 4.0,
     ],
 )
 def test_headlines_of_lines_are_true_whatever_is_missing(jobs: list[dict[str, Any]], said: str) -> None:
-    assert title(tpa.plot_weight_lines(profiles_of(jobs), privacy=None)) == said
+    assert title(tpa.plot_weight_sensitivity(profiles_of(jobs), privacy=None)) == said
 
 
 def test_hidden_families_have_no_line_and_are_named_as_hidden() -> None:
-    spec = tpa.plot_weight_lines(with_small("Tiny", "Small", "Little")).to_dict()
-    assert {row["job_family"] for row in having(spec, "grade")} == {"A", "B"}
+    spec = tpa.plot_weight_sensitivity(with_small("Tiny", "Small", "Little")).to_dict()
+    assert {row["job_family"] for row in having(spec, "data_grade")} == {"A", "B"}
     assert "Hidden, to protect small groups of jobs or people: Little, Small and Tiny." in everything(spec)
-    assert {row["role"] for row in having(spec, "grade")} == {"leads"}  # A and B lie on each other
-    everyone = tpa.plot_weight_lines(with_small("Tiny", "Small", jobs=0)).to_dict()
+    assert {row["role"] for row in having(spec, "data_grade")} == {"leads"}  # A and B lie on each other
+    everyone = tpa.plot_weight_sensitivity(with_small("Tiny", "Small", jobs=0)).to_dict()
     assert everyone["title"]["text"][0].startswith("Every job family is hidden")
     assert not [text for text in ("% of", "2 jobs", "2 tasks") if text in everything(everyone)]
 
@@ -219,10 +221,10 @@ def test_hidden_families_have_no_line_and_are_named_as_hidden() -> None:
 
 
 def test_dots_and_intervals_are_the_measures(company: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_exposure_by_family(company, rounds=100, seed=4).to_dict()
+    spec = tpa.plot_exposure(company, rounds=100, seed=4).to_dict()
     rows = {row["job_family"]: row for row in having(spec, "interval_low", "inner_low")}
-    exposure = tpa.exposure_by_family(company).filter(pl.col("exposure").is_not_null())
-    both = exposure.join(tpa.exposure_ranks(company, rounds=100, seed=4), on="job_family")
+    exposure = tpa.exposure(company).filter(pl.col("exposure").is_not_null())
+    both = exposure.join(tpa.exposure_ranking(company, rounds=100, seed=4), on="job_family")
     assert set(rows) == set(exposure["job_family"])
     for row in both.iter_rows(named=True):
         for name in (
@@ -235,30 +237,30 @@ def test_dots_and_intervals_are_the_measures(company: tpa.TaskProfiles) -> None:
             "inner_high",
         ):
             assert rows[row["job_family"]][name] == pytest.approx(row[name])
-        assert (rows[row["job_family"]]["dot"] == "grade C") == (row["grade"] == "C")
+        assert (rows[row["job_family"]]["dot"] == "grade C") == (row["data_grade"] == "C")
     bands = {row["job_family"]: (row["bound_low"], row["bound_high"]) for row in having(spec, "bound_low")}
     known = exposure.filter(pl.col("bound_low").is_not_null() & pl.col("bound_high").is_not_null())
     assert bands == {family: (low, high) for family, low, high in known["job_family", "bound_low", "bound_high"].rows()}
 
 
 def test_every_figure_printed_beside_a_family_is_said(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_exposure_by_family(sample, rounds=100).to_dict()
+    spec = tpa.plot_exposure(sample, rounds=100).to_dict()
     for row in having(spec, "figure", "place"):
         said = next(part for part in spec["description"].split("; ") if f"{row['job_family']} {row['figure']}" in part)
         assert all(row[name] in said for name in ("held", "known", "place"))
-    again = tpa.plot_exposure_by_family(sample, rounds=100).to_dict()
+    again = tpa.plot_exposure(sample, rounds=100).to_dict()
     assert again == spec
-    assert tpa.plot_exposure_by_family(sample, rounds=100, seed=1).to_dict() != spec
+    assert tpa.plot_exposure(sample, rounds=100, seed=1).to_dict() != spec
 
 
 def test_joined_families_overlap_and_all_that_overlap_are_joined(sample: tpa.TaskProfiles) -> None:
-    ranks = tpa.exposure_ranks(sample, rounds=200)
+    ranks = tpa.exposure_ranking(sample, rounds=200)
     groups = ties(ranks)
     tied = {(family, other) for family, others in ranks.select("job_family", "tied_with").rows() for other in others}
     joined = {pair for group in groups for pair in itertools.permutations(group, 2)}
     assert joined == tied
     assert not [one for one in groups for two in groups if set(one) < set(two)]
-    spec = tpa.plot_exposure_by_family(sample, rounds=200).to_dict()
+    spec = tpa.plot_exposure(sample, rounds=200).to_dict()
     ends = [row for layer in marks(spec, "rule") for row in rows_of(spec, layer) if "last" in row]
     assert {(row["job_family"], row["last"]) for row in ends} == {(group[0], group[-1]) for group in groups}
 
@@ -268,8 +270,8 @@ def test_no_place_tells_of_a_hidden_family() -> None:
         family_of(f, ("H1", 1.0 + i % 2), ("H3", 5.0 + n), headcount=2.0) for n, f in enumerate("AB") for i in range(6)
     ]
     small = [family_of(name, (level, 9.0)) for name, level in (("Tiny", "H1"), ("Wee", "H2"), ("Few", "H1"))] * 2
-    beside = tpa.plot_exposure_by_family(profiles_of([*jobs, *small]), rounds=100).to_dict()
-    alone = tpa.plot_exposure_by_family(profiles_of(jobs), rounds=100).to_dict()
+    beside = tpa.plot_exposure(profiles_of([*jobs, *small]), rounds=100).to_dict()
+    alone = tpa.plot_exposure(profiles_of(jobs), rounds=100).to_dict()
     places = {row["job_family"]: row["place"] for row in having(beside, "place")}
     assert {places.pop(name) for name in ("Tiny", "Wee", "Few")} == {"·"}
     assert places == {row["job_family"]: row["place"] for row in having(alone, "place")}
@@ -303,97 +305,18 @@ def test_no_place_tells_of_a_hidden_family() -> None:
 )
 def test_headlines_of_exposure_are_true_whatever_is_missing(jobs: list[dict[str, Any]], said: str) -> None:
     jobs = [{**job, "tasks": [*job["tasks"]]} for job in jobs]
-    assert title(tpa.plot_exposure_by_family(profiles_of(jobs), rounds=100, privacy=None)).startswith(said)
-
-
-# --- the table of levels
-
-
-@pytest.mark.parametrize("weight", ["tasks", "hours", "headcount"])
-def test_cells_are_the_measure(sample: tpa.TaskProfiles, weight: Any) -> None:
-    spec = tpa.plot_level_heatmap(sample, weight=weight).to_dict()
-    impact = tpa.impact_by_family(sample, weight=weight)
-    cells = {(row["job_family"], row["level"]): row for row in having(spec, "share", "figure")}
-    assert {key: row["share"] for key, row in cells.items()} == {
-        (family, level): share for family, level, share in impact.select("job_family", "level", "share").rows()
-    }
-    for (family, level), row in cells.items():
-        assert row["figure"] == percent(row["share"])
-        said = next(part for part in spec["description"].split("; ") if f"{family} (grade" in part)
-        assert f"{level} {row['figure']}" in said
-    boxes = [rows_of(spec, layer) for layer in marks(spec, "rect")][1]
-    assessed = sorted((-row["share"], *key) for key, row in cells.items() if key[1] != "not assessed")
-    assert {(row["job_family"], row["level"]) for row in boxes} == {
-        key for _, *key_ in assessed[:3] for key in [tuple(key_)]
-    }
-    notched = {(row["job_family"], row["level"]) for row in rows_of(spec, marks(spec, "point")[0])}
-    poor = set(impact.filter(grade="C")["job_family"])
-    assert {family for family, _ in notched} == poor
-
-
-def test_figures_in_cells_can_be_read(company: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_level_heatmap(company).to_dict()
-    scale = marks(spec, "rect")[0]["encoding"]["color"]["scale"]
-    assert scale["interpolate"] == "rgb"
-    light, dark = scale["range"]
-    text = {True: luminance("#FFFFFF"), False: luminance("#000000")}
-    steps = [(at / 500, at / 500 * scale["domain"][1]) for at in range(501)]
-    drawn = [(row["share"] / scale["domain"][1], row["share"]) for row in having(spec, "share")]
-    dark_of = {row["share"]: row["dark"] for row in having(spec, "share")}
-    turn = min((share for share, is_dark in dark_of.items() if is_dark), default=1.0)
-    for at, share in [*steps, *drawn]:
-        channels = [(int(light[i : i + 2], 16), int(dark[i : i + 2], 16)) for i in (1, 3, 5)]
-        fill = luminance("#" + "".join(f"{round(a + (b - a) * at):02x}" for a, b in channels))
-        ink = text[dark_of.get(share, share >= turn)]
-        if share in dark_of:
-            assert (max(fill, ink) + 0.05) / (min(fill, ink) + 0.05) >= 4.5
-        assert max((max(fill, ink) + 0.05) / (min(fill, ink) + 0.05) for ink in text.values()) >= 4.5
-
-
-def test_a_level_that_only_hidden_families_have_is_no_column() -> None:
-    jobs = [family_of(f, ("H1", 3.0), ("H2", 5.0), headcount=4.0) for f in "AAABBB"]
-    small = [family_of(f, (None, 3.0)) for f in ("Tiny", "Small", "Little")]
-    spec = tpa.plot_level_heatmap(profiles_of([*jobs, *small])).to_dict()
-    assert {row["level"] for row in having(spec, "share", "figure")} == {"H1", "H2"}
-    assert "not assessed" not in everything(spec)
-
-
-def test_tasks_without_hours_are_no_share_of_nothing() -> None:
-    profiles = profiles_of([family_of("A", ("H1", None), ("H2", 4.0))])
-    spec = tpa.plot_level_heatmap(profiles, privacy=None).to_dict()
-    figures = {row["level"]: row["figure"] for row in having(spec, "figure", "level")}
-    assert figures == {"H1": "–", "H2": "100\xa0%"}  # noqa: RUF001
-    assert "tasks of that level, none with hours" in everything(spec)
-
-
-@pytest.mark.parametrize(
-    ("jobs", "said"),
-    [
-        (SOLID, "The largest share: in B, 60\xa0% of described weekly hours"),
-        ([SOLID[0]], "A: 50\xa0% of described weekly hours"),
-        (
-            [SOLID[0], family_of("C", ("H1", 9.0), ("H1", None), ("H1", None))],
-            "The largest share of a family that is well known: in A, 50\xa0% of",
-        ),
-        ([family_of("A", (None, 3.0))], "AI impact cannot be shown: no task that can be weighed has a level"),
-        ([family_of("A", ("H1", None))], "AI impact cannot be shown: no task that can be weighed has a level"),
-        ([family_of("C", ("H1", 9.0), ("H1", None), ("H1", None))], "Too little is known"),
-        ([family_of("A")], "No task is described"),
-    ],
-)
-def test_headlines_of_the_table_are_true_whatever_is_missing(jobs: list[dict[str, Any]], said: str) -> None:
-    assert title(tpa.plot_level_heatmap(profiles_of(jobs), privacy=None)).startswith(said)
+    assert title(tpa.plot_exposure(profiles_of(jobs), rounds=100, privacy=None)).startswith(said)
 
 
 # --- exposure by job
 
 
 def test_dots_stand_for_all_jobs_that_have_an_index(company: tpa.TaskProfiles) -> None:
-    dots = having(tpa.plot_exposure_by_job(company).to_dict(), "long", "index")
+    dots = having(tpa.plot_exposure_scatter(company).to_dict(), "long", "index")
     jobs = tpa.exposure_by_job(company).filter(pl.col("exposure").is_not_null())
     assert sum(row["jobs"] for row in dots) == jobs.height
     hollow = sum(row["jobs"] for row in dots if "grade C" in row["known"])
-    assert hollow == jobs.filter(grade="C").height
+    assert hollow == jobs.filter(data_grade="C").height
     mean = sum(row["jobs"] * row["index"] for row in dots) / jobs.height
     assert mean == pytest.approx(jobs["exposure"].mean(), abs=0.003)
     staffed = jobs["headcount"].null_count() == 0
@@ -402,7 +325,7 @@ def test_dots_stand_for_all_jobs_that_have_an_index(company: tpa.TaskProfiles) -
 
 
 def test_lines_across_are_the_medians(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_exposure_by_job(sample).to_dict()
+    spec = tpa.plot_exposure_scatter(sample).to_dict()
     jobs = tpa.exposure_by_job(sample).filter(pl.col("exposure").is_not_null())
     across, upright = (rows_of(spec, layer)[0] for layer in marks(spec, "rule")[:2])
     assert across == {"index": jobs["exposure"].median()}
@@ -410,7 +333,7 @@ def test_lines_across_are_the_medians(sample: tpa.TaskProfiles) -> None:
 
 
 def test_few_families_have_a_panel_each_and_keep_their_jobs() -> None:
-    spec = tpa.plot_exposure_by_job(many(6)).to_dict()
+    spec = tpa.plot_exposure_scatter(many(6)).to_dict()
     panels = [panel for panel in spec["concat"] if any(layer["mark"]["type"] == "point" for layer in layers(panel))]
     assert len(panels) == 6
     jobs = []
@@ -429,7 +352,7 @@ def test_thousands_of_jobs_stay_small() -> None:
         family_of(f"F{i % 9}", ("H1", 1.0 + i * 7 % 31), ("H2", 1.0 + i * 13 % 17), ("H3", i * 11 % 29 + 0.5))
         for i in range(3000)
     ]
-    spec = tpa.plot_exposure_by_job(profiles_of(jobs)).to_dict()
+    spec = tpa.plot_exposure_scatter(profiles_of(jobs)).to_dict()
     assert sum(row["jobs"] for row in having(spec, "long", "index")) == 3000
     assert sum(map(len, spec["datasets"].values())) < 500
     assert len(json.dumps(spec["datasets"])) < 50_000
@@ -437,21 +360,21 @@ def test_thousands_of_jobs_stay_small() -> None:
 
 def test_jobs_have_names_only_when_asked_for(sample: tpa.TaskProfiles) -> None:
     names = set(sample.jobs["job_name"]) | set(sample.jobs["job_id"])
-    unnamed = everything(tpa.plot_exposure_by_job(sample).to_dict())
+    unnamed = everything(tpa.plot_exposure_scatter(sample).to_dict())
     assert not [name for name in names if f'"{name}"' in unnamed]
-    spec = tpa.plot_exposure_by_job(sample, names=True).to_dict()
+    spec = tpa.plot_exposure_scatter(sample, names=True).to_dict()
     named = having(spec, "name")
     jobs = {row["job_name"]: row for row in tpa.exposure_by_job(sample).iter_rows(named=True)}
     assert named
     for row in named:
         assert (row["index"], row["long"]) == (jobs[row["name"]]["exposure"], jobs[row["name"]]["hours"])
-        assert jobs[row["name"]]["grade"] != "C"
+        assert jobs[row["name"]]["data_grade"] != "C"
         assert f"{row['name']} {row['index']:.2f}, " in spec["description"]
 
 
 def test_jobs_of_hidden_families_are_no_dots() -> None:
     for names in (False, True):
-        spec = tpa.plot_exposure_by_job(with_small("Tiny", "Small", "Little"), names=names).to_dict()
+        spec = tpa.plot_exposure_scatter(with_small("Tiny", "Small", "Little"), names=names).to_dict()
         dots = [
             rows_of({**panel, "datasets": spec["datasets"]}, layer)
             for panel in spec["concat"]
@@ -477,4 +400,4 @@ def test_jobs_of_hidden_families_are_no_dots() -> None:
     ],
 )
 def test_headlines_of_jobs_are_true_whatever_is_missing(jobs: list[dict[str, Any]], said: str) -> None:
-    assert title(tpa.plot_exposure_by_job(profiles_of(jobs), privacy=None)).startswith(said)
+    assert title(tpa.plot_exposure_scatter(profiles_of(jobs), privacy=None)).startswith(said)

@@ -17,7 +17,7 @@ from tpanalytics.formatting import hours, percent
 from tpanalytics.measures.overlap import by_likeness
 
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0.0, "H4": 0.0}
-ASSUMED: dict[str, Any] = {"freed": FREED, "realisation": (0.5, 0.8), "adoption": (0.3, 0.6), "week_hours": 38.5}
+ASSUMED: dict[str, Any] = {"freed": FREED, "realisation": (0.5, 0.8), "adoption": (0.3, 0.6), "contract_hours": 38.5}
 
 
 SIX = [(f"t{i}", "H1", 2.0) for i in range(6)]
@@ -109,7 +109,7 @@ def test_candidates_are_the_measures_and_each_number_is_told(sample: tpa.TaskPro
     chart = tpa.plot_automation_candidates(sample, rounds=100)
     spec, text = chart.to_dict(), chart.to_dict()["description"]
     found = tpa.automation_candidates(sample, top=15, rounds=100, privacy=tpa.Privacy())
-    curve = tpa.build_once_curve(sample, top=15, privacy=tpa.Privacy())
+    curve = tpa.automation_curve(sample, top=15, privacy=tpa.Privacy())
     dots = drawn(spec, "point", "h1_hours")
     assert [row["h1_hours"] for row in dots] == found["h1_hours"].to_list()
     assert [row["h1_hours_high"] for row in dots] == found["h1_hours_high"].to_list()
@@ -130,9 +130,9 @@ def test_candidates_are_the_measures_and_each_number_is_told(sample: tpa.TaskPro
 
 def test_the_first_tasks_serve_each_job_once() -> None:
     shared = [job("A", ("a", "H1", 5.0), ("b", "H1", 4.0)), job("A", ("a", "H1", 5.0)), job("B", ("c", "H1", 1.0))]
-    curve = tpa.build_once_curve(profiles_of(shared))
+    curve = tpa.automation_curve(profiles_of(shared))
     assert curve.select("k", "jobs", "jobs_cumulative").rows() == [(1, 2, 2), (2, 1, 2), (3, 1, 3)]
-    blocks = tpa.build_once_curve(profiles_of(shared), block_hours=1)
+    blocks = tpa.automation_curve(profiles_of(shared), block_hours=1)
     assert blocks.select("task_key", "jobs_cumulative").rows() == [("a", 2), ("c", 3)]
     said = title(tpa.plot_automation_candidates(profiles_of(shared), privacy=None))
     assert said == "The first 3 candidates serve 3 of 3 jobs: at least 15\xa0h a week, 100\xa0% of the H1 hours known"
@@ -199,13 +199,13 @@ def test_how_many_candidates_is_checked(sample: tpa.TaskProfiles) -> None:
 
 @pytest.mark.parametrize("by", ["hours", "tasks"])
 def test_squares_are_the_measure(sample: tpa.TaskProfiles, by: Any) -> None:
-    spec = tpa.plot_family_overlap(sample, by=by).to_dict()
+    spec = tpa.plot_overlap(sample, weight=by).to_dict()
     names = next(layer["encoding"]["y"]["axis"]["labelExpr"] for layer in layers(spec) if "y" in layer["encoding"])
     order = [" ".join(lines).rsplit("\u2002", 1)[0] for lines in json.loads(names.removesuffix("[datum.value - 1]"))]
     assert sorted(order) == sorted({*sample.jobs["job_family"].drop_nulls(), "(no family)"})
     assert order[-1] == "(no family)"
     shares = {(order[row["row"] - 1], order[row["col"] - 1]): row["share"] for row in drawn(spec, "rect", "share")}
-    overlap = tpa.family_overlap(sample)
+    overlap = tpa.overlap(sample)
     for row in overlap.iter_rows(named=True):
         pair = (row["family_a"], row["family_b"])
         there = row["jaccard"] if by == "tasks" else row["containment_a_in_b"]
@@ -228,13 +228,13 @@ def test_families_that_are_alike_stand_beside_each_other() -> None:
 def test_pairs_that_share_too_little_have_a_sign_and_no_figure() -> None:
     many_tasks = [(f"t{i}", "H1", 2.0) for i in range(8)]
     jobs = [job("A", *many_tasks), job("B", *many_tasks[:6], ("x", "H1", 2.0)), job("C", *many_tasks[:3]), job("D")]
-    spec = tpa.plot_family_overlap(profiles_of(jobs), privacy=None).to_dict()
+    spec = tpa.plot_overlap(profiles_of(jobs), privacy=None).to_dict()
     signs = [row["sign"] for row in drawn(spec, "text", "sign")]
     assert signs.count("\u25e6") == 4
     assert signs.count("\u2013") == 6
     assert "fewer than 5 tasks shared" in json.dumps(spec)
     assert len(drawn(spec, "rect", "share")) == 2
-    assert title(tpa.plot_family_overlap(profiles_of(jobs), privacy=None)) == (
+    assert title(tpa.plot_overlap(profiles_of(jobs), privacy=None)) == (
         "B and A share most: 86\xa0% of the hours of B are in tasks of both; 2 squares are above 50\xa0%"
     )
 
@@ -255,11 +255,11 @@ def test_pairs_that_share_too_little_have_a_sign_and_no_figure() -> None:
     ],
 )
 def test_what_is_missing_leaves_the_headline_of_shared_work_true(jobs: list[Any], said: str) -> None:
-    assert title(tpa.plot_family_overlap(profiles_of(jobs), privacy=None)).startswith(said)
+    assert title(tpa.plot_overlap(profiles_of(jobs), privacy=None)).startswith(said)
 
 
 def test_of_many_families_the_largest_are_compared() -> None:
-    spec = tpa.plot_family_overlap(many(64, jobs=1), privacy=None).to_dict()
+    spec = tpa.plot_overlap(many(64, jobs=1), privacy=None).to_dict()
     assert "The 60 families with most tasks are drawn; 4 more are not." in json.dumps(spec)
     assert len(drawn(spec, "rect", "share")) == 60 * 59
 
@@ -267,7 +267,7 @@ def test_of_many_families_the_largest_are_compared() -> None:
 def test_panels_are_the_measure(sample: tpa.TaskProfiles) -> None:
     chart = tpa.plot_fragmentation(sample, **ASSUMED)
     spec = chart.to_dict()
-    found = tpa.fragmentation_by_family(sample, **ASSUMED, block_hours=[0.5, *map(float, range(1, 17))])
+    found = tpa.fragmentation(sample, **ASSUMED, block_hours=[0.5, *map(float, range(1, 17))])
     ours = sorted(tuple(row.values()) for row in drawn(spec, "area", "low"))
     theirs = found.select("block_hours", "usable_share_low", "usable_share_high").rows()
     assert ours == [pytest.approx(row, abs=1e-4) for row in sorted(theirs)]
@@ -283,15 +283,15 @@ def test_panels_are_the_measure(sample: tpa.TaskProfiles) -> None:
 
 
 def test_full_time_weeks_are_those_of_capacity(sample: tpa.TaskProfiles) -> None:
-    found = tpa.fragmentation_by_family(sample, **ASSUMED, block_hours=[0.001, 4.0])
-    capacity = tpa.capacity_by_family(sample, **ASSUMED)
+    found = tpa.fragmentation(sample, **ASSUMED, block_hours=[0.001, 4.0])
+    capacity = tpa.capacity(sample, **ASSUMED)
     for end in ("low", "high"):
         weeks = capacity[f"full_time_weeks_{end}"].to_list()
         each = found.filter(block_hours=0.001)
         assert each[f"full_time_weeks_{end}"].to_list() == pytest.approx(weeks)
         assert each[f"usable_weeks_{end}"].to_list() == pytest.approx(weeks)  # a block of nothing: all is usable
     without = {name: given for name, given in ASSUMED.items() if name != "adoption"}
-    assert not [name for name in tpa.fragmentation_by_family(sample, **without).columns if "weeks" in name]
+    assert not [name for name in tpa.fragmentation(sample, **without).columns if "weeks" in name]
 
 
 def test_assumptions_have_no_default(sample: tpa.TaskProfiles) -> None:
@@ -329,7 +329,7 @@ def test_of_many_families_the_largest_have_panels() -> None:
     assert len(fragmentation(many(24)).to_dict()["concat"][0]["concat"]) == 24
 
 
-@pytest.mark.parametrize("plot", [tpa.plot_family_overlap, fragmentation])
+@pytest.mark.parametrize("plot", [tpa.plot_overlap, fragmentation])
 def test_hidden_families_keep_their_place_and_tell_nothing(plot: Any) -> None:
     spec = plot(with_small("Tiny", "Small", "Little")).to_dict()
     text = json.dumps(spec, ensure_ascii=False)
@@ -342,7 +342,7 @@ def test_hidden_families_keep_their_place_and_tell_nothing(plot: Any) -> None:
     assert "hidden" not in shown
 
 
-@pytest.mark.parametrize("plot", [tpa.plot_concentration, tpa.plot_family_overlap, fragmentation])
+@pytest.mark.parametrize("plot", [tpa.plot_concentration, tpa.plot_overlap, fragmentation])
 def test_where_everything_is_hidden_no_total_tells_it(plot: Any) -> None:
     spec = plot(with_small("Tiny", "Small", jobs=0)).to_dict()
     assert spec["title"]["text"] == ["Every job family is hidden: its figures tell of too few jobs or people"]

@@ -38,9 +38,9 @@ def texts(spec: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("text", ["customer", "Customer ORDER", "e"])
 def test_bars_are_the_tasks_that_are_found(company: tpa.TaskProfiles, text: str) -> None:
-    spec = tpa.plot_found_tasks(company, text).to_dict()
+    spec = tpa.plot_find_tasks(company, text).to_dict()
     found = tpa.find_tasks(company, text)
-    counted = dict(tpa.impact_by_family(company).group_by("job_family").agg(pl.col("tasks").sum()).rows())
+    counted = dict(tpa.impact(company).group_by("job_family").agg(pl.col("tasks").sum()).rows())
     bars = marks(spec, "bar")[0]
     assert {row["job_family"] for row in bars} == set(found["job_family"])
     for family in found["job_family"].unique():
@@ -65,7 +65,7 @@ def test_bars_are_the_tasks_that_are_found(company: tpa.TaskProfiles, text: str)
 
 def test_no_text_of_a_task_is_in_the_chart_whatever_is_found(sample: tpa.TaskProfiles) -> None:
     marked = replace(sample, tasks=sample.tasks.with_columns(task=pl.format("CANARY {}", "task")))
-    spec = tpa.plot_found_tasks(marked, "customer").to_dict()
+    spec = tpa.plot_find_tasks(marked, "customer").to_dict()
     assert "CANARY" not in texts(spec)
     assert marks(spec, "bar")[0]
     ids = {*sample.tasks["task_id"].unique(), *sample.jobs["job_id"]}
@@ -93,19 +93,19 @@ def test_no_text_of_a_task_is_in_the_chart_whatever_is_found(sample: tpa.TaskPro
 )
 def test_the_headline_of_what_is_found_is_true(tasks: list[Any], text: str, said: str) -> None:
     profiles = profiles_of([family_of(name, *some) for name, some in zip("AB", tasks, strict=False)])
-    spec = tpa.plot_found_tasks(profiles, text, privacy=None).to_dict()
+    spec = tpa.plot_find_tasks(profiles, text, privacy=None).to_dict()
     assert " ".join(spec["title"]["text"]).startswith(said)
     assert png(spec, 1.0).startswith(b"\x89PNG")
 
 
 def test_words_of_any_kind_and_length_are_named(sample: tpa.TaskProfiles) -> None:
     for text in ("constructor", "x\x07", "<b>", "a" * 500, " ".join(f"word{i}" for i in range(90)), "研究 開発", '"'):
-        spec = tpa.plot_found_tasks(sample, text).to_dict()
+        spec = tpa.plot_find_tasks(sample, text).to_dict()
         assert len(" ".join(spec["title"]["text"])) < 220
         assert "\x07" not in texts(spec)
         assert png(spec, 1.0).startswith(b"\x89PNG")
     assert "and 85 more words" in title_of(
-        tpa.plot_found_tasks(sample, " ".join(f"word{i:02d}{'x' * 6}" for i in range(90)))
+        tpa.plot_find_tasks(sample, " ".join(f"word{i:02d}{'x' * 6}" for i in range(90)))
     )
 
 
@@ -113,14 +113,14 @@ def test_what_is_not_found_for_want_of_text_is_said() -> None:
     profiles = profiles_of([family_of("A", ("H1", 2.0), ("H1", 2.0))] * 3)
     row = pl.int_range(pl.len())
     tasks = profiles.tasks.with_columns(task=pl.when(row > 0).then("task"))
-    said = texts(tpa.plot_found_tasks(replace(profiles, tasks=tasks), "do", privacy=None).to_dict())
+    said = texts(tpa.plot_find_tasks(replace(profiles, tasks=tasks), "do", privacy=None).to_dict())
     assert "1 task has no text to be found by." in said
-    assert "no text to be found by" not in texts(tpa.plot_found_tasks(profiles, "do", privacy=None).to_dict())
+    assert "no text to be found by" not in texts(tpa.plot_find_tasks(profiles, "do", privacy=None).to_dict())
 
 
 def test_some_families_stand_as_among_all(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_found_tasks(sample, "customer", families=["Sales", "Finance"]).to_dict()
-    everything = tpa.plot_found_tasks(sample, "customer").to_dict()
+    spec = tpa.plot_find_tasks(sample, "customer", families=["Sales", "Finance"]).to_dict()
+    everything = tpa.plot_find_tasks(sample, "customer").to_dict()
     assert {row["job_family"] for row in marks(spec, "bar")[0]} == {"Sales", "Finance"}
     assert [r for r in marks(everything, "bar")[0] if r["job_family"] in {"Sales", "Finance"}] == marks(spec, "bar")[0]
     ends = [
@@ -132,9 +132,9 @@ def test_some_families_stand_as_among_all(sample: tpa.TaskProfiles) -> None:
     said = f"2 chosen families · “customer” is in {counted['found'].sum()} of {counted['tasks'].sum()} tasks"
     assert " ".join(spec["title"]["text"]).startswith(said)
     with pytest.raises(tpa.SchemaError, match="no family is called 'Sale'; near it is 'Sales'"):
-        tpa.plot_found_tasks(sample, "customer", families=["Sale"])
+        tpa.plot_find_tasks(sample, "customer", families=["Sale"])
     with pytest.raises(tpa.SchemaError, match="give a word"):
-        tpa.plot_found_tasks(sample, " ")
+        tpa.plot_find_tasks(sample, " ")
 
 
 # --- the jobs of a family
@@ -287,7 +287,7 @@ def test_an_unknown_family_gives_near_names(sample: tpa.TaskProfiles) -> None:
 def test_a_family_is_known_by_its_name_as_charts_print_it() -> None:
     names = ["constructor", "line\x0bbreak"]
     profiles = profiles_of([family_of(name, ("H1", 3.0), headcount=9.0) for name in names for _ in range(3)])
-    for row in marks(tpa.plot_impact_by_family(profiles).to_dict(), "bar")[0]:
+    for row in marks(tpa.plot_impact(profiles).to_dict(), "bar")[0]:
         assert "100\xa0%" in title_of(tpa.plot_jobs(profiles, row["job_family"]))
 
 

@@ -24,8 +24,8 @@ def title_of(chart: Any) -> str:
 
 
 def test_the_matrix_is_the_measure(company: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_data_quality(company).to_dict()
-    coverage = tpa.coverage_by_family(company)
+    spec = tpa.plot_coverage(company).to_dict()
+    coverage = tpa.coverage(company)
     cells = {
         (row["job_family"], row["what"]): (row["known"] - row["from"]) / (row["to"] - row["from"])
         for rows in spec["datasets"].values()
@@ -49,7 +49,7 @@ def test_the_matrix_is_the_measure(company: tpa.TaskProfiles) -> None:
         row["job_family"]: row["verdict"] for rows in spec["datasets"].values() for row in rows if "verdict" in row
     }
     words = {"A": "safe to quote", "B": "quote with its gaps", "C": "not to quote alone", None: "\u2013"}
-    assert verdicts == {family: words[grade] for family, grade in coverage.select("job_family", "grade").rows()}
+    assert verdicts == {family: words[grade] for family, grade in coverage.select("job_family", "data_grade").rows()}
     bare = {row["job_family"]: row["bare"] for rows in spec["datasets"].values() for row in rows if "bare" in row}
     counts = coverage.select("job_family", pl.format("{} of {}", "jobs_without_tasks", "jobs")).rows()
     assert bare == dict(counts)
@@ -63,7 +63,7 @@ def test_the_share_with_a_source_is_what_the_report_says(sample: tpa.TaskProfile
     )  # fmt: skip
     profiles = tpa.TaskProfiles(sample.jobs, gaps, sample.manifest)
     report = tpa.quality_report(profiles).filter(check="evidence_missing").item(0, "value")
-    assert f"{covered(1 - report)} have a source" in tpa.plot_data_quality(profiles).to_dict()["description"]
+    assert f"{covered(1 - report)} have a source" in tpa.plot_coverage(profiles).to_dict()["description"]
 
 
 def source_dtype(profiles: tpa.TaskProfiles) -> Any:
@@ -76,7 +76,7 @@ def test_what_was_not_requested_is_no_zero(sample: tpa.TaskProfiles) -> None:
         pl.lit(None, dtype=source_dtype(sample)).alias("source_data"),
     )
     asked = {**sample.manifest, "request": {"include": ["ai_impact"]}}
-    spec = tpa.plot_data_quality(tpa.TaskProfiles(sample.jobs, tasks, asked)).to_dict()
+    spec = tpa.plot_coverage(tpa.TaskProfiles(sample.jobs, tasks, asked)).to_dict()
     heads = [layer["mark"]["text"] for layer in layers(spec) if isinstance(layer["mark"].get("text"), list)]
     assert ["hours", "(not requested)"] in heads
     assert ["source", "(not requested)"] in heads
@@ -84,7 +84,7 @@ def test_what_was_not_requested_is_no_zero(sample: tpa.TaskProfiles) -> None:
     assert drawn == {"level", "validated"}
     assert spec["title"]["text"] == ["No figure that needs hours can be quoted: not requested when loading"]
     assert "Not asked for when loading, so not known, and not 0 %: hours and source." in json.dumps(spec)
-    unsaid = tpa.plot_data_quality(tpa.TaskProfiles(sample.jobs, tasks, {})).to_dict()
+    unsaid = tpa.plot_coverage(tpa.TaskProfiles(sample.jobs, tasks, {})).to_dict()
     assert '"(no task has", "hours)"' in json.dumps(unsaid)
 
 
@@ -121,7 +121,7 @@ def test_what_was_not_requested_is_no_zero(sample: tpa.TaskProfiles) -> None:
     ],
 )
 def test_the_headline_of_quality_is_true(jobs: list[dict[str, Any]], said: str) -> None:
-    assert title_of(tpa.plot_data_quality(profiles_of(jobs), privacy=None)).startswith(said)
+    assert title_of(tpa.plot_coverage(profiles_of(jobs), privacy=None)).startswith(said)
 
 
 def test_a_sheet_draws_every_hour_and_lists_every_task(sample: tpa.TaskProfiles) -> None:
@@ -280,7 +280,7 @@ def test_hours_of_a_column_stand_below_each_other_and_a_little_is_not_none(amoun
     ],
 )
 def test_the_headline_of_hours_says_why_nothing_is_compared(jobs: list[Any], said: str) -> None:
-    chart = tpa.plot_hours_by_family(profiles_of(jobs), privacy=None).to_dict()
+    chart = tpa.plot_hours(profiles_of(jobs), privacy=None).to_dict()
     assert " ".join(chart["title"]["text"]).startswith(said)
     rows = [row for rows in chart["datasets"].values() for row in rows if "missing" in row]
     timed = any(task["weekly_hours"] for one in jobs for task in one["tasks"])

@@ -77,7 +77,7 @@ def states(explorer: tpa.Explorer) -> Iterator[dict[str, Any]]:
     for rationales in (False, True):
         yield {**begun, "view": "tasks", "family": "Finance", "job": job, "rationales": rationales}
     yield {**begun, "families": ["Sales", "Finance"]}
-    yield {**begun, "show": "weights", "weights": {"H1": 0.9, "H2": 0.25, "H4": 0.1}}
+    yield {**begun, "show": "weights", "level_weights": {"H1": 0.9, "H2": 0.25, "H4": 0.1}}
     yield {**begun, "picked": ["Finance"]}
 
 
@@ -157,9 +157,9 @@ def test_a_state_goes_through_json_and_back(
 
 def test_a_state_that_is_handed_out_is_a_copy(explorer: tpa.Explorer) -> None:
     explorer.state["families"].append("Finance")
-    explorer.state["weights"]["H1"] = 0.0
+    explorer.state["level_weights"]["H1"] = 0.0
     assert explorer.state["families"] == []
-    assert explorer.state["weights"] == START["weights"]
+    assert explorer.state["level_weights"] == START["level_weights"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_state_that_is_handed_out_is_a_copy(explorer: tpa.Explorer) -> None:
         ({"families": ["Finanz"]}, "no family is called 'Finanz'; near it is 'Finance'"),
         ({"families": "Finance"}, "give a list of names"),
         ({"family": "Nowhere"}, "no family is called 'Nowhere'"),
-        ({"weights": {"H1": 2}}, "must be a number from 0 to 1"),
+        ({"level_weights": {"H1": 2}}, "must be a number from 0 to 1"),
         ({"states": ["rejected"]}, "never counts"),
         ({"states": ["draft"]}, "no task is in state 'draft'"),
         ({"search": 3}, "search is a text"),
@@ -199,7 +199,7 @@ def test_every_control_moves_the_state_and_what_is_shown(explorer: tpa.Explorer)
         ("weight", "tasks"),
         ("states", ("validated",)),
         ("families", ("Finance", "Sales")),
-        ("show", "weights"),
+        ("show", "level_weights"),
         ("view", "hours"),
         ("view", "tasks"),
         ("search", "invoice"),
@@ -219,8 +219,8 @@ def test_every_control_moves_the_state_and_what_is_shown(explorer: tpa.Explorer)
         assert explorer.state[name] == (list(value) if isinstance(value, tuple) else value)
     explorer.state = {"view": "impact", "show": "weights"}
     before = spec(explorer)
-    explorer._controls["weights"]._scales["H4"].value = 0.2
-    assert explorer.state["weights"] == {"H1": 1.0, "H2": 0.5, "H3": 0.0, "H4": 0.2}
+    explorer._controls["level_weights"]._scales["H4"].value = 0.2
+    assert explorer.state["level_weights"] == {"H1": 1.0, "H2": 0.5, "H3": 0.0, "H4": 0.2}
     assert spec(explorer) != before
 
 
@@ -228,8 +228,8 @@ def test_only_controls_that_matter_are_there_and_each_has_a_label(walked: list[S
     names = {name for name, choices in options(explorer._facts, COUNTED_STATES).items() if len(choices) > 1}
     for shown in walked:
         assert all(texts and all(texts) for texts in shown.controls.values())
-        weights = shown.state["view"] == "impact" and shown.state["show"] == "weights"
-        assert ("weights" in shown.controls) == weights
+        level_weights = shown.state["view"] == "impact" and shown.state["show"] == "weights"
+        assert ("level_weights" in shown.controls) == level_weights
     assert names - {"view"} <= {name for shown in walked for name in shown.controls}
 
 
@@ -237,11 +237,11 @@ def test_what_was_moved_in_the_chart_is_known_and_stays(explorer: tpa.Explorer) 
     explorer.state = {"show": "weights"}
     drawn = spec(explorer)
     move_in_chart(explorer, 0.3)
-    assert explorer.state["weights"]["H2"] == 0.3
+    assert explorer.state["level_weights"]["H2"] == 0.3
     assert spec(explorer) == drawn, "the chart has moved by itself"
     control(explorer, "states").value = ("validated",)
     assert '"H2": 0.3' in explorer.code()
-    assert explorer.state["weights"]["H2"] == 0.3
+    assert explorer.state["level_weights"]["H2"] == 0.3
 
 
 def test_what_is_moved_in_the_chart_takes_no_drawing_back(explorer: tpa.Explorer) -> None:
@@ -249,23 +249,23 @@ def test_what_is_moved_in_the_chart_takes_no_drawing_back(explorer: tpa.Explorer
     before = spec(explorer)
 
     async def hurry() -> None:
-        explorer._controls["weights"]._scales["H1"].value = 0.35  # type: ignore[attr-defined]
+        explorer._controls["level_weights"]._scales["H1"].value = 0.35  # type: ignore[attr-defined]
         move_in_chart(explorer, 0.7)
         while explorer._drawing is not None:
             await asyncio.sleep(0)
 
     asyncio.run(hurry())
-    assert explorer.state["weights"] == {"H1": 0.35, "H2": 0.7, "H3": 0.0}
+    assert explorer.state["level_weights"] == {"H1": 0.35, "H2": 0.7, "H3": 0.0}
     assert spec(explorer) != before
     assert spec(explorer)["params"][0]["value"] == 0.7
 
 
 def test_a_weight_that_was_not_moved_stays_as_it_was(explorer: tpa.Explorer) -> None:
     given = {"H1": 0.93, "H2": 0.333, "H3": 0.0, "H9": 0.4}
-    explorer.state = {"show": "weights", "weights": given}
-    assert explorer.state["weights"] == given
-    explorer._controls["weights"]._scales["H3"].value = 0.1  # type: ignore[attr-defined]
-    assert explorer.state["weights"] == {**given, "H3": 0.1}
+    explorer.state = {"show": "weights", "level_weights": given}
+    assert explorer.state["level_weights"] == given
+    explorer._controls["level_weights"]._scales["H3"].value = 0.1  # type: ignore[attr-defined]
+    assert explorer.state["level_weights"] == {**given, "H3": 0.1}
 
 
 def test_a_closed_explorer_draws_nothing_more(explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,8 +342,8 @@ def test_one_thread_waits_for_another(explorer: tpa.Explorer, monkeypatch: pytes
         ({"picked": ["Finances"]}, "picked='Finances' is none of the 5 marks that can be picked here"),
         ({"states": [None]}, "give a list of validation states"),
         ({"states": 5}, "give a list of validation states"),
-        ({"weights": {1: 0.5}}, "1 is no level; levels are texts"),
-        ({"weights": {"H1": 0.5}}, "give H2 one too"),
+        ({"level_weights": {1: 0.5}}, "1 is no level; levels are texts"),
+        ({"level_weights": {"H1": 0.5}}, "give H2 one too"),
     ],
 )
 def test_what_is_no_state_is_refused_and_nothing_moves(explorer: tpa.Explorer, state: Any, said: str) -> None:
@@ -486,7 +486,7 @@ def test_a_warning_is_said_too(after: tpa.TaskProfiles) -> None:
         opened = tpa.explore(drafts)
     control(opened, "states").value = ("validated",)
     assert "3 in state" in opened._said.value
-    control(opened, "show").value = "weights"
+    control(opened, "show").value = "level_weights"
     control(opened, "show").value = "levels"
     assert "3 in state" in opened._said.value, "what is remembered warns once, and holds as long as the states count"
 
@@ -519,9 +519,13 @@ CLICKS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "one family more": ({"families": ["Sales"]}, "families", ("Finance", "Sales")),
     "one family less": ({"families": ["Finance", "Sales"]}, "families", ("Finance",)),
     "a run of families": ({"families": ["Finance"]}, "families", ("Finance", "Human Resources", "Manufacturing")),
-    "a weight far away": ({"show": "weights"}, "weights", {"H3": 0.7}),
-    "a weight by a step": ({"show": "weights"}, "weights", {"H1": 0.95}),
-    "a level left out": ({"show": "weights", "weights": {"H1": 1.0, "H2": 0.5, "H3": 0.0}}, "weights", {"H3": -1.0}),
+    "a weight far away": ({"show": "weights"}, "level_weights", {"H3": 0.7}),
+    "a weight by a step": ({"show": "weights"}, "level_weights", {"H1": 0.95}),
+    "a level left out": (
+        {"show": "weights", "level_weights": {"H1": 1.0, "H2": 0.5, "H3": 0.0}},
+        "level_weights",
+        {"H3": -1.0},
+    ),
     "jobs of a family": ({"view": "tasks"}, "family", "Sales"),
 }
 
@@ -544,7 +548,7 @@ def test_what_one_click_leads_to_is_drawn_while_nothing_happens(
         monkeypatch.setattr(explorer._chart, "swap", drawn.append)
         if isinstance(value, dict):
             for level, weight in value.items():
-                explorer._controls["weights"]._scales[level].value = weight  # type: ignore[attr-defined]
+                explorer._controls["level_weights"]._scales[level].value = weight  # type: ignore[attr-defined]
         else:
             control(explorer, name).value = value
         assert len(drawn) == 1, "without waiting for the controls to rest"
@@ -583,7 +587,7 @@ def test_a_family_that_is_hidden_stays_so_in_every_view(after: tpa.TaskProfiles)
     hidden = set(explorer._facts.families) - set(explorer._facts.open(COUNTED_STATES))
     assert "Finance" in hidden
     assert len(hidden) > 1
-    real = tpa.hours_by_family(profiles).filter(pl.col("job_family").is_in(list(hidden)))
+    real = tpa.hours(profiles).filter(pl.col("job_family").is_in(list(hidden)))
     assert not [value for _, value in control(explorer, "family").options if value in hidden]
     for state in _reached(explorer._facts, explorer.state, jobs=True):
         explorer.state = state
@@ -658,7 +662,7 @@ def test_no_table_tells_of_a_job_that_the_chart_leaves_out(after: tpa.TaskProfil
     listed = {value for _, value in control(explorer, "job").options} - {None}
     assert 0 < rows.height < len(everyone) - 1
     assert set(rows["job_id"]) == listed == {one for one in everyone if f'"{one}"' in drawn}
-    whole = tpa.hours_by_family(profiles, states=states).filter(job_family="Finance")["hours"][0]
+    whole = tpa.hours(profiles, states=states).filter(job_family="Finance")["hours"][0]
     alone = tpa.hours_by_job(profiles, states=states).filter(job_id=job)["hours"][0]
     assert alone
     assert abs(whole - rows["hours"].sum() - alone) > 1e-6

@@ -60,7 +60,7 @@ def brute_force(jobs: list[Any], level: str, *, by_headcount: bool) -> tuple[flo
 @hypothesis.given(jobs=st.lists(_job, min_size=1, max_size=3))
 @hypothesis.settings(deadline=None, max_examples=60)
 def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
-    for row in tpa.impact_by_family(company(jobs), weight=weight).iter_rows(named=True):
+    for row in tpa.impact(company(jobs), weight=weight).iter_rows(named=True):
         if row["level"] in (None, "not assessed"):
             assert (row["share_low"], row["share_high"]) == (None, None)
             continue
@@ -76,7 +76,7 @@ def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
 @hypothesis.given(profiles=companies)
 @hypothesis.settings(deadline=None, max_examples=30)
 def test_a_share_lies_within_its_bounds(profiles: tpa.TaskProfiles, weight: Any) -> None:
-    for row in tpa.impact_by_family(profiles, weight=weight).iter_rows(named=True):
+    for row in tpa.impact(profiles, weight=weight).iter_rows(named=True):
         low, share, high = row["share_low"], row["share"], row["share_high"]
         for bound in (low, high):
             assert bound is None or -1e-9 <= bound <= 1 + 1e-9
@@ -88,7 +88,7 @@ def test_a_share_lies_within_its_bounds(profiles: tpa.TaskProfiles, weight: Any)
 
 def test_the_worked_example() -> None:
     jobs = [([("H1", 10.0), ("H2", 12.0), ("H3", None), (None, 4.0)], 40.0, 1.0)]
-    rows = {row["level"]: row for row in tpa.impact_by_family(company(jobs)).iter_rows(named=True)}
+    rows = {row["level"]: row for row in tpa.impact(company(jobs)).iter_rows(named=True)}
     assert (rows["H1"]["share_low"], rows["H1"]["share_high"]) == pytest.approx((10 / 40, 14 / 26))
     assert (rows["H3"]["share_low"], rows["H3"]["share_high"]) == pytest.approx((0.0, 18 / 40))
 
@@ -96,5 +96,5 @@ def test_the_worked_example() -> None:
 def test_without_contract_hours_there_is_no_bound_to_invent() -> None:
     profiles = company([([("H1", 10.0), ("H2", None)], 40.0, 1.0)])
     bare = tpa.TaskProfiles(profiles.jobs.drop("contract_hours"), profiles.tasks)
-    assert tpa.impact_by_family(bare).select("share_low", "share_high").row(0) == (None, 1.0)
-    assert tpa.impact_by_family(bare).select("share_low", "share_high").row(1) == (0.0, None)
+    assert tpa.impact(bare).select("share_low", "share_high").row(0) == (None, 1.0)
+    assert tpa.impact(bare).select("share_low", "share_high").row(1) == (0.0, None)

@@ -20,7 +20,7 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.task_draws import poisson_weights
 from tpanalytics.measures.automation_candidates import automation_candidates
-from tpanalytics.measures.automation_curve import build_once_curve
+from tpanalytics.measures.automation_curve import automation_curve
 
 few = hypothesis.settings(deadline=None, max_examples=15)
 #: For each of several measures, which are put together of the same parts.
@@ -114,12 +114,12 @@ def by_hand(profiles: tpa.TaskProfiles, *, staffed: bool) -> dict[str, dict[str,
     return found
 
 
-@pytest.mark.parametrize("by", ["hours", "headcount"])
+@pytest.mark.parametrize("weight", ["hours", "headcount"])
 @hypothesis.given(profiles=companies)
 @few
-def test_candidates_equal_a_count_by_hand(profiles: tpa.TaskProfiles, by: Any) -> None:
-    ours = automation_candidates(profiles, by=by, rounds=0)
-    theirs = by_hand(profiles, staffed=by == "headcount")
+def test_candidates_equal_a_count_by_hand(profiles: tpa.TaskProfiles, weight: Any) -> None:
+    ours = automation_candidates(profiles, weight=weight, rounds=0)
+    theirs = by_hand(profiles, staffed=weight == "headcount")
     assert set(ours["task_key"]) == set(theirs)
     for row in ours.iter_rows(named=True):
         for name, value in theirs[row["task_key"]].items():
@@ -206,8 +206,8 @@ def test_ids_that_carry_the_same_text_are_told_of(sample: tpa.TaskProfiles) -> N
 
 
 def mixed_by_hand(word: int) -> int:
-    for shift, by in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        word = ((word ^ (word >> shift)) * by) % 2**64
+    for shift, weight in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        word = ((word ^ (word >> shift)) * weight) % 2**64
     return word ^ (word >> 31)
 
 
@@ -221,7 +221,7 @@ def test_weights_are_those_of_the_generator_worked_by_hand_and_poisson() -> None
         return next(k for k, upto in enumerate(reached) if lane < round(upto * 65536))
 
     places = pl.Series([0, 3, 99_999])
-    drawn = [weights.to_list() for weights in poisson_weights(places, 10, seed=7)]
+    drawn = [level_weights.to_list() for level_weights in poisson_weights(places, 10, seed=7)]
     assert drawn == [[by_hand(place, number) for place in places] for number in range(10)]
     many = pl.concat(list(poisson_weights(pl.Series(range(2000)), 50, seed=1))).cast(pl.Float64)
     assert many.mean() == pytest.approx(1.0, abs=0.015)
@@ -232,9 +232,9 @@ def test_rank_intervals_equal_resamples_by_hand() -> None:
     hours = [[5.0, 1.0, None], [0.5, 3.0, 2.0], [4.0, None, 2.0], [2.0, 2.0, 2.0], [1.0, 6.0, None], [3.0, 1.0, 2.5]]
     profiles = profiles_of([job(*(task(key, "H1", h) for key, h in zip("abc", row, strict=True))) for row in hours])
     ranks: dict[str, list[int]] = {key: [] for key in "abc"}
-    for weights in poisson_weights(pl.Series(range(6)), 200, seed=3):
+    for level_weights in poisson_weights(pl.Series(range(6)), 200, seed=3):
         sums = [
-            round(sum(w * (row[i] or 0.0) for w, row in zip(weights.to_list(), hours, strict=True)), 9)
+            round(sum(w * (row[i] or 0.0) for w, row in zip(level_weights.to_list(), hours, strict=True)), 9)
             for i in range(3)
         ]
         for key, mine in zip("abc", sums, strict=True):
@@ -254,11 +254,11 @@ def test_intervals_do_not_hang_on_how_many_are_shown_and_need_jobs(sample: tpa.T
     assert tpa.about(four).interval == ""
 
 
-@hypothesis.given(profiles=companies, by=st.sampled_from(["hours", "headcount"]))
+@hypothesis.given(profiles=companies, weight=st.sampled_from(["hours", "headcount"]))
 @few
-def test_the_curve_is_that_of_the_candidates(profiles: tpa.TaskProfiles, by: Any) -> None:
-    known = automation_candidates(profiles, by=by, rounds=0).filter(pl.col("h1_hours").is_not_null())
-    curve = build_once_curve(profiles, by=by)
+def test_the_curve_is_that_of_the_candidates(profiles: tpa.TaskProfiles, weight: Any) -> None:
+    known = automation_candidates(profiles, weight=weight, rounds=0).filter(pl.col("h1_hours").is_not_null())
+    curve = automation_curve(profiles, weight=weight)
     assert curve["task_key"].to_list() == known["task_key"].to_list()
     assert curve["k"].to_list() == list(range(1, curve.height + 1))
     for row, total in zip(curve.iter_rows(named=True), itertools.accumulate(known["h1_hours"]), strict=True):
@@ -286,7 +286,7 @@ def test_blocks_are_filled_within_the_promise_of_the_best_set(jobs: list[Any], b
     def filled(chosen: Any) -> float:
         return sum(n * min(block, sum(hours["abcde".index(key)] or 0.0 for key in chosen)) for hours, n in jobs)
 
-    curve = build_once_curve(profiles, by="headcount", block_hours=block)
+    curve = automation_curve(profiles, weight="headcount", block_hours=block)
     chosen: list[str] = []
     for row in curve.iter_rows(named=True):
         gains = {key: filled([*chosen, key]) - filled(chosen) for key in "abcde" if key not in chosen}
@@ -304,9 +304,9 @@ def test_blocks_are_filled_within_the_promise_of_the_best_set(jobs: list[Any], b
 
 MEASURES = {
     "candidates": lambda p: automation_candidates(p, rounds=100),
-    "candidates by headcount": lambda p: automation_candidates(p, by="headcount", rounds=100, contract_hours=40),
-    "curve": build_once_curve,
-    "curve of blocks": lambda p: build_once_curve(p, block_hours=4, by="headcount"),
+    "candidates by headcount": lambda p: automation_candidates(p, weight="headcount", rounds=100, contract_hours=40),
+    "curve": automation_curve,
+    "curve of blocks": lambda p: automation_curve(p, block_hours=4, weight="headcount"),
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 
@@ -344,18 +344,18 @@ def test_nothing_gives_an_empty_table_with_all_columns(measure: Any) -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: automation_candidates(p, by="fte"), "by='fte': choose from hours, headcount"),
+        (lambda p: automation_candidates(p, weight="fte"), "weight='fte': choose from hours, headcount"),
         (lambda p: automation_candidates(p, same_task="name"), "same_task='name': choose from id, text"),
         (lambda p: automation_candidates(p, top=0), "top=0: give a whole number, 1 or more"),
         (lambda p: automation_candidates(p, rounds=20), "rounds=20: give a whole number of resamples from 100"),
         (lambda p: automation_candidates(p, seed="x"), "seed='x': give a whole number"),
         (lambda p: automation_candidates(p, contract_hours=0), "contract_hours=0: give the hours per week"),
         (lambda p: automation_candidates(p, states=["rejected"]), "rejected task never counts"),
-        (lambda p: build_once_curve(p, block_hours=0), "block_hours=0: give the hours per person"),
-        (lambda p: build_once_curve(p, block_hours=float("nan")), "block_hours=nan: give the hours"),
-        (lambda p: build_once_curve(p, top=True), "top=True: give a whole number"),
+        (lambda p: automation_curve(p, block_hours=0), "block_hours=0: give the hours per person"),
+        (lambda p: automation_curve(p, block_hours=float("nan")), "block_hours=nan: give the hours"),
+        (lambda p: automation_curve(p, top=True), "top=True: give a whole number"),
         (
-            lambda p: build_once_curve(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), by="headcount"),
+            lambda p: automation_curve(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
             "jobs lacks 'headcount'",
         ),
         (lambda p: automation_candidates(tpa.TaskProfiles(p.jobs, p.tasks.drop("task"))), "tasks lacks 'task'"),

@@ -17,8 +17,9 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures.random_profiles import LEVELS, companies, profiles_of
 from tpanalytics.measures._core.metadata import NONE_BECAUSE
-from tpanalytics.measures.capacity import capacity_by_family, freed_by_family
-from tpanalytics.measures.fragmentation import fragmentation_by_family
+from tpanalytics.measures.capacity import capacity as measure_capacity
+from tpanalytics.measures.capacity import freed_by_family
+from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,8 @@ each = hypothesis.settings(deadline=None, max_examples=8)
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": (0.25, 0.5), "H4": 0, "H5": 1, "H9": (0.0, 0.1), "höchst": 0.05}
 LOW = {level: share[0] if isinstance(share, tuple) else share for level, share in FREED.items()}
 HIGH = {level: share[1] if isinstance(share, tuple) else share for level, share in FREED.items()}
-capacity = partial(capacity_by_family, freed=FREED, adoption=(0.3, 0.6), realisation=(0.5, 0.8), week_hours=37.0)
-fragmentation = partial(fragmentation_by_family, freed=FREED, realisation=(0.5, 0.8))
+capacity = partial(measure_capacity, freed=FREED, adoption=(0.3, 0.6), realisation=(0.5, 0.8), contract_hours=37.0)
+fragmentation = partial(measure_fragmentation, freed=FREED, realisation=(0.5, 0.8))
 MEASURES: dict[str, Callable[..., pl.DataFrame]] = {
     "capacity": capacity,
     "freed": partial(freed_by_family, freed=FREED),
@@ -171,7 +172,7 @@ def test_the_most_is_the_best_way_to_fill_every_gap(jobs: list[Any]) -> None:
                 ways.append(sum(h * HIGH[level] for h, level in zip(hours, filled, strict=True)))
         best += people * max(ways)
     made = profiles_of([job(*(task(*one) for one in tasks), headcount=people, week=20.0) for tasks, people in jobs])
-    row = capacity_by_family(made, freed=FREED, adoption=1, realisation=1, week_hours=None).row(0, named=True)
+    row = measure_capacity(made, freed=FREED, adoption=1, realisation=1, contract_hours=None).row(0, named=True)
     if any(tasks for tasks, _ in jobs):
         assert equal(row["capacity_most"], best)
         assert row["capacity_high"] is None or row["capacity_high"] <= row["capacity_most"] + 1e-9
@@ -198,7 +199,7 @@ def per_person(profiles: tpa.TaskProfiles, shares: dict[str, float]) -> dict[str
 @quick
 def test_blocks_equal_the_formula_where_numbers_are_given(profiles: tpa.TaskProfiles, block: float) -> None:
     theirs = per_person(profiles, {level: share * 0.5 for level, share in LOW.items()})
-    ours = fragmentation_by_family(profiles, freed=LOW, realisation=0.5, block_hours=block)
+    ours = measure_fragmentation(profiles, freed=LOW, realisation=0.5, block_hours=block)
     assert ours["job_family"].to_list() == sorted(theirs, key=lambda family: (family == "(no family)", family))
     for row in ours.iter_rows(named=True):
         jobs = theirs[row["job_family"]]
@@ -232,7 +233,7 @@ _people = st.sampled_from([0.0, 1.0, 4.0])
 def test_shares_of_blocks_are_bounded_by_every_place_in_the_ranges(jobs: list[tuple[float, float, float]]) -> None:
     freed: dict[str, Any] = {"H1": (0.2, 0.6), "H3": (0.0, 0.1)}
     made = profiles_of([job(task("H1", one), task("H3", other), headcount=n) for one, other, n in jobs])
-    row = fragmentation_by_family(made, freed=freed, realisation=(0.5, 1), block_hours=2).row(0, named=True)
+    row = measure_fragmentation(made, freed=freed, realisation=(0.5, 1), block_hours=2).row(0, named=True)
     places, shares = [], []
     for one, other, people in jobs:
         low, high = 0.5 * 0.2 * one, 0.6 * one + 0.1 * other
@@ -263,7 +264,7 @@ def test_larger_blocks_are_never_easier_to_fill(profiles: tpa.TaskProfiles) -> N
 
 def test_a_block_that_is_just_reached_is_reached_on_every_engine() -> None:
     thirds = profiles_of([job(*(task("H1", 0.1) for _ in range(30)), headcount=5)])  # adds up to just below or above 3
-    row = fragmentation_by_family(thirds, freed={"H1": 1}, realisation=1, block_hours=3.0).row(0, named=True)
+    row = measure_fragmentation(thirds, freed={"H1": 1}, realisation=1, block_hours=3.0).row(0, named=True)
     assert row["usable_share_low"] == 1.0
 
 
@@ -271,8 +272,8 @@ def test_the_scenario_is_the_product_of_what_was_said() -> None:
     made = profiles_of(
         [job(task("H1", 10.0), task("H2", 5.0), task("H3", 20.0), headcount=8), job(task("H1", 4.0), headcount=None)]
     )
-    row = capacity_by_family(
-        made, freed={"H1": (0.4, 0.6), "H2": 0.2, "H3": 0}, adoption=(0.5, 1.0), realisation=0.5, week_hours=None
+    row = measure_capacity(
+        made, freed={"H1": (0.4, 0.6), "H2": 0.2, "H3": 0}, adoption=(0.5, 1.0), realisation=0.5, contract_hours=None
     ).row(0, named=True)
     # One person is freed of 5 to 7 hours, eight of 40 to 56; of those a quarter to a half remains.
     assert (row["freed_low"], row["freed_high"], row["headcount_hours"]) == pytest.approx((40.0, 56.0, 280.0))
@@ -367,21 +368,21 @@ def test_people_are_never_made_up(measure: Callable[..., pl.DataFrame]) -> None:
 
 
 def test_a_week_is_never_made_up() -> None:
-    asked = partial(capacity_by_family, freed=FREED, adoption=1, realisation=1)
+    asked = partial(measure_capacity, freed=FREED, adoption=1, realisation=1)
     made = profiles_of([job(task()), job(task(), week=None)])
     with pytest.raises(tpa.SchemaError, match=r"1 job\(s\) with a headcount have no contract_hours.*'j001'"):
-        asked(made, week_hours=None)
-    assert asked(made, week_hours=20.0).item(0, "full_time_weeks_high") == pytest.approx(7 / 40 + 7 / 20)
+        asked(made, contract_hours=None)
+    assert asked(made, contract_hours=20.0).item(0, "full_time_weeks_high") == pytest.approx(7 / 40 + 7 / 20)
     unstaffed = profiles_of([job(task()), job(task(), week=None, headcount=None)])
-    assert asked(unstaffed, week_hours=None).item(0, "full_time_weeks_high") == pytest.approx(7 / 40)
+    assert asked(unstaffed, contract_hours=None).item(0, "full_time_weeks_high") == pytest.approx(7 / 40)
 
 
-@pytest.mark.parametrize("name", ["freed", "adoption", "realisation", "week_hours"])
+@pytest.mark.parametrize("name", ["freed", "adoption", "realisation", "contract_hours"])
 def test_no_assumption_has_a_default(name: str) -> None:
-    said: dict[str, Any] = {"freed": FREED, "adoption": 1, "realisation": 1, "week_hours": 40}
+    said: dict[str, Any] = {"freed": FREED, "adoption": 1, "realisation": 1, "contract_hours": 40}
     del said[name]
     with pytest.raises(TypeError, match=name):
-        capacity_by_family(profiles_of([job(task())]), **said)
+        measure_capacity(profiles_of([job(task())]), **said)
 
 
 @pytest.mark.parametrize(
@@ -398,9 +399,9 @@ def test_no_assumption_has_a_default(name: str) -> None:
         ({"adoption": "half"}, "adoption='half'"),
         ({"realisation": float("nan")}, "realisation=nan"),
         ({"realisation": (-0.1, 0.5)}, r"realisation=\(-0\.1, 0\.5\)"),
-        ({"week_hours": 0}, "week_hours=0: give the hours of a full-time week"),
-        ({"week_hours": 200}, "week_hours=200"),
-        ({"week_hours": "40"}, "week_hours='40'"),
+        ({"contract_hours": 0}, "contract_hours=0: give the hours of a full-time week"),
+        ({"contract_hours": 200}, "contract_hours=200"),
+        ({"contract_hours": "40"}, "contract_hours='40'"),
     ],
 )
 def test_wrong_assumptions_are_refused_by_name(wrong: dict[str, Any], says: str) -> None:

@@ -18,7 +18,7 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures._core import bootstrap as resampling
 from tpanalytics.measures._core.bootstrap import resample
-from tpanalytics.measures.exposure_ranking import exposure_ranks
+from tpanalytics.measures.exposure_ranking import exposure_ranking
 
 few = hypothesis.settings(deadline=None, max_examples=15)
 
@@ -98,7 +98,7 @@ def test_other_families_and_pieces_of_work_change_no_resample(monkeypatch: pytes
 
 
 def check(profiles: tpa.TaskProfiles, **how: Any) -> pl.DataFrame:
-    found = exposure_ranks(profiles, rounds=100, **how)
+    found = exposure_ranking(profiles, rounds=100, **how)
     numbers = found.select(pl.col(pl.Float64))
     for column in numbers.iter_columns():
         assert column.drop_nulls().is_finite().all()
@@ -156,9 +156,9 @@ def test_ranks_equal_sql_on_random_companies(profiles: tpa.TaskProfiles, weight:
 @hypothesis.given(profiles=companies, parts=st.integers(1, 4))
 @few
 def test_order_and_parts_change_nothing(profiles: tpa.TaskProfiles, parts: int) -> None:
-    whole = exposure_ranks(profiles, rounds=100)
+    whole = exposure_ranking(profiles, rounds=100)
     pieces = [profiles.tasks.reverse()[i::parts].lazy() for i in range(parts)]
-    again = exposure_ranks(tpa.TaskProfiles(profiles.jobs.reverse(), pl.concat(pieces)), rounds=100)
+    again = exposure_ranking(tpa.TaskProfiles(profiles.jobs.reverse(), pl.concat(pieces)), rounds=100)
     assert_frame_equal(again, whole, abs_tol=1e-9)
 
 
@@ -182,7 +182,7 @@ def bca(values: list[float], figure: float, without: list[float], level: float) 
 def test_intervals_equal_the_textbook(jobs: int, level: float) -> None:
     hours = [(1.0 + i * i % 13, 2.0 + i % 5) for i in range(jobs)]
     profiles = profiles_of([job(("H1", x), ("H3", y)) for x, y in hours])
-    row = exposure_ranks(profiles, rounds=400, seed=3, level=level).row(0, named=True)
+    row = exposure_ranking(profiles, rounds=400, seed=3, confidence=level).row(0, named=True)
     drawn_jobs = pl.DataFrame(
         [("A", f"j{i:03d}", x, x + y) for i, (x, y) in enumerate(hours)],
         schema=["job_family", "job_id", "part", "whole"],
@@ -202,25 +202,25 @@ def test_intervals_equal_the_textbook(jobs: int, level: float) -> None:
         expected = low, high
     assert row["method"] == method
     assert (row["interval_low"], row["interval_high"]) == pytest.approx(expected)
-    narrow = exposure_ranks(profiles, rounds=400, seed=3, level=0.66).row(0, named=True)
+    narrow = exposure_ranking(profiles, rounds=400, seed=3, confidence=0.66).row(0, named=True)
     assert (row["inner_low"], row["inner_high"]) == (narrow["interval_low"], narrow["interval_high"])
     assert row["interval_low"] <= row["inner_low"] < row["inner_high"] <= row["interval_high"]
-    half = exposure_ranks(profiles, rounds=400, seed=3, level=0.5).row(0, named=True)
+    half = exposure_ranking(profiles, rounds=400, seed=3, confidence=0.5).row(0, named=True)
     assert (half["inner_low"], half["inner_high"]) == (half["interval_low"], half["interval_high"])
 
 
 def test_families_left_out_of_a_ranking_leave_no_trace_in_it(sample: tpa.TaskProfiles) -> None:
-    among = exposure_ranks(sample, rounds=100).get_column("job_family").to_list()[1::2]
-    found = exposure_ranks(sample, rounds=100, among=among)
+    among = exposure_ranking(sample, rounds=100).get_column("job_family").to_list()[1::2]
+    found = exposure_ranking(sample, rounds=100, among=among)
     asked = pl.col("job_family").fill_null("(no family)").is_in(among)
     alone = tpa.TaskProfiles(sample.jobs.filter(asked), sample.tasks.filter(asked))
     assert found.get_column("job_family").to_list() == among
-    assert_frame_equal(found, exposure_ranks(alone, rounds=100))
-    assert exposure_ranks(sample, rounds=100, among=[]).height == 0
+    assert_frame_equal(found, exposure_ranking(alone, rounds=100))
+    assert exposure_ranking(sample, rounds=100, among=[]).height == 0
 
 
 def test_intervals_are_as_wide_as_the_spread_of_jobs_says(real: tpa.TaskProfiles) -> None:
-    ranks = exposure_ranks(real)
+    ranks = exposure_ranking(real)
     widths = dict(ranks.select("job_family", pl.col("interval_high") - pl.col("interval_low")).rows())
     weight = pl.col("ai_impact_level").replace_strict({"H1": 1.0, "H2": 0.5, "H3": 0.0}, default=None)
     tasks = real.tasks.filter(pl.col("validation_state") != "rejected").with_columns(w=weight)
@@ -237,18 +237,18 @@ def test_intervals_are_as_wide_as_the_spread_of_jobs_says(real: tpa.TaskProfiles
 def test_equal_families_share_the_best_place_and_are_tied() -> None:
     jobs = [job(("H1", 1.0 + i), ("H3", 3.0), family=family) for family in ("B", "A") for i in range(5)]
     jobs += [job(("H3", 3.0), family="Z") for _ in range(5)]
-    found = exposure_ranks(profiles_of(jobs), rounds=200)
+    found = exposure_ranking(profiles_of(jobs), rounds=200)
     assert found.select("job_family", "rank", "tied_with").rows() == [("A", 1, ["B"]), ("B", 1, ["A"]), ("Z", 3, [])]
     assert found.select("rank_low", "rank_high").rows() == [(1, 2), (1, 2), (3, 3)]
-    alike = exposure_ranks(profiles_of([job(("H1", 1.0), family=f) for f in "AB" for _ in range(5)]), rounds=200)
+    alike = exposure_ranking(profiles_of([job(("H1", 1.0), family=f) for f in "AB" for _ in range(5)]), rounds=200)
     assert alike.select("interval_low", "interval_high", "rank_low", "rank_high").rows() == [(1.0, 1.0, 1, 2)] * 2
 
 
 def test_a_job_without_figure_moves_nothing() -> None:
     jobs = [job(("H1", 1.0 + i), ("H3", 3.0)) for i in range(6)]
-    plain = exposure_ranks(profiles_of(jobs), rounds=200)
+    plain = exposure_ranking(profiles_of(jobs), rounds=200)
     odd = [job(), job(("H1", None)), job((None, 4.0)), job(("H9", 4.0)), job(("H1", 0.0))]
-    assert_frame_equal(exposure_ranks(profiles_of([*jobs, *odd]), rounds=200), plain)
+    assert_frame_equal(exposure_ranking(profiles_of([*jobs, *odd]), rounds=200), plain)
 
 
 def test_why_there_is_no_index_or_interval() -> None:
@@ -263,15 +263,15 @@ def test_why_there_is_no_index_or_interval() -> None:
     profiles = profiles_of(
         [{**one, "job_family": name, "headcount": staff[name]} for name, js in families.items() for one in js]
     )
-    found = exposure_ranks(profiles, rounds=100, weight="headcount")
+    found = exposure_ranking(profiles, rounds=100, weight="headcount")
     assert dict(found.select("job_family", "reason").rows()) == {name: name for name in families}
     assert "H4" in str(tpa.about(found))
 
 
 def test_no_jobs_give_no_rows_of_the_same_kind(sample: tpa.TaskProfiles) -> None:
-    none = exposure_ranks(profiles_of([]), rounds=100)
+    none = exposure_ranking(profiles_of([]), rounds=100)
     assert none.height == 0
-    assert none.schema == exposure_ranks(sample, rounds=100).schema
+    assert none.schema == exposure_ranking(sample, rounds=100).schema
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_no_jobs_give_no_rows_of_the_same_kind(sample: tpa.TaskProfiles) -> None
         {"rounds": 100.0},
         {"seed": 1.5},
         {"weight": "tasks"},
-        {"weights": {}},
+        {"level_weights": {}},
         {"weight": "headcount"},
         {"among": ["No such family"]},
         {"among": "Sales"},
@@ -292,4 +292,4 @@ def test_no_jobs_give_no_rows_of_the_same_kind(sample: tpa.TaskProfiles) -> None
 def test_wrong_arguments_are_named(sample: tpa.TaskProfiles, wrong: dict[str, Any]) -> None:
     bare = tpa.TaskProfiles(sample.jobs.drop("headcount", strict=False), sample.tasks)
     with pytest.raises(tpa.SchemaError, match=next(iter(wrong))):
-        exposure_ranks(bare, **wrong)
+        exposure_ranking(bare, **wrong)

@@ -23,7 +23,7 @@ from tpanalytics.measures._core.decomposition import SPLIT, decompose
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.compare import TERMS, compare
 from tpanalytics.measures.compare_exposure import compare_exposure
-from tpanalytics.measures.compare_groups import compare_families
+from tpanalytics.measures.compare_groups import compare_groups
 from tpanalytics.measures.transitions import level_moves, state_moves
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def check_sums(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
     families, whole = result.filter(scope="family"), result.filter(scope="all")
     bridge = {row["job_family"]: row for row in families.iter_rows(named=True)}
     for profiles, side in ((before, "before"), (after, "after")):
-        hours = dict(tpa.impact_by_family(profiles).filter(level="H1").select("job_family", "hours").rows())
+        hours = dict(tpa.impact(profiles).filter(level="H1").select("job_family", "hours").rows())
         assert set(profiles.jobs["job_family"].fill_null("(no family)")) <= set(bridge)
         for family, row in bridge.items():
             moved = row["moved"] if side == "before" else 0.0
@@ -378,7 +378,7 @@ def test_hours_that_were_put_in_are_not_measured() -> None:
         assert result.select("coverage_before", "coverage_after").row(-1) == (0.0, 1.0)
         assert tpa.about(result).grade == "C"
     assert tpa.about(state_moves(guessed, after)).tasks == 1
-    assert compare_families(guessed, "A", category="task_id")["coverage"].to_list() == [0.0, 0.0]
+    assert compare_groups(guessed, "A", category="task_id")["coverage"].to_list() == [0.0, 0.0]
 
 
 def covered(share: float) -> tpa.TaskProfiles:
@@ -423,9 +423,9 @@ def test_an_export_that_was_not_complete_is_said() -> None:
     assert not tpa.about(compare(one(task()), with_manifest(one(task()), complete=True))).warnings
 
 
-def sums_of(profiles: tpa.TaskProfiles, part: str, weights: dict[str, float]) -> dict[str, tuple[float, float]]:
+def sums_of(profiles: tpa.TaskProfiles, part: str, level_weights: dict[str, float]) -> dict[str, tuple[float, float]]:
     """Give hours times weight, and hours with a weight, by family or job: SQL of its own."""
-    weight = pl.DataFrame({"level": list(weights), "w": list(weights.values())})
+    weight = pl.DataFrame({"level": list(level_weights), "w": list(level_weights.values())})
     jobs = profiles.jobs.select("job_id", job_family=pl.col("job_family").fill_null("(no family)"))
     tasks = profiles.tasks.select("job_id", "task_id", "validation_state", h="weekly_hours", level="ai_impact_level")
     connection = duckdb.connect()
@@ -558,7 +558,7 @@ def test_weights_are_the_readers_and_their_range_is_shown() -> None:
     assert (row["contribution"], row["weight_low"], row["weight_high"]) == pytest.approx((0.25, 0.0, 0.5))
     assert (row["coverage_after"], tpa.about(result).grade) == (0.5, "C")
     assert any("1 task is at H4" in said for said in tpa.about(result).warnings)
-    mapped = compare_exposure(before, after, weights={"H2": 0.2, "H3": 0.0, "H4": 1.0})
+    mapped = compare_exposure(before, after, level_weights={"H2": 0.2, "H3": 0.0, "H4": 1.0})
     assert mapped.row(-1, named=True)["exposure_after"] == pytest.approx(0.6)
     assert not tpa.about(mapped).warnings
 
@@ -574,7 +574,7 @@ def test_the_split_between_families_equals_the_formula(jobs: list[Any], other: s
     sides = [tpa.TaskProfiles(jobs, profiles.tasks.join(jobs, on="job_id", how="semi")) for jobs in (theirs, mine)]
     first, second = (sums_of(side, "task_id", WEIGHTS) for side in sides)
     expected = split_by_hand(first, second)
-    result = compare_families(profiles, "Finance", other, category="task_id")
+    result = compare_groups(profiles, "Finance", other, category="task_id")
     for row in result.filter(scope="all").iter_rows(named=True):
         for name, sums in (("exposure_other", first), ("exposure", second)):
             total = sum(hours for _, hours in sums.values())
@@ -593,27 +593,27 @@ def test_other_work_and_the_same_work_rated_otherwise_are_told_apart() -> None:
     rated = job(task("H2", 5.0, key="a"), task("H2", 5.0, key="b"), family="B")
     other = job(task("H1", 2.0, key="a"), task("H2", 8.0, key="b"), family="C")
     profiles = profiles_of([mine, rated, other])
-    whole = compare_families(profiles, "A", "B", category="task_id").row(-1, named=True)
+    whole = compare_groups(profiles, "A", "B", category="task_id").row(-1, named=True)
     assert (whole["within"], whole["mix"], whole["difference"]) == pytest.approx((0.25, 0.0, 0.25))
-    whole = compare_families(profiles, "A", "C", category="task_id").row(-1, named=True)
+    whole = compare_groups(profiles, "A", "C", category="task_id").row(-1, named=True)
     assert (whole["within"], whole["mix"], whole["difference"]) == pytest.approx((0.0, 0.15, 0.15))
 
 
 def test_an_only_family_has_no_rest_of_the_company() -> None:
-    result = compare_families(one(task()), "A", category="task_id")
+    result = compare_groups(one(task()), "A", category="task_id")
     assert result.select("exposure", "exposure_other", "within", "reason").rows() == [(1.0, None, None, "NO_JOBS")] * 2
-    assert compare_families(one(), "A", category="task_id").rows() == []
-    assert compare_families(one(), "A", category="task_id").schema == result.schema
+    assert compare_groups(one(), "A", category="task_id").rows() == []
+    assert compare_groups(one(), "A", category="task_id").schema == result.schema
 
 
 def test_tasks_without_category_are_one_of_their_own(half_a_year: Any) -> None:
     profiles = one(task("H1", 2.0), task("H2", 2.0, key=None))
-    assert compare_families(profiles, "A", category="task_id")["category"].to_list() == ["(no category)", "t", None]
+    assert compare_groups(profiles, "A", category="task_id")["category"].to_list() == ["(no category)", "t", None]
     sample = half_a_year[0]
-    ours = compare_families(sample, "Finance", category="task_id")
+    ours = compare_groups(sample, "Finance", category="task_id")
     frames = as_pandas(sample.jobs), as_pandas(sample.tasks)
     for elsewhere in (tpa.TaskProfiles(*frames), tpa.TaskProfiles(*map(duckdb.from_df, frames))):
-        assert_frame_equal(compare_families(elsewhere, "Finance", category="task_id"), ours, abs_tol=1e-9)
+        assert_frame_equal(compare_groups(elsewhere, "Finance", category="task_id"), ours, abs_tol=1e-9)
 
 
 def test_a_part_of_zero_hours_has_no_index() -> None:
@@ -765,15 +765,15 @@ def test_validated_only_is_one_argument() -> None:
         (lambda p: compare(p, p.tasks), "takes TaskProfiles, not a DataFrame"),
         (lambda p: compare(p, tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "tasks lacks 'task_id'"),
         (lambda p: compare_exposure(p, p, by="task"), "choose from family, job"),
-        (lambda p: compare_exposure(p, p, weights={"H1": 2}), "must be a number from 0 to 1"),
-        (lambda p: compare_exposure(p, p, weights={}), "give a weight from 0 to 1 by level"),
+        (lambda p: compare_exposure(p, p, level_weights={"H1": 2}), "must be a number from 0 to 1"),
+        (lambda p: compare_exposure(p, p, level_weights={}), "give a weight from 0 to 1 by level"),
         (lambda p: level_moves(p, p, same_task="name"), "choose from id, text"),
         (lambda p: state_moves(p, p, same_task="name"), "choose from id, text"),
-        (lambda p: compare_families(p, "A", category="cluster"), "tasks lacks 'cluster'"),
-        (lambda p: compare_families(p, "A", category="linked_skills"), "holds lists"),
-        (lambda p: compare_families(p, "B", category="task_id"), "family='B': there is no such family; there are A"),
-        (lambda p: compare_families(p, "A", "B", category="task_id"), "other='B': there is no such family"),
-        (lambda p: compare_families(p, "A", "A", category="task_id"), "both 'A'"),
+        (lambda p: compare_groups(p, "A", category="cluster"), "tasks lacks 'cluster'"),
+        (lambda p: compare_groups(p, "A", category="linked_skills"), "holds lists"),
+        (lambda p: compare_groups(p, "B", category="task_id"), "family='B': there is no such family; there are A"),
+        (lambda p: compare_groups(p, "A", "B", category="task_id"), "other='B': there is no such family"),
+        (lambda p: compare_groups(p, "A", "A", category="task_id"), "both 'A'"),
     ],
 )
 def test_wrong_arguments_are_refused_with_the_choices(call: Callable[..., Any], said: str) -> None:

@@ -16,7 +16,7 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.claim_parser import read_claim
 from tpanalytics.measures.check_claim import Claim, check_claim
-from tpanalytics.measures.data_gaps import what_to_measure_next
+from tpanalytics.measures.data_gaps import data_gaps
 
 few = hypothesis.settings(deadline=None, max_examples=15)
 MEASURES = ["exposure", "hours", "hours_per_job", "h1_share"]
@@ -227,10 +227,10 @@ def extremes(jobs: list[Any]) -> tuple[float, float] | None:
     for tasks, week in jobs:
         rest = max(0.0, week - sum(h for _, h in tasks if h is not None))
         ways = set()
-        for weights in itertools.product(*([WEIGHT[x]] if x in WEIGHT else [0.0, 1.0] for x, _ in tasks)):
+        for level_weights in itertools.product(*([WEIGHT[x]] if x in WEIGHT else [0.0, 1.0] for x, _ in tasks)):
             for taker in [None, *(i for i, (_, h) in enumerate(tasks) if h is None)]:
                 hours = [(h or 0.0) + (rest if i == taker else 0.0) for i, (_, h) in enumerate(tasks)]
-                ways.add((sum(h * w for h, w in zip(hours, weights, strict=True)), sum(hours)))
+                ways.add((sum(h * w for h, w in zip(hours, level_weights, strict=True)), sum(hours)))
         ways_of_jobs.append(sorted(ways))
     shares = []
     for combination in itertools.product(*ways_of_jobs):
@@ -273,7 +273,7 @@ def answered(jobs: list[Any], which: int, kind: str) -> list[list[Any]]:
 @hypothesis.given(jobs=st.lists(_job, min_size=1, max_size=3))
 @hypothesis.settings(deadline=None, max_examples=20)
 def test_what_to_ask_next_equals_brute_force(jobs: list[Any]) -> None:
-    found = what_to_measure_next(company(jobs))
+    found = data_gaps(company(jobs))
     now = extremes(jobs)
     width = now[1] - now[0] if now else 0.0
     gaps = {
@@ -301,7 +301,7 @@ def test_what_to_ask_next_equals_brute_force(jobs: list[Any]) -> None:
 @few
 def test_without_contract_hours_the_room_is_a_share_of_tasks(profiles: tpa.TaskProfiles) -> None:
     bare = tpa.TaskProfiles(profiles.jobs.drop("contract_hours"), profiles.tasks)
-    found = what_to_measure_next(bare, top=1000)
+    found = data_gaps(bare, top=1000)
     tasks = profiles.tasks.filter(pl.col("validation_state") != "rejected")
     if tasks.get_column("weekly_hours").null_count() == 0:
         assert found["room"].to_list() == ["bounds"] * found.height
@@ -311,16 +311,16 @@ def test_without_contract_hours_the_room_is_a_share_of_tasks(profiles: tpa.TaskP
     share = tasks.filter(lacking).height / tasks.height
     assert found["narrowing"].sum() == pytest.approx(share)
     assert found["cumulative"].to_list()[-1] == pytest.approx(share)
-    assert_frame_equal(what_to_measure_next(bare, top=2), found.head(2))
+    assert_frame_equal(data_gaps(bare, top=2), found.head(2))
 
 
 def test_nothing_missing_gives_no_rows_and_says_so(sample: tpa.TaskProfiles) -> None:
-    none = what_to_measure_next(profiles_of([job(("H1", 3.0)), job()]))
+    none = data_gaps(profiles_of([job(("H1", 3.0)), job()]))
     assert none.height == 0
     assert "Nothing is missing" in str(tpa.about(none))
-    empty = what_to_measure_next(profiles_of([]))
+    empty = data_gaps(profiles_of([]))
     assert "No task counts" in str(tpa.about(empty))
-    assert none.schema == empty.schema == what_to_measure_next(sample).schema
+    assert none.schema == empty.schema == data_gaps(sample).schema
 
 
 def test_shares_of_h1_are_bounded_where_nothing_is_known_to_be_there() -> None:
@@ -335,10 +335,10 @@ def test_shares_of_h1_are_bounded_where_nothing_is_known_to_be_there() -> None:
         (lambda profiles, **how: check_claim(profiles, "Finance > Sales", **how), {"rounds": 5}),
         (lambda profiles, **how: check_claim(profiles, "Finance > Sales", **how), {"seed": "a"}),
         (lambda profiles, **how: check_claim(profiles, "Finance > Sales", **how), {"contract_hours": 200}),
-        (what_to_measure_next, {"top": 0}),
-        (what_to_measure_next, {"top": True}),
-        (what_to_measure_next, {"contract_hours": float("nan")}),
-        (what_to_measure_next, {"weights": {"H1": 2}}),
+        (data_gaps, {"top": 0}),
+        (data_gaps, {"top": True}),
+        (data_gaps, {"contract_hours": float("nan")}),
+        (data_gaps, {"level_weights": {"H1": 2}}),
     ],
 )
 def test_wrong_arguments_are_named(sample: tpa.TaskProfiles, function: Any, wrong: dict[str, Any]) -> None:

@@ -15,7 +15,8 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.concentration import concentration_by_family, concentration_curve
+from tpanalytics.measures.concentration import concentration as measure_concentration
+from tpanalytics.measures.concentration import concentration_curve
 
 few = hypothesis.settings(deadline=None, max_examples=20)
 
@@ -54,7 +55,7 @@ def check(profiles: tpa.TaskProfiles) -> None:
         left join by_family using (f) left join pairs using (f)
         left join (select f, count(*) filter (h is null) as missing from x group by f) using (f)"""
     ).fetchall()
-    ours = {row["job_family"]: row for row in concentration_by_family(profiles).iter_rows(named=True)}
+    ours = {row["job_family"]: row for row in measure_concentration(profiles).iter_rows(named=True)}
     assert list(ours) == sorted((row[0] for row in theirs), key=lambda family: (family == "(no family)", family))
     for family, n, missing, total, hhi, k80, top, gaps in theirs:
         row, some = ours[family], bool(total)
@@ -95,25 +96,23 @@ def test_concentration_equals_sql_on_the_companies(company: tpa.TaskProfiles) ->
 
 
 def test_equal_hours_are_not_concentrated_and_one_task_with_all_is() -> None:
-    equal = concentration_by_family(profiles_of([job(dict.fromkeys("abcde", 2.0))])).row(0, named=True)
+    equal = measure_concentration(profiles_of([job(dict.fromkeys("abcde", 2.0))])).row(0, named=True)
     assert (equal["gini"], equal["hhi_normalised"]) == pytest.approx((0.0, 0.0), abs=1e-12)
     assert (equal["effective_tasks"], equal["tasks_for_80"]) == (pytest.approx(5.0), 4)
-    alone = concentration_by_family(profiles_of([job({"a": 7.0, "b": 0.0, "c": 0.0, "d": None})])).row(0, named=True)
+    alone = measure_concentration(profiles_of([job({"a": 7.0, "b": 0.0, "c": 0.0, "d": None})])).row(0, named=True)
     assert (alone["gini"], alone["gini_corrected"], alone["hhi"]) == pytest.approx((2 / 3, 1.0, 1.0))
     assert (alone["tasks_with_hours"], alone["tasks_without_hours"], alone["tasks_for_80"]) == (3, 1, 1)
 
 
 def test_one_task_says_nothing_of_inequality() -> None:
-    row = concentration_by_family(profiles_of([job({"a": 3.0}), job({"a": 4.0})])).row(0, named=True)
+    row = measure_concentration(profiles_of([job({"a": 3.0}), job({"a": 4.0})])).row(0, named=True)
     assert (row["gini"], row["hhi"], row["hhi_normalised"], row["reason"]) == (None, 1.0, None, "TOO_FEW")
     assert (row["hours"], row["tasks_with_hours"], row["share_of_top_10"]) == (7.0, 1, 1.0)
 
 
 def test_missing_hours_zero_hours_and_no_tasks_are_told_apart() -> None:
     jobs = [job({"a": None}, "Dark"), job({"a": 0.0, "b": 0.0}, "Idle"), job({}, "Empty")]
-    found = concentration_by_family(profiles_of(jobs)).select(
-        "job_family", "hours", "tasks_with_hours", "gini", "reason"
-    )
+    found = measure_concentration(profiles_of(jobs)).select("job_family", "hours", "tasks_with_hours", "gini", "reason")
     assert found.rows() == [
         ("Dark", None, 0, None, "NO_HOURS"),
         ("Empty", None, 0, None, "NO_TASKS"),
@@ -123,15 +122,13 @@ def test_missing_hours_zero_hours_and_no_tasks_are_told_apart() -> None:
 
 def test_a_job_without_tasks_changes_no_figure_of_its_family() -> None:
     jobs = [job({"a": 3.0, "b": 1.0}), job({"a": 1.0})]
-    assert_frame_equal(
-        concentration_by_family(profiles_of([*jobs, job({})])), concentration_by_family(profiles_of(jobs))
-    )
+    assert_frame_equal(measure_concentration(profiles_of([*jobs, job({})])), measure_concentration(profiles_of(jobs)))
 
 
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
 @few
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int) -> None:
-    ours = concentration_by_family(profiles)
+    ours = measure_concentration(profiles)
     for column in ours.select(pl.col(pl.Float64)):
         assert column.drop_nulls().is_finite().all()
     for column in ours.select("gini", "gini_corrected", "hhi", "hhi_normalised", "share_of_top_10"):
@@ -139,7 +136,7 @@ def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed
     jobs, tasks = (frame.sample(fraction=1, shuffle=True, seed=seed) for frame in (profiles.jobs, profiles.tasks))
     at = seed % (tasks.height + 1)
     parts = pl.concat([tasks[at:].lazy(), tasks[:at].lazy()])
-    assert_frame_equal(concentration_by_family(tpa.TaskProfiles(jobs.lazy(), parts)), ours, abs_tol=1e-9)
+    assert_frame_equal(measure_concentration(tpa.TaskProfiles(jobs.lazy(), parts)), ours, abs_tol=1e-9)
     curve = concentration_curve(profiles)
     for column in curve.select("share_of_tasks", "share_of_hours"):
         assert column.drop_nulls().is_between(0, 1).all()
@@ -149,11 +146,11 @@ def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed
 def test_every_engine_gives_the_same(sample: tpa.TaskProfiles) -> None:
     flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
     frames = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]
-    ours = concentration_by_family(sample, same_task="text")
+    ours = measure_concentration(sample, same_task="text")
     curve = concentration_curve(sample, same_task="text")
     for held in (frames, list(map(duckdb.from_df, frames))):
         assert_frame_equal(concentration_curve(tpa.TaskProfiles(*held), same_task="text"), curve, abs_tol=1e-9)
-        assert_frame_equal(concentration_by_family(tpa.TaskProfiles(*held), same_task="text"), ours, abs_tol=1e-9)
+        assert_frame_equal(measure_concentration(tpa.TaskProfiles(*held), same_task="text"), ours, abs_tol=1e-9)
 
 
 def test_the_curve_passes_through_the_figures_of_the_family() -> None:
@@ -166,7 +163,7 @@ def test_the_curve_passes_through_the_figures_of_the_family() -> None:
         (3, 0.75, 1.0),
         (4, 1.0, 1.0),
     ]
-    family = concentration_by_family(profiles).row(0, named=True)
+    family = measure_concentration(profiles).row(0, named=True)
     for name in ("tasks_with_hours", "tasks_without_hours", "tasks_for_80"):
         assert curve[name].unique().to_list() == [family[name]]
     for hours, counts in (({"a": None}, (0, 1)), ({"a": 0.0}, (1, 0)), ({}, (0, 0))):
@@ -176,13 +173,13 @@ def test_the_curve_passes_through_the_figures_of_the_family() -> None:
 
 
 def test_no_jobs_give_an_empty_table_with_all_columns() -> None:
-    full = concentration_by_family(profiles_of([job({"a": 1.0})]))
-    assert_frame_equal(concentration_by_family(profiles_of([])), full.clear())
-    assert tpa.about(full).measure == "concentration_by_family"
+    full = measure_concentration(profiles_of([job({"a": 1.0})]))
+    assert_frame_equal(measure_concentration(profiles_of([])), full.clear())
+    assert tpa.about(full).measure == "concentration"
 
 
 def test_wrong_arguments_are_refused_with_the_choices() -> None:
     with pytest.raises(tpa.SchemaError, match="same_task='name': choose from id, text"):
-        concentration_by_family(profiles_of([]), same_task="name")  # type: ignore[arg-type]
+        measure_concentration(profiles_of([]), same_task="name")  # type: ignore[arg-type]
     with pytest.raises(tpa.SchemaError, match="rejected task never counts"):
-        concentration_by_family(profiles_of([]), states=["rejected"])
+        measure_concentration(profiles_of([]), states=["rejected"])

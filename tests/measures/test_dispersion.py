@@ -31,15 +31,15 @@ def job(*tasks: tuple[str | None, float | None]) -> dict[str, Any]:
     }
 
 
-def one_by_one(profiles: tpa.TaskProfiles, weights: dict[str, float]) -> None:
+def one_by_one(profiles: tpa.TaskProfiles, level_weights: dict[str, float]) -> None:
     tasks = profiles.tasks.filter(pl.col("validation_state") != "rejected").select(
         "job_id", "ai_impact_level", "weekly_hours"
     )
     pairs: dict[str, list[tuple[float, float]]] = {job_id: [] for job_id in profiles.jobs["job_id"]}
     for job_id, level, h in tasks.iter_rows():
-        if level in weights and h is not None:
-            pairs[job_id].append((weights[level], h))
-    found = exposure_by_job(profiles, weights=weights)
+        if level in level_weights and h is not None:
+            pairs[job_id].append((level_weights[level], h))
+    found = exposure_by_job(profiles, level_weights=level_weights)
     assert found["job_id"].to_list() == sorted(pairs)
     for row in found.iter_rows(named=True):
         known = pairs[row["job_id"]]

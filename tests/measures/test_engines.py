@@ -38,8 +38,8 @@ def without_contract_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
 
 ALL = {
     **MEASURES,
-    "exposure, no contract hours": lambda profiles: tpa.exposure_by_family(without_contract_hours(profiles)),
-    "hours, small families hidden": lambda profiles: suppress(tpa.hours_by_family(profiles), profiles, min_jobs=8),
+    "exposure, no contract hours": lambda profiles: tpa.exposure(without_contract_hours(profiles)),
+    "hours, small families hidden": lambda profiles: suppress(tpa.hours(profiles), profiles, min_jobs=8),
 }
 every_measure = pytest.mark.parametrize("measure", ALL.values(), ids=ALL)
 
@@ -118,7 +118,7 @@ def test_families_add_up_as_their_jobs_do(profiles: tpa.TaskProfiles, states: li
     by_family = without_contract_hours(by_job)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tpa.TpAnalyticsWarning)  # of tasks without state
-        for measure in (tpa.exposure_by_family, tpa.impact_by_family):
+        for measure in (tpa.exposure, tpa.impact):
             assert_frame_equal(
                 measure(by_family, states=states), measure(by_job, states=states), abs_tol=1e-9, rel_tol=1e-9
             )
@@ -190,7 +190,7 @@ def test_spark_adds_up_parts_as_one(spark: Any, held: tuple[tpa.TaskProfiles, Pa
         spark.conf.set(name, value)
     try:
         parts = tpa.TaskProfiles(sparked.jobs.repartition(3), sparked.tasks.repartition(7))
-        assert_frame_equal(tpa.impact_by_family(parts), tpa.impact_by_family(held[0]), abs_tol=1e-9)
+        assert_frame_equal(tpa.impact(parts), tpa.impact(held[0]), abs_tol=1e-9)
     finally:
         for name, value in usual.items():
             spark.conf.set(name, value)

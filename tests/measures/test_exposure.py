@@ -18,8 +18,9 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
 from tpanalytics.measures.break_even import break_even
-from tpanalytics.measures.exposure import exposure_by_family, exposure_by_job
-from tpanalytics.measures.hours_at_stake import hours_at_stake_by_family
+from tpanalytics.measures.exposure import exposure as measure_exposure
+from tpanalytics.measures.exposure import exposure_by_job
+from tpanalytics.measures.hours_at_stake import hours_at_stake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,11 +29,11 @@ quick = hypothesis.settings(deadline=None, max_examples=15)
 #: For each of several measures, which are put together of the same parts.
 each = hypothesis.settings(deadline=None, max_examples=8)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
-    "exposure": exposure_by_family,
-    "exposure, 40 hours taken": lambda p: exposure_by_family(p, contract_hours=40),
-    "exposure by headcount": lambda p: exposure_by_family(p, weight="headcount"),
+    "exposure": measure_exposure,
+    "exposure, 40 hours taken": lambda p: measure_exposure(p, contract_hours=40),
+    "exposure by headcount": lambda p: measure_exposure(p, weight="headcount"),
     "exposure by job": exposure_by_job,
-    "hours at stake": hours_at_stake_by_family,
+    "hours at stake": hours_at_stake,
     "break-even": break_even,
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
@@ -60,13 +61,13 @@ EXAMPLE = [task("H1", 10.0), task("H2", 12.0), task("H3", None), task(None, 4.0)
 
 def test_the_worked_example() -> None:
     profiles = profiles_of([job(*EXAMPLE, week=40.0)])
-    row = exposure_by_family(profiles).row(0, named=True)
+    row = measure_exposure(profiles).row(0, named=True)
     assert row["exposure"] == pytest.approx(16 / 22)
     assert (row["bound_low"], row["bound_high"]) == pytest.approx((16 / 40, 20 / 26))
     assert (row["weight_low"], row["weight_high"]) == pytest.approx((10 / 22, 1.0))
-    assert (row["coverage"], row["grade"], row["reason"]) == (0.5, "C", None)
+    assert (row["coverage"], row["data_grade"], row["reason"]) == (0.5, "C", None)
     assert (row["numerator"], row["denominator"], row["tasks_weighed"]) == (16.0, 22.0, 2)
-    stake = hours_at_stake_by_family(profiles).row(0, named=True)
+    stake = hours_at_stake(profiles).row(0, named=True)
     assert (stake["hours"], stake["hours_low"], stake["hours_high"]) == (10.0, 10.0, 14.0)
     of_job = exposure_by_job(profiles).row(0, named=True)
     assert of_job["exposure"] == pytest.approx(16 / 22)
@@ -78,14 +79,14 @@ _some_job = st.tuples(st.lists(_some_task, max_size=3), st.sampled_from([5.0, 20
 _some_weights = st.sampled_from([WEIGHTS, {"H1": 0.9, "H2": 0.4, "H3": 0.1}, {"H1": 1.0, "H2": 0.0}])
 
 
-def brute_force(jobs: list[Any], weights: Mapping[str, float], *, staffed: bool) -> tuple[float, float] | None:
+def brute_force(jobs: list[Any], level_weights: Mapping[str, float], *, staffed: bool) -> tuple[float, float] | None:
     """Try every corner: an unknown level weighs least or most, an undescribed week goes to one open task or nowhere."""
-    ends = min(weights.values()), max(weights.values())
+    ends = min(level_weights.values()), max(level_weights.values())
     ways_of_jobs = []
     for tasks, week, staff in jobs:
         rest = max(0.0, week - sum(h for _, h in tasks if h is not None))
         ways = set()
-        for filled in itertools.product(*([weights[x]] if x in weights else ends for x, _ in tasks)):
+        for filled in itertools.product(*([level_weights[x]] if x in level_weights else ends for x, _ in tasks)):
             for taker in [None, *(i for i, (_, h) in enumerate(tasks) if h is None)]:
                 hours = [(h or 0.0) + (rest if i == taker else 0.0) for i, (_, h) in enumerate(tasks)]
                 scale = staff if staffed else 1
@@ -99,25 +100,27 @@ def brute_force(jobs: list[Any], weights: Mapping[str, float], *, staffed: bool)
     return (min(found), max(found)) if found else None
 
 
-@hypothesis.given(jobs=st.lists(_some_job, min_size=1, max_size=3), weights=_some_weights, staffed=st.booleans())
+@hypothesis.given(jobs=st.lists(_some_job, min_size=1, max_size=3), level_weights=_some_weights, staffed=st.booleans())
 @hypothesis.settings(deadline=None, max_examples=100)
-def test_bounds_equal_brute_force(jobs: list[Any], weights: dict[str, float], staffed: bool) -> None:
+def test_bounds_equal_brute_force(jobs: list[Any], level_weights: dict[str, float], staffed: bool) -> None:
     profiles = profiles_of(
         [job(*(task(x, h) for x, h in tasks), week=week, headcount=float(staff)) for tasks, week, staff in jobs]
     )
-    row = exposure_by_family(profiles, weights=weights, weight="headcount" if staffed else "hours").row(0, named=True)
-    low, high = brute_force(jobs, weights, staffed=staffed) or (None, None)
+    row = measure_exposure(profiles, level_weights=level_weights, weight="headcount" if staffed else "hours").row(
+        0, named=True
+    )
+    low, high = brute_force(jobs, level_weights, staffed=staffed) or (None, None)
     assert close(row["bound_low"], low)
     assert close(row["bound_high"], high)
 
 
-@hypothesis.given(jobs=st.lists(_some_job, max_size=5), weights=_some_weights)
+@hypothesis.given(jobs=st.lists(_some_job, max_size=5), level_weights=_some_weights)
 @quick
-def test_bounds_of_each_job_equal_brute_force(jobs: list[Any], weights: dict[str, float]) -> None:
+def test_bounds_of_each_job_equal_brute_force(jobs: list[Any], level_weights: dict[str, float]) -> None:
     profiles = profiles_of([job(*(task(x, h) for x, h in tasks), week=week) for tasks, week, _ in jobs])
-    found = exposure_by_job(profiles, weights=weights).select("bound_low", "bound_high").rows()
+    found = exposure_by_job(profiles, level_weights=level_weights).select("bound_low", "bound_high").rows()
     for bounds, (tasks, week, _) in zip(found, jobs, strict=True):
-        expected = brute_force([(tasks, week, 1)], weights, staffed=False) or (None, None)
+        expected = brute_force([(tasks, week, 1)], level_weights, staffed=False) or (None, None)
         assert all(map(close, bounds, expected))
 
 
@@ -148,7 +151,7 @@ def check(profiles: tpa.TaskProfiles) -> None:
         theirs = {
             row["family"]: row for row in sql(profiles, f"select family, {index.format(n=n)} from t group by family")
         }
-        ours = exposure_by_family(profiles, weight=weight)  # type: ignore[arg-type]
+        ours = measure_exposure(profiles, weight=weight)  # type: ignore[arg-type]
         assert set(ours["job_family"]) == set(profiles.jobs["job_family"].fill_null("(no family)"))
         for row in ours.iter_rows(named=True):
             other = theirs.get(row["job_family"], {"tasks": 0, "weighed": 0})
@@ -176,7 +179,7 @@ def check(profiles: tpa.TaskProfiles) -> None:
             from t join r using (family) group by t.family""",
         )
     }
-    for row in hours_at_stake_by_family(profiles).iter_rows(named=True):
+    for row in hours_at_stake(profiles).iter_rows(named=True):
         one = stake.get(row["job_family"])
         assert close(row["hours_low"], one and one["low"])
         if row["hours"] is not None:
@@ -208,8 +211,8 @@ def test_figures_equal_sql_on_any_profiles(profiles: tpa.TaskProfiles) -> None:
 @hypothesis.given(profiles=companies, b=st.floats(0, 1))
 @quick
 def test_the_index_lies_in_its_range_and_its_bounds(profiles: tpa.TaskProfiles, b: float) -> None:
-    for measure in (exposure_by_family, exposure_by_job):
-        for row in measure(profiles, weights={**WEIGHTS, "H2": b}).iter_rows(named=True):
+    for measure in (measure_exposure, exposure_by_job):
+        for row in measure(profiles, level_weights={**WEIGHTS, "H2": b}).iter_rows(named=True):
             if row["exposure"] is not None:
                 assert row["weight_low"] - 1e-9 <= row["exposure"] <= row["weight_high"] + 1e-9
                 assert row["bound_low"] is None or row["bound_low"] <= row["exposure"] + 1e-9
@@ -220,7 +223,7 @@ def test_the_index_lies_in_its_range_and_its_bounds(profiles: tpa.TaskProfiles, 
 @hypothesis.given(profiles=companies)
 @quick
 def test_break_even_finds_each_pair_that_turns(profiles: tpa.TaskProfiles) -> None:
-    lines = exposure_by_family(profiles).filter(pl.col("exposure").is_not_null()).rows_by_key("job_family", named=True)
+    lines = measure_exposure(profiles).filter(pl.col("exposure").is_not_null()).rows_by_key("job_family", named=True)
     expected = {}
     for one, two in itertools.combinations(sorted(lines), 2):
         a, b = lines[one][0], lines[two][0]
@@ -247,7 +250,7 @@ def test_break_even_of_two_families_by_hand() -> None:
     assert break_even(profiles).height == 1
     assert (row["family_a"], row["family_b"], row["a_leads"]) == ("S", "F", "above")
     assert row["break_even"] == pytest.approx(1 / 3)
-    low = break_even(profiles, weights={**WEIGHTS, "H2": 0.1}).row(0, named=True)
+    low = break_even(profiles, level_weights={**WEIGHTS, "H2": 0.1}).row(0, named=True)
     assert (low["family_a"], low["a_leads"], low["break_even"]) == ("F", "below", pytest.approx(1 / 3))
 
 
@@ -303,44 +306,44 @@ def test_no_jobs_give_an_empty_table_with_all_columns(measure: Callable[..., Any
 )
 def test_a_figure_that_is_null_says_why(tasks: list[Any], said: str | None) -> None:
     profiles = profiles_of([job(*tasks)])
-    for measure in (exposure_by_family, exposure_by_job):
+    for measure in (measure_exposure, exposure_by_job):
         row = measure(profiles).row(0, named=True)
         assert row["reason"] == said
         assert (row["exposure"] is None) == (said not in (None, "NO_CONTRACT_HOURS"))
-    nobody = exposure_by_family(profiles_of([job(task())]), weight="headcount").row(0, named=True)
+    nobody = measure_exposure(profiles_of([job(task())]), weight="headcount").row(0, named=True)
     assert (nobody["exposure"], nobody["reason"], nobody["coverage"]) == (None, "NO_HEADCOUNT", 0.0)
 
 
 def test_without_contract_hours_a_bound_is_null_only_where_it_would_need_them() -> None:
     open_low = profiles_of([job(task("H1", 10.0), task("H2", 10.0), task("H3", None))])
-    row = exposure_by_family(open_low).row(0, named=True)
+    row = measure_exposure(open_low).row(0, named=True)
     assert (row["bound_low"], row["bound_high"], row["reason"]) == (None, 0.75, "NO_CONTRACT_HOURS")
-    taken = exposure_by_family(open_low, contract_hours=40)
+    taken = measure_exposure(open_low, contract_hours=40)
     assert (taken.item(0, "bound_low"), taken.item(0, "bound_high")) == (15 / 40, 0.75)
     assert any("1 of 1 jobs have no contract hours; their bounds take 40" in said for said in about(taken).warnings)
     own = profiles_of([job(task("H1", 10.0), task("H3", None), week=20.0)])
-    assert exposure_by_family(own, contract_hours=40).item(0, "bound_low") == 0.5
+    assert measure_exposure(own, contract_hours=40).item(0, "bound_low") == 0.5
     no_level = profiles_of([job(task("H1", 10.0), task(None, 10.0))])
-    assert exposure_by_family(no_level).select("bound_low", "bound_high").row(0) == (0.5, 1.0)
-    stake = hours_at_stake_by_family(profiles_of([job(task("H1", 3.0), task(None, None))])).row(0, named=True)
+    assert measure_exposure(no_level).select("bound_low", "bound_high").row(0) == (0.5, 1.0)
+    stake = hours_at_stake(profiles_of([job(task("H1", 3.0), task(None, None))])).row(0, named=True)
     assert (stake["hours"], stake["hours_high"], stake["reason"]) == (3.0, None, "NO_CONTRACT_HOURS")
 
 
 @pytest.mark.parametrize("level", ["H4", "H9", "höchst"])
 def test_a_level_without_weight_is_unknown_aloud_until_it_has_one(level: str) -> None:
     profiles = profiles_of([job(task("H1", 10.0), task(level, 10.0))])
-    found = exposure_by_family(profiles)
+    found = measure_exposure(profiles)
     assert found.select("exposure", "bound_low", "bound_high", "coverage").row(0) == (1.0, 0.5, 1.0, 0.5)
     assert any(f"1 tasks are at {level}" in said for said in about(found).warnings)
     assert about(found).coverage["level"] == 0.5
-    mapped = exposure_by_family(profiles, weights={**WEIGHTS, level: 0.0})
+    mapped = measure_exposure(profiles, level_weights={**WEIGHTS, level: 0.0})
     assert mapped.select("exposure", "bound_low", "bound_high", "coverage").row(0) == (0.5, 0.5, 0.5, 1.0)
     assert about(mapped).warnings == ()
 
 
 def test_a_job_without_tasks_lowers_nothing_and_an_empty_family_is_there() -> None:
-    before = exposure_by_family(profiles_of([job(*EXAMPLE, week=40.0)]))
-    after = exposure_by_family(profiles_of([job(*EXAMPLE, week=40.0), job(week=40.0), job(family="Empty", week=40.0)]))
+    before = measure_exposure(profiles_of([job(*EXAMPLE, week=40.0)]))
+    after = measure_exposure(profiles_of([job(*EXAMPLE, week=40.0), job(week=40.0), job(family="Empty", week=40.0)]))
     names = ["exposure", "bound_low", "bound_high", "coverage", "jobs_weighed"]
     assert after.filter(job_family="A").select(names).row(0) == before.select(names).row(0)
     assert after.row(1, named=True)["reason"] == "NO_TASKS"
@@ -351,10 +354,10 @@ def test_headcount_weighs_jobs_and_leaves_out_those_without() -> None:
     profiles = profiles_of(
         [job(task("H1", 1.0), headcount=3.0), job(task("H3", 1.0), headcount=1.0), job(task("H3", 90.0))]
     )
-    row = exposure_by_family(profiles, weight="headcount").row(0, named=True)
+    row = measure_exposure(profiles, weight="headcount").row(0, named=True)
     assert (row["exposure"], row["denominator"], row["jobs"], row["jobs_weighed"]) == (0.75, 4.0, 3, 2)
     assert row["coverage"] == pytest.approx(2 / 3)
-    stake = hours_at_stake_by_family(profiles).row(0, named=True)
+    stake = hours_at_stake(profiles).row(0, named=True)
     assert (stake["hours"], stake["headcount_hours"], stake["jobs_with_headcount"]) == (1.0, 3.0, 2)
 
 
@@ -375,7 +378,7 @@ def test_the_gap_of_count_and_time_is_on_the_same_tasks(profiles: tpa.TaskProfil
     }
     timed = {family for (family, _), gap in theirs.items() if gap is not None}
     for weight in ("tasks", "hours", "headcount"):
-        for row in tpa.impact_by_family(profiles, weight=weight).iter_rows(named=True):  # type: ignore[arg-type]
+        for row in tpa.impact(profiles, weight=weight).iter_rows(named=True):  # type: ignore[arg-type]
             known = row["level"] not in (None, "not assessed") and row["job_family"] in timed
             gap = theirs.get((row["job_family"], row["level"]), 0.0) if known else None
             assert close(row["count_time_gap"], gap)
@@ -384,19 +387,19 @@ def test_the_gap_of_count_and_time_is_on_the_same_tasks(profiles: tpa.TaskProfil
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: exposure_by_family(p, weights={}), "give a weight from 0 to 1"),
-        (lambda p: exposure_by_job(p, weights={"H1": 2}), "weight of 'H1' is 2"),
-        (lambda p: exposure_by_family(p, weights={"H1": float("nan")}), "weight of 'H1' is nan"),
-        (lambda p: exposure_by_family(p, weights={"not assessed": 0}), "have no weight"),
-        (lambda p: exposure_by_family(p, weight="tasks"), "choose from hours, headcount"),
-        (lambda p: exposure_by_family(p, contract_hours=0), "contract_hours=0"),
+        (lambda p: measure_exposure(p, level_weights={}), "give a weight from 0 to 1"),
+        (lambda p: exposure_by_job(p, level_weights={"H1": 2}), "weight of 'H1' is 2"),
+        (lambda p: measure_exposure(p, level_weights={"H1": float("nan")}), "weight of 'H1' is nan"),
+        (lambda p: measure_exposure(p, level_weights={"not assessed": 0}), "have no weight"),
+        (lambda p: measure_exposure(p, weight="tasks"), "choose from hours, headcount"),
+        (lambda p: measure_exposure(p, contract_hours=0), "contract_hours=0"),
         (lambda p: exposure_by_job(p, contract_hours=True), "contract_hours=True"),
-        (lambda p: hours_at_stake_by_family(p, contract_hours="40"), "contract_hours='40'"),
-        (lambda p: hours_at_stake_by_family(p, level="not assessed"), "level='not assessed'"),
-        (lambda p: break_even(p, weights={"H1": 1}), "give H2 one too"),
+        (lambda p: hours_at_stake(p, contract_hours="40"), "contract_hours='40'"),
+        (lambda p: hours_at_stake(p, level="not assessed"), "level='not assessed'"),
+        (lambda p: break_even(p, level_weights={"H1": 1}), "give H2 one too"),
         (lambda p: break_even(p, states="validated"), "give a list"),
         (
-            lambda p: exposure_by_family(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
+            lambda p: measure_exposure(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
             "jobs lacks 'headcount'",
         ),
     ],

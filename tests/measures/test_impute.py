@@ -17,7 +17,7 @@ import tpanalytics as tpa
 from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.metadata import about
-from tpanalytics.measures.exposure import exposure_by_family
+from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.impute_hours import ImputeMethod, impute_hours
 from tpanalytics.schema import provenance
 
@@ -97,13 +97,13 @@ def test_figures_made_of_it_carry_a_warning(sample: tpa.TaskProfiles, method: An
     share = filled.tasks.filter("hours_imputed")["weekly_hours"].sum() / (
         filled.tasks.filter(pl.col("validation_state") != "rejected")["weekly_hours"].sum()
     )
-    for measure in (tpa.hours_by_family, tpa.impact_by_family, exposure_by_family):
+    for measure in (tpa.hours, tpa.impact, measure_exposure):
         meaning = about(measure(filled))
         assert meaning.share_imputed == pytest.approx(share)
         assert any(said.startswith(f"{share:.1%} of the hours were put in") for said in meaning.warnings)
         before = about(measure(sample))
         assert (meaning.coverage["hours"] or 0) <= (before.coverage["hours"] or 0) + 1e-9
-    assert about(tpa.hours_by_family(sample)).share_imputed == 0.0
+    assert about(tpa.hours(sample)).share_imputed == 0.0
 
 
 def test_equal_parts_of_what_the_contract_leaves() -> None:
@@ -254,7 +254,7 @@ def test_provenance_says_what_was_put_in_in_the_order_it_was(sample: tpa.TaskPro
 
 
 #: The columns that say how much is known, and those by which rows are the same before and after.
-KNOWN = ("coverage", "hours_coverage", "level_coverage", "both_coverage", "jobs_complete_share", "grade")
+KNOWN = ("coverage", "hours_coverage", "level_coverage", "both_coverage", "jobs_complete_share", "data_grade")
 KEYS = ("job_id", "job_family", "family_a", "family_b", "category", "level", "block_hours", "scope")
 #: Its hours_coverage is that of the hours it adds up.
 NOT_ALIKE = "automation_candidates"
@@ -285,10 +285,17 @@ def test_hours_that_were_put_in_buy_neither_coverage_nor_a_grade(name: str, meth
 @quick
 def test_no_family_is_known_better_by_what_was_put_in(profiles: tpa.TaskProfiles, method: ImputeMethod) -> None:
     after = impute_hours(profiles, method, contract_hours=40.0)
-    figures = ["hours_coverage", "level_coverage", "both_coverage", "jobs_complete_share", "validated_share", "grade"]
-    one, other = (tpa.coverage_by_family(of).select("job_family", *figures) for of in (profiles, after))
+    figures = [
+        "hours_coverage",
+        "level_coverage",
+        "both_coverage",
+        "jobs_complete_share",
+        "validated_share",
+        "data_grade",
+    ]
+    one, other = (tpa.coverage(of).select("job_family", *figures) for of in (profiles, after))
     assert_frame_equal(other, one)
-    one, other = (tpa.exposure_by_family(of).select("job_family", "coverage", "grade") for of in (profiles, after))
+    one, other = (tpa.exposure(of).select("job_family", "coverage", "data_grade") for of in (profiles, after))
     assert_frame_equal(other, one, check_row_order=False)
 
 

@@ -25,12 +25,12 @@ quick = hypothesis.settings(deadline=None, max_examples=15)
 #: For each of several measures, which are put together of the same parts.
 each = hypothesis.settings(deadline=None, max_examples=8)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
-    "coverage": tpa.coverage_by_family,
-    "hours": tpa.hours_by_family,
-    "hours, complete jobs": lambda profiles: tpa.hours_by_family(profiles, complete_only=True),
-    "impact by tasks": lambda profiles: tpa.impact_by_family(profiles, weight="tasks"),
-    "impact by hours": lambda profiles: tpa.impact_by_family(profiles, weight="hours"),
-    "impact by headcount": lambda profiles: tpa.impact_by_family(profiles, weight="headcount"),
+    "coverage": tpa.coverage,
+    "hours": tpa.hours,
+    "hours, complete jobs": lambda profiles: tpa.hours(profiles, complete_only=True),
+    "impact by tasks": lambda profiles: tpa.impact(profiles, weight="tasks"),
+    "impact by hours": lambda profiles: tpa.impact(profiles, weight="hours"),
+    "impact by headcount": lambda profiles: tpa.impact(profiles, weight="headcount"),
     "hours by job": tpa.hours_by_job,
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
@@ -89,7 +89,7 @@ def check_hours(profiles: tpa.TaskProfiles) -> None:
               from person left join k using (family, job_id) group by family)
         select *, qs[1] q25, qs[2] q50, qs[3] q75 from q""",
     )
-    ours = tpa.hours_by_family(profiles)
+    ours = tpa.hours(profiles)
     assert {(family,) for family in ours["job_family"]} == set(theirs)
     for row in ours.iter_rows(named=True):
         other = theirs[row["job_family"],]
@@ -117,7 +117,7 @@ def check_coverage(profiles: tpa.TaskProfiles) -> None:
              sum(h) filter (state = 'validated') / nullif(sum(h), 0) settled, sum(h) total
            from person p left join t using (job_id) group by p.family""",
     )
-    ours = tpa.coverage_by_family(profiles)
+    ours = tpa.coverage(profiles)
     assert ours["job_family"].to_list() == sorted(
         (key[0] for key in theirs), key=lambda family: (family == "(no family)", family)
     )
@@ -144,7 +144,7 @@ def check_impact(profiles: tpa.TaskProfiles) -> None:
     )
     amounts = {"tasks": ("n", "all_n"), "hours": ("hours", "all_hours"), "headcount": ("staffed", "all_staffed")}
     for weight, (part, whole) in amounts.items():
-        ours = tpa.impact_by_family(profiles, weight=weight)
+        ours = tpa.impact(profiles, weight=weight)
         totals = {family: row for (family, _), row in theirs.items()}
         assert set(ours["job_family"]) == set(profiles.jobs["job_family"].fill_null("(no family)"))
         found = set()
@@ -180,7 +180,7 @@ def test_figures_equal_sql_on_any_profiles(profiles: tpa.TaskProfiles, check: Ca
 
 
 def test_the_real_data_are_counted_as_their_readme_says(real: tpa.TaskProfiles) -> None:
-    coverage = tpa.coverage_by_family(real)
+    coverage = tpa.coverage(real)
     assert coverage.height == 23
     assert coverage["jobs"].sum() == 1016
     assert coverage["tasks"].sum() == 18796
@@ -218,7 +218,7 @@ def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
 @quick
 def test_shares_add_up_or_are_all_null(profiles: tpa.TaskProfiles) -> None:
     for weight in ("tasks", "hours", "headcount"):
-        for (_,), rows in tpa.impact_by_family(profiles, weight=weight).group_by("job_family"):
+        for (_,), rows in tpa.impact(profiles, weight=weight).group_by("job_family"):
             shares = rows["share"]
             assert shares.null_count() == rows.height or math.isclose(shares.sum(), 1.0, abs_tol=1e-9)
             assert rows["coverage"].drop_nulls().is_between(0, 1).all()
@@ -228,7 +228,7 @@ def test_shares_add_up_or_are_all_null(profiles: tpa.TaskProfiles) -> None:
 @quick
 def test_hours_of_families_add_up_to_the_tasks(profiles: tpa.TaskProfiles) -> None:
     counted = profiles.tasks.filter(pl.col("validation_state") != "rejected")
-    assert math.isclose(tpa.hours_by_family(profiles)["hours"].sum(), counted["weekly_hours"].sum(), abs_tol=1e-6)
+    assert math.isclose(tpa.hours(profiles)["hours"].sum(), counted["weekly_hours"].sum(), abs_tol=1e-6)
     assert math.isclose(tpa.hours_by_job(profiles)["hours"].sum(), counted["weekly_hours"].sum(), abs_tol=1e-6)
 
 
@@ -244,8 +244,8 @@ def test_no_figure_is_nan_or_infinite(profiles: tpa.TaskProfiles) -> None:
 @quick
 def test_a_job_without_tasks_lowers_no_mean(profiles: tpa.TaskProfiles, family: str | None) -> None:
     nobody = profiles_of([job(family=family)]).jobs.with_columns(job_id=pl.lit("nobody"))
-    before = {row["job_family"]: row for row in tpa.hours_by_family(profiles).iter_rows(named=True)}
-    after = tpa.hours_by_family(tpa.TaskProfiles(pl.concat([profiles.jobs, nobody]), profiles.tasks))
+    before = {row["job_family"]: row for row in tpa.hours(profiles).iter_rows(named=True)}
+    after = tpa.hours(tpa.TaskProfiles(pl.concat([profiles.jobs, nobody]), profiles.tasks))
     for row in after.iter_rows(named=True):
         unchanged = before.get(row["job_family"], {"hours_per_job": None, "hours_p50": None, "hours": None})
         for name in ("hours_per_job", "hours_p50", "hours"):
@@ -254,8 +254,8 @@ def test_a_job_without_tasks_lowers_no_mean(profiles: tpa.TaskProfiles, family: 
 
 @pytest.mark.parametrize("level", ["H4", "H9", None])
 def test_a_new_or_missing_level_changes_no_other_level_silently(level: str | None) -> None:
-    before = tpa.impact_by_family(profiles_of([job(task("H1"), task("H2"))]), weight="tasks")
-    after = tpa.impact_by_family(profiles_of([job(task("H1"), task("H2"), task(level), task(level))]), weight="tasks")
+    before = tpa.impact(profiles_of([job(task("H1"), task("H2"))]), weight="tasks")
+    after = tpa.impact(profiles_of([job(task("H1"), task("H2"), task(level), task(level))]), weight="tasks")
     shares = dict(after.select("level", "share").rows())
     assert shares == {"H1": 0.25, "H2": 0.25, level or "not assessed": 0.5}
     known = after.filter(pl.col("level").is_in(["H1", "H2"]))
@@ -263,44 +263,44 @@ def test_a_new_or_missing_level_changes_no_other_level_silently(level: str | Non
 
 
 def test_unknown_hours_are_null_and_known_zero_hours_are_zero() -> None:
-    unknown = tpa.hours_by_family(profiles_of([job(task(hours=None), task(hours=None))])).row(0, named=True)
+    unknown = tpa.hours(profiles_of([job(task(hours=None), task(hours=None))])).row(0, named=True)
     assert (unknown["hours"], unknown["hours_per_job"], unknown["coverage"]) == (None, None, 0.0)
-    zero = tpa.hours_by_family(profiles_of([job(task(hours=0.0), task(hours=None))])).row(0, named=True)
+    zero = tpa.hours(profiles_of([job(task(hours=0.0), task(hours=None))])).row(0, named=True)
     assert (zero["hours"], zero["jobs_with_hours"], zero["coverage"]) == (0.0, 1, 0.5)
 
 
 def test_a_level_without_known_hours_has_null_hours() -> None:
-    impact = tpa.impact_by_family(profiles_of([job(task("H1", 4.0), task("H3", None))]))
+    impact = tpa.impact(profiles_of([job(task("H1", 4.0), task("H3", None))]))
     assert impact.select("level", "tasks", "hours", "share").rows() == [("H1", 1, 4.0, 1.0), ("H3", 1, None, 0.0)]
 
 
 def test_a_family_without_tasks_is_there_with_nulls() -> None:
     profiles = profiles_of([job(task("H1")), job(family="Empty")])
-    assert tpa.impact_by_family(profiles).filter(job_family="Empty")["share"].to_list() == [None]
-    assert tpa.hours_by_family(profiles).filter(job_family="Empty").row(0, named=True)["hours"] is None
-    empty = tpa.coverage_by_family(profiles).filter(job_family="Empty").row(0, named=True)
-    assert (empty["jobs"], empty["tasks"], empty["hours_coverage"], empty["grade"]) == (1, 0, None, None)
+    assert tpa.impact(profiles).filter(job_family="Empty")["share"].to_list() == [None]
+    assert tpa.hours(profiles).filter(job_family="Empty").row(0, named=True)["hours"] is None
+    empty = tpa.coverage(profiles).filter(job_family="Empty").row(0, named=True)
+    assert (empty["jobs"], empty["tasks"], empty["hours_coverage"], empty["data_grade"]) == (1, 0, None, None)
 
 
 def test_rejected_tasks_never_count_and_cannot_be_asked_for() -> None:
     rejected = profiles_of([job(task("H1"), task("H3", 30.0, "rejected"))])
-    assert tpa.impact_by_family(rejected).select("level", "hours").rows() == [("H1", 1.0)]
+    assert tpa.impact(rejected).select("level", "hours").rows() == [("H1", 1.0)]
     with pytest.raises(tpa.SchemaError, match="rejected task never counts"):
-        tpa.hours_by_family(rejected, states=["validated", "rejected"])
+        tpa.hours(rejected, states=["validated", "rejected"])
 
 
 def test_a_state_nobody_knows_is_left_out_aloud() -> None:
     profiles = profiles_of([job(task("H1"), task("H2", 3.0, "initially_validated"))])
     with pytest.warns(tpa.TpAnalyticsWarning, match="1 in state 'initially_validated'"):
-        assert tpa.hours_by_family(profiles).item(0, "tasks") == 1
+        assert tpa.hours(profiles).item(0, "tasks") == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert tpa.hours_by_family(profiles, states=["validated", "initially_validated"]).item(0, "tasks") == 2
+        assert tpa.hours(profiles, states=["validated", "initially_validated"]).item(0, "tasks") == 2
 
 
 def test_validated_only_is_one_argument(sample: tpa.TaskProfiles) -> None:
-    all_tasks = tpa.coverage_by_family(sample)["tasks"].sum()
-    validated = tpa.coverage_by_family(sample, states=["validated"])
+    all_tasks = tpa.coverage(sample)["tasks"].sum()
+    validated = tpa.coverage(sample, states=["validated"])
     assert validated["tasks"].sum() == sample.tasks.filter(validation_state="validated").height < all_tasks
     assert set(validated["validated_share"]) == {1.0}
 
@@ -308,15 +308,15 @@ def test_validated_only_is_one_argument(sample: tpa.TaskProfiles) -> None:
 def test_bounds_of_a_family_are_those_of_the_worked_example() -> None:
     tasks = [task("H1", 10.0), task("H2", 12.0), task("H3", None), task(None, 4.0)]
     example = {**job(*tasks), "contract_hours": 40.0}
-    row = tpa.hours_by_family(profiles_of([example])).row(0, named=True)
+    row = tpa.hours(profiles_of([example])).row(0, named=True)
     assert (row["hours"], row["hours_high"]) == (26.0, 40.0)
-    assert tpa.hours_by_family(profiles_of([job(*tasks)])).item(0, "hours_high") is None
-    assert tpa.coverage_by_family(profiles_of([example])).item(0, "grade") == "C"
+    assert tpa.hours(profiles_of([job(*tasks)])).item(0, "hours_high") is None
+    assert tpa.coverage(profiles_of([example])).item(0, "data_grade") == "C"
 
 
 def test_headcount_leaves_out_jobs_whose_headcount_is_not_known() -> None:
     profiles = profiles_of([job(task("H1", 2.0), headcount=10.0), job(task("H2", 40.0), headcount=None)])
-    impact = tpa.impact_by_family(profiles, weight="headcount")
+    impact = tpa.impact(profiles, weight="headcount")
     assert impact.select("level", "share", "headcount_hours", "coverage").rows() == [
         ("H1", 1.0, 20.0, 0.5),
         ("H2", 0.0, None, 0.5),
@@ -340,17 +340,17 @@ def test_headcount_leaves_out_jobs_whose_headcount_is_not_known() -> None:
 def test_wrong_frames_are_refused_by_name(change: Callable[..., Any], said: str) -> None:
     profiles = profiles_of([job(task()), job(task())])
     with pytest.raises(tpa.SchemaError, match=said):
-        tpa.hours_by_family(change(profiles))
+        tpa.hours(change(profiles))
 
 
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: tpa.impact_by_family(p, weight="fte"), "choose from tasks, hours, headcount"),
-        (lambda p: tpa.hours_by_family(p, states="validated"), "give a list"),
-        (lambda p: tpa.hours_by_family(p, states=[]), "give a list"),
+        (lambda p: tpa.impact(p, weight="fte"), "choose from tasks, hours, headcount"),
+        (lambda p: tpa.hours(p, states="validated"), "give a list"),
+        (lambda p: tpa.hours(p, states=[]), "give a list"),
         (
-            lambda p: tpa.impact_by_family(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
+            lambda p: tpa.impact(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
             "jobs lacks 'headcount'",
         ),
     ],
@@ -376,14 +376,14 @@ def test_hours_that_are_not_a_number_are_unknown(engine: str) -> None:
         "pandas": (as_pandas(profiles.jobs), as_pandas(tasks)),
         "duckdb": tuple(duckdb.from_df(as_pandas(frame)) for frame in (profiles.jobs, tasks)),
     }[engine]
-    row = tpa.hours_by_family(tpa.TaskProfiles(*frames)).row(0, named=True)
+    row = tpa.hours(tpa.TaskProfiles(*frames)).row(0, named=True)
     assert (row["hours"], row["tasks_with_hours"], row["coverage"]) == (4.0, 1, 0.5)
 
 
 @pytest.mark.parametrize("wrong", [-5.0, float("inf")])
 def test_absurd_hours_are_refused_by_job(wrong: float) -> None:
     with pytest.raises(tpa.SchemaError, match=rf"weekly_hours of job 'j000' is {wrong}"):
-        tpa.hours_by_family(profiles_of([job(task("H1", wrong), task("H2", 6.0))]))
+        tpa.hours(profiles_of([job(task("H1", wrong), task("H2", 6.0))]))
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_absurd_hours_are_refused_by_job(wrong: float) -> None:
         ("contract_hours", float("-inf"), "hours per week of a contract are above 0"),
     ],
 )
-@pytest.mark.parametrize("measure", [tpa.hours_by_family, tpa.impact_by_family, tpa.shared_tasks])
+@pytest.mark.parametrize("measure", [tpa.hours, tpa.impact, tpa.shared_tasks])
 def test_absurd_amounts_of_a_job_are_refused(
     measure: Callable[..., pl.DataFrame], name: str, wrong: float, can_be: str
 ) -> None:
@@ -411,37 +411,37 @@ def test_absurd_amounts_of_a_job_are_refused(
 def test_no_people_and_unknown_amounts_are_no_error() -> None:
     nobody = profiles_of([job(task("H1", 2.0), headcount=0.0)])
     jobs = nobody.jobs.with_columns(contract_hours=pl.lit(float("nan")))
-    assert tpa.impact_by_family(tpa.TaskProfiles(jobs, nobody.tasks), weight="headcount")["share"].to_list() == [None]
+    assert tpa.impact(tpa.TaskProfiles(jobs, nobody.tasks), weight="headcount")["share"].to_list() == [None]
     assert tpa.hours_by_job(tpa.TaskProfiles(jobs, nobody.tasks))["contract_hours"].to_list() == [None]
 
 
 def test_hours_that_are_text_are_refused() -> None:
     profiles = profiles_of([job(task())])
     with pytest.raises(tpa.SchemaError, match=r"weekly_hours must be numbers, and is String"):
-        tpa.hours_by_family(tpa.TaskProfiles(profiles.jobs, profiles.tasks.cast({"weekly_hours": pl.String})))
+        tpa.hours(tpa.TaskProfiles(profiles.jobs, profiles.tasks.cast({"weekly_hours": pl.String})))
 
 
 def test_a_task_without_state_is_left_out_aloud() -> None:
     profiles = profiles_of([job(task("H1"), task("H2"))])
     tasks = profiles.tasks.with_columns(validation_state=pl.Series([None, "validated"]))
     with pytest.warns(tpa.TpAnalyticsWarning, match=r"1 in state '\(no state\)'"):
-        assert tpa.hours_by_family(tpa.TaskProfiles(profiles.jobs, tasks)).item(0, "tasks") == 1
+        assert tpa.hours(tpa.TaskProfiles(profiles.jobs, tasks)).item(0, "tasks") == 1
 
 
 def test_a_state_that_no_task_has_is_a_mistake() -> None:
     with pytest.raises(tpa.SchemaError, match=r"no task is in state 'valid'; the tasks have \['validated'\]"):
-        tpa.hours_by_family(profiles_of([job(task())]), states=["valid"])
+        tpa.hours(profiles_of([job(task())]), states=["valid"])
 
 
 def test_empty_pandas_frames_are_no_error() -> None:
     profiles = profiles_of([job(task())])
     empty = tpa.TaskProfiles(as_pandas(profiles.jobs), as_pandas(profiles.tasks).head(0))
-    assert tpa.hours_by_family(empty).select("jobs", "tasks", "hours").rows() == [(1, 0, None)]
+    assert tpa.hours(empty).select("jobs", "tasks", "hours").rows() == [(1, 0, None)]
 
 
 def test_a_frame_in_place_of_profiles_is_told_apart() -> None:
     with pytest.raises(tpa.SchemaError, match=r"takes TaskProfiles, not a DataFrame"):
-        tpa.hours_by_family(profiles_of([job(task())]).tasks)  # type: ignore[arg-type]
+        tpa.hours(profiles_of([job(task())]).tasks)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["polars enum", "polars text", "pandas category", "pandas text", "duckdb"])
@@ -462,7 +462,7 @@ def test_a_missing_state_counts_when_asked_for_on_every_engine(sample: tpa.TaskP
     profiles = tpa.TaskProfiles(sample.jobs, frames[kind]())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        counted = tpa.impact_by_family(profiles, weight="tasks", states=["validated", "(no state)"])
-        missing = tpa.impact_by_family(profiles, weight="tasks", states=["(no state)"])
+        counted = tpa.impact(profiles, weight="tasks", states=["validated", "(no state)"])
+        missing = tpa.impact(profiles, weight="tasks", states=["(no state)"])
     assert counted["tasks"].sum() == expected
     assert missing["tasks"].sum() == tasks["validation_state"].null_count()

@@ -34,9 +34,9 @@ NOT_TAKEN = {
     "compare_exposure": "it tells of two populations, and of the whole company besides",
     "exposure_by_job": "a row is one job",
     "find_tasks": "a row is one task of one job",
-    "exposure_ranks": "it names a job of each family, and what it alone changes",
+    "exposure_ranking": "it names a job of each family, and what it alone changes",
     "hours_by_job": "a row is one job",
-    "what_to_measure_next": "a row is one job",
+    "data_gaps": "a row is one job",
 }
 RESULTS = {
     name: measure
@@ -45,14 +45,12 @@ RESULTS = {
 }
 #: Those by people, of which one job must not be the most; and those of validated tasks alone.
 STAFFED = {
-    *("capacity_by_family", "exposure_by_family, by headcount", "fragmentation_by_family"),
-    *("hours_at_stake_by_family", "hours_by_family, over people", "impact_by_family, by headcount"),
+    *("capacity", "exposure, by headcount", "fragmentation"),
+    *("hours_at_stake", "hours, over people", "impact, by headcount"),
 }
-VALIDATED = {"impact_by_family, validated"}
+VALIDATED = {"impact, validated"}
 every_result = pytest.mark.parametrize("name", RESULTS)
-some_results = pytest.mark.parametrize(
-    "name", ["hours_by_family", "coverage_by_family", "impact_by_family, by headcount", "fragmentation_by_family"]
-)
+some_results = pytest.mark.parametrize("name", ["hours", "coverage", "impact, by headcount", "fragmentation"])
 limits = st.fixed_dictionaries({"min_jobs": st.integers(0, 4), "min_headcount": st.sampled_from([0, 1, 2.5, 5, 50])})
 
 
@@ -125,7 +123,7 @@ def test_neither_a_row_nor_a_total_tells_of_too_few(
 @quick
 def test_no_more_is_hidden_than_must_be(profiles: tpa.TaskProfiles, limits: dict[str, Any]) -> None:
     jobs = nested(profiles)
-    hidden = hidden_of(suppress(tpa.hours_by_family(profiles), profiles, **limits))
+    hidden = hidden_of(suppress(tpa.hours(profiles), profiles, **limits))
     small = {name for name in jobs if tells(jobs[name], **limits, staffed=False)}
     for name in hidden - small:
         fewer = hidden - {name}
@@ -198,7 +196,7 @@ def test_what_cannot_be_protected_is_refused(sample: tpa.TaskProfiles, name: str
 
 def test_blocks_of_one_family_hide_no_other() -> None:
     profiles = profiles_of([*family("Tiny", 1, 9.0), *family("Small", 4, 9.0), *family("Big", 9, 9.0)])
-    result = MEASURES["fragmentation_by_family"](profiles)
+    result = MEASURES["fragmentation"](profiles)
     found = suppress(result, profiles)
     assert hidden_of(found) == {"Small", "Tiny"}
     assert found["block_hours"].null_count() == 0
@@ -216,16 +214,16 @@ def test_one_hidden_cell_hides_two() -> None:
 
 def test_two_hidden_cells_that_are_small_together_hide_a_third() -> None:
     profiles = profiles_of([*family("One", 1), *family("Two", 1), *family("Three", 3), *family("Big", 9)])
-    assert hidden_of(suppress(tpa.hours_by_family(profiles), profiles)) == {"One", "Two", "Three"}
+    assert hidden_of(suppress(tpa.hours(profiles), profiles)) == {"One", "Two", "Three"}
     enough = profiles_of([*family("One", 1), *family("Two", 2), *family("Three", 3), *family("Big", 9)])
-    assert hidden_of(suppress(tpa.hours_by_family(enough), enough)) == {"One", "Two"}
+    assert hidden_of(suppress(tpa.hours(enough), enough)) == {"One", "Two"}
 
 
 def test_a_family_without_figures_protects_nobody() -> None:
     bare = [job("Bare") for _ in range(4)]
     profiles = profiles_of([*family("Tiny", 1), *bare, *family("Big", 9)])
-    assert hidden_of(suppress(tpa.hours_by_family(profiles), profiles)) == {"Tiny", "Big"}
-    shown = suppress(tpa.hours_by_family(profiles), profiles).filter(job_family="Bare")
+    assert hidden_of(suppress(tpa.hours(profiles), profiles)) == {"Tiny", "Big"}
+    shown = suppress(tpa.hours(profiles), profiles).filter(job_family="Bare")
     assert shown.select("jobs", "tasks", "hours", "reason").rows() == [(4, 0, None, "NO_TASKS")]
 
 
@@ -243,32 +241,32 @@ def test_a_family_without_figures_protects_nobody() -> None:
 def test_people_count_where_they_are_known(headcounts: list[float | None], hidden: bool) -> None:
     small = [job("F", task(), headcount=n) for n in headcounts]
     profiles = profiles_of([*small, *family("Big", 9, 9.0), *family("Other", 10, 9.0)])
-    for measure in (tpa.hours_by_family, tpa.coverage_by_family, tpa.impact_by_family):
+    for measure in (tpa.hours, tpa.coverage, tpa.impact):
         assert ("F" in hidden_of(suppress(measure(profiles), profiles))) == hidden
 
 
 def test_jobs_that_say_nothing_hide_nobody() -> None:
     gaps = [job("Gaps", task(hours=None)) for _ in range(5)]
     profiles = profiles_of([*gaps, job("Gaps", task(hours=30.0)), *family("Big", 9), *family("Other", 9)])
-    assert "Gaps" in hidden_of(suppress(tpa.impact_by_family(profiles), profiles))
-    assert "Gaps" in hidden_of(suppress(tpa.hours_by_family(profiles)))
+    assert "Gaps" in hidden_of(suppress(tpa.impact(profiles), profiles))
+    assert "Gaps" in hidden_of(suppress(tpa.hours(profiles)))
     bare = [job("Bare") for _ in range(5)]
     profiles = profiles_of([*bare, job("Bare", task()), *family("Big", 9), *family("Other", 9)])
-    assert "Bare" in hidden_of(suppress(tpa.coverage_by_family(profiles)))
+    assert "Bare" in hidden_of(suppress(tpa.coverage(profiles)))
 
 
 def test_one_job_must_not_be_most_of_a_headcount_figure() -> None:
     jobs = [*family("Giant", 4, 1.0), *family("Giant", 1, 96.0), *family("B", 9, 9.0), *family("C", 9, 9.0)]
     profiles = profiles_of(jobs)
-    assert hidden_of(suppress(tpa.impact_by_family(profiles), profiles)) == set()
-    by_headcount = tpa.impact_by_family(profiles, weight="headcount")
+    assert hidden_of(suppress(tpa.impact(profiles), profiles)) == set()
+    by_headcount = tpa.impact(profiles, weight="headcount")
     assert hidden_of(suppress(by_headcount, profiles)) == {"B", "Giant"}
     assert hidden_of(suppress(by_headcount, profiles, min_headcount=0)) == set()
 
 
 def test_where_all_is_hidden_no_total_and_no_level_is_left() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family(None, 1)])
-    found = suppress(tpa.impact_by_family(profiles), profiles)
+    found = suppress(tpa.impact(profiles), profiles)
     assert found.select("job_family", "level", "reason").rows() == [
         ("Tiny", None, SUPPRESSED),
         ("(no family)", None, SUPPRESSED),
@@ -326,7 +324,7 @@ def test_nothing_is_hidden_in_the_companies(company: tpa.TaskProfiles) -> None:
 
 def test_the_meaning_travels_and_says_what_is_hidden() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
-    result = tpa.hours_by_family(profiles)
+    result = tpa.hours(profiles)
     before, after = tpa.about(result), tpa.about(suppress(result, profiles))
     assert after.policy[:-1] == before.policy
     assert after.policy[-1].startswith("2 of 3 families are hidden: fewer than 3 jobs or 5 people")
@@ -346,15 +344,15 @@ def test_an_earlier_reason_stays() -> None:
 
 def test_a_result_read_from_a_file_is_hidden_as_well(tmp_path: Any) -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
-    tpa.hours_by_family(profiles).write_csv(tmp_path / "hours.csv")
+    tpa.hours(profiles).write_csv(tmp_path / "hours.csv")
     assert hidden_of(suppress(pl.read_csv(tmp_path / "hours.csv"))) == {"Small", "Tiny"}
 
 
 def test_an_employee_is_one_person() -> None:
     profiles = profiles_of([*family("Four", 4), *family("Big", 9), *family("Other", 9)])
     people = tpa.TaskProfiles(profiles.jobs, profiles.tasks, {"source": {"kind": "employees"}})
-    assert hidden_of(suppress(tpa.hours_by_family(profiles), profiles)) == set()
-    assert "Four" in hidden_of(suppress(tpa.hours_by_family(people), people))
+    assert hidden_of(suppress(tpa.hours(profiles), profiles)) == set()
+    assert "Four" in hidden_of(suppress(tpa.hours(people), people))
 
 
 @pytest.mark.parametrize("measure", ["hours_by_job", "exposure_by_job", "find_tasks"])
@@ -368,7 +366,7 @@ def test_neither_a_job_nor_what_its_family_has_besides_tells_of_too_few(
     shown = suppress_jobs(result, profiles, **limits)
     left = set(hours["job_id"]) - set(suppress_jobs(hours, profiles, **limits)["job_id"])
     assert_frame_equal(shown, result.filter(~pl.col("job_id").is_in(list(left))))
-    hidden = hidden_of(suppress(tpa.hours_by_family(profiles), profiles, **limits))
+    hidden = hidden_of(suppress(tpa.hours(profiles), profiles, **limits))
     for name, jobs in nested(profiles).items():
         gone = [one for one in jobs if one["job_id"] in left]
         small = [one for one in jobs if one["headcount"] is not None and one["headcount"] < limits["min_headcount"]]
@@ -427,7 +425,7 @@ def test_no_jobs_are_no_error(name: str) -> None:
 def test_wrong_arguments_are_refused(call: Callable[..., Any], said: str) -> None:
     profiles = profiles_of([*family("A", 9), *family("B", 9)])
     with pytest.raises(tpa.SchemaError, match=said):
-        call(tpa.hours_by_family(profiles), profiles)
+        call(tpa.hours(profiles), profiles)
 
 
 def without(profiles: tpa.TaskProfiles, *job_ids: str) -> tpa.TaskProfiles:
@@ -451,7 +449,7 @@ USUAL = [*family("A", 6, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0)]
 def test_two_exports_must_not_differ_by_few(gone: list[str], hidden: set[str], given: bool) -> None:
     before = profiles_of(USUAL)
     now = without(before, *gone)
-    for measure in (tpa.hours_by_family, tpa.impact_by_family):
+    for measure in (tpa.hours, tpa.impact):
         profiles = {"profiles": now, "released_profiles": before} if given else {}
         found = suppress_beside(measure(now), measure(before), **profiles)
         assert hidden_of(found) == hidden
@@ -463,7 +461,7 @@ def test_two_exports_must_not_differ_by_few(gone: list[str], hidden: set[str], g
 def test_people_tell_exports_apart_where_jobs_do_not() -> None:
     before = profiles_of([*family("A", 9, 1.0), *family("B", 9, 9.0), *family("C", 9, 9.0)])
     now = without(before, "j000", "j001", "j002")  # three jobs, three people
-    pair = tpa.hours_by_family(now), tpa.hours_by_family(before)
+    pair = tpa.hours(now), tpa.hours(before)
     assert hidden_of(suppress_beside(*pair, now, before)) == {"A", "B"}
     assert hidden_of(suppress_beside(*pair)) == set(), "headcounts are not in the tables"
     staffed = [result.with_columns(headcount=pl.col("jobs") * 1.0) for result in pair]
@@ -473,7 +471,7 @@ def test_people_tell_exports_apart_where_jobs_do_not() -> None:
 def test_a_job_in_the_place_of_another_is_seen_with_profiles() -> None:
     before = profiles_of([*USUAL, *family("B", 1, 3.0)])
     now, before = without(before, "j024"), without(before, "j006")
-    pair = tpa.hours_by_family(now), tpa.hours_by_family(before)
+    pair = tpa.hours(now), tpa.hours(before)
     assert pair[0]["jobs"].to_list() == pair[1]["jobs"].to_list()
     assert hidden_of(suppress_beside(*pair)) == set()
     assert "B" in hidden_of(suppress_beside(*pair, now, before))
@@ -485,9 +483,9 @@ def test_a_headcount_figure_tells_of_few_who_came() -> None:
         before.jobs.with_columns(headcount=pl.col("headcount") + (pl.col("job_id") == "j006").cast(pl.Float64)),
         before.tasks,
     )
-    by_hours = tpa.impact_by_family(now), tpa.impact_by_family(before)
+    by_hours = tpa.impact(now), tpa.impact(before)
     assert hidden_of(suppress_beside(*by_hours, now, before)) == set(), "hours of one incumbent are the same"
-    by_headcount = [tpa.impact_by_family(of, weight="headcount") for of in (now, before)]
+    by_headcount = [tpa.impact(of, weight="headcount") for of in (now, before)]
     assert "B" in hidden_of(suppress_beside(*by_headcount, now, before))
     with_column = [r.with_columns(headcount=pl.lit(n)) for r, n in zip(by_headcount, (28.0, 27.0), strict=True)]
     assert "B" in hidden_of(suppress_beside(*with_column))
@@ -496,9 +494,9 @@ def test_a_headcount_figure_tells_of_few_who_came() -> None:
 def test_what_was_hidden_before_tells_nothing_now() -> None:
     before = profiles_of([*family("A", 2, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0), *family("D", 9, 3.0)])
     now = profiles_of([*family("A", 3, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0), *family("D", 9, 3.0)])
-    released = suppress(tpa.hours_by_family(before), before)
+    released = suppress(tpa.hours(before), before)
     assert hidden_of(released) == {"A", "B"}
-    assert hidden_of(suppress_beside(tpa.hours_by_family(now), released)) == set()
+    assert hidden_of(suppress_beside(tpa.hours(now), released)) == set()
 
 
 @hypothesis.given(profiles=companies, data=st.data(), limits=limits)
@@ -506,8 +504,8 @@ def test_what_was_hidden_before_tells_nothing_now() -> None:
 def test_no_family_shown_twice_differs_by_few(profiles: tpa.TaskProfiles, data: Any, limits: dict[str, Any]) -> None:
     ids = profiles.jobs["job_id"].to_list()
     now = without(profiles, *(data.draw(st.sets(st.sampled_from(ids))) if ids else ()))
-    released = suppress(tpa.hours_by_family(profiles), profiles, **limits)
-    found = suppress_beside(tpa.hours_by_family(now), released, now, profiles, **limits)
+    released = suppress(tpa.hours(profiles), profiles, **limits)
+    found = suppress_beside(tpa.hours(now), released, now, profiles, **limits)
     jobs, left = nested(profiles), nested(now)
     both = set(left) - hidden_of(found) - hidden_of(released)
     for name in both:

@@ -58,7 +58,9 @@ def profiles(label: str) -> tpa.TaskProfiles:
 def scores(label: str) -> dict[str, tuple[float | None, ...]]:
     company = profiles(label)
     columns = [
-        exposure_by_job(company, weights={"E1": 1, "E2": b, "E0": 0}).select("job_id", pl.col("exposure").alias(name))
+        exposure_by_job(company, level_weights={"E1": 1, "E2": b, "E0": 0}).select(
+            "job_id", pl.col("exposure").alias(name)
+        )
         for name, b in SCORES.items()
     ]
     table = pl.concat([columns[0], *(column.drop("job_id") for column in columns[1:])], how="horizontal")

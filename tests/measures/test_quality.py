@@ -449,5 +449,5 @@ def test_a_job_says_why_its_hours_are_null_and_whether_its_week_is_odd() -> None
 @pytest.mark.parametrize(("tasks", "reason"), [([task()], None), ([task(hours=None)], "NO_HOURS"), ([], "NO_TASKS")])
 def test_a_family_says_why_its_hours_are_null(tasks: list[dict[str, Any]], reason: str | None) -> None:
     profiles = profiles_of([job(*tasks)])
-    assert tpa.hours_by_family(profiles)["reason"].to_list() == [reason]
-    assert tpa.coverage_by_family(profiles)["reason"].to_list() == [reason]
+    assert tpa.hours(profiles)["reason"].to_list() == [reason]
+    assert tpa.coverage(profiles)["reason"].to_list() == [reason]

@@ -20,14 +20,14 @@ def test_nothing_is_measured_twice_and_nothing_else_is_given(sample: tpa.TaskPro
 
     def measure(profiles: tpa.TaskProfiles, *, weight: str = "hours", states: list[str] | None = None) -> pl.DataFrame:
         calls.append((weight, states))
-        return tpa.impact_by_family(profiles, weight=weight, states=states or ["validated"])
+        return tpa.impact(profiles, weight=weight, states=states or ["validated"])
 
     kept = remembering(sample)
     for _ in range(2):
         for weight in ("hours", "tasks"):
             for states in (["validated"], ["validated", "suggested"]):
                 found = recall(measure, kept, weight=weight, states=states)
-                assert_frame_equal(found, tpa.impact_by_family(sample, weight=weight, states=states))
+                assert_frame_equal(found, tpa.impact(sample, weight=weight, states=states))
     assert len(calls) == 4
     assert recall(measure, kept, states=["validated"], weight="hours") is recall(
         measure, kept, weight="hours", states=("validated",)
@@ -36,8 +36,8 @@ def test_nothing_is_measured_twice_and_nothing_else_is_given(sample: tpa.TaskPro
 
 
 def test_profiles_that_do_not_remember_are_measured_each_time(sample: tpa.TaskProfiles) -> None:
-    first = recall(tpa.hours_by_family, sample)
-    assert recall(tpa.hours_by_family, sample) is not first
+    first = recall(tpa.hours, sample)
+    assert recall(tpa.hours, sample) is not first
 
 
 def test_every_measure_of_profiles_that_remember_is_as_of_others() -> None:
@@ -50,13 +50,13 @@ def test_every_measure_of_profiles_that_remember_is_as_of_others() -> None:
 
 def test_other_tables_begin_with_nothing(sample: tpa.TaskProfiles) -> None:
     kept = remembering(sample)
-    tpa.impact_by_family(kept)
+    tpa.impact(kept)
     one = pl.col("job_family") == "Finance"
     for other in (
         replace(kept, jobs=kept.jobs.filter(one), tasks=kept.tasks.filter(one)),
         tpa.filter_jobs(kept, one),
     ):
-        assert tpa.impact_by_family(other)["job_family"].unique().to_list() == ["Finance"]
+        assert tpa.impact(other)["job_family"].unique().to_list() == ["Finance"]
     assert remembering(kept) is kept
 
 
@@ -75,13 +75,13 @@ def test_what_is_odd_about_the_tasks_is_said_again_where_it_was_not(sample: tpa.
     kept = remembering(odd)
     for _ in range(2):
         with pytest.raises(tpa.SchemaError, match="hours per week are 0 or more"):
-            tpa.impact_by_family(kept)
+            tpa.impact(kept)
     drafts = remembering(replace(sample, tasks=sample.tasks.with_columns(validation_state=pl.lit("draft"))))
     with pytest.warns(tpa.TpAnalyticsWarning, match="draft"):
-        tpa.hours_by_family(drafts)
+        tpa.hours(drafts)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tpa.hours_by_family(drafts)
+        tpa.hours(drafts)
 
 
 @pytest.mark.parametrize("remember", [False, True], ids=["plain", "remembering"])

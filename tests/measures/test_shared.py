@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.overlap import family_overlap
+from tpanalytics.measures.overlap import overlap as measure_overlap
 from tpanalytics.measures.shared_tasks import shared_tasks
 
 few = hypothesis.settings(deadline=None, max_examples=15)
@@ -24,8 +24,8 @@ each = hypothesis.settings(deadline=None, max_examples=8)
 MEASURES = {
     "shared": shared_tasks,
     "shared by text": lambda p: shared_tasks(p, same_task="text", min_jobs=1),
-    "overlap": family_overlap,
-    "overlap with weeks": lambda p: family_overlap(p, contract_hours=40, same_task="text"),
+    "overlap": measure_overlap,
+    "overlap with weeks": lambda p: measure_overlap(p, contract_hours=40, same_task="text"),
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 
@@ -164,7 +164,7 @@ def sane_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
 @hypothesis.given(profiles=companies.map(sane_hours))
 @few
 def test_overlap_equals_a_count_by_hand(profiles: tpa.TaskProfiles) -> None:
-    ours, theirs = family_overlap(profiles), by_hand(profiles)
+    ours, theirs = measure_overlap(profiles), by_hand(profiles)
     assert list(ours.select("family_a", "family_b").rows()) == list(theirs)
     for row in ours.iter_rows(named=True):
         for name, value in theirs[row["family_a"], row["family_b"]].items():
@@ -177,14 +177,14 @@ def test_overlap_equals_a_count_by_hand(profiles: tpa.TaskProfiles) -> None:
 
 def test_overlap_equals_a_count_by_hand_on_the_sample(sample: tpa.TaskProfiles) -> None:
     theirs = by_hand(sample)
-    for row in family_overlap(sample).iter_rows(named=True):
+    for row in measure_overlap(sample).iter_rows(named=True):
         for name, value in theirs[row["family_a"], row["family_b"]].items():
             assert near(row[name], value), name
 
 
 def test_shared_tasks_without_hours_are_no_overlap_of_zero() -> None:
     profiles = profiles_of([job(task("a", 5.0), family="A"), job(task("a", None), task("b", 3.0), family="B")])
-    row = family_overlap(profiles, contract_hours=40).row(0, named=True)
+    row = measure_overlap(profiles, contract_hours=40).row(0, named=True)
     assert (row["jaccard"], row["tasks_shared"], row["shared_without_hours"]) == (0.5, 1, 1)
     assert row["ruzicka"] is row["cosine"] is row["containment_b_in_a"] is None
     assert (row["containment_a_in_b"], row["ruzicka_low"], row["ruzicka_high"]) == (1.0, 0.0, 1.0)
@@ -193,7 +193,7 @@ def test_shared_tasks_without_hours_are_no_overlap_of_zero() -> None:
 
 def test_containment_has_a_direction() -> None:
     profiles = profiles_of([job(task("a", 2.0), family="Small"), job(task("a", 2.0), task("b", 6.0), family="Vast")])
-    row = family_overlap(profiles).row(0, named=True)
+    row = measure_overlap(profiles).row(0, named=True)
     assert (row["containment_a_in_b"], row["containment_b_in_a"]) == (1.0, 0.25)
     assert (row["jaccard"], row["sorensen"], row["ruzicka"]) == (0.5, pytest.approx(2 / 3), 0.25)
     assert row["cosine"] == pytest.approx(4 / (2 * math.hypot(2, 6)))
@@ -209,7 +209,7 @@ def test_no_way_to_fill_the_weeks_leaves_the_bounds(sides: Any, split: float) ->
         job(*(task(key, h) for key, h in zip("ab", side, strict=True)), family=f, week=10.0)
         for f, side in zip("AB", sides, strict=True)
     ]
-    row = family_overlap(profiles_of(jobs)).row(0, named=True)
+    row = measure_overlap(profiles_of(jobs)).row(0, named=True)
     for used in (0.0, 0.4, 1.0):
         full = []
         for side in sides:
@@ -229,19 +229,19 @@ def test_without_contract_hours_there_is_no_bound_to_invent() -> None:
     jobs = [job(task("a", 2.0), task("b", None)), job(task("a", 4.0), family="B"), job(task("z", 1.0), family="C")]
     found = {
         (row[0], row[1]): row[2:]
-        for row in family_overlap(profiles_of(jobs))
+        for row in measure_overlap(profiles_of(jobs))
         .select("family_a", "family_b", "ruzicka", "ruzicka_low", "ruzicka_high", "reason")
         .rows()
     }
     assert found["A", "B"] == (0.5, None, None, "NO_CONTRACT_HOURS")
     assert found["A", "C"] == (0.0, 0.0, 0.0, None)
-    taken = family_overlap(profiles_of(jobs), contract_hours=6)
+    taken = measure_overlap(profiles_of(jobs), contract_hours=6)
     assert taken.select("ruzicka_low", "ruzicka_high").row(0) == (0.25, 1.0)
     assert any("taken to have 6 per week" in said for said in tpa.about(taken).warnings)
 
 
 def test_a_family_without_tasks_is_there_with_nulls() -> None:
-    row = family_overlap(profiles_of([job(task()), job(family="Empty")])).row(0, named=True)
+    row = measure_overlap(profiles_of([job(task()), job(family="Empty")])).row(0, named=True)
     assert (row["tasks_b"], row["tasks_shared"], row["reason"]) == (0, 0, "NO_TASKS")
     assert row["jaccard"] is row["ruzicka"] is row["containment_a_in_b"] is row["ruzicka_high"] is None
 
@@ -283,9 +283,9 @@ def test_nothing_gives_an_empty_table_with_all_columns(measure: Any) -> None:
         (lambda p: shared_tasks(p, min_jobs=0), "min_jobs=0: give a whole number, 1 or more"),
         (lambda p: shared_tasks(p, min_jobs=2.5), "min_jobs=2.5: give a whole number"),
         (lambda p: shared_tasks(p, same_task="name"), "same_task='name': choose from id, text"),
-        (lambda p: family_overlap(p, same_task="name"), "same_task='name': choose from id, text"),
-        (lambda p: family_overlap(p, contract_hours=True), "contract_hours=True: give the hours"),
-        (lambda p: family_overlap(p, states="validated"), "give a list"),
+        (lambda p: measure_overlap(p, same_task="name"), "same_task='name': choose from id, text"),
+        (lambda p: measure_overlap(p, contract_hours=True), "contract_hours=True: give the hours"),
+        (lambda p: measure_overlap(p, states="validated"), "give a list"),
     ],
 )
 def test_wrong_arguments_are_refused_with_the_choices(call: Any, said: str) -> None:

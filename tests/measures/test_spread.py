@@ -28,7 +28,7 @@ def company(*jobs: tuple[float | None, float | None]) -> tpa.TaskProfiles:
 
 
 def spread(profiles: tpa.TaskProfiles, **arguments: Any) -> dict[str, Any]:
-    return tpa.hours_by_family(profiles, spread_over="headcount", **arguments).row(0, named=True)
+    return tpa.hours(profiles, spread_over="headcount", **arguments).row(0, named=True)
 
 
 def test_people_are_lined_up_and_jobs_without_headcount_are_not() -> None:
@@ -43,7 +43,7 @@ def test_people_are_lined_up_and_jobs_without_headcount_are_not() -> None:
 def test_quantiles_of_people_equal_brute_force(profiles: tpa.TaskProfiles) -> None:
     staff = dict(profiles.jobs.select("job_id", "headcount").rows())
     of_jobs = tpa.hours_by_job(profiles)
-    for row in tpa.hours_by_family(profiles, spread_over="headcount").iter_rows(named=True):
+    for row in tpa.hours(profiles, spread_over="headcount").iter_rows(named=True):
         jobs = of_jobs.filter(job_family=row["job_family"]).select("job_id", "hours").rows()
         people = sorted((hours, staff[name]) for name, hours in jobs if hours is not None and staff[name])
         total = sum(n for _, n in people)
@@ -67,8 +67,8 @@ def test_quantiles_of_people_equal_brute_force(profiles: tpa.TaskProfiles) -> No
 def test_one_person_in_each_job_changes_only_how_quantiles_are_cut(profiles: tpa.TaskProfiles) -> None:
     alone = tpa.TaskProfiles(profiles.jobs.with_columns(headcount=pl.lit(1.0)), profiles.tasks)
     cut = [f"hours_{name}" for name in QUANTILES if name not in ("min", "max")]
-    ours = tpa.hours_by_family(alone, spread_over="headcount").drop(cut)
-    assert_frame_equal(ours, tpa.hours_by_family(alone).drop(cut), abs_tol=1e-9)
+    ours = tpa.hours(alone, spread_over="headcount").drop(cut)
+    assert_frame_equal(ours, tpa.hours(alone).drop(cut), abs_tol=1e-9)
 
 
 def test_a_mean_that_is_null_says_why() -> None:
@@ -79,8 +79,8 @@ def test_a_mean_that_is_null_says_why() -> None:
         half.jobs, pl.concat([half.tasks, half.tasks.with_columns(weekly_hours=pl.lit(None, pl.Float64))])
     )
     assert spread(half, complete_only=True)["reason"] == "BELOW_COVERAGE"
-    assert tpa.hours_by_family(half, complete_only=True).item(0, "reason") == "BELOW_COVERAGE"
-    assert tpa.hours_by_family(half).item(0, "reason") is None
+    assert tpa.hours(half, complete_only=True).item(0, "reason") == "BELOW_COVERAGE"
+    assert tpa.hours(half).item(0, "reason") is None
 
 
 def test_the_spread_over_people_needs_people_and_a_known_word() -> None:
@@ -88,9 +88,9 @@ def test_the_spread_over_people_needs_people_and_a_known_word() -> None:
     with pytest.raises(tpa.SchemaError, match="jobs lacks 'headcount'"):
         spread(tpa.TaskProfiles(bare.jobs.drop("headcount"), bare.tasks))
     with pytest.raises(tpa.SchemaError, match="spread_over='fte': choose from jobs, headcount"):
-        tpa.hours_by_family(bare, spread_over="fte")  # type: ignore[arg-type]
+        tpa.hours(bare, spread_over="fte")  # type: ignore[arg-type]
 
 
 def test_no_jobs_give_the_same_columns() -> None:
-    none = tpa.hours_by_family(company(), spread_over="headcount")
-    assert_frame_equal(none, tpa.hours_by_family(company((1.0, 1.0)), spread_over="headcount").clear())
+    none = tpa.hours(company(), spread_over="headcount")
+    assert_frame_equal(none, tpa.hours(company((1.0, 1.0)), spread_over="headcount").clear())

@@ -21,14 +21,14 @@ def test_a_job_without_tasks_stays_if_it_fits(sample: tpa.TaskProfiles) -> None:
     empty = tpa.filter_jobs(sample, pl.col("n_tasks") == 0)
     assert empty.jobs.height == 8
     assert empty.tasks.height == 0
-    assert tpa.coverage_by_family(empty)["jobs_without_tasks"].sum() == 8
+    assert tpa.coverage(empty)["jobs_without_tasks"].sum() == 8
 
 
 def test_lazy_frames_stay_lazy(sample: tpa.TaskProfiles) -> None:
     lazy = tpa.filter_jobs(tpa.TaskProfiles(sample.jobs.lazy(), sample.tasks.lazy()), job_family="Sales")
     assert isinstance(lazy.tasks, pl.LazyFrame)
     eager = tpa.filter_jobs(sample, job_family="Sales")
-    assert_frame_equal(tpa.hours_by_family(lazy), tpa.hours_by_family(eager))
+    assert_frame_equal(tpa.hours(lazy), tpa.hours(eager))
     assert "in a polars LazyFrame, not counted" in repr(lazy)
 
 

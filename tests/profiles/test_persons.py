@@ -37,8 +37,8 @@ def test_one_job_is_as_in_the_export(tenant: Tenant) -> None:
     include = ("ai_impact", "weekly_hours", "source_data", "rejected_tasks")
     with tpa.connect(**tenant.settings) as client:
         whole = tpa.load_task_profiles(client, include=include, progress=False)
-        one = tpa.load_job_task_profile(client, "job-0007", include=include)
-        tree = tpa.load_job_task_profile(client, "job-0007", response_format="hierarchy")
+        one = tpa.load_job(client, "job-0007", include=include)
+        tree = tpa.load_job(client, "job-0007", response_format="hierarchy")
     assert_frame_equal(one.jobs, whole.jobs.filter(job_id="job-0007"))
     assert_frame_equal(one.tasks, whole.tasks.filter(job_id="job-0007"))
     assert tree.tasks["hierarchy"].list.len().max() == 4
@@ -48,7 +48,7 @@ def test_one_job_is_as_in_the_export(tenant: Tenant) -> None:
 @pytest.mark.parametrize("job_id", ["no such job", "../jobs", "job-0007?limit=1", "ä/b"])
 def test_a_job_nobody_knows_is_said(tenant: Tenant, job_id: str) -> None:
     with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ApiError, match="404") as caught:
-        tpa.load_job_task_profile(client, job_id)
+        tpa.load_job(client, job_id)
     assert caught.value.status == 404
 
 
@@ -59,7 +59,7 @@ def test_a_job_nobody_knows_is_said(tenant: Tenant, job_id: str) -> None:
 def test_a_wrong_question_about_a_job_is_refused_before_it_is_asked(tenant: Tenant, job_id: Any, asked: Any) -> None:
     before = len(tenant.requests)
     with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ConfigError):
-        tpa.load_job_task_profile(client, job_id, **asked)
+        tpa.load_job(client, job_id, **asked)
     assert len(tenant.requests) == before
 
 
@@ -67,7 +67,7 @@ def test_an_answer_that_is_no_job_is_one_of_our_errors() -> None:
     bad = {"external_id": "job-1", "tasks": [{"task_id": "t", "task": None, "validation_state": "validated"}]}
     with Tenant(Catalogue([bad])) as tenant, tpa.connect(**tenant.settings) as client:
         with pytest.raises(tpa.RecordError, match=r"tasks\[0\].task"):
-            tpa.load_job_task_profile(client, "job-1")
+            tpa.load_job(client, "job-1")
         plain = tenant.reply
         tenant.reply = lambda *request: replace(plain(*request), body=b"<html>")  # type: ignore[method-assign]
         client.sign_in()
@@ -75,7 +75,7 @@ def test_an_answer_that_is_no_job_is_one_of_our_errors() -> None:
         client.sign_in()
         tenant.reply = lambda *_: Reply(200, b"<html>Sign in</html>")  # type: ignore[method-assign]
         with pytest.raises(tpa.ApiError, match="no record of a job"):
-            tpa.load_job_task_profile(client, "job-0007")
+            tpa.load_job(client, "job-0007")
 
 
 def test_employees_come_under_pseudonyms_and_no_id_is_left(tenant: Tenant) -> None:

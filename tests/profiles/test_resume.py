@@ -275,7 +275,7 @@ def test_lazy_frames_over_the_files_give_the_same(tenant: Tenant) -> None:
     eager = tpa.read_profiles("kept")
     assert_frame_equal(lazy.jobs.collect(), eager.jobs)
     assert_frame_equal(lazy.tasks.collect(), eager.tasks)
-    assert_frame_equal(tpa.hours_by_family(lazy), tpa.hours_by_family(eager))
+    assert_frame_equal(tpa.hours(lazy), tpa.hours(eager))
     with pytest.raises(tpa.ConfigError, match="lazy=True"):
         pull(tenant, None, lazy=True)
 

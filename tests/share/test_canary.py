@@ -39,36 +39,34 @@ ASSUMED = {"adoption": (0.2, 0.6), "realisation": (0.5, 0.9)}
 #: Every measure that gives a frame of figures, without job or task in it.
 MEASURES: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], pl.DataFrame]] = {
     "break_even": lambda p, _: tpa.break_even(p),
-    "capacity_by_family": lambda p, _: tpa.capacity_by_family(p, freed=FREED, **ASSUMED, week_hours=38.0),
+    "capacity": lambda p, _: tpa.capacity(p, freed=FREED, **ASSUMED, contract_hours=38.0),
     "compare": tpa.compare,
     "compare_exposure": tpa.compare_exposure,
-    "concentration_by_family": lambda p, _: tpa.concentration_by_family(p),
+    "concentration": lambda p, _: tpa.concentration(p),
     "concentration_curve": lambda p, _: tpa.concentration_curve(p),
-    "coverage_by_family": lambda p, _: tpa.coverage_by_family(p),
-    "exposure_by_family": lambda p, _: tpa.exposure_by_family(p),
-    "family_overlap": lambda p, _: tpa.family_overlap(p),
-    "fragmentation_by_family": lambda p, _: tpa.fragmentation_by_family(
-        p, freed=FREED, realisation=ASSUMED["realisation"]
-    ),
+    "coverage": lambda p, _: tpa.coverage(p),
+    "exposure": lambda p, _: tpa.exposure(p),
+    "overlap": lambda p, _: tpa.overlap(p),
+    "fragmentation": lambda p, _: tpa.fragmentation(p, freed=FREED, realisation=ASSUMED["realisation"]),
     "freed_by_family": lambda p, _: tpa.freed_by_family(p, freed=FREED),
-    "hours_at_stake_by_family": lambda p, _: tpa.hours_at_stake_by_family(p),
-    "hours_by_family": lambda p, _: tpa.hours_by_family(p),
-    "impact_by_family": lambda p, _: tpa.impact_by_family(p),
+    "hours_at_stake": lambda p, _: tpa.hours_at_stake(p),
+    "hours": lambda p, _: tpa.hours(p),
+    "impact": lambda p, _: tpa.impact(p),
     "level_moves": tpa.level_moves,
     "state_moves": tpa.state_moves,
-    "suppress": lambda p, _: tpa.suppress(tpa.hours_by_family(p), p, min_jobs=14),
+    "suppress": lambda p, _: tpa.suppress(tpa.hours(p), p, min_jobs=14),
 }
 #: Those that are asked for single jobs or tasks; they name them, and still carry no free text.
 MEASURES_OF_WORK: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "automation_candidates": tpa.automation_candidates,
-    "build_once_curve": tpa.build_once_curve,
+    "automation_curve": tpa.automation_curve,
     "exposure_by_job": tpa.exposure_by_job,
-    "exposure_ranks": lambda p: tpa.exposure_ranks(p, rounds=100),
+    "exposure_ranking": lambda p: tpa.exposure_ranking(p, rounds=100),
     "find_tasks": lambda p: tpa.find_tasks(p, "canarytask re"),
     "hours_by_job": tpa.hours_by_job,
     "quality_report": tpa.quality_report,
     "shared_tasks": tpa.shared_tasks,
-    "what_to_measure_next": tpa.what_to_measure_next,
+    "data_gaps": tpa.data_gaps,
 }
 
 
@@ -179,7 +177,7 @@ def test_every_measure_is_looked_at() -> None:
     others = {
         "about",
         "check_claim",
-        "compare_families",
+        "compare_groups",
         "impute_hours",
         "suppress_beside",
         "suppress_change",

@@ -177,7 +177,7 @@ def small() -> tpa.TaskProfiles:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet", ".json"])
-@pytest.mark.parametrize("measure", [tpa.hours_by_family, tpa.impact_by_family, tpa.coverage_by_family])
+@pytest.mark.parametrize("measure", [tpa.hours, tpa.impact, tpa.coverage])
 def test_small_groups_stop_unless_they_are_hidden(measure: Callable[..., pl.DataFrame], suffix: str) -> None:
     profiles = small()
     found = tpa.check_share(tpa.save(measure(profiles), f"bare{suffix}"))
@@ -377,7 +377,7 @@ def test_the_committed_notebooks_give_no_stop() -> None:
 def test_the_command_line_lists_and_fails_on_a_stop(
     sample: tpa.TaskProfiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good, bad = tpa.save(tpa.hours_by_family(sample), "good.csv"), tpa.save(sample.tasks, "bad.csv")
+    good, bad = tpa.save(tpa.hours(sample), "good.csv"), tpa.save(sample.tasks, "bad.csv")
     assert main(["check-share", str(good)]) == 0
     assert "1 file: nothing that should stop you" in capsys.readouterr().out
     assert main(["check-share", str(good), str(bad)]) == 1

@@ -21,7 +21,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 def picture() -> str:
     from tpanalytics.charts._core.render import png
 
-    return base64.b64encode(png(tpa.plot_hours_by_family(tpa.load_sample()).to_dict(), 0.2)).decode()
+    return base64.b64encode(png(tpa.plot_hours(tpa.load_sample()).to_dict(), 0.2)).decode()
 
 
 def output(kind: str = "display_data", **data: Any) -> Any:

@@ -261,7 +261,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "privacy": ({"privacy": 3}, "give a Privacy"),
     "states": ({"states": ["valid"]}, "valid"),
     "no states": ({"states": []}, "states=[]"),
-    "weights": ({"weights": {"H9": 1.0}}, "H9"),
+    "level_weights": ({"level_weights": {"H9": 1.0}}, "H9"),
     "contract hours": ({"contract_hours": -1.0}, "contract_hours"),
 }
 

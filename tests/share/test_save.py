@@ -24,7 +24,7 @@ MAGIC = {".png": b"\x89PNG\r\n", ".svg": b"<svg", ".pdf": b"%PDF-", ".html": b"<
 
 @pytest.fixture(scope="module")
 def chart() -> Any:
-    return tpa.plot_impact_by_family(tpa.load_sample())
+    return tpa.plot_impact(tpa.load_sample())
 
 
 @pytest.mark.parametrize("suffix", MAGIC)
@@ -54,7 +54,7 @@ def test_names_with_markup_are_text_in_html() -> None:
     task = {"task_id": "t", "validation_state": "validated", "weekly_hours": 1.0, "ai_impact_level": "H1"}
     name = "</script><img src=x onerror=alert(1)><!--"
     family = {"job_family": name, "headcount": None, "contract_hours": None, "tasks": [task]}
-    page = tpa.save(tpa.plot_impact_by_family(profiles_of([family])), "odd.html").read_text(encoding="utf-8")
+    page = tpa.save(tpa.plot_impact(profiles_of([family])), "odd.html").read_text(encoding="utf-8")
     assert "<img src=x" not in page
     assert page.count("</script") == 1
 
@@ -104,7 +104,7 @@ def test_parquet_and_json_come_back_as_they_were(frame: pl.DataFrame) -> None:
 
 
 def test_tables_of_measures_can_be_written_everywhere(sample: tpa.TaskProfiles) -> None:
-    for measure in (tpa.hours_by_family, tpa.impact_by_family, tpa.coverage_by_family, tpa.hours_by_job):
+    for measure in (tpa.hours, tpa.impact, tpa.coverage, tpa.hours_by_job):
         for suffix in (".csv", ".xlsx", ".parquet", ".json"):
             assert tpa.save(measure(sample), f"table{suffix}").stat().st_size > 100
 
@@ -222,11 +222,11 @@ def test_one_table_has_the_name_of_the_chart_and_a_specification_is_its_own_main
 
 
 def test_a_frame_travels_with_its_meaning(sample: tpa.TaskProfiles) -> None:
-    result = tpa.exposure_by_family(sample)
+    result = tpa.exposure(sample)
     tpa.save(result, "exposure.csv", bundle=True)
     assert Path("exposure.txt").read_text("utf-8") == f"{tpa.about(result)}\n"
     said = json.loads(Path("exposure.evidence.json").read_text("utf-8"))
-    assert said["meaning"]["measure"] == "exposure_by_family"
+    assert said["meaning"]["measure"] == "exposure"
     assert [file["name"] for file in said["files"]] == ["exposure.csv", "exposure.txt"]
 
 
@@ -309,7 +309,7 @@ def test_a_chart_of_too_many_rows_is_refused_with_a_reason() -> None:
 
 
 def test_a_workbook_says_how_it_was_computed(sample: tpa.TaskProfiles) -> None:
-    result = tpa.suppress(tpa.exposure_by_family(sample), sample, min_jobs=14)
+    result = tpa.suppress(tpa.exposure(sample), sample, min_jobs=14)
     book = openpyxl.load_workbook(tpa.save(result, "exposure.xlsx"))
     assert book.sheetnames == ["data", "how computed"]
     assert list(book["data"].tables) == ["Frame0"]
@@ -328,11 +328,11 @@ def test_a_workbook_says_how_it_was_computed(sample: tpa.TaskProfiles) -> None:
 @pytest.mark.parametrize(
     ("measure", "formats"),
     [
-        ("hours_by_family", {"jobs": "#,##0", "hours": "#,##0.0", "hours_p50": "#,##0.0", "coverage": "0.0%"}),
-        ("exposure_by_family", {"exposure": "0.0%", "numerator": "#,##0.0", "coverage": "0.0%", "tasks": "#,##0"}),
-        ("impact_by_family", {"share": "0.0%", "share_low": "0.0%", "hours": "#,##0.0", "level": "General"}),
+        ("hours", {"jobs": "#,##0", "hours": "#,##0.0", "hours_p50": "#,##0.0", "coverage": "0.0%"}),
+        ("exposure", {"exposure": "0.0%", "numerator": "#,##0.0", "coverage": "0.0%", "tasks": "#,##0"}),
+        ("impact", {"share": "0.0%", "share_low": "0.0%", "hours": "#,##0.0", "level": "General"}),
         ("automation_candidates", {"h1_hours": "#,##0.0", "share_of_h1": "0.0%", "level_agreement": "0.0%"}),
-        ("concentration_by_family", {"gini": "#,##0.00", "share_of_top_10": "0.0%", "tasks_for_80": "#,##0"}),
+        ("concentration", {"gini": "#,##0.00", "share_of_top_10": "0.0%", "tasks_for_80": "#,##0"}),
     ],
 )
 def test_numbers_look_like_what_they_are(sample: tpa.TaskProfiles, measure: str, formats: dict[str, str]) -> None:
@@ -344,7 +344,7 @@ def test_numbers_look_like_what_they_are(sample: tpa.TaskProfiles, measure: str,
 SAVED = """
 import sys, tpanalytics as tpa
 profiles = tpa.load_sample()
-chart, frame = tpa.plot_hours_by_family(profiles), tpa.exposure_by_family(profiles)
+chart, frame = tpa.plot_hours(profiles), tpa.exposure(profiles)
 for name in sys.argv[1:]:
     tpa.save(chart if name.startswith("chart") else frame, name, scale=0.5, bundle=name == "chart.svg")
 """

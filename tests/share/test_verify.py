@@ -253,7 +253,7 @@ BROKEN: dict[str, dict[str, object]] = {
     "unknown choice": {"choices": {"states": ["validated"], "nonsense": 1}},
     "privacy of else": {"privacy": {"limit": 3}},
     "privacy as text": {"privacy": "none"},
-    "weights as list": {"weights": [1, 2]},
+    "weights as list": {"level_weights": [1, 2]},
     "states as number": {"states": 3},
     "title as number": {"title": 3},
 }

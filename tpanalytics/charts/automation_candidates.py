@@ -15,7 +15,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, percent, plural, printable
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures.automation_candidates import automation_candidates
-from tpanalytics.measures.automation_curve import build_once_curve
+from tpanalytics.measures.automation_curve import automation_curve
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES
 
@@ -45,7 +45,7 @@ def plot_automation_candidates(
     profiles: TaskProfiles,
     *,
     top: int = 15,
-    by: People = "hours",
+    weight: People = "hours",
     same_task: SameTask = "id",
     contract_hours: float | None = None,
     rounds: int = 1000,
@@ -67,7 +67,7 @@ def plot_automation_candidates(
         As for `automation_candidates`.
     top
         So many tasks, 1 to 40.
-    by, same_task, contract_hours, rounds, seed
+    weight, same_task, contract_hours, rounds, seed
         As for `automation_candidates`.
     states
         Validation states that count.
@@ -97,7 +97,7 @@ def plot_automation_candidates(
     >>> chart.to_dict()["description"][:50]
     'Dots and bands of the weekly hours rated H1 of 3 o'
     """
-    how = {"by": by, "same_task": same_task, "states": states, "privacy": privacy}
+    how = {"weight": weight, "same_task": same_task, "states": states, "privacy": privacy}
     found = automation_candidates(
         profiles,
         contract_hours=contract_hours,
@@ -105,7 +105,7 @@ def plot_automation_candidates(
         seed=seed,
         **how,  # type: ignore[arg-type]
     )
-    meaning, curve = about(found), build_once_curve(profiles, **how)  # type: ignore[arg-type]
+    meaning, curve = about(found), automation_curve(profiles, **how)  # type: ignore[arg-type]
     if not meaning.jobs:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to automate.")
     if not found.height:
@@ -115,11 +115,11 @@ def plot_automation_candidates(
         [
             *_marks(rows),
             *_beside(rows),
-            theme.footer([*_policy(meaning, rows, by), *captions.source_line(profiles.manifest)], below=46),
+            theme.footer([*_policy(meaning, rows, weight), *captions.source_line(profiles.manifest)], below=46),
         ],
         title=_finding(curve, meaning),
-        subtitle=f"{_shown(rows, found)} at H1, by weekly hours {_WHOSE[by]} · {_population(meaning)}",
-        description=_description(rows, found, curve, meaning, by),
+        subtitle=f"{_shown(rows, found)} at H1, by weekly hours {_WHOSE[weight]} · {_population(meaning)}",
+        description=_description(rows, found, curve, meaning, weight),
         width=_WIDTH,
         height=rows.height * _ROW,
     )
@@ -307,7 +307,7 @@ def _finding(curve: pl.DataFrame, meaning: Meaning) -> str:
     )
 
 
-def _policy(meaning: Meaning, rows: pl.DataFrame, by: People) -> list[str]:
+def _policy(meaning: Meaning, rows: pl.DataFrame, weight: People) -> list[str]:
     known, assessed = covered(meaning.coverage["hours"]), covered(meaning.coverage["level"])
     endless = rows.filter(pl.col("h1_hours").is_not_null() & pl.col("h1_hours_high").is_null()).height
     lines = [
@@ -319,16 +319,16 @@ def _policy(meaning: Meaning, rows: pl.DataFrame, by: People) -> list[str]:
             * bool(endless)
         ),
         *(line for line in meaning.policy if "left out" in line),
-        *(["Jobs without a headcount add no hours."] if by == "headcount" else []),
+        *(["Jobs without a headcount add no hours."] if weight == "headcount" else []),
         *meaning.warnings,
     ]
     return captions.wrapped(lines, _LINE)
 
 
-def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, by: People) -> str:
+def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, weight: People) -> str:
     built = (
         f"Dots and bands of the weekly hours rated H1 of {rows.height} of {plural(found.height, 'task')}, "
-        f"{_WHOSE[by]}, for {_population(meaning)}. Most hours known first; the band reaches to the most it can be. "
+        f"{_WHOSE[weight]}, for {_population(meaning)}. Most hours known first; the band reaches to the most it can be. "
         "Columns: share of H1 hours with those above, jobs, families, agreement on the level, validated share, rank "
         "and its interval."
     )
@@ -344,7 +344,7 @@ def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, m
         reach = math.ceil(apart.row(0, named=True)["rank_high"])
         shape = f"The first task may be anything from rank {apart.row(0, named=True)['rank_low']} to {reach}."
     return theme.described(
-        built, f"{_finding(curve, meaning)}. {said}.", f"{shape} {_policy(meaning, rows, by)[0]}".strip()
+        built, f"{_finding(curve, meaning)}. {said}.", f"{shape} {_policy(meaning, rows, weight)[0]}".strip()
     )
 
 

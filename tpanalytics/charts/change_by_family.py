@@ -137,7 +137,7 @@ def _families(shown: pl.DataFrame, value: Changing) -> pl.DataFrame:
         shown.with_columns(
             change=change,
             measured=change_captions.moved(),
-            grade=grade(pl.min_horizontal("coverage_before", "coverage_after")),
+            data_grade=grade(pl.min_horizontal("coverage_before", "coverage_after")),
         )
         .with_columns(hidden=captions.is_hidden())
         .sort(
@@ -163,7 +163,7 @@ def _families(shown: pl.DataFrame, value: Changing) -> pl.DataFrame:
     schema = dict.fromkeys(("rise", "rate", "known", "shows", "one"), pl.String)
     return (
         families.hstack(pl.DataFrame(texts, schema=schema))
-        .with_columns(graded=pl.col("grade").fill_null(NONE))
+        .with_columns(graded=pl.col("data_grade").fill_null(NONE))
         .with_columns(
             missing=pl.when("hidden")
             .then(pl.lit(captions.WHY_HIDDEN))
@@ -267,7 +267,7 @@ def _finding(families: pl.DataFrame, value: Changing) -> str:
         return f"No family has {_WORDS[value]} that are known both before and after".replace(
             "exposure that are", "an exposure that is"
         )
-    safe = both.filter(pl.col("grade").is_in(["A", "B"]))
+    safe = both.filter(pl.col("data_grade").is_in(["A", "B"]))
     if not safe.height:
         return f"Too little is known to say how the {_WORDS[value]} of job families changed"
     steady = safe.filter(~pl.col("measured"))

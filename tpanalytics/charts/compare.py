@@ -259,7 +259,7 @@ def _finding(whole: dict[str, Any], meaning: Meaning) -> str:
     if whole["before"] is None or whole["after"] is None:
         side = "before" if whole["before"] is None else "after"
         return f"How the hours at {level} changed cannot be shown: {side}, no task has hours and a level"
-    if whole["grade"] == "C":
+    if whole["data_grade"] == "C":
         was, now = change_captions.coverages(meaning)
         return (
             f"Too little is known to say how the hours at {level} changed: hours and level of {covered(was)} of tasks "
@@ -291,7 +291,7 @@ def _policy(whole: dict[str, Any], meaning: Meaning) -> list[str]:
     return [
         *lines,
         matched,
-        f"Grade {whole['grade'] or 'none'}, by the lower share: A from 90 %, B from 70 %, C below; quote no C alone.",
+        f"Grade {whole['data_grade'] or 'none'}, by the lower share: A from 90 %, B from 70 %, C below; quote no C alone.",
     ]
 
 

@@ -12,7 +12,7 @@ from tpanalytics.formatting import covered, percent, plural
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures.concentration import concentration_curve
-from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES
 
@@ -93,7 +93,7 @@ def plot_concentration(
     'Curves of the share of weekly hours over the sha'
     """
     profiles = remembering(profiles)
-    coverage = captions.released(coverage_by_family, profiles, privacy, states=states)
+    coverage = captions.released(measure_coverage, profiles, privacy, states=states)
     if not coverage.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no hours to be concentrated.")
     if coverage.select(captions.is_hidden().all()).item():

@@ -11,7 +11,8 @@ import polars as pl
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.formatting import NONE, covered, listed, plural, total
 from tpanalytics.measures._core.cache import recall, remembering
-from tpanalytics.measures.coverage import coverage_by_family, evidence_by_family
+from tpanalytics.measures.coverage import coverage as measure_coverage
+from tpanalytics.measures.coverage import evidence_by_family
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress import guarded
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["plot_data_quality"]
+__all__ = ["plot_coverage"]
 
 _ROW, _BAR = 28, 18
 #: Width of a cell in pixels, and of what is left free beside it for its figure.
@@ -42,7 +43,7 @@ _VERDICT = {"A": "safe to quote", "B": "quote with its gaps", "C": "not to quote
 _ASKED = "not requested"
 
 
-def plot_data_quality(
+def plot_coverage(
     profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
 ) -> alt.LayerChart:
     """Draw of which share of each family's tasks something is known, and whether its figures are safe to quote.
@@ -54,7 +55,7 @@ def plot_data_quality(
     Parameters
     ----------
     profiles
-        As for `coverage_by_family`; where `tasks` have ``source_data``, also the share of tasks with a source.
+        As for `coverage`; where `tasks` have ``source_data``, also the share of tasks with a source.
     states
         Validation states that count.
     privacy
@@ -78,12 +79,12 @@ def plot_data_quality(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_data_quality(load_sample())
+    >>> chart = plot_coverage(load_sample())
     >>> chart.to_dict()["description"][:48]
     'Matrix of bars: the share of tasks with hours, a'
     """
     profiles = remembering(profiles)
-    coverage = recall(coverage_by_family, profiles, states=states)
+    coverage = recall(measure_coverage, profiles, states=states)
     if coverage.height == 0:
         return theme.empty_chart(
             "No jobs in these task profiles", "There is nothing of which something could be known."
@@ -142,9 +143,9 @@ def _families(shown: pl.DataFrame) -> pl.DataFrame:
         shown.with_columns(hidden=captions.is_hidden(), empty=(pl.col("tasks") == 0).fill_null(value=False))
         .sort("hidden", "empty", pl.col("both_coverage").round(9), "job_family", nulls_last=True)
         .with_columns(
-            verdict=pl.col("grade").replace_strict(_VERDICT, default=NONE, return_dtype=pl.String).fill_null(NONE),
+            verdict=pl.col("data_grade").replace_strict(_VERDICT, default=NONE, return_dtype=pl.String).fill_null(NONE),
             bare=pl.format("{} of {}", "jobs_without_tasks", "jobs").fill_null(NONE),
-            graded=pl.col("grade").fill_null(NONE),
+            graded=pl.col("data_grade").fill_null(NONE),
             missing=pl.when("hidden").then(pl.lit(captions.WHY_HIDDEN)).when("empty").then(pl.lit("no task described")),
         )
         .with_columns(captions.unless_hidden("verdict", "bare", "graded"))
@@ -241,7 +242,7 @@ def _finding(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
     named = described.filter(pl.col("job_family") != NO_FAMILY)
     if named.height < 2:
         one = named if named.height else described
-        family, share, grade = one.select("job_family", "both_coverage", "grade").row(0)
+        family, share, grade = one.select("job_family", "both_coverage", "data_grade").row(0)
         if not named.height:
             return f"Hours and a level are known for {covered(share)} of tasks: {_VERDICT[grade]}"
         return f"{family}: {covered(share)} of tasks have hours and a level, {_VERDICT[grade]}"
@@ -251,8 +252,8 @@ def _finding(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
 
 def _verdicts(named: pl.DataFrame, of_which: str) -> str:
     """Count the verdicts on several families."""
-    poor = named.filter(grade="C").get_column("job_family").to_list()
-    many, safe = named.height, named.filter(grade="A").height
+    poor = named.filter(data_grade="C").get_column("job_family").to_list()
+    many, safe = named.height, named.filter(data_grade="A").height
     if len(poor) == many:
         return f"Too little is known of every family{of_which} to quote its figures alone"
     if 0 < len(poor) <= 3:
@@ -310,7 +311,7 @@ def _description(families: pl.DataFrame, coverage: pl.DataFrame, absent: Mapping
         said += _policy(coverage, absent)[:1]
     shape = []
     for grade, verdict in _VERDICT.items():
-        names = known.filter(grade=grade).get_column("job_family").to_list()
+        names = known.filter(data_grade=grade).get_column("job_family").to_list()
         if names:
             shape.append(f"{verdict.capitalize()}: {listed(names)}.")
     shape += [f"The column {name} is empty: {absent[column]}." for column, name, _, _ in _PARTS if column in absent]

@@ -12,8 +12,8 @@ from tpanalytics.charts._core.labels import columns, ties
 from tpanalytics.formatting import NONE, covered, listed
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.weights import WEIGHTS
-from tpanalytics.measures.exposure import exposure_by_family
-from tpanalytics.measures.exposure_ranking import exposure_ranks
+from tpanalytics.measures.exposure import exposure as measure_exposure
+from tpanalytics.measures.exposure_ranking import exposure_ranking
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["plot_exposure_by_family"]
+__all__ = ["plot_exposure"]
 
 _WIDTH, _ROW = 430, 32
 #: Heights within a row: the index and its resamples above the middle, what the weight of H2 does below.
@@ -34,10 +34,10 @@ _HIGH = {"A": "enough is known", "B": "enough is known", "C": "grade C"}
 _MOST_TIES, _TIE = 9, 9
 
 
-def plot_exposure_by_family(
+def plot_exposure(
     profiles: TaskProfiles,
     *,
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     weight: ExposureWeight = "hours",
     rounds: int = 2000,
@@ -55,15 +55,15 @@ def plot_exposure_by_family(
     Parameters
     ----------
     profiles
-        As for `exposure_by_family`.
-    weights
+        As for `exposure`.
+    level_weights
         Weight of each level, 0 to 1. A level that is not among them counts as unknown.
     contract_hours
         Hours per week that jobs without contract hours of their own are taken to have, for the band alone.
     weight
         ``"hours"`` counts each job once; ``"headcount"`` once per full-time equivalent.
     rounds, seed
-        Of the resamples, as for `exposure_ranks`.
+        Of the resamples, as for `exposure_ranking`.
     states
         Validation states that count.
     privacy
@@ -87,29 +87,29 @@ def plot_exposure_by_family(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_exposure_by_family(load_sample(), rounds=200)
+    >>> chart = plot_exposure(load_sample(), rounds=200)
     >>> chart.to_dict()["description"][:53]
     'Dots and intervals of the exposure index for 16 job f'
     """
     profiles = remembering(profiles)
-    how: dict[str, Any] = {"weights": weights, "weight": weight, "states": states}
-    everyone = recall(exposure_by_family, profiles, contract_hours=contract_hours, **how)
+    how: dict[str, Any] = {"level_weights": level_weights, "weight": weight, "states": states}
+    everyone = recall(measure_exposure, profiles, contract_hours=contract_hours, **how)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
-    guard = captions.released(exposure_by_family, profiles, privacy, contract_hours=contract_hours, **how)
+    guard = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **how)
     # Ranked among those shown alone: a place that is missing would tell where a hidden family is.
     shown = guard.filter(~captions.is_hidden()).get_column("job_family").to_list()
-    ranks = recall(exposure_ranks, profiles, rounds=rounds, seed=seed, among=shown, **how)
+    ranks = recall(exposure_ranking, profiles, rounds=rounds, seed=seed, among=shown, **how)
     families = _families(theme.drawable(guard), theme.drawable(ranks))
     order = families.get_column("job_family").to_list()
     groups = ties(families)
     joined = columns(groups, order)
     totals = bool(shown)
-    lines = _policy(everyone if totals else None, weights, families, many_ties=len(joined) > _MOST_TIES)
+    lines = _policy(everyone if totals else None, level_weights, families, many_ties=len(joined) > _MOST_TIES)
     return theme.finish(
         [
-            *_key(families, range_of_h2="H2" in weights),
-            *_intervals(families, order, range_of_h2="H2" in weights),
+            *_key(families, range_of_h2="H2" in level_weights),
+            *_intervals(families, order, range_of_h2="H2" in level_weights),
             *_beside(families, order),
             *_joined(joined, order),
             theme.footer(
@@ -145,8 +145,8 @@ def _families(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
             held=bounds,
             place=places,
             known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
-            graded=pl.col("grade").fill_null(NONE),
-            dot=pl.col("grade").replace_strict(_HIGH, default=None, return_dtype=pl.String),
+            graded=pl.col("data_grade").fill_null(NONE),
+            dot=pl.col("data_grade").replace_strict(_HIGH, default=None, return_dtype=pl.String),
             missing=pl.when(captions.is_hidden())
             .then(pl.lit(captions.WHY_HIDDEN))
             .when(pl.col("exposure").is_null())
@@ -249,7 +249,7 @@ def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
         ).encode(**theme.pixels(x=x, y=_KEY))
         return placed
 
-    grades = set(families.get_column("grade").drop_nulls())
+    grades = set(families.get_column("data_grade").drop_nulls())
     if grades & {"A", "B"}:
         marks += [point("circle", 72, theme.ACCENT, 5, theme.INK), _words("index", 15)]
         at = 58
@@ -350,10 +350,10 @@ def _sure(row: dict[str, Any]) -> str:
 
 
 def _policy(
-    everyone: pl.DataFrame | None, weights: Mapping[str, float], families: pl.DataFrame, *, many_ties: bool
+    everyone: pl.DataFrame | None, level_weights: Mapping[str, float], families: pl.DataFrame, *, many_ties: bool
 ) -> list[str]:
     if everyone is None:
-        return [exposure_captions.weights_line(weights)]
+        return [exposure_captions.weights_line(level_weights)]
     few = families.filter(pl.col("exposure").is_not_null() & pl.col("interval_low").is_null()).height
     alone = f" A place in brackets is that of {'a family' if few == 1 else 'families'} of fewer than 5 jobs: not sure."
     resampled = (
@@ -370,7 +370,7 @@ def _policy(
             * (unbounded > 1)
         ),
         *(["Too many families overlap in place to join them by lines; the places say which."] * many_ties),
-        exposure_captions.weights_line(weights),
+        exposure_captions.weights_line(level_weights),
         exposure_captions.GRADED,
     ]
 

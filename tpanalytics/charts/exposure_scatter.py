@@ -11,7 +11,8 @@ from tpanalytics.charts._core import captions, exposure_captions, group_rows, th
 from tpanalytics.formatting import hours, listed, plural, printable
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.weights import WEIGHTS
-from tpanalytics.measures.exposure import exposure_by_family, exposure_by_job
+from tpanalytics.measures.exposure import exposure as measure_exposure
+from tpanalytics.measures.exposure import exposure_by_job
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["plot_exposure_by_job"]
+__all__ = ["plot_exposure_scatter"]
 
 #: Up to so many families have a panel each; more would be too small to compare.
 _PANELS = 6
@@ -43,10 +44,10 @@ _CORNERS = {
 }
 
 
-def plot_exposure_by_job(
+def plot_exposure_scatter(
     profiles: TaskProfiles,
     *,
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     names: bool = False,
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
@@ -62,7 +63,7 @@ def plot_exposure_by_job(
     ----------
     profiles
         As for `exposure_by_job`.
-    weights
+    level_weights
         Weight of each level, 0 to 1. A level that is not among them counts as unknown.
     names
         Name the jobs that lie farthest out. The chart then tells of single jobs: mind to whom it goes.
@@ -89,25 +90,25 @@ def plot_exposure_by_job(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_exposure_by_job(load_sample())
+    >>> chart = plot_exposure_scatter(load_sample())
     >>> chart.to_dict()["description"][:46]
     'Dots of the exposure index against described w'
     """
     profiles = remembering(profiles)
-    everyone = recall(exposure_by_family, profiles, weights=weights, states=states)
+    everyone = recall(measure_exposure, profiles, level_weights=level_weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
-    guard = captions.released(exposure_by_family, profiles, privacy, weights=weights, states=states)
+    guard = captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, states=states)
     families = theme.drawable(guard)
     shown = families.filter(~captions.is_hidden()).select("job_family")
-    jobs = theme.drawable(recall(exposure_by_job, profiles, weights=weights, states=states))
+    jobs = theme.drawable(recall(exposure_by_job, profiles, level_weights=level_weights, states=states))
     jobs = jobs.join(shown, on="job_family", how="semi", maintain_order="left")
     drawn = jobs.filter(pl.col("exposure").is_not_null())
     staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())
     lines = [
         *captions.hidden_note(guard, privacy),
         *captions.wrapped(captions.hidden_names(families), exposure_captions.LINE),
-        *_policy(everyone, jobs, weights, staffed=staffed, totals=bool(shown.height)),
+        *_policy(everyone, jobs, level_weights, staffed=staffed, totals=bool(shown.height)),
         *captions.source_line(profiles.manifest),
     ]
     order = [family for family in families.get_column("job_family") if family in set(drawn["job_family"])]
@@ -181,7 +182,7 @@ def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
 
 def _poor() -> pl.Expr:
     """Tell the jobs of which too little is known."""
-    return pl.col("grade") == "C"
+    return pl.col("data_grade") == "C"
 
 
 def _frame(drawn: pl.DataFrame) -> tuple[float, float]:
@@ -348,17 +349,17 @@ def _finding(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
 
 
 def _policy(
-    everyone: pl.DataFrame, jobs: pl.DataFrame, weights: Mapping[str, float], *, staffed: bool, totals: bool
+    everyone: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool, totals: bool
 ) -> list[str]:
     if not totals:
-        return [exposure_captions.weights_line(weights)]
+        return [exposure_captions.weights_line(level_weights)]
     missing = jobs.filter(pl.col("exposure").is_null()).height
     area = "how many people hold the jobs" if staffed else "how many jobs lie there"
     return [
         *([f"{plural(missing, 'job')} without an index {'is' if missing == 1 else 'are'} not drawn."] * (missing > 0)),
         exposure_captions.known_line(everyone),
         *([f"The area of a dot is {area}; dashed lines are the medians of the jobs drawn."] * (missing < jobs.height)),
-        exposure_captions.weights_line(weights),
+        exposure_captions.weights_line(level_weights),
         "Grade by the share of a job's tasks that are in the index: A from 90 %, B from 70 %, C below.",
     ]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["plot_found_tasks"]
+__all__ = ["plot_find_tasks"]
 
 _WIDTH, _ROW, _BAR = 470, 26, 16
 #: The parts of a bar, and what they are filled with.
@@ -34,7 +34,7 @@ _STEPS, _MARKS = (0.01, 0.02, 0.05, 0.1, 0.2), 6
 _WORDS = 60
 
 
-def plot_found_tasks(
+def plot_find_tasks(
     profiles: TaskProfiles,
     text: str,
     *,
@@ -79,7 +79,7 @@ def plot_found_tasks(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_found_tasks(load_sample(), "customer quotation")
+    >>> chart = plot_find_tasks(load_sample(), "customer quotation")
     >>> " ".join(chart.to_dict()["title"]["text"])[:50]
     '“customer” and “quotation” are in 9 of 5,516 tasks'
     """

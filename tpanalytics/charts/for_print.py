@@ -25,7 +25,7 @@ _Any = TypeVar("_Any", bound=alt.TopLevelMixin)
 def for_print(chart: _Any) -> _Any:
     """Make the variant of a chart for paper: black ink, greys instead of colours, no ground, no controls.
 
-    What the chart shows stays as it is; a control, like the weight of `plot_weight_lines`, stands where it begins.
+    What the chart shows stays as it is; a control, like the weight of `plot_weight_sensitivity`, stands where it begins.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def for_print(chart: _Any) -> _Any:
 
     Examples
     --------
-    >>> from tpanalytics import load_sample, plot_impact_by_family
-    >>> printed = for_print(plot_impact_by_family(load_sample()))
+    >>> from tpanalytics import load_sample, plot_impact
+    >>> printed = for_print(plot_impact(load_sample()))
     >>> "#21787F" in str(printed.to_dict())
     False
     """

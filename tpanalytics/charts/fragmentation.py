@@ -11,8 +11,8 @@ import polars as pl
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.formatting import NONE, covered, plural
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
-from tpanalytics.measures.coverage import coverage_by_family
-from tpanalytics.measures.fragmentation import fragmentation_by_family
+from tpanalytics.measures.coverage import coverage as measure_coverage
+from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
 from tpanalytics.measures.privacy.suppress import suppress
 from tpanalytics.schema import COUNTED_STATES
@@ -45,7 +45,7 @@ def plot_fragmentation(
     freed: Mapping[str, Range],
     realisation: Range,
     adoption: Range,
-    week_hours: float | None,
+    contract_hours: float | None,
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.ConcatChart | alt.LayerChart:
@@ -58,11 +58,11 @@ def plot_fragmentation(
     Parameters
     ----------
     profiles
-        As for `fragmentation_by_family`.
+        As for `fragmentation`.
     freed, realisation
-        As for `fragmentation_by_family`; ranges make the band.
-    adoption, week_hours
-        As for `capacity_by_family`, for the full-time weeks; adoption changes no share.
+        As for `fragmentation`; ranges make the band.
+    adoption, contract_hours
+        As for `capacity`, for the full-time weeks; adoption changes no share.
     states
         Validation states that count.
     privacy
@@ -76,7 +76,7 @@ def plot_fragmentation(
     Raises
     ------
     SchemaError
-        As `fragmentation_by_family`.
+        As `fragmentation`.
 
     Warns
     -----
@@ -91,23 +91,23 @@ def plot_fragmentation(
     ...     freed={"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0},
     ...     realisation=(0.5, 0.8),
     ...     adoption=(0.3, 0.6),
-    ...     week_hours=38.5,
+    ...     contract_hours=38.5,
     ... )
     >>> chart.to_dict()["description"][:43]
     'Bands of the share of freed hours that come'
     """
-    found = fragmentation_by_family(
+    found = measure_fragmentation(
         profiles,
         freed=freed,
         realisation=realisation,
         block_hours=_BLOCKS,
         adoption=adoption,
-        week_hours=week_hours,
+        contract_hours=contract_hours,
         states=states,
     )
     if not found.height:
         return theme.empty_chart("No jobs in these task profiles", "No time is freed.")
-    meaning, everyone = about(found), coverage_by_family(profiles, states=states)
+    meaning, everyone = about(found), measure_coverage(profiles, states=states)
     limits = privacy or Privacy(min_jobs=0, min_headcount=0)
     shown = suppress(
         found, profiles, min_jobs=limits.min_jobs, min_headcount=limits.min_headcount, keys=("block_hours",)
@@ -227,7 +227,7 @@ def _weeks(row: dict[str, Any]) -> str:
     share = _span(row["usable_share_low"], row["usable_share_high"], covered)
     usable = _span(row["usable_weeks_low"], row["usable_weeks_high"], _number)
     whole = _span(row["full_time_weeks_low"], row["full_time_weeks_high"], _number)
-    return f"{share}: {usable} of {whole} weeks · {row['grade']}"
+    return f"{share}: {usable} of {whole} weeks · {row['data_grade']}"
 
 
 def _span(low: float, high: float, said: Callable[[float], str]) -> str:

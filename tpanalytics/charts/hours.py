@@ -11,7 +11,8 @@ from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.formatting import NONE, covered, hours, listed, plural, total
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.metadata import grade
-from tpanalytics.measures.hours import hours_by_family, hours_by_job
+from tpanalytics.measures.hours import hours as measure_hours
+from tpanalytics.measures.hours import hours_by_job
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["plot_hours_by_family"]
+__all__ = ["plot_hours"]
 
 _WIDTH, _ROW = 470, 34
 #: Most dots a row may have: jobs of about the same hours share one, so that thousands of jobs stay readable and small.
 _DOTS = 64
 
 
-def plot_hours_by_family(
+def plot_hours(
     profiles: TaskProfiles,
     *,
     states: Sequence[str] = COUNTED_STATES,
@@ -45,7 +46,7 @@ def plot_hours_by_family(
     Parameters
     ----------
     profiles
-        As for `hours_by_family`.
+        As for `hours`.
     states
         Validation states that count.
     families
@@ -71,15 +72,15 @@ def plot_hours_by_family(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_hours_by_family(load_sample())
+    >>> chart = plot_hours(load_sample())
     >>> chart.to_dict()["description"][:52]
     'Dots and boxes of described weekly hours per job for'
     """
     profiles = remembering(profiles)
-    everyone = recall(hours_by_family, profiles, states=states)
+    everyone = recall(measure_hours, profiles, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
-    guard = captions.released(hours_by_family, profiles, privacy, states=states)
+    guard = captions.released(measure_hours, profiles, privacy, states=states)
     jobs = recall(hours_by_job, profiles, states=states)
     jobs = jobs.join(guard.filter(~captions.is_hidden()), on="job_family", how="semi", maintain_order="left")
     # Over all families, so that marks stay where they are when others are chosen.
@@ -120,7 +121,7 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
         families.join(middle, on="job_family", how="left")
         .sort("median", "job_family", descending=[True, False], nulls_last=True)
         .with_columns(
-            grade=grade(pl.col("coverage")),
+            data_grade=grade(pl.col("coverage")),
             half=pl.when(pl.col("median").is_null())
             .then(pl.lit(NONE))
             .otherwise(pl.format("{}\u00a0h", pl.col("median").round(1))),
@@ -136,7 +137,7 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
             .when(pl.col("median").is_null())
             .then(pl.lit("no hours are known")),
         )
-        .with_columns(pl.col("grade").fill_null(NONE).alias("graded"))
+        .with_columns(pl.col("data_grade").fill_null(NONE).alias("graded"))
         .with_columns(captions.unless_hidden("half", "seen", "empty", "known", "graded"))
     )
 
@@ -248,7 +249,7 @@ def _finding(families: pl.DataFrame) -> str:
     if not families.height:
         return captions.ALL_HIDDEN
     safe = families.filter(
-        pl.col("hours_p50").is_not_null() & pl.col("grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
+        pl.col("hours_p50").is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     )
     if not families.get_column("median").count():
         return (
@@ -257,7 +258,7 @@ def _finding(families: pl.DataFrame) -> str:
             else "The hours of jobs are not known: no task has any"
         )
     if safe.height == 0:
-        few = families.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("median").is_not_null()).height
+        few = families.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("median").is_not_null()).height
         return f"Too {'few jobs are' if few else 'little is'} known to compare the hours of job families"
     top, bottom = safe.row(0, named=True), safe.row(-1, named=True)
     if safe.height == 1:

@@ -10,8 +10,8 @@ import polars as pl
 from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
 from tpanalytics.formatting import NONE, covered, listed, percent, total
 from tpanalytics.measures._core.cache import recall, remembering
-from tpanalytics.measures.coverage import coverage_by_family
-from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.coverage import coverage as measure_coverage
+from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["plot_impact_by_family"]
+__all__ = ["plot_impact"]
 
 _WIDTH, _ROW, _BAR = 540, 30, 20
 #: What a task must have to be weighed, and how its share is headed.
@@ -44,7 +44,7 @@ _HATCH = 0.018
 _EDGE = 0.004
 
 
-def plot_impact_by_family(
+def plot_impact(
     profiles: TaskProfiles,
     *,
     weight: Weight = "hours",
@@ -61,7 +61,7 @@ def plot_impact_by_family(
     Parameters
     ----------
     profiles
-        As for `impact_by_family`.
+        As for `impact`.
     weight
         What the bars add up: ``"tasks"``, ``"hours"`` (per week), or ``"headcount"`` (hours times full-time
         equivalents).
@@ -90,14 +90,14 @@ def plot_impact_by_family(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_impact_by_family(load_sample(), weight="tasks")
+    >>> chart = plot_impact(load_sample(), weight="tasks")
     >>> chart.to_dict()["description"][:40]
     'Stacked bars of tasks by AI impact level'
     """
     profiles = remembering(profiles)
-    impact = captions.released(impact_by_family, profiles, privacy, weight=weight, states=states)
+    impact = captions.released(measure_impact, profiles, privacy, weight=weight, states=states)
     impact = captions.chosen(impact, families)
-    coverage = captions.countable(recall(coverage_by_family, profiles, states=states), impact, families)
+    coverage = captions.countable(recall(measure_coverage, profiles, states=states), impact, families)
     hidden, impact, coverage = captions.hidden_note(impact, privacy), theme.drawable(impact), theme.drawable(coverage)
     if impact.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
@@ -135,7 +135,7 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
             amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
             tasks=pl.col("tasks").sum(),
             coverage=pl.col("coverage").first(),
-            grade=pl.col("grade").first(),
+            data_grade=pl.col("data_grade").first(),
             reason=pl.col("reason").first(),
         )
         .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
@@ -144,7 +144,7 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
                 _counts if weight == "tasks" else group_rows.in_column, return_dtype=pl.String
             ),
             known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
-            graded=pl.col("grade").fill_null(NONE),
+            graded=pl.col("data_grade").fill_null(NONE),
             missing=pl.when(captions.is_hidden())
             .then(pl.lit(captions.WHY_HIDDEN))
             .when(pl.col("tasks") == 0)
@@ -269,9 +269,9 @@ def _nothing(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, of_sh
 
 def _largest(families: pl.DataFrame, weight: Weight, of_shown: str) -> str:
     named = families.filter(pl.col("job_family") != NO_FAMILY)
-    safe = named.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
+    safe = named.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
     if named.height == 0:
-        share, grade = families.select("h1", "grade").row(0)
+        share, grade = families.select("h1", "data_grade").row(0)
         if grade != "C":
             return f"{percent(share)} of {exposure_captions.UNIT[weight]} are highly automatable"
     if safe.height == 0:
@@ -322,8 +322,8 @@ def _description(
     if known.height:
         top, bottom = known.row(0, named=True), known.row(-1, named=True)
         text += (
-            f" The H1 shares run from {percent(top['h1'])} in {top['job_family']} (grade {top['grade']}) to "
-            f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['grade']})."
+            f" The H1 shares run from {percent(top['h1'])} in {top['job_family']} (grade {top['data_grade']}) to "
+            f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['data_grade']})."
         )
         text += " All H1 shares: " + listed(f"{f} {percent(h1)}" for f, h1 in known.select("job_family", "h1").rows())
         text += "."

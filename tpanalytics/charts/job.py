@@ -16,9 +16,10 @@ from tpanalytics.measures._core.aggregate import checked_states, read_inputs, re
 from tpanalytics.measures._core.assumptions import NOT_WHO_LEAVES, assumed, checked_freed
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.scenario import freed_per_job
-from tpanalytics.measures.exposure import exposure_by_family, exposure_by_job
+from tpanalytics.measures.exposure import exposure as measure_exposure
+from tpanalytics.measures.exposure import exposure_by_job
 from tpanalytics.measures.hours import hours_by_job
-from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress import hidden_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, level_order, to_polars
@@ -173,7 +174,7 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
     )
     alone = TaskProfiles(row.drop("job", "n_tasks", strict=False), own, profiles.manifest)
     whole = hours_by_job(alone, states=states).row(0, named=True)
-    impact = impact_by_family(alone, weight="hours", states=states)
+    impact = measure_impact(alone, weight="hours", states=states)
     h1 = impact.filter(level="H1").select("share", "share_low", "share_high").rows()
     named = pl.coalesce(*(name for name in texts if name.startswith("task")), pl.lit("(unnamed task)"))
     why = "ai_impact_rationale" if "ai_impact_rationale" in own.columns else pl.lit(None, dtype=pl.String)
@@ -190,7 +191,7 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
         .with_row_index("n", offset=1)
     )
     family = printable(row.item(0, "job_family")) or NO_FAMILY
-    grade = impact.item(0, "grade") if impact.height else None
+    grade = impact.item(0, "data_grade") if impact.height else None
     contract = whole["contract_hours"] or None
     share = h1[0] if h1 else ((0.0, None, None) if impact.filter(pl.col("share") > 0).height else (None, None, None))
     return _Job(printable(whole["job_name"]) or key, family, alone, tasks, contract, whole["hours"], share, grade)
@@ -206,7 +207,7 @@ def _peers(
     family, index = own.item(0, "job_family"), own.item(0, "exposure")
     if family == NO_FAMILY:
         return nobody, "This job has no family, so there are no jobs to set it beside."
-    families = captions.released(exposure_by_family, profiles, privacy, states=states)
+    families = captions.released(measure_exposure, profiles, privacy, states=states)
     if family in hidden_families(families):
         return nobody, f"The other jobs of {job.family} are hidden to protect small groups of jobs or people."
     jobs = everyone.filter(pl.col("job_family") == family, pl.col("exposure").is_not_null())
@@ -220,7 +221,7 @@ def _peers(
     above = jobs.filter(pl.col("exposure").round(9) > round(index, 9)).height
     low, middle, high = (float(jobs.get_column("exposure").quantile(q) or 0.0) for q in (0.0, 0.5, 1.0))
     said = (
-        f"Exposure {of_index.figure(index)} ({within}grade {own.item(0, 'grade')}): {above} of {jobs.height - 1} other "
+        f"Exposure {of_index.figure(index)} ({within}grade {own.item(0, 'data_grade')}): {above} of {jobs.height - 1} other "
         f"jobs of its family lie higher; all run from {of_index.between(low, high)}, median {of_index.figure(middle)}."
     )
     marked = jobs.select(pl.col("exposure").round(3), own=pl.col("job_id") == str(job_id))

@@ -13,8 +13,8 @@ from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.claim_parser import no_family
 from tpanalytics.measures._core.family_jobs import jobs_of_family
-from tpanalytics.measures.coverage import coverage_by_family
-from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.coverage import coverage as measure_coverage
+from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 
@@ -87,12 +87,12 @@ def plot_jobs(
     'Stacked bars of the described weekly hours of 6 of 15 jobs in Finan'
     """
     profiles = remembering(profiles)
-    coverage = recall(coverage_by_family, profiles, states=states)
+    coverage = recall(measure_coverage, profiles, states=states)
     if coverage.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no family to draw the jobs of.")
     family = _family(family, coverage.get_column("job_family").to_list())
     name = printable(family) or family
-    impact = captions.released(impact_by_family, profiles, privacy, weight="hours", states=states)
+    impact = captions.released(measure_impact, profiles, privacy, weight="hours", states=states)
     own = impact.filter(pl.col("job_family") == family)
     if own.select(captions.is_hidden().all()).item():
         why = "It tells of too few jobs or people, or it hides a family that could be worked out from a total."
@@ -148,7 +148,7 @@ def _rows(jobs: pl.DataFrame) -> pl.DataFrame:
         of_h1=pl.col("h1").map_elements(percent, return_dtype=pl.String, skip_nulls=False),
         seen=pl.col("tasks").map_elements(lambda n: f"{n:,}", return_dtype=pl.String),
         open=without.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
-        graded=pl.col("grade").fill_null(NONE),
+        graded=pl.col("data_grade").fill_null(NONE),
         missing=pl.when(pl.col("tasks") == 0)
         .then(pl.lit("no task described"))
         .when(~timed)
@@ -303,13 +303,13 @@ def _finding(name: str, impact: pl.DataFrame, found: FamilyJobs) -> str:
         return f"{name}: no hours are known of {plural(total(jobs, 'tasks'), 'task')}"
     if not jobs.get_column("hours").sum():
         return f"{name}: all hours that are known are zero"
-    if impact.item(0, "grade") not in {"A", "B"}:
+    if impact.item(0, "data_grade") not in {"A", "B"}:
         return f"{name}: too little is known to say how much of its hours is highly automatable"
     h1 = impact.filter(level="H1").select("share", "share_low", "share_high").rows()
     share, low, high = h1[0] if h1 else (0.0, None, None)
     between = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
     said = f"{name}: {percent(share)}{between} of described weekly hours are highly automatable"
-    safe = jobs.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("h1").is_not_null()).get_column("h1").sort()
+    safe = jobs.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("h1").is_not_null()).get_column("h1").sort()
     if safe.len() < 2:
         return said
     among = "single jobs" if safe.len() == jobs.height else f"the {safe.len()} jobs of which enough is known"

@@ -13,8 +13,9 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, listed, percent, plural
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.metadata import about, grade
-from tpanalytics.measures.coverage import coverage_by_family
-from tpanalytics.measures.overlap import by_likeness, family_overlap
+from tpanalytics.measures.coverage import coverage as measure_coverage
+from tpanalytics.measures.overlap import by_likeness
+from tpanalytics.measures.overlap import overlap as measure_overlap
 from tpanalytics.measures.privacy.policy import HIDDEN, USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Share", "plot_family_overlap"]
+__all__ = ["Share", "plot_overlap"]
 
 #: What a square tells: a share of hours, which has a direction, or of tasks, which has none.
 Share = Literal["hours", "tasks"]
@@ -55,10 +56,10 @@ _SAID = {
 }
 
 
-def plot_family_overlap(
+def plot_overlap(
     profiles: TaskProfiles,
     *,
-    by: Share = "hours",
+    weight: Share = "hours",
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
@@ -75,8 +76,8 @@ def plot_family_overlap(
     Parameters
     ----------
     profiles
-        As for `family_overlap`.
-    by
+        As for `overlap`.
+    weight
         ``"hours"``, or ``"tasks"`` whatever time they take.
     same_task
         By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
@@ -103,39 +104,39 @@ def plot_family_overlap(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_family_overlap(load_sample())
+    >>> chart = plot_overlap(load_sample())
     >>> chart.to_dict()["description"][:42]
     "Squares of the share of the row's hours in"
     """
     profiles = remembering(profiles)
-    if by not in get_args(Share):
-        raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Share))}.")
-    everyone = recall(coverage_by_family, profiles, states=states)
+    if weight not in get_args(Share):
+        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Share))}.")
+    everyone = recall(measure_coverage, profiles, states=states)
     if not everyone.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no families to compare.")
-    families = theme.drawable(captions.released(coverage_by_family, profiles, privacy, states=states))
-    overlap = recall(family_overlap, profiles, same_task=same_task, states=states)
+    families = theme.drawable(captions.released(measure_coverage, profiles, privacy, states=states))
+    overlap = recall(measure_overlap, profiles, same_task=same_task, states=states)
     meaning = about(overlap)
-    shares = _shares(overlap, by)
+    shares = _shares(overlap, weight)
     shown = families.filter(~captions.is_hidden())
     order, left_out = _order(families, shown, shares)
     squares = _squares(order, shares, shown)
-    named = _named(squares, shown, by)
-    finding = _finding(squares, named, order, by) if shown.height else captions.ALL_HIDDEN
+    named = _named(squares, shown, weight)
+    finding = _finding(squares, named, order, weight) if shown.height else captions.ALL_HIDDEN
     totals = bool(shown.height)
     footer = [
         *captions.hidden_note(families, privacy),
-        *(_policy(meaning, squares, left_out, by) if totals else []),
+        *(_policy(meaning, squares, left_out, weight) if totals else []),
         *captions.source_line(profiles.manifest),
     ]
     size = next((size for most, size in _SIZES if len(order) <= most), max(11, 660 // max(len(order), 1)))
     return theme.finish(
-        [*_marks(squares, order, by, size), theme.footer(footer, below=14)],
+        [*_marks(squares, order, weight, size), theme.footer(footer, below=14)],
         title=finding,
-        subtitle=f"{_SAID[by][0].upper()}{_SAID[by][1:]} · {captions.population(everyone, totals=totals)}",
+        subtitle=f"{_SAID[weight][0].upper()}{_SAID[weight][1:]} · {captions.population(everyone, totals=totals)}",
         description=theme.described(
-            f"Squares of the {_SAID[by]}, for {captions.population(everyone, totals=totals)}. {_BUILT}",
-            f"{finding}. {_largest(named, by)}".strip(),
+            f"Squares of the {_SAID[weight]}, for {captions.population(everyone, totals=totals)}. {_BUILT}",
+            f"{finding}. {_largest(named, weight)}".strip(),
             _shape(squares, order, families, footer),
         ),
         width=max(size * len(order), 60),
@@ -143,9 +144,9 @@ def plot_family_overlap(
     )
 
 
-def _shares(overlap: pl.DataFrame, by: Share) -> pl.DataFrame:
+def _shares(overlap: pl.DataFrame, weight: Share) -> pl.DataFrame:
     """Give each pair in both directions: ``row, column, shared, share``, families by name."""
-    one, other = ("jaccard", "jaccard") if by == "tasks" else ("containment_a_in_b", "containment_b_in_a")
+    one, other = ("jaccard", "jaccard") if weight == "tasks" else ("containment_a_in_b", "containment_b_in_a")
     sides = [("family_a", "family_b", one), ("family_b", "family_a", other)]
     both = pl.concat(
         overlap.select(row=pl.col(row), column=pl.col(column), shared=pl.col("tasks_shared"), share=pl.col(share))
@@ -200,7 +201,7 @@ def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.
     )
 
 
-def _marks(squares: pl.DataFrame, order: list[str], by: Share, size: int) -> list[alt.Chart]:
+def _marks(squares: pl.DataFrame, order: list[str], weight: Share, size: int) -> list[alt.Chart]:
     printed = len(order) <= _PRINTED
     y, x = _axes(order, size, printed=printed)
     own = pl.DataFrame({"row": range(1, len(order) + 1)}).with_columns(col=pl.col("row"))
@@ -213,7 +214,7 @@ def _marks(squares: pl.DataFrame, order: list[str], by: Share, size: int) -> lis
     squares = squares.select("share", "shared", "sign", row="place", col="across")
     known = squares.drop_nulls("share")
     if known.height:
-        marks += _filled(known, y, x, by, size) if printed else _shaded(known, y, x)
+        marks += _filled(known, y, x, weight, size) if printed else _shaded(known, y, x)
     signs = squares.drop_nulls("sign").select("row", "col", "sign")
     if signs.height:
         text = alt.Chart(signs).mark_text(fontSize=14 if printed else 9, fontWeight="bold", color=theme.MUTED)
@@ -229,9 +230,9 @@ def _square(known: pl.DataFrame, y: alt.Y, x: alt.X) -> alt.Chart:
     return placed
 
 
-def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, by: Share, size: int) -> list[alt.Chart]:
+def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: Share, size: int) -> list[alt.Chart]:
     """Fill the squares and print their figures."""
-    title = "Share of the row's hours" if by == "hours" else "Share of the tasks of both"
+    title = "Share of the row's hours" if weight == "hours" else "Share of the tasks of both"
     figure = (pl.col("share") * 100).round().cast(pl.Int64).cast(pl.String)
     little = (pl.col("share") > 0) & (pl.col("share") < 0.005)
     rows = known.select("row", "col", "share", "shared", figure=pl.when(little).then(pl.lit("<1")).otherwise(figure))
@@ -297,9 +298,9 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
     return alt.Y("row:O", axis=down, scale=scale), alt.X("col:O", axis=across, scale=scale)
 
 
-def _named(squares: pl.DataFrame, shown: pl.DataFrame, by: Share) -> pl.DataFrame:
+def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: Share) -> pl.DataFrame:
     """Give the squares of which a headline may speak, the largest share first: of families of which enough is known."""
-    known = pl.lit(value=True) if by == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
+    known = pl.lit(value=True) if weight == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
     safe = shown.filter(known & (pl.col("job_family") != NO_FAMILY)).select("job_family")
     return (
         squares.drop_nulls("share")
@@ -309,7 +310,7 @@ def _named(squares: pl.DataFrame, shown: pl.DataFrame, by: Share) -> pl.DataFram
     )
 
 
-def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], by: Share) -> str:
+def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weight: Share) -> str:
     """Say who shares most; ties are said, and so is it where nothing can be compared."""
     if len(order) < 2:
         return f"There is one job family, {order[0]}: none to share its work with"
@@ -322,7 +323,9 @@ def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], by: S
         return "What job families share cannot be said: too little is known of their work"
     top = named.row(0, named=True)
     if top["share"] == 0:
-        return "No two job families share a task" if not squares.get_column("shared").fill_null(0).sum() else _thin(by)
+        return (
+            "No two job families share a task" if not squares.get_column("shared").fill_null(0).sum() else _thin(weight)
+        )
     boxed = squares.filter(pl.col("share") > _HALF).height
     half = named.filter(pl.col("share") > _HALF).height
     above = f"{plural(half, 'square')} {'is' if half == 1 else 'are'} above" if half else "none is above"
@@ -333,8 +336,10 @@ def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], by: S
     pairs = first.select(pl.min_horizontal("row", "column"), other=pl.max_horizontal("row", "column")).n_unique()
     if pairs > 1:
         said = f"{pairs:,} pairs of families share most: {percent(top['share'])}"
-        said = f"{said} of the tasks of both" if by == "tasks" else f"{said} of one's hours are in tasks of the other"
-    elif by == "tasks":
+        said = (
+            f"{said} of the tasks of both" if weight == "tasks" else f"{said} of one's hours are in tasks of the other"
+        )
+    elif weight == "tasks":
         said = f"{top['row']} and {top['column']} share most: {percent(top['share'])} of the tasks of both"
     else:
         said = (
@@ -344,18 +349,22 @@ def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], by: S
     return f"{said}; {above} 50\u00a0%{aside}"
 
 
-def _thin(by: Share) -> str:
-    return f"What two job families share takes none of their known {by}" if by == "hours" else "Hardly a task is shared"
+def _thin(weight: Share) -> str:
+    return (
+        f"What two job families share takes none of their known {weight}"
+        if weight == "hours"
+        else "Hardly a task is shared"
+    )
 
 
-def _policy(meaning: Meaning, squares: pl.DataFrame, left_out: int, by: Share) -> list[str]:
+def _policy(meaning: Meaning, squares: pl.DataFrame, left_out: int, weight: Share) -> list[str]:
     signs = squares.get_column("sign")
     known = covered(meaning.coverage["hours"])
     rated = f"Grade {meaning.grade}: A from 90\u00a0% with hours, B from 70\u00a0%, C below."
     lines = [
         f"{captions.known_of(meaning, f'{known} of tasks have hours')} "
-        + (rated if by == "hours" else "A task counts once per family, whatever time it takes."),
-        *([_HOURS] * (by == "hours")),
+        + (rated if weight == "hours" else "A task counts once per family, whatever time it takes."),
+        *([_HOURS] * (weight == "hours")),
         *meaning.warnings,
         *([f"Boxed: above {percent(_HALF)}."] * bool((squares.get_column("share") > _HALF).any())),
         *([f"{_FEW} fewer than {_ENOUGH} tasks shared: no figure."] * bool((signs == _FEW).any())),
@@ -365,14 +374,14 @@ def _policy(meaning: Meaning, squares: pl.DataFrame, left_out: int, by: Share) -
     return captions.wrapped(lines, _LINE)
 
 
-def _largest(named: pl.DataFrame, by: Share) -> str:
+def _largest(named: pl.DataFrame, weight: Share) -> str:
     """Name the largest shares for those who cannot see the squares."""
     above = named.filter(pl.col("share") > 0)
-    if by == "tasks":
+    if weight == "tasks":
         above = above.filter(pl.col("row") < pl.col("column"))
     if not above.height:
         return ""
-    link = "with" if by == "tasks" else "in"
+    link = "with" if weight == "tasks" else "in"
     said = (f"{row} {link} {column} {percent(share)}" for row, column, share in above.select(_PAIR).head(12).rows())
     return f"Largest: {listed(said)}."
 

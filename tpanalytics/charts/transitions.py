@@ -14,7 +14,7 @@ from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural
 from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures._core.snapshot_pairs import suppress_change
-from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
 from tpanalytics.measures.privacy.suppress import guarded
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Counted", "plot_level_moves"]
+__all__ = ["Counted", "plot_transitions"]
 
 Counted = Literal["tasks", "hours"]
 
@@ -48,11 +48,11 @@ class _Table(NamedTuple):
     hidden: set[tuple[str, str]]
 
 
-def plot_level_moves(
+def plot_transitions(
     before: TaskProfiles,
     after: TaskProfiles,
     *,
-    by: Counted = "tasks",
+    weight: Counted = "tasks",
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
@@ -67,7 +67,7 @@ def plot_level_moves(
     ----------
     before, after
         The two snapshots, as for `level_moves`.
-    by
+    weight
         ``"tasks"`` counts tasks; ``"hours"`` adds up weekly hours of those that have them on every side they are on:
         as they were before, and of added tasks as they are after.
     same_task
@@ -96,12 +96,12 @@ def plot_level_moves(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_level_moves(load_sample("2026-05"), load_sample("2026-11"))
+    >>> chart = plot_transitions(load_sample("2026-05"), load_sample("2026-11"))
     >>> chart.to_dict()["description"][:46]
     'Table and ribbons of tasks from each AI impact'
     """
-    if by not in get_args(Counted):
-        raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Counted))}.")
+    if weight not in get_args(Counted):
+        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Counted))}.")
     moves = recall(level_moves, before, after, same_task=same_task, states=states)
     behind = recall(both_behind, before, after, states=states)
     if behind.height == 0:
@@ -109,7 +109,7 @@ def plot_level_moves(
     shown = guarded(behind.select("job_family"), behind, privacy)
     limits = privacy or Privacy(min_jobs=0, min_headcount=0)
     released = suppress_change(moves, before, after, min_jobs=limits.min_jobs, min_headcount=limits.min_headcount)
-    table = _table(released, by)
+    table = _table(released, weight)
     if shown.select(captions.is_hidden().all()).item():
         return change_captions.all_hidden(shown, before, after, privacy)
     if moves.height and not released.height:
@@ -117,28 +117,28 @@ def plot_level_moves(
             shown, before, after, privacy, title="Every move is hidden: it would tell of too few jobs"
         )
     meaning, top = about(moves), _largest(table)
-    of = f"{captions.population(recall(coverage_by_family, after, states=states))} after"
-    basis = "Tasks of a job" if by == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
+    of = f"{captions.population(recall(measure_coverage, after, states=states))} after"
+    basis = "Tasks of a job" if weight == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
     drawn = bool(top or any(table.amounts.values())) and max(len(table.left), len(table.right)) <= _PLACES
     panels = [
-        _matrix(table, by, top),
-        *([ribbons(*_flows(table, by, top), _LINE * (len(table.left) + 1))] if drawn else []),
+        _matrix(table, weight, top),
+        *([ribbons(*_flows(table, weight, top), _LINE * (len(table.left) + 1))] if drawn else []),
     ]
     return theme.finish_panels(
         [
             alt.hconcat(*panels, spacing=26) if drawn else panels[0],
-            theme.footer_panel([*_policy(table, meaning, by, privacy), *change_captions.sources(before, after)]),
+            theme.footer_panel([*_policy(table, meaning, weight, privacy), *change_captions.sources(before, after)]),
         ],
         columns=1,
-        title=_finding(table, meaning, by, top),
+        title=_finding(table, meaning, weight, top),
         subtitle=f"{basis} by level before and after · {of}",
-        description=_description(table, meaning, by, top, of, drawn=drawn, privacy=privacy),
+        description=_description(table, meaning, weight, top, of, drawn=drawn, privacy=privacy),
     )
 
 
-def _table(moves: pl.DataFrame, by: Counted) -> _Table:
+def _table(moves: pl.DataFrame, weight: Counted) -> _Table:
     """Lay the moves out by level before and after."""
-    amount = pl.col("tasks") if by == "tasks" else pl.coalesce("hours_before", "hours_after")
+    amount = pl.col("tasks") if weight == "tasks" else pl.coalesce("hours_before", "hours_after")
     ends = pl.col("level_before").fill_null(_NEW), pl.col("level_after").fill_null(_GONE)
     tasks, amounts, hidden = {}, {}, set()
     for start, end, n, reason, value in moves.select(*ends, "tasks", "reason", amount=amount).rows():
@@ -170,7 +170,7 @@ def _largest(table: _Table) -> list[tuple[str, str]]:
     return [pair for pair, _ in sorted(moved, key=lambda move: (-round(move[1], 9), move[0]))[:3]]
 
 
-def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.LayerChart:
+def _matrix(table: _Table, weight: Counted, top: list[tuple[str, str]]) -> alt.LayerChart:
     rows, totals = [], []
     for start in table.left:
         for end in table.right:
@@ -178,9 +178,9 @@ def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.Layer
                 continue
             pair = (start, end)
             look = "top" if pair in top else "stayed" if _kind(pair) == "stayed" else "other"
-            rows.append((_word(start), _short(end), _figure(table, pair, by), f"{look} cell"))
-        totals.append((_word(start), _ALL, _sum(table, by, start=start)))
-    totals += [(_ALL, _short(end), _sum(table, by, end=end)) for end in table.right]
+            rows.append((_word(start), _short(end), _figure(table, pair, weight), f"{look} cell"))
+        totals.append((_word(start), _ALL, _sum(table, weight, start=start)))
+    totals += [(_ALL, _short(end), _sum(table, weight, end=end)) for end in table.right]
     schema = dict.fromkeys(("before", "after", "figure"), pl.String)
     cells = pl.DataFrame(rows, schema={**schema, "paint": pl.String}, orient="row")
     columns = [*map(_short, table.right), _ALL]
@@ -231,26 +231,26 @@ def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.Layer
     return chart
 
 
-def _figure(table: _Table, pair: tuple[str, str], by: Counted) -> str:
+def _figure(table: _Table, pair: tuple[str, str], weight: Counted) -> str:
     if pair in table.hidden:
         return HIDDEN
     if not table.tasks.get(pair):
         return "0"
-    return _written(table.amounts[pair], by)
+    return _written(table.amounts[pair], weight)
 
 
-def _written(amount: float | None, by: Counted) -> str:
+def _written(amount: float | None, weight: Counted) -> str:
     if amount is None:
         return NONE
-    return f"{amount:,.0f}" if by == "tasks" else hours(amount)
+    return f"{amount:,.0f}" if weight == "tasks" else hours(amount)
 
 
-def _sum(table: _Table, by: Counted, *, start: str = "", end: str = "") -> str:
+def _sum(table: _Table, weight: Counted, *, start: str = "", end: str = "") -> str:
     pairs = [pair for pair in table.tasks if start in ("", pair[0]) and end in ("", pair[1])]
     if table.hidden.intersection(pairs):
         return NONE  # it would tell the hidden ones together
     known = [amount for pair in pairs if (amount := table.amounts[pair]) is not None]
-    return _written(sum(known) if known else None, by)
+    return _written(sum(known) if known else None, weight)
 
 
 def _short(level: str) -> str:
@@ -262,14 +262,14 @@ def _word(level: str) -> str:
 
 
 def _flows(
-    table: _Table, by: Counted, top: list[tuple[str, str]]
+    table: _Table, weight: Counted, top: list[tuple[str, str]]
 ) -> tuple[list[Flow], list[str], list[str], dict[str, str]]:
     flows = [
         Flow(
             *pair,
             amount,
             _kind(pair),
-            f"{_short(pair[0])} to {_short(pair[1])}: {_written(amount, by)}" if pair in top else "",
+            f"{_short(pair[0])} to {_short(pair[1])}: {_written(amount, weight)}" if pair in top else "",
         )
         for pair, amount in table.amounts.items()
         if amount and pair not in table.hidden
@@ -283,7 +283,7 @@ def _moved(table: _Table, *kinds: str) -> float:
     return sum(amount for pair, amount in table.amounts.items() if amount and _kind(pair) in kinds)
 
 
-def _finding(table: _Table, meaning: Meaning, by: Counted, top: list[tuple[str, str]]) -> str:
+def _finding(table: _Table, meaning: Meaning, weight: Counted, top: list[tuple[str, str]]) -> str:
     """Say how much was rated otherwise, of what is on both sides with a level, and where most of it went."""
     both = [pair for pair in table.tasks if _kind(pair) != "come or gone"]
     if not table.tasks:
@@ -301,7 +301,7 @@ def _finding(table: _Table, meaning: Meaning, by: Counted, top: list[tuple[str, 
     )
     moved = _moved(table, "rated otherwise")
     if not rated:
-        hours_of = "hours and " if by == "hours" else ""
+        hours_of = "hours and " if weight == "hours" else ""
         return f"No task has {hours_of}a level both before and after"
     if not moved:
         hidden = " that may be shown" if table.hidden else ""
@@ -310,15 +310,17 @@ def _finding(table: _Table, meaning: Meaning, by: Counted, top: list[tuple[str, 
     ties = [pair for pair in top if round(table.amounts[pair] or 0.0, 9) == round(first or 0.0, 9)]
     went = listed(f"from {_short(start)} to {_short(end)}" for start, end in ties)
     largest = "the largest move is" if len(ties) == 1 else "the largest moves are"
-    if by == "tasks":
+    if weight == "tasks":
         counts = f"{moved:,.0f} of {rated:,.0f} tasks"
     else:
         counts = f"{moved:,.0f} of {rated:,.0f} described hours a week"
     least = "At least " if table.hidden else ""
-    return f"{least}{counts} ({percent(moved / rated)}) were rated otherwise; {largest} {went} ({_written(first, by)})"
+    return (
+        f"{least}{counts} ({percent(moved / rated)}) were rated otherwise; {largest} {went} ({_written(first, weight)})"
+    )
 
 
-def _policy(table: _Table, meaning: Meaning, by: Counted, privacy: Privacy | None) -> list[str]:
+def _policy(table: _Table, meaning: Meaning, weight: Counted, privacy: Privacy | None) -> list[str]:
     lines = change_captions.policy(meaning, "level")
     if table.hidden and privacy is not None:
         lines.insert(
@@ -334,7 +336,7 @@ def _policy(table: _Table, meaning: Meaning, by: Counted, privacy: Privacy | Non
             f"{plural(new, 'task')} only after, {gone:,} only before. That a level became known, or is known no more, "
             "tells of the data, not of the work."
         )
-    if by == "hours":
+    if weight == "hours":
         lines.append("Hours as they were before, of tasks not there before as they are after; only where known.")
     lines.append(
         f"Grade {meaning.grade or 'none'} by the lower share with a level: A from 90 %, B from 70 %, C below. "
@@ -346,30 +348,30 @@ def _policy(table: _Table, meaning: Meaning, by: Counted, privacy: Privacy | Non
 def _description(
     table: _Table,
     meaning: Meaning,
-    by: Counted,
+    weight: Counted,
     top: list[tuple[str, str]],
     of: str,
     *,
     drawn: bool,
     privacy: Privacy | None,
 ) -> str:
-    what = "tasks" if by == "tasks" else "weekly hours"
+    what = "tasks" if weight == "tasks" else "weekly hours"
     built = (
         f"Table {'and ribbons ' * drawn}of {what} from each AI impact level before to each after, for {of}. "
         "Levels in fixed order, then not assessed, then tasks that are on one side only."
     )
     said = [
-        f"{_short(start)} to {_short(end)} {_figure(table, (start, end), by)}"
+        f"{_short(start)} to {_short(end)} {_figure(table, (start, end), weight)}"
         for start in table.left
         for end in table.right
         if table.tasks.get((start, end)) or (start, end) in table.hidden
     ]
     shape = []
     if top:
-        moves = (f"{_short(a)} to {_short(b)} ({_written(table.amounts[a, b], by)})" for a, b in top)
+        moves = (f"{_short(a)} to {_short(b)} ({_written(table.amounts[a, b], weight)})" for a, b in top)
         shape.append(f"The largest moves: {listed(moves)}.")
     stayed = _moved(table, "stayed")
     if stayed:
-        shape.append(f"Stayed at their level: {_written(stayed, by)}.")
+        shape.append(f"Stayed at their level: {_written(stayed, weight)}.")
     numbers = [f"{'; '.join(said)}."] if said else []
-    return theme.described(built, " ".join([*numbers, *_policy(table, meaning, by, privacy)[:2]]), " ".join(shape))
+    return theme.described(built, " ".join([*numbers, *_policy(table, meaning, weight, privacy)[:2]]), " ".join(shape))

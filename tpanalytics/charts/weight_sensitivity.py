@@ -14,7 +14,8 @@ from tpanalytics.formatting import listed
 from tpanalytics.measures._core.cache import recall, remembering
 from tpanalytics.measures._core.weights import WEIGHTS, at
 from tpanalytics.measures.break_even import break_even
-from tpanalytics.measures.exposure import bounds_by_family, exposure_by_family
+from tpanalytics.measures.exposure import bounds_by_family
+from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["plot_weight_lines"]
+__all__ = ["plot_weight_sensitivity"]
 
 _WIDTH, _HEIGHT = 400, 400
 _SLIDER = "weight_of_h2"
@@ -34,7 +35,7 @@ _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: A weight below this leaves no room for words before it.
 _ROOM = 0.1
-# Plain mappings, as in `tpanalytics.charts._core.group_rows.row_axis`.
+# Plain mappings, as in `group_rows.row_axis`.
 _SCALE = {"domain": [0, 1], "nice": False}
 _AXIS = {
     "title": "weight of H2: at 0 only H1 counts, at 1 a partly automatable task counts in full",
@@ -47,10 +48,10 @@ _AXIS = {
 _ROLES = {"leads": (theme.INK, 2.4), "named": ("#77777E", 1.0), "other": ("#CFCFD4", 0.8)}
 
 
-def plot_weight_lines(
+def plot_weight_sensitivity(
     profiles: TaskProfiles,
     *,
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
     families: Sequence[str] | None = None,
@@ -66,8 +67,8 @@ def plot_weight_lines(
     Parameters
     ----------
     profiles
-        As for `exposure_by_family`.
-    weights
+        As for `exposure`.
+    level_weights
         Weight of each level, 0 to 1, H2 among them: there the slider starts. A level that is not among them counts as
         unknown.
     contract_hours
@@ -98,7 +99,7 @@ def plot_weight_lines(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_weight_lines(load_sample())
+    >>> chart = plot_weight_sensitivity(load_sample())
     >>> chart.to_dict()["description"][:58]
     'Lines of the exposure index against the weight of H2 for 1'
     >>> chart.to_dict()["params"][0]["bind"]["input"]
@@ -106,11 +107,13 @@ def plot_weight_lines(
     """
     profiles = remembering(profiles)
     how: dict[str, Any] = {"contract_hours": contract_hours, "states": states}
-    everyone = recall(exposure_by_family, profiles, weights=weights, **how)
-    crossings = recall(break_even, profiles, weights=weights, states=states)
+    everyone = recall(measure_exposure, profiles, level_weights=level_weights, **how)
+    crossings = recall(break_even, profiles, level_weights=level_weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
-    guard = captions.chosen(captions.released(exposure_by_family, profiles, privacy, weights=weights, **how), families)
+    guard = captions.chosen(
+        captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, **how), families
+    )
     everyone = captions.countable(everyone, guard, families)
     rows = theme.drawable(guard)
     totals = bool(rows.filter(~captions.is_hidden()).height)
@@ -126,7 +129,7 @@ def plot_weight_lines(
         ),
     }
     lines = roles(lines, pairs, first)
-    band = _band(profiles, [leader.family for leader in safe[:2]], weights, how)
+    band = _band(profiles, [leader.family for leader in safe[:2]], level_weights, how)
     footer = [
         *captions.hidden_note(guard, privacy),
         *captions.wrapped(
@@ -134,8 +137,8 @@ def plot_weight_lines(
         ),
         *(_policy(everyone, lines, turning=len(first) > 1, banded=band.height > 0) if totals else []),
     ]
-    what["description"] = _description(lines, first, everyone, footer, weights["H2"], totals=totals)
-    footer += [exposure_captions.weights_line(weights), *captions.source_line(profiles.manifest)]
+    what["description"] = _description(lines, first, everyone, footer, level_weights["H2"], totals=totals)
+    footer += [exposure_captions.weights_line(level_weights), *captions.source_line(profiles.manifest)]
     if not lines.height:
         nothing = theme.note("No family has an index to draw.", x=0, y=20, fontSize=13)
         return theme.finish([nothing, theme.footer(footer, below=10)], width=520, height=40, **what)
@@ -149,19 +152,19 @@ def plot_weight_lines(
         theme.footer(footer, below=58),
     ]
     # A parameter of one layer is lifted to the chart; added to the chart it would copy all of it.
-    under = under.add_params(alt.param(name=_SLIDER, value=weights["H2"], bind=slider))
+    under = under.add_params(alt.param(name=_SLIDER, value=level_weights["H2"], bind=slider))
     return theme.finish([under, *above], width=_WIDTH, height=frame.height, **what)
 
 
 def _band(
-    profiles: TaskProfiles, families: list[str], weights: Mapping[str, float], how: dict[str, Any]
+    profiles: TaskProfiles, families: list[str], level_weights: Mapping[str, float], how: dict[str, Any]
 ) -> pl.DataFrame:
     """Give what the families of the headline can be, at several weights of H2."""
     schema = {"job_family": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
     if not families:
         return pl.DataFrame(schema=schema)
     parts = [
-        theme.drawable(bounds_by_family(profiles, weights=at(weights, b), **how))
+        theme.drawable(bounds_by_family(profiles, level_weights=at(level_weights, b), **how))
         .filter(pl.col("job_family").is_in(families))
         .select("job_family", pl.lit(b).alias("b"), "bound_low", "bound_high")
         for b in _STEPS
@@ -200,7 +203,7 @@ def _lines(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
     rows = lines.sort(pl.col("role").replace_strict(order, return_dtype=pl.Int64), "job_family")
     domain = list(_ROLES)
     colour = alt.Color("role:N", scale=alt.Scale(domain=domain, range=[_ROLES[r][0] for r in domain]), legend=None)
-    drawn = alt.Chart(rows.select("job_family", "weight_low", "weight_high", "role", "grade"))
+    drawn = alt.Chart(rows.select("job_family", "weight_low", "weight_high", "role", "data_grade"))
     straight = drawn.mark_rule().encode(
         x=_x(0),
         x2=alt.X2Datum(1),
@@ -214,14 +217,17 @@ def _lines(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
             alt.Tooltip("job_family:N", title="Job family"),
             alt.Tooltip("weight_low:Q", title="H2 counts nothing", format=".2f"),
             alt.Tooltip("weight_high:Q", title="H2 counts in full", format=".2f"),
-            alt.Tooltip("grade:N", title="Grade"),
+            alt.Tooltip("data_grade:N", title="Grade"),
         ],
     )
     ends = [
         alt.Chart(rows.filter(some & (pl.col("role") != "other")).select(end, "role"))
         .mark_point(shape="circle", size=34, strokeWidth=1.4, opacity=1, **hollow)
         .encode(x=_x(place), y=_y(end, frame), color=colour)
-        for some, hollow in ((pl.col("grade") != "C", {"filled": True}), (pl.col("grade") == "C", {"fill": "#FFFFFF"}))
+        for some, hollow in (
+            (pl.col("data_grade") != "C", {"filled": True}),
+            (pl.col("data_grade") == "C", {"fill": "#FFFFFF"}),
+        )
         for place, end in ((0, "weight_low"), (1, "weight_high"))
     ]
     here = alt.ExprRef(_SLIDER)
@@ -366,7 +372,7 @@ def _policy(everyone: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, bande
             * (grey > 0)
         ),
         *([" ".join(drawn)] * bool(drawn)),
-        *(["Hollow ends: grade C, quote none of these alone."] * lines.get_column("grade").eq("C").any()),
+        *(["Hollow ends: grade C, quote none of these alone."] * lines.get_column("data_grade").eq("C").any()),
     ]
 
 
@@ -390,7 +396,11 @@ def _description(
         lead = f"{first[0].family} is the most exposed at 0" + (
             f", {listed(turns)}" if turns else ", and at any weight"
         )
-        rows = lines.filter(pl.col("role") != "other").select("job_family", "weight_low", "weight_high", "grade").rows()
+        rows = (
+            lines.filter(pl.col("role") != "other")
+            .select("job_family", "weight_low", "weight_high", "data_grade")
+            .rows()
+        )
         told = f"{lead}. All that are named: " + "; ".join(
             f"{family} {low:.2f} at 0, {low + b * (high - low):.2f} at {b:.2f}, {high:.2f} at 1 (grade {grade})"
             for family, low, high, grade in rows

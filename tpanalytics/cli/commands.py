@@ -36,13 +36,13 @@ def demo(arguments: argparse.Namespace) -> int:
         # The assumed lists know neither headcount nor contracts; a mapping file does.
         mapping = pl.DataFrame(tenant.catalogue.jobs), pl.DataFrame(tenant.catalogue.families)
     profiles = tpa.assign_families(loaded, *mapping)
-    impact, hours = tpa.plot_impact_by_family(profiles, weight="hours"), tpa.plot_hours_by_family(profiles)
+    impact, hours = tpa.plot_impact(profiles, weight="hours"), tpa.plot_hours(profiles)
     written = [
         tpa.write_profiles(profiles, folder / "snapshot"),
-        tpa.save(impact, folder / "impact_by_family.png"),
-        tpa.save(impact, folder / "impact_by_family.html"),
-        tpa.save(hours, folder / "hours_by_family.png"),
-        tpa.save(hours, folder / "hours_by_family.html"),
+        tpa.save(impact, folder / "impact.png"),
+        tpa.save(impact, folder / "impact.html"),
+        tpa.save(hours, folder / "hours.png"),
+        tpa.save(hours, folder / "hours.html"),
         tpa.save(overview(profiles, "hours", USUAL), folder / "families.xlsx"),
         tpa.save_report(profiles, folder / "report.html"),
     ]

@@ -30,9 +30,9 @@ def _measured(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> d
     """Give what each measure says of families that are not hidden; what is printed in a shell is soon handed on."""
     behind = jobs_behind(profiles)
     results = {
-        "hours_by_family": tpa.hours_by_family(profiles),
-        "impact_by_family": tpa.impact_by_family(profiles, weight=weight),
-        "coverage_by_family": tpa.coverage_by_family(profiles),
+        "hours": tpa.hours(profiles),
+        "impact": tpa.impact(profiles, weight=weight),
+        "coverage": tpa.coverage(profiles),
     }
     return {name: guarded(result, behind, privacy) for name, result in results.items()}
 
@@ -40,13 +40,13 @@ def _measured(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> d
 def overview(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> pl.DataFrame:
     """Put the headline of each measure in one row per family, most hours first, hidden ones last."""
     measured = _measured(profiles, weight, privacy)
-    hours, impact = measured["hours_by_family"], measured["impact_by_family"]
+    hours, impact = measured["hours"], measured["impact"]
     table = hours.select("job_family", "jobs", "jobs_without_tasks", "tasks", "hours", "hours_per_job")
     shown = impact.filter(pl.col("tasks") > 0).get_column("level")
     for level in level_order(shown.to_list()):
         share = impact.filter(pl.col("level") == level).select("job_family", pl.col("share").alias(f"{level} share"))
         table = table.join(share, on="job_family", how="left", maintain_order="left")
-    known = impact.group_by("job_family").agg(pl.col("coverage", "grade", "reason").first())
+    known = impact.group_by("job_family").agg(pl.col("coverage", "data_grade", "reason").first())
     table = table.join(known, on="job_family", how="left", maintain_order="left")
     # By headcount more may be hidden than by hours; a row that has a figure hidden says so.
     return table.with_columns(pl.col("reason").fill_null(hours.get_column("reason")))
@@ -80,17 +80,17 @@ def _cells(family: dict[str, Any], levels: list[str]) -> list[str]:
         *(none if family[name] is None else f"{family[name]:,.1f}" for name in ("hours", "hours_per_job")),
         *(none if family[f"{level} share"] is None else percent(family[f"{level} share"]) for level in levels),
         none if family["coverage"] is None else covered(family["coverage"]),
-        family["grade"] or none,
+        family["data_grade"] or none,
     ]
 
 
 def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> list[str]:
     """Say what the table leaves out and what its columns mean."""
-    coverage = tpa.coverage_by_family(profiles)
+    coverage = tpa.coverage(profiles)
     tasks, rejected = total(coverage, "tasks"), profiles.tasks.height - total(coverage, "tasks")
     if not tasks:
         return ["No job has a task that counts."]
-    with_hours = total(tpa.hours_by_family(profiles), "tasks_with_hours")
+    with_hours = total(tpa.hours(profiles), "tasks_with_hours")
     needed = {"tasks": "level", "hours": "hours and level", "headcount": "hours, level and headcount"}[weight]
     notes = [f"{percent(1 - with_hours / tasks)} of {tasks:,} tasks have no hours; they are not zero."]
     if rejected:
@@ -178,7 +178,7 @@ def print_lines(rows: list[list[str]]) -> None:
 def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:
     """Give what the summary prints as values that JSON can hold."""
     measured = _measured(profiles, "hours", privacy)
-    hours = measured["hours_by_family"]
+    hours = measured["hours"]
     hidden = hidden_families(hours)
     # Where all is hidden, what was found in all of it would tell it.
     told = not hidden or len(hidden) < hours.height

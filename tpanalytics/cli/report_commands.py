@@ -149,7 +149,7 @@ def _folder(held: ExitStack, arguments: argparse.Namespace, source: str | None, 
 
 def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], list[str]]:
     """Give the families to report on, and those that are hidden."""
-    families = guarded(tpa.hours_by_family(profiles), profiles, privacy)
+    families = guarded(tpa.hours(profiles), profiles, privacy)
     hidden = hidden_families(families)
     named = families.filter(~pl.col("job_family").is_in([*hidden, NO_FAMILY])).get_column("job_family")
     return named.sort().to_list(), hidden

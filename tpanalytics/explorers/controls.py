@@ -99,7 +99,7 @@ class _Weights(Control):
             if level != "H2"
         }
         self._weights: dict[str, float] = {}
-        super().__init__("weights", widgets.VBox(list(self._scales.values())))
+        super().__init__("level_weights", widgets.VBox(list(self._scales.values())))
 
     def read(self) -> Any:
         """Give the weights; a level that is left out is not among them, and one that was not moved stays as it was."""
@@ -112,7 +112,7 @@ class _Weights(Control):
 
     def write(self, state: State, facts: Facts) -> None:  # noqa: ARG002
         """Move the sliders; a weight between two steps goes to the nearer."""
-        self._weights = dict(state["weights"])
+        self._weights = dict(state["level_weights"])
         for level, scale in self._scales.items():
             scale.value = self._nearest(level)
 

@@ -65,7 +65,7 @@ def explore(
     Parameters
     ----------
     profiles
-        As for `impact_by_family`; what is measured is remembered until the explorer is gone, so its tables must not
+        As for `impact`; what is measured is remembered until the explorer is gone, so its tables must not
         change meanwhile.
     before
         An earlier snapshot, to compare with.
@@ -92,7 +92,7 @@ def explore(
     >>> explorer.selected.height
     10
     >>> print(explorer.code().splitlines()[-2])
-    chart = tpa.plot_impact_by_family(profiles, weight="tasks", families=["Finance", "Sales"])
+    chart = tpa.plot_impact(profiles, weight="tasks", families=["Finance", "Sales"])
     """
     return Explorer(profiles, before, state=state, privacy=privacy)
 
@@ -367,8 +367,8 @@ class Explorer(widgets.VBox):
     def _param(self, name: str, value: Any) -> None:
         """Take over what was moved in the chart itself, which has drawn it already."""
         if name == "weight_of_h2" and self._state["view"] == "impact":
-            drawn, weights = self._is_drawn(), {**self._state["weights"], "H2": round(float(value), 2)}
-            self._state = {**self._state, "weights": weights}
+            drawn, level_weights = self._is_drawn(), {**self._state["level_weights"], "H2": round(float(value), 2)}
+            self._state = {**self._state, "level_weights": level_weights}
             self._drawn = str(self._now().chart) if drawn else self._drawn
             self._write()
             self._print()

@@ -11,7 +11,7 @@ from tpanalytics.explorers.calls import readable
 from tpanalytics.formatting import printable
 from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
 from tpanalytics.measures._core.cache import recall
-from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import both_behind, jobs_behind, tells_of_few
 from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
@@ -98,7 +98,7 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
     """Read what there is; the measure it takes is the one that the first chart draws."""
     check_privacy(privacy)
     jobs, _ = read_inputs(source.profiles)
-    impact = recall(impact_by_family, source.profiles, weight="hours", states=COUNTED_STATES)
+    impact = recall(measure_impact, source.profiles, weight="hours", states=COUNTED_STATES)
     families = jobs.get_column("job_family").unique().sort().to_list()
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     snapshots = [one for one in (source.before, source.profiles) if one is not None]

@@ -29,7 +29,7 @@ START: State = {
     "picked": [],
     "show": "levels",
     "weight": "hours",
-    "weights": dict(WEIGHTS),
+    "level_weights": dict(WEIGHTS),
     "family": None,
     "job": None,
     "search": "",
@@ -85,9 +85,11 @@ def checked(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
     _check_names(state, facts)
     if not isinstance(state["search"], str) or not isinstance(state["rationales"], bool):
         raise SchemaError("state: search is a text, and rationales True or False.")
-    weights = checked_weights(state["weights"])
-    if "H2" not in weights:
-        raise SchemaError(f"state: weights={weights!r}; give H2 one too, since the chart moves it from 0 to 1.")
+    level_weights = checked_weights(state["level_weights"])
+    if "H2" not in level_weights:
+        raise SchemaError(
+            f"state: level_weights={level_weights!r}; give H2 one too, since the chart moves it from 0 to 1."
+        )
     if changes.get("family") is not None and state["family"] not in facts.open(state["states"]):
         raise SchemaError(
             f"state: the jobs of family {state['family']!r} are hidden: they are too few, or would tell of others."
@@ -102,7 +104,7 @@ def checked(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
         **state,
         "families": list(dict.fromkeys(state["families"])),
         "picked": list(dict.fromkeys(state["picked"])),
-        "weights": weights,
+        "level_weights": level_weights,
     }
 
 

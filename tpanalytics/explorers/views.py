@@ -86,7 +86,7 @@ def controls(state: State) -> tuple[str, ...]:
             return (*steps, *["rationales"] * bool(state["job"]), "states")
         case "compare":
             return ("change", {"moves": "counted", "families": "value"}.get(state["change"], "level"), "states")
-    return ("show", "weights" if state["show"] == "weights" else "weight", "states", "families")
+    return ("show", "level_weights" if state["show"] == "weights" else "weight", "states", "families")
 
 
 def shown(state: State, facts: Facts) -> Shown:
@@ -122,11 +122,11 @@ def neighbours(state: State, facts: Facts) -> Iterator[State]:
         for _, value in offered[name]:
             yield settled({**state, name: value, "picked": []}, facts)
     families = _marked_next(state["families"], facts.families) if "families" in there else ()
-    weights = _weighed_next(state["weights"], facts.levels) if "weights" in there else ()
+    level_weights = _weighed_next(state["level_weights"], facts.levels) if "level_weights" in there else ()
     opened = facts.open(state["states"]) if "family" in there and not state["search"] else ()
     moves = (
         [{"families": marked} for marked in families],
-        [{"weights": moved} for moved in weights],
+        [{"level_weights": moved} for moved in level_weights],
         [{"family": family, "picked": []} for family in opened],
     )
     for change in chain.from_iterable(zip_longest(*moves)):
@@ -148,11 +148,14 @@ def _marked_next(marked: list[str], families: tuple[str, ...]) -> Iterator[list[
             yield list(families[min(end, place) : max(end, place) + 1])
 
 
-def _weighed_next(weights: Mapping[str, float], levels: tuple[str, ...]) -> Iterator[dict[str, float]]:
+def _weighed_next(level_weights: Mapping[str, float], levels: tuple[str, ...]) -> Iterator[dict[str, float]]:
     """Move the weight of one level but H2, or leave the level out; small steps first."""
     moves = []
     for level in levels:
-        at, others = weights.get(level, 0.0), {one: weight for one, weight in weights.items() if one != level}
+        at, others = (
+            level_weights.get(level, 0.0),
+            {one: weight for one, weight in level_weights.items() if one != level},
+        )
         if level != "H2":
             moves += [(abs(step - at), dict(sorted({**others, level: step}.items()))) for step in WEIGHT_STEPS]
             moves.append((at, others))
@@ -168,18 +171,18 @@ def _impact(state: State, facts: Facts) -> Shown:
     families, states = _families(state), tuple(state["states"])
     how: dict[str, Any] = {"states": states, "families": families, "privacy": facts.privacy}
     if state["show"] == "weights":
-        chart = call("plot_weight_lines", weights=state["weights"], **how)
-        measure = call("exposure_by_family", weights=state["weights"], states=states)
+        chart = call("plot_weight_sensitivity", level_weights=state["level_weights"], **how)
+        measure = call("exposure", level_weights=state["level_weights"], states=states)
     else:
-        chart = call("plot_impact_by_family", weight=state["weight"], **how)
-        measure = call("impact_by_family", weight=state["weight"], states=states)
+        chart = call("plot_impact", weight=state["weight"], **how)
+        measure = call("impact", weight=state["weight"], states=states)
     return Shown(chart, Table(measure, facts.privacy, {"job_family": families}), "job_family")
 
 
 def _hours(state: State, facts: Facts) -> Shown:
     families, states = _families(state), tuple(state["states"])
-    chart = call("plot_hours_by_family", states=states, families=families, privacy=facts.privacy)
-    measure = call("hours_by_family", states=states)
+    chart = call("plot_hours", states=states, families=families, privacy=facts.privacy)
+    measure = call("hours", states=states)
     return Shown(chart, Table(measure, facts.privacy, {"job_family": families}), "job_family")
 
 
@@ -196,15 +199,15 @@ def _tasks(state: State, facts: Facts) -> Shown:
         measure = call("hours_by_job", states=states)
         return Shown(chart, Table(measure, facts.privacy, {"job_family": (family,)}, of_jobs=True), "job_id")
     if search:
-        chart = call("plot_found_tasks", search, **how)
+        chart = call("plot_find_tasks", search, **how)
         among = facts.open(states) if facts.open(states) != facts.families else None
         table = Table(call("find_tasks", search, states=states), facts.privacy, {"job_family": among}, of_jobs=True)
         left, note = facts.left_out(states), ""
         if left:
             note = f"The chart counts all jobs; {left:,} that tell of few people, or of others, are not in the table."
         return Shown(chart, table, "job_family", note)
-    chart = call("plot_impact_by_family", weight="tasks", **how)
-    measure = call("impact_by_family", weight="tasks", states=states)
+    chart = call("plot_impact", weight="tasks", **how)
+    measure = call("impact", weight="tasks", states=states)
     return Shown(chart, Table(measure, facts.privacy), "job_family")
 
 
@@ -212,7 +215,7 @@ def _compare(state: State, facts: Facts) -> Shown:
     both: dict[str, Any] = {"takes": ("before", "profiles"), "states": tuple(state["states"])}
     match state["change"]:
         case "moves":
-            chart = call("plot_level_moves", by=state["counted"], privacy=facts.privacy, **both)
+            chart = call("plot_transitions", weight=state["counted"], privacy=facts.privacy, **both)
             return Shown(chart, Table(call("level_moves", **both), facts.privacy))
         case "families":
             measure = call("compare" if state["value"] == "hours" else "compare_exposure", **both)

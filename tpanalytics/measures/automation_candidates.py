@@ -85,7 +85,7 @@ class Candidates(NamedTuple):
 def automation_candidates(
     profiles: TaskProfiles,
     *,
-    by: People = "hours",
+    weight: People = "hours",
     same_task: SameTask = "id",
     contract_hours: float | None = None,
     top: int | None = None,
@@ -107,7 +107,7 @@ def automation_candidates(
         Reads ``job_id, job_family`` and where present ``contract_hours`` (hours per week), for headcount also
         ``headcount`` (full-time equivalents) of `jobs`, and ``job_id, task_id, task, ai_impact_level,
         validation_state, weekly_hours`` (hours per week) of `tasks`.
-    by
+    weight
         ``"hours"`` adds up the hours of one incumbent of each job; ``"headcount"`` hours times the job's headcount,
         leaving out hours of jobs whose headcount is not known.
     same_task
@@ -151,7 +151,7 @@ def automation_candidates(
         ``hours_coverage``   Float64  share of ``tasks`` that have hours, 0 to 1
         ``basis``            String   the `by`
         ``reason``           String   why ``h1_hours``, or with it known ``h1_hours_high``, is null: a word of
-                                      `tpanalytics.measures._core.metadata.NONE_BECAUSE`
+                                      `metadata.NONE_BECAUSE`
         ===================  =======  =====================================================================
 
     Raises
@@ -179,13 +179,13 @@ def automation_candidates(
     >>> first.select("task", "jobs", "h1_hours", "h1_hours_high", "rank_low", "rank_high").row(0)
     ('Compile the monthly key figures of the department from the source systems', 18, 28.5, 50.5, 1, 22)
     """
-    checked_people(profiles, by)
+    checked_people(profiles, weight)
     _check_rounds(rounds, seed)
     if top is not None:
         checked_count("top", top)
     work = work_of(profiles, states, same_task)
-    found, said = candidates_of(work, by, contract_hours)
-    found = without_few(found, profiles, work, by, privacy)
+    found, said = candidates_of(work, weight, contract_hours)
+    found = without_few(found, profiles, work, weight, privacy)
     intervals = _rank_intervals(found, work.reduced.jobs.height, rounds, seed)
     result = (
         found.table.join(intervals, on="key", how="left", maintain_order="left")
@@ -200,16 +200,16 @@ def automation_candidates(
         result,
         meaning_of(
             work.reduced,
-            staffed=by == "headcount",
+            staffed=weight == "headcount",
             measure="automation_candidates",
             value=f"known hours of a task at {_LEVEL}, the least they can be",
             unit="hours per week",
-            basis=by,
+            basis=weight,
             interval=_said_interval(intervals, rounds, seed),
             policy=(
                 "Exposure says what could change, not who leaves.",
                 f"Tasks are ordered by the hours known at {_LEVEL}; what is not known moves none up.",
-                *_people_policy(by),
+                *_people_policy(weight),
                 *left_out(found),
                 *((f"The first {result.height:,} of {found.table.height:,} tasks are shown.",) * (top is not None)),
             ),
@@ -218,10 +218,12 @@ def automation_candidates(
     )
 
 
-def candidates_of(work: Work, by: People, contract_hours: float | None = None) -> tuple[Candidates, tuple[str, ...]]:
+def candidates_of(
+    work: Work, weight: People, contract_hours: float | None = None
+) -> tuple[Candidates, tuple[str, ...]]:
     """Find the tasks that a job has at H1 and on whose level jobs do not disagree, with what to say of the bounds."""
     rest, said = rest_of_week(work.reduced, contract_hours)
-    staff = pl.col("headcount") if by == "headcount" else pl.lit(1.0)
+    staff = pl.col("headcount") if weight == "headcount" else pl.lit(1.0)
     people = work.reduced.jobs.select("job", staff=staff).join(rest, on="job", how="left", maintain_order="left")
     at, gap = pl.col("level") == _LEVEL, pl.col("level") == NOT_ASSESSED
     has_h1 = work.rows.filter(at).select(pl.col("key").unique())
@@ -265,7 +267,7 @@ def candidates_of(work: Work, by: People, contract_hours: float | None = None) -
         .with_columns(h1_hours_high=pl.when((pl.col("no_week").fill_null(0) == 0) & ~nobody).then(high))
         .with_columns(
             reason=reason,
-            basis=pl.lit(by),
+            basis=pl.lit(weight),
             share_of_h1=pl.col("h1_hours") / total if total else pl.lit(None, dtype=pl.Float64),
             validated_share=share_of(pl.col("n_validated"), pl.col("tasks")),
             hours_coverage=share_of(pl.col("tasks_with_hours"), pl.col("tasks")),
@@ -286,13 +288,13 @@ def candidates_of(work: Work, by: People, contract_hours: float | None = None) -
 
 
 def without_few(
-    found: Candidates, profiles: TaskProfiles, work: Work, by: People, privacy: Privacy | None
+    found: Candidates, profiles: TaskProfiles, work: Work, weight: People, privacy: Privacy | None
 ) -> Candidates:
     """Take out the tasks that tell of too few jobs or people; the places of the others do not tell of them either."""
     if privacy is None or privacy.off:
         return found
     amounts = found.amounts.select("key", "job")
-    layers = {"rated": found.rated, "staffed" if by == "headcount" else "measured": amounts}
+    layers = {"rated": found.rated, "staffed" if weight == "headcount" else "measured": amounts}
     own = {name: pairs.join(found.table, on="key", how="semi") for name, pairs in layers.items()}
     few = keys_of_few(own, people_of(profiles, work.reduced.jobs), privacy)
     table = found.table.join(few.to_frame(), on="key", how="anti", maintain_order="left").with_columns(
@@ -312,7 +314,7 @@ def left_out(found: Candidates) -> tuple[str, ...]:
     return (*((contested,) * bool(found.contested)), *((few,) * bool(found.few)))
 
 
-def checked_people(profiles: TaskProfiles, by: People) -> None:
+def checked_people(profiles: TaskProfiles, weight: People) -> None:
     """Refuse a basis that is none, or that the jobs have no column for.
 
     Raises
@@ -320,17 +322,17 @@ def checked_people(profiles: TaskProfiles, by: People) -> None:
     SchemaError
         If it is so.
     """
-    if by not in get_args(People):
-        raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(People))}.")
-    if "headcount" not in columns_of_jobs(profiles) and by == "headcount":
+    if weight not in get_args(People):
+        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(People))}.")
+    if "headcount" not in columns_of_jobs(profiles) and weight == "headcount":
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use by='hours'."
+            "assign_families, or use weight='hours'."
         )
 
 
-def _people_policy(by: People) -> tuple[str, ...]:
-    if by == "headcount":
+def _people_policy(weight: People) -> tuple[str, ...]:
+    if weight == "headcount":
         return ("Hours are times the headcount of the job; jobs without a headcount add none.",)
     return ("Hours are for one incumbent of each job.",)
 
@@ -372,8 +374,8 @@ def _rank_intervals(found: Candidates, jobs: int, rounds: int, seed: int) -> pl.
     at = drawn.search_sorted(rows.get_column("job"))
     amount = rows.get_column("amount")
     ranks, part = [], []
-    for number, weights in enumerate(poisson_weights(drawn, rounds, seed)):
-        part.append((weights.gather(at) * amount).alias(str(number)))
+    for number, level_weights in enumerate(poisson_weights(drawn, rounds, seed)):
+        part.append((level_weights.gather(at) * amount).alias(str(number)))
         if len(part) == _AT_ONCE or number == rounds - 1:
             sums = rows.select("place").hstack(part).group_by("place").sum().sort("place").drop("place")
             ranks.append(sums.select(pl.all().round(DIGITS).rank("min", descending=True).cast(pl.UInt32)))

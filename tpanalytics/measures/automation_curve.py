@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["build_once_curve"]
+__all__ = ["automation_curve"]
 
 _NOTHING = 10**-DIGITS
 
 
-def build_once_curve(
+def automation_curve(
     profiles: TaskProfiles,
     *,
-    by: People = "hours",
+    weight: People = "hours",
     block_hours: float | None = None,
     same_task: SameTask = "id",
     top: int | None = None,
@@ -53,7 +53,7 @@ def build_once_curve(
     ----------
     profiles
         Reads what `automation_candidates` reads, without contract hours.
-    by
+    weight
         ``"hours"`` adds up the hours of one incumbent of each job; ``"headcount"`` hours times the job's headcount,
         leaving out jobs whose headcount is not known.
     block_hours
@@ -113,17 +113,17 @@ def build_once_curve(
 
     Examples
     --------
-    >>> from tpanalytics import build_once_curve, load_sample
-    >>> curve = build_once_curve(load_sample(), top=10)
+    >>> from tpanalytics import automation_curve, load_sample
+    >>> curve = automation_curve(load_sample(), top=10)
     >>> curve.select("k", "jobs", "h1_hours", "h1_hours_cumulative", pl.col("share_cumulative").round(3)).rows()[::9]
     [(1, 15, 28.5, 28.5, 0.016), (10, 7, 17.0, 210.25, 0.117)]
     """
-    checked_people(profiles, by)
+    checked_people(profiles, weight)
     block = None if block_hours is None else _checked_block(block_hours)
     if top is not None:
         checked_count("top", top)
     work = work_of(profiles, states, same_task)
-    found = without_few(candidates_of(work, by)[0], profiles, work, by, privacy)
+    found = without_few(candidates_of(work, weight)[0], profiles, work, weight, privacy)
     table = found.table.filter(pl.col("h1_hours").is_not_null()).with_row_index("order")
     amounts = found.amounts.join(table.select("key", "order"), on="key", maintain_order="left").sort("order", "job")
     curve = table if block is None else _greedy(table, amounts, block, top)
@@ -149,7 +149,7 @@ def build_once_curve(
             "h1_hours",
             h1_hours_cumulative=cumulative,
             share_cumulative=cumulative / found.total if found.total else pl.lit(None, dtype=pl.Float64),
-            basis=pl.lit(by),
+            basis=pl.lit(weight),
             **{name: pl.col(name) for name in extra},
         )
         .head(curve.height if top is None else top)
@@ -158,11 +158,11 @@ def build_once_curve(
         result,
         meaning_of(
             work.reduced,
-            staffed=by == "headcount",
-            measure="build_once_curve",
+            staffed=weight == "headcount",
+            measure="automation_curve",
             value="known hours at H1 of the first k tasks" + ("" if block is None else ", and jobs they relieve"),
             unit="hours per week",
-            basis=by,
+            basis=weight,
             numerator="hours known at H1 of the first k tasks",
             denominator="all hours known at H1",
             policy=(

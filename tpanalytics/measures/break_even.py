@@ -26,7 +26,7 @@ _SAME = 1e-12
 
 
 def break_even(
-    profiles: TaskProfiles, *, weights: Mapping[str, float] = WEIGHTS, states: Sequence[str] = COUNTED_STATES
+    profiles: TaskProfiles, *, level_weights: Mapping[str, float] = WEIGHTS, states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
     """Find the pairs of families whose order by exposure turns with the weight of H2, and the weight where it does.
 
@@ -39,7 +39,7 @@ def break_even(
     profiles
         Reads ``job_id, job_family`` of `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
         per week) of `tasks`.
-    weights
+    level_weights
         Weight of each level, 0 to 1, H2 among them. A level that is not among them counts as unknown.
     states
         Validation states that count.
@@ -54,13 +54,13 @@ def break_even(
         ``family_b``       String   the other
         ``break_even``     Float64  weight of H2 at which both are equally exposed, within 0 and 1
         ``a_leads``        String   on which side of it ``family_a`` is the more exposed: ``"above"`` or ``"below"``
-        ``exposure_a``     Float64  index at the `weights`, 0 to 1
+        ``exposure_a``     Float64  index at the `level_weights`, 0 to 1
         ``exposure_b``     Float64  likewise
         ``weight_low_a``   Float64  index with a weight of 0 for H2
         ``weight_high_a``  Float64  index with a weight of 1 for H2
         ``weight_low_b``   Float64  as for ``family_a``
         ``weight_high_b``  Float64  likewise
-        ``grade``          String   the poorer of both families' grades, by the tasks that are in the index
+        ``data_grade``     String   the poorer of both families' grades, by the tasks that are in the index
         =================  =======  ==================================================================
 
     Raises
@@ -80,14 +80,14 @@ def break_even(
     >>> pairs.select("family_a", "family_b", pl.col("break_even").round(2), "a_leads").row(0)
     ('Supply Chain and Logistics', 'Customer Service', 0.48, 'above')
     """
-    weights = checked_weights(weights)
-    if "H2" not in weights:
-        raise SchemaError(f"weights={weights!r}: the break-even is a weight of 'H2', so give H2 one too.")
+    level_weights = checked_weights(level_weights)
+    if "H2" not in level_weights:
+        raise SchemaError(f"level_weights={level_weights!r}: the break-even is a weight of 'H2', so give H2 one too.")
     reduced = reduce_tasks(profiles, states, per="family")
     sums = level_sums(families_as_jobs(reduced.cells), "job_family")
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
     lines = (
-        index_of(sums, weights, "job_family")
+        index_of(sums, level_weights, "job_family")
         .filter(pl.col("exposure").is_not_null())
         .join(tasks, on="job_family")
         .sort("job_family")
@@ -95,7 +95,7 @@ def break_even(
         .select(
             *("place", "exposure", "weight_low", "weight_high"),
             family="job_family",
-            grade=grade(share_of(pl.col("tasks_stated"), pl.col("tasks"))),
+            data_grade=grade(share_of(pl.col("tasks_stated"), pl.col("tasks"))),
         )
     )
     pairs = lines.join(lines, how="cross", suffix="_b").filter(pl.col("place") < pl.col("place_b"))
@@ -104,7 +104,7 @@ def break_even(
     turning = pairs.filter(turns & ((low > 0) != (high > 0))).with_columns(break_even=low / (low - high))
     lead = pl.col("exposure_b") - pl.col("exposure") > _SAME
     sides = ("family", "exposure", "weight_low", "weight_high")
-    b = weights["H2"]
+    b = level_weights["H2"]
     result = (
         turning.with_columns(
             *(pl.when(lead).then(f"{name}_b").otherwise(name).alias(f"{name}_a") for name in sides),
@@ -114,12 +114,12 @@ def break_even(
             a_leads=pl.when(pl.col("weight_high_a") > pl.col("weight_high_b"))
             .then(pl.lit("above"))
             .otherwise(pl.lit("below")),
-            grade=pl.max_horizontal("grade", "grade_b"),  # C comes after A
+            data_grade=pl.max_horizontal("data_grade", "data_grade_b"),  # C comes after A
         )
         .sort((pl.col("break_even") - b).abs().round(DIGITS), "family_a", "family_b")
         .select(
             *("family_a", "family_b", "break_even", "a_leads", "exposure_a", "exposure_b"),
-            *("weight_low_a", "weight_high_a", "weight_low_b", "weight_high_b", "grade"),
+            *("weight_low_a", "weight_high_a", "weight_low_b", "weight_high_b", "data_grade"),
         )
     )
     n = lines.height
@@ -127,7 +127,7 @@ def break_even(
         result,
         exposure_meaning(
             reduced,
-            weights,
+            level_weights,
             None,
             measure="break_even",
             value="weight of H2 at which two families are equally exposed",
@@ -137,7 +137,7 @@ def break_even(
                     f"Of {n * (n - 1) // 2:,} pairs of families {result.height:,} turn; the others keep their order "
                     "whatever H2 weighs."
                 ),
-                "Only the weight is varied; see the bounds of exposure_by_family for what is not known.",
+                "Only the weight is varied; see the bounds of exposure for what is not known.",
             ),
         ),
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.assumptions import Range
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["capacity_by_family", "freed_by_family"]
+__all__ = ["capacity", "freed_by_family"]
 
 _MOST = (
     "capacity_most adds what they could free: a task without a level by the level that frees most, and the rest of "
@@ -41,13 +41,13 @@ _MOST = (
 )
 
 
-def capacity_by_family(
+def capacity(
     profiles: TaskProfiles,
     *,
     freed: Mapping[str, Range],
     adoption: Range,
     realisation: Range,
-    week_hours: float | None,
+    contract_hours: float | None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Add up the hours a week that could be freed in each job family, over all its people.
@@ -72,7 +72,7 @@ def capacity_by_family(
         Share of the people whom it reaches, 0 to 1; a number or a pair.
     realisation
         Share of the freed time that remains after review, rework and switching, 0 to 1; a number or a pair.
-    week_hours
+    contract_hours
         Hours of a full-time week, for jobs without contract hours. None if every job with a headcount has them.
     states
         Validation states that count.
@@ -99,7 +99,7 @@ def capacity_by_family(
         ``full_time_weeks_high``   Float64  ``capacity_high`` in full-time weeks; not posts
         ``coverage``               Float64  share of the family's tasks with hours and a level in jobs with a
                                             headcount, 0 to 1
-        ``grade``                  String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
+        ``data_grade``             String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
         ``reason``                 String   why figures are null; null where they are not
         =========================  =======  ================================================================
 
@@ -107,7 +107,7 @@ def capacity_by_family(
     ------
     SchemaError
         If a column is missing, ``headcount`` included; a level has no share in `freed`; an assumption is no share; or
-        `week_hours` is None and a job with a headcount has no contract hours.
+        `contract_hours` is None and a job with a headcount has no contract hours.
 
     Warns
     -----
@@ -117,17 +117,17 @@ def capacity_by_family(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> capacity = capacity_by_family(
+    >>> table = capacity(
     ...     load_sample(),
     ...     freed={"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0},
     ...     adoption=(0.3, 0.6),
     ...     realisation=0.7,
-    ...     week_hours=38.5,
+    ...     contract_hours=38.5,
     ... )
-    >>> capacity.select("job_family", pl.col("capacity_low", "capacity_high").round(1)).row(0)
+    >>> table.select("job_family", pl.col("capacity_low", "capacity_high").round(1)).row(0)
     ('Customer Service', 209.6, 671.9)
     """
-    levels, week = checked_freed(freed), checked_week(week_hours)
+    levels, week = checked_freed(freed), checked_week(contract_hours)
     reach, kept = checked_share("adoption", adoption), checked_share("realisation", realisation)
     reduced = reduce_tasks(profiles, states)
     needs_headcount(reduced.jobs)
@@ -159,7 +159,7 @@ def capacity_by_family(
             full_time_weeks_low=pl.col("weeks_low") * low,
             full_time_weeks_high=pl.col("weeks_high") * high,
             coverage="coverage",
-            grade=grade(pl.col("coverage")),
+            data_grade=grade(pl.col("coverage")),
             reason=why_null(),
         )
     )
@@ -171,7 +171,7 @@ def capacity_by_family(
     meaning = staffed_meaning(
         reduced,
         per_job,
-        measure="capacity_by_family",
+        measure="capacity",
         value="weekly hours that could be freed over all people; full_time_weeks are hours equal to so many full-time "
         "weeks, not so many posts",
         unit="hours per week",
@@ -192,7 +192,7 @@ def freed_by_family(
     """Add up the hours a week that one person in each job of a family would be freed of.
 
     It counts one person for each job, so it needs no headcount and says nothing of how many people there are; see
-    `capacity_by_family` for that. ``F = sum of hours * freed[level]``, before adoption and realisation. Tasks without
+    `capacity` for that. ``F = sum of hours * freed[level]``, before adoption and realisation. Tasks without
     hours or without a level are in no figure, and read ``coverage`` for how many those are.
 
     Parameters
@@ -223,7 +223,7 @@ def freed_by_family(
         ``per_job_low``      Float64  ``freed_low`` per measured job
         ``per_job_high``     Float64  ``freed_high`` per measured job
         ``coverage``         Float64  share of tasks with hours and a level, 0 to 1
-        ``grade``            String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
+        ``data_grade``       String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
         ``reason``           String   why figures are null; null where they are not
         ===================  =======  ================================================================
 
@@ -268,7 +268,7 @@ def freed_by_family(
             per_job_low=share_of(pl.col("freed_low"), pl.col("jobs_measured")),
             per_job_high=share_of(pl.col("freed_high"), pl.col("jobs_measured")),
             coverage="coverage",
-            grade=grade(pl.col("coverage")),
+            data_grade=grade(pl.col("coverage")),
             reason=why_null(),
         )
     )

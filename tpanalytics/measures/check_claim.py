@@ -129,7 +129,7 @@ def check_claim(
     claim: str,
     *,
     measure: ClaimMeasure = "exposure",
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     rounds: int = 2000,
     seed: int = 0,
     contract_hours: float | None = None,
@@ -155,7 +155,7 @@ def check_claim(
     The ways are every combination of: basis hours, tasks (for shares and the index) or headcount (where there is
     any); all counted tasks or the validated alone; all jobs or those all of whose tasks have hours; and, for the
     index, a weight for H2 of 0, 0.25, 0.5, 0.75, 1. The figures themselves are by hours, of validated and suggested
-    tasks, of all jobs, with the `weights` as they are.
+    tasks, of all jobs, with the `level_weights` as they are.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def check_claim(
     measure
         ``"exposure"``, the index; ``"hours"``, the sum of described hours; ``"hours_per_job"``, their mean over jobs
         with hours; ``"h1_share"``, the share of the hours that are at H1.
-    weights
+    level_weights
         Weight of each level, 0 to 1. A level that is not among them counts as unknown.
     rounds
         How many resamples of jobs to draw, 100 to 100,000; of a sum each draws as many jobs as there are.
@@ -204,7 +204,7 @@ def check_claim(
     """
     if measure not in MEASURES:
         raise SchemaError(f"measure={measure!r}: choose from {', '.join(MEASURES)}.")
-    weights, week = checked_weights(weights), checked_week(contract_hours)
+    level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     checked_rounds(rounds, seed)
     reduced = reduce_tasks(profiles, by_state=True)
     families = reduced.jobs.get_column("job_family").unique().sort().to_list()
@@ -215,15 +215,15 @@ def check_claim(
     cells = by_state.group_by("job", "job_family", "level", maintain_order=True).agg(
         pl.col("n", "n_known", "n_imputed").sum(), hours=known_sum("hours")
     )
-    b = weights.get("H2")
-    parts = job_parts(jobs, cells, measure, "hours", weights)
+    b = level_weights.get("H2")
+    parts = job_parts(jobs, cells, measure, "hours", level_weights)
     figures = figures_of(parts, measure, b)
     n_jobs = dict(parts.filter(pl.col("whole") > 0).group_by("job_family").len().rows())
     counts = n_jobs.get(left, 0), n_jobs.get(right, 0)
     pair: _Pair = (figures.get(left), figures.get(right))
-    grades = _grades(cells, measure, weights)
-    bounds = possible(with_week(jobs, week), cells, measure, weights)
-    table = specifications(jobs, by_state, measure, weights, read)
+    grades = _grades(cells, measure, level_weights)
+    bounds = possible(with_week(jobs, week), cells, measure, level_weights)
+    table = specifications(jobs, by_state, measure, level_weights, read)
     share: float | None = None
     if min(counts) >= ENOUGH_JOBS:
         share = _resampled(parts, jobs, read, measure, b, rounds, seed)
@@ -234,7 +234,7 @@ def check_claim(
     graded = grades.get(left), grades.get(right)
     undetermined = _undetermined(read, pair, counts, graded, both)
     doubts = () if undetermined else _doubts(agree, share, graded, separate=separate, holds=holds)
-    strange = unmapped(cells.get_column("level").to_list(), weights) if measure == "exposure" else []
+    strange = unmapped(cells.get_column("level").to_list(), level_weights) if measure == "exposure" else []
     return Claim(
         claim=f"{left} {sign} {right}",
         measure=MEASURES[measure][0],
@@ -263,9 +263,9 @@ def check_claim(
     )
 
 
-def _grades(cells: pl.DataFrame, measure: str, weights: Mapping[str, float]) -> dict[str, str | None]:
+def _grades(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, str | None]:
     """Grade each family by the share of its tasks that are in the figure, or could be at H1."""
-    known = {"exposure": pl.col("level").is_in(list(weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
+    known = {"exposure": pl.col("level").is_in(list(level_weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
     covered = stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
     return {family: grade_of(share) for family, share in cells.group_by("job_family").agg(covered).rows()}
 

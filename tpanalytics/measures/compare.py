@@ -78,7 +78,7 @@ def compare(
         ``after``                     Float64  hours at the level after; null where no task has hours and a level
         ``moved``                     Float64  part of ``before`` that jobs brought from the family they were in then,
                                                less what others took along; ``before - moved`` is what
-                                               `impact_by_family` says of the earlier snapshot
+                                               `impact` says of the earlier snapshot
         ``jobs_before``               UInt32   jobs before
         ``jobs_after``                UInt32   jobs after
         ``jobs_both``                 UInt32   jobs that are in both
@@ -93,9 +93,9 @@ def compare(
         ``churn``                     Float64  tasks added and removed as a share of all tasks of either side, 0 to 1
         ``coverage_before``           Float64  share of the tasks with stated hours and a level before, 0 to 1
         ``coverage_after``            Float64  the same after
-        ``grade``                     String   of the lower coverage: A from 0.9, B from 0.7, C below
+        ``data_grade``                String   of the lower coverage: A from 0.9, B from 0.7, C below
         ``reason``                    String   why ``before`` or else ``after`` is null: a word of
-                                               `tpanalytics.measures._core.metadata.NONE_BECAUSE`
+                                               `metadata.NONE_BECAUSE`
         ============================  =======  ============================================================
 
     Raises
@@ -245,7 +245,7 @@ def _figures(sums: pl.DataFrame, level: str) -> pl.DataFrame:
         churn=share_of(changed.cast(pl.Float64), pl.col("tasks_of_either")),
         coverage_before=coverage["before"],
         coverage_after=coverage["after"],
-        grade=grade(pl.min_horizontal(coverage["before"], coverage["after"])),
+        data_grade=grade(pl.min_horizontal(coverage["before"], coverage["after"])),
         reason=pl.when(~known["before"]).then(_why("before")).when(~known["after"]).then(_why("after")),
     )
 

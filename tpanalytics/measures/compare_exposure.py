@@ -32,12 +32,12 @@ def compare_exposure(
     after: TaskProfiles,
     *,
     by: Part = "family",
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Split the change of the company's exposure index over its families or jobs.
 
-    The index is that of `exposure_by_family`: hours times the weight of their level, over the hours that have a
+    The index is that of `exposure`: hours times the weight of their level, over the hours that have a
     weight. With s a part's share of those hours and e its index, its contribution is within, ``(s1 + s2) / 2 * (e2 -
     e1)``: it became more exposed or less; mix, ``((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)``: it grew or shrank,
     being more exposed than the others or less; entry, ``s2 * (e2 - Ec2)``, or exit, ``s1 * (Ec1 - e1)``, where it has
@@ -52,7 +52,7 @@ def compare_exposure(
         ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
     by
         The parts: ``"family"`` or ``"job"``. A job that is in both counts on both sides in its family after.
-    weights
+    level_weights
         Weight of each level, 0 to 1. A level that is not among them counts as unknown.
     states
         Validation states that count.
@@ -85,7 +85,7 @@ def compare_exposure(
         ``coverage_before``    Float64  share of the tasks that have stated hours and a weight, 0 to 1
         ``coverage_after``     Float64  the same after
         ``reason``             String   why an index, first the one before, or else the split is null: a word of
-                                        `tpanalytics.measures._core.metadata.NONE_BECAUSE`; ``TOO_FEW`` where no part has an
+                                        `metadata.NONE_BECAUSE`; ``TOO_FEW`` where no part has an
                                         index on both sides
         =====================  =======  ============================================================
 
@@ -111,11 +111,11 @@ def compare_exposure(
     """
     if by not in get_args(Part):
         raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Part))}.")
-    weights = checked_weights(weights)
+    level_weights = checked_weights(level_weights)
     first, second = reduce_tasks(before, states), reduce_tasks(after, states)
     jobs = jobs_of(first.jobs, second.jobs)
     part = "job_id" if by == "job" else "job_family"
-    sums = [_sums(reduced, jobs, weights, part, side) for reduced, side in ((first, "before"), (second, "after"))]
+    sums = [_sums(reduced, jobs, level_weights, part, side) for reduced, side in ((first, "before"), (second, "after"))]
     both = sums[0].join(sums[1], on=part, how="full", coalesce=True)
     if by == "job":
         names = _names(first.jobs, second.jobs)
@@ -125,15 +125,15 @@ def compare_exposure(
     return explained(
         result,
         meaning_of_both(
-            with_weight(first, weights),
-            with_weight(second, weights),
+            with_weight(first, level_weights),
+            with_weight(second, level_weights),
             measure="compare_exposure",
             value=f"what each {by} contributes to the change of the company's exposure index",
             unit="difference of two indices that run from 0 to 1",
             basis="hours",
             numerator="hours times weight",
             denominator="hours that have a weight",
-            weights=weights,
+            level_weights=level_weights,
             policy=(
                 "Tasks without hours, without level or at a level without weight are left out, and are not known here.",
                 f"A {by} that has no index on one side counts as entry or exit there; read its reason.",
@@ -141,18 +141,18 @@ def compare_exposure(
             ),
             warnings=(
                 *said_of_pulls(before, after),
-                *said_of_weights(weights, first.cells, second.cells),
+                *said_of_weights(level_weights, first.cells, second.cells),
                 *said_of_jobs(jobs),
             ),
         ),
     )
 
 
-def _sums(reduced: Cells, jobs: pl.DataFrame, weights: Mapping[str, float], part: str, side: str) -> pl.DataFrame:
+def _sums(reduced: Cells, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str) -> pl.DataFrame:
     """Add up one snapshot by the parts of the comparison."""
     places = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
     cells = reduced.cells.drop("job_family").join(places, on="job", how="left", maintain_order="left")
-    sums = places.group_by(part).agg(jobs=pl.len()).join(weighed_by(cells, weights, part), on=part, how="left")
+    sums = places.group_by(part).agg(jobs=pl.len()).join(weighed_by(cells, level_weights, part), on=part, how="left")
     return sums.rename({name: f"{name}_{side}" for name in sums.columns if name != part})
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["NO_CATEGORY", "compare_families"]
+__all__ = ["NO_CATEGORY", "compare_groups"]
 
 #: How tasks without a category are called.
 NO_CATEGORY = "(no category)"
@@ -38,13 +38,13 @@ NO_CATEGORY = "(no category)"
 _COVERAGE_APART = 0.05
 
 
-def compare_families(
+def compare_groups(
     profiles: TaskProfiles,
     family: str,
     other: str | None = None,
     *,
     category: str,
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Split the difference in exposure between two families into other work, and the same work rated otherwise.
@@ -67,7 +67,7 @@ def compare_families(
     category
         The column of `tasks` that says what work is the same, such as ``task_id``, or a cluster or grade of your own;
         numbers count as text. Tasks without one are a category of their own, ``(no category)``.
-    weights
+    level_weights
         Weight of each level, 0 to 1. A level that is not among them counts as unknown.
     states
         Validation states that count.
@@ -98,7 +98,7 @@ def compare_families(
         ``coverage``          Float64  share of the family's tasks that have stated hours and a weight, 0 to 1
         ``coverage_other``    Float64  of the other's
         ``reason``            String   why an index, first the other's, or else the split is null: a word of
-                                       `tpanalytics.measures._core.metadata.NONE_BECAUSE`; ``TOO_FEW`` where no category is
+                                       `metadata.NONE_BECAUSE`; ``TOO_FEW`` where no category is
                                        in both
         ====================  =======  ============================================================
 
@@ -116,11 +116,11 @@ def compare_families(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> split = compare_families(load_sample(), "Finance", "Sales", category="task_id")
+    >>> split = compare_groups(load_sample(), "Finance", "Sales", category="task_id")
     >>> split.filter(scope="all").select(pl.col("exposure", "exposure_other", "difference").round(2)).row(0)
     (0.6, 0.48, 0.13)
     """
-    weights, counted = checked_weights(weights), checked_states(states)
+    level_weights, counted = checked_weights(level_weights), checked_states(states)
     jobs, tasks = read_inputs(profiles)
     require(profiles.tasks, category, name="tasks")
     if isinstance(tasks.collect_schema()[category], nw.List | nw.Array | nw.Struct):
@@ -137,7 +137,7 @@ def compare_families(
         .with_columns(pl.col("category").fill_null(NO_CATEGORY))
         .sort("category", "job", "level", "state")
     )
-    split = decompose(_sides(kept, jobs, weights, mine=mine, theirs=theirs), "category")
+    split = decompose(_sides(kept, jobs, level_weights, mine=mine, theirs=theirs), "category")
     names = {
         f"{what}_{side}": f"{what}{ending}"
         for side, ending in (("after", ""), ("before", "_other"))
@@ -161,20 +161,20 @@ def compare_families(
     return explained(
         result,
         meaning_of(
-            with_weight(reduced, weights),
-            measure="compare_families",
+            with_weight(reduced, level_weights),
+            measure="compare_groups",
             value=f"what each {category} contributes to the exposure index of {family} less that of {against}",
             unit="difference of two indices that run from 0 to 1",
             basis="hours",
             numerator="hours times weight",
             denominator="hours that have a weight",
-            weights=weights,
+            level_weights=level_weights,
             policy=(
                 f"Work is the same where {category} is.",
                 "Tasks without hours, without level or at a level without weight are left out, and are not known here.",
             ),
             warnings=(
-                *said_of_weights(weights, cells),
+                *said_of_weights(level_weights, cells),
                 *(
                     f"Hours and a level with a weight are known for {a:.1%} of the tasks of {family} and {b:.1%} of "
                     f"{against}: part of the difference may be what is known."
@@ -198,11 +198,13 @@ def _check_families(families: list[str], family: str, other: str | None) -> None
 
 
 def _sides(
-    kept: pl.DataFrame, jobs: pl.DataFrame, weights: Mapping[str, float], *, mine: pl.Expr, theirs: pl.Expr
+    kept: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, mine: pl.Expr, theirs: pl.Expr
 ) -> pl.DataFrame:
     """Put the categories of both families side by side: the other is what is before, the family what is after."""
     sides = [
-        weighed_by(kept.filter(which), weights, "category").select("category", pl.exclude("category").name.suffix(side))
+        weighed_by(kept.filter(which), level_weights, "category").select(
+            "category", pl.exclude("category").name.suffix(side)
+        )
         for which, side in ((theirs, "_before"), (mine, "_after"))
     ]
     return (

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["concentration_by_family", "concentration_curve"]
+__all__ = ["concentration", "concentration_curve"]
 
 _MOST, _TOP = 0.8, 10
 #: Parts of the curve's length, and of its turn from upright to flat; a point stands where one of them changes.
 _PARTS = 95
 
 
-def concentration_by_family(
+def concentration(
     profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
     """Say per job family how unevenly its hours lie on its tasks, and how many tasks matter.
@@ -61,7 +61,7 @@ def concentration_by_family(
         ``tasks_for_80``         UInt32   fewest tasks that hold 80 % of the hours
         ``share_of_top_10``      Float64  share of hours in the 10 tasks with most, 0 to 1
         ``reason``               String   why there are null figures: a word of
-                                          `tpanalytics.measures._core.metadata.NONE_BECAUSE`
+                                          `metadata.NONE_BECAUSE`
         =======================  =======  ===================================================================
 
         Where all hours are 0 there is nothing to share out, and the reason is ``NO_HOURS``.
@@ -83,8 +83,8 @@ def concentration_by_family(
 
     Examples
     --------
-    >>> from tpanalytics import concentration_by_family, load_sample
-    >>> found = concentration_by_family(load_sample())
+    >>> from tpanalytics import concentration, load_sample
+    >>> found = concentration(load_sample())
     >>> found.select("job_family", "tasks_with_hours", pl.col("gini").round(3), "tasks_for_80").row(0)
     ('Customer Service', 116, 0.467, 55)
     """
@@ -149,7 +149,7 @@ def concentration_by_family(
         meaning_of(
             work.reduced,
             covered="hours",
-            measure="concentration_by_family",
+            measure="concentration",
             value="how unevenly a family's known hours lie on its tasks",
             unit="index, 0 to 1",
             basis="hours",
@@ -173,7 +173,7 @@ def concentration_curve(
     Parameters
     ----------
     profiles
-        Reads what `concentration_by_family` reads.
+        Reads what `concentration` reads.
     same_task
         By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
     states

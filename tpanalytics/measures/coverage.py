@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["GROUPS", "coverage_by_family", "evidence_by_family", "evidence_by_job", "uneven_hours"]
+__all__ = ["GROUPS", "coverage", "evidence_by_family", "evidence_by_job", "uneven_hours"]
 
 #: By what tasks are told apart: the column, and how it is called.
 GROUPS = {"state": "validation state", "level": "AI impact level", "job_family": "job family"}
@@ -33,7 +33,7 @@ _POINTS = 0.1
 _STANDARD_ERRORS = 3.0
 
 
-def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Say per job family how much is known: hours, levels, validation.
 
     A share whose denominator is zero is null: a family without tasks has no coverage, not a coverage of 0. Hours that
@@ -65,7 +65,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         ``jobs_complete_share``   Float64  share of jobs with tasks, all of which have hours
         ``validated_share``       Float64  share of tasks that are validated
         ``validated_share_hours``  Float64  the same by hours; too high if suggested tasks lack hours
-        ``grade``                 String   A, B, C by ``both_coverage``; see `tpanalytics.measures._core.metadata.grade`
+        ``data_grade``            String   A, B, C by ``both_coverage``; see `metadata.grade`
         ``reason``                String   ``NO_TASKS`` where the shares of tasks are null; ``NO_HOURS`` where only
                                            those of hours are
         ========================  =======  ==========================================================
@@ -83,8 +83,8 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> coverage = coverage_by_family(load_sample())
-    >>> coverage.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
+    >>> table = coverage(load_sample())
+    >>> table.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
     [('Customer Service', 366, 0.891), ('Data and Analytics', 355, 0.901)]
     """
     reduced = reduce_tasks(profiles, states, per="family", by_state=True)
@@ -110,7 +110,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
             jobs_complete_share=((pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_stated"))).mean(),
         )
         .join(by_family, on="job_family", how="left")
-        .with_columns(pl.col("tasks").fill_null(0), grade=grade(pl.col("both_coverage")))
+        .with_columns(pl.col("tasks").fill_null(0), data_grade=grade(pl.col("both_coverage")))
         .select(
             "job_family",
             "jobs",
@@ -124,7 +124,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
             "jobs_complete_share",
             "validated_share",
             "validated_share_hours",
-            "grade",
+            "data_grade",
             reason=pl.when(pl.col("tasks") == 0)
             .then(pl.lit("NO_TASKS"))
             .when(pl.col("validated_share_hours").is_null())
@@ -136,7 +136,7 @@ def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
         result,
         meaning_of(
             reduced,
-            measure="coverage_by_family",
+            measure="coverage",
             value="share of a family's tasks of which something is known",
             unit="share, 0 to 1",
             basis="task",
@@ -153,7 +153,7 @@ def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataF
     Parameters
     ----------
     tasks, jobs
-        As `tpanalytics.measures._core.aggregate.read_inputs` gives them.
+        As `aggregate.read_inputs` gives them.
     counts
         Which states count.
     """
@@ -178,7 +178,7 @@ def evidence_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
     Parameters
     ----------
     profiles
-        As for `coverage_by_family`, and where it is a list ``source_data`` of `tasks`.
+        As for `coverage`, and where it is a list ``source_data`` of `tasks`.
     states
         Validation states that count.
 
@@ -210,7 +210,7 @@ def uneven_hours(cells: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     cells
-        As in `tpanalytics.measures._core.aggregate.Cells`, by level and state; reads ``n`` and ``n_known``.
+        As in `aggregate.Cells`, by level and state; reads ``n`` and ``n_known``.
 
     Returns
     -------

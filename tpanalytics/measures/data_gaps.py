@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["what_to_measure_next"]
+__all__ = ["data_gaps"]
 
 #: Two narrowings nearer than this are the same; what orders rows must not hang on how floats were added up.
 _DIGITS = 9
 _COLUMNS = ("job_id", "job_name", "job_family", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
 
 
-def what_to_measure_next(
+def data_gaps(
     profiles: TaskProfiles,
     *,
     top: int = 20,
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
@@ -50,7 +50,7 @@ def what_to_measure_next(
         and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
     top
         How many rows to give, 1 or more.
-    weights
+    level_weights
         Weight of each level, 0 to 1. A level that is not among them counts as unknown.
     contract_hours
         Hours per week that jobs without contract hours of their own are taken to have; None takes none.
@@ -89,20 +89,20 @@ def what_to_measure_next(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> asked = what_to_measure_next(load_sample(), contract_hours=40)
+    >>> asked = data_gaps(load_sample(), contract_hours=40)
     >>> asked.select("job_id", "kind", "tasks_to_ask", "hours_at_issue", "room").row(0)
     ('job-0153', 'level', 11, 29.5, 'bounds')
     """
     if not isinstance(top, int) or isinstance(top, bool) or top < 1:
         raise SchemaError(f"top={top!r}: give how many rows you want, a whole number from 1.")
-    weights, week = checked_weights(weights), checked_week(contract_hours)
+    level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     reduced = reduce_tasks(profiles, states)
-    room = job_room(with_week(reduced.jobs, week), reduced.cells, weights)
-    sums = room.select(room_sums(weights))
-    bounds = sums.select(bounds_of(weights)).row(0)
+    room = job_room(with_week(reduced.jobs, week), reduced.cells, level_weights)
+    sums = room.select(room_sums(level_weights))
+    bounds = sums.select(bounds_of(level_weights)).row(0)
     bounded = sums.item(0, "unknown") == 0
     width = bounds[1] - bounds[0] if bounds[0] is not None and bounds[1] is not None else None
-    found = _by_bounds(room, reduced.cells, sums, weights, width) if bounded else _by_share(room)
+    found = _by_bounds(room, reduced.cells, sums, level_weights, width) if bounded else _by_share(room)
     named = pl.coalesce("job_name", "job_id") if "job_name" in reduced.jobs.columns else pl.col("job_id")
     found = (
         found.join(reduced.jobs.select("job", "job_id", job_name=named.cast(pl.String)), on="job", how="left")
@@ -121,17 +121,17 @@ def what_to_measure_next(
         *_COLUMNS,
         room=pl.lit("bounds" if bounded else "share of tasks"),
     ).head(top)
-    strange = unmapped(reduced.cells.get_column("level").to_list(), weights)
-    known = pl.when(pl.col("level").is_in(list(weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
+    strange = unmapped(reduced.cells.get_column("level").to_list(), level_weights)
+    known = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return explained(
         result,
         meaning_of(
             reduced._replace(cells=reduced.cells.with_columns(level=known)),
-            measure="what_to_measure_next",
+            measure="data_gaps",
             value="how much narrower the room left by what is not known becomes with a job's answer, at least",
             unit="share, 0 to 1",
             basis="hours" if bounded else "task",
-            weights=weights,
+            level_weights=level_weights,
             policy=(_room(reduced, room, bounds, bounded=bounded), *_taken(reduced, week)),
             warnings=(f"Levels without a weight count as unknown: {', '.join(strange)}.",) if strange else (),
         ),
@@ -163,10 +163,10 @@ def _taken(reduced: Cells, week: float | None) -> tuple[str, ...]:
 
 
 def _by_bounds(
-    room: pl.DataFrame, cells: pl.DataFrame, sums: pl.DataFrame, weights: Mapping[str, float], width: float | None
+    room: pl.DataFrame, cells: pl.DataFrame, sums: pl.DataFrame, level_weights: Mapping[str, float], width: float | None
 ) -> pl.DataFrame:
     """Work the bounds out anew with each answer, from the sums less the job plus the answer."""
-    least, most = min(weights.values()), max(weights.values())
+    least, most = min(level_weights.values()), max(level_weights.values())
     ways = pl.DataFrame({"answer": [least, most]}, schema={"answer": pl.Float64})
     # The bounds are a largest and a smallest of straight lines in a level's weight: the worst answer is an extreme.
     levels = room.filter(pl.col("vague_tasks") > 0).join(ways, how="cross", maintain_order="left_right")
@@ -178,7 +178,7 @@ def _by_bounds(
         more_high=pl.col("vague") * (pl.col("answer") - most),
         more_whole=pl.lit(0.0),
     )
-    weight = pl.col("level").replace_strict(weights, default=None, return_dtype=pl.Float64)
+    weight = pl.col("level").replace_strict(level_weights, default=None, return_dtype=pl.Float64)
     places = (
         cells.filter(pl.col("n_known") < pl.col("n"))
         .select("job", at_low=weight.fill_null(least), at_high=weight.fill_null(most), share=pl.lit(1.0))
@@ -196,13 +196,13 @@ def _by_bounds(
     keys = ("job", "job_family", "kind", "tasks_to_ask", "hours_at_issue")
     wanted = (*keys, "rest", "open_low", "open_high", "more_whole", "more_low", "more_high")
     answers = pl.concat([hours.select(wanted), levels.select(wanted)])
-    answered = answers.select(*keys, *_after(sums, weights)).with_columns(*bounds_of(weights))
+    answered = answers.select(*keys, *_after(sums, level_weights)).with_columns(*bounds_of(level_weights))
     before = 0.0 if width is None else width
     left = (pl.col("bound_high") - pl.col("bound_low")).fill_null(before)
     return answered.group_by(keys).agg(narrowing=before - left.max())
 
 
-def _after(sums: pl.DataFrame, weights: Mapping[str, float]) -> list[pl.Expr]:
+def _after(sums: pl.DataFrame, level_weights: Mapping[str, float]) -> list[pl.Expr]:
     """Give the sums of all jobs once one has answered; hours that were told are no longer to be placed."""
     now = sums.row(0, named=True)
     told, rest = pl.col("kind") == "hours", pl.col("rest")
@@ -210,7 +210,7 @@ def _after(sums: pl.DataFrame, weights: Mapping[str, float]) -> list[pl.Expr]:
         pl.lit(0).alias("unknown"),
         *((pl.lit(now[name]) + pl.col(f"more_{name}")).alias(name) for name in ("whole", "low", "high")),
     ]
-    for i, weight in enumerate(sorted(set(weights.values()))):
+    for i, weight in enumerate(sorted(set(level_weights.values()))):
         for side, takes in (("high", pl.col("open_high") >= weight), ("low", pl.col("open_low") <= weight)):
             for name, less in (("rest", rest), ("part", rest * pl.col(f"open_{side}"))):
                 column = f"{side}_{name}_{i}"

@@ -27,7 +27,7 @@ __all__ = [
     "DIGITS",
     "ExposureWeight",
     "bounds_by_family",
-    "exposure_by_family",
+    "exposure",
     "exposure_by_job",
     "exposure_meaning",
     "indexed",
@@ -43,10 +43,10 @@ DIGITS = 9
 _BOUNDS = "The bounds hold whatever the unknown levels are and wherever undescribed contract hours belong."
 
 
-def exposure_by_family(
+def exposure(
     profiles: TaskProfiles,
     *,
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     weight: ExposureWeight = "hours",
     states: Sequence[str] = COUNTED_STATES,
@@ -64,7 +64,7 @@ def exposure_by_family(
         Reads ``job_id, job_family`` and where present ``contract_hours`` (hours per week) of `jobs`, for headcount
         also ``headcount`` (full-time equivalents), and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) of `tasks`.
-    weights
+    level_weights
         Weight of each level, 0 to 1. A level that is not among them counts as unknown.
     contract_hours
         Hours per week that jobs without contract hours of their own are taken to have, for the bounds alone; None
@@ -85,10 +85,10 @@ def exposure_by_family(
         ``exposure``       Float64  the index, 0 to 1
         ``weight_low``     Float64  the same with a weight of 0 for H2: only H1 counts
         ``weight_high``    Float64  the same with a weight of 1 for H2
-        ``bound_low``      Float64  least the index can be at the `weights`, whatever the unknown levels are and
+        ``bound_low``      Float64  least the index can be at the `level_weights`, whatever the unknown levels are and
                                     wherever undescribed contract hours belong; null where contract hours are needed
                                     and not known
-        ``bound_high``     Float64  most it can be; see `tpanalytics.measures._core.bounds.index_bounds`
+        ``bound_high``     Float64  most it can be; see `bounds.index_bounds`
         ``numerator``      Float64  hours per week times weight, by headcount times full-time equivalents
         ``denominator``    Float64  hours per week that have a weight, likewise
         ``jobs``           UInt32   jobs of the family
@@ -96,9 +96,9 @@ def exposure_by_family(
         ``tasks``          UInt32   tasks that count
         ``tasks_weighed``  UInt32   those that are in the index
         ``coverage``       Float64  share of the tasks that are in the index, 0 to 1
-        ``grade``          String   A from 0.9 of ``coverage``, B from 0.7, C below; of a C quote only the bounds
+        ``data_grade``     String   A from 0.9 of ``coverage``, B from 0.7, C below; of a C quote only the bounds
         ``reason``         String   why ``exposure`` is null, or with it known a bound: a word of
-                                    `tpanalytics.measures._core.metadata.NONE_BECAUSE`
+                                    `metadata.NONE_BECAUSE`
         =================  =======  ==================================================================
 
     Raises
@@ -115,33 +115,33 @@ def exposure_by_family(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> exposure = exposure_by_family(load_sample())
-    >>> exposure.select("job_family", pl.col("exposure", "weight_low", "weight_high").round(2), "grade").row(0)
+    >>> table = exposure(load_sample())
+    >>> table.select("job_family", pl.col("exposure", "weight_low", "weight_high").round(2), "data_grade").row(0)
     ('Field Service and Installation', 0.64, 0.46, 0.81, 'C')
     """
-    weights, week = checked_weights(weights), checked_week(contract_hours)
+    level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     if weight not in get_args(ExposureWeight):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(ExposureWeight))}.")
     by_headcount = weight == "headcount"
     sums = recall(family_sums, profiles, states=states, by_headcount=by_headcount, week=week)
-    reduced, found = sums.reduced, indexed(sums.families, sums.levels, weights, "job_family")
+    reduced, found = sums.reduced, indexed(sums.families, sums.levels, level_weights, "job_family")
     if not sums.per_job:
-        jobs = jobs_with_hours(profiles, sums, sorted(weights))
+        jobs = jobs_with_hours(profiles, sums, sorted(level_weights))
         found = found.drop("jobs_weighed").join(jobs, on="job_family", how="left")
         found = found.with_columns(pl.col("jobs_weighed").fill_null(0))
     result = found.select(
         *("job_family", "exposure", "weight_low", "weight_high", "bound_low", "bound_high", "numerator", "denominator"),
         *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_weighed", "tasks", "tasks_weighed")),
-        *("coverage", "grade", "reason"),
+        *("coverage", "data_grade", "reason"),
     ).sort(pl.col("exposure").round(DIGITS), "job_family", descending=[True, False], nulls_last=True)
-    poor = result.filter(grade="C").height
+    poor = result.filter(data_grade="C").height
     return explained(
         result,
         exposure_meaning(
             reduced,
-            weights,
+            level_weights,
             week,
-            measure="exposure_by_family",
+            measure="exposure",
             value="exposure index of a family's work",
             basis=weight,
             staffed=by_headcount,
@@ -155,24 +155,24 @@ def exposure_by_family(
 
 
 def bounds_by_family(
-    profiles: TaskProfiles, *, weights: Mapping[str, float], contract_hours: float | None, states: Sequence[str]
+    profiles: TaskProfiles, *, level_weights: Mapping[str, float], contract_hours: float | None, states: Sequence[str]
 ) -> pl.DataFrame:
-    """Give of `exposure_by_family` the bounds alone: ``job_family, bound_low, bound_high``, in no order."""
-    weights, week = checked_weights(weights), checked_week(contract_hours)
+    """Give of `exposure` the bounds alone: ``job_family, bound_low, bound_high``, in no order."""
+    level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     sums: FamilySums = recall(family_sums, profiles, states=states, by_headcount=False, week=week)
-    return index_bounds(sums.levels, weights, "job_family")
+    return index_bounds(sums.levels, level_weights, "job_family")
 
 
 def exposure_by_job(
     profiles: TaskProfiles,
     *,
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Measure how exposed each job's work is to AI, and whether it is evenly so or split in two.
 
-    The index and its bounds are those of `exposure_by_family`, for one job. The dispersion is the standard deviation
+    The index and its bounds are those of `exposure`, for one job. The dispersion is the standard deviation
     of the weights over its hours, ``sqrt(sum(h * (w - E)**2) / sum(h))``; the polarisation its square over the most it
     can be, ``E * (1 - E)``: 1 where all hours weigh 0 or 1, so that the job could be split, 0 where all weigh alike,
     so that all of it could be lifted.
@@ -180,8 +180,8 @@ def exposure_by_job(
     Parameters
     ----------
     profiles
-        Reads what `exposure_by_family` reads, and where present ``job_name`` of `jobs`.
-    weights
+        Reads what `exposure` reads, and where present ``job_name`` of `jobs`.
+    level_weights
         Weight of each level, 0 to 1. A level that is not among them counts as unknown.
     contract_hours
         Hours per week that jobs without contract hours of their own are taken to have, for the bounds alone; None
@@ -211,9 +211,9 @@ def exposure_by_job(
         ``tasks``          UInt32   tasks that count
         ``tasks_weighed``  UInt32   those that are in the index
         ``coverage``       Float64  share of the tasks that are in the index, 0 to 1; null for a job without tasks
-        ``grade``          String   A, B, C by ``coverage``; of a C quote only the bounds
+        ``data_grade``     String   A, B, C by ``coverage``; of a C quote only the bounds
         ``reason``         String   why ``exposure`` is null, or with it known a bound: a word of
-                                    `tpanalytics.measures._core.metadata.NONE_BECAUSE`
+                                    `metadata.NONE_BECAUSE`
         =================  =======  ==================================================================
 
     Raises
@@ -233,14 +233,14 @@ def exposure_by_job(
     >>> jobs.select("job_name", pl.col("exposure", "dispersion", "polarisation").round(2)).row(0)
     ('Quotation Specialist', 0.57, 0.41, 0.68)
     """
-    weights, week = checked_weights(weights), checked_week(contract_hours)
+    level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     reduced = reduce_tasks(profiles, states)
     cells = with_people(reduced.jobs, reduced.cells, contract_hours=week)
     jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
-    found = indexed(jobs, level_sums(cells, "job"), weights, "job")
+    found = indexed(jobs, level_sums(cells, "job"), level_weights, "job")
     spread = (
         cells.join(found.select("job", "exposure"), on="job", how="left", maintain_order="left")
-        .with_columns(weight=weight_of(weights))
+        .with_columns(weight=weight_of(level_weights))
         .filter(pl.col("weight").is_not_null() & pl.col("exposure").is_not_null())
         .group_by("job", maintain_order=True)
         .agg(
@@ -263,7 +263,7 @@ def exposure_by_job(
             tasks=pl.col("tasks").cast(pl.UInt32),
             tasks_weighed=pl.col("tasks_weighed").cast(pl.UInt32),
             coverage=pl.col("coverage"),
-            grade=pl.col("grade"),
+            data_grade=pl.col("data_grade"),
             reason=pl.col("reason"),
         )
     )
@@ -271,7 +271,7 @@ def exposure_by_job(
         result,
         exposure_meaning(
             reduced,
-            weights,
+            level_weights,
             week,
             measure="exposure_by_job",
             value="exposure index of a job's work",
@@ -283,7 +283,7 @@ def exposure_by_job(
     )
 
 
-def indexed(table: pl.DataFrame, sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+def indexed(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
     """Put beside each job or family its index, bounds, coverage, grade and reason.
 
     Parameters
@@ -291,8 +291,8 @@ def indexed(table: pl.DataFrame, sums: LevelSums, weights: Mapping[str, float], 
     table
         One row per job or family, with ``tasks``, null or 0 where it has none.
     sums
-        As `tpanalytics.measures._core.level_sums.level_sums` gives them.
-    weights
+        As `level_sums.level_sums` gives them.
+    level_weights
         As `checked_weights` gives them.
     by
         ``"job"`` or ``"job_family"``, as for the `sums`.
@@ -313,17 +313,17 @@ def indexed(table: pl.DataFrame, sums: LevelSums, weights: Mapping[str, float], 
         .then(pl.lit("NO_CONTRACT_HOURS"))
     )
     return (
-        table.join(index_of(sums, weights, by), on=by, how="left")
-        .join(index_bounds(sums, weights, by), on=by, how="left")
+        table.join(index_of(sums, level_weights, by), on=by, how="left")
+        .join(index_bounds(sums, level_weights, by), on=by, how="left")
         .with_columns(pl.col(name).fill_null(0) for name in counts)
         .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), reason=left_out)
-        .with_columns(grade=grade(pl.col("coverage")))
+        .with_columns(data_grade=grade(pl.col("coverage")))
     )
 
 
 def exposure_meaning(
     reduced: Cells,
-    weights: Mapping[str, float],
+    level_weights: Mapping[str, float],
     week: float | None,
     *,
     policy: tuple[str, ...] = (),
@@ -332,8 +332,8 @@ def exposure_meaning(
 ) -> Meaning:
     """Make the meaning of a result that rests on weights: a level without one is not known."""
     cells, jobs = reduced.cells, reduced.jobs
-    mapped = pl.col("level").is_in(list(weights))
-    strange = unmapped(cells.get_column("level").unique(), weights)
+    mapped = pl.col("level").is_in(list(level_weights))
+    strange = unmapped(cells.get_column("level").unique(), level_weights)
     if strange:
         n = cells.filter(pl.col("level").is_in(strange)).get_column("n").sum()
         warnings = (
@@ -346,12 +346,12 @@ def exposure_meaning(
     )
     return meaning_of(
         known,
-        weights=weights,
+        level_weights=level_weights,
         unit="share, 0 to 1",
         policy=(
             "Exposure says what could change, not who leaves.",
             "Tasks without hours or without a level that has a weight are left out of the index; they are not zero.",
-            *(("weight_low and weight_high give H2 a weight of 0 and of 1.",) * ("H2" in weights)),
+            *(("weight_low and weight_high give H2 a weight of 0 and of 1.",) * ("H2" in level_weights)),
             *policy,
         ),
         warnings=warnings,

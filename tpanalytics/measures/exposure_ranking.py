@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["exposure_ranks"]
+__all__ = ["exposure_ranking"]
 
 RankWeight = Literal["hours", "headcount"]
 
@@ -32,11 +32,11 @@ _NORMAL = NormalDist()
 INNER = 0.66
 
 
-def exposure_ranks(
+def exposure_ranking(
     profiles: TaskProfiles,
     *,
-    weights: Mapping[str, float] = WEIGHTS,
-    level: float = 0.95,
+    level_weights: Mapping[str, float] = WEIGHTS,
+    confidence: float = 0.95,
     rounds: int = 2000,
     seed: int = 0,
     weight: RankWeight = "hours",
@@ -59,9 +59,9 @@ def exposure_ranks(
     profiles
         Reads ``job_id, job_family`` of `jobs`, for headcount also ``headcount`` (full-time equivalents), and
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
-    weights
+    level_weights
         Weight of each level, 0 to 1. A level that is not among them counts as unknown.
-    level
+    confidence
         Share of resamples the intervals hold, within 0.5 and 0.999.
     rounds
         How many resamples to draw, 100 to 100,000.
@@ -87,7 +87,7 @@ def exposure_ranks(
         ``exposure``              Float64       its index, 0 to 1; null where no hours have a weight
         ``interval_low``          Float64       least of the interval; null below 5 jobs
         ``interval_high``         Float64       most of it
-        ``inner_low``             Float64       least of the interval that holds 66 % of resamples, or `level` if that
+        ``inner_low``             Float64       least of the interval that holds 66 % of resamples, or `confidence` if that
                                                 is less; null below 5 jobs
         ``inner_high``            Float64       most of it
         ``jobs``                  UInt32        jobs that are in the index
@@ -102,7 +102,7 @@ def exposure_ranks(
                                                 where a family would be left without an index
         ``influence``             Float64       by how much it then moves: index without the job minus index
         ``reason``                String        why ``exposure`` or its interval is null: a word of
-                                                `tpanalytics.measures._core.metadata.NONE_BECAUSE`
+                                                `metadata.NONE_BECAUSE`
         ========================  ============  ==========================================================
 
         Where families are equally exposed in a resample, the best of their places counts for ``rank_low``, the worst
@@ -122,14 +122,16 @@ def exposure_ranks(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> ranks = exposure_ranks(load_sample(), rounds=500)
+    >>> ranks = exposure_ranking(load_sample(), rounds=500)
     >>> ranks.select("job_family", "rank", "rank_low", "rank_high").row(0)
     ('Field Service and Installation', 1, 1, 9)
     """
-    weights = checked_weights(weights)
+    level_weights = checked_weights(level_weights)
     checked_rounds(rounds, seed)
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0.5 <= level <= 0.999:
-        raise SchemaError(f"level={level!r}: give the share of resamples an interval holds, from 0.5 to 0.999.")
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0.5 <= confidence <= 0.999:
+        raise SchemaError(
+            f"confidence={confidence!r}: give the share of resamples an interval holds, from 0.5 to 0.999."
+        )
     if weight not in get_args(RankWeight):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(RankWeight))}.")
     reduced = reduce_tasks(profiles, states)
@@ -141,7 +143,7 @@ def exposure_ranks(
         )
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     jobs = (
-        job_sums(reduced.cells, weights)
+        job_sums(reduced.cells, level_weights)
         .join(reduced.jobs.select("job", "job_id", staff=staff), on="job", how="left")
         .select(
             "job_family", "job_id", part=pl.col("exposed") * pl.col("staff"), whole=pl.col("weighed") * pl.col("staff")
@@ -155,13 +157,13 @@ def exposure_ranks(
         jobs = jobs.join(ranked, on="job_family", how="semi", maintain_order="left")
     without_one = _without_one(jobs)
     families = ranked.join(_families(without_one), on="job_family", how="left").join(
-        _reasons(reduced.jobs, reduced.cells, weights, staffed=staffed), on="job_family", how="left"
+        _reasons(reduced.jobs, reduced.cells, level_weights, staffed=staffed), on="job_family", how="left"
     )
     enough = jobs.filter(pl.len().over("job_family") >= ENOUGH_JOBS)
     drawn = resample(enough, rounds=rounds, seed=seed).with_columns(index=share_of(pl.col("part"), pl.col("whole")))
     result = (
-        families.join(_intervals(drawn, families, level), on="job_family", how="left")
-        .join(_rank_intervals(drawn, families, level, rounds), on="job_family", how="left")
+        families.join(_intervals(drawn, families, confidence), on="job_family", how="left")
+        .join(_rank_intervals(drawn, families, confidence, rounds), on="job_family", how="left")
         .sort(pl.col("rank"), "job_family", nulls_last=True)
     )
     result = result.join(_ties(result), on="job_family", how="left", maintain_order="left").select(
@@ -173,11 +175,11 @@ def exposure_ranks(
         .when(pl.col("interval_low").is_null())
         .then(pl.lit("TOO_FEW")),
     )
-    strange = unmapped(reduced.cells.get_column("level").to_list(), weights)
+    strange = unmapped(reduced.cells.get_column("level").to_list(), level_weights)
     few = result.filter(pl.col("reason") == "TOO_FEW").height
     known = reduced._replace(
         cells=reduced.cells.with_columns(
-            level=pl.when(pl.col("level").is_in(list(weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
+            level=pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
         )
     )
     return explained(
@@ -185,14 +187,14 @@ def exposure_ranks(
         meaning_of(
             known,
             staffed=staffed,
-            measure="exposure_ranks",
+            measure="exposure_ranking",
             value="exposure index of a family's work, and its place among families",
             unit="share, 0 to 1",
             basis=weight,
             numerator="weekly hours times weight" + " times full-time equivalents" * staffed,
             denominator="weekly hours with a weight" + " times full-time equivalents" * staffed,
-            weights=weights,
-            interval=f"{level:.1%} of {rounds:,} resamples of jobs, families apart, seed {seed}",
+            level_weights=level_weights,
+            interval=f"{confidence:.1%} of {rounds:,} resamples of jobs, families apart, seed {seed}",
             policy=(
                 "Exposure says what could change, not who leaves.",
                 "Tasks without hours or without a level that has a weight are left out; they are not zero.",
@@ -259,9 +261,11 @@ def _families(without_one: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _reasons(jobs: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:
+def _reasons(
+    jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool
+) -> pl.DataFrame:
     """Say why a family would have no index."""
-    weighed = pl.col("level").is_in(list(weights))
+    weighed = pl.col("level").is_in(list(level_weights))
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     seen = (
         cells.join(jobs.select("job", staff=staff), on="job", how="left")
@@ -289,7 +293,7 @@ def _reasons(jobs: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
     )
 
 
-def _intervals(drawn: pl.DataFrame, families: pl.DataFrame, level: float) -> pl.DataFrame:
+def _intervals(drawn: pl.DataFrame, families: pl.DataFrame, confidence: float) -> pl.DataFrame:
     """Give both intervals of each family's index; one value to look up in the sorted resamples for each end."""
     off = (pl.col("index") - pl.col("exposure")).round(_DIGITS)
     places = (
@@ -301,7 +305,7 @@ def _intervals(drawn: pl.DataFrame, families: pl.DataFrame, level: float) -> pl.
         )
         .sort("job_family")
     )
-    widths = {"interval": level, "inner": min(INNER, level)}
+    widths = {"interval": confidence, "inner": min(INNER, confidence)}
     asked = places.select("job_family")
     for name, share in widths.items():
         ends = [_ends(row["jobs"], row["skew"], row["below"], share) for row in places.iter_rows(named=True)]
@@ -322,9 +326,9 @@ def _intervals(drawn: pl.DataFrame, families: pl.DataFrame, level: float) -> pl.
     )
 
 
-def _ends(jobs: int, skew: float, below: float, level: float) -> tuple[float, float, str]:
+def _ends(jobs: int, skew: float, below: float, confidence: float) -> tuple[float, float, str]:
     """Give the shares of resamples between which the interval lies, and how they were found."""
-    tails = (1 - level) / 2, (1 + level) / 2
+    tails = (1 - confidence) / 2, (1 + confidence) / 2
     if jobs < _JOBS_FOR_BCA or not 0 < below < 1:
         return *tails, "percentile"
     z0 = _NORMAL.inv_cdf(below)
@@ -345,7 +349,7 @@ def _quantile(values: str, share: str) -> pl.Expr:
     return at_low + (at_high - at_low) * (place - low)
 
 
-def _rank_intervals(drawn: pl.DataFrame, families: pl.DataFrame, level: float, rounds: int) -> pl.DataFrame:
+def _rank_intervals(drawn: pl.DataFrame, families: pl.DataFrame, confidence: float, rounds: int) -> pl.DataFrame:
     """Rank all families in each resample; who was not drawn keeps its index."""
     indexed = families.filter(pl.col("exposure").is_not_null()).select("job_family", "exposure")
     every_round = pl.DataFrame({"round": pl.int_range(rounds, dtype=pl.UInt32, eager=True)})
@@ -359,8 +363,8 @@ def _rank_intervals(drawn: pl.DataFrame, families: pl.DataFrame, level: float, r
         )
         .group_by("job_family")
         .agg(
-            rank_low=pl.col("best").quantile((1 - level) / 2, interpolation="lower").cast(pl.UInt32),
-            rank_high=pl.col("worst").quantile((1 + level) / 2, interpolation="higher").cast(pl.UInt32),
+            rank_low=pl.col("best").quantile((1 - confidence) / 2, interpolation="lower").cast(pl.UInt32),
+            rank_high=pl.col("worst").quantile((1 + confidence) / 2, interpolation="higher").cast(pl.UInt32),
         )
     )
     return ranked.join(drawn.select(pl.col("job_family").unique()), on="job_family", how="semi")

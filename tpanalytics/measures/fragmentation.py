@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.assumptions import Range
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["fragmentation_by_family"]
+__all__ = ["fragmentation"]
 
 #: From half an hour to two days a week: the axis of the curve, no assumption.
 _BLOCKS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -43,14 +43,14 @@ _NEAR = 1e-9
 _WEEKS = ("full_time_weeks_low", "full_time_weeks_high", "usable_weeks_low", "usable_weeks_high")
 
 
-def fragmentation_by_family(
+def fragmentation(
     profiles: TaskProfiles,
     *,
     freed: Mapping[str, Range],
     realisation: Range,
     block_hours: float | Sequence[float] = _BLOCKS,
     adoption: Range | None = None,
-    week_hours: float | None = None,
+    contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Show how much of the freed time of each job family comes in blocks of a given size per person.
@@ -84,7 +84,7 @@ def fragmentation_by_family(
     adoption
         Share of the people whom it reaches, 0 to 1, a number or a pair, to have the hours in full-time weeks as well;
         None gives none.
-    week_hours
+    contract_hours
         Hours of a full-time week, for jobs without contract hours. None if every job with a headcount has them.
     states
         Validation states that count.
@@ -109,7 +109,7 @@ def fragmentation_by_family(
         ``median_gained_high``     Float64  the same by the most
         ``coverage``              Float64  share of the family's tasks with hours and a level in jobs with a headcount,
                                            0 to 1
-        ``grade``                 String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
+        ``data_grade``            String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
         ``reason``                String   why figures are null; null where they are not
         ========================  =======  ================================================================
 
@@ -136,7 +136,7 @@ def fragmentation_by_family(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> blocks = fragmentation_by_family(
+    >>> blocks = fragmentation(
     ...     load_sample(),
     ...     freed={"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0},
     ...     realisation=0.7,
@@ -146,7 +146,7 @@ def fragmentation_by_family(
     [(1.0, 1.0, 1.0), (4.0, 0.539, 0.918), (8.0, 0.0, 0.417)]
     """
     levels, kept, blocks = checked_freed(freed), checked_share("realisation", realisation), checked_blocks(block_hours)
-    reach, week = None if adoption is None else checked_share("adoption", adoption), checked_week(week_hours)
+    reach, week = None if adoption is None else checked_share("adoption", adoption), checked_week(contract_hours)
     reduced = reduce_tasks(profiles, states)
     needs_headcount(reduced.jobs)
     per_job = freed_per_job(reduced, levels, week)
@@ -185,14 +185,14 @@ def fragmentation_by_family(
             *("job_family", "block_hours", "jobs_measured", "people", "gained_low", "gained_high"),
             *("usable_hours_low", "usable_hours_high", "usable_share_low", "usable_share_high"),
             *("median_gained_low", "median_gained_high", *weeks, "coverage"),
-            grade=grade(pl.col("coverage")),
+            data_grade=grade(pl.col("coverage")),
             reason=pl.coalesce(why_null(), nothing),
         )
     )
     meaning = staffed_meaning(
         reduced,
         per_job,
-        measure="fragmentation_by_family",
+        measure="fragmentation",
         value="share of the freed time that comes in blocks of a given size per person",
         unit="share, 0 to 1",
         numerator="weekly hours freed where one person gains a block or more, times full-time equivalents",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "SpreadOver", "hours_by_family", "hours_by_job", "is_over", "is_under"]
+__all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "SpreadOver", "hours", "hours_by_job", "is_over", "is_under"]
 
 #: Whether each job counts once in a mean and a quantile, or as many times as it has people.
 SpreadOver = Literal["jobs", "headcount"]
@@ -43,7 +43,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     ----------
     profiles
         Reads ``job_id, job_family`` and where present ``job_name, contract_hours`` of `jobs`, and the columns of
-        `tasks` that `hours_by_family` reads.
+        `tasks` that `hours` reads.
     states
         Validation states that count.
 
@@ -101,7 +101,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     return explained(result, _hours_meaning(reduced, "hours_by_job", **said))
 
 
-def hours_by_family(
+def hours(
     profiles: TaskProfiles,
     *,
     states: Sequence[str] = COUNTED_STATES,
@@ -171,8 +171,8 @@ def hours_by_family(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> hours = hours_by_family(load_sample())
-    >>> hours.select("job_family", "hours", pl.col("coverage").round(3)).row(0)
+    >>> table = hours(load_sample())
+    >>> table.select("job_family", "hours", pl.col("coverage").round(3)).row(0)
     ('Data and Analytics', 475.0, 0.901)
     """
     if spread_over not in get_args(SpreadOver):
@@ -233,7 +233,7 @@ def hours_by_family(
     means += ", each as often as it has people; those without a headcount are left out" if staffed else ""
     policy = (_NOT_ZERO, f"Means and quantiles are over {means}; jobs without tasks or hours lower no mean.")
     said = {"value": "described hours of a family, for one incumbent of each job", "policy": policy}
-    return explained(result, _hours_meaning(reduced, "hours_by_family", staffed=staffed, **said))
+    return explained(result, _hours_meaning(reduced, "hours", staffed=staffed, **said))
 
 
 def _jobs_have(which: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["hours_at_stake_by_family"]
+__all__ = ["hours_at_stake"]
 
 
-def hours_at_stake_by_family(
+def hours_at_stake(
     profiles: TaskProfiles,
     *,
     level: str = "H1",
@@ -71,10 +71,10 @@ def hours_at_stake_by_family(
         ``tasks_without_hours``   UInt32   tasks at the level without hours
         ``tasks_without_level``   UInt32   tasks that are not assessed
         ``coverage``              Float64  share of the tasks that have hours and a level, 0 to 1
-        ``grade``                 String   A from 0.9 of ``coverage``, B from 0.7, C below; of a C quote only low and
+        ``data_grade``            String   A from 0.9 of ``coverage``, B from 0.7, C below; of a C quote only low and
                                            high
         ``reason``                String   why ``hours`` is null, or with them known ``hours_high``: a word of
-                                           `tpanalytics.measures._core.metadata.NONE_BECAUSE`
+                                           `metadata.NONE_BECAUSE`
         ========================  =======  ==================================================================
 
     Raises
@@ -90,7 +90,7 @@ def hours_at_stake_by_family(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> stake = hours_at_stake_by_family(load_sample())
+    >>> stake = hours_at_stake(load_sample())
     >>> stake.select("job_family", "hours", "hours_high", "headcount_hours").row(0)
     ('Customer Service', 168.5, 262.25, 2005.875)
     """
@@ -137,7 +137,7 @@ def hours_at_stake_by_family(
             *("job_family", "hours", "hours_low", "hours_high"),
             *("headcount_hours", "headcount_hours_low", "headcount_hours_high"),
             *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_with_headcount", *names)),
-            *("coverage", grade(pl.col("coverage")).alias("grade"), "reason"),
+            *("coverage", grade(pl.col("coverage")).alias("data_grade"), "reason"),
         )
         .sort(pl.col("hours").round(DIGITS), "job_family", descending=[True, False], nulls_last=True)
     )
@@ -147,7 +147,7 @@ def hours_at_stake_by_family(
         meaning_of(
             reduced,
             staffed=has_people,
-            measure="hours_at_stake_by_family",
+            measure="hours_at_stake",
             value=f"hours of a family's work at level {level}",
             unit="hours per week",
             basis="hours",

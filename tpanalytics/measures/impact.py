@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Weight", "impact_by_family"]
+__all__ = ["Weight", "impact"]
 
 Weight = Literal["tasks", "hours", "headcount"]
 
 
-def impact_by_family(
-    profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES
-) -> pl.DataFrame:
+def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Distribute each job family's work over AI impact levels.
 
     Tasks without a level form the level ``not assessed``; a level outside H1 to H5 stays as it came. By hours and
@@ -58,12 +56,12 @@ def impact_by_family(
         ``share_assessed``    Float64  the same among tasks with a level; null for ``not assessed``
         ``share_low``         Float64  least it can be, whatever the missing levels are and wherever the contract hours
                                        that are not described belong; null where contract hours are needed and missing
-        ``share_high``        Float64  most it can be; see `tpanalytics.measures._core.bounds`
+        ``share_high``        Float64  most it can be; see `_core.bounds`
         ``count_time_gap``    Float64  share of the hours less share of the tasks, among the tasks that have hours and
                                        a level, -1 to 1: above 0 where tasks of the level are long ones; null for
                                        ``not assessed`` and where there are no such hours
         ``coverage``          Float64  share of the family's tasks that have a level and can be weighed, 0 to 1
-        ``grade``             String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
+        ``data_grade``        String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
         ``basis``             String   the `weight`
         ====================  =======  ================================================================
 
@@ -82,7 +80,7 @@ def impact_by_family(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> impact = impact_by_family(load_sample(), weight="hours")
+    >>> table = impact(load_sample(), weight="hours")
     >>> finance = impact.filter(pl.col("job_family") == "Finance")
     >>> finance.select("level", "tasks", pl.col("share").round(3)).rows()
     [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
@@ -145,7 +143,7 @@ def impact_by_family(
             count_time_gap=pl.when(assessed).then(of_time - of_count),
             basis=pl.lit(weight),
         )
-        .with_columns(grade=grade(pl.col("coverage")))
+        .with_columns(data_grade=grade(pl.col("coverage")))
         .sort(
             pl.col("job_family") == NO_FAMILY,
             "job_family",
@@ -159,7 +157,7 @@ def impact_by_family(
                 "share_high",
                 "count_time_gap",
                 "coverage",
-                "grade",
+                "data_grade",
                 "basis",
                 *(["headcount_hours"] if weight == "headcount" else []),
             ),
@@ -171,7 +169,7 @@ def impact_by_family(
             reduced,
             staffed=weight == "headcount",
             covered="level" if weight == "tasks" else "both",
-            measure="impact_by_family",
+            measure="impact",
             value=f"share of a family's {_AMOUNT[weight]} at an AI impact level",
             unit="share, 0 to 1",
             basis={"tasks": "task"}.get(weight, weight),

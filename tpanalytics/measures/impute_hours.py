@@ -40,8 +40,8 @@ def impute_hours(
     """Put hours where tasks have none, by a rule you choose, and mark each of them.
 
     Nothing else in the toolkit does so. What no rule reaches stays null; rejected tasks stay as they are. Every figure
-    made of the result rests on the rule: show it beside the bounds of `exposure_by_family`, never instead of them. No
-    column ``coverage`` and no ``grade`` counts hours that were put in as known; bounds take them as they stand, so make
+    made of the result rests on the rule: show it beside the bounds of `exposure`, never instead of them. No
+    column ``coverage`` and no ``data_grade`` counts hours that were put in as known; bounds take them as they stand, so make
     them of the profiles as they were.
 
     ==========================  ==========================================================================

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["by_likeness", "family_overlap"]
+__all__ = ["by_likeness", "overlap"]
 
 
-def family_overlap(
+def overlap(
     profiles: TaskProfiles,
     *,
     same_task: SameTask = "id",
@@ -70,7 +70,7 @@ def family_overlap(
         ``containment_a_in_b``    Float64  share of the hours of the one in tasks that the other has as well
         ``containment_b_in_a``    Float64  the other way
         ``reason``                String   why there are null figures: a word of
-                                           `tpanalytics.measures._core.metadata.NONE_BECAUSE`
+                                           `metadata.NONE_BECAUSE`
         ========================  =======  ===============================================================
 
     Raises
@@ -93,9 +93,9 @@ def family_overlap(
 
     Examples
     --------
-    >>> from tpanalytics import family_overlap, load_sample
-    >>> overlap = family_overlap(load_sample()).sort("jaccard", descending=True)
-    >>> overlap.select("family_a", "family_b", "tasks_shared", pl.col("jaccard").round(3)).row(0)
+    >>> from tpanalytics import overlap, load_sample
+    >>> table = overlap(load_sample()).sort("jaccard", descending=True)
+    >>> table.select("family_a", "family_b", "tasks_shared", pl.col("jaccard").round(3)).row(0)
     ('Research and Development', '(no family)', 52, 0.371)
     """
     work = work_of(profiles, states, same_task)
@@ -126,7 +126,7 @@ def family_overlap(
         meaning_of(
             work.reduced,
             covered="hours",
-            measure="family_overlap",
+            measure="overlap",
             value="how alike two families are in tasks, and in hours",
             unit="share, 0 to 1",
             basis="task and hours",

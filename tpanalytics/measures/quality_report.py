@@ -103,7 +103,7 @@ def quality_report(
     Notes
     -----
     ``level_alpha`` is Krippendorff's alpha for ordered levels (Krippendorff 2011), with his marks 0.8 and 0.667; its
-    formula stands at `tpanalytics.measures._core.agreement.ordinal_alpha`. Both it and ``level_agreement`` need 20
+    formula stands at `agreement.ordinal_alpha`. Both it and ``level_agreement`` need 20
     tasks that are rated in two jobs. The same task may rightly have another level in another job; these two say how
     often it has.
 

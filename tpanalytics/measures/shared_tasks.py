@@ -64,7 +64,7 @@ def shared_tasks(
         ``levels``            String   levels it was given, H1 to H5, unknown ones, ``not assessed``
         ``level_agreement``   Float64  share of pairs of jobs with a level for it that gave it the same, 0 to 1; null
                                        where fewer than 2 did
-        ``reason``            String   why ``hours`` is null: a word of `tpanalytics.measures._core.metadata.NONE_BECAUSE`
+        ``reason``            String   why ``hours`` is null: a word of `metadata.NONE_BECAUSE`
         ====================  =======  ================================================================
 
     Raises

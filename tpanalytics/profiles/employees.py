@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from tpanalytics.profiles.records import OnBadRecord
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["load_employee_task_profiles", "load_job_task_profile"]
+__all__ = ["load_employee_task_profiles", "load_job"]
 
 _ONE_JOB_INCLUDES = ("ai_impact", "source_data", "rejected_tasks", "weekly_hours")
 _KEY = "TPANALYTICS_PSEUDONYM_KEY"
 
 
-def load_job_task_profile(
+def load_job(
     client: Client,
     job_id: str,
     *,
@@ -80,7 +80,7 @@ def load_job_task_profile(
     >>> from tpanalytics import connect
     >>> from tpanalytics.demo.server import Tenant
     >>> with Tenant() as tenant:
-    ...     load_job_task_profile(connect(**tenant.settings), "job-0002").jobs["n_tasks"].item()
+    ...     load_job(connect(**tenant.settings), "job-0002").jobs["n_tasks"].item()
     21
     """
     if isinstance(include, str) or any(name not in _ONE_JOB_INCLUDES for name in include):

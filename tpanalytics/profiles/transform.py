@@ -42,9 +42,9 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
     Examples
     --------
     >>> import polars as pl
-    >>> from tpanalytics import hours_by_family, load_sample
+    >>> from tpanalytics import hours, load_sample
     >>> large = filter_jobs(load_sample(), pl.col("headcount") >= 50, job_family_group="Operations")
-    >>> hours_by_family(large).select("job_family", "jobs").rows()
+    >>> hours(large).select("job_family", "jobs").rows()
     [('Manufacturing', 5), ('Quality and Calibration', 2), ('Supply Chain and Logistics', 1)]
     """
     if not all(isinstance(frame, (pl.DataFrame, pl.LazyFrame)) for frame in (profiles.jobs, profiles.tasks)):

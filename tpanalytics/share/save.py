@@ -94,9 +94,9 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     --------
     >>> import tpanalytics as tpa
     >>> profiles = tpa.load_sample()
-    >>> tpa.save(tpa.hours_by_family(profiles), "hours.csv").read_text().splitlines()[0][:19]
+    >>> tpa.save(tpa.hours(profiles), "hours.csv").read_text().splitlines()[0][:19]
     '"job_family","jobs"'
-    >>> main = tpa.save(tpa.plot_impact_by_family(profiles), "impact.svg", bundle=True)
+    >>> main = tpa.save(tpa.plot_impact(profiles), "impact.svg", bundle=True)
     >>> sorted(file.name for file in main.parent.glob("impact*"))[-4:]
     ['impact.evidence.json', 'impact.json', 'impact.svg', 'impact.txt']
     """

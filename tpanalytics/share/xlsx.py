@@ -152,8 +152,8 @@ def _of_whom(meaning: Meaning) -> Iterator[tuple[str, str]]:
 def _rules(meaning: Meaning) -> Iterator[tuple[str, str]]:
     for sentence in meaning.policy:
         yield "Rule", sentence
-    if meaning.weights:
-        yield "Weights", ", ".join(f"{level} {weight:g}" for level, weight in meaning.weights.items())
+    if meaning.level_weights:
+        yield "Weights", ", ".join(f"{level} {weight:g}" for level, weight in meaning.level_weights.items())
     if meaning.interval:
         yield "Interval", meaning.interval
 

@@ -82,7 +82,7 @@ def among(families: pl.DataFrame) -> str:
 
 def graded_well() -> pl.Expr:
     """Tell the families that may be a headline: they have a name, an index, and enough of them is known."""
-    well = pl.col("grade").is_in(["A", "B"]) & pl.col("exposure").is_not_null() & ~captions.is_hidden()
+    well = pl.col("data_grade").is_in(["A", "B"]) & pl.col("exposure").is_not_null() & ~captions.is_hidden()
     return well & (pl.col("job_family") != NO_FAMILY)
 
 
@@ -128,9 +128,9 @@ def known_line(families: pl.DataFrame) -> str:
     )
 
 
-def weights_line(weights: Mapping[str, float]) -> str:
+def weights_line(level_weights: Mapping[str, float]) -> str:
     """Say what each level counts."""
-    said = listed(f"{level} {weight:g}" for level, weight in weights.items())
+    said = listed(f"{level} {weight:g}" for level, weight in level_weights.items())
     return f"Index: share of weekly hours, by level {said}. It says what could change, not who leaves."
 
 

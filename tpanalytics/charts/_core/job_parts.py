@@ -52,7 +52,7 @@ def week(
     contract
         Hours of the contract week.
     scenario
-        As `tpanalytics.measures._core.scenario.freed_per_job` gives it for the job alone.
+        As `scenario.freed_per_job` gives it for the job alone.
     """
     blocks = _blocks(tasks)
     known = max([0.0, *blocks.get_column("end")])

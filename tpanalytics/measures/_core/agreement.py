@@ -53,7 +53,7 @@ def ratings(unique: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     unique
-        As `tpanalytics.measures._core.repeats.unique_keys` gives it.
+        As `repeats.unique_keys` gives it.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def agreement(unique: pl.DataFrame, rated: pl.DataFrame) -> Agreement:
     Parameters
     ----------
     unique
-        As `tpanalytics.measures._core.repeats.unique_keys` gives it.
+        As `repeats.unique_keys` gives it.
     rated
         As `ratings` gives it.
     """

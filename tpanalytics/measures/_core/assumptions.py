@@ -92,7 +92,7 @@ def must_name(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
         )
 
 
-def checked_week(week_hours: float | None) -> float | None:
+def checked_week(contract_hours: float | None) -> float | None:
     """Give the hours of a full-time week.
 
     Raises
@@ -100,14 +100,14 @@ def checked_week(week_hours: float | None) -> float | None:
     SchemaError
         If they are neither None nor more than 0 and at most the 168 hours of a week.
     """
-    if week_hours is None:
+    if contract_hours is None:
         return None
-    if not _number(week_hours) or not 0 < week_hours <= 168:
+    if not _number(contract_hours) or not 0 < contract_hours <= 168:
         raise SchemaError(
-            f"week_hours={week_hours!r}: give the hours of a full-time week, more than 0 and at most 168; or None if "
+            f"contract_hours={contract_hours!r}: give the hours of a full-time week, more than 0 and at most 168; or None if "
             "every job with a headcount has contract_hours."
         )
-    return float(week_hours)
+    return float(contract_hours)
 
 
 def checked_blocks(block_hours: Any) -> list[float]:

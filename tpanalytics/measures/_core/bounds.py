@@ -62,7 +62,7 @@ def taken_week(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:
     return (f"{without:,} of {jobs.height:,} jobs have no contract hours; their bounds take {week:g} hours per week.",)
 
 
-def index_bounds(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+def index_bounds(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
     """Bound the exposure index of jobs or families, in closed form.
 
     A task whose level is missing or has no weight may have any weight of the map, and the undescribed contract hours
@@ -74,9 +74,9 @@ def index_bounds(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.D
     Parameters
     ----------
     sums
-        As `tpanalytics.measures._core.level_sums.level_sums` gives them.
-    weights
-        As `tpanalytics.measures._core.weights.checked_weights` gives them.
+        As `level_sums.level_sums` gives them.
+    level_weights
+        As `weights.checked_weights` gives them.
     by
         ``"job"`` or ``"job_family"``, as for the `sums`.
 
@@ -86,11 +86,11 @@ def index_bounds(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.D
         One row per job or family of `sums`: ``bound_low, bound_high``; null where contract hours that are not known
         could move them, or where there can be no hours at all.
     """
-    least, most = min(weights.values()), max(weights.values())
+    least, most = min(level_weights.values()), max(level_weights.values())
     known = (
         sums.amounts.with_columns(
-            low=weight_of(weights).fill_null(least),
-            high=weight_of(weights).fill_null(most),
+            low=weight_of(level_weights).fill_null(least),
+            high=weight_of(level_weights).fill_null(most),
         )
         .group_by(by, maintain_order=True)
         .agg(
@@ -102,8 +102,8 @@ def index_bounds(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.D
     gaps = beside_sets(
         sums.without_hours,
         sums.levels,
-        low=lambda levels: min(weights.get(level, least) for level in levels),
-        high=lambda levels: max(weights.get(level, most) for level in levels),
+        low=lambda levels: min(level_weights.get(level, least) for level in levels),
+        high=lambda levels: max(level_weights.get(level, most) for level in levels),
     )
     sides = [_extreme(known, gaps, by, side) for side in ("low", "high")]
     return known.select(by).join(sides[0], on=by, how="left").join(sides[1], on=by, how="left")
@@ -148,7 +148,7 @@ def share_bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.
     Parameters
     ----------
     jobs, cells
-        As in `tpanalytics.measures._core.aggregate.Cells`; with ``weight="headcount"`` jobs need the column ``headcount``.
+        As in `aggregate.Cells`; with ``weight="headcount"`` jobs need the column ``headcount``.
     weight
         What the share is a share of.
 

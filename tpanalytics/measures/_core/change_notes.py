@@ -163,7 +163,7 @@ def said_of_jobs(jobs: pl.DataFrame) -> tuple[str, ...]:
     Parameters
     ----------
     jobs
-        As `tpanalytics.measures._core.snapshot_pairs.jobs_of` gives them.
+        As `snapshot_pairs.jobs_of` gives them.
     """
     gone, new = (int(jobs.get_column(f"family_{side}").null_count()) for side in ("after", "before"))
     moved = int((jobs.get_column("family_before") != jobs.get_column("family_after")).sum())
@@ -188,7 +188,7 @@ def said_of_pair(pair: Pair) -> tuple[str, ...]:
     Parameters
     ----------
     pair
-        As `tpanalytics.measures._core.snapshot_pairs.match_tasks` gives it.
+        As `snapshot_pairs.match_tasks` gives it.
     """
     in_both = pair.jobs.drop_nulls().height
     here, there = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
@@ -221,18 +221,18 @@ def said_of_pair(pair: Pair) -> tuple[str, ...]:
     return tuple(said)
 
 
-def said_of_weights(weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple[str, ...]:
+def said_of_weights(level_weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple[str, ...]:
     """Say which levels have no weight, and how many tasks are at them.
 
     Parameters
     ----------
-    weights
+    level_weights
         Weight of each level.
     *cells
-        As in `tpanalytics.measures._core.aggregate.Cells`.
+        As in `aggregate.Cells`.
     """
     levels = pl.concat([frame.select("level", "n") for frame in cells])
-    strange = unmapped(levels.get_column("level").unique().to_list(), weights)
+    strange = unmapped(levels.get_column("level").unique().to_list(), level_weights)
     if not strange:
         return ()
     n = int(levels.filter(pl.col("level").is_in(strange)).get_column("n").sum())

@@ -1,6 +1,6 @@
 """What the exposure index may be, by sums that single jobs can be taken out of again.
 
-The closed form of `tpanalytics.measures._core.bounds` (Manski, 2005): a task whose level is not known may weigh what
+The closed form of `_core.bounds` (Manski, 2005): a task whose level is not known may weigh what
 any level weighs, and the contract hours that a job does not describe may belong to any of its tasks without hours, or
 to none.
 """
@@ -27,7 +27,7 @@ def with_week(jobs: pl.DataFrame, week: float | None) -> pl.DataFrame:
     return jobs.with_columns(contract_hours=own if week is None else own.fill_null(week))
 
 
-def job_room(jobs: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
+def job_room(jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
     """Say per job what is known, and what room is left.
 
     Parameters
@@ -35,8 +35,8 @@ def job_room(jobs: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
     jobs
         As `with_week` gives them.
     cells
-        Per job and level, as in `tpanalytics.measures._core.aggregate.Cells`.
-    weights
+        Per job and level, as in `aggregate.Cells`.
+    level_weights
         Weight of each level.
 
     Returns
@@ -47,13 +47,13 @@ def job_room(jobs: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
         without hours, ``open_low`` and ``open_high``, the least and the most one of them can weigh, and ``rest``, the
         contract hours that may be theirs: 0 without such a task, null where not known. One row per job with a task.
     """
-    weight = weight_of(weights)
+    weight = weight_of(level_weights)
     hours, is_open, known = pl.col("hours").fill_null(0.0), pl.col("n_known") < pl.col("n"), pl.col("weight")
     return (
         cells.with_columns(
             weight=weight,
-            low_weight=weight.fill_null(min(weights.values())),
-            high_weight=weight.fill_null(max(weights.values())),
+            low_weight=weight.fill_null(min(level_weights.values())),
+            high_weight=weight.fill_null(max(level_weights.values())),
         )
         .group_by("job", "job_family", maintain_order=True)
         .agg(
@@ -77,7 +77,7 @@ def job_room(jobs: pl.DataFrame, cells: pl.DataFrame, weights: Mapping[str, floa
     )
 
 
-def room_sums(weights: Mapping[str, float]) -> list[pl.Expr]:
+def room_sums(level_weights: Mapping[str, float]) -> list[pl.Expr]:
     """Say how to add up jobs of `job_room`: what is known, and, by least weight, what can be added to it.
 
     ``high_rest_i`` are the undescribed hours that can weigh at least the i-th weight, and ``high_part_i`` those times
@@ -86,16 +86,16 @@ def room_sums(weights: Mapping[str, float]) -> list[pl.Expr]:
     """
     rest = pl.col("rest")
     sums = [*(pl.col(name).sum() for name in ("whole", "low", "high")), rest.null_count().alias("unknown")]
-    for i, weight in enumerate(sorted(set(weights.values()))):
+    for i, weight in enumerate(sorted(set(level_weights.values()))):
         for side, takes in (("high", pl.col("open_high") >= weight), ("low", pl.col("open_low") <= weight)):
             sums.append(rest.filter(takes).sum().alias(f"{side}_rest_{i}"))
             sums.append((rest * pl.col(f"open_{side}")).filter(takes).sum().alias(f"{side}_part_{i}"))
     return sums
 
 
-def bounds_of(weights: Mapping[str, float]) -> list[pl.Expr]:
+def bounds_of(level_weights: Mapping[str, float]) -> list[pl.Expr]:
     """Say how to work out the bounds of what `room_sums` added up; null where a contract is not known."""
-    places = range(len(set(weights.values())))
+    places = range(len(set(level_weights.values())))
     whole, known = pl.col("whole"), pl.col("unknown") == 0
     sides = {
         side: [
@@ -111,7 +111,7 @@ def bounds_of(weights: Mapping[str, float]) -> list[pl.Expr]:
 
 
 def possible(
-    jobs: pl.DataFrame, cells: pl.DataFrame, measure: str, weights: Mapping[str, float]
+    jobs: pl.DataFrame, cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]
 ) -> dict[str, tuple[float, float]]:
     """Give the least and the most each figure can be; a family where they are not known is not there."""
     if measure == "h1_share":
@@ -129,10 +129,10 @@ def possible(
             )
             found = pl.concat([found, again])
     else:
-        room = job_room(jobs, cells, weights)
+        room = job_room(jobs, cells, level_weights)
         if measure == "exposure":
-            sums = room.group_by("job_family", maintain_order=True).agg(room_sums(weights))
-            found = sums.select("job_family", *bounds_of(weights))
+            sums = room.group_by("job_family", maintain_order=True).agg(room_sums(level_weights))
+            found = sums.select("job_family", *bounds_of(level_weights))
         else:
             described = pl.col("whole").sum()
             over = pl.lit(1.0) if measure == "hours" else pl.len()

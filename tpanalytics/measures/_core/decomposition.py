@@ -33,15 +33,15 @@ __all__ = ["SPLIT", "decompose", "weighed_by", "with_weight"]
 SPLIT = ("within", "mix", "entry", "exit")
 
 
-def weighed_by(cells: pl.DataFrame, weights: Mapping[str, float], *by: str) -> pl.DataFrame:
+def weighed_by(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str) -> pl.DataFrame:
     """Add up what the exposure index of each part is made of.
 
     Parameters
     ----------
     cells
         Has the columns `by`, ``level, n, n_known, n_imputed, hours``.
-    weights
-        As `tpanalytics.measures._core.weights.checked_weights` gives them.
+    level_weights
+        As `weights.checked_weights` gives them.
     *by
         What makes a part.
 
@@ -52,7 +52,7 @@ def weighed_by(cells: pl.DataFrame, weights: Mapping[str, float], *by: str) -> p
         have a weight), all null where there are none; ``tasks``, ``with_hours``, ``with_both`` (a weight, and hours
         that are stated, not put in).
     """
-    parts = {"point": weights, "low": at(weights, 0.0), "high": at(weights, 1.0)}
+    parts = {"point": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weight = {
         name: pl.col("level").replace_strict(dict(of), default=None, return_dtype=pl.Float64)
         for name, of in parts.items()
@@ -89,7 +89,7 @@ def decompose(sides: pl.DataFrame, scope: str) -> pl.DataFrame:
     -------
     pl.DataFrame
         The names of the part after ``scope``, and the columns documented in
-        `tpanalytics.measures.compare_exposure.compare_exposure`; the row of all is last where there is any part.
+        `compare_exposure.compare_exposure`; the row of all is last where there is any part.
     """
     names = [name for name in sides.columns if not name.endswith(("_before", "_after"))]
     numbers = [name for name in sides.columns if name not in names]
@@ -192,7 +192,7 @@ def _why(when: str) -> pl.Expr:
     )
 
 
-def with_weight(reduced: Cells, weights: Mapping[str, float]) -> Cells:
+def with_weight(reduced: Cells, level_weights: Mapping[str, float]) -> Cells:
     """Give what was counted with every level that has no weight as not assessed: for an index it is not known."""
-    level = pl.when(pl.col("level").is_in(list(weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
+    level = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return reduced._replace(cells=reduced.cells.with_columns(level=level))

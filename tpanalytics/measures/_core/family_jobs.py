@@ -31,7 +31,7 @@ class FamilyJobs(NamedTuple):
         ``job`` (a number), ``job_id, job_name`` (or its id), ``tasks, tasks_with_hours, tasks_with_level, hours``
         (hours per week, null where none is known), ``contract_hours`` (null where not known), ``h1`` (share of its
         hours, 0 to 1; null where it has none above 0), ``coverage`` (share of its tasks with stated hours and a level)
-        and ``grade``; most hours first, those without any last, ties by name.
+        and ``data_grade``; most hours first, those without any last, ties by name.
     levels
         ``job, level, n`` tasks, ``n_known`` of them with hours, and their ``hours``, sorted by job and level.
     left_out
@@ -80,9 +80,9 @@ def jobs_of_family(
             h1=share_of(pl.col("of_h1"), pl.col("hours")),
             coverage=share_of(pl.col("stated_and_rated"), pl.col("tasks")),
         )
-        .with_columns(grade=grade(pl.col("coverage")))
+        .with_columns(data_grade=grade(pl.col("coverage")))
         .sort(pl.col("hours").round(2), "job_name", "job_id", descending=[True, False, False], nulls_last=True)
     )
     told = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")
     levels = cells.select("job", "level", "n", "n_known", "hours")
-    return FamilyJobs(jobs.select(*told, "h1", "coverage", "grade"), levels, len(hidden))
+    return FamilyJobs(jobs.select(*told, "h1", "coverage", "data_grade"), levels, len(hidden))

@@ -179,7 +179,7 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
     Parameters
     ----------
     profiles, states
-        As for `exposure_by_family`.
+        As for `exposure`.
     by_headcount
         Jobs weigh by their headcount; those without one are left out.
     week

@@ -80,12 +80,12 @@ class Meaning:
         Share of the hours that were put in, not stated, 0 to 1; see `impute_hours`.
     policy
         Sentences: what was done with what is not known, and which choices were made.
-    weights
+    level_weights
         Weight of each level in an exposure index.
     interval
         Method, rounds and seed of an interval; empty where there is none.
     grade
-        A, B or C by how much is known; see `tpanalytics.measures._core.metadata.grade`.
+        A, B or C by how much is known; see `metadata.grade`.
     warnings
         Sentences that belong beside the figure wherever it is printed.
     """
@@ -103,7 +103,7 @@ class Meaning:
     share_suggested: float | None = None
     share_imputed: float = 0.0
     policy: tuple[str, ...] = ()
-    weights: Mapping[str, float] = field(default_factory=dict)
+    level_weights: Mapping[str, float] = field(default_factory=dict)
     interval: str = ""
     grade: str | None = None
     warnings: tuple[str, ...] = ()
@@ -119,8 +119,8 @@ class Meaning:
             *([f"Known: {known}; grade {self.grade or '-'}."] if known else []),
             *self.policy,
             *(
-                [f"Weights: {', '.join(f'{level} {weight:g}' for level, weight in self.weights.items())}."]
-                * bool(self.weights)
+                [f"Weights: {', '.join(f'{level} {weight:g}' for level, weight in self.level_weights.items())}."]
+                * bool(self.level_weights)
             ),
             *([f"Interval: {self.interval}."] if self.interval else []),
             *(f"Warning: {warning}" for warning in self.warnings),
@@ -148,8 +148,8 @@ def about(result: pl.DataFrame) -> Meaning:
 
     Examples
     --------
-    >>> from tpanalytics import impact_by_family, load_sample
-    >>> print(about(impact_by_family(load_sample())).unit)
+    >>> from tpanalytics import impact, load_sample
+    >>> print(about(impact(load_sample())).unit)
     share, 0 to 1
     """
     found = getattr(result, _ATTRIBUTE, None)

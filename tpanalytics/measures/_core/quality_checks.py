@@ -51,7 +51,7 @@ class Look(NamedTuple):
     ----------
     jobs
         One row per job: ``job, job_id, job_name, job_family, headcount, contract_hours, tasks, tasks_with_hours,
-        hours, complete``, as `tpanalytics.measures._core.aggregate.per_job` gives it.
+        hours, complete``, as `aggregate.per_job` gives it.
     cells
         ``job, job_family, level, state, n, n_known, hours`` of the tasks that count.
     odd

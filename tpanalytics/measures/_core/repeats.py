@@ -26,7 +26,7 @@ def unique_keys(rows: pl.DataFrame, *, hours: RepeatedHours) -> pl.DataFrame:
     Parameters
     ----------
     rows
-        As in `tpanalytics.measures._core.task_identity.Shared`, sorted as there; reads all its columns.
+        As in `task_identity.Shared`, sorted as there; reads all its columns.
     hours
         ``"keep"``: the rows are different pieces of work that carry the same name; what is known of them adds up, as
         in every measure that does not ask what is the same. ``"max"``: the rows say the same thing again; the longest

@@ -52,12 +52,12 @@ def needs_week(per_job: pl.DataFrame) -> None:
     without = per_job.filter(pl.col("week").is_null() & pl.col("headcount").is_not_null())
     if without.height:
         raise SchemaError(
-            f"week_hours=None, but {without.height:,} job(s) with a headcount have no contract_hours, the first is "
+            f"contract_hours=None, but {without.height:,} job(s) with a headcount have no contract_hours, the first is "
             f"{without.item(0, 'job_id')!r}. Give the hours of a full-time week."
         )
 
 
-def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float | None = None) -> pl.DataFrame:
+def freed_per_job(reduced: Cells, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
     """Add up the hours that one person in each job is freed of, and what the unknown could add to them.
 
     Parameters
@@ -66,7 +66,7 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
         Per job and by level.
     freed
         As `checked_freed` gives it.
-    week_hours
+    contract_hours
         The week of a job without contract hours.
 
     Returns
@@ -115,7 +115,7 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], week_hours: float |
             open_share=pl.col("open_share").max(),
         )
     )
-    week = pl.lit(week_hours, dtype=pl.Float64)
+    week = pl.lit(contract_hours, dtype=pl.Float64)
     if "contract_hours" in jobs.columns:
         week = pl.coalesce("contract_hours", week)
     rest = (pl.col("week") - pl.col("hours").fill_null(0.0)).clip(lower_bound=0.0)

@@ -68,7 +68,7 @@ def match_tasks(
     Parameters
     ----------
     before, after
-        As `tpanalytics.measures._core.task_identity.reduce_keys` reads them.
+        As `task_identity.reduce_keys` reads them.
     states
         Validation states that count.
     same_task
@@ -165,7 +165,7 @@ _LEVELS = {"place": pl.Int32, "level": pl.String}
 
 
 def _cells(shared: Shared, counted: list[str]) -> Cells:
-    """Give a snapshot as `tpanalytics.measures._core.aggregate.reduce_tasks` would, without another pass over its tasks."""
+    """Give a snapshot as `aggregate.reduce_tasks` would, without another pass over its tasks."""
     cells = (
         shared.rows.group_by("job", "level")
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))

@@ -31,19 +31,19 @@ _STATES = {"validated and suggested": ("validated", "suggested"), "validated": (
 
 
 def job_parts(
-    jobs: pl.DataFrame, cells: pl.DataFrame, measure: str, basis: str, weights: Mapping[str, float]
+    jobs: pl.DataFrame, cells: pl.DataFrame, measure: str, basis: str, level_weights: Mapping[str, float]
 ) -> pl.DataFrame:
     """Give each job's part in a figure, which is ``(part + b * part_h2) / whole`` with b the weight of H2.
 
     Parameters
     ----------
     jobs, cells
-        As in `tpanalytics.measures._core.aggregate.Cells`, by level.
+        As in `aggregate.Cells`, by level.
     measure
         One of `MEASURES`.
     basis
         ``"hours"``, ``"tasks"`` or ``"headcount"``.
-    weights
+    level_weights
         Weight of each level.
 
     Returns
@@ -61,10 +61,10 @@ def job_parts(
     )
     level, amount, zero = pl.col("level"), pl.col("amount"), pl.lit(0.0)
     if measure == "exposure":
-        fixed = {name: weight for name, weight in weights.items() if name != "H2"}
+        fixed = {name: weight for name, weight in level_weights.items() if name != "H2"}
         weight = level.replace_strict(fixed, default=0.0, return_dtype=pl.Float64) if fixed else zero
-        whole = pl.when(level.is_in(list(weights))).then(amount)
-        h2 = pl.when((level == "H2") & pl.lit("H2" in weights)).then(amount).otherwise(zero)
+        whole = pl.when(level.is_in(list(level_weights))).then(amount)
+        h2 = pl.when((level == "H2") & pl.lit("H2" in level_weights)).then(amount).otherwise(zero)
         parts = {"part": pl.when(whole.is_not_null()).then(amount * weight), "part_h2": h2, "whole": whole}
     elif measure == "h1_share":
         parts = {"part": pl.when(level == "H1").then(amount).otherwise(zero), "part_h2": zero, "whole": amount}
@@ -93,7 +93,7 @@ def specifications(
     jobs: pl.DataFrame,
     cells: pl.DataFrame,
     measure: str,
-    weights: Mapping[str, float],
+    level_weights: Mapping[str, float],
     claim: tuple[str, str, str],
 ) -> pl.DataFrame:
     """Work out both figures in every way.
@@ -101,13 +101,13 @@ def specifications(
     Parameters
     ----------
     jobs, cells
-        As in `tpanalytics.measures._core.aggregate.Cells`, of the two families, by level and state.
+        As in `aggregate.Cells`, of the two families, by level and state.
     measure
         One of `MEASURES`.
-    weights
+    level_weights
         Weight of each level.
     claim
-        As `tpanalytics.measures._core.claim_parser.read_claim` gives it.
+        As `claim_parser.read_claim` gives it.
 
     Returns
     -------
@@ -119,14 +119,14 @@ def specifications(
     bases = ["hours", *(["tasks"] if measure in ("exposure", "h1_share") else [])]
     if "headcount" in jobs.columns and jobs.get_column("headcount").count():
         bases.append("headcount")
-    moving = measure == "exposure" and "H2" in weights
+    moving = measure == "exposure" and "H2" in level_weights
     rows = []
     for states, counted in _STATES.items():
         in_state = cells.filter(pl.col("state").is_in(counted))
         whole_job = (pl.col("n") == pl.col("n_known")).all().over("job")
         for which, some in (("all", in_state), ("complete", in_state.filter(whole_job))):
             for basis in bases:
-                parts = job_parts(jobs, some, measure, basis, weights)
+                parts = job_parts(jobs, some, measure, basis, level_weights)
                 for b in _WEIGHTS_OF_H2 if moving else (None,):
                     found = figures_of(parts, measure, b)
                     one, other = found.get(left), found.get(right)

@@ -39,7 +39,7 @@ class Shared(NamedTuple):
     Attributes
     ----------
     jobs
-        As in `tpanalytics.measures._core.aggregate.Cells`.
+        As in `aggregate.Cells`.
     keys
         ``key`` (a number, in the order of ``name``), ``name`` (the identity) and ``task`` (its text; the first in
         order where there are several).
@@ -64,7 +64,7 @@ def reduce_keys(
     Parameters
     ----------
     profiles
-        Reads what `tpanalytics.measures._core.aggregate.reduce_tasks` reads, and ``task_id, task`` of `tasks`.
+        Reads what `aggregate.reduce_tasks` reads, and ``task_id, task`` of `tasks`.
     states
         Validation states that count.
     same_task
@@ -105,7 +105,7 @@ def reduce_keys(
 
 
 def read_named(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.DataFrame, Any]:
-    """Do what `tpanalytics.measures._core.aggregate.read_inputs` does, and give the tasks their identity as ``name``."""
+    """Do what `aggregate.read_inputs` does, and give the tasks their identity as ``name``."""
     if same_task not in get_args(SameTask):
         raise SchemaError(f"same_task={same_task!r}: choose from {', '.join(get_args(SameTask))}.")
     jobs, tasks = read_inputs(profiles)

@@ -30,9 +30,9 @@ class Work(NamedTuple):
     Attributes
     ----------
     reduced
-        All that was counted, for `tpanalytics.measures._core.metadata.meaning_of`.
+        All that was counted, for `metadata.meaning_of`.
     keys
-        ``key, name, task`` as in `tpanalytics.measures._core.task_identity.Shared`, without those that have no identity.
+        ``key, name, task`` as in `task_identity.Shared`, without those that have no identity.
     rows
         ``key, job, level, n, n_known, hours, n_validated`` as there; at most one row of a key and a job has a level.
     levels
@@ -54,7 +54,7 @@ def work_of(profiles: TaskProfiles, states: Sequence[str], same_task: SameTask) 
     Parameters
     ----------
     profiles, states, same_task
-        As `tpanalytics.measures._core.task_identity.reduce_keys` takes them.
+        As `task_identity.reduce_keys` takes them.
 
     Raises
     ------

@@ -31,7 +31,7 @@ __all__ = [
 WEIGHTS: dict[str, float] = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
 
 
-def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
+def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
     """Give the weights as plain numbers.
 
     Raises
@@ -39,9 +39,9 @@ def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
     SchemaError
         If there is none, one is not within 0 to 1, or one is for tasks that are not assessed.
     """
-    if not weights or not hasattr(weights, "items"):
-        raise SchemaError(f"weights={weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
-    for level, weight in weights.items():
+    if not level_weights or not hasattr(level_weights, "items"):
+        raise SchemaError(f"level_weights={level_weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
+    for level, weight in level_weights.items():
         if not isinstance(level, str):
             raise SchemaError(f"weights: {level!r} is no level; levels are texts, like 'H1'.")
         number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
@@ -51,32 +51,32 @@ def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
             raise SchemaError(
                 f"weights: tasks that are {NOT_ASSESSED!r} have no weight; they widen the bounds instead."
             )
-    return {level: float(weight) for level, weight in weights.items()}
+    return {level: float(weight) for level, weight in level_weights.items()}
 
 
-def at(weights: Mapping[str, float], b: float) -> dict[str, float]:
+def at(level_weights: Mapping[str, float], b: float) -> dict[str, float]:
     """Give the weights with that of H2 set to `b`, for the range and the break-even."""
-    return {**weights, "H2": b} if "H2" in weights else dict(weights)
+    return {**level_weights, "H2": b} if "H2" in level_weights else dict(level_weights)
 
 
-def unmapped(levels: Iterable[str], weights: Mapping[str, float]) -> list[str]:
+def unmapped(levels: Iterable[str], level_weights: Mapping[str, float]) -> list[str]:
     """List the levels that have no weight and so count as unknown until they are given one."""
-    return sorted(set(levels) - set(weights) - {NOT_ASSESSED})
+    return sorted(set(levels) - set(level_weights) - {NOT_ASSESSED})
 
 
-def weight_of(weights: Mapping[str, float]) -> pl.Expr:
+def weight_of(level_weights: Mapping[str, float]) -> pl.Expr:
     """Give the weight of a row's ``level``; null where it has none."""
-    return pl.col("level").replace_strict(dict(weights), default=None, return_dtype=pl.Float64)
+    return pl.col("level").replace_strict(dict(level_weights), default=None, return_dtype=pl.Float64)
 
 
-def job_sums(cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
+def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
     """Give each job's part in the index: what its hours with a weight come to, and how many they are.
 
     Parameters
     ----------
     cells
-        As in `tpanalytics.measures._core.aggregate.Cells`, per job and by level.
-    weights
+        As in `aggregate.Cells`, per job and by level.
+    level_weights
         As `checked_weights` gives them.
 
     Returns
@@ -85,7 +85,7 @@ def job_sums(cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
         ``job, job_family, exposed`` (sum of hours times weight) and ``weighed`` (sum of hours), both in hours per
         week, null for a job without hours that have a weight; one row per job with a task that counts.
     """
-    weight = weight_of(weights)
+    weight = weight_of(level_weights)
     return (
         cells.with_columns(weighed=pl.when(weight.is_not_null()).then("hours"), exposed=pl.col("hours") * weight)
         .group_by("job", "job_family", maintain_order=True)
@@ -93,14 +93,14 @@ def job_sums(cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
     )
 
 
-def index_of(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+def index_of(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
     """Work out the exposure index: hours times weight, over the hours that have a weight.
 
     Parameters
     ----------
     sums
-        As `tpanalytics.measures._core.level_sums.level_sums` gives them.
-    weights
+        As `level_sums.level_sums` gives them.
+    level_weights
         As `checked_weights` gives them.
     by
         ``"job"`` or ``"job_family"``, as for the `sums`.
@@ -114,10 +114,12 @@ def index_of(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.DataF
         ``jobs_weighed`` jobs; ``tasks_stated``, those of them whose hours were not put in;
         ``tasks_with_hours``; ``people``, the headcount of the jobs (0 where all have none).
     """
-    parts = {"numerator": weights, "low": at(weights, 0.0), "high": at(weights, 1.0)}
-    weighed = weight_of(weights).is_not_null()
+    parts = {"numerator": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
+    weighed = weight_of(level_weights).is_not_null()
     index = {"exposure": "numerator", "weight_low": "low", "weight_high": "high"}
-    jobs = beside_sets(sums.with_hours, sums.levels, weighed=lambda levels: any(level in weights for level in levels))
+    jobs = beside_sets(
+        sums.with_hours, sums.levels, weighed=lambda levels: any(level in level_weights for level in levels)
+    )
     jobs = jobs.group_by(by).agg(jobs_weighed=pl.col("jobs").filter(pl.col("weighed") > 0).sum())
     return (
         sums.amounts.with_columns(

@@ -38,8 +38,8 @@ class Privacy:
 
     Examples
     --------
-    >>> from tpanalytics import load_sample, plot_impact_by_family
-    >>> chart = plot_impact_by_family(load_sample(), privacy=Privacy(min_jobs=10))
+    >>> from tpanalytics import load_sample, plot_impact
+    >>> chart = plot_impact(load_sample(), privacy=Privacy(min_jobs=10))
     >>> "(no family)" in chart.to_dict()["description"]
     True
     """

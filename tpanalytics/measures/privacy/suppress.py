@@ -81,9 +81,9 @@ def suppress(
 
     Examples
     --------
-    >>> from tpanalytics import hours_by_family, load_sample
+    >>> from tpanalytics import hours, load_sample
     >>> profiles = load_sample()
-    >>> hidden = suppress(hours_by_family(profiles), profiles, min_jobs=8)
+    >>> hidden = suppress(hours(profiles), profiles, min_jobs=8)
     >>> hidden.filter(reason="SUPPRESSED").select("job_family", "jobs", "hours").rows()
     [('Field Service and Installation', 14, None), ('(no family)', 7, None)]
     """
@@ -132,10 +132,10 @@ def suppress_beside(
 
     Examples
     --------
-    >>> from tpanalytics import TaskProfiles, hours_by_family, load_sample
+    >>> from tpanalytics import TaskProfiles, hours, load_sample
     >>> before = load_sample()
     >>> now = TaskProfiles(before.jobs, before.tasks.filter(pl.col("job_id") != before.jobs["job_id"][0]))
-    >>> hidden = suppress_beside(hours_by_family(now), hours_by_family(before), now, before)
+    >>> hidden = suppress_beside(hours(now), hours(before), now, before)
     >>> hidden.filter(reason="SUPPRESSED").select("job_family", "hours").rows()
     [('Sales', None), ('(no family)', None)]
     """

@@ -56,7 +56,7 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
     >>> found = check_share(tpa.save(profiles.tasks, "tasks.parquet"))
     >>> found.filter(severity="stop").select("where", "what").row(0)
     ('table, ai_impact_rationale', 'free text')
-    >>> "stop" in check_share(tpa.save(tpa.hours_by_family(profiles), "hours.xlsx"))["severity"]
+    >>> "stop" in check_share(tpa.save(tpa.hours(profiles), "hours.xlsx"))["severity"]
     False
     """
     path = Path(path)

@@ -9,9 +9,9 @@ import polars as pl
 
 from tpanalytics.formatting import NONE, covered, percent, plural
 from tpanalytics.measures._core.metadata import grade_of
-from tpanalytics.measures.exposure import exposure_by_family
-from tpanalytics.measures.hours import hours_by_family
-from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.exposure import exposure as measure_exposure
+from tpanalytics.measures.hours import hours as measure_hours
+from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.tables import TO, between
 
@@ -73,7 +73,7 @@ def sentences(asked: Asked) -> list[str]:
         "Exposure says what could change, not who leaves.",
         "Hours equal to n full-time weeks are not n posts.",
     ]
-    row = _row(asked, lambda profiles: hours_by_family(profiles, states=asked.states))
+    row = _row(asked, lambda profiles: measure_hours(profiles, states=asked.states))
     if not asked.all_hidden and row and row["tasks"]:
         missing = percent(1 - row["tasks_with_hours"] / row["tasks"])
         said += [f"{missing} of tasks have no hours; they are not zero.", _judgements(asked)]
@@ -96,15 +96,15 @@ def _judgements(asked: Asked) -> str:
 
 def _automatable(asked: Asked) -> Card:
     def measure(profiles: TaskProfiles) -> pl.DataFrame:
-        impact = impact_by_family(profiles, weight="hours", states=asked.states)
+        impact = measure_impact(profiles, weight="hours", states=asked.states)
         return impact.filter(pl.col("level") == "H1")
 
     row, found = _row(asked, measure), None
     if row is None:  # nothing is at H1, or there is no task
-        known = asked.as_one(lambda profiles: impact_by_family(profiles, weight="hours", states=asked.states))
+        known = asked.as_one(lambda profiles: measure_impact(profiles, weight="hours", states=asked.states))
         found = known.row(0, named=True) if known.height else None
         value = 0.0 if found and found["share"] is not None and known.get_column("share").sum() else None
-        row = {"share": value, "share_low": None, "share_high": None, "grade": found and found["grade"]}
+        row = {"share": value, "share_low": None, "share_high": None, "data_grade": found and found["data_grade"]}
     low, high = row["share_low"], row["share_high"]
     return Card(
         key="automatable",
@@ -114,19 +114,19 @@ def _automatable(asked: Asked) -> Card:
         interval=_between(low, high, "share"),
         comparator=_beside(asked, measure, "share", percent),
         not_mean="Not a share of jobs, and not of people.",
-        **_graded(row["grade"]),
+        **_graded(row["data_grade"]),
     )
 
 
 def _exposure(asked: Asked) -> Card:
     def measure(profiles: TaskProfiles) -> pl.DataFrame:
-        return exposure_by_family(
-            profiles, weights=asked.weights, contract_hours=asked.contract_hours, states=asked.states
+        return measure_exposure(
+            profiles, level_weights=asked.level_weights, contract_hours=asked.contract_hours, states=asked.states
         )
 
     row = _row(asked, measure) or {}
     value, low, high = (row.get(name) for name in ("exposure", "bound_low", "bound_high"))
-    weak = row.get("grade") == "C" and None not in (low, high)  # too little is known for one number
+    weak = row.get("data_grade") == "C" and None not in (low, high)  # too little is known for one number
     return Card(
         key="exposure",
         name="Exposure index",
@@ -135,13 +135,13 @@ def _exposure(asked: Asked) -> Card:
         interval=f"{value:.2f} by what is known" if weak and value is not None else _between(low, high, "index"),
         comparator=_beside(asked, measure, "exposure", lambda share: f"{share:.2f}"),
         not_mean="Says what could change, not who leaves.",
-        **_graded(row.get("grade")),
+        **_graded(row.get("data_grade")),
     )
 
 
 def _hours(asked: Asked) -> Card:
     def measure(profiles: TaskProfiles) -> pl.DataFrame:
-        return hours_by_family(profiles, states=asked.states)
+        return measure_hours(profiles, states=asked.states)
 
     row = _row(asked, measure) or {}
     value, most, per_job = (row.get(name) for name in ("hours", "hours_high", "hours_per_job"))
@@ -163,10 +163,10 @@ def _hours(asked: Asked) -> Card:
 
 def _known(asked: Asked) -> Card:
     def measure(profiles: TaskProfiles) -> pl.DataFrame:
-        return impact_by_family(profiles, weight="hours", states=asked.states)
+        return measure_impact(profiles, weight="hours", states=asked.states)
 
     row = _row(asked, measure) or {}
-    hours = _row(asked, lambda profiles: hours_by_family(profiles, states=asked.states)) or {}
+    hours = _row(asked, lambda profiles: measure_hours(profiles, states=asked.states)) or {}
     with_hours = hours.get("coverage")
     company = ""
     if asked.family is not None:
@@ -179,7 +179,7 @@ def _known(asked: Asked) -> Card:
         interval="" if with_hours is None else f"{covered(with_hours)} have hours",
         comparator=company,
         not_mean="What is missing is not zero, and may differ from what is known.",
-        **_graded(row.get("grade")),
+        **_graded(row.get("data_grade")),
     )
 
 
@@ -207,7 +207,7 @@ def _beside(asked: Asked, measure: Any, name: str, written: Any) -> str:
         return "" if value is None else f"the company {written(value)}"
     families = asked.by_family(measure)
     safe = families.filter(
-        pl.col(name).is_not_null() & pl.col("grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
+        pl.col(name).is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     ).sort(name, "job_family", descending=[True, False])
     if safe.height < 2:
         return ""

@@ -52,7 +52,7 @@ def choices(asked: Asked) -> dict[str, Any]:
     return {
         "families": asked.family,
         "states": list(asked.states),
-        "weights": dict(asked.weights),
+        "level_weights": dict(asked.level_weights),
         "contract_hours": asked.contract_hours,
         "privacy": asked.privacy and asdict(asked.privacy),
         "title": asked.title,
@@ -110,7 +110,7 @@ def preamble(asked: Asked) -> str:
         lines.append('before = tpa.read_profiles("SNAPSHOT_BEFORE")')
     lines += [
         f"states = {asked.states!r}",
-        f"weights = {dict(asked.weights)!r}",
+        f"weights = {dict(asked.level_weights)!r}",
         f"contract_hours = {asked.contract_hours!r}",
         f"limits = {asdict(asked.limits)!r}",
         "privacy = tpa.Privacy(**limits)",

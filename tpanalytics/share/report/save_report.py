@@ -61,7 +61,7 @@ def save_report(
     families: str | None = None,
     before: TaskProfiles | None = None,
     states: Sequence[str] = COUNTED_STATES,
-    weights: Mapping[str, float] = WEIGHTS,
+    level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     privacy: Privacy | None = USUAL,
     title: str | None = None,
@@ -89,7 +89,7 @@ def save_report(
         An earlier snapshot of the same company: the report then begins with what has changed.
     states
         Validation states that count.
-    weights
+    level_weights
         Weight of each level in the exposure index.
     contract_hours
         Hours of a full week where jobs have none of their own, for the bounds of the index.
@@ -134,7 +134,7 @@ def save_report(
         families=families,
         before=before,
         states=states,
-        weights=weights,
+        level_weights=level_weights,
         contract_hours=contract_hours,
         privacy=privacy,
         title=title,
@@ -301,9 +301,9 @@ def _method(parts: Sequence[_Part]) -> list[dict[str, Any]]:
     for question, meaning in meanings.values():
         divided = f": {meaning.numerator} divided by {meaning.denominator}" if meaning.denominator else ""
         lines = [line for line in meaning.policy if line not in common]
-        if meaning.weights:
-            weights = ", ".join(f"{level} {weight:g}" for level, weight in meaning.weights.items())
-            lines.append(f"Weights of the levels: {weights}.")
+        if meaning.level_weights:
+            level_weights = ", ".join(f"{level} {weight:g}" for level, weight in meaning.level_weights.items())
+            lines.append(f"Weights of the levels: {level_weights}.")
         if meaning.interval:
             lines.append(f"Interval: {meaning.interval.rstrip('.')}.")
         value = f"{meaning.value[:1].upper()}{meaning.value[1:]}{divided}. Unit: {meaning.unit}."
@@ -333,7 +333,7 @@ def _facts(block: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts += [
         ("Family", chosen["families"] or "all"),
         ("States that count", ", ".join(chosen["states"])),
-        ("Weights", ", ".join(f"{level} {weight:g}" for level, weight in chosen["weights"].items())),
+        ("Weights", ", ".join(f"{level} {weight:g}" for level, weight in chosen["level_weights"].items())),
         ("Contract hours", f"{chosen['contract_hours']:g}" if chosen["contract_hours"] else "those of the jobs"),
         ("Smallest groups shown", limits),
         ("Versions", ", ".join(f"{name} {number}" for name, number in block["versions"].items())),

@@ -39,7 +39,7 @@ class Asked:
         The company's data, and those of the earlier snapshot; Polars frames.
     family
         The family that the report is about; None for all.
-    states, weights, contract_hours, privacy, title, rationales, jobs
+    states, level_weights, contract_hours, privacy, title, rationales, jobs
         As in `save_report`.
     """
 
@@ -47,7 +47,7 @@ class Asked:
     before: TaskProfiles | None
     family: str | None
     states: tuple[str, ...]
-    weights: Mapping[str, float]
+    level_weights: Mapping[str, float]
     contract_hours: float | None
     privacy: Privacy | None
     title: str | None
@@ -130,7 +130,7 @@ def ask(
     families: Any,
     before: Any,
     states: Sequence[str],
-    weights: Mapping[str, float],
+    level_weights: Mapping[str, float],
     contract_hours: float | None,
     privacy: Privacy | None,
     title: Any,
@@ -167,7 +167,7 @@ def ask(
         before=before,
         family=families,
         states=tuple(checked_states(states)),
-        weights=checked_weights(weights),
+        level_weights=checked_weights(level_weights),
         contract_hours=contract_hours,
         privacy=privacy,
         title=title,

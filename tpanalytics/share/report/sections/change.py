@@ -40,7 +40,7 @@ def bridge(asked: Asked, measure: Call) -> Figures:
         Column("after", "After", "hours"),
         Column("coverage_before", "Known before", "known"),
         Column("coverage_after", "after", "known"),
-        Column("grade", "Grade", "letter"),
+        Column("data_grade", "Grade", "letter"),
     )
     said = "Weekly hours at H1, for one incumbent of each job. Before and the five steps add up to after."
     return Figures(rows, columns, said, meaning, meaning.warnings, empty="There is no job in either snapshot.")

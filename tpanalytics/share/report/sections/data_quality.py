@@ -29,7 +29,7 @@ def coverage(asked: Asked, measure: Call) -> Figures:
         Column("both_coverage", "With both", "known"),
         Column("validated_share", "Validated", "known"),
         Column("jobs_complete_share", "Jobs with all hours", "known"),
-        Column("grade", "Grade", "letter"),
+        Column("data_grade", "Grade", "letter"),
     )
     said = "Coverage: shares of tasks, and of jobs, of which something is known. A from 90 %, B from 70 %, C below."
     return Figures(frame, columns, said, about(frame), about(frame).warnings, empty="There are no jobs.")

@@ -27,7 +27,7 @@ class Call:
     name
         A measure, or a chart: ``plot_…``.
     options
-        Choices of the report that are passed on: ``states``, ``weights``, ``contract_hours``, ``privacy``.
+        Choices of the report that are passed on: ``states``, ``level_weights``, ``contract_hours``, ``privacy``.
     fixed
         Other arguments.
     change

@@ -24,7 +24,7 @@ _MOST = 40
 
 #: Each table in Python as a reader runs it; see `Section.code`.
 JOBS = (
-    "tpa.exposure_by_job(part, weights=weights, contract_hours=contract_hours, states=states)"
+    "tpa.exposure_by_job(part, level_weights=weights, contract_hours=contract_hours, states=states)"
     '.filter(~pl.col("job_family").is_in(HIDDEN))'
 )
 RATIONALES = (
@@ -67,7 +67,7 @@ def jobs(asked: Asked, measure: Call) -> Figures:
         Column("exposure", "Exposure", "index"),
         Column("bound_low", "Can be", "index", "bound_high"),
         Column("coverage", "Known", "known"),
-        Column("grade", "Grade", "letter"),
+        Column("data_grade", "Grade", "letter"),
     )
     away = frame.height - shown.height
     notes = (f"{plural(away, 'job')} of hidden families left out." if away else "", *meaning.warnings)

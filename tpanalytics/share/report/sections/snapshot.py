@@ -22,7 +22,7 @@ __all__ = ["OVERLAP", "TOP", "candidates", "concentration", "exposure", "hours",
 #: Rows of the tables that would otherwise go on for pages.
 TOP = 20
 _FAMILY = Column("job_family", "Job family", "text")
-_GRADE = Column("grade", "Grade", "letter")
+_GRADE = Column("data_grade", "Grade", "letter")
 
 
 def of_company(asked: Asked) -> bool:
@@ -43,7 +43,7 @@ def mix(asked: Asked, measure: Call) -> Figures:
         h1_low=pl.col("share_low").filter(h1).first(),
         h1_high=pl.col("share_high").filter(h1).first(),
         coverage=pl.col("coverage").first(),
-        grade=pl.col("grade").first(),
+        data_grade=pl.col("data_grade").first(),
         reason=pl.col("reason").filter(pl.col("reason") == SUPPRESSED).first(),
     )
     columns = (
@@ -138,7 +138,7 @@ def candidates(asked: Asked, measure: Call) -> Figures:
 
 #: The table of `overlap` in Python as a reader runs it; see `Section.code`.
 OVERLAP = (
-    "tpa.family_overlap(profiles, states=states)"
+    "tpa.overlap(profiles, states=states)"
     f'.filter(~pl.col("family_a", "family_b").is_in([*HIDDEN, {NO_FAMILY!r}]), pl.col("tasks_shared") > 0)'
     '.sort("ruzicka", "tasks_shared", "family_a", "family_b", '
     "descending=[True, True, False, False], nulls_last=True)"
