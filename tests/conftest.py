@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tpanalytics as tpa
-from tpanalytics import demo
+from tpanalytics.demo import sample as demo_sample
+from tpanalytics.demo import server
 from tpanalytics.demo.company import invent
 
 if TYPE_CHECKING:
@@ -59,18 +60,18 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _invented_once() -> Iterator[None]:
     """Invent the company once for all that load or serve it, but give each its own; its own tests invent it anew."""
-    loaded = cache(demo.load_sample)
+    loaded = cache(demo_sample.load_sample)
     invented = cache(lambda *state: pickle.dumps(invent(*state)))
 
-    @wraps(demo.load_sample)
+    @wraps(demo_sample.load_sample)
     def load_sample(*state: Any, **named: Any) -> tpa.TaskProfiles:
         made = loaded(*state, **named)
         return tpa.TaskProfiles(made.jobs.clone(), made.tasks.clone(), deepcopy(made.manifest))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tpa, "load_sample", load_sample)
-        patch.setattr(demo, "load_sample", load_sample)
-        patch.setattr(demo.tenant, "invent", lambda *state: pickle.loads(invented(*state)))
+        patch.setattr(demo_sample, "load_sample", load_sample)
+        patch.setattr(server, "invent", lambda *state: pickle.loads(invented(*state)))
         yield
 
 

@@ -19,8 +19,10 @@ import pytest
 import tpanalytics as tpa
 from tests.conftest import REAL
 from tests.share.reports import one_chart_only
-from tpanalytics.cli import main
-from tpanalytics.demo import Rules, Tenant, catalogue_of
+from tpanalytics.cli.main import main
+from tpanalytics.demo.handlers import Rules
+from tpanalytics.demo.sample import catalogue_of
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,7 +263,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFi
 
 
 def served(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
-    command = [sys.executable, "-m", "tpanalytics.cli", "serve", *arguments]
+    command = [sys.executable, "-m", "tpanalytics", "serve", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     settings: dict[str, str] = {}
@@ -288,7 +290,7 @@ def test_serve_export_summary_in_processes_of_their_own(source: str) -> None:
         environment = {**os.environ, **settings}
 
         def call(*words: str) -> Any:
-            command = [sys.executable, "-m", "tpanalytics.cli", *words]
+            command = [sys.executable, "-m", "tpanalytics", *words]
             return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
 
         assert f"snap: {sentence}, 0 duplicates, complete" in call("export", "snap", "--family-lists", *mapping)
@@ -320,7 +322,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 
 def test_output_for_a_console_that_knows_few_characters_is_not_lost() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
-    command = [sys.executable, "-m", "tpanalytics.cli", "summary"]
+    command = [sys.executable, "-m", "tpanalytics", "summary"]
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert b"Customer Service" in done.stdout
 
@@ -392,7 +394,7 @@ def test_a_broken_off_export_goes_on_with_the_same_command(tenant: Tenant, capsy
 
 def test_an_interrupted_export_says_how_to_go_on(tenant: Tenant) -> None:
     tenant.page_seconds = 0.2
-    command = [sys.executable, "-m", "tpanalytics.cli", "export", "kept", "--limit", "5"]
+    command = [sys.executable, "-m", "tpanalytics", "export", "kept", "--limit", "5"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     deadline = time.monotonic() + 60
     while not list(Path.cwd().glob("kept/tasks-*")) and time.monotonic() < deadline:

@@ -11,7 +11,7 @@ import pytest
 
 import tpanalytics as tpa
 from tpanalytics.cli import app as showing
-from tpanalytics.cli import main
+from tpanalytics.cli.main import main
 from tpanalytics.cli.parser import parser
 
 

@@ -15,7 +15,7 @@ from nbformat import v4
 import tpanalytics as tpa
 from tests.notebooks import FOLDER
 from tests.share.reports import FAMILIES, small
-from tpanalytics.cli import main
+from tpanalytics.cli.main import main
 
 #: What libraries of other versions warn of in this process.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.share.reports import FAMILIES, small
-from tpanalytics.cli import main
-from tpanalytics.cli.reporting import file_names
-from tpanalytics.share.report import page as making
+from tpanalytics.cli.main import main
+from tpanalytics.cli.report_commands import file_names
+from tpanalytics.share.report import save_report as making
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tpanalytics.demo import write_sample
+from tpanalytics.demo.sample import write_sample
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,7 +59,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_readme_code_runs() -> None:
-    from tpanalytics.demo import Tenant
+    from tpanalytics.demo.server import Tenant
 
     python = blocks("python")
     assert python

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from tpanalytics.api.http.retry import RetryPolicy
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
-from tpanalytics.demo import Catalogue, Reply
 from tpanalytics.demo.faults import cut  # noqa: F401  tests take it from here, among the other shorthands
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ import pytest
 import tpanalytics as tpa
 from tests.api.another_host import Host, changed, client_of, instead, jobs, said
 from tpanalytics.api.export import INCLUDES, ExportRequest, export_pages, list_all
-from tpanalytics.demo import Reply, Rules, Tenant
+from tpanalytics.demo.handlers import Rules
+from tpanalytics.demo.server import Reply, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

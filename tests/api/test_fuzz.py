@@ -19,8 +19,9 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.profiles.random_records import records
 from tpanalytics.api.wire import Envelope, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
-from tpanalytics.demo import Catalogue, Reply, Tenant
-from tpanalytics.profiles.tables import frames_of
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Reply, Tenant
+from tpanalytics.profiles.frames import frames_of
 from tpanalytics.schema import JOBS, TASKS
 
 if TYPE_CHECKING:

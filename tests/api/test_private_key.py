@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import tpanalytics as tpa
 from tests.api.another_host import Host, Received, client_of, instead, jobs, said
-from tpanalytics.cli import main
-from tpanalytics.demo import Reply, Tenant
-from tpanalytics.demo.assertions import Assertions
+from tpanalytics.cli.main import main
+from tpanalytics.demo.client_assertion import Assertions
+from tpanalytics.demo.server import Reply, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ import tpanalytics as tpa
 from tests.api.another_host import client_of, cut, jobs, said
 from tpanalytics.api.export import ExportRequest, export_pages, list_all
 from tpanalytics.api.settings import resolve
-from tpanalytics.demo import Reply, Tenant
+from tpanalytics.demo.server import Reply, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,8 @@ import tpanalytics as tpa
 from tests.api.another_host import Host, Received, changed, client_of, cut, instead, jobs, said
 from tests.api.conftest import NOW
 from tpanalytics.api.export import ExportRequest, export_pages
-from tpanalytics.demo import Reply, Rules, Tenant
+from tpanalytics.demo.handlers import Rules
+from tpanalytics.demo.server import Reply, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

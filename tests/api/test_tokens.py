@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 import tpanalytics as tpa
 from tests.api.another_host import changed, instead, jobs
 from tpanalytics.api import tokens
-from tpanalytics.cli import main
-from tpanalytics.demo import Tenant
+from tpanalytics.cli.main import main
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tpanalytics.api.record import decode_record
+from tpanalytics.api.records import decode_record
 from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.errors import RecordError
 

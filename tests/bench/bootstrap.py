@@ -58,7 +58,7 @@ def _ours(table: Any, rounds: int) -> int:
     """Draw, add up per family and divide."""
     import polars as pl
 
-    from tpanalytics.measures.certain.resample import resample
+    from tpanalytics.measures._core.bootstrap import resample
 
     found = resample(table, rounds=rounds, seed=_SEED).with_columns(exposure=pl.col("part") / pl.col("whole"))
     drawn_in = found.get_column("round").n_unique()

@@ -86,7 +86,7 @@ def report(pairs: int) -> dict[str, Any]:
 
     import tpanalytics as tpa
     from tests.charts.companies import many
-    from tpanalytics.share.report.questions import SECTIONS
+    from tpanalytics.share.report.sections.catalog import SECTIONS
 
     profiles, found = many(23, jobs=10), []
     calls = [chart for section in SECTIONS for chart in section.charts if not chart.change]

@@ -96,7 +96,7 @@ Result = tuple[Any, "Callable[[], dict[str, int]]"]
 
 def _ours(bodies: list[bytes]) -> Result:
     from tpanalytics.api.wire import decode_page, read_envelope
-    from tpanalytics.profiles.tables import frames_of
+    from tpanalytics.profiles.frames import frames_of
 
     frames = [
         frames_of(decode_page(read_envelope(body), where=f"page {number}"))

@@ -146,7 +146,7 @@ def prepared(settings: dict[str, Any], folder: str) -> None:
     import polars as pl
 
     import tpanalytics as tpa
-    from tpanalytics.profiles.snapshot.store import replace_jobs
+    from tpanalytics.profiles.snapshot.io import replace_jobs
 
     asked = {"snapshot": folder, "families": "lists", "progress": False, "lazy": True}
     profiles = tpa.load_task_profiles(tpa.connect(**settings), **asked)
@@ -168,7 +168,7 @@ def copied(source: str, folder: str, times: int) -> None:
     import polars as pl
 
     import tpanalytics as tpa
-    from tpanalytics.profiles.snapshot.folder import paths_of, read_manifest, write_manifest, write_part
+    from tpanalytics.profiles.snapshot.layout import paths_of, read_manifest, write_manifest, write_part
 
     manifest, parts = read_manifest(Path(source))
     target = Path(folder)

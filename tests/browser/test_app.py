@@ -34,7 +34,7 @@ def app(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     own = {"TMPDIR": str(tmp_path), "JUPYTER_CONFIG_DIR": "none", "IPYTHONDIR": str(tmp_path / "ipython")}
     own |= {"PYTHONPATH": str(REPOSITORY), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
     started = subprocess.Popen(
-        [*(sys.executable, "-m", "tpanalytics.cli", "app", "after", "--before", "before", "--no-browser")],
+        [*(sys.executable, "-m", "tpanalytics", "app", "after", "--before", "before", "--no-browser")],
         cwd=tmp_path,
         env={**os.environ, **own, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
         stdout=subprocess.PIPE,

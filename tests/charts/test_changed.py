@@ -15,8 +15,8 @@ import tpanalytics as tpa
 from tests.charts.plots import half_a_year_later
 from tests.charts.test_charts import NAMES, family_of, layers, rows_of, with_small
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.measures.changed.bridge import TERMS
-from tpanalytics.words import hours
+from tpanalytics.formatting import hours
+from tpanalytics.measures.compare import TERMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,9 +17,9 @@ import tpanalytics as tpa
 from tests.charts.companies import many
 from tests.charts.plots import FAMILY_ROWS, NAMELESS, PLOTS
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.charts.picture import png
-from tpanalytics.charts.theme import FONT, LEVEL_COLOURS, Chart, Panels
-from tpanalytics.measures.privacy import Privacy
+from tpanalytics.charts._core.render import png
+from tpanalytics.charts._core.theme import FONT, LEVEL_COLOURS, Chart, Panels
+from tpanalytics.measures.privacy.policy import Privacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,7 +171,7 @@ def test_families_come_in_order_of_what_is_asked(sample: tpa.TaskProfiles) -> No
 
 
 def test_a_chart_says_its_numbers_to_those_who_cannot_see_it(sample: tpa.TaskProfiles) -> None:
-    from tpanalytics.words import hours, percent
+    from tpanalytics.formatting import hours, percent
 
     impact = tpa.plot_impact_by_family(sample).to_dict()["description"]
     for family, share in tpa.impact_by_family(sample).filter(level="H1").select("job_family", "share").rows():

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from tpanalytics.charts.theme import LEVEL_COLOURS
+from tpanalytics.charts._core.theme import LEVEL_COLOURS
 
 #: What stands for a level in the charts; the grey is that of small marks that are not assessed.
 COLOURS = {**{level: LEVEL_COLOURS[level] for level in ("H1", "H2", "H3")}, "not assessed": "#ADADAD"}

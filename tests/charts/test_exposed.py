@@ -12,8 +12,8 @@ import pytest
 import tpanalytics as tpa
 from tests.charts.test_charts import family_of, layers, luminance, many, rows_of, with_small
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.charts.exposed.places import Leader, leaders, spread, ties
-from tpanalytics.words import percent
+from tpanalytics.charts._core.labels import Leader, leaders, spread, ties
+from tpanalytics.formatting import percent
 
 
 def marks(spec: dict[str, Any], kind: str) -> list[dict[str, Any]]:

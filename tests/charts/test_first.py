@@ -13,8 +13,8 @@ import tpanalytics as tpa
 from tests.charts.plots import fragmentation
 from tests.charts.test_charts import CANARY, FIGURES, fields, layers, many, rows_of, with_small
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.measures.first.overlap import by_likeness
-from tpanalytics.words import hours, percent
+from tpanalytics.formatting import hours, percent
+from tpanalytics.measures.overlap import by_likeness
 
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0.0, "H4": 0.0}
 ASSUMED: dict[str, Any] = {"freed": FREED, "realisation": (0.5, 0.8), "adoption": (0.3, 0.6), "week_hours": 38.5}

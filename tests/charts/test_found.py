@@ -14,11 +14,11 @@ import tpanalytics as tpa
 from tests.charts.companies import many
 from tests.charts.test_charts import family_of, layers, rows_of
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.charts.picture import png
-from tpanalytics.measures.found.tasks import found_by_family
-from tpanalytics.measures.privacy import Privacy
-from tpanalytics.measures.remember import remembering
-from tpanalytics.words import hours, percent
+from tpanalytics.charts._core.render import png
+from tpanalytics.formatting import hours, percent
+from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures.find_tasks import found_by_family
+from tpanalytics.measures.privacy.policy import Privacy
 
 
 def title_of(chart: Any) -> str:

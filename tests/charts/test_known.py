@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import tpanalytics as tpa
 from tests.charts.test_charts import family_of, layers, rows_of
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.charts.family_rows import in_column
-from tpanalytics.words import NONE, covered, hours
+from tpanalytics.charts._core.group_rows import in_column
+from tpanalytics.formatting import NONE, covered, hours
 
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0}
 

@@ -15,8 +15,8 @@ from typing import Any, get_args
 import pytest
 
 import tpanalytics as tpa
-from tpanalytics.demo import invent, load_sample
-from tpanalytics.demo.company import Company, State
+from tpanalytics.demo.company import Company, State, invent
+from tpanalytics.demo.sample import load_sample
 
 STATES = get_args(State)
 LEVELS = ("H1", "H2", "H3", "H4")
@@ -48,7 +48,7 @@ def share(part: Any, whole: Any) -> float:
 
 FINGERPRINT = """
 import hashlib, json, sys
-from tpanalytics.demo import invent
+from tpanalytics.demo.company import invent
 from tpanalytics.demo.company import State
 for state in State.__args__:
     company = invent(state)

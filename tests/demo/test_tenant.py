@@ -13,7 +13,9 @@ import pytest
 import requests
 from hypothesis import strategies as st
 
-from tpanalytics.demo import Catalogue, Reply, Rules, Tenant, catalogue_of, write_sample
+from tpanalytics.demo.handlers import Catalogue, Rules
+from tpanalytics.demo.sample import catalogue_of, write_sample
+from tpanalytics.demo.server import Reply, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ import pytest
 
 import tpanalytics as tpa
 from tests.charts.companies import many
-from tpanalytics.explorers.frozen import _reached
-from tpanalytics.explorers.view.state import START, options
+from tpanalytics.explorers.state import START, options
+from tpanalytics.explorers.static_page import _reached
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -555,7 +555,7 @@ def test_what_one_click_leads_to_is_drawn_while_nothing_happens(
 def test_a_rest_has_an_end_however_many_families_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0.0)
     monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0.0)
-    monkeypatch.setattr("tpanalytics.explorers.drawings._KEPT", 12)
+    monkeypatch.setattr("tpanalytics.explorers.spec_cache._KEPT", 12)
     explorer = tpa.explore(many(30))
 
     async def rest() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import tpanalytics as tpa
 from tpanalytics.api import session  # noqa: F401  imported once, before the forks
 from tpanalytics.profiles import load  # noqa: F401
-from tpanalytics.profiles.snapshot import pull
+from tpanalytics.profiles.snapshot import resume
 
 #: Operations that Python tells its audit hooks of before it does them.
 _OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir"}
@@ -37,7 +37,7 @@ def _die_before(number: int, folder: str) -> None:
 
 
 def _pull(order: dict[str, Any]) -> int:
-    pull._PAGES_A_FILE = 3  # so that a few pages are enough for files to be joined
+    resume._PAGES_A_FILE = 3  # so that a few pages are enough for files to be joined
     if order["die_at"]:
         _die_before(order["die_at"], order["folder"])
     asked: dict[str, Any] = {"families": "lists", "workers": order["workers"]} if order["workers"] > 1 else {}

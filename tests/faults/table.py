@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import tpanalytics as tpa
 from tests.api.another_host import jobs
-from tpanalytics.demo import Catalogue, Rules, faults
+from tpanalytics.demo import faults
+from tpanalytics.demo.handlers import Catalogue, Rules
 
 if TYPE_CHECKING:
     from tpanalytics.demo.faults import Fault

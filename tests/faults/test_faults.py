@@ -16,13 +16,14 @@ from tests.faults import table
 from tests.faults.table import CASES, OTHER, Case, Fails, Whole
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
-from tpanalytics.demo import Tenant, faults
+from tpanalytics.demo import faults
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tpanalytics.demo import Reply
     from tpanalytics.demo.faults import Fault
+    from tpanalytics.demo.server import Reply
 
 EXPORT = "/job_architecture/export/jobs/task_profiles"
 SECRET = "S3CR3T-canary"

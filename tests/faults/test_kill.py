@@ -18,7 +18,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tpanalytics.demo import Catalogue, Tenant, invent
+from tpanalytics.demo.company import invent
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

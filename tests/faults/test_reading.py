@@ -20,15 +20,16 @@ from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.api.another_host import Host, Received, instead, jobs, said
-from tpanalytics.api.http.reading import _unpacked
+from tpanalytics.api.http.body import _unpacked
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
-from tpanalytics.demo import Tenant, faults
+from tpanalytics.demo import faults
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tpanalytics.demo import Reply
+    from tpanalytics.demo.server import Reply
 
 EXPORT = "/job_architecture/export/jobs/task_profiles"
 MIB = 1 << 20

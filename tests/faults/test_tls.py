@@ -16,7 +16,8 @@ import tpanalytics as tpa
 from tests.api.another_host import jobs
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
-from tpanalytics.demo import Tenant, faults
+from tpanalytics.demo import faults
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

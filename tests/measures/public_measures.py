@@ -12,7 +12,7 @@ import polars as pl
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import LEVELS, profiles_of
-from tpanalytics import measures
+from tests.public_names import public_functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,10 +112,8 @@ NOT_MEASURES = {"impute_hours": "it gives profiles, and takes Polars frames alon
 
 def public() -> set[str]:
     """List the public functions that take task profiles first."""
-    functions = {name: getattr(measures, name) for name in measures.__all__}
     return {
         name
-        for name, function in functions.items()
-        if inspect.isfunction(function)
-        and next(iter(inspect.signature(function).parameters.values())).annotation == "TaskProfiles"
+        for name, function in public_functions("measures").items()
+        if next(iter(inspect.signature(function).parameters.values())).annotation == "TaskProfiles"
     }

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.keys import reduce_keys
-from tpanalytics.measures.known.agreement import agreement, ordinal_alpha
-from tpanalytics.measures.known.coverage import uneven_hours
-from tpanalytics.measures.known.repeats import unique_keys
-from tpanalytics.measures.reduce import reduce_tasks
+from tpanalytics.measures._core.aggregate import reduce_tasks
+from tpanalytics.measures._core.agreement import agreement, ordinal_alpha
+from tpanalytics.measures._core.repeats import unique_keys
+from tpanalytics.measures._core.task_identity import reduce_keys
+from tpanalytics.measures.coverage import uneven_hours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

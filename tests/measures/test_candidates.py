@@ -18,9 +18,9 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.first._draws import poisson_weights
-from tpanalytics.measures.first.candidates import automation_candidates
-from tpanalytics.measures.first.curve import build_once_curve
+from tpanalytics.measures._core.task_draws import poisson_weights
+from tpanalytics.measures.automation_candidates import automation_candidates
+from tpanalytics.measures.automation_curve import build_once_curve
 
 few = hypothesis.settings(deadline=None, max_examples=15)
 #: For each of several measures, which are put together of the same parts.

@@ -16,9 +16,9 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import LEVELS, companies, profiles_of
-from tpanalytics.measures.freed.capacity import capacity_by_family, freed_by_family
-from tpanalytics.measures.freed.fragmentation import fragmentation_by_family
-from tpanalytics.measures.meaning import NONE_BECAUSE
+from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.measures.capacity import capacity_by_family, freed_by_family
+from tpanalytics.measures.fragmentation import fragmentation_by_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable

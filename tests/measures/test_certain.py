@@ -16,9 +16,9 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.certain import resample as resampling
-from tpanalytics.measures.certain.ranks import exposure_ranks
-from tpanalytics.measures.certain.resample import resample
+from tpanalytics.measures._core import bootstrap as resampling
+from tpanalytics.measures._core.bootstrap import resample
+from tpanalytics.measures.exposure_ranking import exposure_ranks
 
 few = hypothesis.settings(deadline=None, max_examples=15)
 

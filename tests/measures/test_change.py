@@ -19,12 +19,12 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures.random_profiles import LEVELS, STATES, profiles_of
 from tests.measures.random_profiles import _job as any_job
-from tpanalytics.measures.changed.bridge import TERMS, compare
-from tpanalytics.measures.changed.decompose import SPLIT, decompose
-from tpanalytics.measures.changed.families import compare_families
-from tpanalytics.measures.changed.index import compare_exposure
-from tpanalytics.measures.changed.moves import level_moves, state_moves
-from tpanalytics.measures.exposed.weights import WEIGHTS
+from tpanalytics.measures._core.decomposition import SPLIT, decompose
+from tpanalytics.measures._core.weights import WEIGHTS
+from tpanalytics.measures.compare import TERMS, compare
+from tpanalytics.measures.compare_exposure import compare_exposure
+from tpanalytics.measures.compare_groups import compare_families
+from tpanalytics.measures.transitions import level_moves, state_moves
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.certain.claim import Claim, check_claim
-from tpanalytics.measures.certain.next import what_to_measure_next
-from tpanalytics.measures.certain.words import read_claim
+from tpanalytics.measures._core.claim_parser import read_claim
+from tpanalytics.measures.check_claim import Claim, check_claim
+from tpanalytics.measures.data_gaps import what_to_measure_next
 
 few = hypothesis.settings(deadline=None, max_examples=15)
 MEASURES = ["exposure", "hours", "hours_per_job", "h1_share"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.exposed.exposure import exposure_by_job
+from tpanalytics.measures.exposure import exposure_by_job
 
 if TYPE_CHECKING:
     import tpanalytics as tpa

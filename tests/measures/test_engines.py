@@ -21,7 +21,7 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures.public_measures import MEASURES, NOT_MEASURES, odd, public
 from tests.measures.random_profiles import companies
-from tpanalytics.measures.privacy import suppress
+from tpanalytics.measures.privacy.suppress import suppress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,10 +16,10 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.exposed.break_even import break_even
-from tpanalytics.measures.exposed.exposure import exposure_by_family, exposure_by_job
-from tpanalytics.measures.exposed.stake import hours_at_stake_by_family
-from tpanalytics.measures.meaning import NONE_BECAUSE, about
+from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
+from tpanalytics.measures.break_even import break_even
+from tpanalytics.measures.exposure import exposure_by_family, exposure_by_job
+from tpanalytics.measures.hours_at_stake import hours_at_stake_by_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,10 +17,10 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.found.jobs import jobs_of_family
-from tpanalytics.measures.found.tasks import found_by_family
-from tpanalytics.measures.found.words import PLAIN, folded
-from tpanalytics.measures.remember import remembering
+from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures._core.family_jobs import jobs_of_family
+from tpanalytics.measures._core.text_search import PLAIN, folded
+from tpanalytics.measures.find_tasks import found_by_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable

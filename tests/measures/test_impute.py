@@ -16,9 +16,9 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.exposed.exposure import exposure_by_family
-from tpanalytics.measures.known.impute import ImputeMethod, impute_hours
-from tpanalytics.measures.meaning import about
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.exposure import exposure_by_family
+from tpanalytics.measures.impute_hours import ImputeMethod, impute_hours
 from tpanalytics.schema import provenance
 
 if TYPE_CHECKING:

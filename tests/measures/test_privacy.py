@@ -16,16 +16,10 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.privacy import (
-    SUPPRESSED,
-    Privacy,
-    guarded,
-    hidden_families,
-    jobs_behind,
-    suppress,
-    suppress_beside,
-    suppress_jobs,
-)
+from tpanalytics.measures.privacy.group_counts import jobs_behind
+from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
+from tpanalytics.measures.privacy.suppress import guarded, hidden_families, suppress, suppress_beside
+from tpanalytics.measures.privacy.suppress_jobs import suppress_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.conftest import REAL
-from tpanalytics.measures.exposed.exposure import exposure_by_job
+from tpanalytics.measures.exposure import exposure_by_job
 
 TASKS = REAL / "csv" / "tasks.csv.gz"
 SCORES = {"alpha": 0.0, "beta": 0.5, "zeta": 1.0}

@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.known.quality import quality_report
+from tpanalytics.measures.quality_report import quality_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

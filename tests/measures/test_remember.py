@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures import public_measures
 from tests.measures.public_measures import MEASURES, odd
-from tpanalytics.measures.remember import recall, remembering
+from tpanalytics.measures._core.cache import recall, remembering
 
 
 def test_nothing_is_measured_twice_and_nothing_else_is_given(sample: tpa.TaskProfiles) -> None:
@@ -101,7 +101,7 @@ def test_every_measure_warns_once_and_at_the_line_that_asked(name: str, *, remem
 def test_what_nobody_has_asked_for_longest_is_forgotten_first(
     sample: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tpanalytics.measures.remember._MOST", 3)
+    monkeypatch.setattr("tpanalytics.measures._core.cache._MOST", 3)
     asked = []
 
     def measure(_: tpa.TaskProfiles, *, number: int) -> int:

@@ -15,8 +15,8 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.first.overlap import family_overlap
-from tpanalytics.measures.first.shared import shared_tasks
+from tpanalytics.measures.overlap import family_overlap
+from tpanalytics.measures.shared_tasks import shared_tasks
 
 few = hypothesis.settings(deadline=None, max_examples=15)
 #: For each of several measures, which are put together of the same parts.

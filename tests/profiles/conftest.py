@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tpanalytics.demo import Catalogue, Rules, Tenant
+from tpanalytics.demo.handlers import Catalogue, Rules
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

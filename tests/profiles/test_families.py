@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tpanalytics.demo import Catalogue, Reply, Tenant, invent
+from tpanalytics.demo.company import invent
+from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.schema import JOBS, OPTIONAL_JOBS, TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tpanalytics.demo.server import Reply, Tenant
 
 JOB_ROWS = [
     ("007", "Clerk", "0", "10"),

@@ -19,12 +19,15 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.profiles.random_records import EVERYTHING, records
 from tpanalytics.api.wire import decode_page, read_envelope
-from tpanalytics.demo import Catalogue, Reply, Rules, Tenant, invent
-from tpanalytics.profiles.tables import frames_of
+from tpanalytics.demo.company import invent
+from tpanalytics.demo.handlers import Catalogue, Rules
+from tpanalytics.profiles.frames import frames_of
 from tpanalytics.schema import JOBS, REJECTS, TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tpanalytics.demo.server import Reply, Tenant
 
 OPTIONAL = ("weekly_hours", "ai_impact_level", "ai_impact_rationale", "source_data", "linked_skills")
 

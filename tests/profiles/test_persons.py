@@ -12,7 +12,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tpanalytics.demo import Catalogue, Reply, Tenant
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Reply, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,9 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.profiles.test_snapshot import manifest_of, names, no_file_larger_than
-from tpanalytics.demo import Catalogue, Reply, Tenant
-from tpanalytics.profiles.snapshot.store import replace_jobs
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Reply, Tenant
+from tpanalytics.profiles.snapshot.io import replace_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,7 +247,7 @@ def test_duplicates_across_pages_are_left_out_of_the_files_too(tenant: Tenant) -
 WRITER = """
 import sys, time
 from pathlib import Path
-from tpanalytics.profiles.snapshot.folder import locked
+from tpanalytics.profiles.snapshot.layout import locked
 with locked(Path("kept")):
     print("held", flush=True)
     sys.stdin.read()
@@ -418,7 +419,7 @@ def test_duplicates_are_counted_even_if_sealing_broke_off(tenant: Tenant) -> Non
 
     tenant.faults[3] = repeated
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tpanalytics.profiles.snapshot.pull.write_manifest", full_disk)
+        patch.setattr("tpanalytics.profiles.snapshot.resume.write_manifest", full_disk)
         with pytest.raises(tpa.SnapshotError, match="No space left"):
             pull(tenant)
     assert pull(tenant).manifest["duplicates"] == 1

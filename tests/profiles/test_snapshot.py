@@ -21,7 +21,7 @@ from tpanalytics.schema import JOBS, OPTIONAL_JOBS, REJECTS, TASKS, empty
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tpanalytics.demo import Tenant
+    from tpanalytics.demo.server import Tenant
 
 resource = pytest.importorskip("resource", reason="a limit on the size of files makes a write fail for real")
 

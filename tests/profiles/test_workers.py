@@ -15,12 +15,13 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.profiles.test_resume import exports, job, pull, same
-from tpanalytics.api.chains import Chain, walk
 from tpanalytics.api.export import ExportRequest
+from tpanalytics.api.parallel import Chain, walk
 from tpanalytics.api.wire import decode_page, read_envelope
-from tpanalytics.demo import Catalogue, Reply, Tenant
+from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.errors import PaginationError
-from tpanalytics.profiles.ledger import Note, Tables, held, in_order, note_page
+from tpanalytics.profiles.completeness import Note, Tables, held, in_order, note_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

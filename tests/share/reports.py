@@ -15,14 +15,14 @@ import pytest
 import vl_convert
 
 import tpanalytics as tpa
-from tpanalytics.share.report import page as making
-from tpanalytics.share.report.questions.section import Call
+from tpanalytics.share.report import save_report as making
+from tpanalytics.share.report.sections.section import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
 
-    from tpanalytics.share.report.asked import Asked
+    from tpanalytics.share.report.scope import Asked
 
 #: Two of them are hidden where 14 jobs are asked for: one has 13, and the next smallest protects it.
 FAMILIES = ("Finance", "Human Resources", "Product Management", "Research and Development")

@@ -21,8 +21,9 @@ import pytest
 import tpanalytics as tpa
 from tests.charts.plots import NAMES_WORK, PLOTS
 from tests.charts.test_charts import OTHER_WEIGHTS
-from tpanalytics.share.check.pieces import Piece
-from tpanalytics.share.check.read import READERS, pieces_of
+from tests.public_names import public_functions
+from tpanalytics.share.inspect.findings import Piece
+from tpanalytics.share.inspect.readers.by_suffix import READERS, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,8 +185,7 @@ def test_every_measure_is_looked_at() -> None:
         "suppress_change",
         "suppress_jobs",
     }
-    names = set(tpa._HOMES["tpanalytics.measures"])
-    assert {n for n in names if n[0].islower()} - others == MEASURES.keys() | MEASURES_OF_WORK.keys()
+    assert public_functions("measures").keys() - others == MEASURES.keys() | MEASURES_OF_WORK.keys()
 
 
 @pytest.mark.parametrize("suffix", FRAMES)

@@ -20,8 +20,8 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.cli import main
-from tpanalytics.share.check.read import READERS
+from tpanalytics.cli.main import main
+from tpanalytics.share.inspect.readers.by_suffix import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

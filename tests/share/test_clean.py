@@ -19,7 +19,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 @pytest.fixture(scope="module")
 def picture() -> str:
-    from tpanalytics.charts.picture import png
+    from tpanalytics.charts._core.render import png
 
     return base64.b64encode(png(tpa.plot_hours_by_family(tpa.load_sample()).to_dict(), 0.2)).decode()
 

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from nbformat import v4
 
 import tpanalytics as tpa
-from tpanalytics.share import notebook as running
-from tpanalytics.share import run_notebook
-from tpanalytics.share.notebook import parameters_of
+from tpanalytics.share import notebook_run as running
+from tpanalytics.share.notebook_run import parameters_of, run_notebook
 
 #: What libraries of other versions warn of in this process.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")

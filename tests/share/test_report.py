@@ -27,9 +27,9 @@ from tests.share.reports import (
     tables,
 )
 from tests.share.test_canary import carried, marked
-from tpanalytics.measures.privacy import HIDDEN
-from tpanalytics.share.report import page as making
-from tpanalytics.share.report.figures import between
+from tpanalytics.measures.privacy.policy import HIDDEN
+from tpanalytics.share.report import save_report as making
+from tpanalytics.share.report.tables import between
 
 if TYPE_CHECKING:
     from pathlib import Path

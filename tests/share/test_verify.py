@@ -11,15 +11,15 @@ import pytest
 
 import tpanalytics as tpa
 from tests.share.reports import asked_for, evidence, one_chart, quick_pen, small
-from tpanalytics.share.report import verify
+from tpanalytics.share.report import verify_report
+from tpanalytics.share.report.embed import script_safe
 from tpanalytics.share.report.evidence import digest
-from tpanalytics.share.report.pictures import script_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tpanalytics.share.report.asked import Asked
+    from tpanalytics.share.report.scope import Asked
 
 __all__ = ["one_chart", "quick_pen"]
 
@@ -58,7 +58,7 @@ def once() -> dict[object, tuple[str, Asked]]:
 @pytest.fixture
 def worked_out_once(once: dict[object, tuple[str, Asked]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold many edits of a report against the same recomputation; that it is right the other tests say."""
-    render = verify.render
+    render = verify_report.render
 
     def rendered(asked: Asked, made: str) -> str:
         key = asked_for(asked), made
@@ -66,7 +66,7 @@ def worked_out_once(once: dict[object, tuple[str, Asked]], monkeypatch: pytest.M
             once[key] = render(asked, made), asked  # kept, so that no other frames take their ids
         return once[key][0]
 
-    monkeypatch.setattr(verify, "render", rendered)
+    monkeypatch.setattr(verify_report, "render", rendered)
 
 
 edited = pytest.mark.usefixtures("worked_out_once")

@@ -1,1 +1,1 @@
-"""Talks to a tenant: settings, session, the cursor loop, and bytes into checked columns."""
+"""The service: signing in, paging through an export, checking what arrives."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 from oauthlib.oauth2 import BackendApplicationClient
 from requests_oauthlib import OAuth2
 
-from tpanalytics.api.http.reading import Limits
+from tpanalytics.api.http.body import Limits
 from tpanalytics.api.http.retry import RetryPolicy
-from tpanalytics.api.http.sending import Sender
+from tpanalytics.api.http.sender import Sender
 from tpanalytics.api.http.transport import origin, plain_session
 from tpanalytics.api.settings import Secret, Settings, resolve
 from tpanalytics.api.tokens import Tokens

@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
-from tpanalytics._files import whole_file
-from tpanalytics.api.http.answers import outline
+from tpanalytics._atomic import whole_file
+from tpanalytics.api.http.refusals import outline
 from tpanalytics.api.http.retry import RETRIED
 from tpanalytics.api.settings import Secret, Settings, is_loopback
 from tpanalytics.errors import AuthError, ConfigError
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import requests
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    from tpanalytics.api.http.sending import Sender
+    from tpanalytics.api.http.sender import Sender
 
 __all__ = ["Tokens"]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from tpanalytics.api.record import (
+from tpanalytics.api.records import (
     BROKEN,
     Decoded,
     KnownRecord,

@@ -9,8 +9,8 @@ import tpanalytics as tpa
 from tpanalytics.api.export import INCLUDES, Vendor
 from tpanalytics.api.settings import SECRETS, SETTINGS
 from tpanalytics.cli import app as showing
-from tpanalytics.cli import reporting, verbs
-from tpanalytics.measures.privacy import USUAL
+from tpanalytics.cli import commands, report_commands
+from tpanalytics.measures.privacy.policy import USUAL
 
 __all__ = ["parser"]
 
@@ -49,11 +49,11 @@ def parser() -> argparse.ArgumentParser:
         told = "take a new token and keep it in memory alone"
         added.add_argument("--no-token-cache", action="store_true", help=told)
 
-    demo = verb("demo", verbs.demo, "run the whole journey on an invented company")
+    demo = verb("demo", commands.demo, "run the whole journey on an invented company")
     demo.add_argument("--out", default="tpanalytics-demo", metavar="FOLDER", help="where to write (%(default)s)")
     machine(demo)
 
-    export = verb("export", verbs.export, "export a tenant to a snapshot folder")
+    export = verb("export", commands.export, "export a tenant to a snapshot folder")
     export.add_argument("folder", help="snapshot to write")
     asked = "instead of ai_impact and weekly_hours; may be repeated"
     export.add_argument("--include", action="append", choices=INCLUDES, help=asked)
@@ -74,14 +74,16 @@ def parser() -> argparse.ArgumentParser:
     settings(export)
     machine(export)
 
-    summary = verb("summary", verbs.summary, "print hours and AI impact per job family")
+    summary = verb("summary", commands.summary, "print hours and AI impact per job family")
     summary.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
     summary.add_argument("--weight", choices=("tasks", "hours", "headcount"), default="hours", help="%(default)s")
     limits(summary)
     mapping(summary)
     machine(summary)
 
-    report = verb("report", reporting.report, "write a report that needs no network, for a company or each family")
+    report = verb(
+        "report", report_commands.report, "write a report that needs no network, for a company or each family"
+    )
     report.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
     out = ".html file, with --notebook also .ipynb; with --all-families a folder"
     report.add_argument("--out", required=True, metavar="FILE", help=out)
@@ -100,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     mapping(report)
     machine(report)
 
-    verify = verb("verify", reporting.verify, "work every figure of a report out again")
+    verify = verb("verify", report_commands.verify, "work every figure of a report out again")
     verify.add_argument("report", help="file that `report` has written")
     verify.add_argument("--snapshot", required=True, metavar="SOURCE", help="what it was made of: folder or file")
     verify.add_argument("--before", metavar="SOURCE", help="the earlier snapshot, for a report of two")
@@ -116,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     limits(app)
     mapping(app)
 
-    serve = verb("serve", verbs.serve, "run the embedded tenant")
+    serve = verb("serve", commands.serve, "run the embedded tenant")
     serve.add_argument("--records", metavar="FILE", help="records to serve, .jsonl or .jsonl.gz; else invented ones")
     serve.add_argument("--port", type=int, default=0, help="port on this machine; any free one if left out")
     serve.add_argument("--no-lists", action="store_true", help="do as a tenant without lists of jobs and families")
@@ -125,17 +127,17 @@ def parser() -> argparse.ArgumentParser:
         serve.add_argument(name, action="append", type=_fault, default=[], metavar="NAME[:REQUEST]", help=said)
     mapping(serve)
 
-    snapshots = verb("snapshots", verbs.snapshots, "list snapshots, and remove old ones")
+    snapshots = verb("snapshots", commands.snapshots, "list snapshots, and remove old ones")
     snapshots.add_argument("root", nargs="?", default="data", help="where to look (%(default)s)")
     snapshots.add_argument("--prune", type=int, metavar="N", help="remove all but the newest N of each tenant")
     snapshots.add_argument("--dry-run", action="store_true", help="with --prune: only say what would be removed")
     machine(snapshots)
 
-    checked = verb("check-share", verbs.check_share, "list what files carry, before they are handed on")
+    checked = verb("check-share", commands.check_share, "list what files carry, before they are handed on")
     checked.add_argument("files", nargs="+", metavar="FILE", help="see tpanalytics.check_share for the kinds")
     machine(checked)
 
-    doctor = verb("doctor", verbs.doctor, "check settings, token and version")
+    doctor = verb("doctor", commands.doctor, "check settings, token and version")
     settings(doctor)
     machine(doctor)
     return made

@@ -3,7 +3,7 @@
 A switch makes a fault; put it under the number of a request in ``Tenant.faults`` or ``Tenant.token_faults``, 0 for all.
 What goes wrong with the data rather than on the way, like an unknown level, is a record of the catalogue instead.
 
->>> from tpanalytics.demo import Tenant
+>>> from tpanalytics.demo.server import Tenant
 >>> with Tenant() as tenant:
 ...     tenant.faults[2] = rate_limited(after=3)
 ...     tenant.token_faults[0] = html()
@@ -21,8 +21,8 @@ from email.utils import formatdate
 from functools import cache
 from typing import Any
 
-from tpanalytics.demo.service import error_list
-from tpanalytics.demo.tenant import Reply
+from tpanalytics.demo.handlers import error_list
+from tpanalytics.demo.server import Reply
 
 __all__ = [
     "bad_request",

@@ -1,5 +1,1 @@
-"""Widgets to explore task profiles: controls, one pure view of their state, one chart."""
-
-from tpanalytics.explorers.explorer import Explorer, explore
-
-__all__ = ["Explorer", "explore"]
+"""Widgets to explore task profiles: controls, a pure view of their state, one chart."""

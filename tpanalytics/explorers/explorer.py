@@ -14,29 +14,29 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import ipywidgets as widgets
 from IPython.display import display
 
-from tpanalytics.charts.picture import displayed
+from tpanalytics.charts._core.render import displayed
 from tpanalytics.errors import ShareError, TpAnalyticsError
-from tpanalytics.explorers import frozen
-from tpanalytics.explorers.drawings import Drawings
-from tpanalytics.explorers.parts.controls import controls_of
-from tpanalytics.explorers.parts.drawn import Drawn
-from tpanalytics.explorers.parts.files import TABLES, Files
-from tpanalytics.explorers.parts.reach import Reach
-from tpanalytics.explorers.parts.way import Way
-from tpanalytics.explorers.view.calls import Source
-from tpanalytics.explorers.view.facts import facts_of
-from tpanalytics.explorers.view.shown import OTHER_ROWS, Shown, controls, down, settled, shown
-from tpanalytics.explorers.view.state import START, State, checked
-from tpanalytics.measures.privacy import USUAL
-from tpanalytics.measures.remember import remembering
-from tpanalytics.share.write import path_of, save
+from tpanalytics.explorers import static_page
+from tpanalytics.explorers.accessibility import Reach
+from tpanalytics.explorers.breadcrumb import Way
+from tpanalytics.explorers.calls import Source
+from tpanalytics.explorers.chart import Drawn
+from tpanalytics.explorers.controls import controls_of
+from tpanalytics.explorers.downloads import TABLES, Files
+from tpanalytics.explorers.options import facts_of
+from tpanalytics.explorers.spec_cache import Drawings
+from tpanalytics.explorers.state import START, State, checked
+from tpanalytics.explorers.views import OTHER_ROWS, Shown, controls, down, settled, shown
+from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.share.save import path_of, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import polars as pl
 
-    from tpanalytics.measures.privacy import Privacy
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Explorer", "explore"]
@@ -47,7 +47,7 @@ Method = TypeVar("Method", bound="Callable[..., Any]")
 _QUIET = 0.05
 #: Seconds of rest before what may come next is drawn unseen, and between one such chart and the next.
 _IDLE, _BREATH = 0.3, 0.03
-_STYLE = Path(__file__).parent / "look" / "explorer.css"
+_STYLE = Path(__file__).parent / "assets" / "explorer.css"
 
 
 def explore(
@@ -241,7 +241,7 @@ class Explorer(widgets.VBox):
         path = path_of(path)
         if path.suffix.lower() != ".html":
             raise ShareError(f"{path.name}: a frozen explorer is an .html page.")
-        return frozen.write(self._facts, self._state, path, jobs=jobs)
+        return static_page.write(self._facts, self._state, path, jobs=jobs)
 
     def _now(self) -> Shown:
         return shown(self._state, self._facts)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 import polars as pl
 
-from tpanalytics.api.chains import Chain, CursorLost, walk
 from tpanalytics.api.export import ExportRequest, decoded
+from tpanalytics.api.parallel import Chain, CursorLost, walk
 from tpanalytics.errors import (
     ApiError,
     AuthError,
@@ -27,12 +27,12 @@ from tpanalytics.errors import (
     TpAnalyticsError,
     warn,
 )
+from tpanalytics.profiles.completeness import Note, Tables, held, note_page, warn_of_rejects
 from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
-from tpanalytics.profiles.ledger import Note, Tables, held, note_page, warn_of_rejects
 from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
-from tpanalytics.profiles.snapshot.folder import locked, now
-from tpanalytics.profiles.snapshot.pull import Pull
-from tpanalytics.profiles.snapshot.store import opened
+from tpanalytics.profiles.snapshot.io import opened
+from tpanalytics.profiles.snapshot.layout import locked, now
+from tpanalytics.profiles.snapshot.resume import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -130,7 +130,7 @@ def load_task_profiles(
     Examples
     --------
     >>> from tpanalytics import connect
-    >>> from tpanalytics.demo import Tenant
+    >>> from tpanalytics.demo.server import Tenant
     >>> with Tenant() as tenant:
     ...     load_task_profiles(connect(**tenant.settings), families="lists", progress=False)
     TaskProfiles: 240 jobs and 5,516 tasks in 3 pages, 0 duplicates, complete; may be a subset of the tenant.

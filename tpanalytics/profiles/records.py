@@ -12,7 +12,7 @@ import msgspec
 
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError
-from tpanalytics.profiles.ledger import Tables, note_batch, warn_of_rejects
+from tpanalytics.profiles.completeness import Tables, note_batch, warn_of_rejects
 
 if TYPE_CHECKING:
     from tpanalytics.api.wire import ResponseFormat

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures.meaning import about
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.share.chart_files import title_of
 from tpanalytics.share.frames import finite_frame, write_csv
-from tpanalytics.share.pictures import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

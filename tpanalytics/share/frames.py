@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError, ShareError
-from tpanalytics.measures.meaning import about, explained
+from tpanalytics.measures._core.metadata import about, explained
 
 if TYPE_CHECKING:
     from pathlib import Path

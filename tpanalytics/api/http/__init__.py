@@ -1,1 +1,1 @@
-"""How a request travels and what its answer says: pure of tokens and tables."""
+"""One request: sending, retrying, reading the body within limits, wording refusals."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tpanalytics.api.http.reading import NotTaken, TooLate
+from tpanalytics.api.http.body import NotTaken, TooLate
 from tpanalytics.errors import ConfigError
 
 if TYPE_CHECKING:

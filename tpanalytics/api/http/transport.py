@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from tpanalytics.api.http.reading import Limits, TimedAnswer, TooLate, read_body
+from tpanalytics.api.http.body import Limits, TimedAnswer, TooLate, read_body
 from tpanalytics.api.settings import is_loopback
 
 if TYPE_CHECKING:

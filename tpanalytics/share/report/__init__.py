@@ -1,6 +1,1 @@
-"""A report for people: one offline page, whose every figure can be worked out again."""
-
-from tpanalytics.share.report.page import save_report
-from tpanalytics.share.report.verify import verify_report
-
-__all__ = ["save_report", "verify_report"]
+"""The report: one offline page whose figures can be recomputed from the snapshot."""

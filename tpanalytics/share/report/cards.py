@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.measures import exposure_by_family, hours_by_family, impact_by_family
-from tpanalytics.measures.meaning import grade_of
+from tpanalytics.formatting import NONE, covered, percent, plural
+from tpanalytics.measures._core.metadata import grade_of
+from tpanalytics.measures.exposure import exposure_by_family
+from tpanalytics.measures.hours import hours_by_family
+from tpanalytics.measures.impact import impact_by_family
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.report.figures import TO, between
-from tpanalytics.words import NONE, covered, percent, plural
+from tpanalytics.share.report.tables import TO, between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share.report.asked import Asked
+    from tpanalytics.share.report.scope import Asked
 
 __all__ = ["Card", "cards", "sentences"]
 

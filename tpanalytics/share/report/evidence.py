@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share.report.asked import Asked
-    from tpanalytics.share.report.figures import Figures
-    from tpanalytics.share.report.questions import Section
+    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.sections.section import Section
+    from tpanalytics.share.report.tables import Figures
 
 __all__ = ["block", "choices", "code_of", "content_hash", "digest", "preamble", "versions"]
 

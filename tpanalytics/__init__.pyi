@@ -1,0 +1,127 @@
+# The public names and where each is defined; `__init__.py` loads them on first use.
+
+from .api.http.body import Limits as Limits
+from .api.http.retry import RetryPolicy as RetryPolicy
+from .api.session import Client as Client
+from .api.session import connect as connect
+from .charts.automation_candidates import plot_automation_candidates as plot_automation_candidates
+from .charts.change_by_family import plot_change_by_family as plot_change_by_family
+from .charts.compare import plot_change_bridge as plot_change_bridge
+from .charts.concentration import plot_concentration as plot_concentration
+from .charts.coverage import plot_data_quality as plot_data_quality
+from .charts.exposure import plot_exposure_by_family as plot_exposure_by_family
+from .charts.exposure_scatter import plot_exposure_by_job as plot_exposure_by_job
+from .charts.find_tasks import plot_found_tasks as plot_found_tasks
+from .charts.for_print import for_print as for_print
+from .charts.fragmentation import plot_fragmentation as plot_fragmentation
+from .charts.hours import plot_hours_by_family as plot_hours_by_family
+from .charts.impact import plot_impact_by_family as plot_impact_by_family
+from .charts.job import plot_job as plot_job
+from .charts.jobs import plot_jobs as plot_jobs
+from .charts.level_heatmap import plot_level_heatmap as plot_level_heatmap
+from .charts.overlap import plot_family_overlap as plot_family_overlap
+from .charts.transitions import plot_level_moves as plot_level_moves
+from .charts.weight_sensitivity import plot_weight_lines as plot_weight_lines
+from .demo.sample import load_sample as load_sample
+from .errors import (
+    ApiError as ApiError,
+)
+from .errors import (
+    ArgumentError as ArgumentError,
+)
+from .errors import (
+    AuthError as AuthError,
+)
+from .errors import (
+    ConfigError as ConfigError,
+)
+from .errors import (
+    PaginationError as PaginationError,
+)
+from .errors import (
+    RateLimited as RateLimited,
+)
+from .errors import (
+    RecordError as RecordError,
+)
+from .errors import (
+    SchemaError as SchemaError,
+)
+from .errors import (
+    ShareError as ShareError,
+)
+from .errors import (
+    SnapshotError as SnapshotError,
+)
+from .errors import (
+    TpAnalyticsError as TpAnalyticsError,
+)
+from .errors import (
+    TpAnalyticsWarning as TpAnalyticsWarning,
+)
+from .errors import (
+    Unreachable as Unreachable,
+)
+from .explorers.explorer import Explorer as Explorer
+from .explorers.explorer import explore as explore
+from .measures._core.metadata import about as about
+from .measures._core.snapshot_pairs import suppress_change as suppress_change
+from .measures.automation_candidates import automation_candidates as automation_candidates
+from .measures.automation_curve import build_once_curve as build_once_curve
+from .measures.break_even import break_even as break_even
+from .measures.capacity import capacity_by_family as capacity_by_family
+from .measures.capacity import freed_by_family as freed_by_family
+from .measures.check_claim import Claim as Claim
+from .measures.check_claim import check_claim as check_claim
+from .measures.compare import compare as compare
+from .measures.compare_exposure import compare_exposure as compare_exposure
+from .measures.compare_groups import compare_families as compare_families
+from .measures.concentration import (
+    concentration_by_family as concentration_by_family,
+)
+from .measures.concentration import (
+    concentration_curve as concentration_curve,
+)
+from .measures.coverage import coverage_by_family as coverage_by_family
+from .measures.data_gaps import what_to_measure_next as what_to_measure_next
+from .measures.exposure import exposure_by_family as exposure_by_family
+from .measures.exposure import exposure_by_job as exposure_by_job
+from .measures.exposure_ranking import exposure_ranks as exposure_ranks
+from .measures.find_tasks import find_tasks as find_tasks
+from .measures.fragmentation import fragmentation_by_family as fragmentation_by_family
+from .measures.hours import hours_by_family as hours_by_family
+from .measures.hours import hours_by_job as hours_by_job
+from .measures.hours_at_stake import hours_at_stake_by_family as hours_at_stake_by_family
+from .measures.impact import impact_by_family as impact_by_family
+from .measures.impute_hours import impute_hours as impute_hours
+from .measures.overlap import family_overlap as family_overlap
+from .measures.privacy.policy import Privacy as Privacy
+from .measures.privacy.suppress import suppress as suppress
+from .measures.privacy.suppress import suppress_beside as suppress_beside
+from .measures.privacy.suppress_jobs import suppress_jobs as suppress_jobs
+from .measures.quality_report import quality_report as quality_report
+from .measures.shared_tasks import shared_tasks as shared_tasks
+from .measures.transitions import level_moves as level_moves
+from .measures.transitions import state_moves as state_moves
+from .profiles.employees import (
+    load_employee_task_profiles as load_employee_task_profiles,
+)
+from .profiles.employees import (
+    load_job_task_profile as load_job_task_profile,
+)
+from .profiles.families import assign_families as assign_families
+from .profiles.load import load_task_profiles as load_task_profiles
+from .profiles.records import read_records as read_records
+from .profiles.snapshot.catalog import list_snapshots as list_snapshots
+from .profiles.snapshot.catalog import prune_snapshots as prune_snapshots
+from .profiles.snapshot.io import read_profiles as read_profiles
+from .profiles.snapshot.io import write_profiles as write_profiles
+from .profiles.transform import filter_jobs as filter_jobs
+from .schema import TaskProfiles as TaskProfiles
+from .share.inspect.check_share import check_share as check_share
+from .share.notebook_clean import clean_notebook as clean_notebook
+from .share.report.save_report import save_report as save_report
+from .share.report.verify_report import verify_report as verify_report
+from .share.save import save as save
+
+__version__: str

@@ -1,0 +1,8 @@
+"""``python -m tpanalytics``."""
+
+import sys
+
+from tpanalytics.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

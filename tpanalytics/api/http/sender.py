@@ -1,0 +1,123 @@
+"""One way out for every request: tried again as agreed, and refusals worded without the secrets that were sent."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+
+from tpanalytics.api.http.body import NotTaken
+from tpanalytics.api.http.refusals import error_text, host_named, traces
+from tpanalytics.api.http.retry import RETRIED, RetryPolicy, in_words, is_passing, seconds_asked
+from tpanalytics.api.http.transport import disguised
+from tpanalytics.api.settings import Secret
+from tpanalytics.errors import ApiError, RateLimited, TpAnalyticsError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Sender"]
+
+
+class Sender:
+    """Sends requests over one session; safe to share between threads.
+
+    Attributes
+    ----------
+    on_wait
+        Told why, before each wait.
+    """
+
+    def __init__(
+        self,
+        session: requests.Session,
+        retry: RetryPolicy,
+        sleep: Callable[[float], None],
+        secrets: Iterable[Secret],
+    ) -> None:
+        self.on_wait: Callable[[str], None] | None = None
+        self._session = session
+        self._retry = retry
+        self._sleep = sleep
+        self._secrets = tuple(secrets)
+        self._passing = deque[Secret](maxlen=32)
+
+    def hide(self, secret: Secret) -> None:
+        """Keep a token out of every message from now on; of many, the latest are remembered."""
+        self._passing.append(secret)
+
+    def send(self, method: str, url: str, what: str, **kwargs: Any) -> requests.Response:
+        """Send a request until it is answered for good; `what` names its target in messages.
+
+        Raises
+        ------
+        Unreachable, ApiError
+            If there is no answer at the last try, or one beyond the limits.
+        """
+        for attempt in range(self._retry.tries):
+            response, broken, final = None, "", attempt + 1 == self._retry.tries
+            try:
+                response = self._session.request(method, disguised(url), allow_redirects=False, **kwargs)
+                broken = f"the service answered {response.status_code}"
+            except requests.RequestException as error:
+                broken, status = in_words(error), error.status if isinstance(error, NotTaken) else None
+                final = final or not is_passing(error)
+            if response is not None and response.status_code not in RETRIED:
+                return response
+            if final:
+                break
+            wait = self._retry.wait(attempt, None if response is None else seconds_asked(response.headers))
+            if self.on_wait is not None:
+                self.on_wait(f"{broken}; trying again in {wait:.0f} s")
+            self._sleep(wait)
+        if response is not None:
+            return response
+        # Raised outside the handler: the library's exception carries the request, and with it the secret.
+        kind = Unreachable if status is None else ApiError
+        tried = f"{method} {what} on {urlsplit(url).netloc}: {broken} (try {attempt + 1} of {self._retry.tries})"
+        raise kind(f"{tried}. Check the address and the network.", status=status, path=what)
+
+    def refusal(self, response: requests.Response, method: str, path: str) -> TpAnalyticsError:
+        """Make the error for an answer that is none of those the caller knows."""
+        status = response.status_code
+        title, description = error_text(response)
+        request_id = self.redact(response.headers.get("X-Request-ID", ""))[:80] or None
+        message = f"{method} {path}: the service answered {status}: {self.said(response)}"
+        if request_id:
+            message += f" (request {request_id})"
+        details: dict[str, Any] = {
+            "status": status,
+            "path": path,
+            "title": self.redact(title) if title else None,
+            "description": self.redact(description) if description else None,
+            "request_id": request_id,
+        }
+        if status == 429:
+            asked = seconds_asked(response.headers)
+            wish = f"it asks to wait {asked:.0f} s" if asked is not None else "it does not say how long to wait"
+            limited = RateLimited(f"{message}; {wish}. Tried {self._retry.tries} times.", **details)
+            limited.retry_after_seconds = asked
+            return limited
+        if 300 <= status < 400:
+            return ApiError(
+                f"{method} {path}: the service redirects to {self.redact(host_named(response))} ({status}); "
+                "the token is not sent there. Check base_url.",
+                **details,
+            )
+        tried = f". Tried {self._retry.tries} times" if status in RETRIED else ""
+        return ApiError(f"{message}{tried}.", **details)
+
+    def said(self, response: requests.Response) -> str:
+        """Say what the body of a refusal says, without secrets."""
+        title, description = error_text(response)
+        if title or description:
+            return self.redact(": ".join(part for part in (title, description) if part))[:300].rstrip(".")
+        return repr(self.redact(response.text).strip()[:200]) if response.content else "(empty body)"
+
+    def redact(self, text: str) -> str:
+        """Put ``***`` where a hidden secret stands."""
+        for secret in (*self._secrets, *self._passing):
+            text = traces(secret.reveal()).sub("***", text)
+        return text

@@ -1,0 +1,1 @@
+"""What several charts share: look, captions, rows, labels, rendering."""

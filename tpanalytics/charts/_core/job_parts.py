@@ -1,0 +1,347 @@
+"""The parts of a job's sheet: the bar of the week, the list of tasks, the strip of its family, quotes."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Literal
+
+import altair as alt
+import polars as pl
+
+from tpanalytics.charts._core import group_rows, theme
+from tpanalytics.formatting import hours, plural, printable
+from tpanalytics.schema import NOT_ASSESSED, level_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["LISTED", "peers", "quotes", "said_of_scenario", "said_of_week", "task_list", "week"]
+
+#: How many tasks are listed; the bar has all of them.
+LISTED = 40
+_WIDTH, _BAR, _ROW, _LINE = 890, 34, 19, 14
+#: Height of a bar with the sentence above it.
+_BAND = 66
+#: Narrowest block in pixels that has room for its number.
+_NUMBER = 15
+#: Characters of a task's name before it goes to the next line, and of a quote.
+_NAME, _QUOTE = 104, 165
+#: Every fill besides the blocks'; one scale for all, since panels share theirs.
+_FILLS = {
+    "stays": "#D9D9DE",
+    "perhaps": "#F1F8F8",
+    "freed": "#CFE6E8",
+    "not known": "#FFFFFF",
+    **theme.LEVEL_COLOURS,
+    "another level": "#BDBDC2",
+}
+_WEEK, _LEFT = "the week now", "under the scenario"
+
+
+def week(
+    tasks: pl.DataFrame, levels: Sequence[str], contract: float | None, scenario: pl.DataFrame | None
+) -> alt.LayerChart:
+    """Draw the week as blocks, and below it what a scenario would leave of it.
+
+    Parameters
+    ----------
+    tasks
+        ``n, task, hours, level, state``.
+    levels
+        Those of the tasks, in order.
+    contract
+        Hours of the contract week.
+    scenario
+        As `tpanalytics.measures._core.scenario.freed_per_job` gives it for the job alone.
+    """
+    blocks = _blocks(tasks)
+    known = max([0.0, *blocks.get_column("end")])
+    top = max(known, contract or 0.0) or 1.0
+    per_pixel = top / _WIDTH
+    scale = alt.Scale(domain=[0, top], nice=False)
+    x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="hours a week", titleAnchor="start", tickCount=8, grid=False))
+    spans = _spans(known, contract, scenario)
+    # What does not fit into its span is in the sentence above the bar.
+    room = (pl.col("end") - pl.col("start")) / per_pixel
+    fits = pl.col("said").str.len_chars() * 5.8 + 6 < room
+    spans = spans.with_columns(said=pl.when(fits).then("said").otherwise(pl.lit("")))
+    layers = []
+    for number, line in enumerate([_WEEK, _LEFT] if scenario is not None else [_WEEK]):
+        top_of_bar = number * _BAND + _BAND - _BAR - 8
+        layers += _other(spans.filter(pl.col("line") == line), x, scale, top_of_bar)
+    layers += _own(blocks, x, scale, levels, per_pixel)
+    for number, line in enumerate([_WEEK, _LEFT]):
+        open_ = spans.filter(pl.col("line") == line, pl.col("open")).select("start", "end", "said").rows()
+        if line == _WEEK:
+            open_ += [
+                (start, end, str(n) if end - start >= _NUMBER * per_pixel else "")
+                for start, end, n in blocks.filter(level=NOT_ASSESSED).select("start", "end", "n").rows()
+            ]
+        places = [
+            at
+            for start, end, said in open_
+            for at in theme.strokes(start, end, per_pixel)
+            if not said or abs(at - (start + end) / 2) > (len(said) * 2.9 + 6) * per_pixel
+        ]
+        if places:
+            strokes = theme.hatched(alt.Chart(pl.DataFrame({"at": places})), _BAR)
+            middle = theme.pixels(y=number * _BAND + _BAND - _BAR / 2 - 8)
+            layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), **middle))
+    sentences = [f"The week now: {said_of_week(tasks, contract)}"]
+    sentences += [said_of_scenario(scenario)] if scenario is not None else []
+    layers += [
+        theme.note(said, x=0, y=_BAND * number + 12, baseline="middle", color=theme.INK)
+        for number, said in enumerate(sentences)
+    ]
+    height = _BAND * len(sentences)
+    if contract:
+        line_ = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
+        ends = theme.pixels(y=_BAND - _BAR - 14, y2=height)
+        layers.append(line_.encode(x=alt.X("contract:Q", scale=scale), **ends))
+    chart: alt.LayerChart = alt.LayerChart(layer=layers, width=_WIDTH, height=height)
+    return chart
+
+
+def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str], per_pixel: float) -> list[alt.Chart]:
+    """Draw the blocks of the tasks, numbered where there is room."""
+    top = _BAND - _BAR - 8
+    printed = [_printed(level) for level in levels]
+    colours = alt.Scale(domain=printed, range=[theme.LEVEL_COLOURS.get(level, "#BDBDC2") for level in levels])
+    bar = (
+        alt.Chart(blocks.select("start", "end", "level", "task", "hours"))
+        .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
+        .encode(
+            x=x,
+            x2=alt.X2("end:Q"),
+            **theme.pixels(y=top, y2=top + _BAR),
+            color=alt.Color("level:N", scale=colours, legend=theme.level_legend(printed)),
+            tooltip=[
+                alt.Tooltip("task:N", title="Task"),
+                alt.Tooltip("hours:Q", title="Hours a week", format=",.2f"),
+                alt.Tooltip("level:N", title="AI impact level"),
+            ],
+        )
+    )
+    wide = blocks.filter(pl.col("end") - pl.col("start") >= _NUMBER * per_pixel)
+    numbers = (
+        alt.Chart(wide.select("middle", "n", "dark"))
+        .mark_text(fontSize=10.5)
+        .encode(
+            x=alt.X("middle:Q", scale=scale),
+            **theme.pixels(y=top + _BAR / 2),
+            text=alt.Text("n:N"),
+            color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
+        )
+    )
+    return [bar, numbers]
+
+
+def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[alt.Chart]:
+    """Draw what is no task's block, dashed where it is not known."""
+    if not spans.height:
+        return []
+    rest = (
+        alt.Chart(spans.select("start", "end", "paint"))
+        .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
+        .encode(
+            x=x,
+            x2=alt.X2("end:Q"),
+            **theme.pixels(y=top, y2=top + _BAR),
+            fill=_paint(),
+        )
+    )
+    named = spans.filter(pl.col("said") != "").select("said", middle=(pl.col("start") + pl.col("end")) / 2)
+    words = alt.Chart(named).mark_text(fontSize=11, color=theme.INK)
+    return [
+        rest,
+        words.encode(x=alt.X("middle:Q", scale=scale), **theme.pixels(y=top + _BAR / 2), text=alt.Text("said:N")),
+    ]
+
+
+def _paint() -> alt.Fill:
+    return alt.Fill("paint:N", scale=alt.Scale(domain=list(_FILLS), range=list(_FILLS.values())), legend=None)
+
+
+def _blocks(tasks: pl.DataFrame) -> pl.DataFrame:
+    """Lay the tasks end to end: by level, H1 first, and within it the longest first."""
+    levels = level_order(tasks.get_column("level").to_list())
+    rank = {level: number for number, level in enumerate(levels)}
+    end = pl.col("hours").cum_sum()
+    return (
+        tasks.filter(pl.col("hours") > 0)
+        .sort(pl.col("level").replace_strict(rank, default=99, return_dtype=pl.Int32), "n")
+        .with_columns(start=end - pl.col("hours"), end=end, dark=pl.col("level").is_in(["H1", "H2"]))
+        .with_columns(pl.col("n").cast(pl.String), middle=(pl.col("start") + pl.col("end")) / 2)
+        .with_columns(pl.col("level").map_elements(_printed, return_dtype=pl.String))
+    )
+
+
+def _printed(level: str) -> str:
+    return printable(level) or level
+
+
+def _spans(known: float, contract: float | None, scenario: pl.DataFrame | None) -> pl.DataFrame:
+    """Place what is no task's block: what is not described, and the parts of the week under a scenario."""
+    rows: list[tuple[str, float, float, str, str, bool]] = []
+    if contract and contract > known:
+        rows.append((_WEEK, known, contract, "not known", f"not described {hours(contract - known)}", True))
+    if scenario is not None:
+        low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
+        if rated is not None and low is not None:
+            ends = [0.0, rated - high, rated - low, rated, max(known, rated)]
+            freed = _between(low, high)
+            for start, end, paint, said, is_open in (
+                (ends[0], ends[1], "stays", f"stays {hours(ends[1])}", False),
+                (ends[1], ends[2], "perhaps", "perhaps freed", False),
+                (ends[2], ends[3], "freed", f"freed {freed}", False),
+                (ends[3], ends[4], "not known", "no level", True),
+            ):
+                if end - start > 1e-9:
+                    rows.append((_LEFT, start, end, paint, said, is_open))
+        if contract and contract > known:
+            rows.append((_LEFT, known, contract, "not known", "not described", True))
+    schema = {
+        "line": pl.String,
+        "start": pl.Float64,
+        "end": pl.Float64,
+        "paint": pl.String,
+        "said": pl.String,
+        "open": pl.Boolean,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _between(low: float, high: float) -> str:
+    return hours(high) if round(high - low, 2) == 0 else f"{round(low, 1):g} to {hours(high)}"
+
+
+def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
+    """Say how much of the week is described, and how much may be in tasks without hours."""
+    timed = tasks.filter(pl.col("hours").is_not_null())
+    known = float(timed.get_column("hours").sum())
+    without = tasks.height - timed.height
+    said = f"{hours(known)} described" if timed.height else "no hours are described"
+    if contract:
+        said += f" of a contract week of {hours(contract)}"
+        gap = contract - known
+        said += (
+            f", {hours(gap)} not described" if gap > 0.05 else f", {hours(-gap)} more than that" if gap < -0.05 else ""
+        )
+    return said + (f"; {plural(without, 'task')} without hours" if without else "")
+
+
+def said_of_scenario(scenario: pl.DataFrame) -> str:
+    """Say what a scenario frees and leaves."""
+    low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
+    if low is None or rated is None:
+        return "Under the scenario nothing can be said: no task has hours and a level"
+    freed = _between(low, high)
+    return (
+        f"Under the scenario {freed} of {hours(rated)} with a level would be freed, {hours(rated - high)} stay at least"
+    )
+
+
+def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
+    """List the tasks, the longest first, those without hours below them."""
+    if not tasks.height:
+        return []
+    rows, at = [], 0.0
+    gap_at = None
+    shown = tasks.head(LISTED)
+    digits = group_rows.decimals(shown.get_column("hours").to_list())
+    for n, task, amount, level, state in shown.select("n", "task", "hours", "level", "state").rows():
+        if amount is None and gap_at is None:
+            gap_at = at + 14
+            at += 30
+        lines = textwrap.wrap(task, _NAME, max_lines=3, placeholder=" …") or [""]
+        middle = at + _LINE / 2
+        word = theme.LEVEL_WORDS.get(level, _printed(level))
+        figure = "not known" if amount is None else f"{amount:,.{digits}f}\u00a0h"
+        paint = level if level in theme.LEVEL_COLOURS else "another level"
+        rows.append((str(n), "\n".join(lines), figure, word, _printed(state), paint, round(middle, 1)))
+        at += _ROW + _LINE * (len(lines) - 1)
+    more = tasks.height - shown.height
+    rest = float(tasks.tail(more).get_column("hours").sum()) if more else 0.0
+    schema = dict.fromkeys(("n", "task", "hours", "level", "state", "paint"), pl.String) | {"y": pl.Float64}
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    height = at + 4
+    y = alt.Y("y:Q", scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
+    columns: list[tuple[str, int, Literal["left", "right"]]] = [
+        ("n", 16, "right"),
+        ("task", 46, "left"),
+        ("hours", 672, "right"),
+        ("level", 690, "left"),
+        ("state", 832, "left"),
+    ]
+    texts = [
+        alt.Chart(table.select("y", name))
+        .mark_text(
+            align=align,
+            baseline="top",
+            dy=-_LINE / 2 + 1,
+            fontSize=11,
+            lineBreak="\n",
+            lineHeight=_LINE,
+            color=theme.MUTED if name in ("n", "state") else theme.INK,
+        )
+        .encode(**theme.pixels(x=x), y=y, text=alt.Text(f"{name}:N"))
+        for name, x, align in columns
+    ]
+    squares = (
+        alt.Chart(table.select("y", "paint"))
+        .mark_point(shape="square", size=90, stroke=theme.OUTLINE, strokeWidth=1, opacity=1)
+        .encode(**theme.pixels(x=31), y=y, fill=_paint())
+    )
+    heads = [
+        theme.note(name, x=x, y=-8, align=align, baseline="bottom", fontSize=10.5)
+        for name, x, align in (
+            ("task, the longest first; numbers as in the bar", 46, "left"),
+            ("hours a week", 672, "right"),
+            ("AI impact level", 690, "left"),
+            ("state", 832, "left"),
+        )
+    ]
+    if gap_at is not None:
+        said = "without hours: not zero, and so not in the bar"
+        heads.append(theme.note(said, x=46, y=round(gap_at), baseline="middle", fontStyle="italic"))
+    if more:
+        said = f"and {plural(more, 'more task')} with {hours(rest)}"
+        heads.append(theme.note(said, x=46, y=round(height + 8), baseline="middle", fontStyle="italic"))
+    chart: alt.LayerChart = alt.LayerChart(layer=[*texts, squares, *heads], width=_WIDTH, height=height)
+    return [chart]
+
+
+def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
+    """Draw the exposure of the family's jobs as a strip, this one marked and named."""
+    lines = textwrap.wrap(said, _QUOTE)
+    heading = theme.note(lines, x=0, y=-22 - 15 * (len(lines) - 1), baseline="bottom", color=theme.INK)
+    if not jobs.height:
+        return [alt.LayerChart(layer=[heading], width=_WIDTH, height=1)]
+    axis = alt.Axis(title=None, tickCount=5, format=".1f")
+    x = alt.X("exposure:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
+    others = (
+        alt.Chart(jobs.filter(~pl.col("own")).select("exposure"))
+        .mark_tick(thickness=1.5, size=18, color=theme.ACCENT, opacity=0.75)
+        .encode(x=x, **theme.pixels(y=12))
+    )
+    own = alt.Chart(jobs.filter("own").select("exposure"))
+    mark = own.mark_point(shape="diamond", size=150, fill=theme.INK, stroke="#FFFFFF", strokeWidth=1, opacity=1)
+    # At an end of the strip the name stands beside its mark, not over the edge.
+    at = jobs.filter("own").get_column("exposure").sum()
+    side: Literal["left", "center", "right"] = "left" if at < 0.03 else "right" if at > 0.97 else "center"
+    name = own.mark_text(text="this job", align=side, dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
+    strip = alt.LayerChart(
+        layer=[others, *(part.encode(x=x, **theme.pixels(y=12)) for part in (mark, name)), heading]
+    ).properties(width=_WIDTH, height=24)
+    return [strip]
+
+
+def quotes(found: Sequence[tuple[int, str]]) -> list[alt.LayerChart]:
+    """Quote why tasks were rated as they are."""
+    if not found:
+        return []
+    lines = ["Why they were rated so, in the words of the rating:"]
+    for n, why in found:
+        lines += textwrap.wrap(f"{n}  {why}", _QUOTE, max_lines=3, placeholder=" …", subsequent_indent="     ")
+    note = theme.note(lines, x=0, y=0, baseline="top", color=theme.INK)
+    return [alt.LayerChart(layer=[note], width=_WIDTH, height=15 * len(lines))]

@@ -1,0 +1,357 @@
+"""Which tasks to automate first: by the hours they are sure to take, and how sure their order is (C10)."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from typing import TYPE_CHECKING
+
+import altair as alt
+import polars as pl
+
+from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import NONE, covered, hours, percent, plural, printable
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.automation_candidates import automation_candidates
+from tpanalytics.measures.automation_curve import build_once_curve
+from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.schema import COUNTED_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.task_identity import SameTask
+    from tpanalytics.measures.automation_candidates import People
+    from tpanalytics.measures.privacy.policy import Privacy
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["plot_automation_candidates"]
+
+_WIDTH, _ROW, _NAME, _LINE = 290, 34, 50, 150
+_NOT_WHO = "Levels are judgements. Exposure says what could change, not who leaves."
+_ORDER = (
+    "The order is that of the dots: what is not known moves no task up. Ranks whose intervals overlap cannot be told "
+    "apart; = is a tie."
+)
+#: So many tasks the headline speaks of.
+_FIRST = 10
+_WHOSE = {"hours": "of one incumbent of each job", "headcount": "of all incumbents"}
+
+
+def plot_automation_candidates(
+    profiles: TaskProfiles,
+    *,
+    top: int = 15,
+    by: People = "hours",
+    same_task: SameTask = "id",
+    contract_hours: float | None = None,
+    rounds: int = 1000,
+    seed: int = 0,
+    states: Sequence[str] = COUNTED_STATES,
+    privacy: Privacy | None = USUAL,
+) -> alt.LayerChart:
+    """Draw the tasks that are highly automatable (H1) by the hours they are sure to take.
+
+    The dot is the least it can be, the hours known at H1, and decides the order; the light band reaches to the most it
+    can be. Where that is not known, the line is dashed and has no end. Beside it stand how much of all H1 hours the
+    tasks down to this one hold, whom they serve, how far jobs agree on the level, and between which ranks the task
+    lies when single jobs count more or less. The chart names tasks, because that is what it is asked; it holds no
+    rationale and no job.
+
+    Parameters
+    ----------
+    profiles
+        As for `automation_candidates`.
+    top
+        So many tasks, 1 to 40.
+    by, same_task, contract_hours, rounds, seed
+        As for `automation_candidates`.
+    states
+        Validation states that count.
+    privacy
+        How few jobs or people a task may tell of; those that tell of fewer are left out and counted. None leaves in
+        all.
+
+    Returns
+    -------
+    alt.LayerChart
+        Restyle it as any Altair chart; write it with `save`.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, or an argument is none of its values.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> chart = plot_automation_candidates(load_sample(), top=3)
+    >>> chart.to_dict()["description"][:50]
+    'Dots and bands of the weekly hours rated H1 of 3 o'
+    """
+    how = {"by": by, "same_task": same_task, "states": states, "privacy": privacy}
+    found = automation_candidates(
+        profiles,
+        contract_hours=contract_hours,
+        rounds=rounds,
+        seed=seed,
+        **how,  # type: ignore[arg-type]
+    )
+    meaning, curve = about(found), build_once_curve(profiles, **how)  # type: ignore[arg-type]
+    if not meaning.jobs:
+        return theme.empty_chart("No jobs in these task profiles", "There is nothing to automate.")
+    if not found.height:
+        return _nothing(meaning)
+    rows = _rows(found.head(_checked(top)), curve)
+    return theme.finish(
+        [
+            *_marks(rows),
+            *_beside(rows),
+            theme.footer([*_policy(meaning, rows, by), *captions.source_line(profiles.manifest)], below=46),
+        ],
+        title=_finding(curve, meaning),
+        subtitle=f"{_shown(rows, found)} at H1, by weekly hours {_WHOSE[by]} · {_population(meaning)}",
+        description=_description(rows, found, curve, meaning, by),
+        width=_WIDTH,
+        height=rows.height * _ROW,
+    )
+
+
+def _checked(top: int) -> int:
+    if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= 40:
+        raise SchemaError(f"top={top!r}: give a whole number of tasks from 1 to 40; automation_candidates lists all.")
+    return top
+
+
+def _nothing(meaning: Meaning) -> theme.Chart:
+    """Say why there is no candidate."""
+    left_out = [line for line in meaning.policy if "left out" in line]
+    if not left_out:
+        return theme.empty_chart("No task is rated H1, highly automatable", f"Looked at: {_population(meaning)}.")
+    return theme.empty_chart(
+        "No task rated H1 can be named as a candidate", " ".join(left_out) + ' same_task="text" finds more alike.'
+    )
+
+
+def _population(meaning: Meaning) -> str:
+    return f"{plural(meaning.jobs, 'job')}, {plural(meaning.tasks, 'task')} in them"
+
+
+def _shown(rows: pl.DataFrame, found: pl.DataFrame) -> str:
+    few = rows.height < found.height
+    return f"First {rows.height} of {plural(found.height, 'task')}" if few else plural(rows.height, "task")
+
+
+def _rows(found: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
+    """Write out what stands beside each task."""
+    names = ["rank", "rank_low", "rank_high", "h1_hours", "h1_hours_high", "jobs", "jobs_h1", "families"]
+
+    def said(column: str, how: object) -> pl.Expr:
+        return pl.col(column).map_elements(how, return_dtype=pl.String, skip_nulls=False)  # type: ignore[arg-type]
+
+    return (
+        found.with_row_index("place", offset=1)
+        .join(curve.select("task_key", "share_cumulative"), on="task_key", how="left", maintain_order="left")
+        .select(
+            pl.col("place").cast(pl.Float64),
+            pl.col("task").map_elements(_name, return_dtype=pl.String, skip_nulls=False),
+            *names,
+            "share_cumulative",
+            least=pl.col("h1_hours").map_batches(group_rows.in_column, return_dtype=pl.String),
+            carried=said("share_cumulative", percent),
+            served=pl.format("{}", "jobs"),
+            reached=pl.format("{}", "families"),
+            agreed=said("level_agreement", percent),
+            validated=said("validated_share", percent),
+            ranked=pl.struct("rank", "rank_low", "rank_high", tie=pl.col("rank").is_duplicated()).map_elements(
+                _rank, return_dtype=pl.String
+            ),
+            missing=pl.when(pl.col("h1_hours").is_null()).then(pl.lit("no hours known at H1")),
+        )
+    )
+
+
+def _name(task: str | None) -> str:
+    return printable((task or "").strip()) or "(no text)"
+
+
+def _rank(row: dict[str, int | None]) -> str:
+    if row["rank"] is None:
+        return NONE
+    rank = f"{row['rank']}=" if row["tie"] else f"{row['rank']}"
+    if row["rank_low"] is None:
+        return rank
+    return f"{rank} ({row['rank_low']}\u2013{row['rank_high']})"
+
+
+def _axis(rows: pl.DataFrame) -> alt.Y:
+    """Give the axis of tasks by their place, for two tasks may have the same text; a name has two lines at most."""
+    lines = [_parted(name) for name in rows.get_column("task")]
+    two = [place for place, name in enumerate(lines, 1) if len(name) > 1]
+    lifted = {"condition": {"test": f"indexof({json.dumps(two)}, datum.value) >= 0", "value": -6}, "value": 0}
+    axis = alt.Axis(
+        title=None,
+        labelExpr=f"{json.dumps(lines)}[datum.value - 1]",
+        labelLimit=360,
+        labelLineHeight=12,
+        labelOffset=lifted if two else 0,
+        grid=False,
+    )
+    return alt.Y("place:O", sort=None, axis=axis)
+
+
+def _parted(name: str) -> list[str]:
+    """Part a name evenly, so that no single word hangs below."""
+    lines = textwrap.wrap(name, _NAME, max_lines=2, placeholder=" …")
+    even = textwrap.wrap(name, len(name) // 2 + 4)
+    return even if len(even) == len(lines) == 2 else lines
+
+
+def _marks(rows: pl.DataFrame) -> list[alt.Chart]:
+    y = _axis(rows)
+    most = rows.select(pl.max_horizontal(pl.col("h1_hours").max(), pl.col("h1_hours_high").max(), 0.1)).item()
+    end = float(most) * 1.04
+    scale = alt.Scale(domain=[0, end], nice=False)
+    axis = alt.Axis(title="weekly hours at H1: at least (dot), at most (band)", titleAnchor="start", tickCount=5)
+    x = alt.X("h1_hours:Q", scale=scale, axis=axis)
+    known = rows.filter(pl.col("h1_hours").is_not_null())
+    if not known.height:
+        x = alt.X("h1_hours:Q", scale=scale, axis=alt.Axis(title=None, labels=False, grid=False))
+        blank = alt.Chart(rows.select("place", h1_hours=pl.lit(0.0))).mark_point(opacity=0)
+        return [blank.encode(x=x, y=y)]
+    band = (
+        alt.Chart(known.drop_nulls("h1_hours_high").select("place", "h1_hours", "h1_hours_high"))
+        .mark_bar(size=12, color=theme.SHADE, cornerRadiusEnd=2)
+        .encode(x=x, x2=alt.X2("h1_hours_high:Q"), y=y)
+    )
+    endless = known.filter(pl.col("h1_hours_high").is_null()).select("place", "h1_hours", end=pl.lit(end))
+    dashed = (
+        alt.Chart(endless)
+        .mark_rule(stroke=theme.MUTED, strokeDash=[2, 3], strokeWidth=1.5)
+        .encode(x=x, x2=alt.X2("end:Q"), y=y)
+    )
+    stem = (
+        alt.Chart(known.select("place", "h1_hours"))
+        .mark_bar(size=2.5, color=theme.LEVEL_COLOURS["H1"])
+        .encode(x=x, y=y)
+    )
+    columns = ("place", "task", "h1_hours", "h1_hours_high", "jobs", "jobs_h1", "families", "share_cumulative")
+    dot = (
+        alt.Chart(known.select(*columns))
+        .mark_point(shape="circle", filled=True, size=95, opacity=1, color=theme.LEVEL_COLOURS["H1"])
+        .encode(
+            x=x,
+            y=y,
+            tooltip=[
+                alt.Tooltip("task:N", title="Task"),
+                alt.Tooltip("h1_hours:Q", title="At least, hours a week", format=",.1f"),
+                alt.Tooltip("h1_hours_high:Q", title="At most", format=",.1f"),
+                alt.Tooltip("share_cumulative:Q", title="With those above, of H1 hours", format=".1%"),
+                alt.Tooltip("jobs:Q", title="Jobs that have it", format=","),
+                alt.Tooltip("jobs_h1:Q", title="Jobs that rate it H1", format=","),
+                alt.Tooltip("families:Q", title="Job families", format=","),
+            ],
+        )
+    )
+    return [
+        *([band] if rows.get_column("h1_hours_high").count() else []),
+        *([dashed] * bool(endless.height)),
+        stem,
+        dot,
+    ]
+
+
+def _beside(rows: pl.DataFrame) -> list[alt.Chart]:
+    y = _axis(rows)
+    columns = [
+        ("least", ["at least", "a week"], _WIDTH + 60, False),
+        ("carried", ["of H1 hours,", "with those above"], _WIDTH + 160, False),
+        ("served", "jobs", _WIDTH + 198, False),
+        ("reached", "families", _WIDTH + 252, False),
+        ("agreed", ["jobs rate", "it alike"], _WIDTH + 312, True),
+        ("validated", ["tasks", "validated"], _WIDTH + 372, True),
+        ("ranked", ["rank (95 % of", "resamples)"], _WIDTH + 458, True),
+    ]
+    drawn = rows.select("place", *(field for field, *_ in columns))
+    marks = [
+        mark
+        for field, header, x, muted in columns
+        for mark in group_rows.column(drawn, y, field, header, x, muted=muted)
+    ]
+    lacking = rows.drop_nulls("missing").select("place", "missing")
+    if lacking.height:
+        remark = alt.Chart(lacking).mark_text(align="left", fontSize=11, fontStyle="italic", color=theme.MUTED)
+        marks.append(remark.encode(**theme.pixels(x=4), y=y, text=alt.Text("missing:N")))
+    return marks
+
+
+def _finding(curve: pl.DataFrame, meaning: Meaning) -> str:
+    """Say how far the first tasks carry; only known hours count, so that it holds whatever is missing."""
+    if not curve.height:
+        return "Candidates for automation cannot be weighed: no hours are known at H1"
+    n = min(_FIRST, curve.height)
+    row = curve.row(n - 1, named=True)
+    first = f"The first {n} candidates serve" if n > 1 else "The first candidate serves"
+    of = "" if row["share_cumulative"] is None else f", {percent(row['share_cumulative'])} of the H1 hours known"
+    return (
+        f"{first} {row['jobs_cumulative']:,} of {plural(meaning.jobs, 'job')}: "
+        f"at least {hours(row['h1_hours_cumulative'])} a week{of}"
+    )
+
+
+def _policy(meaning: Meaning, rows: pl.DataFrame, by: People) -> list[str]:
+    known, assessed = covered(meaning.coverage["hours"]), covered(meaning.coverage["level"])
+    endless = rows.filter(pl.col("h1_hours").is_not_null() & pl.col("h1_hours_high").is_null()).height
+    lines = [
+        captions.known_of(meaning, f"{known} of tasks have hours, {assessed} a level"),
+        f"Grade {meaning.grade}: A from 90\u00a0% of tasks with hours and level, B from 70\u00a0%, C below. {_NOT_WHO}",
+        _ORDER,
+        *(
+            [f"Dashed without end ({endless} shown): contract hours are needed for the most it can be, and not known."]
+            * bool(endless)
+        ),
+        *(line for line in meaning.policy if "left out" in line),
+        *(["Jobs without a headcount add no hours."] if by == "headcount" else []),
+        *meaning.warnings,
+    ]
+    return captions.wrapped(lines, _LINE)
+
+
+def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, by: People) -> str:
+    built = (
+        f"Dots and bands of the weekly hours rated H1 of {rows.height} of {plural(found.height, 'task')}, "
+        f"{_WHOSE[by]}, for {_population(meaning)}. Most hours known first; the band reaches to the most it can be. "
+        "Columns: share of H1 hours with those above, jobs, families, agreement on the level, validated share, rank "
+        "and its interval."
+    )
+    said = "; ".join(
+        f"{row['task']}: {hours(row['h1_hours'])}{_up_to(row)}, {row['carried']}, {plural(row['jobs'], 'job')} in "
+        f"{plural(row['families'], 'family')}, {row['agreed']} alike, {row['validated']} validated, "
+        f"rank {row['ranked']}"
+        for row in rows.iter_rows(named=True)
+    )
+    apart = rows.drop_nulls("rank_high")
+    shape = ""
+    if apart.height:
+        reach = math.ceil(apart.row(0, named=True)["rank_high"])
+        shape = f"The first task may be anything from rank {apart.row(0, named=True)['rank_low']} to {reach}."
+    return theme.described(
+        built, f"{_finding(curve, meaning)}. {said}.", f"{shape} {_policy(meaning, rows, by)[0]}".strip()
+    )
+
+
+def _up_to(row: dict[str, float | None]) -> str:
+    if row["h1_hours"] is None:
+        return ""
+    if row["h1_hours_high"] is None:
+        return " or more"
+    least, most = hours(row["h1_hours"]), hours(row["h1_hours_high"])
+    return "" if least == most else f" to {most}"

@@ -1,1 +1,0 @@
-"""What changed between two snapshots: which families, why, and which tasks were rated otherwise."""

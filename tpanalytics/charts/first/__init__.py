@@ -1,1 +1,0 @@
-"""Where to start: how concentrated work is, which tasks come first, what families share."""

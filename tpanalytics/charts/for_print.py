@@ -1,0 +1,83 @@
+"""The variant of a chart for paper."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar, cast
+
+import altair as alt
+
+from tpanalytics.charts._core.theme import ACCENT, INK, LEVEL_COLOURS, MUTED, OUTLINE, SHADE
+from tpanalytics.errors import ShareError
+
+__all__ = ["for_print"]
+
+#: What a printer would rasterise into dots becomes black; levels keep their lightness, which is their order.
+_ON_PAPER = {INK: "#000000", MUTED: "#000000", OUTLINE: "#000000", SHADE: "#D9D9D9", ACCENT: "#3A3A3A"}
+_LEVELS = {
+    LEVEL_COLOURS[level]: grey
+    for level, grey in {"H1": "#000000", "H2": "#6B6B6B", "H3": "#D4D4D4", "H4": "#EBEBEB", "H5": "#F8F8F8"}.items()
+}
+_COLOUR = re.compile("#[0-9A-Fa-f]{6}")
+_Any = TypeVar("_Any", bound=alt.TopLevelMixin)
+
+
+def for_print(chart: _Any) -> _Any:
+    """Make the variant of a chart for paper: black ink, greys instead of colours, no ground, no controls.
+
+    What the chart shows stays as it is; a control, like the weight of `plot_weight_lines`, stands where it begins.
+
+    Parameters
+    ----------
+    chart
+        A chart of ``plot_…``.
+
+    Returns
+    -------
+    alt.TopLevelMixin
+        A chart of the same kind; write it with `save`, as ``.pdf`` or ``.svg``.
+
+    Raises
+    ------
+    ShareError
+        If `chart` is no chart.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample, plot_impact_by_family
+    >>> printed = for_print(plot_impact_by_family(load_sample()))
+    >>> "#21787F" in str(printed.to_dict())
+    False
+    """
+    if not isinstance(chart, alt.TopLevelMixin):
+        raise ShareError(f"A {type(chart).__name__} is no chart; pass what plot_… gave.")
+    spec = _printed(chart.to_dict())
+    spec["config"] = {**spec.get("config", {}), "background": "transparent"}
+    kind: Any = type(chart)
+    return cast("_Any", kind.from_dict(spec))
+
+
+def _printed(value: Any) -> Any:
+    if isinstance(value, dict):
+        # The data are no colours, whatever a family is called. Where there is no ground, a renderer greys what lets it
+        # shine through, white too.
+        return {
+            key: part if key == "datasets" else _opaque(part) if key == "opacity" else _printed(part)
+            for key, part in value.items()
+            if key != "bind"
+        }
+    if isinstance(value, list):
+        return [_printed(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    return {**_ON_PAPER, **_LEVELS}.get(value) or (_grey(value) if _COLOUR.fullmatch(value) else value)
+
+
+def _opaque(opacity: Any) -> Any:
+    return 1 if isinstance(opacity, float) and opacity else _printed(opacity)
+
+
+def _grey(colour: str) -> str:
+    """Give the grey of the same lightness, by the luma of ITU-R BT.601."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return "#" + f"{round(0.299 * red + 0.587 * green + 0.114 * blue):02X}" * 3

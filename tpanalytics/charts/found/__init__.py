@@ -1,1 +1,0 @@
-"""What somebody looks for: tasks by their words."""

@@ -1,1 +1,0 @@
-"""What could be freed, and in what blocks."""

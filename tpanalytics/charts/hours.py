@@ -1,0 +1,303 @@
+"""Hours per job in each family: where the jobs lie, how they spread, and which are described in full (C5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import polars as pl
+
+from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.formatting import NONE, covered, hours, listed, plural, total
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.metadata import grade
+from tpanalytics.measures.hours import hours_by_family, hours_by_job
+from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.measures.privacy.policy import Privacy
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["plot_hours_by_family"]
+
+_WIDTH, _ROW = 470, 34
+#: Most dots a row may have: jobs of about the same hours share one, so that thousands of jobs stay readable and small.
+_DOTS = 64
+
+
+def plot_hours_by_family(
+    profiles: TaskProfiles,
+    *,
+    states: Sequence[str] = COUNTED_STATES,
+    families: Sequence[str] | None = None,
+    privacy: Privacy | None = USUAL,
+) -> alt.LayerChart:
+    """Draw how many weekly hours the jobs of each family describe.
+
+    A dot stands for the jobs of about the same hours, its area for how many; it is hollow where some of their tasks
+    have no hours. The box holds the middle half of the jobs, the line in it the median; below 5 jobs there is no box.
+    Jobs without hours are counted at the right. A family that is hidden because too few jobs or people stand behind it
+    keeps its row and says so; its jobs are no dots.
+
+    Parameters
+    ----------
+    profiles
+        As for `hours_by_family`.
+    states
+        Validation states that count.
+    families
+        Draw these alone, each as it stands among all; None draws every family.
+    privacy
+        How few jobs or people a figure may tell of; None hides nothing.
+
+    Returns
+    -------
+    alt.LayerChart
+        Restyle it as any Altair chart; write it with `save`.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, or a family is not there.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> chart = plot_hours_by_family(load_sample())
+    >>> chart.to_dict()["description"][:52]
+    'Dots and boxes of described weekly hours per job for'
+    """
+    profiles = remembering(profiles)
+    everyone = recall(hours_by_family, profiles, states=states)
+    if everyone.height == 0:
+        return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
+    guard = captions.released(hours_by_family, profiles, privacy, states=states)
+    jobs = recall(hours_by_job, profiles, states=states)
+    jobs = jobs.join(guard.filter(~captions.is_hidden()), on="job_family", how="semi", maintain_order="left")
+    # Over all families, so that marks stay where they are when others are chosen.
+    contract, longest = (
+        None if value is None else float(value)
+        for value in jobs.select(pl.col("contract_hours").median(), pl.col("hours").max()).row(0)
+    )
+    shown = captions.chosen(guard, families)
+    everyone = captions.countable(everyone, shown, families)
+    jobs = theme.drawable(jobs.join(shown, on="job_family", how="semi", maintain_order="left"))
+    hidden, rows = captions.hidden_note(shown, privacy), _ordered(theme.drawable(shown), jobs)
+    totals = None if rows.select(captions.is_hidden().all()).item() else everyone  # they would tell what is hidden
+    order = rows.get_column("job_family").to_list()
+    top = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
+    x = alt.Scale(domain=[0, top], nice=False)
+    row = group_rows.row_height(order, _ROW)
+    return theme.finish(
+        [
+            *([_contract_line(contract, x)] if contract else []),
+            *_boxes(rows, order, x, measured=bool(longest or contract)),
+            _dots(jobs, order, x, top, row),
+            *_beside(rows, order),
+            theme.footer([*hidden, *_policy(totals, contract), *captions.source_line(profiles.manifest)], below=56),
+        ],
+        title=captions.titled(_finding(rows), families),
+        subtitle=f"Described weekly hours per job · {captions.population(everyone, totals=totals is not None)}",
+        description=_description(rows, totals, contract),
+        width=_WIDTH,
+        height=len(order) * row,
+    )
+
+
+def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Order the families by their median, those without any hours last, and write out what stands beside them."""
+    middle = jobs.group_by("job_family").agg(median=pl.col("hours").median())
+    empty = pl.col("jobs_without_tasks")
+    return (
+        families.join(middle, on="job_family", how="left")
+        .sort("median", "job_family", descending=[True, False], nulls_last=True)
+        .with_columns(
+            grade=grade(pl.col("coverage")),
+            half=pl.when(pl.col("median").is_null())
+            .then(pl.lit(NONE))
+            .otherwise(pl.format("{}\u00a0h", pl.col("median").round(1))),
+            seen=pl.struct(pl.col("jobs_with_hours").fill_null(0), "jobs").map_elements(
+                lambda row: f"{row['jobs_with_hours']:,} of {row['jobs']:,}", return_dtype=pl.String
+            ),
+            empty=empty.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
+            known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
+            missing=pl.when(captions.is_hidden())
+            .then(pl.lit(captions.WHY_HIDDEN))
+            .when(pl.col("tasks") == 0)
+            .then(pl.lit("no task described"))
+            .when(pl.col("median").is_null())
+            .then(pl.lit("no hours are known")),
+        )
+        .with_columns(pl.col("grade").fill_null(NONE).alias("graded"))
+        .with_columns(captions.unless_hidden("half", "seen", "empty", "known", "graded"))
+    )
+
+
+def _contract_line(contract: float, x: alt.Scale) -> alt.Chart:
+    rule = alt.Chart(pl.DataFrame({"contract_hours": [contract]})).mark_rule(
+        stroke=theme.MUTED, strokeDash=[4, 3], strokeWidth=1
+    )
+    placed: alt.Chart = rule.encode(x=alt.X("contract_hours:Q", scale=x))
+    return placed
+
+
+def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale, *, measured: bool) -> list[alt.Chart]:
+    y = group_rows.family_axis(order)
+    rows = families.filter(pl.col("hours_p25").is_not_null())
+    axis = alt.Axis(title="described hours per week", titleAnchor="start", tickCount=8)
+    if not measured:
+        axis = alt.Axis(title=None, labels=False, grid=False)
+    box = (
+        alt.Chart(rows.select("job_family", "hours_p25", "hours_p75"))
+        .mark_bar(size=18, color=theme.SHADE, cornerRadius=2)
+        .encode(x=alt.X("hours_p25:Q", scale=x, axis=axis), x2=alt.X2("hours_p75:Q"), y=y)
+    )
+    median = (
+        alt.Chart(rows.select("job_family", "hours_p50", "jobs_with_hours", "hours_p10", "hours_p90"))
+        .mark_tick(thickness=2.5, size=22, color=theme.INK)
+        .encode(
+            x=alt.X("hours_p50:Q", scale=x, axis=axis),
+            y=y,
+            tooltip=[
+                alt.Tooltip("job_family:N", title="Job family"),
+                alt.Tooltip("hours_p50:Q", title="Median, hours a week", format=".1f"),
+                alt.Tooltip("hours_p10:Q", title="A tenth of jobs below", format=".1f"),
+                alt.Tooltip("hours_p90:Q", title="A tenth of jobs above", format=".1f"),
+                alt.Tooltip("jobs_with_hours:Q", title="Jobs with hours"),
+            ],
+        )
+    )
+    return [box, median]
+
+
+def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: int) -> alt.Chart:
+    """Gather jobs of about the same hours into one dot."""
+    dots_a_row = min(_DOTS, max(8, 2000 // len(order)))  # Altair refuses 5,000 rows
+    step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= dots_a_row * step), top / dots_a_row)
+    dots = (
+        jobs.filter(pl.col("hours").is_not_null())
+        .with_columns(about=(pl.col("hours") / step).round() * step, described=_described())
+        .group_by("job_family", "about", "described")
+        .agg(jobs=pl.len())
+        .sort("job_family", "about", "described")
+    )
+    middle = 0.45 * row  # of the band, which is a tenth lower than its row
+    beside = [middle - 5, middle + 5]
+    most = max(12, *dots.get_column("jobs").to_list(), 1)
+    placed: alt.Chart = (
+        alt.Chart(dots)
+        .mark_point(shape="circle", strokeWidth=1.3, opacity=0.9)
+        .encode(
+            x=alt.X("about:Q", scale=x),
+            y=group_rows.family_axis(order),
+            yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=beside)),
+            size=alt.Size("jobs:Q", scale=alt.Scale(domain=[1, most], range=[28, 320]), legend=None),
+            fill=alt.Fill(
+                "described:N",
+                scale=alt.Scale(domain=list(_DESCRIBED), range=[theme.ACCENT, "#FFFFFF"]),
+                legend=alt.Legend(symbolType="circle", symbolStrokeColor=theme.ACCENT) if dots.height else None,
+            ),
+            stroke=alt.StrokeValue(theme.ACCENT),
+            tooltip=[
+                alt.Tooltip("job_family:N", title="Job family"),
+                alt.Tooltip("about:Q", title="About, hours a week"),
+                alt.Tooltip("jobs:Q", title="Jobs"),
+                alt.Tooltip("described:N", title="Tasks"),
+            ],
+        )
+    )
+    return placed
+
+
+_DESCRIBED = ("all tasks have hours", "some tasks have no hours")
+
+
+def _described() -> pl.Expr:
+    return pl.when("complete").then(pl.lit(_DESCRIBED[0])).otherwise(pl.lit(_DESCRIBED[1]))
+
+
+def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
+    y = group_rows.family_axis(order)
+    columns = [
+        ("half", "median", _WIDTH + 62, False),
+        ("seen", ["jobs", "with hours"], _WIDTH + 136, True),
+        ("empty", ["without", "any task"], _WIDTH + 196, True),
+        ("known", ["tasks", "with hours"], _WIDTH + 262, True),
+        ("grade", "grade", _WIDTH + 304, True),
+    ]
+    rows = families.select("job_family", "half", "seen", "empty", "known", grade="graded")
+    marks = [
+        mark
+        for field, header, x, muted in columns
+        for mark in group_rows.column(rows, y, field, header, x, muted=muted)
+    ]
+    return [*marks, *group_rows.remarks(families, y, "missing")]
+
+
+def _finding(families: pl.DataFrame) -> str:
+    """Say what the chart shows, of families of which enough is known; the others lie too far left for a headline."""
+    everyone, families = families, families.filter(~captions.is_hidden())
+    if not families.height:
+        return captions.ALL_HIDDEN
+    safe = families.filter(
+        pl.col("hours_p50").is_not_null() & pl.col("grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
+    )
+    if not families.get_column("median").count():
+        return (
+            "No task is described"
+            if not total(families, "tasks")
+            else "The hours of jobs are not known: no task has any"
+        )
+    if safe.height == 0:
+        few = families.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("median").is_not_null()).height
+        return f"Too {'few jobs are' if few else 'little is'} known to compare the hours of job families"
+    top, bottom = safe.row(0, named=True), safe.row(-1, named=True)
+    if safe.height == 1:
+        return f"Half of the jobs in {top['job_family']} have {hours(top['hours_p50'])} a week described, or more"
+    among = "" if safe.height == everyone.height else " of which enough is known"
+    if top["hours_p50"] - bottom["hours_p50"] < 0.5:
+        return f"The median job has about {hours(top['hours_p50'])} a week described, in every family{among}"
+    return (
+        f"Described hours of the median job: from {top['hours_p50']:.1f} a week in {top['job_family']} "
+        f"to {bottom['hours_p50']:.1f} in {bottom['job_family']}"
+    )
+
+
+def _policy(families: pl.DataFrame | None, contract: float | None) -> list[str]:
+    if families is None:
+        return []
+    tasks = total(families, "tasks")
+    line = (
+        f"The dashed line is the median contract, {hours(contract)} a week."
+        if contract
+        else "Contract hours are not given, so nothing says how much of a week is described."
+    )
+    share = covered(total(families, "tasks_with_hours") / tasks) if tasks else NONE
+    return [
+        f"{share} of {plural(tasks, 'task')} have hours; the others are not zero, so a hollow dot lies too far left.",
+        f"Dots stand for jobs, larger ones for several of about the same hours; the box is the middle half. {line}",
+        "Grade by the share of tasks with hours: A from 90 %, B from 70 %, C below; quote no C alone.",
+    ]
+
+
+def _description(families: pl.DataFrame, totals: pl.DataFrame | None, contract: float | None) -> str:
+    known = families.filter(pl.col("median").is_not_null())
+    said = (
+        f"Dots and boxes of described weekly hours per job for "
+        f"{captions.population(families if totals is None else totals, totals=totals is not None)}. "
+        "Families in order of their median, highest first."
+    )
+    if known.height:
+        said += " Medians: " + listed(f"{f} {hours(m)}" for f, m in known.select("job_family", "median").rows()) + "."
+    unknown = families.filter(pl.col("median").is_null() & ~captions.is_hidden()).get_column("job_family").to_list()
+    if unknown:
+        said += f" No hours are known for {listed(unknown)}."
+    return " ".join([said, *captions.hidden_names(families), *_policy(totals, contract)[:1]])

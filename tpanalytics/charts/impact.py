@@ -1,0 +1,333 @@
+"""AI mix per job family: one bar per family, its segments the levels, H1 on the baseline (C1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import polars as pl
+
+from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
+from tpanalytics.formatting import NONE, covered, listed, percent, total
+from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.impact import impact_by_family
+from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.measures.impact import Weight
+    from tpanalytics.measures.privacy.policy import Privacy
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["plot_impact_by_family"]
+
+_WIDTH, _ROW, _BAR = 540, 30, 20
+#: What a task must have to be weighed, and how its share is headed.
+_NOTHING = {
+    "tasks": "no task is described",
+    "hours": "no hours are known, or all are zero",
+    "headcount": "no hours with headcount are known, or all are zero",
+}
+_KNOWN = {
+    "tasks": ["tasks with", "level"],
+    "hours": ["tasks with", "hours, level"],
+    "headcount": ["tasks with hours,", "staff, level"],
+}
+#: A segment narrower than this share of the bar has no room for its figure; the tooltip has it.
+_ROOM = 0.048
+#: Distance of the hatching's strokes, as a share of the bar.
+_HATCH = 0.018
+#: How near to the segment's edge a stroke may come.
+_EDGE = 0.004
+
+
+def plot_impact_by_family(
+    profiles: TaskProfiles,
+    *,
+    weight: Weight = "hours",
+    states: Sequence[str] = COUNTED_STATES,
+    families: Sequence[str] | None = None,
+    privacy: Privacy | None = USUAL,
+) -> alt.LayerChart:
+    """Draw how each job family's work splits over AI impact levels.
+
+    Families come in order of their H1 share. Work without a level is a hatched segment at the end; a family nothing
+    of which can be weighed keeps its row and says so, and so does one that is hidden because too few jobs or people
+    stand behind it. The chart holds a row per family and level, nothing of any single task or job.
+
+    Parameters
+    ----------
+    profiles
+        As for `impact_by_family`.
+    weight
+        What the bars add up: ``"tasks"``, ``"hours"`` (per week), or ``"headcount"`` (hours times full-time
+        equivalents).
+    states
+        Validation states that count.
+    families
+        Draw these alone, each as it stands among all; None draws every family.
+    privacy
+        How few jobs or people a figure may tell of; None hides nothing.
+
+    Returns
+    -------
+    alt.LayerChart
+        Restyle it as any Altair chart; write it with `save`.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, `weight` is none of its values, or a family is not there.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> chart = plot_impact_by_family(load_sample(), weight="tasks")
+    >>> chart.to_dict()["description"][:40]
+    'Stacked bars of tasks by AI impact level'
+    """
+    profiles = remembering(profiles)
+    impact = captions.released(impact_by_family, profiles, privacy, weight=weight, states=states)
+    impact = captions.chosen(impact, families)
+    coverage = captions.countable(recall(coverage_by_family, profiles, states=states), impact, families)
+    hidden, impact, coverage = captions.hidden_note(impact, privacy), theme.drawable(impact), theme.drawable(coverage)
+    if impact.height == 0:
+        return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
+    totals = not impact.select(captions.is_hidden().all()).item()  # where all is hidden, a total would tell it
+    levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
+    rows = _families(impact, weight)
+    order = rows.get_column("job_family").to_list()
+    segments = _segments(impact)
+    return theme.finish(
+        [
+            *_bars(segments, order, levels),
+            *_beside(rows, order, weight),
+            theme.footer(
+                [*hidden, *_policy(coverage, weight, totals=totals), *captions.source_line(profiles.manifest)]
+            ),
+        ],
+        title=captions.titled(_finding(impact, rows, weight), families),
+        subtitle=f"Share of {exposure_captions.UNIT[weight]} by AI impact level · {captions.population(coverage, totals=totals)}",
+        description=_description(rows, levels, coverage, weight, totals=totals),
+        width=_WIDTH,
+        height=len(order) * group_rows.row_height(order, _ROW),
+    )
+
+
+def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
+    """Give a row per family, highest H1 share first: the figures that stand beside its bar, or why it has none."""
+    amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours"}[weight]
+    return (
+        impact.group_by("job_family")
+        .agg(
+            h1=pl.col("share").filter(pl.col("level") == "H1").first(),
+            low=pl.col("share_low").filter(pl.col("level") == "H1").first(),
+            high=pl.col("share_high").filter(pl.col("level") == "H1").first(),
+            weighed=pl.col("share").is_not_null().any(),
+            amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
+            tasks=pl.col("tasks").sum(),
+            coverage=pl.col("coverage").first(),
+            grade=pl.col("grade").first(),
+            reason=pl.col("reason").first(),
+        )
+        .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
+        .with_columns(
+            total=pl.col("amount").map_batches(
+                _counts if weight == "tasks" else group_rows.in_column, return_dtype=pl.String
+            ),
+            known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
+            graded=pl.col("grade").fill_null(NONE),
+            missing=pl.when(captions.is_hidden())
+            .then(pl.lit(captions.WHY_HIDDEN))
+            .when(pl.col("tasks") == 0)
+            .then(pl.lit("no task described"))
+            .when(~pl.col("weighed"))
+            .then(pl.lit(_NOTHING[weight])),
+        )
+        .with_columns(captions.unless_hidden("total", "known", "graded"))
+    )
+
+
+def _segments(impact: pl.DataFrame) -> pl.DataFrame:
+    """Place each level of a family behind the one before it."""
+    end = pl.col("share").cum_sum().over("job_family")
+    return (
+        impact.filter(pl.col("share") > 0)
+        .with_columns(start=end - pl.col("share"), end=end)
+        .with_columns(
+            middle=((pl.col("start") + pl.col("end")) / 2).round(5),
+            figure=pl.when(pl.col("share") >= pl.when(pl.col("level") == NOT_ASSESSED).then(2 * _ROOM).otherwise(_ROOM))
+            .then(pl.col("share").map_elements(percent, return_dtype=pl.String))
+            .otherwise(pl.lit("")),
+            dark=pl.col("level").is_in(["H1", "H2"]),
+        )
+    )
+
+
+def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[alt.Chart]:
+    y = group_rows.family_axis(order)
+    x = alt.X("start:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
+    drawn = alt.Chart(
+        segments.select(
+            *("job_family", "level", "start", "end", "share", "tasks", "tasks_with_hours", "hours"),
+            *("middle", "figure", "dark"),
+        )
+    )
+    bars = drawn.mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR).encode(
+        x=x,
+        x2=alt.X2("end:Q"),
+        y=y,
+        color=alt.Color("level:N", scale=theme.level_scale(levels), legend=theme.level_legend(levels)),
+        tooltip=[
+            alt.Tooltip("job_family:N", title="Job family"),
+            alt.Tooltip("level:N", title="AI impact level"),
+            alt.Tooltip("share:Q", title="Share", format=".1%"),
+            alt.Tooltip("hours:Q", title="Hours a week", format=",.1f"),
+            alt.Tooltip("tasks:Q", title="Tasks", format=","),
+            alt.Tooltip("tasks_with_hours:Q", title="Tasks with hours", format=","),
+        ],
+    )
+    hatching = theme.hatched(alt.Chart(_strokes(segments)), _BAR).encode(x=alt.X("at:Q"), y=y)
+    figures = drawn.mark_text(fontSize=11).encode(
+        x=alt.X("middle:Q"),
+        y=y,
+        text=alt.Text("figure:N"),
+        color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
+    )
+    return [bars, hatching, figures]
+
+
+def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
+    """Place the hatching's strokes in each unassessed segment, from its middle outwards, clear of its figure."""
+    apart = _HATCH * max(1.0, segments.get_column("job_family").n_unique() / 40)  # Altair refuses 5,000 rows
+    places = [
+        {"job_family": family, "at": round((start + end) / 2 + side * offset, 4)}
+        for family, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
+        .select("job_family", "start", "end", "figure")
+        .rows()
+        for side in (-1, 1)
+        for step in range(int(0.5 / apart))
+        if (offset := (0.007 * len(figure) if figure else apart / 2) + step * apart) < (end - start) / 2 - _EDGE
+    ]
+    return pl.DataFrame(places, schema={"job_family": pl.String, "at": pl.Float64})
+
+
+def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[alt.Chart]:
+    """Print how much work a bar stands for, how much of it is known, and what is missing altogether."""
+    y = group_rows.family_axis(order)
+    unit = {"tasks": "tasks", "hours": "a week", "headcount": ["a week, all", "incumbents"]}[weight]
+    rows = families.select("job_family", "total", "known", grade="graded")
+    apart = 18 if weight == "headcount" else 0  # for the longer heads
+    columns = [
+        ("total", unit, _WIDTH + 72, False),
+        ("known", _KNOWN[weight], _WIDTH + 142 + apart, True),
+        ("grade", "grade", _WIDTH + 190 + apart, True),
+    ]
+    marks = [
+        mark
+        for field, header, x, muted in columns
+        for mark in group_rows.column(rows, y, field, header, x, muted=muted)
+    ]
+    return [*marks, *group_rows.remarks(families, y, "missing")]
+
+
+def _counts(amounts: pl.Series) -> pl.Series:
+    return pl.Series([NONE if n is None else f"{n:,.0f}" for n in amounts], dtype=pl.String)
+
+
+def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
+    """Say what the chart shows; a family of which too little is known is never the headline, nor are jobs without."""
+    hidden, families = families.filter(captions.is_hidden()).height, families.filter(~captions.is_hidden())
+    if not families.height:
+        return captions.ALL_HIDDEN
+    of_shown = " of the families shown" if hidden else ""
+    return _nothing(impact, families, weight, of_shown) or _largest(families, weight, of_shown)
+
+
+def _nothing(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, of_shown: str) -> str | None:
+    """Say why there is no H1 share to speak of, if so."""
+    if not families.get_column("tasks").sum():
+        return f"No task{of_shown} is described"
+    if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):
+        return f"AI impact cannot be shown: no task{of_shown} has a level"
+    if not families.get_column("weighed").any():
+        return f"AI impact cannot be shown: {_NOTHING[weight]}"
+    if not total(impact.filter(level="H1"), "tasks"):
+        return f"No task{of_shown} is rated H1, highly automatable"
+    if not families.select((pl.col("h1") > 0).any()).item():
+        return f"What is rated H1, highly automatable, cannot be weighed by {weight}"
+    return None
+
+
+def _largest(families: pl.DataFrame, weight: Weight, of_shown: str) -> str:
+    named = families.filter(pl.col("job_family") != NO_FAMILY)
+    safe = named.filter(pl.col("grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
+    if named.height == 0:
+        share, grade = families.select("h1", "grade").row(0)
+        if grade != "C":
+            return f"{percent(share)} of {exposure_captions.UNIT[weight]} are highly automatable"
+    if safe.height == 0:
+        return "Too little is known to compare the AI impact of job families"
+    family, share, low, high = safe.select("job_family", "h1", "low", "high").row(0)
+    between = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
+    if named.height == 1:
+        return f"{family}: {percent(share)} of {exposure_captions.UNIT[weight]}{between} are highly automatable"
+    among = of_shown if family == named.item(0, "job_family") else " among families of which enough is known"
+    return f"{family} has the largest highly automatable share{among}: {percent(share)} of {exposure_captions.UNIT[weight]}{between}"
+
+
+def _policy(coverage: pl.DataFrame, weight: Weight, *, totals: bool) -> list[str]:
+    if not totals:
+        return []
+    tasks = total(coverage, "tasks")
+    if not tasks:
+        return ["No job has a task that counts."]
+
+    shares = (captions.overall(coverage, name) for name in ("hours_coverage", "level_coverage", "validated_share"))
+    with_hours, with_level, validated = map(covered, shares)
+    known = (
+        f"{with_hours} of tasks have hours, {with_level} a level, {validated} are validated; rejected ones do not "
+        f"count. {captions.without_tasks(coverage)}"
+    )
+    missing = (
+        "A task without hours is not a task of zero hours: it is missing from its bar. Where an interval is given, it "
+        "holds whatever the gaps are."
+    )
+    graded = (
+        f"Grade by the share of tasks {exposure_captions.NEEDED[weight]}: A from 90 %, B from 70 %, C below; quote no C alone. "
+        "Levels are judgements."
+    )
+    return [known, graded] if weight == "tasks" else [known, missing, graded]
+
+
+def _description(
+    families: pl.DataFrame, levels: list[str], coverage: pl.DataFrame, weight: Weight, *, totals: bool
+) -> str:
+    """Describe the chart in three tiers: how it is built, its extremes, its shape."""
+    known = families.filter(pl.col("weighed") & pl.col("h1").is_not_null())
+    among = f" ({', '.join(levels)})" if levels else ""
+    text = (
+        f"Stacked bars of {exposure_captions.UNIT[weight]} by AI impact level{among} for "
+        f"{captions.population(coverage, totals=totals)}. "
+        "Families in order of their share of H1, highly automatable, highest first."
+    )
+    if known.height:
+        top, bottom = known.row(0, named=True), known.row(-1, named=True)
+        text += (
+            f" The H1 shares run from {percent(top['h1'])} in {top['job_family']} (grade {top['grade']}) to "
+            f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['grade']})."
+        )
+        text += " All H1 shares: " + listed(f"{f} {percent(h1)}" for f, h1 in known.select("job_family", "h1").rows())
+        text += "."
+    unknown = families.filter(~pl.col("weighed") & ~captions.is_hidden()).get_column("job_family").to_list()
+    if unknown:
+        text += f" Nothing can be shown for {listed(unknown)}."
+    return " ".join([text, *captions.hidden_names(families), *_policy(coverage, weight, totals=totals)[:1]])

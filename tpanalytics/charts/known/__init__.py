@@ -1,1 +1,0 @@
-"""What is known: hours per job, and the quality of the data."""

@@ -1,0 +1,375 @@
+"""Which tasks were rated otherwise: from each level to each, as a table of numbers and as flows (C16)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+import altair as alt
+import polars as pl
+
+from tpanalytics.charts._core import captions, change_captions, theme
+from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
+from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable
+from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures._core.snapshot_pairs import suppress_change
+from tpanalytics.measures.coverage import coverage_by_family
+from tpanalytics.measures.privacy.group_counts import both_behind
+from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
+from tpanalytics.measures.privacy.suppress import guarded
+from tpanalytics.measures.transitions import level_moves
+from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.task_identity import SameTask
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["Counted", "plot_level_moves"]
+
+Counted = Literal["tasks", "hours"]
+
+#: Most places of a side that ribbons can be told apart for; beyond, the table stands alone.
+_PLACES = 7
+_LINE, _TABLE = 38, 460
+_NEW, _GONE, _ALL = "not there before", "not there after", "all"
+
+
+class _Table(NamedTuple):
+    """Levels before and after with what is on one side only last, and by both: tasks, amount (None: not known)."""
+
+    left: list[str]
+    right: list[str]
+    tasks: dict[tuple[str, str], int]
+    amounts: dict[tuple[str, str], float | None]
+    hidden: set[tuple[str, str]]
+
+
+def plot_level_moves(
+    before: TaskProfiles,
+    after: TaskProfiles,
+    *,
+    by: Counted = "tasks",
+    same_task: SameTask = "id",
+    states: Sequence[str] = COUNTED_STATES,
+    privacy: Privacy | None = USUAL,
+) -> alt.LayerChart | alt.ConcatChart:
+    """Draw how many tasks, or hours, went from each AI impact level to each: a table, and the same as ribbons.
+
+    Tasks that stayed at their level are muted; the three largest moves are marked in the table and named on their
+    ribbon. That a level became known, or is known no more, is a fact about the data and drawn in grey. Tasks on one
+    side only follow the levels, so that nothing is lost. Beyond 7 levels the table stands alone.
+
+    Parameters
+    ----------
+    before, after
+        The two snapshots, as for `level_moves`.
+    by
+        ``"tasks"`` counts tasks; ``"hours"`` adds up weekly hours of those that have them on every side they are on:
+        as they were before, and of added tasks as they are after.
+    same_task
+        By what a task of a job is the same before and after: its ``"id"`` or its ``"text"``.
+    states
+        Validation states that count.
+    privacy
+        How few jobs a cell may tell of; where every family is hidden nothing is drawn. None hides nothing.
+
+    Returns
+    -------
+    alt.LayerChart or alt.ConcatChart
+        Panels, or the chart that stands in for them where there is nothing to show; restyle it as any Altair chart,
+        write it with `save`.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, or `by` or `same_task` is none of its values.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> chart = plot_level_moves(load_sample("2026-05"), load_sample("2026-11"))
+    >>> chart.to_dict()["description"][:46]
+    'Table and ribbons of tasks from each AI impact'
+    """
+    if by not in get_args(Counted):
+        raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Counted))}.")
+    moves = recall(level_moves, before, after, same_task=same_task, states=states)
+    behind = recall(both_behind, before, after, states=states)
+    if behind.height == 0:
+        return change_captions.no_jobs()
+    shown = guarded(behind.select("job_family"), behind, privacy)
+    limits = privacy or Privacy(min_jobs=0, min_headcount=0)
+    released = suppress_change(moves, before, after, min_jobs=limits.min_jobs, min_headcount=limits.min_headcount)
+    table = _table(released, by)
+    if shown.select(captions.is_hidden().all()).item():
+        return change_captions.all_hidden(shown, before, after, privacy)
+    if moves.height and not released.height:
+        return change_captions.all_hidden(
+            shown, before, after, privacy, title="Every move is hidden: it would tell of too few jobs"
+        )
+    meaning, top = about(moves), _largest(table)
+    of = f"{captions.population(recall(coverage_by_family, after, states=states))} after"
+    basis = "Tasks of a job" if by == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
+    drawn = bool(top or any(table.amounts.values())) and max(len(table.left), len(table.right)) <= _PLACES
+    panels = [
+        _matrix(table, by, top),
+        *([ribbons(*_flows(table, by, top), _LINE * (len(table.left) + 1))] if drawn else []),
+    ]
+    return theme.finish_panels(
+        [
+            alt.hconcat(*panels, spacing=26) if drawn else panels[0],
+            theme.footer_panel([*_policy(table, meaning, by, privacy), *change_captions.sources(before, after)]),
+        ],
+        columns=1,
+        title=_finding(table, meaning, by, top),
+        subtitle=f"{basis} by level before and after · {of}",
+        description=_description(table, meaning, by, top, of, drawn=drawn, privacy=privacy),
+    )
+
+
+def _table(moves: pl.DataFrame, by: Counted) -> _Table:
+    """Lay the moves out by level before and after."""
+    amount = pl.col("tasks") if by == "tasks" else pl.coalesce("hours_before", "hours_after")
+    ends = pl.col("level_before").fill_null(_NEW), pl.col("level_after").fill_null(_GONE)
+    tasks, amounts, hidden = {}, {}, set()
+    for start, end, n, reason, value in moves.select(*ends, "tasks", "reason", amount=amount).rows():
+        pair = (start, end)
+        tasks[pair], amounts[pair] = n or 0, None if value is None else float(value)
+        if reason == SUPPRESSED:
+            hidden.add(pair)
+    sides = [
+        [
+            *level_order(pair[side] for pair in tasks if pair[side] != last),
+            *([last] * (last in {p[side] for p in tasks})),
+        ]
+        for side, last in ((0, _NEW), (1, _GONE))
+    ]
+    return _Table(sides[0], sides[1], tasks, amounts, hidden)
+
+
+def _kind(pair: tuple[str, str]) -> str:
+    if pair[0] == _NEW or pair[1] == _GONE:
+        return "come or gone"
+    if pair[0] == pair[1]:
+        return "stayed"
+    return "known or not" if NOT_ASSESSED in pair else "rated otherwise"
+
+
+def _largest(table: _Table) -> list[tuple[str, str]]:
+    """Give the three largest moves from level to level, ties by name."""
+    moved = [(pair, amount) for pair, amount in table.amounts.items() if _kind(pair) == "rated otherwise" and amount]
+    return [pair for pair, _ in sorted(moved, key=lambda move: (-round(move[1], 9), move[0]))[:3]]
+
+
+def _matrix(table: _Table, by: Counted, top: list[tuple[str, str]]) -> alt.LayerChart:
+    rows, totals = [], []
+    for start in table.left:
+        for end in table.right:
+            if start == _NEW and end == _GONE:
+                continue
+            pair = (start, end)
+            look = "top" if pair in top else "stayed" if _kind(pair) == "stayed" else "other"
+            rows.append((_word(start), _short(end), _figure(table, pair, by), f"{look} cell"))
+        totals.append((_word(start), _ALL, _sum(table, by, start=start)))
+    totals += [(_ALL, _short(end), _sum(table, by, end=end)) for end in table.right]
+    schema = dict.fromkeys(("before", "after", "figure"), pl.String)
+    cells = pl.DataFrame(rows, schema={**schema, "paint": pl.String}, orient="row")
+    columns = [*map(_short, table.right), _ALL]
+    longest = max(len(part) for name in columns for part in (name.split() if name in (NOT_ASSESSED, _GONE) else [name]))
+    width = max(44, min(76, _TABLE // len(columns)), min(130, round(6.2 * longest) + 8))
+    y = alt.Y(
+        "before:N",
+        sort=(lines := [*map(_word, table.left), _ALL]),
+        scale=alt.Scale(domain=lines),
+        axis=alt.Axis(title=None, grid=False, labelLimit=190),
+    )
+    x = alt.X(
+        "after:N",
+        sort=columns,
+        scale=alt.Scale(domain=columns),
+        axis=alt.Axis(title=None, labels=False, grid=False),
+    )
+    heads = [
+        theme.note(
+            lines_of := name.split(" ") if name in (NOT_ASSESSED, _GONE) else [name],
+            x=round((number + 0.5) * width),
+            y=-7 - 13 * (len(lines_of) - 1),
+            align="center",
+            baseline="bottom",
+            color=theme.INK,
+            lineHeight=13,
+        )
+        for number, name in enumerate(columns)
+    ]
+    corner = theme.note(
+        ["before below,", "after to the right"], x=-8, y=-20, align="right", baseline="bottom", lineHeight=13
+    )
+    box = alt.Chart(cells.drop("figure")).mark_rect(stroke="#C9C9CF", strokeWidth=1).encode(x=x, y=y, fill=paint())
+    figures = [
+        alt.Chart(cells.filter(pl.col("paint") == f"{look} cell").drop("paint"))
+        .mark_text(fontSize=12, fontWeight="bold" if look == "top" else "normal", color=colour)
+        .encode(x=x, y=y, text=alt.Text("figure:N"))
+        for look, colour in (("top", theme.INK), ("other", theme.INK), ("stayed", theme.MUTED))
+    ]
+    margin = (
+        alt.Chart(pl.DataFrame(totals, schema=schema, orient="row"))
+        .mark_text(fontSize=11, color=theme.MUTED)
+        .encode(x=x, y=y, text=alt.Text("figure:N"))
+    )
+    chart: alt.LayerChart = alt.LayerChart(
+        layer=[box, *figures, margin, *heads, corner], width=width * len(columns), height=_LINE * len(lines)
+    )
+    return chart
+
+
+def _figure(table: _Table, pair: tuple[str, str], by: Counted) -> str:
+    if pair in table.hidden:
+        return HIDDEN
+    if not table.tasks.get(pair):
+        return "0"
+    return _written(table.amounts[pair], by)
+
+
+def _written(amount: float | None, by: Counted) -> str:
+    if amount is None:
+        return NONE
+    return f"{amount:,.0f}" if by == "tasks" else hours(amount)
+
+
+def _sum(table: _Table, by: Counted, *, start: str = "", end: str = "") -> str:
+    pairs = [pair for pair in table.tasks if start in ("", pair[0]) and end in ("", pair[1])]
+    if table.hidden.intersection(pairs):
+        return NONE  # it would tell the hidden ones together
+    known = [amount for pair in pairs if (amount := table.amounts[pair]) is not None]
+    return _written(sum(known) if known else None, by)
+
+
+def _short(level: str) -> str:
+    return printable(level) or level
+
+
+def _word(level: str) -> str:
+    return theme.LEVEL_WORDS.get(level, _short(level))
+
+
+def _flows(
+    table: _Table, by: Counted, top: list[tuple[str, str]]
+) -> tuple[list[Flow], list[str], list[str], dict[str, str]]:
+    flows = [
+        Flow(
+            *pair,
+            amount,
+            _kind(pair),
+            f"{_short(pair[0])} to {_short(pair[1])}: {_written(amount, by)}" if pair in top else "",
+        )
+        for pair, amount in table.amounts.items()
+        if amount and pair not in table.hidden
+    ]
+    left = [place for place in table.left if any(flow.start == place for flow in flows)]
+    right = [place for place in table.right if any(flow.end == place for flow in flows)]
+    return flows, left, right, {place: _short(place) for place in [*left, *right]}
+
+
+def _moved(table: _Table, *kinds: str) -> float:
+    return sum(amount for pair, amount in table.amounts.items() if amount and _kind(pair) in kinds)
+
+
+def _finding(table: _Table, meaning: Meaning, by: Counted, top: list[tuple[str, str]]) -> str:
+    """Say how much was rated otherwise, of what is on both sides with a level, and where most of it went."""
+    both = [pair for pair in table.tasks if _kind(pair) != "come or gone"]
+    if not table.tasks:
+        return "No task is described, before or after"
+    if not both:
+        return "No task is in both snapshots, so none can have been rated otherwise"
+    if meaning.grade == "C":
+        was, now = change_captions.coverages(meaning, "level")
+        return (
+            "Too little is known to say how tasks were rated otherwise: a level of "
+            f"{covered(was)} of tasks before, {covered(now)} after"
+        )
+    rated = _moved(table, "rated otherwise", "stayed") - sum(
+        table.amounts.get(pair) or 0.0 for pair in [(NOT_ASSESSED, NOT_ASSESSED)]
+    )
+    moved = _moved(table, "rated otherwise")
+    if not rated:
+        hours_of = "hours and " if by == "hours" else ""
+        return f"No task has {hours_of}a level both before and after"
+    if not moved:
+        hidden = " that may be shown" if table.hidden else ""
+        return f"No task{hidden} was rated otherwise than before"
+    first = table.amounts[top[0]]
+    ties = [pair for pair in top if round(table.amounts[pair] or 0.0, 9) == round(first or 0.0, 9)]
+    went = listed(f"from {_short(start)} to {_short(end)}" for start, end in ties)
+    largest = "the largest move is" if len(ties) == 1 else "the largest moves are"
+    if by == "tasks":
+        counts = f"{moved:,.0f} of {rated:,.0f} tasks"
+    else:
+        counts = f"{moved:,.0f} of {rated:,.0f} described hours a week"
+    least = "At least " if table.hidden else ""
+    return f"{least}{counts} ({percent(moved / rated)}) were rated otherwise; {largest} {went} ({_written(first, by)})"
+
+
+def _policy(table: _Table, meaning: Meaning, by: Counted, privacy: Privacy | None) -> list[str]:
+    lines = change_captions.policy(meaning, "level")
+    if table.hidden and privacy is not None:
+        lines.insert(
+            0,
+            f"{plural(len(table.hidden), 'move')} hidden ({HIDDEN}): fewer than {privacy.min_jobs} jobs stand behind, "
+            "or they hide one that could be worked out from a total; they are not drawn.",
+        )
+    if not table.tasks:
+        return lines
+    if not any(_NEW in pair or _GONE in pair for pair in table.hidden):
+        new, gone = (sum(n for pair, n in table.tasks.items() if place in pair) for place in (_NEW, _GONE))
+        lines.append(
+            f"{plural(new, 'task')} only after, {gone:,} only before. That a level became known, or is known no more, "
+            "tells of the data, not of the work."
+        )
+    if by == "hours":
+        lines.append("Hours as they were before, of tasks not there before as they are after; only where known.")
+    lines.append(
+        f"Grade {meaning.grade or 'none'} by the lower share with a level: A from 90 %, B from 70 %, C below. "
+        "Levels are judgements."
+    )
+    return lines
+
+
+def _description(
+    table: _Table,
+    meaning: Meaning,
+    by: Counted,
+    top: list[tuple[str, str]],
+    of: str,
+    *,
+    drawn: bool,
+    privacy: Privacy | None,
+) -> str:
+    what = "tasks" if by == "tasks" else "weekly hours"
+    built = (
+        f"Table {'and ribbons ' * drawn}of {what} from each AI impact level before to each after, for {of}. "
+        "Levels in fixed order, then not assessed, then tasks that are on one side only."
+    )
+    said = [
+        f"{_short(start)} to {_short(end)} {_figure(table, (start, end), by)}"
+        for start in table.left
+        for end in table.right
+        if table.tasks.get((start, end)) or (start, end) in table.hidden
+    ]
+    shape = []
+    if top:
+        moves = (f"{_short(a)} to {_short(b)} ({_written(table.amounts[a, b], by)})" for a, b in top)
+        shape.append(f"The largest moves: {listed(moves)}.")
+    stayed = _moved(table, "stayed")
+    if stayed:
+        shape.append(f"Stayed at their level: {_written(stayed, by)}.")
+    numbers = [f"{'; '.join(said)}."] if said else []
+    return theme.described(built, " ".join([*numbers, *_policy(table, meaning, by, privacy)[:2]]), " ".join(shape))

@@ -1,8 +1,0 @@
-"""``python -m tpanalytics.cli``."""
-
-import sys
-
-from tpanalytics.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main())

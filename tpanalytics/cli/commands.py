@@ -1,0 +1,240 @@
+"""What each verb does; gives the exit status."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+import tpanalytics as tpa
+from tpanalytics.api.settings import SECRETS, SETTINGS, look_up
+from tpanalytics.cli.output import as_json, overview, print_lines, print_summary, print_table
+from tpanalytics.formatting import NONE, plural
+from tpanalytics.measures.privacy.policy import USUAL, Privacy
+from tpanalytics.profiles.families import read_mappings
+from tpanalytics.profiles.snapshot.io import replace_jobs
+from tpanalytics.schema import provenance
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["check_share", "demo", "doctor", "export", "read_source", "serve", "snapshots", "summary"]
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Serve the invented company, export it over OAuth, print and draw it."""
+    from tpanalytics.demo.server import Tenant
+
+    folder = Path(arguments.out)
+    with Tenant() as tenant, tpa.connect(**tenant.settings, token_cache=False) as client:
+        loaded = tpa.load_task_profiles(client, families="lists", progress=not arguments.json)
+        tokens = tenant.tokens_issued
+        # The assumed lists know neither headcount nor contracts; a mapping file does.
+        mapping = pl.DataFrame(tenant.catalogue.jobs), pl.DataFrame(tenant.catalogue.families)
+    profiles = tpa.assign_families(loaded, *mapping)
+    impact, hours = tpa.plot_impact_by_family(profiles, weight="hours"), tpa.plot_hours_by_family(profiles)
+    written = [
+        tpa.write_profiles(profiles, folder / "snapshot"),
+        tpa.save(impact, folder / "impact_by_family.png"),
+        tpa.save(impact, folder / "impact_by_family.html"),
+        tpa.save(hours, folder / "hours_by_family.png"),
+        tpa.save(hours, folder / "hours_by_family.html"),
+        tpa.save(overview(profiles, "hours", USUAL), folder / "families.xlsx"),
+        tpa.save_report(profiles, folder / "report.html"),
+    ]
+    if arguments.json:
+        print(json.dumps({**as_json(profiles, USUAL), "tokens": tokens, "written": [str(path) for path in written]}))
+        return 0
+    print("Alderbrook Instruments, a company that does not exist, served by the embedded tenant.")
+    print_summary(profiles, "hours", USUAL)
+    print(f"\nTokens used: {tokens}. Written to {folder.resolve()}:")
+    for path in written:
+        print(f"  {path.relative_to(folder)}")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Export a tenant's task profiles to a snapshot."""
+    families: Any = arguments.family_id or ("lists" if arguments.family_lists else None)
+    try:
+        filters = [json.loads(text) for text in arguments.filter]
+    except ValueError:
+        raise tpa.ConfigError('--filter must be a JSON object, like \'{"filter": "last_updated", …}\'.') from None
+    replaced = (Path(arguments.folder) / "manifest.json").exists()
+    if arguments.jobs:
+        read_mappings(arguments.jobs, arguments.families)  # what is wrong with them is said before the export
+    with tpa.connect(**_given(arguments), token_cache=not arguments.no_token_cache) as client:
+        profiles = tpa.load_task_profiles(
+            client,
+            include=arguments.include or ("ai_impact", "weekly_hours"),
+            filters=filters,
+            response_format=arguments.response_format,
+            external_vendor=arguments.external_vendor,
+            families=families,
+            on_bad_record=arguments.on_bad_record,
+            snapshot=arguments.folder,
+            resume=not arguments.no_resume,
+            workers=arguments.workers,
+            lazy=True,  # nothing here needs all tasks in memory
+            limit=arguments.limit,
+            progress=not arguments.json,
+        )
+    if arguments.jobs:
+        profiles = tpa.assign_families(profiles, arguments.jobs, arguments.families)
+        profiles = replace_jobs(profiles, Path(arguments.folder))
+    if arguments.json:
+        print(json.dumps({"folder": arguments.folder, "manifest": profiles.manifest}))
+    else:
+        said = f"{arguments.folder}: {provenance(profiles.manifest)}"
+        if pages := profiles.manifest.get("resumed_pages"):
+            said += f" Went on after {plural(pages, 'page')}."
+        print(said + (" Replaced what was there." if replaced else ""))
+    return 0
+
+
+def summary(arguments: argparse.Namespace) -> int:
+    """Print what a snapshot or file of records holds, by job family, without what tells of too few jobs or people."""
+    privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
+    profiles = read_source(arguments)
+    if arguments.json:
+        print(json.dumps(as_json(profiles, privacy)))
+    else:
+        print_summary(profiles, arguments.weight, privacy)
+    return 0
+
+
+def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa.TaskProfiles:
+    """Read a snapshot folder or a file of records, the sample where neither is named, and put families to jobs."""
+    source = arguments.source if source is None else source
+    if source is None:
+        profiles = tpa.load_sample()
+    elif Path(source).is_dir():
+        profiles = tpa.read_profiles(source)
+    else:
+        profiles = tpa.read_records(source)
+    return tpa.assign_families(profiles, arguments.jobs, arguments.families) if arguments.jobs else profiles
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Run the embedded tenant until interrupted."""
+    from tpanalytics.demo.handlers import Rules
+    from tpanalytics.demo.sample import catalogue_of
+    from tpanalytics.demo.server import Tenant
+
+    catalogue = None
+    if arguments.records:
+        catalogue = catalogue_of(arguments.records, arguments.jobs, arguments.families)
+    try:
+        tenant = Tenant(catalogue, rules=Rules(lists=not arguments.no_lists), port=arguments.port)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or "ports go from 0 to 65535"
+        raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {why}.") from None
+    tenant.faults.update(arguments.fault)
+    tenant.token_faults.update(arguments.token_fault)
+    print(
+        f"Serving {len(tenant.catalogue.records):,} jobs on {tenant.base_url}, on this machine only; stop with Ctrl-C."
+    )
+    print("In another terminal:")
+    for name, value in tenant.settings.items():
+        print(f"  export TPANALYTICS_{name.upper()}={value}")
+    sys.stdout.flush()
+    tenant.serve_forever()
+    return 0
+
+
+def snapshots(arguments: argparse.Namespace) -> int:
+    """List the snapshots below a folder, or remove old ones."""
+    if arguments.prune is None:
+        listed = tpa.list_snapshots(arguments.root)
+    else:
+        listed = tpa.prune_snapshots(arguments.root, keep=arguments.prune, dry_run=arguments.dry_run)
+    if arguments.json:
+        print(json.dumps(listed.to_dicts()))
+        return 0
+    if not listed.height:
+        print(f"{arguments.root}: " + ("no snapshot." if arguments.prune is None else "nothing to remove."))
+        return 0
+    if arguments.prune is not None:
+        print("Would be removed:" if arguments.dry_run else "Removed:")
+    names = ("folder", "state", "tenant", "finished", "jobs", "tasks", "pages", "duplicates", "rejects")
+    rows = [
+        [*(_cell(row[name]) for name in names), f"{row['bytes'] / 1e6:,.1f} MB"]
+        for row in listed.with_columns(
+            state=pl.when(pl.col("pending") & (pl.col("state") == "sealed"))
+            .then(pl.lit("sealed, another unfinished"))
+            .otherwise("state")
+        ).to_dicts()
+    ]
+    print_table([*names, "size"], rows)
+    return 0
+
+
+def _cell(value: str | int | None) -> str:
+    return f"{value:,}" if isinstance(value, int) else value or NONE
+
+
+def check_share(arguments: argparse.Namespace) -> int:
+    """List what files carry, before they are handed on; fails if one carries what should not be."""
+    found = {name: tpa.check_share(name) for name in arguments.files}
+    stops = sum((frame.get_column("severity") == "stop").sum() for frame in found.values())
+    if arguments.json:
+        print(json.dumps({name: frame.to_dicts() for name, frame in found.items()}))
+        return 1 if stops else 0
+    for name, frame in found.items():
+        print(f"{name}:")
+        if frame.height:
+            rows = frame.select("severity", "what", "where", "found").rows()
+            print_lines([[_one_line(cell) for cell in row] for row in rows])
+    said = "nothing that should stop you" if not stops else f"{plural(stops, 'finding')} to stop at"
+    print(f"{plural(len(found), 'file')}: {said}; look at the others, and at the pictures yourself.")
+    return 1 if stops else 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Say where each setting comes from, then try a token and the version."""
+    given = _given(arguments)
+    found = look_up(given)
+    report: dict[str, Any] = {
+        "settings": {
+            name: {"value": re.sub(r"//[^/@]*@", "//***@", str(found[name][0])), "from": found[name][1]}
+            if name in found
+            else None
+            for name in SETTINGS
+        }
+    }
+    problem = None
+    try:
+        cache = not arguments.no_token_cache
+        with tpa.connect(**given, retry=tpa.RetryPolicy(tries=2), token_cache=cache) as client:
+            client.sign_in()
+            report["token"] = "granted" if client.tokens_fetched else "granted earlier, from the cache"
+            report["version"] = client.version()
+    except tpa.TpAnalyticsError as error:
+        problem = str(error)
+    report["problem"] = problem
+    if arguments.json:
+        print(json.dumps(report))
+    else:
+        for name, setting in report["settings"].items():
+            said = "not set" if setting is None else f"{setting['value']}   ({setting['from']})"
+            print(f"{name:18}{said}")
+        if "token" in report:
+            print(f"{'token':18}{report['token']}")
+        if "version" in report:
+            print(f"{'version':18}{report['version'] or 'the tenant does not say'}")
+    if problem is not None and not arguments.json:
+        print(f"tpanalytics: {problem}", file=sys.stderr)
+    return 0 if problem is None else 1
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    # No option for a secret: arguments of a process can be read by others on the machine.
+    return {name: getattr(arguments, name) for name in SETTINGS if name not in SECRETS}

@@ -1,0 +1,122 @@
+"""Invented data, and the embedded tenant that serves them: a real HTTP server speaking the contract."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+import polars as pl
+
+from tpanalytics._atomic import whole_file
+from tpanalytics.api.records import decode_record
+from tpanalytics.demo.company import State, invent
+from tpanalytics.demo.handlers import Catalogue, Rules, answer
+from tpanalytics.demo.server import Reply, Tenant
+from tpanalytics.profiles.families import assign_families, read_mapping
+from tpanalytics.profiles.records import profiles_of, raw_records
+
+if TYPE_CHECKING:
+    from tpanalytics.demo.company import Company
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["Catalogue", "Reply", "Rules", "Tenant", "catalogue_of", "invent", "load_sample", "write_sample"]
+
+
+def load_sample(state: State = "2026-05") -> TaskProfiles:
+    """Load the task profiles of an invented company, without network or server.
+
+    The gaps are those of a real export: jobs without tasks, jobs without family, tasks without hours or level, and
+    rejected suggestions. The same on every machine.
+
+    Parameters
+    ----------
+    state
+        ``"2026-05"``, or ``"2026-11"``: the same company half a year later.
+
+    Returns
+    -------
+    TaskProfiles
+        About 240 jobs in 16 families and 5,800 tasks, with headcount (full-time equivalents) and contract hours
+        (hours per week).
+
+    Raises
+    ------
+    ConfigError
+        If there is no such state.
+
+    Examples
+    --------
+    >>> load_sample()
+    TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist, as of 2026-05.
+    """
+    company = invent(state)
+    records = [msgspec.Raw(line) for line in _lines(company)]
+    sample = profiles_of(records, "the sample", {"kind": "sample", "state": state})
+    return assign_families(sample, pl.DataFrame(company.jobs), pl.DataFrame(company.families))
+
+
+def write_sample(folder: str | Path) -> None:
+    """Write both states of the invented company as files: records as exported, and mapping tables.
+
+    Parameters
+    ----------
+    folder
+        Gets ``sample-<state>.jsonl.gz`` for each state, ``jobs.csv`` and ``job_families.csv`` of the first.
+    """
+    folder = Path(folder)
+    for state in get_args(State):
+        company = invent(state)
+        with whole_file(folder / f"sample-{state}.jsonl.gz") as draft:
+            draft.write_bytes(gzip.compress(b"".join(line + b"\n" for line in _lines(company)), mtime=0))
+    company = invent()
+    for name, rows in (("jobs.csv", company.jobs), ("job_families.csv", company.families)):
+        with whole_file(folder / name) as draft:
+            text = io.StringIO(newline="")
+            writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            draft.write_text(text.getvalue(), encoding="utf-8")
+
+
+def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: str | Path | None = None) -> Catalogue:
+    """Read record and mapping files for a tenant to serve them as they are.
+
+    Parameters
+    ----------
+    records
+        ``.jsonl``, plain or gzip, one record in list form per line.
+    jobs, families
+        CSV mapping files; None serves no names and families.
+
+    Raises
+    ------
+    ConfigError, SchemaError, RecordError
+        If a file cannot be read, or a record is not as documented.
+    """
+    tables = [[] if path is None else read_mapping(path, "mapping")[0].to_dicts() for path in (jobs, families)]
+    decoded: list[dict[str, Any]] = []
+    for number, raw in enumerate(raw_records(Path(records)), start=1):
+        decode_record(
+            raw, where=f"{Path(records).name}, record {number}", response_format="list"
+        )  # or say what is wrong
+        decoded.append(json.loads(bytes(raw)))
+    return Catalogue(decoded, tables[0], tables[1])
+
+
+def _lines(company: Company) -> list[bytes]:
+    """Give the records as an export with every ``include`` value would."""
+    catalogue = Catalogue(company.records, company.jobs, company.families)
+    include = ["ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours"]
+    lines: list[bytes] = []
+    body: dict[str, Any] = {"limit": 100, "include": include}
+    while True:
+        page = answer(catalogue, Rules(), "POST", "/job_architecture/export/jobs/task_profiles", {}, body).body
+        lines += [json.dumps(record, ensure_ascii=False).encode() for record in page["records"]]
+        if not page["has_next"]:
+            return lines
+        body["starting_after"] = page["next_starting_after"]

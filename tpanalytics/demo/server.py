@@ -1,0 +1,305 @@
+"""The embedded tenant: a real HTTP server on this machine that speaks the contract, faults included."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import secrets
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from tpanalytics.demo.client_assertion import Assertions
+from tpanalytics.demo.company import invent
+from tpanalytics.demo.handlers import Catalogue, Rules, answer, error_list
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Reply", "Tenant"]
+
+_EXPORT = "/job_architecture/export/jobs/task_profiles"
+_TOKEN = "/oauth/token"  # noqa: S105  a path
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is about to be sent; a fault is a function from this to another.
+
+    Attributes
+    ----------
+    status, headers, body
+        As in HTTP; the body is bytes already.
+    cut_at
+        Close the connection after so many bytes of the body; None sends it whole.
+    delay_seconds
+        Wait before anything is sent.
+    bytes_per_second, slow_head
+        Send the body, or all there is, drop by drop; None sends at once.
+    rubbish
+        Sent after the body, beyond its announced length.
+    """
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    cut_at: int | None = None
+    delay_seconds: float = 0.0
+    bytes_per_second: float | None = None
+    slow_head: bool = False
+    rubbish: bytes = b""
+
+
+class Tenant:
+    """A tenant on a loopback socket; use it as a context manager.
+
+    Parameters
+    ----------
+    catalogue
+        Data to serve; by default the invented company.
+    rules
+        How the deployment behaves where deployments may differ.
+    port
+        Port on 127.0.0.1; 0 takes a free one.
+    client_id, client_secret, audience, name
+        The one credential it accepts, and the tenant's name.
+    public_key
+        PEM text; when given, the credential signs in with the private half of this key and not with its secret. Needs
+        the package PyJWT.
+    clock_skew_seconds
+        By how much the tenant's clock is ahead of this machine's when it looks at what was signed.
+    token_lifetime_seconds
+        How long a token is good for.
+    page_seconds
+        Time the service takes for a page of the export.
+    compress
+        Send gzip to clients that accept it.
+
+    Attributes
+    ----------
+    faults
+        Number of an export request, counted from 1 → what goes wrong with it, as from `tpanalytics.demo.faults`.
+        0 stands for every request.
+    token_faults
+        The same for requests to the token endpoint.
+    requests
+        Method and path of every request so far.
+    tokens_issued
+        How many tokens were handed out.
+
+    Examples
+    --------
+    >>> from tpanalytics import connect
+    >>> with Tenant() as tenant:
+    ...     connect(**tenant.settings).version()
+    '2025-01-29'
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue | None = None,
+        *,
+        rules: Rules | None = None,
+        port: int = 0,
+        client_id: str = "demo-client",
+        client_secret: str = "not-a-real-secret",  # noqa: S107  the embedded tenant guards nothing
+        audience: str = "demo.alderbrook.invalid",
+        name: str = "alderbrook",
+        public_key: str | None = None,
+        clock_skew_seconds: float = 0.0,
+        token_lifetime_seconds: float = 10800,
+        page_seconds: float = 0.0,
+        compress: bool = True,
+    ) -> None:
+        if catalogue is None:
+            company = invent()
+            catalogue = Catalogue(company.records, company.jobs, company.families)
+        self.catalogue = catalogue
+        self.rules = rules or Rules()
+        self.token_lifetime_seconds = token_lifetime_seconds
+        self.page_seconds = page_seconds
+        self.compress = compress
+        self.faults: dict[int, Callable[[Reply], Reply]] = {}
+        self.token_faults: dict[int, Callable[[Reply], Reply]] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.tokens_issued = 0
+        self._credential = {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "audience": audience,
+            "tenant": name,
+        }
+        self._assertions = None
+        if public_key is not None:
+            del self._credential["client_secret"]
+            self._assertions = Assertions(public_key, clock_skew_seconds)
+        self._tokens: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._exports = 0
+        self._token_requests = 0
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.tenant = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def base_url(self) -> str:
+        """Address of the API."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments for `connect`; a private key, where the tenant wants one, is added by its owner."""
+        return {"base_url": self.base_url, "token_url": self.base_url + _TOKEN, **self._credential}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def serve_forever(self) -> None:
+        """Serve in this thread until interrupted."""
+        self._server.serve_forever()
+
+    def expire_tokens(self) -> None:
+        """Make every token handed out so far invalid."""
+        with self._lock:
+            self._tokens.clear()
+
+    def reply(self, method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
+        """Answer one request, before faults of the connection."""
+        parts = urlsplit(target)
+        path = parts.path
+        with self._lock:
+            self.requests.append((method, path))
+        try:
+            body = json.loads(raw) if raw else None
+        except ValueError:
+            body = None
+        if (method, path) == ("POST", _TOKEN):
+            with self._lock:
+                self._token_requests += 1
+                number = self._token_requests
+            return self._faulted(self.token_faults, number, self._token(headers, body))
+        export = (method, path) == ("POST", _EXPORT)
+        if not self._signed(headers):
+            reply = _as_reply(401, error_list(401, "The access token is missing, unknown or expired."))
+        else:
+            if export:
+                time.sleep(self.page_seconds)
+            reply = _as_reply(*answer(self.catalogue, self.rules, method, path, parse_qs(parts.query), body))
+        if not export:
+            return reply
+        with self._lock:
+            self._exports += 1
+            number = self._exports
+        return self._faulted(self.faults, number, reply)
+
+    @staticmethod
+    def _faulted(faults: dict[int, Callable[[Reply], Reply]], number: int, reply: Reply) -> Reply:
+        for key in (0, number):
+            if key in faults:
+                reply = faults[key](reply)
+        return reply
+
+    def _token(self, headers: dict[str, str], body: Any) -> Reply:
+        wrong = {"error": "invalid_request", "error_description": "The body must be a JSON object."}
+        if not isinstance(body, dict) or "json" not in headers.get("content-type", ""):
+            return _as_reply(400, wrong)
+        if body.get("grant_type") != "client_credentials":
+            return _as_reply(400, {**wrong, "error_description": "grant_type must be client_credentials."})
+        for name in ("client_id", "client_secret"):
+            if name in self._credential and body.get(name) != self._credential[name]:
+                return _as_reply(401, {"error": "access_denied", "error_description": "Unauthorized"})
+        if self._assertions is not None:
+            wrong_with = self._assertions.refusal(body, self.base_url + _TOKEN)
+            if wrong_with is not None:
+                return _as_reply(401, {"error": "invalid_client", "error_description": wrong_with})
+        for name in ("audience", "tenant"):
+            if body.get(name) != self._credential[name]:
+                said = f"Client is not authorised for this {name}."
+                return _as_reply(403, {"error": "access_denied", "error_description": said})
+        token = f"tok-{secrets.token_urlsafe(24)}"
+        with self._lock:
+            self.tokens_issued += 1
+            self._tokens[token] = time.monotonic() + self.token_lifetime_seconds
+        scope = " ".join(body.get("scopes") or ["read", "write"])
+        lifetime = self.token_lifetime_seconds
+        said_token = {"access_token": token, "expires_in": lifetime, "scope": scope, "token_type": "Bearer"}
+        return _as_reply(200, said_token)
+
+    def _signed(self, headers: dict[str, str]) -> bool:
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        with self._lock:
+            return kind == "Bearer" and self._tokens.get(token, 0.0) > time.monotonic()
+
+
+def _as_reply(status: int, body: Any) -> Reply:
+    return Reply(status, json.dumps(body, ensure_ascii=False).encode(), {"Content-Type": "application/json"})
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    tenant: Tenant
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet about clients that hang up."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Answer a GET."""
+        self._answer()
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815  the names http.server looks for
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  http.server's name
+        """Write nothing: requests are counted, not logged."""
+
+    def _answer(self) -> None:
+        tenant = self.server.tenant
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        reply = tenant.reply(self.command, self.path, headers, raw)
+        as_it_is = reply.cut_at is not None or {"Content-Encoding", "Content-Length"} & reply.headers.keys()
+        if tenant.compress and "gzip" in headers.get("accept-encoding", "") and not as_it_is:
+            packed = gzip.compress(reply.body, compresslevel=1)
+            reply = replace(reply, body=packed, headers={**reply.headers, "Content-Encoding": "gzip"})
+        if reply.delay_seconds:
+            time.sleep(reply.delay_seconds)
+        with suppress(ConnectionError, TimeoutError):
+            rate, slow_head = reply.bytes_per_second, reply.slow_head
+            self._drip(self._head(reply), rate if slow_head else None)
+            self._drip(reply.body[: reply.cut_at] + reply.rubbish, rate)
+            self.wfile.flush()
+            if reply.cut_at is not None:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _head(self, reply: Reply) -> bytes:
+        own = {"Server": self.version_string(), "Date": self.date_time_string()}
+        headers = {**own, "Content-Length": str(len(reply.body)), **reply.headers}
+        lines = [f"{self.protocol_version} {reply.status} {self.responses.get(reply.status, ('',))[0]}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
+
+    def _drip(self, data: bytes, bytes_per_second: float | None) -> None:
+        step = len(data) if bytes_per_second is None else max(1, int(bytes_per_second / 20))
+        for start in range(0, len(data), step or 1):
+            self.wfile.write(data[start : start + step])
+            if bytes_per_second is not None:
+                self.wfile.flush()
+                time.sleep(step / bytes_per_second)

@@ -1,0 +1,171 @@
+"""A call of a public function as data: it is made, and it is printed as it would be typed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import polars as pl
+
+from tpanalytics.errors import SnapshotError
+from tpanalytics.measures._core.aggregate import NO_STATE
+from tpanalytics.measures._core.metadata import explained, meaning_if_any, without_totals
+from tpanalytics.measures.privacy.policy import Privacy
+from tpanalytics.schema import to_polars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["Call", "Source", "Table", "call", "readable", "typed"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an explorer looks at: one snapshot, or two of which `profiles` is the later."""
+
+    profiles: TaskProfiles
+    before: TaskProfiles | None = None
+
+    def given(self, names: tuple[str, ...]) -> list[Any]:
+        """Give the snapshots of these names."""
+        return [getattr(self, name) for name in names]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A public function by name, what it takes, and its other arguments where they are not the usual ones."""
+
+    name: str
+    takes: tuple[str, ...] = ("profiles",)
+    given: tuple[str, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, source: Source) -> Any:
+        """Make the call."""
+        with readable():
+            return _function(self.name)(*source.given(self.takes), *self.given, **self.arguments)
+
+    def __str__(self) -> str:
+        parts = [*self.takes, *map(typed, self.given)]
+        parts += [f"{name}={typed(value)}" for name, value in self.arguments.items()]
+        return f"tpa.{self.name}({', '.join(parts)})"
+
+
+def call(name: str, *given: str, takes: tuple[str, ...] = ("profiles",), **arguments: Any) -> Call:
+    """Write a `Call` like one; arguments that are as usual are left out."""
+    usual = inspect.signature(_function(name)).parameters
+    unusual = {key: value for key, value in arguments.items() if typed(value) != typed(usual[key].default)}
+    return Call(name, takes, given, unusual)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The figures behind a chart: a measure, or the tasks themselves; what of it is hidden; which rows are kept.
+
+    Attributes
+    ----------
+    measure
+        The call that measures; None stands for the tasks of one job.
+    privacy
+        How few jobs or people a figure may tell of; None hides nothing.
+    keep
+        Values that are kept, by column; None keeps all.
+    of_jobs
+        A row tells of one job, so that jobs are left out, not families hidden.
+    rationales
+        The tasks come with their rationales.
+    """
+
+    measure: Call | None
+    privacy: Privacy | None = None
+    keep: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    of_jobs: bool = False
+    rationales: bool = False
+
+    def of(self, source: Source) -> pl.DataFrame:
+        """Measure, hide, choose."""
+        with readable():
+            return self._of(source)
+
+    def _of(self, source: Source) -> pl.DataFrame:
+        if self.measure is None:
+            tasks = nw.from_native(source.profiles.tasks)
+            for column, values in self.keep.items():
+                known = nw.col(column).fill_null(NO_STATE) if NO_STATE in (values or ()) else nw.col(column)
+                tasks = tasks.filter(known.is_in(list(values or ())))
+            rows = to_polars(tasks.to_native())
+            return rows if self.rationales else rows.drop("ai_impact_rationale")
+        frame: pl.DataFrame = self.measure.of(source)
+        hidden = self._hidden("")
+        if hidden is not None:
+            frame = _function(hidden.name)(frame, *source.given(hidden.takes[1:]), **hidden.arguments)
+        kept = {column: values for column, values in self.keep.items() if values is not None}
+        meaning = meaning_if_any(frame)
+        for column, values in kept.items():
+            frame = frame.filter(pl.col(column).is_in(values))
+        if not kept or meaning is None:
+            return frame
+        said = "Only rows that were chosen are here; of how many jobs and tasks is said of all."
+        return explained(frame, replace(without_totals(meaning), policy=(*meaning.policy, said)))
+
+    def __str__(self) -> str:
+        kept = "".join(
+            f'.filter(pl.col("{column}"){_known(values)}.is_in({typed(values)}))'
+            for column, values in self.keep.items()
+            if values is not None
+        )
+        if self.measure is None:
+            return f"profiles.tasks{kept}" + '.drop("ai_impact_rationale")' * (not self.rationales)
+        hidden = self._hidden(str(self.measure))
+        text = str(self.measure if hidden is None else hidden)
+        return text + kept
+
+    def _hidden(self, frame: str) -> Call | None:
+        if self.privacy is None or self.measure is None:
+            return None
+        name = "suppress_change" if "before" in self.measure.takes else "suppress"
+        name = "suppress_jobs" if self.of_jobs else name
+        limits = {"min_jobs": self.privacy.min_jobs, "min_headcount": self.privacy.min_headcount}
+        return call(name, takes=(frame, *self.measure.takes), **limits)
+
+
+def _known(values: tuple[str, ...]) -> str:
+    return f".fill_null({typed(NO_STATE)})" * (NO_STATE in values)
+
+
+def typed(value: Any) -> str:
+    """Write a value as it would be typed."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{typed(key)}: {typed(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(typed, value)) + "]"
+    return f"tpa.{value!r}" if isinstance(value, Privacy) else repr(value)
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Say in a sentence that a snapshot is gone of which nothing was read before."""
+    try:
+        yield
+    except OSError as error:  # what it says names folders of this machine
+        raise SnapshotError(
+            f"A file of the snapshot cannot be read ({type(error).__name__}). Put the folder back where it was, or "
+            "read the profiles again; what was drawn before still works."
+        ) from None
+
+
+@cache
+def _function(name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(import_module("tpanalytics"), name)
+    return found

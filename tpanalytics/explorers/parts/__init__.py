@@ -1,1 +1,0 @@
-"""The widgets an explorer is put together of."""

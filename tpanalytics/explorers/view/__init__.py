@@ -1,1 +1,0 @@
-"""What an explorer shows in which state: no widget, nothing computed."""

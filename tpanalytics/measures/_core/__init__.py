@@ -1,0 +1,1 @@
+"""What several measures share, each idea once."""

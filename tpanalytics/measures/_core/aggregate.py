@@ -1,0 +1,363 @@
+"""Stage one of every measure: tasks of any size, on the engine that holds them, become one small Polars table.
+
+It is written on Narwhals, so that the frames may be Polars eager or lazy, pandas, DuckDB or Spark; only sums and counts
+by plain keys, which every engine does alike and which add up over parts. All that follows is small and local.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import narwhals as nw
+import polars as pl
+
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures._core.cache import check_profiles, recall
+from tpanalytics.measures._core.checks import (
+    check_amounts,
+    check_hours,
+    check_numbers,
+    check_states,
+    checked_states,
+    share_of,
+    stated,
+)
+from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: How a missing validation state is called; it never counts unless asked for.
+NO_STATE = "(no state)"
+
+__all__ = [
+    "NO_STATE",
+    "Cells",
+    "check_hours",
+    "check_states",
+    "checked_states",
+    "columns_of_jobs",
+    "counts",
+    "known_sum",
+    "of_jobs",
+    "per_job",
+    "read_inputs",
+    "reduce_tasks",
+    "share_of",
+    "stated",
+    "sum_jobs",
+    "sum_tasks",
+]
+
+
+class Cells(NamedTuple):
+    """The small tables every family measure starts from.
+
+    Attributes
+    ----------
+    jobs
+        ``job`` (its place by id), ``job_id, job_name, job_family`` (never null), and where the profiles have them
+        ``headcount``, ``contract_hours``; one row per job.
+    cells
+        ``job`` unless per family, ``job_family``, and ``level`` and ``state`` (never null) where asked for, ``n``
+        tasks, ``n_known`` of them with hours, and their ``hours`` (hours per week, null where none is known); one row
+        per combination that counts, in a fixed order. ``imputed`` are those of the hours that `impute_hours` put in,
+        and ``n_imputed`` the tasks that have them.
+    states
+        ``state, n``: the tasks that count, by validation state.
+    counted
+        The states that count.
+    """
+
+    jobs: pl.DataFrame
+    cells: pl.DataFrame
+    states: pl.DataFrame
+    counted: list[str]
+
+
+def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
+    """Give the columns of the jobs, without reading a row.
+
+    Raises
+    ------
+    SchemaError
+        If these are no profiles, or jobs lack what every measure reads.
+    """
+    check_profiles(profiles)
+    require(profiles.jobs, "job_id", "job_family", name="jobs")
+    return list(nw.from_native(profiles.jobs).collect_schema().names())
+
+
+def reduce_tasks(
+    profiles: TaskProfiles,
+    states: Sequence[str] = COUNTED_STATES,
+    *,
+    per: Literal["job", "family"] = "job",
+    by_level: bool = True,
+    by_state: bool = False,
+    checked: bool = False,
+) -> Cells:
+    """Count tasks and add up hours by job or family, and by level and state if asked to.
+
+    One pass over the tasks says what is odd about them, and which states there are; another adds up.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, ai_impact_level, validation_state, weekly_hours`` of `tasks`, and ``job_id, job_family`` of
+        `jobs`; by family also ``job_family`` of `tasks` and ``n_tasks`` of `jobs`, where they agree.
+    states
+        Validation states that count. ``rejected`` cannot be among them.
+    per
+        What cells are kept apart by; fewer are quicker.
+    by_level, by_state
+        Keep levels, and validation states, apart too.
+    checked
+        The measure has called this before with the same tasks, so what is odd about them has been said.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, the job of a task that counts is not in `jobs`, hours, headcounts or contract hours
+        cannot be, or `states` is no list of states that can count.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+    """
+    kept = [*(["level"] * by_level), *(["state"] * by_state)]
+    cells: Cells = recall(_reduced, profiles, states=checked_states(states), per=per, kept=kept, checked=checked)
+    return cells
+
+
+def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str], *, checked: bool) -> Cells:
+    jobs, tasks = read_inputs(profiles)
+    seen = _seen_states(tasks, states)
+    if not checked:
+        check_hours(tasks, seen)
+        check_states(seen, states)
+    all_count = seen.get_column("state").is_in(states).all()
+    cells = None
+    if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
+        # Tasks that do not count are there too: without them it could not be proven that the families agree.
+        keys = ["job_family", *kept, *(["counts"] * (not all_count))]
+        sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=counts(states)), *keys, extremes=False)
+        sums = sums.with_columns(pl.col("job_family").fill_null(NO_FAMILY))
+        if _families_agree(sums, jobs):
+            cells = sums if all_count else sums.filter(pl.col("counts") == "true")
+    if cells is None:
+        counted = tasks if all_count else tasks.filter(counts(states))
+        cells = of_jobs(sum_tasks(counted, "job_id", *kept, extremes=False), jobs).sort("job", *kept)
+    else:
+        cells = cells.sort("job_family", *kept)
+    # Sorted, so that floats add up alike however the engine handed the rows over.
+    keys = [*(["job"] if per == "job" else []), "job_family", *kept]
+    if per == "family":
+        cells = (
+            cells.group_by(keys, maintain_order=True)
+            .agg(
+                *(pl.col(name).sum() for name in ("n", "n_known", "n_imputed")),
+                hours=known_sum("hours"),
+                imputed=known_sum("imputed"),
+            )
+            .sort(keys)
+        )
+    return Cells(
+        jobs.drop("n_tasks", strict=False),
+        cells.select(*keys, "n", "n_known", "hours", "imputed", "n_imputed"),
+        seen.filter(pl.col("state").is_in(states)).select("state", "n"),
+        states,
+    )
+
+
+def sum_jobs(profiles: TaskProfiles, reduced: Cells, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
+    """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
+
+    Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.
+    """
+    asked = None if levels is None else sorted(levels)
+    return of_jobs(recall(_summed, profiles, states=reduced.counted, levels=asked), reduced.jobs).sort("job")
+
+
+def _summed(profiles: TaskProfiles, states: list[str], levels: list[str] | None) -> pl.DataFrame:
+    tasks = nw.from_native(profiles.tasks).lazy()
+    if levels is not None:
+        tasks = tasks.filter(_is_any("ai_impact_level", levels))
+    return sum_tasks(tasks.filter(counts(states)), "job_id", extremes=False)
+
+
+def _is_any(column: str, texts: Sequence[str]) -> Any:
+    """Compare with one text after the other, which is quicker than to look each value up in a few."""
+    return functools.reduce(operator.or_, (nw.col(column).cast(nw.String) == text for text in texts))
+
+
+def counts(states: Sequence[str]) -> Any:
+    """Say whether a task counts; null or false where it does not."""
+    found = _is_any("validation_state", states)
+    return found | nw.col("validation_state").is_null() if NO_STATE in states else found
+
+
+def _seen_states(tasks: Any, states: list[str]) -> pl.DataFrame:
+    """Count all tasks by state as ``state, n``, and put beside them the ``least`` and the ``most`` hours of all."""
+    likely = sorted({*COUNTED_STATES, "rejected", *states} - {NO_STATE})
+    are_in = [nw.col("validation_state").is_null(), *(_is_any("validation_state", [state]) for state in likely)]
+    hours = _known_hours()
+    found = to_polars(
+        tasks.select(
+            least=hours.min(),
+            most=hours.max(),
+            n=nw.len(),
+            **{f"n_{i}": is_in.cast(nw.Int8).sum() for i, is_in in enumerate(are_in)},
+        ).to_native()
+    )
+    least, most, n, *counts = found.row(0)
+    if sum(count or 0 for count in counts) != n:  # some are in states that nobody named
+        return sum_tasks(tasks, "state").sort("state")
+    seen = [(state, count, least, most) for state, count in zip([NO_STATE, *likely], counts, strict=True) if count]
+    schema = {"state": pl.String, "n": pl.UInt32, "least": pl.Float64, "most": pl.Float64}
+    return pl.DataFrame(seen, schema=schema, orient="row").sort("state")
+
+
+def _known_hours() -> Any:
+    """Give the hours; an engine may say NaN where it means null, and not known is not known."""
+    hours = nw.col("weekly_hours").cast(nw.Float64)
+    return nw.when(~hours.is_nan()).then(hours)
+
+
+def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
+    """Check what every measure reads; give the jobs, numbered in the order of their ids, and the tasks to be summed."""
+    columns_of_jobs(profiles)
+    require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
+    tasks = nw.from_native(profiles.tasks).lazy()
+    check_numbers(tasks, "tasks", "weekly_hours")
+    return _jobs(profiles.jobs), tasks
+
+
+def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
+    """Add up on the engine; tasks of every state are there.
+
+    Parameters
+    ----------
+    tasks
+        As `read_inputs` gives them.
+    *keys
+        What is kept apart: columns, or ``level`` and ``state``, which are put into words where they are missing.
+    extremes
+        Give the ``least`` and the ``most`` hours too.
+    **least_texts
+        Names of more columns to give, and the column of text of which each is the first in order.
+    """
+    column_of = {"level": "ai_impact_level", "state": "validation_state"}
+    where_missing = {"level": NOT_ASSESSED, "state": NO_STATE}
+    known, columns = _known_hours(), [column_of.get(key, key) for key in keys]
+    # Hours that `impute_hours` put in are known by their mark, and told apart in every sum.
+    marked = IMPUTED in tasks.collect_schema().names()
+    imputed = {"imputed": nw.when(nw.col(IMPUTED)).then(known)} if marked else {}
+    reduced = (
+        tasks.select(*columns, *least_texts.values(), weekly_hours=known, **imputed)
+        .group_by(*columns)
+        .agg(
+            n=nw.len(),
+            n_known=nw.col("weekly_hours").count(),
+            hours=nw.col("weekly_hours").sum(),
+            **({"least": nw.col("weekly_hours").min(), "most": nw.col("weekly_hours").max()} if extremes else {}),
+            **({"imputed": nw.col("imputed").sum(), "n_imputed": nw.col("imputed").count()} if marked else {}),
+            **{name: nw.col(column).min() for name, column in least_texts.items()},
+        )
+    )
+    found = to_polars(reduced.to_native())
+    put_in = pl.col("imputed").cast(pl.Float64) if marked else pl.lit(0.0)
+    texts = {key: pl.col(column).cast(pl.String) for key, column in zip(keys, columns, strict=True)}
+    return found.select(
+        *(
+            text.fill_null(where_missing[key]).alias(key) if key in where_missing else text
+            for key, text in texts.items()
+        ),
+        *(pl.col(name).cast(pl.String) for name in least_texts),
+        *(pl.col(name).cast(pl.UInt32) for name in ("n", "n_known")),
+        *(pl.col(name).cast(pl.Float64) for name in ("least", "most") if extremes),
+        hours=pl.when(pl.col("n_known") > 0).then(pl.col("hours").cast(pl.Float64)),
+        imputed=pl.when(pl.col("n_known") > 0).then(put_in),
+        n_imputed=(pl.col("n_imputed") if marked else pl.lit(0)).cast(pl.UInt32),
+    )
+
+
+def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Put each job's number and family in the place of its id.
+
+    Raises
+    ------
+    SchemaError
+        If there is a job that `jobs` does not have.
+    """
+    found = sums.join(jobs.select("job_id", "job", "job_family"), on="job_id", how="left")
+    strangers = found.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
+    if strangers.len():
+        raise SchemaError(
+            f"tasks holds {strangers.len()} job(s) that jobs does not have, the first is {strangers[0]!r}. "
+            "Every task's job must have its row in jobs."
+        )
+    return found.drop("job_id")
+
+
+def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
+    """Prove that the families that stand beside the tasks are those of their jobs: as many tasks in each of them."""
+    seen = sums.group_by("job_family").agg(pl.col("n").sum())
+    listed = jobs.group_by("job_family").agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
+    both = seen.join(listed, on="job_family", how="full")
+    return bool(both.select((pl.col("n") == pl.col("n_tasks")).fill_null(value=False).all()).item())
+
+
+def per_job(reduced: Cells) -> pl.DataFrame:
+    """Add up each job's tasks; a job without tasks keeps its row."""
+    jobs, cells = reduced.jobs, reduced.cells
+    sums = cells.group_by("job").agg(
+        tasks=pl.col("n").sum(),
+        tasks_with_hours=pl.col("n_known").sum(),
+        tasks_stated=stated.sum(),
+        hours=known_sum("hours"),
+    )
+    optional = {
+        name: pl.col(name) if name in jobs.columns else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in {"job_name": pl.String, "headcount": pl.Float64, "contract_hours": pl.Float64}.items()
+    }
+    counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours", "tasks_stated"))
+    return (
+        jobs.select("job", "job_id", "job_family", *optional.values())
+        .join(sums, on="job", how="left", maintain_order="left")
+        .with_columns(counts)
+        .with_columns(complete=(pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_with_hours")))
+    )
+
+
+def known_sum(column: str) -> pl.Expr:
+    """Add up, giving null instead of 0 where no value is known."""
+    return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
+
+
+def _jobs(native: Any) -> pl.DataFrame:
+    frame = nw.from_native(native).lazy()
+    present = frame.collect_schema().names()
+    read = ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")
+    wanted = [name for name in read if name in present]
+    for name in ("headcount", "contract_hours"):
+        check_numbers(frame, "jobs", name)
+    jobs = to_polars(frame.select(wanted).to_native())
+    numbers = [name for name in ("headcount", "contract_hours") if name in present]
+    jobs = jobs.with_columns(
+        pl.col("job_id").cast(pl.String),
+        pl.col("job_family").cast(pl.String).fill_null(NO_FAMILY),
+        # An engine may say NaN where it means null; not known is not known.
+        *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers),
+    )
+    if not jobs.get_column("job_id").is_sorted():
+        jobs = jobs.sort("job_id")
+    ids = jobs.get_column("job_id")
+    twice = ids[1:].filter(ids[1:].eq_missing(ids[:-1]))
+    if twice.len():
+        raise SchemaError(f"jobs: job_id must be unique, but {twice[0]!r} stands there more than once.")
+    check_amounts(jobs)
+    return jobs.with_row_index("job")

@@ -1,0 +1,198 @@
+"""Split the difference of two means into what their parts do: values, shares, and parts on one side only.
+
+With shares s and values e of the parts, the difference of the means E is (Kitagawa, 1955, *Components of a difference
+between two rates*, for the parts on both sides; those on one side as in Melitz and Polanec, 2015)::
+
+    E2 - E1 = sum over c of (s1 + s2) / 2 * (e2 - e1)                        within
+            + sum over c of ((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)    mix
+            + sum over new parts of s2 * (e2 - Ec2)                          entry
+            + sum over gone parts of s1 * (Ec1 - e1)                         exit
+
+c are the parts on both sides, whose shares are of c there; Ec are the means over c. What mix takes from the mean of c
+cancels in its sum. It makes a part's own mix read as it should: to grow raises the mean only where the part lies above.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.measures._core.aggregate import known_sum, share_of
+from tpanalytics.measures._core.weights import at
+from tpanalytics.schema import NOT_ASSESSED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tpanalytics.measures._core.aggregate import Cells
+
+__all__ = ["SPLIT", "decompose", "weighed_by", "with_weight"]
+
+#: The parts of a difference of two means.
+SPLIT = ("within", "mix", "entry", "exit")
+
+
+def weighed_by(cells: pl.DataFrame, weights: Mapping[str, float], *by: str) -> pl.DataFrame:
+    """Add up what the exposure index of each part is made of.
+
+    Parameters
+    ----------
+    cells
+        Has the columns `by`, ``level, n, n_known, n_imputed, hours``.
+    weights
+        As `tpanalytics.measures._core.weights.checked_weights` gives them.
+    *by
+        What makes a part.
+
+    Returns
+    -------
+    pl.DataFrame
+        By part: ``point, low, high`` (hours times weight, the same with H2 at 0 and at 1) and ``weighed`` (hours that
+        have a weight), all null where there are none; ``tasks``, ``with_hours``, ``with_both`` (a weight, and hours
+        that are stated, not put in).
+    """
+    parts = {"point": weights, "low": at(weights, 0.0), "high": at(weights, 1.0)}
+    weight = {
+        name: pl.col("level").replace_strict(dict(of), default=None, return_dtype=pl.Float64)
+        for name, of in parts.items()
+    }
+    has_weight = weight["point"].is_not_null()
+    return (
+        cells.with_columns(
+            weighed=pl.when(has_weight).then("hours"),
+            with_both=pl.when(has_weight).then(pl.col("n_known") - pl.col("n_imputed")).otherwise(0),
+            **{name: pl.col("hours") * of for name, of in weight.items()},
+        )
+        .group_by(*by, maintain_order=True)
+        .agg(
+            *(known_sum(name) for name in (*parts, "weighed")),
+            tasks=pl.col("n").sum(),
+            with_hours=pl.col("n_known").sum(),
+            with_both=pl.col("with_both").sum(),
+        )
+    )
+
+
+def decompose(sides: pl.DataFrame, scope: str) -> pl.DataFrame:
+    """Split the difference of two means over the parts, and add a row of all.
+
+    Parameters
+    ----------
+    sides
+        One row per part, in the order wanted: what `weighed_by` gives for either side with the ending ``_before`` or
+        ``_after``, null where the part is not there, ``jobs_before`` and ``jobs_after``, and what names the part.
+    scope
+        What a part is called.
+
+    Returns
+    -------
+    pl.DataFrame
+        The names of the part after ``scope``, and the columns documented in
+        `tpanalytics.measures.compare_exposure.compare_exposure`; the row of all is last where there is any part.
+    """
+    names = [name for name in sides.columns if not name.endswith(("_before", "_after"))]
+    numbers = [name for name in sides.columns if name not in names]
+    counts = [name for name in numbers if name.startswith(("jobs", "tasks", "with"))]
+    sides = sides.with_columns(pl.col(counts).fill_null(0))
+    sides = sides.with_columns(**_shares()).with_columns(
+        term for variant in ("point", "low", "high") for term in _split(variant)
+    )
+    split = [f"{term}_{variant}" for variant in ("point", "low", "high") for term in SPLIT]
+    whole = sides.select(
+        *(pl.lit(None, dtype=sides.schema[name]).alias(name) for name in names),
+        *(known_sum(name).alias(name) for name in (*numbers, *split)),
+    ).head(min(sides.height, 1))
+    return pl.concat(
+        [
+            _named(part, where, names)
+            for part, where in (
+                (sides.with_columns(in_all_before=_whole("before"), in_all_after=_whole("after")), scope),
+                (whole.with_columns(in_all_before="weighed_before", in_all_after="weighed_after"), "all"),
+            )
+        ]
+    )
+
+
+def _whole(side: str) -> pl.Expr:
+    return pl.col(f"weighed_{side}").sum()
+
+
+def _shares() -> dict[str, pl.Expr]:
+    """Give which parts have an index on which side, and their shares: of the parts on both sides, or of all."""
+    w1, w2 = pl.col("weighed_before"), pl.col("weighed_after")
+    # A part all of whose hours are zero has no index and no share: it is not there.
+    here, there = (w1 > 0).fill_null(value=False), (w2 > 0).fill_null(value=False)
+    c = here & there
+    return {
+        "is_both": c,
+        "is_new": there & ~here,
+        "is_gone": here & ~there,
+        "s1": pl.when(c).then(w1 / w1.filter(c).sum()).otherwise(w1 / w1.sum()),
+        "s2": pl.when(c).then(w2 / w2.filter(c).sum()).otherwise(w2 / w2.sum()),
+    }
+
+
+def _split(variant: str) -> list[pl.Expr]:
+    """Give the four terms of each part with one set of weights; all null where no part is on both sides."""
+    c, new, gone, s1, s2 = (pl.col(name) for name in ("is_both", "is_new", "is_gone", "s1", "s2"))
+    e1, e2 = (pl.col(f"{variant}_{side}") / pl.col(f"weighed_{side}") for side in ("before", "after"))
+    mean1, mean2 = (s1 * e1).filter(c).sum(), (s2 * e2).filter(c).sum()
+    terms = {
+        "within": pl.when(c).then((s1 + s2) / 2 * (e2 - e1)),
+        "mix": pl.when(c).then(((e1 + e2) / 2 - (mean1 + mean2) / 2) * (s2 - s1)),
+        "entry": pl.when(new).then(s2 * (e2 - mean2)),
+        "exit": pl.when(gone).then(s1 * (mean1 - e1)),
+    }
+    return [
+        pl.when(c.any() & (c | new | gone)).then(term.otherwise(0.0)).alias(f"{name}_{variant}")
+        for name, term in terms.items()
+    ]
+
+
+def _named(sides: pl.DataFrame, scope: str, names: list[str]) -> pl.DataFrame:
+    """Divide what is to be divided, and make null what is not known."""
+    when = ("before", "after")
+    value = {side: share_of(pl.col(f"point_{side}"), pl.col(f"weighed_{side}")) for side in when}
+    unsplit = value["before"].is_not_null() & pl.col("within_point").is_null()
+    return sides.select(
+        pl.lit(scope).alias("scope"),
+        *names,
+        *(value[side].alias(f"exposure_{side}") for side in when),
+        (value["after"] - value["before"]).alias("change"),
+        *(share_of(pl.col(f"weighed_{side}"), pl.col(f"in_all_{side}")).alias(f"share_{side}") for side in when),
+        **{term: pl.col(f"{term}_point") for term in SPLIT},
+        **{
+            name: sum((pl.col(f"{term}_{variant}") for term in SPLIT[1:]), pl.col(f"{SPLIT[0]}_{variant}"))
+            for name, variant in (("contribution", "point"), ("weight_low", "low"), ("weight_high", "high"))
+        },
+        **{f"{what}_{side}": pl.col(f"{what}_{side}").cast(pl.UInt32) for what in ("jobs", "tasks") for side in when},
+        **{
+            f"coverage_{side}": share_of(pl.col(f"with_both_{side}").cast(pl.Float64), pl.col(f"tasks_{side}"))
+            for side in when
+        },
+        reason=pl.when(value["before"].is_null())
+        .then(_why("before"))
+        .when(value["after"].is_null())
+        .then(_why("after"))
+        .when(unsplit)
+        .then(pl.lit("TOO_FEW")),
+    )
+
+
+def _why(when: str) -> pl.Expr:
+    return (
+        pl.when(pl.col(f"jobs_{when}") == 0)
+        .then(pl.lit("NO_JOBS"))
+        .when(pl.col(f"tasks_{when}") == 0)
+        .then(pl.lit("NO_TASKS"))
+        .when((pl.col(f"with_hours_{when}") == 0) | (pl.col(f"weighed_{when}") == 0))
+        .then(pl.lit("NO_HOURS"))
+        .otherwise(pl.lit("NO_LEVELS"))
+    )
+
+
+def with_weight(reduced: Cells, weights: Mapping[str, float]) -> Cells:
+    """Give what was counted with every level that has no weight as not assessed: for an index it is not known."""
+    level = pl.when(pl.col("level").is_in(list(weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
+    return reduced._replace(cells=reduced.cells.with_columns(level=level))

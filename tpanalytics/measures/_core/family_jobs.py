@@ -1,0 +1,88 @@
+"""The jobs of one family, their hours by AI impact level, and which of them tell of too few people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of, stated
+from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.metadata import grade
+from tpanalytics.measures.privacy.group_counts import people_of
+from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
+from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.measures.privacy.policy import Privacy
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["FamilyJobs", "jobs_of_family"]
+
+
+class FamilyJobs(NamedTuple):
+    """The jobs of a family that may be shown.
+
+    Attributes
+    ----------
+    jobs
+        ``job`` (a number), ``job_id, job_name`` (or its id), ``tasks, tasks_with_hours, tasks_with_level, hours``
+        (hours per week, null where none is known), ``contract_hours`` (null where not known), ``h1`` (share of its
+        hours, 0 to 1; null where it has none above 0), ``coverage`` (share of its tasks with stated hours and a level)
+        and ``grade``; most hours first, those without any last, ties by name.
+    levels
+        ``job, level, n`` tasks, ``n_known`` of them with hours, and their ``hours``, sorted by job and level.
+    left_out
+        How many jobs are left out, because too few people are in them, or one of those could be worked out.
+    """
+
+    jobs: pl.DataFrame
+    levels: pl.DataFrame
+    left_out: int
+
+
+def jobs_of_family(
+    profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
+) -> FamilyJobs:
+    """Split the described hours of a family's jobs over AI impact levels.
+
+    Parameters
+    ----------
+    profiles
+        As for `tpanalytics.hours_by_job`.
+    family
+        The family; of one that is hidden every job is left out.
+    states
+        Validation states that count.
+    privacy
+        Leaves out what `tpanalytics.suppress_jobs` does; None leaves out nothing.
+    """
+    reduced = recall(reduce_tasks, profiles, states=states)
+    own = pl.col("job_family") == family
+    cells = reduced.cells.filter(own)
+    everyone = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
+    left = recall(jobs_left_out, profiles, states=states, privacy=privacy)
+    hidden = everyone.filter(pl.col("job_id").is_in(left.to_list())).get_column("job").to_list()
+    cells, rated = cells.filter(~pl.col("job").is_in(hidden)), pl.col("level") != NOT_ASSESSED
+    sums = cells.group_by("job").agg(
+        tasks_with_level=pl.col("n").filter(rated).sum(),
+        stated_and_rated=stated.filter(rated).sum(),
+        of_h1=pl.col("hours").filter(pl.col("level") == "H1").sum(),
+    )
+    jobs = (
+        everyone.filter(~pl.col("job").is_in(hidden))
+        .join(sums, on="job", how="left", maintain_order="left")
+        .with_columns(
+            pl.coalesce("job_name", "job_id").alias("job_name"),
+            pl.col("tasks_with_level").fill_null(0),
+            h1=share_of(pl.col("of_h1"), pl.col("hours")),
+            coverage=share_of(pl.col("stated_and_rated"), pl.col("tasks")),
+        )
+        .with_columns(grade=grade(pl.col("coverage")))
+        .sort(pl.col("hours").round(2), "job_name", "job_id", descending=[True, False, False], nulls_last=True)
+    )
+    told = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")
+    levels = cells.select("job", "level", "n", "n_known", "hours")
+    return FamilyJobs(jobs.select(*told, "h1", "coverage", "grade"), levels, len(hidden))

@@ -1,0 +1,224 @@
+"""What any weights are put on: hours by level, and of jobs what weights could tell apart, added up once for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, stated, sum_jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = [
+    "FamilySums",
+    "LevelSums",
+    "beside_sets",
+    "families_as_jobs",
+    "family_sums",
+    "jobs_with_hours",
+    "level_sums",
+    "undescribed",
+    "with_people",
+]
+
+#: A set of levels is a number of so many bits; where there are more levels, it is several numbers.
+_BITS = 62
+
+
+def with_people(
+    jobs: pl.DataFrame, cells: pl.DataFrame, *, by_headcount: bool = False, contract_hours: float | None = None
+) -> pl.DataFrame:
+    """Put beside each cell what belongs to its job: ``staff`` (1 unless by headcount) and ``week`` (contract hours).
+
+    Jobs whose headcount is not known are left out when going by it; ``week`` is null where it is not known and
+    `contract_hours` is None.
+    """
+    staff = pl.col("headcount") if by_headcount else pl.lit(1.0)
+    week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
+    week = week if contract_hours is None else week.fill_null(contract_hours)
+    people = jobs.select("job", staff=staff, week=week)
+    return cells.join(people, on="job", maintain_order="left").filter(pl.col("staff").is_not_null())
+
+
+def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
+    """Put each family in the place of a job, as `with_people` would; for where nothing but its sums matters."""
+    return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
+
+
+def undescribed(**more: pl.Expr) -> list[pl.Expr]:
+    """Say how to work out of a job's cells ``rest``: the contract hours it does not describe, times its people.
+
+    They are null where they are not known; and belong to nobody, and are 0, where a job has no people.
+    """
+    rest = (pl.col("week").first() - pl.col("hours").sum()).clip(lower_bound=0) * pl.col("staff").first()
+    return [
+        pl.when(pl.col("staff").first() == 0).then(0.0).otherwise(rest).alias("rest"),
+        *(expression.alias(name) for name, expression in more.items()),
+    ]
+
+
+class LevelSums(NamedTuple):
+    """What weights are put on, the same for all of them: as small for many jobs of a family as for few.
+
+    Attributes
+    ----------
+    levels
+        The levels there are, in order.
+    amounts
+        By job or family and ``level``: ``amount`` (hours per week times people; null where none is known), ``tasks``
+        of it with hours, ``stated`` of these whose hours were not put in, and ``people``.
+    with_hours
+        By job or family and set of levels: how many ``jobs`` have hours at just these levels.
+    without_hours
+        By job or family and set of levels: ``rest``, the undescribed contract hours of the jobs whose tasks without
+        hours have just these levels, and of how many of them they are ``unknown``.
+    """
+
+    levels: list[str]
+    amounts: pl.DataFrame
+    with_hours: pl.DataFrame
+    without_hours: pl.DataFrame
+
+
+def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
+    """Add up jobs that differ in nothing that weights could tell apart.
+
+    Parameters
+    ----------
+    cells
+        As `with_people` gives them.
+    by
+        ``"job"`` or ``"job_family"``.
+    """
+    levels = cells.get_column("level").unique().sort().to_list()
+    parts = _parts(levels)
+    cells = cells.with_columns(amount=pl.col("hours") * pl.col("staff"))
+    marks = {"with": pl.col("amount").is_not_null(), "without": pl.col("n_known") < pl.col("n")}
+    cells = cells.with_columns(
+        pl.when(marked).then(_bit(part)).otherwise(0).alias(f"{kind} {name}")
+        for kind, marked in marks.items()
+        for name, part in parts.items()
+    )
+    family = {"job_family": pl.col("job_family").first()} if by == "job_family" else {}
+    sets = {f"{kind} {name}": pl.col(f"{kind} {name}").bitwise_or() for kind in marks for name in parts}
+    per_job = cells.group_by("job", maintain_order=True).agg(undescribed(**family, **sets))
+
+    def grouped(kind: str, **sums: pl.Expr) -> pl.DataFrame:
+        jobs = per_job.rename({f"{kind} {name}": name for name in parts})
+        some = jobs.filter(pl.any_horizontal(pl.col(name) != 0 for name in parts))
+        return some.group_by(by, *parts, maintain_order=True).agg(**sums)
+
+    amounts = cells.group_by(by, "level", maintain_order=True).agg(
+        amount=known_sum("amount"), tasks=pl.col("n_known").sum(), stated=stated.sum(), people=pl.col("staff").sum()
+    )
+    rest = pl.col("rest")
+    return LevelSums(
+        levels, amounts, grouped("with", jobs=pl.len()), grouped("without", rest=rest.sum(), unknown=rest.null_count())
+    )
+
+
+def beside_sets(rows: pl.DataFrame, levels: list[str], **said: Callable[[list[str]], float]) -> pl.DataFrame:
+    """Put beside each set of levels numbers that are said of it; `levels` are those of its `LevelSums`."""
+    parts = _parts(levels)
+    sets = rows.select(*parts).unique(maintain_order=True)
+    members = [
+        [
+            level
+            for bits, part in zip(numbers, parts.values(), strict=True)
+            for place, level in enumerate(part)
+            if bits >> place & 1
+        ]
+        for numbers in sets.rows()
+    ]
+    columns = [pl.Series(name, [say(some) for some in members], dtype=pl.Float64) for name, say in said.items()]
+    return rows.join(sets.with_columns(columns), on=list(parts), how="left", maintain_order="left")
+
+
+def _parts(levels: list[str]) -> dict[str, list[str]]:
+    """Give the columns that together hold a set of levels, and the levels whose bits are in each."""
+    return {f"set {start}": levels[start : start + _BITS] for start in range(0, max(len(levels), 1), _BITS)}
+
+
+def _bit(levels: list[str]) -> pl.Expr:
+    bits = {level: 1 << place for place, level in enumerate(levels)}
+    return pl.col("level").replace_strict(bits, default=0, return_dtype=pl.Int64)
+
+
+class FamilySums(NamedTuple):
+    """What any weights are put on.
+
+    Attributes
+    ----------
+    families
+        ``job_family, jobs, tasks`` (null where it has none).
+    levels, per_job
+        Of the families, added up over jobs; or where not `per_job`, since nothing but the sums of families matters, as
+        if each were one job.
+    reduced
+        All that was counted, its cells by level alone.
+    jobs_with_hours
+        What the function of this name has found, by levels.
+    """
+
+    families: pl.DataFrame
+    levels: LevelSums
+    per_job: bool
+    reduced: Cells
+    jobs_with_hours: dict[tuple[str, ...], pl.DataFrame]
+
+
+def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: bool, week: float | None) -> FamilySums:
+    """Add up by family all that an exposure index and its bounds are made of, whatever the weights.
+
+    Parameters
+    ----------
+    profiles, states
+        As for `exposure_by_family`.
+    by_headcount
+        Jobs weigh by their headcount; those without one are left out.
+    week
+        Contract hours of jobs that have none; None takes none.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, ``headcount`` included when asked for.
+    """
+    # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
+    per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
+    reduced = reduce_tasks(profiles, states, per="job" if per_job else "family")
+    if by_headcount and "headcount" not in reduced.jobs.columns:
+        raise SchemaError(
+            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
+            "assign_families, or use weight='hours'."
+        )
+    cells = families_as_jobs(reduced.cells)
+    if per_job:
+        cells = with_people(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
+    jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
+    tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
+    by_level = reduced.cells.group_by("level", maintain_order=True).agg(
+        pl.col("n", "n_known", "hours", "imputed", "n_imputed").sum()
+    )
+    return FamilySums(
+        jobs.join(tasks, on="job_family", how="left"),
+        level_sums(cells, "job_family"),
+        per_job,
+        reduced._replace(cells=by_level),
+        {},
+    )
+
+
+def jobs_with_hours(profiles: TaskProfiles, sums: FamilySums, levels: list[str]) -> pl.DataFrame:
+    """Count by family, as ``jobs_weighed``, the jobs that have hours at some of these levels."""
+    asked = tuple(levels)
+    if asked not in sums.jobs_with_hours:
+        jobs = sum_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)
+        sums.jobs_with_hours[asked] = jobs.group_by("job_family").agg(jobs_weighed=pl.len())
+    return sums.jobs_with_hours[asked]

@@ -1,0 +1,254 @@
+"""What a result means, kept beside it: of what it is a share, how much is known, and by which rules it was made.
+
+A result is a plain `polars.DataFrame`; its meaning is an attribute of that frame object. Whatever makes a new frame of
+it, a filter or a sort, gives one without: what was said of the whole need not hold of a part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from tpanalytics.errors import SchemaError
+from tpanalytics.schema import NOT_ASSESSED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tpanalytics.measures._core.aggregate import Cells
+
+__all__ = [
+    "NONE_BECAUSE",
+    "Meaning",
+    "about",
+    "explained",
+    "grade",
+    "grade_of",
+    "meaning_if_any",
+    "meaning_of",
+    "without_totals",
+]
+
+#: Why a figure is null (rule R9), by the word that stands in a result's column ``reason``.
+NONE_BECAUSE = {
+    "NO_JOBS": "no job",
+    "NO_TASKS": "no task that counts",
+    "NO_HOURS": "no task has hours above 0",
+    "NO_LEVELS": "no task has a level that has a weight",
+    "NO_HEADCOUNT": "no job has a headcount",
+    "NO_CONTRACT_HOURS": "contract hours are needed and not known",
+    "BELOW_COVERAGE": "too little is known",
+    "CONFLICT": "the same task has levels that contradict each other",
+    "NOT_REQUESTED": "it was not asked for when loading",
+    "NOT_RECORDED": "nobody wrote it down",
+    "NO_VARIATION": "all have the same level",
+    "NOTHING_FREED": "nothing is freed under these assumptions",
+    "TOO_FEW": "too few to say",
+    "SUPPRESSED": "hidden to protect small groups of jobs or people",
+}
+_ATTRIBUTE = "_tpanalytics_meaning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What a measure's result means: units, parts of the fraction, coverage, rules, grade, warnings.
+
+    Attributes
+    ----------
+    measure
+        The function that made it.
+    value
+        What its main figure is, in words.
+    unit
+        Of the main figure: ``"hours per week"``, ``"share, 0 to 1"``, …
+    numerator, denominator
+        What is divided by what, in words; empty where nothing is divided.
+    basis
+        What is counted: ``"task"``, ``"hours"``, ``"job"`` or ``"headcount"``.
+    states
+        Validation states that count.
+    jobs, tasks
+        How many jobs there are, and how many tasks count.
+    coverage
+        Shares of tasks, 0 to 1, with ``hours``, ``level``, ``both``; by headcount also of ``jobs with headcount``. None
+        where there is nothing to be covered.
+    share_suggested
+        Share of the tasks that nobody has validated, 0 to 1.
+    share_imputed
+        Share of the hours that were put in, not stated, 0 to 1; see `impute_hours`.
+    policy
+        Sentences: what was done with what is not known, and which choices were made.
+    weights
+        Weight of each level in an exposure index.
+    interval
+        Method, rounds and seed of an interval; empty where there is none.
+    grade
+        A, B or C by how much is known; see `tpanalytics.measures._core.metadata.grade`.
+    warnings
+        Sentences that belong beside the figure wherever it is printed.
+    """
+
+    measure: str
+    value: str
+    unit: str
+    basis: str
+    numerator: str = ""
+    denominator: str = ""
+    states: tuple[str, ...] = ()
+    jobs: int = 0
+    tasks: int = 0
+    coverage: Mapping[str, float | None] = field(default_factory=dict)
+    share_suggested: float | None = None
+    share_imputed: float = 0.0
+    policy: tuple[str, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    interval: str = ""
+    grade: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Say it in lines, as a report's footer prints it."""
+        of = f" ({self.numerator} / {self.denominator})" if self.denominator else ""
+        known = ", ".join(f"{name} {share:.0%}" for name, share in self.coverage.items() if share is not None)
+        suggested = "" if self.share_suggested is None else f", {self.share_suggested:.0%} of them not validated"
+        lines = [
+            f"{self.measure}: {self.value}, {self.unit}{of}; basis {self.basis}.",
+            f"{self.jobs:,} jobs, {self.tasks:,} tasks in state {' or '.join(self.states)}{suggested}.",
+            *([f"Known: {known}; grade {self.grade or '-'}."] if known else []),
+            *self.policy,
+            *(
+                [f"Weights: {', '.join(f'{level} {weight:g}' for level, weight in self.weights.items())}."]
+                * bool(self.weights)
+            ),
+            *([f"Interval: {self.interval}."] if self.interval else []),
+            *(f"Warning: {warning}" for warning in self.warnings),
+        ]
+        return "\n".join(lines)
+
+
+def about(result: pl.DataFrame) -> Meaning:
+    """Say what a measure's result means: units, denominators, coverage, rules, grade, warnings.
+
+    Parameters
+    ----------
+    result
+        As a measure gave it; a frame made from it, by a filter say, has no meaning of its own.
+
+    Returns
+    -------
+    Meaning
+        Print it, or read its attributes.
+
+    Raises
+    ------
+    SchemaError
+        If `result` is not as a measure gave it.
+
+    Examples
+    --------
+    >>> from tpanalytics import impact_by_family, load_sample
+    >>> print(about(impact_by_family(load_sample())).unit)
+    share, 0 to 1
+    """
+    found = getattr(result, _ATTRIBUTE, None)
+    if not isinstance(found, Meaning):
+        raise SchemaError(
+            "This frame is not as a measure gave it, so nothing is known of what it means. Ask about the result "
+            "itself, before it is filtered, sorted or joined."
+        )
+    return found
+
+
+def meaning_if_any(result: pl.DataFrame) -> Meaning | None:
+    """Give what a result means; one read from a file has lost it."""
+    try:
+        return about(result)
+    except SchemaError:
+        return None
+
+
+def without_totals(meaning: Meaning) -> Meaning:
+    """Take out what is said of all rows together."""
+    return replace(meaning, coverage={}, share_suggested=None, grade=None)
+
+
+def explained(result: pl.DataFrame, meaning: Meaning) -> pl.DataFrame:
+    """Put a meaning beside a result."""
+    setattr(result, _ATTRIBUTE, meaning)
+    return result
+
+
+def meaning_of(
+    reduced: Cells, *, covered: str = "both", staffed: bool = False, warnings: tuple[str, ...] = (), **said: Any
+) -> Meaning:
+    """Make the meaning of a result from what it was made of.
+
+    Parameters
+    ----------
+    reduced
+        All that was counted.
+    covered
+        The entry of `Meaning.coverage` that the grade goes by.
+    staffed
+        The figure is by headcount, so it matters how many jobs have one.
+    warnings
+        What else must stand beside the figure.
+    **said
+        Other attributes of `Meaning`.
+    """
+    jobs, cells = reduced.jobs, reduced.cells
+    n = _total(cells, "n")
+    # Hours that were put in are not known ones, so that no rule of imputation buys a better grade.
+    put_in = _total(cells, "n_imputed")
+    coverage: dict[str, float | None] = {"hours": _share(_total(cells, "n_known") - put_in, n)}
+    if "level" in cells.columns:
+        assessed = cells.filter(pl.col("level") != NOT_ASSESSED)
+        coverage["level"] = _share(_total(assessed, "n"), n)
+        coverage["both"] = _share(_total(assessed, "n_known") - _total(assessed, "n_imputed"), n)
+    if staffed and "headcount" in jobs.columns:
+        coverage["jobs with headcount"] = _share(jobs.get_column("headcount").count(), jobs.height)
+    share_imputed = _share(_total(cells, "imputed"), _total(cells, "hours")) or 0.0
+    if put_in:
+        mark = f"{share_imputed:.1%} of the hours were put in, not stated: those of {put_in:,.0f} tasks."
+        warnings = (mark, *warnings)
+    return Meaning(
+        jobs=jobs.height,
+        tasks=int(n),
+        states=tuple(reduced.counted),
+        coverage=coverage,
+        share_suggested=_share(dict(reduced.states.rows()).get("suggested", 0), n),
+        share_imputed=share_imputed,
+        grade=grade_of(coverage.get(covered)),
+        warnings=warnings,
+        **said,
+    )
+
+
+def _total(frame: pl.DataFrame, column: str) -> float:
+    return float(frame.get_column(column).sum())
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def grade(coverage: pl.Expr) -> pl.Expr:
+    """Grade how much of a figure is known: A from 90 %, B from 70 %, C below; null where there is nothing to grade.
+
+    Official statistics want more than 90 % real data in an aggregate, and imputed values marked (UNECE practice).
+    """
+    return (
+        pl.when(coverage >= 0.9)
+        .then(pl.lit("A"))
+        .when(coverage >= 0.7)
+        .then(pl.lit("B"))
+        .when(coverage >= 0)
+        .then(pl.lit("C"))
+    )
+
+
+def grade_of(coverage: float | None) -> str | None:
+    """Grade one coverage, as `grade` does."""
+    return None if coverage is None else pl.select(grade(pl.lit(coverage))).item()

@@ -1,0 +1,140 @@
+"""How much of a task counts as exposed, by its level; and what the exposure index of a job or a family is made of."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures._core.aggregate import known_sum, share_of
+from tpanalytics.measures._core.level_sums import beside_sets
+from tpanalytics.schema import NOT_ASSESSED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tpanalytics.measures._core.level_sums import LevelSums
+
+__all__ = [
+    "WEIGHTS",
+    "at",
+    "checked_weights",
+    "index_of",
+    "job_sums",
+    "unmapped",
+    "weight_of",
+]
+
+#: Highly automatable counts whole, partly automatable by half (0 to 1 are shown beside it), human judgement not.
+WEIGHTS: dict[str, float] = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
+
+
+def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Give the weights as plain numbers.
+
+    Raises
+    ------
+    SchemaError
+        If there is none, one is not within 0 to 1, or one is for tasks that are not assessed.
+    """
+    if not weights or not hasattr(weights, "items"):
+        raise SchemaError(f"weights={weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
+    for level, weight in weights.items():
+        if not isinstance(level, str):
+            raise SchemaError(f"weights: {level!r} is no level; levels are texts, like 'H1'.")
+        number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
+        if not number or not 0 <= weight <= 1:
+            raise SchemaError(f"weights: the weight of {level!r} is {weight!r}; it must be a number from 0 to 1.")
+        if level == NOT_ASSESSED:
+            raise SchemaError(
+                f"weights: tasks that are {NOT_ASSESSED!r} have no weight; they widen the bounds instead."
+            )
+    return {level: float(weight) for level, weight in weights.items()}
+
+
+def at(weights: Mapping[str, float], b: float) -> dict[str, float]:
+    """Give the weights with that of H2 set to `b`, for the range and the break-even."""
+    return {**weights, "H2": b} if "H2" in weights else dict(weights)
+
+
+def unmapped(levels: Iterable[str], weights: Mapping[str, float]) -> list[str]:
+    """List the levels that have no weight and so count as unknown until they are given one."""
+    return sorted(set(levels) - set(weights) - {NOT_ASSESSED})
+
+
+def weight_of(weights: Mapping[str, float]) -> pl.Expr:
+    """Give the weight of a row's ``level``; null where it has none."""
+    return pl.col("level").replace_strict(dict(weights), default=None, return_dtype=pl.Float64)
+
+
+def job_sums(cells: pl.DataFrame, weights: Mapping[str, float]) -> pl.DataFrame:
+    """Give each job's part in the index: what its hours with a weight come to, and how many they are.
+
+    Parameters
+    ----------
+    cells
+        As in `tpanalytics.measures._core.aggregate.Cells`, per job and by level.
+    weights
+        As `checked_weights` gives them.
+
+    Returns
+    -------
+    pl.DataFrame
+        ``job, job_family, exposed`` (sum of hours times weight) and ``weighed`` (sum of hours), both in hours per
+        week, null for a job without hours that have a weight; one row per job with a task that counts.
+    """
+    weight = weight_of(weights)
+    return (
+        cells.with_columns(weighed=pl.when(weight.is_not_null()).then("hours"), exposed=pl.col("hours") * weight)
+        .group_by("job", "job_family", maintain_order=True)
+        .agg(exposed=known_sum("exposed"), weighed=known_sum("weighed"))
+    )
+
+
+def index_of(sums: LevelSums, weights: Mapping[str, float], by: str) -> pl.DataFrame:
+    """Work out the exposure index: hours times weight, over the hours that have a weight.
+
+    Parameters
+    ----------
+    sums
+        As `tpanalytics.measures._core.level_sums.level_sums` gives them.
+    weights
+        As `checked_weights` gives them.
+    by
+        ``"job"`` or ``"job_family"``, as for the `sums`.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per job or family of `sums`: ``numerator, denominator`` (hours per week, times people; null where no
+        hours have a weight), ``exposure``, ``weight_low`` and ``weight_high`` (the same with H2 at 0 and at 1), all
+        null where there is nothing to divide by; ``tasks_weighed``, those that have hours and a weight, of
+        ``jobs_weighed`` jobs; ``tasks_stated``, those of them whose hours were not put in;
+        ``tasks_with_hours``; ``people``, the headcount of the jobs (0 where all have none).
+    """
+    parts = {"numerator": weights, "low": at(weights, 0.0), "high": at(weights, 1.0)}
+    weighed = weight_of(weights).is_not_null()
+    index = {"exposure": "numerator", "weight_low": "low", "weight_high": "high"}
+    jobs = beside_sets(sums.with_hours, sums.levels, weighed=lambda levels: any(level in weights for level in levels))
+    jobs = jobs.group_by(by).agg(jobs_weighed=pl.col("jobs").filter(pl.col("weighed") > 0).sum())
+    return (
+        sums.amounts.with_columns(
+            denominator=pl.when(weighed).then("amount"),
+            tasks_weighed=pl.when(weighed).then("tasks").otherwise(0),
+            tasks_stated=pl.when(weighed).then("stated").otherwise(0),
+            **{name: pl.col("amount") * weight_of(of) for name, of in parts.items()},
+        )
+        .group_by(by, maintain_order=True)
+        .agg(
+            *(known_sum(name).alias(name) for name in (*parts, "denominator")),
+            tasks_weighed=pl.col("tasks_weighed").sum(),
+            tasks_stated=pl.col("tasks_stated").sum(),
+            tasks_with_hours=pl.col("tasks").sum(),
+            people=pl.col("people").sum(),
+        )
+        .join(jobs, on=by, how="left", maintain_order="left")
+        .with_columns(share_of(pl.col(part), pl.col("denominator")).alias(name) for name, part in index.items())
+        .drop("low", "high")
+    )

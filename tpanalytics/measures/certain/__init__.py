@@ -1,1 +1,0 @@
-"""How sure a figure or a claim is."""

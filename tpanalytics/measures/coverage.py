@@ -1,0 +1,253 @@
+"""How much is known of each job family, and whether hours are missing more among some tasks than among others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import polars as pl
+
+from tpanalytics.measures._core.aggregate import (
+    of_jobs,
+    per_job,
+    read_inputs,
+    reduce_tasks,
+    share_of,
+    stated,
+    sum_jobs,
+    sum_tasks,
+)
+from tpanalytics.measures._core.metadata import explained, grade, meaning_of
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["GROUPS", "coverage_by_family", "evidence_by_family", "evidence_by_job", "uneven_hours"]
+
+#: By what tasks are told apart: the column, and how it is called.
+GROUPS = {"state": "validation state", "level": "AI impact level", "job_family": "job family"}
+_POINTS = 0.1
+_STANDARD_ERRORS = 3.0
+
+
+def coverage_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+    """Say per job family how much is known: hours, levels, validation.
+
+    A share whose denominator is zero is null: a family without tasks has no coverage, not a coverage of 0. Hours that
+    `impute_hours` put in are not known ones; only in ``level_coverage_hours`` and ``validated_share_hours`` they count.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, job_family`` of `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` of
+        `tasks`.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per family of `jobs`, by name, ``(no family)`` last. Shares run from 0 to 1.
+
+        ========================  =======  ==========================================================
+        ``job_family``            String   the family
+        ``jobs``                  UInt32   jobs
+        ``jobs_without_tasks``    UInt32   jobs without a task that counts
+        ``tasks``                 UInt32   tasks that count
+        ``hours_coverage``        Float64  share of tasks with hours
+        ``level_coverage``        Float64  share of tasks with a level
+        ``both_coverage``         Float64  share of tasks with hours and level
+        ``level_coverage_hours``  Float64  share of the known hours that lie in tasks with a level
+        ``jobs_profiled_share``   Float64  share of jobs with at least one task
+        ``jobs_complete_share``   Float64  share of jobs with tasks, all of which have hours
+        ``validated_share``       Float64  share of tasks that are validated
+        ``validated_share_hours``  Float64  the same by hours; too high if suggested tasks lack hours
+        ``grade``                 String   A, B, C by ``both_coverage``; see `tpanalytics.measures._core.metadata.grade`
+        ``reason``                String   ``NO_TASKS`` where the shares of tasks are null; ``NO_HOURS`` where only
+                                           those of hours are
+        ========================  =======  ==========================================================
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> coverage = coverage_by_family(load_sample())
+    >>> coverage.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
+    [('Customer Service', 366, 0.891), ('Data and Analytics', 355, 0.901)]
+    """
+    reduced = reduce_tasks(profiles, states, per="family", by_state=True)
+    cells = reduced.cells
+    assessed = pl.col("level") != NOT_ASSESSED
+    n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
+    by_family = cells.group_by("job_family").agg(
+        tasks=n.sum(),
+        hours_coverage=stated.sum() / n.sum(),
+        level_coverage=n.filter(assessed).sum() / n.sum(),
+        both_coverage=stated.filter(assessed).sum() / n.sum(),
+        level_coverage_hours=share_of(hours.filter(assessed).sum(), hours.sum()),
+        validated_share=n.filter(validated).sum() / n.sum(),
+        validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),
+    )
+    jobs_summed = per_job(reduced._replace(cells=sum_jobs(profiles, reduced)))
+    result = (
+        jobs_summed.group_by("job_family")
+        .agg(
+            jobs=pl.len(),
+            jobs_without_tasks=(pl.col("tasks") == 0).sum(),
+            jobs_profiled_share=(pl.col("tasks") > 0).mean(),
+            jobs_complete_share=((pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_stated"))).mean(),
+        )
+        .join(by_family, on="job_family", how="left")
+        .with_columns(pl.col("tasks").fill_null(0), grade=grade(pl.col("both_coverage")))
+        .select(
+            "job_family",
+            "jobs",
+            "jobs_without_tasks",
+            pl.col("tasks").cast(pl.UInt32),
+            "hours_coverage",
+            "level_coverage",
+            "both_coverage",
+            "level_coverage_hours",
+            "jobs_profiled_share",
+            "jobs_complete_share",
+            "validated_share",
+            "validated_share_hours",
+            "grade",
+            reason=pl.when(pl.col("tasks") == 0)
+            .then(pl.lit("NO_TASKS"))
+            .when(pl.col("validated_share_hours").is_null())
+            .then(pl.lit("NO_HOURS")),
+        )
+        .sort(pl.col("job_family") == NO_FAMILY, "job_family")
+    )
+    return explained(
+        result,
+        meaning_of(
+            reduced,
+            measure="coverage_by_family",
+            value="share of a family's tasks of which something is known",
+            unit="share, 0 to 1",
+            basis="task",
+            numerator="tasks with it",
+            denominator="tasks that count",
+            policy=("A share of nothing is null, not 0.",),
+        ),
+    )
+
+
+def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame | None:
+    """Count tasks by job and by how many different sources they have; None where sources were not asked for.
+
+    Parameters
+    ----------
+    tasks, jobs
+        As `tpanalytics.measures._core.aggregate.read_inputs` gives them.
+    counts
+        Which states count.
+    """
+    if tasks.collect_schema().get("source_data") != nw.List:
+        return None
+    sources = nw.col("source_data").list.unique().list.len()
+    sums = sum_tasks(tasks.with_columns(sources=sources), "job_id", "sources", "state")
+    if sums.get_column("sources").null_count() == sums.height:
+        return None
+    number = pl.col("sources").cast(pl.UInt32).fill_null(0)
+    return (
+        of_jobs(sums.filter(counts), jobs)
+        .group_by("job", number)
+        .agg(pl.col("n").sum(), pl.col("hours").sum())
+        .sort("job", "sources")
+    )
+
+
+def evidence_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
+    """Say per family of which share of its tasks a source is known; None where sources were not asked for.
+
+    Parameters
+    ----------
+    profiles
+        As for `coverage_by_family`, and where it is a list ``source_data`` of `tasks`.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame or None
+        ``job_family`` and ``evidence_coverage`` (share of tasks with a source, 0 to 1) of the families with tasks.
+    """
+    jobs, tasks = read_inputs(profiles)
+    found = evidence_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
+    if found is None:
+        return None
+    n = pl.col("n")
+    return (
+        found.join(jobs.select("job", "job_family"), on="job", how="left")
+        .group_by("job_family")
+        .agg(evidence_coverage=n.filter(pl.col("sources") > 0).sum() / n.sum())
+        .sort("job_family")
+    )
+
+
+def uneven_hours(cells: pl.DataFrame) -> pl.DataFrame:
+    """Compare, by validation state, level and family, the share of tasks with hours with that of all other tasks.
+
+    A group stands out if the two shares differ by more than 10 points and by more than 3 standard errors of such a
+    difference, ``sqrt(p (1 - p) (1/n + 1/n_others))`` with p that of all tasks; so that few tasks prove nothing. Of two
+    groups that are each other's others, only the one with fewer hours stands out.
+
+    Parameters
+    ----------
+    cells
+        As in `tpanalytics.measures._core.aggregate.Cells`, by level and state; reads ``n`` and ``n_known``.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per group that has others beside it; by ``by`` (state, level, family), largest difference first.
+
+        ===============  =======  ============================================
+        ``by``           String   what the tasks have in common
+        ``group``        String   its value
+        ``tasks``        UInt32   tasks of the group
+        ``coverage``     Float64  share of them with hours
+        ``others``       Float64  the same among all other tasks
+        ``difference``   Float64  the first less the second
+        ``stands_out``   Boolean  it is more than small numbers explain
+        ===============  =======  ============================================
+    """
+    n, known = (int(cells.get_column(name).sum()) for name in ("n", "n_known"))
+    p = known / n if n else 0.0
+    groups = pl.concat(
+        cells.group_by(pl.col(column).alias("group"))
+        .agg(tasks=pl.col("n").sum().cast(pl.Int64), known=pl.col("n_known").sum().cast(pl.Int64))
+        .with_columns(by=pl.lit(called), order=pl.lit(place))
+        for place, (column, called) in enumerate(GROUPS.items())
+    ).filter(pl.col("tasks") < n)
+    error = (p * (1 - p) * (1 / pl.col("tasks") + 1 / (n - pl.col("tasks")))).sqrt()
+    difference = pl.col("difference").abs()
+    return (
+        groups.with_columns(
+            coverage=pl.col("known") / pl.col("tasks"), others=(known - pl.col("known")) / (n - pl.col("tasks"))
+        )
+        .with_columns(difference=pl.col("coverage") - pl.col("others"))
+        .with_columns(
+            stands_out=(difference > _POINTS)
+            & (difference > _STANDARD_ERRORS * error)
+            & ((pl.len().over("by") > 2) | (pl.col("difference") < 0))
+        )
+        # Rounded, so that an engine's last digit decides no order.
+        .sort("order", -difference.round(9), "group")
+        .select("by", "group", pl.col("tasks").cast(pl.UInt32), "coverage", "others", "difference", "stands_out")
+    )

@@ -1,1 +1,0 @@
-"""How far AI reaches into the work, and how much of that hangs on choices."""

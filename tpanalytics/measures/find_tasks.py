@@ -1,0 +1,223 @@
+"""Which tasks hold the words somebody looks for, and how many they are in each job family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+import polars as pl
+
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures._core.aggregate import Cells, counts, known_sum, of_jobs, reduce_tasks, share_of
+from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.claim_parser import no_family
+from tpanalytics.measures._core.metadata import Meaning, explained, meaning_of
+from tpanalytics.measures._core.task_matrix import checked_count, families_in_order
+from tpanalytics.measures._core.text_search import has_no_text, hold_all, may_hold_all, read_words, with_texts
+from tpanalytics.schema import COUNTED_STATES, require, to_polars
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["find_tasks", "found_by_family"]
+
+#: What is told of a task that is found, besides its text and hours.
+_TOLD = ("task_id", "validation_state", "ai_impact_level")
+
+
+def find_tasks(
+    profiles: TaskProfiles,
+    text: str,
+    *,
+    states: Sequence[str] = COUNTED_STATES,
+    families: Sequence[str] | None = None,
+    top: int | None = None,
+) -> pl.DataFrame:
+    """Find the tasks whose text holds all words of a text, in any order and without regard to case.
+
+    A word is found within longer words too, and every sign stands for itself: ``.`` is a full stop. The result tells of
+    single jobs and names tasks, because that is what is asked; no rationale is in it. The meaning says how many tasks
+    were looked through, and how many of them have no text to be found by.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, job_family`` and where present ``job_name`` of `jobs`, and ``job_id, task_id, task,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+    text
+        A word or several.
+    states
+        Validation states that count.
+    families
+        Look in these alone; None looks in every family.
+    top
+        Give so many at most; the meaning says how many there are.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per task, most hours first, those whose hours are not known last, ties by family, job and text.
+
+        ====================  =======  ===========================================
+        ``job_family``        String   family of its job
+        ``job_id``            String   its job
+        ``job_name``          String   name of the job, or its id where it has none
+        ``task_id``           String   the task
+        ``task``              String   its text
+        ``validation_state``  String   its state; null where it has none
+        ``weekly_hours``      Float64  its hours per week; null where not known
+        ``ai_impact_level``   String   its level; null where it has none
+        ====================  =======  ===========================================
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, `text` holds no word, a family is not there, or `top` is no whole number from 1 up.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import find_tasks, load_sample
+    >>> found = find_tasks(load_sample(), "customer QUOTATION", top=1)
+    >>> found.select("job_family", "job_name", "weekly_hours").row(0)
+    ('Sales', 'Sales Operations Analyst', 5.75)
+    """
+    words = read_words(text)
+    if top is not None:
+        checked_count("top", top)
+    reduced, silent = _looked_through(profiles, states)
+    reduced, silent = _of_families(reduced, silent, families)
+    rows = _matches(profiles, words, reduced, *_TOLD)
+    n, timed = rows.height, rows.get_column("weekly_hours").count()
+    if top is not None and timed > top:  # to sort all of them would take longer than to find them
+        rows = rows.filter(pl.col("weekly_hours") >= pl.col("weekly_hours").top_k(top).min() - 1e-9)
+    name = "job_name" if "job_name" in reduced.jobs.columns else "job_id"
+    jobs = reduced.jobs.select("job", "job_id", pl.coalesce(pl.col(name).cast(pl.String), "job_id").alias("job_name"))
+    found = rows.join(jobs, on="job", how="inner").sort(
+        pl.col("weekly_hours").round(9),
+        *("job_family", "job_name", "job_id", "task", "task_id"),
+        descending=[True, *[False] * 5],
+        nulls_last=True,
+    )
+    columns = ("job_family", "job_id", "job_name", "task_id", "task", "validation_state", "weekly_hours")
+    result = found.select(*columns, "ai_impact_level").head(found.height if top is None else top)
+    said = f"{n:,} tasks are found, {n - timed:,} of them without hours"
+    said += f"; the first {result.height:,} are given." if result.height < n else "."
+    return explained(result, _meaning(reduced, "find_tasks", silent, said))
+
+
+def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+    """Count by family the tasks that `find_tasks` finds.
+
+    Parameters
+    ----------
+    profiles, text, states
+        As for `find_tasks`.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per family of `jobs`, by name: ``job_family, jobs, jobs_found`` (those with a task that is found),
+        ``tasks, tasks_without_text, found, found_with_hours, hours`` (hours per week of those found; null where none
+        is known), ``share`` (of the family's tasks, 0 to 1; null where it has none).
+    """
+    words = read_words(text)
+    reduced, silent = _looked_through(profiles, states)
+    of_family = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
+    tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
+    without = silent.group_by("job_family").agg(tasks_without_text=pl.col("n").sum())
+    found = (
+        _matches(profiles, words, reduced)
+        .sort("job", "weekly_hours")  # floats add up alike however the engine handed the rows over
+        .group_by("job_family")
+        .agg(
+            jobs_found=pl.col("job").n_unique(),
+            found=pl.len(),
+            found_with_hours=pl.col("weekly_hours").count(),
+            hours=known_sum("weekly_hours"),
+        )
+    )
+    result = families_in_order(reduced.jobs)
+    for part in (of_family, tasks, without, found):
+        result = result.join(part, on="job_family", how="left", maintain_order="left")
+    whole = ("jobs", "jobs_found", "tasks", "tasks_without_text", "found", "found_with_hours")
+    result = result.select(
+        "job_family",
+        *(pl.col(name).fill_null(0).cast(pl.UInt32) for name in whole),
+        "hours",
+    ).with_columns(share=share_of(pl.col("found"), pl.col("tasks")))
+    n, timed = (int(result.get_column(name).sum()) for name in ("found", "found_with_hours"))
+    said = f"{n:,} tasks are found, {n - timed:,} of them without hours."
+    return explained(result, _meaning(reduced, "found_by_family", silent, said))
+
+
+def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[Cells, pl.DataFrame]:
+    """Count the tasks that are looked through, and by job those among them that have no text."""
+    found: tuple[Cells, pl.DataFrame] = recall(_counted, profiles, states=states)
+    return found
+
+
+def _counted(profiles: TaskProfiles, *, states: Sequence[str]) -> tuple[Cells, pl.DataFrame]:
+    require(profiles.tasks, "task_id", "task", name="tasks")
+    reduced = reduce_tasks(profiles, states, by_level=False, by_state=True)
+    tasks = with_texts(nw.from_native(profiles.tasks).lazy())
+    silent = tasks.filter(counts(reduced.counted) & has_no_text()).group_by("job_id").agg(n=nw.len())
+    by_job = to_polars(silent.to_native()).select(pl.col("job_id").cast(pl.String), pl.col("n").cast(pl.UInt32))
+    return reduced, of_jobs(by_job, reduced.jobs).sort("job")
+
+
+def _of_families(reduced: Cells, silent: pl.DataFrame, families: Sequence[str] | None) -> tuple[Cells, pl.DataFrame]:
+    """Keep what is of some families, all of which must be there."""
+    if families is None:
+        return reduced, silent
+    if isinstance(families, str) or not families:
+        raise SchemaError(f"families={families!r}: give a list of job families; None looks in every family.")
+    there = families_in_order(reduced.jobs).get_column("job_family").to_list()
+    strangers = [family for family in families if family not in there]
+    if strangers:
+        raise SchemaError(f"families: {'; '.join(no_family(str(family), there) for family in strangers)}.")
+    own = pl.col("job_family").is_in(list(families))
+    cells = reduced.cells.filter(own)
+    seen = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
+    return reduced._replace(jobs=reduced.jobs.filter(own), cells=cells, states=seen), silent.filter(own)
+
+
+def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells, *told: str) -> pl.DataFrame:
+    """Give the tasks that hold the words: ``job, job_family, task, weekly_hours`` and what else is told of them."""
+    tasks = with_texts(nw.from_native(profiles.tasks).lazy())
+    hours = nw.col("weekly_hours").cast(nw.Float64)
+    found = (
+        tasks.filter(counts(reduced.counted) & may_hold_all(words))
+        .select("job_id", "task", *told, weekly_hours=nw.when(~hours.is_nan()).then(hours))
+        .to_native()
+    )
+    home = to_polars(found).with_columns(
+        pl.col("job_id", "task", *told).cast(pl.String), pl.col("weekly_hours").cast(pl.Float64)
+    )
+    jobs = reduced.jobs.select("job_id", "job", "job_family")
+    return hold_all(home, words).join(jobs, on="job_id", how="inner").drop("job_id")
+
+
+def _meaning(reduced: Cells, measure: str, silent: pl.DataFrame, said: str) -> Meaning:
+    n, without = (int(frame.get_column("n").sum()) for frame in (reduced.cells, silent))
+    return meaning_of(
+        reduced,
+        covered="hours",
+        measure=measure,
+        value="hours of the tasks whose text holds all the words",
+        unit="hours per week",
+        basis="task",
+        policy=(
+            f"{n:,} tasks were looked through; {without:,} of them have no text, and so cannot be found.",
+            said,
+            "Words are looked for without regard to case, within longer words too.",
+            "Work that is told in other words is not found.",
+            "Tasks without hours add nothing to hours; they are not zero.",
+        ),
+    )

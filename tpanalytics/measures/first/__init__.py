@@ -1,1 +1,0 @@
-"""Where to start: which tasks, for how many jobs."""

@@ -1,1 +1,0 @@
-"""What could be freed, and whether it comes in blocks that can be used."""

@@ -1,0 +1,193 @@
+"""How far AI reaches into the work of each job family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import polars as pl
+
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, share_of, stated
+from tpanalytics.measures._core.bounds import share_bounds
+from tpanalytics.measures._core.metadata import explained, grade, meaning_of
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["Weight", "impact_by_family"]
+
+Weight = Literal["tasks", "hours", "headcount"]
+
+
+def impact_by_family(
+    profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES
+) -> pl.DataFrame:
+    """Distribute each job family's work over AI impact levels.
+
+    Tasks without a level form the level ``not assessed``; a level outside H1 to H5 stays as it came. By hours and
+    by headcount only tasks with hours count, on both sides of the share; read ``coverage`` for how many those are.
+
+    Parameters
+    ----------
+    profiles
+        Reads ``job_id, job_family`` of `jobs`, for headcount also ``headcount`` (full-time equivalents), and
+        ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+    weight
+        What a share is a share of: ``"tasks"`` counts tasks; ``"hours"`` adds up their hours; ``"headcount"`` adds
+        up hours times the job's headcount, leaving out jobs whose headcount is not known.
+    states
+        Validation states that count.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per family of `jobs` and level in the data, families by name with ``(no family)`` last, levels H1 to
+        H5, then unknown ones, then ``not assessed``. The shares of a family add up to 1 or are all null.
+
+        ====================  =======  ================================================================
+        ``job_family``        String   the family
+        ``level``             String   the level; null only where no family has a task
+        ``jobs``              UInt32   jobs of the family, whatever their levels
+        ``tasks``             UInt32   tasks of that level
+        ``tasks_with_hours``  UInt32   those with hours
+        ``hours``             Float64  their hours per week; null where none has hours
+        ``share``             Float64  share of the family by `weight`, 0 to 1; null where nothing can be weighed
+        ``share_assessed``    Float64  the same among tasks with a level; null for ``not assessed``
+        ``share_low``         Float64  least it can be, whatever the missing levels are and wherever the contract hours
+                                       that are not described belong; null where contract hours are needed and missing
+        ``share_high``        Float64  most it can be; see `tpanalytics.measures._core.bounds`
+        ``count_time_gap``    Float64  share of the hours less share of the tasks, among the tasks that have hours and
+                                       a level, -1 to 1: above 0 where tasks of the level are long ones; null for
+                                       ``not assessed`` and where there are no such hours
+        ``coverage``          Float64  share of the family's tasks that have a level and can be weighed, 0 to 1
+        ``grade``             String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
+        ``basis``             String   the `weight`
+        ====================  =======  ================================================================
+
+        With ``weight="headcount"`` also ``headcount_hours``, Float64: hours per week times full-time equivalents.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, ``headcount`` included when asked for, or `weight` is none of its values.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If tasks are in a state that is neither counted nor ``rejected``.
+
+    Examples
+    --------
+    >>> from tpanalytics import load_sample
+    >>> impact = impact_by_family(load_sample(), weight="hours")
+    >>> finance = impact.filter(pl.col("job_family") == "Finance")
+    >>> finance.select("level", "tasks", pl.col("share").round(3)).rows()
+    [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
+    """
+    if weight not in get_args(Weight):
+        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Weight))}.")
+    # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
+    alone = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
+    reduced = reduce_tasks(profiles, states, per="job" if alone else "family")
+    jobs, cells = reduced.jobs, reduced.cells
+    if weight == "headcount" and "headcount" not in jobs.columns:
+        raise SchemaError(
+            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
+            "assign_families, or use weight='hours'."
+        )
+    if alone:
+        bounds = share_bounds(jobs, cells, weight)
+    else:
+        bounds = share_bounds(
+            jobs.select(job=pl.col("job_family").unique()), cells.with_columns(job="job_family"), weight
+        )
+    if weight == "headcount":
+        cells = cells.join(jobs.select("job", "headcount"), on="job", maintain_order="left")
+    else:
+        cells = cells.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
+    amount = {
+        "tasks": pl.col("n").cast(pl.Float64),
+        "hours": pl.col("hours"),
+        "headcount": pl.col("hours") * pl.col("headcount"),
+    }[weight]
+    cells = cells.with_columns(amount=amount)
+    found = cells.group_by("job_family", "level").agg(
+        tasks=pl.col("n").sum(),
+        tasks_with_hours=pl.col("n_known").sum(),
+        hours=known_sum("hours"),
+        amount=known_sum("amount"),
+        weighed=(pl.col("n") if weight == "tasks" else stated).filter(pl.col("amount").is_not_null()).sum(),
+    )
+    families = jobs.group_by("job_family").agg(jobs=pl.len())
+    levels = level_order(cells.get_column("level").to_list())
+    grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")
+    in_family = pl.col("amount").sum().over("job_family")
+    assessed = pl.col("level") != NOT_ASSESSED
+    in_assessed = pl.col("amount").filter(assessed).sum().over("job_family")
+    timed, counted = pl.col("hours").fill_null(0.0), pl.col("tasks_with_hours")
+    # On the same tasks on both sides, or else it would measure which tasks lack hours.
+    of_time = share_of(timed, timed.filter(assessed).sum().over("job_family"))
+    of_count = share_of(counted, counted.filter(assessed).sum().over("job_family"))
+    counts = ["tasks", "tasks_with_hours", "weighed"]
+    result = (
+        grid.join(found, on=["job_family", "level"], how="left")
+        .join(bounds, on=["job_family", "level"], how="left")
+        .with_columns(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counts)
+        .with_columns(
+            share=share_of(pl.col("amount").fill_null(0.0), in_family),
+            share_assessed=pl.when(assessed).then(share_of(pl.col("amount").fill_null(0.0), in_assessed)),
+            coverage=share_of(
+                pl.col("weighed").filter(assessed).sum().over("job_family"), pl.col("tasks").sum().over("job_family")
+            ),
+            count_time_gap=pl.when(assessed).then(of_time - of_count),
+            basis=pl.lit(weight),
+        )
+        .with_columns(grade=grade(pl.col("coverage")))
+        .sort(
+            pl.col("job_family") == NO_FAMILY,
+            "job_family",
+            pl.col("level").replace_strict(levels, list(range(len(levels))), default=None, return_dtype=pl.Int64),
+        )
+        .rename({"amount": "headcount_hours"})
+        .select(
+            *("job_family", "level", "jobs", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
+            *(
+                "share_low",
+                "share_high",
+                "count_time_gap",
+                "coverage",
+                "grade",
+                "basis",
+                *(["headcount_hours"] if weight == "headcount" else []),
+            ),
+        )
+    )
+    return explained(
+        result,
+        meaning_of(
+            reduced,
+            staffed=weight == "headcount",
+            covered="level" if weight == "tasks" else "both",
+            measure="impact_by_family",
+            value=f"share of a family's {_AMOUNT[weight]} at an AI impact level",
+            unit="share, 0 to 1",
+            basis={"tasks": "task"}.get(weight, weight),
+            numerator=f"{_AMOUNT[weight]} at the level",
+            denominator=f"all {_AMOUNT[weight]} of the family",
+            policy=(
+                "Tasks without a level are the level 'not assessed'; share_assessed leaves them out.",
+                *(() if weight == "tasks" else ("Tasks without hours are left out of shares; they are not zero.",)),
+                *(("Jobs without a headcount are left out.",) if weight == "headcount" else ()),
+            ),
+        ),
+    )
+
+
+_AMOUNT = {
+    "tasks": "tasks",
+    "hours": "weekly hours",
+    "headcount": "weekly hours times full-time equivalents",
+}

@@ -1,1 +1,0 @@
-"""What is known, and how good it is."""

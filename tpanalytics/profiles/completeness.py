@@ -1,0 +1,318 @@
+"""What is kept of each page beside its tasks, and the proof that the pages together are the whole export.
+
+A note is small, so that notes of a hundred thousand jobs fit where their tasks would not; it travels with the tasks, in
+memory or in the metadata of their file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import polars as pl
+
+from tpanalytics import schema
+from tpanalytics.errors import PaginationError, warn
+from tpanalytics.profiles.frames import frame_of
+from tpanalytics.schema import TaskProfiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from tpanalytics.api.export import Page
+    from tpanalytics.api.parallel import Chain
+    from tpanalytics.api.wire import Batch
+
+__all__ = [
+    "Note",
+    "Tables",
+    "Whole",
+    "held",
+    "in_order",
+    "note_batch",
+    "note_page",
+    "repeats_dropped",
+    "restore",
+    "settle",
+    "warn_of_rejects",
+    "without",
+]
+
+
+class Note(msgspec.Struct):
+    """Pages `first` to `last` of a chain: their jobs, what was left out, and where the chain goes on.
+
+    Attributes
+    ----------
+    following
+        Cursor of the next page; None where the export ended.
+    met
+        The chain that goes on from here instead of a next page, if any.
+    jobs
+        Each job's id and its number of tasks, in the service's order.
+    rejects
+        Records that were left out, as in `tpanalytics.schema.REJECTS`.
+    dropped
+        Jobs that came before and are no longer among `jobs`.
+    """
+
+    chain: int = 0
+    first: int = 1
+    last: int = 1
+    following: str | None = None
+    met: int | None = None
+    jobs: list[tuple[str, int]] = []
+    rejects: list[dict[str, str | None]] = []
+    unknown_fields: dict[str, int] = {}
+    unknown_levels: dict[str, int] = {}
+    repeated_tasks: int = 0
+    dropped: int = 0
+
+    @property
+    def pages(self) -> int:
+        """How many pages these are."""
+        return self.last - self.first + 1
+
+    @property
+    def n_tasks(self) -> int:
+        """How many tasks the pages hold."""
+        return sum(n for _, n in self.jobs)
+
+    def joined(self, later: Note) -> Note:
+        """Give the note of these pages and of those that follow them."""
+        return Note(
+            self.chain,
+            self.first,
+            later.last,
+            later.following,
+            later.met,
+            self.jobs + later.jobs,
+            self.rejects + later.rejects,
+            _added(self.unknown_fields, later.unknown_fields),
+            _added(self.unknown_levels, later.unknown_levels),
+            self.repeated_tasks + later.repeated_tasks,
+            self.dropped + later.dropped,
+        )
+
+
+class Whole(NamedTuple):
+    """An export proven complete: its notes in the service's order, jobs counted once.
+
+    Attributes
+    ----------
+    jobs
+        Columns as in `tpanalytics.schema.JOBS`; names and families are null.
+    counts
+        What the manifest says of all pages.
+    """
+
+    jobs: pl.DataFrame
+    rejects: pl.DataFrame
+    counts: dict[str, Any]
+
+
+def note_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
+    """Describe decoded records, and give the frame of their tasks."""
+    tasks = frame_of(batch.tasks, schema.TASKS)
+    jobs = list(zip(batch.jobs["job_id"], batch.jobs["n_tasks"], strict=True))
+    note = Note(jobs=jobs, rejects=list(batch.rejects), unknown_fields=dict(batch.unknown_fields))
+    return _counted(note, batch.tasks), tasks
+
+
+def note_page(chain: Chain, page: Page, batch: Batch, chains: Iterable[Chain]) -> tuple[Note, pl.DataFrame]:
+    """Describe a page, cut where another chain begins.
+
+    Keep what it gives, and only then move the chain on with `held`.
+    """
+    note, tasks = note_batch(batch)
+    note.chain, note.first, note.last = chain.number, page.number, page.number
+    note.following = page.following
+    ids = [job_id for job_id, _ in note.jobs]
+    for other in chains:
+        if other is not chain and other.head and (place := _meeting(ids, other.head)) is not None:
+            note.met = other.number
+            note, tasks = without(note, tasks, set(range(place, len(ids))))
+            break
+    return note, tasks
+
+
+def restore(chains: list[Chain], notes: Iterable[Note]) -> None:
+    """Bring chains to where their notes left them."""
+    for note in sorted(notes, key=lambda note: note.last):
+        held(chains[note.chain], note)
+
+
+def held(chain: Chain, note: Note) -> None:
+    """Move a chain on, now that its page is kept."""
+    chain.pages, chain.cursor = note.last, note.following
+    chain.finished = note.met is not None or note.following is None
+    chain.head = chain.head or tuple(job_id for job_id, _ in note.jobs[:100])
+
+
+def in_order(notes: Iterable[Note]) -> Iterator[int]:
+    """Follow the chains from the first job to the last; gives the places of their notes.
+
+    Raises
+    ------
+    PaginationError
+        If a page is missing, or the last page was not the last of the export.
+    """
+    by_chain: dict[int, list[tuple[int, Note]]] = {}
+    for place, note in enumerate(notes):
+        by_chain.setdefault(note.chain, []).append((place, note))
+    chain: int | None = 0
+    passed: set[int] = set()
+    while chain is not None:
+        if chain in passed or chain not in by_chain:
+            raise PaginationError(f"chain {chain} is missing or leads in a circle")
+        passed.add(chain)
+        page, open_ended = 0, True
+        for place, note in sorted(by_chain[chain], key=lambda entry: entry[1].first):
+            if note.first != page + 1 or not open_ended:
+                raise PaginationError(f"page {page + 1} of chain {chain} is missing, or one too many")
+            page, open_ended = note.last, note.met is None and note.following is not None
+            yield place
+        if open_ended:
+            raise PaginationError(f"chain {chain} has not come to its end")
+        chain = note.met
+
+
+def _meeting(ids: list[str], head: tuple[str, ...]) -> int | None:
+    """Find where the jobs of another chain begin.
+
+    One job tells nothing: it may be one that moved, or that the service gave twice, and to cut there would lose what
+    lies between. Where no more of the other chain is seen, this one goes on through its jobs, and both are whole.
+    """
+    if head[0] not in ids:
+        return None
+    place = ids.index(head[0])
+    both = min(len(head), len(ids) - place)
+    return place if both > 1 and tuple(ids[place : place + both]) == head[:both] else None
+
+
+def settle(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> Whole:
+    """Prove that the pages of `notes` lead from the first job to the last, and count each job once.
+
+    Parameters
+    ----------
+    notes
+        In any order; those of pages with jobs that came before are replaced.
+    drop
+        Leaves out the jobs at some places of the page at a place in `notes`, and gives its new note.
+
+    Raises
+    ------
+    PaginationError
+        As `in_order`.
+    """
+    whole, repeats = _settle(notes)
+    if repeats:
+        for place, jobs in repeats.items():
+            notes[place] = drop(place, jobs)
+        whole = _settle(notes)[0]
+    return whole
+
+
+def _settle(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
+    counts: dict[str, Any] = {"jobs": 0, "tasks": 0, "pages": 0, "duplicates": 0, "rejects": 0, "repeated_tasks": 0}
+    fields: dict[str, int] = {}
+    levels: dict[str, int] = {}
+    ids: dict[str, int] = {}
+    rejects: list[dict[str, str | None]] = []
+    chain_of: dict[str | None, int] = {}
+    repeats: dict[int, set[int]] = {}
+    for place in in_order(notes):
+        note = notes[place]
+        for i, (job_id, n) in enumerate(note.jobs):
+            if job_id in ids:
+                repeats.setdefault(place, set()).add(i)
+            else:
+                ids[job_id] = n
+        counts["pages"] += note.pages
+        fields, levels = _added(fields, note.unknown_fields), _added(levels, note.unknown_levels)
+        counts["repeated_tasks"] += note.repeated_tasks
+        counts["duplicates"] += note.dropped
+        # Where chains meet, both saw the records before the head of the second.
+        rejects += [entry for entry in note.rejects if chain_of.setdefault(entry["raw"], note.chain) == note.chain]
+    counts |= {"jobs": len(ids), "tasks": sum(ids.values()), "rejects": len(rejects)}
+    counts |= {"unknown_levels": dict(sorted(levels.items())), "unknown_fields": dict(sorted(fields.items()))}
+    jobs = frame_of({"job_id": list(ids), "n_tasks": list(ids.values())}, schema.JOBS)
+    return Whole(jobs, pl.DataFrame(rejects, schema=schema.REJECTS), counts), repeats
+
+
+def repeats_dropped(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
+    """Leave out jobs that came before, and remember how many."""
+    note, tasks = without(note, tasks, places)
+    note.dropped += len(places)
+    return note, tasks
+
+
+def without(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
+    """Leave out the jobs at `places` and their tasks."""
+    kept = pl.Series([i not in places for i, (_, n) in enumerate(note.jobs) for _ in range(n)], dtype=pl.Boolean)
+    tasks = tasks.filter(kept)
+    jobs = [job for i, job in enumerate(note.jobs) if i not in places]
+    counted = tasks.select("job_id", "task_id", "ai_impact_level").to_dict(as_series=False)
+    return _counted(msgspec.structs.replace(note, jobs=jobs), counted), tasks
+
+
+class Tables:
+    """Pages in memory: their notes and their tasks."""
+
+    def __init__(self) -> None:
+        self.notes: list[Note] = []
+        self._tasks: list[pl.DataFrame] = []
+
+    def keep(self, note: Note, tasks: pl.DataFrame) -> None:
+        """Keep a page."""
+        self.notes.append(note)
+        self._tasks.append(tasks)
+
+    def profiles(self, manifest: dict[str, Any]) -> TaskProfiles:
+        """Join the pages in the service's order, each job once, and describe them.
+
+        Raises
+        ------
+        PaginationError
+            As `in_order`.
+        """
+
+        def drop(place: int, jobs: set[int]) -> Note:
+            note, self._tasks[place] = repeats_dropped(self.notes[place], self._tasks[place], jobs)
+            return note
+
+        whole = settle(self.notes, drop)
+        frames = [schema.empty(schema.TASKS), *(self._tasks[place] for place in in_order(self.notes))]
+        return TaskProfiles(
+            jobs=whole.jobs,
+            tasks=pl.concat(frames, rechunk=True),
+            manifest={**manifest, **whole.counts},
+            rejects=whole.rejects,
+        )
+
+
+def warn_of_rejects(rejects: pl.DataFrame) -> None:
+    """Say aloud that records were left out."""
+    if rejects.height:
+        first = rejects.row(0, named=True)
+        warn(
+            f"{rejects.height} record(s) were left out, the first is {first['where']}, job {first['job_id']}: "
+            f"{first['reason']}. See profiles.rejects."
+        )
+
+
+def _counted(note: Note, columns: Mapping[str, list[Any]]) -> Note:
+    """Count what the manifest tells of tasks; a job's tasks always stand in one page."""
+    levels = Counter(columns["ai_impact_level"])
+    note.unknown_levels = {level: n for level, n in levels.items() if level not in _KNOWN}
+    ids = columns["job_id"], columns["task_id"]
+    note.repeated_tasks = note.n_tasks - len(set(zip(*ids, strict=True)))
+    return note
+
+
+_KNOWN = {None, *schema.KNOWN_LEVELS}
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(one) + Counter(other)) if one or other else {}

@@ -1,0 +1,165 @@
+"""A chart as a file: picture, page or specification, and nothing in it of the machine or the moment."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tpanalytics.errors import ShareError
+from tpanalytics.share.frames import finite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["chart_writers", "spec_of", "title_of"]
+
+#: Nothing is fetched from anywhere: the policy forbids it to the page itself.
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; \
+style-src 'unsafe-inline'; img-src data: blob:">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ margin: 1.5rem; background: #fff; color: #1B1B1F; color-scheme: light; \
+font: 14px/1.4 "Liberation Sans", Arial, sans-serif }}
+main {{ overflow-x: auto }}
+.vega-bindings:empty {{ display: none }}
+.vega-bindings {{ padding: .25rem .75rem 1rem }}
+.vega-bind label {{ position: sticky; left: .75rem; display: flex; flex-wrap: wrap; align-items: center; \
+gap: .25rem .75rem; width: fit-content; max-width: calc(100vw - 5rem) }}
+.vega-bind-name {{ margin: 0 }}
+.vega-bind input {{ width: 20rem; max-width: calc(100vw - 10rem); margin: 0; accent-color: #21787F }}
+.vega-bind input + span {{ min-width: 2.5rem; font-variant-numeric: tabular-nums }}
+.vega-bind input:focus-visible {{ outline: 2px solid #21787F; outline-offset: 3px }}
+</style>
+</head>
+<body>
+<main><div id="chart" role="figure" aria-label="{description}"></div></main>
+<noscript>{svg}</noscript>
+<script>(function () {{{library}
+vegaEmbed("#chart", {spec}, {{
+  renderer: "svg", actions: {{export: true, source: false, compiled: false, editor: false}}
+}});
+}})();</script>
+</body>
+</html>
+"""
+
+#: In a .pdf: an object that is meant, and lines of a dictionary that only name such ones.
+_REFERENCE = re.compile(rb"\b(\d+) 0 R\b")
+_SAME_KIND = re.compile(rb"(?:^ +/\w+ \d+ 0 R\n)+", re.MULTILINE)
+
+
+def spec_of(chart: Any) -> dict[str, Any]:
+    """Give a chart's Vega-Lite, in which what is not a number is null.
+
+    Raises
+    ------
+    ShareError
+        If its data hold an infinite number, or more rows than Altair draws.
+    """
+    import altair as alt
+
+    try:
+        spec: dict[str, Any] = finite(chart.to_dict(), "The chart")
+    except alt.MaxRowsError:
+        raise ShareError(
+            "The chart holds more rows than Altair draws, 5,000 unless told otherwise; aggregate them first."
+        ) from None
+    return spec
+
+
+def title_of(spec: dict[str, Any]) -> str:
+    """Give the title of a specification as one line."""
+    title = spec.get("title") or ""
+    title = title.get("text", "") if isinstance(title, dict) else title
+    return " ".join(title) if isinstance(title, list) else str(title)
+
+
+def chart_writers(scale: float) -> dict[str, Callable[[dict[str, Any], Path], None]]:
+    """Give for each suffix what writes a specification so."""
+    return {
+        ".png": partial(_png, scale=scale),
+        ".svg": _svg,
+        ".pdf": _pdf,
+        ".html": _html,
+        ".json": _vega_lite,
+    }
+
+
+def _png(spec: dict[str, Any], path: Path, scale: float) -> None:
+    from tpanalytics.charts._core.render import png
+
+    path.write_bytes(png(spec, scale))
+
+
+def _svg(spec: dict[str, Any], path: Path) -> None:
+    import vl_convert
+
+    path.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+
+
+def _pdf(spec: dict[str, Any], path: Path) -> None:
+    import vl_convert
+
+    path.write_bytes(_settled(vl_convert.vegalite_to_pdf(spec)))
+
+
+def _settled(pdf: bytes) -> bytes:
+    """Put the objects of a .pdf in an order of their own; the renderer writes them in another one each time."""
+    start = int(pdf[pdf.rindex(b"startxref") + 9 :].split()[0])
+    if not pdf.startswith(b"xref\n0 ", start):  # another version's way of writing; it is as good
+        return pdf
+    table, trailer = pdf[start:].split(b"trailer", 1)
+    places = {n: int(line[:10]) for n, line in enumerate(table.split(b"\n")[2:]) if line[17:18] == b"n"}
+    ends = sorted([*places.values(), start])
+    heads, tails = {}, {}
+    for n, at in places.items():
+        _, _, body = pdf[at : ends[ends.index(at) + 1]].partition(b" obj")
+        head, mark, stream = body.partition(b"stream\n")
+        heads[n] = _SAME_KIND.sub(lambda run: b"".join(sorted(run[0].splitlines(keepends=True))), head)
+        tails[n] = mark + stream
+    order: list[int] = []
+    waiting = [int(n) for n in _REFERENCE.findall(trailer)][::-1]
+    while waiting:
+        n = waiting.pop()
+        if n in heads and n not in order:
+            order.append(n)
+            waiting += [int(other) for other in _REFERENCE.findall(heads[n])][::-1]
+    number = {n: b"%d" % i for i, n in enumerate([*order, *sorted(heads.keys() - set(order))], 1)}
+
+    def renumbered(text: bytes) -> bytes:
+        return _REFERENCE.sub(lambda found: number.get(int(found[1]), found[1]) + b" 0 R", text)
+
+    whole, entries = bytearray(pdf[: ends[0]]), [b"0000000000 65535 f\r\n"]
+    for n, new in number.items():
+        entries.append(b"%010d 00000 n\r\n" % len(whole))
+        whole += new + b" 0 obj" + renumbered(heads[n]) + tails[n]
+    trailer = renumbered(trailer[: trailer.rindex(b"startxref")])
+    table = b"xref\n0 %d\n" % len(entries) + b"".join(entries)
+    return bytes(whole) + table + b"trailer" + trailer + b"startxref\n%d\n%%%%EOF" % len(whole)
+
+
+def _vega_lite(spec: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(spec, indent=2, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+
+
+def _html(spec: dict[str, Any], path: Path) -> None:
+    import vl_convert
+
+    title = title_of(spec)
+    page = _PAGE.format(
+        title=html.escape(title or "Chart"),
+        description=html.escape(spec.get("description", title)),
+        svg=vl_convert.vegalite_to_svg(spec),
+        library=vl_convert.javascript_bundle().replace("</script", "<\\/script"),  # type: ignore[call-arg]  # has a default
+        spec=json.dumps(spec, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),  # no name ends the script
+    )
+    path.write_text(page, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What a file carries before it is handed on."""

@@ -1,0 +1,215 @@
+"""What to look for in text and tables; each detector sees every piece of every kind of file."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.formatting import plural
+from tpanalytics.share.inspect.findings import Finding, Piece, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tpanalytics.measures.privacy.policy import Privacy
+
+__all__ = ["detected"]
+
+_NAMES_OF_SECRETS = (
+    "client_?secret|secret_?key|api_?key|access_?key|access_?token|refresh_?token|id_?token|bearer_?token|auth_?token"
+    "|private_?key|signing_?key|passwords?|passwd|passphrase|credentials?"
+)
+#: Each kind of secret by its form.
+_SECRETS = {
+    "a signed token": r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    "a bearer token": r"(?i)\bbearer\s+[A-Za-z0-9._~+/-]{16,}=*",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "a password in an address": r"\b[a-z][a-z0-9+.-]{2,12}://[^\s/:@'\"<>]{1,80}:[^\s/@'\"<>]{3,200}@[\w.-]+",
+    "a key of a service": r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|glpat-[\w-]{20,}|xox[abp]-[\w-]{20,})",
+}
+_NAMED_SECRET = re.compile(
+    rf"(?i)(?<![a-z])(?:{_NAMES_OF_SECRETS.replace('_?', '[_ -]?')}|authorization)[\"']?\s{{0,3}}(?:=>|[:=])\s{{0,3}}"
+    r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\n]{6,400})(?P=quote)|(?P<bare>[A-Za-z0-9._~+/=-]{16,400}))"
+)
+_SECRET_COLUMN = re.compile(rf"(?:\w+_)?(?:{_NAMES_OF_SECRETS})")
+_PLACEHOLDER = re.compile(r"(?i)^[\W_]+$|\.\.\.|…|[<{$*]|\b(?:your|example|secret|changeme|dummy|placeholder)\b|x{4,}")
+_PATHS = re.compile(
+    r"\bfile:/{1,3}[^\s\"'<>]{2,}"
+    r"|(?<![\w.:/~%-])/(?:home|Users|root|tmp|mnt|media|opt|srv|var|private|Volumes|workspaces?)/[^\s\"'<>|`]{2,}"
+    r"|(?<![A-Za-z0-9])[A-Za-z]:\\{1,2}[\w.$ -]{2,}[^\s\"'<>|]*"
+    r"|(?<![A-Za-z0-9])[A-Za-z]:/(?:Users|Documents)[^\s\"'<>|]*"
+    r"|(?<![\\\w])\\\\[\w.-]{2,}\\[\w$.-]{2,}[^\s\"'<>|]*"
+)
+_EMAIL = re.compile(r"(?<![\w.+/-])[A-Za-z0-9_][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
+_NO_PERSON = re.compile(r"(?i)@(?:[\w-]+\.)*(?:example\.\w+|\w+\.(?:invalid|test|example|png|svg|jpe?g|gif|js|css))$")
+_PERSONAL = re.compile(
+    r"(?:employee|person|worker|user|staff|personnel|incumbent)_?(?:id|ids|key|number|no|nr|name|external_id)"
+    r"|employees?|first_?name|last_?name|sur_?name|given_?name|full_?name|birth_?(?:day|date)|date_of_birth"
+    r"|e_?mails?|e_?mail_address|(?:tele)?phone(?:_number)?|salary|gender|sex|nationality|ssn"
+)
+_RATIONALE = re.compile(r"(?:\w+_)?(?:rationales?|justifications?|reasoning|free_?text|feedback)")
+_REMARKS = re.compile(r"(?:\w+_)?(?:comments?|remarks?|notes?)")
+#: A name of work may be a long sentence too.
+_NAMING = re.compile(r"(?:\w+_)?(?:tasks?|jobs?|names?|titles?|labels?|skills?)(?:_(?:names?|titles?|labels?))?")
+#: Characters and spaces of a sentence; sentences from which on a column of them is taken for rationales.
+_LONG, _SPACES, _MANY = 60, 8, 50
+_JOB_LEVEL = ("job_id", "job_external_id", "external_id", "job_name", "job")
+_TASK_LEVEL = ("task_id", "task_external_id", "task_key", "task_name", "task")
+_FAMILY = {"job_family", "family", "family_name", "job_family_name"}
+#: Columns that a hidden row may keep: what it is about, of how many jobs, and why it is hidden.
+_KEPT = {
+    *_FAMILY,
+    "job_family_id",
+    "job_family_group",
+    "level",
+    "jobs",
+    "headcount",
+    "basis",
+    "reason",
+    "group",
+    "scope",
+}
+
+
+def _redacted(text: str, shown: int = 4) -> str:
+    """Give the beginning and the length of what must not be repeated."""
+    begin = text[:shown] if len(text) > 2 * shown else ""
+    return f"{begin}…, {len(text)} characters"
+
+
+def detected(piece: Piece, privacy: Privacy) -> Iterator[Finding]:
+    """Give everything that is found in a piece."""
+    if piece.table is None:
+        if piece.listed and piece.text.strip():
+            yield Finding(piece.where, "text", f"{len(piece.text.strip()):,} characters", "note")
+        yield from _in_text(piece.where, piece.text, cells=False)
+        return
+    table = piece.table
+    if piece.listed:
+        names = ", ".join(_cut(name) for name in table.columns[:12])
+        more = f", … ({table.width} columns)" if table.width > 12 else ""
+        yield Finding(piece.where, "rows", f"{plural(table.height, 'row')}: {names}{more}", "note")
+        yield from _of_single_jobs(piece.where, table)
+        yield from _small_groups(piece.where, table, privacy)
+    yield from _in_text(f"{piece.where}, headers", "\n".join(table.columns), cells=False)
+    for name in table.columns:
+        values = table.get_column(name).drop_nulls().unique(maintain_order=True)
+        where = f"{piece.where}, {_cut(name)}"
+        if values.len():
+            yield from _by_name(where, plain(name), values)
+            yield from _in_text(where, "\n".join(values.to_list()), cells=piece.listed)
+            if piece.listed:
+                yield from _sentences(where, plain(name), values)
+
+
+def _cut(name: str) -> str:
+    name = " ".join(name.split())
+    return name if len(name) <= 40 else f"{name[:12]}… ({len(name)} characters)"
+
+
+def _in_text(where: str, text: str, *, cells: bool) -> Iterator[Finding]:
+    secrets = [(kind, found) for kind, form in _SECRETS.items() for found in re.findall(form, text)]
+    for match in _NAMED_SECRET.finditer(text):
+        value = match["quoted"] or match["bare"]
+        if not _PLACEHOLDER.search(value) and (match["quoted"] or _random(value)):
+            secrets.append(("a value named like a secret", value))
+    for kind in dict.fromkeys(kind for kind, _ in secrets):
+        found = [value for named, value in secrets if named == kind]
+        yield Finding(where, "secret", _count(kind, [_redacted(found[0])], len(set(found))), "stop")
+    if paths := list(dict.fromkeys(_PATHS.findall(text))):
+        yield Finding(where, "absolute path", _count("", [_redacted(paths[0], 6)], len(paths)), "look")
+    people = [found for found in dict.fromkeys(_EMAIL.findall(text)) if not _NO_PERSON.search(found)]
+    if people:
+        said = _count("an e-mail address", [_redacted(people[0], 1)], len(people))
+        yield Finding(where, "personal data", said, "stop" if cells else "look")
+
+
+def _count(kind: str, examples: list[str], n: int) -> str:
+    said = f"{kind}: {examples[0]}" if kind else examples[0]
+    return said if n == 1 else f"{said}; {n - 1:,} more"
+
+
+def _random(value: str) -> bool:
+    """Tell what a machine has made up from a word: many different characters, digits among them."""
+    bits = -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
+    return bits >= 3.2 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+
+
+def _by_name(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
+    """Judge a column by what it is called; one that holds numbers only is neither secret nor sentence."""
+    texts = values.filter(values.str.contains(r"\p{L}"))
+    if _SECRET_COLUMN.fullmatch(name) and values.str.len_chars().max() >= 6:  # type: ignore[operator]  # not empty
+        kept = [value for value in values if not _PLACEHOLDER.search(value)]
+        if kept:
+            yield Finding(
+                where, "secret", _count("a value named like a secret", [_redacted(kept[0])], len(kept)), "stop"
+            )
+    if _PERSONAL.fullmatch(name):
+        yield Finding(where, "personal data", f"a column of persons, {plural(values.len(), 'value')}", "stop")
+    written = texts.filter(texts.str.len_chars() >= 12)
+    if written.len() and _RATIONALE.fullmatch(name):
+        yield Finding(where, "free text", f"rationales: {_redacted(written[0], 6)}", "stop")
+    elif written.len() and _REMARKS.fullmatch(name):
+        yield Finding(where, "free text", f"remarks: {_redacted(written[0], 6)}", "look")
+
+
+def _sentences(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
+    """Find a column of sentences by its values; one with figures is a finding, one that imports is a program."""
+    if any(form.fullmatch(name) for form in (_RATIONALE, _REMARKS, _NAMING)):
+        return
+    spaces, other = values.str.count_matches(r"\s"), values.str.contains(r"\d|^import \w+( as \w+)?\n")
+    long = values.filter((values.str.len_chars() >= _LONG) & (spaces >= _SPACES) & ~other)
+    if 2 * long.len() >= values.len() and long.len() >= 2:
+        said = f"{plural(long.len(), 'long sentence')}: {_redacted(long[0], 6)}"
+        yield Finding(where, "free text", said, "stop" if long.len() >= _MANY else "look")
+
+
+def _of_single_jobs(where: str, table: pl.DataFrame) -> Iterator[Finding]:
+    names = {plain(name): name for name in table.columns}
+    for what, keys in (("task-level rows", _TASK_LEVEL), ("job-level rows", _JOB_LEVEL)):
+        found = next((names[key] for key in keys if key in names), None)
+        if found is not None:
+            n = table.get_column(found).n_unique()
+            kind = what.split("-")[0]
+            yield Finding(where, what, f"{plural(table.height, 'row')} of {plural(n, kind)}, by {found}", "look")
+
+
+def _small_groups(where: str, table: pl.DataFrame, privacy: Privacy) -> Iterator[Finding]:
+    """Find rows that tell of fewer jobs or people than may be told of, and are not hidden."""
+    names = {plain(name): name for name in table.columns}
+    few = pl.lit(value=False)
+    for counted, least in (("jobs", privacy.min_jobs), ("headcount", privacy.min_headcount)):
+        if counted in names:
+            number = _number(names[counted])
+            # Where no value is above 1, they are shares of headcount.
+            few |= (number > 0) & (number < least) & ((number.max() > 1) | (counted == "jobs"))
+    figures = [name for key, name in names.items() if key not in _KEPT]
+    told = [_number(name).is_not_null() for name in figures]
+    if not told or not {"jobs", "headcount"} & set(names):
+        return
+    small = table.filter((few & pl.any_horizontal(told)).fill_null(value=False))
+    if small.height:
+        family = next((names[name] for name in names if name in _FAMILY), None)
+        whole = family is not None and not {*_JOB_LEVEL, *_TASK_LEVEL} & set(names)
+        parts = whole and _are_parts(table, family, names, privacy)
+        limits = f"fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people"
+        said = f"{plural(small.height, 'row')} of {limits}{', each a part of a larger family' if parts else ''}"
+        yield Finding(where, "small groups", said, "stop" if whole and not parts else "look")
+
+
+def _are_parts(table: pl.DataFrame, family: str | None, names: dict[str, str], privacy: Privacy) -> bool:
+    """Tell rows that part the jobs of each family, as a distribution does, from rows that are families or cells."""
+    if family is None or "jobs" not in names or "level" in names:
+        return False
+    jobs = table.group_by(family).agg(rows=pl.len(), jobs=_number(names["jobs"]).sum())
+    return bool(jobs.select((pl.col("rows") > 1).any() & (pl.col("jobs") >= privacy.min_jobs).all()).item())
+
+
+def _number(column: str) -> pl.Expr:
+    """Read a number as it is printed: with separators, a unit or a sign of percent; null where it is none."""
+    text = pl.col(column).str.replace_all(r"[,\s\u{a0}\u{202f}']", "")
+    return text.str.extract(r"^(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\D{0,6}$").cast(pl.Float64, strict=False)

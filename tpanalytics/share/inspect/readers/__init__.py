@@ -1,0 +1,1 @@
+"""Readers that take a file apart, one per format."""

@@ -1,0 +1,79 @@
+"""Take a file apart by its suffix; a reader gives pieces, and what it finds by itself."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import polars as pl
+
+from tpanalytics.errors import ShareError
+from tpanalytics.share.inspect.findings import Piece, decoded
+from tpanalytics.share.inspect.readers.html import markup_pieces
+from tpanalytics.share.inspect.readers.json_values import value_pieces
+from tpanalytics.share.inspect.readers.notebook import notebook_pieces
+from tpanalytics.share.inspect.readers.pdf import pdf_pieces
+from tpanalytics.share.inspect.readers.png import png_pieces
+from tpanalytics.share.inspect.readers.tabular import csv_pieces, parquet_pieces
+from tpanalytics.share.inspect.readers.xlsx import workbook_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tpanalytics.share.inspect.findings import Finding
+
+__all__ = ["READERS", "pieces_of"]
+
+
+def pieces_of(name: str, content: bytes) -> Iterator[Piece | Finding]:
+    """Give the pieces of a file.
+
+    Raises
+    ------
+    ShareError
+        If the content is not what the suffix of `name` says.
+    """
+    suffix = name[name.rindex(".") :].lower()
+    try:
+        yield from READERS[suffix](content)
+    except ShareError as error:
+        raise ShareError(f"{name}: {error}") from None
+    except (ValueError, LookupError, RecursionError, BadZipFile, EOFError, pl.exceptions.PolarsError) as error:
+        # What a broken file says of itself may be the very data in it.
+        raise ShareError(
+            f"{name} cannot be read as {suffix}: it is broken or something else ({type(error).__name__})."
+        ) from None
+
+
+def _json(content: bytes) -> Iterator[Piece | Finding]:
+    yield from value_pieces(json.loads(decoded(content)), "")
+
+
+def _notebook(content: bytes) -> Iterator[Piece | Finding]:
+    yield from notebook_pieces(json.loads(decoded(content)))
+
+
+def _markup(content: bytes) -> Iterator[Piece | Finding]:
+    text = decoded(content)
+    if "<" not in text:
+        raise ShareError("there is no markup in it.")
+    yield from markup_pieces(text)
+
+
+def _plain(content: bytes) -> Iterator[Piece]:
+    yield Piece("text", text=decoded(content))
+
+
+READERS: dict[str, Callable[[bytes], Iterator[Any]]] = {
+    ".html": _markup,
+    ".ipynb": _notebook,
+    ".xlsx": workbook_pieces,
+    ".json": _json,
+    ".parquet": parquet_pieces,
+    ".csv": csv_pieces,
+    ".png": png_pieces,
+    ".svg": _markup,
+    ".pdf": pdf_pieces,
+    ".txt": _plain,
+}

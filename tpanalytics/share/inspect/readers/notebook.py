@@ -1,0 +1,106 @@
+"""What a notebook carries: sources, outputs of each kind, attachments, and the state of widgets."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import TYPE_CHECKING, Any
+
+from tpanalytics.errors import ShareError
+from tpanalytics.share.inspect.findings import Finding, Piece, table_of
+from tpanalytics.share.inspect.readers.html import markup_pieces
+from tpanalytics.share.inspect.readers.json_values import value_pieces
+from tpanalytics.share.inspect.readers.png import png_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["notebook_pieces"]
+
+_WIDGETS = "application/vnd.jupyter.widget-state+json"
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def notebook_pieces(notebook: Any) -> Iterator[Piece | Finding]:
+    """Take a notebook of format 4 apart, cell by cell.
+
+    Raises
+    ------
+    ShareError
+        If it is none.
+    """
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise ShareError("it is no notebook of format 4; open it in Jupyter and save it anew.")
+    metadata = notebook.get("metadata") or {}
+    if widgets := metadata.get("widgets"):
+        yield Finding("notebook", "widget state", f"{len(str(widgets)) // 1000:,} kB", "look")
+        yield from value_pieces(widgets, "widget state")
+    yield from value_pieces({key: part for key, part in metadata.items() if key != "widgets"}, "notebook metadata")
+    for n, cell in enumerate(cells, 1):
+        where = f"cell {n}"
+        yield Piece(f"{where}, source", text=_joined(cell.get("source")), listed=False)
+        if cell.get("metadata"):
+            yield from value_pieces(cell["metadata"], f"{where}, metadata")
+        for name, bundle in (cell.get("attachments") or {}).items():
+            yield from _bundle(bundle, f"{where}, attachment {name}")
+        for output in cell.get("outputs") or []:
+            yield from _output(output, f"{where}, output")
+
+
+def _output(output: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
+    if output.get("output_type") == "stream":
+        yield from _plain(_joined(output.get("text")), where)
+    elif output.get("output_type") == "error":
+        said = [output.get("ename"), output.get("evalue"), *(output.get("traceback") or [])]
+        text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(str(part) for part in said))
+        yield Piece(f"{where}, traceback", text=text)
+    else:
+        yield from _bundle(output.get("data") or {}, where)
+
+
+def _bundle(bundle: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
+    """Look through every form in which a thing was displayed; a table as text only where it is not one as HTML."""
+    for kind, content in bundle.items():
+        if kind == "image/png":
+            try:
+                yield from png_pieces(base64.b64decode(_joined(content)), where)
+            except (binascii.Error, ShareError):
+                yield Finding(where, "not read", "a broken picture", "look")
+        elif kind in {"text/html", "image/svg+xml", "text/markdown"}:
+            yield from markup_pieces(_joined(content), where)
+        elif kind == _VIEW:
+            yield Finding(where, "widget state", "a view of a widget", "note")
+        elif kind.endswith("json"):
+            yield from value_pieces(content, where)
+        elif kind.startswith("text/") and not (kind == "text/plain" and "text/html" in bundle):
+            yield from _plain(_joined(content), where)
+        elif kind.startswith("image/"):
+            yield Finding(where, "picture", f"{kind}, not read", "note")
+
+
+def _plain(text: str, where: str) -> Iterator[Piece]:
+    """Give printed text, and as a table what Polars has printed in a frame of lines."""
+    yield Piece(where, text=text)
+    header: list[str] = []
+    rows: list[list[str]] = []
+    below = False
+    for line in text.split("\n"):
+        if line.startswith(("╞", "├")) and header:
+            below = True
+        elif line.startswith(("│", "|")):
+            cells = [cell.strip() for cell in re.split("[│┆|]", line)[1:-1]]
+            if not below:
+                header = header or cells
+            elif rows and "" in cells:  # the rest of a cell that is longer than its column
+                rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=False)]
+            else:
+                rows.append(cells)
+        elif line.startswith("└") and rows:
+            yield Piece(f"{where}, printed table", table=table_of(header, rows))
+            header, rows, below = [], [], False
+
+
+def _joined(source: Any) -> str:
+    return "".join(map(str, source)) if isinstance(source, list) else str(source or "")

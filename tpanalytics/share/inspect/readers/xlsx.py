@@ -1,0 +1,156 @@
+"""What an .xlsx carries: its sheets, seen or hidden, comments, properties, and ways out of it."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET  # what is read is limited in size, and Expat in what it expands
+from zipfile import ZipFile
+
+from tpanalytics.errors import ShareError
+from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
+
+__all__ = ["workbook_pieces"]
+
+_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+#: Parts that hold what no sheet shows.
+_HIDDEN = {
+    "comments": "comments",
+    "threadedComments": "comments",
+    "persons": "names of those who commented",
+    "pivotCache": "rows kept behind a pivot table",
+    "externalLinks": "links to other workbooks",
+    "customXml": "data of another program",
+    "vbaProject": "a program",
+    "embeddings": "an embedded file",
+    "media": "a picture, not read",
+}
+_FETCHING = re.compile(r"(?i)\b(?:WEBSERVICE|IMAGE|HYPERLINK|RTD|IMPORT\w+)\s*\(|\[[^\]]*\.xls|\bcmd\s*\|")
+
+
+def workbook_pieces(content: bytes) -> Iterator[Piece | Finding]:
+    """Give each sheet as a table, or as text where it is a page and no table, and what stands beside the sheets."""
+    with ZipFile(io.BytesIO(content)) as book:
+        parts = {entry.filename: entry for entry in book.infolist()}
+        if "xl/workbook.xml" not in parts:
+            raise ShareError("it is no workbook.")
+        if sum(entry.file_size for entry in parts.values()) > LARGEST:
+            raise ShareError(f"unpacked it would be larger than {LARGEST // 1_000_000} MB.")
+        yield from _sheets(book, set(parts))
+        for name in parts:
+            yield from _beside(book, name)
+
+
+def _sheets(book: ZipFile, parts: set[str]) -> Iterator[Piece | Finding]:
+    shared = []
+    if "xl/sharedStrings.xml" in parts:
+        shared = [_text(entry) for entry in _root(book, "xl/sharedStrings.xml")]
+    targets = {
+        relation.get("Id"): relation.get("Target", "").removeprefix("/xl/")
+        for relation in _root(book, "xl/_rels/workbook.xml.rels")
+    }
+    for entry in _root(book, "xl/workbook.xml").iter():
+        if _tag(entry) == "definedName" and entry.text:
+            yield Piece("name of a range", text=entry.text, listed=False)
+        target = targets.get(entry.get(_ID))
+        if _tag(entry) != "sheet" or f"xl/{target}" not in parts:
+            continue
+        where = f"sheet {entry.get('name')}"
+        if entry.get("state", "visible") != "visible":
+            yield Finding(where, "hidden content", "the sheet is hidden", "look")
+        rows, formulas = _rows(_root(book, f"xl/{target}"), shared)
+        if fetching := [formula for formula in formulas if _FETCHING.search(formula)]:
+            yield Finding(where, "external request", f"{len(fetching)} formulas that ask another place", "look")
+        if formulas:
+            yield Piece(f"{where}, formulas", text="\n".join(formulas), listed=False)
+        yield from _table_or_page(where, rows)
+
+
+def _table_or_page(where: str, rows: list[list[str | None]]) -> Iterator[Piece]:
+    """Tell a table, which has a header at its top or is wide, from a page, which is text."""
+    rows = [row for row in rows if any(row)]
+    filled = [sum(cell is not None for cell in row) for row in rows]
+    header = next(
+        (i for i, n in enumerate(filled[:-1]) if n >= 2 and filled[i + 1] >= 2 and (i == 0 or n >= 3)),
+        None,
+    )
+    above = rows if header is None else rows[:header]
+    if above:
+        yield Piece(where, text="\n".join(" ".join(cell for cell in row if cell) for row in above))
+    if header is not None:
+        yield Piece(where, table=table_of([cell or "" for cell in rows[header]], rows[header + 1 :]))
+
+
+def _rows(sheet: Element, shared: list[str]) -> tuple[list[list[str | None]], list[str]]:
+    rows: list[list[str | None]] = []
+    formulas: list[str] = []
+    for row in (entry for entry in sheet.iter() if _tag(entry) == "row"):
+        cells: list[str | None] = []
+        for cell in row:
+            at = _column(cell.get("r", "")) if cell.get("r") else len(cells)
+            cells += [None] * (min(at, 20_000) - len(cells))
+            value = None
+            for part in cell:
+                if _tag(part) == "f" and part.text:
+                    formulas.append(part.text)
+                elif _tag(part) == "v" and part.text is not None:
+                    value = shared[int(part.text)] if cell.get("t") == "s" else part.text
+                elif _tag(part) == "is":
+                    value = _text(part)
+            cells.append(value or None)
+        rows.append(cells)
+    return rows, formulas
+
+
+def _beside(book: ZipFile, name: str) -> Iterator[Piece | Finding]:
+    """Look through a part that is no sheet."""
+    if name.startswith("docProps/") and name.endswith(".xml"):
+        yield from _properties(_root(book, name), name)
+    elif name.endswith(".rels"):
+        for relation in _root(book, name):
+            address = relation.get("Target", "")
+            if relation.get("TargetMode") == "External":
+                yield Finding(name, "external request", f"a link to {address[:60]}", "note")
+                yield Piece(name, text=address, listed=False)
+        return
+    said = next((said for part, said in _HIDDEN.items() if f"/{part}" in f"/{name}"), None)
+    if said and not name.endswith("/"):
+        yield Finding(name, "hidden content", said, "look")
+        if name.endswith(".xml"):
+            yield Piece(name, text="\n".join(_root(book, name).itertext()))
+
+
+def _properties(root: Element, name: str) -> Iterator[Piece | Finding]:
+    for entry in root.iter():
+        said = (entry.text or "").strip()
+        if said and _tag(entry) in {"creator", "lastModifiedBy", "Manager", "Company"}:
+            yield Finding(name, "personal data", f"{_tag(entry)}, {len(said)} characters", "look")
+        elif said:
+            yield Piece(name, text=f"{_tag(entry)}={said}", listed=False)
+
+
+def _root(book: ZipFile, name: str) -> Element:
+    try:
+        return ET.fromstring(book.read(name))  # noqa: S314  see above
+    except ET.ParseError:
+        raise ShareError(f"its part {name} is broken.") from None
+
+
+def _tag(entry: Element) -> str:
+    return entry.tag.rpartition("}")[2]
+
+
+def _text(entry: Element) -> str:
+    return "".join(part.text or "" for part in entry.iter() if _tag(part) == "t")
+
+
+def _column(reference: str) -> int:
+    n = 0
+    for letter in reference.rstrip("0123456789$"):
+        n = n * 26 + ord(letter.upper()) - 64
+    return n - 1

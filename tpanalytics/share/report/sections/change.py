@@ -1,0 +1,135 @@
+"""Tables of two snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.privacy.policy import SUPPRESSED
+from tpanalytics.share.report.tables import Column, Figures
+
+if TYPE_CHECKING:
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.sections.section import Call
+
+__all__ = ["bridge", "given", "index", "levels", "validation"]
+
+_ALL = "All"
+
+
+def given(asked: Asked) -> bool:
+    """Say whether there is an earlier snapshot."""
+    return asked.before is not None
+
+
+def bridge(asked: Asked, measure: Call) -> Figures:
+    """Print what leads from the hours at H1 before to those after."""
+    rows, meaning = _by_family(asked, measure)
+    columns = (
+        Column("job_family", "Job family", "text"),
+        Column("before", "Before", "hours"),
+        Column("added", "Tasks added", "change"),
+        Column("removed", "Tasks removed", "change"),
+        Column("relevelled", "Other level", "change"),
+        Column("hours_changed", "Other hours", "change"),
+        Column("newly_measured", "Newly measured", "change"),
+        Column("after", "After", "hours"),
+        Column("coverage_before", "Known before", "known"),
+        Column("coverage_after", "after", "known"),
+        Column("grade", "Grade", "letter"),
+    )
+    said = "Weekly hours at H1, for one incumbent of each job. Before and the five steps add up to after."
+    return Figures(rows, columns, said, meaning, meaning.warnings, empty="There is no job in either snapshot.")
+
+
+def index(asked: Asked, measure: Call) -> Figures:
+    """Print what each family contributes to the change of the index."""
+    rows, meaning = _by_family(asked, measure)
+    columns = (
+        Column("job_family", "Job family", "text"),
+        Column("exposure_before", "Exposure before", "index"),
+        Column("exposure_after", "after", "index"),
+        Column("within", "Change within", "index change"),
+        Column("mix", "of mix", "index change"),
+        Column("entry", "by entry", "index change"),
+        Column("exit", "by exit", "index change"),
+        Column("contribution", "All together", "index change"),
+        Column("coverage_before", "Known before", "known"),
+        Column("coverage_after", "after", "known"),
+    )
+    said = "Contributions to the change of the exposure index; they add up to the change of all."
+    warnings = tuple(said for said in meaning.warnings if "the bridge," not in said)
+    return Figures(rows, columns, said, meaning, warnings, empty="There is no job in either snapshot.")
+
+
+def levels(asked: Asked, measure: Call) -> Figures:
+    """Print how many tasks went from each level to each; pairs that stand in few jobs are hidden."""
+    rows, meaning = _by_pair(asked, measure, kept=("move", "level_before", "level_after"))
+    columns = (
+        Column("move", "What happened", "text"),
+        Column("level_before", "Level before", "text"),
+        Column("level_after", "after", "text"),
+        Column("tasks", "Tasks"),
+        Column("jobs", "in jobs"),
+        Column("tasks_with_hours", "with hours"),
+        Column("hours_before", "Hours before", "hours"),
+        Column("hours_after", "after", "hours"),
+        Column("share", "Of the level before", "share"),
+    )
+    said = "Tasks of a job by AI impact level before and after."
+    return Figures(rows, columns, said, meaning, (), 3, "No task is in either snapshot, or all families are hidden.")
+
+
+def validation(asked: Asked, measure: Call) -> Figures:
+    """Print how many tasks went from each validation state to each."""
+    rows, meaning = _by_pair(asked, measure, kept=("state_before", "state_after"))
+    columns = (
+        Column("state_before", "State before", "text"),
+        Column("state_after", "State after", "text"),
+        Column("tasks", "Tasks"),
+        Column("jobs", "in jobs"),
+        Column("share", "Of the state before", "share"),
+    )
+    said = "Tasks of a job by validation state before and after; a dash where the task was not there."
+    return Figures(rows, columns, said, meaning, (), 2, "No task is in either snapshot, or all families are hidden.")
+
+
+def _by_family(asked: Asked, measure: Call) -> tuple[pl.DataFrame, Meaning]:
+    """Give the rows of families, hidden where either snapshot hides them, and of all unless all is hidden."""
+    frame = measure.of(asked, asked.profiles, asked.before)
+    meaning = about(frame)
+    if asked.family is not None:
+        meaning = about(measure.of(asked, asked.shown, asked.shown_before))
+        frame = frame.filter(pl.col("job_family") == asked.family)
+    hidden = pl.col("job_family").is_in(list(asked.hidden)).fill_null(value=asked.all_hidden)
+    kept = ("scope", "job_family", "reason")
+    rows = frame.with_columns(
+        *(pl.when(~hidden).then(pl.col(name)).alias(name) for name in frame.columns if name not in kept),
+        reason=pl.when(hidden).then(pl.lit(SUPPRESSED)).otherwise("reason"),
+        job_family=pl.col("job_family").fill_null(_ALL),
+    )
+    if asked.all_hidden:
+        meaning = replace(meaning, coverage={}, warnings=(), policy=meaning.policy[1:], jobs=0, tasks=0)
+    return rows, meaning
+
+
+def _by_pair(asked: Asked, measure: Call, kept: tuple[str, ...]) -> tuple[pl.DataFrame, Meaning]:
+    frame = measure.of(asked, asked.shown, asked.shown_before if asked.before is not None else None)
+    meaning = about(frame)
+    if asked.all_hidden:
+        return frame.clear(), replace(meaning, coverage={}, warnings=(), policy=meaning.policy[1:], jobs=0, tasks=0)
+    few = frame.get_column("jobs") < asked.limits.min_jobs
+    if few.sum() == 1:  # one alone could be worked out from the others and their total
+        smallest = frame.with_row_index().filter(~few).sort("jobs", "index").get_column("index").head(1)
+        few = few | frame.with_row_index().get_column("index").is_in(smallest.to_list())
+    side = next(name for name in kept if name.endswith("_before"))
+    beside = frame.get_column(side).is_in(frame.filter(few).get_column(side).to_list(), nulls_equal=True)
+    rows = frame.with_columns(
+        *(pl.when(~few).then(pl.col(name)).alias(name) for name in frame.columns if name not in kept),
+        reason=pl.when(few).then(pl.lit(SUPPRESSED)),
+    ).with_columns(share=pl.when(~beside).then("share"))  # shares of one level or state add up to 1
+    return rows, meaning

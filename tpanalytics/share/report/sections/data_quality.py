@@ -1,0 +1,61 @@
+"""Tables of what is known, and of what is missing or odd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.privacy.policy import HIDDEN
+from tpanalytics.share.report.tables import Column, Figures
+
+if TYPE_CHECKING:
+    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.sections.section import Call
+
+__all__ = ["checks", "coverage"]
+
+
+def coverage(asked: Asked, measure: Call) -> Figures:
+    """Print how much is known of each family."""
+    frame = asked.by_family(lambda profiles: measure.of(asked, profiles))
+    columns = (
+        Column("job_family", "Job family", "text"),
+        Column("jobs", "Jobs"),
+        Column("tasks", "Tasks"),
+        Column("hours_coverage", "With hours", "known"),
+        Column("level_coverage", "With a level", "known"),
+        Column("both_coverage", "With both", "known"),
+        Column("validated_share", "Validated", "known"),
+        Column("jobs_complete_share", "Jobs with all hours", "known"),
+        Column("grade", "Grade", "letter"),
+    )
+    said = "Coverage: shares of tasks, and of jobs, of which something is known. A from 90 %, B from 70 %, C below."
+    return Figures(frame, columns, said, about(frame), about(frame).warnings, empty="There are no jobs.")
+
+
+def checks(asked: Asked, measure: Call) -> Figures:
+    """Print each check in a sentence; one that names a hidden family is hidden."""
+    frame = measure.of(asked, asked.shown)
+    meaning = about(frame)
+    columns = (
+        Column("check", "Check", "text"),
+        Column("severity", "Severity", "text"),
+        Column("finding", "Finding", "text"),
+        Column("share_hours", "Touches of known hours", "share"),
+    )
+    told = frame.clear() if asked.all_hidden else frame
+    names_hidden = pl.any_horizontal(
+        [pl.col("finding").str.contains(name, literal=True) for name in asked.hidden] or [pl.lit(value=False)]
+    )
+    told = told.with_columns(
+        finding=pl.when(names_hidden).then(pl.lit(HIDDEN)).otherwise("finding"),
+        share_hours=pl.when(~names_hidden).then("share_hours"),
+    ).with_columns(frame.get_column("check").head(told.height).map_elements(_words, return_dtype=pl.String))
+    said = "Checks of the data, worst first, with the share of the known hours that each touches."
+    return Figures(told.drop("reason"), columns, said, meaning, (), 1, "Hidden, as all families are.")
+
+
+def _words(check: str) -> str:
+    return check.replace("_", " ").capitalize()

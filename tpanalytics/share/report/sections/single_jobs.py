@@ -1,0 +1,128 @@
+"""Tables that name jobs or quote rationales; a report has them only when asked to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.formatting import plural
+from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.privacy.policy import SUPPRESSED
+from tpanalytics.schema import NO_FAMILY
+from tpanalytics.share.report.tables import Column, Figures
+
+if TYPE_CHECKING:
+    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.sections.section import Call
+
+__all__ = ["JOBS", "RATIONALES", "jobs", "jobs_asked", "rationales", "rationales_asked"]
+
+#: Most rationales a report quotes; more would be a data extract and not a report.
+_MOST = 40
+
+
+#: Each table in Python as a reader runs it; see `Section.code`.
+JOBS = (
+    "tpa.exposure_by_job(part, weights=weights, contract_hours=contract_hours, states=states)"
+    '.filter(~pl.col("job_family").is_in(HIDDEN))'
+)
+RATIONALES = (
+    f'part.tasks.with_columns(pl.col("job_family").fill_null({NO_FAMILY!r}))'
+    '.filter(pl.col("ai_impact_level") == "H1", pl.col("validation_state").is_in(states), '
+    'pl.col("ai_impact_rationale").is_not_null(), ~pl.col("job_family").is_in(HIDDEN))'
+    '.group_by("job_family", "task", "ai_impact_rationale").agg(hours=pl.col("weekly_hours").sum())'
+    '.sort("hours", "job_family", "task", "ai_impact_rationale", descending=[True, False, False, False])'
+    f".head({_MOST})"
+)
+
+
+def jobs_asked(asked: Asked) -> bool:
+    """Say whether rows of jobs were asked for."""
+    return asked.jobs
+
+
+def rationales_asked(asked: Asked) -> bool:
+    """Say whether rationales were asked for."""
+    return asked.rationales
+
+
+def jobs(asked: Asked, measure: Call) -> Figures:
+    """Print a row per job of the families shown; a job of few people keeps its row and tells nothing."""
+    frame = measure.of(asked, asked.shown)
+    meaning = about(frame)
+    shown = frame.filter(~pl.col("job_family").is_in(list(asked.hidden)))
+    few = _of_few(asked, shown)
+    kept = ("job_id", "job_name", "job_family", "reason")
+    rows = shown.with_columns(
+        *(pl.when(~few).then(pl.col(name)).alias(name) for name in shown.columns if name not in kept),
+        reason=pl.when(few).then(pl.lit(SUPPRESSED)).otherwise("reason"),
+        job_name=pl.col("job_name").fill_null(pl.col("job_id")),
+    ).sort("job_family", "job_name", "job_id")
+    columns = (
+        Column("job_name", "Job", "text"),
+        Column("job_family", "Job family", "text"),
+        Column("tasks", "Tasks"),
+        Column("hours", "Hours a\u00a0week", "hours"),
+        Column("exposure", "Exposure", "index"),
+        Column("bound_low", "Can be", "index", "bound_high"),
+        Column("coverage", "Known", "known"),
+        Column("grade", "Grade", "letter"),
+    )
+    away = frame.height - shown.height
+    notes = (f"{plural(away, 'job')} of hidden families left out." if away else "", *meaning.warnings)
+    said = "Jobs by family and name; exposure index from 0 to 1."
+    return Figures(rows, columns, said, meaning, tuple(filter(None, notes)), 2, "No job may be shown.")
+
+
+def _of_few(asked: Asked, jobs: pl.DataFrame) -> pl.Series:
+    """Tell the jobs of few people, and in a family with one such job the next smallest, that neither is worked out."""
+    least, staff = asked.limits.min_headcount, asked.shown.jobs
+    nobody = pl.repeat(value=False, n=jobs.height, eager=True, dtype=pl.Boolean)
+    if not least or "headcount" not in staff.columns:
+        return nobody
+    people = jobs.join(staff.select("job_id", "headcount"), on="job_id", how="left", maintain_order="left")
+    ordered = (
+        people.with_row_index("row")
+        .sort("job_family", "headcount", "job_id", nulls_last=True)
+        .with_columns(
+            few=(pl.col("headcount") < least).fill_null(value=False),
+            together=pl.col("headcount").fill_null(0).cum_sum().shift(1, fill_value=0).over("job_family"),
+            place=pl.int_range(pl.len()).over("job_family"),
+        )
+        .with_columns(any=pl.col("few").any().over("job_family"))
+    )
+    closed = pl.col("few") | (pl.col("any") & ((pl.col("place") < 2) | (pl.col("together") < least)))
+    return ordered.with_columns(few=closed).sort("row").get_column("few")
+
+
+def rationales(asked: Asked, measure: Call) -> Figures:
+    """Quote the rationales of the tasks at H1 with the most hours, of families that are shown."""
+    family = pl.col("job_family").fill_null(NO_FAMILY)
+    tasks = asked.shown.tasks
+    if "ai_impact_rationale" not in tasks.columns:
+        tasks = tasks.with_columns(ai_impact_rationale=pl.lit(None, dtype=pl.String))
+    rows = (
+        tasks.with_columns(family)
+        .filter(
+            pl.col("ai_impact_level") == "H1",
+            pl.col("validation_state").is_in(list(asked.states)),
+            pl.col("ai_impact_rationale").is_not_null(),
+            ~pl.col("job_family").is_in(list(asked.hidden)),
+        )
+        .group_by("job_family", "task", "ai_impact_rationale")
+        .agg(jobs=pl.col("job_id").n_unique(), hours=pl.col("weekly_hours").sum())
+        .sort("hours", "job_family", "task", "ai_impact_rationale", descending=[True, False, False, False])
+    )
+    columns = (
+        Column("job_family", "Job family", "text"),
+        Column("task", "Task", "text"),
+        Column("ai_impact_rationale", "Rationale", "text"),
+    )
+    more = rows.height - _MOST
+    notes = (f"{plural(more, 'more rationale')} left out." if more > 0 else "",)
+    meaning = about(asked.by_family(lambda profiles: measure.of(asked, profiles)))
+    said = "Rationales of tasks at H1, most hours first."
+    return Figures(
+        rows.head(_MOST), columns, said, meaning, tuple(filter(None, notes)), 2, "No task at H1 has a rationale."
+    )

@@ -1,0 +1,164 @@
+"""A frame as a workbook: a native table with numbers as people read them, and a page on how they were computed."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from tpanalytics.errors import SchemaError, ShareError
+from tpanalytics.formatting import covered, listed, percent
+from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
+from tpanalytics.share.frames import flat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tpanalytics.measures._core.metadata import Meaning
+
+__all__ = ["HOW_COMPUTED", "write_xlsx"]
+
+#: Name of the sheet that says what the figures mean.
+HOW_COMPUTED = "how computed"
+_ROWS, _CELL = 1_048_575, 32_767
+_SHORTENED = " […shortened]"
+#: A workbook must have a date; with the day's own the same frame would never give the same file.
+_CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  the library writes it as it is
+_PERCENT, _HOURS, _COUNT = "0.0%", "#,##0.0", "#,##0"
+_SHARES = re.compile(r"(^|_)(share|coverage|churn|agreement)(_|$)|^described_week$")
+_AMOUNTS = re.compile(r"(^|_)(hours|headcount|numerator|denominator|fte)(_|$)")
+_GRADES = "A from 90 % known, B from 70 %, C below; quote no C alone"
+
+
+def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
+    """Write a workbook; text stays text, so that neither a formula nor a link is made of it."""
+    import xlsxwriter
+
+    if frame.height > _ROWS:
+        raise ShareError(f"A sheet holds {_ROWS:,} rows, the frame has {frame.height:,}; use .parquet or .csv.")
+    alike = [name for name, n in Counter(name.lower() for name in frame.columns).items() if n > 1]
+    if alike:
+        raise ShareError(f"A table in a sheet cannot have columns that differ in case only: {', '.join(alike)}.")
+    meaning = None
+    with suppress(SchemaError):  # not as a measure gave it
+        meaning = about(frame)
+    texts = flat(frame).with_columns(
+        pl.when(pl.col(pl.String).str.len_chars() > _CELL)
+        .then(pl.col(pl.String).str.head(_CELL - len(_SHORTENED)) + pl.lit(_SHORTENED))
+        .otherwise(pl.col(pl.String))
+        .name.keep()
+    )
+    unit = meaning.unit if meaning else ""
+    formats: dict[Any, str] = {
+        name: shown for name, dtype in texts.schema.items() if (shown := _format(name, dtype, unit))
+    }
+    content = io.BytesIO()
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
+    with xlsxwriter.Workbook(content, options) as book:
+        book.set_properties({"created": _CREATED})
+        texts.write_excel(
+            book,
+            worksheet="data",
+            autofit=True,
+            freeze_panes=(1, 1),
+            table_style="Table Style Light 1",
+            column_formats=formats,
+        )
+        if meaning:
+            _explain(book, meaning, frame)
+    path.write_bytes(content.getvalue())
+
+
+def _format(name: str, dtype: pl.DataType, unit: str) -> str | None:
+    """Say how the numbers of a column are shown."""
+    if dtype.is_integer():
+        return _COUNT
+    if not dtype.is_numeric():
+        return None
+    if _SHARES.search(name):
+        return _PERCENT
+    if _AMOUNTS.search(name) or unit.startswith("hours"):
+        return _HOURS
+    return _PERCENT if unit.startswith("share") else "#,##0.00"
+
+
+def _explain(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None:
+    """Add the page that says what the figures mean, to be read and printed."""
+    sheet = book.add_worksheet(HOW_COMPUTED)
+    sheet.hide_gridlines(2)
+    sheet.set_column(0, 0, 24)
+    sheet.set_column(1, 1, 92)
+    sheet.set_portrait()
+    sheet.set_paper(9)
+    sheet.fit_to_pages(1, 0)
+    top = {"valign": "top"}
+    heading = book.add_format({**top, "bold": True, "font_size": 15})
+    label = book.add_format({**top, "font_color": "#5A5A60"})
+    text = book.add_format({**top, "text_wrap": True})
+    section = book.add_format({**top, "bold": True, "top": 1, "top_color": "#BDBDC2"})
+    sheet.write_string(0, 0, "How these figures are computed", heading)
+    row = 1
+    for name, lines in _sections(meaning, frame):
+        row += 1
+        sheet.write_string(row, 0, name, section)
+        sheet.write_blank(row, 1, None, section)
+        for said, words in lines:
+            row += 1
+            sheet.write_string(row, 0, said, label)
+            sheet.write_string(row, 1, words, text)
+            if len(words) > 90:  # programs other than Excel do not grow the row by themselves
+                sheet.set_row(row, 15 * (1 + len(words) // 90))
+        row += 1
+
+
+def _sections(meaning: Meaning, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Give the page's sections: a heading, and lines of a label and a text."""
+    from tpanalytics._version import __version__
+
+    value = [("Value", meaning.value), ("Unit", meaning.unit)]
+    if meaning.denominator:
+        value += [("Numerator", meaning.numerator), ("Denominator", meaning.denominator)]
+    yield "What is shown", [*value, ("Basis", meaning.basis), ("Function", meaning.measure)]
+    yield "Of whom", list(_of_whom(meaning))
+    if known := [_known(name, share) for name, share in meaning.coverage.items()]:
+        yield "How much is known", known + ([("Grade", f"{meaning.grade} ({_GRADES})")] if meaning.grade else [])
+    if rules := list(_rules(meaning)):
+        yield "By which rules", rules
+    if meaning.warnings:
+        yield "Must be said with it", [("Warning", sentence) for sentence in meaning.warnings]
+    codes = frame.get_column("reason").drop_nulls().unique().sort().to_list() if "reason" in frame.columns else []
+    if empty := [(code, NONE_BECAUSE[code]) for code in codes if code in NONE_BECAUSE]:
+        yield "Why a cell is empty", empty
+    yield "Made with", [("Library", f"tpanalytics {__version__}")]
+
+
+def _of_whom(meaning: Meaning) -> Iterator[tuple[str, str]]:
+    yield "Jobs", f"{meaning.jobs:,}"
+    yield "Tasks", f"{meaning.tasks:,}"
+    if meaning.states:
+        yield "States that count", listed(meaning.states)
+    if meaning.share_suggested is not None:
+        yield "Not validated", f"{percent(meaning.share_suggested)} of the tasks"
+    if meaning.share_imputed:
+        yield "Put in, not stated", f"{percent(meaning.share_imputed)} of the hours"
+
+
+def _rules(meaning: Meaning) -> Iterator[tuple[str, str]]:
+    for sentence in meaning.policy:
+        yield "Rule", sentence
+    if meaning.weights:
+        yield "Weights", ", ".join(f"{level} {weight:g}" for level, weight in meaning.weights.items())
+    if meaning.interval:
+        yield "Interval", meaning.interval
+
+
+def _known(name: str, share: float | None) -> tuple[str, str]:
+    if name.startswith("jobs"):
+        return f"J{name[1:]}", f"{covered(share)} of the jobs"
+    return f"Tasks with {'hours and level' if name == 'both' else name}", f"{covered(share)} of the tasks"
