@@ -18,7 +18,26 @@ from tpanalytics.demo.company import invent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REAL = Path(__file__).resolve().parents[1].parent / "shared" / "real"
+TESTS = Path(__file__).resolve().parent
+REAL = TESTS.parents[1] / "shared" / "real"
+#: They start browsers, notebooks, builds or many processes; `poe quick` and the run on the lowest versions skip them.
+SLOW = [
+    "bench",
+    "browser",
+    "faults/test_kill.py",
+    "share/test_canary.py",
+    "share/test_report.py",
+    "share/test_verify.py",
+    "test_notebooks.py",
+    "test_wheel.py",
+]
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(TESTS / slow) for slow in SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

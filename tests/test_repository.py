@@ -25,9 +25,10 @@ def committed() -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_only_the_agreed_folders_are_visible(committed: list[str]) -> None:
+def test_only_the_agreed_files_and_folders_are_visible(committed: list[str]) -> None:
     visible = {name.split("/")[0] for name in committed if not name.startswith(".")}
-    assert visible == {"pyproject.toml", "README.md", "tpanalytics", "notebooks", "tests", "data"}
+    documents = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
+    assert visible == {*documents, "pyproject.toml", "tpanalytics", "notebooks", "tests", "data"}
 
 
 def test_nothing_committed_is_large_or_records_addresses(committed: list[str]) -> None:
@@ -112,3 +113,9 @@ def test_figures_in_the_sample_are_as_promised() -> None:
     assert both.filter(pl.col("weekly_hours").is_null() & pl.col("weekly_hours_later").is_not_null()).height > 100
     assert both.filter(pl.col("ai_impact_level") != pl.col("ai_impact_level_later")).height > 50
     assert both.filter(pl.col("task") != pl.col("task_later")).height == 0
+
+
+def test_the_slow_tests_are_where_they_are_listed() -> None:
+    from tests.conftest import SLOW
+
+    assert [place for place in SLOW if not (ROOT / "tests" / place).exists()] == []

@@ -20,7 +20,6 @@ A message says what happened, where, what was found and what to do next. It neve
 
 from __future__ import annotations
 
-import copyreg
 import sys
 import warnings
 from contextlib import contextmanager
@@ -54,7 +53,11 @@ class TpAnalyticsError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without __init__, whose arguments are keyword-only in some classes and already part of the message.
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__
+        return _rebuild, (type(self), *self.args), self.__dict__
+
+
+def _rebuild(kind: type[TpAnalyticsError], *args: object) -> TpAnalyticsError:
+    return kind.__new__(kind, *args)
 
 
 class TpAnalyticsWarning(UserWarning):
