@@ -28,13 +28,13 @@ from typing import assert_type
 import polars as pl
 import tpanalytics as tpa
 profiles = assert_type(tpa.load_sample(), tpa.TaskProfiles)
-assert_type(tpa.hours_by_family(profiles, states=["validated"]), pl.DataFrame)
+assert_type(tpa.hours(profiles, states=["validated"]), pl.DataFrame)
 """
 MISSPELLED = """\
 import tpanalytics as tpa
 profiles = tpa.load_sample()
 tpa.hours_by_famly(profiles)
-tpa.hours_by_family(profiles, stats=["validated"])
+tpa.hours(profiles, stats=["validated"])
 """
 
 
