@@ -16,7 +16,7 @@ from tests.charts.test_charts import family_of, layers, rows_of
 from tests.measures.random_profiles import profiles_of
 from tpanalytics.charts._core.render import png
 from tpanalytics.formatting import hours, percent
-from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.find_tasks import found_by_family
 from tpanalytics.measures.privacy.policy import Privacy
 
@@ -293,7 +293,7 @@ def test_a_family_is_known_by_its_name_as_charts_print_it() -> None:
 
 def test_looking_around_reads_the_tasks_once(sample: tpa.TaskProfiles) -> None:
     """Only what is remembered makes a click quick; and it is the same as what is measured anew."""
-    kept = remembering(sample)
+    kept = with_cache(sample)
     before = tpa.plot_jobs(kept, "Finance").to_dict()
     object.__setattr__(kept, "tasks", None)
     assert tpa.plot_jobs(kept, "Finance").to_dict() == before == tpa.plot_jobs(sample, "Finance").to_dict()

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.family_jobs import jobs_of_family
 from tpanalytics.measures._core.text_search import PLAIN, folded
 from tpanalytics.measures.find_tasks import found_by_family
@@ -233,7 +233,7 @@ def test_families_count_what_is_found(profiles: tpa.TaskProfiles, text: str) -> 
 
 
 def test_what_is_remembered_is_what_is_found(sample: tpa.TaskProfiles) -> None:
-    kept = remembering(sample)
+    kept = with_cache(sample)
     for text in ("customer", "invoice", "customer"):
         for families in (None, ["Sales"], None):
             again = tpa.find_tasks(kept, text, families=families)

@@ -12,44 +12,43 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures import public_measures
 from tests.measures.public_measures import MEASURES, odd
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import cached, with_cache
 
 
 def test_nothing_is_measured_twice_and_nothing_else_is_given(sample: tpa.TaskProfiles) -> None:
     calls = []
 
+    @cached
     def measure(profiles: tpa.TaskProfiles, *, weight: str = "hours", states: list[str] | None = None) -> pl.DataFrame:
         calls.append((weight, states))
         return tpa.impact(profiles, weight=weight, states=states or ["validated"])
 
-    kept = remembering(sample)
+    kept = with_cache(sample)
     for _ in range(2):
         for weight in ("hours", "tasks"):
             for states in (["validated"], ["validated", "suggested"]):
-                found = recall(measure, kept, weight=weight, states=states)
+                found = measure(kept, weight=weight, states=states)
                 assert_frame_equal(found, tpa.impact(sample, weight=weight, states=states))
     assert len(calls) == 4
-    assert recall(measure, kept, states=["validated"], weight="hours") is recall(
-        measure, kept, weight="hours", states=("validated",)
-    )
+    assert measure(kept, states=["validated"], weight="hours") is measure(kept, weight="hours", states=("validated",))
     assert len(calls) == 4, "neither the order of names nor the kind of list makes another question"
 
 
 def test_profiles_that_do_not_remember_are_measured_each_time(sample: tpa.TaskProfiles) -> None:
-    first = recall(tpa.hours, sample)
-    assert recall(tpa.hours, sample) is not first
+    first = tpa.hours(sample)
+    assert tpa.hours(sample) is not first
 
 
 def test_every_measure_of_profiles_that_remember_is_as_of_others() -> None:
     profiles = odd()
-    kept = remembering(profiles)
+    kept = with_cache(profiles)
     for _ in range(2):  # in the second round everything is remembered, and by more than one measure
         for name, measure in MEASURES.items():
             assert measure(kept).equals(measure(profiles)), name
 
 
 def test_other_tables_begin_with_nothing(sample: tpa.TaskProfiles) -> None:
-    kept = remembering(sample)
+    kept = with_cache(sample)
     tpa.impact(kept)
     one = pl.col("job_family") == "Finance"
     for other in (
@@ -57,26 +56,26 @@ def test_other_tables_begin_with_nothing(sample: tpa.TaskProfiles) -> None:
         tpa.filter_jobs(kept, one),
     ):
         assert tpa.impact(other)["job_family"].unique().to_list() == ["Finance"]
-    assert remembering(kept) is kept
+    assert with_cache(kept) is kept
 
 
 def test_an_earlier_snapshot_that_takes_the_place_of_another_is_another(sample: tpa.TaskProfiles) -> None:
-    kept = remembering(sample)
+    kept = with_cache(sample)
     found = []
     for state in ("2026-05", "2026-11", "2026-05"):
         before = tpa.load_sample(state)
-        found.append(recall(tpa.compare, before, kept).filter(scope="all").item(0, "before"))
+        found.append(tpa.compare(before, kept).filter(scope="all").item(0, "before"))
         del before
     assert found[0] == found[2] != found[1]
 
 
 def test_what_is_odd_about_the_tasks_is_said_again_where_it_was_not(sample: tpa.TaskProfiles) -> None:
     odd = replace(sample, tasks=sample.tasks.with_columns(weekly_hours=-1.0))
-    kept = remembering(odd)
+    kept = with_cache(odd)
     for _ in range(2):
         with pytest.raises(tpa.SchemaError, match="hours per week are 0 or more"):
             tpa.impact(kept)
-    drafts = remembering(replace(sample, tasks=sample.tasks.with_columns(validation_state=pl.lit("draft"))))
+    drafts = with_cache(replace(sample, tasks=sample.tasks.with_columns(validation_state=pl.lit("draft"))))
     with pytest.warns(tpa.TpAnalyticsWarning, match="draft"):
         tpa.hours(drafts)
     with warnings.catch_warnings():
@@ -92,7 +91,7 @@ def test_every_measure_warns_once_and_at_the_line_that_asked(name: str, *, remem
     company = replace(company, tasks=company.tasks.with_columns(validation_state=drafts))
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always", tpa.TpAnalyticsWarning)
-        MEASURES[name](remembering(company) if remember else company)
+        MEASURES[name](with_cache(company) if remember else company)
     said = [one for one in noted if "draft" in str(one.message)]
     assert len({str(one.message) for one in said}) == len(said)
     assert {one.filename for one in said} <= {public_measures.__file__, __file__}
@@ -104,11 +103,12 @@ def test_what_nobody_has_asked_for_longest_is_forgotten_first(
     monkeypatch.setattr("tpanalytics.measures._core.cache._MOST", 3)
     asked = []
 
+    @cached
     def measure(_: tpa.TaskProfiles, *, number: int) -> int:
         asked.append(number)
         return number
 
-    kept = remembering(sample)
+    kept = with_cache(sample)
     for number in (1, 2, 3, 1, 4, 1, 3, 2):
-        assert recall(measure, kept, number=number) == number
+        assert measure(kept, number=number) == number
     assert asked == [1, 2, 3, 4, 2]

@@ -11,7 +11,6 @@ from tpanalytics.charts._core import captions, change_captions, group_rows, them
 from tpanalytics.charts._core import exposure_captions as of_index
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, listed
-from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, about, grade
 from tpanalytics.measures.compare import compare
 from tpanalytics.measures.compare_exposure import compare_exposure
@@ -91,10 +90,10 @@ def plot_change_by_family(
     if value not in get_args(Changing):
         raise SchemaError(f"value={value!r}: choose from {', '.join(get_args(Changing))}.")
     if value == "hours":
-        result = recall(compare, before, after, states=states)
+        result = compare(before, after, states=states)
         names = {"was": "before", "now": "after"}
     else:
-        result = recall(compare_exposure, before, after, states=states)
+        result = compare_exposure(before, after, states=states)
         names = {"was": "exposure_before", "now": "exposure_after"}
     meaning = about(result)
     whole = result.rename({old: new for new, old in names.items()}).filter(pl.col("scope") == "all")

@@ -10,7 +10,6 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, change_captions, theme
 from tpanalytics.formatting import covered, hours, plural
-from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures._core.change_notes import counts_suggested
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
 from tpanalytics.measures.compare import TERMS, compare
@@ -92,7 +91,7 @@ def plot_change_bridge(
     >>> chart.to_dict()["description"][:48]
     'Bridge of bars from the weekly hours rated H1 be'
     """
-    result = recall(compare, before, after, level=level, same_task=same_task, states=states)
+    result = compare(before, after, level=level, same_task=same_task, states=states)
     everyone = result.filter(pl.col("scope") == "family")
     if everyone.height == 0:
         return change_captions.no_jobs()

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, theme
 from tpanalytics.formatting import covered, percent, plural
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures.concentration import concentration_curve
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -92,13 +92,13 @@ def plot_concentration(
     >>> chart.to_dict()["description"][:48]
     'Curves of the share of weekly hours over the sha'
     """
-    profiles = remembering(profiles)
+    profiles = with_cache(profiles)
     coverage = captions.released(measure_coverage, profiles, privacy, states=states)
     if not coverage.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no hours to be concentrated.")
     if coverage.select(captions.is_hidden().all()).item():
         return theme.empty_chart(captions.ALL_HIDDEN, "Nothing can be said of the company without telling of them.")
-    curve = recall(concentration_curve, profiles, same_task=same_task, states=states)
+    curve = concentration_curve(profiles, same_task=same_task, states=states)
     meaning = about(curve)
     ends = {row["part"]: row for row in curve.group_by("part", maintain_order=True).last().iter_rows(named=True)}
     if not any(row["tasks_with_hours"] + row["tasks_without_hours"] for row in ends.values()):

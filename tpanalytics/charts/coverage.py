@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.formatting import NONE, covered, listed, plural, total
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.coverage import evidence_by_family
 from tpanalytics.measures.privacy.policy import USUAL
@@ -83,8 +83,8 @@ def plot_coverage(
     >>> chart.to_dict()["description"][:48]
     'Matrix of bars: the share of tasks with hours, a'
     """
-    profiles = remembering(profiles)
-    coverage = recall(measure_coverage, profiles, states=states)
+    profiles = with_cache(profiles)
+    coverage = measure_coverage(profiles, states=states)
     if coverage.height == 0:
         return theme.empty_chart(
             "No jobs in these task profiles", "There is nothing of which something could be known."

@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
 from tpanalytics.charts._core.labels import columns, ties
 from tpanalytics.formatting import NONE, covered, listed
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.exposure_ranking import exposure_ranking
@@ -91,15 +91,15 @@ def plot_exposure(
     >>> chart.to_dict()["description"][:53]
     'Dots and intervals of the exposure index for 16 job f'
     """
-    profiles = remembering(profiles)
+    profiles = with_cache(profiles)
     how: dict[str, Any] = {"level_weights": level_weights, "weight": weight, "states": states}
-    everyone = recall(measure_exposure, profiles, contract_hours=contract_hours, **how)
+    everyone = measure_exposure(profiles, contract_hours=contract_hours, **how)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
     guard = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **how)
     # Ranked among those shown alone: a place that is missing would tell where a hidden family is.
     shown = guard.filter(~captions.is_hidden()).get_column("job_family").to_list()
-    ranks = recall(exposure_ranking, profiles, rounds=rounds, seed=seed, among=shown, **how)
+    ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, among=shown, **how)
     families = _families(theme.drawable(guard), theme.drawable(ranks))
     order = families.get_column("job_family").to_list()
     groups = ties(families)

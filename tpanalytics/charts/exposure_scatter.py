@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
 from tpanalytics.formatting import hours, listed, plural, printable
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.exposure import exposure_by_job
@@ -94,14 +94,14 @@ def plot_exposure_scatter(
     >>> chart.to_dict()["description"][:46]
     'Dots of the exposure index against described w'
     """
-    profiles = remembering(profiles)
-    everyone = recall(measure_exposure, profiles, level_weights=level_weights, states=states)
+    profiles = with_cache(profiles)
+    everyone = measure_exposure(profiles, level_weights=level_weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
     guard = captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, states=states)
     families = theme.drawable(guard)
     shown = families.filter(~captions.is_hidden()).select("job_family")
-    jobs = theme.drawable(recall(exposure_by_job, profiles, level_weights=level_weights, states=states))
+    jobs = theme.drawable(exposure_by_job(profiles, level_weights=level_weights, states=states))
     jobs = jobs.join(shown, on="job_family", how="semi", maintain_order="left")
     drawn = jobs.filter(pl.col("exposure").is_not_null())
     staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())

@@ -11,7 +11,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.formatting import NONE, hours, listed, percent, plural, printable, total
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.text_search import read_words
 from tpanalytics.measures.find_tasks import found_by_family
 from tpanalytics.measures.privacy.policy import USUAL
@@ -83,9 +83,9 @@ def plot_find_tasks(
     >>> " ".join(chart.to_dict()["title"]["text"])[:50]
     '“customer” and “quotation” are in 9 of 5,516 tasks'
     """
-    profiles = remembering(profiles)
+    profiles = with_cache(profiles)
     named = _named(read_words(text))
-    everyone = recall(found_by_family, profiles, text=text, states=states)
+    everyone = found_by_family(profiles, text=text, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no task to look through.")
     guard = captions.released(found_by_family, profiles, privacy, text=text, states=states)

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.formatting import NONE, covered, hours, listed, plural, total
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.hours import hours as measure_hours
 from tpanalytics.measures.hours import hours_by_job
@@ -76,12 +76,12 @@ def plot_hours(
     >>> chart.to_dict()["description"][:52]
     'Dots and boxes of described weekly hours per job for'
     """
-    profiles = remembering(profiles)
-    everyone = recall(measure_hours, profiles, states=states)
+    profiles = with_cache(profiles)
+    everyone = measure_hours(profiles, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
     guard = captions.released(measure_hours, profiles, privacy, states=states)
-    jobs = recall(hours_by_job, profiles, states=states)
+    jobs = hours_by_job(profiles, states=states)
     jobs = jobs.join(guard.filter(~captions.is_hidden()), on="job_family", how="semi", maintain_order="left")
     # Over all families, so that marks stay where they are when others are chosen.
     contract, longest = (

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
 from tpanalytics.formatting import NONE, covered, listed, percent, total
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
@@ -94,10 +94,10 @@ def plot_impact(
     >>> chart.to_dict()["description"][:40]
     'Stacked bars of tasks by AI impact level'
     """
-    profiles = remembering(profiles)
+    profiles = with_cache(profiles)
     impact = captions.released(measure_impact, profiles, privacy, weight=weight, states=states)
     impact = captions.chosen(impact, families)
-    coverage = captions.countable(recall(measure_coverage, profiles, states=states), impact, families)
+    coverage = captions.countable(measure_coverage(profiles, states=states), impact, families)
     hidden, impact, coverage = captions.hidden_note(impact, privacy), theme.drawable(impact), theme.drawable(coverage)
     if impact.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")

@@ -14,7 +14,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import hours, listed, percent, plural, printable
 from tpanalytics.measures._core.aggregate import checked_states, read_inputs, reduce_tasks
 from tpanalytics.measures._core.assumptions import NOT_WHO_LEAVES, assumed, checked_freed
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.scenario import freed_per_job
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.exposure import exposure_by_job
@@ -107,7 +107,7 @@ def plot_job(
     >>> chart.to_dict()["description"][:44]
     'Sheet of one job, Quotation Specialist: a ba'
     """
-    profiles = remembering(profiles)
+    profiles = with_cache(profiles)
     counted = checked_states(states)
     jobs, _ = read_inputs(profiles)
     if not jobs.height:
@@ -202,7 +202,7 @@ def _peers(
 ) -> tuple[pl.DataFrame, str]:
     """Give the exposure of the family's jobs, this one marked, if the family may be shown; and say what they are."""
     nobody = pl.DataFrame(schema={"exposure": pl.Float64, "own": pl.Boolean})
-    everyone = recall(exposure_by_job, profiles, states=states)
+    everyone = exposure_by_job(profiles, states=states)
     own = everyone.filter(pl.col("job_id") == str(job_id))
     family, index = own.item(0, "job_family"), own.item(0, "exposure")
     if family == NO_FAMILY:

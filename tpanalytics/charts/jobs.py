@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable, total
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.claim_parser import no_family
 from tpanalytics.measures._core.family_jobs import jobs_of_family
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -86,8 +86,8 @@ def plot_jobs(
     >>> chart.to_dict()["description"][:67]
     'Stacked bars of the described weekly hours of 6 of 15 jobs in Finan'
     """
-    profiles = remembering(profiles)
-    coverage = recall(measure_coverage, profiles, states=states)
+    profiles = with_cache(profiles)
+    coverage = measure_coverage(profiles, states=states)
     if coverage.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no family to draw the jobs of.")
     family = _family(family, coverage.get_column("job_family").to_list())
@@ -97,7 +97,7 @@ def plot_jobs(
     if own.select(captions.is_hidden().all()).item():
         why = "It tells of too few jobs or people, or it hides a family that could be worked out from a total."
         return theme.empty_chart(f"The jobs of {name} are hidden", why)
-    found = recall(jobs_of_family, profiles, family=family, states=states, privacy=privacy)
+    found = jobs_of_family(profiles, family=family, states=states, privacy=privacy)
     left_out = _left_out(found, privacy)
     if not found.jobs.height:
         return theme.empty_chart(f"No job of {name} can be shown", " ".join(left_out))

@@ -11,7 +11,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, listed, percent, plural
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import about, grade
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.overlap import by_likeness
@@ -108,14 +108,14 @@ def plot_overlap(
     >>> chart.to_dict()["description"][:42]
     "Squares of the share of the row's hours in"
     """
-    profiles = remembering(profiles)
+    profiles = with_cache(profiles)
     if weight not in get_args(Share):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Share))}.")
-    everyone = recall(measure_coverage, profiles, states=states)
+    everyone = measure_coverage(profiles, states=states)
     if not everyone.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no families to compare.")
     families = theme.drawable(captions.released(measure_coverage, profiles, privacy, states=states))
-    overlap = recall(measure_overlap, profiles, same_task=same_task, states=states)
+    overlap = measure_overlap(profiles, same_task=same_task, states=states)
     meaning = about(overlap)
     shares = _shares(overlap, weight)
     shown = families.filter(~captions.is_hidden())

@@ -11,7 +11,6 @@ from tpanalytics.charts._core import captions, change_captions, theme
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable
-from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures._core.snapshot_pairs import suppress_change
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -102,8 +101,8 @@ def plot_transitions(
     """
     if weight not in get_args(Counted):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Counted))}.")
-    moves = recall(level_moves, before, after, same_task=same_task, states=states)
-    behind = recall(both_behind, before, after, states=states)
+    moves = level_moves(before, after, same_task=same_task, states=states)
+    behind = both_behind(before, after, states=states)
     if behind.height == 0:
         return change_captions.no_jobs()
     shown = guarded(behind.select("job_family"), behind, privacy)
@@ -117,7 +116,7 @@ def plot_transitions(
             shown, before, after, privacy, title="Every move is hidden: it would tell of too few jobs"
         )
     meaning, top = about(moves), _largest(table)
-    of = f"{captions.population(recall(measure_coverage, after, states=states))} after"
+    of = f"{captions.population(measure_coverage(after, states=states))} after"
     basis = "Tasks of a job" if weight == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
     drawn = bool(top or any(table.amounts.values())) and max(len(table.left), len(table.right)) <= _PLACES
     panels = [

@@ -11,7 +11,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, exposure_captions, theme
 from tpanalytics.charts._core.labels import LINE, Frame, drawable_pairs, labelled, leaders, roles, slot
 from tpanalytics.formatting import listed
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.weights import WEIGHTS, at
 from tpanalytics.measures.break_even import break_even
 from tpanalytics.measures.exposure import bounds_by_family
@@ -105,10 +105,10 @@ def plot_weight_sensitivity(
     >>> chart.to_dict()["params"][0]["bind"]["input"]
     'range'
     """
-    profiles = remembering(profiles)
+    profiles = with_cache(profiles)
     how: dict[str, Any] = {"contract_hours": contract_hours, "states": states}
-    everyone = recall(measure_exposure, profiles, level_weights=level_weights, **how)
-    crossings = recall(break_even, profiles, level_weights=level_weights, states=states)
+    everyone = measure_exposure(profiles, level_weights=level_weights, **how)
+    crossings = break_even(profiles, level_weights=level_weights, states=states)
     if everyone.height == 0:
         return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
     guard = captions.chosen(

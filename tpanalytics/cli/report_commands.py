@@ -15,7 +15,7 @@ import polars as pl
 import tpanalytics as tpa
 from tpanalytics.cli.commands import read_source
 from tpanalytics.formatting import plural
-from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY
@@ -42,8 +42,8 @@ def report(arguments: argparse.Namespace) -> int:
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     if arguments.notebook:
         _allowed(arguments)  # before anything is read
-    profiles = remembering(read_source(arguments))  # the report of each family asks for the whole company's figures
-    before = remembering(read_source(arguments, arguments.before)) if arguments.before else None
+    profiles = with_cache(read_source(arguments))  # the report of each family asks for the whole company's figures
+    before = with_cache(read_source(arguments, arguments.before)) if arguments.before else None
     targets: dict[str | None, Path] = {arguments.family: out}
     hidden: list[str] = []
     if arguments.all_families:

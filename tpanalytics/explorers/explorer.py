@@ -27,7 +27,7 @@ from tpanalytics.explorers.options import facts_of
 from tpanalytics.explorers.spec_cache import Drawings
 from tpanalytics.explorers.state import START, State, checked
 from tpanalytics.explorers.views import OTHER_ROWS, Shown, controls, down, settled, shown
-from tpanalytics.measures._core.cache import remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.share.save import path_of, save
 
@@ -133,7 +133,7 @@ class Explorer(widgets.VBox):
         privacy: Privacy | None = USUAL,
     ) -> None:
         self._lock = RLock()
-        self._source = Source(remembering(profiles), None if before is None else remembering(before))
+        self._source = Source(with_cache(profiles), None if before is None else with_cache(before))
         self._facts = facts_of(self._source, privacy)
         self._state: State = copy.deepcopy(START)
         self._drawings = Drawings(self._facts)

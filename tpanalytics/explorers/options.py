@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.explorers.calls import readable
 from tpanalytics.formatting import printable
 from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
-from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import both_behind, jobs_behind, tells_of_few
 from tpanalytics.measures.privacy.policy import check_privacy
@@ -63,21 +63,18 @@ class Facts:
 
     def open(self, states: Sequence[str]) -> tuple[str, ...]:
         """Name the families whose jobs may be looked at one by one."""
-        hidden = recall(_hidden, self.source.profiles, states=list(states), privacy=self.privacy)
+        hidden = _hidden(self.source.profiles, states=list(states), privacy=self.privacy)
         return tuple(family for family in self.families if family not in hidden)
 
     def jobs_of(self, family: str | None, states: Sequence[str]) -> list[tuple[str, str]]:
         """List name and id of the jobs of a family that may be looked at, by name."""
         if family is None or family not in self.open(states):
             return []
-        listed: list[tuple[str, str]] = recall(
-            _listed, self.source.profiles, family=family, states=list(states), privacy=self.privacy
-        )
-        return listed
+        return _listed(self.source.profiles, family=family, states=list(states), privacy=self.privacy)
 
     def left_out(self, states: Sequence[str]) -> int:
         """Count the jobs that no table of single jobs or tasks may tell of."""
-        return len(recall(jobs_left_out, self.source.profiles, states=list(states), privacy=self.privacy))
+        return len(jobs_left_out(self.source.profiles, states=list(states), privacy=self.privacy))
 
     def change_by_family(self, states: Sequence[str]) -> bool:
         """Say whether what changed may be told by family.
@@ -89,8 +86,7 @@ class Facts:
         if source.before is None or self.privacy is None:
             return True
         return all(
-            recall(_hidden_alike, source.before, source.profiles, states=list(one), privacy=self.privacy)
-            for one in all_states
+            _hidden_alike(source.before, source.profiles, states=list(one), privacy=self.privacy) for one in all_states
         )
 
 
@@ -98,7 +94,7 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
     """Read what there is; the measure it takes is the one that the first chart draws."""
     check_privacy(privacy)
     jobs, _ = read_inputs(source.profiles)
-    impact = recall(measure_impact, source.profiles, weight="hours", states=COUNTED_STATES)
+    impact = measure_impact(source.profiles, weight="hours", states=COUNTED_STATES)
     families = jobs.get_column("job_family").unique().sort().to_list()
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     snapshots = [one for one in (source.before, source.profiles) if one is not None]
@@ -112,20 +108,22 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
     )
 
 
+@cached
 @readable()
 def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
     # What is odd about the tasks is for the chart to say, which comes later.
     cells = reduce_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
-    return set(hidden_families(guarded(levels, recall(jobs_behind, profiles, states=states), privacy)))
+    return set(hidden_families(guarded(levels, jobs_behind(profiles, states=states), privacy)))
 
 
+@cached
 @readable()
 def _listed(
     profiles: TaskProfiles, *, family: str, states: list[str], privacy: Privacy | None
 ) -> list[tuple[str, str]]:
     jobs, _ = read_inputs(profiles)
-    left = recall(jobs_left_out, profiles, states=states, privacy=privacy)
+    left = jobs_left_out(profiles, states=states, privacy=privacy)
     own = jobs.filter(pl.col("job_family") == family).filter(~pl.col("job_id").is_in(left.to_list()))
     named = pl.col("job_name") if "job_name" in jobs.columns else pl.lit(None, dtype=pl.String)
     name = pl.coalesce(named, "job_id").map_elements(printable, return_dtype=pl.String).alias("name")
@@ -137,10 +135,11 @@ def _listed(
     ]
 
 
+@cached
 @readable()
 def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
     """Say whether two snapshots together hide the families that the later one hides."""
-    alone, both = recall(jobs_behind, after, states=states), recall(both_behind, before, after, states=states)
+    alone, both = jobs_behind(after, states=states), both_behind(before, after, states=states)
     one, other = (guarded(behind.select("job_family"), behind, privacy) for behind in (alone, both))
     return set(hidden_families(one)) == set(hidden_families(other))
 
@@ -149,5 +148,5 @@ def _states_apart(profiles: TaskProfiles, privacy: Privacy) -> bool:
     """Say whether what is suggested only is of enough jobs and people wherever there is any and a family is shown."""
     between = jobs_behind(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
     few = between.filter(tells_of_few(between.columns, privacy, staffed=True)).get_column("job_family")
-    hidden: set[str] = recall(_hidden, profiles, states=list(COUNTED_STATES), privacy=privacy)
+    hidden = _hidden(profiles, states=list(COUNTED_STATES), privacy=privacy)
     return set(few) <= hidden

@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, share_of
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.task_draws import poisson_weights
 from tpanalytics.measures._core.task_matrix import (
@@ -82,6 +83,7 @@ class Candidates(NamedTuple):
     few: int | None = None
 
 
+@cached
 def automation_candidates(
     profiles: TaskProfiles,
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.task_matrix import DIGITS, checked_count, work_of
 from tpanalytics.measures.automation_candidates import (
@@ -33,6 +34,7 @@ __all__ = ["automation_curve"]
 _NOTHING = 10**-DIGITS
 
 
+@cached
 def automation_curve(
     profiles: TaskProfiles,
     *,

@@ -8,6 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import reduce_tasks, share_of
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import families_as_jobs, level_sums
 from tpanalytics.measures._core.metadata import explained, grade
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of
@@ -25,6 +26,7 @@ __all__ = ["break_even"]
 _SAME = 1e-12
 
 
+@cached
 def break_even(
     profiles: TaskProfiles, *, level_weights: Mapping[str, float] = WEIGHTS, states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from tpanalytics.measures._core.assumptions import (
     checked_share,
     checked_week,
 )
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, grade, meaning_of
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
@@ -41,6 +42,7 @@ _MOST = (
 )
 
 
+@cached
 def capacity(
     profiles: TaskProfiles,
     *,
@@ -186,6 +188,7 @@ def capacity(
     return explained(result, meaning)
 
 
+@cached
 def freed_by_family(
     profiles: TaskProfiles, *, freed: Mapping[str, Range], states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:

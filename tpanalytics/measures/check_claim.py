@@ -11,6 +11,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.bounds import checked_week
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.claim_bounds import possible, with_week
 from tpanalytics.measures._core.claim_parser import read_claim
 from tpanalytics.measures._core.metadata import grade_of
@@ -124,6 +125,7 @@ class Claim:
         return "\n".join(lines)
 
 
+@cached
 def check_claim(
     profiles: TaskProfiles,
     claim: str,

@@ -8,6 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import share_of
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_pair, said_of_pulls
 from tpanalytics.measures._core.metadata import explained, grade
 from tpanalytics.measures._core.snapshot_pairs import families_last, match_tasks
@@ -27,6 +28,7 @@ __all__ = ["TERMS", "compare"]
 TERMS = ("added", "removed", "relevelled", "hours_changed", "newly_measured")
 
 
+@cached
 def compare(
     before: TaskProfiles,
     after: TaskProfiles,

@@ -8,6 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import reduce_tasks
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_jobs, said_of_pulls, said_of_weights
 from tpanalytics.measures._core.decomposition import decompose, weighed_by, with_weight
 from tpanalytics.measures._core.metadata import explained
@@ -27,6 +28,7 @@ __all__ = ["Part", "compare_exposure"]
 Part = Literal["family", "job"]
 
 
+@cached
 def compare_exposure(
     before: TaskProfiles,
     after: TaskProfiles,

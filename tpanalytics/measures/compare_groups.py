@@ -19,6 +19,7 @@ from tpanalytics.measures._core.aggregate import (
     read_inputs,
     sum_tasks,
 )
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import said_of_weights
 from tpanalytics.measures._core.decomposition import decompose, weighed_by, with_weight
 from tpanalytics.measures._core.metadata import explained, meaning_of
@@ -38,6 +39,7 @@ NO_CATEGORY = "(no category)"
 _COVERAGE_APART = 0.05
 
 
+@cached
 def compare_groups(
     profiles: TaskProfiles,
     family: str,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, share_of
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.task_matrix import DIGITS, families_in_order, work_of
 from tpanalytics.schema import COUNTED_STATES
@@ -25,6 +26,7 @@ _MOST, _TOP = 0.8, 10
 _PARTS = 95
 
 
+@cached
 def concentration(
     profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
@@ -162,6 +164,7 @@ def concentration(
     )
 
 
+@cached
 def concentration_curve(
     profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from tpanalytics.measures._core.aggregate import (
     sum_jobs,
     sum_tasks,
 )
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, grade, meaning_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
 
@@ -33,6 +34,7 @@ _POINTS = 0.1
 _STANDARD_ERRORS = 3.0
 
 
+@cached
 def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Say per job family how much is known: hours, levels, validation.
 

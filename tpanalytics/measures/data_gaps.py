@@ -9,6 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, reduce_tasks
 from tpanalytics.measures._core.bounds import checked_week
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.claim_bounds import bounds_of, job_room, room_sums, with_week
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, unmapped
@@ -26,6 +27,7 @@ _DIGITS = 9
 _COLUMNS = ("job_id", "job_name", "job_family", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
 
 
+@cached
 def data_gaps(
     profiles: TaskProfiles,
     *,

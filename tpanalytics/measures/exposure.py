@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of
 from tpanalytics.measures._core.bounds import checked_week, index_bounds, taken_week
-from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import family_sums, jobs_with_hours, level_sums, with_people
 from tpanalytics.measures._core.metadata import explained, grade, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures._core.aggregate import Cells
-    from tpanalytics.measures._core.level_sums import FamilySums, LevelSums
+    from tpanalytics.measures._core.level_sums import LevelSums
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
 
@@ -43,6 +43,7 @@ DIGITS = 9
 _BOUNDS = "The bounds hold whatever the unknown levels are and wherever undescribed contract hours belong."
 
 
+@cached
 def exposure(
     profiles: TaskProfiles,
     *,
@@ -123,7 +124,7 @@ def exposure(
     if weight not in get_args(ExposureWeight):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(ExposureWeight))}.")
     by_headcount = weight == "headcount"
-    sums = recall(family_sums, profiles, states=states, by_headcount=by_headcount, week=week)
+    sums = family_sums(profiles, states=states, by_headcount=by_headcount, week=week)
     reduced, found = sums.reduced, indexed(sums.families, sums.levels, level_weights, "job_family")
     if not sums.per_job:
         jobs = jobs_with_hours(profiles, sums, sorted(level_weights))
@@ -159,10 +160,11 @@ def bounds_by_family(
 ) -> pl.DataFrame:
     """Give of `exposure` the bounds alone: ``job_family, bound_low, bound_high``, in no order."""
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    sums: FamilySums = recall(family_sums, profiles, states=states, by_headcount=False, week=week)
+    sums = family_sums(profiles, states=states, by_headcount=False, week=week)
     return index_bounds(sums.levels, level_weights, "job_family")
 
 
+@cached
 def exposure_by_job(
     profiles: TaskProfiles,
     *,

@@ -10,6 +10,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import reduce_tasks, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, job_sums, unmapped
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -32,6 +33,7 @@ _NORMAL = NormalDist()
 INNER = 0.66
 
 
+@cached
 def exposure_ranking(
     profiles: TaskProfiles,
     *,

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, counts, known_sum, of_jobs, reduce_tasks, share_of
-from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.claim_parser import no_family
 from tpanalytics.measures._core.metadata import Meaning, explained, meaning_of
 from tpanalytics.measures._core.task_matrix import checked_count, families_in_order
@@ -27,6 +27,7 @@ __all__ = ["find_tasks", "found_by_family"]
 _TOLD = ("task_id", "validation_state", "ai_impact_level")
 
 
+@cached
 def find_tasks(
     profiles: TaskProfiles,
     text: str,
@@ -112,6 +113,7 @@ def find_tasks(
     return explained(result, _meaning(reduced, "find_tasks", silent, said))
 
 
+@cached
 def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count by family the tasks that `find_tasks` finds.
 
@@ -157,13 +159,9 @@ def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] 
     return explained(result, _meaning(reduced, "found_by_family", silent, said))
 
 
+@cached
 def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[Cells, pl.DataFrame]:
     """Count the tasks that are looked through, and by job those among them that have no text."""
-    found: tuple[Cells, pl.DataFrame] = recall(_counted, profiles, states=states)
-    return found
-
-
-def _counted(profiles: TaskProfiles, *, states: Sequence[str]) -> tuple[Cells, pl.DataFrame]:
     require(profiles.tasks, "task_id", "task", name="tasks")
     reduced = reduce_tasks(profiles, states, by_level=False, by_state=True)
     tasks = with_texts(nw.from_native(profiles.tasks).lazy())

@@ -16,6 +16,7 @@ from tpanalytics.measures._core.assumptions import (
     checked_share,
     checked_week,
 )
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, grade
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
@@ -43,6 +44,7 @@ _NEAR = 1e-9
 _WEEKS = ("full_time_weeks_low", "full_time_weeks_high", "usable_weeks_low", "usable_weeks_high")
 
 
+@cached
 def fragmentation(
     profiles: TaskProfiles,
     *,

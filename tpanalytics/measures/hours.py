@@ -8,6 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, known_sum, per_job, reduce_tasks, share_of
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import Meaning, explained, meaning_of
 from tpanalytics.schema import COUNTED_STATES
 
@@ -34,6 +35,7 @@ is_over = _described_week > OVER_DESCRIBED + 1e-9
 is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
 
 
+@cached
 def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Add up the described weekly hours of each job.
 
@@ -101,6 +103,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     return explained(result, _hours_meaning(reduced, "hours_by_job", **said))
 
 
+@cached
 def hours(
     profiles: TaskProfiles,
     *,

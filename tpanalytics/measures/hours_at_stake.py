@@ -9,6 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bounds import checked_week, taken_week
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import undescribed, with_people
 from tpanalytics.measures._core.metadata import explained, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["hours_at_stake"]
 
 
+@cached
 def hours_at_stake(
     profiles: TaskProfiles,
     *,

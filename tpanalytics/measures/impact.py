@@ -9,6 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bounds import share_bounds
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, grade, meaning_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -22,6 +23,7 @@ __all__ = ["Weight", "impact"]
 Weight = Literal["tasks", "hours", "headcount"]
 
 
+@cached
 def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Distribute each job family's work over AI impact levels.
 

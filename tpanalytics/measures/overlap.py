@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, share_of
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.task_matrix import DIGITS, Work, families_in_order, rest_of_week, work_of
 from tpanalytics.schema import COUNTED_STATES
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["by_likeness", "overlap"]
 
 
+@cached
 def overlap(
     profiles: TaskProfiles,
     *,

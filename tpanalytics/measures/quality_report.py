@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import Cells, of_jobs, per_job, read_inputs, sum_tasks
 from tpanalytics.measures._core.agreement import checks_of_keys
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.quality_checks import Check, Look, checks_of_jobs, checks_of_tasks, found, unknown
 from tpanalytics.measures._core.task_identity import reduce_keys
@@ -38,6 +39,7 @@ _COLUMNS = {
 }
 
 
+@cached
 def quality_report(
     profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, same_task: SameTask = "id"
 ) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.task_matrix import DIGITS, Work, agreement, checked_count, of_keys, work_of
 from tpanalytics.schema import COUNTED_STATES, level_order
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["shared_tasks"]
 
 
+@cached
 def shared_tasks(
     profiles: TaskProfiles,
     *,

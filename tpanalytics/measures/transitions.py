@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import Cells, check_hours, known_sum, of_jobs, sum_tasks
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_jobs, said_of_pair, said_of_pulls
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, match_tasks
@@ -26,6 +27,7 @@ __all__ = ["MOVES", "level_moves", "state_moves"]
 MOVES = ("stayed", "relevelled", "newly assessed", "no longer assessed", "added", "removed")
 
 
+@cached
 def level_moves(
     before: TaskProfiles,
     after: TaskProfiles,
@@ -160,6 +162,7 @@ def _share_of_level() -> pl.Expr:
     return pl.when(on_both).then(pl.col("tasks") / pl.col("tasks").filter(on_both).sum().over("level_before"))
 
 
+@cached
 def state_moves(before: TaskProfiles, after: TaskProfiles, *, same_task: SameTask = "id") -> pl.DataFrame:
     """Count the tasks that went from each validation state to each, rejected ones included.
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import covered, listed, plural, printable, total
-from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.claim_parser import no_family
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, Privacy, said_of_hidden
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
@@ -85,15 +85,15 @@ def hidden_note(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
 def released(
     measure: Callable[..., pl.DataFrame], profiles: TaskProfiles, privacy: Privacy | None, **how: Any
 ) -> pl.DataFrame:
-    """Measure by family and hide what tells of too few; profiles that remember know it the next time."""
-    found: pl.DataFrame = recall(_released, profiles, measure=measure, privacy=privacy, **how)
-    return found
+    """Measure by family and suppress small groups."""
+    return _released(profiles, measure=measure, privacy=privacy, **how)
 
 
+@cached
 def _released(
     profiles: TaskProfiles, *, measure: Callable[..., pl.DataFrame], privacy: Privacy | None, **how: Any
 ) -> pl.DataFrame:
-    return guarded(recall(measure, profiles, **how), profiles, privacy)
+    return guarded(measure(profiles, **how), profiles, privacy)
 
 
 def is_hidden() -> pl.Expr:

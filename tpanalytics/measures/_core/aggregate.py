@@ -14,7 +14,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.cache import check_profiles, recall
+from tpanalytics.measures._core.cache import cached, check_profiles
 from tpanalytics.measures._core.checks import (
     check_amounts,
     check_hours,
@@ -129,10 +129,10 @@ def reduce_tasks(
         If tasks are in a state that is neither counted nor ``rejected``.
     """
     kept = [*(["level"] * by_level), *(["state"] * by_state)]
-    cells: Cells = recall(_reduced, profiles, states=checked_states(states), per=per, kept=kept, checked=checked)
-    return cells
+    return _reduced(profiles, states=checked_states(states), per=per, kept=kept, checked=checked)
 
 
+@cached
 def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str], *, checked: bool) -> Cells:
     jobs, tasks = read_inputs(profiles)
     seen = _seen_states(tasks, states)
@@ -179,9 +179,10 @@ def sum_jobs(profiles: TaskProfiles, reduced: Cells, *, levels: Sequence[str] | 
     Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.
     """
     asked = None if levels is None else sorted(levels)
-    return of_jobs(recall(_summed, profiles, states=reduced.counted, levels=asked), reduced.jobs).sort("job")
+    return of_jobs(_summed(profiles, states=reduced.counted, levels=asked), reduced.jobs).sort("job")
 
 
+@cached
 def _summed(profiles: TaskProfiles, states: list[str], levels: list[str] | None) -> pl.DataFrame:
     tasks = nw.from_native(profiles.tasks).lazy()
     if levels is not None:

@@ -1,10 +1,13 @@
-"""Results kept beside the profiles they were taken of, for those who ask the same again: explorers and reports."""
+"""Cache results on the profiles they were computed from, for callers that ask the same again: charts and reports."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.schema import TaskProfiles
@@ -12,10 +15,14 @@ from tpanalytics.schema import TaskProfiles
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["check_profiles", "recall", "remembering"]
+__all__ = ["cached", "check_profiles", "with_cache"]
 
-#: Results that are kept at most; beyond that those go that nobody has asked for longest.
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Results that are kept at most; beyond that the least recently used are dropped.
 _MOST = 1_000
+_LOCK = Lock()
 
 
 def check_profiles(profiles: Any) -> None:
@@ -28,49 +35,66 @@ def check_profiles(profiles: Any) -> None:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class _Remembering(TaskProfiles):
-    """Task profiles beside which what was measured of them is kept; their tables must not change meanwhile.
+class _CachedProfiles(TaskProfiles):
+    """Task profiles with a result cache; their tables must not change while they are in use.
 
-    What is made of them by `dataclasses.replace` has other tables, and so begins with nothing to remember.
+    A copy made by `dataclasses.replace` has other tables and starts with an empty cache.
     """
 
     results: dict[Hashable, tuple[Any, tuple[TaskProfiles, ...]]] = field(init=False, default_factory=dict)
 
 
-def remembering(profiles: TaskProfiles) -> TaskProfiles:
-    """Give the same profiles with room to keep results in; they go when the profiles do.
-
-    Raises
-    ------
-    SchemaError
-        If these are no profiles.
-    """
+def with_cache(profiles: TaskProfiles) -> TaskProfiles:
+    """Return the profiles with a result cache attached."""
     check_profiles(profiles)
-    if isinstance(profiles, _Remembering):
+    if isinstance(profiles, _CachedProfiles):
         return profiles
-    return _Remembering(**{one.name: getattr(profiles, one.name) for one in fields(TaskProfiles)})
+    return _CachedProfiles(**{one.name: getattr(profiles, one.name) for one in fields(TaskProfiles)})
 
 
-def recall(measure: Callable[..., Any], /, *profiles: TaskProfiles, **how: Any) -> Any:
-    """Give what `measure` gives of `profiles`, without measuring again where they remember it."""
-    last = profiles[-1]
-    if not isinstance(last, _Remembering):
-        return measure(*profiles, **how)
-    key = (measure.__module__, measure.__qualname__, *map(id, profiles), _frozen(how))
-    found = last.results.pop(key, None)
-    if found is None:
-        found = measure(*profiles, **how), profiles[:-1]  # those beside stay, so that none takes their id
-    last.results[key] = found  # last, so that what nobody has asked for longest is first
-    while len(last.results) > _MOST:
-        del last.results[next(iter(last.results))]
-    return found[0]
+def cached(measure: Callable[P, R]) -> Callable[P, R]:
+    """Serve a measure's result from the cache of the (last) profiles it is called with, where they carry one.
+
+    What the measure warns of is warned of once, at the call that computes the result.
+    """
+    signature = inspect.signature(measure)
+
+    @wraps(measure)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not any(isinstance(one, _CachedProfiles) for one in (*args, *kwargs.values())):
+            return measure(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            snapshots = tuple(one for one in bound.arguments.values() if isinstance(one, TaskProfiles))
+            key = (measure, _frozen(bound.arguments))
+            hash(key)
+        except TypeError:  # arguments that do not fit, which the measure itself reports, or that have no hash
+            return measure(*args, **kwargs)
+        last = snapshots[-1] if snapshots else None
+        if not isinstance(last, _CachedProfiles):
+            return measure(*args, **kwargs)
+        found = last.results.get(key)
+        if found is None:
+            # Earlier snapshots are kept as well, so that no other takes their id.
+            found = measure(*args, **kwargs), snapshots[:-1]
+        with _LOCK:
+            last.results.pop(key, None)
+            last.results[key] = found  # at the end, so that the least recently used is first
+            while len(last.results) > _MOST:
+                del last.results[next(iter(last.results))]
+        return cast("R", found[0])
+
+    return call
 
 
 def _frozen(value: Any) -> Hashable:
-    """Make a key of arguments, whatever order their names came in."""
+    """Make a key of arguments that does not depend on the order of names or the kind of list."""
+    if isinstance(value, TaskProfiles):
+        return TaskProfiles, id(value)
     if isinstance(value, Mapping):
-        return tuple(sorted((name, _frozen(one)) for name, one in value.items()))
+        return Mapping, tuple(sorted((name, _frozen(one)) for name, one in value.items()))
     if isinstance(value, (list, tuple)):
-        return tuple(map(_frozen, value))
+        return tuple, tuple(map(_frozen, value))
     hashable: Hashable = value
-    return hashable
+    return type(value), hashable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of, stated
-from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import people_of
 from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
@@ -43,6 +43,7 @@ class FamilyJobs(NamedTuple):
     left_out: int
 
 
+@cached
 def jobs_of_family(
     profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
 ) -> FamilyJobs:
@@ -59,11 +60,11 @@ def jobs_of_family(
     privacy
         Leaves out what `tpanalytics.suppress_jobs` does; None leaves out nothing.
     """
-    reduced = recall(reduce_tasks, profiles, states=states)
+    reduced = reduce_tasks(profiles, states=states)
     own = pl.col("job_family") == family
     cells = reduced.cells.filter(own)
     everyone = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
-    left = recall(jobs_left_out, profiles, states=states, privacy=privacy)
+    left = jobs_left_out(profiles, states=states, privacy=privacy)
     hidden = everyone.filter(pl.col("job_id").is_in(left.to_list())).get_column("job").to_list()
     cells, rated = cells.filter(~pl.col("job").is_in(hidden)), pl.col("level") != NOT_ASSESSED
     sums = cells.group_by("job").agg(

@@ -8,6 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, stated, sum_jobs
+from tpanalytics.measures._core.cache import cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -173,6 +174,7 @@ class FamilySums(NamedTuple):
     jobs_with_hours: dict[tuple[str, ...], pl.DataFrame]
 
 
+@cached
 def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: bool, week: float | None) -> FamilySums:
     """Add up by family all that an exposure index and its bounds are made of, whatever the weights.
 

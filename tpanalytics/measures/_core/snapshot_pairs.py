@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import Cells, checked_states, known_sum
-from tpanalytics.measures._core.cache import recall
 from tpanalytics.measures._core.metadata import about, explained
 from tpanalytics.measures._core.task_identity import reduce_keys
 from tpanalytics.measures.privacy.group_counts import both_behind
@@ -223,7 +222,7 @@ def suppress_change(
     """
     privacy = Privacy(min_jobs=min_jobs, min_headcount=min_headcount)
     meaning = about(result)
-    behind = recall(both_behind, before, after, states=meaning.states or COUNTED_STATES)
+    behind = both_behind(before, after, states=meaning.states or COUNTED_STATES)
     if meaning.measure == "level_moves":
         return explained(_moves_hidden(result, behind, privacy), meaning)
     require(result, "scope", "job_family", name="result")

@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import per_job, reduce_tasks
-from tpanalytics.measures._core.cache import recall
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
         )
 
 
+@cached
 def jobs_behind(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count what stands behind each family's figures, for `suppress`.
 
@@ -83,10 +84,10 @@ def behind_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str
     """Count what stands behind figures of `profiles`, unless it has been counted, or cannot be."""
     if not isinstance(profiles, TaskProfiles):
         return profiles
-    counted: pl.DataFrame = recall(jobs_behind, profiles, states=states)
-    return counted
+    return jobs_behind(profiles, states=states)
 
 
+@cached
 def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count what stands behind each family's figures in two snapshots, for `suppress`: a family is shown if both pass.
 
@@ -185,6 +186,7 @@ def job_differences(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     return _counted(both.with_columns(headcount=people, **in_one))
 
 
+@cached
 def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
     """Give for each job its family and headcount, and behind which figures it stands."""
     jobs = people_of(profiles, per_job(reduce_tasks(profiles, states, by_level=False, checked=True)))

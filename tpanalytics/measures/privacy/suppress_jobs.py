@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import cached, with_cache
 from tpanalytics.measures._core.metadata import explained, meaning_if_any
 from tpanalytics.measures.privacy.group_counts import counted_alone, jobs_behind, members, tells_of_few
 from tpanalytics.measures.privacy.policy import Privacy
@@ -63,11 +63,11 @@ def suppress_jobs(
     >>> hours.height, suppress_jobs(hours, profiles).height
     (240, 134)
     """
-    profiles = remembering(profiles)  # who stands behind what is asked three times
+    profiles = with_cache(profiles)  # who stands behind what is asked three times
     require(result, "job_id", name="result")
     privacy, meaning = Privacy(min_jobs=min_jobs, min_headcount=min_headcount), meaning_if_any(result)
-    known = recall(members, profiles, states=states_of(result))
-    left = recall(jobs_left_out, profiles, states=states_of(result), privacy=privacy)
+    known = members(profiles, states=states_of(result))
+    left = jobs_left_out(profiles, states=states_of(result), privacy=privacy)
     strangers = result.join(known, on="job_id", how="anti")
     if strangers.height:
         raise SchemaError(
@@ -85,14 +85,15 @@ def suppress_jobs(
     return explained(shown, replace(meaning, policy=(*meaning.policy, said)))
 
 
+@cached
 def jobs_left_out(
     profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
 ) -> pl.Series:
     """List the ids of the jobs that `suppress_jobs` leaves out."""
-    jobs: pl.DataFrame = recall(members, profiles, states=states)
+    jobs = members(profiles, states=states)
     if privacy is None or privacy.off:
         return jobs.get_column("job_id").clear()
-    behind = recall(jobs_behind, profiles, states=states)
+    behind = jobs_behind(profiles, states=states)
     families = hidden_families(guarded(behind.select("job_family"), behind, privacy))
     cells = counted_alone(jobs)
     # A row tells of one job anyway, so that people alone are counted.

@@ -11,7 +11,7 @@ import polars as pl
 
 from tpanalytics.errors import ShareError
 from tpanalytics.measures._core.aggregate import checked_states
-from tpanalytics.measures._core.cache import recall, remembering
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import about, explained
 from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.privacy.group_counts import jobs_behind
@@ -62,15 +62,14 @@ class Asked:
     @cached_property
     def behind(self) -> pl.DataFrame:
         """The jobs and people behind each family."""
-        behind: pl.DataFrame = recall(jobs_behind, self.profiles, states=self.states)
-        return behind
+        return jobs_behind(self.profiles, states=self.states)
 
     @cached_property
     def hidden(self) -> frozenset[str]:
         """The families hidden in whatever is counted by family; in either snapshot, where there are two."""
         sides = [(self.profiles, self.behind)]
         if self.before is not None:
-            sides.append((self.before, recall(jobs_behind, self.before, states=self.states)))
+            sides.append((self.before, jobs_behind(self.before, states=self.states)))
         return frozenset(
             family
             for profiles, behind in sides
@@ -184,8 +183,8 @@ def without_totals(meaning: Meaning) -> Meaning:
 def _held(profiles: TaskProfiles) -> TaskProfiles:
     """Hold the tables here, and what is measured of them: charts, tables and cards ask for the same."""
     if isinstance(profiles.jobs, pl.DataFrame) and isinstance(profiles.tasks, pl.DataFrame):
-        return remembering(profiles)
-    return remembering(replace(profiles, jobs=to_polars(profiles.jobs), tasks=to_polars(profiles.tasks)))
+        return with_cache(profiles)
+    return with_cache(replace(profiles, jobs=to_polars(profiles.jobs), tasks=to_polars(profiles.tasks)))
 
 
 def _families(profiles: TaskProfiles) -> pl.DataFrame:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from tpanalytics.measures._core.cache import recall
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -44,7 +42,7 @@ class Call:
         given: list[Any] = [before, profiles] if self.change else [profiles]
         how = {**self.fixed, **{name: getattr(asked, name) for name in self.options}}
         function = getattr(import_module("tpanalytics"), self.name)
-        return function(*given, **how) if self.name.startswith("plot_") else recall(function, *given, **how)
+        return function(*given, **how)
 
     def text(self, profiles: str = "profiles", before: str = "before") -> str:
         """Write the call as it is typed."""
