@@ -15,7 +15,7 @@ from tpanalytics.measures._core.assumptions import (
     checked_share,
     checked_week,
 )
-from tpanalytics.measures._core.metadata import explained, grade, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
     freed_per_job,
@@ -183,7 +183,7 @@ def capacity(
             _MOST,
         ),
     )
-    return explained(result, meaning)
+    return attach_metadata(result, meaning)
 
 
 def freed_by_family(
@@ -287,4 +287,4 @@ def freed_by_family(
             ONLY_KNOWN,
         ),
     )
-    return explained(result, meaning)
+    return attach_metadata(result, meaning)

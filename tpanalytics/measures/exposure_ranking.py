@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import reduce_tasks, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, job_sums, unmapped
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
@@ -182,7 +182,7 @@ def exposure_ranking(
             level=pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
         )
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             known,
