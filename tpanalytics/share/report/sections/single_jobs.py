@@ -24,7 +24,7 @@ _MOST = 40
 
 #: Each table in Python as a reader runs it; see `Section.code`.
 JOBS = (
-    "tpa.exposure_by_job(part, level_weights=weights, contract_hours=contract_hours, states=states)"
+    "tpa.exposure_by_job(part, level_weights=level_weights, contract_hours=contract_hours, states=states)"
     '.filter(~pl.col("job_family").is_in(HIDDEN))'
 )
 RATIONALES = (
