@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -24,10 +25,10 @@ MAY_IMPORT = {
     "formatting": set(),
     "_atomic": set(),
     "_version": set(),
-    "schema": {"errors"},
+    "schema": {"errors", "formatting"},
     "api": {"errors", "schema", "_atomic", "_version", "api"},
     "profiles": {"errors", "schema", "_atomic", "_version", "api", "profiles"},
-    "measures": {"errors", "schema", "measures"},
+    "measures": {"errors", "schema", "formatting", "measures"},
     "charts": {"errors", "schema", "formatting", "measures", "charts"},
     "share": {"errors", "schema", "formatting", "_atomic", "_version", "measures", "charts", "share"},
     # Above share, because an explorer writes files with `save` and freezes into a page that share builds.
@@ -168,6 +169,40 @@ def loaded_after(code: str) -> set[str]:
     printed = "import sys; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", f"{code}\n{printed}"], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
+
+
+def share_a_word(name: str, module: str) -> bool:
+    return any(a.startswith(b) or b.startswith(a) for a in name.split("_") for b in re.split(r"[._]+", module))
+
+
+#: Public functions whose module is not named after them or their noun, and the module where a reader finds them.
+NAMED_OTHERWISE = {"connect": "api.session", "filter_jobs": "profiles.transform", "load_job": "profiles.employees"}
+
+
+def test_a_public_function_is_in_the_module_of_its_name() -> None:
+    functions = [getattr(tpa, name) for name in tpa.__all__ if inspect.isfunction(getattr(tpa, name))]
+    elsewhere = {
+        function.__name__: function.__module__.removeprefix("tpanalytics.")
+        for function in functions
+        if not share_a_word(function.__name__, function.__module__.split(".", 2)[-1])
+    }
+    assert elsewhere == NAMED_OTHERWISE
+    assert len(elsewhere) <= 0.05 * len(functions)
+
+
+def test_no_module_hides_a_public_function() -> None:
+    everything = [".".join(["tpanalytics", *path.relative_to(ROOT).with_suffix("").parts]) for path in MODULES]
+    imports = "; ".join(f"import {name}" for name in everything if not name.endswith(("__init__", "__main__")))
+    shown = "print([name for name in tpanalytics.__all__ if type(getattr(tpanalytics, name)).__name__ == 'module'])"
+    done = subprocess.run([sys.executable, "-c", f"{imports}; {shown}"], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_only_the_top_package_exports_names() -> None:
+    for path in MODULES:
+        if path.name == "__init__.py" and path.parent != ROOT:
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+            assert [type(node) for node in body] == [ast.Expr], f"{path.relative_to(ROOT)} is more than a docstring"
 
 
 def test_import_is_light() -> None:

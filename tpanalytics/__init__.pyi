@@ -63,8 +63,9 @@ from .errors import (
 )
 from .explorers.explorer import Explorer as Explorer
 from .explorers.explorer import explore as explore
-from .measures._core.metadata import about as about
+from .measures._core.metadata import Meaning as Meaning
 from .measures._core.snapshot_pairs import suppress_change as suppress_change
+from .measures.about import about as about
 from .measures.automation_candidates import automation_candidates as automation_candidates
 from .measures.automation_curve import automation_curve as automation_curve
 from .measures.break_even import break_even as break_even

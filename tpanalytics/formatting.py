@@ -1,7 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers and texts as people read them, plain and in HTML."""
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,19 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["MINUS", "NONE", "covered", "hours", "listed", "percent", "plural", "printable", "total"]
+__all__ = [
+    "MINUS",
+    "NONE",
+    "covered",
+    "hours",
+    "html_lines",
+    "html_table",
+    "listed",
+    "percent",
+    "plural",
+    "printable",
+    "total",
+]
 
 #: Thin enough not to break a label, wide enough to read; figures and unit stay on one line.
 _SPACE = "\u00a0"
@@ -76,3 +89,17 @@ def listed(items: Iterable[str]) -> str:
     """Join items as in a sentence."""
     *most, last = items
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def html_lines(text: str) -> str:
+    """Format lines of text as HTML, the first one as the heading."""
+    first, *rest = (html.escape(line) for line in text.split("\n"))
+    items = "".join(f"<li>{line}</li>" for line in rest)
+    return f"<div><strong>{first}</strong>{f'<ul>{items}</ul>' if items else ''}</div>"
+
+
+def html_table(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Format a small table as HTML."""
+    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import html_lines, html_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -280,3 +281,10 @@ class TaskProfiles:
         if here == loaded:
             return f"TaskProfiles: {provenance({**self.manifest, **here})}"
         return f"TaskProfiles: {here['jobs']:,} jobs and {here['tasks']:,} tasks out of {provenance(self.manifest)}"
+
+    def _repr_html_(self) -> str:
+        if not (isinstance(self.jobs, pl.DataFrame) and isinstance(self.tasks, pl.DataFrame)):
+            return html_lines(repr(self))
+        frames = {"jobs": self.jobs, "tasks": self.tasks, "rejects": self.rejects}
+        rows = [(name, f"{frame.height:,}", ", ".join(frame.columns)) for name, frame in frames.items() if frame.height]
+        return html_lines(repr(self)) + html_table(["table", "rows", "columns"], rows)

@@ -16,7 +16,8 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
+from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.measures.about import about
 from tpanalytics.measures.break_even import break_even
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.exposure import exposure_by_job

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.about import about
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.impute_hours import ImputeMethod, impute_hours
 from tpanalytics.schema import provenance

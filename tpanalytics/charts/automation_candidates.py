@@ -13,7 +13,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, percent, plural, printable
-from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.about import about
 from tpanalytics.measures.automation_candidates import automation_candidates
 from tpanalytics.measures.automation_curve import automation_curve
 from tpanalytics.measures.privacy.policy import USUAL

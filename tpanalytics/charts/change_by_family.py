@@ -11,7 +11,8 @@ from tpanalytics.charts._core import captions, change_captions, group_rows, them
 from tpanalytics.charts._core import exposure_captions as of_index
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, listed
-from tpanalytics.measures._core.metadata import NONE_BECAUSE, about, grade
+from tpanalytics.measures._core.metadata import NONE_BECAUSE, grade
+from tpanalytics.measures.about import about
 from tpanalytics.measures.compare import compare
 from tpanalytics.measures.compare_exposure import compare_exposure
 from tpanalytics.measures.privacy.policy import USUAL

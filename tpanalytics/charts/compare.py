@@ -11,7 +11,8 @@ import polars as pl
 from tpanalytics.charts._core import captions, change_captions, theme
 from tpanalytics.formatting import covered, hours, plural
 from tpanalytics.measures._core.change_notes import counts_suggested
-from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
+from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.measures.about import about
 from tpanalytics.measures.compare import TERMS, compare
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES

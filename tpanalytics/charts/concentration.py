@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, theme
 from tpanalytics.formatting import covered, percent, plural
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.about import about
 from tpanalytics.measures.concentration import concentration_curve
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.policy import USUAL

@@ -10,7 +10,8 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.formatting import NONE, covered, plural
-from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
+from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy

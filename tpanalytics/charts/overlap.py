@@ -12,7 +12,8 @@ from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, listed, percent, plural
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures._core.metadata import about, grade
+from tpanalytics.measures._core.metadata import grade
+from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.overlap import by_likeness
 from tpanalytics.measures.overlap import overlap as measure_overlap

@@ -11,8 +11,8 @@ from tpanalytics.charts._core import captions, change_captions, theme
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable
-from tpanalytics.measures._core.metadata import about
 from tpanalytics.measures._core.snapshot_pairs import suppress_change
+from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy

@@ -16,7 +16,7 @@ import polars as pl
 
 from tpanalytics.errors import SnapshotError
 from tpanalytics.measures._core.aggregate import NO_STATE
-from tpanalytics.measures._core.metadata import explained, meaning_if_any, without_totals
+from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.schema import to_polars
 
@@ -109,13 +109,13 @@ class Table:
         if hidden is not None:
             frame = _function(hidden.name)(frame, *source.given(hidden.takes[1:]), **hidden.arguments)
         kept = {column: values for column, values in self.keep.items() if values is not None}
-        meaning = meaning_if_any(frame)
+        meaning = get_metadata(frame)
         for column, values in kept.items():
             frame = frame.filter(pl.col(column).is_in(values))
         if not kept or meaning is None:
             return frame
         said = "Only rows that were chosen are here; of how many jobs and tasks is said of all."
-        return explained(frame, replace(without_totals(meaning), policy=(*meaning.policy, said)))
+        return attach_metadata(frame, replace(without_totals(meaning), policy=(*meaning.policy, said)))
 
     def __str__(self) -> str:
         kept = "".join(

@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_draws import poisson_weights
 from tpanalytics.measures._core.task_matrix import (
     DIGITS,
@@ -198,7 +198,7 @@ def automation_candidates(
         )
         .head(found.table.height if top is None else top)
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             work.reduced,

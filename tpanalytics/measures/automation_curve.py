@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_matrix import DIGITS, checked_count, work_of
 from tpanalytics.measures.automation_candidates import (
     Candidates,
@@ -156,7 +156,7 @@ def automation_curve(
         )
         .head(curve.height if top is None else top)
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             work.reduced,

@@ -10,7 +10,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import reduce_tasks, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import families_as_jobs, level_sums
-from tpanalytics.measures._core.metadata import explained, grade
+from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of
 from tpanalytics.measures.exposure import DIGITS, exposure_meaning
 from tpanalytics.schema import COUNTED_STATES
@@ -125,7 +125,7 @@ def break_even(
         )
     )
     n = lines.height
-    return explained(
+    return attach_metadata(
         result,
         exposure_meaning(
             reduced,

@@ -16,7 +16,7 @@ from tpanalytics.measures._core.assumptions import (
     checked_week,
 )
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, grade, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
     freed_per_job,
@@ -185,7 +185,7 @@ def capacity(
             _MOST,
         ),
     )
-    return explained(result, meaning)
+    return attach_metadata(result, meaning)
 
 
 @cached
@@ -290,4 +290,4 @@ def freed_by_family(
             ONLY_KNOWN,
         ),
     )
-    return explained(result, meaning)
+    return attach_metadata(result, meaning)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import html_lines
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.bounds import checked_week
@@ -123,6 +124,9 @@ class Claim:
             *(f"Warning: {warning}" for warning in self.warnings),
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return html_lines(str(self))
 
 
 @cached

@@ -10,7 +10,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_pair, said_of_pulls
-from tpanalytics.measures._core.metadata import explained, grade
+from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.snapshot_pairs import families_last, match_tasks
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NOT_ASSESSED, level_order
 
@@ -131,7 +131,7 @@ def compare(
         *(pl.col(name).sum() for name in families.columns if name not in ("scope", "job_family")),
     )
     result = _figures(pl.concat([families, whole.head(min(families.height, 1))]), level)
-    return explained(
+    return attach_metadata(
         result.sort(families_last()),
         meaning_of_both(
             pair.before,

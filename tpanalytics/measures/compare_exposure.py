@@ -11,7 +11,7 @@ from tpanalytics.measures._core.aggregate import reduce_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_jobs, said_of_pulls, said_of_weights
 from tpanalytics.measures._core.decomposition import decompose, weighed_by, with_weight
-from tpanalytics.measures._core.metadata import explained
+from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.snapshot_pairs import families_last, jobs_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
@@ -124,7 +124,7 @@ def compare_exposure(
         both = jobs.select("job_family", "job_id").join(names, on="job_id").join(both, on="job_id")
     order = families_last(*(["job_id"] if by == "job" else []))
     result = decompose(both.with_columns(scope=pl.lit(by)).sort(order).drop("scope"), by)
-    return explained(
+    return attach_metadata(
         result,
         meaning_of_both(
             with_weight(first, level_weights),

@@ -22,7 +22,7 @@ from tpanalytics.measures._core.aggregate import (
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import said_of_weights
 from tpanalytics.measures._core.decomposition import decompose, weighed_by, with_weight
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES, require
 
@@ -160,7 +160,7 @@ def compare_groups(
     reduced = Cells(jobs.filter(mine | theirs).drop("n_tasks", strict=False), cells, in_states, counted)
     against = "the rest of the company" if other is None else other
     covered = result.filter(scope="all").select("coverage", "coverage_other").drop_nulls().rows()
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             with_weight(reduced, level_weights),

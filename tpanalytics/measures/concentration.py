@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_matrix import DIGITS, families_in_order, work_of
 from tpanalytics.schema import COUNTED_STATES
 
@@ -146,7 +146,7 @@ def concentration(
             .alias("reason"),
         )
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             work.reduced,
@@ -226,7 +226,7 @@ def concentration_curve(
     work = work_of(profiles, states, same_task)
     parts = {"all": work.rows, "H1": work.rows.filter(level="H1")}
     result = pl.concat([_curve(name, rows) for name, rows in parts.items()])
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             work.reduced,

@@ -18,7 +18,7 @@ from tpanalytics.measures._core.aggregate import (
     sum_tasks,
 )
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, grade, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
         )
         .sort(pl.col("job_family") == NO_FAMILY, "job_family")
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             reduced,

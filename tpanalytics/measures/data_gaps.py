@@ -11,7 +11,7 @@ from tpanalytics.measures._core.aggregate import Cells, reduce_tasks
 from tpanalytics.measures._core.bounds import checked_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.claim_bounds import bounds_of, job_room, room_sums, with_week
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, unmapped
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
@@ -125,7 +125,7 @@ def data_gaps(
     ).head(top)
     strange = unmapped(reduced.cells.get_column("level").to_list(), level_weights)
     known = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             reduced._replace(cells=reduced.cells.with_columns(level=known)),

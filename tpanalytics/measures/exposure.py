@@ -11,7 +11,7 @@ from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of
 from tpanalytics.measures._core.bounds import checked_week, index_bounds, taken_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import family_sums, jobs_with_hours, level_sums, with_people
-from tpanalytics.measures._core.metadata import explained, grade, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
@@ -136,7 +136,7 @@ def exposure(
         *("coverage", "data_grade", "reason"),
     ).sort(pl.col("exposure").round(DIGITS), "job_family", descending=[True, False], nulls_last=True)
     poor = result.filter(data_grade="C").height
-    return explained(
+    return attach_metadata(
         result,
         exposure_meaning(
             reduced,
@@ -269,7 +269,7 @@ def exposure_by_job(
             reason=pl.col("reason"),
         )
     )
-    return explained(
+    return attach_metadata(
         result,
         exposure_meaning(
             reduced,

@@ -11,7 +11,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import reduce_tasks, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, job_sums, unmapped
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
@@ -184,7 +184,7 @@ def exposure_ranking(
             level=pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
         )
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             known,

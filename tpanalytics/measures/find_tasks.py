@@ -11,7 +11,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, counts, known_sum, of_jobs, reduce_tasks, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.claim_parser import no_family
-from tpanalytics.measures._core.metadata import Meaning, explained, meaning_of
+from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.measures._core.task_matrix import checked_count, families_in_order
 from tpanalytics.measures._core.text_search import has_no_text, hold_all, may_hold_all, read_words, with_texts
 from tpanalytics.schema import COUNTED_STATES, require, to_polars
@@ -110,7 +110,7 @@ def find_tasks(
     result = found.select(*columns, "ai_impact_level").head(found.height if top is None else top)
     said = f"{n:,} tasks are found, {n - timed:,} of them without hours"
     said += f"; the first {result.height:,} are given." if result.height < n else "."
-    return explained(result, _meaning(reduced, "find_tasks", silent, said))
+    return attach_metadata(result, _meaning(reduced, "find_tasks", silent, said))
 
 
 @cached
@@ -156,7 +156,7 @@ def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] 
     ).with_columns(share=share_of(pl.col("found"), pl.col("tasks")))
     n, timed = (int(result.get_column(name).sum()) for name in ("found", "found_with_hours"))
     said = f"{n:,} tasks are found, {n - timed:,} of them without hours."
-    return explained(result, _meaning(reduced, "found_by_family", silent, said))
+    return attach_metadata(result, _meaning(reduced, "found_by_family", silent, said))
 
 
 @cached

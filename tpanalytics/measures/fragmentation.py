@@ -17,7 +17,7 @@ from tpanalytics.measures._core.assumptions import (
     checked_week,
 )
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, grade
+from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
     freed_per_job,
@@ -208,7 +208,7 @@ def fragmentation(
             ONLY_KNOWN,
         ),
     )
-    return explained(result, meaning)
+    return attach_metadata(result, meaning)
 
 
 def _usable(people: pl.DataFrame, hours: float) -> pl.DataFrame:

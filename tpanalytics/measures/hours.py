@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, known_sum, per_job, reduce_tasks, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import Meaning, explained, meaning_of
+from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
         reason=_why_no_hours,
     )
     said = {"value": "described hours of a job, for one incumbent", "policy": (_NOT_ZERO,)}
-    return explained(result, _hours_meaning(reduced, "hours_by_job", **said))
+    return attach_metadata(result, _hours_meaning(reduced, "hours_by_job", **said))
 
 
 @cached
@@ -236,7 +236,7 @@ def hours(
     means += ", each as often as it has people; those without a headcount are left out" if staffed else ""
     policy = (_NOT_ZERO, f"Means and quantiles are over {means}; jobs without tasks or hours lower no mean.")
     said = {"value": "described hours of a family, for one incumbent of each job", "policy": policy}
-    return explained(result, _hours_meaning(reduced, "hours", staffed=staffed, **said))
+    return attach_metadata(result, _hours_meaning(reduced, "hours", staffed=staffed, **said))
 
 
 def _jobs_have(which: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:

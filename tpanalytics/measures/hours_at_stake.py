@@ -11,7 +11,7 @@ from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_
 from tpanalytics.measures._core.bounds import checked_week, taken_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import undescribed, with_people
-from tpanalytics.measures._core.metadata import explained, grade, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
@@ -144,7 +144,7 @@ def hours_at_stake(
         .sort(pl.col("hours").round(DIGITS), "job_family", descending=[True, False], nulls_last=True)
     )
     lacking = result.filter(pl.col("hours").is_not_null() & pl.col("hours_high").is_null()).height
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             reduced,

@@ -10,7 +10,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, grade, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
             ),
         )
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             reduced,

@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_matrix import DIGITS, Work, families_in_order, rest_of_week, work_of
 from tpanalytics.schema import COUNTED_STATES
 
@@ -123,7 +123,7 @@ def overlap(
         *(pl.col(name).cast(pl.UInt32) for name in ("tasks_shared", "shared_without_hours")),
         **_figures(),
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             work.reduced,

@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.measures._core.aggregate import Cells, of_jobs, per_job, read_inputs, sum_tasks
 from tpanalytics.measures._core.agreement import checks_of_keys
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.quality_checks import Check, Look, checks_of_jobs, checks_of_tasks, found, unknown
 from tpanalytics.measures._core.task_identity import reduce_keys
 from tpanalytics.measures.coverage import evidence_by_job
@@ -135,7 +135,7 @@ def quality_report(
     order = pl.col("severity").replace_strict({"error": 0, "warning": 1, "note": 2, "ok": 3}, return_dtype=pl.Int8)
     result = result.sort(order, pl.col("value").is_null(), -pl.col("share_hours").round(9).fill_null(2.0), "check")
     worst = result.filter(pl.col("severity") == "error").get_column("check").to_list()
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             reduced,

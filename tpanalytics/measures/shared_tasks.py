@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_matrix import DIGITS, Work, agreement, checked_count, of_keys, work_of
 from tpanalytics.schema import COUNTED_STATES, level_order
 
@@ -105,7 +105,7 @@ def shared_tasks(
             pl.when(pl.col("hours").is_null()).then(pl.lit("NO_HOURS")).alias("reason"),
         )
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of(
             work.reduced,

@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.measures._core.aggregate import Cells, check_hours, known_sum, of_jobs, sum_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_jobs, said_of_pair, said_of_pulls
-from tpanalytics.measures._core.metadata import explained, meaning_of
+from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, match_tasks
 from tpanalytics.measures._core.task_identity import read_named
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
@@ -137,7 +137,7 @@ def level_moves(
             ),
         )
     )
-    return explained(
+    return attach_metadata(
         result,
         meaning_of_both(
             pair.before,
@@ -249,7 +249,7 @@ def state_moves(before: TaskProfiles, after: TaskProfiles, *, same_task: SameTas
             *said_of_jobs(jobs_of(first.jobs, second.jobs)),
         ),
     )
-    return explained(result, replace(whole, coverage={}, grade=None))
+    return attach_metadata(result, replace(whole, coverage={}, grade=None))
 
 
 def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[Cells, pl.DataFrame]:

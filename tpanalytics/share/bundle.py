@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.about import about
 from tpanalytics.share.chart_files import title_of
 from tpanalytics.share.frames import finite_frame, write_csv
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError, ShareError
-from tpanalytics.measures._core.metadata import about, explained
+from tpanalytics.measures._core.metadata import attach_metadata
+from tpanalytics.measures.about import about
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def finite_frame(frame: pl.DataFrame) -> pl.DataFrame:
         cleaned.append(column)
     whole = pl.DataFrame(cleaned)
     with suppress(SchemaError):  # nothing is known of what it means
-        return explained(whole, about(frame))
+        return attach_metadata(whole, about(frame))
     return whole
 
 

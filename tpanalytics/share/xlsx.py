@@ -13,7 +13,8 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.formatting import covered, listed, percent
-from tpanalytics.measures._core.metadata import NONE_BECAUSE, about
+from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.measures.about import about
 from tpanalytics.share.frames import flat
 
 if TYPE_CHECKING:

@@ -1,32 +1,32 @@
-"""What a result means, kept beside it: of what it is a share, how much is known, and by which rules it was made.
+"""What a result means: what it is a share of, its coverage, and the rules it was made by.
 
-A result is a plain `polars.DataFrame`; its meaning is an attribute of that frame object. Whatever makes a new frame of
-it, a filter or a sort, gives one without: what was said of the whole need not hold of a part.
+A measure returns a `MeasureResult`, a Polars frame that carries its `Meaning` through filters, sorts, copies and pickles.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import html_lines
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tpanalytics.measures._core.aggregate import Cells
 
 __all__ = [
     "NONE_BECAUSE",
     "Meaning",
-    "about",
-    "explained",
+    "MeasureResult",
+    "attach_metadata",
+    "get_metadata",
     "grade",
     "grade_of",
-    "meaning_if_any",
     "meaning_of",
     "without_totals",
 ]
@@ -48,7 +48,6 @@ NONE_BECAUSE = {
     "TOO_FEW": "too few to say",
     "SUPPRESSED": "hidden to protect small groups of jobs or people",
 }
-_ATTRIBUTE = "_tpanalytics_meaning"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,57 +126,96 @@ class Meaning:
         ]
         return "\n".join(lines)
 
-
-def about(result: pl.DataFrame) -> Meaning:
-    """Say what a measure's result means: units, denominators, coverage, rules, grade, warnings.
-
-    Parameters
-    ----------
-    result
-        As a measure gave it; a frame made from it, by a filter say, has no meaning of its own.
-
-    Returns
-    -------
-    Meaning
-        Print it, or read its attributes.
-
-    Raises
-    ------
-    SchemaError
-        If `result` is not as a measure gave it.
-
-    Examples
-    --------
-    >>> from tpanalytics import impact, load_sample
-    >>> print(about(impact(load_sample())).unit)
-    share, 0 to 1
-    """
-    found = getattr(result, _ATTRIBUTE, None)
-    if not isinstance(found, Meaning):
-        raise SchemaError(
-            "This frame is not as a measure gave it, so nothing is known of what it means. Ask about the result "
-            "itself, before it is filtered, sorted or joined."
-        )
-    return found
+    def _repr_html_(self) -> str:
+        return html_lines(str(self))
 
 
-def meaning_if_any(result: pl.DataFrame) -> Meaning | None:
-    """Give what a result means; one read from a file has lost it."""
-    try:
-        return about(result)
-    except SchemaError:
+class MeasureResult(pl.DataFrame):
+    """A Polars frame that knows what it means; `about` reads it, also after a filter, a sort, a copy or a pickle."""
+
+    _meaning: Meaning | None = None
+    #: Whether rows or columns were changed since the measure returned it, so that totals describe the full result.
+    _derived: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (pl.DataFrame(self), self._meaning, self._derived)
+
+
+#: Methods of a frame after which the rows are still those of the measure, and those that may change them.
+_SAME_ROWS = ("clone", "rechunk", "reverse", "shrink_to_fit", "sort")
+_OTHER_ROWS = (
+    *(
+        "__getitem__",
+        "bottom_k",
+        "cast",
+        "drop",
+        "drop_nulls",
+        "fill_nan",
+        "fill_null",
+        "filter",
+        "gather_every",
+        "head",
+    ),
+    *(
+        "join",
+        "limit",
+        "rename",
+        "sample",
+        "select",
+        "slice",
+        "tail",
+        "top_k",
+        "unique",
+        "with_columns",
+        "with_row_index",
+    ),
+)
+
+
+def _restored(frame: pl.DataFrame, meaning: Meaning | None, derived: bool) -> MeasureResult:  # noqa: FBT001
+    result = MeasureResult(frame)
+    result._meaning, result._derived = meaning, derived
+    return result
+
+
+def _carrying(name: str) -> Callable[..., Any]:
+    method = getattr(pl.DataFrame, name)
+
+    @wraps(method)
+    def carrying(self: MeasureResult, *args: Any, **kwargs: Any) -> Any:
+        made = method(self, *args, **kwargs)
+        if not isinstance(made, pl.DataFrame):
+            return made
+        return _restored(made, self._meaning, self._derived or name in _OTHER_ROWS)
+
+    return carrying
+
+
+for _name in (*_SAME_ROWS, *_OTHER_ROWS):
+    setattr(MeasureResult, _name, _carrying(_name))
+
+
+def get_metadata(result: pl.DataFrame) -> Meaning | None:
+    """Return what a result means, or None where it does not say."""
+    if not isinstance(result, MeasureResult) or result._meaning is None:
         return None
+    meaning = result._meaning
+    if not result._derived:
+        return meaning
+    note = (
+        f"Rows or columns were changed after `{meaning.measure}`; counts, coverage and grade describe its full result."
+    )
+    return meaning if note in meaning.warnings else replace(meaning, warnings=(*meaning.warnings, note))
 
 
 def without_totals(meaning: Meaning) -> Meaning:
-    """Take out what is said of all rows together."""
+    """Return the meaning without what describes all rows together."""
     return replace(meaning, coverage={}, share_suggested=None, grade=None)
 
 
-def explained(result: pl.DataFrame, meaning: Meaning) -> pl.DataFrame:
-    """Put a meaning beside a result."""
-    setattr(result, _ATTRIBUTE, meaning)
-    return result
+def attach_metadata(result: pl.DataFrame, meaning: Meaning) -> MeasureResult:
+    """Return the frame as a result that carries its meaning."""
+    return _restored(result, meaning, derived=False)
 
 
 def meaning_of(

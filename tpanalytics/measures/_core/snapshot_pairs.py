@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import Cells, checked_states, known_sum
-from tpanalytics.measures._core.metadata import about, explained
+from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.task_identity import reduce_keys
+from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
 from tpanalytics.measures.privacy.suppress import guarded, suppress
@@ -224,7 +225,7 @@ def suppress_change(
     meaning = about(result)
     behind = both_behind(before, after, states=meaning.states or COUNTED_STATES)
     if meaning.measure == "level_moves":
-        return explained(_moves_hidden(result, behind, privacy), meaning)
+        return attach_metadata(_moves_hidden(result, behind, privacy), meaning)
     require(result, "scope", "job_family", name="result")
     of_families = pl.col("scope") == "family"
     families = guarded(result.filter(of_families).drop("scope"), behind, privacy)
@@ -232,7 +233,7 @@ def suppress_change(
     if families.height and families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all():
         whole = whole.clear()
     columns = [*result.columns, *(["reason"] if "reason" not in result.columns else [])]
-    return explained(pl.concat([families, whole], how="diagonal").select(columns), meaning)
+    return attach_metadata(pl.concat([families, whole], how="diagonal").select(columns), meaning)
 
 
 def _moves_hidden(moves: pl.DataFrame, behind: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.metadata import explained, meaning_if_any, without_totals
+from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.privacy.group_counts import (
     behind_of,
     check_cells,
@@ -155,7 +155,7 @@ def suppress_beside(
     # What is hidden can be had together, from a total; beside what was shown of it before, that tells the difference.
     parts = differing.filter(pl.col("job_family").is_in(hidden_families(hidden)))
     together = parts.select(pl.exclude("job_family", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
-    meaning = meaning_if_any(hidden)
+    meaning = get_metadata(hidden)
     if meaning and together.select(few).item():
         said = "Show no total beside this table: with what was released before, it would tell of too few."
         meaning = replace(without_totals(meaning), warnings=(*meaning.warnings, said))
@@ -184,7 +184,7 @@ def _hide(
 ) -> pl.DataFrame:
     """Do what `suppress` does, and hide the families `also` as well."""
     require(result, "job_family", name="result")
-    keys, meaning, original = [key for key in keys if key in result.columns], meaning_if_any(result), result
+    keys, meaning, original = [key for key in keys if key in result.columns], get_metadata(result), result
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
     if privacy.off:
         said = "Nothing is hidden, however few jobs or people it tells of."
@@ -292,16 +292,16 @@ def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFram
 
 
 def _by_headcount(result: pl.DataFrame) -> bool:
-    meaning = meaning_if_any(result)
+    meaning = get_metadata(result)
     by_name = any("headcount" in name and name != "headcount" for name in result.columns)
     return by_name or (meaning is not None and meaning.basis == "headcount")
 
 
 def states_of(result: pl.DataFrame) -> Sequence[str]:
     """Say which states counted in a result; in one that does not say, the usual."""
-    meaning = meaning_if_any(result)
+    meaning = get_metadata(result)
     return meaning.states if meaning and meaning.states else COUNTED_STATES
 
 
 def _with_meaning(result: pl.DataFrame, meaning: Meaning | None) -> pl.DataFrame:
-    return result if meaning is None else explained(result, meaning)
+    return result if meaning is None else attach_metadata(result, meaning)

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.cache import cached, with_cache
-from tpanalytics.measures._core.metadata import explained, meaning_if_any
+from tpanalytics.measures._core.metadata import attach_metadata, get_metadata
 from tpanalytics.measures.privacy.group_counts import counted_alone, jobs_behind, members, tells_of_few
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.suppress import filled, guarded, hidden_families, states_of
@@ -65,7 +65,7 @@ def suppress_jobs(
     """
     profiles = with_cache(profiles)  # who stands behind what is asked three times
     require(result, "job_id", name="result")
-    privacy, meaning = Privacy(min_jobs=min_jobs, min_headcount=min_headcount), meaning_if_any(result)
+    privacy, meaning = Privacy(min_jobs=min_jobs, min_headcount=min_headcount), get_metadata(result)
     known = members(profiles, states=states_of(result))
     left = jobs_left_out(profiles, states=states_of(result), privacy=privacy)
     strangers = result.join(known, on="job_id", how="anti")
@@ -82,7 +82,7 @@ def suppress_jobs(
             f"{left.len():,} of {known.height:,} jobs are left out: they, or their families, tell of fewer than "
             f"{min_headcount:g} people or {min_jobs} jobs, or hide one that could be worked out from a total."
         )
-    return explained(shown, replace(meaning, policy=(*meaning.policy, said)))
+    return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, said)))
 
 
 @cached

@@ -110,7 +110,7 @@ def preamble(asked: Asked) -> str:
         lines.append('before = tpa.read_profiles("SNAPSHOT_BEFORE")')
     lines += [
         f"states = {asked.states!r}",
-        f"weights = {dict(asked.level_weights)!r}",
+        f"level_weights = {dict(asked.level_weights)!r}",
         f"contract_hours = {asked.contract_hours!r}",
         f"limits = {asdict(asked.limits)!r}",
         "privacy = tpa.Privacy(**limits)",

@@ -12,8 +12,9 @@ import polars as pl
 from tpanalytics.errors import ShareError
 from tpanalytics.measures._core.aggregate import checked_states
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures._core.metadata import about, explained
+from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.weights import checked_weights
+from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import jobs_behind
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
@@ -113,8 +114,8 @@ class Asked:
             return result
         rows = result.filter(pl.col("job_family") == self.family)
         if self.family in hidden_families(result):
-            return explained(rows, without_totals(about(result)))
-        return explained(rows, about(guarded(measure(self.shown), self.shown, self.privacy)))
+            return attach_metadata(rows, without_totals(about(result)))
+        return attach_metadata(rows, about(guarded(measure(self.shown), self.shown, self.privacy)))
 
     def as_one(self, measure: Callable[[TaskProfiles], pl.DataFrame], *, company: bool = False) -> pl.DataFrame:
         """Measure all that the report is about, or the company, as one family."""

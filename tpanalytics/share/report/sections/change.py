@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.share.report.tables import Column, Figures
 

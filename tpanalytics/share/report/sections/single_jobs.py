@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.formatting import plural
-from tpanalytics.measures._core.metadata import about
+from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.tables import Column, Figures
@@ -24,7 +24,7 @@ _MOST = 40
 
 #: Each table in Python as a reader runs it; see `Section.code`.
 JOBS = (
-    "tpa.exposure_by_job(part, level_weights=weights, contract_hours=contract_hours, states=states)"
+    "tpa.exposure_by_job(part, level_weights=level_weights, contract_hours=contract_hours, states=states)"
     '.filter(~pl.col("job_family").is_in(HIDDEN))'
 )
 RATIONALES = (

@@ -8,7 +8,8 @@ import polars as pl
 
 from tpanalytics.formatting import plural
 from tpanalytics.measures._core.aggregate import known_sum
-from tpanalytics.measures._core.metadata import about, explained
+from tpanalytics.measures._core.metadata import attach_metadata
+from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.share.report.tables import Column, Figures
@@ -165,7 +166,7 @@ def overlap(asked: Asked, measure: Call) -> Figures:
     more = pairs.height - TOP
     notes = (f"{plural(more, 'more pair')} share less." if more > 0 else "", *meaning.warnings)
     return Figures(
-        explained(pairs.head(TOP), meaning),
+        attach_metadata(pairs.head(TOP), meaning),
         columns,
         "Pairs of families by the share of their hours that lies in the same tasks.",
         meaning,

@@ -1,0 +1,90 @@
+"""A result knows what it means, also after it was filtered, sorted, copied or pickled."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import tpanalytics as tpa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SAME_ROWS: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "clone": lambda frame: frame.clone(),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda frame: pickle.loads(pickle.dumps(frame)),
+    "sort": lambda frame: frame.sort("jobs", "job_family", descending=True),
+    "pipe": lambda frame: frame.pipe(lambda same: same.sort("jobs")),
+}
+OTHER_ROWS: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "filter": lambda frame: frame.filter(pl.col("jobs") > 3),
+    "head": lambda frame: frame.head(2),
+    "slice": lambda frame: frame[1:3],
+    "select": lambda frame: frame.select("job_family", "jobs"),
+    "columns": lambda frame: frame[["job_family", "jobs"]],
+    "with_columns": lambda frame: frame.with_columns(double=pl.col("jobs") * 2),
+    "drop": lambda frame: frame.drop("jobs"),
+    "join": lambda frame: frame.join(pl.DataFrame({"job_family": ["Sales"]}), on="job_family"),
+    "filter, sort, pickle": lambda frame: pickle.loads(pickle.dumps(frame.filter(pl.col("jobs") > 3).sort("jobs"))),
+}
+
+
+@pytest.mark.parametrize("name", SAME_ROWS)
+def test_the_same_rows_mean_the_same(sample: tpa.TaskProfiles, name: str) -> None:
+    result = tpa.coverage(sample)
+    assert tpa.about(SAME_ROWS[name](result)) == tpa.about(result)
+
+
+@pytest.mark.parametrize("name", OTHER_ROWS)
+def test_other_rows_say_that_totals_describe_the_full_result(sample: tpa.TaskProfiles, name: str) -> None:
+    result = tpa.coverage(sample)
+    changed = OTHER_ROWS[name](result)
+    meaning, full = tpa.about(changed), tpa.about(result)
+    assert (meaning.measure, meaning.unit, meaning.coverage) == (full.measure, full.unit, full.coverage)
+    assert meaning.warnings[:-1] == full.warnings
+    assert "describe its full result" in meaning.warnings[-1]
+
+
+@pytest.mark.parametrize("name", {**SAME_ROWS, **OTHER_ROWS})
+def test_a_result_computes_as_a_plain_frame_does(sample: tpa.TaskProfiles, name: str) -> None:
+    result = tpa.coverage(sample)
+    change = {**SAME_ROWS, **OTHER_ROWS}[name]
+    assert_frame_equal(pl.DataFrame(change(result)), change(pl.DataFrame(result)))
+
+
+def test_a_change_leaves_the_result_itself_as_it_was(sample: tpa.TaskProfiles) -> None:
+    result = tpa.coverage(sample)
+    meaning = tpa.about(result)
+    result.filter(pl.col("jobs") > 3)
+    assert tpa.about(result) == meaning
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        lambda profiles: profiles.jobs,
+        lambda profiles: tpa.coverage(profiles).group_by("jobs").len(),
+        lambda profiles: pl.DataFrame(tpa.coverage(profiles)),
+    ],
+    ids=["not a measure's", "grouped", "a plain copy"],
+)
+def test_other_frames_are_refused(sample: tpa.TaskProfiles, frame: Callable[[tpa.TaskProfiles], pl.DataFrame]) -> None:
+    with pytest.raises(tpa.SchemaError, match="does not come from a measure"):
+        tpa.about(frame(sample))
+
+
+def test_notebooks_show_profiles_claims_and_information_as_html(sample: tpa.TaskProfiles) -> None:
+    marked = tpa.TaskProfiles(sample.jobs.rename({"job_name": "<b>name</b>"}), sample.tasks)
+    for thing in (marked, tpa.check_claim(sample, "Finance > Sales", rounds=100), tpa.about(tpa.coverage(sample))):
+        page = thing._repr_html_()
+        assert page.startswith("<div><strong>")
+        assert "<b>" not in page
+    assert "<td>tasks</td><td>5,825</td>" in sample._repr_html_()
+    assert not any(text in sample._repr_html_() for text in sample.tasks["ai_impact_rationale"].drop_nulls().head(50))
