@@ -42,7 +42,7 @@ def test_the_notebooks_are_there() -> None:
 
 @every_notebook
 @quiet
-def test_the_notebook_runs_and_shows_what_is_committed(path: Path, tmp_path: Path) -> None:
+def test_the_run_notebooks_and_shows_what_is_committed(path: Path, tmp_path: Path) -> None:
     executed = run(path, tmp_path)
     assert faults(committed(path), executed) == []
     assert list(tmp_path.iterdir()) == [], "it leaves files behind"

@@ -52,9 +52,9 @@ ONLY_IN = {
     "voila": {"cli/voila_server.py"},
     "jinja2": {"explorers", "share/report"},
     "xlsxwriter": {"share"},
-    "nbclient": {"share/notebook_run.py"},
-    "nbconvert": {"share/notebook_run.py"},
-    "nbformat": {"share/notebook_run.py"},
+    "nbclient": {"share/run_notebook.py"},
+    "nbconvert": {"share/run_notebook.py"},
+    "nbformat": {"share/run_notebook.py"},
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 600, 60

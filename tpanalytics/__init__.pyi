@@ -118,8 +118,8 @@ from .profiles.snapshot.io import read_profiles as read_profiles
 from .profiles.snapshot.io import write_profiles as write_profiles
 from .profiles.transform import filter_jobs as filter_jobs
 from .schema import TaskProfiles as TaskProfiles
+from .share.clean_notebook import clean_notebook as clean_notebook
 from .share.inspect.check_share import check_share as check_share
-from .share.notebook_clean import clean_notebook as clean_notebook
 from .share.report.save_report import save_report as save_report
 from .share.report.verify_report import verify_report as verify_report
 from .share.save import save as save

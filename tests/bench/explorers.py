@@ -90,7 +90,7 @@ def moved(folder: str, pairs: int) -> dict[str, Any]:
 def _timed(
     taken: dict[str, Any], name: str, move: Callable[[], None], explorer: Any, profiles: Any, *, kept: bool
 ) -> None:
-    from tpanalytics.explorers.calls import Source
+    from tpanalytics.share.calls import Source
 
     before = explorer._chart.spec
     start = time.perf_counter()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.notebooks import FOLDER
-from tpanalytics.share.notebook_run import run_notebook
+from tpanalytics.share.run_notebook import run_notebook
 
 if TYPE_CHECKING:
     from pathlib import Path

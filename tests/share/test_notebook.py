@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from nbformat import v4
 
 import tpanalytics as tpa
-from tpanalytics.share import notebook_run as running
-from tpanalytics.share.notebook_run import parameters_of, run_notebook
+from tpanalytics.share import run_notebook as running
+from tpanalytics.share.run_notebook import parameters_of, run_notebook
 
 #: What libraries of other versions warn of in this process.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")
@@ -149,7 +149,7 @@ def test_the_values_come_after_the_defaults(both: tuple[Path, str, str]) -> None
     assert "widget" not in both[1].replace("widget-view+json", "", 1), "in the code alone"
 
 
-def test_a_run_notebook_runs_again_and_is_the_same() -> None:
+def test_a_run_run_notebooks_again_and_is_the_same() -> None:
     first = run_notebook(template("print(family)"), "first.ipynb", {"family": "Finance"})
     again = run_notebook(first, "again.ipynb", {"family": "Finance"})
     assert again.read_bytes() == first.read_bytes()

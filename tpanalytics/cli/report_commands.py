@@ -19,7 +19,7 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.notebook_run import parameters_of, run_notebook
+from tpanalytics.share.run_notebook import parameters_of, run_notebook
 
 if TYPE_CHECKING:
     import argparse

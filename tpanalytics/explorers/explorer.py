@@ -19,7 +19,6 @@ from tpanalytics.errors import ShareError, TpAnalyticsError
 from tpanalytics.explorers import static_page
 from tpanalytics.explorers.accessibility import Reach
 from tpanalytics.explorers.breadcrumb import Way
-from tpanalytics.explorers.calls import Source
 from tpanalytics.explorers.chart import Drawn
 from tpanalytics.explorers.controls import controls_of
 from tpanalytics.explorers.downloads import TABLES, Files
@@ -29,6 +28,7 @@ from tpanalytics.explorers.state import START, State, checked
 from tpanalytics.explorers.views import OTHER_ROWS, Shown, controls, down, settled, shown
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.share.calls import Source
 from tpanalytics.share.save import path_of, save
 
 if TYPE_CHECKING:

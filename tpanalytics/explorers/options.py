@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.explorers.calls import readable
 from tpanalytics.formatting import printable
 from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
 from tpanalytics.measures._core.cache import cached
@@ -17,13 +16,14 @@ from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.share.calls import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.explorers.calls import Source
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.share.calls import Source
 
 __all__ = ["VALIDATED", "Facts", "facts_of"]
 

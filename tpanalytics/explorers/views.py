@@ -11,8 +11,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.explorers.calls import Call, Source, Table, call
 from tpanalytics.explorers.state import WEIGHT_STEPS, options
+from tpanalytics.share.calls import Call, Source, Table, call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,20 +9,18 @@ import polars as pl
 
 from tpanalytics.formatting import NONE, covered, percent, plural
 from tpanalytics.measures._core.metadata import grade_of
-from tpanalytics.measures.exposure import exposure as measure_exposure
-from tpanalytics.measures.hours import hours as measure_hours
-from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.tables import TO, between
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.results import Results
+    from tpanalytics.share.report.scope import ReportScope
 
 __all__ = ["Card", "cards", "sentences"]
 
+_AT_H1 = pl.col("level") == "H1"
 #: A word beside the letter, for those who meet it first on a card.
 _GRADES = {"A": "well known", "B": "mostly known", "C": "too little known to quote alone"}
 
@@ -60,117 +58,99 @@ class Card:
     not_mean: str
 
 
-def cards(asked: Asked) -> list[Card]:
-    """Work out the cards; none where a total would tell what is hidden, or where there is nothing."""
-    if asked.all_hidden or not asked.shown.jobs.height:
+def cards(scope: ReportScope, results: Results) -> list[Card]:
+    """Return the cards; none where a total would reveal what is suppressed, or where there is nothing."""
+    if scope.all_hidden or not scope.shown.jobs.height:
         return []
-    return [_automatable(asked), _exposure(asked), _hours(asked), _known(asked)]
+    return [_automatable(results), _exposure(results), _hours(results), _known(results)]
 
 
-def sentences(asked: Asked) -> list[str]:
-    """Give what must be said beside every figure, with the numbers of these data."""
-    said = [
+def sentences(scope: ReportScope, results: Results) -> list[str]:
+    """Return what must be stated with every figure, with the numbers of these data."""
+    lines = [
         "Exposure says what could change, not who leaves.",
         "Hours equal to n full-time weeks are not n posts.",
     ]
-    row = _row(asked, lambda profiles: measure_hours(profiles, states=asked.states))
-    if not asked.all_hidden and row and row["tasks"]:
+    row = _first(results.totals["hours"])
+    if not scope.all_hidden and row.get("tasks"):
         missing = percent(1 - row["tasks_with_hours"] / row["tasks"])
-        said += [f"{missing} of tasks have no hours; they are not zero.", _judgements(asked)]
+        lines += [f"{missing} of tasks have no hours; they are not zero.", _judgements(scope)]
     else:
-        said += ["A task without hours is not a task of zero hours.", "Levels are judgements."]
-    said.append("The formulas are ours, not the service's.")
-    jobs = asked.profiles.jobs.height
-    said.append(
+        lines += ["A task without hours is not a task of zero hours.", "Levels are judgements."]
+    lines.append("The formulas are ours, not the service's.")
+    jobs = scope.profiles.jobs.height
+    lines.append(
         f"An export may be a subset of the tenant: {plural(jobs, 'job')} {'was' if jobs == 1 else 'were'} seen."
     )
-    return said
+    return lines
 
 
-def _judgements(asked: Asked) -> str:
+def _judgements(scope: ReportScope) -> str:
     states = pl.col("validation_state").cast(pl.String)
-    counted = asked.shown.tasks.filter(states.is_in(list(asked.states)))
+    counted = scope.shown.tasks.filter(states.is_in(list(scope.states)))
     validated = counted.filter(states == "validated").height
     return f"Levels are judgements: {covered(validated / counted.height)} of tasks are validated."
 
 
-def _automatable(asked: Asked) -> Card:
-    def measure(profiles: TaskProfiles) -> pl.DataFrame:
-        impact = measure_impact(profiles, weight="hours", states=asked.states)
-        return impact.filter(pl.col("level") == "H1")
-
-    row, found = _row(asked, measure), None
-    if row is None:  # nothing is at H1, or there is no task
-        known = asked.as_one(lambda profiles: measure_impact(profiles, weight="hours", states=asked.states))
-        found = known.row(0, named=True) if known.height else None
-        value = 0.0 if found and found["share"] is not None and known.get_column("share").sum() else None
-        row = {"share": value, "share_low": None, "share_high": None, "data_grade": found and found["data_grade"]}
-    low, high = row["share_low"], row["share_high"]
+def _automatable(results: Results) -> Card:
+    total = results.totals["mix"]
+    row = _first(total.filter(_AT_H1))
+    if not row:  # nothing is at H1, or there is no task
+        first = _first(total)
+        value = 0.0 if first.get("share") is not None and total.get_column("share").sum() else None
+        row = {"share": value, "share_low": None, "share_high": None, "data_grade": first.get("data_grade")}
     return Card(
         key="automatable",
         name="Highly automatable",
         value=percent(row["share"]),
         unit="of described weekly hours",
-        interval=_between(low, high, "share"),
-        comparator=_beside(asked, measure, "share", percent),
+        interval=_between(row["share_low"], row["share_high"], "share"),
+        comparator=_comparator(results, "mix", "share", percent),
         not_mean="Not a share of jobs, and not of people.",
         **_graded(row["data_grade"]),
     )
 
 
-def _exposure(asked: Asked) -> Card:
-    def measure(profiles: TaskProfiles) -> pl.DataFrame:
-        return measure_exposure(
-            profiles, level_weights=asked.level_weights, contract_hours=asked.contract_hours, states=asked.states
-        )
-
-    row = _row(asked, measure) or {}
+def _exposure(results: Results) -> Card:
+    row = _first(results.totals["exposure"])
     value, low, high = (row.get(name) for name in ("exposure", "bound_low", "bound_high"))
-    weak = row.get("data_grade") == "C" and None not in (low, high)  # too little is known for one number
+    weak = row.get("data_grade") == "C" and None not in (low, high)  # coverage is too low for one number
     return Card(
         key="exposure",
         name="Exposure index",
         value=between(low, high, "index") if weak else NONE if value is None else f"{value:.2f}",
         unit="from 0 to 1, hours times weight",
         interval=f"{value:.2f} by what is known" if weak and value is not None else _between(low, high, "index"),
-        comparator=_beside(asked, measure, "exposure", lambda share: f"{share:.2f}"),
+        comparator=_comparator(results, "exposure", "exposure", lambda share: f"{share:.2f}"),
         not_mean="Says what could change, not who leaves.",
         **_graded(row.get("data_grade")),
     )
 
 
-def _hours(asked: Asked) -> Card:
-    def measure(profiles: TaskProfiles) -> pl.DataFrame:
-        return measure_hours(profiles, states=asked.states)
-
-    row = _row(asked, measure) or {}
+def _hours(results: Results) -> Card:
+    row = _first(results.totals["hours"])
     value, most, per_job = (row.get(name) for name in ("hours", "hours_high", "hours_per_job"))
-    beside = "" if per_job is None else f"{per_job:.1f} a job, of {plural(row['jobs_with_hours'], 'job')} with hours"
-    if asked.family is not None and per_job is not None:
-        whole = asked.as_one(measure, company=True).row(0, named=True)["hours_per_job"]
-        beside = f"{per_job:.1f} a job; the company {whole:.1f}"
+    comparator = ""
+    if per_job is not None and results.company:
+        comparator = f"{per_job:.1f} a job; the company {_first(results.company['hours'])['hours_per_job']:.1f}"
+    elif per_job is not None:
+        comparator = f"{per_job:.1f} a job, of {plural(row['jobs_with_hours'], 'job')} with hours"
     return Card(
         key="hours",
         name="Described hours a week",
         value=NONE if value is None else f"{value:,.0f}",
         unit="for one incumbent of each job",
         interval="" if value is None or most is None else f"between {value:,.0f} and {most:,.0f}",
-        comparator=beside,
+        comparator=comparator,
         not_mean="Hours equal to n full-time weeks are not n posts.",
         **_graded(grade_of(row.get("coverage"))),
     )
 
 
-def _known(asked: Asked) -> Card:
-    def measure(profiles: TaskProfiles) -> pl.DataFrame:
-        return measure_impact(profiles, weight="hours", states=asked.states)
-
-    row = _row(asked, measure) or {}
-    hours = _row(asked, lambda profiles: measure_hours(profiles, states=asked.states)) or {}
-    with_hours = hours.get("coverage")
-    company = ""
-    if asked.family is not None:
-        company = f"the company {covered(asked.as_one(measure, company=True).row(0, named=True)['coverage'])}"
+def _known(results: Results) -> Card:
+    row = _first(results.totals["mix"])
+    with_hours = _first(results.totals["hours"]).get("coverage")
+    company = f"the company {covered(_first(results.company['mix'])['coverage'])}" if results.company else ""
     return Card(
         key="known",
         name="Known",
@@ -183,9 +163,9 @@ def _known(asked: Asked) -> Card:
     )
 
 
-def _row(asked: Asked, measure: Any) -> dict[str, Any] | None:
-    frame = asked.as_one(measure)
-    return frame.row(0, named=True) if frame.height else None
+def _first(frame: pl.DataFrame) -> dict[str, Any]:
+    """Return the first row; empty where there is none."""
+    return frame.row(0, named=True) if frame.height else {}
 
 
 def _between(low: float | None, high: float | None, kind: Any) -> str:
@@ -199,19 +179,19 @@ def _graded(letter: str | None) -> dict[str, str]:
     return {"grade": letter or NONE, "graded": _GRADES.get(letter or "", "nothing to grade")}
 
 
-def _beside(asked: Asked, measure: Any, name: str, written: Any) -> str:
-    """Hold the company against its families of which enough is known, and a family against the company."""
-    if asked.family is not None:
-        whole = asked.as_one(measure, company=True)
-        value = whole.row(0, named=True)[name] if whole.height else None
+def _comparator(results: Results, key: str, name: str, written: Callable[[Any], str]) -> str:
+    """Compare the company with its families of sufficient coverage, and a family with the company."""
+    at_h1 = _AT_H1 if key == "mix" else pl.lit(value=True)
+    if results.company:
+        value = _first(results.company[key].filter(at_h1)).get(name)
         return "" if value is None else f"the company {written(value)}"
-    families = asked.by_family(measure)
+    families = results.frames[key].filter(at_h1)
     safe = families.filter(
         pl.col(name).is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     ).sort(name, "job_family", descending=[True, False])
     if safe.height < 2:
         return ""
-    ends: Sequence[tuple[str, float]] = [safe.select("job_family", name).row(place) for place in (0, -1)]
+    ends = [safe.select("job_family", name).row(place) for place in (0, -1)]
     return "; ".join(
         f"{side} {family}, {written(value)}" for side, (family, value) in zip(("most", "least"), ends, strict=True)
     )

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.scope import ReportScope
     from tpanalytics.share.report.sections.section import Section
-    from tpanalytics.share.report.tables import Figures
+    from tpanalytics.share.report.tables import ReportTable
 
 __all__ = ["block", "choices", "code_of", "content_hash", "digest", "preamble", "versions"]
 
@@ -47,17 +47,17 @@ def versions() -> dict[str, str]:
     return made_with("polars", "altair", "vl-convert-python", "jinja2")
 
 
-def choices(asked: Asked) -> dict[str, Any]:
-    """Give what the report was asked for, as `save_report` takes it."""
+def choices(scope: ReportScope) -> dict[str, Any]:
+    """Give what the report was scope for, as `save_report` takes it."""
     return {
-        "families": asked.family,
-        "states": list(asked.states),
-        "level_weights": dict(asked.level_weights),
-        "contract_hours": asked.contract_hours,
-        "privacy": asked.privacy and asdict(asked.privacy),
-        "title": asked.title,
-        "rationales": asked.rationales,
-        "jobs": asked.jobs,
+        "families": scope.family,
+        "states": list(scope.states),
+        "level_weights": dict(scope.level_weights),
+        "contract_hours": scope.contract_hours,
+        "privacy": scope.privacy and asdict(scope.privacy),
+        "title": scope.title,
+        "rationales": scope.rationales,
+        "jobs": scope.jobs,
     }
 
 
@@ -75,22 +75,22 @@ def snapshot(profiles: TaskProfiles) -> dict[str, Any]:
     }
 
 
-def block(asked: Asked, answered: Sequence[tuple[Section, Figures]], made: str) -> dict[str, Any]:
+def block(scope: ReportScope, answered: Sequence[tuple[Section, ReportTable]], made: str) -> dict[str, Any]:
     """Make what a machine reads: data, choices, versions, and each table with its figures in full."""
     told: dict[str, Any] = {
         "report": 1,
         "made": made,
-        "snapshot": snapshot(asked.profiles),
-        "before": None if asked.before is None else snapshot(asked.before),
-        "choices": choices(asked),
+        "snapshot": snapshot(scope.profiles),
+        "before": None if scope.before is None else snapshot(scope.before),
+        "choices": choices(scope),
         "versions": versions(),
         "tables": {
             section.key: {
                 "measure": section.measure.name,
-                "fields": list(figures.fields),
-                "rows": [list(row) for row in figures.frame.select(figures.fields).rows()],
+                "fields": list(table.fields),
+                "rows": [list(row) for row in table.frame.select(table.fields).rows()],
             }
-            for section, figures in answered
+            for section, table in answered
         },
     }
     return {**told, "sha256": digest(told)}
@@ -102,25 +102,25 @@ def digest(told: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def preamble(asked: Asked) -> str:
+def preamble(scope: ReportScope) -> str:
     """Write the Python that all figures of a report begin with."""
     lines = ["import polars as pl", "import tpanalytics as tpa", ""]
     lines.append('profiles = tpa.read_profiles("SNAPSHOT")')
-    if asked.before is not None:
+    if scope.before is not None:
         lines.append('before = tpa.read_profiles("SNAPSHOT_BEFORE")')
     lines += [
-        f"states = {asked.states!r}",
-        f"level_weights = {dict(asked.level_weights)!r}",
-        f"contract_hours = {asked.contract_hours!r}",
-        f"limits = {asdict(asked.limits)!r}",
+        f"states = {scope.states!r}",
+        f"level_weights = {dict(scope.level_weights)!r}",
+        f"contract_hours = {scope.contract_hours!r}",
+        f"limits = {asdict(scope.limits)!r}",
         "privacy = tpa.Privacy(**limits)",
     ]
-    family = asked.family
+    family = scope.family
     if family is None:
         return "\n".join(lines)
     own = f'pl.col("job_family").fill_null({NO_FAMILY!r}) == {family!r}'
     lines.append(f"part = tpa.filter_jobs(profiles, {own})")
-    if asked.before is not None:
+    if scope.before is not None:
         lines += [
             f'gone = before.jobs.join(profiles.jobs, on="job_id", how="anti").filter({own})',
             'ids = [*part.jobs["job_id"], *gone["job_id"]]',
@@ -129,18 +129,18 @@ def preamble(asked: Asked) -> str:
     return "\n".join(lines)
 
 
-def code_of(section: Section, asked: Asked) -> str:
+def code_of(section: Section, scope: ReportScope) -> str:
     """Write the Python that gives a section's figures and charts."""
-    part, part_before = ("profiles", "before") if asked.family is None else ("part", "part_before")
+    part, part_before = ("profiles", "before") if scope.family is None else ("part", "part_before")
     if section.code:
-        result = re.sub(r"\bpart\b", part, section.code).replace("HIDDEN", repr(sorted(asked.hidden)))
+        result = re.sub(r"\bpart\b", part, section.code).replace("HIDDEN", repr(sorted(scope.hidden)))
     elif section.cut == "part":
-        result = section.measure.text(part, part_before)
+        result = section.measure.text(profiles=part, before=part_before)
     else:
         result = section.measure.text()
         if section.cut == "family":
             result = f"tpa.suppress({result}, profiles, **limits)"
-        if asked.family is not None:
-            result += f".filter(job_family={asked.family!r})"
+        if scope.family is not None:
+            result += f".filter(job_family={scope.family!r})"
     lines = [f"{section.key.replace('-', '_')} = {result}"]
-    return "\n".join([*lines, *(chart.text(part, part_before) for chart in section.charts)])
+    return "\n".join([*lines, *(chart.text(profiles=part, before=part_before) for chart in section.charts)])

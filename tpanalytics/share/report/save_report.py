@@ -1,4 +1,4 @@
-"""Put a report together: ask each section, draw its charts, fill the page."""
+"""Put a report together: measure once, make each section's table and charts, fill the page."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, provenance
 from tpanalytics.share.report import evidence
 from tpanalytics.share.report.cards import cards, sentences
 from tpanalytics.share.report.embed import Picture, library, picture, script_safe
-from tpanalytics.share.report.scope import Asked, ask
+from tpanalytics.share.report.results import measure_all
+from tpanalytics.share.report.scope import ReportScope, resolve_scope
 from tpanalytics.share.report.sections.catalog import SECTIONS
-from tpanalytics.share.report.tables import Figures, printed, why_not
+from tpanalytics.share.report.tables import ReportTable, printed, why_not
 from tpanalytics.share.save import path_of, save_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    import polars as pl
 
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures.privacy.policy import Privacy
@@ -44,7 +47,7 @@ class _Part:
     """A section with its answer."""
 
     section: Section
-    figures: Figures
+    table: ReportTable
     rows: list[list[str]]
     long: set[str]
     notes: list[str]
@@ -74,7 +77,7 @@ def save_report(
     scripts may run; below each stands its table. Every file says of which snapshot, with which choices and versions it
     was made, and the Python that gives each figure; `verify_report` works them all out again.
 
-    Single jobs, their names and rationales stay out unless asked for; small groups are hidden. What is hidden is
+    Single jobs, their names and rationales stay out unless scope for; small groups are hidden. What is hidden is
     settled over the whole company, so that a family's own report tells no more than the company's.
 
     Parameters
@@ -129,7 +132,7 @@ def save_report(
     path = path_of(path)
     if path.suffix.lower() != ".html":
         raise ShareError(f"{path}: a report is written as .html; give a path that ends so.")
-    asked = ask(
+    scope = resolve_scope(
         profiles,
         families=families,
         before=before,
@@ -141,49 +144,50 @@ def save_report(
         rationales=rationales,
         jobs=jobs,
     )
-    return save_text(render(asked, datetime.now(UTC).isoformat(timespec="seconds")), path)
+    return save_text(render(scope, datetime.now(UTC).isoformat(timespec="seconds")), path)
 
 
-def render(asked: Asked, made: str) -> str:
+def render(scope: ReportScope, made: str) -> str:
     """Make the page; the same data, choices, versions and time give the same page.
 
     Parameters
     ----------
-    asked
+    scope
         Data and choices.
     made
         When, as ISO 8601.
     """
     with collected() as texts:
-        parts = [_answered(section, asked) for section in SECTIONS if section.when(asked)]
-        headline, said = cards(asked), sentences(asked)
+        sections = [section for section in SECTIONS if section.when(scope)]
+        results = measure_all(scope, sections)
+        parts = [_part(section, scope, results.frames[section.key]) for section in sections]
     for text in dict.fromkeys(texts):
-        warn(text)  # each once, however many measures say it
-    block = evidence.block(asked, [(part.section, part.figures) for part in parts], made)
+        warn(text)  # each once, however many measures report it
+    block = evidence.block(scope, [(part.section, part.table) for part in parts], made)
     pictures = [chart for part in parts for chart in part.charts]
     of_group = {
         group: [part for part in parts if part.section.group == group] for group in ("change", "answer", "quality")
     }
     context = {
         **_texts(),
-        "title": _title(asked),
+        "title": _title(scope),
         "made": made,
         "date": _day(made),
-        "standfirst": _standfirst(asked),
-        "cards": headline,
-        "blank": _blank(asked),
-        "sentences": said,
+        "standfirst": _standfirst(scope),
+        "cards": cards(scope, results),
+        "blank": _blank(scope),
+        "sentences": sentences(scope, results),
         "contents": _contents(of_group),
         "changes": of_group["change"],
         "answers": of_group["answer"],
         "quality": of_group["quality"],
-        "provenance": provenance(asked.profiles.manifest),
+        "provenance": provenance(scope.profiles.manifest),
         "method_lead": "What each figure is and by which rules it was made, as the measures themselves say it.",
         "method": _method(parts),
-        "privacy_said": _of_privacy(asked),
-        "command": f"tpanalytics verify REPORT.html --snapshot FOLDER{' --before FOLDER' if asked.before else ''}",
+        "privacy_said": _of_privacy(scope),
+        "command": f"tpanalytics verify REPORT.html --snapshot FOLDER{' --before FOLDER' if scope.before else ''}",
         "facts": _facts(block),
-        "preamble": evidence.preamble(asked),
+        "preamble": evidence.preamble(scope),
         "parts": parts,
         "version": block["versions"]["tpanalytics"],
         "evidence": script_safe(block),
@@ -198,47 +202,41 @@ def render(asked: Asked, made: str) -> str:
     return page if not fits else str(_template().render(**context, live=fits, library=library()))
 
 
-def _answered(section: Section, asked: Asked) -> _Part:
-    figures = section.table(asked, section.measure)
-    charts: list[Picture] = []
-    instead: list[str] = []
-    if section.charts and asked.all_hidden and asked.family is not None:
-        instead = ["Hidden: too few jobs or people stand behind this family, or behind one it protects."]
-    elif section.charts:
-        before = None if asked.before is None else asked.shown_before
-        for place, chart in enumerate(section.charts, start=1):
-            drawn = chart.of(asked, asked.shown, before)
-            charts.append(picture(drawn, section.key if place == 1 else f"{section.key}-{place}"))
-    rows = [[printable(cell) or "" for cell in row] for row in printed(figures)]
+def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
+    table = section.table(scope, frame)
+    suppressed = bool(section.charts) and scope.all_hidden and scope.family is not None
+    charts = () if suppressed else section.charts
+    keys = [section.key, *(f"{section.key}-{place}" for place in range(2, len(charts) + 1))]
+    rows = [[printable(cell) or "" for cell in row] for row in printed(table)]
     return _Part(
         section=section,
-        figures=figures,
+        table=table,
         rows=rows,
         long={
-            column.name for place, column in enumerate(figures.columns) if any(len(row[place]) > _LONG for row in rows)
+            column.name for place, column in enumerate(table.columns) if any(len(row[place]) > _LONG for row in rows)
         },
-        notes=[*figures.notes, *why_not(figures)],
-        charts=charts,
-        instead=instead,
-        code=evidence.code_of(section, asked),
+        notes=[*table.notes, *why_not(table)],
+        charts=[picture(chart.of(scope.part, scope), key) for chart, key in zip(charts, keys, strict=False)],
+        instead=["Hidden: too few jobs or people stand behind this family, or behind one it protects."] * suppressed,
+        code=evidence.code_of(section, scope),
         level="h3" if section.group == "quality" else "h2",
     )
 
 
-def _title(asked: Asked) -> str:
-    if asked.title is not None:
-        return printable(asked.title) or "Report"
-    about = "Jobs without a family" if asked.family == NO_FAMILY else asked.family
-    what = "what AI could change, and what has changed" if asked.before else "what AI could change"
+def _title(scope: ReportScope) -> str:
+    if scope.title is not None:
+        return printable(scope.title) or "Report"
+    about = "Jobs without a family" if scope.family == NO_FAMILY else scope.family
+    what = "what AI could change, and what has changed" if scope.before else "what AI could change"
     return printable(f"{about}: {what}" if about else f"{what[0].upper()}{what[1:]}, by job family") or ""
 
 
-def _standfirst(asked: Asked) -> str:
-    jobs = asked.shown.jobs
-    if asked.all_hidden or not jobs.height:
-        return provenance(asked.profiles.manifest)
-    tasks = plural(asked.shown.tasks.height, "task")
-    if asked.family is not None:
+def _standfirst(scope: ReportScope) -> str:
+    jobs = scope.shown.jobs
+    if scope.all_hidden or not jobs.height:
+        return provenance(scope.profiles.manifest)
+    tasks = plural(scope.shown.tasks.height, "task")
+    if scope.family is not None:
         return f"{plural(jobs.height, 'job')} with {tasks}, beside the whole company. Figures by AI impact level."
     families = plural(jobs.get_column("job_family").drop_nulls().n_unique(), "job family")
     lone = jobs.get_column("job_family").null_count()
@@ -246,29 +244,29 @@ def _standfirst(asked: Asked) -> str:
     return f"{families} with {plural(jobs.height, 'job')} and {tasks}{without}. What is not known is shown as such."
 
 
-def _blank(asked: Asked) -> list[str]:
+def _blank(scope: ReportScope) -> list[str]:
     """Say what there is nothing to say about."""
-    if not asked.shown.jobs.height:
+    if not scope.shown.jobs.height:
         return ["There are no jobs in these task profiles, so there is nothing to report."]
-    if asked.all_hidden:
-        what = "This family is hidden" if asked.family is not None else "Every job family is hidden"
+    if scope.all_hidden:
+        what = "This family is hidden" if scope.family is not None else "Every job family is hidden"
         return [f"{what}: its figures would tell of too few jobs or people, and so would a total."]
     said = []
-    if not asked.shown.tasks.height:
+    if not scope.shown.tasks.height:
         said.append("No task is described, so nothing can be said of hours or of AI impact.")
-    elif not asked.shown.tasks.get_column("weekly_hours").count():
+    elif not scope.shown.tasks.get_column("weekly_hours").count():
         said.append("No task has hours, so nothing here is weighed by time; hours that are not known are not zero.")
     return said
 
 
-def _of_privacy(asked: Asked) -> str:
-    if asked.limits.off:
+def _of_privacy(scope: ReportScope) -> str:
+    if scope.limits.off:
         return "Nothing is hidden, however few jobs or people it tells of."
-    families = asked.profiles.jobs.get_column("job_family").fill_null(NO_FAMILY).n_unique()
-    if asked.family is not None:
-        limits = f"{asked.limits.min_jobs} jobs or {asked.limits.min_headcount:g} people"
+    families = scope.profiles.jobs.get_column("job_family").fill_null(NO_FAMILY).n_unique()
+    if scope.family is not None:
+        limits = f"{scope.limits.min_jobs} jobs or {scope.limits.min_headcount:g} people"
         return f"Families of fewer than {limits} are hidden, and others that would tell of them."
-    return said_of_hidden(len(asked.hidden), families, asked.limits)
+    return said_of_hidden(len(scope.hidden), families, scope.limits)
 
 
 def _contents(of_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:
@@ -286,8 +284,8 @@ def _method(parts: Sequence[_Part]) -> list[dict[str, Any]]:
     """Say in plain words what each figure is and by which rules it was made; what holds for several only once."""
     meanings: dict[str, tuple[str, Meaning]] = {}
     for part in parts:
-        if part.figures.meaning is not None:
-            meanings.setdefault(part.figures.meaning.measure, (part.section.question, part.figures.meaning))
+        if part.table.meaning is not None:
+            meanings.setdefault(part.table.meaning.measure, (part.section.question, part.table.meaning))
     times = Counter(line for _, meaning in meanings.values() for line in dict.fromkeys(meaning.policy))
     common = [line for line, n in times.items() if n > 1]
     states = dict.fromkeys(meaning.states for _, meaning in meanings.values() if meaning.states)

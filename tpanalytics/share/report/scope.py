@@ -19,19 +19,21 @@ from tpanalytics.measures.privacy.group_counts import jobs_behind
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars
+from tpanalytics.share.calls import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.share.calls import Call
 
-__all__ = ["Asked", "ask"]
+__all__ = ["ReportScope", "resolve_scope"]
 
 _ALL = "All jobs"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ReportScope:
     """Data and choices of one report.
 
     Attributes
@@ -103,28 +105,39 @@ class Asked:
         ids = {*now, *(set(was) - set(here))}
         return _of_jobs(before, pl.col("job_id").is_in(list(ids)))
 
-    def by_family(self, measure: Callable[[TaskProfiles], pl.DataFrame]) -> pl.DataFrame:
-        """Measure all families, hide what must be hidden, and give the rows that the report is about.
+    @cached_property
+    def company(self) -> Source:
+        """The snapshots of the whole company."""
+        return Source(self.profiles, self.before)
 
-        What is hidden is settled over the whole company, so that a family's own report tells no more than the
-        company's.
+    @cached_property
+    def part(self) -> Source:
+        """The snapshots cut to what the report is about."""
+        return Source(self.shown, None if self.before is None else self.shown_before)
+
+    def by_family(self, measure: Call) -> pl.DataFrame:
+        """Measure all families, suppress small ones, and return the rows that the report is about.
+
+        Suppression is settled over the whole company, so that a family's own report reveals no more than the company's.
         """
-        result = guarded(measure(self.profiles), self.behind, self.privacy)
+        result = guarded(measure.of(self.company, self), self.behind, self.privacy)
         if self.family is None:
             return result
         rows = result.filter(pl.col("job_family") == self.family)
         if self.family in hidden_families(result):
             return attach_metadata(rows, without_totals(about(result)))
-        return attach_metadata(rows, about(guarded(measure(self.shown), self.shown, self.privacy)))
+        return attach_metadata(rows, about(guarded(measure.of(self.part, self), self.shown, self.privacy)))
 
-    def as_one(self, measure: Callable[[TaskProfiles], pl.DataFrame], *, company: bool = False) -> pl.DataFrame:
-        """Measure all that the report is about, or the company, as one family."""
+    def as_one(self, measure: Call, *, company: bool = False) -> pl.DataFrame:
+        """Measure what the report is about, or the company, as one family."""
         profiles = self.profiles if company else self.shown
         one = pl.lit(_ALL).alias("job_family")
-        return measure(replace(profiles, jobs=profiles.jobs.with_columns(one), tasks=profiles.tasks.with_columns(one)))
+        whole = replace(profiles, jobs=profiles.jobs.with_columns(one), tasks=profiles.tasks.with_columns(one))
+        result: pl.DataFrame = measure.of(Source(whole), self)
+        return result
 
 
-def ask(
+def resolve_scope(
     profiles: Any,
     *,
     families: Any,
@@ -136,7 +149,7 @@ def ask(
     title: Any,
     rationales: bool,
     jobs: bool,
-) -> Asked:
+) -> ReportScope:
     """Check what is asked for; parameters as in `save_report`.
 
     Raises
@@ -162,7 +175,7 @@ def ask(
             raise ShareError(
                 f"families={families!r}: no job is in such a family; give one name, or None for all.{said}"
             )
-    return Asked(
+    return ReportScope(
         profiles=profiles,
         before=before,
         family=families,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures._core.metadata import Meaning
 
-__all__ = ["TO", "Column", "Figures", "between", "number", "printed"]
+__all__ = ["TO", "Column", "ReportTable", "between", "number", "printed"]
 
 Kind = Literal[
     "text", "letter", "count", "hours", "change", "share", "known", "points", "index", "index change", "names"
@@ -54,7 +54,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Figures:
+class ReportTable:
     """What a table holds.
 
     Attributes
@@ -88,19 +88,19 @@ class Figures:
         object.__setattr__(self, "fields", tuple(dict.fromkeys(names)))
 
 
-def printed(figures: Figures) -> list[list[str]]:
+def printed(table: ReportTable) -> list[list[str]]:
     """Write every cell of a table, row by row."""
     return [
-        [_cell(row, column, key=place < figures.keys) for place, column in enumerate(figures.columns)]
-        for row in figures.frame.iter_rows(named=True)
+        [_cell(row, column, key=place < table.keys) for place, column in enumerate(table.columns)]
+        for row in table.frame.iter_rows(named=True)
     ]
 
 
-def why_not(figures: Figures) -> list[str]:
+def why_not(table: ReportTable) -> list[str]:
     """Say in words what the reasons in a table mean, each once."""
-    if "reason" not in figures.frame.columns:
+    if "reason" not in table.frame.columns:
         return []
-    reasons = figures.frame.get_column("reason").drop_nulls().unique(maintain_order=True)
+    reasons = table.frame.get_column("reason").drop_nulls().unique(maintain_order=True)
     said = {SUPPRESSED: f"{HIDDEN} is {NONE_BECAUSE[SUPPRESSED]}"}
     words = [said.get(reason) or f"{NONE} stands where {NONE_BECAUSE.get(reason, reason)}" for reason in reasons]
     return [f"{word}." for word in words]

@@ -18,11 +18,11 @@ from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.share.report import evidence
 from tpanalytics.share.report.save_report import render
-from tpanalytics.share.report.scope import ask
+from tpanalytics.share.report.scope import resolve_scope
 
 if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.scope import ReportScope
 
 __all__ = ["verify_report"]
 
@@ -91,11 +91,11 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
     if told.get("before") and before is None:
         raise ShareError(f"{path.name} was made of two snapshots; pass before= as well.")
     rows = [_row("hash of the evidence block", str(told.get("sha256")), evidence.digest(told))]
-    asked = _asked_again(told, profiles, before if told.get("before") else None, path.name)
-    if isinstance(asked, str):
-        rows.append(("choices of the report", "as in the evidence block", asked, False))
+    scope = _scope_of_evidence(told, profiles, before if told.get("before") else None, path.name)
+    if isinstance(scope, str):
+        rows.append(("choices of the report", "as in the evidence block", scope, False))
         return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-    sides = {"profiles": ("snapshot", asked.profiles), "before": ("snapshot before", asked.before)}
+    sides = {"profiles": ("snapshot", scope.profiles), "before": ("snapshot before", scope.before)}
     for field, (name, of) in sides.items():
         if of is None:
             continue
@@ -112,8 +112,8 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
             )
         )
         stamped: dict[str, Any] = {field: replace(of, manifest={**of.manifest, "content_sha256": said})}
-        asked = replace(asked, **stamped)
-    again = _read(render(asked, str(told["made"])))
+        scope = replace(scope, **stamped)
+    again = _read(render(scope, str(told["made"])))
     # The page prints the hash of its evidence; last digits of sums may differ, and the evidence is compared for itself.
     own = json.loads(again["evidence block"])["sha256"]
     again["text of the page"] = again["text of the page"].replace(own, str(told.get("sha256")))
@@ -136,12 +136,14 @@ def _evidence(seen: dict[str, str], name: str) -> dict[str, Any]:
     return told
 
 
-def _asked_again(told: dict[str, Any], profiles: TaskProfiles, before: TaskProfiles | None, name: str) -> Asked | str:
+def _scope_of_evidence(
+    told: dict[str, Any], profiles: TaskProfiles, before: TaskProfiles | None, name: str
+) -> ReportScope | str:
     """Ask for the same report of these data; a sentence where that cannot be."""
     chosen = dict(told["choices"])
     try:
         privacy = chosen.pop("privacy")
-        return ask(profiles, before=before, privacy=privacy and Privacy(**privacy), **chosen)
+        return resolve_scope(profiles, before=before, privacy=privacy and Privacy(**privacy), **chosen)
     except (ShareError, SchemaError) as error:
         return str(error)
     except (KeyError, TypeError):

@@ -11,7 +11,7 @@ import polars as pl
 from tpanalytics.errors import ShareError
 from tpanalytics.share.inspect.findings import Piece, decoded
 from tpanalytics.share.inspect.readers.html import markup_pieces
-from tpanalytics.share.inspect.readers.json_values import value_pieces
+from tpanalytics.share.inspect.readers.json import value_pieces
 from tpanalytics.share.inspect.readers.notebook import notebook_pieces
 from tpanalytics.share.inspect.readers.pdf import pdf_pieces
 from tpanalytics.share.inspect.readers.png import png_pieces

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.share.inspect.findings import Finding, Piece, is_external, table_of
-from tpanalytics.share.inspect.readers.json_values import value_pieces
+from tpanalytics.share.inspect.readers.json import value_pieces
 from tpanalytics.share.inspect.readers.png import png_pieces
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tpanalytics.errors import ShareError
 from tpanalytics.share.inspect.findings import Finding, Piece, table_of
 from tpanalytics.share.inspect.readers.html import markup_pieces
-from tpanalytics.share.inspect.readers.json_values import value_pieces
+from tpanalytics.share.inspect.readers.json import value_pieces
 from tpanalytics.share.inspect.readers.png import png_pieces
 
 if TYPE_CHECKING:

@@ -9,26 +9,25 @@ import polars as pl
 
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
-from tpanalytics.share.report.tables import Column, Figures
+from tpanalytics.share.report.tables import Column, ReportTable
 
 if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
-    from tpanalytics.share.report.scope import Asked
-    from tpanalytics.share.report.sections.section import Call
+    from tpanalytics.share.report.scope import ReportScope
 
 __all__ = ["bridge", "given", "index", "levels", "validation"]
 
 _ALL = "All"
 
 
-def given(asked: Asked) -> bool:
+def given(scope: ReportScope) -> bool:
     """Say whether there is an earlier snapshot."""
-    return asked.before is not None
+    return scope.before is not None
 
 
-def bridge(asked: Asked, measure: Call) -> Figures:
+def bridge(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print what leads from the hours at H1 before to those after."""
-    rows, meaning = _by_family(asked, measure)
+    rows, meaning = _by_family(scope, frame)
     columns = (
         Column("job_family", "Job family", "text"),
         Column("before", "Before", "hours"),
@@ -43,12 +42,12 @@ def bridge(asked: Asked, measure: Call) -> Figures:
         Column("data_grade", "Grade", "letter"),
     )
     said = "Weekly hours at H1, for one incumbent of each job. Before and the five steps add up to after."
-    return Figures(rows, columns, said, meaning, meaning.warnings, empty="There is no job in either snapshot.")
+    return ReportTable(rows, columns, said, meaning, meaning.warnings, empty="There is no job in either snapshot.")
 
 
-def index(asked: Asked, measure: Call) -> Figures:
+def index(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print what each family contributes to the change of the index."""
-    rows, meaning = _by_family(asked, measure)
+    rows, meaning = _by_family(scope, frame)
     columns = (
         Column("job_family", "Job family", "text"),
         Column("exposure_before", "Exposure before", "index"),
@@ -63,12 +62,12 @@ def index(asked: Asked, measure: Call) -> Figures:
     )
     said = "Contributions to the change of the exposure index; they add up to the change of all."
     warnings = tuple(said for said in meaning.warnings if "the bridge," not in said)
-    return Figures(rows, columns, said, meaning, warnings, empty="There is no job in either snapshot.")
+    return ReportTable(rows, columns, said, meaning, warnings, empty="There is no job in either snapshot.")
 
 
-def levels(asked: Asked, measure: Call) -> Figures:
+def levels(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print how many tasks went from each level to each; pairs that stand in few jobs are hidden."""
-    rows, meaning = _by_pair(asked, measure, kept=("move", "level_before", "level_after"))
+    rows, meaning = _by_pair(scope, frame, kept=("move", "level_before", "level_after"))
     columns = (
         Column("move", "What happened", "text"),
         Column("level_before", "Level before", "text"),
@@ -81,12 +80,14 @@ def levels(asked: Asked, measure: Call) -> Figures:
         Column("share", "Of the level before", "share"),
     )
     said = "Tasks of a job by AI impact level before and after."
-    return Figures(rows, columns, said, meaning, (), 3, "No task is in either snapshot, or all families are hidden.")
+    return ReportTable(
+        rows, columns, said, meaning, (), 3, "No task is in either snapshot, or all families are hidden."
+    )
 
 
-def validation(asked: Asked, measure: Call) -> Figures:
+def validation(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print how many tasks went from each validation state to each."""
-    rows, meaning = _by_pair(asked, measure, kept=("state_before", "state_after"))
+    rows, meaning = _by_pair(scope, frame, kept=("state_before", "state_after"))
     columns = (
         Column("state_before", "State before", "text"),
         Column("state_after", "State after", "text"),
@@ -95,34 +96,31 @@ def validation(asked: Asked, measure: Call) -> Figures:
         Column("share", "Of the state before", "share"),
     )
     said = "Tasks of a job by validation state before and after; a dash where the task was not there."
-    return Figures(rows, columns, said, meaning, (), 2, "No task is in either snapshot, or all families are hidden.")
+    return ReportTable(
+        rows, columns, said, meaning, (), 2, "No task is in either snapshot, or all families are hidden."
+    )
 
 
-def _by_family(asked: Asked, measure: Call) -> tuple[pl.DataFrame, Meaning]:
-    """Give the rows of families, hidden where either snapshot hides them, and of all unless all is hidden."""
-    frame = measure.of(asked, asked.profiles, asked.before)
+def _by_family(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, Meaning]:
+    """Return the rows of families, suppressed where either snapshot suppresses them, and of all unless all is."""
     meaning = about(frame)
-    if asked.family is not None:
-        meaning = about(measure.of(asked, asked.shown, asked.shown_before))
-        frame = frame.filter(pl.col("job_family") == asked.family)
-    hidden = pl.col("job_family").is_in(list(asked.hidden)).fill_null(value=asked.all_hidden)
+    hidden = pl.col("job_family").is_in(list(scope.hidden)).fill_null(value=scope.all_hidden)
     kept = ("scope", "job_family", "reason")
     rows = frame.with_columns(
         *(pl.when(~hidden).then(pl.col(name)).alias(name) for name in frame.columns if name not in kept),
         reason=pl.when(hidden).then(pl.lit(SUPPRESSED)).otherwise("reason"),
         job_family=pl.col("job_family").fill_null(_ALL),
     )
-    if asked.all_hidden:
+    if scope.all_hidden:
         meaning = replace(meaning, coverage={}, warnings=(), policy=meaning.policy[1:], jobs=0, tasks=0)
     return rows, meaning
 
 
-def _by_pair(asked: Asked, measure: Call, kept: tuple[str, ...]) -> tuple[pl.DataFrame, Meaning]:
-    frame = measure.of(asked, asked.shown, asked.shown_before if asked.before is not None else None)
+def _by_pair(scope: ReportScope, frame: pl.DataFrame, kept: tuple[str, ...]) -> tuple[pl.DataFrame, Meaning]:
     meaning = about(frame)
-    if asked.all_hidden:
+    if scope.all_hidden:
         return frame.clear(), replace(meaning, coverage={}, warnings=(), policy=meaning.policy[1:], jobs=0, tasks=0)
-    few = frame.get_column("jobs") < asked.limits.min_jobs
+    few = frame.get_column("jobs") < scope.limits.min_jobs
     if few.sum() == 1:  # one alone could be worked out from the others and their total
         smallest = frame.with_row_index().filter(~few).sort("jobs", "index").get_column("index").head(1)
         few = few | frame.with_row_index().get_column("index").is_in(smallest.to_list())

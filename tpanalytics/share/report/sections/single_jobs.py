@@ -10,11 +10,10 @@ from tpanalytics.formatting import plural
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.report.tables import Column, Figures
+from tpanalytics.share.report.tables import Column, ReportTable
 
 if TYPE_CHECKING:
-    from tpanalytics.share.report.scope import Asked
-    from tpanalytics.share.report.sections.section import Call
+    from tpanalytics.share.report.scope import ReportScope
 
 __all__ = ["JOBS", "RATIONALES", "jobs", "jobs_asked", "rationales", "rationales_asked"]
 
@@ -37,22 +36,21 @@ RATIONALES = (
 )
 
 
-def jobs_asked(asked: Asked) -> bool:
+def jobs_asked(scope: ReportScope) -> bool:
     """Say whether rows of jobs were asked for."""
-    return asked.jobs
+    return scope.jobs
 
 
-def rationales_asked(asked: Asked) -> bool:
+def rationales_asked(scope: ReportScope) -> bool:
     """Say whether rationales were asked for."""
-    return asked.rationales
+    return scope.rationales
 
 
-def jobs(asked: Asked, measure: Call) -> Figures:
+def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print a row per job of the families shown; a job of few people keeps its row and tells nothing."""
-    frame = measure.of(asked, asked.shown)
     meaning = about(frame)
-    shown = frame.filter(~pl.col("job_family").is_in(list(asked.hidden)))
-    few = _of_few(asked, shown)
+    shown = frame.filter(~pl.col("job_family").is_in(list(scope.hidden)))
+    few = _of_few(scope, shown)
     kept = ("job_id", "job_name", "job_family", "reason")
     rows = shown.with_columns(
         *(pl.when(~few).then(pl.col(name)).alias(name) for name in shown.columns if name not in kept),
@@ -72,12 +70,12 @@ def jobs(asked: Asked, measure: Call) -> Figures:
     away = frame.height - shown.height
     notes = (f"{plural(away, 'job')} of hidden families left out." if away else "", *meaning.warnings)
     said = "Jobs by family and name; exposure index from 0 to 1."
-    return Figures(rows, columns, said, meaning, tuple(filter(None, notes)), 2, "No job may be shown.")
+    return ReportTable(rows, columns, said, meaning, tuple(filter(None, notes)), 2, "No job may be shown.")
 
 
-def _of_few(asked: Asked, jobs: pl.DataFrame) -> pl.Series:
+def _of_few(scope: ReportScope, jobs: pl.DataFrame) -> pl.Series:
     """Tell the jobs of few people, and in a family with one such job the next smallest, that neither is worked out."""
-    least, staff = asked.limits.min_headcount, asked.shown.jobs
+    least, staff = scope.limits.min_headcount, scope.shown.jobs
     nobody = pl.repeat(value=False, n=jobs.height, eager=True, dtype=pl.Boolean)
     if not least or "headcount" not in staff.columns:
         return nobody
@@ -96,19 +94,19 @@ def _of_few(asked: Asked, jobs: pl.DataFrame) -> pl.Series:
     return ordered.with_columns(few=closed).sort("row").get_column("few")
 
 
-def rationales(asked: Asked, measure: Call) -> Figures:
+def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Quote the rationales of the tasks at H1 with the most hours, of families that are shown."""
     family = pl.col("job_family").fill_null(NO_FAMILY)
-    tasks = asked.shown.tasks
+    tasks = scope.shown.tasks
     if "ai_impact_rationale" not in tasks.columns:
         tasks = tasks.with_columns(ai_impact_rationale=pl.lit(None, dtype=pl.String))
     rows = (
         tasks.with_columns(family)
         .filter(
             pl.col("ai_impact_level") == "H1",
-            pl.col("validation_state").is_in(list(asked.states)),
+            pl.col("validation_state").is_in(list(scope.states)),
             pl.col("ai_impact_rationale").is_not_null(),
-            ~pl.col("job_family").is_in(list(asked.hidden)),
+            ~pl.col("job_family").is_in(list(scope.hidden)),
         )
         .group_by("job_family", "task", "ai_impact_rationale")
         .agg(jobs=pl.col("job_id").n_unique(), hours=pl.col("weekly_hours").sum())
@@ -121,8 +119,8 @@ def rationales(asked: Asked, measure: Call) -> Figures:
     )
     more = rows.height - _MOST
     notes = (f"{plural(more, 'more rationale')} left out." if more > 0 else "",)
-    meaning = about(asked.by_family(lambda profiles: measure.of(asked, profiles)))
+    meaning = about(frame)
     said = "Rationales of tasks at H1, most hours first."
-    return Figures(
+    return ReportTable(
         rows.head(_MOST), columns, said, meaning, tuple(filter(None, notes)), 2, "No task at H1 has a rationale."
     )

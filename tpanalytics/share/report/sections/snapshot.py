@@ -12,11 +12,10 @@ from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
-from tpanalytics.share.report.tables import Column, Figures
+from tpanalytics.share.report.tables import Column, ReportTable
 
 if TYPE_CHECKING:
-    from tpanalytics.share.report.scope import Asked
-    from tpanalytics.share.report.sections.section import Call
+    from tpanalytics.share.report.scope import ReportScope
 
 __all__ = ["OVERLAP", "TOP", "candidates", "concentration", "exposure", "hours", "mix", "of_company", "overlap"]
 
@@ -26,17 +25,16 @@ _FAMILY = Column("job_family", "Job family", "text")
 _GRADE = Column("data_grade", "Grade", "letter")
 
 
-def of_company(asked: Asked) -> bool:
+def of_company(scope: ReportScope) -> bool:
     """Say whether the report is about all families: some questions have no answer within one."""
-    return asked.family is None
+    return scope.family is None
 
 
-def mix(asked: Asked, measure: Call) -> Figures:
+def mix(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print the share of each level in a row per family."""
-    long = asked.by_family(lambda profiles: measure.of(asked, profiles))
-    levels = level_order(long.filter(pl.col("tasks") > 0).get_column("level").to_list())
+    levels = level_order(frame.filter(pl.col("tasks") > 0).get_column("level").to_list())
     h1 = pl.col("level") == "H1"
-    wide = long.group_by("job_family", maintain_order=True).agg(
+    wide = frame.group_by("job_family", maintain_order=True).agg(
         pl.col("jobs").first(),
         known_sum("tasks"),
         known_sum("hours"),
@@ -57,18 +55,17 @@ def mix(asked: Asked, measure: Call) -> Figures:
         Column("coverage", "Known", "known"),
         _GRADE,
     )
-    return Figures(
+    return ReportTable(
         wide,
         columns,
         "Shares of described weekly hours by AI impact level. Known: tasks with hours and a level.",
-        about(long),
+        about(frame),
         empty="There are no jobs.",
     )
 
 
-def exposure(asked: Asked, measure: Call) -> Figures:
+def exposure(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print the index with what it can be at most and at least."""
-    frame = asked.by_family(lambda profiles: measure.of(asked, profiles))
     columns = (
         _FAMILY,
         Column("jobs", "Jobs"),
@@ -80,12 +77,11 @@ def exposure(asked: Asked, measure: Call) -> Figures:
         _GRADE,
     )
     said = "Exposure index, 0 to 1, most exposed first. Of a family of grade C quote only the bounds."
-    return Figures(frame, columns, said, about(frame), about(frame).warnings, empty="There are no jobs.")
+    return ReportTable(frame, columns, said, about(frame), about(frame).warnings, empty="There are no jobs.")
 
 
-def hours(asked: Asked, measure: Call) -> Figures:
+def hours(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print the hours and how they spread over the jobs."""
-    frame = asked.by_family(lambda profiles: measure.of(asked, profiles))
     columns = (
         _FAMILY,
         Column("jobs", "Jobs"),
@@ -98,12 +94,11 @@ def hours(asked: Asked, measure: Call) -> Figures:
         Column("coverage", "Tasks with hours", "known"),
     )
     said = "Described weekly hours, for one incumbent of each job. At most: if undescribed contract hours are added."
-    return Figures(frame, columns, said, about(frame), about(frame).warnings, empty="There are no jobs.")
+    return ReportTable(frame, columns, said, about(frame), about(frame).warnings, empty="There are no jobs.")
 
 
-def concentration(asked: Asked, measure: Call) -> Figures:
+def concentration(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print how unevenly hours lie on tasks."""
-    frame = asked.by_family(lambda profiles: measure.of(asked, profiles))
     columns = (
         _FAMILY,
         Column("tasks_with_hours", "Different tasks with hours"),
@@ -113,14 +108,13 @@ def concentration(asked: Asked, measure: Call) -> Figures:
         Column("gini", "Gini", "index"),
     )
     said = "How many different tasks carry a family's hours. Gini: 0 is evenly spread, 1 is all in one task."
-    return Figures(frame, columns, said, about(frame), about(frame).warnings, empty="There are no jobs.")
+    return ReportTable(frame, columns, said, about(frame), about(frame).warnings, empty="There are no jobs.")
 
 
-def candidates(asked: Asked, measure: Call) -> Figures:
+def candidates(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print the first tasks; those that tell of few jobs or people the measure leaves out, and says so."""
-    frame = measure.of(asked, asked.profiles)
     meaning = about(frame)
-    kept = frame if not asked.all_hidden else frame.clear()
+    kept = frame if not scope.all_hidden else frame.clear()
     columns = (
         Column("rank", "Rank"),
         Column("task", "Task", "text"),
@@ -131,10 +125,10 @@ def candidates(asked: Asked, measure: Call) -> Figures:
         Column("h1_hours_high", "At most", "hours"),
         Column("validated_share", "Validated", "share"),
     )
-    left = [line for line in meaning.policy if "left out" in line] * (not asked.all_hidden)
+    left = [line for line in meaning.policy if "left out" in line] * (not scope.all_hidden)
     said = "Tasks by the weekly hours known to be highly automatable, for one incumbent of each job."
-    empty = "No task is known to be highly automatable." if not asked.all_hidden else "Hidden, as all families are."
-    return Figures(kept, columns, said, meaning, (*left, *meaning.warnings), 2, empty)
+    empty = "No task is known to be highly automatable." if not scope.all_hidden else "Hidden, as all families are."
+    return ReportTable(kept, columns, said, meaning, (*left, *meaning.warnings), 2, empty)
 
 
 #: The table of `overlap` in Python as a reader runs it; see `Section.code`.
@@ -147,10 +141,9 @@ OVERLAP = (
 )
 
 
-def overlap(asked: Asked, measure: Call) -> Figures:
+def overlap(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print the pairs of families that share the most; none with a hidden family."""
-    frame = measure.of(asked, asked.profiles)
-    meaning, left = about(frame), [*asked.hidden, NO_FAMILY]
+    meaning, left = about(frame), [*scope.hidden, NO_FAMILY]
     pairs = frame.filter(
         ~pl.col("family_a").is_in(left), ~pl.col("family_b").is_in(left), pl.col("tasks_shared") > 0
     ).sort("ruzicka", "tasks_shared", "family_a", "family_b", descending=[True, True, False, False], nulls_last=True)
@@ -165,7 +158,7 @@ def overlap(asked: Asked, measure: Call) -> Figures:
     )
     more = pairs.height - TOP
     notes = (f"{plural(more, 'more pair')} share less." if more > 0 else "", *meaning.warnings)
-    return Figures(
+    return ReportTable(
         attach_metadata(pairs.head(TOP), meaning),
         columns,
         "Pairs of families by the share of their hours that lies in the same tasks.",

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ConfigError, ShareError
-from tpanalytics.share.notebook_clean import read_notebook
+from tpanalytics.share.clean_notebook import read_notebook
 from tpanalytics.share.save import save_text
 
 if TYPE_CHECKING:

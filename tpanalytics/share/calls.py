@@ -30,34 +30,55 @@ __all__ = ["Call", "Source", "Table", "call", "readable", "typed"]
 
 @dataclass(frozen=True)
 class Source:
-    """What an explorer looks at: one snapshot, or two of which `profiles` is the later."""
+    """The snapshots that calls are made with: one, or two of which `profiles` is the later."""
 
     profiles: TaskProfiles
     before: TaskProfiles | None = None
 
-    def given(self, names: tuple[str, ...]) -> list[Any]:
-        """Give the snapshots of these names."""
+    def snapshots(self, names: tuple[str, ...]) -> list[Any]:
+        """Return the snapshots of these names."""
         return [getattr(self, name) for name in names]
 
 
 @dataclass(frozen=True)
 class Call:
-    """A public function by name, what it takes, and its other arguments where they are not the usual ones."""
+    """A call of a public function: it can be made, and it prints itself as Python.
+
+    Attributes
+    ----------
+    name
+        The public function.
+    takes
+        The snapshots it takes, ``"profiles"`` and ``"before"``, in its order.
+    given
+        Further positional arguments.
+    arguments
+        Arguments with their values.
+    choices
+        Arguments whose values the caller holds under the same name, such as the ``states`` of a report.
+    """
 
     name: str
     takes: tuple[str, ...] = ("profiles",)
     given: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
-    def of(self, source: Source) -> Any:
-        """Make the call."""
+    def of(self, source: Source, choices: Any = None) -> Any:
+        """Make the call; `choices` is an object that has the arguments named in ``self.choices``."""
+        chosen = {name: getattr(choices, name) for name in self.choices}
         with readable():
-            return _function(self.name)(*source.given(self.takes), *self.given, **self.arguments)
+            return _function(self.name)(*source.snapshots(self.takes), *self.given, **self.arguments, **chosen)
+
+    def text(self, **names: str) -> str:
+        """Write the call as it is typed, with other names for the snapshots where given."""
+        parts = [names.get(name, name) for name in self.takes] + [typed(value) for value in self.given]
+        parts += [f"{name}={typed(value)}" for name, value in self.arguments.items()]
+        parts += [f"{name}={name}" for name in self.choices]
+        return f"tpa.{self.name}({', '.join(parts)})"
 
     def __str__(self) -> str:
-        parts = [*self.takes, *map(typed, self.given)]
-        parts += [f"{name}={typed(value)}" for name, value in self.arguments.items()]
-        return f"tpa.{self.name}({', '.join(parts)})"
+        return self.text()
 
 
 def call(name: str, *given: str, takes: tuple[str, ...] = ("profiles",), **arguments: Any) -> Call:
@@ -107,7 +128,7 @@ class Table:
         frame: pl.DataFrame = self.measure.of(source)
         hidden = self._hidden("")
         if hidden is not None:
-            frame = _function(hidden.name)(frame, *source.given(hidden.takes[1:]), **hidden.arguments)
+            frame = _function(hidden.name)(frame, *source.snapshots(hidden.takes[1:]), **hidden.arguments)
         kept = {column: values for column, values in self.keep.items() if values is not None}
         meaning = get_metadata(frame)
         for column, values in kept.items():
