@@ -15,14 +15,14 @@ import pytest
 import vl_convert
 
 import tpanalytics as tpa
+from tpanalytics.share.calls import Call, Source
 from tpanalytics.share.report import save_report as making
-from tpanalytics.share.report.sections.section import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
 
-    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.scope import ReportScope
 
 #: Two of them are hidden where 14 jobs are asked for: one has 13, and the next smallest protects it.
 FAMILIES = ("Finance", "Human Resources", "Product Management", "Research and Development")
@@ -62,7 +62,7 @@ def one_chart() -> Iterator[None]:
         yield
 
 
-def asked_for(asked: Asked) -> Hashable:
+def asked_for(asked: ReportScope) -> Hashable:
     """Give what tells a report that is asked for from any other of the same frames."""
     sides = [asked.profiles, *([asked.before] if asked.before else [])]
     frames = [(id(side.jobs), id(side.tasks), repr(side.manifest)) for side in sides]
@@ -74,14 +74,14 @@ def asked_for(asked: Asked) -> Hashable:
 def each_chart_once() -> Iterator[None]:
     """Draw each chart of the same frames and choices once, for reports that differ in their tables only."""
     draw: Callable[..., Any] = Call.of
-    drawn: dict[Hashable, tuple[Any, Asked]] = {}
+    drawn: dict[Hashable, tuple[Any, ReportScope]] = {}
 
-    def of(call: Call, asked: Asked, *given: Any) -> Any:
+    def of(call: Call, source: Source, scope: Any = None) -> Any:
         if not call.name.startswith("plot_"):
-            return draw(call, asked, *given)
-        key = call.text(), asked_for(replace(asked, jobs=False, rationales=False))
+            return draw(call, source, scope)
+        key = call.text(), asked_for(replace(scope, jobs=False, rationales=False))
         if key not in drawn:
-            drawn[key] = draw(call, asked, *given), asked  # kept, so that no other frames take their ids
+            drawn[key] = draw(call, source, scope), scope  # kept, so that no other frames take their ids
         return drawn[key][0]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tpanalytics.share.report.scope import Asked
+    from tpanalytics.share.report.scope import ReportScope
 
 __all__ = ["one_chart", "quick_pen"]
 
@@ -50,17 +50,17 @@ def of_two(
 
 
 @pytest.fixture(scope="module")
-def once() -> dict[object, tuple[str, Asked]]:
+def once() -> dict[object, tuple[str, ReportScope]]:
     """Gather what was worked out again, so that the same report is worked out again once."""
     return {}
 
 
 @pytest.fixture
-def worked_out_once(once: dict[object, tuple[str, Asked]], monkeypatch: pytest.MonkeyPatch) -> None:
+def worked_out_once(once: dict[object, tuple[str, ReportScope]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold many edits of a report against the same recomputation; that it is right the other tests say."""
     render = verify_report.render
 
-    def rendered(asked: Asked, made: str) -> str:
+    def rendered(asked: ReportScope, made: str) -> str:
         key = asked_for(asked), made
         if key not in once:
             once[key] = render(asked, made), asked  # kept, so that no other frames take their ids
