@@ -185,7 +185,7 @@ def _comparator(results: Results, key: str, name: str, written: Callable[[Any], 
     if results.company:
         value = _first(results.company[key].filter(at_h1)).get(name)
         return "" if value is None else f"the company {written(value)}"
-    families = results.frames[key].filter(at_h1)
+    families = results.families[key].filter(at_h1)
     safe = families.filter(
         pl.col(name).is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     ).sort(name, "job_family", descending=[True, False])

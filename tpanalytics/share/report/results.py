@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures.about import about
+from tpanalytics.share.calls import Call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from tpanalytics.share.report.scope import ReportScope
     from tpanalytics.share.report.sections.section import Section
 
-__all__ = ["Results", "measure_all"]
+__all__ = ["CARD_CALLS", "Results", "measure_all"]
 
-#: Sections whose measure the cards also need for all jobs together.
-_ON_CARDS = ("mix", "exposure", "hours")
+#: The calls behind the cards; the sections of the same keys print them by family.
+CARD_CALLS = {
+    "mix": Call("impact", choices=("states",), arguments={"weight": "hours"}),
+    "exposure": Call("exposure", choices=("level_weights", "contract_hours", "states")),
+    "hours": Call("hours", choices=("states",)),
+}
 
 
 @dataclass(frozen=True)
@@ -30,26 +35,25 @@ class Results:
     ----------
     frames
         The result behind each section's table, by the section's key.
-    totals, company
-        The figures of the cards for what the report is about, and for the company where that is one family; each a
-        frame of one family, by the section's key.
+    families, totals, company
+        The results of `CARD_CALLS` by family, for all that the report is about as one family, and likewise for the
+        company where the report is about one family.
     """
 
     frames: Mapping[str, pl.DataFrame]
+    families: Mapping[str, pl.DataFrame]
     totals: Mapping[str, pl.DataFrame]
     company: Mapping[str, pl.DataFrame]
 
 
 def measure_all(scope: ReportScope, sections: Sequence[Section]) -> Results:
     """Make every section's call, and those of the cards."""
-    totalled = {section.key: section.measure for section in sections if section.key in _ON_CARDS}
-    return Results(
-        frames={section.key: _measured(scope, section) for section in sections},
-        totals={key: scope.as_one(measure) for key, measure in totalled.items()},
-        company={}
-        if scope.family is None
-        else {key: scope.as_one(measure, company=True) for key, measure in totalled.items()},
+    families = {key: scope.by_family(measure) for key, measure in CARD_CALLS.items()}
+    totals = {key: scope.as_one(measure) for key, measure in CARD_CALLS.items()}
+    company = (
+        {} if scope.family is None else {key: scope.as_one(call, company=True) for key, call in CARD_CALLS.items()}
     )
+    return Results({section.key: _measured(scope, section) for section in sections}, families, totals, company)
 
 
 def _measured(scope: ReportScope, section: Section) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """The questions a report answers, in order; another question, or another chart to one, is another line here."""
 
 from tpanalytics.share.calls import Call
+from tpanalytics.share.report.results import CARD_CALLS
 from tpanalytics.share.report.sections import change, data_quality, single_jobs, snapshot
 from tpanalytics.share.report.sections.section import Section
 
@@ -59,7 +60,7 @@ SECTIONS: tuple[Section, ...] = (
         key="mix",
         question="How does the work split over AI impact levels?",
         lead="Each bar is a family's described week; its dark end is the work rated highly automatable.",
-        measure=Call("impact", choices=("states",), arguments={"weight": "hours"}),
+        measure=CARD_CALLS["mix"],
         table=snapshot.mix,
         charts=(Call("plot_impact", choices=("states", "privacy"), arguments={"weight": "hours"}),),
     ),
@@ -67,7 +68,7 @@ SECTIONS: tuple[Section, ...] = (
         key="exposure",
         question="How exposed is the work, and how sure is that?",
         lead="An index from 0 to 1: the hours of each level times its weight. The bounds hold whatever is not known.",
-        measure=Call("exposure", choices=("level_weights", "contract_hours", "states")),
+        measure=CARD_CALLS["exposure"],
         table=snapshot.exposure,
         charts=(
             Call("plot_exposure", choices=("level_weights", "contract_hours", "states", "privacy")),
@@ -78,7 +79,7 @@ SECTIONS: tuple[Section, ...] = (
         key="hours",
         question="How many weekly hours do the jobs describe?",
         lead="For one incumbent of each job. A job some of whose tasks have no hours is longer than it looks.",
-        measure=Call("hours", choices=("states",)),
+        measure=CARD_CALLS["hours"],
         table=snapshot.hours,
         charts=(Call("plot_hours", choices=("states", "privacy")),),
     ),
