@@ -9,8 +9,8 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, share_of
+from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.metadata import explained, meaning_of
-from tpanalytics.measures._core.task_draws import poisson_weights
 from tpanalytics.measures._core.task_matrix import (
     DIGITS,
     Work,
