@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bounds import checked_week, taken_week
-from tpanalytics.measures._core.level_sums import undescribed, with_people
+from tpanalytics.measures._core.level_sums import attach_staffing, undescribed_hours
 from tpanalytics.measures._core.metadata import explained, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -102,8 +102,8 @@ def hours_at_stake(
     has_people = "headcount" in jobs.columns
     if not has_people:
         jobs = jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
-    by_hours = _stake(with_people(jobs, cells, contract_hours=week), level)
-    by_people = _stake(with_people(jobs, cells, by_headcount=True, contract_hours=week), level)
+    by_hours = _stake(attach_staffing(jobs, cells, contract_hours=week), level)
+    by_people = _stake(attach_staffing(jobs, cells, by_headcount=True, contract_hours=week), level)
     at, gap = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
     counts = cells.group_by("job_family").agg(
         tasks=pl.col("n").sum(),
@@ -178,7 +178,7 @@ def _stake(cells: pl.DataFrame, level: str) -> pl.DataFrame:
     ).with_columns(at_level=pl.when(at).then("amount"))
     rest = (
         cells.group_by("job_family", "job", maintain_order=True)
-        .agg(undescribed(is_open=pl.col("is_open").any()))
+        .agg(undescribed_hours(is_open=pl.col("is_open").any()))
         .filter(pl.col("is_open"))
         .group_by("job_family", maintain_order=True)
         .agg(pl.col("rest").sum(), unknown=pl.col("rest").null_count())

@@ -107,7 +107,7 @@ def specifications(
     level_weights
         Weight of each level.
     claim
-        As `claim_parser.read_claim` gives it.
+        As `check_claim.read_claim` returns it.
 
     Returns
     -------
