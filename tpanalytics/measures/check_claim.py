@@ -1,4 +1,4 @@
-"""Say whether a comparison of two families holds whatever one may choose, and whatever is not known."""
+"""Whether a comparison of two families holds under every choice, and allowing for all missing data."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Claim:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Say it in lines: the verdict, the figures, and what each source of doubt says."""
+        """Format the verdict, the figures and each source of doubt as lines of text."""
         defined = self.specifications.get_column("agrees").drop_nulls()
         sides = (
             (self.left, self.figure_left, self.bounds_left, self.jobs_left, self.grade_left),
@@ -110,7 +110,7 @@ class Claim:
         lines = [
             f"{self.claim} ({self.measure}; {self.unit}): {self.verdict}.",
             *(
-                f"{name}: {_said(figure)}, possible {_range(bounds)}; {jobs:,} jobs, grade {grade or '-'}."
+                f"{name}: {_figure_text(figure)}, possible {_range_text(bounds)}; {jobs:,} jobs, grade {grade or '-'}."
                 for name, figure, bounds, jobs, grade in sides
             ),
             f"{int(defined.sum()):,} of {defined.len():,} ways to work it out agree.",
@@ -335,7 +335,7 @@ def _resampled(
     rounds: int,
     seed: int,
 ) -> float | None:
-    """Give the share of the resamples in which both figures are defined that are as claimed."""
+    """Return the share of resamples as claimed, among those in which both figures are defined."""
     left, sign, right = read
     named = parts.join(jobs.select("job", "job_id"), on="job", how="left").select(
         "job_family", "job_id", "whole", part=pl.col("part") + pl.col("part_h2") * (b or 0.0)
@@ -380,7 +380,7 @@ def _undetermined(
     grades: tuple[str | None, str | None],
     bounds: tuple[tuple[float, float] | None, tuple[float, float] | None],
 ) -> tuple[str, ...]:
-    """Say why nothing can be said."""
+    """Return why there can be no verdict."""
     why = []
     for name, figure, n, graded in zip((read[0], read[2]), figures, jobs, grades, strict=True):
         if figure is None:
@@ -406,7 +406,7 @@ def _doubts(
     separate: bool | None,
     holds: bool | None,
 ) -> tuple[str, ...]:
-    """Say on what a claim fails."""
+    """Return on what a claim fails."""
     doubts = [] if holds else ["The figures are not as claimed."]
     against = agree.len() - int(agree.sum())
     if against:
@@ -422,9 +422,9 @@ def _doubts(
     return tuple(doubts)
 
 
-def _said(figure: float | None) -> str:
+def _figure_text(figure: float | None) -> str:
     return "no figure" if figure is None else f"{figure:,.3f}"
 
 
-def _range(bounds: tuple[float, float] | None) -> str:
+def _range_text(bounds: tuple[float, float] | None) -> str:
     return "range not known" if bounds is None else f"{bounds[0]:,.3f} to {bounds[1]:,.3f}"

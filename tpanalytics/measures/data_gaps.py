@@ -1,4 +1,4 @@
-"""What to ask for next, so that the headline becomes narrower soonest."""
+"""Which missing data to ask for next, to narrow the bounds of the exposure index most."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data_gaps"]
 
-#: Two narrowings nearer than this are the same; what orders rows must not hang on how floats were added up.
+#: Two narrowings nearer than this are the same; what orders rows must not depend on how floats were added up.
 _DIGITS = 9
 _COLUMNS = ("job_id", "job_name", "job_family", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
 

@@ -1,4 +1,4 @@
-"""How many hours of work are highly automatable, and how many it could be."""
+"""Hours of work that are highly automatable, with their bounds."""
 
 from __future__ import annotations
 
@@ -104,35 +104,15 @@ def hours_at_stake(
         jobs = jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
     by_hours = _stake(attach_staffing(jobs, cells, contract_hours=week), level)
     by_people = _stake(attach_staffing(jobs, cells, by_headcount=True, contract_hours=week), level)
-    at, gap = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
-    counts = cells.group_by("job_family").agg(
-        tasks=pl.col("n").sum(),
-        tasks_at_stake=pl.col("n").filter(at).sum(),
-        tasks_without_hours=(pl.col("n") - pl.col("n_known")).filter(at).sum(),
-        tasks_without_level=pl.col("n").filter(gap).sum(),
-        with_hours=pl.col("n_known").sum(),
-        with_both=pl.col("n_known").filter(~gap).sum(),
-        with_both_stated=stated.filter(~gap).sum(),
-    )
     names = ["tasks", "tasks_at_stake", "tasks_without_hours", "tasks_without_level"]
-    reason = (
-        pl.when(pl.col("tasks") == 0)
-        .then(pl.lit("NO_TASKS"))
-        .when(pl.col("hours").is_null() & (pl.col("with_hours") > 0) & (pl.col("with_both") == 0))
-        .then(pl.lit("NO_LEVELS"))
-        .when(pl.col("hours").is_null())
-        .then(pl.lit("NO_HOURS"))
-        .when(pl.col("hours_high").is_null())
-        .then(pl.lit("NO_CONTRACT_HOURS"))
-    )
     result = (
         jobs.group_by("job_family")
         .agg(jobs=pl.len(), jobs_with_headcount=pl.col("headcount").count())
-        .join(counts, on="job_family", how="left")
+        .join(_counts(cells, level), on="job_family", how="left")
         .join(by_hours, on="job_family", how="left")
         .join(by_people.rename(lambda name: name.replace("hours", "headcount_hours")), on="job_family", how="left")
         .with_columns(pl.col(name).fill_null(0) for name in names)
-        .with_columns(coverage=share_of(pl.col("with_both_stated"), pl.col("tasks")), reason=reason)
+        .with_columns(coverage=share_of(pl.col("with_both_stated"), pl.col("tasks")), reason=_reason())
         .select(
             *("job_family", "hours", "hours_low", "hours_high"),
             *("headcount_hours", "headcount_hours_low", "headcount_hours_high"),
@@ -170,8 +150,35 @@ def hours_at_stake(
     )
 
 
+def _counts(cells: pl.DataFrame, level: str) -> pl.DataFrame:
+    at, gap = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
+    return cells.group_by("job_family").agg(
+        tasks=pl.col("n").sum(),
+        tasks_at_stake=pl.col("n").filter(at).sum(),
+        tasks_without_hours=(pl.col("n") - pl.col("n_known")).filter(at).sum(),
+        tasks_without_level=pl.col("n").filter(gap).sum(),
+        with_hours=pl.col("n_known").sum(),
+        with_both=pl.col("n_known").filter(~gap).sum(),
+        with_both_stated=stated.filter(~gap).sum(),
+    )
+
+
+def _reason() -> pl.Expr:
+    """Return why ``hours`` is null, or with them known ``hours_high``."""
+    return (
+        pl.when(pl.col("tasks") == 0)
+        .then(pl.lit("NO_TASKS"))
+        .when(pl.col("hours").is_null() & (pl.col("with_hours") > 0) & (pl.col("with_both") == 0))
+        .then(pl.lit("NO_LEVELS"))
+        .when(pl.col("hours").is_null())
+        .then(pl.lit("NO_HOURS"))
+        .when(pl.col("hours_high").is_null())
+        .then(pl.lit("NO_CONTRACT_HOURS"))
+    )
+
+
 def _stake(cells: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Give ``job_family, hours, hours_low, hours_high`` of cells with people beside them."""
+    """Return ``job_family, hours, hours_low, hours_high`` from the cells of `attach_staffing`."""
     at, gap = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
     cells = cells.with_columns(
         amount=pl.col("hours") * pl.col("staff"), is_open=(pl.col("n_known") < pl.col("n")) & (at | gap)

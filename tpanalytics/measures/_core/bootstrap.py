@@ -68,7 +68,7 @@ def poisson_weights(places: pl.Series, rounds: int, seed: int) -> Iterator[pl.Se
 
 
 def _keyed(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Give each job a number of its own, from the seed, its family and its place by id in the family."""
+    """Give each job a key of its own, from the seed, its family and its place by id in the family."""
     families = jobs.get_column("job_family").unique().sort()
     starts = pl.Series([_start(f"{seed}\0{family}") for family in families.to_list()], dtype=pl.UInt64)
     place = pl.int_range(pl.len(), dtype=pl.UInt64).over("job_family")
