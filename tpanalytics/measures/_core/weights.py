@@ -37,13 +37,13 @@ def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
         raise SchemaError(f"level_weights={level_weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
     for level, weight in level_weights.items():
         if not isinstance(level, str):
-            raise SchemaError(f"weights: {level!r} is no level; levels are texts, like 'H1'.")
+            raise SchemaError(f"level_weights: {level!r} is no level; levels are texts, like 'H1'.")
         number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
         if not number or not 0 <= weight <= 1:
-            raise SchemaError(f"weights: the weight of {level!r} is {weight!r}; it must be a number from 0 to 1.")
+            raise SchemaError(f"level_weights: the weight of {level!r} is {weight!r}; it must be a number from 0 to 1.")
         if level == NOT_ASSESSED:
             raise SchemaError(
-                f"weights: tasks that are {NOT_ASSESSED!r} have no weight; they widen the bounds instead."
+                f"level_weights: tasks that are {NOT_ASSESSED!r} have no weight; they widen the bounds instead."
             )
     return {level: float(weight) for level, weight in level_weights.items()}
 
