@@ -7,11 +7,15 @@ import math
 from typing import Any
 
 import hypothesis
+import polars as pl
 import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
+from tpanalytics.measures.check_claim import check_claim
+from tpanalytics.measures.data_gaps import data_gaps
+from tpanalytics.measures.exposure import exposure, exposure_by_job
 
 _task = st.tuples(st.sampled_from(["H1", "H2", None]), st.sampled_from([None, 0.0, 3.0, 10.0]))
 _job = st.tuples(st.lists(_task, max_size=3), st.sampled_from([5.0, 20.0, 40.0]), st.sampled_from([1.0, 3.0]))
@@ -98,3 +102,138 @@ def test_without_contract_hours_there_is_no_bound_to_invent() -> None:
     bare = tpa.TaskProfiles(profiles.jobs.drop("contract_hours"), profiles.tasks)
     assert tpa.impact(bare).select("share_low", "share_high").row(0) == (None, 1.0)
     assert tpa.impact(bare).select("share_low", "share_high").row(1) == (0.0, None)
+
+
+# --- contract hours that are not known: a bound is given only where it is the same whatever they are
+
+WEIGHTS = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
+_task_of_any_level = st.tuples(st.sampled_from(["H1", "H2", "H3", None]), st.sampled_from([None, 0.0, 3.0, 10.0]))
+_job_of_any_contract = st.tuples(
+    st.lists(_task_of_any_level, max_size=3), st.sampled_from([None, 5.0, 40.0]), st.just(1.0)
+)
+_few_jobs = st.lists(_job_of_any_contract, min_size=1, max_size=3)
+
+
+def least_and_greatest(jobs: list[Any], weights: dict[str, float], open_hours: float) -> tuple[Any, Any]:
+    """Try every corner, the hours that jobs without contract hours do not describe being `open_hours`."""
+    ways_of_jobs = []
+    for tasks, week, _ in jobs:
+        rest = open_hours if week is None else max(0.0, week - sum(h for _, h in tasks if h is not None))
+        ways = set()
+        for filled in itertools.product(*([weights[x]] if x in weights else [0.0, 1.0] for x, _ in tasks)):
+            for taker in [None, *(i for i, (_, h) in enumerate(tasks) if h is None)]:
+                hours = [(h or 0.0) + (rest if i == taker else 0.0) for i, (_, h) in enumerate(tasks)]
+                ways.add((sum(h * w for h, w in zip(hours, filled, strict=True)), sum(hours)))
+        ways_of_jobs.append(sorted(ways))
+    found = [
+        sum(part for part, _ in combination) / sum(whole for _, whole in combination)
+        for combination in itertools.product(*ways_of_jobs)
+        if sum(whole for _, whole in combination) > 0
+    ]
+    return (min(found), max(found)) if found else (None, None)
+
+
+def certain_bounds(jobs: list[Any], weights: dict[str, float]) -> list[float | None]:
+    """Give each bound that stays the same from no undescribed hours to very many of them, and None for the others."""
+    none, many = (least_and_greatest(jobs, weights, hours) for hours in (0.0, 1e4))
+    return [
+        one if one is not None and other is not None and math.isclose(one, other, abs_tol=1e-9) else None
+        for one, other in zip(none, many, strict=True)
+    ]
+
+
+def same(found: Any, expected: Any) -> bool:
+    return all(
+        (one is None) == (other is None) and (one is None or math.isclose(one, other, abs_tol=1e-9))
+        for one, other in zip(found, expected, strict=True)
+    )
+
+
+@hypothesis.given(jobs=_few_jobs)
+@hypothesis.settings(deadline=None, max_examples=100)
+def test_bounds_of_an_index_are_given_just_where_contract_hours_change_nothing(jobs: list[Any]) -> None:
+    expected = certain_bounds(jobs, WEIGHTS)
+    assert same(exposure(company(jobs)).select("bound_low", "bound_high").row(0), expected)
+    for row, one in zip(exposure_by_job(company(jobs)).iter_rows(named=True), jobs, strict=True):
+        assert same((row["bound_low"], row["bound_high"]), certain_bounds([one], WEIGHTS))
+
+
+@hypothesis.given(jobs=_few_jobs)
+@hypothesis.settings(deadline=None, max_examples=60)
+def test_bounds_of_a_share_are_given_just_where_contract_hours_change_nothing(jobs: list[Any]) -> None:
+    for row in tpa.impact(company(jobs)).iter_rows(named=True):
+        if row["level"] in WEIGHTS:
+            weights = {level: float(level == row["level"]) for level in WEIGHTS}
+            assert same((row["share_low"], row["share_high"]), certain_bounds(jobs, weights))
+
+
+def bounds_of_claim(profiles: tpa.TaskProfiles, family: str, other: str, **how: Any) -> Any:
+    return check_claim(profiles, f'"{family}" > "{other}"', rounds=100, **how).bounds_left
+
+
+def all_work_lies_within(profiles: tpa.TaskProfiles, **how: Any) -> tuple[set[str], str]:
+    found = data_gaps(profiles, **how)
+    meaning = tpa.about(found)
+    assert meaning is not None
+    gaps = ("Nothing is missing", "No task counts", "of the tasks that count lack")
+    (text,) = (text for text in meaning.policy if any(gap in text for gap in gaps))
+    return set(found["room"]), text
+
+
+def check_that_all_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
+    named = pl.col("job_family").fill_null("(no family)")
+    families = profiles.jobs.get_column("job_family").fill_null("(no family)").unique().sort().to_list()
+    shares = {
+        row["job_family"]: (row["share_low"], row["share_high"])
+        for row in tpa.impact(profiles).iter_rows(named=True)
+        if row["level"] == "H1"
+    }
+    for row in exposure(profiles, **how).iter_rows(named=True):
+        family, bounds = row["job_family"], (row["bound_low"], row["bound_high"])
+        for other in [name for name in families if name != family][:1]:
+            claimed = bounds_of_claim(profiles, family, other, **how)
+            assert same(claimed, bounds) if claimed else None in bounds
+            share = bounds_of_claim(profiles, family, other, measure="h1_share")
+            if family in shares:
+                assert same(share, shares[family]) if share else None in shares[family]
+        jobs = profiles.jobs.filter(named == family)
+        alone = tpa.TaskProfiles(jobs, profiles.tasks.filter(pl.col("job_id").is_in(jobs["job_id"].implode())))
+        room, text = all_work_lies_within(alone, **how)
+        if None in bounds:
+            assert "lies within" not in text
+        elif room:
+            assert (room, text.partition("; ")[2]) == (
+                {"bounds"},
+                f"the exposure index of all work lies within {bounds[0]:.3f} and {bounds[1]:.3f}.",
+            )
+        else:
+            assert "Nothing is missing" in text
+            assert same(bounds, (row["exposure"], row["exposure"]))
+
+
+@pytest.mark.parametrize("contract_hours", [None, 60])
+@hypothesis.given(profiles=companies)
+@hypothesis.settings(deadline=None, max_examples=15)
+def test_exposure_claims_and_gaps_agree_on_the_bounds(profiles: tpa.TaskProfiles, contract_hours: Any) -> None:
+    check_that_all_agree(profiles, **({} if contract_hours is None else {"contract_hours": contract_hours}))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "bounds"),
+    [
+        ([("H1", 10.0), ("H1", None)], (1.0, 1.0)),
+        ([(None, 3.0), ("H2", None)], (0.0, 1.0)),
+        ([("H1", 10.0), ("H2", None)], (None, 1.0)),
+        ([("H3", 10.0), ("H2", None)], (0.0, None)),
+        ([("H1", 10.0), ("H3", 30.0)], (0.25, 0.25)),
+        ([("H1", None)], (None, None)),
+    ],
+)
+def test_missing_contract_hours_cost_a_bound_only_where_they_could_move_it(tasks: Any, bounds: Any) -> None:
+    profiles = company([(tasks, None, 1.0)])
+    assert exposure(profiles).select("bound_low", "bound_high").row(0) == bounds
+    two = tpa.TaskProfiles(
+        pl.concat([profiles.jobs, profiles.jobs.with_columns(job_id=pl.lit("other"), job_family=pl.lit("B"))]),
+        profiles.tasks,
+    )
+    check_that_all_agree(two)

@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures._core.task_draws import poisson_weights
+from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures.automation_candidates import automation_candidates
 from tpanalytics.measures.automation_curve import automation_curve
 

@@ -277,8 +277,8 @@ def test_no_jobs_give_no_rows_of_the_same_kind(sample: tpa.TaskProfiles) -> None
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"level": 0.4},
-        {"level": True},
+        {"confidence": 0.4},
+        {"confidence": True},
         {"rounds": 99},
         {"rounds": 100.0},
         {"seed": 1.5},

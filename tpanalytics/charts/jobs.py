@@ -11,7 +11,7 @@ from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures._core.claim_parser import no_family
+from tpanalytics.measures._core.checks import no_family
 from tpanalytics.measures._core.family_jobs import jobs_of_family
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact

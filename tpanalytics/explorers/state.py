@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.explorers.options import VALIDATED
-from tpanalytics.measures._core.checks import checked_states
-from tpanalytics.measures._core.claim_parser import no_family
+from tpanalytics.measures._core.checks import checked_states, no_family
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
 

@@ -9,9 +9,9 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, share_of
+from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.task_draws import poisson_weights
 from tpanalytics.measures._core.task_matrix import (
     DIGITS,
     Work,

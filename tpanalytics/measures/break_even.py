@@ -1,4 +1,4 @@
-"""Which comparisons of families hang on how much a partly automatable task counts, and where they turn."""
+"""Which comparisons of families depend on the weight of H2, and at which weight they turn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["break_even"]
 
-#: Two indexes nearer than this are the same: which is higher would hang on how floats were added up.
+#: Two indices nearer than this are the same: which is higher would depend on how floats were added up.
 _SAME = 1e-12
 
 
@@ -100,30 +100,7 @@ def break_even(
             data_grade=grade(share_of(pl.col("tasks_stated"), pl.col("tasks"))),
         )
     )
-    pairs = lines.join(lines, how="cross", suffix="_b").filter(pl.col("place") < pl.col("place_b"))
-    low, high = (pl.col(name) - pl.col(f"{name}_b") for name in ("weight_low", "weight_high"))
-    turns = pl.min_horizontal(low.abs(), high.abs()) > _SAME
-    turning = pairs.filter(turns & ((low > 0) != (high > 0))).with_columns(break_even=low / (low - high))
-    lead = pl.col("exposure_b") - pl.col("exposure") > _SAME
-    sides = ("family", "exposure", "weight_low", "weight_high")
-    b = level_weights["H2"]
-    result = (
-        turning.with_columns(
-            *(pl.when(lead).then(f"{name}_b").otherwise(name).alias(f"{name}_a") for name in sides),
-            *(pl.when(lead).then(name).otherwise(f"{name}_b").alias(f"{name}_b") for name in sides),
-        )
-        .with_columns(
-            a_leads=pl.when(pl.col("weight_high_a") > pl.col("weight_high_b"))
-            .then(pl.lit("above"))
-            .otherwise(pl.lit("below")),
-            data_grade=pl.max_horizontal("data_grade", "data_grade_b"),  # C comes after A
-        )
-        .sort((pl.col("break_even") - b).abs().round(DIGITS), "family_a", "family_b")
-        .select(
-            *("family_a", "family_b", "break_even", "a_leads", "exposure_a", "exposure_b"),
-            *("weight_low_a", "weight_high_a", "weight_low_b", "weight_high_b", "data_grade"),
-        )
-    )
+    result = _turning_pairs(lines, level_weights["H2"])
     n = lines.height
     return attach_metadata(
         result,
@@ -142,4 +119,31 @@ def break_even(
                 "Only the weight is varied; see the bounds of exposure for what is not known.",
             ),
         ),
+    )
+
+
+def _turning_pairs(lines: pl.DataFrame, b: float) -> pl.DataFrame:
+    """Return the pairs of lines that cross within 0 and 1, the nearest to the weight `b` of H2 first."""
+    pairs = lines.join(lines, how="cross", suffix="_b").filter(pl.col("place") < pl.col("place_b"))
+    low, high = (pl.col(name) - pl.col(f"{name}_b") for name in ("weight_low", "weight_high"))
+    turns = pl.min_horizontal(low.abs(), high.abs()) > _SAME
+    turning = pairs.filter(turns & ((low > 0) != (high > 0))).with_columns(break_even=low / (low - high))
+    lead = pl.col("exposure_b") - pl.col("exposure") > _SAME
+    sides = ("family", "exposure", "weight_low", "weight_high")
+    return (
+        turning.with_columns(
+            *(pl.when(lead).then(f"{name}_b").otherwise(name).alias(f"{name}_a") for name in sides),
+            *(pl.when(lead).then(name).otherwise(f"{name}_b").alias(f"{name}_b") for name in sides),
+        )
+        .with_columns(
+            a_leads=pl.when(pl.col("weight_high_a") > pl.col("weight_high_b"))
+            .then(pl.lit("above"))
+            .otherwise(pl.lit("below")),
+            data_grade=pl.max_horizontal("data_grade", "data_grade_b"),  # C comes after A
+        )
+        .sort((pl.col("break_even") - b).abs().round(DIGITS), "family_a", "family_b")
+        .select(
+            *("family_a", "family_b", "break_even", "a_leads", "exposure_a", "exposure_b"),
+            *("weight_low_a", "weight_high_a", "weight_low_b", "weight_high_b", "data_grade"),
+        )
     )

@@ -1,4 +1,4 @@
-"""Say whether a comparison of two families holds whatever one may choose, and whatever is not known."""
+"""Whether a comparison of two families holds under every choice, and allowing for all missing data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import html_lines
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
-from tpanalytics.measures._core.bounds import checked_week
+from tpanalytics.measures._core.bounds import checked_week, hours_bounds, index_bounds, share_bounds
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.claim_bounds import possible, with_week
-from tpanalytics.measures._core.claim_parser import read_claim
+from tpanalytics.measures._core.checks import no_family
+from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
 from tpanalytics.measures._core.metadata import grade_of
 from tpanalytics.measures._core.specifications import MEASURES, SAME, agrees, figures_of, job_parts, specifications
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, unmapped
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Claim", "check_claim"]
+__all__ = ["Claim", "check_claim", "read_claim"]
 
 ClaimMeasure = Literal["exposure", "hours", "hours_per_job", "h1_share"]
 _Pair = tuple[float | None, float | None]
@@ -103,7 +103,7 @@ class Claim:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Say it in lines: the verdict, the figures, and what each source of doubt says."""
+        """Format the verdict, the figures and each source of doubt as lines of text."""
         defined = self.specifications.get_column("agrees").drop_nulls()
         sides = (
             (self.left, self.figure_left, self.bounds_left, self.jobs_left, self.grade_left),
@@ -112,7 +112,7 @@ class Claim:
         lines = [
             f"{self.claim} ({self.measure}; {self.unit}): {self.verdict}.",
             *(
-                f"{name}: {_said(figure)}, possible {_range(bounds)}; {jobs:,} jobs, grade {grade or '-'}."
+                f"{name}: {_figure_text(figure)}, possible {_range_text(bounds)}; {jobs:,} jobs, grade {grade or '-'}."
                 for name, figure, bounds, jobs, grade in sides
             ),
             f"{int(defined.sum()):,} of {defined.len():,} ways to work it out agree.",
@@ -228,7 +228,7 @@ def check_claim(
     counts = n_jobs.get(left, 0), n_jobs.get(right, 0)
     pair: _Pair = (figures.get(left), figures.get(right))
     grades = _grades(cells, measure, level_weights)
-    bounds = possible(with_week(jobs, week), cells, measure, level_weights)
+    bounds = _bounds(attach_staffing(jobs, cells, contract_hours=week), measure, level_weights)
     table = specifications(jobs, by_state, measure, level_weights, read)
     share: float | None = None
     if min(counts) >= ENOUGH_JOBS:
@@ -269,11 +269,67 @@ def check_claim(
     )
 
 
+def read_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
+    """Return the left family, ``>`` or ``<``, and the right family; raise SchemaError where that is not clear.
+
+    A name may contain any sign, these two as well; it may be in double quotes, and in any case where only one family
+    is meant.
+    """
+    if not isinstance(claim, str):
+        raise SchemaError(f"claim={claim!r}: give it as text, like 'Finance > Sales'.")
+    cuts = [i for i, sign in enumerate(claim) if sign in "<>"]
+    if not cuts:
+        raise SchemaError(f"claim={claim!r}: put > or < between two families, like 'Finance > Sales'.")
+    sides = [(_family(claim[:i], families), claim[i], _family(claim[i + 1 :], families)) for i in cuts]
+    ways = sorted({(left, sign, right) for left, sign, right in sides if left is not None and right is not None})
+    if len(ways) > 1:
+        listed = " or ".join(f'"{left}" {sign} "{right}"' for left, sign, right in ways)
+        raise SchemaError(f"claim={claim!r} can be read as {listed}; put the families in double quotes.")
+    if ways:
+        left, sign, right = ways[0]
+        if left == right:
+            raise SchemaError(f"claim={claim!r}: both sides are {left!r}; compare two families.")
+        return left, sign, right
+    # The cut at which most is known is the one that was meant.
+    best = max(range(len(cuts)), key=lambda i: (sides[i][0] is not None) + (sides[i][2] is not None))
+    texts = claim[: cuts[best]].strip(), claim[cuts[best] + 1 :].strip()
+    found = sides[best][0], sides[best][2]
+    unknown = [text for text, family in zip(texts, found, strict=True) if family is None]
+    raise SchemaError(f"claim={claim!r}: {'; '.join(no_family(text, families) for text in unknown)}.")
+
+
+def _family(text: str, families: list[str]) -> str | None:
+    text = text.strip()
+    for name in (text, text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text):
+        if name in families:
+            return name
+        alike = [family for family in families if family.strip().casefold() == name.strip().casefold()]
+        if len(alike) == 1:
+            return alike[0]
+    return None
+
+
 def _grades(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, str | None]:
     """Grade each family by the share of its tasks that are in the figure, or could be at H1."""
     known = {"exposure": pl.col("level").is_in(list(level_weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
     covered = stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
     return {family: grade_of(share) for family, share in cells.group_by("job_family").agg(covered).rows()}
+
+
+def _bounds(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Bound each family's figure; one with an unknown bound is left out."""
+    if measure == "h1_share":
+        found = share_bounds(cells, "H1").filter(pl.col("level") == "H1").drop("level")
+    elif measure == "exposure":
+        found = index_bounds(level_sums(cells, "job_family"), level_weights, "job_family")
+    else:
+        found = hours_bounds(level_sums(cells, "job_family"))
+        if measure == "hours_per_job":
+            jobs = cells.group_by("job_family").agg(jobs=pl.col("job").n_unique())
+            found = found.join(jobs, on="job_family").select(
+                "job_family", pl.col("bound_low", "bound_high") / pl.col("jobs")
+            )
+    return {family: (low, high) for family, low, high in found.drop_nulls().rows()}
 
 
 def _resampled(
@@ -285,7 +341,7 @@ def _resampled(
     rounds: int,
     seed: int,
 ) -> float | None:
-    """Give the share of the resamples in which both figures are defined that are as claimed."""
+    """Return the share of resamples as claimed, among those in which both figures are defined."""
     left, sign, right = read
     named = parts.join(jobs.select("job", "job_id"), on="job", how="left").select(
         "job_family", "job_id", "whole", part=pl.col("part") + pl.col("part_h2") * (b or 0.0)
@@ -330,7 +386,7 @@ def _undetermined(
     grades: tuple[str | None, str | None],
     bounds: tuple[tuple[float, float] | None, tuple[float, float] | None],
 ) -> tuple[str, ...]:
-    """Say why nothing can be said."""
+    """Return why there can be no verdict."""
     why = []
     for name, figure, n, graded in zip((read[0], read[2]), figures, jobs, grades, strict=True):
         if figure is None:
@@ -356,7 +412,7 @@ def _doubts(
     separate: bool | None,
     holds: bool | None,
 ) -> tuple[str, ...]:
-    """Say on what a claim fails."""
+    """Return on what a claim fails."""
     doubts = [] if holds else ["The figures are not as claimed."]
     against = agree.len() - int(agree.sum())
     if against:
@@ -372,9 +428,9 @@ def _doubts(
     return tuple(doubts)
 
 
-def _said(figure: float | None) -> str:
+def _figure_text(figure: float | None) -> str:
     return "no figure" if figure is None else f"{figure:,.3f}"
 
 
-def _range(bounds: tuple[float, float] | None) -> str:
+def _range_text(bounds: tuple[float, float] | None) -> str:
     return "range not known" if bounds is None else f"{bounds[0]:,.3f} to {bounds[1]:,.3f}"

@@ -1,4 +1,4 @@
-"""How exposed the work of families and jobs is to AI: one number, how far the weights move it, and what it may be."""
+"""Exposure of the work of families and jobs to AI: an index, its range over the weight of H2, and its bounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of
 from tpanalytics.measures._core.bounds import checked_week, index_bounds, taken_week
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.level_sums import family_sums, jobs_with_hours, level_sums, with_people
+from tpanalytics.measures._core.level_sums import attach_staffing, family_sums, jobs_with_hours, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -38,7 +38,7 @@ ExposureWeight = Literal["hours", "headcount"]
 
 #: With fewer tasks a job's polarisation says nothing.
 _TASKS_FOR_POLARISATION = 3
-#: Two figures nearer than this are the same; what orders rows must not hang on how floats were added up.
+#: Two figures nearer than this are the same; what orders rows must not depend on how floats were added up.
 DIGITS = 9
 _BOUNDS = "The bounds hold whatever the unknown levels are and wherever undescribed contract hours belong."
 
@@ -158,7 +158,7 @@ def exposure(
 def bounds_by_family(
     profiles: TaskProfiles, *, level_weights: Mapping[str, float], contract_hours: float | None, states: Sequence[str]
 ) -> pl.DataFrame:
-    """Give of `exposure` the bounds alone: ``job_family, bound_low, bound_high``, in no order."""
+    """Return only the bounds of `exposure`: ``job_family, bound_low, bound_high``, in no order."""
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     sums = family_sums(profiles, states=states, by_headcount=False, week=week)
     return index_bounds(sums.levels, level_weights, "job_family")
@@ -237,7 +237,7 @@ def exposure_by_job(
     """
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     reduced = reduce_tasks(profiles, states)
-    cells = with_people(reduced.jobs, reduced.cells, contract_hours=week)
+    cells = attach_staffing(reduced.jobs, reduced.cells, contract_hours=week)
     jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
     found = indexed(jobs, level_sums(cells, "job"), level_weights, "job")
     spread = (
@@ -286,19 +286,7 @@ def exposure_by_job(
 
 
 def indexed(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
-    """Put beside each job or family its index, bounds, coverage, grade and reason.
-
-    Parameters
-    ----------
-    table
-        One row per job or family, with ``tasks``, null or 0 where it has none.
-    sums
-        As `level_sums.level_sums` gives them.
-    level_weights
-        As `checked_weights` gives them.
-    by
-        ``"job"`` or ``"job_family"``, as for the `sums`.
-    """
+    """Attach to each job or family of the `table` its index, bounds, coverage, grade and reason."""
     counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_stated", "tasks_with_hours"]
     left_out = (
         pl.when(pl.col("tasks") == 0)
@@ -330,9 +318,9 @@ def exposure_meaning(
     *,
     policy: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
-    **said: Any,
+    **fields: Any,
 ) -> Meaning:
-    """Make the meaning of a result that rests on weights: a level without one is not known."""
+    """Make the metadata of a result that depends on weights: a level without one is not known."""
     cells, jobs = reduced.cells, reduced.jobs
     mapped = pl.col("level").is_in(list(level_weights))
     strange = unmapped(cells.get_column("level").unique(), level_weights)
@@ -357,5 +345,5 @@ def exposure_meaning(
             *policy,
         ),
         warnings=warnings,
-        **said,
+        **fields,
     )

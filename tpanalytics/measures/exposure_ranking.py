@@ -18,6 +18,8 @@ from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["exposure_ranking"]
@@ -26,7 +28,7 @@ RankWeight = Literal["hours", "headcount"]
 
 #: From so many jobs on the interval is corrected for bias and skewness.
 _JOBS_FOR_BCA = 20
-#: Two figures nearer than this are the same; no rank may hang on how floats were added up.
+#: Two figures nearer than this are the same; no rank may depend on how floats were added up.
 _DIGITS = 9
 _NORMAL = NormalDist()
 #: Two widths keep readers from taking an interval for least and most: this one holds two thirds of the resamples.
@@ -89,8 +91,8 @@ def exposure_ranking(
         ``exposure``              Float64       its index, 0 to 1; null where no hours have a weight
         ``interval_low``          Float64       least of the interval; null below 5 jobs
         ``interval_high``         Float64       most of it
-        ``inner_low``             Float64       least of the interval that holds 66 % of resamples, or `confidence` if that
-                                                is less; null below 5 jobs
+        ``inner_low``             Float64       least of the interval that holds 66 % of resamples, or `confidence` if
+                                                that is less; null below 5 jobs
         ``inner_high``            Float64       most of it
         ``jobs``                  UInt32        jobs that are in the index
         ``rank``                  UInt32        1 is the most exposed; families that are equally exposed share the
@@ -129,13 +131,7 @@ def exposure_ranking(
     ('Field Service and Installation', 1, 1, 9)
     """
     level_weights = checked_weights(level_weights)
-    checked_rounds(rounds, seed)
-    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0.5 <= confidence <= 0.999:
-        raise SchemaError(
-            f"confidence={confidence!r}: give the share of resamples an interval holds, from 0.5 to 0.999."
-        )
-    if weight not in get_args(RankWeight):
-        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(RankWeight))}.")
+    _check_arguments(confidence, rounds, seed, weight)
     reduced = reduce_tasks(profiles, states)
     staffed = weight == "headcount"
     if staffed and "headcount" not in reduced.jobs.columns:
@@ -143,16 +139,7 @@ def exposure_ranking(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
             "assign_families, or use weight='hours'."
         )
-    staff = pl.col("headcount") if staffed else pl.lit(1.0)
-    jobs = (
-        job_sums(reduced.cells, level_weights)
-        .join(reduced.jobs.select("job", "job_id", staff=staff), on="job", how="left")
-        .select(
-            "job_family", "job_id", part=pl.col("exposed") * pl.col("staff"), whole=pl.col("weighed") * pl.col("staff")
-        )
-        .filter(pl.col("whole") > 0)
-        .sort("job_family", "job_id")
-    )
+    jobs = _jobs(reduced, level_weights, staffed=staffed)
     ranked = reduced.jobs.select(pl.col("job_family").unique())
     if among is not None:
         ranked = ranked.filter(pl.col("job_family").is_in(_known(among, ranked)))
@@ -177,6 +164,53 @@ def exposure_ranking(
         .when(pl.col("interval_low").is_null())
         .then(pl.lit("TOO_FEW")),
     )
+    return attach_metadata(
+        result,
+        _metadata(
+            reduced,
+            level_weights,
+            result,
+            weight=weight,
+            interval=f"{confidence:.1%} of {rounds:,} resamples of jobs, families apart, seed {seed}",
+            asked=among is not None,
+        ),
+    )
+
+
+def _check_arguments(confidence: float, rounds: int, seed: int, weight: RankWeight) -> None:
+    checked_rounds(rounds, seed)
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0.5 <= confidence <= 0.999:
+        raise SchemaError(
+            f"confidence={confidence!r}: give the share of resamples an interval holds, from 0.5 to 0.999."
+        )
+    if weight not in get_args(RankWeight):
+        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(RankWeight))}.")
+
+
+def _jobs(reduced: Cells, level_weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:
+    """Return ``job_family, job_id, part, whole`` of the jobs that are in the index."""
+    staff = pl.col("headcount") if staffed else pl.lit(1.0)
+    return (
+        job_sums(reduced.cells, level_weights)
+        .join(reduced.jobs.select("job", "job_id", staff=staff), on="job", how="left")
+        .select(
+            "job_family", "job_id", part=pl.col("exposed") * pl.col("staff"), whole=pl.col("weighed") * pl.col("staff")
+        )
+        .filter(pl.col("whole") > 0)
+        .sort("job_family", "job_id")
+    )
+
+
+def _metadata(
+    reduced: Cells,
+    level_weights: Mapping[str, float],
+    result: pl.DataFrame,
+    *,
+    weight: RankWeight,
+    interval: str,
+    asked: bool,
+) -> Meaning:
+    staffed = weight == "headcount"
     strange = unmapped(reduced.cells.get_column("level").to_list(), level_weights)
     few = result.filter(pl.col("reason") == "TOO_FEW").height
     known = reduced._replace(
@@ -184,31 +218,28 @@ def exposure_ranking(
             level=pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
         )
     )
-    return attach_metadata(
-        result,
-        meaning_of(
-            known,
-            staffed=staffed,
-            measure="exposure_ranking",
-            value="exposure index of a family's work, and its place among families",
-            unit="share, 0 to 1",
-            basis=weight,
-            numerator="weekly hours times weight" + " times full-time equivalents" * staffed,
-            denominator="weekly hours with a weight" + " times full-time equivalents" * staffed,
-            level_weights=level_weights,
-            interval=f"{confidence:.1%} of {rounds:,} resamples of jobs, families apart, seed {seed}",
-            policy=(
-                "Exposure says what could change, not who leaves.",
-                "Tasks without hours or without a level that has a weight are left out; they are not zero.",
-                "Intervals say how much hangs on which jobs are in the data; nothing of missing hours or of weights.",
-                "Families whose intervals of the rank overlap cannot be told apart by these jobs.",
-                *((f"Ranked are {result.height} families that were asked for.",) if among is not None else ()),
-                *(("Jobs without a headcount are left out.",) if staffed else ()),
-            ),
-            warnings=(
-                *((f"Levels without a weight count as unknown: {', '.join(strange)}.",) if strange else ()),
-                *((f"{few} families have fewer than {ENOUGH_JOBS} jobs: look at the jobs instead.",) if few else ()),
-            ),
+    return meaning_of(
+        known,
+        staffed=staffed,
+        measure="exposure_ranking",
+        value="exposure index of a family's work, and its place among families",
+        unit="share, 0 to 1",
+        basis=weight,
+        numerator="weekly hours times weight" + " times full-time equivalents" * staffed,
+        denominator="weekly hours with a weight" + " times full-time equivalents" * staffed,
+        level_weights=level_weights,
+        interval=interval,
+        policy=(
+            "Exposure says what could change, not who leaves.",
+            "Tasks without hours or without a level that has a weight are left out; they are not zero.",
+            "Intervals say how much hangs on which jobs are in the data; nothing of missing hours or of weights.",
+            "Families whose intervals of the rank overlap cannot be told apart by these jobs.",
+            *((f"Ranked are {result.height} families that were asked for.",) if asked else ()),
+            *(("Jobs without a headcount are left out.",) if staffed else ()),
+        ),
+        warnings=(
+            *((f"Levels without a weight count as unknown: {', '.join(strange)}.",) if strange else ()),
+            *((f"{few} families have fewer than {ENOUGH_JOBS} jobs: look at the jobs instead.",) if few else ()),
         ),
     )
 
@@ -224,7 +255,7 @@ def _known(among: Sequence[str], families: pl.DataFrame) -> list[str]:
 
 
 def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Put beside each job its family's index, and the index without the job."""
+    """Attach to each job its family's index, and the index without the job."""
     # What comes before the job and what comes after: a difference of sums would leave dust where little is left.
     rest = [
         pl.col(name).cum_sum().shift(1, fill_value=0.0) + pl.col(name).cum_sum(reverse=True).shift(-1, fill_value=0.0)
@@ -242,7 +273,7 @@ def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _families(without_one: pl.DataFrame) -> pl.DataFrame:
-    """Give each family's index, rank, most influential job, and the skewness of the indexes without one job."""
+    """Return each family's index, rank, most influential job, and the skewness of the indices without one job."""
     strength = pl.col("influence").abs().round(_DIGITS)
     first = strength.arg_max()
     off = pl.col("mean") - pl.col("without")
@@ -266,7 +297,7 @@ def _families(without_one: pl.DataFrame) -> pl.DataFrame:
 def _reasons(
     jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool
 ) -> pl.DataFrame:
-    """Say why a family would have no index."""
+    """Return why a family would have no index."""
     weighed = pl.col("level").is_in(list(level_weights))
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     seen = (
@@ -296,7 +327,7 @@ def _reasons(
 
 
 def _intervals(drawn: pl.DataFrame, families: pl.DataFrame, confidence: float) -> pl.DataFrame:
-    """Give both intervals of each family's index; one value to look up in the sorted resamples for each end."""
+    """Return both intervals of each family's index, each end a quantile of its resamples."""
     off = (pl.col("index") - pl.col("exposure")).round(_DIGITS)
     places = (
         drawn.join(families.select("job_family", "exposure", "jobs", "skew"), on="job_family", how="left")
@@ -329,7 +360,7 @@ def _intervals(drawn: pl.DataFrame, families: pl.DataFrame, confidence: float) -
 
 
 def _ends(jobs: int, skew: float, below: float, confidence: float) -> tuple[float, float, str]:
-    """Give the shares of resamples between which the interval lies, and how they were found."""
+    """Return the shares of resamples between which the interval lies, and the method."""
     tails = (1 - confidence) / 2, (1 + confidence) / 2
     if jobs < _JOBS_FOR_BCA or not 0 < below < 1:
         return *tails, "percentile"
@@ -352,7 +383,7 @@ def _quantile(values: str, share: str) -> pl.Expr:
 
 
 def _rank_intervals(drawn: pl.DataFrame, families: pl.DataFrame, confidence: float, rounds: int) -> pl.DataFrame:
-    """Rank all families in each resample; who was not drawn keeps its index."""
+    """Rank all families in each resample; one that was not drawn keeps its index."""
     indexed = families.filter(pl.col("exposure").is_not_null()).select("job_family", "exposure")
     every_round = pl.DataFrame({"round": pl.int_range(rounds, dtype=pl.UInt32, eager=True)})
     place = pl.coalesce("index", "exposure").round(_DIGITS)
@@ -373,7 +404,7 @@ def _rank_intervals(drawn: pl.DataFrame, families: pl.DataFrame, confidence: flo
 
 
 def _ties(result: pl.DataFrame) -> pl.DataFrame:
-    """List for each family with an interval of the rank those whose own overlaps; as many pairs as families can tie."""
+    """List for each family with an interval of the rank those whose interval overlaps."""
     own = result.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high")
     overlap = (pl.col("rank_low") <= pl.col("rank_high_other")) & (pl.col("rank_low_other") <= pl.col("rank_high"))
     tied = (

@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, counts, known_sum, of_jobs, reduce_tasks, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.claim_parser import no_family
+from tpanalytics.measures._core.checks import no_family
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.measures._core.task_matrix import checked_count, families_in_order
 from tpanalytics.measures._core.text_search import has_no_text, hold_all, may_hold_all, read_words, with_texts

@@ -1,4 +1,4 @@
-"""How many hours of work are highly automatable, and how many it could be."""
+"""Hours of work that are highly automatable, with their bounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bounds import checked_week, taken_week
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.level_sums import undescribed, with_people
+from tpanalytics.measures._core.level_sums import attach_staffing, undescribed_hours
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -104,37 +104,17 @@ def hours_at_stake(
     has_people = "headcount" in jobs.columns
     if not has_people:
         jobs = jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
-    by_hours = _stake(with_people(jobs, cells, contract_hours=week), level)
-    by_people = _stake(with_people(jobs, cells, by_headcount=True, contract_hours=week), level)
-    at, gap = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
-    counts = cells.group_by("job_family").agg(
-        tasks=pl.col("n").sum(),
-        tasks_at_stake=pl.col("n").filter(at).sum(),
-        tasks_without_hours=(pl.col("n") - pl.col("n_known")).filter(at).sum(),
-        tasks_without_level=pl.col("n").filter(gap).sum(),
-        with_hours=pl.col("n_known").sum(),
-        with_both=pl.col("n_known").filter(~gap).sum(),
-        with_both_stated=stated.filter(~gap).sum(),
-    )
+    by_hours = _stake(attach_staffing(jobs, cells, contract_hours=week), level)
+    by_people = _stake(attach_staffing(jobs, cells, by_headcount=True, contract_hours=week), level)
     names = ["tasks", "tasks_at_stake", "tasks_without_hours", "tasks_without_level"]
-    reason = (
-        pl.when(pl.col("tasks") == 0)
-        .then(pl.lit("NO_TASKS"))
-        .when(pl.col("hours").is_null() & (pl.col("with_hours") > 0) & (pl.col("with_both") == 0))
-        .then(pl.lit("NO_LEVELS"))
-        .when(pl.col("hours").is_null())
-        .then(pl.lit("NO_HOURS"))
-        .when(pl.col("hours_high").is_null())
-        .then(pl.lit("NO_CONTRACT_HOURS"))
-    )
     result = (
         jobs.group_by("job_family")
         .agg(jobs=pl.len(), jobs_with_headcount=pl.col("headcount").count())
-        .join(counts, on="job_family", how="left")
+        .join(_counts(cells, level), on="job_family", how="left")
         .join(by_hours, on="job_family", how="left")
         .join(by_people.rename(lambda name: name.replace("hours", "headcount_hours")), on="job_family", how="left")
         .with_columns(pl.col(name).fill_null(0) for name in names)
-        .with_columns(coverage=share_of(pl.col("with_both_stated"), pl.col("tasks")), reason=reason)
+        .with_columns(coverage=share_of(pl.col("with_both_stated"), pl.col("tasks")), reason=_reason())
         .select(
             *("job_family", "hours", "hours_low", "hours_high"),
             *("headcount_hours", "headcount_hours_low", "headcount_hours_high"),
@@ -172,15 +152,42 @@ def hours_at_stake(
     )
 
 
+def _counts(cells: pl.DataFrame, level: str) -> pl.DataFrame:
+    at, gap = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
+    return cells.group_by("job_family").agg(
+        tasks=pl.col("n").sum(),
+        tasks_at_stake=pl.col("n").filter(at).sum(),
+        tasks_without_hours=(pl.col("n") - pl.col("n_known")).filter(at).sum(),
+        tasks_without_level=pl.col("n").filter(gap).sum(),
+        with_hours=pl.col("n_known").sum(),
+        with_both=pl.col("n_known").filter(~gap).sum(),
+        with_both_stated=stated.filter(~gap).sum(),
+    )
+
+
+def _reason() -> pl.Expr:
+    """Return why ``hours`` is null, or with them known ``hours_high``."""
+    return (
+        pl.when(pl.col("tasks") == 0)
+        .then(pl.lit("NO_TASKS"))
+        .when(pl.col("hours").is_null() & (pl.col("with_hours") > 0) & (pl.col("with_both") == 0))
+        .then(pl.lit("NO_LEVELS"))
+        .when(pl.col("hours").is_null())
+        .then(pl.lit("NO_HOURS"))
+        .when(pl.col("hours_high").is_null())
+        .then(pl.lit("NO_CONTRACT_HOURS"))
+    )
+
+
 def _stake(cells: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Give ``job_family, hours, hours_low, hours_high`` of cells with people beside them."""
+    """Return ``job_family, hours, hours_low, hours_high`` from the cells of `attach_staffing`."""
     at, gap = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
     cells = cells.with_columns(
         amount=pl.col("hours") * pl.col("staff"), is_open=(pl.col("n_known") < pl.col("n")) & (at | gap)
     ).with_columns(at_level=pl.when(at).then("amount"))
     rest = (
         cells.group_by("job_family", "job", maintain_order=True)
-        .agg(undescribed(is_open=pl.col("is_open").any()))
+        .agg(undescribed_hours(is_open=pl.col("is_open").any()))
         .filter(pl.col("is_open"))
         .group_by("job_family", maintain_order=True)
         .agg(pl.col("rest").sum(), unknown=pl.col("rest").null_count())

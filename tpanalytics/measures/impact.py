@@ -10,6 +10,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.level_sums import attach_staffing, families_as_jobs
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -89,62 +90,24 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     """
     if weight not in get_args(Weight):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Weight))}.")
-    # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
-    alone = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
-    reduced = reduce_tasks(profiles, states, per="job" if alone else "family")
+    # Single jobs matter only for what belongs to a job: people and undocumented contract hours.
+    by_job = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
+    reduced = reduce_tasks(profiles, states, per="job" if by_job else "family")
     jobs, cells = reduced.jobs, reduced.cells
     if weight == "headcount" and "headcount" not in jobs.columns:
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
             "assign_families, or use weight='hours'."
         )
-    if alone:
-        bounds = share_bounds(jobs, cells, weight)
-    else:
-        bounds = share_bounds(
-            jobs.select(job=pl.col("job_family").unique()), cells.with_columns(job="job_family"), weight
-        )
-    if weight == "headcount":
-        cells = cells.join(jobs.select("job", "headcount"), on="job", maintain_order="left")
-    else:
-        cells = cells.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
-    amount = {
-        "tasks": pl.col("n").cast(pl.Float64),
-        "hours": pl.col("hours"),
-        "headcount": pl.col("hours") * pl.col("headcount"),
-    }[weight]
-    cells = cells.with_columns(amount=amount)
-    found = cells.group_by("job_family", "level").agg(
-        tasks=pl.col("n").sum(),
-        tasks_with_hours=pl.col("n_known").sum(),
-        hours=known_sum("hours"),
-        amount=known_sum("amount"),
-        weighed=(pl.col("n") if weight == "tasks" else stated).filter(pl.col("amount").is_not_null()).sum(),
-    )
-    families = jobs.group_by("job_family").agg(jobs=pl.len())
     levels = level_order(cells.get_column("level").to_list())
+    families = jobs.group_by("job_family").agg(jobs=pl.len())
     grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")
-    in_family = pl.col("amount").sum().over("job_family")
-    assessed = pl.col("level") != NOT_ASSESSED
-    in_assessed = pl.col("amount").filter(assessed).sum().over("job_family")
-    timed, counted = pl.col("hours").fill_null(0.0), pl.col("tasks_with_hours")
-    # On the same tasks on both sides, or else it would measure which tasks lack hours.
-    of_time = share_of(timed, timed.filter(assessed).sum().over("job_family"))
-    of_count = share_of(counted, counted.filter(assessed).sum().over("job_family"))
-    counts = ["tasks", "tasks_with_hours", "weighed"]
+    keys, counts = ["job_family", "level"], ["tasks", "tasks_with_hours", "weighed"]
     result = (
-        grid.join(found, on=["job_family", "level"], how="left")
-        .join(bounds, on=["job_family", "level"], how="left")
+        grid.join(_sums(jobs, cells, weight), on=keys, how="left")
+        .join(_bounds(jobs, cells, weight, by_job=by_job), on=keys, how="left")
         .with_columns(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counts)
-        .with_columns(
-            share=share_of(pl.col("amount").fill_null(0.0), in_family),
-            share_assessed=pl.when(assessed).then(share_of(pl.col("amount").fill_null(0.0), in_assessed)),
-            coverage=share_of(
-                pl.col("weighed").filter(assessed).sum().over("job_family"), pl.col("tasks").sum().over("job_family")
-            ),
-            count_time_gap=pl.when(assessed).then(of_time - of_count),
-            basis=pl.lit(weight),
-        )
+        .with_columns(**_shares(), basis=pl.lit(weight))
         .with_columns(data_grade=grade(pl.col("coverage")))
         .sort(
             pl.col("job_family") == NO_FAMILY,
@@ -154,15 +117,8 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         .rename({"amount": "headcount_hours"})
         .select(
             *("job_family", "level", "jobs", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
-            *(
-                "share_low",
-                "share_high",
-                "count_time_gap",
-                "coverage",
-                "data_grade",
-                "basis",
-                *(["headcount_hours"] if weight == "headcount" else []),
-            ),
+            *("share_low", "share_high", "count_time_gap", "coverage", "data_grade", "basis"),
+            *(["headcount_hours"] if weight == "headcount" else []),
         )
     )
     return attach_metadata(
@@ -184,6 +140,54 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
             ),
         ),
     )
+
+
+def _sums(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFrame:
+    """Add up each family's tasks and hours by level, and as ``amount`` what its shares are shares of."""
+    amount = {"tasks": pl.col("n").cast(pl.Float64), "hours": pl.col("hours")}
+    if weight == "headcount":
+        cells = cells.join(jobs.select("job", "headcount"), on="job", maintain_order="left")
+        amount["headcount"] = pl.col("hours") * pl.col("headcount")
+    return (
+        cells.with_columns(amount=amount[weight])
+        .group_by("job_family", "level")
+        .agg(
+            tasks=pl.col("n").sum(),
+            tasks_with_hours=pl.col("n_known").sum(),
+            hours=known_sum("hours"),
+            amount=known_sum("amount"),
+            weighed=(pl.col("n") if weight == "tasks" else stated).filter(pl.col("amount").is_not_null()).sum(),
+        )
+    )
+
+
+def _bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight, *, by_job: bool) -> pl.DataFrame:
+    if by_job:
+        return share_bounds(attach_staffing(jobs, cells, by_headcount=weight == "headcount"))
+    cells = families_as_jobs(cells)
+    if weight == "tasks":  # every task counts once, so nothing is open
+        cells = cells.with_columns(hours=pl.col("n").cast(pl.Float64), n_known="n")
+    return share_bounds(cells)
+
+
+def _shares() -> dict[str, pl.Expr]:
+    """Return the columns that relate a level to the other levels of its family."""
+    amount, assessed = pl.col("amount").fill_null(0.0), pl.col("level") != NOT_ASSESSED
+    hours, timed = pl.col("hours").fill_null(0.0), pl.col("tasks_with_hours")
+
+    def of_family(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+        return share_of(part, whole.sum().over("job_family"))
+
+    # On the same tasks on both sides, or else it would measure which tasks lack hours.
+    gap = of_family(hours, hours.filter(assessed)) - of_family(timed, timed.filter(assessed))
+    return {
+        "share": of_family(amount, amount),
+        "share_assessed": pl.when(assessed).then(of_family(amount, amount.filter(assessed))),
+        "coverage": share_of(
+            pl.col("weighed").filter(assessed).sum().over("job_family"), pl.col("tasks").sum().over("job_family")
+        ),
+        "count_time_gap": pl.when(assessed).then(gap),
+    }
 
 
 _AMOUNT = {

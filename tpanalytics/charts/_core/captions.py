@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import covered, listed, plural, printable, total
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.claim_parser import no_family
+from tpanalytics.measures._core.checks import no_family
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, Privacy, said_of_hidden
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY

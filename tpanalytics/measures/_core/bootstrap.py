@@ -1,9 +1,9 @@
-"""Draw jobs again, many times, to see how much a figure hangs on which of them are in the data.
+"""Bootstrap over jobs: how much a figure depends on which jobs are in the data.
 
 The Poisson bootstrap (Hanley and MacGibbon, 2006, *Creating non-parametric bootstrap samples using Poisson
 frequencies*, Computer Methods and Programs in Biomedicine 83): in each round each job counts as often as a Poisson
-variable of mean 1 says, families apart. How often is worked out from the seed, the round, the family's name and the
-job's place by id in it, never from a position in memory: parts, order of rows and other families change nothing.
+variable of mean 1. The count is computed from the seed, the round and the job's place by id, never from a position in
+memory: parts and order of rows change nothing.
 """
 
 from __future__ import annotations
@@ -11,21 +11,25 @@ from __future__ import annotations
 import functools
 import math
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from tpanalytics.errors import SchemaError
 
-__all__ = ["ENOUGH_JOBS", "checked_rounds", "resample"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-#: With fewer jobs than this the spread of resamples says nothing of that of jobs.
+__all__ = ["ENOUGH_JOBS", "checked_rounds", "poisson_weights", "resample"]
+
+#: With fewer jobs than this the spread of resamples does not describe that of jobs.
 ENOUGH_JOBS = 5
 _FEWEST_ROUNDS, _MOST_ROUNDS = 100, 100_000
 #: Draws from one number of 64 bits, of 16 bits each: probabilities are met to 1/65,536.
 _LANES, _STEPS = 4, 1 << 16
 #: Weights held at a time; small enough for any machine, large enough that the cost of a call does not show.
 _HELD = 6_400_000
-#: Multipliers and shifts of the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+#: The finaliser of SplitMix64 (Steele, Lea and Flood, 2014, *Fast splittable pseudorandom number generators*).
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 _LAST_SHIFT = 31
@@ -33,13 +37,7 @@ _WORD = (1 << 64) - 1
 
 
 def checked_rounds(rounds: int, seed: int) -> None:
-    """Refuse what is no number of rounds, or no seed.
-
-    Raises
-    ------
-    SchemaError
-        If `rounds` is not a whole number within 100 to 100,000, or `seed` not a whole number.
-    """
+    """Raise SchemaError unless `rounds` is a whole number from 100 to 100,000 and `seed` a whole number."""
     whole = isinstance(rounds, int) and not isinstance(rounds, bool)
     if not whole or not _FEWEST_ROUNDS <= rounds <= _MOST_ROUNDS:
         raise SchemaError(
@@ -51,20 +49,11 @@ def checked_rounds(rounds: int, seed: int) -> None:
 
 
 def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
-    """Add up what each family's resampled jobs have, once per round.
+    """Add up ``part`` and ``whole`` of each family's resampled jobs, once per round.
 
-    Parameters
-    ----------
-    jobs
-        ``job_family, job_id`` and the numbers ``part`` and ``whole``, none of them null; one row per job.
-    rounds, seed
-        As `checked_rounds` lets them pass.
-
-    Returns
-    -------
-    pl.DataFrame
-        ``job_family, round`` (from 0), ``part, whole``; one row per family and round, by family, then round. Both are
-        0 where none of the family's jobs was drawn. Sums are the same to 1e-9 whatever the number of threads.
+    The `jobs` have ``job_family, job_id, part, whole``, none null. The result has one row per family and ``round``
+    (from 0), in order; both sums are 0 where none of the family's jobs was drawn, and the same to 1e-9 whatever the
+    number of threads.
     """
     keyed = _keyed(jobs, seed)
     at_once = max(_LANES, min(rounds, _HELD // max(keyed.height, 1)) // _LANES * _LANES)
@@ -72,34 +61,27 @@ def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
     return pl.concat(chunks).sort("job_family", "round")
 
 
+def poisson_weights(places: pl.Series, rounds: int, seed: int) -> Iterator[pl.Series]:
+    """Yield round after round how often the jobs at these `places` by id among all jobs count, as UInt8."""
+    keys = pl.DataFrame({"place": places}).select(key=_key(pl.lit(_start(str(seed)), dtype=pl.UInt64), pl.col("place")))
+    yield from _counts(keys, range(rounds))
+
+
 def _keyed(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Give each job a number of its own, from the seed, its family and its place by id in the family."""
+    """Give each job a key of its own, from the seed, its family and its place by id in the family."""
     families = jobs.get_column("job_family").unique().sort()
-    starts = [
-        int.from_bytes(blake2b(f"{seed}\0{family}".encode(), digest_size=8).digest(), "little")
-        for family in families.to_list()
-    ]
-    start = pl.DataFrame({"job_family": families, "start": pl.Series(starts, dtype=pl.UInt64)})
+    starts = pl.Series([_start(f"{seed}\0{family}") for family in families.to_list()], dtype=pl.UInt64)
     place = pl.int_range(pl.len(), dtype=pl.UInt64).over("job_family")
     return (
         jobs.sort("job_family", "job_id")
-        .join(start, on="job_family", how="left", maintain_order="left")
-        .select(
-            *("job_family", "part", "whole"),
-            key=_mixed(pl.col("start") + place * pl.lit(_GOLDEN, dtype=pl.UInt64)),
-        )
+        .join(pl.DataFrame({"job_family": families, "start": starts}), "job_family", "left", maintain_order="left")
+        .select("job_family", "part", "whole", key=_key(pl.col("start"), place))
     )
 
 
 def _chunk(keyed: pl.DataFrame, rounds: range) -> pl.DataFrame:
     """Add up some rounds; the first is a multiple of the draws that one number gives."""
-    counts = _counts()
-    drawn = []
-    for first in rounds[::_LANES]:
-        step = pl.lit((first // _LANES + 1) * _GOLDEN & _WORD, dtype=pl.UInt64)
-        word = keyed.select(_mixed(pl.col("key") + step)).to_series()
-        for lane, at in enumerate(range(first, min(first + _LANES, rounds.stop))):
-            drawn.append(counts.gather((word // _STEPS**lane % _STEPS).cast(pl.UInt16)).alias(str(at)))
+    drawn = [counts.cast(pl.Float64).alias(str(at)) for at, counts in zip(rounds, _counts(keyed, rounds), strict=True)]
     sums = (
         keyed.select("job_family", "part", "whole")
         .hstack(drawn)
@@ -117,6 +99,24 @@ def _chunk(keyed: pl.DataFrame, rounds: range) -> pl.DataFrame:
     ).explode("round", "part", "whole")
 
 
+def _counts(keyed: pl.DataFrame, rounds: range) -> Iterator[pl.Series]:
+    """Yield for each round how often each ``key`` counts; the first round is a multiple of `_LANES`."""
+    table = _poisson_table()
+    for first in rounds[::_LANES]:
+        step = pl.lit((first // _LANES + 1) * _GOLDEN & _WORD, dtype=pl.UInt64)
+        word = keyed.select(_mixed(pl.col("key") + step)).to_series()
+        for lane in range(min(_LANES, rounds.stop - first)):
+            yield table.gather((word // _STEPS**lane % _STEPS).cast(pl.UInt16))
+
+
+def _start(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _key(start: pl.Expr, place: pl.Expr) -> pl.Expr:
+    return _mixed(start + place.cast(pl.UInt64) * pl.lit(_GOLDEN, dtype=pl.UInt64))
+
+
 def _mixed(word: pl.Expr) -> pl.Expr:
     """Spread a number over all of 64 bits; products and sums wrap."""
     for shift, multiplier in _MIXERS:
@@ -125,14 +125,13 @@ def _mixed(word: pl.Expr) -> pl.Expr:
 
 
 @functools.cache
-def _counts() -> pl.Series:
-    """Give how often a job counts for each number of 16 bits: the inverse distribution of a Poisson of mean 1."""
-    counts: list[float] = []
+def _poisson_table() -> pl.Series:
+    """Return the count for each number of 16 bits: the inverse distribution of a Poisson variable of mean 1."""
+    counts: list[int] = []
     reached, chance, k = 0.0, math.exp(-1), 0
     while len(counts) < _STEPS:
         reached += chance
-        upto = round(reached * _STEPS)
-        counts.extend([float(k)] * (upto - len(counts)))
+        counts.extend([k] * (round(reached * _STEPS) - len(counts)))
         k += 1
         chance /= k
-    return pl.Series(counts, dtype=pl.Float64)
+    return pl.Series(counts, dtype=pl.UInt8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,16 @@ import polars as pl
 from tpanalytics.errors import SchemaError, warn
 from tpanalytics.schema import COUNTED_STATES, to_polars
 
-__all__ = ["check_amounts", "check_hours", "check_numbers", "check_states", "checked_states", "share_of", "stated"]
+__all__ = [
+    "check_amounts",
+    "check_hours",
+    "check_numbers",
+    "check_states",
+    "checked_states",
+    "no_family",
+    "share_of",
+    "stated",
+]
 
 #: The tasks whose hours are stated, not put in: no rule of imputation buys coverage, nor a better grade.
 stated = pl.col("n_known") - pl.col("n_imputed")
@@ -91,3 +101,15 @@ def check_states(sums: pl.DataFrame, states: list[str]) -> None:
     if others.height:
         listed = ", ".join(f"{n:,} in state {state!r}" for state, n in others.rows())
         warn(f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.")
+
+
+def no_family(text: str, families: list[str]) -> str:
+    """Describe a job family that does not exist, with those of similar names."""
+    by_fold = {family.casefold(): family for family in families}
+    holding = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
+    alike = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)
+    near = [by_fold[fold] for fold in [*dict.fromkeys([*holding, *alike])][:5]]
+    shown = near or families[:10]
+    more = f" and {len(families) - len(shown)} more" if not near and len(families) > len(shown) else ""
+    listed = ("near it is" if len(near) == 1 else "near it are") if near else "there are"
+    return f"no family is called {text!r}; {listed} {', '.join(map(repr, shown)) or 'none'}{more}"

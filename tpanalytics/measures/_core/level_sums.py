@@ -1,4 +1,4 @@
-"""What any weights are put on: hours by level, and of jobs what weights could tell apart, added up once for all."""
+"""Hours by level and sets of levels: the sums that an index and its bounds are computed from, whatever the weights."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 __all__ = [
     "FamilySums",
     "LevelSums",
-    "beside_sets",
+    "attach_level_set_values",
+    "attach_staffing",
     "families_as_jobs",
     "family_sums",
     "jobs_with_hours",
     "level_sums",
-    "undescribed",
-    "with_people",
+    "undescribed_hours",
 ]
 
-#: A set of levels is a number of so many bits; where there are more levels, it is several numbers.
+#: A set of levels is a number of at most 62 bits; where there are more levels, it is several numbers.
 _BITS = 62
 
 
-def with_people(
+def attach_staffing(
     jobs: pl.DataFrame, cells: pl.DataFrame, *, by_headcount: bool = False, contract_hours: float | None = None
 ) -> pl.DataFrame:
-    """Put beside each cell what belongs to its job: ``staff`` (1 unless by headcount) and ``week`` (contract hours).
+    """Attach to each cell its job's ``staff`` and ``week``.
 
-    Jobs whose headcount is not known are left out when going by it; ``week`` is null where it is not known and
-    `contract_hours` is None.
+    The staff is 1, or by headcount the job's, leaving out jobs without one; the week the job's contract hours, else
+    `contract_hours`, else null.
     """
     staff = pl.col("headcount") if by_headcount else pl.lit(1.0)
     week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
@@ -48,15 +48,12 @@ def with_people(
 
 
 def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
-    """Put each family in the place of a job, as `with_people` would; for where nothing but its sums matters."""
+    """Treat each family as one job of one person without contract hours, for where only its sums matter."""
     return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
 
 
-def undescribed(**more: pl.Expr) -> list[pl.Expr]:
-    """Say how to work out of a job's cells ``rest``: the contract hours it does not describe, times its people.
-
-    They are null where they are not known; and belong to nobody, and are 0, where a job has no people.
-    """
+def undescribed_hours(**more: pl.Expr) -> list[pl.Expr]:
+    """Return expressions for a job's ``rest``: its undocumented contract hours times its people, null where unknown."""
     rest = (pl.col("week").first() - pl.col("hours").sum()).clip(lower_bound=0) * pl.col("staff").first()
     return [
         pl.when(pl.col("staff").first() == 0).then(0.0).otherwise(rest).alias("rest"),
@@ -65,20 +62,20 @@ def undescribed(**more: pl.Expr) -> list[pl.Expr]:
 
 
 class LevelSums(NamedTuple):
-    """What weights are put on, the same for all of them: as small for many jobs of a family as for few.
+    """Sums by job or family that any weights can be applied to, as small for many jobs of a family as for few.
 
     Attributes
     ----------
     levels
-        The levels there are, in order.
+        The levels that occur, in order.
     amounts
-        By job or family and ``level``: ``amount`` (hours per week times people; null where none is known), ``tasks``
-        of it with hours, ``stated`` of these whose hours were not put in, and ``people``.
+        By ``level``: ``amount`` (hours per week times people; null where none is known), ``tasks`` with hours,
+        ``stated`` of these whose hours were not imputed, and ``people``.
     with_hours
-        By job or family and set of levels: how many ``jobs`` have hours at just these levels.
+        By set of levels: the number of ``jobs`` that have hours at exactly these levels.
     without_hours
-        By job or family and set of levels: ``rest``, the undescribed contract hours of the jobs whose tasks without
-        hours have just these levels, and of how many of them they are ``unknown``.
+        By set of levels: ``rest``, the undocumented contract hours of the jobs whose tasks without hours have exactly
+        these levels, and the number of those jobs for which they are ``unknown``.
     """
 
     levels: list[str]
@@ -88,15 +85,7 @@ class LevelSums(NamedTuple):
 
 
 def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
-    """Add up jobs that differ in nothing that weights could tell apart.
-
-    Parameters
-    ----------
-    cells
-        As `with_people` gives them.
-    by
-        ``"job"`` or ``"job_family"``.
-    """
+    """Add up the cells of `attach_staffing` by job or family."""
     levels = cells.get_column("level").unique().sort().to_list()
     parts = _parts(levels)
     cells = cells.with_columns(amount=pl.col("hours") * pl.col("staff"))
@@ -108,7 +97,7 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
     )
     family = {"job_family": pl.col("job_family").first()} if by == "job_family" else {}
     sets = {f"{kind} {name}": pl.col(f"{kind} {name}").bitwise_or() for kind in marks for name in parts}
-    per_job = cells.group_by("job", maintain_order=True).agg(undescribed(**family, **sets))
+    per_job = cells.group_by("job", maintain_order=True).agg(undescribed_hours(**family, **sets))
 
     def grouped(kind: str, **sums: pl.Expr) -> pl.DataFrame:
         jobs = per_job.rename({f"{kind} {name}": name for name in parts})
@@ -124,8 +113,10 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
     )
 
 
-def beside_sets(rows: pl.DataFrame, levels: list[str], **said: Callable[[list[str]], float]) -> pl.DataFrame:
-    """Put beside each set of levels numbers that are said of it; `levels` are those of its `LevelSums`."""
+def attach_level_set_values(
+    rows: pl.DataFrame, levels: list[str], **value_of: Callable[[list[str]], float]
+) -> pl.DataFrame:
+    """Attach columns computed from each row's set of levels; `levels` are those of its `LevelSums`."""
     parts = _parts(levels)
     sets = rows.select(*parts).unique(maintain_order=True)
     members = [
@@ -137,12 +128,14 @@ def beside_sets(rows: pl.DataFrame, levels: list[str], **said: Callable[[list[st
         ]
         for numbers in sets.rows()
     ]
-    columns = [pl.Series(name, [say(some) for some in members], dtype=pl.Float64) for name, say in said.items()]
+    columns = [
+        pl.Series(name, [compute(some) for some in members], dtype=pl.Float64) for name, compute in value_of.items()
+    ]
     return rows.join(sets.with_columns(columns), on=list(parts), how="left", maintain_order="left")
 
 
 def _parts(levels: list[str]) -> dict[str, list[str]]:
-    """Give the columns that together hold a set of levels, and the levels whose bits are in each."""
+    """Return the columns that together hold a set of levels, and the levels whose bits are in each."""
     return {f"set {start}": levels[start : start + _BITS] for start in range(0, max(len(levels), 1), _BITS)}
 
 
@@ -152,19 +145,18 @@ def _bit(levels: list[str]) -> pl.Expr:
 
 
 class FamilySums(NamedTuple):
-    """What any weights are put on.
+    """Sums of families that any weights can be applied to.
 
     Attributes
     ----------
     families
         ``job_family, jobs, tasks`` (null where it has none).
     levels, per_job
-        Of the families, added up over jobs; or where not `per_job`, since nothing but the sums of families matters, as
-        if each were one job.
+        Added up over jobs; or where not `per_job`, since only the sums of families matter, as if each were one job.
     reduced
         All that was counted, its cells by level alone.
     jobs_with_hours
-        What the function of this name has found, by levels.
+        Results of the function of this name, by levels.
     """
 
     families: pl.DataFrame
@@ -176,23 +168,8 @@ class FamilySums(NamedTuple):
 
 @cached
 def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: bool, week: float | None) -> FamilySums:
-    """Add up by family all that an exposure index and its bounds are made of, whatever the weights.
-
-    Parameters
-    ----------
-    profiles, states
-        As for `exposure`.
-    by_headcount
-        Jobs weigh by their headcount; those without one are left out.
-    week
-        Contract hours of jobs that have none; None takes none.
-
-    Raises
-    ------
-    SchemaError
-        If a column is missing, ``headcount`` included when asked for.
-    """
-    # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
+    """Add up by family all that an exposure index and its bounds are computed from; `week` is for missing contracts."""
+    # Single jobs matter only for what belongs to a job: people and undocumented contract hours.
     per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
     reduced = reduce_tasks(profiles, states, per="job" if per_job else "family")
     if by_headcount and "headcount" not in reduced.jobs.columns:
@@ -202,7 +179,7 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
         )
     cells = families_as_jobs(reduced.cells)
     if per_job:
-        cells = with_people(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
+        cells = attach_staffing(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
     jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
     by_level = reduced.cells.group_by("level", maintain_order=True).agg(
@@ -218,7 +195,7 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
 
 
 def jobs_with_hours(profiles: TaskProfiles, sums: FamilySums, levels: list[str]) -> pl.DataFrame:
-    """Count by family, as ``jobs_weighed``, the jobs that have hours at some of these levels."""
+    """Count by family, as ``jobs_weighed``, the jobs that have hours at any of these levels."""
     asked = tuple(levels)
     if asked not in sums.jobs_with_hours:
         jobs = sum_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)

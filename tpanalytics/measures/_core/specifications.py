@@ -1,4 +1,4 @@
-"""Every defensible way to work out a figure of two families, so that one of them need not be believed.
+"""Multiverse analysis: a figure of two families under every defensible specification.
 
 Steegen, S., Tuerlinckx, F., Gelman, A. and Vanpaemel, W. (2016), Increasing transparency through a multiverse
 analysis, Perspectives on Psychological Science 11.
@@ -33,24 +33,10 @@ _STATES = {"validated and suggested": ("validated", "suggested"), "validated": (
 def job_parts(
     jobs: pl.DataFrame, cells: pl.DataFrame, measure: str, basis: str, level_weights: Mapping[str, float]
 ) -> pl.DataFrame:
-    """Give each job's part in a figure, which is ``(part + b * part_h2) / whole`` with b the weight of H2.
+    """Return each job's part in a figure, which is ``(part + b * part_h2) / whole`` with b the weight of H2.
 
-    Parameters
-    ----------
-    jobs, cells
-        As in `aggregate.Cells`, by level.
-    measure
-        One of `MEASURES`.
-    basis
-        ``"hours"``, ``"tasks"`` or ``"headcount"``.
-    level_weights
-        Weight of each level.
-
-    Returns
-    -------
-    pl.DataFrame
-        ``job, job_family, part, part_h2, whole``; only jobs that are in the figure. For ``"hours"``, a sum, `whole`
-        counts jobs.
+    Only jobs that are in the figure have a row. The `basis` is ``"hours"``, ``"tasks"`` or ``"headcount"``; for the
+    measure ``"hours"``, a sum, `whole` counts jobs.
     """
     staff = pl.col("headcount") if basis == "headcount" else pl.lit(1.0)
     amount = pl.col("n").cast(pl.Float64) if basis == "tasks" else pl.col("hours")
@@ -82,7 +68,7 @@ def job_parts(
 
 
 def figures_of(parts: pl.DataFrame, measure: str, b: float | None) -> dict[str, float]:
-    """Work out the figure of each family; one that is not defined is not there."""
+    """Compute the figure of each family for which it is defined."""
     sums = parts.group_by("job_family", maintain_order=True).agg(pl.col("part", "part_h2", "whole").sum())
     part = pl.col("part") + pl.col("part_h2") * (b or 0.0)
     figure = part if measure == "hours" else share_of(part, pl.col("whole"))
@@ -96,24 +82,9 @@ def specifications(
     level_weights: Mapping[str, float],
     claim: tuple[str, str, str],
 ) -> pl.DataFrame:
-    """Work out both figures in every way.
+    """Compute both figures under every specification, from cells of the two families by level and state.
 
-    Parameters
-    ----------
-    jobs, cells
-        As in `aggregate.Cells`, of the two families, by level and state.
-    measure
-        One of `MEASURES`.
-    level_weights
-        Weight of each level.
-    claim
-        As `claim_parser.read_claim` gives it.
-
-    Returns
-    -------
-    pl.DataFrame
-        ``basis, states, jobs, h2_weight, figure_left, figure_right, agrees``; ``h2_weight`` is null where nothing
-        hangs on it, a figure and ``agrees`` where it is not defined.
+    ``h2_weight`` is null where nothing depends on it, a figure and ``agrees`` where it is not defined.
     """
     left, sign, right = claim
     bases = ["hours", *(["tasks"] if measure in ("exposure", "h1_share") else [])]
@@ -140,7 +111,7 @@ def specifications(
 
 
 def agrees(left: float | None, sign: str, right: float | None) -> bool | None:
-    """Say whether two figures are as claimed; equal ones are not, and unknown ones give None."""
+    """Return whether two figures are as claimed; equal ones are not, and unknown ones give None."""
     if left is None or right is None:
         return None
     return left - right > SAME if sign == ">" else right - left > SAME

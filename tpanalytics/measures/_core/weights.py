@@ -1,4 +1,4 @@
-"""How much of a task counts as exposed, by its level; and what the exposure index of a job or a family is made of."""
+"""Level weights, and the exposure index of a job or a family."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, share_of
-from tpanalytics.measures._core.level_sums import beside_sets
+from tpanalytics.measures._core.level_sums import attach_level_set_values
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -32,59 +32,39 @@ WEIGHTS: dict[str, float] = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
 
 
 def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
-    """Give the weights as plain numbers.
-
-    Raises
-    ------
-    SchemaError
-        If there is none, one is not within 0 to 1, or one is for tasks that are not assessed.
-    """
+    """Return the weights as plain floats; raise SchemaError unless each is within 0 to 1 and of an assessed level."""
     if not level_weights or not hasattr(level_weights, "items"):
         raise SchemaError(f"level_weights={level_weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
     for level, weight in level_weights.items():
         if not isinstance(level, str):
-            raise SchemaError(f"weights: {level!r} is no level; levels are texts, like 'H1'.")
+            raise SchemaError(f"level_weights: {level!r} is no level; levels are texts, like 'H1'.")
         number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
         if not number or not 0 <= weight <= 1:
-            raise SchemaError(f"weights: the weight of {level!r} is {weight!r}; it must be a number from 0 to 1.")
+            raise SchemaError(f"level_weights: the weight of {level!r} is {weight!r}; it must be a number from 0 to 1.")
         if level == NOT_ASSESSED:
             raise SchemaError(
-                f"weights: tasks that are {NOT_ASSESSED!r} have no weight; they widen the bounds instead."
+                f"level_weights: tasks that are {NOT_ASSESSED!r} have no weight; they widen the bounds instead."
             )
     return {level: float(weight) for level, weight in level_weights.items()}
 
 
 def at(level_weights: Mapping[str, float], b: float) -> dict[str, float]:
-    """Give the weights with that of H2 set to `b`, for the range and the break-even."""
+    """Return the weights with that of H2 set to `b`."""
     return {**level_weights, "H2": b} if "H2" in level_weights else dict(level_weights)
 
 
 def unmapped(levels: Iterable[str], level_weights: Mapping[str, float]) -> list[str]:
-    """List the levels that have no weight and so count as unknown until they are given one."""
+    """List the assessed levels that have no weight and so count as unknown."""
     return sorted(set(levels) - set(level_weights) - {NOT_ASSESSED})
 
 
 def weight_of(level_weights: Mapping[str, float]) -> pl.Expr:
-    """Give the weight of a row's ``level``; null where it has none."""
+    """Return the weight of a row's ``level``; null where it has none."""
     return pl.col("level").replace_strict(dict(level_weights), default=None, return_dtype=pl.Float64)
 
 
 def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Give each job's part in the index: what its hours with a weight come to, and how many they are.
-
-    Parameters
-    ----------
-    cells
-        As in `aggregate.Cells`, per job and by level.
-    level_weights
-        As `checked_weights` gives them.
-
-    Returns
-    -------
-    pl.DataFrame
-        ``job, job_family, exposed`` (sum of hours times weight) and ``weighed`` (sum of hours), both in hours per
-        week, null for a job without hours that have a weight; one row per job with a task that counts.
-    """
+    """Return per job the hours that have a weight, ``weighed``, and their sum times weight, ``exposed``; else null."""
     weight = weight_of(level_weights)
     return (
         cells.with_columns(weighed=pl.when(weight.is_not_null()).then("hours"), exposed=pl.col("hours") * weight)
@@ -94,30 +74,17 @@ def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.Data
 
 
 def index_of(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
-    """Work out the exposure index: hours times weight, over the hours that have a weight.
+    """Compute the exposure index: hours times weight, over the hours that have a weight.
 
-    Parameters
-    ----------
-    sums
-        As `level_sums.level_sums` gives them.
-    level_weights
-        As `checked_weights` gives them.
-    by
-        ``"job"`` or ``"job_family"``, as for the `sums`.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per job or family of `sums`: ``numerator, denominator`` (hours per week, times people; null where no
-        hours have a weight), ``exposure``, ``weight_low`` and ``weight_high`` (the same with H2 at 0 and at 1), all
-        null where there is nothing to divide by; ``tasks_weighed``, those that have hours and a weight, of
-        ``jobs_weighed`` jobs; ``tasks_stated``, those of them whose hours were not put in;
-        ``tasks_with_hours``; ``people``, the headcount of the jobs (0 where all have none).
+    One row per job or family of the `sums`: ``numerator, denominator`` (hours per week times people; null where no
+    hours have a weight), ``exposure``, ``weight_low`` and ``weight_high`` (the same with H2 at 0 and at 1), null where
+    the denominator is not above 0; ``tasks_weighed`` with hours and a weight, of ``jobs_weighed`` jobs, and of them
+    ``tasks_stated`` whose hours were not imputed; ``tasks_with_hours``; ``people``, the headcount of the jobs.
     """
     parts = {"numerator": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weighed = weight_of(level_weights).is_not_null()
     index = {"exposure": "numerator", "weight_low": "low", "weight_high": "high"}
-    jobs = beside_sets(
+    jobs = attach_level_set_values(
         sums.with_hours, sums.levels, weighed=lambda levels: any(level in level_weights for level in levels)
     )
     jobs = jobs.group_by(by).agg(jobs_weighed=pl.col("jobs").filter(pl.col("weighed") > 0).sum())
