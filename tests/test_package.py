@@ -61,7 +61,6 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION = 600, 60
 LONG_FUNCTIONS = {
     "_levels",
     "break_even",
-    "candidates_of",
     "checks_of_jobs",
     "compare_groups",
     "concentration",
@@ -69,7 +68,6 @@ LONG_FUNCTIONS = {
     "fragmentation",
     "hours_at_stake",
     "impact",
-    "level_moves",
     "parser",
     "plot_exposure_scatter",
     "task_list",

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of
-from tpanalytics.measures._core.assumptions import (
+from tpanalytics.measures._core.metadata import explained, grade, meaning_of
+from tpanalytics.measures._core.scenario import (
+    BY_FAMILY,
     NOT_WHO_LEAVES,
     ONLY_KNOWN,
     assumed,
     checked_freed,
     checked_share,
     checked_week,
-)
-from tpanalytics.measures._core.metadata import explained, grade, meaning_of
-from tpanalytics.measures._core.scenario import (
-    BY_FAMILY,
     freed_per_job,
     needs_headcount,
     needs_week,
@@ -30,7 +28,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.assumptions import Range
+    from tpanalytics.measures._core.scenario import Range
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["capacity", "freed_by_family"]

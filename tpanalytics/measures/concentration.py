@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import known_sum, share_of
+from tpanalytics.measures._core.aggregate import families_in_order, known_sum, share_of
 from tpanalytics.measures._core.metadata import explained, meaning_of
-from tpanalytics.measures._core.task_matrix import DIGITS, families_in_order, work_of
+from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def concentration(
         Reads ``job_id, job_family`` of `jobs`, and ``job_id, task_id, task, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) of `tasks`.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job that
+        are the same task are one task, by the rule of `_core.task_identity`.
     states
         Validation states that count.
 
@@ -88,10 +89,10 @@ def concentration(
     >>> found.select("job_family", "tasks_with_hours", pl.col("gini").round(3), "tasks_for_80").row(0)
     ('Customer Service', 116, 0.467, 55)
     """
-    work = work_of(profiles, states, same_task)
-    jobs = work.reduced.jobs
+    matrix = task_matrix(profiles, states, same_task)
+    jobs = matrix.reduced.jobs
     by_key = (
-        work.rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
+        matrix.rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
         .group_by("job_family", "key", maintain_order=True)
         .agg(hours=known_sum("hours"))
         .sort("job_family", "hours", "key")
@@ -147,7 +148,7 @@ def concentration(
     return explained(
         result,
         meaning_of(
-            work.reduced,
+            matrix.reduced,
             covered="hours",
             measure="concentration",
             value="how unevenly a family's known hours lie on its tasks",
@@ -157,7 +158,7 @@ def concentration(
                 "A task counts once per family, with its hours in all jobs, for one incumbent of each.",
                 "Tasks without known hours are left out and counted; they are not zero.",
             ),
-            warnings=work.warnings,
+            warnings=matrix.warnings,
         ),
     )
 
@@ -175,7 +176,8 @@ def concentration_curve(
     profiles
         Reads what `concentration` reads.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job that
+        are the same task are one task, by the rule of `_core.task_identity`.
     states
         Validation states that count.
 
@@ -220,13 +222,13 @@ def concentration_curve(
     >>> curve.group_by("part", maintain_order=True).last().select("part", "k", "tasks_for_80").rows()
     [('all', 1034, 561), ('H1', 325, 169)]
     """
-    work = work_of(profiles, states, same_task)
-    parts = {"all": work.rows, "H1": work.rows.filter(level="H1")}
+    matrix = task_matrix(profiles, states, same_task)
+    parts = {"all": matrix.rows, "H1": matrix.rows.filter(level="H1")}
     result = pl.concat([_curve(name, rows) for name, rows in parts.items()])
     return explained(
         result,
         meaning_of(
-            work.reduced,
+            matrix.reduced,
             covered="hours",
             measure="concentration_curve",
             value="share of the known hours that the k tasks with most hold",
@@ -238,7 +240,7 @@ def concentration_curve(
                 "A task counts once, with its hours in all jobs, for one incumbent of each.",
                 "Tasks without known hours are left out and counted; they are not zero.",
             ),
-            warnings=work.warnings,
+            warnings=matrix.warnings,
         ),
     )
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of
-from tpanalytics.measures._core.assumptions import (
+from tpanalytics.measures._core.metadata import explained, grade
+from tpanalytics.measures._core.scenario import (
+    BY_FAMILY,
     NOT_WHO_LEAVES,
     ONLY_KNOWN,
     assumed,
@@ -15,10 +17,6 @@ from tpanalytics.measures._core.assumptions import (
     checked_freed,
     checked_share,
     checked_week,
-)
-from tpanalytics.measures._core.metadata import explained, grade
-from tpanalytics.measures._core.scenario import (
-    BY_FAMILY,
     freed_per_job,
     needs_headcount,
     needs_week,
@@ -31,7 +29,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.assumptions import Range
+    from tpanalytics.measures._core.scenario import Range
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["fragmentation"]
