@@ -69,7 +69,6 @@ from .measures.automation_candidates import automation_candidates as automation_
 from .measures.automation_curve import automation_curve as automation_curve
 from .measures.break_even import break_even as break_even
 from .measures.capacity import capacity as capacity
-from .measures.capacity import freed_by_family as freed_by_family
 from .measures.check_claim import Claim as Claim
 from .measures.check_claim import check_claim as check_claim
 from .measures.compare import compare as compare

@@ -75,7 +75,7 @@ def plot_job(
         Quote the rationales of the three longest tasks that have one; free text stays out unless you ask for it.
     freed
         Share of a task's time that is freed, 0 to 1, by level, a number or a pair (least, most), as for
-        `freed_by_family`: adds what would be left of the week. Nothing is assumed for you.
+        `capacity`: adds what would be left of the week. Nothing is assumed for you.
     states
         Validation states that count.
     privacy
