@@ -105,8 +105,8 @@ def automation_candidates(
         ``"hours"`` adds up the hours of one incumbent of each job; ``"headcount"`` hours times the job's headcount,
         leaving out hours of jobs whose headcount is not known.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job that
-        are the same task are one task, by the rule of `_core.task_identity`.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
+        that are the same task are one task, by the rule of `_core.task_identity`.
     contract_hours
         Hours per week that jobs without contract hours of their own are taken to have, for ``h1_hours_high``; None
         takes none.

@@ -62,8 +62,8 @@ def automation_curve(
         relieves jobs by it soonest, and the curve ends where no further task helps. None puts most hours first. There
         is no default block, because it is an assumption.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job that
-        are the same task are one task, by the rule of `_core.task_identity`.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
+        that are the same task are one task, by the rule of `_core.task_identity`.
     top
         End after so many tasks; None goes on to the last.
     states

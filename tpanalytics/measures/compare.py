@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import share_of
-from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_pair, said_of_pulls
+from tpanalytics.measures._core.change_notes import match_warnings, meaning_of_both, pull_warnings
 from tpanalytics.measures._core.metadata import explained, grade
 from tpanalytics.measures._core.snapshot_pairs import families_last, match_tasks
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NOT_ASSESSED
@@ -143,7 +143,7 @@ def compare(
                 "A job that is in both counts in its family after.",
                 "A task that was rejected in between counts as removed.",
             ),
-            warnings=(*said_of_pulls(before, after), *said_of_pair(pair)),
+            warnings=(*pull_warnings(before, after), *match_warnings(pair)),
         ),
     )
 

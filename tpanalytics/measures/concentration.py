@@ -38,8 +38,8 @@ def concentration(
         Reads ``job_id, job_family`` of `jobs`, and ``job_id, task_id, task, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) of `tasks`.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job that
-        are the same task are one task, by the rule of `_core.task_identity`.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
+        that are the same task are one task, by the rule of `_core.task_identity`.
     states
         Validation states that count.
 
@@ -90,38 +90,34 @@ def concentration(
     ('Customer Service', 116, 0.467, 55)
     """
     matrix = task_matrix(profiles, states, same_task)
-    jobs = matrix.reduced.jobs
-    by_key = (
-        matrix.rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
-        .group_by("job_family", "key", maintain_order=True)
-        .agg(hours=known_sum("hours"))
-        .sort("job_family", "hours", "key")
+    result = _figures(matrix.rows, matrix.reduced.jobs)
+    return explained(
+        result,
+        meaning_of(
+            matrix.reduced,
+            covered="hours",
+            measure="concentration",
+            value="how unevenly a family's known hours lie on its tasks",
+            unit="index, 0 to 1",
+            basis="hours",
+            policy=(
+                "A task counts once per family, with its hours in all jobs, for one incumbent of each.",
+                "Tasks without known hours are left out and counted; they are not zero.",
+            ),
+            warnings=matrix.warnings,
+        ),
     )
-    x, n = pl.col("hours").drop_nulls(), pl.col("hours").count()
-    total = x.sum()
-    place = pl.int_range(1, n + 1)
-    most_first = x.sort(descending=True)
-    reached = most_first.cum_sum() >= (_MOST - 1e-12) * total
-    found = (
-        by_key.group_by("job_family", maintain_order=True)
-        .agg(
-            tasks_with_hours=n,
-            tasks_without_hours=pl.col("hours").null_count(),
-            hours=known_sum("hours"),
-            moment=(place * x).sum(),
-            hhi=pl.when(total > 0).then(((x / total) ** 2).sum()),
-            tasks_for_80=reached.arg_true().first() + 1,
-            top=most_first.head(_TOP).sum(),
-        )
-        .with_columns(n=pl.col("tasks_with_hours").cast(pl.Float64))
-    )
+
+
+def _figures(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Compute the measures of concentration by family."""
     hours, count = pl.col("hours"), pl.col("n")
     several = (count > 1) & (hours > 0)
     gini = (2 * pl.col("moment") / (count * hours) - (count + 1) / count).clip(0.0, 1.0)
     counts = ("tasks_with_hours", "tasks_without_hours")
-    result = (
+    return (
         families_in_order(jobs)
-        .join(found, on="job_family", how="left", maintain_order="left")
+        .join(_sums(rows, jobs), on="job_family", how="left", maintain_order="left")
         .with_columns(gini=pl.when(several).then(gini))
         .select(
             "job_family",
@@ -145,21 +141,33 @@ def concentration(
             .alias("reason"),
         )
     )
-    return explained(
-        result,
-        meaning_of(
-            matrix.reduced,
-            covered="hours",
-            measure="concentration",
-            value="how unevenly a family's known hours lie on its tasks",
-            unit="index, 0 to 1",
-            basis="hours",
-            policy=(
-                "A task counts once per family, with its hours in all jobs, for one incumbent of each.",
-                "Tasks without known hours are left out and counted; they are not zero.",
-            ),
-            warnings=matrix.warnings,
-        ),
+
+
+def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Add up by family what the measures of concentration are made of."""
+    by_key = (
+        rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
+        .group_by("job_family", "key", maintain_order=True)
+        .agg(hours=known_sum("hours"))
+        .sort("job_family", "hours", "key")
+    )
+    x, n = pl.col("hours").drop_nulls(), pl.col("hours").count()
+    total = x.sum()
+    place = pl.int_range(1, n + 1)
+    most_first = x.sort(descending=True)
+    reached = most_first.cum_sum() >= (_MOST - 1e-12) * total
+    return (
+        by_key.group_by("job_family", maintain_order=True)
+        .agg(
+            tasks_with_hours=n,
+            tasks_without_hours=pl.col("hours").null_count(),
+            hours=known_sum("hours"),
+            moment=(place * x).sum(),
+            hhi=pl.when(total > 0).then(((x / total) ** 2).sum()),
+            tasks_for_80=reached.arg_true().first() + 1,
+            top=most_first.head(_TOP).sum(),
+        )
+        .with_columns(n=pl.col("tasks_with_hours").cast(pl.Float64))
     )
 
 
@@ -176,8 +184,8 @@ def concentration_curve(
     profiles
         Reads what `concentration` reads.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job that
-        are the same task are one task, by the rule of `_core.task_identity`.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
+        that are the same task are one task, by the rule of `_core.task_identity`.
     states
         Validation states that count.
 

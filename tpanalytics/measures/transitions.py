@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, check_hours, known_sum, of_jobs, sum_tasks
-from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_jobs, said_of_pair, said_of_pulls
+from tpanalytics.measures._core.change_notes import job_warnings, match_warnings, meaning_of_both, pull_warnings
 from tpanalytics.measures._core.metadata import explained, meaning_of
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, match_tasks
 from tpanalytics.measures._core.task_identity import has_no_identity, read_identified
@@ -155,7 +155,7 @@ def _of_levels(before: TaskProfiles, after: TaskProfiles, same_task: SameTask, s
                 "A missing level is 'not assessed'; that a level became known is a fact about the data, not the work.",
                 "Hours are of tasks with hours on every side they are on; those of the others are not zero.",
             ),
-            warnings=(*said_of_pulls(before, after), *said_of_pair(pair)),
+            warnings=(*pull_warnings(before, after), *match_warnings(pair)),
         ),
     )
 
@@ -228,12 +228,12 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
             "Tasks without that are left out. Rejected tasks are counted here, and nowhere else.",
         ),
         warnings=(
-            *said_of_pulls(before, after),
+            *pull_warnings(before, after),
             *(
                 ["No rejected task is in either snapshot; what is gone may have been rejected, and not exported."]
                 * ("rejected" not in states and bool(states))
             ),
-            *said_of_jobs(jobs_of(first.jobs, second.jobs)),
+            *job_warnings(jobs_of(first.jobs, second.jobs)),
         ),
     )
     return explained(result, replace(meaning, coverage={}, grade=None))

@@ -95,8 +95,8 @@ def checked_week(contract_hours: float | None) -> float | None:
         return None
     if not _number(contract_hours) or not 0 < contract_hours <= _HOURS_OF_A_WEEK:
         raise SchemaError(
-            f"contract_hours={contract_hours!r}: give the hours of a full-time week, more than 0 and at most 168; or None if "
-            "every job with a headcount has contract_hours."
+            f"contract_hours={contract_hours!r}: give the hours of a full-time week, more than 0 and at most 168; or "
+            "None if every job with a headcount has contract_hours."
         )
     return float(contract_hours)
 

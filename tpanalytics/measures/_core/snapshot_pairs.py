@@ -165,7 +165,8 @@ def suppress_change(
     Parameters
     ----------
     result
-        What `compare` or `compare_exposure` gave: reads ``scope, job_family``; or `transitions` of levels, all its columns.
+        What `compare` or `compare_exposure` gave: reads ``scope, job_family``; or `transitions` of levels, all its
+        columns.
     before, after
         The snapshots it was made of.
     min_jobs
