@@ -70,7 +70,6 @@ from .measures.automation_candidates import automation_candidates as automation_
 from .measures.automation_curve import automation_curve as automation_curve
 from .measures.break_even import break_even as break_even
 from .measures.capacity import capacity as capacity
-from .measures.capacity import freed_by_family as freed_by_family
 from .measures.check_claim import Claim as Claim
 from .measures.check_claim import check_claim as check_claim
 from .measures.compare import compare as compare
@@ -101,8 +100,7 @@ from .measures.privacy.suppress import suppress_beside as suppress_beside
 from .measures.privacy.suppress_jobs import suppress_jobs as suppress_jobs
 from .measures.quality_report import quality_report as quality_report
 from .measures.shared_tasks import shared_tasks as shared_tasks
-from .measures.transitions import level_moves as level_moves
-from .measures.transitions import state_moves as state_moves
+from .measures.transitions import transitions as transitions
 from .profiles.employees import (
     load_employee_task_profiles as load_employee_task_profiles,
 )

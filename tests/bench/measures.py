@@ -54,7 +54,7 @@ MEASURES = {
     "impact by tasks": Measure("impact", {"weight": "tasks"}, checked="share"),
     "impact by hours": Measure("impact", {"weight": "hours"}, bounded=True, checked="share"),
     "exposure": Measure("exposure", bounded=True, checked="exposure"),
-    "freed": Measure("freed_by_family", {"freed": _FREED}),
+    "freed": Measure("capacity", {"freed": _FREED}),
     "capacity": Measure(
         "capacity", {"freed": _FREED, "adoption": (0.3, 0.6), "realisation": 0.7, "contract_hours": 40}
     ),

@@ -188,7 +188,7 @@ def test_the_table_of_moves_is_the_measure(sample: tpa.TaskProfiles, later: tpa.
         for row in rows_of(spec, layer):
             if {"before", "after", "figure"} <= set(row):
                 drawn[row["before"][:2], row["after"]] = row["figure"]
-    moves = tpa.level_moves(sample, later).filter(pl.col("move").is_in(["stayed", "relevelled"]))
+    moves = tpa.transitions(sample, later).filter(pl.col("move").is_in(["stayed", "relevelled"]))
     for start, end, n, amount in moves.select("level_before", "level_after", "tasks", "hours_before").rows():
         assert drawn[start[:2], end] == (f"{n:,}" if by == "tasks" else hours(amount))
     assert drawn["H1", "H3"] == "0"
@@ -198,7 +198,7 @@ def test_the_table_of_moves_is_the_measure(sample: tpa.TaskProfiles, later: tpa.
             for row in rows_of(spec, layer):
                 if row["x"] == 0:
                     ribbons[row["n"]] = row["end"] - row["top"]
-    figures = tpa.level_moves(sample, later).select(
+    figures = tpa.transitions(sample, later).select(
         pl.col("tasks").cast(pl.Float64) if by == "tasks" else pl.coalesce("hours_before", "hours_after")
     )
     total, amounts = figures.to_series().sum(), sorted(figures.to_series())

@@ -613,7 +613,7 @@ def test_where_all_is_hidden_no_table_has_a_figure(company: tuple[tpa.TaskProfil
 def test_the_table_of_moves_hides_what_its_chart_does(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
     explorer = tpa.explore(company[1], company[0], state={"view": "compare", "change": "moves"})
     hidden = explorer.selected.filter(reason="SUPPRESSED")
-    everything = tpa.level_moves(company[0], company[1])
+    everything = tpa.transitions(company[0], company[1])
     few = everything.filter(pl.col("jobs") < 3)
     assert few.height
     assert few.join(hidden, on=["level_before", "level_after"], how="anti", nulls_equal=True).height == 0

@@ -74,6 +74,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "capacity": lambda profiles: tpa.capacity(
         profiles, freed=FREED, adoption=(0.3, 0.6), realisation=0.7, contract_hours=40
     ),
+    "capacity, of one person": lambda profiles: tpa.capacity(profiles, freed=FREED),
     "check_claim": _claim,
     "compare": lambda profiles: tpa.compare(profiles, _LATER),
     "compare_exposure": lambda profiles: tpa.compare_exposure(profiles, _LATER),
@@ -89,7 +90,6 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "find_tasks": lambda profiles: tpa.find_tasks(profiles, "re"),
     "find_tasks, the first": lambda profiles: tpa.find_tasks(profiles, "CARE with", top=3),
     "fragmentation": lambda p: tpa.fragmentation(p, freed=FREED, realisation=0.7),
-    "freed_by_family": lambda profiles: tpa.freed_by_family(profiles, freed=FREED),
     "hours_at_stake": tpa.hours_at_stake,
     "hours": tpa.hours,
     "hours, complete jobs": lambda profiles: tpa.hours(profiles, complete_only=True),
@@ -99,11 +99,11 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "impact, by hours": lambda profiles: tpa.impact(profiles, weight="hours"),
     "impact, by headcount": lambda profiles: tpa.impact(profiles, weight="headcount"),
     "impact, validated": lambda profiles: tpa.impact(profiles, states=["validated"]),
-    "level_moves": lambda profiles: tpa.level_moves(profiles, _LATER),
     "quality_report": _quality,
     "shared_tasks": tpa.shared_tasks,
     "shared_tasks, by text": lambda profiles: tpa.shared_tasks(profiles, same_task="text"),
-    "state_moves": lambda profiles: tpa.state_moves(profiles, _LATER),
+    "transitions": lambda profiles: tpa.transitions(profiles, _LATER),
+    "transitions, of states": lambda profiles: tpa.transitions(profiles, _LATER, of="state"),
     "data_gaps": tpa.data_gaps,
 }
 #: Those that are not called here, and why.

@@ -16,8 +16,7 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.aggregate import reduce_tasks
 from tpanalytics.measures._core.agreement import agreement, ordinal_alpha
-from tpanalytics.measures._core.repeats import unique_keys
-from tpanalytics.measures._core.task_identity import reduce_keys
+from tpanalytics.measures._core.task_identity import aggregate_by_identity, one_row_per_task
 from tpanalytics.measures.coverage import uneven_hours
 
 if TYPE_CHECKING:
@@ -101,12 +100,12 @@ def test_jobs_beyond_number_do_not_overflow() -> None:
 @hypothesis.given(profiles=companies)
 @quick
 def test_keys_are_made_unique_as_by_hand(profiles: tpa.TaskProfiles, rule: Any) -> None:
-    shared = reduce_keys(profiles)
+    shared = aggregate_by_identity(profiles)
     names, jobs = dict(shared.keys.select("key", "name").rows()), dict(shared.jobs.select("job", "job_id").rows())
     expected = defaultdict(list)
     for row in profiles.tasks.filter(pl.col("validation_state") != "rejected").iter_rows(named=True):
         expected[row["task_id"], row["job_id"]].append(row)
-    found = unique_keys(shared.rows, hours=rule)
+    found = one_row_per_task(shared.rows, hours=rule)
     assert found.select("key", "job").rows() == sorted(found.select("key", "job").rows())
     assert {(names[key], jobs[of_job]) for key, of_job in found.select("key", "job").rows()} == set(expected)
     for row in found.iter_rows(named=True):
@@ -132,15 +131,15 @@ def test_keys_are_made_unique_as_by_hand(profiles: tpa.TaskProfiles, rule: Any) 
 def test_no_tasks_give_the_columns_of_some() -> None:
     task = {"task_id": "t", "validation_state": "validated", "weekly_hours": 1.0, "ai_impact_level": "H1"}
     one = {"job_family": "A", "headcount": None, "contract_hours": None, "tasks": [task]}
-    some = unique_keys(reduce_keys(profiles_of([one])).rows, hours="max")
-    none = unique_keys(reduce_keys(profiles_of([])).rows, hours="max")
+    some = one_row_per_task(aggregate_by_identity(profiles_of([one])).rows, hours="max")
+    none = one_row_per_task(aggregate_by_identity(profiles_of([])).rows, hours="max")
     assert none.height == 0
     assert none.schema == some.schema
 
 
 def test_another_rule_is_refused_with_the_choices() -> None:
     with pytest.raises(tpa.SchemaError, match="hours='mean': choose from keep, max, sum"):
-        unique_keys(reduce_keys(profiles_of([])).rows, hours="mean")  # type: ignore[arg-type]
+        one_row_per_task(aggregate_by_identity(profiles_of([])).rows, hours="mean")  # type: ignore[arg-type]
 
 
 @hypothesis.given(profiles=companies)

@@ -44,7 +44,7 @@ def near(ours: Any, theirs: Any) -> bool:
 
 
 def rows_of(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Give the counted tasks of each key and job, with the level that holds by rule R5 as ``level``."""
+    """Give the counted tasks of each key and job, with the level that the task has there as ``level``."""
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in profiles.tasks.iter_rows(named=True):
         if row["validation_state"] != "rejected":
@@ -54,7 +54,7 @@ def rows_of(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], list[dict[str, 
         sure = {row["ai_impact_level"] for row in rows if row["validation_state"] == "validated"} - {None}
         held = next(iter(levels)) if len(levels) == 1 else next(iter(sure)) if len(sure) == 1 else None
         for row in rows:
-            row["level"] = held if row["ai_impact_level"] is not None else None
+            row["level"] = held
     return grouped
 
 

@@ -18,7 +18,6 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import LEVELS, companies, profiles_of
 from tpanalytics.measures._core.metadata import NONE_BECAUSE
 from tpanalytics.measures.capacity import capacity as measure_capacity
-from tpanalytics.measures.capacity import freed_by_family
 from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ capacity = partial(measure_capacity, freed=FREED, adoption=(0.3, 0.6), realisati
 fragmentation = partial(measure_fragmentation, freed=FREED, realisation=(0.5, 0.8))
 MEASURES: dict[str, Callable[..., pl.DataFrame]] = {
     "capacity": capacity,
-    "freed": partial(freed_by_family, freed=FREED),
+    "capacity of one person": partial(measure_capacity, freed=FREED),
     "fragmentation": fragmentation,
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
@@ -113,27 +112,26 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
     scaled = {
         "people": ("people", 1),
         "headcount_hours": ("staff_hours", 1),
-        "freed_low": ("lo", 1),
-        "freed_high": ("hi", 1),
+        "headcount_freed_low": ("lo", 1),
+        "headcount_freed_high": ("hi", 1),
         "capacity_low": ("lo", low),
         "capacity_high": ("hi", high),
         "capacity_most": ("most", high),
         "full_time_weeks_low": ("weeks_lo", low),
         "full_time_weeks_high": ("weeks_hi", high),
-        "coverage": ("coverage", 1),
+        "capacity_coverage": ("coverage", 1),
     }
     for row in ours.iter_rows(named=True):
         other = theirs[row["job_family"]]
-        assert (row["jobs"], row["jobs_with_headcount"], row["jobs_measured"]) == (
+        assert (row["jobs"], row["jobs_with_headcount"], row["jobs_measured_with_headcount"]) == (
             other["jobs"],
             other["staffed"],
             other["measured"],
         )
         for name, (key, factor) in scaled.items():
             assert equal(row[name], None if other[key] is None else other[key] * factor), name
+        assert (row["capacity_reason"] is None) == (row["headcount_freed_low"] is not None)
         assert (row["reason"] is None) == (row["freed_low"] is not None)
-    for row in freed_by_family(profiles, freed=FREED).iter_rows(named=True):
-        other = theirs[row["job_family"]]
         assert (row["jobs"], row["jobs_measured"]) == (other["jobs"], other["measured_one"])
         pairs = {"hours": "rated", "freed_low": "one_lo", "freed_high": "one_hi", "coverage": "coverage_one"}
         for name, key in pairs.items():
@@ -172,12 +170,12 @@ def test_the_most_is_the_best_way_to_fill_every_gap(jobs: list[Any]) -> None:
                 ways.append(sum(h * HIGH[level] for h, level in zip(hours, filled, strict=True)))
         best += people * max(ways)
     made = profiles_of([job(*(task(*one) for one in tasks), headcount=people, week=20.0) for tasks, people in jobs])
-    row = measure_capacity(made, freed=FREED, adoption=1, realisation=1, contract_hours=None).row(0, named=True)
+    row = measure_capacity(made, freed=FREED, adoption=1, realisation=1).row(0, named=True)
     if any(tasks for tasks, _ in jobs):
         assert equal(row["capacity_most"], best)
         assert row["capacity_high"] is None or row["capacity_high"] <= row["capacity_most"] + 1e-9
     else:
-        assert (row["capacity_most"], row["reason"]) == (None, "NO_TASKS")
+        assert (row["capacity_most"], row["capacity_reason"]) == (None, "NO_TASKS")
 
 
 def per_person(profiles: tpa.TaskProfiles, shares: dict[str, float]) -> dict[str, list[tuple[float, float]]]:
@@ -273,18 +271,23 @@ def test_the_scenario_is_the_product_of_what_was_said() -> None:
         [job(task("H1", 10.0), task("H2", 5.0), task("H3", 20.0), headcount=8), job(task("H1", 4.0), headcount=None)]
     )
     row = measure_capacity(
-        made, freed={"H1": (0.4, 0.6), "H2": 0.2, "H3": 0}, adoption=(0.5, 1.0), realisation=0.5, contract_hours=None
+        made, freed={"H1": (0.4, 0.6), "H2": 0.2, "H3": 0}, adoption=(0.5, 1.0), realisation=0.5
     ).row(0, named=True)
     # One person is freed of 5 to 7 hours, eight of 40 to 56; of those a quarter to a half remains.
-    assert (row["freed_low"], row["freed_high"], row["headcount_hours"]) == pytest.approx((40.0, 56.0, 280.0))
+    freed = (row["headcount_freed_low"], row["headcount_freed_high"])
+    assert (*freed, row["headcount_hours"]) == pytest.approx((40.0, 56.0, 280.0))
+    # One person in either job: 5 to 7 hours, and 1.6 to 2.4 of the job without a headcount.
+    assert (row["freed_low"], row["freed_high"], row["hours"]) == pytest.approx((6.6, 9.4, 39.0))
     assert (row["capacity_low"], row["capacity_high"]) == pytest.approx((10.0, 28.0))
     assert (row["full_time_weeks_low"], row["full_time_weeks_high"]) == pytest.approx((0.25, 0.7))
-    assert (row["coverage"], row["people"]) == (0.75, 8.0)
+    assert (row["capacity_coverage"], row["coverage"], row["people"]) == (0.75, 1.0, 8.0)
 
 
 def test_what_is_not_known_is_no_zero_and_has_its_reason() -> None:
     def said(*jobs: dict[str, Any]) -> tuple[Any, ...]:
-        return capacity(profiles_of(list(jobs))).select("freed_low", "capacity_high", "reason").row(0)
+        return (
+            capacity(profiles_of(list(jobs))).select("headcount_freed_low", "capacity_high", "capacity_reason").row(0)
+        )
 
     assert said(job()) == (None, None, "NO_TASKS")
     assert said(job(task(state="rejected"))) == (None, None, "NO_TASKS")
@@ -295,13 +298,16 @@ def test_what_is_not_known_is_no_zero_and_has_its_reason() -> None:
     assert said(job(task("H4", 4.0))) == (0.0, 0.0, None)  # said to free nothing: that is known
     assert said(job(task("H1", 0.0))) == (0.0, 0.0, None)
     assert said(job(task("H1"), headcount=0.0)) == (0.0, 0.0, None)
+    unstaffed = capacity(profiles_of([job(task(), headcount=None)]))
+    assert unstaffed.select("freed_low", "reason").row(0) == (4.0, None)  # one person needs no headcount
 
 
 @hypothesis.given(profiles=companies)
 @quick
 def test_every_reason_has_words(profiles: tpa.TaskProfiles) -> None:
     for measure in MEASURES.values():
-        reasons = set(measure(profiles)["reason"].drop_nulls())
+        found = measure(profiles)
+        reasons = {reason for name in found.columns if name.endswith("reason") for reason in found[name].drop_nulls()}
         assert reasons <= {*NONE_BECAUSE, "NOTHING_FREED"}
 
 
@@ -314,7 +320,7 @@ def test_jobs_without_tasks_or_people_change_no_figure(
     more = profiles_of([job(headcount=None, family="Finance"), job(headcount=50.0, family="Finance")]).jobs
     more = more.with_columns(job_id=pl.concat_str(pl.lit("more "), "job_id"))
     both = measure(tpa.TaskProfiles(pl.concat([profiles.jobs, more]), profiles.tasks))
-    counted = ("jobs", "jobs_with_headcount", "reason")
+    counted = ("jobs", "jobs_with_headcount", "reason", "capacity_reason")
     before, after = (frame.drop(counted, strict=False) for frame in (measure(profiles), both))
     had = before["job_family"].unique().to_list()
     assert_frame_equal(after.filter(pl.col("job_family").is_in(had)), before, abs_tol=1e-9)
@@ -351,15 +357,15 @@ def test_no_jobs_give_an_empty_table_with_all_columns(measure: Callable[..., pl.
 def test_a_level_that_nobody_spoke_of_is_refused() -> None:
     made = profiles_of([job(task("H1"), task("H9"), task("höchst", None), task(None))])
     with pytest.raises(tpa.SchemaError, match=r"says nothing of 'H9', 'höchst', which tasks have; it names 'H1', 'H3'"):
-        freed_by_family(made, freed={"H1": 0.5, "H3": 0})
+        measure_capacity(made, freed={"H1": 0.5, "H3": 0})
     only_rejected = profiles_of([job(task("H1"), task("H9", state="rejected"))])
-    assert freed_by_family(only_rejected, freed={"H1": 0.5}).item(0, "freed_low") == 5.0
+    assert measure_capacity(only_rejected, freed={"H1": 0.5}).item(0, "freed_low") == 5.0
 
 
 @pytest.mark.parametrize("measure", [capacity, fragmentation], ids=["capacity", "fragmentation"])
 def test_people_are_never_made_up(measure: Callable[..., pl.DataFrame]) -> None:
     made = profiles_of([job(task())])
-    with pytest.raises(tpa.SchemaError, match=r"jobs lacks 'headcount'.*freed_by_family"):
+    with pytest.raises(tpa.SchemaError, match=r"jobs lacks 'headcount'.*capacity without adoption"):
         measure(tpa.TaskProfiles(made.jobs.drop("headcount"), made.tasks))
     with pytest.raises(tpa.SchemaError, match=r"headcount of job 'j000' is -1"):
         measure(profiles_of([job(task(), headcount=-1.0)]))
@@ -367,22 +373,45 @@ def test_people_are_never_made_up(measure: Callable[..., pl.DataFrame]) -> None:
         measure(profiles_of([job(task(), week=-40.0)]))
 
 
+def test_people_are_not_needed_for_one_person_in_each_job() -> None:
+    made = profiles_of([job(task())])
+    bare = tpa.TaskProfiles(made.jobs.drop("headcount"), made.tasks)
+    row = measure_capacity(bare, freed=FREED).row(0, named=True)
+    assert (row["freed_low"], row["freed_high"], row["reason"]) == (4.0, 7.0, None)
+    assert (row["people"], row["headcount_freed_low"], row["capacity_reason"]) == (None, None, "NO_HEADCOUNT")
+    for given in ({"adoption": 1}, {"realisation": 1}):
+        with pytest.raises(tpa.SchemaError, match="jobs lacks 'headcount'"):
+            measure_capacity(bare, freed=FREED, **given)
+
+
 def test_a_week_is_never_made_up() -> None:
     asked = partial(measure_capacity, freed=FREED, adoption=1, realisation=1)
-    made = profiles_of([job(task()), job(task(), week=None)])
+    needs_a_week = ("full_time_weeks_low", "full_time_weeks_high", "capacity_most", "capacity_reason")
+    made = profiles_of([job(task(), task(hours=None)), job(task(), task(hours=None), week=None)])
+    row = asked(made).row(0, named=True)
+    assert [row[name] for name in needs_a_week] == [None, None, None, "NO_CONTRACT_HOURS"]
+    assert row["capacity_high"] == pytest.approx(14.0)
     with pytest.raises(tpa.SchemaError, match=r"1 job\(s\) with a headcount have no contract_hours.*'j001'"):
-        asked(made, contract_hours=None)
+        fragmentation(made, adoption=1)
     assert asked(made, contract_hours=20.0).item(0, "full_time_weeks_high") == pytest.approx(7 / 40 + 7 / 20)
     unstaffed = profiles_of([job(task()), job(task(), week=None, headcount=None)])
-    assert asked(unstaffed, contract_hours=None).item(0, "full_time_weeks_high") == pytest.approx(7 / 40)
+    assert asked(unstaffed).item(0, "full_time_weeks_high") == pytest.approx(7 / 40)
+    assert asked(unstaffed).item(0, "capacity_reason") is None
+    without_gaps = asked(profiles_of([job(task()), job(task(), week=None)])).row(0, named=True)
+    assert (without_gaps["capacity_most"], without_gaps["full_time_weeks_high"]) == (pytest.approx(14.0), None)
 
 
-@pytest.mark.parametrize("name", ["freed", "adoption", "realisation", "contract_hours"])
-def test_no_assumption_has_a_default(name: str) -> None:
-    said: dict[str, Any] = {"freed": FREED, "adoption": 1, "realisation": 1, "contract_hours": 40}
-    del said[name]
-    with pytest.raises(TypeError, match=name):
-        measure_capacity(profiles_of([job(task())]), **said)
+@pytest.mark.parametrize("left_out", ["adoption", "realisation"])
+def test_no_assumption_has_a_default(left_out: str) -> None:
+    with pytest.raises(TypeError, match="freed"):
+        measure_capacity(profiles_of([job(task())]), adoption=1, realisation=1)  # type: ignore[call-arg]
+    given: dict[str, Any] = {"adoption": 1, "realisation": 1, "contract_hours": 40}
+    del given[left_out]
+    row = measure_capacity(profiles_of([job(task())]), freed=FREED, **given).row(0, named=True)
+    after = [name for name in row if name.startswith(("capacity_", "full_time_weeks_"))]
+    known = {"capacity_coverage": 1.0, "capacity_data_grade": "A", "capacity_reason": "NOT_ASSUMED"}
+    assert {name: row[name] for name in after} == {**dict.fromkeys(after), **known}
+    assert (row["headcount_freed_low"], row["freed_low"]) == (4.0, 4.0)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.compare import TERMS, compare
 from tpanalytics.measures.compare_exposure import compare_exposure
 from tpanalytics.measures.compare_groups import compare_groups
-from tpanalytics.measures.transitions import level_moves, state_moves
+from tpanalytics.measures.transitions import transitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,8 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], pl.DataFrame]
     "bridge": compare,
     "exposure by family": compare_exposure,
     "exposure by job": lambda before, after: compare_exposure(before, after, by="job"),
-    "level moves": level_moves,
-    "state moves": state_moves,
+    "level moves": transitions,
+    "state moves": lambda before, after: transitions(before, after, of="state"),
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 BRIDGE = ("before", *TERMS, "after")
@@ -127,10 +127,9 @@ def tasks_by_hand(profiles: tpa.TaskProfiles, level: str) -> dict[tuple[str, str
         settled = {r["ai_impact_level"] for r in same if r["validation_state"] == "validated"} - {None}
         said = settled or {r["ai_impact_level"] for r in same} - {None}
         hours = [r["weekly_hours"] for r in same]
-        at = sum(r["weekly_hours"] or 0.0 for r in same if r["ai_impact_level"] == level)
-        final = next(iter(said)) if len(said) == 1 else None
+        final, total = next(iter(said)) if len(said) == 1 else None, sum(h or 0.0 for h in hours)
         known = None not in hours and final is not None
-        found[key] = (len(same), sum(h or 0.0 for h in hours), at, final, known, None not in hours)
+        found[key] = (len(same), total, total if final == level else 0.0, final, known, None not in hours)
     return found
 
 
@@ -157,7 +156,6 @@ def bridge_by_hand(before: tpa.TaskProfiles, after: tpa.TaskProfiles, level: str
                 place["tasks_both_measured"] += 1
                 place["relevelled"] += (h1 + h2) / 2 * ((l2 == level) - (l1 == level))
                 place["hours_changed"] += ((l1 == level) + (l2 == level)) / 2 * (h2 - h1)
-                place["newly_measured"] += v2 - (h2 if l2 == level else 0) - v1 + (h1 if l1 == level else 0)
             else:
                 place["newly_measured"] += v2 - v1
     return sums
@@ -197,27 +195,44 @@ def test_the_bridge_of_many_jobs_equals_loops(pairs: tuple[tpa.TaskProfiles, tpa
     check_loops(*pairs, "H1")
 
 
+def without_repeats(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    """Leave each task of a job one row that counts: `impact` counts rows, and `compare` tasks."""
+    counted = profiles.tasks.filter(pl.col("validation_state") != "rejected")
+    tasks = counted.unique(["job_id", "task_id"], keep="first", maintain_order=True)
+    return tpa.TaskProfiles(profiles.jobs, tasks)
+
+
 def check_sums(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
     result = compare(before, after)
     families, whole = result.filter(scope="family"), result.filter(scope="all")
-    bridge = {row["job_family"]: row for row in families.iter_rows(named=True)}
+    for profiles, side in ((before, "before"), (after, "after")):
+        hours: dict[str, float] = defaultdict(float)
+        of = {row["job_id"]: row["job_family"] or "(no family)" for row in profiles.jobs.iter_rows(named=True)}
+        for (job_id, _), (_, _, at, *_) in tasks_by_hand(profiles, "H1").items():
+            hours[of[job_id]] += at
+        for row in families.iter_rows(named=True):
+            moved = row["moved"] if side == "before" else 0.0
+            assert near((row[side] or 0.0) - moved, hours[row["job_family"]])
+    assert whole.height == (families.height > 0)
+    mirror = {"added": "removed", "removed": "added"}
+    for row, other in zip(
+        whole.iter_rows(named=True), compare(after, before).filter(scope="all").iter_rows(named=True), strict=True
+    ):
+        assert near(row["moved"], 0.0)
+        for name in (*BRIDGE, *(name for name in result.columns if name.startswith(("jobs_", "tasks_")))):
+            assert near(row[name] or 0.0, families[name].sum())
+        for term in TERMS:
+            assert near(row[term] or 0.0, -(other[mirror.get(term, term)] or 0.0))
+
+
+def check_ends_are_impact(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
+    bridge = {row["job_family"]: row for row in compare(before, after).filter(scope="family").iter_rows(named=True)}
     for profiles, side in ((before, "before"), (after, "after")):
         hours = dict(tpa.impact(profiles).filter(level="H1").select("job_family", "hours").rows())
         assert set(profiles.jobs["job_family"].fill_null("(no family)")) <= set(bridge)
         for family, row in bridge.items():
             moved = row["moved"] if side == "before" else 0.0
             assert near((row[side] or 0.0) - moved, hours.get(family) or 0.0)
-    assert whole.height == (families.height > 0)
-    for row in whole.iter_rows(named=True):
-        assert near(row["moved"], 0.0)
-        for name in (*BRIDGE, *(name for name in result.columns if name.startswith(("jobs_", "tasks_")))):
-            assert near(row[name] or 0.0, families[name].sum())
-    mirror = {"added": "removed", "removed": "added"}
-    for row, other in zip(
-        whole.iter_rows(named=True), compare(after, before).filter(scope="all").iter_rows(named=True), strict=True
-    ):
-        for term in TERMS:
-            assert near(row[term] or 0.0, -(other[mirror.get(term, term)] or 0.0))
 
 
 @hypothesis.given(before=small, after=small)
@@ -226,10 +241,12 @@ def test_either_end_is_what_the_snapshot_says_and_all_is_the_sum_and_turned_roun
     before: tpa.TaskProfiles, after: tpa.TaskProfiles
 ) -> None:
     check_sums(before, after)
+    check_ends_are_impact(without_repeats(before), without_repeats(after))
 
 
 def test_the_sums_of_many_jobs_hold_as_well(pairs: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
     check_sums(*pairs)
+    check_ends_are_impact(*map(without_repeats, pairs))
 
 
 @hypothesis.given(profiles=small)
@@ -241,7 +258,7 @@ def test_nothing_changed_between_a_snapshot_and_itself(profiles: tpa.TaskProfile
         assert row["churn"] in (0.0, None)
     for row in compare_exposure(profiles, profiles).iter_rows(named=True):
         assert {round(row[term] or 0.0, 12) for term in SPLIT} == {0.0}
-    assert set(level_moves(profiles, profiles)["move"]) <= {"stayed"}
+    assert set(transitions(profiles, profiles)["move"]) <= {"stayed"}
 
 
 @pytest.mark.parametrize(
@@ -324,18 +341,14 @@ def test_a_job_on_one_side_only_brings_or_takes_its_tasks() -> None:
         # Rows that agree are one task of their hours together.
         ([task(hours=2.0), task(hours=3.0)], [task(hours=5.0)], {"before": 5.0, "after": 5.0}),
         # Rows that contradict each other have no level: what comes of it is no change in work.
-        ([task("H1", 2.0), task("H2", 3.0)], [task("H1", 5.0)], {"before": 2.0, "newly_measured": 3.0, "after": 5.0}),
-        # A validated row settles it: the level was H1 all along, and so is no relevelling.
-        (
-            [task("H1", 2.0), task("H2", 3.0, "suggested")],
-            [task("H1", 5.0)],
-            {"before": 2.0, "newly_measured": 3.0, "after": 5.0},
-        ),
+        ([task("H1", 2.0), task("H2", 3.0)], [task("H1", 5.0)], {"newly_measured": 5.0, "after": 5.0}),
+        # A validated row settles it: the level was H1 all along, for both rows, and so is no relevelling.
+        ([task("H1", 2.0), task("H2", 3.0, "suggested")], [task("H1", 5.0)], {"before": 5.0, "after": 5.0}),
         # It was H2, for both rows, and became H1.
         (
             [task("H1", 2.0, "suggested"), task("H2", 3.0)],
             [task("H1", 5.0)],
-            {"before": 2.0, "relevelled": 5.0, "newly_measured": -2.0, "after": 5.0},
+            {"relevelled": 5.0, "after": 5.0},
         ),
         # One of its rows has no hours: how long it is, is not known.
         ([task(hours=2.0), task(hours=None)], [task(hours=5.0)], {"before": 2.0, "newly_measured": 3.0, "after": 5.0}),
@@ -350,7 +363,7 @@ def test_a_task_that_stands_twice_is_one(before: list[Any], after: list[Any], te
 def test_a_task_without_identity_is_never_added_or_removed() -> None:
     before, after = one(task(hours=2.0, key=None), task(hours=1.0)), one(task(hours=1.0))
     assert bridge_of(before, after) == {"before": 3.0, "newly_measured": -2.0, "after": 1.0}
-    assert level_moves(before, after)["tasks"].sum() == 1
+    assert transitions(before, after)["tasks"].sum() == 1
     assert any("1 task has no id to match by" in warning for warning in tpa.about(compare(before, after)).warnings)
 
 
@@ -377,7 +390,7 @@ def test_hours_that_were_put_in_are_not_measured() -> None:
         result = measure(guessed, after)
         assert result.select("coverage_before", "coverage_after").row(-1) == (0.0, 1.0)
         assert tpa.about(result).grade == "C"
-    assert tpa.about(state_moves(guessed, after)).tasks == 1
+    assert tpa.about(transitions(guessed, after, of="state")).tasks == 1
     assert compare_groups(guessed, "A", category="task_id")["coverage"].to_list() == [0.0, 0.0]
 
 
@@ -629,7 +642,7 @@ def test_a_part_of_zero_hours_has_no_index() -> None:
 
 @hypothesis.given(before=small, after=small)
 @quick
-def test_level_moves_count_every_task_once(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
+def test_transitions_of_levels_count_every_task_once(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
     first, second = tasks_by_hand(before, "H1"), tasks_by_hand(after, "H1")
     expected: dict[tuple[Any, Any], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
     for key in {*first, *second}:
@@ -640,7 +653,7 @@ def test_level_moves_count_every_task_once(before: tpa.TaskProfiles, after: tpa.
             place[1] += 1
             for i, side in ((2, first), (3, second)):
                 place[i] += side[key][1] if key in side else 0.0
-    result = level_moves(before, after)
+    result = transitions(before, after)
     assert set(result.select("level_before", "level_after").rows()) == set(expected)
     for row in result.iter_rows(named=True):
         tasks, known, then, now = expected[row["level_before"], row["level_after"]]
@@ -663,10 +676,10 @@ def states_by_hand(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], str]:
 
 @hypothesis.given(before=small, after=small)
 @quick
-def test_state_moves_count_every_task_once(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
+def test_transitions_of_states_count_every_task_once(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
     first, second = states_by_hand(before), states_by_hand(after)
     expected = Counter((first.get(key), second.get(key)) for key in {*first, *second})
-    result = state_moves(before, after)
+    result = transitions(before, after, of="state")
     assert {row[:2]: row[2] for row in result.select("state_before", "state_after", "tasks").rows()} == expected
     for (state,), rows in result.group_by("state_before"):
         assert rows["share"].null_count() == rows.height if state is None else math.isclose(rows["share"].sum(), 1.0)
@@ -674,18 +687,18 @@ def test_state_moves_count_every_task_once(before: tpa.TaskProfiles, after: tpa.
 
 def test_what_is_gone_by_rejection_is_told_apart() -> None:
     before, after = one(task(state="suggested"), task(key="u")), one(task(state="rejected"))
-    assert state_moves(before, after).select("state_before", "state_after", "tasks").rows() == [
+    assert transitions(before, after, of="state").select("state_before", "state_after", "tasks").rows() == [
         ("validated", None, 1),
         ("suggested", "rejected", 1),
     ]
-    assert any("No rejected task" in said for said in tpa.about(state_moves(before, before)).warnings)
-    assert not tpa.about(state_moves(before, after)).warnings
+    assert any("No rejected task" in said for said in tpa.about(transitions(before, before, of="state")).warnings)
+    assert not tpa.about(transitions(before, after, of="state")).warnings
 
 
-def test_rows_of_level_moves_stand_in_order() -> None:
+def test_rows_of_transitions_stand_in_order() -> None:
     before = one(task("höchst", key="a"), task("H1", key="b"), task(None, key="c"), task("H2", key="d"))
     after = one(task("H1", key="a"), task("H1", key="b"), task("H3", key="c"), task(None, key="d"), task("H9", key="e"))
-    assert level_moves(before, after).select("move", "level_before", "level_after").rows() == [
+    assert transitions(before, after).select("move", "level_before", "level_after").rows() == [
         ("stayed", "H1", "H1"),
         ("relevelled", "höchst", "H1"),
         ("newly assessed", "not assessed", "H3"),
@@ -767,8 +780,10 @@ def test_validated_only_is_one_argument() -> None:
         (lambda p: compare_exposure(p, p, by="task"), "choose from family, job"),
         (lambda p: compare_exposure(p, p, level_weights={"H1": 2}), "must be a number from 0 to 1"),
         (lambda p: compare_exposure(p, p, level_weights={}), "give a weight from 0 to 1 by level"),
-        (lambda p: level_moves(p, p, same_task="name"), "choose from id, text"),
-        (lambda p: state_moves(p, p, same_task="name"), "choose from id, text"),
+        (lambda p: transitions(p, p, same_task="name"), "choose from id, text"),
+        (lambda p: transitions(p, p, of="state", same_task="name"), "choose from id, text"),
+        (lambda p: transitions(p, p, of="job"), "of='job': choose from level, state"),
+        (lambda p: transitions(p, p, of="state", states=["validated"]), "with of='state' every state counts"),
         (lambda p: compare_groups(p, "A", category="cluster"), "tasks lacks 'cluster'"),
         (lambda p: compare_groups(p, "A", category="linked_skills"), "holds lists"),
         (lambda p: compare_groups(p, "B", category="task_id"), "family='B': there is no such family; there are A"),

@@ -19,8 +19,7 @@ import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.family_jobs import jobs_of_family
-from tpanalytics.measures._core.text_search import PLAIN, folded
-from tpanalytics.measures.find_tasks import found_by_family
+from tpanalytics.measures.find_tasks import PLAIN, folded, found_by_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -45,7 +45,7 @@ RESULTS = {
 }
 #: Those by people, of which one job must not be the most; and those of validated tasks alone.
 STAFFED = {
-    *("capacity", "exposure, by headcount", "fragmentation"),
+    *("capacity", "capacity, of one person", "exposure, by headcount", "fragmentation"),
     *("hours_at_stake", "hours, over people", "impact, by headcount"),
 }
 VALIDATED = {"impact, validated"}

@@ -12,8 +12,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, group_rows, theme
 from tpanalytics.formatting import NONE, hours, listed, percent, plural, printable, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures._core.text_search import read_words
-from tpanalytics.measures.find_tasks import found_by_family
+from tpanalytics.measures.find_tasks import found_by_family, read_words
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from tpanalytics.measures._core.assumptions import Range
     from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.scenario import Range
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["plot_fragmentation"]

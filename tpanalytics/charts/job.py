@@ -13,9 +13,8 @@ from tpanalytics.charts._core import exposure_captions as of_index
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import hours, listed, percent, plural, printable
 from tpanalytics.measures._core.aggregate import checked_states, read_inputs, reduce_tasks
-from tpanalytics.measures._core.assumptions import NOT_WHO_LEAVES, assumed, checked_freed
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures._core.scenario import freed_per_job
+from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES, assumed, checked_freed, freed_per_job
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.exposure import exposure_by_job
 from tpanalytics.measures.hours import hours_by_job
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     import altair as alt
 
-    from tpanalytics.measures._core.assumptions import Range
+    from tpanalytics.measures._core.scenario import Range
     from tpanalytics.measures.privacy.policy import Privacy
 
 __all__ = ["plot_job"]
@@ -76,7 +75,7 @@ def plot_job(
         Quote the rationales of the three longest tasks that have one; free text stays out unless you ask for it.
     freed
         Share of a task's time that is freed, 0 to 1, by level, a number or a pair (least, most), as for
-        `freed_by_family`: adds what would be left of the week. Nothing is assumed for you.
+        `capacity`: adds what would be left of the week. Nothing is assumed for you.
     states
         Validation states that count.
     privacy

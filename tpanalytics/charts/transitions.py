@@ -17,7 +17,7 @@ from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
 from tpanalytics.measures.privacy.suppress import guarded
-from tpanalytics.measures.transitions import level_moves
+from tpanalytics.measures.transitions import transitions
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def plot_transitions(
     Parameters
     ----------
     before, after
-        The two snapshots, as for `level_moves`.
+        The two snapshots, as for `transitions`.
     weight
         ``"tasks"`` counts tasks; ``"hours"`` adds up weekly hours of those that have them on every side they are on:
         as they were before, and of added tasks as they are after.
@@ -101,7 +101,7 @@ def plot_transitions(
     """
     if weight not in get_args(Counted):
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Counted))}.")
-    moves = level_moves(before, after, same_task=same_task, states=states)
+    moves = transitions(before, after, same_task=same_task, states=states)
     behind = both_behind(before, after, states=states)
     if behind.height == 0:
         return change_captions.no_jobs()

@@ -216,7 +216,7 @@ def _compare(state: State, facts: Facts) -> Shown:
     match state["change"]:
         case "moves":
             chart = call("plot_transitions", weight=state["counted"], privacy=facts.privacy, **both)
-            return Shown(chart, Table(call("level_moves", **both), facts.privacy))
+            return Shown(chart, Table(call("transitions", **both), facts.privacy))
         case "families":
             measure = call("compare" if state["value"] == "hours" else "compare_exposure", **both)
             chart = call("plot_change_by_family", value=state["value"], privacy=facts.privacy, **both)

@@ -11,16 +11,10 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, share_of
 from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import checked_count
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.task_matrix import (
-    DIGITS,
-    Work,
-    agreement,
-    checked_count,
-    of_keys,
-    rest_of_week,
-    work_of,
-)
+from tpanalytics.measures._core.scenario import undescribed_hours
+from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.measures.privacy.group_counts import keys_of_few, people_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
@@ -113,7 +107,8 @@ def automation_candidates(
         ``"hours"`` adds up the hours of one incumbent of each job; ``"headcount"`` hours times the job's headcount,
         leaving out hours of jobs whose headcount is not known.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
+        that are the same task are one task, by the rule of `_core.task_identity`.
     contract_hours
         Hours per week that jobs without contract hours of their own are taken to have, for ``h1_hours_high``; None
         takes none.
@@ -168,11 +163,10 @@ def automation_candidates(
 
     Notes
     -----
-    In a job, levels that contradict each other are unknown unless only one is validated. With h the hours, N the
-    headcount or 1, R the contract hours a job does not describe, and o = 1 where a job has the task without hours at H1
-    or without level: ``h1_hours = Σ N·h at H1``, ``h1_hours_high = h1_hours + Σ N·h without level + Σ N·R·o`` (Manski,
-    2005, *Partial identification with missing data*). The highs of several tasks do not add up: a job's R may only go
-    once. In a resample each job counts as often as a Poisson variable of mean 1 says.
+    With h the hours, N the headcount or 1, R the contract hours a job does not describe, and o = 1 where a job has the
+    task without hours at H1 or without level: ``h1_hours = Σ N·h at H1``, ``h1_hours_high = h1_hours + Σ N·h without
+    level + Σ N·R·o`` (Manski, 2005, *Partial identification with missing data*). The highs of several tasks do not add
+    up: a job's R may only go once. In a resample each job counts as often as a Poisson variable of mean 1 says.
 
     Examples
     --------
@@ -185,10 +179,10 @@ def automation_candidates(
     _check_rounds(rounds, seed)
     if top is not None:
         checked_count("top", top)
-    work = work_of(profiles, states, same_task)
-    found, said = candidates_of(work, weight, contract_hours)
-    found = without_few(found, profiles, work, weight, privacy)
-    intervals = _rank_intervals(found, work.reduced.jobs.height, rounds, seed)
+    matrix = task_matrix(profiles, states, same_task)
+    found, notes = candidates_of(matrix, weight, contract_hours)
+    found = without_few(found, profiles, matrix, weight, privacy)
+    intervals = _rank_intervals(found, matrix.reduced.jobs.height, rounds, seed)
     result = (
         found.table.join(intervals, on="key", how="left", maintain_order="left")
         .select(
@@ -201,7 +195,7 @@ def automation_candidates(
     return attach_metadata(
         result,
         meaning_of(
-            work.reduced,
+            matrix.reduced,
             staffed=weight == "headcount",
             measure="automation_candidates",
             value=f"known hours of a task at {_LEVEL}, the least they can be",
@@ -215,60 +209,33 @@ def automation_candidates(
                 *left_out(found),
                 *((f"The first {result.height:,} of {found.table.height:,} tasks are shown.",) * (top is not None)),
             ),
-            warnings=(*said, *work.warnings),
+            warnings=(*notes, *matrix.warnings),
         ),
     )
 
 
 def candidates_of(
-    work: Work, weight: People, contract_hours: float | None = None
+    matrix: TaskMatrix, weight: People, contract_hours: float | None = None
 ) -> tuple[Candidates, tuple[str, ...]]:
-    """Find the tasks that a job has at H1 and on whose level jobs do not disagree, with what to say of the bounds."""
-    rest, said = rest_of_week(work.reduced, contract_hours)
+    """Find the tasks that a job has at H1 and on whose level jobs do not disagree, with notes on the bounds."""
+    rest, notes = undescribed_hours(matrix.reduced, contract_hours)
     staff = pl.col("headcount") if weight == "headcount" else pl.lit(1.0)
-    people = work.reduced.jobs.select("job", staff=staff).join(rest, on="job", how="left", maintain_order="left")
-    at, gap = pl.col("level") == _LEVEL, pl.col("level") == NOT_ASSESSED
-    has_h1 = work.rows.filter(at).select(pl.col("key").unique())
+    people = matrix.reduced.jobs.select("job", staff=staff).join(rest, on="job", how="left", maintain_order="left")
+    at_level = pl.col("level") == _LEVEL
     rows = (
-        work.rows.join(has_h1, on="key", how="semi", maintain_order="left")
-        .filter(at | gap)
+        matrix.rows.filter(at_level | (pl.col("level") == NOT_ASSESSED))
+        .filter(at_level.any().over("key"))
         .join(people, on="job", how="left", maintain_order="left")
         .with_columns(amount=pl.col("hours") * pl.col("staff"))
     )
-    at_level = rows.filter(at)
-    sums = rows.group_by("key", maintain_order=True).agg(
-        jobs_h1=at.sum().cast(pl.UInt32),
-        staffed=pl.col("staff").filter(at).count(),
-        h1_hours=pl.when(pl.col("amount").filter(at).count() > 0).then(pl.col("amount").filter(at).sum()),
-        without_level=pl.col("amount").filter(gap).sum(),
-    )
-    open_end = (
-        rows.filter((pl.col("n_known") < pl.col("n")) & pl.col("staff").is_not_null())
-        .group_by("key", "job", maintain_order=True)
-        .agg(rest=(pl.col("rest") * pl.col("staff")).first())
-        .group_by("key", maintain_order=True)
-        .agg(pl.col("rest").sum(), no_week=pl.col("rest").null_count())
-    )
+    sums = _hours_at_level(rows)
     total = float(sums.get_column("h1_hours").sum())
-    high = pl.col("h1_hours").fill_null(0.0) + pl.col("without_level") + pl.col("rest").fill_null(0.0)
-    reason = (
-        pl.when(pl.col("h1_hours").is_null() & (pl.col("staffed") == 0))
-        .then(pl.lit("NO_HEADCOUNT"))
-        .when(pl.col("h1_hours").is_null())
-        .then(pl.lit("NO_HOURS"))
-        .when(pl.col("h1_hours_high").is_null())
-        .then(pl.lit("NO_CONTRACT_HOURS"))
-    )
-    nobody = pl.col("staffed") == 0
     table = (
-        sums.join(open_end, on="key", how="left", maintain_order="left")
-        .join(of_keys(work).drop("hours"), on="key", how="left", maintain_order="left")
-        .join(agreement(work), on="key", how="left", maintain_order="left")
-        .join(work.keys, on="key", how="left", maintain_order="left")
+        sums.join(per_task(matrix).drop("hours"), on="key", how="left", maintain_order="left")
+        .join(level_agreement(matrix), on="key", how="left", maintain_order="left")
+        .join(matrix.keys, on="key", how="left", maintain_order="left")
         .rename({"name": "task_key"})
-        .with_columns(h1_hours_high=pl.when((pl.col("no_week").fill_null(0) == 0) & ~nobody).then(high))
         .with_columns(
-            reason=reason,
             basis=pl.lit(weight),
             share_of_h1=pl.col("h1_hours") / total if total else pl.lit(None, dtype=pl.Float64),
             validated_share=share_of(pl.col("n_validated"), pl.col("tasks")),
@@ -283,14 +250,46 @@ def candidates_of(
         .sort(tied, "task_key", descending=[True, False], nulls_last=True)
         .with_columns(rank=tied.rank("min", descending=True).cast(pl.UInt32))
     )
-    amounts = at_level.filter(pl.col("amount").is_not_null()).select("key", "job", "staff", "hours")
-    rated = at_level.select("key", "job")
+    rows = rows.filter(at_level)
+    amounts = rows.filter(pl.col("amount").is_not_null()).select("key", "job", "staff", "hours")
     hours = float(contested.get_column("h1_hours").sum())
-    return Candidates(table, amounts, total, contested.height, hours, rated), said
+    return Candidates(table, amounts, total, contested.height, hours, rows.select("key", "job")), notes
+
+
+def _hours_at_level(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add up the hours of each task at H1 and the most they can be: ``key, jobs_h1, h1_hours, h1_hours_high, reason``.
+
+    Reads ``key, level, n, n_known, staff, rest, amount`` of the jobs that have the task at H1 or without a level.
+    """
+    at_level = pl.col("level") == _LEVEL
+    known, open_rest = pl.col("amount").filter(at_level), pl.col("rest") * pl.col("staff")
+    is_open = (pl.col("n_known") < pl.col("n")) & pl.col("staff").is_not_null()
+    nobody, without_hours = pl.col("staffed") == 0, pl.col("h1_hours").is_null()
+    high = pl.col("h1_hours").fill_null(0.0) + pl.col("without_level") + pl.col("open_rest")
+    return (
+        rows.group_by("key", maintain_order=True)
+        .agg(
+            jobs_h1=at_level.sum().cast(pl.UInt32),
+            staffed=pl.col("staff").filter(at_level).count(),
+            h1_hours=pl.when(known.count() > 0).then(known.sum()),
+            without_level=pl.col("amount").filter(~at_level).sum(),
+            open_rest=open_rest.filter(is_open).sum(),
+            no_week=open_rest.filter(is_open).null_count(),
+        )
+        .with_columns(h1_hours_high=pl.when((pl.col("no_week") == 0) & ~nobody).then(high))
+        .with_columns(
+            reason=pl.when(without_hours & nobody)
+            .then(pl.lit("NO_HEADCOUNT"))
+            .when(without_hours)
+            .then(pl.lit("NO_HOURS"))
+            .when(pl.col("h1_hours_high").is_null())
+            .then(pl.lit("NO_CONTRACT_HOURS"))
+        )
+    )
 
 
 def without_few(
-    found: Candidates, profiles: TaskProfiles, work: Work, weight: People, privacy: Privacy | None
+    found: Candidates, profiles: TaskProfiles, matrix: TaskMatrix, weight: People, privacy: Privacy | None
 ) -> Candidates:
     """Take out the tasks that tell of too few jobs or people; the places of the others do not tell of them either."""
     if privacy is None or privacy.off:
@@ -298,7 +297,7 @@ def without_few(
     amounts = found.amounts.select("key", "job")
     layers = {"rated": found.rated, "staffed" if weight == "headcount" else "measured": amounts}
     own = {name: pairs.join(found.table, on="key", how="semi") for name, pairs in layers.items()}
-    few = keys_of_few(own, people_of(profiles, work.reduced.jobs), privacy)
+    few = keys_of_few(own, people_of(profiles, matrix.reduced.jobs), privacy)
     table = found.table.join(few.to_frame(), on="key", how="anti", maintain_order="left").with_columns(
         rank=pl.col("h1_hours").round(DIGITS).rank("min", descending=True).cast(pl.UInt32)
     )

@@ -10,8 +10,9 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import checked_count
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.task_matrix import DIGITS, checked_count, work_of
+from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 from tpanalytics.measures.automation_candidates import (
     Candidates,
     People,
@@ -63,7 +64,8 @@ def automation_curve(
         relieves jobs by it soonest, and the curve ends where no further task helps. None puts most hours first. There
         is no default block, because it is an assumption.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
+        that are the same task are one task, by the rule of `_core.task_identity`.
     top
         End after so many tasks; None goes on to the last.
     states
@@ -124,8 +126,8 @@ def automation_curve(
     block = None if block_hours is None else _checked_block(block_hours)
     if top is not None:
         checked_count("top", top)
-    work = work_of(profiles, states, same_task)
-    found = without_few(candidates_of(work, weight)[0], profiles, work, weight, privacy)
+    matrix = task_matrix(profiles, states, same_task)
+    found = without_few(candidates_of(matrix, weight)[0], profiles, matrix, weight, privacy)
     table = found.table.filter(pl.col("h1_hours").is_not_null()).with_row_index("order")
     amounts = found.amounts.join(table.select("key", "order"), on="key", maintain_order="left").sort("order", "job")
     curve = table if block is None else _greedy(table, amounts, block, top)
@@ -159,7 +161,7 @@ def automation_curve(
     return attach_metadata(
         result,
         meaning_of(
-            work.reduced,
+            matrix.reduced,
             staffed=weight == "headcount",
             measure="automation_curve",
             value="known hours at H1 of the first k tasks" + ("" if block is None else ", and jobs they relieve"),
@@ -173,7 +175,7 @@ def automation_curve(
                 *left_out(found),
                 *_without_hours(found),
             ),
-            warnings=work.warnings,
+            warnings=matrix.warnings,
         ),
     )
 

@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of
-from tpanalytics.measures._core.assumptions import (
+from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
+from tpanalytics.measures._core.scenario import (
+    BY_FAMILY,
     NOT_WHO_LEAVES,
     ONLY_KNOWN,
     assumed,
     checked_freed,
     checked_share,
     checked_week,
-)
-from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.measures._core.scenario import (
-    BY_FAMILY,
     freed_per_job,
     needs_headcount,
-    needs_week,
     of_staff,
     staffed_meaning,
     why_null,
@@ -31,11 +28,15 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.assumptions import Range
+    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.scenario import Range, Span
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["capacity", "freed_by_family"]
+__all__ = ["capacity"]
 
+_COUNTS = ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated")
+_ONE_PERSON = "The figures from hours to per_job_high are for one person in each job, before adoption and realisation."
 _MOST = (
     "capacity_most adds what they could free: a task without a level by the level that frees most, and the rest of "
     "the week in jobs with tasks without hours. Jobs without tasks add nothing to it."
@@ -47,69 +48,93 @@ def capacity(
     profiles: TaskProfiles,
     *,
     freed: Mapping[str, Range],
-    adoption: Range,
-    realisation: Range,
-    contract_hours: float | None,
+    adoption: Range | None = None,
+    realisation: Range | None = None,
+    contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Add up the hours a week that could be freed in each job family, over all its people.
+    """Add up the hours a week that could be freed in each job family: for one person in each job, and over all people.
 
     One person in a job is freed of ``F = sum of hours * freed[level]``. A family's capacity is ``adoption *
     realisation * sum of headcount * F``, and its full-time weeks are the same with each job's hours divided by its
-    week: hours equal to so many full-time weeks; not so many posts. Nothing is assumed for you. A pair (least, most)
-    gives the lower and the upper figure.
+    week: hours equal to so many full-time weeks; not so many posts. Nothing is assumed for you: figures that need an
+    assumption that was not given are null, and ``capacity_reason`` says so. A pair (least, most) gives the lower and
+    the upper figure.
 
-    Tasks without hours or without a level are in no figure but ``capacity_most``. Jobs without a headcount are left
-    out, never counted as one person.
+    Tasks without hours or without a level are in no figure but ``capacity_most``. Over all people, jobs without a
+    headcount are left out, never counted as one person.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family, headcount`` (full-time equivalents) and where present ``contract_hours`` (hours per
-        week) of `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+        Reads ``job_id, job_family`` and where present ``headcount`` (full-time equivalents) and ``contract_hours``
+        (hours per week) of `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of
+        `tasks`.
     freed
         Share of a task's time that is freed, 0 to 1, by level: a number, or a pair (least, most). Every level that a
         task has must be there; give 0 to one that frees nothing.
     adoption
-        Share of the people whom it reaches, 0 to 1; a number or a pair.
+        Share of the people whom it reaches, 0 to 1; a number or a pair. None assumes none: the figures after adoption
+        and realisation are null.
     realisation
-        Share of the freed time that remains after review, rework and switching, 0 to 1; a number or a pair.
+        Share of the freed time that remains after review, rework and switching, 0 to 1; a number or a pair. None
+        assumes none: the figures after adoption and realisation are null.
     contract_hours
-        Hours of a full-time week, for jobs without contract hours. None if every job with a headcount has them.
+        Hours of a full-time week, for jobs without contract hours. None assumes none: in families where a job with a
+        headcount needs a week and has none, full-time weeks and ``capacity_most`` are null.
     states
         Validation states that count.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, by name, ``(no family)`` last. Hours are per week, over all people.
+        One row per family of `jobs`, by name, ``(no family)`` last. Hours are per week. First the figures for one
+        person in each job, before adoption and realisation, which need no headcount:
 
-        =========================  =======  ================================================================
-        ``job_family``             String   the family
-        ``jobs``                   UInt32   jobs
-        ``jobs_with_headcount``    UInt32   those with a headcount
-        ``jobs_measured``          UInt32   those of them with a task that has hours and a level
-        ``people``                 Float64  their full-time equivalents
-        ``headcount_hours``        Float64  described hours times headcount, whatever their level
-        ``freed_low``              Float64  hours freed before adoption and realisation, by the least of `freed`
-        ``freed_high``             Float64  the same by the most
-        ``capacity_low``           Float64  hours freed after adoption and realisation, by the least of each
-        ``capacity_high``          Float64  the same by the most
-        ``capacity_most``          Float64  most it can be if tasks without a level are of the level that frees most,
-                                            and the rest of each week belongs to tasks without hours
-        ``full_time_weeks_low``    Float64  ``capacity_low`` in full-time weeks; not posts
-        ``full_time_weeks_high``   Float64  ``capacity_high`` in full-time weeks; not posts
-        ``coverage``               Float64  share of the family's tasks with hours and a level in jobs with a
-                                            headcount, 0 to 1
-        ``data_grade``             String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
-        ``reason``                 String   why figures are null; null where they are not
-        =========================  =======  ================================================================
+        =======================  =======  ================================================================
+        ``job_family``           String   the family
+        ``jobs``                 UInt32   jobs
+        ``jobs_measured``        UInt32   those with a task that has hours and a level
+        ``hours``                Float64  hours of tasks with a level
+        ``freed_low``            Float64  hours freed, by the least of `freed`
+        ``freed_high``           Float64  the same by the most
+        ``share_low``            Float64  ``freed_low / hours``, 0 to 1
+        ``share_high``           Float64  ``freed_high / hours``, 0 to 1
+        ``per_job_low``          Float64  ``freed_low`` per measured job
+        ``per_job_high``         Float64  ``freed_high`` per measured job
+        ``coverage``             Float64  share of tasks with hours and a level, 0 to 1
+        ``data_grade``           String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
+        ``reason``               String   why these figures are null; null where they are not
+        =======================  =======  ================================================================
+
+        Then those over all people:
+
+        ================================  =======  =========================================================
+        ``jobs_with_headcount``           UInt32   jobs with a headcount
+        ``jobs_measured_with_headcount``  UInt32   those of them with a task that has hours and a level
+        ``people``                        Float64  their full-time equivalents
+        ``headcount_hours``               Float64  described hours times headcount, whatever their level
+        ``headcount_freed_low``           Float64  hours freed before adoption and realisation, by the least of `freed`
+        ``headcount_freed_high``          Float64  the same by the most
+        ``capacity_low``                  Float64  hours freed after adoption and realisation, by the least of each
+        ``capacity_high``                 Float64  the same by the most
+        ``capacity_most``                 Float64  most it can be if tasks without a level are of the level that frees
+                                                   most, and the rest of each week belongs to tasks without hours
+        ``full_time_weeks_low``           Float64  ``capacity_low`` in full-time weeks; not posts
+        ``full_time_weeks_high``          Float64  ``capacity_high`` in full-time weeks; not posts
+        ``capacity_coverage``             Float64  share of the family's tasks with hours and a level in jobs with a
+                                                   headcount, 0 to 1
+        ``capacity_data_grade``           String   A from 0.9 of ``capacity_coverage``, B from 0.7, C below
+        ``capacity_reason``               String   why a figure over all people is null, first the hours freed, then
+                                                   the capacity (``NOT_ASSUMED``), then the full-time weeks or
+                                                   ``capacity_most`` (``NO_CONTRACT_HOURS``); null where none is
+        ================================  =======  =========================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, ``headcount`` included; a level has no share in `freed`; an assumption is no share; or
-        `contract_hours` is None and a job with a headcount has no contract hours.
+        If a column is missing, ``headcount`` included where `adoption` or `realisation` is given; a level has no share
+        in `freed`; or an assumption is no share.
 
     Warns
     -----
@@ -119,58 +144,126 @@ def capacity(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> table = capacity(
-    ...     load_sample(),
-    ...     freed={"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0},
-    ...     adoption=(0.3, 0.6),
-    ...     realisation=0.7,
-    ...     contract_hours=38.5,
-    ... )
-    >>> table.select("job_family", pl.col("capacity_low", "capacity_high").round(1)).row(0)
-    ('Customer Service', 209.6, 671.9)
+    >>> levels = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0}
+    >>> table = capacity(load_sample(), freed=levels, adoption=(0.3, 0.6), realisation=0.7, contract_hours=38.5)
+    >>> table.select("job_family", pl.col("share_low", "capacity_low", "capacity_high").round(3)).row(0)
+    ('Customer Service', 0.187, 209.596, 671.932)
+    >>> capacity(load_sample(), freed=levels).select("capacity_low", "capacity_reason").row(0)
+    (None, 'NOT_ASSUMED')
     """
     levels, week = checked_freed(freed), checked_week(contract_hours)
-    reach, kept = checked_share("adoption", adoption), checked_share("realisation", realisation)
+    reach = None if adoption is None else checked_share("adoption", adoption)
+    kept = None if realisation is None else checked_share("realisation", realisation)
     reduced = reduce_tasks(profiles, states)
-    needs_headcount(reduced.jobs)
+    if "headcount" not in reduced.jobs.columns:
+        if reach or kept:
+            needs_headcount(reduced.jobs)
+        reduced = reduced._replace(jobs=reduced.jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64)))
     per_job = freed_per_job(reduced, levels, week)
-    needs_week(per_job)
-    low, high = reach.low * kept.low, reach.high * kept.high
     result = (
+        _of_one_person(per_job)
+        .join(_of_all_people(per_job, reach, kept), on="job_family", how="left", maintain_order="left")
+        .sort(BY_FAMILY)
+    )
+    return attach_metadata(result, _meaning(reduced, per_job, levels, reach, kept, week))
+
+
+def _of_one_person(per_job: pl.DataFrame) -> pl.DataFrame:
+    """Add up by family the hours freed of one person in each job."""
+    families = per_job.group_by("job_family", maintain_order=True).agg(
+        pl.col(*_COUNTS).sum(),
+        jobs=pl.len(),
+        jobs_measured=pl.col("freed_low").count().cast(pl.UInt32),
+        hours=known_sum("hours_known"),
+        freed_low=known_sum("freed_low"),
+        freed_high=known_sum("freed_high"),
+    )
+    ends = ("low", "high")
+    return families.with_columns(
+        coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), all_tasks="tasks", jobs_with_headcount="jobs"
+    ).select(
+        *("job_family", "jobs", "jobs_measured", "hours", "freed_low", "freed_high"),
+        **{f"share_{end}": share_of(pl.col(f"freed_{end}"), pl.col("hours")) for end in ends},
+        **{f"per_job_{end}": share_of(pl.col(f"freed_{end}"), pl.col("jobs_measured")) for end in ends},
+        coverage="coverage",
+        data_grade=grade(pl.col("coverage")),
+        reason=why_null(),
+    )
+
+
+def _of_all_people(per_job: pl.DataFrame, reach: Span | None, kept: Span | None) -> pl.DataFrame:
+    """Add up by family the hours freed over all people, before and after adoption and realisation."""
+    no_week = pl.col("week").is_null() & pl.col("people").is_not_null()
+    no_most = pl.col("freed_most").is_null() & pl.col("headcount").is_not_null() & (pl.col("all_tasks") > 0)
+    families = (
         of_staff(per_job)
         .with_columns(weeks_low=pl.col("freed_low") / pl.col("week"), weeks_high=pl.col("freed_high") / pl.col("week"))
         .group_by("job_family", maintain_order=True)
         .agg(
-            pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
-            jobs=pl.len(),
+            pl.col("all_tasks", *_COUNTS).sum(),
             jobs_with_headcount=pl.col("headcount").count().cast(pl.UInt32),
-            jobs_measured=pl.col("people").count().cast(pl.UInt32),
-            **{name: known_sum(name) for name in ("people", "freed_low", "freed_high", "freed_most")},
+            jobs_measured_with_headcount=pl.col("people").count().cast(pl.UInt32),
+            people=known_sum("people"),
             headcount_hours=known_sum("hours"),
-            weeks_low=known_sum("weeks_low"),
-            weeks_high=known_sum("weeks_high"),
+            headcount_freed_low=known_sum("freed_low"),
+            headcount_freed_high=known_sum("freed_high"),
+            freed_most=pl.when(~no_most.any()).then(known_sum("freed_most")),
+            **{f"weeks_{end}": pl.when(~no_week.any()).then(known_sum(f"weeks_{end}")) for end in ("low", "high")},
         )
-        .sort(BY_FAMILY)
-        .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
-        .select(
-            *("job_family", "jobs", "jobs_with_headcount", "jobs_measured", "people", "headcount_hours"),
-            *("freed_low", "freed_high"),
-            capacity_low=pl.col("freed_low") * low,
-            capacity_high=pl.col("freed_high") * high,
-            capacity_most=pl.col("freed_most") * high,
-            full_time_weeks_low=pl.col("weeks_low") * low,
-            full_time_weeks_high=pl.col("weeks_high") * high,
-            coverage="coverage",
-            data_grade=grade(pl.col("coverage")),
-            reason=why_null(),
-        )
+        .with_columns(capacity_coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
     )
-    said = f"adoption {reach}; realisation {kept}; " + (
+    nothing = pl.lit(None, dtype=pl.Float64)
+    low, high = (pl.lit(reach.low * kept.low), pl.lit(reach.high * kept.high)) if reach and kept else (nothing, nothing)
+    unassumed = pl.when(not (reach and kept)).then(pl.lit("NOT_ASSUMED"))
+    no_contract = pl.when(pl.any_horizontal(pl.col("weeks_low", "freed_most").is_null())).then(
+        pl.lit("NO_CONTRACT_HOURS")
+    )
+    return families.select(
+        *("job_family", "jobs_with_headcount", "jobs_measured_with_headcount", "people", "headcount_hours"),
+        *("headcount_freed_low", "headcount_freed_high"),
+        capacity_low=pl.col("headcount_freed_low") * low,
+        capacity_high=pl.col("headcount_freed_high") * high,
+        capacity_most=pl.col("freed_most") * high,
+        full_time_weeks_low=pl.col("weeks_low") * low,
+        full_time_weeks_high=pl.col("weeks_high") * high,
+        capacity_coverage="capacity_coverage",
+        capacity_data_grade=grade(pl.col("capacity_coverage")),
+        capacity_reason=pl.coalesce(why_null(), unassumed, no_contract),
+    )
+
+
+def _meaning(
+    reduced: Cells,
+    per_job: pl.DataFrame,
+    levels: Mapping[str, Span],
+    reach: Span | None,
+    kept: Span | None,
+    week: float | None,
+) -> Meaning:
+    """Describe the figures over all people where both assumptions were given, else those for one person in each job."""
+    if not (reach and kept):
+        return meaning_of(
+            reduced,
+            measure="capacity",
+            value="weekly hours that could be freed, for one person in each job; before adoption and realisation",
+            unit="hours per week",
+            basis="hours",
+            numerator="weekly hours freed",
+            denominator="weekly hours of tasks with a level, in share_low and share_high",
+            policy=(
+                NOT_WHO_LEAVES,
+                f"{assumed(levels)}.",
+                _ONE_PERSON,
+                "Adoption or realisation was not given, so that there is no capacity over all people.",
+                ONLY_KNOWN,
+            ),
+        )
+    scenario = f"adoption {reach}; realisation {kept}; " + (
         f"a full-time week is the contract hours of the job, or {week:g} hours where they are not known."
         if week is not None
         else "a full-time week is the contract hours of the job."
     )
-    meaning = staffed_meaning(
+    return staffed_meaning(
         reduced,
         per_job,
         measure="capacity",
@@ -180,114 +273,9 @@ def capacity(
         policy=(
             NOT_WHO_LEAVES,
             "Hours equal to n full-time weeks are not n posts.",
-            f"{assumed(levels)}; {said}",
+            f"{assumed(levels)}; {scenario}",
+            _ONE_PERSON,
             ONLY_KNOWN,
             _MOST,
         ),
     )
-    return attach_metadata(result, meaning)
-
-
-@cached
-def freed_by_family(
-    profiles: TaskProfiles, *, freed: Mapping[str, Range], states: Sequence[str] = COUNTED_STATES
-) -> pl.DataFrame:
-    """Add up the hours a week that one person in each job of a family would be freed of.
-
-    It counts one person for each job, so it needs no headcount and says nothing of how many people there are; see
-    `capacity` for that. ``F = sum of hours * freed[level]``, before adoption and realisation. Tasks without
-    hours or without a level are in no figure, and read ``coverage`` for how many those are.
-
-    Parameters
-    ----------
-    profiles
-        Reads ``job_id, job_family`` of `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
-        per week) of `tasks`.
-    freed
-        Share of a task's time that is freed, 0 to 1, by level: a number, or a pair (least, most). Every level that a
-        task has must be there; give 0 to one that frees nothing.
-    states
-        Validation states that count.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per family of `jobs`, by name, ``(no family)`` last. Hours are per week, for one person in each job.
-
-        ===================  =======  ================================================================
-        ``job_family``       String   the family
-        ``jobs``             UInt32   jobs
-        ``jobs_measured``    UInt32   those with a task that has hours and a level
-        ``hours``            Float64  hours of tasks with a level
-        ``freed_low``        Float64  hours freed, by the least of `freed`
-        ``freed_high``       Float64  the same by the most
-        ``share_low``        Float64  ``freed_low / hours``, 0 to 1
-        ``share_high``       Float64  ``freed_high / hours``, 0 to 1
-        ``per_job_low``      Float64  ``freed_low`` per measured job
-        ``per_job_high``     Float64  ``freed_high`` per measured job
-        ``coverage``         Float64  share of tasks with hours and a level, 0 to 1
-        ``data_grade``       String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
-        ``reason``           String   why figures are null; null where they are not
-        ===================  =======  ================================================================
-
-    Raises
-    ------
-    SchemaError
-        If a column is missing, a level has no share in `freed`, or one is no share.
-
-    Warns
-    -----
-    TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
-
-    Examples
-    --------
-    >>> from tpanalytics import load_sample
-    >>> shares = freed_by_family(load_sample(), freed={"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0})
-    >>> shares.select("job_family", pl.col("share_low", "share_high").round(3)).row(0)
-    ('Customer Service', 0.187, 0.3)
-    """
-    levels = checked_freed(freed)
-    reduced = reduce_tasks(profiles, states)
-    result = (
-        freed_per_job(reduced, levels)
-        .group_by("job_family", maintain_order=True)
-        .agg(
-            pl.col("tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
-            jobs=pl.len(),
-            jobs_measured=pl.col("freed_low").count().cast(pl.UInt32),
-            hours=known_sum("hours_known"),
-            freed_low=known_sum("freed_low"),
-            freed_high=known_sum("freed_high"),
-        )
-        .sort(BY_FAMILY)
-        .with_columns(
-            coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), all_tasks="tasks", jobs_with_headcount="jobs"
-        )
-        .select(
-            *("job_family", "jobs", "jobs_measured", "hours", "freed_low", "freed_high"),
-            share_low=share_of(pl.col("freed_low"), pl.col("hours")),
-            share_high=share_of(pl.col("freed_high"), pl.col("hours")),
-            per_job_low=share_of(pl.col("freed_low"), pl.col("jobs_measured")),
-            per_job_high=share_of(pl.col("freed_high"), pl.col("jobs_measured")),
-            coverage="coverage",
-            data_grade=grade(pl.col("coverage")),
-            reason=why_null(),
-        )
-    )
-    meaning = meaning_of(
-        reduced,
-        measure="freed_by_family",
-        value="weekly hours that could be freed, for one person in each job; before adoption and realisation",
-        unit="hours per week",
-        basis="hours",
-        numerator="weekly hours freed",
-        denominator="weekly hours of tasks with a level, in share_low and share_high",
-        policy=(
-            NOT_WHO_LEAVES,
-            f"{assumed(levels)}.",
-            "One person counts for each job; how many people there are is not in it.",
-            ONLY_KNOWN,
-        ),
-    )
-    return attach_metadata(result, meaning)

@@ -9,10 +9,14 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_pair, said_of_pulls
+from tpanalytics.measures._core.change_notes import (
+    match_warnings,
+    meaning_of_both,
+    pull_warnings,
+)
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.snapshot_pairs import families_last, match_tasks
-from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NOT_ASSESSED, level_order
+from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +58,10 @@ def compare(
         The level whose hours are led over: one of H1 to H5, or another that the tasks have.
     same_task
         By what a task of a job is the same before and after: its ``"id"``, or its ``"text"`` without case and spacing.
-        Rows of one job that are the same task are one task: their hours are added up, and its level is the one on
-        which they agree or, where they do not, the one on which those agree that are validated; else it is not known,
-        and its change is newly measured.
+        Rows of one job that are the same task are one task, by the rule of `_core.task_identity`.
     states
-        Validation states that count. A task that was rejected in between counts as removed; see `state_moves`.
+        Validation states that count. A task that was rejected in between counts as removed; see `transitions`
+        with ``of="state"``.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def compare(
         ``after``                     Float64  hours at the level after; null where no task has hours and a level
         ``moved``                     Float64  part of ``before`` that jobs brought from the family they were in then,
                                                less what others took along; ``before - moved`` is what
-                                               `impact` says of the earlier snapshot
+                                               `impact` says of the earlier snapshot where no job repeats a task
         ``jobs_before``               UInt32   jobs before
         ``jobs_after``                UInt32   jobs after
         ``jobs_both``                 UInt32   jobs that are in both
@@ -121,9 +124,8 @@ def compare(
     if not isinstance(level, str) or not level or level == NOT_ASSESSED:
         raise SchemaError(f"level={level!r}: give the level whose hours are led over, like 'H1'.")
     pair = match_tasks(before, after, states, same_task=same_task, level=level)
-    found = level_order([*pair.before.cells.get_column("level"), *pair.after.cells.get_column("level")])
-    if found and level not in {*KNOWN_LEVELS, *found}:
-        raise SchemaError(f"level={level!r}: no task has it; the tasks have {', '.join(found)}.")
+    if pair.levels and level not in {*KNOWN_LEVELS, *pair.levels}:
+        raise SchemaError(f"level={level!r}: no task has it; the tasks have {', '.join(pair.levels)}.")
     families = _by_family(pair, level)
     whole = families.select(
         pl.lit("all").alias("scope"),
@@ -147,7 +149,7 @@ def compare(
                 "A job that is in both counts in its family after.",
                 "A task that was rejected in between counts as removed.",
             ),
-            warnings=(*said_of_pulls(before, after), *said_of_pair(pair)),
+            warnings=(*pull_warnings(before, after), *match_warnings(pair)),
         ),
     )
 
@@ -160,9 +162,6 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
     was, now = pl.col("at_before").fill_null(0.0), pl.col("at_after").fill_null(0.0)
     h1, h2 = pl.col("hours_before"), pl.col("hours_after")
     z1, z2 = ((pl.col(f"level_{side}") == level).cast(pl.Float64) for side in ("before", "after"))
-    # The totals are those of the rows. Where rows of one task disagree, its hours at the level by its rows are not
-    # those by its level, and what that makes of the difference is no change in work.
-    by_rows = pl.when(measured).then((now - h2 * z2) - (was - h1 * z1)).otherwise(now - was)
     tasks = pair.tasks.join(pair.jobs, on="job_id", how="left", maintain_order="left").with_columns(
         was=was,
         now=now,
@@ -170,7 +169,7 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
         removed=pl.when(gone).then(-was),
         relevelled=pl.when(measured).then((h1 + h2) / 2 * (z2 - z1)),
         hours_changed=pl.when(measured).then((z1 + z2) / 2 * (h2 - h1)),
-        newly_measured=pl.when(~(new | gone)).then(by_rows),
+        newly_measured=pl.when(~(new | gone | measured)).then(now - was),
         brought=pl.when(pl.col("job_family") != pl.col("family_before")).then("at_before"),
     )
     sums = tasks.group_by("job_family", maintain_order=True).agg(

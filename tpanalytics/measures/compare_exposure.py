@@ -9,7 +9,12 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import reduce_tasks
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_jobs, said_of_pulls, said_of_weights
+from tpanalytics.measures._core.change_notes import (
+    job_warnings,
+    meaning_of_both,
+    pull_warnings,
+    weight_warnings,
+)
 from tpanalytics.measures._core.decomposition import decompose, weighed_by, with_weight
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.snapshot_pairs import families_last, jobs_of
@@ -142,9 +147,9 @@ def compare_exposure(
                 "A job that is in both counts in its family after.",
             ),
             warnings=(
-                *said_of_pulls(before, after),
-                *said_of_weights(level_weights, first.cells, second.cells),
-                *said_of_jobs(jobs),
+                *pull_warnings(before, after),
+                *weight_warnings(level_weights, first.cells, second.cells),
+                *job_warnings(jobs),
             ),
         ),
     )

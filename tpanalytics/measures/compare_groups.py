@@ -20,7 +20,7 @@ from tpanalytics.measures._core.aggregate import (
     sum_tasks,
 )
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.change_notes import said_of_weights
+from tpanalytics.measures._core.change_notes import weight_warnings
 from tpanalytics.measures._core.decomposition import decompose, weighed_by, with_weight
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
@@ -37,6 +37,14 @@ __all__ = ["NO_CATEGORY", "compare_groups"]
 NO_CATEGORY = "(no category)"
 #: The coverage of two families that is further apart makes them two measurements.
 _COVERAGE_APART = 0.05
+#: How the columns of `decompose` are called here: the other family is what is before, the family what is after.
+_NAMES = {
+    **{f"{name}_after": name for name in ("exposure", "share", "tasks", "coverage")},
+    **{f"{name}_before": f"{name}_other" for name in ("exposure", "share", "tasks", "coverage")},
+    "change": "difference",
+    "entry": "only_family",
+    "exit": "only_other",
+}
 
 
 @cached
@@ -140,24 +148,12 @@ def compare_groups(
         .sort("category", "job", "level", "state")
     )
     split = decompose(_sides(kept, jobs, level_weights, mine=mine, theirs=theirs), "category")
-    names = {
-        f"{what}_{side}": f"{what}{ending}"
-        for side, ending in (("after", ""), ("before", "_other"))
-        for what in ("exposure", "share", "tasks", "coverage")
-    }
-    renamed = split.rename({**names, "change": "difference", "entry": "only_family", "exit": "only_other"})
-    result = renamed.select(
+    result = split.rename(_NAMES).select(
         *("scope", "category", "exposure", "exposure_other", "difference", "share", "share_other", "within", "mix"),
         *("only_family", "only_other", "contribution", "weight_low", "weight_high", "tasks", "tasks_other"),
         *("coverage", "coverage_other", "reason"),
     )
-    cells = (
-        kept.group_by("job", "job_family", "level", maintain_order=True)
-        .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
-        .sort("job", "level")
-    )
-    in_states = kept.group_by("state").agg(pl.col("n").sum()).sort("state")
-    reduced = Cells(jobs.filter(mine | theirs).drop("n_tasks", strict=False), cells, in_states, counted)
+    reduced = _cells(kept, jobs.filter(mine | theirs), counted)
     against = "the rest of the company" if other is None else other
     covered = result.filter(scope="all").select("coverage", "coverage_other").drop_nulls().rows()
     return attach_metadata(
@@ -176,7 +172,7 @@ def compare_groups(
                 "Tasks without hours, without level or at a level without weight are left out, and are not known here.",
             ),
             warnings=(
-                *said_of_weights(level_weights, cells),
+                *weight_warnings(level_weights, reduced.cells),
                 *(
                     f"Hours and a level with a weight are known for {a:.1%} of the tasks of {family} and {b:.1%} of "
                     f"{against}: part of the difference may be what is known."
@@ -186,6 +182,17 @@ def compare_groups(
             ),
         ),
     )
+
+
+def _cells(kept: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> Cells:
+    """Give the tasks of both families as `aggregate.reduce_tasks` would."""
+    cells = (
+        kept.group_by("job", "job_family", "level", maintain_order=True)
+        .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
+        .sort("job", "level")
+    )
+    in_states = kept.group_by("state").agg(pl.col("n").sum()).sort("state")
+    return Cells(jobs.drop("n_tasks", strict=False), cells, in_states, counted)
 
 
 def _check_families(families: list[str], family: str, other: str | None) -> None:

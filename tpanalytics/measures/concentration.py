@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import known_sum, share_of
+from tpanalytics.measures._core.aggregate import families_in_order, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.task_matrix import DIGITS, families_in_order, work_of
+from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def concentration(
         Reads ``job_id, job_family`` of `jobs`, and ``job_id, task_id, task, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) of `tasks`.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
+        that are the same task are one task, by the rule of `_core.task_identity`.
     states
         Validation states that count.
 
@@ -90,39 +91,35 @@ def concentration(
     >>> found.select("job_family", "tasks_with_hours", pl.col("gini").round(3), "tasks_for_80").row(0)
     ('Customer Service', 116, 0.467, 55)
     """
-    work = work_of(profiles, states, same_task)
-    jobs = work.reduced.jobs
-    by_key = (
-        work.rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
-        .group_by("job_family", "key", maintain_order=True)
-        .agg(hours=known_sum("hours"))
-        .sort("job_family", "hours", "key")
+    matrix = task_matrix(profiles, states, same_task)
+    result = _figures(matrix.rows, matrix.reduced.jobs)
+    return attach_metadata(
+        result,
+        meaning_of(
+            matrix.reduced,
+            covered="hours",
+            measure="concentration",
+            value="how unevenly a family's known hours lie on its tasks",
+            unit="index, 0 to 1",
+            basis="hours",
+            policy=(
+                "A task counts once per family, with its hours in all jobs, for one incumbent of each.",
+                "Tasks without known hours are left out and counted; they are not zero.",
+            ),
+            warnings=matrix.warnings,
+        ),
     )
-    x, n = pl.col("hours").drop_nulls(), pl.col("hours").count()
-    total = x.sum()
-    place = pl.int_range(1, n + 1)
-    most_first = x.sort(descending=True)
-    reached = most_first.cum_sum() >= (_MOST - 1e-12) * total
-    found = (
-        by_key.group_by("job_family", maintain_order=True)
-        .agg(
-            tasks_with_hours=n,
-            tasks_without_hours=pl.col("hours").null_count(),
-            hours=known_sum("hours"),
-            moment=(place * x).sum(),
-            hhi=pl.when(total > 0).then(((x / total) ** 2).sum()),
-            tasks_for_80=reached.arg_true().first() + 1,
-            top=most_first.head(_TOP).sum(),
-        )
-        .with_columns(n=pl.col("tasks_with_hours").cast(pl.Float64))
-    )
+
+
+def _figures(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Compute the measures of concentration by family."""
     hours, count = pl.col("hours"), pl.col("n")
     several = (count > 1) & (hours > 0)
     gini = (2 * pl.col("moment") / (count * hours) - (count + 1) / count).clip(0.0, 1.0)
     counts = ("tasks_with_hours", "tasks_without_hours")
-    result = (
+    return (
         families_in_order(jobs)
-        .join(found, on="job_family", how="left", maintain_order="left")
+        .join(_sums(rows, jobs), on="job_family", how="left", maintain_order="left")
         .with_columns(gini=pl.when(several).then(gini))
         .select(
             "job_family",
@@ -146,21 +143,33 @@ def concentration(
             .alias("reason"),
         )
     )
-    return attach_metadata(
-        result,
-        meaning_of(
-            work.reduced,
-            covered="hours",
-            measure="concentration",
-            value="how unevenly a family's known hours lie on its tasks",
-            unit="index, 0 to 1",
-            basis="hours",
-            policy=(
-                "A task counts once per family, with its hours in all jobs, for one incumbent of each.",
-                "Tasks without known hours are left out and counted; they are not zero.",
-            ),
-            warnings=work.warnings,
-        ),
+
+
+def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Add up by family what the measures of concentration are made of."""
+    by_key = (
+        rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
+        .group_by("job_family", "key", maintain_order=True)
+        .agg(hours=known_sum("hours"))
+        .sort("job_family", "hours", "key")
+    )
+    x, n = pl.col("hours").drop_nulls(), pl.col("hours").count()
+    total = x.sum()
+    place = pl.int_range(1, n + 1)
+    most_first = x.sort(descending=True)
+    reached = most_first.cum_sum() >= (_MOST - 1e-12) * total
+    return (
+        by_key.group_by("job_family", maintain_order=True)
+        .agg(
+            tasks_with_hours=n,
+            tasks_without_hours=pl.col("hours").null_count(),
+            hours=known_sum("hours"),
+            moment=(place * x).sum(),
+            hhi=pl.when(total > 0).then(((x / total) ** 2).sum()),
+            tasks_for_80=reached.arg_true().first() + 1,
+            top=most_first.head(_TOP).sum(),
+        )
+        .with_columns(n=pl.col("tasks_with_hours").cast(pl.Float64))
     )
 
 
@@ -178,7 +187,8 @@ def concentration_curve(
     profiles
         Reads what `concentration` reads.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
+        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
+        that are the same task are one task, by the rule of `_core.task_identity`.
     states
         Validation states that count.
 
@@ -223,13 +233,13 @@ def concentration_curve(
     >>> curve.group_by("part", maintain_order=True).last().select("part", "k", "tasks_for_80").rows()
     [('all', 1034, 561), ('H1', 325, 169)]
     """
-    work = work_of(profiles, states, same_task)
-    parts = {"all": work.rows, "H1": work.rows.filter(level="H1")}
+    matrix = task_matrix(profiles, states, same_task)
+    parts = {"all": matrix.rows, "H1": matrix.rows.filter(level="H1")}
     result = pl.concat([_curve(name, rows) for name, rows in parts.items()])
     return attach_metadata(
         result,
         meaning_of(
-            work.reduced,
+            matrix.reduced,
             covered="hours",
             measure="concentration_curve",
             value="share of the known hours that the k tasks with most hold",
@@ -241,7 +251,7 @@ def concentration_curve(
                 "A task counts once, with its hours in all jobs, for one incumbent of each.",
                 "Tasks without known hours are left out and counted; they are not zero.",
             ),
-            warnings=work.warnings,
+            warnings=matrix.warnings,
         ),
     )
 

@@ -1,19 +1,32 @@
-"""Which tasks hold the words somebody looks for, and how many they are in each job family."""
+"""Which tasks hold the words somebody looks for, and how many they are in each job family.
+
+Engines differ in how they write letters small. Of plain letters none differs, so tasks of these are decided where they
+lie; texts with any other letter come home and are decided here.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+import operator
+import unicodedata
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import Cells, counts, known_sum, of_jobs, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import (
+    Cells,
+    counts,
+    families_in_order,
+    known_sum,
+    of_jobs,
+    reduce_tasks,
+    share_of,
+)
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import no_family
+from tpanalytics.measures._core.checks import checked_count, no_family
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
-from tpanalytics.measures._core.task_matrix import checked_count, families_in_order
-from tpanalytics.measures._core.text_search import has_no_text, hold_all, may_hold_all, read_words, with_texts
 from tpanalytics.schema import COUNTED_STATES, require, to_polars
 
 if TYPE_CHECKING:
@@ -21,10 +34,29 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["find_tasks", "found_by_family"]
+__all__ = ["PLAIN", "find_tasks", "folded", "found_by_family", "read_words"]
 
 #: What is told of a task that is found, besides its text and hours.
 _TOLD = ("task_id", "validation_state", "ai_impact_level")
+#: Letters that every engine writes small alike, and that stand for themselves: Latin, Cyrillic, Chinese, Japanese and
+#: Korean ones, and punctuation; ends of ranges. Left out are those with a rule of their own, like ß, and marks that
+#: join with the letter before them.
+PLAIN = (
+    ("\x00", "\xb4"),
+    ("\xb6", "\xde"),
+    ("\xe0", "\u012f"),
+    ("\u0131", "\u0148"),
+    ("\u014a", "\u017e"),
+    ("\u0400", "\u0481"),
+    ("\u048a", "\u052f"),
+    ("\u2010", "\u206f"),
+    ("\u3000", "\u3029"),
+    ("\u3030", "\u3096"),
+    ("\u309b", "\u30ff"),
+    ("\u3400", "\u9fff"),
+    ("\uac00", "\ud7a3"),
+)
+_NOT_PLAIN = "[^" + "".join(rf"{low}-{high}" for low, high in PLAIN).replace("\x00", r"\x00") + "]"
 
 
 @cached
@@ -164,8 +196,8 @@ def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[Cell
     """Count the tasks that are looked through, and by job those among them that have no text."""
     require(profiles.tasks, "task_id", "task", name="tasks")
     reduced = reduce_tasks(profiles, states, by_level=False, by_state=True)
-    tasks = with_texts(nw.from_native(profiles.tasks).lazy())
-    silent = tasks.filter(counts(reduced.counted) & has_no_text()).group_by("job_id").agg(n=nw.len())
+    tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
+    silent = tasks.filter(counts(reduced.counted) & _has_no_text()).group_by("job_id").agg(n=nw.len())
     by_job = to_polars(silent.to_native()).select(pl.col("job_id").cast(pl.String), pl.col("n").cast(pl.UInt32))
     return reduced, of_jobs(by_job, reduced.jobs).sort("job")
 
@@ -188,10 +220,10 @@ def _of_families(reduced: Cells, silent: pl.DataFrame, families: Sequence[str] |
 
 def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells, *told: str) -> pl.DataFrame:
     """Give the tasks that hold the words: ``job, job_family, task, weekly_hours`` and what else is told of them."""
-    tasks = with_texts(nw.from_native(profiles.tasks).lazy())
+    tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
     hours = nw.col("weekly_hours").cast(nw.Float64)
     found = (
-        tasks.filter(counts(reduced.counted) & may_hold_all(words))
+        tasks.filter(counts(reduced.counted) & _may_hold_all(words))
         .select("job_id", "task", *told, weekly_hours=nw.when(~hours.is_nan()).then(hours))
         .to_native()
     )
@@ -199,7 +231,7 @@ def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells, *told
         pl.col("job_id", "task", *told).cast(pl.String), pl.col("weekly_hours").cast(pl.Float64)
     )
     jobs = reduced.jobs.select("job_id", "job", "job_family")
-    return hold_all(home, words).join(jobs, on="job_id", how="inner").drop("job_id")
+    return _hold_all(home, words).join(jobs, on="job_id", how="inner").drop("job_id")
 
 
 def _meaning(reduced: Cells, measure: str, silent: pl.DataFrame, said: str) -> Meaning:
@@ -219,3 +251,51 @@ def _meaning(reduced: Cells, measure: str, silent: pl.DataFrame, said: str) -> M
             "Tasks without hours add nothing to hours; they are not zero.",
         ),
     )
+
+
+def read_words(text: str) -> list[str]:
+    """Part a text into the words that are looked for, each once, without case."""
+    words = list(dict.fromkeys(folded(text).split())) if isinstance(text, str) else []
+    if not words:
+        raise SchemaError(
+            f"text={text!r}: give a word that the tasks hold, or several, like 'invoice' or 'check invoices'."
+        )
+    return words
+
+
+def folded(text: str) -> str:
+    """Take case away, and put letters and their marks together."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def _with_texts(tasks: Any) -> Any:
+    """Make ``task`` of the tasks a text wherever they lie, empty where there is none."""
+    text, dtype = nw.col("task"), tasks.collect_schema()["task"]
+    if dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
+        # Some pandas make text of what is missing, too, when it is cast.
+        known = nw.when(~text.is_null()).then(text.cast(nw.String)).otherwise(nw.lit(""))
+        return tasks.with_columns(task=known)
+    # An engine may call a column without any value a number.
+    if to_polars(tasks.select(known=(~text.is_null()).sum()).to_native()).item():
+        raise SchemaError(f"tasks: task must be text, and is {dtype}. Cast it first.")
+    return tasks.with_columns(task=nw.lit(""))
+
+
+def _has_no_text() -> Any:
+    """Tell the tasks that have no text."""
+    return nw.col("task").str.strip_chars() == ""
+
+
+def _may_hold_all(words: Sequence[str]) -> Any:
+    """Tell on the engine the tasks that hold all words, and those of which it cannot be told there."""
+    small = nw.col("task").str.to_lowercase()
+    plainly = functools.reduce(operator.and_, (small.str.contains(word, literal=True) for word in words))
+    return plainly | nw.col("task").str.contains(_NOT_PLAIN)
+
+
+def _hold_all(tasks: pl.DataFrame, words: Sequence[str]) -> pl.DataFrame:
+    """Keep of the tasks that `_may_hold_all` those that do."""
+    unsure = pl.col("task").str.contains(_NOT_PLAIN)
+    texts = tasks.filter(unsure).get_column("task").unique().to_list()
+    without = [text for text in texts if not all(word in small for small in [folded(text)] for word in words)]
+    return tasks.filter(~pl.col("task").is_in(without)) if without else tasks

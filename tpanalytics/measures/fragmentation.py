@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of
-from tpanalytics.measures._core.assumptions import (
+from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.metadata import attach_metadata, grade
+from tpanalytics.measures._core.scenario import (
+    BY_FAMILY,
     NOT_WHO_LEAVES,
     ONLY_KNOWN,
     assumed,
@@ -15,11 +18,6 @@ from tpanalytics.measures._core.assumptions import (
     checked_freed,
     checked_share,
     checked_week,
-)
-from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.metadata import attach_metadata, grade
-from tpanalytics.measures._core.scenario import (
-    BY_FAMILY,
     freed_per_job,
     needs_headcount,
     needs_week,
@@ -32,7 +30,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.assumptions import Range
+    from tpanalytics.measures._core.scenario import Range, Span
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["fragmentation"]
@@ -159,34 +157,17 @@ def fragmentation(
     people = of_staff(per_job.with_columns(**one)).with_columns(
         gained_low=pl.col("low") * pl.col("people"), gained_high=pl.col("high") * pl.col("people")
     )
-    families = people.group_by("job_family", maintain_order=True).agg(
-        pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
-        jobs_with_headcount=pl.col("headcount").count().cast(pl.UInt32),
-        jobs_measured=pl.col("people").count().cast(pl.UInt32),
-        **{name: known_sum(name) for name in ("people", "gained_low", "gained_high")},
-    )
-    for end in ("low", "high"):
-        families = families.join(_median(people, end), on="job_family", how="left")
-    usable = pl.concat([_usable(people, hours) for hours in blocks])
-    weeks = () if reach is None else _WEEKS
-    if reach:
-        ends = {"low": reach.low, "high": reach.high}
-        usable = usable.with_columns(pl.col(f"usable_weeks_{end}") * share for end, share in ends.items())
-        gained = {f"full_time_weeks_{end}": pl.col(end) * pl.col("people") / pl.col("week") for end in ends}
-        sums = people.with_columns(**gained).group_by("job_family", maintain_order=True)
-        in_weeks = sums.agg(**{name: known_sum(name) for name in gained})
-        families = families.join(in_weeks, on="job_family", how="left").with_columns(
-            pl.col(f"full_time_weeks_{end}") * share for end, share in ends.items()
-        )
     nothing = pl.when(pl.col("gained_high") == 0).then(pl.lit("NOTHING_FREED"))
+    usable = pl.concat([_usable(people, hours, reach) for hours in blocks])
     result = (
-        families.join(usable, on="job_family", how="left")
+        _gained(people, reach)
+        .join(usable, on="job_family", how="left")
         .sort(*BY_FAMILY, "block_hours")
         .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
         .select(
             *("job_family", "block_hours", "jobs_measured", "people", "gained_low", "gained_high"),
             *("usable_hours_low", "usable_hours_high", "usable_share_low", "usable_share_high"),
-            *("median_gained_low", "median_gained_high", *weeks, "coverage"),
+            *("median_gained_low", "median_gained_high", *(_WEEKS if reach else ()), "coverage"),
             data_grade=grade(pl.col("coverage")),
             reason=pl.coalesce(why_null(), nothing),
         )
@@ -211,7 +192,33 @@ def fragmentation(
     return attach_metadata(result, meaning)
 
 
-def _usable(people: pl.DataFrame, hours: float) -> pl.DataFrame:
+def _gained(people: pl.DataFrame, reach: Span | None) -> pl.DataFrame:
+    """Add up by family what its people gain, whatever the size of a block; with adoption also in full-time weeks."""
+    of_people = {f"full_time_weeks_{end}": pl.col(end) * pl.col("people") / pl.col("week") for end in ("low", "high")}
+    sums = ("people", "gained_low", "gained_high", *of_people)
+    families = (
+        people.with_columns(**of_people)
+        .group_by("job_family", maintain_order=True)
+        .agg(
+            pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
+            jobs_with_headcount=pl.col("headcount").count().cast(pl.UInt32),
+            jobs_measured=pl.col("people").count().cast(pl.UInt32),
+            **{name: known_sum(name) for name in sums},
+        )
+    )
+    for end in ("low", "high"):
+        families = families.join(_median(people, end), on="job_family", how="left")
+    return _reached(families, "full_time_weeks", reach)
+
+
+def _reached(weeks: pl.DataFrame, name: str, reach: Span | None) -> pl.DataFrame:
+    """Multiply full-time weeks by the share of people whom adoption reaches."""
+    if reach is None:
+        return weeks
+    return weeks.with_columns(pl.col(f"{name}_low") * reach.low, pl.col(f"{name}_high") * reach.high)
+
+
+def _usable(people: pl.DataFrame, hours: float, reach: Span | None) -> pl.DataFrame:
     """Bound the usable hours and their share, for blocks of one size.
 
     The share is least where a job that must reach the block gains least, one that cannot gains most, and one that may
@@ -234,7 +241,7 @@ def _usable(people: pl.DataFrame, hours: float) -> pl.DataFrame:
     )
     useless = pl.when(pl.col("all_high") > 0).then(0.0)
     least, most = pl.col("usable_hours_low"), pl.col("usable_hours_high")
-    return sums.select(
+    shares = sums.select(
         "job_family",
         *("usable_hours_low", "usable_hours_high", "usable_weeks_low", "usable_weeks_high"),
         block_hours=pl.lit(hours),
@@ -242,6 +249,7 @@ def _usable(people: pl.DataFrame, hours: float) -> pl.DataFrame:
         # Where the least gained is nothing, any of it that comes is still too little.
         usable_share_high=pl.coalesce(share_of(most, most + pl.col("lost_least")), useless),
     )
+    return _reached(shares, "usable_weeks", reach)
 
 
 def _median(people: pl.DataFrame, end: str) -> pl.DataFrame:

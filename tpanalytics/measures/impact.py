@@ -29,7 +29,8 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     """Distribute each job family's work over AI impact levels.
 
     Tasks without a level form the level ``not assessed``; a level outside H1 to H5 stays as it came. By hours and
-    by headcount only tasks with hours count, on both sides of the share; read ``coverage`` for how many those are.
+    by headcount only tasks with hours count, on both sides of the share; read ``coverage`` for how many those are. Rows
+    are counted as they are, also where a job lists the same task more than once.
 
     Parameters
     ----------

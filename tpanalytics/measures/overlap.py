@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import known_sum, share_of
+from tpanalytics.measures._core.aggregate import families_in_order, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.task_matrix import DIGITS, Work, families_in_order, rest_of_week, work_of
+from tpanalytics.measures._core.scenario import undescribed_hours
+from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, task_matrix
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def overlap(
         task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
     same_task
         By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. The same work in
-        other words is not seen, so that what is shared is a lower bound.
+        other words is not seen, so that what is shared is a lower bound. Rows of one job that are the same task are one
+        task, by the rule of `_core.task_identity`.
     contract_hours
         Hours per week that jobs without contract hours of their own are taken to have, for the bounds; None takes none.
     states
@@ -100,13 +102,13 @@ def overlap(
     >>> table.select("family_a", "family_b", "tasks_shared", pl.col("jaccard").round(3)).row(0)
     ('Research and Development', '(no family)', 52, 0.371)
     """
-    work = work_of(profiles, states, same_task)
-    rest, said = rest_of_week(work.reduced, contract_hours)
-    of_family = _of_families(work, rest)
+    matrix = task_matrix(profiles, states, same_task)
+    rest, week_notes = undescribed_hours(matrix.reduced, contract_hours)
+    of_family = _of_families(matrix, rest)
     places = of_family.select("family", "job_family", "tasks", "hours", "squares", "rest", "no_week")
     left = places.rename(lambda name: f"{name}_a")
     right = places.rename(lambda name: f"{name}_b")
-    by_key = _family_keys(work, of_family)
+    by_key = _family_keys(matrix, of_family)
     none = pl.DataFrame(schema={"family_a": pl.UInt32, "family_b": pl.UInt32} | dict.fromkeys(_SHARED, pl.Float64))
     shared = pl.concat([none, *(_shared_with(by_key, place) for place in of_family.get_column("family"))])
     pairs = (
@@ -126,7 +128,7 @@ def overlap(
     return attach_metadata(
         result,
         meaning_of(
-            work.reduced,
+            matrix.reduced,
             covered="hours",
             measure="overlap",
             value="how alike two families are in tasks, and in hours",
@@ -138,8 +140,8 @@ def overlap(
             ),
             warnings=(
                 "The same work in other words counts as another task, so that what is shared is a lower bound.",
-                *said,
-                *work.warnings,
+                *week_notes,
+                *matrix.warnings,
             ),
         ),
     )
@@ -158,11 +160,11 @@ _SHARED = (
 )
 
 
-def _of_families(work: Work, rest: pl.DataFrame) -> pl.DataFrame:
+def _of_families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
     """Give each family its place in order and what it has: different tasks, hours, undescribed hours."""
-    jobs = work.reduced.jobs
+    jobs = matrix.reduced.jobs
     open_jobs = (
-        work.reduced.cells.filter(pl.col("n_known") < pl.col("n"))
+        matrix.reduced.cells.filter(pl.col("n_known") < pl.col("n"))
         .select(pl.col("job").unique())
         .join(rest, on="job", how="left")
         .join(jobs.select("job", "job_family"), on="job", how="left")
@@ -172,7 +174,7 @@ def _of_families(work: Work, rest: pl.DataFrame) -> pl.DataFrame:
     )
     families = families_in_order(jobs).with_row_index("family")
     sums = (
-        _family_keys(work, families)
+        _family_keys(matrix, families)
         .group_by("family", maintain_order=True)
         .agg(tasks=pl.len(), hours=pl.col("hours").sum(), squares=(pl.col("share") ** 2).sum())
     )
@@ -183,13 +185,13 @@ def _of_families(work: Work, rest: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _family_keys(work: Work, families: pl.DataFrame) -> pl.DataFrame:
+def _family_keys(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
     """Give ``family, key, hours`` and the ``share`` of the family's; both are null where no hours are known."""
-    place = work.reduced.jobs.select("job", "job_family").join(
+    place = matrix.reduced.jobs.select("job", "job_family").join(
         families.select("family", "job_family"), on="job_family", how="left"
     )
     return (
-        work.rows.select("key", "job", "hours")
+        matrix.rows.select("key", "job", "hours")
         .join(place.select("job", "family"), on="job", how="left", maintain_order="left")
         .group_by("family", "key", maintain_order=True)
         .agg(hours=known_sum("hours"))

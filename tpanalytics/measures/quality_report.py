@@ -12,7 +12,7 @@ from tpanalytics.measures._core.agreement import checks_of_keys
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.quality_checks import Check, Look, checks_of_jobs, checks_of_tasks, found, unknown
-from tpanalytics.measures._core.task_identity import reduce_keys
+from tpanalytics.measures._core.task_identity import aggregate_by_identity
 from tpanalytics.measures.coverage import evidence_by_job
 from tpanalytics.schema import COUNTED_STATES, provenance
 
@@ -116,7 +116,7 @@ def quality_report(
     >>> report.filter(check="hours_missing").item(0, "finding")
     '760 of 5,516 tasks (13.8%) have no hours; they are not known, and not zero.'
     """
-    shared = reduce_keys(profiles, states, same_task=same_task)
+    shared = aggregate_by_identity(profiles, states, same_task=same_task)
     jobs, tasks = read_inputs(profiles)
     sums = sum_tasks(tasks, "job_id", "level", "state").drop("least", "most")
     counts = pl.col("state").is_in(list(states))

@@ -8,8 +8,9 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import checked_count
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.task_matrix import DIGITS, Work, agreement, checked_count, of_keys, work_of
+from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.schema import COUNTED_STATES, level_order
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def shared_tasks(
         task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
     same_task
         By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. The same work in
-        other words is not seen, so that what is shared is a lower bound.
+        other words is not seen, so that what is shared is a lower bound. Rows of one job that are the same task are one
+        task, by the rule of `_core.task_identity`.
     min_jobs
         List tasks of so many jobs or more.
     states
@@ -86,16 +88,16 @@ def shared_tasks(
     ('Wear and inspect personal protective equipment before entering marked zones', 46, 16, 26.5)
     """
     checked_count("min_jobs", min_jobs)
-    work = work_of(profiles, states, same_task)
-    reached = of_keys(work)
-    total = float(work.reduced.cells.get_column("hours").sum())
+    matrix = task_matrix(profiles, states, same_task)
+    reached = per_task(matrix)
+    total = float(matrix.reduced.cells.get_column("hours").sum())
     shared = reached.filter(pl.col("jobs") >= min_jobs)
     nothing = pl.lit(None, dtype=pl.Float64)
     result = (
-        shared.join(_people(work, shared), on="key", how="left", maintain_order="left")
-        .join(agreement(work), on="key", how="left", maintain_order="left")
-        .join(_levels(work, shared), on="key", how="left", maintain_order="left")
-        .join(work.keys, on="key", how="left", maintain_order="left")
+        shared.join(_people(matrix, shared), on="key", how="left", maintain_order="left")
+        .join(level_agreement(matrix), on="key", how="left", maintain_order="left")
+        .join(_levels(matrix, shared), on="key", how="left", maintain_order="left")
+        .join(matrix.keys, on="key", how="left", maintain_order="left")
         .sort("jobs", pl.col("hours").round(DIGITS), "name", descending=[True, True, False], nulls_last=True)
         .select(
             pl.col("name").alias("task_key"),
@@ -108,7 +110,7 @@ def shared_tasks(
     return attach_metadata(
         result,
         meaning_of(
-            work.reduced,
+            matrix.reduced,
             covered="hours",
             measure="shared_tasks",
             value=f"known hours of a task that {min_jobs} or more jobs have",
@@ -120,36 +122,31 @@ def shared_tasks(
             ),
             warnings=(
                 "The same work in other words counts as another task, so that what is shared is a lower bound.",
-                *work.warnings,
+                *matrix.warnings,
             ),
         ),
     )
 
 
-def _people(work: Work, shared: pl.DataFrame) -> pl.DataFrame:
+def _people(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
     """Give ``key, headcount, headcount_hours``."""
-    jobs = work.reduced.jobs
+    jobs = matrix.reduced.jobs
     staff = pl.col("headcount") if "headcount" in jobs.columns else pl.lit(None, dtype=pl.Float64).alias("headcount")
-    # A job may have a task with a level and without one; its people are the same.
-    first = (pl.col("key") != pl.col("key").shift(1)) | (pl.col("job") != pl.col("job").shift(1))
     return (
-        work.rows.join(shared.select("key"), on="key", how="semi", maintain_order="left")
-        .with_columns(first=first.fill_null(value=True))
+        matrix.rows.join(shared.select("key"), on="key", how="semi", maintain_order="left")
         .join(jobs.select("job", staff), on="job", how="left", maintain_order="left")
-        .with_columns(
-            headcount=pl.when("first").then("headcount"), headcount_hours=pl.col("hours") * pl.col("headcount")
-        )
+        .with_columns(headcount_hours=pl.col("hours") * pl.col("headcount"))
         .group_by("key", maintain_order=True)
         .agg(headcount=known_sum("headcount"), headcount_hours=known_sum("headcount_hours"))
     )
 
 
-def _levels(work: Work, shared: pl.DataFrame) -> pl.DataFrame:
+def _levels(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
     """Give ``key, levels``, as they came."""
-    order = level_order(work.levels.get_column("level").unique().to_list())
+    order = level_order(matrix.levels.get_column("level").unique().to_list())
     place = pl.DataFrame({"level": pl.Series(order, dtype=pl.String)}).with_row_index("place")
     return (
-        work.levels.join(shared.select("key"), on="key", how="semi")
+        matrix.levels.join(shared.select("key"), on="key", how="semi")
         .join(place, on="level", how="left")
         .sort("key", "place")
         .group_by("key", maintain_order=True)

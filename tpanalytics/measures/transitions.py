@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import polars as pl
 
+from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, check_hours, known_sum, of_jobs, sum_tasks
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_jobs, said_of_pair, said_of_pulls
+from tpanalytics.measures._core.change_notes import job_warnings, match_warnings, meaning_of_both, pull_warnings
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, match_tasks
-from tpanalytics.measures._core.task_identity import read_named
+from tpanalytics.measures._core.task_identity import has_no_identity, read_identified
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -21,42 +22,51 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["MOVES", "level_moves", "state_moves"]
+__all__ = ["MOVES", "Moving", "transitions"]
 
+#: What moves.
+Moving = Literal["level", "state"]
 #: What can happen to a task's level, in the order of the rows.
 MOVES = ("stayed", "relevelled", "newly assessed", "no longer assessed", "added", "removed")
+_SIDES = ("before", "after")
 
 
 @cached
-def level_moves(
+def transitions(
     before: TaskProfiles,
     after: TaskProfiles,
     *,
+    of: Moving = "level",
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Count the tasks, and their hours, that went from each AI impact level to each.
+    """Count the tasks that went from each AI impact level to each, or from each validation state to each.
 
-    Tasks that are on both sides make the table of levels; those that are on one side only follow it, so that nothing
-    is lost between the snapshots. A missing level is ``not assessed``, never a level; so is one in doubt, where rows
-    of one task in one job have levels that contradict each other.
+    Tasks that are on both sides make the table; those that are on one side only follow it, so that nothing is lost
+    between the snapshots. A missing level is ``not assessed``, never a level; so is one in doubt, where rows of one
+    task in one job have levels that contradict each other. States include ``rejected``, which every other measure
+    leaves out: they show which tasks were rejected in between, and which suggestions were validated. No hours are added
+    up by state, for a rejected task never counts.
 
     Parameters
     ----------
     before, after
         The two snapshots. Reads ``job_id, job_family`` of `jobs`, and ``job_id, task_id, task, ai_impact_level,
         validation_state, weekly_hours`` (hours per week) of `tasks`.
+    of
+        What moves: the AI impact ``"level"`` of a task, with its hours, or its validation ``"state"``.
     same_task
-        By what a task of a job is the same before and after, and what becomes of one that stands more than once in a
-        job; as in `compare`.
+        By what a task of a job is the same before and after, as in `compare`. Rows of one job that are the same task
+        are one task, by the rule of `_core.task_identity`; by state it is in the first of its states in the order of
+        the rows of the result.
     states
-        Validation states that count.
+        Validation states that count by level. By state every task counts, and other `states` are refused.
 
     Returns
     -------
     pl.DataFrame
-        One row per pair of levels that any task has, in the order of `MOVES`, then by level before and after, H1 to
-        H5, then unknown ones, then ``not assessed``.
+        By level, one row per pair of levels that any task has, in the order of `MOVES`, then by level before and
+        after, H1 to H5, then unknown ones, then ``not assessed``.
 
         =====================  =======  ============================================================
         ``move``               String   ``stayed``, ``relevelled``, ``newly assessed``, ``no longer assessed``; or
@@ -72,117 +82,8 @@ def level_moves(
                                         ``level_after``, 0 to 1; null for ``added`` and ``removed``
         =====================  =======  ============================================================
 
-    Raises
-    ------
-    SchemaError
-        If a column is missing, or `same_task` is none of its values.
-
-    Warns
-    -----
-    TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
-
-    Examples
-    --------
-    >>> from tpanalytics import load_sample
-    >>> moves = level_moves(load_sample("2026-05"), load_sample("2026-11"))
-    >>> moves.filter(move="relevelled").select("level_before", "level_after", "tasks").rows()
-    [('H2', 'H1', 113), ('H3', 'H2', 106)]
-    """
-    pair = match_tasks(before, after, states, same_task=same_task)
-    levels = level_order([*pair.before.cells.get_column("level"), *pair.after.cells.get_column("level"), None])
-    here, there = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
-    known = {side: pl.col(f"level_{side}").fill_null(NOT_ASSESSED) for side in ("before", "after")}
-    rated = {side: known[side] != NOT_ASSESSED for side in known}
-    move = (
-        pl.when(~here)
-        .then(pl.lit("added"))
-        .when(~there)
-        .then(pl.lit("removed"))
-        .when(known["before"] == known["after"])
-        .then(pl.lit("stayed"))
-        .when(rated["before"] & rated["after"])
-        .then(pl.lit("relevelled"))
-        .when(rated["after"])
-        .then(pl.lit("newly assessed"))
-        .otherwise(pl.lit("no longer assessed"))
-    )
-    # Hours are of tasks that have them on every side, so that before and after tell of the same work.
-    complete = {side: (pl.col(f"n_{side}") == pl.col(f"n_known_{side}")).fill_null(value=True) for side in known}
-    keys = ["move", "level_before", "level_after"]
-    result = (
-        pair.tasks.filter("named")
-        .with_columns(
-            move=move,
-            level_before=pl.when(here).then(known["before"]),
-            level_after=pl.when(there).then(known["after"]),
-            with_hours=complete["before"] & complete["after"],
-        )
-        .with_columns(pl.when("with_hours").then(f"hours_{side}") for side in known)
-        .group_by(keys, maintain_order=True)
-        .agg(
-            pl.len().cast(pl.UInt32).alias("tasks"),
-            pl.col("job_id").n_unique().cast(pl.UInt32).alias("jobs"),
-            pl.col("with_hours").sum().cast(pl.UInt32).alias("tasks_with_hours"),
-            *(known_sum(f"hours_{side}") for side in known),
-        )
-        .with_columns(share=_share_of_level())
-        .sort(
-            pl.col("move").replace_strict(list(MOVES), list(range(len(MOVES))), return_dtype=pl.Int32),
-            *(
-                pl.col(f"level_{side}")
-                .replace_strict(levels, list(range(len(levels))), return_dtype=pl.Int32)
-                .cast(pl.Int32)
-                for side in ("before", "after")
-            ),
-        )
-    )
-    return attach_metadata(
-        result,
-        meaning_of_both(
-            pair.before,
-            pair.after,
-            covered="level",
-            measure="level_moves",
-            value="tasks of a job that went from one AI impact level to another",
-            unit="tasks, and hours per week",
-            basis="task",
-            policy=(
-                f"A task is the same before and after if its job and its {'id' if same_task == 'id' else 'text'} are.",
-                "A missing level is 'not assessed'; that a level became known is a fact about the data, not the work.",
-                "Hours are of tasks with hours on every side they are on; those of the others are not zero.",
-            ),
-            warnings=(*said_of_pulls(before, after), *said_of_pair(pair)),
-        ),
-    )
-
-
-def _share_of_level() -> pl.Expr:
-    on_both = ~pl.col("move").is_in(["added", "removed"])
-    return pl.when(on_both).then(pl.col("tasks") / pl.col("tasks").filter(on_both).sum().over("level_before"))
-
-
-@cached
-def state_moves(before: TaskProfiles, after: TaskProfiles, *, same_task: SameTask = "id") -> pl.DataFrame:
-    """Count the tasks that went from each validation state to each, rejected ones included.
-
-    It tells which tasks that are gone from every other measure were rejected, and which suggestions were validated.
-    No hours are added up, for a rejected task never counts.
-
-    Parameters
-    ----------
-    before, after
-        The two snapshots. Reads ``job_id, job_family`` of `jobs`, and ``job_id, task_id, task, ai_impact_level,
-        validation_state, weekly_hours`` of `tasks`.
-    same_task
-        By what a task of a job is the same before and after, as in `compare`. One that stands more than once in a job
-        is in the first of its states in the order of the rows.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per pair of states that any task has, by state before and after: ``validated``, ``suggested``, others
-        by name, ``(no state)``, ``rejected``; tasks that were not there before come last.
+        By state, one row per pair of states that any task has, by state before and after: ``validated``,
+        ``suggested``, others by name, ``(no state)``, ``rejected``; tasks that were not there before come last.
 
         ================  =======  ============================================================
         ``state_before``  String   the state before; null where the task was not there
@@ -196,17 +97,117 @@ def state_moves(before: TaskProfiles, after: TaskProfiles, *, same_task: SameTas
     Raises
     ------
     SchemaError
-        If a column is missing, or `same_task` is none of its values.
+        If a column is missing, `of` or `same_task` is not one of its values, or other `states` are asked for
+        with ``of="state"``.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        By level, if tasks are in a state that is neither counted nor ``rejected``.
 
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> moves = state_moves(load_sample("2026-05"), load_sample("2026-11"))
+    >>> may, november = load_sample("2026-05"), load_sample("2026-11")
+    >>> moves = transitions(may, november)
+    >>> moves.filter(move="relevelled").select("level_before", "level_after", "tasks").rows()
+    [('H2', 'H1', 113), ('H3', 'H2', 106)]
+    >>> moves = transitions(may, november, of="state")
     >>> moves.filter(state_before="suggested").select("state_after", "tasks").rows()
     [('validated', 525), ('suggested', 860), ('rejected', 86), (None, 69)]
     """
+    if of not in get_args(Moving):
+        raise SchemaError(f"of={of!r}: choose from {', '.join(get_args(Moving))}.")
+    if of == "level":
+        return _of_levels(before, after, same_task, states)
+    if list(states) != list(COUNTED_STATES):
+        raise SchemaError(
+            f"states={states!r}: with of='state' every state counts. Leave states out, or use of='level'."
+        )
+    return _of_states(before, after, same_task)
+
+
+def _of_levels(before: TaskProfiles, after: TaskProfiles, same_task: SameTask, states: Sequence[str]) -> pl.DataFrame:
+    pair = match_tasks(before, after, states, same_task=same_task)
+    order = level_order([*pair.levels, None])
+    result = (
+        _moved(pair.tasks)
+        .group_by("move", "level_before", "level_after", maintain_order=True)
+        .agg(
+            pl.len().cast(pl.UInt32).alias("tasks"),
+            pl.col("job_id").n_unique().cast(pl.UInt32).alias("jobs"),
+            pl.col("with_hours").sum().cast(pl.UInt32).alias("tasks_with_hours"),
+            *(known_sum(f"hours_{side}") for side in _SIDES),
+        )
+        .with_columns(share=_share_of_level())
+        .sort(_place("move", MOVES), *(_place(f"level_{side}", order) for side in _SIDES))
+    )
+    return attach_metadata(
+        result,
+        meaning_of_both(
+            pair.before,
+            pair.after,
+            covered="level",
+            measure="transitions",
+            value="tasks of a job that went from one AI impact level to another",
+            unit="tasks, and hours per week",
+            basis="task",
+            policy=(
+                f"A task is the same before and after if its job and its {'id' if same_task == 'id' else 'text'} are.",
+                "A missing level is 'not assessed'; that a level became known is a fact about the data, not the work.",
+                "Hours are of tasks with hours on every side they are on; those of the others are not zero.",
+            ),
+            warnings=(*pull_warnings(before, after), *match_warnings(pair)),
+        ),
+    )
+
+
+def _moved(tasks: pl.DataFrame) -> pl.DataFrame:
+    """Name what happened to each task that has an identity: ``move``, ``with_hours`` and its levels."""
+    here, there = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
+    known = {side: pl.col(f"level_{side}").fill_null(NOT_ASSESSED) for side in _SIDES}
+    rated = {side: known[side] != NOT_ASSESSED for side in _SIDES}
+    move = (
+        pl.when(~here)
+        .then(pl.lit("added"))
+        .when(~there)
+        .then(pl.lit("removed"))
+        .when(known["before"] == known["after"])
+        .then(pl.lit("stayed"))
+        .when(rated["before"] & rated["after"])
+        .then(pl.lit("relevelled"))
+        .when(rated["after"])
+        .then(pl.lit("newly assessed"))
+        .otherwise(pl.lit("no longer assessed"))
+    )
+    # Hours are of tasks that have them on every side, so that before and after describe the same work.
+    complete = {side: (pl.col(f"n_{side}") == pl.col(f"n_known_{side}")).fill_null(value=True) for side in _SIDES}
+    return (
+        tasks.filter("named")
+        .with_columns(
+            move=move,
+            level_before=pl.when(here).then(known["before"]),
+            level_after=pl.when(there).then(known["after"]),
+            with_hours=complete["before"] & complete["after"],
+        )
+        .with_columns(pl.when("with_hours").then(f"hours_{side}") for side in _SIDES)
+    )
+
+
+def _share_of_level() -> pl.Expr:
+    on_both = ~pl.col("move").is_in(["added", "removed"])
+    return pl.when(on_both).then(pl.col("tasks") / pl.col("tasks").filter(on_both).sum().over("level_before"))
+
+
+def _place(column: str, order: Sequence[str]) -> pl.Expr:
+    places = pl.col(column).replace_strict(list(order), list(range(len(order))), return_dtype=pl.Int32)
+    return places.cast(pl.Int32)
+
+
+def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -> pl.DataFrame:
     (first, was), (second, now) = (_states(profiles, same_task) for profiles in (before, after))
     states = sorted({*first.states.get_column("state"), *second.states.get_column("state")}, key=_rank)
+    share = pl.col("tasks") / pl.col("tasks").sum().over("state_before")
     result = (
         was.join(now, on=["job_id", "name"], how="full", coalesce=True)
         .group_by(state_before="state", state_after="state_right")
@@ -214,24 +215,12 @@ def state_moves(before: TaskProfiles, after: TaskProfiles, *, same_task: SameTas
             pl.len().cast(pl.UInt32).alias("tasks"),
             pl.col("job_id").n_unique().cast(pl.UInt32).alias("jobs"),
         )
-        .with_columns(
-            share=pl.when(pl.col("state_before").is_not_null()).then(
-                pl.col("tasks") / pl.col("tasks").sum().over("state_before")
-            )
-        )
-        .sort(
-            *(
-                pl.col(f"state_{side}")
-                .replace_strict(states, list(range(len(states))), return_dtype=pl.Int32)
-                .cast(pl.Int32)
-                for side in ("before", "after")
-            ),
-            nulls_last=True,
-        )
+        .with_columns(share=pl.when(pl.col("state_before").is_not_null()).then(share))
+        .sort(*(_place(f"state_{side}", states) for side in _SIDES), nulls_last=True)
     )
-    whole = meaning_of(
+    meaning = meaning_of(
         second,
-        measure="state_moves",
+        measure="transitions",
         value="tasks of a job that went from one validation state to another",
         unit="tasks",
         basis="task",
@@ -241,20 +230,20 @@ def state_moves(before: TaskProfiles, after: TaskProfiles, *, same_task: SameTas
             "Tasks without that are left out. Rejected tasks are counted here, and nowhere else.",
         ),
         warnings=(
-            *said_of_pulls(before, after),
+            *pull_warnings(before, after),
             *(
                 ["No rejected task is in either snapshot; what is gone may have been rejected, and not exported."]
                 * ("rejected" not in states and bool(states))
             ),
-            *said_of_jobs(jobs_of(first.jobs, second.jobs)),
+            *job_warnings(jobs_of(first.jobs, second.jobs)),
         ),
     )
-    return attach_metadata(result, replace(whole, coverage={}, grade=None))
+    return attach_metadata(result, replace(meaning, coverage={}, grade=None))
 
 
 def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[Cells, pl.DataFrame]:
-    """Give one snapshot's counts, and the state of each job's task that has an identity."""
-    jobs, tasks = read_named(profiles, same_task)
+    """Count the tasks of one snapshot, and give the state of each job's task that has an identity."""
+    jobs, tasks = read_identified(profiles, same_task)
     sums = sum_tasks(tasks, "name", "job_id", "state")
     check_hours(tasks, sums)
     by_job = of_jobs(sums, jobs)
@@ -262,7 +251,7 @@ def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[Cells, pl.Data
     ranked = sorted(in_states.get_column("state"), key=_rank)
     places = pl.DataFrame({"place": range(len(ranked)), "state": ranked}, schema=_STATES)
     ones = (
-        sums.filter((pl.col("name") != "").fill_null(value=False))
+        sums.filter(~has_no_identity())
         .join(places, on="state")
         .group_by("job_id", "name")
         .agg(pl.col("place").min())

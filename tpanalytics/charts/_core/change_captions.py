@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, theme
 from tpanalytics.formatting import MINUS, NONE, covered, hours, percent
-from tpanalytics.measures._core.change_notes import COVERAGE_MOVED, said_of_pulls, said_of_states
+from tpanalytics.measures._core.change_notes import COVERAGE_MOVED, pull_warnings, state_warnings
 from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.suppress import guarded
 
@@ -65,7 +65,7 @@ def sources(before: TaskProfiles, after: TaskProfiles) -> list[str]:
         for side, profiles in (("Before", before), ("After", after))
         for line in captions.source_line(profiles.manifest)
     ]
-    return [*said_of_pulls(before, after), *told]
+    return [*pull_warnings(before, after), *told]
 
 
 def coverages(meaning: Meaning, part: str = "both") -> tuple[float | None, float | None]:
@@ -96,7 +96,7 @@ def policy(meaning: Meaning, part: str = "both", *, weighed: bool = False) -> li
         f"{what} for {covered(was)} of tasks before and {covered(now)} after; rejected tasks do not count, and a task "
         "without hours is not one of zero hours."
     )
-    return [said, *said_of_states(meaning.states)]
+    return [said, *state_warnings(meaning.states)]
 
 
 def signed(value: float | None) -> str:

@@ -40,6 +40,7 @@ __all__ = [
     "checked_states",
     "columns_of_jobs",
     "counts",
+    "families_in_order",
     "known_sum",
     "of_jobs",
     "per_job",
@@ -337,6 +338,11 @@ def per_job(reduced: Cells) -> pl.DataFrame:
 def known_sum(column: str) -> pl.Expr:
     """Add up, giving null instead of 0 where no value is known."""
     return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
+
+
+def families_in_order(jobs: pl.DataFrame) -> pl.DataFrame:
+    """List the families of the jobs once each, by name, ``(no family)`` last."""
+    return jobs.select(pl.col("job_family").unique()).sort(pl.col("job_family") == NO_FAMILY, "job_family")
 
 
 def _jobs(native: Any) -> pl.DataFrame:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from tpanalytics.measures._core.quality_checks import Check, Look, found, unknown
-from tpanalytics.measures._core.repeats import unique_keys
+from tpanalytics.measures._core.task_identity import has_no_identity, one_row_per_task
 from tpanalytics.schema import KNOWN_LEVELS, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tpanalytics.measures._core.task_identity import SameTask, Shared
+    from tpanalytics.measures._core.task_identity import IdentifiedTasks, SameTask
 
 __all__ = ["Agreement", "agreement", "checks_of_keys", "ordinal_alpha", "ratings"]
 
@@ -53,7 +53,7 @@ def ratings(unique: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     unique
-        As `repeats.unique_keys` gives it.
+        As `task_identity.one_row_per_task` gives it.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def agreement(unique: pl.DataFrame, rated: pl.DataFrame) -> Agreement:
     Parameters
     ----------
     unique
-        As `repeats.unique_keys` gives it.
+        As `task_identity.one_row_per_task` gives it.
     rated
         As `ratings` gives it.
     """
@@ -139,10 +139,9 @@ def ordinal_alpha(rated: pl.DataFrame) -> float | None:
     return 1 - (sum(n_of) - 1) * observed / expected if expected else None
 
 
-def checks_of_keys(shared: Shared, look: Look, same_task: SameTask) -> Iterator[Check]:
+def checks_of_keys(shared: IdentifiedTasks, look: Look, same_task: SameTask) -> Iterator[Check]:
     """Look at tasks that stand in one job more than once (R5), and at those of several jobs (M9, M10)."""
-    blank = pl.col("name").str.strip_chars().fill_null("") == ""
-    nameless = shared.keys.filter(blank).get_column("key").implode()
+    nameless = shared.keys.filter(has_no_identity()).get_column("key").implode()
     lost = shared.rows.filter(pl.col("key").is_in(nameless))
     yield found(
         "identity_missing",
@@ -155,16 +154,16 @@ def checks_of_keys(shared: Shared, look: Look, same_task: SameTask) -> Iterator[
         examples=look.ids(lost.get_column("job")),
     )
     rows = shared.rows.filter(~pl.col("key").is_in(nameless))
-    unique = unique_keys(rows, hours="keep")
+    unique = one_row_per_task(rows, hours="keep")
     yield from _repeats(rows, unique, shared, look)
     yield from _levels(unique, shared, look, same_task)
 
 
-def _repeats(rows: pl.DataFrame, unique: pl.DataFrame, shared: Shared, look: Look) -> Iterator[Check]:
+def _repeats(rows: pl.DataFrame, unique: pl.DataFrame, shared: IdentifiedTasks, look: Look) -> Iterator[Check]:
     n = pl.col("n")
     pairs, repeated = unique.height, unique.filter(n > 1)
     rows = rows.join(repeated.select("key", "job"), on=["key", "job"], how="semi").sort("key", "job", "level")
-    kept, longest, added = (unique_keys(rows, hours=how) for how in ("keep", "max", "sum"))
+    kept, longest, added = (one_row_per_task(rows, hours=how) for how in ("keep", "max", "sum"))
     touched = look.share_of_hours(kept)
     examples = _names(shared, kept)
     yield found(
@@ -208,7 +207,7 @@ def _repeats(rows: pl.DataFrame, unique: pl.DataFrame, shared: Shared, look: Loo
     )
 
 
-def _levels(unique: pl.DataFrame, shared: Shared, look: Look, same_task: SameTask) -> Iterator[Check]:
+def _levels(unique: pl.DataFrame, shared: IdentifiedTasks, look: Look, same_task: SameTask) -> Iterator[Check]:
     rated = ratings(unique)
     alike = agreement(unique, rated)
     levels = rated.group_by("key").len().filter(pl.col("len") > 1)
@@ -275,7 +274,7 @@ def _levels(unique: pl.DataFrame, shared: Shared, look: Look, same_task: SameTas
     )
 
 
-def _names(shared: Shared, unique: pl.DataFrame) -> list[str]:
+def _names(shared: IdentifiedTasks, unique: pl.DataFrame) -> list[str]:
     """Name the first of the tasks by their identity."""
     first = unique.get_column("key").unique().sort().head(5).implode()
     return shared.keys.filter(pl.col("key").is_in(first)).get_column("name").to_list()

@@ -1,4 +1,4 @@
-"""What must be said beside a figure about two snapshots: how much each knows, and whether they can be compared."""
+"""What stands with a figure about two snapshots: the coverage of each, and whether they can be compared."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "COVERAGE_MOVED",
     "counts_suggested",
+    "job_warnings",
+    "match_warnings",
     "meaning_of_both",
-    "said_of_jobs",
-    "said_of_pair",
-    "said_of_pulls",
-    "said_of_states",
-    "said_of_weights",
+    "pull_warnings",
+    "state_warnings",
+    "weight_warnings",
 ]
 
 #: A coverage that moved by more makes a difference between two snapshots one between two measurements.
@@ -37,25 +37,13 @@ _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 
 
 def meaning_of_both(
-    before: Cells, after: Cells, *, covered: str = "both", warnings: tuple[str, ...] = (), **said: Any
+    before: Cells, after: Cells, *, covered: str = "both", warnings: tuple[str, ...] = (), **facts: Any
 ) -> Meaning:
-    """Make the meaning of a result about two snapshots; what it counts is of the later one, its grade of the worse.
-
-    Parameters
-    ----------
-    before, after
-        All that was counted.
-    covered
-        The entry of `Meaning.coverage` that the grade goes by.
-    warnings
-        What else must stand beside the figure.
-    **said
-        Other attributes of `Meaning`.
-    """
+    """Describe a result about two snapshots: it counts the later one, and its grade is the worse of both."""
     first, second = (
         meaning_of(side, covered=covered, measure="", value="", unit="", basis="") for side in (before, after)
     )
-    moved = tuple(
+    coverage_changed = tuple(
         f"{_PARTS.get(part, part).capitalize()} were known for {was:.1%} of the tasks before and for {now:.1%} after: "
         "the bridge, which sets newly measured hours apart, is the headline, not the difference."
         for part, was, now in ((part, first.coverage[part], second.coverage[part]) for part in second.coverage)
@@ -64,9 +52,9 @@ def meaning_of_both(
     grades = [grade for grade in (first.grade, second.grade) if grade]
     policy = (
         f"{_counted('Before', first)}; {_counted('after', second)}.",
-        *said.pop("policy", ()),
+        *facts.pop("policy", ()),
     )
-    whole = meaning_of(after, covered=covered, policy=policy, **said)
+    whole = meaning_of(after, covered=covered, policy=policy, **facts)
     imputed = tuple(
         f"{meaning.share_imputed:.1%} of the hours {when} were put in, not stated; what changes them is newly measured."
         for when, meaning in (("before", first), ("after", second))
@@ -80,41 +68,33 @@ def meaning_of_both(
             for part, share in meaning.coverage.items()
         },
         grade=max(grades, default=grade_of(None)),
-        warnings=(*moved, *imputed, *said_of_states(after.counted), *warnings),
+        warnings=(*coverage_changed, *imputed, *state_warnings(after.counted), *warnings),
     )
 
 
 def _counted(when: str, meaning: Meaning) -> str:
     known = meaning.coverage.get("both")
-    said = "" if known is None else f", {known:.1%} of them with hours and a level"
+    both = "" if known is None else f", {known:.1%} of them with hours and a level"
     suggested = "" if not meaning.share_suggested else f", {meaning.share_suggested:.1%} not validated"
-    return f"{when}: {meaning.jobs:,} jobs and {meaning.tasks:,} tasks{said}{suggested}"
+    return f"{when}: {meaning.jobs:,} jobs and {meaning.tasks:,} tasks{both}{suggested}"
 
 
 def counts_suggested(states: Sequence[str]) -> bool:
-    """Say whether a task that is suggested counts, so that to validate it changes nothing."""
+    """Return whether a suggested task counts, so that to validate it changes nothing."""
     return set(COUNTED_STATES) <= set(states)
 
 
-def said_of_states(states: Sequence[str]) -> tuple[str, ...]:
-    """Say what it does to a comparison that not every state counts."""
+def state_warnings(states: Sequence[str]) -> tuple[str, ...]:
+    """Warn that not every state counts, and what that does to a comparison."""
     if counts_suggested(states):
         return ()
     only = " or ".join(states)
     return (f"Only what is {only} counts: a task in another state before seems added, though it was there.",)
 
 
-def said_of_pulls(before: TaskProfiles, after: TaskProfiles) -> tuple[str, ...]:
-    """Say what the manifests tell against comparing two snapshots.
-
-    A pull over live data is no single instant: what changed while it ran may be on either side.
-
-    Parameters
-    ----------
-    before, after
-        Their manifests are read, not their frames.
-    """
-    said = [
+def pull_warnings(before: TaskProfiles, after: TaskProfiles) -> tuple[str, ...]:
+    """Warn of what the manifests say against comparing two snapshots."""
+    warnings = [
         f"The export {when} was not complete: what seems {gone} may only not have been seen."
         for when, gone, profiles in (("before", "added", before), ("after", "removed", after))
         if profiles.manifest.get("complete") is False
@@ -122,17 +102,17 @@ def said_of_pulls(before: TaskProfiles, after: TaskProfiles) -> tuple[str, ...]:
     times = [_times(profiles.manifest) for profiles in (before, after)]
     (started, finished), started_after = times[0], times[1][0]
     if started and started_after and started_after < started:
-        said.append("The snapshot after is older than the one before; perhaps they are the wrong way round.")
+        warnings.append("The snapshot after is older than the one before; perhaps they are the wrong way round.")
     elif finished and started_after:
         gap = max(started_after - finished, timedelta(0))
         took = [end - start for start, end in times if start and end]
         longest = max(took, default=timedelta(0))
         if longest > gap:
-            said.append(
+            warnings.append(
                 f"A pull took {_hours(longest)}, longer than the {_hours(gap)} between the two: what changed meanwhile "
                 "may be on either side."
             )
-    return tuple(said)
+    return tuple(warnings)
 
 
 def _hours(span: timedelta) -> str:
@@ -157,39 +137,27 @@ def _time(text: Any) -> datetime | None:
     return time if time.tzinfo else None
 
 
-def said_of_jobs(jobs: pl.DataFrame) -> tuple[str, ...]:
-    """Say how many jobs are in one snapshot only, and how many changed their family.
-
-    Parameters
-    ----------
-    jobs
-        As `snapshot_pairs.jobs_of` gives them.
-    """
+def job_warnings(jobs: pl.DataFrame) -> tuple[str, ...]:
+    """Warn of jobs that are in one snapshot only, and of those that changed their family."""
     gone, new = (int(jobs.get_column(f"family_{side}").null_count()) for side in ("after", "before"))
     moved = int((jobs.get_column("family_before") != jobs.get_column("family_after")).sum())
-    said = []
+    warnings = []
     if gone or new:
-        said.append(
+        warnings.append(
             f"{_n(gone, 'job is', 'jobs are')} only in the snapshot before and {_n(new, 'job is', 'jobs are')} only in "
             "the one after; an export may be a subset of the tenant."
         )
     if moved:
-        said.append(f"{_n(moved, 'job', 'jobs')} changed family, and count on both sides in the family after.")
-    return tuple(said)
+        warnings.append(f"{_n(moved, 'job', 'jobs')} changed family, and count on both sides in the family after.")
+    return tuple(warnings)
 
 
 def _n(count: int, one: str, several: str) -> str:
     return f"{count:,} {one if count == 1 else several}"
 
 
-def said_of_pair(pair: Pair) -> tuple[str, ...]:
-    """Say what is odd about how the tasks of two snapshots match.
-
-    Parameters
-    ----------
-    pair
-        As `snapshot_pairs.match_tasks` gives it.
-    """
+def match_warnings(pair: Pair) -> tuple[str, ...]:
+    """Warn of what is odd about how the tasks of two snapshots match."""
     in_both = pair.jobs.drop_nulls().height
     here, there = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
     counts = pair.tasks.select(
@@ -203,34 +171,26 @@ def said_of_pair(pair: Pair) -> tuple[str, ...]:
         .sum(),
     ).row(0, named=True)
     what = "id" if pair.same_task == "id" else "text"
-    said = list(said_of_jobs(pair.jobs))
+    warnings = list(job_warnings(pair.jobs))
     if in_both and counts["before"] and counts["after"] and not counts["matched"]:
         other = "text" if what == "id" else "id"
-        said.append(f"No task has the same {what} in both snapshots; try same_task={other!r}.")
+        warnings.append(f"No task has the same {what} in both snapshots; try same_task={other!r}.")
     if counts["nameless"]:
-        said.append(
+        warnings.append(
             f"{_n(counts['nameless'], 'task has', 'tasks have')} no {what} to match by; what its hours change is newly "
             "measured."
         )
     if counts["repeated"]:
-        said.append(
+        warnings.append(
             f"{_n(counts['repeated'], 'task stands', 'tasks stand')} more than once in a job, and each counts as one "
             f"with its hours added up; {counts['conflict']:,} of them have levels that contradict each other, so that "
             "none is known."
         )
-    return tuple(said)
+    return tuple(warnings)
 
 
-def said_of_weights(level_weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple[str, ...]:
-    """Say which levels have no weight, and how many tasks are at them.
-
-    Parameters
-    ----------
-    level_weights
-        Weight of each level.
-    *cells
-        As in `aggregate.Cells`.
-    """
+def weight_warnings(level_weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple[str, ...]:
+    """Warn of levels that have no weight, with how many tasks are at them."""
     levels = pl.concat([frame.select("level", "n") for frame in cells])
     strange = unmapped(levels.get_column("level").unique().to_list(), level_weights)
     if not strange:

@@ -17,6 +17,7 @@ __all__ = [
     "check_hours",
     "check_numbers",
     "check_states",
+    "checked_count",
     "checked_states",
     "no_family",
     "share_of",
@@ -54,6 +55,12 @@ def check_amounts(jobs: pl.DataFrame) -> None:
 def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
     """Divide, giving null instead of NaN where there is nothing to divide by."""
     return pl.when(whole > 0).then(part / whole)
+
+
+def checked_count(name: str, value: Any, *, least: int = 1) -> None:
+    """Refuse a value that is not a whole number from `least` up."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SchemaError(f"{name}={value!r}: give a whole number, {least} or more.")
 
 
 def checked_states(states: Sequence[str]) -> list[str]:

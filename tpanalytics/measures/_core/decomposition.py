@@ -34,23 +34,11 @@ SPLIT = ("within", "mix", "entry", "exit")
 
 
 def weighed_by(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str) -> pl.DataFrame:
-    """Add up what the exposure index of each part is made of.
+    """Add up, by part, what its exposure index is made of.
 
-    Parameters
-    ----------
-    cells
-        Has the columns `by`, ``level, n, n_known, n_imputed, hours``.
-    level_weights
-        As `weights.checked_weights` gives them.
-    *by
-        What makes a part.
-
-    Returns
-    -------
-    pl.DataFrame
-        By part: ``point, low, high`` (hours times weight, the same with H2 at 0 and at 1) and ``weighed`` (hours that
-        have a weight), all null where there are none; ``tasks``, ``with_hours``, ``with_both`` (a weight, and hours
-        that are stated, not put in).
+    Reads ``level, n, n_known, n_imputed, hours``. By part there are ``point, low, high`` (hours times weight, the same
+    with H2 at 0 and at 1) and ``weighed`` (hours that have a weight), all null where there are none; ``tasks``,
+    ``with_hours`` and ``with_both`` (a weight, and hours that are stated, not imputed).
     """
     parts = {"point": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weight = {
@@ -77,19 +65,9 @@ def weighed_by(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str
 def decompose(sides: pl.DataFrame, scope: str) -> pl.DataFrame:
     """Split the difference of two means over the parts, and add a row of all.
 
-    Parameters
-    ----------
-    sides
-        One row per part, in the order wanted: what `weighed_by` gives for either side with the ending ``_before`` or
-        ``_after``, null where the part is not there, ``jobs_before`` and ``jobs_after``, and what names the part.
-    scope
-        What a part is called.
-
-    Returns
-    -------
-    pl.DataFrame
-        The names of the part after ``scope``, and the columns documented in
-        `compare_exposure.compare_exposure`; the row of all is last where there is any part.
+    `sides` has one row per part, in the order wanted: what `weighed_by` gives for either side with the ending
+    ``_before`` or ``_after``, null where the part is not there, ``jobs_before`` and ``jobs_after``, and what names the
+    part. The result has the columns of `compare_exposure`; its row of all is last, where there is any part.
     """
     names = [name for name in sides.columns if not name.endswith(("_before", "_after"))]
     numbers = [name for name in sides.columns if name not in names]

@@ -47,19 +47,7 @@ class FamilyJobs(NamedTuple):
 def jobs_of_family(
     profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
 ) -> FamilyJobs:
-    """Split the described hours of a family's jobs over AI impact levels.
-
-    Parameters
-    ----------
-    profiles
-        As for `tpanalytics.hours_by_job`.
-    family
-        The family; of one that is hidden every job is left out.
-    states
-        Validation states that count.
-    privacy
-        Leaves out what `tpanalytics.suppress_jobs` does; None leaves out nothing.
-    """
+    """Split the described hours of a family's jobs over AI impact levels, without those that `suppress_jobs` hides."""
     reduced = reduce_tasks(profiles, states=states)
     own = pl.col("job_family") == family
     cells = reduced.cells.filter(own)

@@ -43,6 +43,7 @@ NONE_BECAUSE = {
     "CONFLICT": "the same task has levels that contradict each other",
     "NOT_REQUESTED": "it was not asked for when loading",
     "NOT_RECORDED": "nobody wrote it down",
+    "NOT_ASSUMED": "an assumption that it needs was not given",
     "NO_VARIATION": "all have the same level",
     "NOTHING_FREED": "nothing is freed under these assumptions",
     "TOO_FEW": "too few to say",

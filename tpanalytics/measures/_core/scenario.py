@@ -1,54 +1,142 @@
-"""What one person in each job would no longer do, by what is assumed of each level."""
+"""What a scenario assumes, checked and put into words, and what it makes of one person's week in each job."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, stated
-from tpanalytics.measures._core.assumptions import must_name
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
-from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
+from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tpanalytics.measures._core.aggregate import Cells
-    from tpanalytics.measures._core.assumptions import Span
     from tpanalytics.measures._core.metadata import Meaning
 
-__all__ = ["BY_FAMILY", "freed_per_job", "needs_headcount", "needs_week", "of_staff", "staffed_meaning", "why_null"]
+__all__ = [
+    "BY_FAMILY",
+    "NOT_WHO_LEAVES",
+    "ONLY_KNOWN",
+    "Range",
+    "Span",
+    "assumed",
+    "checked_blocks",
+    "checked_freed",
+    "checked_share",
+    "checked_week",
+    "freed_per_job",
+    "needs_headcount",
+    "needs_week",
+    "of_staff",
+    "staffed_meaning",
+    "undescribed_hours",
+    "why_null",
+]
+
+_HOURS_OF_A_WEEK = 168
+#: How an assumption is given: a number, or the least and the most it may be.
+Range = float | tuple[float, float]
+
+#: What must stand beside every figure of this kind.
+NOT_WHO_LEAVES = "Exposure says what could change, not who leaves."
+#: What the figures do with what is not known.
+ONLY_KNOWN = "Tasks without hours or without a level are in no low and no high figure; they are not zero."
+
+
+class Span(NamedTuple):
+    """The least and the most an assumed share may be; the same where a number was given."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:g}" if self.low == self.high else f"{self.low:g} to {self.high:g}"
+
+
+def checked_share(name: str, given: Any) -> Span:
+    """Give an assumed share as its least and its most."""
+    pair = given if isinstance(given, tuple | list) else (given, given)
+    if len(pair) != 2 or not all(_number(value) and 0 <= value <= 1 for value in pair) or pair[0] > pair[1]:
+        raise SchemaError(f"{name}={given!r}: give a number from 0 to 1, or a pair (least, most) like (0.4, 0.7).")
+    return Span(float(pair[0]), float(pair[1]))
+
+
+def checked_freed(freed: Mapping[str, Range]) -> dict[str, Span]:
+    """Give the share of a task's time that is freed, by level."""
+    if not hasattr(freed, "items") or not freed:
+        raise SchemaError(
+            f"freed={freed!r}: give the share of a task's time that is freed by level, like "
+            "{'H1': (0.4, 0.7), 'H2': 0.2, 'H3': 0}."
+        )
+    if NOT_ASSESSED in freed:
+        raise SchemaError(f"freed: tasks that are {NOT_ASSESSED!r} free an unknown share; they count in the most.")
+    return {level: checked_share(f"freed[{level!r}]", given) for level, given in freed.items()}
+
+
+def must_name(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
+    """Refuse a level of the data that has no share, for then nobody has said what it frees."""
+    unnamed = [level for level in level_order(levels) if level not in freed and level != NOT_ASSESSED]
+    if unnamed:
+        raise SchemaError(
+            f"freed says nothing of {', '.join(map(repr, unnamed))}, which tasks have; it names "
+            f"{', '.join(map(repr, freed))}. Give each level its share, and 0 if it frees nothing."
+        )
+
+
+def checked_week(contract_hours: float | None) -> float | None:
+    """Give the hours of a full-time week."""
+    if contract_hours is None:
+        return None
+    if not _number(contract_hours) or not 0 < contract_hours <= _HOURS_OF_A_WEEK:
+        raise SchemaError(
+            f"contract_hours={contract_hours!r}: give the hours of a full-time week, more than 0 and at most 168; or "
+            "None if every job with a headcount has contract_hours."
+        )
+    return float(contract_hours)
+
+
+def checked_blocks(block_hours: Any) -> list[float]:
+    """Give the block sizes in order, each once."""
+    blocks = block_hours if isinstance(block_hours, list | tuple) else [block_hours]
+    if not blocks or not all(_number(hours) and hours > 0 for hours in blocks):
+        raise SchemaError(
+            f"block_hours={block_hours!r}: give hours per person and week above 0, one or several, like [1, 2, 4]."
+        )
+    return sorted({float(hours) for hours in blocks})
+
+
+def assumed(levels: Mapping[str, Span]) -> str:
+    """Put into words what is assumed of each level, as the beginning of a sentence."""
+    return "Assumed, not measured: share of a task's time freed " + ", ".join(
+        f"{level} {span}" for level, span in levels.items()
+    )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
 
 #: The order of every result here: families by name, jobs without one last.
 BY_FAMILY: tuple[Any, ...] = (pl.col("job_family") == NO_FAMILY, "job_family")
 
 
 def needs_headcount(jobs: pl.DataFrame) -> None:
-    """Refuse jobs without headcounts.
-
-    Raises
-    ------
-    SchemaError
-        If the column is missing.
-    """
+    """Refuse jobs without headcounts."""
     if "headcount" not in jobs.columns:
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use freed_by_family, which counts one person for each job."
+            "assign_families, or use capacity without adoption and realisation, which counts one person for each job."
         )
 
 
 def needs_week(per_job: pl.DataFrame) -> None:
-    """Refuse jobs whose full-time week nobody has said.
-
-    Raises
-    ------
-    SchemaError
-        If a job with a headcount has none.
-    """
+    """Refuse jobs whose full-time week nobody has said."""
     without = per_job.filter(pl.col("week").is_null() & pl.col("headcount").is_not_null())
     if without.height:
         raise SchemaError(
@@ -57,31 +145,37 @@ def needs_week(per_job: pl.DataFrame) -> None:
         )
 
 
+def undescribed_hours(reduced: Cells, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Compute ``job, rest``, the contract hours that each job does not describe (null where unknown), with warnings.
+
+    `contract_hours` are taken for jobs without contract hours of their own.
+    """
+    if contract_hours is not None and not (_number(contract_hours) and 0 < contract_hours <= _HOURS_OF_A_WEEK):
+        raise SchemaError(
+            f"contract_hours={contract_hours!r}: give the hours per week of a full contract, above 0 and up to "
+            f"{_HOURS_OF_A_WEEK}, or None to take none."
+        )
+    jobs = reduced.jobs
+    own = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
+    weeks = jobs.select("job", week=own)
+    warnings: tuple[str, ...] = ()
+    lacking = weeks.get_column("week").null_count()
+    if contract_hours is not None:
+        weeks = weeks.with_columns(pl.col("week").fill_null(float(contract_hours)))
+        if lacking:
+            warnings = (f"{lacking:,} jobs without contract hours were taken to have {contract_hours:g} per week.",)
+    described = reduced.cells.group_by("job").agg(described=pl.col("hours").sum())
+    rest = (pl.col("week") - pl.col("described").fill_null(0.0)).clip(lower_bound=0.0)
+    return weeks.join(described, on="job", how="left", maintain_order="left").select("job", rest=rest), warnings
+
+
 def freed_per_job(reduced: Cells, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
-    """Add up the hours that one person in each job is freed of, and what the unknown could add to them.
+    """Add up, by job, the hours that one person is freed of, and what unknown hours and levels could add to them.
 
-    Parameters
-    ----------
-    reduced
-        Per job and by level.
-    freed
-        As `checked_freed` gives it.
-    contract_hours
-        The week of a job without contract hours.
-
-    Returns
-    -------
-    pl.DataFrame
-        The columns of `Cells.jobs`, and per job ``tasks, tasks_with_hours, tasks_known`` (with hours and a level),
-        ``tasks_stated`` (of those, the ones whose hours were not put in) and,
-        in hours per week, ``week`` (null where not known), ``hours``, ``hours_known`` (of tasks with a level),
-        ``freed_low, freed_high`` (null where no task has both) and ``freed_most`` (null without tasks, or where a week
-        is needed and not known); one row per job, by number.
-
-    Raises
-    ------
-    SchemaError
-        If a level of the data is not in `freed`.
+    Next to the columns of `Cells.jobs` there are ``tasks, tasks_with_hours, tasks_known`` (with hours and a level),
+    ``tasks_stated`` (of those, the ones whose hours were not imputed) and, in hours per week, ``week`` (null where not
+    known), ``hours``, ``hours_known`` (of tasks with a level), ``freed_low, freed_high`` (null where no task has both)
+    and ``freed_most`` (null without tasks, or where a week is needed and not known).
     """
     jobs, cells = reduced.jobs, reduced.cells
     must_name(cells.get_column("level").unique(), freed)

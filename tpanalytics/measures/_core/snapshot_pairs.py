@@ -1,8 +1,4 @@
-"""Stage one for two snapshots: one row per job and task, with what is known of it before and after.
-
-A task that stands more than once in a job is one task there (rule R5): its hours are added up, and its level is the one
-on which its rows agree, or on which the validated ones among them agree; it has none where they do not.
-"""
+"""Two snapshots matched task by task, after the rule of `task_identity`, with what is known before and after."""
 
 from __future__ import annotations
 
@@ -12,7 +8,12 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import Cells, checked_states, known_sum
 from tpanalytics.measures._core.metadata import attach_metadata
-from tpanalytics.measures._core.task_identity import reduce_keys
+from tpanalytics.measures._core.task_identity import (
+    aggregate_by_identity,
+    has_no_identity,
+    resolve_repeats,
+    states_of_rows,
+)
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
@@ -22,7 +23,7 @@ from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_or
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.task_identity import SameTask, Shared
+    from tpanalytics.measures._core.task_identity import IdentifiedTasks, SameTask
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Pair", "families_last", "jobs_of", "match_tasks", "suppress_change"]
@@ -39,11 +40,13 @@ class Pair(NamedTuple):
     tasks
         One row per job and task in a fixed order: ``job_id, name``, ``named`` (it has an identity), and for both
         snapshots with the ending ``_before`` or ``_after``: ``n`` rows, ``n_known`` of them with hours, their
-        ``hours`` (hours per week) and those ``at`` the level asked for by its rows, ``level`` (null where missing or
-        in conflict), ``conflict`` and ``measured`` (one level, and hours that are all known and stated). All of them
-        are null where the task is not there.
+        ``hours`` (hours per week) and those ``at`` the level asked for, ``level`` (null where missing or in conflict),
+        ``conflict`` and ``measured`` (one level, and hours that are all known and stated). All of them are null where
+        the task is not there. The tasks of a job that have no identity share a row.
     before, after
         Each snapshot by job and level, for coverage.
+    levels
+        The levels of the rows of either snapshot, in order.
     same_task
         By what tasks were matched.
     """
@@ -52,6 +55,7 @@ class Pair(NamedTuple):
     tasks: pl.DataFrame
     before: Cells
     after: Cells
+    levels: list[str]
     same_task: SameTask
 
 
@@ -63,32 +67,11 @@ def match_tasks(
     same_task: SameTask = "id",
     level: str = "",
 ) -> Pair:
-    """Match the tasks of two snapshots by job and identity; one pass over each.
-
-    Parameters
-    ----------
-    before, after
-        As `task_identity.reduce_keys` reads them.
-    states
-        Validation states that count.
-    same_task
-        By what two tasks are the same.
-    level
-        The level whose hours are kept apart.
-
-    Raises
-    ------
-    SchemaError
-        As `reduce_keys`.
-
-    Warns
-    -----
-    TpAnalyticsWarning
-        As `reduce_keys`.
-    """
+    """Match the tasks of two snapshots by job and identity, keeping the hours at one level apart."""
     counted = checked_states(states)
-    shared = [reduce_keys(profiles, counted, same_task=same_task) for profiles in (before, after)]
-    ones = [_one_per_task(side, level) for side in shared]
+    sides = [aggregate_by_identity(profiles, counted, same_task=same_task) for profiles in (before, after)]
+    resolved = [resolve_repeats(side) for side in sides]
+    ones = [_one_per_name(*side, level) for side in zip(sides, resolved, strict=True)]
     facts = [name for name in ones[0].columns if name not in ("job_id", "name")]
     tasks = (
         ones[0]
@@ -101,10 +84,11 @@ def match_tasks(
             nulls_equal=True,
             maintain_order="left_right",
         )
-        .with_columns(named=(pl.col("name") != "").fill_null(value=False))
+        .with_columns(named=~has_no_identity())
     )
-    first, second = (_cells(side, counted) for side in shared)
-    return Pair(jobs_of(first.jobs, second.jobs), tasks, first, second, same_task)
+    first, second = (_cells(side, rows, counted) for side, rows in zip(sides, resolved, strict=True))
+    levels = level_order(level for side in sides for level in side.rows.get_column("level").unique())
+    return Pair(jobs_of(first.jobs, second.jobs), tasks, first, second, levels, same_task)
 
 
 def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
@@ -126,55 +110,42 @@ def families_last(*more: str) -> list[pl.Expr | str]:
     return [pl.col("scope") == "all", pl.col("job_family") == NO_FAMILY, "job_family", *more]
 
 
-def _one_per_task(shared: Shared, level: str) -> pl.DataFrame:
-    levels = level_order(shared.rows.get_column("level").unique().to_list())
-    # Levels as numbers: least and most of them tell whether rows agree, without a list per task.
-    places = pl.DataFrame({"place": range(len(levels)), "level": levels}, schema=_LEVELS)
-    rated = pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("place"))
-    settled = pl.when(pl.col("n_validated") > 0).then(rated)
-    ones = (
-        shared.rows.join(places, on="level", how="left", maintain_order="left")
-        .with_columns(rated=rated, settled=settled, at=pl.when(pl.col("level") == level).then(pl.col("hours")))
-        .group_by("key", "job", maintain_order=True)
-        .agg(
-            pl.col("n").sum(),
-            pl.col("n_known").sum(),
+def _one_per_name(tasks: IdentifiedTasks, resolved: pl.DataFrame, level: str) -> pl.DataFrame:
+    """Give the facts of `Pair.tasks` about one snapshot."""
+    at = pl.when(pl.col("level") == level).then("hours")
+    columns = ("key", "job", "n", "n_known", "n_imputed", "hours", "at", "level", "conflict")
+    rows = resolved.with_columns(at=at, level=pl.when(pl.col("level") != NOT_ASSESSED).then("level"))
+    named, nameless = rows.filter("named").select(columns), rows.filter(~pl.col("named"))
+    if nameless.height:
+        together = nameless.group_by("key", "job", maintain_order=True).agg(
+            pl.col("n", "n_known", "n_imputed").sum(),
             known_sum("hours"),
             known_sum("at"),
-            pl.col("n_imputed").sum(),
-            rated_least=pl.col("rated").min(),
-            rated_most=pl.col("rated").max(),
-            settled_least=pl.col("settled").min(),
-            settled_most=pl.col("settled").max(),
+            level=pl.lit(None, dtype=pl.String),
+            conflict=pl.lit(value=False),
         )
-    )
-    least, most = pl.coalesce("settled_least", "rated_least"), pl.coalesce("settled_most", "rated_most")
+        named = pl.concat([named, together.select(columns)])
+    complete = (pl.col("n") == pl.col("n_known")) & (pl.col("n_imputed") == 0)
     return (
-        ones.with_columns(place=pl.when(least == most).then(least), conflict=(least != most).fill_null(value=False))
-        .join(places, on="place", how="left", maintain_order="left")
-        .join(shared.jobs.select("job", "job_id"), on="job", how="left", maintain_order="left")
-        .join(shared.keys.select("key", "name"), on="key", how="left", maintain_order="left")
+        named.join(tasks.jobs.select("job", "job_id"), on="job", how="left", maintain_order="left")
+        .join(tasks.keys.select("key", "name"), on="key", how="left", maintain_order="left")
+        .sort("key", "job")
         .select(
             *("job_id", "name", "n", "n_known", "hours", "at", "level", "conflict"),
-            measured=pl.col("level").is_not_null() & (pl.col("n") == pl.col("n_known")) & (pl.col("n_imputed") == 0),
+            measured=pl.col("level").is_not_null() & complete,
         )
     )
 
 
-_LEVELS = {"place": pl.Int32, "level": pl.String}
-
-
-def _cells(shared: Shared, counted: list[str]) -> Cells:
-    """Give a snapshot as `aggregate.reduce_tasks` would, without another pass over its tasks."""
+def _cells(tasks: IdentifiedTasks, resolved: pl.DataFrame, counted: list[str]) -> Cells:
+    """Give a snapshot as `aggregate.reduce_tasks` would, by the levels of its tasks."""
     cells = (
-        shared.rows.group_by("job", "level")
+        resolved.group_by("job", "level")
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
-        .join(shared.jobs.select("job", "job_family"), on="job", how="left")
+        .join(tasks.jobs.select("job", "job_family"), on="job", how="left")
         .sort("job", "level")
     )
-    validated, n = (int(shared.rows.get_column(name).sum()) for name in ("n_validated", "n"))
-    states = pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
-    return Cells(shared.jobs, cells, states, counted)
+    return Cells(tasks.jobs, cells, states_of_rows(resolved), counted)
 
 
 def suppress_change(
@@ -194,7 +165,8 @@ def suppress_change(
     Parameters
     ----------
     result
-        What `compare` or `compare_exposure` gave: reads ``scope, job_family``; or `level_moves`, all its columns.
+        What `compare` or `compare_exposure` gave: reads ``scope, job_family``; or `transitions` of levels, all its
+        columns.
     before, after
         The snapshots it was made of.
     min_jobs
@@ -224,7 +196,7 @@ def suppress_change(
     privacy = Privacy(min_jobs=min_jobs, min_headcount=min_headcount)
     meaning = about(result)
     behind = both_behind(before, after, states=meaning.states or COUNTED_STATES)
-    if meaning.measure == "level_moves":
+    if meaning.measure == "transitions" and "level_before" in result.columns:
         return attach_metadata(_moves_hidden(result, behind, privacy), meaning)
     require(result, "scope", "job_family", name="result")
     of_families = pl.col("scope") == "family"

@@ -1,6 +1,14 @@
-"""Stage one for what jobs share: one small row per task identity and job, for measures across jobs.
+"""The rule of task identity: which rows are the same task, and what holds where they disagree.
 
-The identity of a task is its id, or, where every job has ids of its own, its text without case and spacing.
+Two rows are the same task if they have the same id or, with ``same_task="text"``, the same text without case and
+spacing. A row without that is a task of its own. The rows of one job that are the same task are one task of that job:
+
+- Its hours are the known hours of its rows added up, so that all tasks together have the hours that `hours` reports.
+- Its level is the one on which its validated rows agree or, where no validated row has a level, the one on which all
+  rows agree; a row without a level contradicts none. Where they disagree the level is unknown, and so is the level of
+  all its hours.
+
+The order of the rows changes nothing. `impact`, `exposure` and `coverage` do not apply this rule: they count rows.
 """
 
 from __future__ import annotations
@@ -12,6 +20,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import (
+    Cells,
     check_hours,
     check_states,
     checked_states,
@@ -20,21 +29,40 @@ from tpanalytics.measures._core.aggregate import (
     read_inputs,
     sum_tasks,
 )
-from tpanalytics.schema import COUNTED_STATES, require
+from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NOT_ASSESSED, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["SameTask", "Shared", "read_named", "reduce_keys"]
+__all__ = [
+    "DIGITS",
+    "IdentifiedTasks",
+    "RepeatedHours",
+    "SameTask",
+    "TaskMatrix",
+    "aggregate_by_identity",
+    "has_no_identity",
+    "level_agreement",
+    "one_row_per_task",
+    "per_task",
+    "read_identified",
+    "resolve_repeats",
+    "states_of_rows",
+    "task_matrix",
+]
 
 #: By what two tasks are the same: their id, or their text without case and spacing.
 SameTask = Literal["id", "text"]
+#: How many hours a repeated task has; see `one_row_per_task`.
+RepeatedHours = Literal["keep", "max", "sum"]
+#: Hours that differ by less are a tie: sums of the same numbers in another order may.
+DIGITS = 9
 
 
-class Shared(NamedTuple):
-    """Which job has which task.
+class IdentifiedTasks(NamedTuple):
+    """Which job has which task, before the rule is applied.
 
     Attributes
     ----------
@@ -45,8 +73,8 @@ class Shared(NamedTuple):
         order where there are several).
     rows
         ``key, job, level`` (never null), ``n`` tasks, ``n_known`` of them with hours, their ``hours`` (hours per week,
-        null where none is known), the ``longest`` of them, ``imputed`` those of them that `impute_hours` put in
-        and ``n_imputed`` the tasks that have them, ``n_validated``; sorted by key, job and level.
+        null where none is known), the ``longest`` of them, ``imputed`` hours and the ``n_imputed`` tasks that have
+        them, ``n_validated``; sorted by key, job and level.
     """
 
     jobs: pl.DataFrame
@@ -54,34 +82,51 @@ class Shared(NamedTuple):
     rows: pl.DataFrame
 
 
-def reduce_keys(
-    profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES, *, same_task: SameTask = "id"
-) -> Shared:
-    """Count tasks and add up hours by task identity, job and level; one pass over the tasks.
+class TaskMatrix(NamedTuple):
+    """Jobs by tasks, with the rule applied.
 
-    The table has at most as many rows as there are tasks, whatever the engine, and is held by Polars.
-
-    Parameters
+    Attributes
     ----------
-    profiles
-        Reads what `aggregate.reduce_tasks` reads, and ``task_id, task`` of `tasks`.
-    states
-        Validation states that count.
-    same_task
-        By what two tasks are the same.
-
-    Raises
-    ------
-    SchemaError
-        As `reduce_tasks`, or if `same_task` is none of its values.
-
-    Warns
-    -----
-    TpAnalyticsWarning
-        As `reduce_tasks`.
+    reduced
+        All that was counted, tasks without an identity included.
+    keys
+        ``key, name, task`` as in `IdentifiedTasks`, without those that have no identity.
+    rows
+        ``key, job, level, n, n_known, hours, n_validated``: one row per task and job.
+    levels
+        ``key, level``: the levels as they came, each once.
+    warnings
+        What is odd about identities and repetitions, in sentences.
     """
+
+    reduced: Cells
+    keys: pl.DataFrame
+    rows: pl.DataFrame
+    levels: pl.DataFrame
+    warnings: tuple[str, ...]
+
+
+def read_identified(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.DataFrame, Any]:
+    """Read what `aggregate.read_inputs` reads, with the identity of each task as ``name``."""
+    if same_task not in get_args(SameTask):
+        raise SchemaError(f"same_task={same_task!r}: choose from {', '.join(get_args(SameTask))}.")
+    jobs, tasks = read_inputs(profiles)
+    require(profiles.tasks, "task_id", "task", name="tasks")
+    text = nw.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    return jobs, tasks.with_columns(name=nw.col("task_id") if same_task == "id" else text)
+
+
+def has_no_identity() -> pl.Expr:
+    """Match a ``name`` that is missing or blank."""
+    return pl.col("name").str.strip_chars().fill_null("") == ""
+
+
+def aggregate_by_identity(
+    profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES, *, same_task: SameTask = "id"
+) -> IdentifiedTasks:
+    """Count tasks and add up hours by task identity, job and level, in one pass over the tasks."""
     states = checked_states(states)
-    jobs, tasks = read_named(profiles, same_task)
+    jobs, tasks = read_identified(profiles, same_task)
     sums = sum_tasks(tasks, "name", "job_id", "level", "state", task="task")
     check_hours(tasks, sums)
     check_states(sums, states)
@@ -101,14 +146,178 @@ def reduce_keys(
             n_validated=pl.col("n").filter(pl.col("state") == "validated").sum(),
         )
     )
-    return Shared(jobs.drop("n_tasks", strict=False), keys, rows)
+    return IdentifiedTasks(jobs.drop("n_tasks", strict=False), keys, rows)
 
 
-def read_named(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.DataFrame, Any]:
-    """Do what `aggregate.read_inputs` does, and give the tasks their identity as ``name``."""
-    if same_task not in get_args(SameTask):
-        raise SchemaError(f"same_task={same_task!r}: choose from {', '.join(get_args(SameTask))}.")
-    jobs, tasks = read_inputs(profiles)
-    require(profiles.tasks, "task_id", "task", name="tasks")
-    text = nw.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
-    return jobs, tasks.with_columns(name=nw.col("task_id") if same_task == "id" else text)
+_COUNTS = ("n", "n_known", "n_imputed", "n_validated")
+
+
+def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl.DataFrame:
+    """Give each job each of its tasks once, with one level or none, and its hours.
+
+    Parameters
+    ----------
+    rows
+        As in `IdentifiedTasks`, sorted as there.
+    hours
+        ``"keep"`` is the rule. The quality report compares it with ``"max"``, the longest known hours, as if the rows
+        repeated each other, and with ``"sum"``, null where a row has no hours, as if they were parts of one task.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per key and job, in this order: ``key, job, level`` (``not assessed`` where no row has one; null where
+        they disagree), ``reason`` (``CONFLICT`` where they disagree), ``n, n_known, hours, imputed, n_imputed,
+        n_validated`` and ``validated`` (the level was taken from a validated row).
+    """
+    if hours not in get_args(RepeatedHours):
+        raise SchemaError(f"hours={hours!r}: choose from {', '.join(get_args(RepeatedHours))}.")
+    stated = pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("level"))
+    rows = rows.with_columns(
+        *(pl.col(name).cast(pl.UInt32) for name in _COUNTS),
+        reason=pl.lit(None, dtype=pl.String),
+        stated=stated,
+        settled=pl.when(pl.col("n_validated") > 0).then(stated),
+    )
+    # Most tasks have one row, and rows come sorted; only the others need to be brought together.
+    again = (pl.col("key") == pl.col("key").shift(1)) & (pl.col("job") == pl.col("job").shift(1))
+    several = again.fill_null(value=False) | again.shift(-1).fill_null(value=False)
+    complete = pl.col("n_known") == pl.col("n")
+    alone = rows.filter(~several).with_columns(
+        validated=pl.col("settled").is_not_null(),
+        hours={"keep": pl.col("hours"), "max": pl.col("longest"), "sum": pl.when(complete).then("hours")}[hours],
+    )
+    together = (
+        rows.filter(several)
+        .group_by("key", "job")
+        .agg(
+            *(pl.col(name).sum() for name in _COUNTS),
+            # A key, a job and a level have one row, so that a count of rows is a count of levels.
+            pl.col("stated").min(),
+            pl.col("settled").min(),
+            n_stated=pl.col("stated").count(),
+            n_settled=pl.col("settled").count(),
+            imputed=known_sum("imputed"),
+            hours=pl.col("longest").max() if hours == "max" else known_sum("hours"),
+        )
+        .with_columns(
+            level=pl.when(pl.col("n_stated") == 0)
+            .then(pl.lit(NOT_ASSESSED))
+            .when(pl.col("n_stated") == 1)
+            .then("stated")
+            .when(pl.col("n_settled") == 1)
+            .then("settled"),
+            validated=pl.col("n_settled") == 1,
+            hours=pl.when(complete | (hours != "sum")).then("hours"),
+        )
+        .with_columns(reason=pl.when(pl.col("level").is_null()).then(pl.lit("CONFLICT")))
+    )
+    columns = ("key", "job", "level", "reason", *_COUNTS, "hours", "imputed", "validated")
+    return pl.concat([alone.select(columns), together.select(columns)]).sort("key", "job")
+
+
+def resolve_repeats(tasks: IdentifiedTasks) -> pl.DataFrame:
+    """Apply the rule: one row per task and job, and per level and job where there is no identity.
+
+    The columns are ``key, job, level`` (never null), ``n, n_known, hours, imputed, n_imputed, n_validated``, ``named``
+    (it has an identity) and ``conflict`` (its rows disagree about the level).
+    """
+    nameless = tasks.keys.filter(has_no_identity()).get_column("key").implode()
+    is_nameless = pl.col("key").is_in(nameless)
+    one = one_row_per_task(tasks.rows.filter(~is_nameless))
+    columns = ("key", "job", "level", *_COUNTS, "hours", "imputed")
+    others = tasks.rows.filter(is_nameless).with_columns(pl.col(name).cast(pl.UInt32) for name in _COUNTS)
+    conflict = pl.col("level").is_null()
+    return pl.concat(
+        [
+            one.select(*columns, named=pl.lit(value=True), conflict=conflict),
+            others.select(*columns, named=pl.lit(value=False), conflict=conflict),
+        ]
+    ).with_columns(pl.col("level").fill_null(NOT_ASSESSED))
+
+
+def states_of_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Count the tasks by validation state, as in `aggregate.Cells`."""
+    n, validated = (int(rows.get_column(name).sum()) for name in ("n", "n_validated"))
+    return pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
+
+
+def task_matrix(profiles: TaskProfiles, states: Sequence[str], same_task: SameTask) -> TaskMatrix:
+    """Reduce the tasks to one row per task and job, leaving out those without an identity."""
+    tasks = aggregate_by_identity(profiles, states, same_task=same_task)
+    resolved = resolve_repeats(tasks)
+    reduced = Cells(tasks.jobs, resolved, states_of_rows(resolved), list(states))
+    keys = tasks.keys.filter(~has_no_identity())
+    rows = resolved.filter("named")
+    levels = tasks.rows.join(keys, on="key", how="semi").select("key", "level").unique().sort("key", "level")
+    nameless = int(resolved.filter(~pl.col("named")).get_column("n").sum())
+    repeated, conflicts = rows.filter(pl.col("n") > 1).height, int(rows.get_column("conflict").sum())
+    warnings = (
+        *_if_any(nameless, f"{nameless:,} tasks have no {same_task} to be told apart by, and are left out."),
+        *_if_any(
+            repeated, f"{repeated:,} times a job has the same task more than once; their hours add up, as work apart."
+        ),
+        *_if_any(conflicts, f"{conflicts:,} times a job rates the same task in contradiction; its level is not known."),
+        *(_same_texts(keys) if same_task == "id" else ()),
+        *_unknown_levels(levels),
+    )
+    wanted = ("key", "job", "level", "n", "n_known", "hours", "n_validated")
+    return TaskMatrix(reduced, keys, rows.select(wanted), levels, warnings)
+
+
+def _if_any(n: int, sentence: str) -> tuple[str, ...]:
+    return (sentence,) if n else ()
+
+
+def _same_texts(keys: pl.DataFrame) -> tuple[str, ...]:
+    text = pl.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    same = keys.select(text=text).drop_nulls().filter(pl.col("text") != "").filter(pl.col("text").is_duplicated())
+    return _if_any(
+        same.height,
+        f"{same.height:,} task ids have the text of another id and count apart; same_task='text' takes them together.",
+    )
+
+
+def _unknown_levels(levels: pl.DataFrame) -> tuple[str, ...]:
+    known = {*KNOWN_LEVELS, NOT_ASSESSED}
+    strange = [level for level in levels.get_column("level").unique().sort().to_list() if level not in known]
+    return _if_any(len(strange), f"Levels that are none of H1 to H5 count as they came: {', '.join(strange)}.")
+
+
+def per_task(matrix: TaskMatrix) -> pl.DataFrame:
+    """Count by task: ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated``."""
+    family = pl.col("job_family").rank("dense").alias("family")
+    return (
+        matrix.rows.join(matrix.reduced.jobs.select("job", family), on="job", how="left", maintain_order="left")
+        .group_by("key")
+        .agg(
+            jobs=pl.len(),
+            families=pl.col("family").n_unique(),
+            tasks=pl.col("n").sum(),
+            tasks_with_hours=pl.col("n_known").sum(),
+            hours=known_sum("hours"),
+            n_validated=pl.col("n_validated").sum(),
+        )
+        .sort("key")
+        .with_columns(
+            pl.col(name).cast(pl.UInt32) for name in ("jobs", "families", "tasks", "tasks_with_hours", "n_validated")
+        )
+    )
+
+
+def level_agreement(matrix: TaskMatrix) -> pl.DataFrame:
+    """Compute ``key, level_agreement``: of the pairs of jobs with a level for the task, the share that gave the same.
+
+    Tasks that fewer than two jobs have rated have no row.
+    """
+    jobs = pl.col("jobs")
+    return (
+        matrix.rows.filter(pl.col("level") != NOT_ASSESSED)
+        .group_by("key", "level")
+        .agg(jobs=pl.len().cast(pl.Float64))
+        .group_by("key")
+        .agg(rated=jobs.sum(), equal=(jobs * (jobs - 1)).sum())
+        .filter(pl.col("rated") > 1)
+        .select("key", level_agreement=pl.col("equal") / (pl.col("rated") * (pl.col("rated") - 1)))
+        .sort("key")
+    )

@@ -1,0 +1,110 @@
+"""Rows of one job that are the same task are one task, with the same hours and level in every measure that asks."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import hypothesis
+import polars as pl
+import pytest
+from hypothesis import strategies as st
+
+import tpanalytics as tpa
+from tests.measures.random_profiles import companies, profiles_of
+
+quick = hypothesis.settings(deadline=None, max_examples=20)
+
+
+def repeated(*rows: tuple[str | None, str, float | None]) -> tpa.TaskProfiles:
+    tasks = [
+        {"task_id": "t", "ai_impact_level": level, "validation_state": state, "weekly_hours": hours}
+        for level, state, hours in rows
+    ]
+    return profiles_of([{"job_family": "A", "headcount": 2.0, "contract_hours": 40.0, "tasks": tasks}])
+
+
+def all_hours_known(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    """Let every row have hours, a multiple of a quarter, so that `transitions` counts the hours of all tasks."""
+    hours = (pl.col("weekly_hours").fill_null(2.5) * 4).round() / 4
+    return tpa.TaskProfiles(profiles.jobs, profiles.tasks.with_columns(weekly_hours=hours))
+
+
+def h1_hours_by_task(profiles: tpa.TaskProfiles) -> dict[str, float]:
+    """Add up the hours of the tasks at H1 by loops."""
+    same: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in profiles.tasks.iter_rows(named=True):
+        if row["validation_state"] != "rejected":
+            same[row["job_id"], row["task_id"]].append(row)
+    found: dict[str, float] = defaultdict(float)
+    for (_, task), rows in same.items():
+        validated = {row["ai_impact_level"] for row in rows if row["validation_state"] == "validated"} - {None}
+        levels = validated or {row["ai_impact_level"] for row in rows} - {None}
+        if levels == {"H1"}:
+            found[task] += sum(row["weekly_hours"] for row in rows)
+    return found
+
+
+def check_h1_hours(profiles: tpa.TaskProfiles, expected: dict[str, float]) -> None:
+    total = sum(expected.values())
+    bridge = tpa.compare(profiles, profiles).filter(scope="all")
+    assert {hours or 0.0 for hours in (*bridge["before"], *bridge["after"])} <= {total}
+    moves = tpa.transitions(profiles, profiles).filter(level_before="H1")
+    assert (moves["hours_before"].sum(), moves["hours_after"].sum()) == (total, total)
+    candidates = tpa.automation_candidates(profiles, rounds=0)
+    curve = tpa.automation_curve(profiles)
+    for table in (candidates, curve):
+        assert dict(table.select("task_key", "h1_hours").rows()).items() <= expected.items()
+    for hours, share in candidates.select("h1_hours", "share_of_h1").rows():
+        assert math.isclose(share * total if total else 0.0, hours)
+
+
+def check_all_hours(profiles: tpa.TaskProfiles) -> None:
+    total = tpa.hours(profiles)["hours"].sum()
+    assert tpa.concentration(profiles)["hours"].sum() == total
+    assert tpa.shared_tasks(profiles, min_jobs=1)["hours"].sum() == total
+    moves = tpa.transitions(profiles, profiles)
+    assert (moves["hours_before"].sum(), moves["hours_after"].sum()) == (total, total)
+
+
+@pytest.mark.parametrize(
+    ("rows", "hours"),
+    [
+        ([("H1", "validated", 3.0), ("H2", "suggested", 2.0), (None, "suggested", 1.0)], 6.0),
+        ([("H1", "suggested", 3.0), ("H2", "validated", 2.0), (None, "suggested", 1.0)], None),
+        ([("H1", "validated", 3.0), ("H2", "validated", 2.0)], None),
+        ([("H1", "suggested", 3.0), ("H2", "suggested", 2.0)], None),
+        ([("H1", "suggested", 3.0), (None, "validated", 2.0)], 5.0),
+    ],
+)
+def test_a_repeated_task_has_the_same_hours_in_every_measure(rows: list[Any], hours: float | None) -> None:
+    for order in (rows, rows[::-1]):
+        profiles = repeated(*order)
+        check_h1_hours(profiles, {} if hours is None else {"t": hours})
+        check_all_hours(profiles)
+    assert tpa.automation_candidates(repeated(*rows), rounds=0)["h1_hours"].to_list() == [hours] * (hours is not None)
+
+
+@hypothesis.given(profiles=companies.map(all_hours_known), seed=st.integers(0, 2**32 - 1))
+@quick
+def test_hours_of_repeated_tasks_agree_on_any_company(profiles: tpa.TaskProfiles, seed: int) -> None:
+    shuffled = tpa.TaskProfiles(profiles.jobs, profiles.tasks.sample(fraction=1, shuffle=True, seed=seed))
+    check_h1_hours(shuffled, h1_hours_by_task(profiles))
+    check_all_hours(shuffled)
+
+
+def test_a_contradiction_leaves_the_level_unknown_on_both_sides() -> None:
+    torn = repeated(("H1", "validated", 3.0), ("H2", "validated", 2.0))
+    row = tpa.compare(torn, torn).row(-1, named=True)
+    assert (row["before"], row["after"], row["reason"], row["coverage_before"]) == (None, None, "NO_LEVELS", 0.0)
+    assert tpa.transitions(torn, torn)["level_before"].to_list() == ["not assessed"]
+
+
+def test_tasks_without_an_identity_are_never_one_task() -> None:
+    rows = repeated(("H1", "validated", 3.0), ("H2", "validated", 2.0))
+    for name in (None, "", "  "):
+        nameless = tpa.TaskProfiles(rows.jobs, rows.tasks.with_columns(task_id=pl.lit(name, pl.String)))
+        assert tpa.compare(nameless, nameless).item(-1, "before") == 3.0
+        assert tpa.transitions(nameless, nameless).height == 0
+        assert tpa.automation_candidates(nameless, rounds=0).height == 0
