@@ -85,7 +85,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     --------
     >>> from tpanalytics import load_sample
     >>> table = impact(load_sample(), weight="hours")
-    >>> finance = impact.filter(pl.col("job_family") == "Finance")
+    >>> finance = table.filter(pl.col("job_family") == "Finance")
     >>> finance.select("level", "tasks", pl.col("share").round(3)).rows()
     [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
     """
