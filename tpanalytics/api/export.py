@@ -12,7 +12,7 @@ from tpanalytics.api.wire import NotAPage, ResponseFormat, decode_page, read_cur
 from tpanalytics.errors import ApiError, AuthError, ConfigError, PaginationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tpanalytics.api.session import Client
     from tpanalytics.api.wire import Batch
@@ -23,7 +23,7 @@ __all__ = [
     "ExportRequest",
     "Page",
     "Vendor",
-    "decoded",
+    "decode",
     "export_pages",
     "list_all",
 ]
@@ -110,7 +110,7 @@ class Page(NamedTuple):
     following
         The cursor of the next page; None where there is none.
     body
-        Its bytes, with the records still to be decoded; see `decoded`.
+        Its bytes, with the records still to be decoded; see `decode`.
     """
 
     number: int
@@ -125,25 +125,15 @@ class _ListPage(msgspec.Struct):
 
 
 def export_pages(
-    client: Client, request: ExportRequest, starting_after: str | None = None, *, pages: int = 0
+    client: Client,
+    request: ExportRequest,
+    starting_after: str | None = None,
+    *,
+    pages: int = 0,
+    on_request_sent: Callable[[], None] | None = None,
+    on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[Page]:
-    """Ask for one page after another until the service says there is no more.
-
-    Parameters
-    ----------
-    client
-        From `connect`.
-    request
-        What to ask for.
-    starting_after
-        Cursor to go on from; None starts at the first job.
-    pages
-        How many pages came before; the next has the number after that.
-
-    Yields
-    ------
-    Page
-        In the service's order, jobs created first coming first.
+    """Ask for one page after another, from after the job `starting_after`, until the service says there is no more.
 
     Raises
     ------
@@ -158,7 +148,14 @@ def export_pages(
         number += 1
         refused: AuthError | ApiError | None = None
         try:
-            body = client.request("POST", request.path, body=request.body(starting_after), query=request.query())
+            body = client.request(
+                "POST",
+                request.path,
+                body=request.body(starting_after),
+                query=request.query(),
+                on_request_sent=on_request_sent,
+                on_wait=on_wait,
+            )
         except (ApiError, AuthError) as error:
             refused = _explained(error, request, starting_after)
         if refused is not None:  # raised outside the handler, whose error may name an employee
@@ -187,8 +184,8 @@ def export_pages(
         seen.add(starting_after)
 
 
-def decoded(
-    client: Client, request: ExportRequest, page: Page, *, where: str, on_bad_record: Literal["raise", "collect"]
+def decode(
+    client: Client, request: ExportRequest, page: Page, where: str, *, on_bad_record: Literal["raise", "collect"]
 ) -> Batch:
     """Decode the records of a page and check the type of every field.
 

@@ -31,7 +31,7 @@ from tpanalytics.api.settings import Secret, Settings, is_loopback
 from tpanalytics.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import requests
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -95,7 +95,7 @@ class Tokens:
         folder = _cache_folder(cache, settings.token_url)
         self._file = None if folder is None else _TokenFile(folder, settings)
 
-    def get(self) -> Secret:
+    def get(self, on_wait: Callable[[str], None] | None = None) -> Secret:
         """Give a token that is good for now; all who wait for one get the same.
 
         Raises
@@ -107,7 +107,7 @@ class Tokens:
         """
         with self._lock:
             if self._held is None or not self._held.is_good():
-                self._held = self._kept() or self._renewed()
+                self._held = self._kept() or self._renewed(on_wait)
             return self._held.token
 
     def forget(self, token: Secret) -> None:
@@ -131,19 +131,19 @@ class Tokens:
         self._sender.hide(held.token)
         return held
 
-    def _renewed(self) -> _Held:
+    def _renewed(self, on_wait: Callable[[str], None] | None) -> _Held:
         if self._file is None:
-            return self._fetch()
+            return self._fetch(on_wait)
         with self._file.locked():  # who waited here finds the token of the one who did not
             held = self._kept()
             if held is None:
-                held = self._fetch()
+                held = self._fetch(on_wait)
                 self._file.write(held)
             return held
 
-    def _fetch(self) -> _Held:
+    def _fetch(self, on_wait: Callable[[str], None] | None) -> _Held:
         settings = self._settings
-        response = self._sender.send("POST", settings.token_url, _ENDPOINT, auth=self._asking)
+        response = self._sender.send("POST", settings.token_url, _ENDPOINT, on_wait=on_wait, auth=self._asking)
         self.fetched += 1
         if response.status_code in RETRIED:
             raise self._sender.refusal(response, "POST", _ENDPOINT)

@@ -69,6 +69,12 @@ class Batch(NamedTuple):
     rejects: list[dict[str, str | None]]
     unknown_fields: Mapping[str, int] = MappingProxyType({})
 
+    def first_jobs(self, n: int) -> Batch:
+        """Return the batch with its first `n` jobs and their tasks alone."""
+        n_tasks = sum(self.jobs["n_tasks"][:n])
+        jobs = {name: column[:n] for name, column in self.jobs.items()}
+        return self._replace(jobs=jobs, tasks={name: column[:n_tasks] for name, column in self.tasks.items()})
+
 
 class NotAPage(ValueError):  # noqa: N818  it never leaves the package; the loop turns it into an ApiError
     """The body is no page; the text says why."""

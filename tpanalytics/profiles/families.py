@@ -12,7 +12,7 @@ import msgspec
 import polars as pl
 
 from tpanalytics import schema
-from tpanalytics.api.export import ExportRequest, decoded, export_pages, list_all
+from tpanalytics.api.export import ExportRequest, decode, export_pages, list_all
 from tpanalytics.errors import ApiError, AuthError, ConfigError, SchemaError, warn
 from tpanalytics.schema import TaskProfiles, require, to_polars
 
@@ -196,7 +196,7 @@ def family_filters(
                 break
             where = f"family {family_id}, page {page.number}"
             # A bad record is a matter of the export itself, which meets it too.
-            jobs += decoded(client, narrow, page, where=where, on_bad_record="collect").jobs["job_id"]
+            jobs += decode(client, narrow, page, where, on_bad_record="collect").jobs["job_id"]
         return jobs
 
     ids = list(dict.fromkeys(map(str, family_ids)))
@@ -290,7 +290,7 @@ def jobs_listed(client: Client) -> int | None:
     """Ask the assumed list how many jobs the tenant has; None where it does not say, which is no reason to give up."""
     try:
         said = msgspec.json.decode(
-            client.request("GET", _JOB_LIST, query=[("limit", "1"), ("offset", "0")]), type=_Count
+            client.request("GET", _JOB_LIST, query=[("limit", "1"), ("offset", "0")], optional=True), type=_Count
         )
     except (ApiError, AuthError, msgspec.DecodeError, UnicodeDecodeError):
         return None

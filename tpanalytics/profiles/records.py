@@ -12,7 +12,7 @@ import msgspec
 
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError
-from tpanalytics.profiles.completeness import Tables, note_batch, warn_of_rejects
+from tpanalytics.profiles.completeness import Tables, record_batch, warn_of_rejects
 
 if TYPE_CHECKING:
     from tpanalytics.api.wire import ResponseFormat
@@ -93,7 +93,7 @@ def profiles_of(
     envelope = Envelope(has_next=False, records=records)
     tables = Tables()
     batch = decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)
-    tables.keep(*note_batch(batch))
+    tables.keep(*record_batch(batch))
     profiles = tables.profiles({"tpanalytics": __version__, "source": source})
     del profiles.manifest["pages"]  # a file has none
     warn_of_rejects(profiles.rejects)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tpanalytics.api.http.body import NotTaken, TooLate
+from tpanalytics.api.http.body import DeadlineExceeded, ResponseRejected
 from tpanalytics.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def is_passing(error: requests.RequestException) -> bool:
 
 def in_words(error: requests.RequestException) -> str:
     """Say what broke, without the request, which may hold a secret."""
-    if isinstance(error, NotTaken | TooLate):
+    if isinstance(error, ResponseRejected | DeadlineExceeded):
         return str(error)
     if isinstance(error, requests.exceptions.SSLError):
         return "the encrypted connection could not be set up"

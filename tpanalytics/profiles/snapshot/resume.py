@@ -21,7 +21,7 @@ import polars as pl
 
 from tpanalytics.api.parallel import Chain
 from tpanalytics.errors import PaginationError, SnapshotError, warn
-from tpanalytics.profiles.completeness import Note, in_order, repeats_dropped, restore, settle
+from tpanalytics.profiles.completeness import Note, drop_repeats, in_order, prove_complete, restore
 from tpanalytics.profiles.snapshot.layout import (
     MANIFEST,
     SCHEMA_VERSION,
@@ -82,7 +82,7 @@ class Pull:
         self.resumed_pages = 0
         self._id = secrets.token_hex(4)
         self._begun = False
-        self._chains: list[Chain] = []
+        self._starts: list[str | None] = []
         self._pieces: list[_Piece] = []
         self._at_hand: dict[str, pl.DataFrame] = {}  # of the files that are to be joined next
         self._writing: Future[_Piece] | None = None
@@ -113,11 +113,10 @@ class Pull:
                 "then to go on with it, pass resume=False to start over, or choose another folder."
             )
         self._id, self.started, self._begun = state["pull"], state["started"], True
-        self._chains = [Chain(i, after) for i, after in enumerate(state["chains"])]
+        self._starts = state["chains"]
         self._pieces = self._found()
-        restore(self._chains, self.notes)
         self.resumed_pages = self.kept_pages()
-        return self._chains
+        return restore([Chain(i, after) for i, after in enumerate(self._starts)], self.notes)
 
     @property
     def notes(self) -> list[Note]:
@@ -130,14 +129,14 @@ class Pull:
             self._take_written()
         return sum(note.pages for note in self.notes)
 
-    def begin(self, chains: list[Chain]) -> list[Chain]:
+    def begin(self, chains: list[Chain]) -> None:
         """Start from the first page; what an unfinished export left is dropped once the first page is kept."""
         with suppress(OSError):  # what could not be written is not needed any more
             self._take_written()
             self._take_joined(wait=True)
         self._id, self._begun, self.started = secrets.token_hex(4), False, now()
-        self._chains, self._pieces, self._at_hand, self.resumed_pages = chains, [], {}, 0
-        return chains
+        self._starts = [chain.starting_after for chain in chains]
+        self._pieces, self._at_hand, self.resumed_pages = [], {}, 0
 
     def keep(self, note: Note, tasks: pl.DataFrame) -> None:
         """Put a page on disk; it is there for good when the next is kept, or the export sealed.
@@ -175,7 +174,7 @@ class Pull:
         try:
             self._take_written()
             self._take_joined(wait=True)
-            whole = settle(self.notes, self._drop)
+            whole = prove_complete(self.notes, self._drop)
             self._join_rest()
             named, told = name_jobs(whole.jobs)
             parts = {
@@ -194,7 +193,7 @@ class Pull:
 
     def _drop(self, place: int, jobs: set[int]) -> Note:
         old = self._pieces[place]
-        self._pieces[place] = self._write(*repeats_dropped(old.note, self._read(old), jobs))
+        self._pieces[place] = self._write(*drop_repeats(old.note, self._read(old), jobs))
         return self._pieces[place].note
 
     def _state(self) -> dict[str, Any] | None:
@@ -222,8 +221,7 @@ class Pull:
         return dict(state)
 
     def _write_state(self) -> None:
-        starts = [chain.starting_after for chain in self._chains]
-        state = _State(SCHEMA_VERSION, self._id, self.started, self._asked, starts)
+        state = _State(SCHEMA_VERSION, self._id, self.started, self._asked, self._starts)
         write_json(self._folder / STATE, msgspec.to_builtins(state))
         self._begun = True
         clear(self._folder, self._kept())
@@ -237,7 +235,7 @@ class Pull:
         for path in self._folder.iterdir():
             if is_part(path) and path.name.startswith(f"tasks-{self._id}-"):
                 piece = _piece(path)
-                if piece is not None and piece.note.chain < len(self._chains):
+                if piece is not None and piece.note.chain < len(self._starts):
                     by_chain.setdefault(piece.note.chain, []).append(piece)
         pieces: list[_Piece] = []
         for found in by_chain.values():
