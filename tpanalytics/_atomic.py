@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["whole_file", "whole_files"]
+__all__ = ["atomic_write", "atomic_writes"]
 
 
 @contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path) -> Iterator[Path]:
     """Give a path beside `target` to write to; on success it replaces `target`, on failure nothing has changed.
 
     The folder is made if it is missing. The file is flushed to disk before it takes its name, and the name after it, so
     that a crash leaves the old file or the new one.
     """
-    with whole_files([target]) as (draft,):
+    with atomic_writes([target]) as (draft,):
         yield draft
 
 
 @contextmanager
-def whole_files(targets: Sequence[Path]) -> Iterator[list[Path]]:
-    """Do what `whole_file` does for files of one folder that belong together: all of them are replaced, or none.
+def atomic_writes(targets: Sequence[Path]) -> Iterator[list[Path]]:
+    """Do what `atomic_write` does for files of one folder that belong together: all of them are replaced, or none.
 
     If one cannot take its name, those that already have are put back as they were.
     """

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
-from tpanalytics._atomic import whole_file
+from tpanalytics._atomic import atomic_write
 from tpanalytics.api.http.refusals import outline
 from tpanalytics.api.http.retry import RETRIED
 from tpanalytics.api.settings import Secret, Settings, is_loopback
@@ -243,7 +243,7 @@ class _TokenFile:
         """Leave a token for other processes; one without lifetime is not left, for nobody could tell its age."""
         if not math.isfinite(held.lifetime) or not self._folder_is_safe():
             return
-        with suppress(OSError), whole_file(self._path) as draft:
+        with suppress(OSError), atomic_write(self._path) as draft:
             # Private from the start: a file made readable and changed later was readable for a moment.
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  a descriptor

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 import polars as pl
 
-from tpanalytics._atomic import whole_file
+from tpanalytics._atomic import atomic_write
 from tpanalytics.api.records import decode_record
 from tpanalytics.demo.company import State, invent
 from tpanalytics.demo.handlers import Catalogue, Rules, answer
@@ -71,11 +71,11 @@ def write_sample(folder: str | Path) -> None:
     folder = Path(folder)
     for state in get_args(State):
         company = invent(state)
-        with whole_file(folder / f"sample-{state}.jsonl.gz") as draft:
+        with atomic_write(folder / f"sample-{state}.jsonl.gz") as draft:
             draft.write_bytes(gzip.compress(b"".join(line + b"\n" for line in _lines(company)), mtime=0))
     company = invent()
     for name, rows in (("jobs.csv", company.jobs), ("job_families.csv", company.families)):
-        with whole_file(folder / name) as draft:
+        with atomic_write(folder / name) as draft:
             text = io.StringIO(newline="")
             writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
             writer.writeheader()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
+from tpanalytics._version import __version__
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError
 from tpanalytics.profiles.completeness import Tables, record_batch, warn_of_rejects
@@ -88,8 +89,6 @@ def profiles_of(
     response_format, on_bad_record
         As in `read_records`.
     """
-    from tpanalytics._version import __version__
-
     envelope = Envelope(has_next=False, records=records)
     tables = Tables()
     batch = decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)

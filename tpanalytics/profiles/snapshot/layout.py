@@ -20,7 +20,7 @@ import msgspec
 import polars as pl
 from filelock import FileLock, Timeout
 
-from tpanalytics._atomic import whole_file
+from tpanalytics._atomic import atomic_write
 from tpanalytics.errors import SnapshotError
 from tpanalytics.schema import JOBS, REJECTS, TASKS, require
 
@@ -163,14 +163,14 @@ def write_part(folder: Path, name: str, frame: pl.DataFrame, note: bytes | None 
     raw = packed.getbuffer()
     digest = hashlib.sha256(raw).hexdigest()
     path = folder / f"{name}-{digest[:16]}.parquet"
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(raw)
     return Part(path.name, frame.height, digest)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a small JSON file, whole or not at all."""
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
