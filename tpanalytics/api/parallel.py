@@ -182,7 +182,7 @@ class Walk:
         return DecodedPage(number, page.number, page.following, met, batch)
 
     def _work(self, todo: queue.SimpleQueue[int], relay: _Relay) -> None:
-        """Walk the chains to do, one after another."""
+        """Walk the chains in `todo`, one after another."""
         ready: list[tuple[int, Page]] = []
 
         def hand_over() -> None:
@@ -263,7 +263,7 @@ class _Relay:
             raise _Abandoned
 
     def receive(self) -> tuple[int, Page] | None:
-        """Wait for the next item; an error is raised."""
+        """Wait for the next item, and raise it if it is an error."""
         item = self._items.get()
         if isinstance(item, BaseException):
             raise item

@@ -94,14 +94,14 @@ class Client:
     def version(self) -> str | None:
         """Ask which version of the API the tenant is pinned to; None where it does not say."""
         try:
-            said = json.loads(self.request("GET", "/version"))
+            answer = json.loads(self.request("GET", "/version"))
         except ApiError as error:
             if error.status in {404, 405}:
                 return None
             raise
         except (ValueError, RecursionError):
             return None
-        version = said.get("version") if isinstance(said, dict) else None
+        version = answer.get("version") if isinstance(answer, dict) else None
         return str(version) if version else None
 
     def request(
@@ -167,12 +167,12 @@ class Client:
             self._tokens.forget(token)
             if last:
                 raise AuthError(
-                    f"{method} {path}: the service refused a fresh token (401): {self._sender.said(response)}. "
+                    f"{method} {path}: the service refused a fresh token (401): {self._sender.quote(response)}. "
                     "Check audience, tenant and the credential's rights."
                 )
         if response.status_code == 403:
             raise AuthError(
-                f"{method} {path}: the credential may not do this (403): {self._sender.said(response)}. "
+                f"{method} {path}: the credential may not do this (403): {self._sender.quote(response)}. "
                 "Ask for a credential with the scope 'read' on this tenant."
             )
         if response.status_code != 200:
@@ -180,7 +180,7 @@ class Client:
         return response.content
 
     def not_understood(self, method: str, path: str, body: bytes, why: str) -> ApiError:
-        """Make the error for an answer 200 that is not what was asked for; quotes its beginning, without secrets."""
+        """Return the error for an answer 200 that is not what was asked for; quotes its beginning, without secrets."""
         start = self._sender.redact(body[:4000].decode("utf-8", "replace")).strip()[:200]
         quoted = f" It begins: {start!r}." if start[:1] not in {"{", "["} else ""  # a record's text is not quoted
         return ApiError(

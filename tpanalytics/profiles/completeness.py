@@ -1,4 +1,4 @@
-"""What is kept of each page beside its tasks, and the proof that the pages together are the whole export.
+"""What is kept of each page in addition to its tasks, and the proof that the pages together are the whole export.
 
 A note is small, so that notes of a hundred thousand jobs fit where their tasks would not; it travels with the tasks, in
 memory or in the metadata of their file.
@@ -27,7 +27,7 @@ __all__ = [
     "Note",
     "Tables",
     "Whole",
-    "drop_repeats",
+    "drop_jobs",
     "in_order",
     "prove_complete",
     "record_batch",
@@ -77,7 +77,7 @@ class Note(msgspec.Struct):
         return sum(n for _, n in self.jobs)
 
     def joined(self, later: Note) -> Note:
-        """Give the note of these pages and of those that follow them."""
+        """Return the note of these pages and of those that follow them."""
         return Note(
             self.chain,
             self.first,
@@ -101,7 +101,7 @@ class Whole(NamedTuple):
     jobs
         Columns as in `tpanalytics.schema.JOBS`; names and families are null.
     counts
-        What the manifest says of all pages.
+        What the manifest reports of all pages.
     """
 
     jobs: pl.DataFrame
@@ -135,13 +135,7 @@ def restore(chains: Iterable[Chain], notes: Iterable[Note]) -> list[Chain]:
 
 
 def in_order(notes: Iterable[Note]) -> Iterator[int]:
-    """Follow the chains from the first job to the last; gives the places of their notes.
-
-    Raises
-    ------
-    PaginationError
-        If a page is missing, or the last page was not the last of the export.
-    """
+    """Follow the chains from the first job to the last, and yield the places of their notes."""
     by_chain: dict[int, list[tuple[int, Note]]] = {}
     for place, note in enumerate(notes):
         by_chain.setdefault(note.chain, []).append((place, note))
@@ -163,20 +157,7 @@ def in_order(notes: Iterable[Note]) -> Iterator[int]:
 
 
 def prove_complete(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> Whole:
-    """Prove that the pages of `notes` lead from the first job to the last, and count each job once.
-
-    Parameters
-    ----------
-    notes
-        In any order; those of pages with jobs that came before are replaced.
-    drop
-        Leaves out the jobs at some places of the page at a place in `notes`, and gives its new note.
-
-    Raises
-    ------
-    PaginationError
-        As `in_order`.
-    """
+    """Prove that the pages of `notes` lead from the first job to the last, and count each job once."""
     whole, repeats = _whole_and_repeats(notes)
     if repeats:
         for place, jobs in repeats.items():
@@ -212,20 +193,14 @@ def _whole_and_repeats(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
     return Whole(jobs, pl.DataFrame(rejects, schema=schema.REJECTS), counts), repeats
 
 
-def drop_repeats(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
-    """Leave out jobs that came before, and remember how many."""
-    note, tasks = drop_jobs(note, tasks, places)
-    note.dropped += len(places)
-    return note, tasks
-
-
 def drop_jobs(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
-    """Leave out the jobs at `places` and their tasks."""
+    """Leave out jobs at `places`, which came before, with their tasks, and count them."""
     kept = pl.Series([i not in places for i, (_, n) in enumerate(note.jobs) for _ in range(n)], dtype=pl.Boolean)
     tasks = tasks.filter(kept)
     jobs = [job for i, job in enumerate(note.jobs) if i not in places]
     counted = tasks.select("job_id", "task_id", "ai_impact_level").to_dict(as_series=False)
-    return _counted(msgspec.structs.replace(note, jobs=jobs), counted), tasks
+    note = msgspec.structs.replace(note, jobs=jobs, dropped=note.dropped + len(places))
+    return _counted(note, counted), tasks
 
 
 class Tables:
@@ -241,16 +216,10 @@ class Tables:
         self._tasks.append(tasks)
 
     def profiles(self, manifest: dict[str, Any]) -> TaskProfiles:
-        """Join the pages in the service's order, each job once, and describe them.
-
-        Raises
-        ------
-        PaginationError
-            As `in_order`.
-        """
+        """Join the pages in the service's order, each job once, and describe them."""
 
         def drop(place: int, jobs: set[int]) -> Note:
-            note, self._tasks[place] = drop_repeats(self.notes[place], self._tasks[place], jobs)
+            note, self._tasks[place] = drop_jobs(self.notes[place], self._tasks[place], jobs)
             return note
 
         whole = prove_complete(self.notes, drop)
@@ -264,7 +233,7 @@ class Tables:
 
 
 def warn_of_rejects(rejects: pl.DataFrame) -> None:
-    """Say aloud that records were left out."""
+    """Warn that records were left out."""
     if rejects.height:
         first = rejects.row(0, named=True)
         warn(
@@ -274,7 +243,7 @@ def warn_of_rejects(rejects: pl.DataFrame) -> None:
 
 
 def _counted(note: Note, columns: Mapping[str, list[Any]]) -> Note:
-    """Count what the manifest tells of tasks; a job's tasks always stand in one page."""
+    """Count what the manifest reports of tasks; all tasks of a job are in one page."""
     levels = Counter(columns["ai_impact_level"])
     note.unknown_levels = {level: n for level, n in levels.items() if level not in _KNOWN}
     ids = columns["job_id"], columns["task_id"]

@@ -1,7 +1,7 @@
 """Task profiles of single jobs and of employees: asked for by name, never part of an export of jobs.
 
 Employees' profiles are personal data. Their ids are replaced the moment a page is decoded, before anything is built
-from them, and an export of them is kept in memory alone: the cursor of a page is somebody's id.
+from them, and an export of them is kept in memory alone: the cursor of a page is an employee's id.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def load_task_profiles(
     if snapshot is None:
         profiles = export.into_memory()
     else:
-        with locked(Path(snapshot)):  # what the folder refuses is said before anything is asked for
+        with locked(Path(snapshot)):  # a folder that cannot be used is reported before anything is asked for
             export.into_folder(Path(snapshot), resume=resume)
             profiles = opened(Path(snapshot), lazy=lazy, proven=True)
     warn_of_rejects(profiles.rejects)
@@ -254,7 +254,7 @@ class _Names(NamedTuple):
 
 @contextmanager
 def _note_of_kept_pages(pull: Pull) -> Iterator[None]:
-    """Add to whatever breaks an export off that its pages are kept."""
+    """Add to an error that breaks an export off how many pages are kept."""
     try:
         yield
     except (TpAnalyticsError, KeyboardInterrupt) as error:

@@ -76,19 +76,7 @@ def profiles_of(
     response_format: ResponseFormat | None = None,
     on_bad_record: OnBadRecord = "raise",
 ) -> TaskProfiles:
-    """Turn records at hand into task profiles.
-
-    Parameters
-    ----------
-    records
-        One JSON object per job.
-    where
-        Where they came from, for messages.
-    source
-        The same for the manifest.
-    response_format, on_bad_record
-        As in `read_records`.
-    """
+    """Turn records at hand into task profiles."""
     envelope = Envelope(has_next=False, records=records)
     tables = Tables()
     batch = decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)
@@ -100,15 +88,7 @@ def profiles_of(
 
 
 def raw_records(path: Path) -> list[msgspec.Raw]:
-    """Find the records in a file, undecoded.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, or holds no JSON.
-    RecordError
-        If its JSON is broken.
-    """
+    """Find the records in a file, undecoded."""
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw

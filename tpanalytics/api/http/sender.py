@@ -81,11 +81,11 @@ class Sender:
         raise kind(f"{tried}. Check the address and the network.", status=status, path=what)
 
     def refusal(self, response: requests.Response, method: str, path: str) -> TpAnalyticsError:
-        """Make the error for an answer that is none of those the caller knows."""
+        """Return the error for an answer that the caller does not expect."""
         status = response.status_code
         title, description = error_text(response)
         request_id = self.redact(response.headers.get("X-Request-ID", ""))[:80] or None
-        message = f"{method} {path}: the service answered {status}: {self.said(response)}"
+        message = f"{method} {path}: the service answered {status}: {self.quote(response)}"
         if request_id:
             message += f" (request {request_id})"
         details: dict[str, Any] = {
@@ -110,15 +110,15 @@ class Sender:
         tried = f". Tried {self._retry.tries} times" if status in RETRIED else ""
         return ApiError(f"{message}{tried}.", **details)
 
-    def said(self, response: requests.Response) -> str:
-        """Say what the body of a refusal says, without secrets."""
+    def quote(self, response: requests.Response) -> str:
+        """Quote the body of a refusal, without secrets."""
         title, description = error_text(response)
         if title or description:
             return self.redact(": ".join(part for part in (title, description) if part))[:300].rstrip(".")
         return repr(self.redact(response.text).strip()[:200]) if response.content else "(empty body)"
 
     def redact(self, text: str) -> str:
-        """Put ``***`` where a hidden secret stands."""
+        """Replace every hidden secret by ``***``."""
         for secret in (*self._secrets, *self._passing):
             text = traces(secret.reveal()).sub("***", text)
         return text

@@ -88,7 +88,7 @@ def _with_deadline(connection: type, seconds: float) -> type:
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    """Give each answer, its head included, no more than so many seconds."""
+    """Limits the time of each answer, its head included."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -103,7 +103,7 @@ class _DeadlineAdapter(HTTPAdapter):
 
 
 class _LoopbackAdapter(_DeadlineAdapter):
-    """Speak http to this machine where the library was shown https."""
+    """Speaks http to this machine where the library was shown https."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         request.url = str(request.url).replace("https://", "http://", 1)
