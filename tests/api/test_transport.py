@@ -14,6 +14,7 @@ import requests
 import tpanalytics as tpa
 from tests.api.another_host import Host, Received, client_of, instead, jobs, said
 from tpanalytics.api.http import transport
+from tpanalytics.demo import faults
 from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
@@ -77,6 +78,15 @@ def test_what_is_optional_is_tried_once(tenant: Tenant) -> None:
     with client_of(tenant.settings, waits) as client, pytest.raises(tpa.ApiError):
         client.request("POST", EXPORT, body={"limit": 1}, optional=True)
     assert (tenant.requests.count(("POST", EXPORT)), waits) == (1, [])
+
+
+def test_what_is_optional_is_not_waited_for_long(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tpanalytics.api.http.sender._OPTIONAL_SILENCE_SECONDS", 0.2)
+    tenant.faults[0] = faults.slow(1)
+    with client_of(tenant.settings) as client:
+        with pytest.raises(tpa.Unreachable, match=r"no answer within 0\.2 s \(try 1 of 1\)"):
+            client.request("POST", EXPORT, body={"limit": 1}, optional=True)
+        assert b"job-1" in client.request("POST", EXPORT, body={"limit": 1})
 
 
 def test_http_client_reads_an_answer_through_a_reader_made_of_its_socket() -> None:

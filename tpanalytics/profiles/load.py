@@ -202,8 +202,16 @@ class _Export:
         self, chains: list[Chain], keep: Callable[[Note, pl.DataFrame], None], resumed: Iterable[Note] = ()
     ) -> None:
         decoder = partial(decode, self.client, self.request, on_bad_record=self.on_bad_record)
-        options: dict[str, Any] = {"show": self.progress, "resumed": resumed, "workers": self.workers}
-        keep_pages(self.client, self.request, chains, decoder, keep, **options)
+        keep_pages(
+            self.client,
+            self.request,
+            chains,
+            decoder,
+            keep,
+            show=self.progress,
+            workers=self.workers,
+            resumed=resumed,
+        )
 
     def _jobs_listed(self, names: _Names | None) -> int | None:
         """Ask how many jobs the tenant lists, unless that is known, or filters make the answer meaningless."""
