@@ -12,26 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["whole_file", "whole_files"]
+__all__ = ["atomic_write", "atomic_writes"]
 
 
 @contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
-    """Give a path beside `target` to write to; on success it replaces `target`, on failure nothing has changed.
-
-    The folder is made if it is missing. The file is flushed to disk before it takes its name, and the name after it, so
-    that a crash leaves the old file or the new one.
-    """
-    with whole_files([target]) as (draft,):
+def atomic_write(target: Path) -> Iterator[Path]:
+    """Yield a path next to `target` to write to; it replaces `target` on success, and nothing changes on failure."""
+    with atomic_writes([target]) as (draft,):
         yield draft
 
 
 @contextmanager
-def whole_files(targets: Sequence[Path]) -> Iterator[list[Path]]:
-    """Do what `whole_file` does for files of one folder that belong together: all of them are replaced, or none.
-
-    If one cannot take its name, those that already have are put back as they were.
-    """
+def atomic_writes(targets: Sequence[Path]) -> Iterator[list[Path]]:
+    """Do as `atomic_write` for several files of one folder: all of them are replaced, or none."""
     folder = targets[0].parent
     folder.mkdir(parents=True, exist_ok=True)
     mark = secrets.token_hex(4)
@@ -59,7 +52,7 @@ def _kept(draft: Path) -> Path:
 
 
 def _put_back(target: Path, mark: str) -> Callable[[], object]:
-    """Keep what is there under another name, and give what brings it back."""
+    """Keep what is there under another name, and return what brings it back."""
     kept = _kept(target.with_name(f".{target.stem}-{mark}{target.suffix}"))
     try:
         os.link(target, kept)

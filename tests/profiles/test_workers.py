@@ -6,6 +6,7 @@ import json
 import random
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +16,12 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.profiles.test_resume import exports, job, pull, same
-from tpanalytics.api.export import ExportRequest
-from tpanalytics.api.parallel import Chain, walk
-from tpanalytics.api.wire import decode_page, read_envelope
+from tpanalytics.api.export import ExportRequest, decode
+from tpanalytics.api.parallel import Chain, Walk
 from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.errors import PaginationError
-from tpanalytics.profiles.completeness import Note, Tables, held, in_order, note_page
+from tpanalytics.profiles.completeness import Note, Tables, in_order, record_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,11 +92,10 @@ def test_chains_begun_anywhere_in_any_order_make_up_the_one_chain(
         small.faults[0] = jitter
         chains = [Chain(0), *(Chain(i, f"job-{start:03d}") for i, start in enumerate(starts, start=1))]
         tables = Tables()
-        for chain, page in walk(client, ExportRequest(limit=limit), chains, workers=3):
-            batch = decode_page(read_envelope(page.body), where=f"page {page.number}")
-            note, tasks = note_page(chain, page, batch, chains)
-            tables.keep(note, tasks)
-            held(chain, note)
+        request = ExportRequest(limit=limit)
+        decoder = partial(decode, client, request, on_bad_record="raise")
+        for page in Walk(client, request, chains, decode=decoder, workers=3):
+            tables.keep(*record_page(page))
     profiles = tables.profiles({})
     assert profiles.jobs["job_id"].to_list() == [f"job-{i:03d}" for i in range(jobs)]
     assert profiles.tasks["job_id"].to_list() == [f"job-{i:03d}" for i in range(jobs)]

@@ -12,7 +12,7 @@ from tpanalytics.api.wire import NotAPage, ResponseFormat, decode_page, read_cur
 from tpanalytics.errors import ApiError, AuthError, ConfigError, PaginationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tpanalytics.api.session import Client
     from tpanalytics.api.wire import Batch
@@ -23,7 +23,7 @@ __all__ = [
     "ExportRequest",
     "Page",
     "Vendor",
-    "decoded",
+    "decode",
     "export_pages",
     "list_all",
 ]
@@ -80,7 +80,7 @@ class ExportRequest:
         return text if self.of == "jobs" or not cursor else text.replace(repr(cursor), "(an employee)")
 
     def body(self, starting_after: str | None) -> dict[str, Any]:
-        """Give the body of the request for the page after `starting_after`."""
+        """Return the body of the request for the page after `starting_after`."""
         body: dict[str, Any] = {"limit": self.limit}
         if self.include:
             body["include"] = list(self.include)
@@ -91,7 +91,7 @@ class ExportRequest:
         return body
 
     def query(self) -> list[tuple[str, str]]:
-        """Give the query parameters of the request."""
+        """Return the query parameters of the request."""
         query: list[tuple[str, str]] = [("response_format", self.response_format)]
         if self.external_vendor is not None:
             query.append(("external_vendor", self.external_vendor))
@@ -99,19 +99,7 @@ class ExportRequest:
 
 
 class Page(NamedTuple):
-    """One page as it came.
-
-    Attributes
-    ----------
-    number
-        Its place in its chain, counted from 1.
-    starting_after
-        The cursor it was asked for with.
-    following
-        The cursor of the next page; None where there is none.
-    body
-        Its bytes, with the records still to be decoded; see `decoded`.
-    """
+    """One page undecoded: its place in its chain, the cursor it was asked for with, and the next, if any."""
 
     number: int
     starting_after: str | None
@@ -125,40 +113,29 @@ class _ListPage(msgspec.Struct):
 
 
 def export_pages(
-    client: Client, request: ExportRequest, starting_after: str | None = None, *, pages: int = 0
+    client: Client,
+    request: ExportRequest,
+    starting_after: str | None = None,
+    *,
+    pages: int = 0,
+    on_request_sent: Callable[[], None] | None = None,
+    on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[Page]:
-    """Ask for one page after another until the service says there is no more.
-
-    Parameters
-    ----------
-    client
-        From `connect`.
-    request
-        What to ask for.
-    starting_after
-        Cursor to go on from; None starts at the first job.
-    pages
-        How many pages came before; the next has the number after that.
-
-    Yields
-    ------
-    Page
-        In the service's order, jobs created first coming first.
-
-    Raises
-    ------
-    PaginationError
-        If there is more but the cursor is missing or was seen before; it would loop for ever.
-    ApiError
-        If the service refuses, or answers with something that is no page.
-    """
+    """Ask for one page after another, from after the job `starting_after`, until the service says there is no more."""
     seen = {starting_after}
     number = pages
     while True:
         number += 1
         refused: AuthError | ApiError | None = None
         try:
-            body = client.request("POST", request.path, body=request.body(starting_after), query=request.query())
+            body = client.request(
+                "POST",
+                request.path,
+                body=request.body(starting_after),
+                query=request.query(),
+                on_request_sent=on_request_sent,
+                on_wait=on_wait,
+            )
         except (ApiError, AuthError) as error:
             refused = _explained(error, request, starting_after)
         if refused is not None:  # raised outside the handler, whose error may name an employee
@@ -187,18 +164,10 @@ def export_pages(
         seen.add(starting_after)
 
 
-def decoded(
-    client: Client, request: ExportRequest, page: Page, *, where: str, on_bad_record: Literal["raise", "collect"]
+def decode(
+    client: Client, request: ExportRequest, page: Page, where: str, *, on_bad_record: Literal["raise", "collect"]
 ) -> Batch:
-    """Decode the records of a page and check the type of every field.
-
-    Raises
-    ------
-    ApiError
-        If the body is no page after all.
-    RecordError
-        As `decode_page`.
-    """
+    """Decode the records of a page and check the type of every field."""
     try:
         envelope = read_envelope(page.body)
     except NotAPage as error:
@@ -209,38 +178,35 @@ def decoded(
 
 
 def list_all(client: Client, path: str) -> list[dict[str, Any]] | None:
-    """Read a whole list endpoint; None where this tenant does not have it.
-
-    These calls are an assumption (contract section 5): a 404 or 405 is an answer, not an error.
-    """
+    """Read a whole list endpoint, or return None where this tenant does not have it."""
     results: list[dict[str, Any]] = []
     while True:
         query = [("limit", str(_LIST_LIMIT)), ("offset", str(len(results)))]
         try:
             body = client.request("GET", path, query=query)
         except ApiError as error:
-            if error.status in {404, 405}:
+            if error.status in {404, 405}:  # such lists are an assumption about the service
                 return None
             raise
         try:
-            said = msgspec.json.decode(body, type=_ListPage)
+            page = msgspec.json.decode(body, type=_ListPage)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             why = f"not a list of the assumed form: {error}"
         else:
             why = ""
         if why:
             raise client.not_understood("GET", path, body, why)
-        results += said.results
-        if not said.results or len(results) >= said.count:
+        results += page.results
+        if not page.results or len(results) >= page.count:
             return results
 
 
 def _explained(error: ApiError | AuthError, request: ExportRequest, starting_after: str | None) -> ApiError | AuthError:
-    """Add to a refusal what was asked for, since the service may not know all of it; of employees quote nothing."""
+    """Add to a refusal what was asked for, since the service may not know all of it; quote nothing about employees."""
     status = getattr(error, "status", None)
     if request.of == "employees":
-        said = f"answered {status}" if status is not None else "refused, or gave no answer"
-        hidden = f"POST {request.path}: the service {said}. What it said is left out, for it may name an employee."
+        outcome = f"answered {status}" if status is not None else "refused, or gave no answer"
+        hidden = f"POST {request.path}: the service {outcome}. What it said is left out, for it may name an employee."
         return AuthError(hidden) if isinstance(error, AuthError) else ApiError(hidden, status=status, path=request.path)
     if isinstance(error, AuthError) or status not in {400, 422}:
         return error

@@ -141,13 +141,7 @@ def decode_record(
     response_format: ResponseFormat | None,
     unknown: Counter[str] | None = None,
 ) -> Decoded:
-    """Decode one record: its id, its tasks, and each task's place in the hierarchy, if it has one.
-
-    Raises
-    ------
-    RecordError
-        If the record is not as documented; names the job and the path of what is wrong.
-    """
+    """Decode one record: its id, its tasks, and each task's place in the hierarchy, if it has one."""
     try:
         if response_format != "hierarchy":
             try:
@@ -165,7 +159,7 @@ def decode_record(
 
 
 def job_id_of(raw: bytes | msgspec.Raw) -> str | None:
-    """Read the id of a record, right or wrong in all else; None where it has none."""
+    """Read the id of a record that may be wrong in all else; None where it has none."""
     try:
         return str(_decode_id(raw).external_id)
     except BROKEN:
@@ -173,7 +167,7 @@ def job_id_of(raw: bytes | msgspec.Raw) -> str | None:
 
 
 def _flat(raw: bytes | msgspec.Raw, unknown: Counter[str] | None) -> Decoded:
-    """Decode a flat record, counting the fields that are not known."""
+    """Decode a flat record, counting unknown fields."""
     try:
         known = _decode_known_record(raw)
     except BROKEN:
@@ -189,7 +183,7 @@ def _flat(raw: bytes | msgspec.Raw, unknown: Counter[str] | None) -> Decoded:
 
 
 def _is_flat(raw: bytes | msgspec.Raw) -> bool:
-    """Say whether a record has the list of the flat form, right or wrong."""
+    """Return whether a record has the list of the flat form, right or wrong."""
     try:
         return bytes(_decode_outline(raw).tasks) != b""
     except BROKEN:
@@ -197,7 +191,7 @@ def _is_flat(raw: bytes | msgspec.Raw) -> bool:
 
 
 def _decode_tree(tree: Any) -> Decoded:
-    """Find the tasks of a nested record without relying on the names of its groups (contract 3.4)."""
+    """Find the tasks of a nested record without relying on the names of its groups."""
     job_id = msgspec.convert(tree, _RecordId).external_id
     tasks: list[Task] = []
     paths: list[list[str]] = []
@@ -224,7 +218,7 @@ def _decode_tree(tree: Any) -> Decoded:
         paths.append(above)
         return True
 
-    # A text or number beside the tree is an unknown field, not a tree in a shape not known here.
+    # A text or number next to the tree is an unknown field, not a tree in a shape not known here.
     content = {k: v for k, v in tree.items() if v is None or isinstance(v, (list, dict))}
     content.pop("external_id", None)
     for key, value in content.items():
@@ -239,7 +233,7 @@ def _decode_tree(tree: Any) -> Decoded:
     return job_id, tasks, paths
 
 
-#: Keys under which a tree is looked for first; a record may have others beside it.
+#: Keys under which a tree is looked for first; a record may have others as well.
 _TREES = ("hierarchy", "tree", "tasks")
 
 
@@ -248,7 +242,7 @@ class _OddTree(msgspec.ValidationError):
 
 
 def _ends_in_an_object(node: Any) -> bool:
-    """Say whether a tree has an end that may be a task under other names; an empty branch has none."""
+    """Return whether a tree has an end that may be a task under other names."""
     if isinstance(node, list):
         return any(_ends_in_an_object(item) for item in node)
     if not isinstance(node, dict):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from oauthlib.oauth2 import BackendApplicationClient
 from requests_oauthlib import OAuth2
 
+from tpanalytics._version import __version__
 from tpanalytics.api.http.body import Limits
 from tpanalytics.api.http.retry import RetryPolicy
 from tpanalytics.api.http.sender import Sender
@@ -37,6 +38,8 @@ class Client:
     ----------
     settings
         The settings in force; the secret prints as ``***``.
+    on_wait
+        Told why, before each wait of a request that brings no listener of its own.
     """
 
     def __init__(
@@ -49,8 +52,6 @@ class Client:
         on_wait: Callable[[str], None] | None = None,
         token_cache: bool | str | Path = True,
     ) -> None:
-        from tpanalytics._version import __version__
-
         self.settings = settings
         self._http = plain_session((settings.base_url, settings.token_url), limits or Limits())
         self._http.headers.update({"Accept": "application/json", "User-Agent": f"tpanalytics/{__version__}"})
@@ -58,7 +59,7 @@ class Client:
             self._http.headers["X-API-Version"] = settings.api_version
         secrets = [secret for secret in (settings.client_secret, settings.private_key) if secret is not None]
         self._sender = Sender(self._http, retry or RetryPolicy(), sleep, secrets)
-        self._sender.on_wait = on_wait
+        self.on_wait = on_wait
         self._tokens = Tokens(settings, self._sender, cache=token_cache)
 
     def __repr__(self) -> str:
@@ -75,15 +76,6 @@ class Client:
         """How many tokens the token endpoint was asked for; one found in the cache is not counted."""
         return self._tokens.fetched
 
-    @property
-    def on_wait(self) -> Callable[[str], None] | None:
-        """Told why, before each wait."""
-        return self._sender.on_wait
-
-    @on_wait.setter
-    def on_wait(self, told: Callable[[str], None] | None) -> None:
-        self._sender.on_wait = told
-
     def close(self) -> None:
         """Close the connections and forget the token; a token in the cache stays there for the next process."""
         self._http.close()
@@ -97,19 +89,19 @@ class Client:
         AuthError, ApiError
             If there is none to be had.
         """
-        self._tokens.get()
+        self._tokens.get(self.on_wait)
 
     def version(self) -> str | None:
         """Ask which version of the API the tenant is pinned to; None where it does not say."""
         try:
-            said = json.loads(self.request("GET", "/version"))
+            answer = json.loads(self.request("GET", "/version"))
         except ApiError as error:
             if error.status in {404, 405}:
                 return None
             raise
         except (ValueError, RecursionError):
             return None
-        version = said.get("version") if isinstance(said, dict) else None
+        version = answer.get("version") if isinstance(answer, dict) else None
         return str(version) if version else None
 
     def request(
@@ -119,8 +111,11 @@ class Client:
         *,
         body: Mapping[str, Any] | None = None,
         query: Sequence[tuple[str, str]] = (),
+        on_request_sent: Callable[[], None] | None = None,
+        on_wait: Callable[[str], None] | None = None,
+        optional: bool = False,
     ) -> bytes:
-        """Send a request that only reads, signed, and give the body of the answer.
+        """Send a request that only reads, signed, and return the body of the answer.
 
         It is tried again on 429, on 5xx and on broken connections, and once with a new token on 401.
 
@@ -134,6 +129,12 @@ class Client:
             Sent as JSON.
         query
             Query parameters; a name may be repeated.
+        on_request_sent
+            Called each time the request, which needs a body, has left and its answer is to be waited for.
+        on_wait
+            Told why, before each wait; by default the client's own.
+        optional
+            Try once and give up after 10 seconds of silence, for what can be done without.
 
         Raises
         ------
@@ -147,12 +148,16 @@ class Client:
         url = self.settings.base_url + path
         if not path.startswith("/") or origin(url) != origin(self.settings.base_url):
             raise ConfigError(f"{path!r} is no path on the tenant; the token is sent to its host only.")
+        on_wait = on_wait or self.on_wait
         for last in (False, True):
-            token = self._tokens.get()  # a Secret: tracebacks with local variables end up in notebooks
+            token = self._tokens.get(on_wait)  # a Secret: tracebacks with local variables end up in notebooks
             response = self._sender.send(
                 method,
                 url,
                 path,
+                on_request_sent=on_request_sent,
+                on_wait=on_wait,
+                optional=optional,
                 json=None if body is None else dict(body),
                 params=list(query),
                 auth=_signed_with(token),
@@ -162,12 +167,12 @@ class Client:
             self._tokens.forget(token)
             if last:
                 raise AuthError(
-                    f"{method} {path}: the service refused a fresh token (401): {self._sender.said(response)}. "
+                    f"{method} {path}: the service refused a fresh token (401): {self._sender.quote(response)}. "
                     "Check audience, tenant and the credential's rights."
                 )
         if response.status_code == 403:
             raise AuthError(
-                f"{method} {path}: the credential may not do this (403): {self._sender.said(response)}. "
+                f"{method} {path}: the credential may not do this (403): {self._sender.quote(response)}. "
                 "Ask for a credential with the scope 'read' on this tenant."
             )
         if response.status_code != 200:
@@ -175,7 +180,7 @@ class Client:
         return response.content
 
     def not_understood(self, method: str, path: str, body: bytes, why: str) -> ApiError:
-        """Make the error for an answer 200 that is not what was asked for; quotes its beginning, without secrets."""
+        """Return the error for an answer 200 that is not what was asked for; quotes its beginning, without secrets."""
         start = self._sender.redact(body[:4000].decode("utf-8", "replace")).strip()[:200]
         quoted = f" It begins: {start!r}." if start[:1] not in {"{", "["} else ""  # a record's text is not quoted
         return ApiError(

@@ -57,7 +57,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Give the value itself."""
+        """Return the value itself."""
         return self._value
 
     def __repr__(self) -> str:
@@ -91,27 +91,14 @@ def _plain(value: str | Secret | None) -> str | None:
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether `url` points at this machine, where plain http is no risk."""
+    """Return whether `url` points at this machine, where plain http carries no risk."""
     return (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
 
 
 def look_up(
     arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None
 ) -> dict[str, tuple[str | Secret, str]]:
-    """Find each setting's value and say in words where it came from.
-
-    Parameters
-    ----------
-    arguments
-        Setting → value; None means not given.
-    dotenv
-        File with lines ``NAME=value``; by default ``.env`` in the working directory.
-
-    Returns
-    -------
-    dict[str, tuple[str | Secret, str]]
-        Setting → value and origin, for those that were found; the secret does not print.
-    """
+    """Return the value of each setting that is found, and a description of where it came from."""
     file = dotenv or Path.cwd() / ".env"
     lines = _lines(file) if file.is_file() else {}
 
@@ -143,14 +130,7 @@ def _shown(name: str, value: str) -> str | Secret:
 
 
 def resolve(arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None) -> Settings:
-    """Gather the settings and check them.
-
-    Raises
-    ------
-    ConfigError
-        If a setting is missing, is no address, or is plain http to another machine, if there are two ways to sign in,
-        or if the key cannot be read; names it, never its value.
-    """
+    """Gather the settings and check them."""
     found = look_up(arguments, dotenv)
     ways = [name for name in _CREDENTIALS if name in found]
     missing = [name for name in SETTINGS if name not in found and name not in _OPTIONAL]

@@ -1,6 +1,6 @@
 """Where a token comes from and how long it is kept: one for all threads, and through a file one for all processes.
 
-The file is a convenience: whatever is wrong with it or its folder, a token is fetched instead. Time is the local
+The file is a convenience: if anything is wrong with it or its folder, a token is fetched instead. Time is the local
 clock's, counted from the receipt of a token, so that a clock that differs from the service's does not matter.
 """
 
@@ -24,14 +24,14 @@ from urllib.parse import urlsplit
 
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
-from tpanalytics._atomic import whole_file
+from tpanalytics._atomic import atomic_write
 from tpanalytics.api.http.refusals import outline
 from tpanalytics.api.http.retry import RETRIED
 from tpanalytics.api.settings import Secret, Settings, is_loopback
 from tpanalytics.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import requests
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -53,7 +53,7 @@ _LEAST_BITS = 2048
 
 
 @dataclass(frozen=True)
-class _Held:
+class _HeldToken:
     """A token and its times by the local clock; without a lifetime it is used until it is refused."""
 
     token: Secret
@@ -74,7 +74,7 @@ class Tokens:
     settings
         The credential, and what the token is for.
     sender
-        Takes the request to the token endpoint; is told every token, to keep it out of messages.
+        Sends the request to the token endpoint, and keeps every token out of messages.
     cache
         Whether to share tokens with other processes through files; a path names the folder. See `connect`.
 
@@ -89,25 +89,17 @@ class Tokens:
         self._settings = settings
         self._sender = sender
         self._lock = threading.Lock()
-        self._held: _Held | None = None
+        self._held: _HeldToken | None = None
         self._refused = deque[str](maxlen=16)  # digests: the file may still hold them where it cannot be changed
         self._key = None if settings.private_key is None else _signing_key(settings.private_key)
         folder = _cache_folder(cache, settings.token_url)
         self._file = None if folder is None else _TokenFile(folder, settings)
 
-    def get(self) -> Secret:
-        """Give a token that is good for now; all who wait for one get the same.
-
-        Raises
-        ------
-        AuthError
-            If the endpoint refuses, or answers without a usable token.
-        ApiError, RateLimited, Unreachable
-            If it cannot answer now.
-        """
+    def get(self, on_wait: Callable[[str], None] | None = None) -> Secret:
+        """Return a token that is valid now; all threads that wait for one get the same."""
         with self._lock:
             if self._held is None or not self._held.is_good():
-                self._held = self._kept() or self._renewed()
+                self._held = self._kept() or self._renewed(on_wait)
             return self._held.token
 
     def forget(self, token: Secret) -> None:
@@ -123,34 +115,34 @@ class Tokens:
         """Forget the token in memory; the file keeps it for the next process."""
         self._held = None
 
-    def _kept(self) -> _Held | None:
-        """Give the token another process has left, if it is still good."""
+    def _kept(self) -> _HeldToken | None:
+        """Return the token another process has left, if it is still valid."""
         held = None if self._file is None else self._file.read()
         if held is None or not held.is_good() or _digest(held.token) in self._refused:
             return None
         self._sender.hide(held.token)
         return held
 
-    def _renewed(self) -> _Held:
+    def _renewed(self, on_wait: Callable[[str], None] | None) -> _HeldToken:
         if self._file is None:
-            return self._fetch()
+            return self._fetch(on_wait)
         with self._file.locked():  # who waited here finds the token of the one who did not
             held = self._kept()
             if held is None:
-                held = self._fetch()
+                held = self._fetch(on_wait)
                 self._file.write(held)
             return held
 
-    def _fetch(self) -> _Held:
+    def _fetch(self, on_wait: Callable[[str], None] | None) -> _HeldToken:
         settings = self._settings
-        response = self._sender.send("POST", settings.token_url, _ENDPOINT, auth=self._asking)
+        response = self._sender.send("POST", settings.token_url, _ENDPOINT, on_wait=on_wait, auth=self._asking)
         self.fetched += 1
         if response.status_code in RETRIED:
             raise self._sender.refusal(response, "POST", _ENDPOINT)
         host = urlsplit(settings.token_url).hostname
         if response.status_code != 200:
             raise AuthError(
-                f"The token endpoint at {host} refused ({response.status_code}): {self._sender.said(response)}. "
+                f"The token endpoint at {host} refused ({response.status_code}): {self._sender.quote(response)}. "
                 + (
                     "Check client_id, client_secret, audience and tenant."
                     if self._key is None
@@ -228,22 +220,22 @@ class _TokenFile:
             self._known = self._folder / f"{_key(self._settings)}.json"
         return self._known
 
-    def read(self) -> _Held | None:
-        """Give what another process has left, if it is ours and whole."""
+    def read(self) -> _HeldToken | None:
+        """Return what another process has left, if the file is private and complete."""
         raw = b""
         with suppress(OSError):
-            # Neither through a link nor from a pipe, and from nobody else's file.
+            # Neither through a link nor from a pipe, and from no other user's file.
             flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
             with open(os.open(self._path, flags), "rb") as file:  # noqa: PTH123  a descriptor
                 if _is_private(os.fstat(file.fileno())):
                     raw = file.read(_MOST_BYTES)
         return _parsed(raw)
 
-    def write(self, held: _Held) -> None:
-        """Leave a token for other processes; one without lifetime is not left, for nobody could tell its age."""
+    def write(self, held: _HeldToken) -> None:
+        """Leave a token for other processes, unless its lifetime is unknown."""
         if not math.isfinite(held.lifetime) or not self._folder_is_safe():
             return
-        with suppress(OSError), whole_file(self._path) as draft:
+        with suppress(OSError), atomic_write(self._path) as draft:
             # Private from the start: a file made readable and changed later was readable for a moment.
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  a descriptor
@@ -287,7 +279,7 @@ class _TokenFile:
                     lock.release()
 
     def _folder_is_safe(self) -> bool:
-        """Make the folder if need be; say whether it is ours, and nobody else can put a file or link there."""
+        """Make the folder if need be, and return whether this user alone can put files or links there."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self._folder.stat()
@@ -317,7 +309,7 @@ def _cache_folder(cache: bool | str | Path, token_url: str) -> Path | None:  # n
 def _key(settings: Settings) -> str:
     public = [settings.token_url, settings.client_id, settings.audience, settings.tenant]
     salt = json.dumps([*public, []]).encode()  # the list: sorted scopes, of which none are asked for by name
-    # Slow and salted, so that the name of a file helps nobody to guess a secret.
+    # Slow and salted, so that the name of a file does not help to guess a secret.
     secret = settings.client_secret or settings.private_key or Secret("")
     digest = hashlib.pbkdf2_hmac("sha256", secret.reveal().encode("utf-8", "surrogatepass"), salt, _ROUNDS)
     return hashlib.sha256(salt + digest).hexdigest()
@@ -329,23 +321,23 @@ def _is_private(found: os.stat_result) -> bool:
     return os.name == "nt" or (found.st_uid == os.geteuid() and not found.st_mode & 0o077)
 
 
-def _parsed(raw: bytes) -> _Held | None:
+def _parsed(raw: bytes) -> _HeldToken | None:
     """Read the content of a token file, which may be anything."""
     with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        said = json.loads(raw)
-        received_at, expires_at = float(said["received_at"]), float(said["expires_at"])
-        held = _Held(Secret(said["access_token"]), received_at, expires_at - received_at)
+        entry = json.loads(raw)
+        received_at, expires_at = float(entry["received_at"]), float(entry["expires_at"])
+        held = _HeldToken(Secret(entry["access_token"]), received_at, expires_at - received_at)
         usable = _fits_a_header(held.token.reveal()) and math.isfinite(received_at) and 0 < held.lifetime < math.inf
         if usable and received_at <= time.time() + _CLOCK_SECONDS:
             return held
     return None
 
 
-def _token_in(response: requests.Response) -> _Held:
+def _token_in(response: requests.Response) -> _HeldToken:
     """Read the token and its lifetime in seconds; without one, or with 0, it is used until it is refused."""
-    said = dict(BackendApplicationClient("").parse_request_body_response(response.text))
-    lifetime = said.get("expires_in")
-    return _Held(Secret(said["access_token"]), time.time(), float(lifetime) if lifetime else math.inf)
+    answer = dict(BackendApplicationClient("").parse_request_body_response(response.text))
+    lifetime = answer.get("expires_in")
+    return _HeldToken(Secret(answer["access_token"]), time.time(), float(lifetime) if lifetime else math.inf)
 
 
 def _fits_a_header(token: str) -> bool:

@@ -3,7 +3,7 @@
 The cursor is read by itself, in a fraction of the time that the records take, so that the next page can be asked for
 while they are decoded. A page that holds nothing unknown and nothing wrong, as nearly all do, is decoded in one call.
 Any other is decoded record by record, which finds the same in a good record and names the bad one: a record means the
-same whatever stands beside it.
+same in any page.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _RawPage(Envelope):
 
 
 class Batch(NamedTuple):
-    """Columns of the jobs and tasks in one page, the records that were left out, and the fields nobody knows.
+    """Columns of the jobs and tasks in one page, the records that were left out, and counts of unknown fields.
 
     A list column that no task of the page has is not there; a linked skill is an object with its fields. Unknown
     fields are counted in list format only: in the hierarchy format any key may be the name of a group.
@@ -68,6 +68,12 @@ class Batch(NamedTuple):
     tasks: dict[str, list[Any]]
     rejects: list[dict[str, str | None]]
     unknown_fields: Mapping[str, int] = MappingProxyType({})
+
+    def first_jobs(self, n: int) -> Batch:
+        """Return the batch with its first `n` jobs and their tasks alone."""
+        n_tasks = sum(self.jobs["n_tasks"][:n])
+        jobs = {name: column[:n] for name, column in self.jobs.items()}
+        return self._replace(jobs=jobs, tasks={name: column[:n_tasks] for name, column in self.tasks.items()})
 
 
 class NotAPage(ValueError):  # noqa: N818  it never leaves the package; the loop turns it into an ApiError
@@ -80,15 +86,8 @@ _decode_raw_page = msgspec.json.Decoder(_RawPage).decode
 
 
 def read_cursor(body: bytes) -> tuple[bool, str | None]:
-    """Read whether there is a next page, and the cursor to ask for it with; the records are passed over.
-
-    Where the page gives no cursor it is the id of its last record, if that can be read.
-
-    Raises
-    ------
-    NotAPage
-        If the body is not JSON, or not of the documented form; the text holds no record.
-    """
+    """Read whether there is a next page, and the cursor to ask for it with; the records are passed over."""
+    # Where the page gives no cursor it is the id of its last record, if that can be read.
     outline: _Outline = _checked(_decode_outline, body)
     cursor = outline.next_starting_after
     if memoryview(outline.records)[0] != ord("["):
@@ -100,13 +99,7 @@ def read_cursor(body: bytes) -> tuple[bool, str | None]:
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """Read a page, and its records as far as they are as expected.
-
-    Raises
-    ------
-    NotAPage
-        As `read_cursor`.
-    """
+    """Read a page, and its records as far as they are as expected."""
     try:
         return _decode_known_page(body)
     except BROKEN:
@@ -130,25 +123,7 @@ def decode_page(
     response_format: ResponseFormat | None = "list",
     on_bad_record: Literal["raise", "collect"] = "raise",
 ) -> Batch:
-    """Turn the records of a page into columns, each field's type checked.
-
-    Parameters
-    ----------
-    envelope
-        The page, as `read_envelope` read it.
-    where
-        The page in words, for messages.
-    response_format
-        The format that was asked for; None looks at each record.
-    on_bad_record
-        ``"raise"`` stops at the first record that is not as documented, ``"collect"`` leaves it out and says so. A
-        record in which no task can be found is left out and said in either case (contract 3.4).
-
-    Raises
-    ------
-    RecordError
-        If a record is not as documented and `on_bad_record` is ``"raise"``.
-    """
+    """Turn the records of a page into columns, each field's type checked."""
     decoded: list[Decoded] = []
     unknown: Counter[str] = Counter()
     rejects: list[dict[str, str | None]] = []
@@ -208,7 +183,7 @@ def _columns(records: list[Decoded], rejects: list[dict[str, str | None]]) -> Ba
 
 
 def _texts(ids: list[str | int]) -> list[str]:
-    """Make text of ids that came as numbers."""
+    """Convert ids that came as numbers to text."""
     with suppress(TypeError):
         "".join(ids)  # type: ignore[arg-type]  # only text can be joined; far quicker than a look at every type
         return ids  # type: ignore[return-value]

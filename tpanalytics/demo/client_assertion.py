@@ -32,7 +32,7 @@ class Assertions:
         self._lock = threading.Lock()
 
     def refusal(self, body: dict[str, Any], audience: str) -> str | None:
-        """Say why the assertion in a request for a token is refused; None where it is good."""
+        """Return why the assertion in a request for a token is refused; None where it is valid."""
         import jwt
 
         if body.get("client_assertion_type") != _TYPE:

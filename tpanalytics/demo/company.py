@@ -81,24 +81,7 @@ class Company:
 
 
 def invent(state: State = "2026-05") -> Company:
-    """Make the company up, as of `state`.
-
-    Parameters
-    ----------
-    state
-        ``"2026-05"``, or ``"2026-11"``: the same company half a year later.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such state.
-
-    Examples
-    --------
-    >>> company = invent()
-    >>> len(company.records), len(company.families)
-    (240, 16)
-    """
+    """Invent the company, as of `state`."""
     if state not in get_args(State):
         raise ConfigError(f"There is no state {state!r} of the sample; choose from {', '.join(get_args(State))}.")
     catalogue = _catalogue()

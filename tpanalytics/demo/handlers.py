@@ -120,17 +120,7 @@ class Catalogue:
 
 
 def answer(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Query, body: Any) -> Answer:
-    """Answer a signed request.
-
-    Parameters
-    ----------
-    catalogue, rules
-        The tenant's data and its ways.
-    method, path, query
-        As in the request, the path still quoted; `query` maps each name to its values.
-    body
-        The request's JSON, decoded; None where there was none or it was not JSON.
-    """
+    """Answer a signed request."""
     try:
         return Answer(200, _route(catalogue, rules, method, path, query, body))
     except Refusal as refusal:
@@ -138,7 +128,7 @@ def answer(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Qu
 
 
 def error_list(status: int, description: str) -> list[dict[str, str]]:
-    """Give the documented body of an error."""
+    """Return the documented body of an error."""
     from http import HTTPStatus
 
     return [{"title": f"{status} {HTTPStatus(status).phrase}", "description": description}]
@@ -191,10 +181,10 @@ def _export(
             has_next = True
             break
         page.append(record)
-    said: dict[str, Any] = {"has_next": has_next, "records": [shown(record) for record in page]}
+    body_of_page: dict[str, Any] = {"has_next": has_next, "records": [shown(record) for record in page]}
     if has_next:
-        said["next_starting_after"] = page[-1]["external_id"]
-    return said
+        body_of_page["next_starting_after"] = page[-1]["external_id"]
+    return body_of_page
 
 
 def _first(catalogue: Catalogue, after: Any) -> int:
@@ -316,7 +306,7 @@ def _instant(text: Any) -> datetime:
 
 
 def _showing(rules: Rules, include: set[str], query: Query) -> Any:
-    """Give the function that turns a stored record into what the request asked to see."""
+    """Return the function that turns a stored record into what the request asked to see."""
     form = query.get("response_format", ["list"])[-1]
     if form not in {"list", "hierarchy"}:
         raise Refusal(400, "response_format must be list or hierarchy.")
@@ -328,10 +318,10 @@ def _showing(rules: Rules, include: set[str], query: Query) -> Any:
         fields.add("weekly_hours")
 
     def task(stored: dict[str, Any]) -> dict[str, Any]:
-        said = {name: value for name, value in stored.items() if name in fields}
-        if vendor != "techwolf" and "linked_skills" in said:
-            said["linked_skills"] = [{**s, "skill": f"{s['skill']} ({vendor})"} for s in said["linked_skills"]]
-        return said
+        included = {name: value for name, value in stored.items() if name in fields}
+        if vendor != "techwolf" and "linked_skills" in included:
+            included["linked_skills"] = [{**s, "skill": f"{s['skill']} ({vendor})"} for s in included["linked_skills"]]
+        return included
 
     def record(stored: dict[str, Any]) -> dict[str, Any]:
         tasks = [t for t in stored["tasks"] if "rejected_tasks" in include or t["validation_state"] != "rejected"]

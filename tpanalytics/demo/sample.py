@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 import polars as pl
 
-from tpanalytics._atomic import whole_file
+from tpanalytics._atomic import atomic_write
 from tpanalytics.api.records import decode_record
 from tpanalytics.demo.company import State, invent
 from tpanalytics.demo.handlers import Catalogue, Rules, answer
@@ -61,21 +61,15 @@ def load_sample(state: State = "2026-05") -> TaskProfiles:
 
 
 def write_sample(folder: str | Path) -> None:
-    """Write both states of the invented company as files: records as exported, and mapping tables.
-
-    Parameters
-    ----------
-    folder
-        Gets ``sample-<state>.jsonl.gz`` for each state, ``jobs.csv`` and ``job_families.csv`` of the first.
-    """
+    """Write both states of the invented company as files: records as exported, and mapping tables."""
     folder = Path(folder)
     for state in get_args(State):
         company = invent(state)
-        with whole_file(folder / f"sample-{state}.jsonl.gz") as draft:
+        with atomic_write(folder / f"sample-{state}.jsonl.gz") as draft:
             draft.write_bytes(gzip.compress(b"".join(line + b"\n" for line in _lines(company)), mtime=0))
     company = invent()
     for name, rows in (("jobs.csv", company.jobs), ("job_families.csv", company.families)):
-        with whole_file(folder / name) as draft:
+        with atomic_write(folder / name) as draft:
             text = io.StringIO(newline="")
             writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
             writer.writeheader()
@@ -84,20 +78,7 @@ def write_sample(folder: str | Path) -> None:
 
 
 def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: str | Path | None = None) -> Catalogue:
-    """Read record and mapping files for a tenant to serve them as they are.
-
-    Parameters
-    ----------
-    records
-        ``.jsonl``, plain or gzip, one record in list form per line.
-    jobs, families
-        CSV mapping files; None serves no names and families.
-
-    Raises
-    ------
-    ConfigError, SchemaError, RecordError
-        If a file cannot be read, or a record is not as documented.
-    """
+    """Read record and mapping files for a tenant to serve them as they are."""
     tables = [[] if path is None else read_mapping(path, "mapping")[0].to_dicts() for path in (jobs, families)]
     decoded: list[dict[str, Any]] = []
     for number, raw in enumerate(raw_records(Path(records)), start=1):
@@ -109,7 +90,7 @@ def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: 
 
 
 def _lines(company: Company) -> list[bytes]:
-    """Give the records as an export with every ``include`` value would."""
+    """Return the records as an export with every ``include`` value would."""
     catalogue = Catalogue(company.records, company.jobs, company.families)
     include = ["ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours"]
     lines: list[bytes] = []

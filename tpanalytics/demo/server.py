@@ -224,8 +224,8 @@ class Tenant:
                 return _as_reply(401, {"error": "invalid_client", "error_description": wrong_with})
         for name in ("audience", "tenant"):
             if body.get(name) != self._credential[name]:
-                said = f"Client is not authorised for this {name}."
-                return _as_reply(403, {"error": "access_denied", "error_description": said})
+                reason = f"Client is not authorised for this {name}."
+                return _as_reply(403, {"error": "access_denied", "error_description": reason})
         token = f"tok-{secrets.token_urlsafe(24)}"
         with self._lock:
             self.tokens_issued += 1

@@ -1,4 +1,4 @@
-"""What is kept of each page beside its tasks, and the proof that the pages together are the whole export.
+"""What is kept of each page in addition to its tasks, and the proof that the pages together are the whole export.
 
 A note is small, so that notes of a hundred thousand jobs fit where their tasks would not; it travels with the tasks, in
 memory or in the metadata of their file.
@@ -20,23 +20,20 @@ from tpanalytics.schema import TaskProfiles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tpanalytics.api.export import Page
-    from tpanalytics.api.parallel import Chain
+    from tpanalytics.api.parallel import Chain, DecodedPage
     from tpanalytics.api.wire import Batch
 
 __all__ = [
     "Note",
     "Tables",
     "Whole",
-    "held",
+    "drop_jobs",
     "in_order",
-    "note_batch",
-    "note_page",
-    "repeats_dropped",
+    "prove_complete",
+    "record_batch",
+    "record_page",
     "restore",
-    "settle",
     "warn_of_rejects",
-    "without",
 ]
 
 
@@ -80,7 +77,7 @@ class Note(msgspec.Struct):
         return sum(n for _, n in self.jobs)
 
     def joined(self, later: Note) -> Note:
-        """Give the note of these pages and of those that follow them."""
+        """Return the note of these pages and of those that follow them."""
         return Note(
             self.chain,
             self.first,
@@ -104,7 +101,7 @@ class Whole(NamedTuple):
     jobs
         Columns as in `tpanalytics.schema.JOBS`; names and families are null.
     counts
-        What the manifest says of all pages.
+        What the manifest reports of all pages.
     """
 
     jobs: pl.DataFrame
@@ -112,52 +109,33 @@ class Whole(NamedTuple):
     counts: dict[str, Any]
 
 
-def note_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
-    """Describe decoded records, and give the frame of their tasks."""
+def record_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
+    """Return the note of decoded records and the frame of their tasks."""
     tasks = frame_of(batch.tasks, schema.TASKS)
     jobs = list(zip(batch.jobs["job_id"], batch.jobs["n_tasks"], strict=True))
     note = Note(jobs=jobs, rejects=list(batch.rejects), unknown_fields=dict(batch.unknown_fields))
     return _counted(note, batch.tasks), tasks
 
 
-def note_page(chain: Chain, page: Page, batch: Batch, chains: Iterable[Chain]) -> tuple[Note, pl.DataFrame]:
-    """Describe a page, cut where another chain begins.
-
-    Keep what it gives, and only then move the chain on with `held`.
-    """
-    note, tasks = note_batch(batch)
-    note.chain, note.first, note.last = chain.number, page.number, page.number
-    note.following = page.following
-    ids = [job_id for job_id, _ in note.jobs]
-    for other in chains:
-        if other is not chain and other.head and (place := _meeting(ids, other.head)) is not None:
-            note.met = other.number
-            note, tasks = without(note, tasks, set(range(place, len(ids))))
-            break
+def record_page(page: DecodedPage) -> tuple[Note, pl.DataFrame]:
+    """Return the note of a page and the frame of its tasks."""
+    note, tasks = record_batch(page.batch)
+    note.chain, note.first, note.last = page.chain, page.number, page.number
+    note.following, note.met = page.following, page.met
     return note, tasks
 
 
-def restore(chains: list[Chain], notes: Iterable[Note]) -> None:
-    """Bring chains to where their notes left them."""
+def restore(chains: Iterable[Chain], notes: Iterable[Note]) -> list[Chain]:
+    """Return the chains as their notes left them."""
+    restored = list(chains)
     for note in sorted(notes, key=lambda note: note.last):
-        held(chains[note.chain], note)
-
-
-def held(chain: Chain, note: Note) -> None:
-    """Move a chain on, now that its page is kept."""
-    chain.pages, chain.cursor = note.last, note.following
-    chain.finished = note.met is not None or note.following is None
-    chain.head = chain.head or tuple(job_id for job_id, _ in note.jobs[:100])
+        job_ids = [job_id for job_id, _ in note.jobs]
+        restored[note.chain] = restored[note.chain].advance(note.last, note.following, note.met, job_ids)
+    return restored
 
 
 def in_order(notes: Iterable[Note]) -> Iterator[int]:
-    """Follow the chains from the first job to the last; gives the places of their notes.
-
-    Raises
-    ------
-    PaginationError
-        If a page is missing, or the last page was not the last of the export.
-    """
+    """Follow the chains from the first job to the last, and yield the places of their notes."""
     by_chain: dict[int, list[tuple[int, Note]]] = {}
     for place, note in enumerate(notes):
         by_chain.setdefault(note.chain, []).append((place, note))
@@ -178,43 +156,17 @@ def in_order(notes: Iterable[Note]) -> Iterator[int]:
         chain = note.met
 
 
-def _meeting(ids: list[str], head: tuple[str, ...]) -> int | None:
-    """Find where the jobs of another chain begin.
-
-    One job tells nothing: it may be one that moved, or that the service gave twice, and to cut there would lose what
-    lies between. Where no more of the other chain is seen, this one goes on through its jobs, and both are whole.
-    """
-    if head[0] not in ids:
-        return None
-    place = ids.index(head[0])
-    both = min(len(head), len(ids) - place)
-    return place if both > 1 and tuple(ids[place : place + both]) == head[:both] else None
-
-
-def settle(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> Whole:
-    """Prove that the pages of `notes` lead from the first job to the last, and count each job once.
-
-    Parameters
-    ----------
-    notes
-        In any order; those of pages with jobs that came before are replaced.
-    drop
-        Leaves out the jobs at some places of the page at a place in `notes`, and gives its new note.
-
-    Raises
-    ------
-    PaginationError
-        As `in_order`.
-    """
-    whole, repeats = _settle(notes)
+def prove_complete(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> Whole:
+    """Prove that the pages of `notes` lead from the first job to the last, and count each job once."""
+    whole, repeats = _whole_and_repeats(notes)
     if repeats:
         for place, jobs in repeats.items():
             notes[place] = drop(place, jobs)
-        whole = _settle(notes)[0]
+        whole = _whole_and_repeats(notes)[0]
     return whole
 
 
-def _settle(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
+def _whole_and_repeats(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
     counts: dict[str, Any] = {"jobs": 0, "tasks": 0, "pages": 0, "duplicates": 0, "rejects": 0, "repeated_tasks": 0}
     fields: dict[str, int] = {}
     levels: dict[str, int] = {}
@@ -241,20 +193,14 @@ def _settle(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
     return Whole(jobs, pl.DataFrame(rejects, schema=schema.REJECTS), counts), repeats
 
 
-def repeats_dropped(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
-    """Leave out jobs that came before, and remember how many."""
-    note, tasks = without(note, tasks, places)
-    note.dropped += len(places)
-    return note, tasks
-
-
-def without(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
-    """Leave out the jobs at `places` and their tasks."""
+def drop_jobs(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
+    """Leave out jobs at `places`, which came before, with their tasks, and count them."""
     kept = pl.Series([i not in places for i, (_, n) in enumerate(note.jobs) for _ in range(n)], dtype=pl.Boolean)
     tasks = tasks.filter(kept)
     jobs = [job for i, job in enumerate(note.jobs) if i not in places]
     counted = tasks.select("job_id", "task_id", "ai_impact_level").to_dict(as_series=False)
-    return _counted(msgspec.structs.replace(note, jobs=jobs), counted), tasks
+    note = msgspec.structs.replace(note, jobs=jobs, dropped=note.dropped + len(places))
+    return _counted(note, counted), tasks
 
 
 class Tables:
@@ -270,19 +216,13 @@ class Tables:
         self._tasks.append(tasks)
 
     def profiles(self, manifest: dict[str, Any]) -> TaskProfiles:
-        """Join the pages in the service's order, each job once, and describe them.
-
-        Raises
-        ------
-        PaginationError
-            As `in_order`.
-        """
+        """Join the pages in the service's order, each job once, and describe them."""
 
         def drop(place: int, jobs: set[int]) -> Note:
-            note, self._tasks[place] = repeats_dropped(self.notes[place], self._tasks[place], jobs)
+            note, self._tasks[place] = drop_jobs(self.notes[place], self._tasks[place], jobs)
             return note
 
-        whole = settle(self.notes, drop)
+        whole = prove_complete(self.notes, drop)
         frames = [schema.empty(schema.TASKS), *(self._tasks[place] for place in in_order(self.notes))]
         return TaskProfiles(
             jobs=whole.jobs,
@@ -293,7 +233,7 @@ class Tables:
 
 
 def warn_of_rejects(rejects: pl.DataFrame) -> None:
-    """Say aloud that records were left out."""
+    """Warn that records were left out."""
     if rejects.height:
         first = rejects.row(0, named=True)
         warn(
@@ -303,7 +243,7 @@ def warn_of_rejects(rejects: pl.DataFrame) -> None:
 
 
 def _counted(note: Note, columns: Mapping[str, list[Any]]) -> Note:
-    """Count what the manifest tells of tasks; a job's tasks always stand in one page."""
+    """Count what the manifest reports of tasks; all tasks of a job are in one page."""
     levels = Counter(columns["ai_impact_level"])
     note.unknown_levels = {level: n for level, n in levels.items() if level not in _KNOWN}
     ids = columns["job_id"], columns["task_id"]

@@ -1,7 +1,7 @@
 """Task profiles of single jobs and of employees: asked for by name, never part of an export of jobs.
 
 Employees' profiles are personal data. Their ids are replaced the moment a page is decoded, before anything is built
-from them, and an export of them is kept in memory alone: the cursor of a page is somebody's id.
+from them, and an export of them is kept in memory alone: the cursor of a page is an employee's id.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ import hashlib
 import hmac
 import os
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
 
-from tpanalytics.api.export import ExportRequest, decoded
-from tpanalytics.api.parallel import Chain, walk
+from tpanalytics.api.export import ExportRequest, decode
+from tpanalytics.api.parallel import Chain
 from tpanalytics.api.settings import Secret
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError, warn
-from tpanalytics.profiles.completeness import Tables, held, note_batch, note_page, warn_of_rejects
-from tpanalytics.profiles.load import bar, described
+from tpanalytics.profiles.completeness import Tables, record_batch, warn_of_rejects
+from tpanalytics.profiles.load import describe_request, keep_pages
 from tpanalytics.profiles.records import check_on_bad_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tpanalytics.api.export import Vendor
+    from tpanalytics.api.export import Page, Vendor
     from tpanalytics.api.session import Client
     from tpanalytics.api.wire import Batch, ResponseFormat
     from tpanalytics.profiles.records import OnBadRecord
@@ -94,9 +95,9 @@ def load_job(
         raise client.not_understood("GET", path, body, "no record of a job")
     envelope = Envelope(has_next=False, records=[msgspec.Raw(body)])
     tables = Tables()
-    tables.keep(*note_batch(decode_page(envelope, where="the answer", response_format=response_format)))
+    tables.keep(*record_batch(decode_page(envelope, where="the answer", response_format=response_format)))
     asked = {"job_id": job_id, "include": list(include), "response_format": response_format}
-    profiles = tables.profiles(described(client, "job", asked))
+    profiles = tables.profiles(describe_request(client, "job", asked))
     del profiles.manifest["pages"]  # it is none
     return profiles
 
@@ -179,16 +180,13 @@ def load_employee_task_profiles(
         "Employees' task profiles are personal data: use them only for what they were collected for, keep them off "
         "shared notebooks, and see people in groups. Job-level profiles answer most questions."
     )
-    chains, tables = [Chain()], Tables()
+    tables = Tables()
     asked = {**msgspec.to_builtins(request), "pseudonyms": pseudonymise}
-    manifest = described(client, "employees", asked)
-    with bar(client, show=progress) as advance:
-        for chain, page in walk(client, request, chains):
-            batch = _decoded(client, request, page, on_bad_record, hide)
-            note, tasks = note_page(chain, page, batch, chains)
-            tables.keep(note, tasks)
-            held(chain, note)
-            advance(note)
+    manifest = describe_request(client, "employees", asked)
+    decoder = partial(decode, client, request, on_bad_record=on_bad_record)
+    if hide is not None:
+        decoder = partial(_decode_hiding, decoder, hide)
+    keep_pages(client, request, [Chain()], decoder, tables.keep, show=progress)
     profiles = tables.profiles({**manifest, "complete": True})
     warn_of_rejects(profiles.rejects)
     return profiles
@@ -204,26 +202,16 @@ def _pseudonyms(secret: Secret) -> Callable[[str], str]:
     return hide
 
 
-def _decoded(
-    client: Client, request: ExportRequest, page: Any, on_bad_record: OnBadRecord, hide: Callable[[str], str] | None
-) -> Batch:
+def _decode_hiding(decoder: Callable[[Page, str], Batch], hide: Callable[[str], str], page: Page, where: str) -> Batch:
     """Decode a page, and replace every id in it."""
-    where, refused = f"page {page.number}", None
+    refused = None
     try:
-        batch = decoded(client, request, page, where=where, on_bad_record=on_bad_record)
+        batch = decoder(page, where)
     except RecordError as error:
-        if hide is None:
-            raise
-        refused = RecordError(
-            where=error.where,
-            job_id=None if error.job_id is None else hide(error.job_id),
-            path=error.path,
-            reason=error.reason,
-        )
+        job_id = None if error.job_id is None else hide(error.job_id)
+        refused = RecordError(where=error.where, job_id=job_id, path=error.path, reason=error.reason)
     if refused is not None:  # raised outside the handler, whose error names the employee
         raise refused
-    if hide is None:
-        return batch
     tasks = dict(batch.tasks, job_id=list(map(hide, batch.tasks["job_id"])))
     if "source_data" in tasks:
         tasks["source_data"] = [None if ids is None else list(map(hide, ids)) for ids in tasks["source_data"]]

@@ -1,4 +1,4 @@
-"""Where a job's name and family come from: the export itself does not say (contract section 5)."""
+"""Where a job's name and family come from: the export itself does not include them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 import polars as pl
 
 from tpanalytics import schema
-from tpanalytics.api.export import ExportRequest, decoded, export_pages, list_all
+from tpanalytics.api.export import ExportRequest, decode, export_pages, list_all
 from tpanalytics.errors import ApiError, AuthError, ConfigError, SchemaError, warn
 from tpanalytics.schema import TaskProfiles, require, to_polars
 
@@ -92,13 +92,7 @@ def assign_families(
 def read_mappings(
     jobs: str | Path | Any, families: str | Path | Any | None
 ) -> tuple[pl.DataFrame, pl.DataFrame | None, str]:
-    """Read and check both mapping tables, and name the first.
-
-    Raises
-    ------
-    SchemaError, ConfigError
-        As `assign_families`.
-    """
+    """Read and check both mapping tables, and name the first."""
     job_table, job_source = read_mapping(jobs, "jobs")
     family_table, family_source = (None, "") if families is None else read_mapping(families, "families")
     _check_unique(job_table, "job_id", job_source, "job_id", "job_family_id")
@@ -120,8 +114,8 @@ def read_mappings(
 def assign_mapping(
     profiles: TaskProfiles, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> TaskProfiles:
-    """Join checked mapping tables; a family they do not name is shown by its id. Lazy tasks stay lazy."""
-    assigned, told = assign_jobs(to_polars(profiles.jobs), jobs, families, source=source)
+    """Join checked mapping tables; a family they do not name is shown by its id, and lazy tasks stay lazy."""
+    assigned, counts = assign_jobs(to_polars(profiles.jobs), jobs, families, source=source)
     tasks = (
         profiles.tasks.lazy()
         .drop("job_family")
@@ -130,13 +124,13 @@ def assign_mapping(
     )
     if isinstance(profiles.tasks, pl.DataFrame):
         tasks = tasks.collect()
-    return replace(profiles, jobs=assigned, tasks=tasks, manifest={**profiles.manifest, **told})
+    return replace(profiles, jobs=assigned, tasks=tasks, manifest={**profiles.manifest, **counts})
 
 
 def assign_jobs(
     before: pl.DataFrame, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Join checked mapping tables to the jobs, and say what the manifest tells of it."""
+    """Join checked mapping tables to the jobs, and return the counts for the manifest."""
     mapping = jobs.with_columns(_text(jobs, "job_family_id"))
     if families is not None:
         names = families.select(
@@ -196,7 +190,7 @@ def family_filters(
                 break
             where = f"family {family_id}, page {page.number}"
             # A bad record is a matter of the export itself, which meets it too.
-            jobs += decoded(client, narrow, page, where=where, on_bad_record="collect").jobs["job_id"]
+            jobs += decode(client, narrow, page, where, on_bad_record="collect").jobs["job_id"]
         return jobs
 
     ids = list(dict.fromkeys(map(str, family_ids)))
@@ -240,13 +234,7 @@ class _Family(msgspec.Struct):
 
 
 def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read jobs and families from the service's lists, which are assumed calls.
-
-    Raises
-    ------
-    ApiError
-        If the tenant does not have them.
-    """
+    """Read jobs and families from the service's lists, which are assumed calls."""
     paths = (_JOB_LIST, "/job_architecture/job_families")
     listed = [list_all(client, path) for path in paths]
     for path, rows in zip(paths, listed, strict=True):
@@ -289,12 +277,12 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
 def jobs_listed(client: Client) -> int | None:
     """Ask the assumed list how many jobs the tenant has; None where it does not say, which is no reason to give up."""
     try:
-        said = msgspec.json.decode(
-            client.request("GET", _JOB_LIST, query=[("limit", "1"), ("offset", "0")]), type=_Count
+        listed = msgspec.json.decode(
+            client.request("GET", _JOB_LIST, query=[("limit", "1"), ("offset", "0")], optional=True), type=_Count
         )
     except (ApiError, AuthError, msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return said.count
+    return listed.count
 
 
 def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:

@@ -22,7 +22,7 @@ def frames_of(batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
     return frame_of(batch.jobs, schema.JOBS), frame_of(batch.tasks, schema.TASKS)
 
 
-#: What stands where a column was not asked for: outside the hierarchy format a task's path is empty, all else is null.
+#: The value where a column was not asked for: outside the hierarchy format a task's path is empty, all else is null.
 _ABSENT = {
     name: pl.Series(name, [[] if name == "hierarchy" else None], dtype).new_from_index(0, 10_000)
     for name, dtype in {**schema.JOBS, **schema.TASKS}.items()
@@ -41,7 +41,7 @@ def frame_of(columns: dict[str, list[Any]], wanted: dict[str, Any]) -> pl.DataFr
 
 
 def _absent(name: str, height: int) -> pl.Series:
-    """Give an absent column; a part of one that is there already costs nothing."""
+    """Return an absent column; a part of one that is there already costs nothing."""
     rows = _ABSENT[name]
     return rows.head(height) if height <= rows.len() else rows.new_from_index(0, height)
 

@@ -7,18 +7,19 @@ job without tasks cannot be lost by a join or an explode.
 from __future__ import annotations
 
 import sys
-import threading
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import polars as pl
 
-from tpanalytics.api.export import ExportRequest, decoded
-from tpanalytics.api.parallel import Chain, CursorLost, walk
+from tpanalytics._version import __version__
+from tpanalytics.api.export import ExportRequest, decode
+from tpanalytics.api.parallel import Chain, CursorLost, Walk
 from tpanalytics.errors import (
     ApiError,
     AuthError,
@@ -27,7 +28,7 @@ from tpanalytics.errors import (
     TpAnalyticsError,
     warn,
 )
-from tpanalytics.profiles.completeness import Note, Tables, held, note_page, warn_of_rejects
+from tpanalytics.profiles.completeness import Note, Tables, record_page, warn_of_rejects
 from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
 from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
 from tpanalytics.profiles.snapshot.io import opened
@@ -37,15 +38,12 @@ from tpanalytics.profiles.snapshot.resume import Pull
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from tpanalytics.api.export import Vendor
+    from tpanalytics.api.export import Page, Vendor
     from tpanalytics.api.session import Client
-    from tpanalytics.api.wire import ResponseFormat
+    from tpanalytics.api.wire import Batch, ResponseFormat
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["bar", "described", "load_task_profiles"]
-
-#: How long a finished export waits for the assumed list of jobs, of which it wants no more than the count.
-_LIST_SECONDS = 10.0
+__all__ = ["describe_request", "keep_pages", "load_task_profiles"]
 
 
 def load_task_profiles(
@@ -154,7 +152,7 @@ def load_task_profiles(
     if snapshot is None:
         profiles = export.into_memory()
     else:
-        with locked(Path(snapshot)):  # what the folder refuses is said before anything is asked for
+        with locked(Path(snapshot)):  # a folder that cannot be used is reported before anything is asked for
             export.into_folder(Path(snapshot), resume=resume)
             profiles = opened(Path(snapshot), lazy=lazy, proven=True)
     warn_of_rejects(profiles.rejects)
@@ -173,65 +171,58 @@ class _Export:
     progress: bool
 
     def into_memory(self) -> TaskProfiles:
-        asked, started, tables = self._asked(), now(), Tables()
+        described, started, tables = self._described(), now(), Tables()
         names = self._names()
-        listed = self._pull(names, self._chains(names), tables.keep)
-        profiles = tables.profiles(_manifest(asked, started, listed))
+        listed = self._jobs_listed(names)
+        self._pull(self._chains(names), tables.keep)
+        profiles = tables.profiles(_manifest(described, started, listed))
         return profiles if names is None else assign_mapping(profiles, names.jobs, names.families, source=names.source)
 
     def into_folder(self, folder: Path, *, resume: bool) -> None:
-        asked = self._asked()
-        with Pull(folder, {name: asked[name] for name in ("source", "request")}) as pull, _told_how_to_go_on(pull):
+        described = self._described()
+        with Pull(folder, {name: described[name] for name in ("source", "request")}) as pull, _note_of_kept_pages(pull):
             chains = pull.resume() if resume else []
             names = self._names()
+            listed = self._jobs_listed(names)
             if not chains:
-                chains = pull.begin(self._chains(names))
+                pull.begin(chains := self._chains(names))
             try:
-                listed = self._pull(names, chains, pull.keep, pull.notes)
+                self._pull(chains, pull.keep, pull.notes)
             except CursorLost as lost:
                 warn(
                     f"The service no longer knows the job that the export in {folder} broke off after, so it starts "
                     f"over from the first page. It said: {lost}"
                 )
-                listed = self._pull(names, pull.begin(self._chains(names)), pull.keep)
-            manifest = {**_manifest(asked, pull.started, listed), "resumed_pages": pull.resumed_pages}
+                pull.begin(chains := self._chains(names))
+                self._pull(chains, pull.keep)
+            manifest = {**_manifest(described, pull.started, listed), "resumed_pages": pull.resumed_pages}
             pull.seal(manifest, names.assign if names is not None else _unnamed)
 
     def _pull(
-        self,
-        names: _Names | None,
-        chains: list[Chain],
-        keep: Callable[[Note, pl.DataFrame], None],
-        had: Iterable[Note] = (),
-    ) -> int | None:
-        """Walk the chains to their ends and keep every page; gives how many jobs the tenant lists, asked meanwhile."""
-        client, request = self.client, self.request
-        listed: list[int | None] = []
-        asking = threading.Thread(target=lambda: listed.append(self._listed(names)), daemon=True)
-        asking.start()
-        with bar(client, show=self.progress, had=had) as advance:
-            for chain, page in walk(client, request, chains, workers=self.workers):
-                where = f"page {page.number}"
-                if chain.number:
-                    where += f" after {chain.starting_after}"
-                batch = decoded(client, request, page, where=where, on_bad_record=self.on_bad_record)
-                note, tasks = note_page(chain, page, batch, chains)
-                keep(note, tasks)
-                held(chain, note)
-                advance(note)
-        asking.join(_LIST_SECONDS)
-        return listed[0] if listed else None
+        self, chains: list[Chain], keep: Callable[[Note, pl.DataFrame], None], resumed: Iterable[Note] = ()
+    ) -> None:
+        decoder = partial(decode, self.client, self.request, on_bad_record=self.on_bad_record)
+        keep_pages(
+            self.client,
+            self.request,
+            chains,
+            decoder,
+            keep,
+            show=self.progress,
+            workers=self.workers,
+            resumed=resumed,
+        )
 
-    def _listed(self, names: _Names | None) -> int | None:
-        """Ask, unless that is known, or documented calls alone are wanted; with filters it would tell nothing."""
+    def _jobs_listed(self, names: _Names | None) -> int | None:
+        """Ask how many jobs the tenant lists, unless that is known, or filters make the answer meaningless."""
         if self.request.filters:
             return None
         return jobs_listed(self.client) if names is None else names.listed
 
-    def _asked(self) -> dict[str, Any]:
+    def _described(self) -> dict[str, Any]:
         request = msgspec.json.decode(msgspec.json.encode(asdict(self.request)))
         del request["of"]
-        return described(self.client, "export", request)
+        return describe_request(self.client, "export", request)
 
     def _names(self) -> _Names | None:
         """Ask for names and families before the export, so that no finished one is lost to their refusal."""
@@ -246,11 +237,11 @@ class _Export:
         return _Names(mapping, None, "the families asked for", known.to_list(), None)
 
     def _chains(self, names: _Names | None) -> list[Chain]:
-        """Part the export at jobs known beforehand, evenly and at the ends of pages as far as they tell."""
+        """Split the export at known jobs, evenly, and at the ends of pages where all jobs are known."""
         known = [] if names is None else names.in_order
         pages = len(known) / self.request.limit
         cuts = {round(pages * i / self.workers) * self.request.limit for i in range(1, self.workers)}
-        if self.families != "lists":  # some of the jobs, so they tell nothing of where pages end
+        if self.families != "lists":
             cuts = {len(known) * i // self.workers for i in range(1, self.workers)}
         starts = [None, *(known[cut - 1] for cut in sorted(cuts) if 0 < cut < len(known))]
         return [Chain(number, after) for number, after in enumerate(starts)]
@@ -270,12 +261,12 @@ class _Names(NamedTuple):
 
 
 @contextmanager
-def _told_how_to_go_on(pull: Pull) -> Iterator[None]:
-    """Add to whatever breaks an export off that its pages are kept."""
+def _note_of_kept_pages(pull: Pull) -> Iterator[None]:
+    """Add to an error that breaks an export off how many pages are kept."""
     try:
         yield
     except (TpAnalyticsError, KeyboardInterrupt) as error:
-        # Where the pages themselves are at fault going on would not help.
+        # Where the pages themselves are at fault, resuming would not help.
         hopeless = isinstance(error, PaginationError) or isinstance(error.__cause__, PaginationError)
         if not hopeless and (pages := pull.kept_pages()):
             kept = "1 page is kept" if pages == 1 else f"{pages:,} pages are kept"
@@ -283,12 +274,12 @@ def _told_how_to_go_on(pull: Pull) -> Iterator[None]:
         raise
 
 
-def _manifest(asked: dict[str, Any], started: str, listed: int | None) -> dict[str, Any]:
+def _manifest(described: dict[str, Any], started: str, listed: int | None) -> dict[str, Any]:
     return {
-        **asked,
+        **described,
         "started": started,
         "finished": now(),
-        "complete": True,  # `walk` and the notes' proof come to an end only where the service said so
+        "complete": True,  # a walk ends, and `prove_complete` passes, only where the service said that it is
         "jobs_in_tenant_list": listed,
     }
 
@@ -297,10 +288,8 @@ def _unnamed(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
     return jobs, {}
 
 
-def described(client: Client, kind: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Say what was asked of whom, as manifests hold it; signs in, so that what is wrong is said first."""
-    from tpanalytics._version import __version__
-
+def describe_request(client: Client, kind: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Return what a manifest records of a request; signs in, so that wrong settings are reported first."""
     settings = client.settings
     source = {
         "kind": kind,
@@ -320,30 +309,34 @@ def _version(client: Client) -> str | None:
         return None
 
 
-@contextmanager
-def bar(client: Client, *, show: bool, had: Iterable[Note] = ()) -> Iterator[Callable[[Note], None]]:
-    """Show how far the export is; how many pages there are is not known beforehand."""
+def keep_pages(
+    client: Client,
+    request: ExportRequest,
+    chains: Iterable[Chain],
+    decoder: Callable[[Page, str], Batch],
+    keep: Callable[[Note, pl.DataFrame], None],
+    *,
+    show: bool,
+    workers: int = 1,
+    resumed: Iterable[Note] = (),
+) -> None:
+    """Walk the chains to their ends, hand every page to `keep`, and show a progress bar that starts at `resumed`."""
     from tqdm.auto import tqdm
 
-    notebook = "ipykernel" in sys.modules
+    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None shows it on a terminal alone
     counts: Counter[str] = Counter()
-    shown = tqdm(
-        desc="Task profiles",
-        unit=" pages",
-        leave=False,
-        disable=(False if notebook else None) if show else True,
-    )
+    with tqdm(desc="Task profiles", unit=" pages", leave=False, disable=disable) as bar:
 
-    def advance(note: Note) -> None:
-        counts.update(jobs=len(note.jobs), tasks=note.n_tasks)
-        shown.set_postfix_str(f"{counts['jobs']:,} jobs, {counts['tasks']:,} tasks", refresh=False)
-        shown.update(note.pages)
+        def advance(note: Note) -> None:
+            counts.update(jobs=len(note.jobs), tasks=note.n_tasks)
+            bar.set_postfix_str(f"{counts['jobs']:,} jobs, {counts['tasks']:,} tasks", refresh=False)
+            bar.update(note.pages)
 
-    for note in had:
-        advance(note)
-    before, client.on_wait = client.on_wait, shown.set_postfix_str
-    try:
-        yield advance
-    finally:
-        client.on_wait = before
-        shown.close()
+        for note in resumed:
+            advance(note)
+        walk = Walk(client, request, chains, decode=decoder, workers=workers, on_wait=bar.set_postfix_str)
+        with closing(iter(walk)) as pages:
+            for page in pages:
+                note, tasks = record_page(page)
+                keep(note, tasks)
+                advance(note)

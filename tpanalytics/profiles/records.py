@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
+from tpanalytics._version import __version__
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError
-from tpanalytics.profiles.completeness import Tables, note_batch, warn_of_rejects
+from tpanalytics.profiles.completeness import Tables, record_batch, warn_of_rejects
 
 if TYPE_CHECKING:
     from tpanalytics.api.wire import ResponseFormat
@@ -75,25 +76,11 @@ def profiles_of(
     response_format: ResponseFormat | None = None,
     on_bad_record: OnBadRecord = "raise",
 ) -> TaskProfiles:
-    """Turn records at hand into task profiles.
-
-    Parameters
-    ----------
-    records
-        One JSON object per job.
-    where
-        Where they came from, for messages.
-    source
-        The same for the manifest.
-    response_format, on_bad_record
-        As in `read_records`.
-    """
-    from tpanalytics._version import __version__
-
+    """Turn records at hand into task profiles."""
     envelope = Envelope(has_next=False, records=records)
     tables = Tables()
     batch = decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)
-    tables.keep(*note_batch(batch))
+    tables.keep(*record_batch(batch))
     profiles = tables.profiles({"tpanalytics": __version__, "source": source})
     del profiles.manifest["pages"]  # a file has none
     warn_of_rejects(profiles.rejects)
@@ -101,15 +88,7 @@ def profiles_of(
 
 
 def raw_records(path: Path) -> list[msgspec.Raw]:
-    """Find the records in a file, undecoded.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, or holds no JSON.
-    RecordError
-        If its JSON is broken.
-    """
+    """Find the records in a file, undecoded."""
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw

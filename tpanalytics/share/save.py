@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics._atomic import whole_file, whole_files
+from tpanalytics._atomic import atomic_write, atomic_writes
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.schema import to_polars
 from tpanalytics.share.bundle import beside_chart, beside_frame, evidence_path, write_evidence
@@ -48,7 +48,7 @@ def save_text(text: str, path: Path) -> Path:
         If it cannot be written.
     """
     try:
-        with whole_file(path) as draft:
+        with atomic_write(path) as draft:
             draft.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
@@ -136,11 +136,11 @@ def _write(what: Any, path: Path, writer: Callable[[Any, Path], None], *, bundle
     content: Any = finite_frame(what) if isinstance(what, pl.DataFrame) else spec_of(what)
     files: dict[Path, Callable[[Path], object]] = {path: partial(writer, content)}
     if not bundle:
-        with whole_files([path]) as (draft,):
+        with atomic_writes([path]) as (draft,):
             files[path](draft)
         return
     files.update(beside_frame(content, path) if isinstance(content, pl.DataFrame) else beside_chart(content, path))
-    with whole_files([*files, evidence_path(path)]) as drafts:
+    with atomic_writes([*files, evidence_path(path)]) as drafts:
         written = dict(zip(files, drafts, strict=False))
         for target, write in files.items():
             write(written[target])

@@ -1,18 +1,11 @@
-"""Read the body of an answer: within bounds of size and time, and whole or not at all.
-
-The library alone bounds neither: its timeout is for silence between two bytes, and it unpacks whatever it is sent.
-"""
+"""Read the body of an answer within a limit of size, and whole or not at all; `transport` limits its time."""
 
 from __future__ import annotations
 
-import http.client
 import io
-import time
 import zlib
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
 import urllib3
@@ -20,12 +13,10 @@ import urllib3
 from tpanalytics.errors import ConfigError
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Limits", "NotTaken", "TimedAnswer", "TooLate", "read_body", "when_sent"]
+__all__ = ["DeadlineExceeded", "Limits", "ResponseRejected", "read_body"]
 
-_PIECE = 1 << 16
 _BODY_PIECE = 1 << 20  # a page at once: the library's 10 KiB cost more time than they save memory
 _REFUSAL_BYTES = 1 << 16  # of an answer that is quoted, not used
 _GZIP = 16 + zlib.MAX_WBITS
@@ -58,79 +49,20 @@ class Limits:
                 raise ConfigError(f"{name}={value!r}: a limit must be greater than 0.")
 
 
-class TooLate(requests.Timeout):
-    """No connection, no answer, or not all of it in time; says which in words that are safe to print."""
+class DeadlineExceeded(requests.Timeout):
+    """No connection, no answer, or not all of it in time; the text says which and is safe to print."""
 
 
-_SENT: ContextVar[Callable[[], None] | None] = ContextVar("sent", default=None)
-
-
-@contextmanager
-def when_sent(call: Callable[[], None]) -> Iterator[None]:
-    """Let this thread make a call each time a request of its own has left and its answer is to be waited for."""
-    before = _SENT.set(call)
-    try:
-        yield
-    finally:
-        _SENT.reset(before)
-
-
-class NotTaken(requests.RequestException):
-    """An answer came that is not read; the next would be no other."""
+class ResponseRejected(requests.RequestException):
+    """The service answered, but the answer is not read, and a second try would not change that."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(f"the service answered {status}, but {why}")
         self.status = status
 
 
-class TimedAnswer(http.client.HTTPResponse):
-    """An answer whose head and body must have come `seconds` after the request."""
-
-    def __init__(self, sock: socket.socket, *args: Any, seconds: float, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = io.BufferedReader(_TimedSocket(sock, seconds), _PIECE)
-        if (call := _SENT.get()) is not None:
-            call()
-
-
-class _TimedSocket(io.RawIOBase):
-    """Lower the socket's own timeout towards the end, so that no single wait lasts longer than what is left."""
-
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
-        self._sock = sock
-        self._file = sock.makefile("rb", buffering=0)
-        self._until = time.monotonic() + seconds
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        silence = self._sock.gettimeout()
-        if silence is None or left < silence:
-            self._sock.settimeout(left)
-        return self._file.readinto(buffer)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
 def read_body(response: requests.Response, limits: Limits) -> None:
-    """Read the body of `response` into it and give its connection back, or close it.
-
-    Of a refusal, which is quoted alone, no more than its beginning is read.
-
-    Raises
-    ------
-    NotTaken
-        If the body is larger than agreed, or packed in a way that was not asked for.
-    requests.RequestException
-        If the connection breaks, as the library says it.
-    """
+    """Read the body into `response` and return or close its connection; of a refusal only the beginning is read."""
     wanted = response.status_code == 200
     most = limits.answer_bytes if wanted else _REFUSAL_BYTES
     pieces: list[bytes] = []
@@ -143,7 +75,7 @@ def read_body(response: requests.Response, limits: Limits) -> None:
                 break
         else:
             whole = True
-    except NotTaken:
+    except ResponseRejected:
         if wanted:
             raise
     finally:
@@ -151,18 +83,17 @@ def read_body(response: requests.Response, limits: Limits) -> None:
             response.raw.close()
         response.raw.release_conn()
     if size > most and wanted:
-        raise NotTaken(200, f"its body is larger than {_in_units(most)}, the most that is read")
+        raise ResponseRejected(200, f"its body is larger than {_in_units(most)}, the most that is read")
     if "\0" in (response.encoding or ""):  # the one name of a character set that is no LookupError
         response.encoding = None
-    # Where requests keeps a body once it is read; content, text and json() take it from there.
-    vars(response).update(_content=b"".join(pieces)[:most], _content_consumed=True)
+    response.raw = io.BytesIO(b"".join(pieces)[:most])  # content, text and json() read it from there
 
 
 def _pieces(response: requests.Response, most: int) -> Iterator[bytes]:
-    """Give a body unpacked and piece by piece; what breaks it comes as requests' own exceptions."""
+    """Yield the unpacked body piece by piece, and raise whatever breaks it as an exception of requests."""
     packing = response.headers.get("Content-Encoding", "").strip().lower()
     if packing not in {"", "identity", "gzip", "x-gzip"}:
-        raise NotTaken(response.status_code, f"its body is packed as {packing[:40]!r}, which was not asked for")
+        raise ResponseRejected(response.status_code, f"its body is packed as {packing[:40]!r}, which was not asked for")
     try:
         raw = response.raw.stream(_BODY_PIECE, decode_content=False)
         yield from _unpacked(raw, most) if "gzip" in packing else raw
@@ -178,10 +109,8 @@ def _pieces(response: requests.Response, most: int) -> Iterator[bytes]:
 
 
 def _unpacked(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """Unpack gzip, of several members too, in pieces that add up to little more than `most` before the first over it.
-
-    Not left to urllib3: up to 2.5 it unpacks a piece whole, however large it becomes, and a cut end goes unseen.
-    """
+    """Unpack gzip, several members included, in pieces of at most `most` bytes and one."""
+    # Not left to urllib3: up to 2.5 it unpacks a piece whole, however large it becomes, and a cut end goes unseen.
     member, begun, padding = zlib.decompressobj(_GZIP), False, False
     for packed in pieces:
         rest = packed

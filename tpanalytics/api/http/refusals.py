@@ -16,10 +16,10 @@ __all__ = ["error_text", "host_named", "outline", "traces"]
 def error_text(response: requests.Response) -> tuple[str | None, str | None]:
     """Read title and description from the documented list of errors, or the token endpoint's object."""
     try:
-        said = response.json()
+        body = response.json()
     except (ValueError, RecursionError):
         return None, None
-    first = said[0] if isinstance(said, list) and said else said
+    first = body[0] if isinstance(body, list) and body else body
     if not isinstance(first, dict):
         return None, None
     title, description = (
@@ -30,17 +30,17 @@ def error_text(response: requests.Response) -> tuple[str | None, str | None]:
 
 
 def outline(response: requests.Response) -> str:
-    """Say what a body is without any value in it: it may be a token under another name."""
+    """Describe a body without any value in it: it may be a token under another name."""
     try:
-        said = response.json()
+        body = response.json()
     except (ValueError, RecursionError):
         start = response.text.strip()[:200]
         return repr(start) if start.startswith("<") else "no JSON" if start else "empty"
-    return f"an object with {', '.join(said)[:200] or 'nothing'}" if isinstance(said, dict) else "no JSON object"
+    return f"an object with {', '.join(body)[:200] or 'nothing'}" if isinstance(body, dict) else "no JSON object"
 
 
 def host_named(response: requests.Response) -> str:
-    """Name the host a redirect points to."""
+    """Return the host a redirect points to."""
     try:
         return urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
     except ValueError:
@@ -48,11 +48,8 @@ def host_named(response: requests.Response) -> str:
 
 
 def traces(value: str) -> re.Pattern[str]:
-    r"""Make the pattern that finds `value` however it was escaped or decoded on its way back.
-
-    Letters and digits stay what they are; any other character may have become ``\u00e9``, ``%C3%A9``, ``&eacute;``, or
-    two wrong ones.
-    """
+    """Compile the pattern that finds `value` however it was escaped or decoded on its way back."""
+    # Letters and digits stay; any other character may have become \u00e9, %C3%A9, &eacute;, or two wrong ones.
     ways = [re.escape(way) for way in (value, json.dumps(value)[1:-1], quote(value, safe="", errors="replace"))]
     parts = re.findall(r"[A-Za-z0-9._~-]+|[^A-Za-z0-9._~-]+", value)
     plain = [re.match(r"[A-Za-z0-9._~-]", part) is not None for part in parts]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tpanalytics.api.http.body import NotTaken, TooLate
+from tpanalytics.api.http.body import DeadlineExceeded, ResponseRejected
 from tpanalytics.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ class RetryPolicy:
             raise ConfigError(f"tries={self.tries!r}: a request must be tried once at least.")
 
     def wait(self, attempt: int, retry_after: float | None) -> float:
-        """Give the seconds to wait after the failed try number `attempt`, counted from 0."""
+        """Return the seconds to wait after the failed try number `attempt`, counted from 0."""
         if retry_after is not None:
             return min(max(retry_after, 0.0), self.retry_after_cap)
         return random.uniform(0.0, min(self.cap, self.base * self.factor**attempt))  # noqa: S311
 
 
 def seconds_asked(headers: Mapping[str, str]) -> float | None:
-    """Read the header ``Retry-After``, seconds or an HTTP date; None where it says nothing readable."""
+    """Read the header ``Retry-After``, seconds or an HTTP date; None where it is unreadable."""
     value = headers.get("Retry-After", "")
     try:
         return float(value) if float(value) >= 0 else None
@@ -79,13 +79,13 @@ def _instant(text: str) -> float | None:
 
 
 def is_passing(error: requests.RequestException) -> bool:
-    """Say whether the same request may succeed later; a certificate does not mend itself."""
+    """Return whether the same request may succeed later; a certificate does not mend itself."""
     return isinstance(error, _PASSING) and not isinstance(error, requests.exceptions.SSLError)
 
 
 def in_words(error: requests.RequestException) -> str:
-    """Say what broke, without the request, which may hold a secret."""
-    if isinstance(error, NotTaken | TooLate):
+    """Describe what broke, without the request, which may hold a secret."""
+    if isinstance(error, ResponseRejected | DeadlineExceeded):
         return str(error)
     if isinstance(error, requests.exceptions.SSLError):
         return "the encrypted connection could not be set up"

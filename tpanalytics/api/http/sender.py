@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tpanalytics.api.http.body import NotTaken
+from tpanalytics.api.http.body import ResponseRejected
 from tpanalytics.api.http.refusals import error_text, host_named, traces
 from tpanalytics.api.http.retry import RETRIED, RetryPolicy, in_words, is_passing, seconds_asked
 from tpanalytics.api.http.transport import disguised
@@ -18,26 +18,23 @@ from tpanalytics.errors import ApiError, RateLimited, TpAnalyticsError, Unreacha
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tpanalytics.api.http.transport import BoundedSession
+
 __all__ = ["Sender"]
+
+_OPTIONAL_SILENCE_SECONDS = 10.0
 
 
 class Sender:
-    """Sends requests over one session; safe to share between threads.
-
-    Attributes
-    ----------
-    on_wait
-        Told why, before each wait.
-    """
+    """Sends requests over one session; safe to share between threads."""
 
     def __init__(
         self,
-        session: requests.Session,
+        session: BoundedSession,
         retry: RetryPolicy,
         sleep: Callable[[float], None],
         secrets: Iterable[Secret],
     ) -> None:
-        self.on_wait: Callable[[str], None] | None = None
         self._session = session
         self._retry = retry
         self._sleep = sleep
@@ -48,43 +45,47 @@ class Sender:
         """Keep a token out of every message from now on; of many, the latest are remembered."""
         self._passing.append(secret)
 
-    def send(self, method: str, url: str, what: str, **kwargs: Any) -> requests.Response:
-        """Send a request until it is answered for good; `what` names its target in messages.
-
-        Raises
-        ------
-        Unreachable, ApiError
-            If there is no answer at the last try, or one beyond the limits.
-        """
-        for attempt in range(self._retry.tries):
-            response, broken, final = None, "", attempt + 1 == self._retry.tries
+    def send(
+        self,
+        method: str,
+        url: str,
+        what: str,
+        *,
+        on_wait: Callable[[str], None] | None = None,
+        optional: bool = False,
+        **parts: Any,
+    ) -> requests.Response:
+        """Send a request, named `what` in messages, until it is answered for good; an `optional` one is tried once."""
+        tries, silence = (1, _OPTIONAL_SILENCE_SECONDS) if optional else (self._retry.tries, None)
+        for attempt in range(tries):
+            response, broken, final = None, "", attempt + 1 == tries
             try:
-                response = self._session.request(method, disguised(url), allow_redirects=False, **kwargs)
+                response = self._session.exchange(method, disguised(url), silence_seconds=silence, **parts)
                 broken = f"the service answered {response.status_code}"
             except requests.RequestException as error:
-                broken, status = in_words(error), error.status if isinstance(error, NotTaken) else None
+                broken, status = in_words(error), error.status if isinstance(error, ResponseRejected) else None
                 final = final or not is_passing(error)
             if response is not None and response.status_code not in RETRIED:
                 return response
             if final:
                 break
             wait = self._retry.wait(attempt, None if response is None else seconds_asked(response.headers))
-            if self.on_wait is not None:
-                self.on_wait(f"{broken}; trying again in {wait:.0f} s")
+            if on_wait is not None:
+                on_wait(f"{broken}; trying again in {wait:.0f} s")
             self._sleep(wait)
         if response is not None:
             return response
         # Raised outside the handler: the library's exception carries the request, and with it the secret.
         kind = Unreachable if status is None else ApiError
-        tried = f"{method} {what} on {urlsplit(url).netloc}: {broken} (try {attempt + 1} of {self._retry.tries})"
+        tried = f"{method} {what} on {urlsplit(url).netloc}: {broken} (try {attempt + 1} of {tries})"
         raise kind(f"{tried}. Check the address and the network.", status=status, path=what)
 
     def refusal(self, response: requests.Response, method: str, path: str) -> TpAnalyticsError:
-        """Make the error for an answer that is none of those the caller knows."""
+        """Return the error for an answer that the caller does not expect."""
         status = response.status_code
         title, description = error_text(response)
         request_id = self.redact(response.headers.get("X-Request-ID", ""))[:80] or None
-        message = f"{method} {path}: the service answered {status}: {self.said(response)}"
+        message = f"{method} {path}: the service answered {status}: {self.quote(response)}"
         if request_id:
             message += f" (request {request_id})"
         details: dict[str, Any] = {
@@ -109,15 +110,15 @@ class Sender:
         tried = f". Tried {self._retry.tries} times" if status in RETRIED else ""
         return ApiError(f"{message}{tried}.", **details)
 
-    def said(self, response: requests.Response) -> str:
-        """Say what the body of a refusal says, without secrets."""
+    def quote(self, response: requests.Response) -> str:
+        """Quote the body of a refusal, without secrets."""
         title, description = error_text(response)
         if title or description:
             return self.redact(": ".join(part for part in (title, description) if part))[:300].rstrip(".")
         return repr(self.redact(response.text).strip()[:200]) if response.content else "(empty body)"
 
     def redact(self, text: str) -> str:
-        """Put ``***`` where a hidden secret stands."""
+        """Replace every hidden secret by ``***``."""
         for secret in (*self._secrets, *self._passing):
             text = traces(secret.reveal()).sub("***", text)
         return text

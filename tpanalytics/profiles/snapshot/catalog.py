@@ -143,23 +143,23 @@ def prune_snapshots(root: str | Path = "data", *, keep: int = 3, dry_run: bool =
 
 
 def _row(folder: Path) -> dict[str, Any] | None:
-    said: dict[str, Any] = {}
+    manifest: dict[str, Any] = {}
     state = "damaged"
     if (folder / MANIFEST).is_file():
         with suppress(SnapshotError, SchemaError):
-            said, parts = read_manifest(folder)
+            manifest, parts = read_manifest(folder)
             verify(folder, parts)
             state = "sealed"
     else:
         with suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
             unfinished = json.loads((folder / STATE).read_text(encoding="utf-8"))
-            said = {"source": unfinished["asked"]["source"], "started": unfinished["started"]}
+            manifest = {"source": unfinished["asked"]["source"], "started": unfinished["started"]}
             state = "unfinished"
     sizes = dict(_sizes(folder))
     if state == "damaged" and not any(is_part(path) for path in sizes):
         return None  # a manifest of something else
-    source = said.get("source")
-    given = {name: said.get(name) for name in _COLUMNS}
+    source = manifest.get("source")
+    given = {name: manifest.get(name) for name in _COLUMNS}
     texts = {name: value if isinstance(value, str) else None for name, value in given.items()}
     numbers = {name: value if isinstance(value, int) else None for name, value in given.items()}
     row = {name: texts[name] if dtype == pl.String else numbers[name] for name, dtype in _COLUMNS.items()}
@@ -175,7 +175,7 @@ def _row(folder: Path) -> dict[str, Any] | None:
 
 
 def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Give the files that were written here; an export beside may take some away meanwhile."""
+    """Yield the files that were written here; an export into the folder may remove some meanwhile."""
     with suppress(OSError):
         for entry in folder.iterdir():
             if is_part(entry) or entry.name in {MANIFEST, STATE}:
@@ -193,5 +193,5 @@ def _remove(folder: Path, listed: dict[str, Any]) -> None:
         clear(folder, ())
         with suppress(OSError):  # a system that does not remove what is in use
             (folder / LOCK).unlink()
-    with suppress(OSError):  # a file of somebody else is in it
+    with suppress(OSError):  # a file of the user is in it
         folder.rmdir()

@@ -67,7 +67,7 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     require(profiles.tasks, *TASKS, name="tasks")
     with locked(folder):
         if (folder / MANIFEST).exists():
-            read_manifest(folder)  # what a later version wrote, or nobody can read, is not replaced
+            read_manifest(folder)  # what a later version wrote, or cannot be read, is not replaced
         tables = {
             "jobs": lambda: to_polars(profiles.jobs),
             "tasks": lambda: to_polars(profiles.tasks),
@@ -79,13 +79,7 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
 
 
 def replace_jobs(profiles: TaskProfiles, folder: Path) -> TaskProfiles:
-    """Write the jobs of `profiles` to the export its tasks lie in; a task's family is that of its job.
-
-    Raises
-    ------
-    SnapshotError
-        As `write_profiles`; or if the folder holds another export by now, or an unfinished one.
-    """
+    """Write the jobs of `profiles` to the export that holds its tasks; the family of a task is that of its job."""
     with locked(folder):
         manifest, parts = read_manifest(folder)
         if manifest["content_sha256"] != profiles.manifest["content_sha256"] or (folder / STATE).exists():
@@ -120,7 +114,7 @@ def _replace(
 
 
 def _remove_new(folder: Path, part: Part) -> None:
-    """Remove a part, unless the snapshot that stands has one of the same content and so of the same name."""
+    """Remove a part, unless the current snapshot has one of the same content and so of the same name."""
     with suppress(SnapshotError):
         if part.file in {named.file for parts in read_manifest(folder)[1].values() for named in parts}:
             return
@@ -160,13 +154,7 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
 
 
 def opened(folder: Path, *, lazy: bool, proven: bool) -> TaskProfiles:
-    """Read a snapshot; with `proven` without another look at whether its parts are those that were written.
-
-    Raises
-    ------
-    SnapshotError
-        As `read_profiles`.
-    """
+    """Read a snapshot; `proven` skips the check that its parts are those that were written."""
     manifest, parts = read_manifest(folder)
     paths = paths_of(folder, parts) if proven else verify(folder, parts)
     jobs, tasks, rejects = (pl.scan_parquet(paths[table]) for table in ("jobs", "tasks", "rejects"))

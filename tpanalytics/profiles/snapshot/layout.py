@@ -1,7 +1,7 @@
 """What lies in a snapshot folder: Parquet parts, a manifest that names them with their hashes, and a lock.
 
 The manifest is replaced last and at once: a part that no manifest names does not count, so that a crash leaves the old
-snapshot or the new one. While an export is unfinished, `STATE` stands beside the parts it has so far.
+snapshot or the new one. While an export is unfinished, `STATE` lies next to the parts it has so far.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 import polars as pl
 from filelock import FileLock, Timeout
 
-from tpanalytics._atomic import whole_file
+from tpanalytics._atomic import atomic_write
 from tpanalytics.errors import SnapshotError
 from tpanalytics.schema import JOBS, REJECTS, TASKS, require
 
@@ -65,13 +65,7 @@ class Part(msgspec.Struct, frozen=True):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process, and make it if it is missing; the system lets go of it when the process dies.
-
-    Raises
-    ------
-    SnapshotError
-        If the folder holds something else, cannot be written, or another process is writing to it.
-    """
+    """Reserve a folder for this process, and make it if it is missing; the lock ends with the process."""
     _check_target(folder)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
@@ -92,25 +86,19 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def unwritable(folder: Path, error: OSError) -> SnapshotError:
-    """Make the error for a folder or disk that cannot be written."""
+    """Return the error for a folder or disk that cannot be written."""
     return SnapshotError(
         f"{folder}: the snapshot could not be written ({error.strerror or error}). What was there is unchanged."
     )
 
 
 def _check_target(folder: Path) -> None:
-    """Refuse a folder that holds something else than a snapshot, before any work is done.
-
-    Raises
-    ------
-    SnapshotError
-        If it does, or if it is a file.
-    """
+    """Refuse a folder that holds something other than a snapshot."""
     try:
         others = _others(folder)
     except (OSError, ValueError) as error:  # a name that no file can have, or a folder that may not be looked into
-        said = getattr(error, "strerror", None) or error
-        raise SnapshotError(f"{str(folder)[:80]!r} cannot be used as a folder: {said}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise SnapshotError(f"{str(folder)[:80]!r} cannot be used as a folder: {reason}.") from None
     if others:
         raise SnapshotError(
             f"{folder} holds files but no {MANIFEST}: it is no snapshot ({others[0]!r} is there). "
@@ -132,56 +120,31 @@ _PART = re.compile(rf"\.?({'|'.join(TABLES)})-[0-9a-f-]+\.parquet|\.(manifest|un
 
 
 def is_part(path: Path) -> bool:
-    """Say by its name whether a file is a part, or a draft that a killed process left."""
+    """Return whether the name of a file is that of a part, or of a draft that a killed process left."""
     return _PART.fullmatch(path.name) is not None
 
 
 def write_part(folder: Path, name: str, frame: pl.DataFrame, note: bytes | None = None, **options: Any) -> Part:
-    """Write a table, or a piece of one, to a file whose name ends with the hash of what it holds.
-
-    Parameters
-    ----------
-    folder
-        Where to.
-    name
-        Beginning of the file's name.
-    frame
-        What to write.
-    note
-        Kept in the file's metadata.
-    **options
-        Of `polars.DataFrame.write_parquet`.
-
-    Raises
-    ------
-    OSError
-        If the disk refuses.
-    """
+    """Write a table to a file whose name ends with the hash of its bytes, with a `note` in its metadata."""
     packed = io.BytesIO()
     metadata = None if note is None else {"tpanalytics": note.decode()}
     frame.write_parquet(packed, metadata=metadata, **options)
     raw = packed.getbuffer()
     digest = hashlib.sha256(raw).hexdigest()
     path = folder / f"{name}-{digest[:16]}.parquet"
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(raw)
     return Part(path.name, frame.height, digest)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a small JSON file, whole or not at all."""
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any], parts: Mapping[str, list[Part]]) -> dict[str, Any]:
-    """Replace the manifest, which makes the parts it names the snapshot; then clear away all other parts.
-
-    Returns
-    -------
-    dict[str, Any]
-        The manifest as `read_profiles` gives it.
-    """
+    """Replace the manifest, which makes its parts the snapshot, remove all other parts, and return it."""
     digests = [part.sha256 for table in TABLES for part in parts[table]]
     content = hashlib.sha256("\n".join(digests).encode()).hexdigest()
     named = {table: [msgspec.to_builtins(part) for part in parts[table]] for table in TABLES}
@@ -201,13 +164,7 @@ def clear(folder: Path, kept: Iterable[str]) -> None:
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
-    """Read the manifest of a sealed snapshot, and the parts it names.
-
-    Raises
-    ------
-    SnapshotError
-        If there is none, or it cannot be followed.
-    """
+    """Read the manifest of a sealed snapshot, and the parts it names."""
     path = folder / MANIFEST
     if not path.is_file():
         if (folder / STATE).is_file():
@@ -237,13 +194,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
 
 
 def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:
-    """Prove that the parts are those that were written; gives their paths by table.
-
-    Raises
-    ------
-    SnapshotError
-        If a part is missing, damaged, or lacks a column.
-    """
+    """Prove that the parts are those that were written, and return their paths by table."""
     paths = paths_of(folder, parts)
     flat = [(path, part) for table in TABLES for path, part in zip(paths[table], parts[table], strict=True)]
     with ThreadPoolExecutor() as pool:
@@ -261,12 +212,12 @@ def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path
 
 
 def paths_of(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:
-    """Give where the parts lie, by table; a manifest cannot point outside its folder."""
+    """Return the paths of the parts by table; a manifest cannot point outside its folder."""
     return {table: [folder / Path(part.file).name for part in parts[table]] for table in TABLES}
 
 
 def now() -> str:
-    """Give the time as manifests hold it, UTC to the second."""
+    """Return the time as manifests hold it, UTC to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,6 +1,6 @@
 """An export on its way into a folder: each page is on disk, with its cursor, before the next is counted on.
 
-A page is one file: its tasks are its rows, and all else that is kept of it, the cursor too, stands in the file's
+A page is one file: its tasks are its rows, and all else that is kept of it, the cursor too, is in the file's
 metadata. So data and cursor move in one step, and at no moment is one there without the other. The file's name says
 which pages it holds and ends with the hash of its bytes; what is not whole is asked for again.
 """
@@ -21,7 +21,7 @@ import polars as pl
 
 from tpanalytics.api.parallel import Chain
 from tpanalytics.errors import PaginationError, SnapshotError, warn
-from tpanalytics.profiles.completeness import Note, in_order, repeats_dropped, restore, settle
+from tpanalytics.profiles.completeness import Note, drop_jobs, in_order, prove_complete, restore
 from tpanalytics.profiles.snapshot.layout import (
     MANIFEST,
     SCHEMA_VERSION,
@@ -53,26 +53,11 @@ class _Piece(NamedTuple):
 
 
 class Pull:
-    """An unfinished export in a folder that is locked; use it as a context manager.
-
-    Parameters
-    ----------
-    folder
-        The snapshot to be.
-    asked
-        What is asked of whom; an unfinished export is gone on with only for the same.
-
-    Attributes
-    ----------
-    started
-        When its first page was asked for.
-    resumed_pages
-        How many pages were there already when it was gone on with.
-    """
+    """An unfinished export in a locked folder; it is resumed only for the same request; use it as a context manager."""
 
     def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
         self._folder = folder
-        # What stands until the export is sealed; a manifest of a later version is not replaced.
+        # The snapshot until the export is sealed; a manifest of a later version is not replaced.
         self._standing = read_manifest(folder) if (folder / MANIFEST).exists() else ({}, {})
         kind = self._standing[0].get("source", {}).get("kind", "export")
         if kind != "export":
@@ -82,7 +67,7 @@ class Pull:
         self.resumed_pages = 0
         self._id = secrets.token_hex(4)
         self._begun = False
-        self._chains: list[Chain] = []
+        self._starts: list[str | None] = []
         self._pieces: list[_Piece] = []
         self._at_hand: dict[str, pl.DataFrame] = {}  # of the files that are to be joined next
         self._writing: Future[_Piece] | None = None
@@ -96,13 +81,7 @@ class Pull:
         self._disk.shutdown()
 
     def resume(self) -> list[Chain]:
-        """Give the chains of the unfinished export in the folder, each where it was left; none where there is none.
-
-        Raises
-        ------
-        SnapshotError
-            If it was made by another request; says how they differ.
-        """
+        """Return the chains of the unfinished export as they were left; an empty list where there is none."""
         state = self._state()
         if state is None:
             return []
@@ -113,40 +92,33 @@ class Pull:
                 "then to go on with it, pass resume=False to start over, or choose another folder."
             )
         self._id, self.started, self._begun = state["pull"], state["started"], True
-        self._chains = [Chain(i, after) for i, after in enumerate(state["chains"])]
+        self._starts = state["chains"]
         self._pieces = self._found()
-        restore(self._chains, self.notes)
         self.resumed_pages = self.kept_pages()
-        return self._chains
+        return restore([Chain(i, after) for i, after in enumerate(self._starts)], self.notes)
 
     @property
     def notes(self) -> list[Note]:
-        """What is kept so far."""
+        """The notes of the pages kept so far."""
         return [piece.note for piece in self._pieces]
 
     def kept_pages(self) -> int:
-        """Count the pages on disk, when the last that was given has got there."""
+        """Count the pages on disk, once the last one is written."""
         with suppress(OSError):
             self._take_written()
         return sum(note.pages for note in self.notes)
 
-    def begin(self, chains: list[Chain]) -> list[Chain]:
-        """Start from the first page; what an unfinished export left is dropped once the first page is kept."""
+    def begin(self, chains: list[Chain]) -> None:
+        """Start from the first page; what an unfinished export left is removed once the first page is kept."""
         with suppress(OSError):  # what could not be written is not needed any more
             self._take_written()
             self._take_joined(wait=True)
         self._id, self._begun, self.started = secrets.token_hex(4), False, now()
-        self._chains, self._pieces, self._at_hand, self.resumed_pages = chains, [], {}, 0
-        return chains
+        self._starts = [chain.starting_after for chain in chains]
+        self._pieces, self._at_hand, self.resumed_pages = [], {}, 0
 
     def keep(self, note: Note, tasks: pl.DataFrame) -> None:
-        """Put a page on disk; it is there for good when the next is kept, or the export sealed.
-
-        Raises
-        ------
-        SnapshotError
-            If the disk refuses this page or the one before; those before them are as they were.
-        """
+        """Write a page to disk; it counts once the next is kept, or the export sealed."""
         try:
             self._take_written()
             if not self._begun:
@@ -158,32 +130,19 @@ class Pull:
     def seal(
         self, manifest: Mapping[str, Any], name_jobs: Callable[[pl.DataFrame], tuple[pl.DataFrame, dict[str, Any]]]
     ) -> None:
-        """Prove that the export is whole and make it the snapshot.
-
-        Parameters
-        ----------
-        manifest
-            What else it shall say.
-        name_jobs
-            Given the jobs, fills in names and families and says what the manifest tells of that.
-
-        Raises
-        ------
-        SnapshotError
-            If the pages do not lead from the first job to the last, or the disk refuses; the export stays unfinished.
-        """
+        """Prove that the export is complete, and make it the snapshot; `name_jobs` fills in names and families."""
         try:
             self._take_written()
             self._take_joined(wait=True)
-            whole = settle(self.notes, self._drop)
+            whole = prove_complete(self.notes, self._drop)
             self._join_rest()
-            named, told = name_jobs(whole.jobs)
+            named, counts = name_jobs(whole.jobs)
             parts = {
                 "jobs": [write_part(self._folder, "jobs", named)],
                 "tasks": [self._pieces[place].part for place in in_order(self.notes)],
                 "rejects": [write_part(self._folder, "rejects", whole.rejects)],
             }
-            write_manifest(self._folder, {**manifest, **whole.counts, **told, "pull": self._id}, parts)
+            write_manifest(self._folder, {**manifest, **whole.counts, **counts, "pull": self._id}, parts)
             (self._folder / STATE).unlink(missing_ok=True)
         except PaginationError as error:
             raise SnapshotError(
@@ -194,7 +153,7 @@ class Pull:
 
     def _drop(self, place: int, jobs: set[int]) -> Note:
         old = self._pieces[place]
-        self._pieces[place] = self._write(*repeats_dropped(old.note, self._read(old), jobs))
+        self._pieces[place] = self._write(*drop_jobs(old.note, self._read(old), jobs))
         return self._pieces[place].note
 
     def _state(self) -> dict[str, Any] | None:
@@ -222,8 +181,7 @@ class Pull:
         return dict(state)
 
     def _write_state(self) -> None:
-        starts = [chain.starting_after for chain in self._chains]
-        state = _State(SCHEMA_VERSION, self._id, self.started, self._asked, starts)
+        state = _State(SCHEMA_VERSION, self._id, self.started, self._asked, self._starts)
         write_json(self._folder / STATE, msgspec.to_builtins(state))
         self._begun = True
         clear(self._folder, self._kept())
@@ -232,17 +190,17 @@ class Pull:
         return {part.file for parts in self._standing[1].values() for part in parts}
 
     def _found(self) -> list[_Piece]:
-        """Find the pages on disk, each chain's up to the first that is missing or not whole; the rest is removed."""
+        """Find the pages on disk, each chain up to the first that is missing or damaged; remove the rest."""
         by_chain: dict[int, list[_Piece]] = {}
         for path in self._folder.iterdir():
             if is_part(path) and path.name.startswith(f"tasks-{self._id}-"):
                 piece = _piece(path)
-                if piece is not None and piece.note.chain < len(self._chains):
+                if piece is not None and piece.note.chain < len(self._starts):
                     by_chain.setdefault(piece.note.chain, []).append(piece)
         pieces: list[_Piece] = []
         for found in by_chain.values():
             page = 0
-            # Of pages that stand in a joined file and in their own the joined one counts.
+            # Of pages that are in a joined file and in their own the joined one counts.
             for piece in sorted(found, key=lambda piece: (piece.note.first, -piece.note.last)):
                 if piece.note.first == page + 1:
                     pieces.append(piece)
@@ -262,7 +220,7 @@ class Pull:
         return piece
 
     def _take_written(self) -> None:
-        """Count on the page that was given to be written last."""
+        """Count the page that was submitted last, once it is written."""
         if self._writing is not None:
             writing, self._writing = self._writing, None
             self._pieces.append(writing.result())
@@ -273,7 +231,7 @@ class Pull:
         return pl.read_parquet(self._folder / piece.part.file) if tasks is None else tasks
 
     def _join(self, chain: int) -> None:
-        """Join the single pages of a chain to one file beside the export, once there are enough."""
+        """Join the single pages of a chain to one file in the background, once there are enough."""
         self._take_joined(wait=False)
         single = self._single(chain)
         if self._joining is None and len(single) >= _PAGES_A_FILE:
@@ -294,13 +252,13 @@ class Pull:
         return self._write(note, pl.concat([self._read(piece) for piece in pieces]), compression="zstd")
 
     def _take_joined(self, *, wait: bool) -> None:
-        """Let the joined file take the place of its pages, if it is there."""
+        """Replace the pages by their joined file, if it is written."""
         if self._joining is None or not (wait or self._joining[1].done()):
             return
         pieces, future = self._joining
         self._joining = None
-        gone = {piece.part.file for piece in pieces}
-        self._pieces = [piece for piece in self._pieces if piece.part.file not in gone] + [future.result()]
+        joined = {piece.part.file for piece in pieces}
+        self._pieces = [piece for piece in self._pieces if piece.part.file not in joined] + [future.result()]
         for piece in pieces:
             with suppress(OSError):
                 (self._folder / piece.part.file).unlink()
@@ -330,7 +288,7 @@ def _piece(path: Path) -> _Piece | None:
 
 
 def _differences(then: Any, now: Any, name: str = "") -> Iterator[str]:
-    """Say how two requests differ, name by name."""
+    """Describe how two requests differ, name by name."""
     if isinstance(then, dict) and isinstance(now, dict):
         for key in sorted(then.keys() | now.keys()):
             yield from _differences(then.get(key), now.get(key), key)
