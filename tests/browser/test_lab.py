@@ -223,15 +223,15 @@ def test_what_goes_wrong_is_said_above_the_chart_which_stays(
     before = marks(page)
     (lab.folder / "snapshot").rename(lab.folder / "elsewhere")
     find(page, "report")()  # nobody can foresee what is searched for, so that it is not drawn yet
-    page.locator(".tpa-said").wait_for()
-    assert "file of the snapshot cannot be read" in page.locator(".tpa-said").inner_text()
+    page.locator(".tpa-error").wait_for()
+    assert "file of the snapshot cannot be read" in page.locator(".tpa-error").inner_text()
     page.locator(".tpa-explorer").screenshot(path=pictures / "lab-error.png")
-    said, chart = page.locator(".tpa-said").bounding_box(), page.locator(".tpa-chart").bounding_box()
+    said, chart = page.locator(".tpa-error").bounding_box(), page.locator(".tpa-chart").bounding_box()
     assert said["y"] + said["height"] <= chart["y"] + 1  # type: ignore[index]
     assert marks(page) == before
     (lab.folder / "elsewhere").rename(lab.folder / "snapshot")
     changed(page, find(page, "invoice"), "“invoice”")
-    page.locator(".tpa-said").wait_for(state="detached")
+    page.locator(".tpa-error").wait_for(state="detached")
 
 
 def test_a_saved_notebook_shows_the_picture_without_its_kernel(
