@@ -65,8 +65,8 @@ def moved(folder: str, pairs: int) -> dict[str, Any]:
     taken: dict[str, Any] = {"open": time.perf_counter() - start}
     taken |= {name + more: [] for name in _HOW for more in ("", " anew")}
     families = list(explorer._facts.families)
-    weight, listed = (explorer._controls[name].widget for name in ("weight", "families"))
-    scale = explorer._controls["level_weights"]._sliders["H1"]
+    weight, listed = (explorer._control_bar.controls[name].widget for name in ("weight", "families"))
+    scale = explorer._control_bar.controls["level_weights"]._sliders["H1"]
     levels = {"families": [], "weight": "hours", "show": "levels"}
     for number in range(pairs + 1):
         one, few = families[1 + number], families[: 2 + number]

@@ -9,6 +9,7 @@ from threading import Thread, get_ident
 from time import sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import altair as alt
 import polars as pl
 import pytest
 
@@ -63,7 +64,7 @@ def move_in_chart(explorer: tpa.Explorer, weight: float) -> None:
 
 
 def control(explorer: tpa.Explorer, name: str) -> Any:
-    return explorer._controls[name].widget
+    return explorer._control_bar.controls[name].widget
 
 
 def spec(explorer: tpa.Explorer) -> dict[str, Any]:
@@ -111,7 +112,9 @@ def walked(marked: list[tpa.TaskProfiles]) -> list[Shown]:
     for state in states(explorer):
         explorer.state = state
         shown = {
-            name: one.widget for name, one in explorer._controls.items() if one.widget in explorer._control_bar.children
+            name: one.widget
+            for name, one in explorer._control_bar.controls.items()
+            if one.widget in explorer._control_bar.children
         }
         assert len(shown) == len(explorer._control_bar.children)
         controls = {name: labels(widget) for name, widget in shown.items()}
@@ -226,7 +229,7 @@ def test_every_control_moves_the_state_and_what_is_shown(explorer: tpa.Explorer)
         assert explorer.state[name] == (list(value) if isinstance(value, tuple) else value)
     explorer.state = {"view": "impact", "show": "weights"}
     before = spec(explorer)
-    explorer._controls["level_weights"]._sliders["H4"].value = 0.2
+    explorer._control_bar.controls["level_weights"]._sliders["H4"].value = 0.2
     assert explorer.state["level_weights"] == {"H1": 1.0, "H2": 0.5, "H3": 0.0, "H4": 0.2}
     assert spec(explorer) != before
 
@@ -256,7 +259,7 @@ def test_what_is_moved_in_the_chart_takes_no_drawing_back(explorer: tpa.Explorer
     before = spec(explorer)
 
     async def hurry() -> None:
-        explorer._controls["level_weights"]._sliders["H1"].value = 0.35  # type: ignore[attr-defined]
+        explorer._control_bar.controls["level_weights"]._sliders["H1"].value = 0.35  # type: ignore[attr-defined]
         move_in_chart(explorer, 0.7)
         while explorer._draw_timer is not None:
             await asyncio.sleep(0)
@@ -271,7 +274,7 @@ def test_a_weight_that_was_not_moved_stays_as_it_was(explorer: tpa.Explorer) -> 
     given = {"H1": 0.93, "H2": 0.333, "H3": 0.0, "H9": 0.4}
     explorer.state = {"show": "weights", "level_weights": given}
     assert explorer.state["level_weights"] == given
-    explorer._controls["level_weights"]._sliders["H3"].value = 0.1  # type: ignore[attr-defined]
+    explorer._control_bar.controls["level_weights"]._sliders["H3"].value = 0.1  # type: ignore[attr-defined]
     assert explorer.state["level_weights"] == {**given, "H3": 0.1}
 
 
@@ -554,7 +557,7 @@ def test_what_one_click_leads_to_is_drawn_while_nothing_happens(
         monkeypatch.setattr(explorer._chart, "swap", drawn.append)
         if isinstance(value, dict):
             for level, weight in value.items():
-                explorer._controls["level_weights"]._sliders[level].value = weight  # type: ignore[attr-defined]
+                explorer._control_bar.controls["level_weights"]._sliders[level].value = weight  # type: ignore[attr-defined]
         else:
             control(explorer, name).value = value
         assert len(drawn) == 1, "without waiting for the controls to rest"
@@ -735,6 +738,57 @@ def test_a_click_on_a_chart_that_is_gone_picks_nothing(explorer: tpa.Explorer) -
 
     asyncio.run(hurry())
     assert explorer.state["picked"] == []
+
+
+def test_a_late_click_on_the_previous_chart_picks_nothing(explorer: tpa.Explorer) -> None:
+    """The browser may have sent it before it received the new chart."""
+    chart = explorer._chart
+    late = {"revision": chart.revision, "values": {"picked": [{"job_family": "Finance"}]}}
+    control(explorer, "view").value = "hours"
+    assert late["revision"] != chart.revision
+    chart.params = late
+    assert explorer.state["picked"] == []
+    click(explorer, "job_family", "Sales")
+    assert explorer.state["picked"] == ["Sales"]
+
+
+def test_a_selection_made_in_the_chart_can_be_cleared_from_python(explorer: tpa.Explorer) -> None:
+    explorer.state = {}
+    shown = explorer._chart.revision
+    explorer.state = {}
+    assert explorer._chart.revision == shown, "the same chart is not drawn again"
+    click(explorer, "job_family", "Sales")
+    explorer.state = {"picked": []}
+    assert explorer._chart.revision > shown, "the specification is the same, but the browser shows a selection"
+
+
+def test_no_switch_of_altair_is_flipped(after: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others may draw charts of their own meanwhile, in another thread."""
+    from altair.utils import schemapi
+
+    def switches() -> tuple[Any, ...]:
+        return schemapi.DEBUG_MODE, alt.JupyterChart._esm, alt.data_transformers.active, alt.theme.active
+
+    def to_dict(chart: alt.LayerChart, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        seen.append(switches())
+        return written(chart, *args, **kwargs)
+
+    seen, before, written = [], switches(), alt.LayerChart.to_dict
+    monkeypatch.setattr(alt.LayerChart, "to_dict", to_dict)
+    explorer = tpa.explore(after)
+    control(explorer, "view").value = "hours"
+    assert len(seen) >= 2
+    assert {*seen, switches()} == {before}
+
+
+def test_the_widget_needs_no_network_and_its_script_is_made_once(
+    explorer: tpa.Explorer, after: tpa.TaskProfiles
+) -> None:
+    script = explorer._chart._esm
+    assert not re.search(r"""(from|import)\s*\(?["']https?:""", script)
+    assert "The chart could not be drawn" in script
+    assert len(script) > 500_000, "Vega is in it"
+    assert tpa.explore(after)._chart._esm is script
 
 
 def test_a_search_is_offered_where_it_is_made(explorer: tpa.Explorer) -> None:

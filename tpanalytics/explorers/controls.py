@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tpanalytics.explorers.options import Facts
     from tpanalytics.explorers.state import State
 
-__all__ = ["Control", "build_controls"]
+__all__ = ["ControlBar"]
 
 _STYLE = {"description_width": "initial"}
 #: Position of a slider whose level has no weight; None is not a position.
@@ -39,6 +39,7 @@ class Control:
         self.widget.value = tuple(value) if isinstance(value, list) else value
 
     def watch(self, on_change: Callable[[str], None]) -> None:
+        """Call a function with the name of the control whenever its value changes."""
         self.widget.observe(lambda _: on_change(self.name), "value")
 
 
@@ -115,11 +116,36 @@ class _Weights(Control):
         return _LEFT_OUT if weight is None else min(WEIGHT_STEPS, key=lambda step: abs(step - weight))
 
     def watch(self, on_change: Callable[[str], None]) -> None:
+        """Call a function with the name of the control whenever its value changes."""
         for slider in self._sliders.values():
             slider.observe(lambda _: on_change(self.name), "value")
 
 
-def build_controls(facts: Facts) -> dict[str, Control]:
+class ControlBar(widgets.Box):
+    """The controls that have an effect in a state; those of the views are all in `controls`, by name."""
+
+    def __init__(self, facts: Facts, on_change: Callable[[str], None]) -> None:
+        super().__init__(layout={"flex_flow": "row wrap"})
+        self.add_class("tpa-controls")
+        self._facts = facts
+        #: Whether `show` is changing the controls, and not the user.
+        self.updating = False
+        self.controls = _controls(facts)
+        for control in self.controls.values():
+            control.watch(on_change)
+
+    def show(self, state: State) -> None:
+        """Set the controls to a state, and show those that have an effect in it."""
+        self.updating = True
+        try:
+            for control in self.controls.values():
+                control.write(state, self._facts)
+            self.children = [self.controls[name].widget for name in controls(state)]
+        finally:
+            self.updating = False
+
+
+def _controls(facts: Facts) -> dict[str, Control]:
     """Build the controls of all views."""
     options = facts.options(START["states"])
 

@@ -77,6 +77,7 @@ class DownloadBar(widgets.Box):
         toggle.observe(self._toggle_python, "value")
 
     def set_python(self, code: str) -> None:
+        """Set the Python that the button shows."""
         self.python.value = f'<pre class="tpa-python">{html.escape(code)}</pre>'
 
     def _file(self, choice: Any) -> tuple[str, bytes] | None:

@@ -21,11 +21,11 @@ from tpanalytics.explorers.accessibility import Accessibility
 from tpanalytics.explorers.breadcrumb import Breadcrumb
 from tpanalytics.explorers.calls import Source
 from tpanalytics.explorers.chart import ChartWidget
-from tpanalytics.explorers.controls import build_controls
+from tpanalytics.explorers.controls import ControlBar
 from tpanalytics.explorers.downloads import TABLE_SUFFIXES, DownloadBar
 from tpanalytics.explorers.options import facts_of
 from tpanalytics.explorers.spec_cache import SpecCache
-from tpanalytics.explorers.state import START, State, checked_changes, controls, drill_down, merge
+from tpanalytics.explorers.state import START, State, checked_changes, drill_down, merge
 from tpanalytics.explorers.views import View, view_of
 from tpanalytics.measures._core.cache import remembering
 from tpanalytics.measures.privacy.policy import USUAL
@@ -142,17 +142,15 @@ class Explorer(widgets.VBox):
         self._ahead: Iterator[View] = iter(())
         self._spec: dict[str, Any] = {}
         self._drawn: Call | None = None
-        self._updating_controls = False
-        self._controls = build_controls(self._facts)
+        self._control_bar = ControlBar(self._facts, self._on_control)
         self._chart = ChartWidget(self._on_pick, self._on_param)
         self._message = widgets.HTML()
         self._downloads = DownloadBar(self.save, lambda: str(self._state["view"]), self._show_error)
         self._breadcrumb = Breadcrumb(self._change)
-        self._control_bar = widgets.Box(layout={"flex_flow": "row wrap"})
         super().__init__(
             [
                 widgets.HTML(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>", layout={"display": "none"}),
-                self._controls["view"].widget,
+                self._control_bar.controls["view"].widget,
                 self._control_bar,
                 self._breadcrumb,
                 self._message,
@@ -162,10 +160,8 @@ class Explorer(widgets.VBox):
                 Accessibility(layout={"display": "none"}),
             ]
         )
-        for widget, name in ((self, "explorer"), (self._control_bar, "controls"), (self._chart, "chart")):
-            widget.add_class(f"tpa-{name}")
-        for control in self._controls.values():
-            control.watch(self._on_control)
+        self.add_class("tpa-explorer")
+        self._chart.add_class("tpa-chart")
         self.state = {} if state is None else state
 
     @property
@@ -250,10 +246,10 @@ class Explorer(widgets.VBox):
         self._closed = True
         super().close()
 
+    @_locked
     def _on_control(self, name: str) -> None:
-        with self._lock:
-            if not self._updating_controls:
-                self._change({name: self._controls[name].read()})
+        if not self._control_bar.updating:
+            self._change({name: self._control_bar.controls[name].read()})
 
     @_locked
     def _on_pick(self, picked: list[str]) -> None:
@@ -299,15 +295,8 @@ class Explorer(widgets.VBox):
         self._cancel_timers()
 
     def _update_controls(self) -> None:
-        """Set the controls to the state, and show those that have an effect in it."""
-        self._updating_controls = True
-        try:
-            for control in self._controls.values():
-                control.write(self._state, self._facts)
-            self._breadcrumb.show(self._state, self._facts)
-            self._control_bar.children = [self._controls[name].widget for name in controls(self._state)]
-        finally:
-            self._updating_controls = False
+        self._control_bar.show(self._state)
+        self._breadcrumb.show(self._state, self._facts)
 
     @_locked
     def _draw(self) -> None:

@@ -62,6 +62,7 @@ class Facts:
         return listed
 
     def n_suppressed_jobs(self, states: Sequence[str]) -> int:
+        """Return how many jobs no table of single jobs or tasks may contain."""
         return len(recall(jobs_left_out, self.source.profiles, states=list(states), privacy=self.privacy))
 
     def compares_families(self, states: Sequence[str]) -> bool:

@@ -32,6 +32,7 @@ class SpecCache:
         self._warnings: dict[tuple[Any, ...], dict[str, None]] = {}
 
     def has(self, view: View) -> bool:
+        """Return whether a view is drawn already."""
         return str(view.chart) in self._specs
 
     def of(self, view: View, picked: Sequence[str] = ()) -> dict[str, Any]:

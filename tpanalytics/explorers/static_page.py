@@ -85,8 +85,8 @@ def _page(facts: Facts, state: State, *, jobs: bool) -> str:
     size = len(text.encode())
     if size > _MAX_BYTES:
         raise ShareError(
-            f"The page would have {size / 1e6:.1f} MB, and {_MAX_BYTES / 1e6:g} MB are the most that go through the mail. "
-            "Freeze an explorer of fewer job families, or without jobs."
+            f"The page would have {size / 1e6:.1f} MB, and {_MAX_BYTES / 1e6:g} MB are the most that go through the "
+            "mail. Freeze an explorer of fewer job families, or without jobs."
         )
     return text
 

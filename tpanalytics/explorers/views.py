@@ -106,7 +106,8 @@ def _tasks(state: State, facts: Facts) -> View:
         table = Table(measure, facts.privacy, {"job_family": families}, of_jobs=True)
         suppressed, note = facts.n_suppressed_jobs(states), ""
         if suppressed:
-            note = f"The chart counts all jobs; {suppressed:,} that tell of few people, or of others, are not in the table."
+            few = f"{suppressed:,} that tell of few people, or of others,"
+            note = f"The chart counts all jobs; {few} are not in the table."
         return View(chart, table, "job_family", note)
     chart = call("plot_impact", weight="tasks", **how)
     measure = call("impact", weight="tasks", states=states)
