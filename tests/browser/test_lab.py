@@ -234,6 +234,14 @@ def test_what_goes_wrong_is_said_above_the_chart_which_stays(
     page.locator(".tpa-error").wait_for(state="detached")
 
 
+def test_a_chart_that_cannot_be_drawn_is_a_sentence_and_the_next_one_is_drawn(page: Page) -> None:
+    broken = {"data": {"values": [{}]}, "transform": [{"calculate": "1 +", "as": "x"}], "mark": "point"}
+    execute(page, f"explorer._chart.swap({broken})")
+    page.locator(".tpa-chart [role=alert]").get_by_text("The chart could not be drawn: ").wait_for()
+    execute(page, "explorer._chart.swap(explorer._spec)")
+    wait_until_again(page, page.first)  # type: ignore[attr-defined]
+
+
 def test_a_saved_notebook_shows_the_picture_without_its_kernel(
     page: Page, lab: Server, opened: Callable[..., Page], pictures: Path
 ) -> None:

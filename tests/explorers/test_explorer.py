@@ -773,7 +773,8 @@ def test_no_switch_of_altair_is_flipped(after: tpa.TaskProfiles, monkeypatch: py
         seen.append(switches())
         return written(chart, *args, **kwargs)
 
-    seen, before, written = [], switches(), alt.LayerChart.to_dict
+    seen: list[Any] = []
+    before, written = switches(), alt.LayerChart.to_dict
     monkeypatch.setattr(alt.LayerChart, "to_dict", to_dict)
     explorer = tpa.explore(after)
     control(explorer, "view").value = "hours"

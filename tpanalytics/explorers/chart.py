@@ -59,7 +59,7 @@ def _module() -> str:
     import vl_convert
 
     script = (Path(__file__).parent / "assets" / "chart.js").read_text(encoding="utf-8")
-    bundled: str = vl_convert.javascript_bundle(script)  # type: ignore[call-arg]  # the version has a default
+    bundled: str = vl_convert.javascript_bundle(script)
     return bundled
 
 

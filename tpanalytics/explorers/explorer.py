@@ -60,30 +60,29 @@ def explore(
 ) -> Explorer:
     """Open an explorer: AI impact, weekly hours, tasks and, with two snapshots, what changed.
 
-    It works without network, in JupyterLab, Notebook and Voilà. Where it is shown it also leaves a picture of its first
-    chart and a text, so that a notebook that is reopened, mailed or put on a page still shows something.
+    It works without network access, in JupyterLab, Notebook and Voilà. Next to the widget the notebook stores a picture
+    of the first chart and its description, which are shown when the notebook is reopened, mailed or converted.
 
     Parameters
     ----------
     profiles
-        As for `impact`; what is measured is remembered until the explorer is gone, so its tables must not
-        change meanwhile.
+        As for `impact`. Results are cached as long as the explorer exists, so its tables must not change meanwhile.
     before
-        An earlier snapshot, to compare with.
+        An earlier snapshot to compare with.
     state
-        Where to begin, as `Explorer.state` gave it; what is missing is as usual.
+        The initial state, as `Explorer.state` returns it, whole or in part.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        The smallest group of jobs or people a figure may describe; None suppresses nothing.
 
     Returns
     -------
     Explorer
-        A widget. `Explorer.state`, `Explorer.selected`, `Explorer.code` and `Explorer.save` hand over what it shows.
+        A widget. `Explorer.state`, `Explorer.selected`, `Explorer.code` and `Explorer.save` return what it shows.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or `state` holds what there is not.
+        If a column is missing, or `state` has an unknown entry or value.
 
     Examples
     --------
@@ -193,7 +192,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def save(self, path: str | Path) -> Path:
-        """Write the chart, or the table behind it, as `tpanalytics.save` does; the suffix says which and how.
+        """Write the chart, or the table behind it, as `tpanalytics.save` does, depending on the suffix.
 
         Parameters
         ----------
@@ -207,17 +206,18 @@ class Explorer(widgets.VBox):
 
     @_locked
     def freeze(self, path: str | Path, *, jobs: bool = False) -> Path:
-        """Write a page with working controls that needs neither Python nor network, to be mailed.
+        """Write a page with working controls that needs neither Python nor network access, to be mailed.
 
-        Every state that its controls can reach was drawn beforehand; it holds the figures it shows, no rationale, and
-        hides what the explorer hides. Where job families are chosen it holds these alone, and so not what changed.
+        Every state that its controls can reach is drawn in advance. The page contains the figures it shows, no
+        rationales, and suppresses what the explorer suppresses. If job families are selected, it contains only these,
+        and no comparison with the earlier snapshot.
 
         Parameters
         ----------
         path
-            An ``.html`` file; it is there whole or not at all.
+            An ``.html`` file; it is written whole or not at all.
         jobs
-            Put in the jobs of each family, by name; they stay out unless you ask for them.
+            Include the jobs of each family, by name.
 
         Returns
         -------
@@ -232,7 +232,7 @@ class Explorer(widgets.VBox):
         Warns
         -----
         TpAnalyticsWarning
-            If the view that is shown now is not in the page, and why.
+            If the current view is not in the page, with the reason.
         """
         path = path_of(path)
         if path.suffix.lower() != ".html":
