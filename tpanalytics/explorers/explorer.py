@@ -199,6 +199,16 @@ class Explorer(widgets.VBox):
         path
             ``.png``, ``.svg``, ``.pdf``, ``.html``, ``.json`` for the chart; ``.csv``, ``.xlsx``, ``.parquet`` for the
             table.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ShareError
+            If the suffix is another, or the file cannot be written.
         """
         path = path_of(path)
         is_table = path.suffix.lower().removeprefix(".") in TABLE_SUFFIXES.values()
