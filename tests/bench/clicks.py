@@ -23,7 +23,7 @@ drawn = {}
 for weight in ("tasks", "hours"):
     explorer.state = {"weight": weight}
     drawn[weight] = explorer._chart.spec
-bare = alt.JupyterChart(None, embed_options=explorer._chart.embed_options)
+bare = alt.JupyterChart(None, embed_options={"renderer": "svg"})
 bare.spec = drawn["hours"]
 bare.add_class("bare-chart")
 choice = widgets.ToggleButtons(options=["tasks", "hours"], value="hours")

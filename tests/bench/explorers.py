@@ -65,8 +65,8 @@ def moved(folder: str, pairs: int) -> dict[str, Any]:
     taken: dict[str, Any] = {"open": time.perf_counter() - start}
     taken |= {name + more: [] for name in _HOW for more in ("", " anew")}
     families = list(explorer._facts.families)
-    weight, listed = (explorer._controls[name].widget for name in ("weight", "families"))
-    scale = explorer._controls["level_weights"]._scales["H1"]
+    weight, listed = (explorer._control_bar.controls[name].widget for name in ("weight", "families"))
+    scale = explorer._control_bar.controls["level_weights"]._sliders["H1"]
     levels = {"families": [], "weight": "hours", "show": "levels"}
     for number in range(pairs + 1):
         one, few = families[1 + number], families[: 2 + number]
@@ -81,8 +81,8 @@ def moved(folder: str, pairs: int) -> dict[str, Any]:
         }
         for name, (state, move) in moves.items():
             explorer.state = state
-            for ahead in explorer._drawings.ahead(explorer.state):
-                explorer._drawings.of(ahead)  # what it does by itself where a loop runs
+            for ahead in explorer._specs.ahead(explorer.state):
+                explorer._specs.of(ahead)  # what it does by itself where a loop runs
             _timed(taken, name, move, explorer, profiles, kept=number > 0)
     return taken
 
@@ -96,7 +96,7 @@ def _timed(
     start = time.perf_counter()
     move()
     middle = time.perf_counter()
-    drawn = explorer._now().chart.of(Source(profiles)).to_dict()
+    drawn = explorer._view.chart.of(Source(profiles)).to_dict()
     end = time.perf_counter()
     shown = explorer._chart.spec
     if shown == before or drawn["datasets"] != shown["datasets"]:

@@ -87,7 +87,7 @@ def choose(page: Page, control: str, *what: str) -> Callable[[], Any]:
 
 def slide(page: Page, level: str, key: str) -> Callable[[], Any]:
     """Move the slider of a level by keyboard."""
-    scale = page.locator(".tpa-weights > *").filter(has_text=f"{level} counts")
+    scale = page.locator(".tpa-level_weights > *").filter(has_text=f"{level} counts")
     return lambda: scale.get_by_role("slider").press(key)
 
 

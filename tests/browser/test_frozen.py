@@ -55,7 +55,7 @@ def test_each_control_changes_the_chart_its_words_and_its_python(page: Page) -> 
     moves = [
         ("weight", "tasks"),
         ("states", "validated"),
-        ("show", "level_weights"),
+        ("show", "weights"),
         ("view", "hours"),
         ("view", "compare"),
         ("change", "moves"),
@@ -91,7 +91,7 @@ def test_a_list_leads_to_the_jobs_of_a_family(page: Page) -> None:
 
 
 def test_the_slider_works_without_python(page: Page) -> None:
-    choose(page, "show", "level_weights")
+    choose(page, "show", "weights")
     before = page.evaluate(f"JSON.stringify(({MARKS})())")
     slider = page.locator("#chart .vega-bind input")
     slider.fill("0.8")

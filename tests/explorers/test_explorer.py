@@ -9,13 +9,14 @@ from threading import Thread, get_ident
 from time import sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import altair as alt
 import polars as pl
 import pytest
 
 import tpanalytics as tpa
 from tests.charts.companies import many
-from tpanalytics.explorers.state import START, options
-from tpanalytics.explorers.static_page import _reached
+from tpanalytics.explorers.state import START
+from tpanalytics.explorers.static_page import _reachable_states
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -50,15 +51,20 @@ def explorer(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> tpa.Explorer
     return tpa.explore(company[1], company[0])
 
 
+def report(explorer: tpa.Explorer, name: str, value: Any) -> None:
+    """Do what a browser does when something is moved in the chart."""
+    chart = explorer._chart
+    values = chart.params["values"] if chart.params.get("revision") == chart.revision else {}
+    chart.params = {"revision": chart.revision, "values": {**values, name: value}}
+
+
 def move_in_chart(explorer: tpa.Explorer, weight: float) -> None:
     """Do what a browser does when the slider in the chart is moved."""
-    explorer._chart._js_to_py_updates = [
-        {"namespace": "signal", "name": "weight_of_h2", "scope": [], "value": weight},
-    ]
+    report(explorer, "weight_of_h2", weight)
 
 
 def control(explorer: tpa.Explorer, name: str) -> Any:
-    return explorer._controls[name].widget
+    return explorer._control_bar.controls[name].widget
 
 
 def spec(explorer: tpa.Explorer) -> dict[str, Any]:
@@ -69,8 +75,8 @@ def spec(explorer: tpa.Explorer) -> dict[str, Any]:
 def states(explorer: tpa.Explorer) -> Iterator[dict[str, Any]]:
     """Go through every state its buttons reach, and to the tasks of one job."""
     begun = explorer.state
-    yield from _reached(explorer._facts, begun, jobs=False)
-    job = explorer._facts.jobs_of("Finance", COUNTED_STATES)[0][1]
+    yield from _reachable_states(explorer._facts, begun, jobs=False)
+    job = explorer._facts.visible_jobs("Finance", COUNTED_STATES)[0][1]
     for search in ("", "report"):
         yield {**begun, "view": "tasks", "search": search}
     yield {**begun, "view": "tasks", "family": "Finance"}
@@ -105,8 +111,12 @@ def walked(marked: list[tpa.TaskProfiles]) -> list[Shown]:
     found = []
     for state in states(explorer):
         explorer.state = state
-        shown = {name: one.widget for name, one in explorer._controls.items() if one.widget in explorer._bar.children}
-        assert len(shown) == len(explorer._bar.children)
+        shown = {
+            name: one.widget
+            for name, one in explorer._control_bar.controls.items()
+            if one.widget in explorer._control_bar.children
+        }
+        assert len(shown) == len(explorer._control_bar.children)
         controls = {name: labels(widget) for name, widget in shown.items()}
         found.append(Shown(explorer.state, explorer.code(), {**spec(explorer)}, explorer.selected, controls))
     return found
@@ -199,7 +209,7 @@ def test_every_control_moves_the_state_and_what_is_shown(explorer: tpa.Explorer)
         ("weight", "tasks"),
         ("states", ("validated",)),
         ("families", ("Finance", "Sales")),
-        ("show", "level_weights"),
+        ("show", "weights"),
         ("view", "hours"),
         ("view", "tasks"),
         ("search", "invoice"),
@@ -219,13 +229,13 @@ def test_every_control_moves_the_state_and_what_is_shown(explorer: tpa.Explorer)
         assert explorer.state[name] == (list(value) if isinstance(value, tuple) else value)
     explorer.state = {"view": "impact", "show": "weights"}
     before = spec(explorer)
-    explorer._controls["level_weights"]._scales["H4"].value = 0.2
+    explorer._control_bar.controls["level_weights"]._sliders["H4"].value = 0.2
     assert explorer.state["level_weights"] == {"H1": 1.0, "H2": 0.5, "H3": 0.0, "H4": 0.2}
     assert spec(explorer) != before
 
 
 def test_only_controls_that_matter_are_there_and_each_has_a_label(walked: list[Shown], explorer: tpa.Explorer) -> None:
-    names = {name for name, choices in options(explorer._facts, COUNTED_STATES).items() if len(choices) > 1}
+    names = {name for name, choices in explorer._facts.options(COUNTED_STATES).items() if len(choices) > 1}
     for shown in walked:
         assert all(texts and all(texts) for texts in shown.controls.values())
         level_weights = shown.state["view"] == "impact" and shown.state["show"] == "weights"
@@ -249,9 +259,9 @@ def test_what_is_moved_in_the_chart_takes_no_drawing_back(explorer: tpa.Explorer
     before = spec(explorer)
 
     async def hurry() -> None:
-        explorer._controls["level_weights"]._scales["H1"].value = 0.35  # type: ignore[attr-defined]
+        explorer._control_bar.controls["level_weights"]._sliders["H1"].value = 0.35  # type: ignore[attr-defined]
         move_in_chart(explorer, 0.7)
-        while explorer._drawing is not None:
+        while explorer._draw_timer is not None:
             await asyncio.sleep(0)
 
     asyncio.run(hurry())
@@ -264,50 +274,50 @@ def test_a_weight_that_was_not_moved_stays_as_it_was(explorer: tpa.Explorer) -> 
     given = {"H1": 0.93, "H2": 0.333, "H3": 0.0, "H9": 0.4}
     explorer.state = {"show": "weights", "level_weights": given}
     assert explorer.state["level_weights"] == given
-    explorer._controls["level_weights"]._scales["H3"].value = 0.1  # type: ignore[attr-defined]
+    explorer._control_bar.controls["level_weights"]._sliders["H3"].value = 0.1  # type: ignore[attr-defined]
     assert explorer.state["level_weights"] == {**given, "H3": 0.1}
 
 
 def test_a_closed_explorer_draws_nothing_more(explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0)
-    monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._PAUSE", 0)
 
     async def leave() -> list[dict[str, Any]]:
         explorer.state = {"weight": "tasks"}
-        while len(explorer._drawings._specs) < 4:
+        while len(explorer._specs._specs) < 4:
             await asyncio.sleep(0)  # it draws ahead
         explorer.close()
-        drawn = list(explorer._drawings._specs.values())
+        drawn = list(explorer._specs._specs.values())
         control(explorer, "families").value = ("Finance",)
         for _ in range(20):
             await asyncio.sleep(0)
         return drawn
 
     left = asyncio.run(leave())
-    assert len(explorer._drawings._specs) <= len(left) + 1, "what was asked for after that, at most"
-    assert explorer._preparing is None
-    assert explorer._drawing is None
+    assert len(explorer._specs._specs) <= len(left) + 1, "what was asked for after that, at most"
+    assert explorer._ahead_timer is None
+    assert explorer._draw_timer is None
 
 
 def test_one_thread_waits_for_another(explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Notebooks hear what controls say in one thread, with a loop of its own, and run cells in another."""
     monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0)
-    monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._PAUSE", 0)
     within: list[int] = []
     met: list[str] = []
-    draw = type(explorer._drawings).of
+    draw = type(explorer._specs).of
 
-    def drawn(drawings: Any, state: dict[str, Any]) -> dict[str, Any]:
+    def drawn(specs: Any, view: Any, *picked: Any) -> dict[str, Any]:
         within.append(get_ident())
         if len(set(within)) > 1:
-            met.append(str(state))
+            met.append(str(view))
         sleep(0.002)  # the other runs meanwhile, if it may
         try:
-            return draw(drawings, state)
+            return draw(specs, view, *picked)
         finally:
             within.remove(get_ident())
 
-    monkeypatch.setattr(type(explorer._drawings), "of", drawn)
+    monkeypatch.setattr(type(explorer._specs), "of", drawn)
 
     async def hear() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: met.append(str(context)))
@@ -326,7 +336,7 @@ def test_one_thread_waits_for_another(explorer: tpa.Explorer, monkeypatch: pytes
     listener.join()
     assert met == []
     explorer.state = {"states": ["validated"], "weight": "tasks"}
-    assert str(explorer._now().chart) == explorer._drawn
+    assert explorer._view.chart == explorer._drawn
     assert control(explorer, "weight").value == "tasks"
 
 
@@ -382,8 +392,7 @@ def test_what_is_no_path_is_refused(explorer: tpa.Explorer, path: Any) -> None:
 
 def click(explorer: tpa.Explorer, column: str, *values: str) -> None:
     """Do what a browser does when marks are clicked."""
-    store = [{"unit": "marks", "fields": [{"field": column}], "values": [value]} for value in values]
-    explorer._chart._vl_selections = {"picked": {"value": {column: list(values)}, "store": store}}
+    report(explorer, "picked", [{column: value} for value in values])
 
 
 def test_a_click_picks_rows(explorer: tpa.Explorer) -> None:
@@ -424,11 +433,11 @@ def test_clicks_lead_from_families_to_jobs_to_tasks_and_lists_lead_back(explorer
 
 
 def test_the_way_down_leads_back_up(explorer: tpa.Explorer) -> None:
-    way = explorer._way
+    way = explorer._breadcrumb
     assert way.layout.display == "none"
     control(explorer, "view").value = "tasks"
     control(explorer, "family").value = "Finance"
-    name, job = explorer._facts.jobs_of("Finance", COUNTED_STATES)[0]
+    name, job = explorer._facts.visible_jobs("Finance", COUNTED_STATES)[0]
     control(explorer, "job").value = job
     said = [getattr(one, "description", "") or one.value for one in way.children]
     assert said == ["All job families", "\u203a", "Finance", "\u203a", name]
@@ -456,11 +465,11 @@ def test_an_error_is_said_above_the_chart_which_stays(explorer: tpa.Explorer) ->
     said = control(explorer, "states")
     said.options = [*said.options, ("draft", ("draft",))]
     said.value = ("draft",)
-    assert "no task is in state &#x27;draft&#x27;" in explorer._said.value
-    assert 'role="status"' in explorer._said.value
+    assert "no task is in state &#x27;draft&#x27;" in explorer._message.value
+    assert 'role="status"' in explorer._message.value
     assert spec(explorer) == drawn
     said.value = ("validated",)
-    assert explorer._said.value == ""
+    assert explorer._message.value == ""
     assert spec(explorer) != drawn
 
 
@@ -471,8 +480,8 @@ def test_a_snapshot_that_is_gone_is_said_and_what_was_drawn_stays(after: tpa.Tas
     (tmp_path / "snapshot").rename(tmp_path / "elsewhere")
     control(opened, "view").value = "tasks"
     control(opened, "search").value = "report"
-    assert "file of the snapshot cannot be read" in opened._said.value
-    assert "snapshot/" not in opened._said.value, "folders of a machine are nobody's business"
+    assert "file of the snapshot cannot be read" in opened._message.value
+    assert "snapshot/" not in opened._message.value, "folders of a machine are nobody's business"
     with pytest.raises(tpa.SnapshotError, match="file of the snapshot cannot be read"):
         opened.state = {"search": "invoice"}
     opened.state = {"view": "impact", "search": ""}
@@ -485,10 +494,10 @@ def test_a_warning_is_said_too(after: tpa.TaskProfiles) -> None:
     with pytest.warns(tpa.TpAnalyticsWarning, match="draft"):
         opened = tpa.explore(drafts)
     control(opened, "states").value = ("validated",)
-    assert "3 in state" in opened._said.value
-    control(opened, "show").value = "level_weights"
+    assert "3 in state" in opened._message.value
+    control(opened, "show").value = "weights"
     control(opened, "show").value = "levels"
-    assert "3 in state" in opened._said.value, "what is remembered warns once, and holds as long as the states count"
+    assert "3 in state" in opened._message.value, "what is remembered warns once, and holds as long as the states count"
 
 
 def test_changes_at_once_are_drawn_once(after: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -535,20 +544,20 @@ def test_what_one_click_leads_to_is_drawn_while_nothing_happens(
     explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch, click: str
 ) -> None:
     monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0.0)
-    monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0.0)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._PAUSE", 0.0)
     state, name, value = CLICKS[click]
 
     async def rest() -> None:
         explorer.state = state
         shown = spec(explorer)
-        while explorer._preparing is not None:
+        while explorer._ahead_timer is not None:
             await asyncio.sleep(0)
         assert spec(explorer) == shown
         drawn = []
         monkeypatch.setattr(explorer._chart, "swap", drawn.append)
         if isinstance(value, dict):
             for level, weight in value.items():
-                explorer._controls["level_weights"]._scales[level].value = weight  # type: ignore[attr-defined]
+                explorer._control_bar.controls["level_weights"]._sliders[level].value = weight  # type: ignore[attr-defined]
         else:
             control(explorer, name).value = value
         assert len(drawn) == 1, "without waiting for the controls to rest"
@@ -558,17 +567,17 @@ def test_what_one_click_leads_to_is_drawn_while_nothing_happens(
 
 def test_a_rest_has_an_end_however_many_families_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tpanalytics.explorers.explorer._IDLE", 0.0)
-    monkeypatch.setattr("tpanalytics.explorers.explorer._BREATH", 0.0)
-    monkeypatch.setattr("tpanalytics.explorers.spec_cache._KEPT", 12)
+    monkeypatch.setattr("tpanalytics.explorers.explorer._PAUSE", 0.0)
+    monkeypatch.setattr("tpanalytics.explorers.spec_cache._MAX_SPECS", 12)
     explorer = tpa.explore(many(30))
 
     async def rest() -> None:
         explorer.state = {"weight": "tasks"}
-        while explorer._preparing is not None:
+        while explorer._ahead_timer is not None:
             await asyncio.sleep(0)
 
     asyncio.run(asyncio.wait_for(rest(), 60))
-    assert len(explorer._drawings._specs) <= 12
+    assert len(explorer._specs._specs) <= 12
 
 
 def test_it_leaves_a_picture_and_a_text_beside_the_widget(explorer: tpa.Explorer) -> None:
@@ -584,12 +593,12 @@ def test_a_family_that_is_hidden_stays_so_in_every_view(after: tpa.TaskProfiles)
     few = after.jobs.filter((pl.col("job_family") != "Finance") | (pl.int_range(pl.len()).over("job_family") < 2))
     profiles = tpa.TaskProfiles(few, after.tasks.join(few, on="job_id", how="semi"))
     explorer = tpa.explore(profiles)
-    hidden = set(explorer._facts.families) - set(explorer._facts.open(COUNTED_STATES))
+    hidden = set(explorer._facts.families) - set(explorer._facts.visible_families(COUNTED_STATES))
     assert "Finance" in hidden
     assert len(hidden) > 1
     real = tpa.hours(profiles).filter(pl.col("job_family").is_in(list(hidden)))
     assert not [value for _, value in control(explorer, "family").options if value in hidden]
-    for state in _reached(explorer._facts, explorer.state, jobs=True):
+    for state in _reachable_states(explorer._facts, explorer.state, jobs=True):
         explorer.state = state
         rows = explorer.selected.filter(pl.col("job_family").is_in(list(hidden)))
         assert not rows.height or set(rows.get_column("reason")) == {"SUPPRESSED"}
@@ -604,7 +613,7 @@ def test_a_family_that_is_hidden_stays_so_in_every_view(after: tpa.TaskProfiles)
 
 def test_where_all_is_hidden_no_table_has_a_figure(company: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
     explorer = tpa.explore(company[1], company[0], privacy=tpa.Privacy(min_jobs=10_000))
-    for state in [*_reached(explorer._facts, explorer.state, jobs=True), {"view": "tasks", "search": "a"}]:
+    for state in [*_reachable_states(explorer._facts, explorer.state, jobs=True), {"view": "tasks", "search": "a"}]:
         explorer.state = state
         told = explorer.selected.select(pl.selectors.numeric() - pl.selectors.by_name("jobs", require_all=False))
         assert told.height == 0 or told.select(pl.all().count()).sum_horizontal().item() == 0, explorer.code()
@@ -638,7 +647,9 @@ def test_no_view_tells_what_another_hides(company: tuple[tpa.TaskProfiles, tpa.T
     few = then.jobs.filter((pl.col("job_family") != "Sales") | (pl.int_range(pl.len()).over("job_family") < 2))
     then = tpa.TaskProfiles(few, then.tasks.join(few, on="job_id", how="semi"))
     explorer = tpa.explore(now, then, state={"view": "compare"})
-    assert explorer._facts.open(COUNTED_STATES) == explorer._facts.families, "nothing is hidden in the later one"
+    assert explorer._facts.visible_families(COUNTED_STATES) == explorer._facts.families, (
+        "nothing is hidden in the later one"
+    )
     assert [value for _, value in control(explorer, "change").options] == ["bridge", "moves"]
     assert explorer.selected["scope"].to_list() == ["all"]
     with pytest.raises(tpa.SchemaError, match="change='families'; choose from bridge, moves"):
@@ -671,7 +682,7 @@ def test_no_table_tells_of_a_job_that_the_chart_leaves_out(after: tpa.TaskProfil
     missing = found.join(explorer.selected, on="task_id", how="anti")["job_id"]
     assert missing.n_unique() > 1
     assert job in missing.to_list()
-    assert "are not in the table" in explorer._said.value
+    assert "are not in the table" in explorer._message.value
 
 
 def test_a_family_hidden_in_some_states_is_so_in_tasks_too(after: tpa.TaskProfiles) -> None:
@@ -703,7 +714,7 @@ def test_states_are_not_told_apart_where_the_difference_tells_of_few(after: tpa.
 
 
 def test_what_does_not_fit_a_state_leaves_it(explorer: tpa.Explorer) -> None:
-    job = explorer._facts.jobs_of("Finance", COUNTED_STATES)[0][1]
+    job = explorer._facts.visible_jobs("Finance", COUNTED_STATES)[0][1]
     explorer.state = {"view": "tasks", "family": "Finance", "job": job}
     explorer.state = {"view": "impact"}
     explorer.state = {"family": "Sales"}
@@ -720,20 +731,72 @@ def test_a_click_on_a_chart_that_is_gone_picks_nothing(explorer: tpa.Explorer) -
     explorer.state = {"view": "tasks", "family": "Finance"}
 
     async def hurry() -> None:
-        explorer._drawings._specs.clear()
+        explorer._specs._specs.clear()
         control(explorer, "view").value = "hours"
-        assert explorer._drawing is not None, "it is not drawn yet"
-        click(explorer, "job_id", explorer._facts.jobs_of("Finance", COUNTED_STATES)[0][1])
+        assert explorer._draw_timer is not None, "it is not drawn yet"
+        click(explorer, "job_id", explorer._facts.visible_jobs("Finance", COUNTED_STATES)[0][1])
 
     asyncio.run(hurry())
     assert explorer.state["picked"] == []
 
 
+def test_a_late_click_on_the_previous_chart_picks_nothing(explorer: tpa.Explorer) -> None:
+    """The browser may have sent it before it received the new chart."""
+    chart = explorer._chart
+    late = {"revision": chart.revision, "values": {"picked": [{"job_family": "Finance"}]}}
+    control(explorer, "view").value = "hours"
+    assert late["revision"] != chart.revision
+    chart.params = late
+    assert explorer.state["picked"] == []
+    click(explorer, "job_family", "Sales")
+    assert explorer.state["picked"] == ["Sales"]
+
+
+def test_a_selection_made_in_the_chart_can_be_cleared_from_python(explorer: tpa.Explorer) -> None:
+    explorer.state = {}
+    shown = explorer._chart.revision
+    explorer.state = {}
+    assert explorer._chart.revision == shown, "the same chart is not drawn again"
+    click(explorer, "job_family", "Sales")
+    explorer.state = {"picked": []}
+    assert explorer._chart.revision > shown, "the specification is the same, but the browser shows a selection"
+
+
+def test_no_switch_of_altair_is_flipped(after: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others may draw charts of their own meanwhile, in another thread."""
+    from altair.utils import schemapi
+
+    def switches() -> tuple[Any, ...]:
+        return schemapi.DEBUG_MODE, alt.JupyterChart._esm, alt.data_transformers.active, alt.theme.active
+
+    def to_dict(chart: alt.LayerChart, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        seen.append(switches())
+        return written(chart, *args, **kwargs)
+
+    seen: list[Any] = []
+    before, written = switches(), alt.LayerChart.to_dict
+    monkeypatch.setattr(alt.LayerChart, "to_dict", to_dict)
+    explorer = tpa.explore(after)
+    control(explorer, "view").value = "hours"
+    assert len(seen) >= 2
+    assert {*seen, switches()} == {before}
+
+
+def test_the_widget_needs_no_network_and_its_script_is_made_once(
+    explorer: tpa.Explorer, after: tpa.TaskProfiles
+) -> None:
+    script = explorer._chart._esm
+    assert not re.search(r"""(from|import)\s*\(?["']https?:""", script)
+    assert "The chart could not be drawn" in script
+    assert len(script) > 500_000, "Vega is in it"
+    assert tpa.explore(after)._chart._esm is script
+
+
 def test_a_search_is_offered_where_it_is_made(explorer: tpa.Explorer) -> None:
     explorer.state = {"view": "tasks"}
-    assert control(explorer, "search") in explorer._bar.children
+    assert control(explorer, "search") in explorer._control_bar.children
     explorer.state = {"family": "Finance"}
-    assert control(explorer, "search") not in explorer._bar.children
+    assert control(explorer, "search") not in explorer._control_bar.children
 
 
 def test_a_selection_says_what_it_means(explorer: tpa.Explorer) -> None:
@@ -773,7 +836,7 @@ def test_no_rationale_is_anywhere_unless_asked_for(
 
 def test_files_are_those_of_save(explorer: tpa.Explorer, tmp_path: Path) -> None:
     explorer.state = {"families": ["Finance"]}
-    chart = tpa.save(explorer._now().chart.of(explorer._source), tmp_path / "theirs.svg")
+    chart = tpa.save(explorer._view.chart.of(explorer._source), tmp_path / "theirs.svg")
     assert explorer.save(tmp_path / "ours.svg").read_text() == chart.read_text()
     assert pl.read_csv(explorer.save(tmp_path / "ours.csv"))["job_family"].unique().to_list() == ["Finance"]
     with pytest.raises(tpa.ShareError, match=r"cannot be written as \.docx"):
@@ -781,14 +844,14 @@ def test_files_are_those_of_save(explorer: tpa.Explorer, tmp_path: Path) -> None
 
 
 def test_the_buttons_hand_files_to_the_browser(explorer: tpa.Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    chart_as, chart, table_as, table, _ = explorer._file_row.children
+    chart_as, chart, table_as, table, _ = explorer._downloads.children
     sent: list[tuple[dict[str, Any], Any]] = []
     for button in (chart, table):
         monkeypatch.setattr(button, "send", lambda message, buffers=None: sent.append((message, buffers)))
     for choice, button in ((chart_as, chart), (table_as, table)):
         for suffix in dict(choice.options).values():
             choice.value = suffix
-            button._asked()
+            button._send_file()
     names = [message["name"] for message, _ in sent]
     assert names == [f"impact.{kind}" for kind in ("png", "svg", "pdf", "html", "json", "xlsx", "csv", "parquet")]
     assert all(len(buffers[0]) > 500 for _, buffers in sent)

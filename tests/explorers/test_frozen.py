@@ -102,7 +102,7 @@ def test_it_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "file").write_text("")
     with pytest.raises(tpa.ShareError, match="cannot be written"):
         explorer.freeze(tmp_path / "file" / "page.html")
-    monkeypatch.setattr("tpanalytics.explorers.static_page._MOST", 100_000)
+    monkeypatch.setattr("tpanalytics.explorers.static_page._MAX_BYTES", 100_000)
     with pytest.raises(tpa.ShareError, match=r"would have \d\.\d MB.*fewer job families"):
         explorer.freeze(tmp_path / "page.html")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

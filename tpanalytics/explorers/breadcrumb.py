@@ -1,8 +1,7 @@
-"""The way from all families down to a job, and back up."""
+"""The path from all families down to one job, with a button back to each step."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -13,34 +12,31 @@ if TYPE_CHECKING:
     from tpanalytics.explorers.options import Facts
     from tpanalytics.explorers.state import State
 
-__all__ = ["Way"]
+__all__ = ["Breadcrumb"]
 
 
-class Way(widgets.Box):
-    """Says where one is among the tasks; each step above is a button that leads there."""
+class Breadcrumb(widgets.Box):
+    """Shows which family and job the tasks belong to; each step above is a button that changes the state back."""
 
-    def __init__(self, go: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, change_state: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(layout={"flex_flow": "row wrap", "align_items": "center"})
-        self.add_class("tpa-way")
-        self._go = go
+        self.add_class("tpa-breadcrumb")
+        self._change_state = change_state
 
     def show(self, state: State, facts: Facts) -> None:
-        """Give the steps to where a state is; at the top there is nothing to say."""
+        """Show the steps to a state; none at the top."""
         family, job = state["family"], state["job"]
         self.layout.display = "" if state["view"] == "tasks" and family is not None else "none"
         if self.layout.display:
             return
-        steps: list[tuple[str, dict[str, Any]]] = [("All job families", {"family": None, "job": None})]
-        here = family
+        above: list[tuple[str, dict[str, Any]]] = [("All job families", {"family": None, "job": None})]
+        current = family
         if job is not None:
-            steps.append((family, {"job": None}))
-            here = next((name for name, one in facts.jobs_of(family, state["states"]) if one == job), job)
+            above.append((family, {"job": None}))
+            current = next((name for name, other in facts.visible_jobs(family, state["states"]) if other == job), job)
         children = []
-        for name, change in steps:
+        for name, change in above:
             button = widgets.Button(description=name, tooltip=f"Back to {name}", layout={"width": "auto"})
-            button.on_click(partial(self._clicked, change))
+            button.on_click(lambda _, change=change: self._change_state(change))
             children += [button, widgets.Label("\u203a")]
-        self.children = [*children, widgets.Label(here)]
-
-    def _clicked(self, change: dict[str, Any], _: Any) -> None:
-        self._go(change)
+        self.children = [*children, widgets.Label(current)]

@@ -1,92 +1,86 @@
-"""The one chart of an explorer: specifications are swapped in it, and clicks on its marks come back."""
+"""The chart of an explorer: a widget that shows Vega-Lite specifications, and what the explorer adds to them."""
 
 from __future__ import annotations
 
 import copy
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
-from altair.jupyter.jupyter_chart import Selections
-from altair.utils.selection import PointSelection
+import anywidget
+import traitlets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PICKED", "Drawn", "pickable", "steady"]
+__all__ = ["PICKED", "ChartWidget", "add_selection", "reserve_title_space"]
 
 #: Name of the selection that a click on a mark makes.
 PICKED = "picked"
-_MENU = {"export": True, "source": False, "compiled": False, "editor": False}
 
 
-class Drawn(alt.JupyterChart):
-    """An Altair widget that works without network and is handed finished specifications.
+class ChartWidget(anywidget.AnyWidget):
+    """Shows a specification without network access; clicks on marks and moved sliders come back in `params`."""
 
-    A specification set as `chart` would be validated once more, which takes longer than all the rest of a change.
-    """
+    spec = traitlets.Dict().tag(sync=True)
+    #: Counts the specifications, so that a click on the previous chart is not taken for one on the new chart.
+    revision = traitlets.Int(0).tag(sync=True)
+    #: ``{"revision": ..., "values": {name: value}}``: what was moved in the chart since that specification was shown.
+    params = traitlets.Dict().tag(sync=True)
 
     def __init__(self, on_pick: Callable[[list[str]], None], on_param: Callable[[str, Any], None]) -> None:
-        self.enable_offline()
-        super().__init__(None, embed_options={"renderer": "svg", "actions": _MENU})  # type: ignore[arg-type]  # may be None
+        super().__init__(_esm=_module())
         self._on_pick, self._on_param = on_pick, on_param
-        self.observe(self._picked, "_vl_selections")
-        self.observe(self._moved, "_js_to_py_updates")
+        self.observe(self._report, "params")
 
     def swap(self, spec: dict[str, Any]) -> None:
-        """Show another specification; its parameters and selection begin as it says.
+        """Show another specification; its parameters and selection start as it states."""
+        if spec != self.spec or self.params.get("revision") == self.revision:
+            with self.hold_sync():
+                self.spec, self.revision = spec, self.revision + 1
 
-        Parameters are watched as signals: as Altair's own `params` each chart that was ever shown would go on listening
-        to them, and those that do not have them fail.
-        """
-        params = spec.get("params", [])
-        pickable = any(param["name"] == PICKED for param in params)
-        moving = [param["name"] for param in params if "select" not in param]
-        with self.hold_sync():
-            none = PointSelection.from_vega(PICKED, None, [])  # type: ignore[arg-type]  # a store is a list
-            self.selections = Selections({PICKED: none} if pickable else {})  # type: ignore[no-untyped-call]
-            self._selection_types = {PICKED: "point"} if pickable else {}
-            self._vl_selections = {PICKED: {"value": None, "store": []}} if pickable else {}
-            self._js_to_py_updates = []
-            self._js_watch_plan = [{"namespace": "signal", "name": name, "scope": []} for name in moving]
-            self.spec = spec
-
-    def _picked(self, change: dict[str, Any]) -> None:
-        if PICKED in change["new"] and change["new"][PICKED]["value"] is not None:
-            self._on_pick([str(row["values"][0]) for row in change["new"][PICKED]["store"] or []])
-
-    def _moved(self, change: dict[str, Any]) -> None:
-        for update in change["new"] or []:
-            self._on_param(update["name"], update["value"])
+    def _report(self, change: dict[str, Any]) -> None:
+        new, old = change["new"], change["old"]
+        if new.get("revision") != self.revision:
+            return
+        known = old["values"] if old.get("revision") == self.revision else {}
+        for name, value in new["values"].items():
+            if name in known and known[name] == value:
+                continue
+            if name == PICKED:
+                self._on_pick([str(next(iter(mark.values()))) for mark in value])
+            else:
+                self._on_param(name, value)
 
 
-def pickable(spec: dict[str, Any], column: str | None, picked: list[str]) -> dict[str, Any]:
-    """Let a click on a mark pick the row it stands for; what is not picked steps back.
+@cache
+def _module() -> str:
+    """Return the script of the widget with Vega bundled into it, about 1 MB; saved notebooks do not hold it."""
+    import vl_convert
 
-    Parameters
-    ----------
-    spec
-        Of a chart in layers; it is not changed.
-    column
-        Field of its data that is picked.
-    picked
-        Values that are picked to begin with.
-    """
+    script = (Path(__file__).parent / "assets" / "chart.js").read_text(encoding="utf-8")
+    bundled: str = vl_convert.javascript_bundle(script)
+    return bundled
+
+
+def add_selection(spec: dict[str, Any], column: str | None, picked: list[str]) -> dict[str, Any]:
+    """Return a copy of a layered specification in which a click on a mark selects its row, and others fade."""
     layers = spec.get("layer", [])
     data = spec.get("datasets", {})
-    whose = [
+    selectable = [
         number
         for number, layer in enumerate(layers)
         if column in next(iter(data.get(layer.get("data", {}).get("name"), [])), {}) and _kind(layer) in _MARKS
     ]
-    if not whose:
+    if not selectable:
         return spec
     spec = {**spec, "layer": [*layers]}
-    for number in whose:
+    for number in selectable:
         layer = copy.copy(layers[number])
         faint = {"condition": {"param": PICKED, "value": 1}, "value": 0.6}
         layer["encoding"] = {"opacity": faint, **layer["encoding"]}
         spec["layer"][number] = layer
-    spec["layer"][whose[0]]["name"] = "marks"
+    spec["layer"][selectable[0]]["name"] = "marks"
     param: dict[str, Any] = {
         "name": PICKED,
         "select": {"type": "point", "fields": [column], "toggle": "event.shiftKey || event.ctrlKey || event.metaKey"},
@@ -98,18 +92,18 @@ def pickable(spec: dict[str, Any], column: str | None, picked: list[str]) -> dic
     return spec
 
 
-def steady(spec: dict[str, Any]) -> dict[str, Any]:
-    """Leave below a title of one line the room of the second, so that marks stay where they are when one comes."""
+def reserve_title_space(spec: dict[str, Any]) -> dict[str, Any]:
+    """Reserve space for a second title line, so that marks do not move when the next title has one."""
     title = spec.get("title", {})
     if len(title.get("text", ())) != 1:
         return spec
-    usual = spec["config"]["title"]
-    return {**spec, "title": {**title, "offset": usual["offset"] + usual["fontSize"] + _LEADING}}
+    style = spec["config"]["title"]
+    return {**spec, "title": {**title, "offset": style["offset"] + style["fontSize"] + _LEADING}}
 
 
 #: What Vega puts between two lines of a title, in pixels.
 _LEADING = 2
-#: Marks that stand for figures; text does not.
+#: Marks that represent figures; text does not.
 _MARKS = {"bar", "point", "circle", "rule"}
 
 

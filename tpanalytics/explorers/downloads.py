@@ -1,4 +1,4 @@
-"""The row below the chart that hands over chart, table and Python."""
+"""The row below the chart that downloads chart and table, and shows the Python."""
 
 from __future__ import annotations
 
@@ -8,64 +8,86 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anywidget
 import ipywidgets as widgets
+import traitlets
 
 from tpanalytics.errors import TpAnalyticsError
-from tpanalytics.explorers.download_widget import Download
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TABLES", "Files"]
+__all__ = ["TABLE_SUFFIXES", "DownloadBar"]
 
-_CHARTS = {"PNG": "png", "SVG": "svg", "PDF": "pdf", "web page": "html", "Vega-Lite": "json"}
-#: Suffix of each kind of table.
-TABLES = {"Excel": "xlsx", "CSV": "csv", "Parquet": "parquet"}
+_CHART_SUFFIXES = {"PNG": "png", "SVG": "svg", "PDF": "pdf", "web page": "html", "Vega-Lite": "json"}
+TABLE_SUFFIXES = {"Excel": "xlsx", "CSV": "csv", "Parquet": "parquet"}
+_MIME_TYPES = {
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".parquet": "application/vnd.apache.parquet",
+}
 
 
-class Files(widgets.Box):
-    """Buttons that hand files to the browser, and one that shows the Python, which stands in `python`.
+class _DownloadButton(anywidget.AnyWidget):
+    """Sends the browser a file that `make` writes on the click; None means that it failed and reported why."""
 
-    Parameters
-    ----------
-    save
-        Writes a file; its suffix says which.
-    named
-        Gives the name of the file that is made next.
-    say
-        Says what went wrong.
-    """
+    _esm = (Path(__file__).parent / "assets" / "download.js").read_text(encoding="utf-8")
+    label = traitlets.Unicode("Download").tag(sync=True)
 
-    def __init__(self, save: Callable[[Path], Path], named: Callable[[], str], say: Callable[[str], None]) -> None:
-        self._save, self._named, self._say = save, named, say
+    def __init__(self, make: Callable[[], tuple[str, bytes] | None], label: str) -> None:
+        super().__init__(label=label)
+        self._make = make
+        self.on_msg(self._send_file)
+
+    def _send_file(self, *_: Any) -> None:
+        made = None
+        try:
+            made = self._make()
+        finally:
+            if made is None:
+                self.send({})  # the button can be pressed again
+        if made is not None:
+            name, content = made
+            self.send({"name": name, "mime": _MIME_TYPES[Path(name).suffix]}, buffers=[content])
+
+
+class DownloadBar(widgets.Box):
+    """Buttons that download what `save` writes, and one that shows the Python in `python`."""
+
+    def __init__(self, save: Callable[[Path], Path], stem: Callable[[], str], report: Callable[[str], None]) -> None:
+        self._save, self._stem, self._report = save, stem, report
         row: list[Any] = []
-        for kind, suffixes in (("chart", _CHARTS), ("table", TABLES)):
+        for kind, suffixes in (("chart", _CHART_SUFFIXES), ("table", TABLE_SUFFIXES)):
             choice = widgets.Dropdown(description=f"{kind.capitalize()} as", options=suffixes, layout={"width": "auto"})
             choice.style.description_width = "initial"
             choice.add_class(f"tpa-{kind}-as")
-            button = Download(partial(self._made, choice), label=f"Download {kind}")
+            button = _DownloadButton(partial(self._file, choice), f"Download {kind}")
             button.add_class(f"tpa-download-{kind}")
             row += [choice, button]
-        code = widgets.ToggleButton(description="Show the Python", layout={"width": "auto"})
-        code.add_class("tpa-code")
-        super().__init__([*row, code], layout={"flex_flow": "row wrap"})
+        toggle = widgets.ToggleButton(description="Show the Python", layout={"width": "auto"})
+        toggle.add_class("tpa-code")
+        super().__init__([*row, toggle], layout={"flex_flow": "row wrap"})
         self.add_class("tpa-files")
         self.python = widgets.HTML(layout={"display": "none"})
-        code.observe(self._show, "value")
+        toggle.observe(self._toggle_python, "value")
 
-    def print(self, code: str) -> None:
-        """Say what the Python is."""
+    def set_python(self, code: str) -> None:
+        """Set the Python that the button shows."""
         self.python.value = f'<pre class="tpa-python">{html.escape(code)}</pre>'
 
-    def _made(self, choice: Any) -> tuple[str, bytes] | None:
-        """Write a file for the browser, and give its name and bytes, or None where that went wrong."""
+    def _file(self, choice: Any) -> tuple[str, bytes] | None:
         with tempfile.TemporaryDirectory(prefix="tpanalytics-") as folder:
             try:
-                path = self._save(Path(folder) / f"{self._named()}.{choice.value}")
+                path = self._save(Path(folder) / f"{self._stem()}.{choice.value}")
             except TpAnalyticsError as error:
-                self._say(str(error))
+                self._report(str(error))
                 return None
             return path.name, path.read_bytes()
 
-    def _show(self, change: dict[str, Any]) -> None:
+    def _toggle_python(self, change: dict[str, Any]) -> None:
         self.python.layout.display = "" if change["new"] else "none"

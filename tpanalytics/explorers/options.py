@@ -1,9 +1,9 @@
-"""What an explorer must know of the data before its controls can be built, and what may be chosen in a state."""
+"""What the data of an explorer offer: families, jobs and levels, and the choices of every control."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -27,60 +27,46 @@ if TYPE_CHECKING:
 
 __all__ = ["VALIDATED", "Facts", "facts_of"]
 
-#: The other states that are offered, beside the usual ones.
+#: The validation states offered in addition to the usual ones.
 VALIDATED = COUNTED_STATES[:1]
-#: Jobs that a list offers at most; the search finds the others.
-_LISTED = 2_000
+#: Longest list of jobs; the search finds the others.
+_MAX_JOBS = 2_000
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What there is to choose from.
-
-    Attributes
-    ----------
-    source
-        The snapshots.
-    families
-        All families, by name, jobs without one last.
-    levels
-        Levels in the data, without ``not assessed``; H1, H2 and H3 always.
-    staffed
-        Some headcount is known.
-    states_apart
-        One may go from the usual states to those validated and back: the tasks between are in no family those of too
-        few. If not, two charts together would tell what each of them alone does not.
-    privacy
-        How few jobs or people a figure may tell of; None hides nothing.
-    """
+    """What the snapshots of an explorer contain, and what may be shown of it."""
 
     source: Source
+    #: By name, jobs without a family last.
     families: tuple[str, ...]
+    #: Levels in the data, without ``not assessed``; H1, H2 and H3 always.
     levels: tuple[str, ...]
-    staffed: bool
-    states_apart: bool
+    has_headcount: bool
+    #: Whether the validated tasks may be shown next to all tasks: the difference between both reveals no small group.
+    offers_validated_only: bool
     privacy: Privacy | None
 
-    def open(self, states: Sequence[str]) -> tuple[str, ...]:
-        """Name the families whose jobs may be looked at one by one."""
+    def visible_families(self, states: Sequence[str]) -> tuple[str, ...]:
+        """Return the families whose single jobs may be shown."""
         hidden = _hidden(self.source.profiles, states=list(states), privacy=self.privacy)
         return tuple(family for family in self.families if family not in hidden)
 
-    def jobs_of(self, family: str | None, states: Sequence[str]) -> list[tuple[str, str]]:
-        """List name and id of the jobs of a family that may be looked at, by name."""
-        if family is None or family not in self.open(states):
+    def visible_jobs(self, family: str | None, states: Sequence[str]) -> list[tuple[str, str]]:
+        """Return name and id of the jobs of a family that may be shown, by name."""
+        if family is None or family not in self.visible_families(states):
             return []
         return _listed(self.source.profiles, family=family, states=list(states), privacy=self.privacy)
 
-    def left_out(self, states: Sequence[str]) -> int:
-        """Count the jobs that no table of single jobs or tasks may tell of."""
+    def n_suppressed_jobs(self, states: Sequence[str]) -> int:
+        """Return how many jobs no table of single jobs or tasks may contain."""
         return len(jobs_left_out(self.source.profiles, states=list(states), privacy=self.privacy))
 
-    def change_by_family(self, states: Sequence[str]) -> bool:
-        """Say whether what changed may be told by family.
+    def compares_families(self, states: Sequence[str]) -> bool:
+        """Return whether changes may be shown by family.
 
-        It may if the same families are hidden in it as in the later snapshot alone, in these states and in those that
-        are offered; one view would tell otherwise what the other hides.
+        They may if, in these states and in those on offer, both snapshots together hide the families that the later one
+        hides alone; otherwise one view would reveal what another hides.
         """
         source, all_states = self.source, {COUNTED_STATES, VALIDATED, tuple(states)}
         if source.before is None or self.privacy is None:
@@ -89,9 +75,30 @@ class Facts:
             _hidden_alike(source.before, source.profiles, states=list(one), privacy=self.privacy) for one in all_states
         )
 
+    def options(self, states: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
+        """Return label and value of every choice of every control, while tasks in these states count."""
+        views = [("AI impact", "impact"), ("Weekly hours", "hours"), ("Tasks", "tasks")]
+        return {
+            "states": [
+                ("validated and suggested", list(COUNTED_STATES)),
+                *[("validated only", list(VALIDATED))] * self.offers_validated_only,
+            ],
+            "view": [*views, *[("What changed", "compare")] * (self.source.before is not None)],
+            "show": [("shares of levels", "levels"), ("exposure by weight", "weights")],
+            "weight": [("tasks", "tasks"), ("hours", "hours"), *[("headcount", "headcount")] * self.has_headcount],
+            "change": [
+                *[("bridge", "bridge"), ("moves of levels", "moves")],
+                *[("job families", "families")] * self.compares_families(states),
+            ],
+            "level": [(level, level) for level in self.levels],
+            "counted": [("tasks", "tasks"), ("hours", "hours")],
+            "value": [("hours", "hours"), ("exposure", "exposure")],
+            "family": [("all job families", None), *((family, family) for family in self.visible_families(states))],
+        }
+
 
 def facts_of(source: Source, privacy: Privacy | None) -> Facts:
-    """Read what there is; the measure it takes is the one that the first chart draws."""
+    """Read what the snapshots contain; the one measure it needs is that of the first chart."""
     check_privacy(privacy)
     jobs, _ = read_inputs(source.profiles)
     impact = measure_impact(source.profiles, weight="hours", states=COUNTED_STATES)
@@ -102,8 +109,8 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
         source=source,
         families=(*(family for family in families if family != NO_FAMILY), *[NO_FAMILY] * (NO_FAMILY in families)),
         levels=tuple(dict.fromkeys([*KNOWN_LEVELS[:3], *(level for level in levels if level != NOT_ASSESSED)])),
-        staffed="headcount" in jobs.columns and jobs.get_column("headcount").count() > 0,
-        states_apart=privacy is None or all(_states_apart(one, privacy) for one in snapshots),
+        has_headcount="headcount" in jobs.columns and jobs.get_column("headcount").count() > 0,
+        offers_validated_only=privacy is None or all(_reveals_no_small_group(one, privacy) for one in snapshots),
         privacy=privacy,
     )
 
@@ -111,7 +118,7 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
 @cached
 @readable()
 def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
-    # What is odd about the tasks is for the chart to say, which comes later.
+    # The chart, which is drawn later, warns about the tasks.
     cells = reduce_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
     return set(hidden_families(guarded(levels, jobs_behind(profiles, states=states), privacy)))
@@ -127,7 +134,7 @@ def _listed(
     own = jobs.filter(pl.col("job_family") == family).filter(~pl.col("job_id").is_in(left.to_list()))
     named = pl.col("job_name") if "job_name" in jobs.columns else pl.lit(None, dtype=pl.String)
     name = pl.coalesce(named, "job_id").map_elements(printable, return_dtype=pl.String).alias("name")
-    rows = own.select("job_id", name).sort("name", "job_id").head(_LISTED)
+    rows = own.select("job_id", name).sort("name", "job_id").head(_MAX_JOBS)
     twice = rows.get_column("name").is_duplicated()
     return [
         (f"{name} ({job})" if again else name, job)
@@ -138,14 +145,14 @@ def _listed(
 @cached
 @readable()
 def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
-    """Say whether two snapshots together hide the families that the later one hides."""
+    """Return whether two snapshots together hide the same families as the later one alone."""
     alone, both = jobs_behind(after, states=states), both_behind(before, after, states=states)
     one, other = (guarded(behind.select("job_family"), behind, privacy) for behind in (alone, both))
     return set(hidden_families(one)) == set(hidden_families(other))
 
 
-def _states_apart(profiles: TaskProfiles, privacy: Privacy) -> bool:
-    """Say whether what is suggested only is of enough jobs and people wherever there is any and a family is shown."""
+def _reveals_no_small_group(profiles: TaskProfiles, privacy: Privacy) -> bool:
+    """Return whether the suggested tasks of every family that is shown come from enough jobs and people."""
     between = jobs_behind(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
     few = between.filter(tells_of_few(between.columns, privacy, staffed=True)).get_column("job_family")
     hidden = _hidden(profiles, states=list(COUNTED_STATES), privacy=privacy)

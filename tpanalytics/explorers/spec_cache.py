@@ -1,68 +1,66 @@
-"""What states of an explorer look like: each is drawn once, some before anybody asks, and kept."""
+"""The specifications of views: each is drawn once, some before they are asked for, and kept."""
 
 from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from altair.utils.schemapi import debug_mode
-
 from tpanalytics.errors import collected
-from tpanalytics.explorers.chart import pickable, steady
-from tpanalytics.explorers.views import Shown, neighbours, shown
+from tpanalytics.explorers.chart import add_selection, reserve_title_space
+from tpanalytics.explorers.state import adjacent_states
+from tpanalytics.explorers.views import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tpanalytics.explorers.options import Facts
     from tpanalytics.explorers.state import State
+    from tpanalytics.explorers.views import View
 
-__all__ = ["Drawings"]
+__all__ = ["SpecCache"]
 
-#: Specifications that are kept at most, and of these how many may be drawn ahead from one state.
-_KEPT, _AHEAD = 256, 128
+#: Specifications kept, and how many of them may be drawn ahead from one state.
+_MAX_SPECS, _MAX_AHEAD = 256, 128
 
 
-class Drawings:
-    """Specifications of the charts of states."""
+class SpecCache:
+    """The specifications of the views of an explorer, the least recently used one first."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._specs: dict[str, dict[str, Any]] = {}
-        self._notes: dict[tuple[Any, ...], dict[str, None]] = {}
+        self._warnings: dict[tuple[Any, ...], dict[str, None]] = {}
 
-    def has(self, state: State) -> bool:
-        """Say whether a state is drawn already."""
-        return str(shown(state, self._facts).chart) in self._specs
+    def has(self, view: View) -> bool:
+        """Return whether a view is drawn already."""
+        return str(view.chart) in self._specs
 
-    def of(self, state: State) -> dict[str, Any]:
-        """Give the specification of a state."""
-        what = shown(state, self._facts)
-        key = str(what.chart)
+    def of(self, view: View, picked: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the specification of a view with these marks selected."""
+        key = str(view.chart)
         spec = self._specs.pop(key, None)
         if spec is None:
-            # What our own functions draw is checked in tests; to check it again would take longer than to draw it.
-            with debug_mode(arg=False), collected() as noted:
-                spec = steady(what.chart.of(self._facts.source).to_dict(validate=False))
-            notes = self._notes.setdefault(_counted(what), {})
-            notes.update(dict.fromkeys(noted))
-        self._specs[key] = spec  # last, so that what nobody has looked at longest is first
-        while len(self._specs) > _KEPT:
+            # Tests validate what our own functions draw; validating the whole again would take longer than drawing it.
+            with collected() as messages:
+                spec = reserve_title_space(view.chart.of(self._facts.source).to_dict(validate=False))
+            self._warnings.setdefault(_tasks_counted(view), {}).update(dict.fromkeys(messages))
+        self._specs[key] = spec
+        while len(self._specs) > _MAX_SPECS:
             del self._specs[next(iter(self._specs))]
-        return pickable(spec, what.picks, state["picked"])
+        return add_selection(spec, view.picks, list(picked))
 
-    def notes(self, state: State) -> list[str]:
-        """Give the warnings of a state.
+    def warnings(self, view: View) -> list[str]:
+        """Return the warnings about the tasks of a view.
 
-        What is remembered warns once, so that what was said of the tasks that count holds for every view of them.
+        A measure warns only the first time, so a warning holds for every view of the same tasks.
         """
-        return list(self._notes.get(_counted(shown(state, self._facts)), ()))
+        return list(self._warnings.get(_tasks_counted(view), ()))
 
-    def ahead(self, state: State) -> Iterator[State]:
-        """Go through states that one click or key leads to and that are not drawn."""
-        return islice((one for one in neighbours(state, self._facts) if not self.has(one)), _AHEAD)
+    def ahead(self, state: State) -> Iterator[View]:
+        """Yield the views one click or key away that are not drawn yet."""
+        views = (view_of(adjacent, self._facts) for adjacent in adjacent_states(state, self._facts))
+        return islice((view for view in views if not self.has(view)), _MAX_AHEAD)
 
 
-def _counted(what: Shown) -> tuple[Any, ...]:
-    """Say which tasks of which snapshots a chart counts."""
-    return what.chart.takes, what.chart.arguments.get("states")
+def _tasks_counted(view: View) -> tuple[Any, ...]:
+    return view.chart.takes, view.chart.arguments.get("states")

@@ -1,23 +1,34 @@
-"""The state of an explorer: what every control says, as plain values, and what each may say."""
+"""The state of an explorer: the values of its controls, which values are valid, and where a click leads."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from itertools import chain, zip_longest
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.explorers.options import VALIDATED
 from tpanalytics.measures._core.checks import checked_states, no_family
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from tpanalytics.explorers.options import Facts
 
-__all__ = ["START", "WEIGHT_STEPS", "State", "checked", "options"]
+__all__ = [
+    "START",
+    "WEIGHT_STEPS",
+    "State",
+    "adjacent_states",
+    "checked_changes",
+    "controls",
+    "drill_down",
+    "merge",
+    "normalize",
+]
 
 State = dict[str, Any]
 
@@ -39,42 +50,102 @@ START: State = {
     "value": "hours",
 }
 
-#: Where the weight of a level can be moved to by a control.
+#: Weights that a slider offers.
 WEIGHT_STEPS = [round(0.05 * step, 2) for step in range(21)]
-#: Entries that may say more than is offered; what they say is checked otherwise.
-_OPEN = {"states", "family"}
+#: Entries whose change shows other rows, which ends the selection of marks.
+_CHANGES_ROWS = {"view", "family", "job", "search", "change", "value"}
+#: Entries whose values are not limited to those offered; they are checked separately.
+_UNLIMITED = {"states", "family"}
 
 
-def options(facts: Facts, states: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
-    """Give label and value of whatever one chooses one of, while tasks in these states count."""
-    views = [("AI impact", "impact"), ("Weekly hours", "hours"), ("Tasks", "tasks")]
-    return {
-        "states": [
-            ("validated and suggested", list(COUNTED_STATES)),
-            *[("validated only", list(VALIDATED))] * facts.states_apart,
-        ],
-        "view": [*views, *[("What changed", "compare")] * (facts.source.before is not None)],
-        "show": [("shares of levels", "levels"), ("exposure by weight", "weights")],
-        "weight": [("tasks", "tasks"), ("hours", "hours"), *[("headcount", "headcount")] * facts.staffed],
-        "change": [
-            *[("bridge", "bridge"), ("moves of levels", "moves")],
-            *[("job families", "families")] * facts.change_by_family(states),
-        ],
-        "level": [(level, level) for level in facts.levels],
-        "counted": [("tasks", "tasks"), ("hours", "hours")],
-        "value": [("hours", "hours"), ("exposure", "exposure")],
-        "family": [("all job families", None), *((family, family) for family in facts.open(states))],
-    }
+def controls(state: State) -> tuple[str, ...]:
+    """Return the names of the controls that have an effect in a state, in order."""
+    match state["view"]:
+        case "hours":
+            return ("states", "families")
+        case "tasks":
+            steps = ["search", "family"] if state["family"] is None else ["family", "job"]
+            return (*steps, *["rationales"] * bool(state["job"]), "states")
+        case "compare":
+            return ("change", {"moves": "counted", "families": "value"}.get(state["change"], "level"), "states")
+    return ("show", "level_weights" if state["show"] == "weights" else "weight", "states", "families")
 
 
-def checked(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
-    """Change a state; refuse one that cannot be shown.
+def merge(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
+    """Return a state after changes; the selection of marks ends where other rows are shown."""
+    picked = [] if _CHANGES_ROWS & changes.keys() else state["picked"]
+    return normalize({**state, "picked": picked, **changes}, facts)
 
-    Raises
-    ------
-    SchemaError
-        Saying which entry, and what it may be.
-    """
+
+def normalize(state: State, facts: Facts) -> State:
+    """Return a state without the entries that do not fit the rest of it."""
+    states, family, job, picked = state["states"], state["family"], state["job"], state["picked"]
+    if family is not None and family not in facts.visible_families(states):
+        family = None
+    if job is not None and job not in [job_id for _, job_id in facts.visible_jobs(family, states)]:
+        job = None
+    if state["families"] and "families" in controls(state):
+        picked = [mark for mark in picked if mark in state["families"]]
+    return {**state, "family": family, "job": job, "picked": picked}
+
+
+def drill_down(state: State, facts: Facts) -> State | None:
+    """Return the state that the picked mark leads to: the jobs of a family, the tasks of a job, or None."""
+    if state["view"] != "tasks" or not state["picked"]:
+        return None
+    level, mark = "family" if state["family"] is None else "job", state["picked"][-1]
+    below = merge(state, {level: mark}, facts)
+    return below if below[level] == mark else None
+
+
+def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
+    """Yield the states one click or key away: those of buttons first, then those of lists and sliders in turn."""
+    options, shown = facts.options(state["states"]), controls(state)
+    for name in [*(name for name in shown if name in options and name != "family"), "view"]:
+        for _, value in options[name]:
+            yield normalize({**state, name: value, "picked": []}, facts)
+    selections = _adjacent_selections(state["families"], facts.families) if "families" in shown else ()
+    weights = _adjacent_weights(state["level_weights"], facts.levels) if "level_weights" in shown else ()
+    families = facts.visible_families(state["states"]) if "family" in shown and not state["search"] else ()
+    moves = (
+        [{"families": selection} for selection in selections],
+        [{"level_weights": level_weights} for level_weights in weights],
+        [{"family": family, "picked": []} for family in families],
+    )
+    for change in chain.from_iterable(zip_longest(*moves)):
+        if change is not None:
+            yield normalize({**state, **change}, facts)
+
+
+def _adjacent_selections(selected: list[str], families: tuple[str, ...]) -> Iterator[list[str]]:
+    """Yield each family alone, one more or one fewer, and all from the first or the last selected one to another."""
+    for family in families:
+        yield [family]
+    if not selected:
+        return
+    for family in families:
+        yield [other for other in families if (other in selected) != (other == family)]
+    ends = sorted(map(families.index, selected))
+    for end in dict.fromkeys((ends[0], ends[-1])):
+        for other in range(len(families)):
+            yield list(families[min(end, other) : max(end, other) + 1])
+
+
+def _adjacent_weights(level_weights: Mapping[str, float], levels: tuple[str, ...]) -> Iterator[dict[str, float]]:
+    """Yield the weights with that of one level moved or left out, small steps first; H2 is moved in the chart."""
+    moves = []
+    for level in levels:
+        if level != "H2":
+            weight = level_weights.get(level, 0.0)
+            others = {other: value for other, value in level_weights.items() if other != level}
+            moves += [(abs(step - weight), dict(sorted({**others, level: step}.items()))) for step in WEIGHT_STEPS]
+            moves.append((weight, others))
+    for _, moved in sorted(moves, key=itemgetter(0)):
+        yield moved
+
+
+def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
+    """Return changes of a state as it holds them, or raise SchemaError if there is no such state."""
     if not isinstance(changes, Mapping):
         raise SchemaError(f"state={changes!r}: give a dict as Explorer.state is, whole or in part.")
     state = {**state, **changes}
@@ -84,27 +155,24 @@ def checked(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
     _check_names(state, facts)
     if not isinstance(state["search"], str) or not isinstance(state["rationales"], bool):
         raise SchemaError("state: search is a text, and rationales True or False.")
-    level_weights = checked_weights(state["level_weights"])
-    if "H2" not in level_weights:
+    state["level_weights"] = checked_weights(state["level_weights"])
+    if "H2" not in state["level_weights"]:
         raise SchemaError(
-            f"state: level_weights={level_weights!r}; give H2 one too, since the chart moves it from 0 to 1."
+            f"state: level_weights={state['level_weights']!r}; give H2 one too, since the chart moves it from 0 to 1."
         )
-    if changes.get("family") is not None and state["family"] not in facts.open(state["states"]):
+    if changes.get("family") is not None and state["family"] not in facts.visible_families(state["states"]):
         raise SchemaError(
             f"state: the jobs of family {state['family']!r} are hidden: they are too few, or would tell of others."
         )
-    jobs = [job for _, job in facts.jobs_of(state["family"], state["states"])]
+    jobs = [job for _, job in facts.visible_jobs(state["family"], state["states"])]
     if changes.get("job") is not None and changes["job"] not in jobs:
         raise SchemaError(
             f"state: job={changes['job']!r} is none of the {len(jobs)} jobs that may be looked at in family "
             f"{state['family']!r}; give the family by name and the job by id."
         )
-    return {
-        **state,
-        "families": list(dict.fromkeys(state["families"])),
-        "picked": list(dict.fromkeys(state["picked"])),
-        "level_weights": level_weights,
-    }
+    for name in ("families", "picked"):
+        state[name] = list(dict.fromkeys(state[name]))
+    return {name: state[name] for name in changes}
 
 
 def _check_entries(state: State) -> None:
@@ -116,15 +184,15 @@ def _check_entries(state: State) -> None:
 
 
 def _check_choices(state: State, facts: Facts) -> None:
-    for name, choices in options(facts, state["states"]).items():
+    for name, choices in facts.options(state["states"]).items():
         allowed = [value for _, value in choices]
-        if name not in _OPEN and (not isinstance(state[name], str) or state[name] not in allowed):
+        if name not in _UNLIMITED and (not isinstance(state[name], str) or state[name] not in allowed):
             raise SchemaError(f"state: {name}={state[name]!r}; choose from {', '.join(map(str, allowed))}.")
 
 
 def _check_names(state: State, facts: Facts) -> None:
     for name in ("families", "picked"):
-        if not isinstance(state[name], list | tuple) or not all(isinstance(one, str) for one in state[name]):
+        if not isinstance(state[name], list | tuple) or not all(isinstance(item, str) for item in state[name]):
             raise SchemaError(f"state: {name}={state[name]!r}; give a list of names, empty for all.")
     for family in [*state["families"], *([] if state["family"] is None else [state["family"]])]:
         if family not in facts.families:
