@@ -28,7 +28,7 @@ from tpanalytics.explorers.state import START, State, checked_changes, drill_dow
 from tpanalytics.explorers.views import View, view_of
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.share.calls import Source
+from tpanalytics.share.calls import Call, Source
 from tpanalytics.share.save import path_of, save
 
 if TYPE_CHECKING:
