@@ -16,9 +16,9 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.privacy.group_counts import jobs_behind
+from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
-from tpanalytics.measures.privacy.suppress import guarded, hidden_families, suppress, suppress_beside
+from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families, suppress, suppress_beside
 from tpanalytics.measures.privacy.suppress_jobs import suppress_jobs
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def test_order_of_rows_engine_and_a_second_time_change_nothing(
         profiles.tasks.sample(fraction=1, shuffle=True, seed=seed).lazy(),
     )
     assert_frame_equal(suppress(measure(shuffled), shuffled, **limits), once, abs_tol=1e-9)
-    assert_frame_equal(suppress(measure(profiles), jobs_behind(profiles), **limits), once)
+    assert_frame_equal(suppress(measure(profiles), group_counts(profiles), **limits), once)
     if hidden_of(once) != set(once["job_family"]):
         assert_frame_equal(suppress(once, profiles, **limits), once)
 
@@ -332,7 +332,7 @@ def test_the_meaning_travels_and_says_what_is_hidden() -> None:
     assert "not headcounts" in tpa.about(suppress(result)).warnings[-1]
     untouched = tpa.about(suppress(result, profiles, min_jobs=1, min_headcount=0))
     assert untouched.policy[-1] == "No family is hidden: none tells of fewer than 1 jobs, as far as is known."
-    assert tpa.about(guarded(result, profiles, None)).policy[-1].startswith("Nothing is hidden")
+    assert tpa.about(apply_policy(result, profiles, None)).policy[-1].startswith("Nothing is hidden")
     assert tpa.about(result) == before, "the result itself is as it was"
     assert result["reason"].null_count() == result.height
 
@@ -415,7 +415,7 @@ def test_no_jobs_are_no_error(name: str) -> None:
         (lambda r, p: suppress_beside(r, r, p), "both profiles and released_profiles"),
         (lambda r, p: suppress_beside(r, r.drop("jobs")), "released lacks 'jobs'"),
         (lambda r, p: Privacy(min_headcount="5"), "min_headcount='5': give a number"),
-        (lambda r, p: guarded(r, p, 5), "privacy=5: give a Privacy"),  # type: ignore[arg-type]
+        (lambda r, p: apply_policy(r, p, 5), "privacy=5: give a Privacy"),  # type: ignore[arg-type]
         (suppress_jobs, "result lacks 'job_id'"),
         (lambda r, p: suppress_jobs(tpa.hours_by_job(p), r), "TaskProfiles"),
         (lambda r, p: suppress_jobs(tpa.hours_by_job(p), p, min_jobs=-1), "min_jobs=-1: give a whole number"),

@@ -16,7 +16,7 @@ from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
-from tpanalytics.measures.privacy.suppress import guarded
+from tpanalytics.measures.privacy.suppress import apply_policy
 from tpanalytics.measures.transitions import transitions
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 
@@ -105,7 +105,7 @@ def plot_transitions(
     behind = both_behind(before, after, states=states)
     if behind.height == 0:
         return change_captions.no_jobs()
-    shown = guarded(behind.select("job_family"), behind, privacy)
+    shown = apply_policy(behind.select("job_family"), behind, privacy)
     limits = privacy or Privacy(min_jobs=0, min_headcount=0)
     released = suppress_change(moves, before, after, min_jobs=limits.min_jobs, min_headcount=limits.min_headcount)
     table = _table(released, weight)

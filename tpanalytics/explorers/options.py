@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.formatting import printable
-from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
+from tpanalytics.measures._core.aggregate import aggregate_tasks, read_inputs
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures.impact import impact as measure_impact
-from tpanalytics.measures.privacy.group_counts import both_behind, jobs_behind, tells_of_few
+from tpanalytics.measures.privacy.group_counts import below_threshold, both_behind, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
-from tpanalytics.measures.privacy.suppress import guarded, hidden_families
+from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families
 from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.share.calls import readable
@@ -119,9 +119,9 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
 @readable()
 def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
     # The chart, which is drawn later, warns about the tasks.
-    cells = reduce_tasks(profiles, states, per="family", checked=True).cells
+    cells = aggregate_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
-    return set(hidden_families(guarded(levels, jobs_behind(profiles, states=states), privacy)))
+    return set(hidden_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))
 
 
 @cached
@@ -146,14 +146,14 @@ def _listed(
 @readable()
 def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
     """Return whether two snapshots together hide the same families as the later one alone."""
-    alone, both = jobs_behind(after, states=states), both_behind(before, after, states=states)
-    one, other = (guarded(behind.select("job_family"), behind, privacy) for behind in (alone, both))
+    alone, both = group_counts(after, states=states), both_behind(before, after, states=states)
+    one, other = (apply_policy(behind.select("job_family"), behind, privacy) for behind in (alone, both))
     return set(hidden_families(one)) == set(hidden_families(other))
 
 
 def _reveals_no_small_group(profiles: TaskProfiles, privacy: Privacy) -> bool:
     """Return whether the suggested tasks of every family that is shown come from enough jobs and people."""
-    between = jobs_behind(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
-    few = between.filter(tells_of_few(between.columns, privacy, staffed=True)).get_column("job_family")
+    between = group_counts(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
+    few = between.filter(below_threshold(between.columns, privacy, staffed=True)).get_column("job_family")
     hidden = _hidden(profiles, states=list(COUNTED_STATES), privacy=privacy)
     return set(few) <= hidden

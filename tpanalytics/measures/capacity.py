@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.scenario import (
@@ -28,7 +28,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures._core.scenario import Range, Span
     from tpanalytics.schema import TaskProfiles
@@ -154,7 +154,7 @@ def capacity(
     levels, week = checked_freed(freed), checked_week(contract_hours)
     reach = None if adoption is None else checked_share("adoption", adoption)
     kept = None if realisation is None else checked_share("realisation", realisation)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     if "headcount" not in reduced.jobs.columns:
         if reach or kept:
             needs_headcount(reduced.jobs)
@@ -233,7 +233,7 @@ def _of_all_people(per_job: pl.DataFrame, reach: Span | None, kept: Span | None)
 
 
 def _meaning(
-    reduced: Cells,
+    reduced: TaskCounts,
     per_job: pl.DataFrame,
     levels: Mapping[str, Span],
     reach: Span | None,

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import html_lines
-from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.bounds import checked_week, hours_bounds, index_bounds, share_bounds
 from tpanalytics.measures._core.cache import cached
@@ -212,7 +212,7 @@ def check_claim(
         raise SchemaError(f"measure={measure!r}: choose from {', '.join(MEASURES)}.")
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     checked_rounds(rounds, seed)
-    reduced = reduce_tasks(profiles, by_state=True)
+    reduced = aggregate_tasks(profiles, by_state=True)
     families = reduced.jobs.get_column("job_family").unique().sort().to_list()
     read = read_claim(claim, sorted(families, key=lambda family: (family == NO_FAMILY, family)))
     left, sign, right = read
@@ -312,7 +312,7 @@ def _family(text: str, families: list[str]) -> str | None:
 def _grades(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, str | None]:
     """Grade each family by the share of its tasks that are in the figure, or could be at H1."""
     known = {"exposure": pl.col("level").is_in(list(level_weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
-    covered = stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
+    covered = n_stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
     return {family: grade_of(share) for family, share in cells.group_by("job_family").agg(covered).rows()}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import reduce_tasks
+from tpanalytics.measures._core.aggregate import aggregate_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import (
     job_warnings,
@@ -24,7 +24,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Part", "compare_exposure"]
@@ -119,7 +119,7 @@ def compare_exposure(
     if by not in get_args(Part):
         raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Part))}.")
     level_weights = checked_weights(level_weights)
-    first, second = reduce_tasks(before, states), reduce_tasks(after, states)
+    first, second = aggregate_tasks(before, states), aggregate_tasks(after, states)
     jobs = jobs_of(first.jobs, second.jobs)
     part = "job_id" if by == "job" else "job_family"
     sums = [_sums(reduced, jobs, level_weights, part, side) for reduced, side in ((first, "before"), (second, "after"))]
@@ -155,7 +155,9 @@ def compare_exposure(
     )
 
 
-def _sums(reduced: Cells, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str) -> pl.DataFrame:
+def _sums(
+    reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str
+) -> pl.DataFrame:
     """Add up one snapshot by the parts of the comparison."""
     places = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
     cells = reduced.cells.drop("job_family").join(places, on="job", how="left", maintain_order="left")

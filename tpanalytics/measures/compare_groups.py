@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import (
-    Cells,
+    TaskCounts,
     check_hours,
     check_states,
     checked_states,
@@ -184,15 +184,15 @@ def compare_groups(
     )
 
 
-def _cells(kept: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> Cells:
-    """Give the tasks of both families as `aggregate.reduce_tasks` would."""
+def _cells(kept: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> TaskCounts:
+    """Give the tasks of both families as `aggregate.aggregate_tasks` would."""
     cells = (
         kept.group_by("job", "job_family", "level", maintain_order=True)
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
         .sort("job", "level")
     )
     in_states = kept.group_by("state").agg(pl.col("n").sum()).sort("state")
-    return Cells(jobs.drop("n_tasks", strict=False), cells, in_states, counted)
+    return TaskCounts(jobs.drop("n_tasks", strict=False), cells, in_states, counted)
 
 
 def _check_families(families: list[str], family: str, other: str | None) -> None:

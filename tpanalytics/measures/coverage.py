@@ -8,13 +8,13 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import (
+    aggregate_jobs,
+    aggregate_tasks,
+    n_stated,
     of_jobs,
     per_job,
     read_inputs,
-    reduce_tasks,
     share_of,
-    stated,
-    sum_jobs,
     sum_tasks,
 )
 from tpanalytics.measures._core.cache import cached
@@ -89,20 +89,20 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
     >>> table.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
     [('Customer Service', 366, 0.891), ('Data and Analytics', 355, 0.901)]
     """
-    reduced = reduce_tasks(profiles, states, per="family", by_state=True)
+    reduced = aggregate_tasks(profiles, states, per="family", by_state=True)
     cells = reduced.cells
     assessed = pl.col("level") != NOT_ASSESSED
     n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
     by_family = cells.group_by("job_family").agg(
         tasks=n.sum(),
-        hours_coverage=stated.sum() / n.sum(),
+        hours_coverage=n_stated.sum() / n.sum(),
         level_coverage=n.filter(assessed).sum() / n.sum(),
-        both_coverage=stated.filter(assessed).sum() / n.sum(),
+        both_coverage=n_stated.filter(assessed).sum() / n.sum(),
         level_coverage_hours=share_of(hours.filter(assessed).sum(), hours.sum()),
         validated_share=n.filter(validated).sum() / n.sum(),
         validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),
     )
-    jobs_summed = per_job(reduced._replace(cells=sum_jobs(profiles, reduced)))
+    jobs_summed = per_job(reduced._replace(cells=aggregate_jobs(profiles, reduced)))
     result = (
         jobs_summed.group_by("job_family")
         .agg(
@@ -212,7 +212,7 @@ def uneven_hours(cells: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     cells
-        As in `aggregate.Cells`, by level and state; reads ``n`` and ``n_known``.
+        As in `aggregate.TaskCounts`, by level and state; reads ``n`` and ``n_known``.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import Cells, reduce_tasks
+from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks
 from tpanalytics.measures._core.bounds import checked_week, extreme_indices, known_hours, open_hours
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
@@ -98,7 +98,7 @@ def data_gaps(
     if not isinstance(top, int) or isinstance(top, bool) or top < 1:
         raise SchemaError(f"top={top!r}: give how many rows you want, a whole number from 1.")
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     gaps = _gaps(attach_staffing(reduced.jobs, reduced.cells, contract_hours=week), level_weights)
     bounds = extreme_indices(gaps.known, gaps.open, ["all"]).select("bound_low", "bound_high").row(0)
     bounded = None not in bounds or not gaps.open.get_column("unknown").sum()
@@ -197,7 +197,7 @@ def _room(jobs: pl.DataFrame, bounds: tuple[float | None, float | None], *, boun
     return f"{gap}; the exposure index of all work lies within {low:.3f} and {high:.3f}."
 
 
-def _taken(reduced: Cells, week: float | None) -> tuple[str, ...]:
+def _taken(reduced: TaskCounts, week: float | None) -> tuple[str, ...]:
     jobs = reduced.jobs
     without = jobs.height - (jobs.get_column("contract_hours").count() if "contract_hours" in jobs.columns else 0)
     if week is None or not without:

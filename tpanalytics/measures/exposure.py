@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, share_of
 from tpanalytics.measures._core.bounds import checked_week, index_bounds, taken_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import attach_staffing, family_sums, jobs_with_hours, level_sums
@@ -18,7 +18,7 @@ from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.level_sums import LevelSums
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
@@ -236,7 +236,7 @@ def exposure_by_job(
     ('Quotation Specialist', 0.57, 0.41, 0.68)
     """
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     cells = attach_staffing(reduced.jobs, reduced.cells, contract_hours=week)
     jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
     found = indexed(jobs, level_sums(cells, "job"), level_weights, "job")
@@ -312,7 +312,7 @@ def indexed(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, fl
 
 
 def exposure_meaning(
-    reduced: Cells,
+    reduced: TaskCounts,
     level_weights: Mapping[str, float],
     week: float | None,
     *,

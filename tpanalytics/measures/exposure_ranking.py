@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
@@ -18,7 +18,7 @@ from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
 
@@ -132,7 +132,7 @@ def exposure_ranking(
     """
     level_weights = checked_weights(level_weights)
     _check_arguments(confidence, rounds, seed, weight)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     staffed = weight == "headcount"
     if staffed and "headcount" not in reduced.jobs.columns:
         raise SchemaError(
@@ -187,7 +187,7 @@ def _check_arguments(confidence: float, rounds: int, seed: int, weight: RankWeig
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(RankWeight))}.")
 
 
-def _jobs(reduced: Cells, level_weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:
+def _jobs(reduced: TaskCounts, level_weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:
     """Return ``job_family, job_id, part, whole`` of the jobs that are in the index."""
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     return (
@@ -202,7 +202,7 @@ def _jobs(reduced: Cells, level_weights: Mapping[str, float], *, staffed: bool) 
 
 
 def _metadata(
-    reduced: Cells,
+    reduced: TaskCounts,
     level_weights: Mapping[str, float],
     result: pl.DataFrame,
     *,

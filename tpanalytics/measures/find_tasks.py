@@ -16,12 +16,12 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import (
-    Cells,
+    TaskCounts,
+    aggregate_tasks,
     counts,
     families_in_order,
     known_sum,
     of_jobs,
-    reduce_tasks,
     share_of,
 )
 from tpanalytics.measures._core.cache import cached
@@ -192,17 +192,19 @@ def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] 
 
 
 @cached
-def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[Cells, pl.DataFrame]:
+def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[TaskCounts, pl.DataFrame]:
     """Count the tasks that are looked through, and by job those among them that have no text."""
     require(profiles.tasks, "task_id", "task", name="tasks")
-    reduced = reduce_tasks(profiles, states, by_level=False, by_state=True)
+    reduced = aggregate_tasks(profiles, states, by_level=False, by_state=True)
     tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
     silent = tasks.filter(counts(reduced.counted) & _has_no_text()).group_by("job_id").agg(n=nw.len())
     by_job = to_polars(silent.to_native()).select(pl.col("job_id").cast(pl.String), pl.col("n").cast(pl.UInt32))
     return reduced, of_jobs(by_job, reduced.jobs).sort("job")
 
 
-def _of_families(reduced: Cells, silent: pl.DataFrame, families: Sequence[str] | None) -> tuple[Cells, pl.DataFrame]:
+def _of_families(
+    reduced: TaskCounts, silent: pl.DataFrame, families: Sequence[str] | None
+) -> tuple[TaskCounts, pl.DataFrame]:
     """Keep what is of some families, all of which must be there."""
     if families is None:
         return reduced, silent
@@ -218,7 +220,7 @@ def _of_families(reduced: Cells, silent: pl.DataFrame, families: Sequence[str] |
     return reduced._replace(jobs=reduced.jobs.filter(own), cells=cells, states=seen), silent.filter(own)
 
 
-def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells, *told: str) -> pl.DataFrame:
+def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: TaskCounts, *told: str) -> pl.DataFrame:
     """Give the tasks that hold the words: ``job, job_family, task, weekly_hours`` and what else is told of them."""
     tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
     hours = nw.col("weekly_hours").cast(nw.Float64)
@@ -234,7 +236,7 @@ def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells, *told
     return _hold_all(home, words).join(jobs, on="job_id", how="inner").drop("job_id")
 
 
-def _meaning(reduced: Cells, measure: str, silent: pl.DataFrame, said: str) -> Meaning:
+def _meaning(reduced: TaskCounts, measure: str, silent: pl.DataFrame, said: str) -> Meaning:
     n, without = (int(frame.get_column("n").sum()) for frame in (reduced.cells, silent))
     return meaning_of(
         reduced,

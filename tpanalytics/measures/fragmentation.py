@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.scenario import (
@@ -147,7 +147,7 @@ def fragmentation(
     """
     levels, kept, blocks = checked_freed(freed), checked_share("realisation", realisation), checked_blocks(block_hours)
     reach, week = None if adoption is None else checked_share("adoption", adoption), checked_week(contract_hours)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     needs_headcount(reduced.jobs)
     per_job = freed_per_job(reduced, levels, week)
     if reach:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import Cells, known_sum, per_job, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks, known_sum, per_job, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.schema import COUNTED_STATES
@@ -85,7 +85,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     >>> hours_by_job(load_sample()).select("job_name", "tasks", "hours", "complete").row(0)
     ('Quotation Specialist', 21, 35.75, False)
     """
-    reduced = reduce_tasks(profiles, states, by_level=False)
+    reduced = aggregate_tasks(profiles, states, by_level=False)
     result = per_job(reduced).select(
         "job_id",
         pl.coalesce("job_name", "job_id").alias("job_name"),
@@ -180,7 +180,7 @@ def hours(
     """
     if spread_over not in get_args(SpreadOver):
         raise SchemaError(f"spread_over={spread_over!r}: choose from {', '.join(get_args(SpreadOver))}.")
-    reduced = reduce_tasks(profiles, states, by_level=False)
+    reduced = aggregate_tasks(profiles, states, by_level=False)
     staffed = spread_over == "headcount"
     if staffed and "headcount" not in reduced.jobs.columns:
         raise SchemaError(
@@ -260,6 +260,6 @@ _why_no_hours = (
 _NOT_ZERO = "Tasks without hours add nothing to hours; they are not zero."
 
 
-def _hours_meaning(reduced: Cells, measure: str, **said: Any) -> Meaning:
+def _hours_meaning(reduced: TaskCounts, measure: str, **said: Any) -> Meaning:
     basis = "headcount" if said.get("staffed") else "hours"
     return meaning_of(reduced, covered="hours", measure=measure, unit="hours per week", basis=basis, **said)

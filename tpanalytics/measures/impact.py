@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, columns_of_jobs, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import attach_staffing, families_as_jobs
@@ -93,7 +93,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Weight))}.")
     # Single jobs matter only for what belongs to a job: people and undocumented contract hours.
     by_job = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
-    reduced = reduce_tasks(profiles, states, per="job" if by_job else "family")
+    reduced = aggregate_tasks(profiles, states, per="job" if by_job else "family")
     jobs, cells = reduced.jobs, reduced.cells
     if weight == "headcount" and "headcount" not in jobs.columns:
         raise SchemaError(
@@ -157,7 +157,7 @@ def _sums(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFra
             tasks_with_hours=pl.col("n_known").sum(),
             hours=known_sum("hours"),
             amount=known_sum("amount"),
-            weighed=(pl.col("n") if weight == "tasks" else stated).filter(pl.col("amount").is_not_null()).sum(),
+            weighed=(pl.col("n") if weight == "tasks" else n_stated).filter(pl.col("amount").is_not_null()).sum(),
         )
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import NO_STATE, checked_states, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import NO_STATE, aggregate_tasks, checked_states, share_of
 from tpanalytics.measures._core.bounds import checked_week
 from tpanalytics.measures._core.task_identity import SameTask
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NOT_ASSESSED, require
@@ -17,7 +17,7 @@ from tpanalytics.schema import COUNTED_STATES, IMPUTED, NOT_ASSESSED, require
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["ImputeMethod", "impute_hours"]
@@ -111,7 +111,7 @@ def impute_hours(
     """
     _check(profiles, method, same_task, seed)
     week, states = checked_week(contract_hours), checked_states(states)
-    reduced = reduce_tasks(profiles, states, by_level=False)
+    reduced = aggregate_tasks(profiles, states, by_level=False)
     tasks = _with_marks(profiles.tasks.lazy().collect(), states)
     if method in ("equal_residual", "validated_scale"):
         new = _by_contract(tasks, reduced, week, method)
@@ -166,7 +166,7 @@ def _with_marks(tasks: pl.DataFrame, states: list[str]) -> pl.DataFrame:
     )
 
 
-def _by_contract(tasks: pl.DataFrame, reduced: Cells, week: float | None, method: ImputeMethod) -> pl.DataFrame:
+def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, method: ImputeMethod) -> pl.DataFrame:
     """Give ``row, new`` by what jobs describe of their contract hours; nothing where those are not known."""
     jobs = reduced.jobs
     known = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
@@ -192,7 +192,7 @@ def _by_contract(tasks: pl.DataFrame, reduced: Cells, week: float | None, method
     return of_row.select("row", new=pl.when(pl.col("_counts") & (pl.col("weekly_hours") > 0)).then(scaled))
 
 
-def _by_donors(tasks: pl.DataFrame, reduced: Cells, same_task: SameTask, seed: int | None) -> pl.DataFrame:
+def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, seed: int | None) -> pl.DataFrame:
     """Give ``row, new`` by tasks that are alike: their median, or one of them drawn at random if there is a seed."""
     require(tasks, "task_id", "task", name="tasks")
     text = pl.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import Cells, check_hours, known_sum, of_jobs, sum_tasks
+from tpanalytics.measures._core.aggregate import TaskCounts, check_hours, known_sum, of_jobs, sum_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import job_warnings, match_warnings, meaning_of_both, pull_warnings
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
@@ -241,7 +241,7 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
     return attach_metadata(result, replace(meaning, coverage={}, grade=None))
 
 
-def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[Cells, pl.DataFrame]:
+def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl.DataFrame]:
     """Count the tasks of one snapshot, and give the state of each job's task that has an identity."""
     jobs, tasks = read_identified(profiles, same_task)
     sums = sum_tasks(tasks, "name", "job_id", "state")
@@ -261,7 +261,7 @@ def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[Cells, pl.Data
     cells = by_job.group_by("job", "job_family").agg(
         pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed")
     )
-    return Cells(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked), ones
+    return TaskCounts(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked), ones
 
 
 _STATES = {"place": pl.Int32, "state": pl.String}

@@ -12,7 +12,7 @@ from tpanalytics.formatting import covered, listed, plural, printable, total
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import no_family
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, Privacy, said_of_hidden
-from tpanalytics.measures.privacy.suppress import guarded, hidden_families
+from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families
 from tpanalytics.schema import NO_FAMILY
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def released(
 def _released(
     profiles: TaskProfiles, *, measure: Callable[..., pl.DataFrame], privacy: Privacy | None, **how: Any
 ) -> pl.DataFrame:
-    return guarded(measure(profiles, **how), profiles, privacy)
+    return apply_policy(measure(profiles, **how), profiles, privacy)
 
 
 def is_hidden() -> pl.Expr:

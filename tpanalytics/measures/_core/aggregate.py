@@ -21,8 +21,8 @@ from tpanalytics.measures._core.checks import (
     check_numbers,
     check_states,
     checked_states,
+    n_stated,
     share_of,
-    stated,
 )
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
 
@@ -34,7 +34,9 @@ NO_STATE = "(no state)"
 
 __all__ = [
     "NO_STATE",
-    "Cells",
+    "TaskCounts",
+    "aggregate_jobs",
+    "aggregate_tasks",
     "check_hours",
     "check_states",
     "checked_states",
@@ -42,18 +44,16 @@ __all__ = [
     "counts",
     "families_in_order",
     "known_sum",
+    "n_stated",
     "of_jobs",
     "per_job",
     "read_inputs",
-    "reduce_tasks",
     "share_of",
-    "stated",
-    "sum_jobs",
     "sum_tasks",
 ]
 
 
-class Cells(NamedTuple):
+class TaskCounts(NamedTuple):
     """The small tables every family measure starts from.
 
     Attributes
@@ -91,7 +91,7 @@ def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
     return list(nw.from_native(profiles.jobs).collect_schema().names())
 
 
-def reduce_tasks(
+def aggregate_tasks(
     profiles: TaskProfiles,
     states: Sequence[str] = COUNTED_STATES,
     *,
@@ -99,7 +99,7 @@ def reduce_tasks(
     by_level: bool = True,
     by_state: bool = False,
     checked: bool = False,
-) -> Cells:
+) -> TaskCounts:
     """Count tasks and add up hours by job or family, and by level and state if asked to.
 
     One pass over the tasks says what is odd about them, and which states there are; another adds up.
@@ -134,7 +134,7 @@ def reduce_tasks(
 
 
 @cached
-def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str], *, checked: bool) -> Cells:
+def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str], *, checked: bool) -> TaskCounts:
     jobs, tasks = read_inputs(profiles)
     seen = _seen_states(tasks, states)
     if not checked:
@@ -166,7 +166,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str
             )
             .sort(keys)
         )
-    return Cells(
+    return TaskCounts(
         jobs.drop("n_tasks", strict=False),
         cells.select(*keys, "n", "n_known", "hours", "imputed", "n_imputed"),
         seen.filter(pl.col("state").is_in(states)).select("state", "n"),
@@ -174,7 +174,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str
     )
 
 
-def sum_jobs(profiles: TaskProfiles, reduced: Cells, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
+def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
     """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
 
     Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.
@@ -313,13 +313,13 @@ def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
     return bool(both.select((pl.col("n") == pl.col("n_tasks")).fill_null(value=False).all()).item())
 
 
-def per_job(reduced: Cells) -> pl.DataFrame:
+def per_job(reduced: TaskCounts) -> pl.DataFrame:
     """Add up each job's tasks; a job without tasks keeps its row."""
     jobs, cells = reduced.jobs, reduced.cells
     sums = cells.group_by("job").agg(
         tasks=pl.col("n").sum(),
         tasks_with_hours=pl.col("n_known").sum(),
-        tasks_stated=stated.sum(),
+        tasks_stated=n_stated.sum(),
         hours=known_sum("hours"),
     )
     optional = {

@@ -15,7 +15,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures._core.snapshot_pairs import Pair
     from tpanalytics.schema import TaskProfiles
@@ -37,7 +37,7 @@ _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 
 
 def meaning_of_both(
-    before: Cells, after: Cells, *, covered: str = "both", warnings: tuple[str, ...] = (), **facts: Any
+    before: TaskCounts, after: TaskCounts, *, covered: str = "both", warnings: tuple[str, ...] = (), **facts: Any
 ) -> Meaning:
     """Describe a result about two snapshots: it counts the later one, and its grade is the worse of both."""
     first, second = (

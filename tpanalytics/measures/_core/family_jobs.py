@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, n_stated, per_job, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import people_of
@@ -48,7 +48,7 @@ def jobs_of_family(
     profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
 ) -> FamilyJobs:
     """Split the described hours of a family's jobs over AI impact levels, without those that `suppress_jobs` hides."""
-    reduced = reduce_tasks(profiles, states=states)
+    reduced = aggregate_tasks(profiles, states=states)
     own = pl.col("job_family") == family
     cells = reduced.cells.filter(own)
     everyone = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
@@ -57,7 +57,7 @@ def jobs_of_family(
     cells, rated = cells.filter(~pl.col("job").is_in(hidden)), pl.col("level") != NOT_ASSESSED
     sums = cells.group_by("job").agg(
         tasks_with_level=pl.col("n").filter(rated).sum(),
-        stated_and_rated=stated.filter(rated).sum(),
+        stated_and_rated=n_stated.filter(rated).sum(),
         of_h1=pl.col("hours").filter(pl.col("level") == "H1").sum(),
     )
     jobs = (

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, stated, sum_jobs
+from tpanalytics.measures._core.aggregate import aggregate_jobs, aggregate_tasks, columns_of_jobs, known_sum, n_stated
 from tpanalytics.measures._core.cache import cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.schema import TaskProfiles
 
 __all__ = [
@@ -105,7 +105,7 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
         return some.group_by(by, *parts, maintain_order=True).agg(**sums)
 
     amounts = cells.group_by(by, "level", maintain_order=True).agg(
-        amount=known_sum("amount"), tasks=pl.col("n_known").sum(), stated=stated.sum(), people=pl.col("staff").sum()
+        amount=known_sum("amount"), tasks=pl.col("n_known").sum(), stated=n_stated.sum(), people=pl.col("staff").sum()
     )
     rest = pl.col("rest")
     return LevelSums(
@@ -162,7 +162,7 @@ class FamilySums(NamedTuple):
     families: pl.DataFrame
     levels: LevelSums
     per_job: bool
-    reduced: Cells
+    reduced: TaskCounts
     jobs_with_hours: dict[tuple[str, ...], pl.DataFrame]
 
 
@@ -171,7 +171,7 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
     """Add up by family all that an exposure index and its bounds are computed from; `week` is for missing contracts."""
     # Single jobs matter only for what belongs to a job: people and undocumented contract hours.
     per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
-    reduced = reduce_tasks(profiles, states, per="job" if per_job else "family")
+    reduced = aggregate_tasks(profiles, states, per="job" if per_job else "family")
     if by_headcount and "headcount" not in reduced.jobs.columns:
         raise SchemaError(
             "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
@@ -198,6 +198,6 @@ def jobs_with_hours(profiles: TaskProfiles, sums: FamilySums, levels: list[str])
     """Count by family, as ``jobs_weighed``, the jobs that have hours at any of these levels."""
     asked = tuple(levels)
     if asked not in sums.jobs_with_hours:
-        jobs = sum_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)
+        jobs = aggregate_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)
         sums.jobs_with_hours[asked] = jobs.group_by("job_family").agg(jobs_weighed=pl.len())
     return sums.jobs_with_hours[asked]

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import known_sum, stated
+from tpanalytics.measures._core.aggregate import known_sum, n_stated
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.metadata import Meaning
 
 __all__ = [
@@ -145,7 +145,7 @@ def needs_week(per_job: pl.DataFrame) -> None:
         )
 
 
-def undescribed_hours(reduced: Cells, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def undescribed_hours(reduced: TaskCounts, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Compute ``job, rest``, the contract hours that each job does not describe (null where unknown), with warnings.
 
     `contract_hours` are taken for jobs without contract hours of their own.
@@ -169,10 +169,10 @@ def undescribed_hours(reduced: Cells, contract_hours: float | None) -> tuple[pl.
     return weeks.join(described, on="job", how="left", maintain_order="left").select("job", rest=rest), warnings
 
 
-def freed_per_job(reduced: Cells, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
+def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
     """Add up, by job, the hours that one person is freed of, and what unknown hours and levels could add to them.
 
-    Next to the columns of `Cells.jobs` there are ``tasks, tasks_with_hours, tasks_known`` (with hours and a level),
+    Next to the columns of `TaskCounts.jobs` there are ``tasks, tasks_with_hours, tasks_known`` (with hours and a level),
     ``tasks_stated`` (of those, the ones whose hours were not imputed) and, in hours per week, ``week`` (null where not
     known), ``hours``, ``hours_known`` (of tasks with a level), ``freed_low, freed_high`` (null where no task has both)
     and ``freed_most`` (null without tasks, or where a week is needed and not known).
@@ -200,7 +200,7 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], contract_hours: flo
             tasks=pl.col("n").sum(),
             tasks_with_hours=pl.col("n_known").sum(),
             tasks_known=pl.col("n_known").filter(~unrated).sum(),
-            tasks_stated=stated.filter(~unrated).sum(),
+            tasks_stated=n_stated.filter(~unrated).sum(),
             hours=known_sum("hours"),
             freed_low=known_sum("freed_low"),
             freed_high=known_sum("freed_high"),
@@ -266,7 +266,7 @@ def why_null() -> pl.Expr:
     )
 
 
-def staffed_meaning(reduced: Cells, per_job: pl.DataFrame, **said: Any) -> Meaning:
+def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **said: Any) -> Meaning:
     """Make the meaning of a figure by headcount, graded by the tasks that have hours, a level and people."""
     staffed = pl.col("headcount").is_not_null()
     known, tasks, unstaffed = per_job.select(

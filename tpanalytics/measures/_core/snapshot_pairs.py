@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import Cells, checked_states, known_sum
+from tpanalytics.measures._core.aggregate import TaskCounts, checked_states, known_sum
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.task_identity import (
     aggregate_by_identity,
@@ -17,7 +17,7 @@ from tpanalytics.measures._core.task_identity import (
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
-from tpanalytics.measures.privacy.suppress import guarded, suppress
+from tpanalytics.measures.privacy.suppress import apply_policy, suppress
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order, require
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Pair(NamedTuple):
 
     jobs: pl.DataFrame
     tasks: pl.DataFrame
-    before: Cells
-    after: Cells
+    before: TaskCounts
+    after: TaskCounts
     levels: list[str]
     same_task: SameTask
 
@@ -137,15 +137,15 @@ def _one_per_name(tasks: IdentifiedTasks, resolved: pl.DataFrame, level: str) ->
     )
 
 
-def _cells(tasks: IdentifiedTasks, resolved: pl.DataFrame, counted: list[str]) -> Cells:
-    """Give a snapshot as `aggregate.reduce_tasks` would, by the levels of its tasks."""
+def _cells(tasks: IdentifiedTasks, resolved: pl.DataFrame, counted: list[str]) -> TaskCounts:
+    """Give a snapshot as `aggregate.aggregate_tasks` would, by the levels of its tasks."""
     cells = (
         resolved.group_by("job", "level")
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
         .join(tasks.jobs.select("job", "job_family"), on="job", how="left")
         .sort("job", "level")
     )
-    return Cells(tasks.jobs, cells, states_of_rows(resolved), counted)
+    return TaskCounts(tasks.jobs, cells, states_of_rows(resolved), counted)
 
 
 def suppress_change(
@@ -200,7 +200,7 @@ def suppress_change(
         return attach_metadata(_moves_hidden(result, behind, privacy), meaning)
     require(result, "scope", "job_family", name="result")
     of_families = pl.col("scope") == "family"
-    families = guarded(result.filter(of_families).drop("scope"), behind, privacy)
+    families = apply_policy(result.filter(of_families).drop("scope"), behind, privacy)
     families, whole = families.with_columns(scope=pl.lit("family")), result.filter(~of_families)
     if families.height and families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all():
         whole = whole.clear()
@@ -212,7 +212,7 @@ def _moves_hidden(moves: pl.DataFrame, behind: pl.DataFrame, privacy: Privacy) -
     """Hide moves that tell of too few jobs; shares of a level of which a move is hidden go with it."""
     require(moves, *_MOVED, "level_before", "level_after", "share", name="result")
     moves = moves.with_columns(reason=pl.lit(None, dtype=pl.String))
-    families = guarded(behind.select("job_family"), behind, privacy)
+    families = apply_policy(behind.select("job_family"), behind, privacy)
     if families.height and families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all():
         return moves.clear()
     # A level before stands for a family: what is hidden must not be had back from a row's or a column's total.

@@ -20,7 +20,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import (
-    Cells,
+    TaskCounts,
     check_hours,
     check_states,
     checked_states,
@@ -67,7 +67,7 @@ class IdentifiedTasks(NamedTuple):
     Attributes
     ----------
     jobs
-        As in `aggregate.Cells`.
+        As in `aggregate.TaskCounts`.
     keys
         ``key`` (a number, in the order of ``name``), ``name`` (the identity) and ``task`` (its text; the first in
         order where there are several).
@@ -99,7 +99,7 @@ class TaskMatrix(NamedTuple):
         What is odd about identities and repetitions, in sentences.
     """
 
-    reduced: Cells
+    reduced: TaskCounts
     keys: pl.DataFrame
     rows: pl.DataFrame
     levels: pl.DataFrame
@@ -237,7 +237,7 @@ def resolve_repeats(tasks: IdentifiedTasks) -> pl.DataFrame:
 
 
 def states_of_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Count the tasks by validation state, as in `aggregate.Cells`."""
+    """Count the tasks by validation state, as in `aggregate.TaskCounts`."""
     n, validated = (int(rows.get_column(name).sum()) for name in ("n", "n_validated"))
     return pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
 
@@ -246,7 +246,7 @@ def task_matrix(profiles: TaskProfiles, states: Sequence[str], same_task: SameTa
     """Reduce the tasks to one row per task and job, leaving out those without an identity."""
     tasks = aggregate_by_identity(profiles, states, same_task=same_task)
     resolved = resolve_repeats(tasks)
-    reduced = Cells(tasks.jobs, resolved, states_of_rows(resolved), list(states))
+    reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(resolved), list(states))
     keys = tasks.keys.filter(~has_no_identity())
     rows = resolved.filter("named")
     levels = tasks.rows.join(keys, on="key", how="semi").select("key", "level").unique().sort("key", "level")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import per_job, reduce_tasks
+from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "behind_of",
+    "below_threshold",
     "both_behind",
     "check_cells",
     "count_differences",
-    "counted_alone",
+    "group_counts",
     "job_differences",
-    "jobs_behind",
     "keys_of_few",
     "members",
     "own_counts",
     "people_of",
-    "tells_of_few",
+    "per_member_counts",
 ]
 
 #: A headcount cell of which one job has more than this share tells of that job.
@@ -59,7 +59,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
 
 
 @cached
-def jobs_behind(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def group_counts(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count what stands behind each family's figures, for `suppress`.
 
     Parameters
@@ -84,7 +84,7 @@ def behind_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str
     """Count what stands behind figures of `profiles`, unless it has been counted, or cannot be."""
     if not isinstance(profiles, TaskProfiles):
         return profiles
-    return jobs_behind(profiles, states=states)
+    return group_counts(profiles, states=states)
 
 
 @cached
@@ -94,14 +94,14 @@ def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[s
     Parameters
     ----------
     before, after
-        As for `jobs_behind`. A job that is in both counts on both sides in its family after, as in the comparisons.
+        As for `group_counts`. A job that is in both counts on both sides in its family after, as in the comparisons.
     states
         Validation states that count.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of either: the columns of `jobs_behind`, beginning with ``before_`` and ``after_``.
+        One row per family of either: the columns of `group_counts`, beginning with ``before_`` and ``after_``.
     """
     one, other = members(before, states), members(after, states)
     moved = one.join(other.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
@@ -119,7 +119,7 @@ def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[s
     return table.with_columns(pl.exclude("job_family").fill_null(0))
 
 
-def tells_of_few(columns: Sequence[str], privacy: Privacy, *, staffed: bool) -> pl.Expr:
+def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) -> pl.Expr:
     """Say whether any of the counts tells of too few; a count of no job tells of nobody."""
     found = []
     for name in (column.removesuffix("_jobs") for column in columns if column.endswith("_jobs")):
@@ -189,7 +189,7 @@ def job_differences(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 @cached
 def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
     """Give for each job its family and headcount, and behind which figures it stands."""
-    jobs = people_of(profiles, per_job(reduce_tasks(profiles, states, by_level=False, checked=True)))
+    jobs = people_of(profiles, per_job(aggregate_tasks(profiles, states, by_level=False, checked=True)))
     measured = pl.col("tasks_with_hours") > 0
     return jobs.select(
         "job_id",
@@ -229,7 +229,7 @@ def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy:
     for name, pairs in behind.items():
         cells = cells.join(pairs.group_by("key").agg(**_counts_of(name)), on="key", how="left")
     cells = cells.with_columns(pl.exclude("key").fill_null(0))
-    few = tells_of_few(cells.columns, privacy, staffed=True)
+    few = below_threshold(cells.columns, privacy, staffed=True)
     first = next(iter(layers))
     order = cells.with_columns(few=few).sort(~pl.col("few"), f"{first}_jobs", "key").with_row_index("place")
     # A job behind several keys counts once in what they tell together: where it first comes.
@@ -258,8 +258,8 @@ def _counts_of(layer: str) -> dict[str, pl.Expr]:
     }
 
 
-def counted_alone(members: pl.DataFrame) -> pl.DataFrame:
-    """Give for each of `members` what it adds to the counts of `jobs_behind`, with its id, family and headcount."""
+def per_member_counts(members: pl.DataFrame) -> pl.DataFrame:
+    """Give for each of `members` what it adds to the counts of `group_counts`, with its id, family and headcount."""
     headcount = pl.col("headcount")
     counts = {}
     for name in _LAYERS:
@@ -272,7 +272,7 @@ def counted_alone(members: pl.DataFrame) -> pl.DataFrame:
 
 
 def _counted(members: pl.DataFrame) -> pl.DataFrame:
-    alone = counted_alone(members).sort("job_id").group_by("job_family", maintain_order=True)
+    alone = per_member_counts(members).sort("job_id").group_by("job_family", maintain_order=True)
     sums, largest = pl.col("^.*_(jobs|people|unknown)$").sum(), pl.col("^.*_largest$").max()
     order = [f"{name}_{of}" for name in _LAYERS for of in ("jobs", "people", "unknown", "largest")]
     return alone.agg(sums, largest).select("job_family", *order).sort("job_family")

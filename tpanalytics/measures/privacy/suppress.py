@@ -11,12 +11,12 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.privacy.group_counts import (
     behind_of,
+    below_threshold,
     check_cells,
     count_differences,
     job_differences,
     members,
     own_counts,
-    tells_of_few,
 )
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy, check_privacy, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, TaskProfiles, require
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures._core.metadata import Meaning
 
-__all__ = ["filled", "guarded", "hidden_families", "states_of", "suppress", "suppress_beside"]
+__all__ = ["apply_policy", "filled", "hidden_families", "states_of", "suppress", "suppress_beside"]
 
 #: What a hidden row keeps besides its keys.
 _KEPT = ("jobs", "basis", "reason")
@@ -58,7 +58,7 @@ def suppress(
         What a measure by family gave: reads ``job_family``, and where present `keys`, ``jobs, jobs_without_tasks,
         jobs_with_hours, headcount, tasks, reason``.
     profiles
-        What the result was made of, to count jobs with tasks, with hours, and people; or what `jobs_behind` made of
+        What the result was made of, to count jobs with tasks, with hours, and people; or what `group_counts` made of
         it. Without, only the columns of `result` are looked at.
     min_jobs
         Fewest jobs; 0 asks for none.
@@ -148,7 +148,7 @@ def suppress_beside(
     else:
         one, other = members(profiles, states_of(result)), members(released_profiles, states_of(released))
         differing = job_differences(one, other)
-    few = tells_of_few(differing.columns, privacy, staffed=_by_headcount(result))
+    few = below_threshold(differing.columns, privacy, staffed=_by_headcount(result))
     shown = set(released.get_column("job_family")) - set(hidden_families(released))
     near = [family for family in differing.filter(few).get_column("job_family") if family in shown]
     hidden = _hide(result, profiles, privacy, keys, near)
@@ -162,7 +162,7 @@ def suppress_beside(
     return _with_meaning(hidden, meaning)
 
 
-def guarded(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
+def apply_policy(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
     """Do what `suppress` does, by a setting; None hides nothing."""
     limits = check_privacy(privacy) or Privacy(min_jobs=0, min_headcount=0)
     return suppress(result, profiles, min_jobs=limits.min_jobs, min_headcount=limits.min_headcount)
@@ -192,7 +192,7 @@ def _hide(
     behind = behind_of(profiles, states_of(original))
     cells = _cells(result, keys, behind)
     staffed = _by_headcount(original)
-    few = tells_of_few(cells.columns, privacy, staffed=staffed)
+    few = below_threshold(cells.columns, privacy, staffed=staffed)
     cells = cells.with_columns(hidden=pl.col("hidden") | pl.col("job_family").is_in(list(also)) | few)
     cells = _closed(cells, privacy, staffed=staffed)
     shown = _without(result, keys, cells)
@@ -258,7 +258,7 @@ def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataF
     """Hide the next smallest, over families and over keys, until what is hidden together could be shown."""
     of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
     empty = pl.min_horizontal(of_jobs) == 0  # to hide these would protect nothing
-    few = tells_of_few(cells.columns, privacy, staffed=staffed)
+    few = below_threshold(cells.columns, privacy, staffed=staffed)
     while True:
         before = cells.get_column("hidden").sum()
         ordered = cells.sort(~pl.col("hidden"), empty, of_jobs[0], "job_family", "key")

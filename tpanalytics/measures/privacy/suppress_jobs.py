@@ -10,9 +10,9 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.cache import cached, with_cache
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata
-from tpanalytics.measures.privacy.group_counts import counted_alone, jobs_behind, members, tells_of_few
+from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts, members, per_member_counts
 from tpanalytics.measures.privacy.policy import Privacy
-from tpanalytics.measures.privacy.suppress import filled, guarded, hidden_families, states_of
+from tpanalytics.measures.privacy.suppress import apply_policy, filled, hidden_families, states_of
 from tpanalytics.schema import COUNTED_STATES, require
 
 if TYPE_CHECKING:
@@ -93,11 +93,11 @@ def jobs_left_out(
     jobs = members(profiles, states=states)
     if privacy is None or privacy.off:
         return jobs.get_column("job_id").clear()
-    behind = jobs_behind(profiles, states=states)
-    families = hidden_families(guarded(behind.select("job_family"), behind, privacy))
-    cells = counted_alone(jobs)
+    behind = group_counts(profiles, states=states)
+    families = hidden_families(apply_policy(behind.select("job_family"), behind, privacy))
+    cells = per_member_counts(jobs)
     # A row tells of one job anyway, so that people alone are counted.
-    few = tells_of_few(cells.columns, replace(privacy, min_jobs=0), staffed=False)
+    few = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
     ordered = cells.with_columns(hidden=few).sort(
         "job_family", ~pl.col("hidden"), "headcount", "job_id", nulls_last=True
     )

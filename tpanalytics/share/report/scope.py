@@ -15,9 +15,9 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
-from tpanalytics.measures.privacy.group_counts import jobs_behind
+from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import Privacy
-from tpanalytics.measures.privacy.suppress import guarded, hidden_families
+from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families
 from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars
 from tpanalytics.share.calls import Source
 
@@ -65,18 +65,18 @@ class ReportScope:
     @cached_property
     def behind(self) -> pl.DataFrame:
         """The jobs and people behind each family."""
-        return jobs_behind(self.profiles, states=self.states)
+        return group_counts(self.profiles, states=self.states)
 
     @cached_property
     def hidden(self) -> frozenset[str]:
         """The families hidden in whatever is counted by family; in either snapshot, where there are two."""
         sides = [(self.profiles, self.behind)]
         if self.before is not None:
-            sides.append((self.before, jobs_behind(self.before, states=self.states)))
+            sides.append((self.before, group_counts(self.before, states=self.states)))
         return frozenset(
             family
             for profiles, behind in sides
-            for family in hidden_families(guarded(_families(profiles), behind, self.privacy))
+            for family in hidden_families(apply_policy(_families(profiles), behind, self.privacy))
         )
 
     @cached_property
@@ -120,13 +120,13 @@ class ReportScope:
 
         Suppression is settled over the whole company, so that a family's own report reveals no more than the company's.
         """
-        result = guarded(measure.of(self.company, self), self.behind, self.privacy)
+        result = apply_policy(measure.of(self.company, self), self.behind, self.privacy)
         if self.family is None:
             return result
         rows = result.filter(pl.col("job_family") == self.family)
         if self.family in hidden_families(result):
             return attach_metadata(rows, without_totals(about(result)))
-        return attach_metadata(rows, about(guarded(measure.of(self.part, self), self.shown, self.privacy)))
+        return attach_metadata(rows, about(apply_policy(measure.of(self.part, self), self.shown, self.privacy)))
 
     def as_one(self, measure: Call, *, company: bool = False) -> pl.DataFrame:
         """Measure what the report is about, or the company, as one family."""
