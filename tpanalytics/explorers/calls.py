@@ -18,6 +18,7 @@ from tpanalytics.errors import SnapshotError
 from tpanalytics.measures._core.aggregate import NO_STATE
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.privacy.policy import Privacy
+from tpanalytics.measures.privacy.release import release
 from tpanalytics.schema import to_polars
 
 if TYPE_CHECKING:
@@ -52,7 +53,11 @@ class Call:
     def of(self, source: Source) -> Any:
         """Make the call."""
         with readable():
-            return _function(self.name)(*source.given(self.takes), *self.given, **self.arguments)
+            return self.on(*source.given(self.takes))
+
+    def on(self, *snapshots: TaskProfiles) -> Any:
+        """Make the call on these snapshots."""
+        return _function(self.name)(*snapshots, *self.given, **self.arguments)
 
     def __str__(self) -> str:
         parts = [*self.takes, *map(typed, self.given)]
@@ -79,8 +84,6 @@ class Table:
         How few jobs or people a figure may tell of; None hides nothing.
     keep
         Values that are kept, by column; None keeps all.
-    of_jobs
-        A row tells of one job, so that jobs are left out, not families hidden.
     rationales
         The tasks come with their rationales.
     """
@@ -88,7 +91,6 @@ class Table:
     measure: Call | None
     privacy: Privacy | None = None
     keep: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    of_jobs: bool = False
     rationales: bool = False
 
     def of(self, source: Source) -> pl.DataFrame:
@@ -104,10 +106,11 @@ class Table:
                 tasks = tasks.filter(known.is_in(list(values or ())))
             rows = to_polars(tasks.to_native())
             return rows if self.rationales else rows.drop("ai_impact_rationale")
-        frame: pl.DataFrame = self.measure.of(source)
-        hidden = self._hidden("")
-        if hidden is not None:
-            frame = _function(hidden.name)(frame, *source.given(hidden.takes[1:]), **hidden.arguments)
+        if self.privacy is None:
+            frame: pl.DataFrame = self.measure.of(source)
+        else:
+            before = source.before if "before" in self.measure.takes else None
+            frame = release(self.measure.on, source.profiles, before=before, privacy=self.privacy)
         kept = {column: values for column, values in self.keep.items() if values is not None}
         meaning = get_metadata(frame)
         for column, values in kept.items():
@@ -132,10 +135,7 @@ class Table:
     def _hidden(self, frame: str) -> Call | None:
         if self.privacy is None or self.measure is None:
             return None
-        name = "suppress_change" if "before" in self.measure.takes else "suppress"
-        name = "suppress_jobs" if self.of_jobs else name
-        limits = {"min_jobs": self.privacy.min_jobs, "min_headcount": self.privacy.min_headcount}
-        return call(name, takes=(frame, *self.measure.takes), **limits)
+        return call("suppress", takes=(frame, *reversed(self.measure.takes)), privacy=self.privacy)
 
 
 def _known(values: tuple[str, ...]) -> str:

@@ -12,10 +12,9 @@ from tpanalytics.formatting import printable
 from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures.impact import impact as measure_impact
-from tpanalytics.measures.privacy.group_counts import both_behind, jobs_behind, tells_of_few
+from tpanalytics.measures.privacy.group_counts import jobs_behind, tells_of_few
 from tpanalytics.measures.privacy.policy import check_privacy
-from tpanalytics.measures.privacy.suppress import guarded, hidden_families
-from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
+from tpanalytics.measures.privacy.suppress import families_in_change, guarded, hidden_families, jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -139,8 +138,9 @@ def _listed(
 @readable()
 def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
     """Say whether two snapshots together hide the families that the later one hides."""
-    alone, both = jobs_behind(after, states=states), both_behind(before, after, states=states)
-    one, other = (guarded(behind.select("job_family"), behind, privacy) for behind in (alone, both))
+    alone = jobs_behind(after, states=states)
+    one = guarded(alone.select("job_family"), alone, privacy)
+    other = families_in_change(before, after, states=states, privacy=privacy)
     return set(hidden_families(one)) == set(hidden_families(other))
 
 

@@ -197,11 +197,11 @@ def _tasks(state: State, facts: Facts) -> Shown:
     if family is not None:
         chart = call("plot_jobs", family, **how)
         measure = call("hours_by_job", states=states)
-        return Shown(chart, Table(measure, facts.privacy, {"job_family": (family,)}, of_jobs=True), "job_id")
+        return Shown(chart, Table(measure, facts.privacy, {"job_family": (family,)}), "job_id")
     if search:
         chart = call("plot_find_tasks", search, **how)
         among = facts.open(states) if facts.open(states) != facts.families else None
-        table = Table(call("find_tasks", search, states=states), facts.privacy, {"job_family": among}, of_jobs=True)
+        table = Table(call("find_tasks", search, states=states), facts.privacy, {"job_family": among})
         left, note = facts.left_out(states), ""
         if left:
             note = f"The chart counts all jobs; {left:,} that tell of few people, or of others, are not in the table."

@@ -10,7 +10,7 @@ from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import people_of
-from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
+from tpanalytics.measures.privacy.suppress import jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def jobs_of_family(
     states
         Validation states that count.
     privacy
-        Leaves out what `tpanalytics.suppress_jobs` does; None leaves out nothing.
+        Leaves out what `tpanalytics.suppress` does; None leaves out nothing.
     """
     reduced = reduce_tasks(profiles, states=states)
     own = pl.col("job_family") == family

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tpanalytics.errors import SchemaError
 
-__all__ = ["HIDDEN", "SUPPRESSED", "USUAL", "Privacy", "check_privacy", "said_of_hidden"]
+__all__ = ["HIDDEN", "OFF", "SUPPRESSED", "USUAL", "Privacy", "check_privacy", "said_of_hidden"]
 
 #: Printed in place of a figure that is hidden; never 0, never blank, and not the sign of what is not known.
 HIDDEN = "·"
@@ -62,6 +62,8 @@ class Privacy:
 
 #: What holds unless another setting is given.
 USUAL = Privacy()
+#: What hides nothing.
+OFF = Privacy(min_jobs=0, min_headcount=0)
 
 
 def check_privacy(privacy: Privacy | None) -> Privacy | None:

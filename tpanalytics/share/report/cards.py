@@ -96,12 +96,12 @@ def _judgements(asked: Asked) -> str:
 
 def _automatable(asked: Asked) -> Card:
     def measure(profiles: TaskProfiles) -> pl.DataFrame:
-        impact = measure_impact(profiles, weight="hours", states=asked.states)
-        return impact.filter(pl.col("level") == "H1")
+        return measure_impact(profiles, weight="hours", states=asked.states)
 
-    row, found = _row(asked, measure), None
+    at_h1 = pl.col("level") == "H1"
+    row, found = _row(asked, measure, rows=at_h1), None
     if row is None:  # nothing is at H1, or there is no task
-        known = asked.as_one(lambda profiles: measure_impact(profiles, weight="hours", states=asked.states))
+        known = asked.as_one(measure)
         found = known.row(0, named=True) if known.height else None
         value = 0.0 if found and found["share"] is not None and known.get_column("share").sum() else None
         row = {"share": value, "share_low": None, "share_high": None, "data_grade": found and found["data_grade"]}
@@ -112,7 +112,7 @@ def _automatable(asked: Asked) -> Card:
         value=percent(row["share"]),
         unit="of described weekly hours",
         interval=_between(low, high, "share"),
-        comparator=_beside(asked, measure, "share", percent),
+        comparator=_beside(asked, measure, "share", percent, rows=at_h1),
         not_mean="Not a share of jobs, and not of people.",
         **_graded(row["data_grade"]),
     )
@@ -183,8 +183,8 @@ def _known(asked: Asked) -> Card:
     )
 
 
-def _row(asked: Asked, measure: Any) -> dict[str, Any] | None:
-    frame = asked.as_one(measure)
+def _row(asked: Asked, measure: Any, *, rows: pl.Expr | bool = True) -> dict[str, Any] | None:
+    frame = asked.as_one(measure).filter(rows)
     return frame.row(0, named=True) if frame.height else None
 
 
@@ -199,13 +199,13 @@ def _graded(letter: str | None) -> dict[str, str]:
     return {"grade": letter or NONE, "graded": _GRADES.get(letter or "", "nothing to grade")}
 
 
-def _beside(asked: Asked, measure: Any, name: str, written: Any) -> str:
+def _beside(asked: Asked, measure: Any, name: str, written: Any, *, rows: pl.Expr | bool = True) -> str:
     """Hold the company against its families of which enough is known, and a family against the company."""
     if asked.family is not None:
-        whole = asked.as_one(measure, company=True)
+        whole = asked.as_one(measure, company=True).filter(rows)
         value = whole.row(0, named=True)[name] if whole.height else None
         return "" if value is None else f"the company {written(value)}"
-    families = asked.by_family(measure)
+    families = asked.by_family(measure).filter(rows)
     safe = families.filter(
         pl.col(name).is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     ).sort(name, "job_family", descending=[True, False])

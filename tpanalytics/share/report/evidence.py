@@ -139,7 +139,7 @@ def code_of(section: Section, asked: Asked) -> str:
     else:
         result = section.measure.text()
         if section.cut == "family":
-            result = f"tpa.suppress({result}, profiles, **limits)"
+            result = f"tpa.suppress({result}, profiles, privacy=privacy)"
         if asked.family is not None:
             result += f".filter(job_family={asked.family!r})"
     lines = [f"{section.key.replace('-', '_')} = {result}"]

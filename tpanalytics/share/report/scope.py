@@ -16,8 +16,9 @@ from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import jobs_behind
-from tpanalytics.measures.privacy.policy import Privacy
-from tpanalytics.measures.privacy.suppress import guarded, hidden_families
+from tpanalytics.measures.privacy.policy import OFF, Privacy
+from tpanalytics.measures.privacy.release import release
+from tpanalytics.measures.privacy.suppress import families_in_change, guarded, hidden_families
 from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Asked:
     @cached_property
     def limits(self) -> Privacy:
         """The privacy setting, where nothing is to be hidden as one that hides nothing."""
-        return self.privacy or Privacy(min_jobs=0, min_headcount=0)
+        return self.privacy or OFF
 
     @cached_property
     def behind(self) -> pl.DataFrame:
@@ -68,14 +69,10 @@ class Asked:
     @cached_property
     def hidden(self) -> frozenset[str]:
         """The families hidden in whatever is counted by family; in either snapshot, where there are two."""
-        sides = [(self.profiles, self.behind)]
-        if self.before is not None:
-            sides.append((self.before, jobs_behind(self.before, states=self.states)))
-        return frozenset(
-            family
-            for profiles, behind in sides
-            for family in hidden_families(guarded(_families(profiles), behind, self.privacy))
-        )
+        if self.before is None:
+            return frozenset(hidden_families(guarded(_families(self.profiles), self.behind, self.privacy)))
+        families = families_in_change(self.before, self.profiles, states=self.states, privacy=self.privacy)
+        return frozenset(hidden_families(families))
 
     @cached_property
     def all_hidden(self) -> bool:
@@ -109,13 +106,13 @@ class Asked:
         What is hidden is settled over the whole company, so that a family's own report tells no more than the
         company's.
         """
-        result = guarded(measure(self.profiles), self.behind, self.privacy)
+        result = release(measure, self.profiles, privacy=self.privacy)
         if self.family is None:
             return result
         rows = result.filter(pl.col("job_family") == self.family)
         if self.family in hidden_families(result):
             return attach_metadata(rows, without_totals(about(result)))
-        return attach_metadata(rows, about(guarded(measure(self.shown), self.shown, self.privacy)))
+        return attach_metadata(rows, about(release(measure, self.shown, privacy=self.privacy)))
 
     def as_one(self, measure: Callable[[TaskProfiles], pl.DataFrame], *, company: bool = False) -> pl.DataFrame:
         """Measure all that the report is about, or the company, as one family."""

@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
+from tpanalytics.measures.privacy.suppress import suppress_moves
 from tpanalytics.share.report.tables import Column, Figures
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def index(asked: Asked, measure: Call) -> Figures:
 
 def levels(asked: Asked, measure: Call) -> Figures:
     """Print how many tasks went from each level to each; pairs that stand in few jobs are hidden."""
-    rows, meaning = _by_pair(asked, measure, kept=("move", "level_before", "level_after"))
+    rows, meaning = _by_pair(asked, measure)
     columns = (
         Column("move", "What happened", "text"),
         Column("level_before", "Level before", "text"),
@@ -86,7 +87,7 @@ def levels(asked: Asked, measure: Call) -> Figures:
 
 def validation(asked: Asked, measure: Call) -> Figures:
     """Print how many tasks went from each validation state to each."""
-    rows, meaning = _by_pair(asked, measure, kept=("state_before", "state_after"))
+    rows, meaning = _by_pair(asked, measure)
     columns = (
         Column("state_before", "State before", "text"),
         Column("state_after", "State after", "text"),
@@ -117,19 +118,9 @@ def _by_family(asked: Asked, measure: Call) -> tuple[pl.DataFrame, Meaning]:
     return rows, meaning
 
 
-def _by_pair(asked: Asked, measure: Call, kept: tuple[str, ...]) -> tuple[pl.DataFrame, Meaning]:
+def _by_pair(asked: Asked, measure: Call) -> tuple[pl.DataFrame, Meaning]:
     frame = measure.of(asked, asked.shown, asked.shown_before if asked.before is not None else None)
     meaning = about(frame)
     if asked.all_hidden:
         return frame.clear(), replace(meaning, coverage={}, warnings=(), policy=meaning.policy[1:], jobs=0, tasks=0)
-    few = frame.get_column("jobs") < asked.limits.min_jobs
-    if few.sum() == 1:  # one alone could be worked out from the others and their total
-        smallest = frame.with_row_index().filter(~few).sort("jobs", "index").get_column("index").head(1)
-        few = few | frame.with_row_index().get_column("index").is_in(smallest.to_list())
-    side = next(name for name in kept if name.endswith("_before"))
-    beside = frame.get_column(side).is_in(frame.filter(few).get_column(side).to_list(), nulls_equal=True)
-    rows = frame.with_columns(
-        *(pl.when(~few).then(pl.col(name)).alias(name) for name in frame.columns if name not in kept),
-        reason=pl.when(few).then(pl.lit(SUPPRESSED)),
-    ).with_columns(share=pl.when(~beside).then("share"))  # shares of one level or state add up to 1
-    return rows, meaning
+    return suppress_moves(frame, asked.limits), meaning
