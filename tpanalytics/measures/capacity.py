@@ -8,14 +8,15 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of
 from tpanalytics.measures._core.assumptions import (
+    FULL_TIME_WEEK,
     NOT_WHO_LEAVES,
     ONLY_KNOWN,
     assumed,
     checked_freed,
     checked_share,
-    checked_week,
 )
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
@@ -129,7 +130,7 @@ def capacity(
     >>> table.select("job_family", pl.col("capacity_low", "capacity_high").round(1)).row(0)
     ('Customer Service', 209.6, 671.9)
     """
-    levels, week = checked_freed(freed), checked_week(contract_hours)
+    levels, week = checked_freed(freed), checked_week(contract_hours, FULL_TIME_WEEK)
     reach, kept = checked_share("adoption", adoption), checked_share("realisation", realisation)
     reduced = reduce_tasks(profiles, states)
     needs_headcount(reduced.jobs)

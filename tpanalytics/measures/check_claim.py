@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import html_lines
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
-from tpanalytics.measures._core.bounds import checked_week
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_choice, checked_week
 from tpanalytics.measures._core.claim_bounds import possible, with_week
 from tpanalytics.measures._core.claim_parser import read_claim
 from tpanalytics.measures._core.metadata import grade_of
@@ -208,8 +207,7 @@ def check_claim(
     >>> found.verdict, found.holds
     ('undetermined', True)
     """
-    if measure not in MEASURES:
-        raise SchemaError(f"measure={measure!r}: choose from {', '.join(MEASURES)}.")
+    check_choice("measure", measure, MEASURES)
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     checked_rounds(rounds, seed)
     reduced = reduce_tasks(profiles, by_state=True)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, reduce_tasks
-from tpanalytics.measures._core.bounds import checked_week
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_whole, checked_week
 from tpanalytics.measures._core.claim_bounds import bounds_of, job_room, room_sums, with_week
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, unmapped
@@ -95,8 +94,7 @@ def data_gaps(
     >>> asked.select("job_id", "kind", "tasks_to_ask", "hours_at_issue", "room").row(0)
     ('job-0153', 'level', 11, 29.5, 'bounds')
     """
-    if not isinstance(top, int) or isinstance(top, bool) or top < 1:
-        raise SchemaError(f"top={top!r}: give how many rows you want, a whole number from 1.")
+    check_whole("top", top, "give how many rows you want, a whole number from 1.", least=1)
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     reduced = reduce_tasks(profiles, states)
     room = job_room(with_week(reduced.jobs, week), reduced.cells, level_weights)

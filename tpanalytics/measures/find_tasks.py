@@ -10,9 +10,10 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, counts, known_sum, of_jobs, reduce_tasks, share_of
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.claim_parser import no_family
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
-from tpanalytics.measures._core.task_matrix import checked_count, families_in_order
+from tpanalytics.measures._core.task_matrix import families_in_order
 from tpanalytics.measures._core.text_search import has_no_text, hold_all, may_hold_all, read_words, with_texts
 from tpanalytics.schema import COUNTED_STATES, require, to_polars
 
@@ -91,7 +92,7 @@ def find_tasks(
     """
     words = read_words(text)
     if top is not None:
-        checked_count("top", top)
+        check_whole("top", top, least=1)
     reduced, silent = _looked_through(profiles, states)
     reduced, silent = _of_families(reduced, silent, families)
     rows = _matches(profiles, words, reduced, *_TOLD)

@@ -8,8 +8,9 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
-from tpanalytics.measures._core.bounds import checked_week, taken_week
+from tpanalytics.measures._core.bounds import taken_week
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.level_sums import undescribed, with_people
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, share_of, stated
 from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_choice, check_headcount
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -87,17 +87,13 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     >>> finance.select("level", "tasks", pl.col("share").round(3)).rows()
     [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
     """
-    if weight not in get_args(Weight):
-        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Weight))}.")
+    check_choice("weight", weight, Weight)
     # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
     alone = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
     reduced = reduce_tasks(profiles, states, per="job" if alone else "family")
     jobs, cells = reduced.jobs, reduced.cells
-    if weight == "headcount" and "headcount" not in jobs.columns:
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use weight='hours'."
-        )
+    if weight == "headcount":
+        check_headcount(jobs.columns)
     if alone:
         bounds = share_bounds(jobs, cells, weight)
     else:

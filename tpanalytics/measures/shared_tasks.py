@@ -8,8 +8,9 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.task_matrix import DIGITS, Work, agreement, checked_count, of_keys, work_of
+from tpanalytics.measures._core.task_matrix import DIGITS, Work, agreement, of_keys, work_of
 from tpanalytics.schema import COUNTED_STATES, level_order
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def shared_tasks(
     >>> shared_tasks(load_sample()).select("task", "jobs", "families", "hours").row(0)
     ('Wear and inspect personal protective equipment before entering marked zones', 46, 16, 26.5)
     """
-    checked_count("min_jobs", min_jobs)
+    check_whole("min_jobs", min_jobs, least=1)
     work = work_of(profiles, states, same_task)
     reached = of_keys(work)
     total = float(work.reduced.cells.get_column("hours").sum())

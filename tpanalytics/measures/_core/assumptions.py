@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
+from tpanalytics.measures._core.checks import is_number
 from tpanalytics.schema import NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = [
+    "FULL_TIME_WEEK",
     "NOT_WHO_LEAVES",
     "ONLY_KNOWN",
     "Range",
@@ -20,7 +21,6 @@ __all__ = [
     "checked_blocks",
     "checked_freed",
     "checked_share",
-    "checked_week",
     "must_name",
 ]
 
@@ -32,6 +32,13 @@ Range = float | tuple[float, float]
 NOT_WHO_LEAVES = "Exposure says what could change, not who leaves."
 #: What the figures do with what is not known.
 ONLY_KNOWN = "Tasks without hours or without a level are in no low and no high figure; they are not zero."
+
+
+#: What to give as the hours of a full-time week.
+FULL_TIME_WEEK = (
+    "give the hours of a full-time week, more than 0 and at most 168; or None if every job with a headcount has "
+    "contract_hours."
+)
 
 
 class Span(NamedTuple):
@@ -53,8 +60,8 @@ def checked_share(name: str, given: Any) -> Span:
         If it is neither a number from 0 to 1 nor a pair of them in order.
     """
     pair = given if isinstance(given, tuple | list) else (given, given)
-    if len(pair) != 2 or not all(_number(value) and 0 <= value <= 1 for value in pair) or pair[0] > pair[1]:
-        raise SchemaError(f"{name}={given!r}: give a number from 0 to 1, or a pair (least, most) like (0.4, 0.7).")
+    if len(pair) != 2 or not all(is_number(value) and 0 <= value <= 1 for value in pair) or pair[0] > pair[1]:
+        raise ArgumentError(f"{name}={given!r}: give a number from 0 to 1, or a pair (least, most) like (0.4, 0.7).")
     return Span(float(pair[0]), float(pair[1]))
 
 
@@ -92,24 +99,6 @@ def must_name(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
         )
 
 
-def checked_week(contract_hours: float | None) -> float | None:
-    """Give the hours of a full-time week.
-
-    Raises
-    ------
-    SchemaError
-        If they are neither None nor more than 0 and at most the 168 hours of a week.
-    """
-    if contract_hours is None:
-        return None
-    if not _number(contract_hours) or not 0 < contract_hours <= 168:
-        raise SchemaError(
-            f"contract_hours={contract_hours!r}: give the hours of a full-time week, more than 0 and at most 168; or None if "
-            "every job with a headcount has contract_hours."
-        )
-    return float(contract_hours)
-
-
 def checked_blocks(block_hours: Any) -> list[float]:
     """Give the block sizes in order, each once.
 
@@ -119,7 +108,7 @@ def checked_blocks(block_hours: Any) -> list[float]:
         If there is none, or one is no number above 0.
     """
     blocks = block_hours if isinstance(block_hours, list | tuple) else [block_hours]
-    if not blocks or not all(_number(hours) and hours > 0 for hours in blocks):
+    if not blocks or not all(is_number(hours) and hours > 0 for hours in blocks):
         raise SchemaError(
             f"block_hours={block_hours!r}: give hours per person and week above 0, one or several, like [1, 2, 4]."
         )
@@ -131,7 +120,3 @@ def assumed(levels: Mapping[str, Span]) -> str:
     return "Assumed, not measured: share of a task's time freed " + ", ".join(
         f"{level} {span}" for level, span in levels.items()
     )
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -7,12 +7,10 @@ describe may all belong to any of its tasks without hours, or to none.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import share_of
 from tpanalytics.measures._core.level_sums import beside_sets, undescribed, with_people
 from tpanalytics.measures._core.weights import weight_of
@@ -25,33 +23,10 @@ if TYPE_CHECKING:
     from tpanalytics.measures.impact import Weight
 
 __all__ = [
-    "checked_week",
     "index_bounds",
     "share_bounds",
     "taken_week",
 ]
-
-#: Hours there are in a week.
-_WEEK = 168
-
-
-def checked_week(contract_hours: float | None) -> float | None:
-    """Give the hours per week that jobs without contract hours are taken to have, or None to take none.
-
-    Raises
-    ------
-    SchemaError
-        If it is no number of hours that a week can have.
-    """
-    if contract_hours is None:
-        return None
-    number = isinstance(contract_hours, int | float) and not isinstance(contract_hours, bool)
-    if not number or not math.isfinite(contract_hours) or not 0 < contract_hours <= _WEEK:
-        raise SchemaError(
-            f"contract_hours={contract_hours!r}: give the hours per week of a contract, a number above 0 and up to "
-            f"{_WEEK}, or None to use only what the jobs say."
-        )
-    return float(contract_hours)
 
 
 def taken_week(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.schema import NOT_ASSESSED
 
 __all__ = ["RepeatedHours", "unique_keys"]
@@ -54,8 +54,7 @@ def unique_keys(rows: pl.DataFrame, *, hours: RepeatedHours) -> pl.DataFrame:
     SchemaError
         If `hours` is none of its values.
     """
-    if hours not in get_args(RepeatedHours):
-        raise SchemaError(f"hours={hours!r}: choose from {', '.join(get_args(RepeatedHours))}.")
+    check_choice("hours", hours, RepeatedHours)
     n, stated = pl.col("n"), pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("level"))
     rows = rows.with_columns(
         reason=pl.lit(None, dtype=pl.String),

@@ -10,6 +10,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, stated
 from tpanalytics.measures._core.assumptions import must_name
+from tpanalytics.measures._core.checks import check_headcount
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
 
@@ -34,11 +35,7 @@ def needs_headcount(jobs: pl.DataFrame) -> None:
     SchemaError
         If the column is missing.
     """
-    if "headcount" not in jobs.columns:
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use freed_by_family, which counts one person for each job."
-        )
+    check_headcount(jobs.columns, "freed_by_family, which counts one person for each job")
 
 
 def needs_week(per_job: pl.DataFrame) -> None:

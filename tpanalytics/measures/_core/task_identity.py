@@ -5,12 +5,11 @@ The identity of a task is its id, or, where every job has ids of its own, its te
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import (
     check_hours,
     check_states,
@@ -20,6 +19,7 @@ from tpanalytics.measures._core.aggregate import (
     read_inputs,
     sum_tasks,
 )
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.schema import COUNTED_STATES, require
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def reduce_keys(
 
 def read_named(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.DataFrame, Any]:
     """Do what `aggregate.read_inputs` does, and give the tasks their identity as ``name``."""
-    if same_task not in get_args(SameTask):
-        raise SchemaError(f"same_task={same_task!r}: choose from {', '.join(get_args(SameTask))}.")
+    check_choice("same_task", same_task, SameTask)
     jobs, tasks = read_inputs(profiles)
     require(profiles.tasks, "task_id", "task", name="tasks")
     text = nw.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import Cells, known_sum
+from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.task_identity import reduce_keys
 from tpanalytics.schema import KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED
 
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["DIGITS", "Work", "agreement", "checked_count", "families_in_order", "of_keys", "rest_of_week", "work_of"]
+__all__ = ["DIGITS", "Work", "agreement", "families_in_order", "of_keys", "rest_of_week", "work_of"]
 
 #: Hours that differ by less are a tie: sums of the same numbers in another order may.
 DIGITS = 9
-_HOURS_OF_A_WEEK = 168
 
 
 class Work(NamedTuple):
@@ -208,15 +207,8 @@ def rest_of_week(reduced: Cells, contract_hours: float | None) -> tuple[pl.DataF
     SchemaError
         If `contract_hours` is no number of hours of a week.
     """
-    if contract_hours is not None and (
-        isinstance(contract_hours, bool)
-        or not isinstance(contract_hours, (int, float))
-        or not 0 < contract_hours <= _HOURS_OF_A_WEEK
-    ):
-        raise SchemaError(
-            f"contract_hours={contract_hours!r}: give the hours per week of a full contract, above 0 and up to "
-            f"{_HOURS_OF_A_WEEK}, or None to take none."
-        )
+    advice = "give the hours per week of a full contract, above 0 and up to 168, or None to take none."
+    contract_hours = checked_week(contract_hours, advice)
     jobs = reduced.jobs
     stated = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
     weeks = jobs.select("job", week=stated)
@@ -228,18 +220,6 @@ def rest_of_week(reduced: Cells, contract_hours: float | None) -> tuple[pl.DataF
     described = reduced.cells.group_by("job").agg(described=pl.col("hours").sum())
     rest = (pl.col("week") - pl.col("described").fill_null(0.0)).clip(lower_bound=0.0)
     return weeks.join(described, on="job", how="left", maintain_order="left").select("job", rest=rest), said
-
-
-def checked_count(name: str, value: Any, *, least: int = 1) -> None:
-    """Refuse what is no whole number from `least`.
-
-    Raises
-    ------
-    SchemaError
-        If `value` is none; `name` is said.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SchemaError(f"{name}={value!r}: give a whole number, {least} or more.")
 
 
 def families_in_order(jobs: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.claim_parser import no_family
 from tpanalytics.measures.privacy.suppress import suppress
@@ -54,9 +54,9 @@ def filter_families(result: pl.DataFrame, families: Sequence[str] | None) -> pl.
     if families is None:
         return result
     if not families:
-        raise SchemaError("families: name one at least; None draws every family.")
+        raise ArgumentError("families: name one at least; None draws every family.")
     there = result.get_column("job_family").unique(maintain_order=True).to_list()
     strangers = [family for family in families if family not in there]
     if strangers:
-        raise SchemaError(f"families: {'; '.join(no_family(str(family), there) for family in strangers)}.")
+        raise ArgumentError(f"families: {'; '.join(no_family(str(family), there) for family in strangers)}.")
     return result.filter(pl.col("job_family").is_in(list(families)))
