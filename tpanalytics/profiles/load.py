@@ -11,12 +11,12 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import polars as pl
 
+from tpanalytics._paths import local_path
 from tpanalytics.api.export import ExportRequest, decoded
 from tpanalytics.api.parallel import Chain, CursorLost, walk
 from tpanalytics.errors import (
@@ -36,6 +36,7 @@ from tpanalytics.profiles.snapshot.resume import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from tpanalytics.api.export import Vendor
     from tpanalytics.api.session import Client
@@ -154,9 +155,10 @@ def load_task_profiles(
     if snapshot is None:
         profiles = export.into_memory()
     else:
-        with locked(Path(snapshot)):  # what the folder refuses is said before anything is asked for
-            export.into_folder(Path(snapshot), resume=resume)
-            profiles = opened(Path(snapshot), lazy=lazy, proven=True)
+        folder = local_path(snapshot)
+        with locked(folder):  # what the folder refuses is said before anything is asked for
+            export.into_folder(folder, resume=resume)
+            profiles = opened(folder, lazy=lazy, proven=True)
     warn_of_rejects(profiles.rejects)
     return profiles
 
