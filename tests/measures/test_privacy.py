@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures.privacy.group_counts import jobs_behind
+from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
 from tpanalytics.measures.privacy.suppress import guarded, hidden_families, suppress
 
@@ -167,7 +167,7 @@ def test_order_of_rows_engine_and_a_second_time_change_nothing(
         profiles.tasks.sample(fraction=1, shuffle=True, seed=seed).lazy(),
     )
     assert_frame_equal(suppress(measure(shuffled), shuffled, privacy=Privacy(**limits)), once, abs_tol=1e-9)
-    assert_frame_equal(guarded(measure(profiles), jobs_behind(profiles), Privacy(**limits)), once)
+    assert_frame_equal(guarded(measure(profiles), group_counts(profiles), Privacy(**limits)), once)
     if hidden_of(once) != set(once["job_family"]):
         assert_frame_equal(suppress(once, profiles, privacy=Privacy(**limits)), once)
 

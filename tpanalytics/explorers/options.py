@@ -12,7 +12,7 @@ from tpanalytics.formatting import printable
 from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures.impact import impact as measure_impact
-from tpanalytics.measures.privacy.group_counts import jobs_behind, tells_of_few
+from tpanalytics.measures.privacy.group_counts import group_counts, tells_of_few
 from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.measures.privacy.suppress import families_in_change, guarded, hidden_families, jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
@@ -113,7 +113,7 @@ def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | Non
     # What is odd about the tasks is for the chart to say, which comes later.
     cells = reduce_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
-    return set(hidden_families(guarded(levels, jobs_behind(profiles, states=states), privacy)))
+    return set(hidden_families(guarded(levels, group_counts(profiles, states=states), privacy)))
 
 
 @cached
@@ -138,7 +138,7 @@ def _listed(
 @readable()
 def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
     """Say whether two snapshots together hide the families that the later one hides."""
-    alone = jobs_behind(after, states=states)
+    alone = group_counts(after, states=states)
     one = guarded(alone.select("job_family"), alone, privacy)
     other = families_in_change(before, after, states=states, privacy=privacy)
     return set(hidden_families(one)) == set(hidden_families(other))
@@ -146,7 +146,7 @@ def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str
 
 def _states_apart(profiles: TaskProfiles, privacy: Privacy) -> bool:
     """Say whether what is suggested only is of enough jobs and people wherever there is any and a family is shown."""
-    between = jobs_behind(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
+    between = group_counts(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
     few = between.filter(tells_of_few(between.columns, privacy, staffed=True)).get_column("job_family")
     hidden = _hidden(profiles, states=list(COUNTED_STATES), privacy=privacy)
     return set(few) <= hidden

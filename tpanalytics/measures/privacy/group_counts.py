@@ -22,8 +22,8 @@ __all__ = [
     "check_cells",
     "count_differences",
     "counted_alone",
+    "group_counts",
     "job_differences",
-    "jobs_behind",
     "keys_of_few",
     "members",
     "own_counts",
@@ -59,7 +59,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
 
 
 @cached
-def jobs_behind(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def group_counts(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count what stands behind each family's figures, for `suppress`.
 
     Parameters
@@ -84,7 +84,7 @@ def behind_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str
     """Count what stands behind figures of `profiles`, unless it has been counted, or cannot be."""
     if not isinstance(profiles, TaskProfiles):
         return profiles
-    return jobs_behind(profiles, states=states)
+    return group_counts(profiles, states=states)
 
 
 @cached
@@ -94,14 +94,14 @@ def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[s
     Parameters
     ----------
     before, after
-        As for `jobs_behind`. A job that is in both counts on both sides in its family after, as in the comparisons.
+        As for `group_counts`. A job that is in both counts on both sides in its family after, as in the comparisons.
     states
         Validation states that count.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of either: the columns of `jobs_behind`, beginning with ``before_`` and ``after_``.
+        One row per family of either: the columns of `group_counts`, beginning with ``before_`` and ``after_``.
     """
     one, other = members(before, states), members(after, states)
     moved = one.join(other.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
@@ -259,7 +259,7 @@ def _counts_of(layer: str) -> dict[str, pl.Expr]:
 
 
 def counted_alone(members: pl.DataFrame) -> pl.DataFrame:
-    """Give for each of `members` what it adds to the counts of `jobs_behind`, with its id, family and headcount."""
+    """Give for each of `members` what it adds to the counts of `group_counts`, with its id, family and headcount."""
     headcount = pl.col("headcount")
     counts = {}
     for name in _LAYERS:

@@ -17,8 +17,8 @@ from tpanalytics.measures.privacy.group_counts import (
     check_cells,
     count_differences,
     counted_alone,
+    group_counts,
     job_differences,
-    jobs_behind,
     members,
     own_counts,
     tells_of_few,
@@ -224,7 +224,7 @@ def jobs_left_out(
     jobs = members(profiles, states)
     if privacy is None or privacy.off:
         return jobs.get_column("job_id").clear()
-    families = hidden_families(_small_families(jobs_behind(profiles, states=states), privacy))
+    families = hidden_families(_small_families(group_counts(profiles, states=states), privacy))
     cells = counted_alone(jobs)
     # A row tells of one job anyway, so that people alone are counted.
     few = tells_of_few(cells.columns, replace(privacy, min_jobs=0), staffed=False)
@@ -277,7 +277,7 @@ def apply_change_policy(
     alone = [
         family
         for profiles in (before, after)
-        for family in hidden_families(_small_families(jobs_behind(profiles, states=states), limits))
+        for family in hidden_families(_small_families(group_counts(profiles, states=states), limits))
     ]
     return _suppress_groups(families, both_behind(before, after, states=states), limits, also=alone)
 

@@ -15,7 +15,7 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
-from tpanalytics.measures.privacy.group_counts import jobs_behind
+from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import OFF, Privacy
 from tpanalytics.measures.privacy.release import release
 from tpanalytics.measures.privacy.suppress import families_in_change, guarded, hidden_families
@@ -64,7 +64,7 @@ class Asked:
     @cached_property
     def behind(self) -> pl.DataFrame:
         """The jobs and people behind each family."""
-        return jobs_behind(self.profiles, states=self.states)
+        return group_counts(self.profiles, states=self.states)
 
     @cached_property
     def hidden(self) -> frozenset[str]:
