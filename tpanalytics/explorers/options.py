@@ -12,7 +12,7 @@ from tpanalytics.formatting import printable
 from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures.impact import impact as measure_impact
-from tpanalytics.measures.privacy.group_counts import group_counts, tells_of_few
+from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.measures.privacy.suppress import families_in_change, guarded, hidden_families, jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
@@ -147,6 +147,6 @@ def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str
 def _states_apart(profiles: TaskProfiles, privacy: Privacy) -> bool:
     """Say whether what is suggested only is of enough jobs and people wherever there is any and a family is shown."""
     between = group_counts(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
-    few = between.filter(tells_of_few(between.columns, privacy, staffed=True)).get_column("job_family")
+    few = between.filter(below_threshold(between.columns, privacy, staffed=True)).get_column("job_family")
     hidden = _hidden(profiles, states=list(COUNTED_STATES), privacy=privacy)
     return set(few) <= hidden

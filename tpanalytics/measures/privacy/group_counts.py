@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "behind_of",
+    "below_threshold",
     "both_behind",
     "check_cells",
     "count_differences",
@@ -28,7 +29,6 @@ __all__ = [
     "members",
     "own_counts",
     "people_of",
-    "tells_of_few",
 ]
 
 #: A headcount cell of which one job has more than this share tells of that job.
@@ -119,7 +119,7 @@ def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[s
     return table.with_columns(pl.exclude("job_family").fill_null(0))
 
 
-def tells_of_few(columns: Sequence[str], privacy: Privacy, *, staffed: bool) -> pl.Expr:
+def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) -> pl.Expr:
     """Say whether any of the counts tells of too few; a count of no job tells of nobody."""
     found = []
     for name in (column.removesuffix("_jobs") for column in columns if column.endswith("_jobs")):
@@ -229,7 +229,7 @@ def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy:
     for name, pairs in behind.items():
         cells = cells.join(pairs.group_by("key").agg(**_counts_of(name)), on="key", how="left")
     cells = cells.with_columns(pl.exclude("key").fill_null(0))
-    few = tells_of_few(cells.columns, privacy, staffed=True)
+    few = below_threshold(cells.columns, privacy, staffed=True)
     first = next(iter(layers))
     order = cells.with_columns(few=few).sort(~pl.col("few"), f"{first}_jobs", "key").with_row_index("place")
     # A job behind several keys counts once in what they tell together: where it first comes.

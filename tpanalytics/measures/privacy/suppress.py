@@ -13,6 +13,7 @@ from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, w
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import (
     behind_of,
+    below_threshold,
     both_behind,
     check_cells,
     count_differences,
@@ -21,7 +22,6 @@ from tpanalytics.measures.privacy.group_counts import (
     job_differences,
     members,
     own_counts,
-    tells_of_few,
 )
 from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, TaskProfiles, require
@@ -181,7 +181,7 @@ def _suppress_difference(
     else:
         one, other = members(profiles, states_of(result)), members(earlier_profiles, states_of(earlier))
         differing = job_differences(one, other)
-    few = tells_of_few(differing.columns, privacy, staffed=_by_headcount(result))
+    few = below_threshold(differing.columns, privacy, staffed=_by_headcount(result))
     shown = set(earlier.get_column("job_family")) - set(hidden_families(earlier))
     near = [family for family in differing.filter(few).get_column("job_family") if family in shown]
     hidden = _suppress_groups(result, profiles, privacy, keys, near)
@@ -227,7 +227,7 @@ def jobs_left_out(
     families = hidden_families(_small_families(group_counts(profiles, states=states), privacy))
     cells = counted_alone(jobs)
     # A row tells of one job anyway, so that people alone are counted.
-    few = tells_of_few(cells.columns, replace(privacy, min_jobs=0), staffed=False)
+    few = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
     ordered = cells.with_columns(hidden=few).sort(
         "job_family", ~pl.col("hidden"), "headcount", "job_id", nulls_last=True
     )
@@ -343,7 +343,7 @@ def _suppress_groups(
     behind = behind_of(profiles, states_of(original))
     cells = _cells(result, keys, behind)
     staffed = _by_headcount(original)
-    few = tells_of_few(cells.columns, privacy, staffed=staffed)
+    few = below_threshold(cells.columns, privacy, staffed=staffed)
     cells = cells.with_columns(hidden=pl.col("hidden") | pl.col("job_family").is_in(list(also)) | few)
     cells = _closed(cells, privacy, staffed=staffed)
     shown = _without(result, keys, cells)
@@ -409,7 +409,7 @@ def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataF
     """Hide the next smallest, over families and over keys, until what is hidden together could be shown."""
     of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
     empty = pl.min_horizontal(of_jobs) == 0  # to hide these would protect nothing
-    few = tells_of_few(cells.columns, privacy, staffed=staffed)
+    few = below_threshold(cells.columns, privacy, staffed=staffed)
     while True:
         before = cells.get_column("hidden").sum()
         ordered = cells.sort(~pl.col("hidden"), empty, of_jobs[0], "job_family", "key")
