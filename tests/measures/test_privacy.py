@@ -18,7 +18,7 @@ from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
-from tpanalytics.measures.privacy.suppress import guarded, hidden_families, suppress
+from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families, suppress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -167,7 +167,7 @@ def test_order_of_rows_engine_and_a_second_time_change_nothing(
         profiles.tasks.sample(fraction=1, shuffle=True, seed=seed).lazy(),
     )
     assert_frame_equal(suppress(measure(shuffled), shuffled, privacy=Privacy(**limits)), once, abs_tol=1e-9)
-    assert_frame_equal(guarded(measure(profiles), group_counts(profiles), Privacy(**limits)), once)
+    assert_frame_equal(apply_policy(measure(profiles), group_counts(profiles), Privacy(**limits)), once)
     if hidden_of(once) != set(once["job_family"]):
         assert_frame_equal(suppress(once, profiles, privacy=Privacy(**limits)), once)
 
@@ -388,7 +388,7 @@ def test_the_meaning_travels_and_says_what_is_hidden() -> None:
     assert "not headcounts" in tpa.about(suppress(result)).warnings[-1]
     untouched = tpa.about(suppress(result, profiles, privacy=Privacy(min_jobs=1, min_headcount=0)))
     assert untouched.policy[-1] == "No family is hidden: none tells of fewer than 1 jobs, as far as is known."
-    assert tpa.about(guarded(result, profiles, None)).policy[-1].startswith("Nothing is hidden")
+    assert tpa.about(apply_policy(result, profiles, None)).policy[-1].startswith("Nothing is hidden")
     assert tpa.about(result) == before, "the result itself is as it was"
     assert result["reason"].null_count() == result.height
 
@@ -471,7 +471,7 @@ def test_no_jobs_are_no_error(name: str) -> None:
         (lambda r, p: suppress(r, released=(r, p)), "released comes with its profiles"),
         (lambda r, p: suppress(r, released=r.drop("jobs")), "released lacks 'jobs'"),
         (lambda r, p: Privacy(min_headcount="5"), "min_headcount='5': give a number"),
-        (lambda r, p: guarded(r, p, 5), "privacy=5: give a Privacy"),  # type: ignore[arg-type]
+        (lambda r, p: apply_policy(r, p, 5), "privacy=5: give a Privacy"),  # type: ignore[arg-type]
         (lambda r, p: suppress(tpa.hours_by_job(p)), "pass profiles to suppress as well"),
         (lambda r, p: suppress(tpa.hours_by_job(p), p, released=r), "released is for results by family"),
         (lambda r, p: suppress(r, p, p), "before is for a result of two snapshots"),

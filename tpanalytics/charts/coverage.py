@@ -14,7 +14,7 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.coverage import evidence_by_family
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.suppress import guarded
+from tpanalytics.measures.privacy.suppress import apply_policy
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def plot_coverage(
         coverage = coverage.join(evidence, on="job_family", how="left", maintain_order="left")
     else:
         coverage = coverage.with_columns(evidence_coverage=pl.lit(None, dtype=pl.Float64))
-    shown = guarded(coverage, profiles, privacy)
+    shown = apply_policy(coverage, profiles, privacy)
     hidden = captions.hidden_note(shown, privacy)
     totals = not shown.select(captions.is_hidden().all()).item()
     families = _families(theme.drawable(shown))

@@ -14,7 +14,7 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
-from tpanalytics.measures.privacy.suppress import families_in_change, guarded, hidden_families, jobs_left_out
+from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, hidden_families, jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | Non
     # What is odd about the tasks is for the chart to say, which comes later.
     cells = reduce_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
-    return set(hidden_families(guarded(levels, group_counts(profiles, states=states), privacy)))
+    return set(hidden_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))
 
 
 @cached
@@ -139,7 +139,7 @@ def _listed(
 def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
     """Say whether two snapshots together hide the families that the later one hides."""
     alone = group_counts(after, states=states)
-    one = guarded(alone.select("job_family"), alone, privacy)
+    one = apply_policy(alone.select("job_family"), alone, privacy)
     other = families_in_change(before, after, states=states, privacy=privacy)
     return set(hidden_families(one)) == set(hidden_families(other))
 

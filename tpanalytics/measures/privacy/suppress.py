@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 __all__ = [
     "all_hidden",
     "apply_change_policy",
+    "apply_policy",
     "families_in_change",
     "filled",
-    "guarded",
     "hidden_families",
     "jobs_left_out",
     "states_of",
@@ -306,7 +306,7 @@ def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = 
     ).drop("hidden")
 
 
-def guarded(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
+def apply_policy(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
     """Suppress small groups in a result by family; `profiles` may be the counts of its groups."""
     return _suppress_groups(result, profiles, check_privacy(privacy) or OFF)
 

@@ -18,7 +18,7 @@ from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import OFF, Privacy
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.measures.privacy.suppress import families_in_change, guarded, hidden_families
+from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, hidden_families
 from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Asked:
     def hidden(self) -> frozenset[str]:
         """The families hidden in whatever is counted by family; in either snapshot, where there are two."""
         if self.before is None:
-            return frozenset(hidden_families(guarded(_families(self.profiles), self.behind, self.privacy)))
+            return frozenset(hidden_families(apply_policy(_families(self.profiles), self.behind, self.privacy)))
         families = families_in_change(self.before, self.profiles, states=self.states, privacy=self.privacy)
         return frozenset(hidden_families(families))
 
