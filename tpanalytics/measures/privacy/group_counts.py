@@ -22,13 +22,13 @@ __all__ = [
     "both_behind",
     "check_cells",
     "count_differences",
-    "counted_alone",
     "group_counts",
     "job_differences",
     "keys_of_few",
     "members",
     "own_counts",
     "people_of",
+    "per_member_counts",
 ]
 
 #: A headcount cell of which one job has more than this share tells of that job.
@@ -258,7 +258,7 @@ def _counts_of(layer: str) -> dict[str, pl.Expr]:
     }
 
 
-def counted_alone(members: pl.DataFrame) -> pl.DataFrame:
+def per_member_counts(members: pl.DataFrame) -> pl.DataFrame:
     """Give for each of `members` what it adds to the counts of `group_counts`, with its id, family and headcount."""
     headcount = pl.col("headcount")
     counts = {}
@@ -272,7 +272,7 @@ def counted_alone(members: pl.DataFrame) -> pl.DataFrame:
 
 
 def _counted(members: pl.DataFrame) -> pl.DataFrame:
-    alone = counted_alone(members).sort("job_id").group_by("job_family", maintain_order=True)
+    alone = per_member_counts(members).sort("job_id").group_by("job_family", maintain_order=True)
     sums, largest = pl.col("^.*_(jobs|people|unknown)$").sum(), pl.col("^.*_largest$").max()
     order = [f"{name}_{of}" for name in _LAYERS for of in ("jobs", "people", "unknown", "largest")]
     return alone.agg(sums, largest).select("job_family", *order).sort("job_family")

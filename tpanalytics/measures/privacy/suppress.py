@@ -17,11 +17,11 @@ from tpanalytics.measures.privacy.group_counts import (
     both_behind,
     check_cells,
     count_differences,
-    counted_alone,
     group_counts,
     job_differences,
     members,
     own_counts,
+    per_member_counts,
 )
 from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, said_of_hidden
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, TaskProfiles, require
@@ -225,7 +225,7 @@ def jobs_left_out(
     if privacy is None or privacy.off:
         return jobs.get_column("job_id").clear()
     families = hidden_families(_small_families(group_counts(profiles, states=states), privacy))
-    cells = counted_alone(jobs)
+    cells = per_member_counts(jobs)
     # A row tells of one job anyway, so that people alone are counted.
     few = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
     ordered = cells.with_columns(hidden=few).sort(
