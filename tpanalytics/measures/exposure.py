@@ -10,7 +10,7 @@ from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of
 from tpanalytics.measures._core.bounds import index_bounds, taken_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, checked_week
-from tpanalytics.measures._core.level_sums import family_sums, jobs_with_hours, level_sums, with_people
+from tpanalytics.measures._core.level_sums import attach_staffing, family_sums, jobs_with_hours, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -236,7 +236,7 @@ def exposure_by_job(
     """
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     reduced = reduce_tasks(profiles, states)
-    cells = with_people(reduced.jobs, reduced.cells, contract_hours=week)
+    cells = attach_staffing(reduced.jobs, reduced.cells, contract_hours=week)
     jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
     found = indexed(jobs, level_sums(cells, "job"), level_weights, "job")
     spread = (

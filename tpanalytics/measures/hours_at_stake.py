@@ -11,7 +11,7 @@ from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_
 from tpanalytics.measures._core.bounds import taken_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import checked_week
-from tpanalytics.measures._core.level_sums import undescribed, with_people
+from tpanalytics.measures._core.level_sums import attach_staffing, undescribed
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -105,8 +105,8 @@ def hours_at_stake(
     has_people = "headcount" in jobs.columns
     if not has_people:
         jobs = jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
-    by_hours = _stake(with_people(jobs, cells, contract_hours=week), level)
-    by_people = _stake(with_people(jobs, cells, by_headcount=True, contract_hours=week), level)
+    by_hours = _stake(attach_staffing(jobs, cells, contract_hours=week), level)
+    by_people = _stake(attach_staffing(jobs, cells, by_headcount=True, contract_hours=week), level)
     at, gap = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
     counts = cells.group_by("job_family").agg(
         tasks=pl.col("n").sum(),

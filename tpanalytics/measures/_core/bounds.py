@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import share_of
-from tpanalytics.measures._core.level_sums import beside_sets, undescribed, with_people
+from tpanalytics.measures._core.level_sums import attach_staffing, beside_sets, undescribed
 from tpanalytics.measures._core.weights import weight_of
 from tpanalytics.schema import NOT_ASSESSED
 
@@ -135,7 +135,7 @@ def share_bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.
     if weight == "tasks":
         cells, rest = cells.with_columns(amount=pl.col("n").cast(pl.Float64)), None
     else:
-        cells = with_people(jobs, cells, by_headcount=weight == "headcount")
+        cells = attach_staffing(jobs, cells, by_headcount=weight == "headcount")
         cells = cells.with_columns(amount=pl.col("hours") * pl.col("staff"))
         rest = _undescribed(cells)
     return _shares(cells.group_by("job_family", "level").agg(pl.col("amount").sum()), rest)

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 __all__ = [
     "FamilySums",
     "LevelSums",
+    "attach_staffing",
     "beside_sets",
     "families_as_jobs",
     "family_sums",
     "jobs_with_hours",
     "level_sums",
     "undescribed",
-    "with_people",
 ]
 
 #: A set of levels is a number of so many bits; where there are more levels, it is several numbers.
 _BITS = 62
 
 
-def with_people(
+def attach_staffing(
     jobs: pl.DataFrame, cells: pl.DataFrame, *, by_headcount: bool = False, contract_hours: float | None = None
 ) -> pl.DataFrame:
     """Put beside each cell what belongs to its job: ``staff`` (1 unless by headcount) and ``week`` (contract hours).
@@ -48,7 +48,7 @@ def with_people(
 
 
 def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
-    """Put each family in the place of a job, as `with_people` would; for where nothing but its sums matters."""
+    """Put each family in the place of a job, as `attach_staffing` would; for where nothing but its sums matters."""
     return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
 
 
@@ -93,7 +93,7 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
     Parameters
     ----------
     cells
-        As `with_people` gives them.
+        As `attach_staffing` gives them.
     by
         ``"job"`` or ``"job_family"``.
     """
@@ -199,7 +199,7 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
         check_headcount(reduced.jobs.columns)
     cells = families_as_jobs(reduced.cells)
     if per_job:
-        cells = with_people(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
+        cells = attach_staffing(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
     jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
     by_level = reduced.cells.group_by("level", maintain_order=True).agg(
