@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.measures.random_profiles import companies, profiles_of
-from tpanalytics.measures._core.aggregate import reduce_tasks
+from tpanalytics.measures._core.aggregate import aggregate_tasks
 from tpanalytics.measures._core.agreement import agreement, ordinal_alpha
 from tpanalytics.measures._core.repeats import unique_keys
 from tpanalytics.measures._core.task_identity import reduce_keys
@@ -146,7 +146,7 @@ def test_another_rule_is_refused_with_the_choices() -> None:
 @hypothesis.given(profiles=companies)
 @quick
 def test_groups_are_compared_with_all_others(profiles: tpa.TaskProfiles) -> None:
-    found = uneven_hours(reduce_tasks(profiles, by_state=True).cells)
+    found = uneven_hours(aggregate_tasks(profiles, by_state=True).cells)
     counted = profiles.tasks.filter(pl.col("validation_state") != "rejected")
     columns = {
         "validation state": counted["validation_state"],

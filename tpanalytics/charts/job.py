@@ -12,7 +12,7 @@ from tpanalytics.charts._core import captions, job_parts, theme
 from tpanalytics.charts._core import exposure_captions as of_index
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import hours, listed, percent, plural, printable
-from tpanalytics.measures._core.aggregate import checked_states, read_inputs, reduce_tasks
+from tpanalytics.measures._core.aggregate import aggregate_tasks, checked_states, read_inputs
 from tpanalytics.measures._core.assumptions import NOT_WHO_LEAVES, assumed, checked_freed
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.scenario import freed_per_job
@@ -115,7 +115,7 @@ def plot_job(
     _check(jobs, job_id, profiles, privacy)
     job = _job(profiles, jobs.filter(pl.col("job_id") == job_id), counted, rationales=rationales)
     shares = None if freed is None else checked_freed(freed)
-    scenario = None if shares is None else freed_per_job(reduce_tasks(job.alone, counted, checked=True), shares)
+    scenario = None if shares is None else freed_per_job(aggregate_tasks(job.alone, counted, checked=True), shares)
     peers, said_of_peers = _peers(profiles, job, job_id, counted, privacy)
     quotes = _quotes(job.tasks) if rationales else []
     levels = level_order(job.tasks.get_column("level").to_list())

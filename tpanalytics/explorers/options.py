@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.explorers.calls import readable
 from tpanalytics.formatting import printable
-from tpanalytics.measures._core.aggregate import read_inputs, reduce_tasks
+from tpanalytics.measures._core.aggregate import aggregate_tasks, read_inputs
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
@@ -111,7 +111,7 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
 @readable()
 def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
     # What is odd about the tasks is for the chart to say, which comes later.
-    cells = reduce_tasks(profiles, states, per="family", checked=True).cells
+    cells = aggregate_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
     return set(hidden_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import families_as_jobs, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, grade
@@ -85,7 +85,7 @@ def break_even(
     level_weights = checked_weights(level_weights)
     if "H2" not in level_weights:
         raise SchemaError(f"level_weights={level_weights!r}: the break-even is a weight of 'H2', so give H2 one too.")
-    reduced = reduce_tasks(profiles, states, per="family")
+    reduced = aggregate_tasks(profiles, states, per="family")
     sums = level_sums(families_as_jobs(reduced.cells), "job_family")
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
     lines = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.assumptions import (
     FULL_TIME_WEEK,
     NOT_WHO_LEAVES,
@@ -132,7 +132,7 @@ def capacity(
     """
     levels, week = checked_freed(freed), checked_week(contract_hours, FULL_TIME_WEEK)
     reach, kept = checked_share("adoption", adoption), checked_share("realisation", realisation)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     needs_headcount(reduced.jobs)
     per_job = freed_per_job(reduced, levels, week)
     needs_week(per_job)
@@ -249,7 +249,7 @@ def freed_by_family(
     ('Customer Service', 0.187, 0.3)
     """
     levels = checked_freed(freed)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     result = (
         freed_per_job(reduced, levels)
         .group_by("job_family", maintain_order=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from tpanalytics.formatting import html_lines
-from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of, stated
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, checked_week
@@ -210,7 +210,7 @@ def check_claim(
     check_choice("measure", measure, MEASURES)
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     checked_rounds(rounds, seed)
-    reduced = reduce_tasks(profiles, by_state=True)
+    reduced = aggregate_tasks(profiles, by_state=True)
     families = reduced.jobs.get_column("job_family").unique().sort().to_list()
     read = read_claim(claim, sorted(families, key=lambda family: (family == NO_FAMILY, family)))
     left, sign, right = read

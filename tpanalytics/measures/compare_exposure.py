@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import reduce_tasks
+from tpanalytics.measures._core.aggregate import aggregate_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_jobs, said_of_pulls, said_of_weights
 from tpanalytics.measures._core.checks import check_choice
@@ -113,7 +113,7 @@ def compare_exposure(
     """
     check_choice("by", by, Part)
     level_weights = checked_weights(level_weights)
-    first, second = reduce_tasks(before, states), reduce_tasks(after, states)
+    first, second = aggregate_tasks(before, states), aggregate_tasks(after, states)
     jobs = jobs_of(first.jobs, second.jobs)
     part = "job_id" if by == "job" else "job_family"
     sums = [_sums(reduced, jobs, level_weights, part, side) for reduced, side in ((first, "before"), (second, "after"))]

@@ -8,10 +8,10 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import (
+    aggregate_tasks,
     of_jobs,
     per_job,
     read_inputs,
-    reduce_tasks,
     share_of,
     stated,
     sum_jobs,
@@ -89,7 +89,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
     >>> table.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
     [('Customer Service', 366, 0.891), ('Data and Analytics', 355, 0.901)]
     """
-    reduced = reduce_tasks(profiles, states, per="family", by_state=True)
+    reduced = aggregate_tasks(profiles, states, per="family", by_state=True)
     cells = reduced.cells
     assessed = pl.col("level") != NOT_ASSESSED
     n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import Cells, reduce_tasks
+from tpanalytics.measures._core.aggregate import Cells, aggregate_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole, checked_week
 from tpanalytics.measures._core.claim_bounds import bounds_of, job_room, room_sums, with_week
@@ -96,7 +96,7 @@ def data_gaps(
     """
     check_whole("top", top, "give how many rows you want, a whole number from 1.", least=1)
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     room = job_room(with_week(reduced.jobs, week), reduced.cells, level_weights)
     sums = room.select(room_sums(level_weights))
     bounds = sums.select(bounds_of(level_weights)).row(0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, share_of
 from tpanalytics.measures._core.bounds import index_bounds, taken_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, checked_week
@@ -235,7 +235,7 @@ def exposure_by_job(
     ('Quotation Specialist', 0.57, 0.41, 0.68)
     """
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     cells = attach_staffing(reduced.jobs, reduced.cells, contract_hours=week)
     jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
     found = indexed(jobs, level_sums(cells, "job"), level_weights, "job")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_headcount
@@ -136,7 +136,7 @@ def exposure_ranking(
             f"confidence={confidence!r}: give the share of resamples an interval holds, from 0.5 to 0.999."
         )
     check_choice("weight", weight, RankWeight)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     staffed = weight == "headcount"
     if staffed:
         check_headcount(reduced.jobs.columns)

@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import Cells, counts, known_sum, of_jobs, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import Cells, aggregate_tasks, counts, known_sum, of_jobs, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.claim_parser import no_family
@@ -164,7 +164,7 @@ def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] 
 def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[Cells, pl.DataFrame]:
     """Count the tasks that are looked through, and by job those among them that have no text."""
     require(profiles.tasks, "task_id", "task", name="tasks")
-    reduced = reduce_tasks(profiles, states, by_level=False, by_state=True)
+    reduced = aggregate_tasks(profiles, states, by_level=False, by_state=True)
     tasks = with_texts(nw.from_native(profiles.tasks).lazy())
     silent = tasks.filter(counts(reduced.counted) & has_no_text()).group_by("job_id").agg(n=nw.len())
     by_job = to_polars(silent.to_native()).select(pl.col("job_id").cast(pl.String), pl.col("n").cast(pl.UInt32))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.assumptions import (
     FULL_TIME_WEEK,
     NOT_WHO_LEAVES,
@@ -153,7 +153,7 @@ def fragmentation(
         None if adoption is None else checked_share("adoption", adoption),
         checked_week(contract_hours, FULL_TIME_WEEK),
     )
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     needs_headcount(reduced.jobs)
     per_job = freed_per_job(reduced, levels, week)
     if reach:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import Cells, known_sum, per_job, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import Cells, aggregate_tasks, known_sum, per_job, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_headcount
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
@@ -85,7 +85,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     >>> hours_by_job(load_sample()).select("job_name", "tasks", "hours", "complete").row(0)
     ('Quotation Specialist', 21, 35.75, False)
     """
-    reduced = reduce_tasks(profiles, states, by_level=False)
+    reduced = aggregate_tasks(profiles, states, by_level=False)
     result = per_job(reduced).select(
         "job_id",
         pl.coalesce("job_name", "job_id").alias("job_name"),
@@ -179,7 +179,7 @@ def hours(
     ('Data and Analytics', 475.0, 0.901)
     """
     check_choice("spread_over", spread_over, SpreadOver)
-    reduced = reduce_tasks(profiles, states, by_level=False)
+    reduced = aggregate_tasks(profiles, states, by_level=False)
     staffed = spread_over == "headcount"
     if staffed:
         check_headcount(reduced.jobs.columns, "spread_over='jobs'")

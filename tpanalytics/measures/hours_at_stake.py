@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import known_sum, reduce_tasks, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of, stated
 from tpanalytics.measures._core.bounds import taken_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import checked_week
@@ -100,7 +100,7 @@ def hours_at_stake(
     if not isinstance(level, str) or level in ("", NOT_ASSESSED):
         raise SchemaError(f"level={level!r}: give the name of one AI impact level, like 'H1'.")
     week = checked_week(contract_hours)
-    reduced = reduce_tasks(profiles, states)
+    reduced = aggregate_tasks(profiles, states)
     jobs, cells = reduced.jobs, reduced.cells
     has_people = "headcount" in jobs.columns
     if not has_people:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, columns_of_jobs, known_sum, share_of, stated
 from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_headcount
@@ -90,7 +90,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     check_choice("weight", weight, Weight)
     # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
     alone = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
-    reduced = reduce_tasks(profiles, states, per="job" if alone else "family")
+    reduced = aggregate_tasks(profiles, states, per="job" if alone else "family")
     jobs, cells = reduced.jobs, reduced.cells
     if weight == "headcount":
         check_headcount(jobs.columns)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import NO_STATE, checked_states, reduce_tasks, share_of
+from tpanalytics.measures._core.aggregate import NO_STATE, aggregate_tasks, checked_states, share_of
 from tpanalytics.measures._core.checks import check_choice, check_whole, checked_week
 from tpanalytics.measures._core.task_identity import SameTask
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NOT_ASSESSED, require
@@ -111,7 +111,7 @@ def impute_hours(
     """
     _check(profiles, method, same_task, seed)
     week, states = checked_week(contract_hours), checked_states(states)
-    reduced = reduce_tasks(profiles, states, by_level=False)
+    reduced = aggregate_tasks(profiles, states, by_level=False)
     tasks = _with_marks(profiles.tasks.lazy().collect(), states)
     if method in ("equal_residual", "validated_scale"):
         new = _by_contract(tasks, reduced, week, method)

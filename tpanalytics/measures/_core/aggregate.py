@@ -35,6 +35,7 @@ NO_STATE = "(no state)"
 __all__ = [
     "NO_STATE",
     "Cells",
+    "aggregate_tasks",
     "check_hours",
     "check_states",
     "checked_states",
@@ -44,7 +45,6 @@ __all__ = [
     "of_jobs",
     "per_job",
     "read_inputs",
-    "reduce_tasks",
     "share_of",
     "stated",
     "sum_jobs",
@@ -90,7 +90,7 @@ def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
     return list(nw.from_native(profiles.jobs).collect_schema().names())
 
 
-def reduce_tasks(
+def aggregate_tasks(
     profiles: TaskProfiles,
     states: Sequence[str] = COUNTED_STATES,
     *,

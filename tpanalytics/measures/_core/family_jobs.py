@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import per_job, reduce_tasks, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, share_of, stated
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import people_of
@@ -60,7 +60,7 @@ def jobs_of_family(
     privacy
         Leaves out what `tpanalytics.suppress` does; None leaves out nothing.
     """
-    reduced = reduce_tasks(profiles, states=states)
+    reduced = aggregate_tasks(profiles, states=states)
     own = pl.col("job_family") == family
     cells = reduced.cells.filter(own)
     everyone = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import columns_of_jobs, known_sum, reduce_tasks, stated, sum_jobs
+from tpanalytics.measures._core.aggregate import aggregate_tasks, columns_of_jobs, known_sum, stated, sum_jobs
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_headcount
 
@@ -194,7 +194,7 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
     """
     # Only what belongs to a job makes its jobs matter: people, and the contract hours it does not describe.
     per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
-    reduced = reduce_tasks(profiles, states, per="job" if per_job else "family")
+    reduced = aggregate_tasks(profiles, states, per="job" if per_job else "family")
     if by_headcount:
         check_headcount(reduced.jobs.columns)
     cells = families_as_jobs(reduced.cells)

@@ -160,7 +160,7 @@ _LEVELS = {"place": pl.Int32, "level": pl.String}
 
 
 def _cells(shared: Shared, counted: list[str]) -> Cells:
-    """Give a snapshot as `aggregate.reduce_tasks` would, without another pass over its tasks."""
+    """Give a snapshot as `aggregate.aggregate_tasks` would, without another pass over its tasks."""
     cells = (
         shared.rows.group_by("job", "level")
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))

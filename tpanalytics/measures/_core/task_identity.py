@@ -64,7 +64,7 @@ def reduce_keys(
     Parameters
     ----------
     profiles
-        Reads what `aggregate.reduce_tasks` reads, and ``task_id, task`` of `tasks`.
+        Reads what `aggregate.aggregate_tasks` reads, and ``task_id, task`` of `tasks`.
     states
         Validation states that count.
     same_task
@@ -73,12 +73,12 @@ def reduce_keys(
     Raises
     ------
     SchemaError
-        As `reduce_tasks`, or if `same_task` is none of its values.
+        As `aggregate_tasks`, or if `same_task` is none of its values.
 
     Warns
     -----
     TpAnalyticsWarning
-        As `reduce_tasks`.
+        As `aggregate_tasks`.
     """
     states = checked_states(states)
     jobs, tasks = read_named(profiles, same_task)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import per_job, reduce_tasks
+from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
 
@@ -189,7 +189,7 @@ def job_differences(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 @cached
 def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
     """Give for each job its family and headcount, and behind which figures it stands."""
-    jobs = people_of(profiles, per_job(reduce_tasks(profiles, states, by_level=False, checked=True)))
+    jobs = people_of(profiles, per_job(aggregate_tasks(profiles, states, by_level=False, checked=True)))
     measured = pl.col("tasks_with_hours") > 0
     return jobs.select(
         "job_id",
