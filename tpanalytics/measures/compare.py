@@ -17,7 +17,7 @@ from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NOT_ASSESSED, level
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.snapshot_pairs import Pair
     from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
@@ -203,7 +203,7 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
     )
 
 
-def _known(side: Cells, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
+def _known(side: TaskCounts, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
     """Count, in the families of the comparison, the tasks of one snapshot and what is known of them."""
     family = side.jobs.select("job", "job_id").join(jobs, on="job_id", how="left").select("job", "job_family")
     assessed = pl.col("level") != NOT_ASSESSED

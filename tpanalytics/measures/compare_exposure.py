@@ -19,7 +19,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["Part", "compare_exposure"]
@@ -149,7 +149,9 @@ def compare_exposure(
     )
 
 
-def _sums(reduced: Cells, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str) -> pl.DataFrame:
+def _sums(
+    reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str
+) -> pl.DataFrame:
     """Add up one snapshot by the parts of the comparison."""
     places = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
     cells = reduced.cells.drop("job_family").join(places, on="job", how="left", maintain_order="left")

@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import (
-    Cells,
+    TaskCounts,
     check_hours,
     check_states,
     checked_states,
@@ -157,7 +157,7 @@ def compare_groups(
         .sort("job", "level")
     )
     in_states = kept.group_by("state").agg(pl.col("n").sum()).sort("state")
-    reduced = Cells(jobs.filter(mine | theirs).drop("n_tasks", strict=False), cells, in_states, counted)
+    reduced = TaskCounts(jobs.filter(mine | theirs).drop("n_tasks", strict=False), cells, in_states, counted)
     against = "the rest of the company" if other is None else other
     covered = result.filter(scope="all").select("coverage", "coverage_other").drop_nulls().rows()
     return attach_metadata(

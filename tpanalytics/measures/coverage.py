@@ -212,7 +212,7 @@ def uneven_hours(cells: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     cells
-        As in `aggregate.Cells`, by level and state; reads ``n`` and ``n_known``.
+        As in `aggregate.TaskCounts`, by level and state; reads ``n`` and ``n_known``.
 
     Returns
     -------

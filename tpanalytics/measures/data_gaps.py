@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import Cells, aggregate_tasks
+from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole, checked_week
 from tpanalytics.measures._core.claim_bounds import bounds_of, job_room, room_sums, with_week
@@ -138,7 +138,7 @@ def data_gaps(
     )
 
 
-def _room(reduced: Cells, room: pl.DataFrame, bounds: tuple[float | None, float | None], *, bounded: bool) -> str:
+def _room(reduced: TaskCounts, room: pl.DataFrame, bounds: tuple[float | None, float | None], *, bounded: bool) -> str:
     """Say how much room there is now."""
     if not reduced.cells.height:
         return "No task counts, so there is nothing to ask about."
@@ -154,7 +154,7 @@ def _room(reduced: Cells, room: pl.DataFrame, bounds: tuple[float | None, float 
     return f"{said}; the exposure index of all work lies within {low:.3f} and {high:.3f}."
 
 
-def _taken(reduced: Cells, week: float | None) -> tuple[str, ...]:
+def _taken(reduced: TaskCounts, week: float | None) -> tuple[str, ...]:
     jobs = reduced.jobs
     without = jobs.height - (jobs.get_column("contract_hours").count() if "contract_hours" in jobs.columns else 0)
     if week is None or not without:

@@ -18,7 +18,7 @@ from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.level_sums import LevelSums
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
@@ -323,7 +323,7 @@ def indexed(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, fl
 
 
 def exposure_meaning(
-    reduced: Cells,
+    reduced: TaskCounts,
     level_weights: Mapping[str, float],
     week: float | None,
     *,

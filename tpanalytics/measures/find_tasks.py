@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import Cells, aggregate_tasks, counts, known_sum, of_jobs, share_of
+from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks, counts, known_sum, of_jobs, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.claim_parser import no_family
@@ -161,7 +161,7 @@ def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] 
 
 
 @cached
-def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[Cells, pl.DataFrame]:
+def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[TaskCounts, pl.DataFrame]:
     """Count the tasks that are looked through, and by job those among them that have no text."""
     require(profiles.tasks, "task_id", "task", name="tasks")
     reduced = aggregate_tasks(profiles, states, by_level=False, by_state=True)
@@ -171,7 +171,9 @@ def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[Cell
     return reduced, of_jobs(by_job, reduced.jobs).sort("job")
 
 
-def _of_families(reduced: Cells, silent: pl.DataFrame, families: Sequence[str] | None) -> tuple[Cells, pl.DataFrame]:
+def _of_families(
+    reduced: TaskCounts, silent: pl.DataFrame, families: Sequence[str] | None
+) -> tuple[TaskCounts, pl.DataFrame]:
     """Keep what is of some families, all of which must be there."""
     if families is None:
         return reduced, silent
@@ -187,7 +189,7 @@ def _of_families(reduced: Cells, silent: pl.DataFrame, families: Sequence[str] |
     return reduced._replace(jobs=reduced.jobs.filter(own), cells=cells, states=seen), silent.filter(own)
 
 
-def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells, *told: str) -> pl.DataFrame:
+def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: TaskCounts, *told: str) -> pl.DataFrame:
     """Give the tasks that hold the words: ``job, job_family, task, weekly_hours`` and what else is told of them."""
     tasks = with_texts(nw.from_native(profiles.tasks).lazy())
     hours = nw.col("weekly_hours").cast(nw.Float64)
@@ -203,7 +205,7 @@ def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells, *told
     return hold_all(home, words).join(jobs, on="job_id", how="inner").drop("job_id")
 
 
-def _meaning(reduced: Cells, measure: str, silent: pl.DataFrame, said: str) -> Meaning:
+def _meaning(reduced: TaskCounts, measure: str, silent: pl.DataFrame, said: str) -> Meaning:
     n, without = (int(frame.get_column("n").sum()) for frame in (reduced.cells, silent))
     return meaning_of(
         reduced,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import Cells, aggregate_tasks, known_sum, per_job, share_of
+from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks, known_sum, per_job, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_headcount
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
@@ -256,6 +256,6 @@ _why_no_hours = (
 _NOT_ZERO = "Tasks without hours add nothing to hours; they are not zero."
 
 
-def _hours_meaning(reduced: Cells, measure: str, **said: Any) -> Meaning:
+def _hours_meaning(reduced: TaskCounts, measure: str, **said: Any) -> Meaning:
     basis = "headcount" if said.get("staffed") else "hours"
     return meaning_of(reduced, covered="hours", measure=measure, unit="hours per week", basis=basis, **said)

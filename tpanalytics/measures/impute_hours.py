@@ -17,7 +17,7 @@ from tpanalytics.schema import COUNTED_STATES, IMPUTED, NOT_ASSESSED, require
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.schema import TaskProfiles
 
 __all__ = ["ImputeMethod", "impute_hours"]
@@ -164,7 +164,7 @@ def _with_marks(tasks: pl.DataFrame, states: list[str]) -> pl.DataFrame:
     )
 
 
-def _by_contract(tasks: pl.DataFrame, reduced: Cells, week: float | None, method: ImputeMethod) -> pl.DataFrame:
+def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, method: ImputeMethod) -> pl.DataFrame:
     """Give ``row, new`` by what jobs describe of their contract hours; nothing where those are not known."""
     jobs = reduced.jobs
     known = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
@@ -190,7 +190,7 @@ def _by_contract(tasks: pl.DataFrame, reduced: Cells, week: float | None, method
     return of_row.select("row", new=pl.when(pl.col("_counts") & (pl.col("weekly_hours") > 0)).then(scaled))
 
 
-def _by_donors(tasks: pl.DataFrame, reduced: Cells, same_task: SameTask, seed: int | None) -> pl.DataFrame:
+def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, seed: int | None) -> pl.DataFrame:
     """Give ``row, new`` by tasks that are alike: their median, or one of them drawn at random if there is a seed."""
     require(tasks, "task_id", "task", name="tasks")
     text = pl.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()

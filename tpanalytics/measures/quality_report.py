@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import Cells, of_jobs, per_job, read_inputs, sum_tasks
+from tpanalytics.measures._core.aggregate import TaskCounts, of_jobs, per_job, read_inputs, sum_tasks
 from tpanalytics.measures._core.agreement import checks_of_keys
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
@@ -122,7 +122,7 @@ def quality_report(
     counts = pl.col("state").is_in(list(states))
     by_state = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
     cells = of_jobs(sums.filter(counts), jobs).sort("job", "level", "state")
-    reduced = Cells(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), list(states))
+    reduced = TaskCounts(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), list(states))
     look = Look(per_job(reduced), cells, _odd(tasks, jobs, counts), evidence_by_job(tasks, jobs, counts))
     checks = [
         *checks_of_tasks(look),

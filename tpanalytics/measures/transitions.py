@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import Cells, check_hours, known_sum, of_jobs, sum_tasks
+from tpanalytics.measures._core.aggregate import TaskCounts, check_hours, known_sum, of_jobs, sum_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import meaning_of_both, said_of_jobs, said_of_pair, said_of_pulls
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
@@ -252,7 +252,7 @@ def state_moves(before: TaskProfiles, after: TaskProfiles, *, same_task: SameTas
     return attach_metadata(result, replace(whole, coverage={}, grade=None))
 
 
-def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[Cells, pl.DataFrame]:
+def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl.DataFrame]:
     """Give one snapshot's counts, and the state of each job's task that has an identity."""
     jobs, tasks = read_named(profiles, same_task)
     sums = sum_tasks(tasks, "name", "job_id", "state")
@@ -272,7 +272,7 @@ def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[Cells, pl.Data
     cells = by_job.group_by("job", "job_family").agg(
         pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed")
     )
-    return Cells(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked), ones
+    return TaskCounts(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked), ones
 
 
 _STATES = {"place": pl.Int32, "state": pl.String}

@@ -34,7 +34,7 @@ NO_STATE = "(no state)"
 
 __all__ = [
     "NO_STATE",
-    "Cells",
+    "TaskCounts",
     "aggregate_tasks",
     "check_hours",
     "check_states",
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 
-class Cells(NamedTuple):
+class TaskCounts(NamedTuple):
     """The small tables every family measure starts from.
 
     Attributes
@@ -98,7 +98,7 @@ def aggregate_tasks(
     by_level: bool = True,
     by_state: bool = False,
     checked: bool = False,
-) -> Cells:
+) -> TaskCounts:
     """Count tasks and add up hours by job or family, and by level and state if asked to.
 
     One pass over the tasks says what is odd about them, and which states there are; another adds up.
@@ -133,7 +133,7 @@ def aggregate_tasks(
 
 
 @cached
-def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str], *, checked: bool) -> Cells:
+def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str], *, checked: bool) -> TaskCounts:
     jobs, tasks = read_inputs(profiles)
     seen = _seen_states(tasks, states)
     if not checked:
@@ -165,7 +165,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str
             )
             .sort(keys)
         )
-    return Cells(
+    return TaskCounts(
         jobs.drop("n_tasks", strict=False),
         cells.select(*keys, "n", "n_known", "hours", "imputed", "n_imputed"),
         seen.filter(pl.col("state").is_in(states)).select("state", "n"),
@@ -173,7 +173,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str
     )
 
 
-def sum_jobs(profiles: TaskProfiles, reduced: Cells, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
+def sum_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
     """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
 
     Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.
@@ -312,7 +312,7 @@ def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
     return bool(both.select((pl.col("n") == pl.col("n_tasks")).fill_null(value=False).all()).item())
 
 
-def per_job(reduced: Cells) -> pl.DataFrame:
+def per_job(reduced: TaskCounts) -> pl.DataFrame:
     """Add up each job's tasks; a job without tasks keeps its row."""
     jobs, cells = reduced.jobs, reduced.cells
     sums = cells.group_by("job").agg(

@@ -123,7 +123,7 @@ def share_bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.
     Parameters
     ----------
     jobs, cells
-        As in `aggregate.Cells`; with ``weight="headcount"`` jobs need the column ``headcount``.
+        As in `aggregate.TaskCounts`; with ``weight="headcount"`` jobs need the column ``headcount``.
     weight
         What the share is a share of.
 

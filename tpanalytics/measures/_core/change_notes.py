@@ -15,7 +15,7 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures._core.snapshot_pairs import Pair
     from tpanalytics.schema import TaskProfiles
@@ -37,7 +37,7 @@ _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 
 
 def meaning_of_both(
-    before: Cells, after: Cells, *, covered: str = "both", warnings: tuple[str, ...] = (), **said: Any
+    before: TaskCounts, after: TaskCounts, *, covered: str = "both", warnings: tuple[str, ...] = (), **said: Any
 ) -> Meaning:
     """Make the meaning of a result about two snapshots; what it counts is of the later one, its grade of the worse.
 
@@ -229,7 +229,7 @@ def said_of_weights(level_weights: Mapping[str, float], *cells: pl.DataFrame) ->
     level_weights
         Weight of each level.
     *cells
-        As in `aggregate.Cells`.
+        As in `aggregate.TaskCounts`.
     """
     levels = pl.concat([frame.select("level", "n") for frame in cells])
     strange = unmapped(levels.get_column("level").unique().to_list(), level_weights)

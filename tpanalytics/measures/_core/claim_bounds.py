@@ -35,7 +35,7 @@ def job_room(jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Mapping[str
     jobs
         As `with_week` gives them.
     cells
-        Per job and level, as in `aggregate.Cells`.
+        Per job and level, as in `aggregate.TaskCounts`.
     level_weights
         Weight of each level.
 

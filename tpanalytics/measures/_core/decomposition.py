@@ -25,7 +25,7 @@ from tpanalytics.schema import NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
 
 __all__ = ["SPLIT", "decompose", "weighed_by", "with_weight"]
 
@@ -192,7 +192,7 @@ def _why(when: str) -> pl.Expr:
     )
 
 
-def with_weight(reduced: Cells, level_weights: Mapping[str, float]) -> Cells:
+def with_weight(reduced: TaskCounts, level_weights: Mapping[str, float]) -> TaskCounts:
     """Give what was counted with every level that has no weight as not assessed: for an index it is not known."""
     level = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return reduced._replace(cells=reduced.cells.with_columns(level=level))

@@ -13,7 +13,7 @@ from tpanalytics.measures._core.checks import check_headcount
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.schema import TaskProfiles
 
 __all__ = [
@@ -170,7 +170,7 @@ class FamilySums(NamedTuple):
     families: pl.DataFrame
     levels: LevelSums
     per_job: bool
-    reduced: Cells
+    reduced: TaskCounts
     jobs_with_hours: dict[tuple[str, ...], pl.DataFrame]
 
 

@@ -17,7 +17,7 @@ from tpanalytics.schema import NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
 
 __all__ = [
     "NONE_BECAUSE",
@@ -219,7 +219,7 @@ def attach_metadata(result: pl.DataFrame, meaning: Meaning) -> MeasureResult:
 
 
 def meaning_of(
-    reduced: Cells, *, covered: str = "both", staffed: bool = False, warnings: tuple[str, ...] = (), **said: Any
+    reduced: TaskCounts, *, covered: str = "both", staffed: bool = False, warnings: tuple[str, ...] = (), **said: Any
 ) -> Meaning:
     """Make the meaning of a result from what it was made of.
 

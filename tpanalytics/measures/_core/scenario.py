@@ -17,7 +17,7 @@ from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tpanalytics.measures._core.aggregate import Cells
+    from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.assumptions import Span
     from tpanalytics.measures._core.metadata import Meaning
 
@@ -54,7 +54,7 @@ def needs_week(per_job: pl.DataFrame) -> None:
         )
 
 
-def freed_per_job(reduced: Cells, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
+def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
     """Add up the hours that one person in each job is freed of, and what the unknown could add to them.
 
     Parameters
@@ -69,7 +69,7 @@ def freed_per_job(reduced: Cells, freed: Mapping[str, Span], contract_hours: flo
     Returns
     -------
     pl.DataFrame
-        The columns of `Cells.jobs`, and per job ``tasks, tasks_with_hours, tasks_known`` (with hours and a level),
+        The columns of `TaskCounts.jobs`, and per job ``tasks, tasks_with_hours, tasks_known`` (with hours and a level),
         ``tasks_stated`` (of those, the ones whose hours were not put in) and,
         in hours per week, ``week`` (null where not known), ``hours``, ``hours_known`` (of tasks with a level),
         ``freed_low, freed_high`` (null where no task has both) and ``freed_most`` (null without tasks, or where a week
@@ -169,7 +169,7 @@ def why_null() -> pl.Expr:
     )
 
 
-def staffed_meaning(reduced: Cells, per_job: pl.DataFrame, **said: Any) -> Meaning:
+def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **said: Any) -> Meaning:
     """Make the meaning of a figure by headcount, graded by the tasks that have hours, a level and people."""
     staffed = pl.col("headcount").is_not_null()
     known, tasks, unstaffed = per_job.select(

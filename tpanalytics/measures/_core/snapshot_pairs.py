@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import Cells, checked_states, known_sum
+from tpanalytics.measures._core.aggregate import TaskCounts, checked_states, known_sum
 from tpanalytics.measures._core.task_identity import reduce_keys
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -45,8 +45,8 @@ class Pair(NamedTuple):
 
     jobs: pl.DataFrame
     tasks: pl.DataFrame
-    before: Cells
-    after: Cells
+    before: TaskCounts
+    after: TaskCounts
     same_task: SameTask
 
 
@@ -159,7 +159,7 @@ def _one_per_task(shared: Shared, level: str) -> pl.DataFrame:
 _LEVELS = {"place": pl.Int32, "level": pl.String}
 
 
-def _cells(shared: Shared, counted: list[str]) -> Cells:
+def _cells(shared: Shared, counted: list[str]) -> TaskCounts:
     """Give a snapshot as `aggregate.aggregate_tasks` would, without another pass over its tasks."""
     cells = (
         shared.rows.group_by("job", "level")
@@ -169,4 +169,4 @@ def _cells(shared: Shared, counted: list[str]) -> Cells:
     )
     validated, n = (int(shared.rows.get_column(name).sum()) for name in ("n_validated", "n"))
     states = pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
-    return Cells(shared.jobs, cells, states, counted)
+    return TaskCounts(shared.jobs, cells, states, counted)

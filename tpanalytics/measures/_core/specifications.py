@@ -38,7 +38,7 @@ def job_parts(
     Parameters
     ----------
     jobs, cells
-        As in `aggregate.Cells`, by level.
+        As in `aggregate.TaskCounts`, by level.
     measure
         One of `MEASURES`.
     basis
@@ -101,7 +101,7 @@ def specifications(
     Parameters
     ----------
     jobs, cells
-        As in `aggregate.Cells`, of the two families, by level and state.
+        As in `aggregate.TaskCounts`, of the two families, by level and state.
     measure
         One of `MEASURES`.
     level_weights

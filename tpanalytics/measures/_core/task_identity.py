@@ -39,7 +39,7 @@ class Shared(NamedTuple):
     Attributes
     ----------
     jobs
-        As in `aggregate.Cells`.
+        As in `aggregate.TaskCounts`.
     keys
         ``key`` (a number, in the order of ``name``), ``name`` (the identity) and ``task`` (its text; the first in
         order where there are several).

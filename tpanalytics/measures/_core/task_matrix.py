@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import Cells, known_sum
+from tpanalytics.measures._core.aggregate import TaskCounts, known_sum
 from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.task_identity import reduce_keys
 from tpanalytics.schema import KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED
@@ -40,7 +40,7 @@ class Work(NamedTuple):
         What is odd about identities and repetitions, in sentences.
     """
 
-    reduced: Cells
+    reduced: TaskCounts
     keys: pl.DataFrame
     rows: pl.DataFrame
     levels: pl.DataFrame
@@ -71,7 +71,7 @@ def work_of(profiles: TaskProfiles, states: Sequence[str], same_task: SameTask) 
         counted = counted.with_columns(imputed=pl.lit(0.0))
     n, validated = (int(counted.get_column(name).sum()) for name in ("n", "n_validated"))
     by_state = pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
-    reduced = Cells(shared.jobs, counted, by_state, list(states))
+    reduced = TaskCounts(shared.jobs, counted, by_state, list(states))
     # Tasks without identity are not the same task; together they would look like the most shared one of all.
     blank = pl.col("name").str.strip_chars().fill_null("") == ""
     keys = shared.keys.filter(~blank)
@@ -187,7 +187,7 @@ def agreement(work: Work) -> pl.DataFrame:
     )
 
 
-def rest_of_week(reduced: Cells, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def rest_of_week(reduced: TaskCounts, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Give the contract hours that each job does not describe.
 
     Parameters

@@ -68,7 +68,7 @@ def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.Data
     Parameters
     ----------
     cells
-        As in `aggregate.Cells`, per job and by level.
+        As in `aggregate.TaskCounts`, per job and by level.
     level_weights
         As `checked_weights` gives them.
 
