@@ -8,13 +8,13 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import (
+    aggregate_jobs,
     aggregate_tasks,
     of_jobs,
     per_job,
     read_inputs,
     share_of,
     stated,
-    sum_jobs,
     sum_tasks,
 )
 from tpanalytics.measures._core.cache import cached
@@ -102,7 +102,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
         validated_share=n.filter(validated).sum() / n.sum(),
         validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),
     )
-    jobs_summed = per_job(reduced._replace(cells=sum_jobs(profiles, reduced)))
+    jobs_summed = per_job(reduced._replace(cells=aggregate_jobs(profiles, reduced)))
     result = (
         jobs_summed.group_by("job_family")
         .agg(

@@ -35,6 +35,7 @@ NO_STATE = "(no state)"
 __all__ = [
     "NO_STATE",
     "TaskCounts",
+    "aggregate_jobs",
     "aggregate_tasks",
     "check_hours",
     "check_states",
@@ -47,7 +48,6 @@ __all__ = [
     "read_inputs",
     "share_of",
     "stated",
-    "sum_jobs",
     "sum_tasks",
 ]
 
@@ -173,7 +173,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str
     )
 
 
-def sum_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
+def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
     """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
 
     Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import aggregate_tasks, columns_of_jobs, known_sum, stated, sum_jobs
+from tpanalytics.measures._core.aggregate import aggregate_jobs, aggregate_tasks, columns_of_jobs, known_sum, stated
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_headcount
 
@@ -218,6 +218,6 @@ def jobs_with_hours(profiles: TaskProfiles, sums: FamilySums, levels: list[str])
     """Count by family, as ``jobs_weighed``, the jobs that have hours at some of these levels."""
     asked = tuple(levels)
     if asked not in sums.jobs_with_hours:
-        jobs = sum_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)
+        jobs = aggregate_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)
         sums.jobs_with_hours[asked] = jobs.group_by("job_family").agg(jobs_weighed=pl.len())
     return sums.jobs_with_hours[asked]
