@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from tpanalytics.formatting import html_lines
-from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, checked_week
@@ -270,7 +270,7 @@ def check_claim(
 def _grades(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, str | None]:
     """Grade each family by the share of its tasks that are in the figure, or could be at H1."""
     known = {"exposure": pl.col("level").is_in(list(level_weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
-    covered = stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
+    covered = n_stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
     return {family: grade_of(share) for family, share in cells.group_by("job_family").agg(covered).rows()}
 
 

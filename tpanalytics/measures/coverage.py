@@ -10,11 +10,11 @@ import polars as pl
 from tpanalytics.measures._core.aggregate import (
     aggregate_jobs,
     aggregate_tasks,
+    n_stated,
     of_jobs,
     per_job,
     read_inputs,
     share_of,
-    stated,
     sum_tasks,
 )
 from tpanalytics.measures._core.cache import cached
@@ -95,9 +95,9 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
     n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
     by_family = cells.group_by("job_family").agg(
         tasks=n.sum(),
-        hours_coverage=stated.sum() / n.sum(),
+        hours_coverage=n_stated.sum() / n.sum(),
         level_coverage=n.filter(assessed).sum() / n.sum(),
-        both_coverage=stated.filter(assessed).sum() / n.sum(),
+        both_coverage=n_stated.filter(assessed).sum() / n.sum(),
         level_coverage_hours=share_of(hours.filter(assessed).sum(), hours.sum()),
         validated_share=n.filter(validated).sum() / n.sum(),
         validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),

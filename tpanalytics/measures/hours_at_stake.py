@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bounds import taken_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import checked_week
@@ -115,7 +115,7 @@ def hours_at_stake(
         tasks_without_level=pl.col("n").filter(gap).sum(),
         with_hours=pl.col("n_known").sum(),
         with_both=pl.col("n_known").filter(~gap).sum(),
-        with_both_stated=stated.filter(~gap).sum(),
+        with_both_stated=n_stated.filter(~gap).sum(),
     )
     names = ["tasks", "tasks_at_stake", "tasks_without_hours", "tasks_without_level"]
     reason = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import aggregate_tasks, columns_of_jobs, known_sum, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, columns_of_jobs, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_headcount
@@ -115,7 +115,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         tasks_with_hours=pl.col("n_known").sum(),
         hours=known_sum("hours"),
         amount=known_sum("amount"),
-        weighed=(pl.col("n") if weight == "tasks" else stated).filter(pl.col("amount").is_not_null()).sum(),
+        weighed=(pl.col("n") if weight == "tasks" else n_stated).filter(pl.col("amount").is_not_null()).sum(),
     )
     families = jobs.group_by("job_family").agg(jobs=pl.len())
     levels = level_order(cells.get_column("level").to_list())

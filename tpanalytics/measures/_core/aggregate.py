@@ -21,8 +21,8 @@ from tpanalytics.measures._core.checks import (
     check_numbers,
     check_states,
     checked_states,
+    n_stated,
     share_of,
-    stated,
 )
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
 
@@ -43,11 +43,11 @@ __all__ = [
     "columns_of_jobs",
     "counts",
     "known_sum",
+    "n_stated",
     "of_jobs",
     "per_job",
     "read_inputs",
     "share_of",
-    "stated",
     "sum_tasks",
 ]
 
@@ -318,7 +318,7 @@ def per_job(reduced: TaskCounts) -> pl.DataFrame:
     sums = cells.group_by("job").agg(
         tasks=pl.col("n").sum(),
         tasks_with_hours=pl.col("n_known").sum(),
-        tasks_stated=stated.sum(),
+        tasks_stated=n_stated.sum(),
         hours=known_sum("hours"),
     )
     optional = {

@@ -24,12 +24,12 @@ __all__ = [
     "checked_week",
     "is_number",
     "is_whole",
+    "n_stated",
     "share_of",
-    "stated",
 ]
 
 #: The tasks whose hours are stated, not put in: no rule of imputation buys coverage, nor a better grade.
-stated = pl.col("n_known") - pl.col("n_imputed")
+n_stated = pl.col("n_known") - pl.col("n_imputed")
 
 _CAN_BE = {
     "headcount": "full-time equivalents are 0 or more",

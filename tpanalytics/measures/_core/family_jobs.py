@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, share_of, stated
+from tpanalytics.measures._core.aggregate import aggregate_tasks, n_stated, per_job, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import people_of
@@ -69,7 +69,7 @@ def jobs_of_family(
     cells, rated = cells.filter(~pl.col("job").is_in(hidden)), pl.col("level") != NOT_ASSESSED
     sums = cells.group_by("job").agg(
         tasks_with_level=pl.col("n").filter(rated).sum(),
-        stated_and_rated=stated.filter(rated).sum(),
+        stated_and_rated=n_stated.filter(rated).sum(),
         of_h1=pl.col("hours").filter(pl.col("level") == "H1").sum(),
     )
     jobs = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import aggregate_jobs, aggregate_tasks, columns_of_jobs, known_sum, stated
+from tpanalytics.measures._core.aggregate import aggregate_jobs, aggregate_tasks, columns_of_jobs, known_sum, n_stated
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_headcount
 
@@ -116,7 +116,7 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
         return some.group_by(by, *parts, maintain_order=True).agg(**sums)
 
     amounts = cells.group_by(by, "level", maintain_order=True).agg(
-        amount=known_sum("amount"), tasks=pl.col("n_known").sum(), stated=stated.sum(), people=pl.col("staff").sum()
+        amount=known_sum("amount"), tasks=pl.col("n_known").sum(), stated=n_stated.sum(), people=pl.col("staff").sum()
     )
     rest = pl.col("rest")
     return LevelSums(

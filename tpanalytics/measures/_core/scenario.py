@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import known_sum, stated
+from tpanalytics.measures._core.aggregate import known_sum, n_stated
 from tpanalytics.measures._core.assumptions import must_name
 from tpanalytics.measures._core.checks import check_headcount
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
@@ -103,7 +103,7 @@ def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours
             tasks=pl.col("n").sum(),
             tasks_with_hours=pl.col("n_known").sum(),
             tasks_known=pl.col("n_known").filter(~unrated).sum(),
-            tasks_stated=stated.filter(~unrated).sum(),
+            tasks_stated=n_stated.filter(~unrated).sum(),
             hours=known_sum("hours"),
             freed_low=known_sum("freed_low"),
             freed_high=known_sum("freed_high"),
