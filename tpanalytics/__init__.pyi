@@ -64,7 +64,6 @@ from .errors import (
 from .explorers.explorer import Explorer as Explorer
 from .explorers.explorer import explore as explore
 from .measures._core.metadata import Meaning as Meaning
-from .measures._core.snapshot_pairs import suppress_change as suppress_change
 from .measures.about import about as about
 from .measures.automation_candidates import automation_candidates as automation_candidates
 from .measures.automation_curve import automation_curve as automation_curve
@@ -96,8 +95,6 @@ from .measures.impute_hours import impute_hours as impute_hours
 from .measures.overlap import overlap as overlap
 from .measures.privacy.policy import Privacy as Privacy
 from .measures.privacy.suppress import suppress as suppress
-from .measures.privacy.suppress import suppress_beside as suppress_beside
-from .measures.privacy.suppress_jobs import suppress_jobs as suppress_jobs
 from .measures.quality_report import quality_report as quality_report
 from .measures.shared_tasks import shared_tasks as shared_tasks
 from .measures.transitions import transitions as transitions

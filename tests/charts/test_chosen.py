@@ -31,7 +31,7 @@ def test_only_those_chosen_are_drawn(plot: Callable[..., Any], sample: tpa.TaskP
 @every_plot
 def test_what_is_hidden_among_all_stays_hidden_alone(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
     hides = tpa.Privacy(min_jobs=9)
-    everything = tpa.suppress(tpa.hours(sample), sample, min_jobs=9)
+    everything = tpa.suppress(tpa.hours(sample), sample, privacy=tpa.Privacy(min_jobs=9))
     hidden = everything.filter(reason="SUPPRESSED").get_column("job_family").to_list()
     assert len(hidden) > 1
     shown = "Finance"

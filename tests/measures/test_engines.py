@@ -39,7 +39,9 @@ def without_contract_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
 ALL = {
     **MEASURES,
     "exposure, no contract hours": lambda profiles: tpa.exposure(without_contract_hours(profiles)),
-    "hours, small families hidden": lambda profiles: suppress(tpa.hours(profiles), profiles, min_jobs=8),
+    "hours, small families hidden": lambda profiles: suppress(
+        tpa.hours(profiles), profiles, privacy=tpa.Privacy(min_jobs=8)
+    ),
 }
 every_measure = pytest.mark.parametrize("measure", ALL.values(), ids=ALL)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -18,8 +19,7 @@ from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families, suppress, suppress_beside
-from tpanalytics.measures.privacy.suppress_jobs import suppress_jobs
+from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families, suppress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,20 +28,20 @@ COUNTED = ("validated", "suggested")
 quick = hypothesis.settings(deadline=None, max_examples=15)
 #: For each of all measures, whose results are hidden in the same way.
 each = hypothesis.settings(deadline=None, max_examples=8)
-#: Measures by family that `suppress` does not take, and why; it refuses them rather than protect nobody.
-NOT_TAKEN = {
-    "compare": "it tells of two populations, and of the whole company besides",
-    "compare_exposure": "it tells of two populations, and of the whole company besides",
-    "exposure_by_job": "a row is one job",
-    "find_tasks": "a row is one task of one job",
-    "exposure_ranking": "it names a job of each family, and what it alone changes",
-    "hours_by_job": "a row is one job",
-    "data_gaps": "a row is one job",
+#: Measures with a family in each row that are not by family, and which rule they fall under.
+OTHER_RULES = {
+    "compare": "two snapshots",
+    "compare_exposure": "two snapshots",
+    "exposure_by_job": "job",
+    "find_tasks": "job",
+    "exposure_ranking": "none: it names a job of each family, and what it alone changes",
+    "hours_by_job": "job",
+    "data_gaps": "job",
 }
 RESULTS = {
     name: measure
     for name, measure in MEASURES.items()
-    if name.split(",")[0] not in NOT_TAKEN and "job_family" in measure(odd()).columns
+    if name.split(",")[0] not in OTHER_RULES and "job_family" in measure(odd()).columns
 }
 #: Those by people, of which one job must not be the most; and those of validated tasks alone.
 STAFFED = {
@@ -108,7 +108,7 @@ def test_neither_a_row_nor_a_total_tells_of_too_few(
 ) -> None:
     few = {**limits, "staffed": name in STAFFED, "states": ["validated"] if name in VALIDATED else COUNTED}
     jobs = nested(profiles)
-    hidden = hidden_of(suppress(RESULTS[name](profiles), profiles, **limits))
+    hidden = hidden_of(suppress(RESULTS[name](profiles), profiles, privacy=Privacy(**limits)))
     small = {family for family in jobs if tells(jobs[family], **few)}
     assert small <= hidden
     if not small:
@@ -123,7 +123,7 @@ def test_neither_a_row_nor_a_total_tells_of_too_few(
 @quick
 def test_no_more_is_hidden_than_must_be(profiles: tpa.TaskProfiles, limits: dict[str, Any]) -> None:
     jobs = nested(profiles)
-    hidden = hidden_of(suppress(tpa.hours(profiles), profiles, **limits))
+    hidden = hidden_of(suppress(tpa.hours(profiles), profiles, privacy=Privacy(**limits)))
     small = {name for name in jobs if tells(jobs[name], **limits, staffed=False)}
     for name in hidden - small:
         fewer = hidden - {name}
@@ -139,7 +139,7 @@ def test_what_is_shown_is_unchanged_and_what_is_hidden_is_gone(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
     result = RESULTS[name](profiles)
-    found = suppress(result, profiles, **limits)
+    found = suppress(result, profiles, privacy=Privacy(**limits))
     assert found.schema == {**result.schema, "reason": pl.String}
     hidden = found.filter(reason=SUPPRESSED)
     shown = found.filter(pl.col("reason").ne_missing(SUPPRESSED))
@@ -162,36 +162,95 @@ def test_order_of_rows_engine_and_a_second_time_change_nothing(
     profiles: tpa.TaskProfiles, seed: int, limits: dict[str, Any], name: str
 ) -> None:
     measure = RESULTS[name]
-    once = suppress(measure(profiles), profiles, **limits)
+    once = suppress(measure(profiles), profiles, privacy=Privacy(**limits))
     shuffled = tpa.TaskProfiles(
         profiles.jobs.sample(fraction=1, shuffle=True, seed=seed).lazy(),
         profiles.tasks.sample(fraction=1, shuffle=True, seed=seed).lazy(),
     )
-    assert_frame_equal(suppress(measure(shuffled), shuffled, **limits), once, abs_tol=1e-9)
-    assert_frame_equal(suppress(measure(profiles), group_counts(profiles), **limits), once)
+    assert_frame_equal(suppress(measure(shuffled), shuffled, privacy=Privacy(**limits)), once, abs_tol=1e-9)
+    assert_frame_equal(apply_policy(measure(profiles), group_counts(profiles), Privacy(**limits)), once)
     if hidden_of(once) != set(once["job_family"]):
-        assert_frame_equal(suppress(once, profiles, **limits), once)
+        assert_frame_equal(suppress(once, profiles, privacy=Privacy(**limits)), once)
 
 
 @some_results
 def test_profiles_of_any_engine_do(sample: tpa.TaskProfiles, name: str) -> None:
     result = RESULTS[name](sample)
     flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
-    ours = suppress(result, sample, min_jobs=8)
+    ours = suppress(result, sample, privacy=Privacy(min_jobs=8))
     frames = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]
-    assert_frame_equal(suppress(result, tpa.TaskProfiles(*frames), min_jobs=8), ours)
+    assert_frame_equal(suppress(result, tpa.TaskProfiles(*frames), privacy=Privacy(min_jobs=8)), ours)
     relations = [duckdb.from_df(frame) for frame in frames]
-    assert_frame_equal(suppress(result, tpa.TaskProfiles(*relations), min_jobs=8), ours)
+    assert_frame_equal(suppress(result, tpa.TaskProfiles(*relations), privacy=Privacy(min_jobs=8)), ours)
     assert hidden_of(ours) == {"(no family)", "Field Service and Installation"}
 
 
-@pytest.mark.parametrize("name", NOT_TAKEN)
+@pytest.mark.parametrize("name", OTHER_RULES)
 def test_what_cannot_be_protected_is_refused(sample: tpa.TaskProfiles, name: str) -> None:
     result = MEASURES[name](sample)
     assert "job_family" in result.columns, "it need not be listed"
     for profiles in (sample, None):
-        with pytest.raises(tpa.SchemaError, match=r"single jobs|several rows|lacks 'jobs'|has the family None"):
+        if OTHER_RULES[name] == "job" and profiles is not None:
+            assert suppress(result, profiles).height < result.height
+            continue
+        with pytest.raises(tpa.SchemaError, match=r"single jobs|is of two snapshots"):
             suppress(result, profiles)
+
+
+def test_of_two_snapshots_a_family_too_small_in_either_is_hidden() -> None:
+    others = [*family("Big", 9), *family("Other", 9), *family("Third", 8)]
+    few, many = profiles_of([*others, *family("F", 2)]), profiles_of([*others, *family("F", 4)])
+    for before, after in ((few, many), (many, few)):
+        for measure in (tpa.compare, tpa.compare_exposure):
+            found = suppress(measure(before, after), after, before)
+            assert hidden_of(found) == {"F", "Third"}
+            assert found.filter(scope="all").height == 1
+            assert found.filter(reason=SUPPRESSED).select(pl.col("^.*(before|after)$")).null_count().row(0) == (
+                2,
+            ) * len(found.select(pl.col("^.*(before|after)$")).columns)
+    openly = suppress(tpa.compare(few, many), many, few, privacy=None)
+    assert hidden_of(openly) == set()
+
+
+def test_a_family_that_was_small_before_its_jobs_moved_is_hidden_as_well() -> None:
+    """The earlier snapshot by itself shows it small, though its jobs count in another family after."""
+    before = profiles_of([*family("Old", 2), *family("New", 4), *family("Big", 9), *family("Other", 9)])
+    renamed = pl.col("job_family").replace("Old", "New")
+    after = replace(before, jobs=before.jobs.with_columns(renamed))
+    change = tpa.compare(before, after)
+    assert "New" in set(change["job_family"])
+    assert "New" in hidden_of(suppress(change, after, before)), "New less Old is what Old was"
+
+
+def test_of_single_jobs_in_two_snapshots_those_of_small_groups_are_removed() -> None:
+    profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
+    change = tpa.compare_exposure(profiles, profiles, by="job")
+    shown = suppress(change, profiles, profiles)
+    assert shown["job_family"].unique().drop_nulls().to_list() == ["Big"]
+    assert shown.filter(scope="all").height == 1
+    tiny = profiles_of(family("Tiny", 1))
+    assert suppress(tpa.compare_exposure(tiny, tiny, by="job"), tiny, tiny).height == 0
+
+
+@pytest.mark.parametrize(
+    ("measure", "side"), [(tpa.transitions, "level"), (partial(tpa.transitions, of="state"), "state")]
+)
+def test_of_moves_no_total_reveals_what_is_hidden(measure: Callable[..., pl.DataFrame], side: str) -> None:
+    one = pl.lit("One").alias("job_family")
+    before, after = (
+        replace(sample, jobs=sample.jobs.with_columns(one), tasks=sample.tasks.with_columns(one))
+        for sample in (tpa.load_sample("2026-05"), tpa.load_sample("2026-11"))
+    )
+    moves = measure(before, after)
+    found = suppress(moves, after, before, privacy=Privacy(min_jobs=30))
+    hidden = found.filter(reason=SUPPRESSED)
+    small = moves.filter(pl.col("jobs") < 30)
+    keys = [f"{side}_before", f"{side}_after"]
+    assert 0 < small.height <= hidden.height < found.height == moves.height
+    assert set(small.select(keys).rows()) <= set(hidden.select(keys).rows())
+    for key in keys:
+        assert hidden.group_by(key).len()["len"].min() > 1, "one hidden cell is the rest of its total"
+    assert hidden["tasks"].null_count() == hidden["share"].null_count() == hidden.height
 
 
 def test_blocks_of_one_family_hide_no_other() -> None:
@@ -261,7 +320,7 @@ def test_one_job_must_not_be_most_of_a_headcount_figure() -> None:
     assert hidden_of(suppress(tpa.impact(profiles), profiles)) == set()
     by_headcount = tpa.impact(profiles, weight="headcount")
     assert hidden_of(suppress(by_headcount, profiles)) == {"B", "Giant"}
-    assert hidden_of(suppress(by_headcount, profiles, min_headcount=0)) == set()
+    assert hidden_of(suppress(by_headcount, profiles, privacy=Privacy(min_headcount=0))) == set()
 
 
 def test_where_all_is_hidden_no_total_and_no_level_is_left() -> None:
@@ -330,7 +389,7 @@ def test_the_meaning_travels_and_says_what_is_hidden() -> None:
     assert after.policy[-1].startswith("2 of 3 families are hidden: fewer than 3 jobs or 5 people")
     assert replace(after, policy=before.policy) == before
     assert "not headcounts" in tpa.about(suppress(result)).warnings[-1]
-    untouched = tpa.about(suppress(result, profiles, min_jobs=1, min_headcount=0))
+    untouched = tpa.about(suppress(result, profiles, privacy=Privacy(min_jobs=1, min_headcount=0)))
     assert untouched.policy[-1] == "No family is hidden: none tells of fewer than 1 jobs, as far as is known."
     assert tpa.about(apply_policy(result, profiles, None)).policy[-1].startswith("Nothing is hidden")
     assert tpa.about(result) == before, "the result itself is as it was"
@@ -363,10 +422,10 @@ def test_neither_a_job_nor_what_its_family_has_besides_tells_of_too_few(
 ) -> None:
     hours = tpa.hours_by_job(profiles)
     result = tpa.find_tasks(profiles, "a") if measure == "find_tasks" else getattr(tpa, measure)(profiles)
-    shown = suppress_jobs(result, profiles, **limits)
-    left = set(hours["job_id"]) - set(suppress_jobs(hours, profiles, **limits)["job_id"])
+    shown = suppress(result, profiles, privacy=Privacy(**limits))
+    left = set(hours["job_id"]) - set(suppress(hours, profiles, privacy=Privacy(**limits))["job_id"])
     assert_frame_equal(shown, result.filter(~pl.col("job_id").is_in(list(left))))
-    hidden = hidden_of(suppress(tpa.hours(profiles), profiles, **limits))
+    hidden = hidden_of(suppress(tpa.hours(profiles), profiles, privacy=Privacy(**limits)))
     for name, jobs in nested(profiles).items():
         gone = [one for one in jobs if one["job_id"] in left]
         small = [one for one in jobs if one["headcount"] is not None and one["headcount"] < limits["min_headcount"]]
@@ -383,12 +442,12 @@ def test_neither_a_job_nor_what_its_family_has_besides_tells_of_too_few(
 def test_who_is_left_out_is_counted_in_the_meaning() -> None:
     profiles = profiles_of([*family("A", 6, 9.0), job("A", task(), headcount=1.0), job("A", task())])
     hours = tpa.hours_by_job(profiles)
-    shown = suppress_jobs(hours, profiles)
+    shown = suppress(hours, profiles)
     assert hours.height - shown.height == 2
     assert "2 of 8 jobs are left out" in str(tpa.about(shown))
     unknown = profiles.jobs.filter(pl.col("headcount").is_null())["job_id"][0]
     assert unknown in shown["job_id"].to_list()
-    openly = suppress_jobs(hours, profiles, min_jobs=0, min_headcount=0)
+    openly = suppress(hours, profiles, privacy=Privacy(min_jobs=0, min_headcount=0))
     assert openly.height == hours.height
     assert "Nothing is hidden" in str(tpa.about(openly))
 
@@ -399,7 +458,7 @@ def test_no_jobs_are_no_error(name: str) -> None:
     found = suppress(RESULTS[name](nothing), nothing)
     assert found.height == 0
     some = profiles_of(family("A", 9))
-    assert_frame_equal(found, suppress(RESULTS[name](some), some, min_jobs=1).clear())
+    assert_frame_equal(found, suppress(RESULTS[name](some), some, privacy=Privacy(min_jobs=1)).clear())
 
 
 @pytest.mark.parametrize(
@@ -408,18 +467,25 @@ def test_no_jobs_are_no_error(name: str) -> None:
         (lambda r, p: suppress(r.drop("job_family"), p), "result lacks 'job_family'"),
         (lambda r, p: suppress(r.drop("jobs")), "result lacks 'jobs'.*pass profiles"),
         (lambda r, p: suppress(r, tpa.filter_jobs(p, pl.col("job_family") == "A")), "has the family 'B', which"),
-        (lambda r, p: suppress(r, p, min_jobs=-1), "min_jobs=-1: give a whole number from 0 up"),
-        (lambda r, p: suppress(r, p, min_jobs=2.5), "min_jobs=2.5: give a whole number"),
-        (lambda r, p: suppress(r, p, min_headcount=float("nan")), "min_headcount=nan: give a number"),
-        (lambda r, p: suppress(r, p, min_headcount=True), "min_headcount=True: give a number"),
-        (lambda r, p: suppress_beside(r, r, p), "both profiles and released_profiles"),
-        (lambda r, p: suppress_beside(r, r.drop("jobs")), "released lacks 'jobs'"),
+        (lambda r, p: suppress(r, p, privacy=Privacy(min_jobs=-1)), "min_jobs=-1: give a whole number from 0 up"),
+        (lambda r, p: suppress(r, p, privacy=Privacy(min_jobs=2.5)), "min_jobs=2.5: give a whole number"),
+        (lambda r, p: suppress(r, p, privacy=Privacy(min_headcount=float("nan"))), "min_headcount=nan: give a number"),
+        (lambda r, p: suppress(r, p, privacy=Privacy(min_headcount=True)), "min_headcount=True: give a number"),
+        (lambda r, p: suppress(r, released=(r, p)), "released comes with its profiles"),
+        (lambda r, p: suppress(r, released=r.drop("jobs")), "released lacks 'jobs'"),
         (lambda r, p: Privacy(min_headcount="5"), "min_headcount='5': give a number"),
         (lambda r, p: apply_policy(r, p, 5), "privacy=5: give a Privacy"),  # type: ignore[arg-type]
-        (suppress_jobs, "result lacks 'job_id'"),
-        (lambda r, p: suppress_jobs(tpa.hours_by_job(p), r), "TaskProfiles"),
-        (lambda r, p: suppress_jobs(tpa.hours_by_job(p), p, min_jobs=-1), "min_jobs=-1: give a whole number"),
-        (lambda r, p: suppress_jobs(tpa.hours_by_job(p), tpa.filter_jobs(p, job_family="A")), "which profiles do not"),
+        (lambda r, p: suppress(tpa.hours_by_job(p)), "pass profiles to suppress as well"),
+        (lambda r, p: suppress(tpa.hours_by_job(p), p, released=r), "released is for results by family"),
+        (lambda r, p: suppress(r, p, p), "before is for a result of two snapshots"),
+        (lambda r, p: suppress(tpa.compare(p, p), p), "pass the later one as profiles, the earlier as before"),
+        (lambda r, p: suppress(tpa.compare(p, p).drop("scope"), p), "several rows|has the family None"),
+        (lambda r, p: suppress(tpa.hours_by_job(p), r), "TaskProfiles"),
+        (
+            lambda r, p: suppress(tpa.hours_by_job(p), p, privacy=Privacy(min_jobs=-1)),
+            "min_jobs=-1: give a whole number",
+        ),
+        (lambda r, p: suppress(tpa.hours_by_job(p), tpa.filter_jobs(p, job_family="A")), "which profiles do not"),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[..., Any], said: str) -> None:
@@ -450,8 +516,11 @@ def test_two_exports_must_not_differ_by_few(gone: list[str], hidden: set[str], g
     before = profiles_of(USUAL)
     now = without(before, *gone)
     for measure in (tpa.hours, tpa.impact):
-        profiles = {"profiles": now, "released_profiles": before} if given else {}
-        found = suppress_beside(measure(now), measure(before), **profiles)
+        released = measure(before)
+        if given:
+            found = suppress(measure(now), now, released=(released, before))
+        else:
+            found = suppress(measure(now), released=released)
         assert hidden_of(found) == hidden
         warned = any("no total" in said for said in tpa.about(found).warnings)
         assert warned == bool(hidden)
@@ -462,10 +531,10 @@ def test_people_tell_exports_apart_where_jobs_do_not() -> None:
     before = profiles_of([*family("A", 9, 1.0), *family("B", 9, 9.0), *family("C", 9, 9.0)])
     now = without(before, "j000", "j001", "j002")  # three jobs, three people
     pair = tpa.hours(now), tpa.hours(before)
-    assert hidden_of(suppress_beside(*pair, now, before)) == {"A", "B"}
-    assert hidden_of(suppress_beside(*pair)) == set(), "headcounts are not in the tables"
+    assert hidden_of(suppress(pair[0], now, released=(pair[1], before))) == {"A", "B"}
+    assert hidden_of(suppress(pair[0], released=pair[1])) == set(), "headcounts are not in the tables"
     staffed = [result.with_columns(headcount=pl.col("jobs") * 1.0) for result in pair]
-    assert "A" in hidden_of(suppress_beside(*staffed))
+    assert "A" in hidden_of(suppress(staffed[0], released=staffed[1]))
 
 
 def test_a_job_in_the_place_of_another_is_seen_with_profiles() -> None:
@@ -473,8 +542,8 @@ def test_a_job_in_the_place_of_another_is_seen_with_profiles() -> None:
     now, before = without(before, "j024"), without(before, "j006")
     pair = tpa.hours(now), tpa.hours(before)
     assert pair[0]["jobs"].to_list() == pair[1]["jobs"].to_list()
-    assert hidden_of(suppress_beside(*pair)) == set()
-    assert "B" in hidden_of(suppress_beside(*pair, now, before))
+    assert hidden_of(suppress(pair[0], released=pair[1])) == set()
+    assert "B" in hidden_of(suppress(pair[0], now, released=(pair[1], before)))
 
 
 def test_a_headcount_figure_tells_of_few_who_came() -> None:
@@ -484,11 +553,13 @@ def test_a_headcount_figure_tells_of_few_who_came() -> None:
         before.tasks,
     )
     by_hours = tpa.impact(now), tpa.impact(before)
-    assert hidden_of(suppress_beside(*by_hours, now, before)) == set(), "hours of one incumbent are the same"
+    assert hidden_of(suppress(by_hours[0], now, released=(by_hours[1], before))) == set(), (
+        "hours of one incumbent are the same"
+    )
     by_headcount = [tpa.impact(of, weight="headcount") for of in (now, before)]
-    assert "B" in hidden_of(suppress_beside(*by_headcount, now, before))
+    assert "B" in hidden_of(suppress(by_headcount[0], now, released=(by_headcount[1], before)))
     with_column = [r.with_columns(headcount=pl.lit(n)) for r, n in zip(by_headcount, (28.0, 27.0), strict=True)]
-    assert "B" in hidden_of(suppress_beside(*with_column))
+    assert "B" in hidden_of(suppress(with_column[0], released=with_column[1]))
 
 
 def test_what_was_hidden_before_tells_nothing_now() -> None:
@@ -496,7 +567,7 @@ def test_what_was_hidden_before_tells_nothing_now() -> None:
     now = profiles_of([*family("A", 3, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0), *family("D", 9, 3.0)])
     released = suppress(tpa.hours(before), before)
     assert hidden_of(released) == {"A", "B"}
-    assert hidden_of(suppress_beside(tpa.hours(now), released)) == set()
+    assert hidden_of(suppress(tpa.hours(now), released=released)) == set()
 
 
 @hypothesis.given(profiles=companies, data=st.data(), limits=limits)
@@ -504,8 +575,8 @@ def test_what_was_hidden_before_tells_nothing_now() -> None:
 def test_no_family_shown_twice_differs_by_few(profiles: tpa.TaskProfiles, data: Any, limits: dict[str, Any]) -> None:
     ids = profiles.jobs["job_id"].to_list()
     now = without(profiles, *(data.draw(st.sets(st.sampled_from(ids))) if ids else ()))
-    released = suppress(tpa.hours(profiles), profiles, **limits)
-    found = suppress_beside(tpa.hours(now), released, now, profiles, **limits)
+    released = suppress(tpa.hours(profiles), profiles, privacy=Privacy(**limits))
+    found = suppress(tpa.hours(now), now, released=(released, profiles), privacy=Privacy(**limits))
     jobs, left = nested(profiles), nested(now)
     both = set(left) - hidden_of(found) - hidden_of(released)
     for name in both:

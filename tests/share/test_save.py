@@ -309,7 +309,7 @@ def test_a_chart_of_too_many_rows_is_refused_with_a_reason() -> None:
 
 
 def test_a_workbook_says_how_it_was_computed(sample: tpa.TaskProfiles) -> None:
-    result = tpa.suppress(tpa.exposure(sample), sample, min_jobs=14)
+    result = tpa.suppress(tpa.exposure(sample), sample, privacy=tpa.Privacy(min_jobs=14))
     book = openpyxl.load_workbook(tpa.save(result, "exposure.xlsx"))
     assert book.sheetnames == ["data", "how computed"]
     assert list(book["data"].tables) == ["Frame0"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, change_captions, group_rows, theme
 from tpanalytics.charts._core import exposure_captions as of_index
-from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, listed
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, grade
 from tpanalytics.measures.about import about
 from tpanalytics.measures.compare import compare
@@ -88,8 +88,7 @@ def plot_change_by_family(
     >>> chart.to_dict()["description"][:45]
     'Arrows from before to after of H1 hours for 1'
     """
-    if value not in get_args(Changing):
-        raise SchemaError(f"value={value!r}: choose from {', '.join(get_args(Changing))}.")
+    check_choice("value", value, Changing)
     if value == "hours":
         result = compare(before, after, states=states)
         names = {"was": "before", "now": "after"}

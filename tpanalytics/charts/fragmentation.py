@@ -109,10 +109,7 @@ def plot_fragmentation(
     if not found.height:
         return theme.empty_chart("No jobs in these task profiles", "No time is freed.")
     meaning, everyone = about(found), measure_coverage(profiles, states=states)
-    limits = privacy or Privacy(min_jobs=0, min_headcount=0)
-    shown = suppress(
-        found, profiles, min_jobs=limits.min_jobs, min_headcount=limits.min_headcount, keys=("block_hours",)
-    )
+    shown = suppress(found, profiles, privacy=privacy, keys=("block_hours",))
     hidden, shown = captions.hidden_note(shown, privacy), theme.drawable(shown)
     families = _families(shown)
     totals = not families.select(captions.is_hidden().all()).item()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, group_rows, theme
-from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, listed, percent, plural
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -110,8 +110,7 @@ def plot_overlap(
     "Squares of the share of the row's hours in"
     """
     profiles = with_cache(profiles)
-    if weight not in get_args(Share):
-        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Share))}.")
+    check_choice("weight", weight, Share)
     everyone = measure_coverage(profiles, states=states)
     if not everyone.height:
         return theme.empty_chart("No jobs in these task profiles", "There are no families to compare.")

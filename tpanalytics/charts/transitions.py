@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, change_captions, theme
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
-from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable
-from tpanalytics.measures._core.snapshot_pairs import suppress_change
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
-from tpanalytics.measures.privacy.group_counts import both_behind
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy
+from tpanalytics.measures.privacy.suppress import families_in_change, suppress
 from tpanalytics.measures.transitions import transitions
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 
@@ -99,15 +97,12 @@ def plot_transitions(
     >>> chart.to_dict()["description"][:46]
     'Table and ribbons of tasks from each AI impact'
     """
-    if weight not in get_args(Counted):
-        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Counted))}.")
+    check_choice("weight", weight, Counted)
     moves = transitions(before, after, same_task=same_task, states=states)
-    behind = both_behind(before, after, states=states)
-    if behind.height == 0:
+    shown = families_in_change(before, after, states=states, privacy=privacy)
+    if shown.height == 0:
         return change_captions.no_jobs()
-    shown = apply_policy(behind.select("job_family"), behind, privacy)
-    limits = privacy or Privacy(min_jobs=0, min_headcount=0)
-    released = suppress_change(moves, before, after, min_jobs=limits.min_jobs, min_headcount=limits.min_headcount)
+    released = suppress(moves, after, before, privacy=privacy)
     table = _table(released, weight)
     if shown.select(captions.is_hidden().all()).item():
         return change_captions.all_hidden(shown, before, after, privacy)

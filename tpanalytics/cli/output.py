@@ -9,9 +9,10 @@ import polars as pl
 
 import tpanalytics as tpa
 from tpanalytics.formatting import NONE, covered, percent, plural, total
-from tpanalytics.measures.privacy.group_counts import group_counts
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, said_of_hidden
-from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families
+from tpanalytics.measures.privacy.release import release
+from tpanalytics.measures.privacy.suppress import hidden_families
 from tpanalytics.schema import NO_FAMILY, level_order, provenance
 
 if TYPE_CHECKING:
@@ -28,13 +29,12 @@ _EXAMPLES = 60
 
 def _measured(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> dict[str, pl.DataFrame]:
     """Give what each measure says of families that are not hidden; what is printed in a shell is soon handed on."""
-    behind = group_counts(profiles)
-    results = {
-        "hours": tpa.hours(profiles),
-        "impact": tpa.impact(profiles, weight=weight),
-        "coverage": tpa.coverage(profiles),
+    profiles = with_cache(profiles)
+    return {
+        "hours": release(tpa.hours, profiles, privacy=privacy),
+        "impact": release(tpa.impact, profiles, privacy=privacy, weight=weight),
+        "coverage": release(tpa.coverage, profiles, privacy=privacy),
     }
-    return {name: apply_policy(result, behind, privacy) for name, result in results.items()}
 
 
 def overview(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> pl.DataFrame:

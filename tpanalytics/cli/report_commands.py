@@ -17,7 +17,8 @@ from tpanalytics.cli.commands import read_source
 from tpanalytics.formatting import plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.policy import Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families
+from tpanalytics.measures.privacy.release import release
+from tpanalytics.measures.privacy.suppress import hidden_families
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.run_notebook import parameters_of, run_notebook
 
@@ -149,7 +150,7 @@ def _folder(held: ExitStack, arguments: argparse.Namespace, source: str | None, 
 
 def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], list[str]]:
     """Give the families to report on, and those that are hidden."""
-    families = apply_policy(tpa.hours(profiles), profiles, privacy)
+    families = release(tpa.hours, profiles, privacy=privacy)
     hidden = hidden_families(families)
     named = families.filter(~pl.col("job_family").is_in([*hidden, NO_FAMILY])).get_column("job_family")
     return named.sort().to_list(), hidden

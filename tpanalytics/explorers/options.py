@@ -11,10 +11,9 @@ from tpanalytics.formatting import printable
 from tpanalytics.measures._core.aggregate import aggregate_tasks, read_inputs
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures.impact import impact as measure_impact
-from tpanalytics.measures.privacy.group_counts import below_threshold, both_behind, group_counts
+from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families
-from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
+from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, hidden_families, jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.share.calls import readable
 
@@ -146,8 +145,9 @@ def _listed(
 @readable()
 def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
     """Return whether two snapshots together hide the same families as the later one alone."""
-    alone, both = group_counts(after, states=states), both_behind(before, after, states=states)
-    one, other = (apply_policy(behind.select("job_family"), behind, privacy) for behind in (alone, both))
+    alone = group_counts(after, states=states)
+    one = apply_policy(alone.select("job_family"), alone, privacy)
+    other = families_in_change(before, after, states=states, privacy=privacy)
     return set(hidden_families(one)) == set(hidden_families(other))
 
 

@@ -97,13 +97,12 @@ def _tasks(state: State, facts: Facts) -> View:
     if family is not None:
         chart = call("plot_jobs", family, **how)
         measure = call("hours_by_job", states=states)
-        return View(chart, Table(measure, facts.privacy, {"job_family": (family,)}, of_jobs=True), "job_id")
+        return View(chart, Table(measure, facts.privacy, {"job_family": (family,)}), "job_id")
     if search:
         chart = call("plot_find_tasks", search, **how)
         visible = facts.visible_families(states)
         families = visible if visible != facts.families else None
-        measure = call("find_tasks", search, states=states)
-        table = Table(measure, facts.privacy, {"job_family": families}, of_jobs=True)
+        table = Table(call("find_tasks", search, states=states), facts.privacy, {"job_family": families})
         suppressed, note = facts.n_suppressed_jobs(states), ""
         if suppressed:
             few = f"{suppressed:,} that tell of few people, or of others,"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import columns_of_jobs, share_of
 from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import checked_count
+from tpanalytics.measures._core.checks import check_choice, check_headcount, check_whole, is_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import undescribed_hours
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
@@ -178,7 +177,7 @@ def automation_candidates(
     checked_people(profiles, weight)
     _check_rounds(rounds, seed)
     if top is not None:
-        checked_count("top", top)
+        check_whole("top", top, least=1)
     matrix = task_matrix(profiles, states, same_task)
     found, notes = candidates_of(matrix, weight, contract_hours)
     found = without_few(found, profiles, matrix, weight, privacy)
@@ -323,13 +322,9 @@ def checked_people(profiles: TaskProfiles, weight: People) -> None:
     SchemaError
         If it is so.
     """
-    if weight not in get_args(People):
-        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(People))}.")
-    if "headcount" not in columns_of_jobs(profiles) and weight == "headcount":
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use weight='hours'."
-        )
+    check_choice("weight", weight, People)
+    if weight == "headcount":
+        check_headcount(columns_of_jobs(profiles))
 
 
 def _people_policy(weight: People) -> tuple[str, ...]:
@@ -339,17 +334,12 @@ def _people_policy(weight: People) -> tuple[str, ...]:
 
 
 def _check_rounds(rounds: int, seed: int) -> None:
-    if (
-        isinstance(rounds, bool)
-        or not isinstance(rounds, int)
-        or not (rounds == 0 or _ROUNDS_LEAST <= rounds <= _ROUNDS_MOST)
-    ):
-        raise SchemaError(
-            f"rounds={rounds!r}: give a whole number of resamples from {_ROUNDS_LEAST} to {_ROUNDS_MOST:,}, or 0 for "
-            "no intervals."
+    if not is_whole(rounds) or rounds != 0:
+        within = f"from {_ROUNDS_LEAST} to {_ROUNDS_MOST:,}, or 0 for no intervals."
+        check_whole(
+            "rounds", rounds, f"give a whole number of resamples {within}", least=_ROUNDS_LEAST, most=_ROUNDS_MOST
         )
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise SchemaError(f"seed={seed!r}: give a whole number; the same one gives the same resamples.")
+    check_whole("seed", seed, "give a whole number; the same one gives the same resamples.")
 
 
 def _said_interval(intervals: pl.DataFrame, rounds: int, seed: int) -> str:

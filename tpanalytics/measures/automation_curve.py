@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import checked_count
+from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 from tpanalytics.measures.automation_candidates import (
@@ -125,7 +125,7 @@ def automation_curve(
     checked_people(profiles, weight)
     block = None if block_hours is None else _checked_block(block_hours)
     if top is not None:
-        checked_count("top", top)
+        check_whole("top", top, least=1)
     matrix = task_matrix(profiles, states, same_task)
     found = without_few(candidates_of(matrix, weight)[0], profiles, matrix, weight, privacy)
     table = found.table.filter(pl.col("h1_hours").is_not_null()).with_row_index("order")

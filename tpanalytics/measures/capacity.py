@@ -8,15 +8,16 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
+    FULL_TIME_WEEK,
     NOT_WHO_LEAVES,
     ONLY_KNOWN,
     assumed,
     checked_freed,
     checked_share,
-    checked_week,
     freed_per_job,
     needs_headcount,
     of_staff,
@@ -151,7 +152,7 @@ def capacity(
     >>> capacity(load_sample(), freed=levels).select("capacity_low", "capacity_reason").row(0)
     (None, 'NOT_ASSUMED')
     """
-    levels, week = checked_freed(freed), checked_week(contract_hours)
+    levels, week = checked_freed(freed), checked_week(contract_hours, FULL_TIME_WEEK)
     reach = None if adoption is None else checked_share("adoption", adoption)
     kept = None if realisation is None else checked_share("realisation", realisation)
     reduced = aggregate_tasks(profiles, states)

@@ -11,9 +11,9 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import html_lines
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
-from tpanalytics.measures._core.bounds import checked_week, hours_bounds, index_bounds, share_bounds
+from tpanalytics.measures._core.bounds import hours_bounds, index_bounds, share_bounds
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import no_family
+from tpanalytics.measures._core.checks import check_choice, checked_week, no_family
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
 from tpanalytics.measures._core.metadata import grade_of
 from tpanalytics.measures._core.specifications import MEASURES, SAME, agrees, figures_of, job_parts, specifications
@@ -208,8 +208,7 @@ def check_claim(
     >>> found.verdict, found.holds
     ('undetermined', True)
     """
-    if measure not in MEASURES:
-        raise SchemaError(f"measure={measure!r}: choose from {', '.join(MEASURES)}.")
+    check_choice("measure", measure, MEASURES)
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     checked_rounds(rounds, seed)
     reduced = aggregate_tasks(profiles, by_state=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import (
@@ -15,6 +14,7 @@ from tpanalytics.measures._core.change_notes import (
     pull_warnings,
     weight_warnings,
 )
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.decomposition import decompose, weighed_by, with_weight
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.snapshot_pairs import families_last, jobs_of
@@ -116,8 +116,7 @@ def compare_exposure(
     >>> change.filter(scope="all").select(pl.col("exposure_before", "within", "mix", "exposure_after").round(3)).row(0)
     (0.545, 0.02, -0.001, 0.564)
     """
-    if by not in get_args(Part):
-        raise SchemaError(f"by={by!r}: choose from {', '.join(get_args(Part))}.")
+    check_choice("by", by, Part)
     level_weights = checked_weights(level_weights)
     first, second = aggregate_tasks(before, states), aggregate_tasks(after, states)
     jobs = jobs_of(first.jobs, second.jobs)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks
-from tpanalytics.measures._core.bounds import checked_week, extreme_indices, known_hours, open_hours
+from tpanalytics.measures._core.bounds import extreme_indices, known_hours, open_hours
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_whole, checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, unmapped, weight_of
@@ -95,8 +95,7 @@ def data_gaps(
     >>> asked.select("job_id", "kind", "tasks_to_ask", "hours_at_issue", "room").row(0)
     ('job-0153', 'level', 11, 29.5, 'bounds')
     """
-    if not isinstance(top, int) or isinstance(top, bool) or top < 1:
-        raise SchemaError(f"top={top!r}: give how many rows you want, a whole number from 1.")
+    check_whole("top", top, "give how many rows you want, a whole number from 1.", least=1)
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     reduced = aggregate_tasks(profiles, states)
     gaps = _gaps(attach_staffing(reduced.jobs, reduced.cells, contract_hours=week), level_weights)

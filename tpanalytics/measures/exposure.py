@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, share_of
-from tpanalytics.measures._core.bounds import checked_week, index_bounds, taken_week
+from tpanalytics.measures._core.bounds import index_bounds, taken_week
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_choice, checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, family_sums, jobs_with_hours, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
@@ -121,8 +121,7 @@ def exposure(
     ('Field Service and Installation', 0.64, 0.46, 0.81, 'C')
     """
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    if weight not in get_args(ExposureWeight):
-        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(ExposureWeight))}.")
+    check_choice("weight", weight, ExposureWeight)
     by_headcount = weight == "headcount"
     sums = family_sums(profiles, states=states, by_headcount=by_headcount, week=week)
     reduced, found = sums.reduced, indexed(sums.families, sums.levels, level_weights, "job_family")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -11,6 +11,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_choice, check_headcount
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, job_sums, unmapped
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -134,11 +135,8 @@ def exposure_ranking(
     _check_arguments(confidence, rounds, seed, weight)
     reduced = aggregate_tasks(profiles, states)
     staffed = weight == "headcount"
-    if staffed and "headcount" not in reduced.jobs.columns:
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use weight='hours'."
-        )
+    if staffed:
+        check_headcount(reduced.jobs.columns)
     jobs = _jobs(reduced, level_weights, staffed=staffed)
     ranked = reduced.jobs.select(pl.col("job_family").unique())
     if among is not None:
@@ -183,8 +181,7 @@ def _check_arguments(confidence: float, rounds: int, seed: int, weight: RankWeig
         raise SchemaError(
             f"confidence={confidence!r}: give the share of resamples an interval holds, from 0.5 to 0.999."
         )
-    if weight not in get_args(RankWeight):
-        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(RankWeight))}.")
+    check_choice("weight", weight, RankWeight)
 
 
 def _jobs(reduced: TaskCounts, level_weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:

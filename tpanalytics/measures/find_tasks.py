@@ -25,7 +25,7 @@ from tpanalytics.measures._core.aggregate import (
     share_of,
 )
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import checked_count, no_family
+from tpanalytics.measures._core.checks import check_whole, no_family
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.schema import COUNTED_STATES, require, to_polars
 
@@ -123,7 +123,7 @@ def find_tasks(
     """
     words = read_words(text)
     if top is not None:
-        checked_count("top", top)
+        check_whole("top", top, least=1)
     reduced, silent = _looked_through(profiles, states)
     reduced, silent = _of_families(reduced, silent, families)
     rows = _matches(profiles, words, reduced, *_TOLD)

@@ -8,16 +8,17 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
+    FULL_TIME_WEEK,
     NOT_WHO_LEAVES,
     ONLY_KNOWN,
     assumed,
     checked_blocks,
     checked_freed,
     checked_share,
-    checked_week,
     freed_per_job,
     needs_headcount,
     needs_week,
@@ -146,7 +147,10 @@ def fragmentation(
     [(1.0, 1.0, 1.0), (4.0, 0.539, 0.918), (8.0, 0.0, 0.417)]
     """
     levels, kept, blocks = checked_freed(freed), checked_share("realisation", realisation), checked_blocks(block_hours)
-    reach, week = None if adoption is None else checked_share("adoption", adoption), checked_week(contract_hours)
+    reach, week = (
+        None if adoption is None else checked_share("adoption", adoption),
+        checked_week(contract_hours, FULL_TIME_WEEK),
+    )
     reduced = aggregate_tasks(profiles, states)
     needs_headcount(reduced.jobs)
     per_job = freed_per_job(reduced, levels, week)

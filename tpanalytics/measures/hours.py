@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks, known_sum, per_job, share_of
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_choice, check_headcount
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.schema import COUNTED_STATES
 
@@ -178,15 +178,11 @@ def hours(
     >>> table.select("job_family", "hours", pl.col("coverage").round(3)).row(0)
     ('Data and Analytics', 475.0, 0.901)
     """
-    if spread_over not in get_args(SpreadOver):
-        raise SchemaError(f"spread_over={spread_over!r}: choose from {', '.join(get_args(SpreadOver))}.")
+    check_choice("spread_over", spread_over, SpreadOver)
     reduced = aggregate_tasks(profiles, states, by_level=False)
     staffed = spread_over == "headcount"
-    if staffed and "headcount" not in reduced.jobs.columns:
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use spread_over='jobs'."
-        )
+    if staffed:
+        check_headcount(reduced.jobs.columns, "spread_over='jobs'")
     in_mean = pl.col("hours").is_not_null()
     if complete_only:
         in_mean &= pl.col("complete")

@@ -8,8 +8,9 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
-from tpanalytics.measures._core.bounds import checked_week, taken_week
+from tpanalytics.measures._core.bounds import taken_week
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, undescribed_hours
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, columns_of_jobs, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_choice, check_headcount
 from tpanalytics.measures._core.level_sums import attach_staffing, families_as_jobs
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
@@ -89,17 +89,13 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     >>> finance.select("level", "tasks", pl.col("share").round(3)).rows()
     [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
     """
-    if weight not in get_args(Weight):
-        raise SchemaError(f"weight={weight!r}: choose from {', '.join(get_args(Weight))}.")
+    check_choice("weight", weight, Weight)
     # Single jobs matter only for what belongs to a job: people and undocumented contract hours.
     by_job = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
     reduced = aggregate_tasks(profiles, states, per="job" if by_job else "family")
     jobs, cells = reduced.jobs, reduced.cells
-    if weight == "headcount" and "headcount" not in jobs.columns:
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use weight='hours'."
-        )
+    if weight == "headcount":
+        check_headcount(jobs.columns)
     levels = level_order(cells.get_column("level").to_list())
     families = jobs.group_by("job_family").agg(jobs=pl.len())
     grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")

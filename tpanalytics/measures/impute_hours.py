@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import NO_STATE, aggregate_tasks, checked_states, share_of
-from tpanalytics.measures._core.bounds import checked_week
+from tpanalytics.measures._core.checks import check_choice, check_whole, checked_week
 from tpanalytics.measures._core.task_identity import SameTask
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NOT_ASSESSED, require
 
@@ -144,12 +144,10 @@ def impute_hours(
 
 def _check(profiles: TaskProfiles, method: str, same_task: str, seed: object) -> None:
     """Refuse what is none of the choices."""
-    if method not in get_args(ImputeMethod):
-        raise SchemaError(f"method={method!r}: choose from {', '.join(get_args(ImputeMethod))}.")
-    if same_task not in get_args(SameTask):
-        raise SchemaError(f"same_task={same_task!r}: choose from {', '.join(get_args(SameTask))}.")
-    if method == "hot_deck" and (not isinstance(seed, int) or isinstance(seed, bool)):
-        raise SchemaError(f"seed={seed!r}: hot_deck draws at random; give a whole number, so that it can be repeated.")
+    check_choice("method", method, ImputeMethod)
+    check_choice("same_task", same_task, SameTask)
+    if method == "hot_deck":
+        check_whole("seed", seed, "hot_deck draws at random; give a whole number, so that it can be repeated.")
     for name in ("jobs", "tasks"):
         if not isinstance(getattr(profiles, name, None), pl.DataFrame | pl.LazyFrame):
             raise SchemaError(f"impute_hours needs Polars frames, and {name} is none; convert it first.")

@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import checked_count
+from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.schema import COUNTED_STATES, level_order
@@ -87,7 +87,7 @@ def shared_tasks(
     >>> shared_tasks(load_sample()).select("task", "jobs", "families", "hours").row(0)
     ('Wear and inspect personal protective equipment before entering marked zones', 46, 16, 26.5)
     """
-    checked_count("min_jobs", min_jobs)
+    check_whole("min_jobs", min_jobs, least=1)
     matrix = task_matrix(profiles, states, same_task)
     reached = per_task(matrix)
     total = float(matrix.reduced.cells.get_column("hours").sum())

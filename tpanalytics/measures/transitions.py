@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -11,6 +11,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import TaskCounts, check_hours, known_sum, of_jobs, sum_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import job_warnings, match_warnings, meaning_of_both, pull_warnings
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, match_tasks
 from tpanalytics.measures._core.task_identity import has_no_identity, read_identified
@@ -116,8 +117,7 @@ def transitions(
     >>> moves.filter(state_before="suggested").select("state_after", "tasks").rows()
     [('validated', 525), ('suggested', 860), ('rejected', 86), (None, 69)]
     """
-    if of not in get_args(Moving):
-        raise SchemaError(f"of={of!r}: choose from {', '.join(get_args(Moving))}.")
+    check_choice("of", of, Moving)
     if of == "level":
         return _of_levels(before, after, same_task, states)
     if list(states) != list(COUNTED_STATES):

@@ -12,6 +12,7 @@ import msgspec
 import polars as pl
 
 from tpanalytics import schema
+from tpanalytics._paths import local_path
 from tpanalytics.api.export import ExportRequest, decode, export_pages, list_all
 from tpanalytics.errors import ApiError, AuthError, ConfigError, SchemaError, warn
 from tpanalytics.schema import TaskProfiles, require, to_polars
@@ -295,12 +296,12 @@ def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]
         kinds = ("job_id", "job_name", "job_family_id", "job_family_name", "job_family_group_name")
         texts = [name for name in kinds if name in frame.columns]
         return frame.with_columns(_text(frame, name) for name in texts), f"the {what} table"
-    path = Path(table)
+    path = local_path(table)
     try:
         with path.open("rb") as file:
             head = file.readline().decode("utf-8-sig", "replace")
         separator = max(",;\t", key=head.count)
-        frame = pl.read_csv(path, infer_schema=False, separator=separator)
+        frame = pl.read_csv(path, infer_schema=False, separator=separator, glob=False)
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error.strerror}.") from None
     except pl.exceptions.PolarsError as error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 import polars as pl
 
+from tpanalytics._paths import local_path
 from tpanalytics._version import __version__
 from tpanalytics.api.export import ExportRequest, decode
 from tpanalytics.api.parallel import Chain, CursorLost, Walk
@@ -37,6 +38,7 @@ from tpanalytics.profiles.snapshot.resume import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from tpanalytics.api.export import Page, Vendor
     from tpanalytics.api.session import Client
@@ -152,9 +154,10 @@ def load_task_profiles(
     if snapshot is None:
         profiles = export.into_memory()
     else:
-        with locked(Path(snapshot)):  # a folder that cannot be used is reported before anything is asked for
-            export.into_folder(Path(snapshot), resume=resume)
-            profiles = opened(Path(snapshot), lazy=lazy, proven=True)
+        folder = local_path(snapshot)
+        with locked(folder):  # what the folder refuses is said before anything is asked for
+            export.into_folder(folder, resume=resume)
+            profiles = opened(folder, lazy=lazy, proven=True)
     warn_of_rejects(profiles.rejects)
     return profiles
 

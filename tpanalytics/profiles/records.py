@@ -5,17 +5,19 @@ from __future__ import annotations
 import codecs
 import gzip
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
+from tpanalytics._paths import local_path
 from tpanalytics._version import __version__
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError
 from tpanalytics.profiles.completeness import Tables, record_batch, warn_of_rejects
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tpanalytics.api.wire import ResponseFormat
     from tpanalytics.schema import TaskProfiles
 
@@ -58,7 +60,7 @@ def read_records(
     [0]
     """
     check_on_bad_record(on_bad_record)
-    path = Path(path)
+    path = local_path(path)
     return profiles_of(
         raw_records(path),
         path.name,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from tpanalytics.errors import SnapshotError
 from tpanalytics.measures._core.aggregate import NO_STATE
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.privacy.policy import Privacy
+from tpanalytics.measures.privacy.release import release
 from tpanalytics.schema import to_polars
 
 if TYPE_CHECKING:
@@ -66,9 +67,19 @@ class Call:
 
     def of(self, source: Source, choices: Any = None) -> Any:
         """Make the call; `choices` is an object that has the arguments named in ``self.choices``."""
-        chosen = {name: getattr(choices, name) for name in self.choices}
         with readable():
-            return _function(self.name)(*source.snapshots(self.takes), *self.given, **self.arguments, **chosen)
+            return _function(self.name)(*source.snapshots(self.takes), *self.given, **self.keywords(choices))
+
+    def keywords(self, choices: Any = None) -> dict[str, Any]:
+        """Return the keyword arguments, with those of `choices`."""
+        return {**self.arguments, **{name: getattr(choices, name) for name in self.choices}}
+
+    def released(self, source: Source, privacy: Privacy | None, choices: Any = None) -> pl.DataFrame:
+        """Make the call and suppress small groups in its result."""
+        measure = partial(_function(self.name), *self.given) if self.given else _function(self.name)
+        before = source.before if "before" in self.takes else None
+        with readable():
+            return release(measure, source.profiles, before=before, privacy=privacy, **self.keywords(choices))
 
     def text(self, **names: str) -> str:
         """Write the call as it is typed, with other names for the snapshots where given."""
@@ -100,8 +111,6 @@ class Table:
         How few jobs or people a figure may tell of; None hides nothing.
     keep
         Values that are kept, by column; None keeps all.
-    of_jobs
-        A row tells of one job, so that jobs are left out, not families hidden.
     rationales
         The tasks come with their rationales.
     """
@@ -109,7 +118,6 @@ class Table:
     measure: Call | None
     privacy: Privacy | None = None
     keep: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    of_jobs: bool = False
     rationales: bool = False
 
     def of(self, source: Source) -> pl.DataFrame:
@@ -125,10 +133,7 @@ class Table:
                 tasks = tasks.filter(known.is_in(list(values or ())))
             rows = to_polars(tasks.to_native())
             return rows if self.rationales else rows.drop("ai_impact_rationale")
-        frame: pl.DataFrame = self.measure.of(source)
-        hidden = self._hidden("")
-        if hidden is not None:
-            frame = _function(hidden.name)(frame, *source.snapshots(hidden.takes[1:]), **hidden.arguments)
+        frame = self.measure.of(source) if self.privacy is None else self.measure.released(source, self.privacy)
         kept = {column: values for column, values in self.keep.items() if values is not None}
         meaning = get_metadata(frame)
         for column, values in kept.items():
@@ -153,10 +158,7 @@ class Table:
     def _hidden(self, frame: str) -> Call | None:
         if self.privacy is None or self.measure is None:
             return None
-        name = "suppress_change" if "before" in self.measure.takes else "suppress"
-        name = "suppress_jobs" if self.of_jobs else name
-        limits = {"min_jobs": self.privacy.min_jobs, "min_headcount": self.privacy.min_headcount}
-        return call(name, takes=(frame, *self.measure.takes), **limits)
+        return call("suppress", takes=(frame, *reversed(self.measure.takes)), privacy=self.privacy)
 
 
 def _known(values: tuple[str, ...]) -> str:

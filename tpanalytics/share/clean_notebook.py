@@ -8,11 +8,11 @@ import json
 import re
 import struct
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tpanalytics._paths import local_path
 from tpanalytics.errors import ShareError
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.share.inspect.detectors import detected
@@ -22,6 +22,7 @@ from tpanalytics.share.save import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["clean_notebook", "read_notebook"]
 
@@ -70,7 +71,7 @@ def clean_notebook(path: str | Path, out: str | Path | None = None) -> pl.DataFr
     >>> clean_notebook("look.ipynb").rows()
     [(1, 'execution count', 1), (1, 'printed text', 14)]
     """
-    path, out = Path(path), Path(path if out is None else out)
+    path, out = local_path(path), local_path(path if out is None else out)
     for name in (path, out):
         if name.suffix.lower() != ".ipynb":
             raise ShareError(f"{name.name} is no notebook: its name must end in .ipynb.")

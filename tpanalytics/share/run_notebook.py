@@ -19,6 +19,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tpanalytics._paths import local_path
 from tpanalytics.errors import ConfigError, ShareError
 from tpanalytics.share.clean_notebook import read_notebook
 from tpanalytics.share.save import save_text
@@ -83,7 +84,7 @@ def parameters_of(notebook: str | Path) -> frozenset[str]:
     ShareError
         If it is no notebook, or has no such cell.
     """
-    path = Path(notebook)
+    path = local_path(notebook)
     cells = _read(path).cells
     return _assigned(path, cells[_place(path, cells)])
 
@@ -143,7 +144,7 @@ def run_notebook(
     >>> "About Finance." in page.read_text(encoding="utf-8")
     True
     """
-    path, out = Path(notebook), Path(out)
+    path, out = local_path(notebook), local_path(out)
     if out.suffix.lower() not in {".ipynb", ".html"}:
         raise ShareError(f"{out.name}: a notebook is written as .ipynb or .html; give a path that ends so.")
     given = dict(parameters or {})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics._atomic import atomic_write, atomic_writes
+from tpanalytics._paths import local_path
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.schema import to_polars
 from tpanalytics.share.bundle import beside_chart, beside_frame, evidence_path, write_evidence
@@ -35,8 +36,7 @@ def path_of(given: str | Path) -> Path:
     if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
         what = repr(given) if isinstance(given, str) else f"a {type(given).__name__}"
         raise ShareError(f"The path is where to write, like 'chart.svg', not {what}.")
-    path = Path(given)
-    return path.expanduser() if path.parts[0] == "~" else path  # "~$report.xlsx" is a name, of nobody's home
+    return local_path(given)
 
 
 def save_text(text: str, path: Path) -> Path:

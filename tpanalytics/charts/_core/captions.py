@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import covered, listed, plural, printable, total
-from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import no_family
 from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, Privacy, said_of_hidden
-from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families
+from tpanalytics.measures.privacy.release import filter_families as chosen
+from tpanalytics.measures.privacy.release import release
+from tpanalytics.measures.privacy.suppress import hidden_families
 from tpanalytics.schema import NO_FAMILY
 
 if TYPE_CHECKING:
@@ -86,14 +85,7 @@ def released(
     measure: Callable[..., pl.DataFrame], profiles: TaskProfiles, privacy: Privacy | None, **how: Any
 ) -> pl.DataFrame:
     """Measure by family and suppress small groups."""
-    return _released(profiles, measure=measure, privacy=privacy, **how)
-
-
-@cached
-def _released(
-    profiles: TaskProfiles, *, measure: Callable[..., pl.DataFrame], privacy: Privacy | None, **how: Any
-) -> pl.DataFrame:
-    return apply_policy(measure(profiles, **how), profiles, privacy)
+    return release(measure, profiles, privacy=privacy, **how)
 
 
 def is_hidden() -> pl.Expr:
@@ -104,25 +96,6 @@ def is_hidden() -> pl.Expr:
 def unless_hidden(*columns: str) -> list[pl.Expr]:
     """Print the sign of what is hidden in text columns of hidden families."""
     return [pl.when(is_hidden()).then(pl.lit(HIDDEN)).otherwise(name).alias(name) for name in columns]
-
-
-def chosen(result: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
-    """Keep the rows of some families, hidden where they are among all, so that no choice tells more than the whole.
-
-    Raises
-    ------
-    SchemaError
-        If one is not there, or none is named.
-    """
-    if families is None:
-        return result
-    if not families:
-        raise SchemaError("families: name one at least; None draws every family.")
-    there = result.get_column("job_family").unique(maintain_order=True).to_list()
-    strangers = [family for family in families if family not in there]
-    if strangers:
-        raise SchemaError(f"families: {'; '.join(no_family(str(family), there) for family in strangers)}.")
-    return result.filter(pl.col("job_family").is_in(list(families)))
 
 
 def countable(counts: pl.DataFrame, shown: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:

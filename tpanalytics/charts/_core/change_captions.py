@@ -8,9 +8,12 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, theme
 from tpanalytics.formatting import MINUS, NONE, covered, hours, percent
-from tpanalytics.measures._core.change_notes import COVERAGE_MOVED, pull_warnings, state_warnings
-from tpanalytics.measures.privacy.group_counts import both_behind
-from tpanalytics.measures.privacy.suppress import apply_policy
+from tpanalytics.measures._core.change_notes import (
+    COVERAGE_MOVED,
+    pull_warnings,
+    state_warnings,
+)
+from tpanalytics.measures.privacy.suppress import apply_change_policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +51,7 @@ def families_of(
 ) -> pl.DataFrame:
     """Give the rows of families, those hidden that either snapshot must not tell of; names as a picture holds them."""
     rows = result.filter(pl.col("scope") == "family").drop("scope", "level", strict=False)
-    return apply_policy(rows, both_behind(before, after, states=states), privacy)
+    return apply_change_policy(rows, before, after, states=states, privacy=privacy)
 
 
 def population(families: pl.DataFrame, *, totals: bool = True) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.measures._core.checks import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,15 +37,10 @@ _WORD = (1 << 64) - 1
 
 
 def checked_rounds(rounds: int, seed: int) -> None:
-    """Raise SchemaError unless `rounds` is a whole number from 100 to 100,000 and `seed` a whole number."""
-    whole = isinstance(rounds, int) and not isinstance(rounds, bool)
-    if not whole or not _FEWEST_ROUNDS <= rounds <= _MOST_ROUNDS:
-        raise SchemaError(
-            f"rounds={rounds!r}: give a whole number of resamples from {_FEWEST_ROUNDS} to {_MOST_ROUNDS:,}; "
-            "2000 is usual."
-        )
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise SchemaError(f"seed={seed!r}: give a whole number; the same one gives the same resamples.")
+    """Refuse what is no number of rounds, or no seed."""
+    advice = f"give a whole number of resamples from {_FEWEST_ROUNDS} to {_MOST_ROUNDS:,}; 2000 is usual."
+    check_whole("rounds", rounds, advice, least=_FEWEST_ROUNDS, most=_MOST_ROUNDS)
+    check_whole("seed", seed, "give a whole number; the same one gives the same resamples.")
 
 
 def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:

@@ -8,14 +8,15 @@ bound is given only where they could not move it.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import share_of
-from tpanalytics.measures._core.level_sums import attach_level_set_values, level_sums
+from tpanalytics.measures._core.level_sums import (
+    attach_level_set_values,
+    level_sums,
+)
 from tpanalytics.measures._core.weights import weight_of
 from tpanalytics.schema import NOT_ASSESSED
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.level_sums import LevelSums
 
 __all__ = [
-    "checked_week",
     "extreme_indices",
     "hours_bounds",
     "index_bounds",
@@ -35,22 +35,8 @@ __all__ = [
     "taken_week",
 ]
 
-_HOURS_OF_A_WEEK = 168
 #: The least and the greatest weight of a task whose level is not known.
 Range = tuple[float, float]
-
-
-def checked_week(contract_hours: float | None) -> float | None:
-    """Return the hours per week assumed for jobs without contract hours; raise SchemaError if no week can have them."""
-    if contract_hours is None:
-        return None
-    number = isinstance(contract_hours, int | float) and not isinstance(contract_hours, bool)
-    if not number or not math.isfinite(contract_hours) or not 0 < contract_hours <= _HOURS_OF_A_WEEK:
-        raise SchemaError(
-            f"contract_hours={contract_hours!r}: give the hours per week of a contract, a number above 0 and up to "
-            f"{_HOURS_OF_A_WEEK}, or None to use only what the jobs say."
-        )
-    return float(contract_hours)
 
 
 def taken_week(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:

@@ -1,31 +1,37 @@
-"""Which hours, headcounts and states there can be, and how amounts are counted and divided."""
+"""Checks of arguments, hours, headcounts and states, and how amounts are counted and divided."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
 
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.errors import SchemaError, warn
+from tpanalytics.errors import ArgumentError, SchemaError, warn
 from tpanalytics.schema import COUNTED_STATES, to_polars
 
 __all__ = [
     "check_amounts",
+    "check_choice",
+    "check_headcount",
     "check_hours",
     "check_numbers",
     "check_states",
-    "checked_count",
+    "check_whole",
     "checked_states",
+    "checked_week",
+    "is_number",
+    "is_whole",
+    "n_stated",
     "no_family",
     "share_of",
-    "stated",
 ]
 
 #: The tasks whose hours are stated, not put in: no rule of imputation buys coverage, nor a better grade.
-stated = pl.col("n_known") - pl.col("n_imputed")
+n_stated = pl.col("n_known") - pl.col("n_imputed")
 
 _CAN_BE = {
     "headcount": "full-time equivalents are 0 or more",
@@ -33,14 +39,54 @@ _CAN_BE = {
 }
 
 
-def check_amounts(jobs: pl.DataFrame) -> None:
-    """Refuse headcounts and contract hours that cannot be; a contract of 0 hours could not be divided by.
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number; True and False are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
-    Raises
-    ------
-    SchemaError
-        If a headcount is negative, contract hours are 0 or less, or either is infinite.
-    """
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a whole number; True and False are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_choice(name: str, value: Any, allowed: Any) -> None:
+    """Refuse what is not among the allowed values, which may be those of a `Literal`."""
+    values: Iterable[Any] = get_args(allowed) or allowed
+    if value not in values:
+        raise ArgumentError(f"{name}={value!r}: choose from {', '.join(values)}.")
+
+
+def check_whole(name: str, value: Any, advice: str = "", *, least: float = -math.inf, most: float = math.inf) -> None:
+    """Refuse what is not a whole number from `least` to `most`."""
+    if not is_whole(value) or not least <= value <= most:
+        raise ArgumentError(f"{name}={value!r}: {advice or f'give a whole number, {least} or more.'}")
+
+
+_WEEK_ADVICE = (
+    "give the hours per week of a contract, a number above 0 and up to 168, or None to use only what the jobs say."
+)
+
+
+def checked_week(contract_hours: Any, advice: str = _WEEK_ADVICE) -> float | None:
+    """Return contract hours of more than 0 and at most the 168 hours of a week; None stays None."""
+    if contract_hours is None:
+        return None
+    if not is_number(contract_hours) or not 0 < contract_hours <= 168:
+        raise ArgumentError(f"contract_hours={contract_hours!r}: {advice}")
+    return float(contract_hours)
+
+
+def check_headcount(columns: Sequence[str], otherwise: str = "weight='hours'") -> None:
+    """Refuse jobs without the column of headcounts."""
+    if "headcount" not in columns:
+        raise SchemaError(
+            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
+            f"assign_families, or use {otherwise}."
+        )
+
+
+def check_amounts(jobs: pl.DataFrame) -> None:
+    """Refuse negative headcounts, contract hours of 0 or less, and infinite ones."""
     for name in (name for name in _CAN_BE if name in jobs.columns):
         amount = pl.col(name)
         wrong = jobs.filter((amount < 0 if name == "headcount" else amount <= 0) | amount.is_infinite())
@@ -67,9 +113,9 @@ def checked_states(states: Sequence[str]) -> list[str]:
     """Refuse what is no list of states that can count."""
     some = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
     if not some or not all(isinstance(state, str) for state in states):
-        raise SchemaError(f"states={states!r}: give a list of validation states, like ['validated'].")
+        raise ArgumentError(f"states={states!r}: give a list of validation states, like ['validated'].")
     if "rejected" in states:
-        raise SchemaError("states holds 'rejected'; a rejected task never counts.")
+        raise ArgumentError("states holds 'rejected'; a rejected task never counts.")
     return list(states)
 
 

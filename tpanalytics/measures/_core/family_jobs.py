@@ -10,7 +10,7 @@ from tpanalytics.measures._core.aggregate import aggregate_tasks, n_stated, per_
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import people_of
-from tpanalytics.measures.privacy.suppress_jobs import jobs_left_out
+from tpanalytics.measures.privacy.suppress import jobs_left_out
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class FamilyJobs(NamedTuple):
 def jobs_of_family(
     profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
 ) -> FamilyJobs:
-    """Split the described hours of a family's jobs over AI impact levels, without those that `suppress_jobs` hides."""
+    """Split the described hours of a family's jobs over AI impact levels, without those that `suppress` removes."""
     reduced = aggregate_tasks(profiles, states=states)
     own = pl.col("job_family") == family
     cells = reduced.cells.filter(own)

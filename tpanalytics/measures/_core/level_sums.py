@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_jobs, aggregate_tasks, columns_of_jobs, known_sum, n_stated
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import check_headcount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -172,11 +172,8 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
     # Single jobs matter only for what belongs to a job: people and undocumented contract hours.
     per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
     reduced = aggregate_tasks(profiles, states, per="job" if per_job else "family")
-    if by_headcount and "headcount" not in reduced.jobs.columns:
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use weight='hours'."
-        )
+    if by_headcount:
+        check_headcount(reduced.jobs.columns)
     cells = families_as_jobs(reduced.cells)
     if per_job:
         cells = attach_staffing(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)

@@ -10,6 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, n_stated
+from tpanalytics.measures._core.checks import check_headcount
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY_FAMILY",
+    "FULL_TIME_WEEK",
     "NOT_WHO_LEAVES",
     "ONLY_KNOWN",
     "Range",
@@ -29,7 +31,6 @@ __all__ = [
     "checked_blocks",
     "checked_freed",
     "checked_share",
-    "checked_week",
     "freed_per_job",
     "needs_headcount",
     "needs_week",
@@ -47,6 +48,13 @@ Range = float | tuple[float, float]
 NOT_WHO_LEAVES = "Exposure says what could change, not who leaves."
 #: What the figures do with what is not known.
 ONLY_KNOWN = "Tasks without hours or without a level are in no low and no high figure; they are not zero."
+
+
+#: What to give as the hours of a full-time week.
+FULL_TIME_WEEK = (
+    "give the hours of a full-time week, more than 0 and at most 168; or None if every job with a headcount has "
+    "contract_hours."
+)
 
 
 class Span(NamedTuple):
@@ -89,18 +97,6 @@ def must_name(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
         )
 
 
-def checked_week(contract_hours: float | None) -> float | None:
-    """Give the hours of a full-time week."""
-    if contract_hours is None:
-        return None
-    if not _number(contract_hours) or not 0 < contract_hours <= _HOURS_OF_A_WEEK:
-        raise SchemaError(
-            f"contract_hours={contract_hours!r}: give the hours of a full-time week, more than 0 and at most 168; or "
-            "None if every job with a headcount has contract_hours."
-        )
-    return float(contract_hours)
-
-
 def checked_blocks(block_hours: Any) -> list[float]:
     """Give the block sizes in order, each once."""
     blocks = block_hours if isinstance(block_hours, list | tuple) else [block_hours]
@@ -128,11 +124,7 @@ BY_FAMILY: tuple[Any, ...] = (pl.col("job_family") == NO_FAMILY, "job_family")
 
 def needs_headcount(jobs: pl.DataFrame) -> None:
     """Refuse jobs without headcounts."""
-    if "headcount" not in jobs.columns:
-        raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            "assign_families, or use capacity without adoption and realisation, which counts one person for each job."
-        )
+    check_headcount(jobs.columns, "capacity without adoption and realisation, which counts one person for each job")
 
 
 def needs_week(per_job: pl.DataFrame) -> None:

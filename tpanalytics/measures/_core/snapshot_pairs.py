@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import TaskCounts, checked_states, known_sum
-from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.task_identity import (
     aggregate_by_identity,
     has_no_identity,
     resolve_repeats,
     states_of_rows,
 )
-from tpanalytics.measures.about import about
-from tpanalytics.measures.privacy.group_counts import both_behind
-from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, suppress
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order, require
+from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +21,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.task_identity import IdentifiedTasks, SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Pair", "families_last", "jobs_of", "match_tasks", "suppress_change"]
+__all__ = ["Pair", "families_last", "jobs_of", "match_tasks"]
 
 
 class Pair(NamedTuple):
@@ -146,89 +141,3 @@ def _cells(tasks: IdentifiedTasks, resolved: pl.DataFrame, counted: list[str]) -
         .sort("job", "level")
     )
     return TaskCounts(tasks.jobs, cells, states_of_rows(resolved), counted)
-
-
-def suppress_change(
-    result: pl.DataFrame,
-    before: TaskProfiles,
-    after: TaskProfiles,
-    *,
-    min_jobs: int = 3,
-    min_headcount: float = 5,
-) -> pl.DataFrame:
-    """Hide the figures of job families behind which too few jobs or people stand in either of two snapshots.
-
-    A hidden row keeps its family; its figures become null, and ``reason`` says ``SUPPRESSED``. Rows of the whole are
-    kept, unless every family is hidden: then they would tell what is. Moves between levels are hidden where too few
-    jobs have such a task, and with them as many others as keep a total from telling; all where every family is hidden.
-
-    Parameters
-    ----------
-    result
-        What `compare` or `compare_exposure` gave: reads ``scope, job_family``; or `transitions` of levels, all its
-        columns.
-    before, after
-        The snapshots it was made of.
-    min_jobs
-        Fewest jobs; 0 asks for none.
-    min_headcount
-        Fewest people (full-time equivalents); 0 asks for none.
-
-    Returns
-    -------
-    pl.DataFrame
-        Rows and columns of `result`, families first, and ``reason`` (String) if it had none. No row where nothing may
-        be told.
-
-    Raises
-    ------
-    SchemaError
-        As `suppress`.
-
-    Examples
-    --------
-    >>> import tpanalytics as tpa
-    >>> before, after = tpa.load_sample("2026-05"), tpa.load_sample("2026-11")
-    >>> hidden = suppress_change(tpa.compare(before, after), before, after, min_jobs=9)
-    >>> hidden.filter(reason="SUPPRESSED").select("job_family", "after").rows()
-    [('Field Service and Installation', None), ('(no family)', None)]
-    """
-    privacy = Privacy(min_jobs=min_jobs, min_headcount=min_headcount)
-    meaning = about(result)
-    behind = both_behind(before, after, states=meaning.states or COUNTED_STATES)
-    if meaning.measure == "transitions" and "level_before" in result.columns:
-        return attach_metadata(_moves_hidden(result, behind, privacy), meaning)
-    require(result, "scope", "job_family", name="result")
-    of_families = pl.col("scope") == "family"
-    families = apply_policy(result.filter(of_families).drop("scope"), behind, privacy)
-    families, whole = families.with_columns(scope=pl.lit("family")), result.filter(~of_families)
-    if families.height and families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all():
-        whole = whole.clear()
-    columns = [*result.columns, *(["reason"] if "reason" not in result.columns else [])]
-    return attach_metadata(pl.concat([families, whole], how="diagonal").select(columns), meaning)
-
-
-def _moves_hidden(moves: pl.DataFrame, behind: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
-    """Hide moves that tell of too few jobs; shares of a level of which a move is hidden go with it."""
-    require(moves, *_MOVED, "level_before", "level_after", "share", name="result")
-    moves = moves.with_columns(reason=pl.lit(None, dtype=pl.String))
-    families = apply_policy(behind.select("job_family"), behind, privacy)
-    if families.height and families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all():
-        return moves.clear()
-    # A level before stands for a family: what is hidden must not be had back from a row's or a column's total.
-    sides = [pl.col("level_before").fill_null("\0").alias("job_family"), pl.col("level_after").fill_null("\0")]
-    cells = suppress(moves.select(*sides, *_MOVED), min_jobs=privacy.min_jobs, min_headcount=0, keys=["level_after"])
-    hidden = cells.filter(reason=SUPPRESSED).select("job_family", "level_after", hidden=pl.lit(value=True))
-    if hidden.height == cells.height:
-        return moves.clear()
-    flag = moves.select(sides).join(hidden, on=["job_family", "level_after"], how="left", maintain_order="left")
-    marked = moves.with_columns(hidden=flag.get_column("hidden").fill_null(value=False))
-    row = pl.col("hidden").any().over("level_before")
-    return marked.with_columns(
-        *(pl.when(~pl.col("hidden")).then(pl.col(name)).alias(name) for name in _MOVED),
-        share=pl.when(~row).then("share"),
-        reason=pl.when("hidden").then(pl.lit(SUPPRESSED)),
-    ).drop("hidden")
-
-
-_MOVED = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after")

@@ -13,12 +13,11 @@ The order of the rows changes nothing. `impact`, `exposure` and `coverage` do no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import (
     TaskCounts,
     check_hours,
@@ -29,6 +28,7 @@ from tpanalytics.measures._core.aggregate import (
     read_inputs,
     sum_tasks,
 )
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NOT_ASSESSED, require
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ class TaskMatrix(NamedTuple):
 
 def read_identified(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.DataFrame, Any]:
     """Read what `aggregate.read_inputs` reads, with the identity of each task as ``name``."""
-    if same_task not in get_args(SameTask):
-        raise SchemaError(f"same_task={same_task!r}: choose from {', '.join(get_args(SameTask))}.")
+    check_choice("same_task", same_task, SameTask)
     jobs, tasks = read_inputs(profiles)
     require(profiles.tasks, "task_id", "task", name="tasks")
     text = nw.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
@@ -170,8 +169,7 @@ def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl
         they disagree), ``reason`` (``CONFLICT`` where they disagree), ``n, n_known, hours, imputed, n_imputed,
         n_validated`` and ``validated`` (the level was taken from a validated row).
     """
-    if hours not in get_args(RepeatedHours):
-        raise SchemaError(f"hours={hours!r}: choose from {', '.join(get_args(RepeatedHours))}.")
+    check_choice("hours", hours, RepeatedHours)
     stated = pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("level"))
     rows = rows.with_columns(
         *(pl.col(name).cast(pl.UInt32) for name in _COUNTS),

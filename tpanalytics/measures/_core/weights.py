@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import known_sum, share_of
+from tpanalytics.measures._core.checks import is_number
 from tpanalytics.measures._core.level_sums import attach_level_set_values
 from tpanalytics.schema import NOT_ASSESSED
 
@@ -34,15 +34,16 @@ WEIGHTS: dict[str, float] = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
 def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
     """Return the weights as plain floats; raise SchemaError unless each is within 0 to 1 and of an assessed level."""
     if not level_weights or not hasattr(level_weights, "items"):
-        raise SchemaError(f"level_weights={level_weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
+        raise ArgumentError(f"level_weights={level_weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
     for level, weight in level_weights.items():
         if not isinstance(level, str):
-            raise SchemaError(f"level_weights: {level!r} is no level; levels are texts, like 'H1'.")
-        number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
-        if not number or not 0 <= weight <= 1:
-            raise SchemaError(f"level_weights: the weight of {level!r} is {weight!r}; it must be a number from 0 to 1.")
+            raise ArgumentError(f"level_weights: {level!r} is no level; levels are texts, like 'H1'.")
+        if not is_number(weight) or not 0 <= weight <= 1:
+            raise ArgumentError(
+                f"level_weights: the weight of {level!r} is {weight!r}; it must be a number from 0 to 1."
+            )
         if level == NOT_ASSESSED:
-            raise SchemaError(
+            raise ArgumentError(
                 f"level_weights: tasks that are {NOT_ASSESSED!r} have no weight; they widen the bounds instead."
             )
     return {level: float(weight) for level, weight in level_weights.items()}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 
-__all__ = ["HIDDEN", "SUPPRESSED", "USUAL", "Privacy", "check_privacy", "said_of_hidden"]
+__all__ = ["HIDDEN", "OFF", "SUPPRESSED", "USUAL", "Privacy", "check_privacy", "said_of_hidden"]
 
 #: Printed in place of a figure that is hidden; never 0, never blank, and not the sign of what is not known.
 HIDDEN = "·"
@@ -33,7 +33,7 @@ class Privacy:
 
     Raises
     ------
-    SchemaError
+    ArgumentError
         If one of them is no number from 0 up.
 
     Examples
@@ -52,7 +52,7 @@ class Privacy:
             whole = isinstance(least, int) or (name == "min_headcount" and isinstance(least, float))
             if not whole or isinstance(least, bool) or not 0 <= least < math.inf:
                 kind = "whole number" if name == "min_jobs" else "number"
-                raise SchemaError(f"{name}={least!r}: give a {kind} from 0 up; 0 hides nothing on its account.")
+                raise ArgumentError(f"{name}={least!r}: give a {kind} from 0 up; 0 hides nothing on its account.")
 
     @property
     def off(self) -> bool:
@@ -62,12 +62,14 @@ class Privacy:
 
 #: What holds unless another setting is given.
 USUAL = Privacy()
+#: What hides nothing.
+OFF = Privacy(min_jobs=0, min_headcount=0)
 
 
 def check_privacy(privacy: Privacy | None) -> Privacy | None:
     """Refuse what is no setting of privacy."""
     if privacy is not None and not isinstance(privacy, Privacy):
-        raise SchemaError(f"privacy={privacy!r}: give a Privacy, like Privacy(min_jobs=3), or None to hide nothing.")
+        raise ArgumentError(f"privacy={privacy!r}: give a Privacy, like Privacy(min_jobs=3), or None to hide nothing.")
     return privacy
 
 

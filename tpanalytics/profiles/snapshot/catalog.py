@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tpanalytics._paths import local_path
 from tpanalytics.errors import ConfigError, SchemaError, SnapshotError
 from tpanalytics.profiles.snapshot.layout import LOCK, MANIFEST, STATE, clear, is_part, locked, read_manifest, verify
 
@@ -76,7 +77,7 @@ def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
     >>> list_snapshots("kept").select("state", "jobs", "tasks").rows()
     [('sealed', 240, 5825)]
     """
-    root = Path(root)
+    root = local_path(root)
     if not root.is_dir():
         raise ConfigError(f"{root} is no folder; snapshots lie in folders below the one to list.")
     folders = {path.parent for name in (MANIFEST, STATE) for path in root.rglob(name)}

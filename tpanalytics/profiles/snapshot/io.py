@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from tpanalytics import schema
+from tpanalytics._paths import local_path
 from tpanalytics.errors import SnapshotError
 from tpanalytics.profiles.snapshot.layout import (
     MANIFEST,
@@ -26,6 +26,7 @@ from tpanalytics.schema import JOBS, TASKS, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 __all__ = ["opened", "read_profiles", "replace_jobs", "write_profiles"]
 
@@ -62,7 +63,7 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     >>> read_profiles(write_profiles(sample, "snapshot")).tasks.equals(sample.tasks)
     True
     """
-    folder = Path(folder)
+    folder = local_path(folder)
     require(profiles.jobs, *JOBS, name="jobs")
     require(profiles.tasks, *TASKS, name="tasks")
     with locked(folder):
@@ -150,7 +151,7 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
     >>> read_profiles(write_profiles(load_sample(), "snapshot"))
     TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist, as of 2026-05.
     """
-    return opened(Path(folder), lazy=lazy, proven=False)
+    return opened(local_path(folder), lazy=lazy, proven=False)
 
 
 def opened(folder: Path, *, lazy: bool, proven: bool) -> TaskProfiles:

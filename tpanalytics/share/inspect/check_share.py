@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tpanalytics._paths import local_path
 from tpanalytics.errors import ShareError
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.share.inspect.detectors import detected
@@ -14,6 +14,8 @@ from tpanalytics.share.inspect.findings import Finding
 from tpanalytics.share.inspect.readers.by_suffix import READERS, pieces_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tpanalytics.measures.privacy.policy import Privacy
 
 __all__ = ["check_share"]
@@ -59,7 +61,7 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
     >>> "stop" in check_share(tpa.save(tpa.hours(profiles), "hours.xlsx"))["severity"]
     False
     """
-    path = Path(path)
+    path = local_path(path)
     if path.suffix.lower() not in READERS:
         raise ShareError(
             f"{path.name}: {path.suffix or 'a file without suffix'} cannot be looked through; "

@@ -139,7 +139,7 @@ def code_of(section: Section, scope: ReportScope) -> str:
     else:
         result = section.measure.text()
         if section.cut == "family":
-            result = f"tpa.suppress({result}, profiles, **limits)"
+            result = f"tpa.suppress({result}, profiles, privacy=privacy)"
         if scope.family is not None:
             result += f".filter(job_family={scope.family!r})"
     lines = [f"{section.key.replace('-', '_')} = {result}"]

@@ -16,8 +16,8 @@ from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import group_counts
-from tpanalytics.measures.privacy.policy import Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families
+from tpanalytics.measures.privacy.policy import OFF, Privacy
+from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, hidden_families
 from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars
 from tpanalytics.share.calls import Source
 
@@ -60,7 +60,7 @@ class ReportScope:
     @cached_property
     def limits(self) -> Privacy:
         """The privacy setting, where nothing is to be hidden as one that hides nothing."""
-        return self.privacy or Privacy(min_jobs=0, min_headcount=0)
+        return self.privacy or OFF
 
     @cached_property
     def behind(self) -> pl.DataFrame:
@@ -70,14 +70,10 @@ class ReportScope:
     @cached_property
     def hidden(self) -> frozenset[str]:
         """The families hidden in whatever is counted by family; in either snapshot, where there are two."""
-        sides = [(self.profiles, self.behind)]
-        if self.before is not None:
-            sides.append((self.before, group_counts(self.before, states=self.states)))
-        return frozenset(
-            family
-            for profiles, behind in sides
-            for family in hidden_families(apply_policy(_families(profiles), behind, self.privacy))
-        )
+        if self.before is None:
+            return frozenset(hidden_families(apply_policy(_families(self.profiles), self.behind, self.privacy)))
+        families = families_in_change(self.before, self.profiles, states=self.states, privacy=self.privacy)
+        return frozenset(hidden_families(families))
 
     @cached_property
     def all_hidden(self) -> bool:
@@ -120,13 +116,13 @@ class ReportScope:
 
         Suppression is settled over the whole company, so that a family's own report reveals no more than the company's.
         """
-        result = apply_policy(measure.of(self.company, self), self.behind, self.privacy)
+        result = measure.released(self.company, self.privacy, self)
         if self.family is None:
             return result
         rows = result.filter(pl.col("job_family") == self.family)
         if self.family in hidden_families(result):
             return attach_metadata(rows, without_totals(about(result)))
-        return attach_metadata(rows, about(apply_policy(measure.of(self.part, self), self.shown, self.privacy)))
+        return attach_metadata(rows, about(measure.released(self.part, self.privacy, self)))
 
     def as_one(self, measure: Call, *, company: bool = False) -> pl.DataFrame:
         """Measure what the report is about, or the company, as one family."""

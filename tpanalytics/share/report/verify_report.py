@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tpanalytics._paths import local_path
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.share.report import evidence
@@ -21,6 +21,8 @@ from tpanalytics.share.report.save_report import render
 from tpanalytics.share.report.scope import resolve_scope
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.share.report.scope import ReportScope
 
@@ -79,7 +81,7 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
     >>> tpa.verify_report(path, profiles)["equal"].all()
     True
     """
-    path = Path(path)
+    path = local_path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

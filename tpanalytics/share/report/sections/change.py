@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
+from tpanalytics.measures.privacy.suppress import suppress_moves
 from tpanalytics.share.report.tables import Column, ReportTable
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def index(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 def levels(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print how many tasks went from each level to each; pairs that stand in few jobs are hidden."""
-    rows, meaning = _by_pair(scope, frame, kept=("move", "level_before", "level_after"))
+    rows, meaning = _by_pair(scope, frame)
     columns = (
         Column("move", "What happened", "text"),
         Column("level_before", "Level before", "text"),
@@ -87,7 +88,7 @@ def levels(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 def validation(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print how many tasks went from each validation state to each."""
-    rows, meaning = _by_pair(scope, frame, kept=("state_before", "state_after"))
+    rows, meaning = _by_pair(scope, frame)
     columns = (
         Column("state_before", "State before", "text"),
         Column("state_after", "State after", "text"),
@@ -116,18 +117,8 @@ def _by_family(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, M
     return rows, meaning
 
 
-def _by_pair(scope: ReportScope, frame: pl.DataFrame, kept: tuple[str, ...]) -> tuple[pl.DataFrame, Meaning]:
+def _by_pair(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, Meaning]:
     meaning = about(frame)
     if scope.all_hidden:
         return frame.clear(), replace(meaning, coverage={}, warnings=(), policy=meaning.policy[1:], jobs=0, tasks=0)
-    few = frame.get_column("jobs") < scope.limits.min_jobs
-    if few.sum() == 1:  # one alone could be worked out from the others and their total
-        smallest = frame.with_row_index().filter(~few).sort("jobs", "index").get_column("index").head(1)
-        few = few | frame.with_row_index().get_column("index").is_in(smallest.to_list())
-    side = next(name for name in kept if name.endswith("_before"))
-    beside = frame.get_column(side).is_in(frame.filter(few).get_column(side).to_list(), nulls_equal=True)
-    rows = frame.with_columns(
-        *(pl.when(~few).then(pl.col(name)).alias(name) for name in frame.columns if name not in kept),
-        reason=pl.when(few).then(pl.lit(SUPPRESSED)),
-    ).with_columns(share=pl.when(~beside).then("share"))  # shares of one level or state add up to 1
-    return rows, meaning
+    return suppress_moves(frame, scope.limits), meaning

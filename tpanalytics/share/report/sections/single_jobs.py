@@ -9,6 +9,7 @@ import polars as pl
 from tpanalytics.formatting import plural
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
+from tpanalytics.measures.privacy.suppress import jobs_left_out
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.tables import Column, ReportTable
 
@@ -50,7 +51,7 @@ def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print a row per job of the families shown; a job of few people keeps its row and tells nothing."""
     meaning = about(frame)
     shown = frame.filter(~pl.col("job_family").is_in(list(scope.hidden)))
-    few = _of_few(scope, shown)
+    few = pl.col("job_id").is_in(jobs_left_out(scope.profiles, states=scope.states, privacy=scope.privacy).to_list())
     kept = ("job_id", "job_name", "job_family", "reason")
     rows = shown.with_columns(
         *(pl.when(~few).then(pl.col(name)).alias(name) for name in shown.columns if name not in kept),
@@ -71,27 +72,6 @@ def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     notes = (f"{plural(away, 'job')} of hidden families left out." if away else "", *meaning.warnings)
     said = "Jobs by family and name; exposure index from 0 to 1."
     return ReportTable(rows, columns, said, meaning, tuple(filter(None, notes)), 2, "No job may be shown.")
-
-
-def _of_few(scope: ReportScope, jobs: pl.DataFrame) -> pl.Series:
-    """Tell the jobs of few people, and in a family with one such job the next smallest, that neither is worked out."""
-    least, staff = scope.limits.min_headcount, scope.shown.jobs
-    nobody = pl.repeat(value=False, n=jobs.height, eager=True, dtype=pl.Boolean)
-    if not least or "headcount" not in staff.columns:
-        return nobody
-    people = jobs.join(staff.select("job_id", "headcount"), on="job_id", how="left", maintain_order="left")
-    ordered = (
-        people.with_row_index("row")
-        .sort("job_family", "headcount", "job_id", nulls_last=True)
-        .with_columns(
-            few=(pl.col("headcount") < least).fill_null(value=False),
-            together=pl.col("headcount").fill_null(0).cum_sum().shift(1, fill_value=0).over("job_family"),
-            place=pl.int_range(pl.len()).over("job_family"),
-        )
-        .with_columns(any=pl.col("few").any().over("job_family"))
-    )
-    closed = pl.col("few") | (pl.col("any") & ((pl.col("place") < 2) | (pl.col("together") < least)))
-    return ordered.with_columns(few=closed).sort("row").get_column("few")
 
 
 def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:

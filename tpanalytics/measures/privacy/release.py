@@ -1,0 +1,62 @@
+"""Measure, suppress small groups, select: how figures leave the measures for charts, reports and the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from tpanalytics.errors import ArgumentError
+from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.checks import no_family
+from tpanalytics.measures.privacy.suppress import suppress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tpanalytics.measures.privacy.policy import Privacy
+    from tpanalytics.schema import TaskProfiles
+
+__all__ = ["filter_families", "release"]
+
+
+def release(
+    measure: Callable[..., pl.DataFrame],
+    profiles: TaskProfiles,
+    *,
+    privacy: Privacy | None,
+    before: TaskProfiles | None = None,
+    families: Sequence[str] | None = None,
+    **how: Any,
+) -> pl.DataFrame:
+    """Measure all families, suppress small groups over all of them, and only then select some.
+
+    A selection never shows more than the whole does, whoever asks for it.
+    """
+    return filter_families(_released(before, profiles, measure=measure, privacy=privacy, how=how), families)
+
+
+@cached
+def _released(
+    before: TaskProfiles | None,
+    profiles: TaskProfiles,
+    *,
+    measure: Callable[..., pl.DataFrame],
+    privacy: Privacy | None,
+    how: Mapping[str, Any],
+) -> pl.DataFrame:
+    snapshots = (profiles,) if before is None else (before, profiles)
+    return suppress(measure(*snapshots, **how), profiles, before, privacy=privacy)
+
+
+def filter_families(result: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
+    """Keep the rows of some families; None keeps all."""
+    if families is None:
+        return result
+    if not families:
+        raise ArgumentError("families: name one at least; None draws every family.")
+    there = result.get_column("job_family").unique(maintain_order=True).to_list()
+    strangers = [family for family in families if family not in there]
+    if strangers:
+        raise ArgumentError(f"families: {'; '.join(no_family(str(family), there) for family in strangers)}.")
+    return result.filter(pl.col("job_family").is_in(list(families)))
