@@ -183,7 +183,7 @@ def compare_groups(
 
 
 def _cells(kept: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> Cells:
-    """Give the tasks of both families as `aggregate.reduce_tasks` would."""
+    """Return the tasks of both families as `aggregate.reduce_tasks` would."""
     cells = (
         kept.group_by("job", "job_family", "level", maintain_order=True)
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))

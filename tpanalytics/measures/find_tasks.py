@@ -222,7 +222,7 @@ def _of_families(reduced: Cells, silent: pl.DataFrame, families: Sequence[str] |
 
 
 def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: Cells, *told: str) -> pl.DataFrame:
-    """Give the tasks that hold the words: ``job, job_family, task, weekly_hours`` and what else is told of them."""
+    """Return the tasks that hold the words: ``job, job_family, task, weekly_hours`` and what else is told of them."""
     tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
     hours = nw.col("weekly_hours").cast(nw.Float64)
     found = (
@@ -285,12 +285,12 @@ def _with_texts(tasks: Any) -> Any:
 
 
 def _has_no_text() -> Any:
-    """Tell the tasks that have no text."""
+    """Match the tasks that have no text."""
     return nw.col("task").str.strip_chars() == ""
 
 
 def _may_hold_all(words: Sequence[str]) -> Any:
-    """Tell on the engine the tasks that hold all words, and those of which it cannot be told there."""
+    """Match on the engine the tasks that hold all words, and those that can only be checked locally."""
     small = nw.col("task").str.to_lowercase()
     plainly = functools.reduce(operator.and_, (small.str.contains(word, literal=True) for word in words))
     return plainly | nw.col("task").str.contains(_NOT_PLAIN)
