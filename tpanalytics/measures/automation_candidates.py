@@ -304,7 +304,7 @@ def without_few(
 
 
 def left_out(found: Candidates) -> tuple[str, ...]:
-    """Say which tasks are no candidates although a job has them at H1."""
+    """Note which tasks are not candidates although a job has them at H1."""
     of_hours = f" with {found.contested_hours:,.1f} hours at {_LEVEL}" if found.few is None else ""
     contested = (
         f"{found.contested:,} tasks{of_hours} are left out: fewer than half of the pairs of jobs that rated them gave "
@@ -352,7 +352,7 @@ def _said_interval(intervals: pl.DataFrame, rounds: int, seed: int) -> str:
 
 
 def _rank_intervals(found: Candidates, jobs: int, rounds: int, seed: int) -> pl.DataFrame:
-    """Give ``key, rank_low, rank_high`` of the first candidates; no rows where resamples say nothing."""
+    """Return ``key, rank_low, rank_high`` of the first candidates; no rows where resamples say nothing."""
     pool = found.table.filter(pl.col("rank").is_not_null()).head(_POOL).select("key").with_row_index("place")
     rows = (
         found.amounts.join(pool, on="key", maintain_order="left")

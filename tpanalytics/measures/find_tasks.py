@@ -284,12 +284,12 @@ def _with_texts(tasks: Any) -> Any:
 
 
 def _has_no_text() -> Any:
-    """Tell the tasks that have no text."""
+    """Match the tasks that have no text."""
     return nw.col("task").str.strip_chars() == ""
 
 
 def _may_hold_all(words: Sequence[str]) -> Any:
-    """Tell on the engine the tasks that hold all words, and those of which it cannot be told there."""
+    """Match on the engine the tasks that hold all words, and those that can only be checked locally."""
     small = nw.col("task").str.to_lowercase()
     plainly = functools.reduce(operator.and_, (small.str.contains(word, literal=True) for word in words))
     return plainly | nw.col("task").str.contains(_NOT_PLAIN)

@@ -257,7 +257,7 @@ def _usable(people: pl.DataFrame, hours: float, reach: Span | None) -> pl.DataFr
 
 
 def _median(people: pl.DataFrame, end: str) -> pl.DataFrame:
-    """Give what half of the people gain at most: the inverse of their distribution, so always what some job gains."""
+    """Return what half of the people gain at most: the inverse of their distribution, so always what some job gains."""
     so_far = pl.col("people").cum_sum().over("job_family")
     half = pl.col("people").sum().over("job_family") / 2
     return (

@@ -161,7 +161,7 @@ _SHARED = (
 
 
 def _of_families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
-    """Give each family its place in order and what it has: different tasks, hours, undescribed hours."""
+    """Return each family its place in order and what it has: different tasks, hours, undescribed hours."""
     jobs = matrix.reduced.jobs
     open_jobs = (
         matrix.reduced.cells.filter(pl.col("n_known") < pl.col("n"))
@@ -186,7 +186,7 @@ def _of_families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
 
 
 def _family_keys(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
-    """Give ``family, key, hours`` and the ``share`` of the family's; both are null where no hours are known."""
+    """Return ``family, key, hours`` and the ``share`` of the family's; both are null where no hours are known."""
     place = matrix.reduced.jobs.select("job", "job_family").join(
         families.select("family", "job_family"), on="job_family", how="left"
     )

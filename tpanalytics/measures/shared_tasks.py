@@ -129,7 +129,7 @@ def shared_tasks(
 
 
 def _people(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
-    """Give ``key, headcount, headcount_hours``."""
+    """Return ``key, headcount, headcount_hours``."""
     jobs = matrix.reduced.jobs
     staff = pl.col("headcount") if "headcount" in jobs.columns else pl.lit(None, dtype=pl.Float64).alias("headcount")
     return (
@@ -142,7 +142,7 @@ def _people(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
 
 
 def _levels(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
-    """Give ``key, levels``, as they came."""
+    """Return ``key, levels``, as they came."""
     order = level_order(matrix.levels.get_column("level").unique().to_list())
     place = pl.DataFrame({"level": pl.Series(order, dtype=pl.String)}).with_row_index("place")
     return (

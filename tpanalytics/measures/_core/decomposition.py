@@ -97,7 +97,7 @@ def _whole(side: str) -> pl.Expr:
 
 
 def _shares() -> dict[str, pl.Expr]:
-    """Give which parts have an index on which side, and their shares: of the parts on both sides, or of all."""
+    """Return which parts have an index on which side, and their shares: of the parts on both sides, or of all."""
     w1, w2 = pl.col("weighed_before"), pl.col("weighed_after")
     # A part all of whose hours are zero has no index and no share: it is not there.
     here, there = (w1 > 0).fill_null(value=False), (w2 > 0).fill_null(value=False)
@@ -112,7 +112,7 @@ def _shares() -> dict[str, pl.Expr]:
 
 
 def _split(variant: str) -> list[pl.Expr]:
-    """Give the four terms of each part with one set of weights; all null where no part is on both sides."""
+    """Return the four terms of each part with one set of weights; all null where no part is on both sides."""
     c, new, gone, s1, s2 = (pl.col(name) for name in ("is_both", "is_new", "is_gone", "s1", "s2"))
     e1, e2 = (pl.col(f"{variant}_{side}") / pl.col(f"weighed_{side}") for side in ("before", "after"))
     mean1, mean2 = (s1 * e1).filter(c).sum(), (s2 * e2).filter(c).sum()

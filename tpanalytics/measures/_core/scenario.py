@@ -68,7 +68,7 @@ class Span(NamedTuple):
 
 
 def checked_share(name: str, given: Any) -> Span:
-    """Give an assumed share as its least and its most."""
+    """Return an assumed share as its least and its most."""
     pair = given if isinstance(given, tuple | list) else (given, given)
     if len(pair) != 2 or not all(_number(value) and 0 <= value <= 1 for value in pair) or pair[0] > pair[1]:
         raise SchemaError(f"{name}={given!r}: give a number from 0 to 1, or a pair (least, most) like (0.4, 0.7).")
@@ -76,7 +76,7 @@ def checked_share(name: str, given: Any) -> Span:
 
 
 def checked_freed(freed: Mapping[str, Range]) -> dict[str, Span]:
-    """Give the share of a task's time that is freed, by level."""
+    """Return the share of a task's time that is freed, by level."""
     if not hasattr(freed, "items") or not freed:
         raise SchemaError(
             f"freed={freed!r}: give the share of a task's time that is freed by level, like "
@@ -98,7 +98,7 @@ def must_name(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
 
 
 def checked_blocks(block_hours: Any) -> list[float]:
-    """Give the block sizes in order, each once."""
+    """Return the block sizes in order, each once."""
     blocks = block_hours if isinstance(block_hours, list | tuple) else [block_hours]
     if not blocks or not all(_number(hours) and hours > 0 for hours in blocks):
         raise SchemaError(
@@ -240,7 +240,7 @@ def of_staff(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def why_null() -> pl.Expr:
-    """Say why a family has no figure (rule R9); null where it has one.
+    """Return why a family has no figure; null where it has one.
 
     Reads ``all_tasks, jobs_with_headcount, tasks, tasks_with_hours, tasks_known`` of the family.
     """

@@ -101,12 +101,12 @@ def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def families_last(*more: str) -> list[pl.Expr | str]:
-    """Give what puts families in order by name, ``(no family)`` after them, and the row of all last."""
+    """Return what puts families in order by name, ``(no family)`` after them, and the row of all last."""
     return [pl.col("scope") == "all", pl.col("job_family") == NO_FAMILY, "job_family", *more]
 
 
 def _one_per_name(tasks: IdentifiedTasks, resolved: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Give the facts of `Pair.tasks` about one snapshot."""
+    """Return the facts of `Pair.tasks` about one snapshot."""
     at = pl.when(pl.col("level") == level).then("hours")
     columns = ("key", "job", "n", "n_known", "n_imputed", "hours", "at", "level", "conflict")
     rows = resolved.with_columns(at=at, level=pl.when(pl.col("level") != NOT_ASSESSED).then("level"))

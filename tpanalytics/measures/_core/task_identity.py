@@ -152,7 +152,7 @@ _COUNTS = ("n", "n_known", "n_imputed", "n_validated")
 
 
 def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl.DataFrame:
-    """Give each job each of its tasks once, with one level or none, and its hours.
+    """Reduce the rows to one per task and job, with one level or none, and its hours.
 
     Parameters
     ----------
