@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import group_rows, theme
+from tpanalytics.charts._core import frame, theme
 from tpanalytics.formatting import hours, plural, printable
 from tpanalytics.schema import NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = ["LISTED", "peers", "quotes", "said_of_scenario", "said_of_week", "task_list", "week"]
 
 #: How many tasks are listed; the bar has all of them.
 LISTED = 40
@@ -85,7 +83,7 @@ def week(
         ]
         if places:
             strokes = theme.hatched(alt.Chart(pl.DataFrame({"at": places})), _BAR)
-            middle = theme.pixels(y=number * _BAND + _BAND - _BAR / 2 - 8)
+            middle = theme.pixel_encoding(y=number * _BAND + _BAND - _BAR / 2 - 8)
             layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), **middle))
     sentences = [f"The week now: {said_of_week(tasks, contract)}"]
     sentences += [said_of_scenario(scenario)] if scenario is not None else []
@@ -96,7 +94,7 @@ def week(
     height = _BAND * len(sentences)
     if contract:
         line_ = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
-        ends = theme.pixels(y=_BAND - _BAR - 14, y2=height)
+        ends = theme.pixel_encoding(y=_BAND - _BAR - 14, y2=height)
         layers.append(line_.encode(x=alt.X("contract:Q", scale=scale), **ends))
     chart: alt.LayerChart = alt.LayerChart(layer=layers, width=_WIDTH, height=height)
     return chart
@@ -113,7 +111,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .encode(
             x=x,
             x2=alt.X2("end:Q"),
-            **theme.pixels(y=top, y2=top + _BAR),
+            **theme.pixel_encoding(y=top, y2=top + _BAR),
             color=alt.Color("level:N", scale=colours, legend=theme.level_legend(printed)),
             tooltip=[
                 alt.Tooltip("task:N", title="Task"),
@@ -128,7 +126,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .mark_text(fontSize=10.5)
         .encode(
             x=alt.X("middle:Q", scale=scale),
-            **theme.pixels(y=top + _BAR / 2),
+            **theme.pixel_encoding(y=top + _BAR / 2),
             text=alt.Text("n:N"),
             color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
         )
@@ -146,7 +144,7 @@ def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[
         .encode(
             x=x,
             x2=alt.X2("end:Q"),
-            **theme.pixels(y=top, y2=top + _BAR),
+            **theme.pixel_encoding(y=top, y2=top + _BAR),
             fill=_paint(),
         )
     )
@@ -154,7 +152,9 @@ def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[
     words = alt.Chart(named).mark_text(fontSize=11, color=theme.INK)
     return [
         rest,
-        words.encode(x=alt.X("middle:Q", scale=scale), **theme.pixels(y=top + _BAR / 2), text=alt.Text("said:N")),
+        words.encode(
+            x=alt.X("middle:Q", scale=scale), **theme.pixel_encoding(y=top + _BAR / 2), text=alt.Text("said:N")
+        ),
     ]
 
 
@@ -248,7 +248,7 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
     rows, at = [], 0.0
     gap_at = None
     shown = tasks.head(LISTED)
-    digits = group_rows.decimals(shown.get_column("hours").to_list())
+    digits = frame.decimals(shown.get_column("hours").to_list())
     for n, task, amount, level, state in shown.select("n", "task", "hours", "level", "state").rows():
         if amount is None and gap_at is None:
             gap_at = at + 14
@@ -284,13 +284,13 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
             lineHeight=_LINE,
             color=theme.MUTED if name in ("n", "state") else theme.INK,
         )
-        .encode(**theme.pixels(x=x), y=y, text=alt.Text(f"{name}:N"))
+        .encode(**theme.pixel_encoding(x=x), y=y, text=alt.Text(f"{name}:N"))
         for name, x, align in columns
     ]
     squares = (
         alt.Chart(table.select("y", "paint"))
         .mark_point(shape="square", size=90, stroke=theme.OUTLINE, strokeWidth=1, opacity=1)
-        .encode(**theme.pixels(x=31), y=y, fill=_paint())
+        .encode(**theme.pixel_encoding(x=31), y=y, fill=_paint())
     )
     heads = [
         theme.note(name, x=x, y=-8, align=align, baseline="bottom", fontSize=10.5)
@@ -322,7 +322,7 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     others = (
         alt.Chart(jobs.filter(~pl.col("own")).select("exposure"))
         .mark_tick(thickness=1.5, size=18, color=theme.ACCENT, opacity=0.75)
-        .encode(x=x, **theme.pixels(y=12))
+        .encode(x=x, **theme.pixel_encoding(y=12))
     )
     own = alt.Chart(jobs.filter("own").select("exposure"))
     mark = own.mark_point(shape="diamond", size=150, fill=theme.INK, stroke="#FFFFFF", strokeWidth=1, opacity=1)
@@ -331,7 +331,7 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     side: Literal["left", "center", "right"] = "left" if at < 0.03 else "right" if at > 0.97 else "center"
     name = own.mark_text(text="this job", align=side, dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
     strip = alt.LayerChart(
-        layer=[others, *(part.encode(x=x, **theme.pixels(y=12)) for part in (mark, name)), heading]
+        layer=[others, *(part.encode(x=x, **theme.pixel_encoding(y=12)) for part in (mark, name)), heading]
     ).properties(width=_WIDTH, height=24)
     return [strip]
 

@@ -6,25 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.charts._core import exposure_captions, theme
-from tpanalytics.charts._core.group_rows import name_lines
+from tpanalytics.charts._core import captions, theme
+from tpanalytics.charts._core.frame import name_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = [
-    "LINE",
-    "Frame",
-    "Leader",
-    "columns",
-    "drawable_pairs",
-    "labelled",
-    "leaders",
-    "roles",
-    "slot",
-    "spread",
-    "ties",
-]
 
 #: Height of a line of a label in pixels, and how many characters go into it.
 LINE, WRAP = 12, 34
@@ -32,7 +18,7 @@ LINE, WRAP = 12, 34
 ALL, SOME = 18, 10
 
 
-class Frame(NamedTuple):
+class Extent(NamedTuple):
     """Where the plot ends in the index, and how high it is in pixels."""
 
     low: float
@@ -135,7 +121,7 @@ def slot(family: str) -> int:
     return LINE * len(words(family)) + 4
 
 
-def labelled(rows: pl.DataFrame, end: str, frame: Frame) -> pl.DataFrame:
+def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
     """Give each line's label at an `end` its place beside the plot, in the index.
 
     Parameters
@@ -144,7 +130,7 @@ def labelled(rows: pl.DataFrame, end: str, frame: Frame) -> pl.DataFrame:
         ``job_family, weight_low, weight_high, role``.
     end
         ``"weight_low"`` or ``"weight_high"``.
-    frame
+    extent
         Of the plot.
 
     Returns
@@ -155,16 +141,16 @@ def labelled(rows: pl.DataFrame, end: str, frame: Frame) -> pl.DataFrame:
     """
     ordered = rows.sort(end, "job_family")
     names = [words(name) for name in ordered["job_family"]]
-    wanted = [(value - frame.low) / frame.pixel for value in ordered[end]]
+    wanted = [(value - extent.low) / extent.pixel for value in ordered[end]]
     slots = [slot(name) for name in ordered["job_family"]]
     label = pl.Series(
-        [frame.low + place * frame.pixel for place in spread(wanted, slots, frame.height)], dtype=pl.Float64
+        [extent.low + place * extent.pixel for place in spread(wanted, slots, extent.height)], dtype=pl.Float64
     )
-    lifted = pl.Series([LINE / 2 * (len(name) - 1) * frame.pixel for name in names], dtype=pl.Float64)
+    lifted = pl.Series([LINE / 2 * (len(name) - 1) * extent.pixel for name in names], dtype=pl.Float64)
     return ordered.select(
         *("role", "weight_low", "weight_high"),
         end=pl.col(end),
-        figure=pl.col(end).map_elements(exposure_captions.figure, return_dtype=pl.String),
+        figure=pl.col(end).map_elements(captions.index_text, return_dtype=pl.String),
         label=label.round(5),
         above=(label + lifted).round(5),
         name=pl.Series(["\n".join(name) for name in names], dtype=pl.String),
@@ -196,9 +182,9 @@ def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
     return found
 
 
-def drawable_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
     """Keep the pairs of families that are both drawn, under the names they are drawn by."""
-    names = dict(zip(shown["job_family"], theme.drawable(shown)["job_family"], strict=True))
+    names = dict(zip(shown["job_family"], theme.sanitize_labels(shown)["job_family"], strict=True))
     sides = [pl.col(f"family_{side}") for side in "ab"]
     return (
         crossings.filter(side.is_in(list(names)) for side in sides)

@@ -6,8 +6,6 @@ import struct
 import zlib
 from typing import Any
 
-__all__ = ["displayed", "png"]
-
 #: Sharp on most screens, and still small enough to keep in a notebook.
 _DISPLAY_SCALE = 1.5
 

@@ -14,8 +14,8 @@ SECTIONS: tuple[Section, ...] = (
         measure=call("compare", "states", change=True),
         table=change.bridge,
         charts=(
-            call("plot_change_bridge", "states", "privacy", change=True),
-            call("plot_change_by_family", "states", "privacy", change=True),
+            call("plot_compare", "states", "privacy", change=True),
+            call("plot_compare", "states", "privacy", change=True, by="job_family"),
         ),
         cut="rows",
         when=change.given,
