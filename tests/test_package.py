@@ -71,8 +71,6 @@ LONG_FUNCTIONS = {
     "impact",
     "level_moves",
     "parser",
-    "plot_exposure_scatter",
-    "task_list",
 }
 
 

@@ -63,7 +63,7 @@ def test_the_share_with_a_source_is_what_the_report_says(sample: tpa.TaskProfile
     )  # fmt: skip
     profiles = tpa.TaskProfiles(sample.jobs, gaps, sample.manifest)
     report = tpa.quality_report(profiles).filter(check="evidence_missing").item(0, "value")
-    assert f"{covered(1 - report)} have a source" in tpa.plot_coverage(profiles).to_dict()["description"]
+    assert f"{covered(1 - report)} a source" in tpa.plot_coverage(profiles).to_dict()["description"]
 
 
 def source_dtype(profiles: tpa.TaskProfiles) -> Any:

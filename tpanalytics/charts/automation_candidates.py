@@ -145,10 +145,7 @@ def _nothing(meaning: Meaning) -> theme.Chart:
     """Explain why there is no candidate."""
     left_out = [line for line in meaning.policy if "left out" in line]
     if not left_out:
-        return theme.empty_chart(
-            "No task is rated H1, highly automatable",
-            f"Looked at: {_population(meaning)}.",
-        )
+        return theme.empty_chart("No task is rated H1, highly automatable", f"Looked at: {_population(meaning)}.")
     return theme.empty_chart(
         "No task rated H1 can be named as a candidate", " ".join(left_out) + ' same_task="text" finds more alike.'
     )
@@ -296,8 +293,8 @@ def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, m
     built = (
         f"Dots and bands of the weekly hours rated H1 of {rows.height} of {plural(found.height, 'task')}, "
         f"{_WHOSE[weight]}, for {_population(meaning)}. Most hours known first; the band reaches to the most it can "
-        "be. Columns: share of H1 hours with those above, jobs, families, agreement on the level, validated share, rank "
-        "and its interval."
+        "be. Columns: share of H1 hours with those above, jobs, families, agreement on the level, validated share, "
+        "rank and its interval."
     )
     said = "; ".join(
         f"{row['task']}: {hours(row['h1_hours'])}{_up_to(row)}, {row['carried']}, {plural(row['jobs'], 'job')} in "

@@ -136,9 +136,7 @@ def _families(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
     drawn = ["interval_low", "interval_high", "inner_low", "inner_high", "rank", "rank_low", "rank_high"]
     places = pl.struct("rank", "rank_low", "rank_high").map_elements(captions.rank_range, return_dtype=pl.String)
     bounds = pl.struct("bound_low", "bound_high").map_elements(
-        lambda row: captions.index_range(row["bound_low"], row["bound_high"]),
-        return_dtype=pl.String,
-        skip_nulls=False,
+        lambda row: captions.index_range(row["bound_low"], row["bound_high"]), return_dtype=pl.String, skip_nulls=False
     )
     why = pl.col("reason").replace_strict(
         captions.NO_INDEX, default=captions.NO_INDEX["NO_HOURS"], return_dtype=pl.String

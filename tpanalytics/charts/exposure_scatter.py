@@ -239,15 +239,11 @@ def _panel(
             y=y,
             size=alt.Size("many:Q", scale=alt.Scale(domain=[0, most], range=[26, 380]), legend=None),
             fill=alt.Fill(
-                "known:N",
-                scale=alt.Scale(domain=list(_KNOWN), range=[theme.ACCENT, "#FFFFFF"]),
-                legend=legend,
+                "known:N", scale=alt.Scale(domain=list(_KNOWN), range=[theme.ACCENT, "#FFFFFF"]), legend=legend
             ),
             # A white rim parts full dots that lie on each other.
             stroke=alt.Stroke(
-                "known:N",
-                scale=alt.Scale(domain=list(_KNOWN), range=["#FFFFFF", theme.ACCENT]),
-                legend=legend,
+                "known:N", scale=alt.Scale(domain=list(_KNOWN), range=["#FFFFFF", theme.ACCENT]), legend=legend
             ),
             tooltip=captions.tooltips(
                 index=("Q", "Index, about", ".2f"),
@@ -381,10 +377,7 @@ def _notes(
 
 
 def _description(
-    groups: frame.Groups,
-    parts: list[tuple[str | None, pl.DataFrame]],
-    named: list[dict[str, Any]],
-    notes: list[str],
+    groups: frame.Groups, parts: list[tuple[str | None, pl.DataFrame]], named: list[dict[str, Any]], notes: list[str]
 ) -> str:
     panels = " A panel for each family." * (len(parts) > 1)
     built = (

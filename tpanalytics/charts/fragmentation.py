@@ -156,9 +156,7 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
     """Draw one family; only panels at the edge have the axes' figures."""
     family = row["job_family"]
     curve = shown.filter(job_family=family).select(
-        "block_hours",
-        low=pl.col("usable_share_low").round(4),
-        high=pl.col("usable_share_high").round(4),
+        "block_hours", low=pl.col("usable_share_low").round(4), high=pl.col("usable_share_high").round(4)
     )
     x = alt.X(
         "block_hours:Q",

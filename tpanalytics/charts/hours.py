@@ -206,9 +206,7 @@ def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[in
             ),
             stroke=alt.StrokeValue(theme.ACCENT),
             tooltip=captions.tooltips(
-                *("job_family", "jobs"),
-                about=("Q", "About, hours a week", None),
-                described=("N", "Tasks", None),
+                *("job_family", "jobs"), about=("Q", "About, hours a week", None), described=("N", "Tasks", None)
             ),
         )
     )

@@ -188,10 +188,7 @@ def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart
     )
     hatching = theme.hatched(alt.Chart(_strokes(segments)), _BAR).encode(x=alt.X("at:Q"), y=y)
     figures = drawn.mark_text(fontSize=11).encode(
-        x=alt.X("middle:Q"),
-        y=y,
-        text=alt.Text("figure:N"),
-        color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
+        x=alt.X("middle:Q"), y=y, text=alt.Text("figure:N"), color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK)
     )
     return [bars, hatching, figures]
 

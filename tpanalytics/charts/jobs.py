@@ -47,11 +47,7 @@ _DENSE = 20
 
 
 def plot_jobs(
-    profiles: TaskProfiles,
-    family: str,
-    *,
-    states: Sequence[str] = COUNTED_STATES,
-    privacy: Privacy | None = USUAL,
+    profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
 ) -> alt.LayerChart:
     """Draw the jobs of one family: how many hours a week each describes, and how they split over AI impact levels.
 
@@ -217,10 +213,7 @@ def _bars(segments: pl.DataFrame, drawn: pl.DataFrame, y: alt.Y, levels: list[st
         ),
     )
     figures = base.mark_text(fontSize=11).encode(
-        x=alt.X("middle:Q"),
-        y=y,
-        text=alt.Text("figure:N"),
-        color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
+        x=alt.X("middle:Q"), y=y, text=alt.Text("figure:N"), color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK)
     )
     hatching = theme.hatched(alt.Chart(_strokes(segments, drawn)), _BAR).encode(x=alt.X("at:Q"), y=y)
     weeks = drawn.filter(pl.col("contract_hours").is_not_null()).select("job_id", "contract_hours")

@@ -191,8 +191,7 @@ def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.
             .then(pl.lit(_FEW))
         )
         .with_columns(
-            share=pl.when(pl.col("sign").is_null()).then(pl.col("share").round(4)),
-            shared=pl.when(seen).then("shared"),
+            share=pl.when(pl.col("sign").is_null()).then(pl.col("share").round(4)), shared=pl.when(seen).then("shared")
         )
         .sort("place", "across")
     )
@@ -234,7 +233,7 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: Share, size: int) -
     little = (pl.col("share") > 0) & (pl.col("share") < 0.005)
     rows = known.select("row", "col", "share", "shared", figure=pl.when(little).then(pl.lit("<1")).otherwise(figure))
     squares = _square(rows, y, x).encode(
-        tooltip=captions.tooltips("row", "col", share=("Q", title, ".1%"), shared=("Q", "Tasks both have", ",")),
+        tooltip=captions.tooltips("row", "col", share=("Q", title, ".1%"), shared=("Q", "Tasks both have", ","))
     )
     ink = theme.ink_if("datum.share >= 0.35", "#FFFFFF", theme.INK)
     text = alt.Chart(rows).mark_text(fontSize=11 if size > 30 else 10)

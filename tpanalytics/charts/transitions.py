@@ -193,10 +193,7 @@ def _matrix(table: _Table, weight: Counted, top: list[tuple[str, str]]) -> alt.L
         axis=alt.Axis(title=None, grid=False, labelLimit=190),
     )
     x = alt.X(
-        "after:N",
-        sort=columns,
-        scale=alt.Scale(domain=columns),
-        axis=alt.Axis(title=None, labels=False, grid=False),
+        "after:N", sort=columns, scale=alt.Scale(domain=columns), axis=alt.Axis(title=None, labels=False, grid=False)
     )
     heads = [
         theme.note(

@@ -266,11 +266,7 @@ def tooltips(*fields: str, **others: tuple[str, str, str | None]) -> list[alt.To
 # the exposure index ---------------------------------------------------------------------------------------------------
 
 #: What levels are shares of, by weight.
-UNIT = {
-    "tasks": "tasks",
-    "hours": "described weekly hours",
-    "headcount": "the weekly hours of all incumbents",
-}
+UNIT = {"tasks": "tasks", "hours": "described weekly hours", "headcount": "the weekly hours of all incumbents"}
 WEIGHED = "hours and a level that has a weight"
 INDEX_GRADE = grade_note(WEIGHED)
 #: What the row of a group without an index says.

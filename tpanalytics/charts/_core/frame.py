@@ -49,29 +49,27 @@ def groups(
     families: Sequence[str] | None = None,
 ) -> Groups:
     """Describe the released rows of a chart; `counts` are the rows that totals may count."""
-    totals = any_shown(shown)
-    return Groups(
-        theme.sanitize_labels(shown),
-        totals,
-        captions.population(counts, totals=totals),
-        captions.hidden_note(shown, privacy),
-        captions.source_line(profiles.manifest),
-        families,
-    )
+    population = captions.population(counts, totals=any_shown(shown))
+    return _groups(shown, population, captions.source_line(profiles.manifest), privacy, families)
 
 
 def groups_of_change(
     counts: pl.DataFrame, shown: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, privacy: Privacy | None
 ) -> Groups:
     """Describe the released rows of a chart of two snapshots."""
-    totals = any_shown(shown)
-    return Groups(
-        theme.sanitize_labels(shown),
-        totals,
-        captions.population_after(counts, totals=totals),
-        captions.hidden_note(shown, privacy),
-        captions.source_lines(before, after),
-    )
+    population = captions.population_after(counts, totals=any_shown(shown))
+    return _groups(shown, population, captions.source_lines(before, after), privacy)
+
+
+def _groups(
+    shown: pl.DataFrame,
+    population: str,
+    sources: list[str],
+    privacy: Privacy | None,
+    families: Sequence[str] | None = None,
+) -> Groups:
+    rows, note_of_hidden = theme.sanitize_labels(shown), captions.hidden_note(shown, privacy)
+    return Groups(rows, any_shown(shown), population, note_of_hidden, sources, families)
 
 
 def any_shown(rows: pl.DataFrame) -> bool:
@@ -102,23 +100,7 @@ def chart(
     below: int = 38,
     over: Sequence[alt.Chart] = (),
 ) -> theme.Chart:
-    """Assemble a chart by group from its rows in order (``missing`` says why one has no marks) and its marks.
-
-    Parameters
-    ----------
-    groups, rows
-        What is released, and its rows as they are drawn.
-    marks, columns, over
-        Marks below, and above, the columns right of the plot.
-    title, basis
-        The finding, and what is measured; the population is added.
-    description
-        What is drawn, its figures, and its shape; suppressed groups and the first footnote are added.
-    notes, below
-        Footnotes, and how far below the plot they begin.
-    size
-        Width of the plot and least height of a row.
-    """
+    """Assemble a chart by group from its rows in order (``missing`` says why one has no marks) and its marks."""
     order = rows.get_column("job_family").to_list()
     built, extremes, shape = description
     footnotes = list(notes) if groups.totals else []

@@ -39,19 +39,7 @@ _WEEK, _LEFT = "the week now", "under the scenario"
 def week(
     tasks: pl.DataFrame, levels: Sequence[str], contract: float | None, scenario: pl.DataFrame | None
 ) -> alt.LayerChart:
-    """Draw the week as blocks, and below it what a scenario would leave of it.
-
-    Parameters
-    ----------
-    tasks
-        ``n, task, hours, level, state``.
-    levels
-        Those of the tasks, in order.
-    contract
-        Hours of the contract week.
-    scenario
-        As `scenario.freed_per_job` gives it for the job alone.
-    """
+    """Draw the week as blocks, and below it what a scenario would leave of it."""
     blocks = _blocks(tasks)
     known = max([0.0, *blocks.get_column("end")])
     top = max(known, contract or 0.0) or 1.0
@@ -141,12 +129,7 @@ def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[
     rest = (
         alt.Chart(spans.select("start", "end", "paint"))
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
-        .encode(
-            x=x,
-            x2=alt.X2("end:Q"),
-            **theme.pixel_encoding(y=top, y2=top + _BAR),
-            fill=_paint(),
-        )
+        .encode(x=x, x2=alt.X2("end:Q"), **theme.pixel_encoding(y=top, y2=top + _BAR), fill=_paint())
     )
     named = spans.filter(pl.col("said") != "").select("said", middle=(pl.col("start") + pl.col("end")) / 2)
     words = alt.Chart(named).mark_text(fontSize=11, color=theme.INK)
@@ -216,7 +199,7 @@ def _between(low: float, high: float) -> str:
 
 
 def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
-    """Say how much of the week is described, and how much may be in tasks without hours."""
+    """State how much of the week is described, and how much may be in tasks without hours."""
     timed = tasks.filter(pl.col("hours").is_not_null())
     known = float(timed.get_column("hours").sum())
     without = tasks.height - timed.height
@@ -231,7 +214,7 @@ def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
 
 
 def said_of_scenario(scenario: pl.DataFrame) -> str:
-    """Say what a scenario frees and leaves."""
+    """State what a scenario frees and leaves."""
     low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
     if low is None or rated is None:
         return "Under the scenario nothing can be said: no task has hours and a level"
@@ -241,13 +224,9 @@ def said_of_scenario(scenario: pl.DataFrame) -> str:
     )
 
 
-def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
-    """List the tasks, the longest first, those without hours below them."""
-    if not tasks.height:
-        return []
-    rows, at = [], 0.0
-    gap_at = None
-    shown = tasks.head(LISTED)
+def _listed(shown: pl.DataFrame) -> tuple[pl.DataFrame, float, float | None]:
+    """Place the rows of the list; return them, where the last one ends, and where those without hours begin."""
+    rows, at, gap_at = [], 0.0, None
     digits = frame.decimals(shown.get_column("hours").to_list())
     for n, task, amount, level, state in shown.select("n", "task", "hours", "level", "state").rows():
         if amount is None and gap_at is None:
@@ -260,10 +239,18 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
         paint = level if level in theme.LEVEL_COLOURS else "another level"
         rows.append((str(n), "\n".join(lines), figure, word, _printed(state), paint, round(middle, 1)))
         at += _ROW + _LINE * (len(lines) - 1)
+    schema = dict.fromkeys(("n", "task", "hours", "level", "state", "paint"), pl.String) | {"y": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row"), at, gap_at
+
+
+def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
+    """List the tasks, the longest first, those without hours below them."""
+    if not tasks.height:
+        return []
+    shown = tasks.head(LISTED)
+    table, at, gap_at = _listed(shown)
     more = tasks.height - shown.height
     rest = float(tasks.tail(more).get_column("hours").sum()) if more else 0.0
-    schema = dict.fromkeys(("n", "task", "hours", "level", "state", "paint"), pl.String) | {"y": pl.Float64}
-    table = pl.DataFrame(rows, schema=schema, orient="row")
     height = at + 4
     y = alt.Y("y:Q", scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
     columns: list[tuple[str, int, Literal["left", "right"]]] = [

@@ -41,19 +41,7 @@ class Flow(NamedTuple):
 def ribbons(
     flows: Sequence[Flow], left: Sequence[str], right: Sequence[str], words: dict[str, str], height: int
 ) -> alt.LayerChart:
-    """Draw flows between two stacks of places.
-
-    Parameters
-    ----------
-    flows
-        What goes where; nothing of no amount.
-    left, right
-        The places from top to bottom.
-    words
-        What stands beside a place.
-    height
-        In pixels.
-    """
+    """Draw flows between two stacks of places."""
     total = sum(flow.amount for flow in flows)
     unit = (height - _GAP * (max(len(left), len(right)) - 1)) / total
     starts = _tops([(place, sum(f.amount for f in flows if f.start == place)) for place in left], unit)
