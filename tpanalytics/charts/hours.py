@@ -206,7 +206,10 @@ def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[in
             ),
             stroke=alt.StrokeValue(theme.ACCENT),
             tooltip=captions.tooltips(
-                *("job_family", "jobs"), about=("Q", "About, hours a week", None), described=("N", "Tasks", None)
+                "job_family",
+                about=("Q", "About, hours a week", None),
+                jobs=("Q", "Jobs", None),
+                described=("N", "Tasks", None),
             ),
         )
     )
