@@ -63,8 +63,6 @@ LONG_FUNCTIONS = {
     "_levels",
     "checks_of_jobs",
     "parser",
-    "plot_exposure_scatter",
-    "task_list",
 }
 
 

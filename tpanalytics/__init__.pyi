@@ -5,8 +5,7 @@ from .api.http.retry import RetryPolicy as RetryPolicy
 from .api.session import Client as Client
 from .api.session import connect as connect
 from .charts.automation_candidates import plot_automation_candidates as plot_automation_candidates
-from .charts.change_by_family import plot_change_by_family as plot_change_by_family
-from .charts.compare import plot_change_bridge as plot_change_bridge
+from .charts.compare import plot_compare as plot_compare
 from .charts.concentration import plot_concentration as plot_concentration
 from .charts.coverage import plot_coverage as plot_coverage
 from .charts.exposure import plot_exposure as plot_exposure

@@ -65,11 +65,11 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "family overlap": tpa.plot_overlap,
     "family overlap by tasks": lambda profiles: tpa.plot_overlap(profiles, weight="tasks"),
     "fragmentation": fragmentation,
-    "change of hours": lambda profiles: tpa.plot_change_by_family(profiles, half_a_year_later(profiles)),
-    "change of exposure": lambda profiles: tpa.plot_change_by_family(
-        profiles, half_a_year_later(profiles), value="exposure"
+    "change of hours": lambda profiles: tpa.plot_compare(profiles, half_a_year_later(profiles), by="job_family"),
+    "change of exposure": lambda profiles: tpa.plot_compare(
+        profiles, half_a_year_later(profiles), by="job_family", measure="exposure"
     ),
-    "bridge": lambda profiles: tpa.plot_change_bridge(profiles, half_a_year_later(profiles)),
+    "bridge": lambda profiles: tpa.plot_compare(profiles, half_a_year_later(profiles)),
     "moves by tasks": lambda profiles: tpa.plot_transitions(profiles, half_a_year_later(profiles)),
     "moves by hours": lambda profiles: tpa.plot_transitions(profiles, half_a_year_later(profiles), weight="hours"),
     "quality": tpa.plot_coverage,

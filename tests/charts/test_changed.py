@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def by_family(before: tpa.TaskProfiles, after: tpa.TaskProfiles, **how: Any) -> Any:
+    return tpa.plot_compare(before, after, by="job_family", **how)
+
+
+PAIRS: list[Callable[..., Any]] = [by_family, tpa.plot_compare, tpa.plot_transitions]
+
+
 @pytest.fixture(scope="module")
 def later() -> tpa.TaskProfiles:
     """Give the invented company half a year later."""
@@ -39,7 +46,7 @@ def title_of(chart: Any) -> str:
 
 @pytest.mark.parametrize("value", ["hours", "exposure"])
 def test_arrows_are_the_measure(sample: tpa.TaskProfiles, later: tpa.TaskProfiles, value: Any) -> None:
-    spec = tpa.plot_change_by_family(sample, later, value=value).to_dict()
+    spec = tpa.plot_compare(sample, later, by="job_family", measure=value).to_dict()
     if value == "hours":
         measured = tpa.compare(sample, later).select("scope", "job_family", was="before", now="after")
     else:
@@ -57,7 +64,7 @@ def test_arrows_are_the_measure(sample: tpa.TaskProfiles, later: tpa.TaskProfile
 
 
 def test_an_arrow_says_measurement_where_coverage_moved(sample: tpa.TaskProfiles, later: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_change_by_family(sample, later).to_dict()
+    spec = tpa.plot_compare(sample, later, by="job_family").to_dict()
     said = {row["job_family"]: row["shows"] for row in rows_with(spec, "job_family", "shows")}
     for family, was, now in (
         tpa.compare(sample, later)
@@ -68,7 +75,7 @@ def test_an_arrow_says_measurement_where_coverage_moved(sample: tpa.TaskProfiles
         assert said[family] == ("measurement" if abs(now - was) > 0.05 else "work")
     assert set(said.values()) == {"measurement", "work"}
     assert "Where about as much is known as before, H1 hours rose in Supply Chain" in title_of(
-        tpa.plot_change_by_family(sample, later)
+        tpa.plot_compare(sample, later, by="job_family")
     )
 
 
@@ -94,7 +101,7 @@ def three(name: str, *tasks: tuple[str | None, float | None], **job: Any) -> lis
     ],
 )
 def test_the_headline_of_a_change_is_true(before: list[Any], after: list[Any], said: str) -> None:
-    chart = tpa.plot_change_by_family(profiles_of(three("A", *before)), profiles_of(three("A", *after)))
+    chart = tpa.plot_compare(profiles_of(three("A", *before)), profiles_of(three("A", *after)), by="job_family")
     assert title_of(chart).startswith(said)
     assert "nan" not in json.dumps(chart.to_dict()).lower().replace("finance", "")
 
@@ -102,13 +109,13 @@ def test_the_headline_of_a_change_is_true(before: list[Any], after: list[Any], s
 def test_ties_are_said() -> None:
     before = profiles_of([*three("A", ("H1", 2.0)), *three("B", ("H1", 5.0)), *three("C", ("H1", 5.0))])
     after = profiles_of([*three("A", ("H1", 4.0)), *three("B", ("H1", 7.0)), *three("C", ("H1", 5.0))])
-    assert title_of(tpa.plot_change_by_family(before, after)) == "H1 hours rose most in A and B: +6\xa0h each"
+    assert title_of(tpa.plot_compare(before, after, by="job_family")) == "H1 hours rose most in A and B: +6\xa0h each"
 
 
 def test_a_family_without_a_figure_on_one_side_says_why() -> None:
     before = profiles_of([*three("A", ("H1", 2.0)), *three("B", ("H1", None))])
     after = profiles_of([*three("A", ("H1", 3.0)), *three("B", ("H1", 5.0))])
-    spec = tpa.plot_change_by_family(before, after).to_dict()
+    spec = tpa.plot_compare(before, after, by="job_family").to_dict()
     assert "before \u2013, after 15\xa0h: no hours are known, or all are zero" in json.dumps(spec, ensure_ascii=False)
     assert "No change can be shown for B." in spec["description"]
 
@@ -117,13 +124,13 @@ def test_what_either_snapshot_must_hide_is_hidden() -> None:
     few = profiles_of([*three("A", ("H1", 2.0)), *three("B", ("H1", 2.0)), family_of("C", ("H1", 77.25))])
     many = profiles_of([*three("A", ("H1", 3.0)), *three("B", ("H1", 3.0)), *three("C", ("H1", 77.25))])
     for before, after in ((few, many), (many, few)):
-        spec = tpa.plot_change_by_family(before, after).to_dict()
+        spec = tpa.plot_compare(before, after, by="job_family").to_dict()
         assert "A and C." in spec["description"]
         assert "77" not in json.dumps(spec)
 
 
 def test_the_bridge_adds_up_to_what_is_drawn(sample: tpa.TaskProfiles, later: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_change_bridge(sample, later).to_dict()
+    spec = tpa.plot_compare(sample, later).to_dict()
     whole = tpa.compare(sample, later).filter(scope="all").row(0, named=True)
     bars = rows_with(spec, "start", "end", "kind")
     assert [bar["end"] - bar["start"] for bar in bars] == pytest.approx([whole[term] for term in TERMS])
@@ -139,12 +146,12 @@ def test_the_bridge_adds_up_to_what_is_drawn(sample: tpa.TaskProfiles, later: tp
 
 
 def test_hours_known_no_more_are_not_called_new(sample: tpa.TaskProfiles, later: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_change_bridge(later, sample).to_dict()
+    spec = tpa.plot_compare(later, sample).to_dict()
     assert "no longer measured" in " ".join(spec["title"]["text"])
     assert "No longer measured" in {row["term"] for row in rows_with(spec, "term")}
 
 
-@pytest.mark.parametrize("plot", [tpa.plot_change_bridge, tpa.plot_transitions, tpa.plot_change_by_family])
+@pytest.mark.parametrize("plot", PAIRS)
 def test_a_chart_says_what_makes_a_change_seem_one(plot: Any) -> None:
     may, november = tpa.load_sample("2026-05"), tpa.load_sample("2026-11")
     only, order = "Only what is validated counts", "the wrong way round"
@@ -169,12 +176,12 @@ def test_a_chart_says_what_makes_a_change_seem_one(plot: Any) -> None:
     ],
 )
 def test_the_headline_of_a_bridge_is_true(before: list[Any], after: list[Any], said: str) -> None:
-    chart = tpa.plot_change_bridge(profiles_of(three("A", *before)), profiles_of(three("A", *after)))
+    chart = tpa.plot_compare(profiles_of(three("A", *before)), profiles_of(three("A", *after)))
     assert title_of(chart).startswith(said)
 
 
 def test_a_total_that_is_not_known_is_no_zero() -> None:
-    spec = tpa.plot_change_bridge(profiles_of(three("A", ("H1", None))), profiles_of(three("A", ("H1", 4.0)))).to_dict()
+    spec = tpa.plot_compare(profiles_of(three("A", ("H1", None))), profiles_of(three("A", ("H1", 4.0)))).to_dict()
     assert {row["term"]: row["figure"] for row in rows_with(spec, "term", "figure", "most")}["Before"] == "not known"
     ticks = next(layer for layer in layers(spec) if layer["mark"]["type"] == "tick")
     assert [row["term"] for row in rows_of(spec, ticks)] == ["After"]
@@ -268,9 +275,6 @@ def test_no_name_of_a_level_breaks_the_table_or_the_ribbons(capfd: pytest.Captur
     assert "ERROR" not in capfd.readouterr().err
 
 
-PAIRS: list[Callable[..., Any]] = [tpa.plot_change_by_family, tpa.plot_change_bridge, tpa.plot_transitions]
-
-
 @pytest.mark.parametrize("plot", PAIRS)
 def test_both_snapshots_are_named_and_neither_is_told_where_all_is_hidden(plot: Callable[..., Any]) -> None:
     text = json.dumps(plot(tpa.load_sample(), tpa.load_sample("2026-11")).to_dict())
@@ -292,7 +296,11 @@ def test_where_every_move_is_hidden_none_is_told() -> None:
 
 
 def test_what_is_not_offered_is_refused(sample: tpa.TaskProfiles) -> None:
-    with pytest.raises(tpa.SchemaError, match="value='cost': choose from hours, exposure"):
-        tpa.plot_change_by_family(sample, sample, value="cost")  # type: ignore[arg-type]
+    with pytest.raises(tpa.SchemaError, match="measure='cost': choose from hours, exposure"):
+        tpa.plot_compare(sample, sample, by="job_family", measure="cost")  # type: ignore[arg-type]
+    with pytest.raises(tpa.SchemaError, match="by='job': choose None or 'job_family'"):
+        tpa.plot_compare(sample, sample, by="job")  # type: ignore[arg-type]
+    with pytest.raises(tpa.SchemaError, match="measure='exposure' has no bridge: pass by='job_family'"):
+        tpa.plot_compare(sample, sample, measure="exposure")
     with pytest.raises(tpa.SchemaError, match="weight='cost': choose from tasks, hours"):
         tpa.plot_transitions(sample, sample, weight="cost")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import tpanalytics as tpa
 from tests.charts.test_charts import family_of, layers, rows_of
 from tests.measures.random_profiles import profiles_of
-from tpanalytics.charts._core.group_rows import in_column
+from tpanalytics.charts._core.frame import hours_column
 from tpanalytics.formatting import NONE, covered, hours
 
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0}
@@ -63,7 +63,7 @@ def test_the_share_with_a_source_is_what_the_report_says(sample: tpa.TaskProfile
     )  # fmt: skip
     profiles = tpa.TaskProfiles(sample.jobs, gaps, sample.manifest)
     report = tpa.quality_report(profiles).filter(check="evidence_missing").item(0, "value")
-    assert f"{covered(1 - report)} have a source" in tpa.plot_coverage(profiles).to_dict()["description"]
+    assert f"{covered(1 - report)} a source" in tpa.plot_coverage(profiles).to_dict()["description"]
 
 
 def source_dtype(profiles: tpa.TaskProfiles) -> Any:
@@ -253,7 +253,7 @@ def test_a_long_list_says_what_it_leaves_out() -> None:
 
 @given(st.lists(st.none() | st.floats(0, 5000), max_size=12))
 def test_hours_of_a_column_stand_below_each_other_and_a_little_is_not_none(amounts: list[float | None]) -> None:
-    said = in_column(pl.Series(amounts, dtype=pl.Float64)).to_list()
+    said = hours_column(pl.Series(amounts, dtype=pl.Float64)).to_list()
     places = {len(text.removesuffix("\u00a0h").partition(".")[2]) for text in said if text != NONE}
     assert len(places) <= 1
     for amount, text in zip(amounts, said, strict=True):

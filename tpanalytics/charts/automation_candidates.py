@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import textwrap
 from typing import TYPE_CHECKING
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.frame import Column
 from tpanalytics.errors import SchemaError
-from tpanalytics.formatting import NONE, covered, hours, percent, plural, printable
+from tpanalytics.formatting import NONE, hours, percent, plural, printable
 from tpanalytics.measures.about import about
 from tpanalytics.measures.automation_candidates import automation_candidates
 from tpanalytics.measures.automation_curve import automation_curve
@@ -30,8 +30,17 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_automation_candidates"]
 
-_WIDTH, _ROW, _NAME, _LINE = 290, 34, 50, 150
-_NOT_WHO = "Levels are judgements. Exposure says what could change, not who leaves."
+_WIDTH, _ROW, _NAME = 290, 34, 50
+_COLUMNS = (
+    Column("least", ["at least", "a week"], 60, muted=False),
+    Column("carried", ["of H1 hours,", "with those above"], 160, muted=False),
+    Column("served", "jobs", 198, muted=False),
+    Column("reached", "families", 252, muted=False),
+    Column("agreed", ["jobs rate", "it alike"], 312),
+    Column("validated", ["tasks", "validated"], 372),
+    Column("ranked", ["rank (95 % of", "resamples)"], 458),
+)
+_NOT_WHO = "Exposure says what could change, not who leaves."
 _ORDER = (
     "The order is that of the dots: what is not known moves no task up. Ranks whose intervals overlap cannot be told "
     "apart; = is a tie."
@@ -107,15 +116,16 @@ def plot_automation_candidates(
     )
     meaning, curve = about(found), automation_curve(profiles, **how)  # type: ignore[arg-type]
     if not meaning.jobs:
-        return theme.empty_chart("No jobs in these task profiles", "There is nothing to automate.")
+        return frame.no_jobs()
     if not found.height:
         return _nothing(meaning)
     rows = _rows(found.head(_checked(top)), curve)
-    return theme.finish(
+    y = frame.numbered_axis("place", [_parted(name) for name in rows.get_column("task")], labelLimit=360).sort(None)
+    return theme.assemble(
         [
-            *_marks(rows),
-            *_beside(rows),
-            theme.footer([*_policy(meaning, rows, weight), *captions.source_line(profiles.manifest)], below=46),
+            *_marks(rows, y),
+            *frame.side_columns(rows, y, _COLUMNS, _WIDTH, key="place"),
+            theme.footer([*_notes(meaning, rows, weight), *captions.source_line(profiles.manifest)], below=46),
         ],
         title=_finding(curve, meaning),
         subtitle=f"{_shown(rows, found)} at H1, by weekly hours {_WHOSE[weight]} · {_population(meaning)}",
@@ -132,7 +142,7 @@ def _checked(top: int) -> int:
 
 
 def _nothing(meaning: Meaning) -> theme.Chart:
-    """Say why there is no candidate."""
+    """Explain why there is no candidate."""
     left_out = [line for line in meaning.policy if "left out" in line]
     if not left_out:
         return theme.empty_chart("No task is rated H1, highly automatable", f"Looked at: {_population(meaning)}.")
@@ -142,7 +152,7 @@ def _nothing(meaning: Meaning) -> theme.Chart:
 
 
 def _population(meaning: Meaning) -> str:
-    return f"{plural(meaning.jobs, 'job')}, {plural(meaning.tasks, 'task')} in them"
+    return captions.jobs_and_tasks(meaning.jobs, meaning.tasks)
 
 
 def _shown(rows: pl.DataFrame, found: pl.DataFrame) -> str:
@@ -151,26 +161,22 @@ def _shown(rows: pl.DataFrame, found: pl.DataFrame) -> str:
 
 
 def _rows(found: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
-    """Write out what stands beside each task."""
+    """Format what is printed of each task."""
     names = ["rank", "rank_low", "rank_high", "h1_hours", "h1_hours_high", "jobs", "jobs_h1", "families"]
-
-    def said(column: str, how: object) -> pl.Expr:
-        return pl.col(column).map_elements(how, return_dtype=pl.String, skip_nulls=False)  # type: ignore[arg-type]
-
     return (
         found.with_row_index("place", offset=1)
         .join(curve.select("task_key", "share_cumulative"), on="task_key", how="left", maintain_order="left")
         .select(
             pl.col("place").cast(pl.Float64),
-            pl.col("task").map_elements(_name, return_dtype=pl.String, skip_nulls=False),
+            frame.as_text("task", _name),
             *names,
             "share_cumulative",
-            least=pl.col("h1_hours").map_batches(group_rows.in_column, return_dtype=pl.String),
-            carried=said("share_cumulative", percent),
+            least=pl.col("h1_hours").map_batches(frame.hours_column, return_dtype=pl.String),
+            carried=frame.as_text("share_cumulative", percent),
             served=pl.format("{}", "jobs"),
             reached=pl.format("{}", "families"),
-            agreed=said("level_agreement", percent),
-            validated=said("validated_share", percent),
+            agreed=frame.as_text("level_agreement", percent),
+            validated=frame.as_text("validated_share", percent),
             ranked=pl.struct("rank", "rank_low", "rank_high", tie=pl.col("rank").is_duplicated()).map_elements(
                 _rank, return_dtype=pl.String
             ),
@@ -192,22 +198,6 @@ def _rank(row: dict[str, int | None]) -> str:
     return f"{rank} ({row['rank_low']}\u2013{row['rank_high']})"
 
 
-def _axis(rows: pl.DataFrame) -> alt.Y:
-    """Give the axis of tasks by their place, for two tasks may have the same text; a name has two lines at most."""
-    lines = [_parted(name) for name in rows.get_column("task")]
-    two = [place for place, name in enumerate(lines, 1) if len(name) > 1]
-    lifted = {"condition": {"test": f"indexof({json.dumps(two)}, datum.value) >= 0", "value": -6}, "value": 0}
-    axis = alt.Axis(
-        title=None,
-        labelExpr=f"{json.dumps(lines)}[datum.value - 1]",
-        labelLimit=360,
-        labelLineHeight=12,
-        labelOffset=lifted if two else 0,
-        grid=False,
-    )
-    return alt.Y("place:O", sort=None, axis=axis)
-
-
 def _parted(name: str) -> list[str]:
     """Part a name evenly, so that no single word hangs below."""
     lines = textwrap.wrap(name, _NAME, max_lines=2, placeholder=" …")
@@ -215,8 +205,7 @@ def _parted(name: str) -> list[str]:
     return even if len(even) == len(lines) == 2 else lines
 
 
-def _marks(rows: pl.DataFrame) -> list[alt.Chart]:
-    y = _axis(rows)
+def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
     most = rows.select(pl.max_horizontal(pl.col("h1_hours").max(), pl.col("h1_hours_high").max(), 0.1)).item()
     end = float(most) * 1.04
     scale = alt.Scale(domain=[0, end], nice=False)
@@ -250,15 +239,15 @@ def _marks(rows: pl.DataFrame) -> list[alt.Chart]:
         .encode(
             x=x,
             y=y,
-            tooltip=[
-                alt.Tooltip("task:N", title="Task"),
-                alt.Tooltip("h1_hours:Q", title="At least, hours a week", format=",.1f"),
-                alt.Tooltip("h1_hours_high:Q", title="At most", format=",.1f"),
-                alt.Tooltip("share_cumulative:Q", title="With those above, of H1 hours", format=".1%"),
-                alt.Tooltip("jobs:Q", title="Jobs that have it", format=","),
-                alt.Tooltip("jobs_h1:Q", title="Jobs that rate it H1", format=","),
-                alt.Tooltip("families:Q", title="Job families", format=","),
-            ],
+            tooltip=captions.tooltips(
+                "task",
+                h1_hours=("Q", "At least, hours a week", ",.1f"),
+                h1_hours_high=("Q", "At most", ",.1f"),
+                share_cumulative=("Q", "With those above, of H1 hours", ".1%"),
+                jobs=("Q", "Jobs that have it", ","),
+                jobs_h1=("Q", "Jobs that rate it H1", ","),
+                families=("Q", "Job families", ","),
+            ),
         )
     )
     return [
@@ -269,32 +258,8 @@ def _marks(rows: pl.DataFrame) -> list[alt.Chart]:
     ]
 
 
-def _beside(rows: pl.DataFrame) -> list[alt.Chart]:
-    y = _axis(rows)
-    columns = [
-        ("least", ["at least", "a week"], _WIDTH + 60, False),
-        ("carried", ["of H1 hours,", "with those above"], _WIDTH + 160, False),
-        ("served", "jobs", _WIDTH + 198, False),
-        ("reached", "families", _WIDTH + 252, False),
-        ("agreed", ["jobs rate", "it alike"], _WIDTH + 312, True),
-        ("validated", ["tasks", "validated"], _WIDTH + 372, True),
-        ("ranked", ["rank (95 % of", "resamples)"], _WIDTH + 458, True),
-    ]
-    drawn = rows.select("place", *(field for field, *_ in columns))
-    marks = [
-        mark
-        for field, header, x, muted in columns
-        for mark in group_rows.column(drawn, y, field, header, x, muted=muted)
-    ]
-    lacking = rows.drop_nulls("missing").select("place", "missing")
-    if lacking.height:
-        remark = alt.Chart(lacking).mark_text(align="left", fontSize=11, fontStyle="italic", color=theme.MUTED)
-        marks.append(remark.encode(**theme.pixels(x=4), y=y, text=alt.Text("missing:N")))
-    return marks
-
-
 def _finding(curve: pl.DataFrame, meaning: Meaning) -> str:
-    """Say how far the first tasks carry; only known hours count, so that it holds whatever is missing."""
+    """State how far the first tasks reach; only known hours count, so that it holds whatever is missing."""
     if not curve.height:
         return "Candidates for automation cannot be weighed: no hours are known at H1"
     n = min(_FIRST, curve.height)
@@ -307,12 +272,11 @@ def _finding(curve: pl.DataFrame, meaning: Meaning) -> str:
     )
 
 
-def _policy(meaning: Meaning, rows: pl.DataFrame, weight: People) -> list[str]:
-    known, assessed = covered(meaning.coverage["hours"]), covered(meaning.coverage["level"])
+def _notes(meaning: Meaning, rows: pl.DataFrame, weight: People) -> list[str]:
     endless = rows.filter(pl.col("h1_hours").is_not_null() & pl.col("h1_hours_high").is_null()).height
     lines = [
-        captions.known_of(meaning, f"{known} of tasks have hours, {assessed} a level"),
-        f"Grade {meaning.grade}: A from 90\u00a0% of tasks with hours and level, B from 70\u00a0%, C below. {_NOT_WHO}",
+        captions.known_of(meaning, "hours", "level"),
+        f"{captions.grade_note('hours and a level', meaning.grade)} {captions.JUDGED} {_NOT_WHO}",
         _ORDER,
         *(
             [f"Dashed without end ({endless} shown): contract hours are needed for the most it can be, and not known."]
@@ -322,15 +286,15 @@ def _policy(meaning: Meaning, rows: pl.DataFrame, weight: People) -> list[str]:
         *(["Jobs without a headcount add no hours."] if weight == "headcount" else []),
         *meaning.warnings,
     ]
-    return captions.wrapped(lines, _LINE)
+    return captions.wrapped(lines)
 
 
 def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, weight: People) -> str:
     built = (
         f"Dots and bands of the weekly hours rated H1 of {rows.height} of {plural(found.height, 'task')}, "
-        f"{_WHOSE[weight]}, for {_population(meaning)}. Most hours known first; the band reaches to the most it can be. "
-        "Columns: share of H1 hours with those above, jobs, families, agreement on the level, validated share, rank "
-        "and its interval."
+        f"{_WHOSE[weight]}, for {_population(meaning)}. Most hours known first; the band reaches to the most it can "
+        "be. Columns: share of H1 hours with those above, jobs, families, agreement on the level, validated share, "
+        "rank and its interval."
     )
     said = "; ".join(
         f"{row['task']}: {hours(row['h1_hours'])}{_up_to(row)}, {row['carried']}, {plural(row['jobs'], 'job')} in "
@@ -343,8 +307,8 @@ def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, m
     if apart.height:
         reach = math.ceil(apart.row(0, named=True)["rank_high"])
         shape = f"The first task may be anything from rank {apart.row(0, named=True)['rank_low']} to {reach}."
-    return theme.described(
-        built, f"{_finding(curve, meaning)}. {said}.", f"{shape} {_policy(meaning, rows, weight)[0]}".strip()
+    return captions.alt_text(
+        built, f"{_finding(curve, meaning)}. {said}.", f"{shape} {_notes(meaning, rows, weight)[0]}".strip()
     )
 
 

@@ -1,74 +1,76 @@
-"""Why the hours at one level are more or fewer than they were: a bridge of five terms (C15)."""
+"""What changed between two snapshots: a bridge of five terms for the company, or a row per job family (C14, C15)."""
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, change_captions, theme
-from tpanalytics.formatting import covered, hours, plural
-from tpanalytics.measures._core.change_notes import counts_suggested
-from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.charts._core import captions, frame
+from tpanalytics.charts._core.bridge import bridge
+from tpanalytics.charts._core.dumbbell import dumbbell
+from tpanalytics.errors import SchemaError
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures.about import about
-from tpanalytics.measures.compare import TERMS, compare
+from tpanalytics.measures.compare import compare
+from tpanalytics.measures.compare_exposure import compare_exposure
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.metadata import Meaning
+    import altair as alt
+
     from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["plot_change_bridge"]
+__all__ = ["Compared", "plot_compare"]
 
-_WIDTH, _ROW, _BAR = 430, 38, 20
-_NAMES = {
-    "before": "Before",
-    "added": "Added tasks",
-    "removed": "Removed tasks",
-    "relevelled": "Rated otherwise",
-    "hours_changed": "Longer or shorter",
-    "newly_measured": "Newly measured",
-    "after": "After",
-}
-#: Room right of the bars for the figure of the rightmost, as a share of what is drawn.
-_ROOM = 0.2
-_LESS = "#B5D9DC"
+Compared = Literal["hours", "exposure"]
 
 
-def plot_change_bridge(
+def plot_compare(
     before: TaskProfiles,
     after: TaskProfiles,
     *,
+    by: Literal["job_family"] | None = None,
+    measure: Compared = "hours",
     level: str = "H1",
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the way from the hours at one level before to those after, by what happened to the tasks.
+    """Draw what changed between two snapshots: one bridge for the company, or a row per job family.
 
-    A bar for each term: tasks added and removed, tasks rated otherwise, tasks that got longer or shorter, and last,
-    hatched, what is newly measured: hours or levels that were or are not known, a fact about the data and not about
-    the work. The bars lead from one total to the other and leave nothing over.
+    The bridge leads from the hours at one level before to those after, with a bar for each term: tasks added and
+    removed, tasks re-rated, tasks that got longer or shorter, and last, hatched, what is newly measured, which is a
+    fact about the data and not about the work. The bars leave nothing over.
+
+    By job family, an arrow leads from the figure before to the one after, the largest rise first. Where the share of
+    tasks with hours and level moved by more than 5 points, the arrow is dashed and the row says "measurement" rather
+    than "work". A family without a figure on one side keeps its row and says why, and so does one that is suppressed
+    in either snapshot.
 
     Parameters
     ----------
     before, after
-        The two snapshots, as for `compare`.
+        The two snapshots, as for `compare` and `compare_exposure`.
+    by
+        None draws one bridge; ``"job_family"`` a row per family.
+    measure
+        ``"hours"``: hours at `level`, as `compare` computes them; ``"exposure"``: the exposure index of each family, as
+        `compare_exposure` computes it.
     level
-        The level whose hours are led over.
+        The level whose hours are compared.
     same_task
-        By what a task of a job is the same before and after: its ``"id"`` or its ``"text"``.
+        By what a task of a job is the same before and after, for the hours: its ``"id"`` or its ``"text"``.
     states
         Validation states that count.
     privacy
-        How few jobs or people a figure may tell of; where every family is hidden nothing is drawn. None hides nothing.
+        How few jobs or people a figure may tell of; where every family is hidden no bridge is drawn. None hides
+        nothing.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def plot_change_bridge(
     Raises
     ------
     SchemaError
-        As `compare`.
+        If a column is missing, or an argument is not as above.
 
     Warns
     -----
@@ -88,226 +90,27 @@ def plot_change_bridge(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_change_bridge(load_sample("2026-05"), load_sample("2026-11"))
-    >>> chart.to_dict()["description"][:48]
+    >>> may, november = load_sample("2026-05"), load_sample("2026-11")
+    >>> plot_compare(may, november).to_dict()["description"][:48]
     'Bridge of bars from the weekly hours rated H1 be'
+    >>> plot_compare(may, november, by="job_family").to_dict()["description"][:45]
+    'Arrows from before to after of H1 hours for 1'
     """
-    result = compare(before, after, level=level, same_task=same_task, states=states)
+    if by not in (None, "job_family"):
+        raise SchemaError(f"by={by!r}: choose None or 'job_family'.")
+    check_choice("measure", measure, Compared)
+    if by is None and measure != "hours":
+        raise SchemaError(f"measure={measure!r} has no bridge: pass by='job_family'.")
+    if measure == "hours":
+        result = compare(before, after, level=level, same_task=same_task, states=states)
+    else:
+        result = compare_exposure(before, after, states=states)
     everyone = result.filter(pl.col("scope") == "family")
-    if everyone.height == 0:
-        return change_captions.no_jobs()
-    shown = change_captions.families_of(result, before, after, states, privacy)
-    if shown.select(captions.is_hidden().all()).item():
-        return change_captions.all_hidden(shown, before, after, privacy)
+    if not everyone.height:
+        return frame.no_jobs_in_either()
+    shown = captions.released_change(result, before, after, states, privacy)
+    groups = frame.groups_of_change(everyone, shown, before, after, privacy)
     whole, meaning = result.filter(pl.col("scope") == "all").row(0, named=True), about(result)
-    steps = _steps(whole)
-    return theme.finish(
-        [*_bars(steps), theme.footer([*_policy(whole, meaning), *change_captions.sources(before, after)], below=44)],
-        title=_finding(whole, meaning),
-        subtitle=f"Weekly hours rated {level}, for one incumbent of each job · {change_captions.population(everyone)}",
-        description=_description(steps, whole, meaning, change_captions.population(everyone)),
-        width=_WIDTH,
-        height=len(_NAMES) * _ROW,
-    )
-
-
-def _steps(whole: dict[str, Any]) -> pl.DataFrame:
-    """Place each term where the one before it ends; a total stands where the terms begin or end."""
-    at = whole["before"] or 0.0
-    rows = [_step("before", whole["before"], at, at, whole)]
-    for term in TERMS:
-        change = whole[term] or 0.0  # null is nothing there
-        rows.append(_step(term, whole[term], at, at + change, whole))
-        at += change
-    rows.append(_step("after", whole["after"], at, at, whole))
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def _step(term: str, value: float | None, start: float, end: float, whole: dict[str, Any]) -> dict[str, Any]:
-    total = term in ("before", "after")
-    kind = "total" if total else "measured" if term == "newly_measured" else "more" if end >= start else "less"
-    return {
-        "term": _named(term, whole),
-        "start": float(start),
-        "end": float(end),
-        "most": float(max(start, end)),
-        "kind": kind,
-        "figure": (hours(value) if total else change_captions.signed_hours(value))
-        if value is not None
-        else "not known",
-        "said": _said(term, whole),
-        "drawn": value is not None,
-    }
-
-
-def _said(term: str, whole: dict[str, Any]) -> str:
-    """Say in one line what a term is of."""
-    level = whole["level"]
-    if term in ("before", "after"):
-        tasks, known = whole[f"tasks_{term}"], whole[f"coverage_{term}"]
-        if whole[term] is None:
-            # The reason of a row is that of the first side which has none.
-            first = term == "before" or whole["before"] is not None
-            why = NONE_BECAUSE.get(whole["reason"], "not known") if first else "no task has hours and a level"
-            return f"{plural(tasks, 'task')}: {why}"
-        return f"{plural(tasks, 'task')}, {covered(known)} of them with hours and level"
-    if term in ("added", "removed"):
-        n, without = whole[f"tasks_{term}"], whole[f"tasks_{term}_unmeasured"]
-        where = "not there before" if term == "added" else "not there any more"
-        gaps = f", {without:,} without hours" if without else ""
-        return f"{plural(n, 'task')} of any level {where}{gaps}"
-    return {
-        "relevelled": f"tasks that came to {level} or left it",
-        "hours_changed": f"tasks at {level} whose hours changed",
-        "newly_measured": "hours or levels that were or are not known: data, not work",
-    }[term]
-
-
-def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
-    names = steps.get_column("term").to_list()
-    y = alt.Y(
-        "term:N",
-        sort=names,
-        scale=alt.Scale(domain=names),
-        axis=alt.Axis(title=None, grid=False, labelFontSize=12, labelLimit=220),
-    )
-    low, high = min(*steps["start"], *steps["end"]), max(*steps["start"], *steps["end"])
-    span = high - low or high or 1.0
-    # So that terms can be seen beside far larger totals, the axis need not begin at 0; totals are ticks then, not bars.
-    first = 0.0 if low < span else low - 0.12 * span
-    domain = [first, high + _ROOM * (high - first or 1.0)]
-    scale = alt.Scale(domain=domain, nice=False)
-    cut = "" if first == 0 else "; the axis does not begin at 0"
-    axis = alt.Axis(title=f"hours a week{cut}", titleAnchor="start", tickCount=6)
-    if not steps.get_column("drawn").any():
-        axis = alt.Axis(title=None, labels=False, grid=False)
-    x = alt.X("start:Q", scale=scale, axis=axis)
-    terms = steps.filter(pl.col("kind") != "total")
-    shown = alt.Chart(terms.select("term", "start", "end", "kind", "figure", "said"))
-    tooltip = [
-        alt.Tooltip("term:N", title="Term"),
-        alt.Tooltip("figure:N", title="Hours a week"),
-        alt.Tooltip("said:N", title="What it is"),
-    ]
-    fills = alt.Scale(domain=["more", "less", "measured"], range=[theme.ACCENT, _LESS, "#FFFFFF"])
-    bars = shown.mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1).encode(
-        x=x, x2=alt.X2("end:Q"), y=y, color=alt.Color("kind:N", scale=fills, legend=None), tooltip=tooltip
-    )
-    totals = (
-        alt.Chart(steps.filter(pl.col("kind") == "total", "drawn").select("term", "start"))
-        .mark_tick(thickness=4, size=_BAR + 6, color=theme.INK, opacity=1)
-        .encode(x=x, y=y)
-    )
-    links = (
-        alt.Chart(_links(steps, names))
-        .mark_rule(stroke=theme.MUTED, strokeWidth=1, strokeDash=[2, 2])
-        .encode(x=alt.X("at:Q", scale=scale, axis=axis), y=alt.Y("term:N", sort=names), y2=alt.Y2("next:N"))
-    )
-    hatching = theme.hatched(alt.Chart(_strokes(terms, domain)), _BAR).encode(
-        x=alt.X("at:Q", scale=scale, axis=axis), y=y
-    )
-    figures = (
-        alt.Chart(steps.select("term", "most", "figure"))
-        .mark_text(align="left", dx=7, fontSize=12, fontWeight="bold", color=theme.INK)
-        .encode(x=alt.X("most:Q", scale=scale, axis=axis), y=y, text=alt.Text("figure:N"))
-    )
-    said = (
-        alt.Chart(steps.select("term", "said"))
-        .mark_text(align="left", fontSize=11, color=theme.MUTED)
-        .encode(**theme.pixels(x=_WIDTH + 8), y=y, text=alt.Text("said:N"))
-    )
-    return [links, bars, hatching, totals, figures, said]
-
-
-def _links(steps: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """Lead from the end of each row to the beginning of the next; not from a total that is not known."""
-    rows = steps.select("term", "end", "drawn").rows()
-    links = [
-        {"term": term, "next": following[0], "at": end}
-        for (term, end, drawn), following in itertools.pairwise(rows)
-        if (drawn or term != names[0]) and (following[2] or following[0] != names[-1])
-    ]
-    return pl.DataFrame(links, schema={"term": pl.String, "next": pl.String, "at": pl.Float64})
-
-
-def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
-    """Place the strokes of the hatching, clear of the edges of the bar."""
-    per_pixel = (domain[1] - domain[0]) / _WIDTH
-    places = [
-        {"term": term, "at": at}
-        for term, start, end in terms.filter(pl.col("kind") == "measured").select("term", "start", "end").rows()
-        for at in theme.strokes(min(start, end), max(start, end), per_pixel)
-    ]
-    return pl.DataFrame(places, schema={"term": pl.String, "at": pl.Float64})
-
-
-def _named(term: str, whole: dict[str, Any]) -> str:
-    """Name a term; where measuring takes hours away, they are known no more."""
-    less = term == "newly_measured" and (whole[term] or 0.0) < 0
-    return "No longer measured" if less else _NAMES[term]
-
-
-def _work(whole: dict[str, Any]) -> float:
-    return float(sum(whole[term] or 0.0 for term in TERMS if term != "newly_measured"))
-
-
-def _finding(whole: dict[str, Any], meaning: Meaning) -> str:
-    """Say how much came of work and how much of measuring; nothing of sides of which too little is known."""
-    level = whole["level"]
-    if not whole["tasks_before"] and not whole["tasks_after"]:
-        return "No task is described, before or after"
-    if whole["before"] is None or whole["after"] is None:
-        side = "before" if whole["before"] is None else "after"
-        return f"How the hours at {level} changed cannot be shown: {side}, no task has hours and a level"
-    if whole["data_grade"] == "C":
-        was, now = change_captions.coverages(meaning)
-        return (
-            f"Too little is known to say how the hours at {level} changed: hours and level of {covered(was)} of tasks "
-            f"before, {covered(now)} after"
-        )
-    change, new = whole["after"] - whole["before"], whole["newly_measured"] or 0.0
-    if round(change, 1) == 0 and round(new, 1) == 0:
-        return f"The hours at {level} are what they were: {hours(whole['after'])} a week"
-    way = "rose" if change > 0 else "fell" if change < 0 else "stayed at"
-    totals = f"from {hours(whole['before'])} to {hours(whole['after'])} a week" if change else hours(whole["after"])
-    of_work = "changes in work and rating" if counts_suggested(meaning.states) else "changes in work, rating and state"
-    measured = f"{change_captions.signed_hours(new)} {_named('newly_measured', whole).lower()}"
-    parts = f"{change_captions.signed_hours(_work(whole))} by {of_work}, {measured}"
-    if round(new, 1) == 0:
-        parts = f"{change_captions.signed_hours(_work(whole))}, all of it by {of_work}"
-    return f"Hours at {level} {way} {totals}: {parts}"
-
-
-def _policy(whole: dict[str, Any], meaning: Meaning) -> list[str]:
-    lines = change_captions.policy(meaning)
-    if not whole["tasks_before"] and not whole["tasks_after"]:
-        return lines
-    if change_captions.coverages_moved(meaning):
-        lines.append("What is known moved by more than 5 points, so the bridge is what counts, not the difference.")
-    matched = (
-        f"{whole['tasks_both']:,} tasks are on both sides, {whole['tasks_both_measured']:,} of them measured on both; "
-        "a task rejected in between counts as removed."
-    )
-    return [
-        *lines,
-        matched,
-        f"Grade {whole['data_grade'] or 'none'}, by the lower share: A from 90 %, B from 70 %, C below; quote no C alone.",
-    ]
-
-
-def _description(steps: pl.DataFrame, whole: dict[str, Any], meaning: Meaning, of: str) -> str:
-    level = whole["level"]
-    built = (
-        f"Bridge of bars from the weekly hours rated {level} before to those after, for {of}. "
-        "Terms in fixed order: tasks added, removed, rated otherwise, longer or shorter, and hatched what is newly "
-        "measured."
-    )
-    said = "; ".join(
-        f"{term} {figure} ({what})" for term, figure, what in steps.select("term", "figure", "said").rows()
-    )
-    terms = [(abs(whole[term] or 0.0), _named(term, whole)) for term in TERMS]
-    largest = max(terms)
-    shape = f"The largest term is {largest[1].lower()}." if largest[0] else "No term moves anything."
-    if whole["before"] is not None and whole["after"] is not None:
-        shape += f" The terms add up to {change_captions.signed_hours(whole['after'] - whole['before'])}."
-    return theme.described(built, " ".join([f"{said}.", *_policy(whole, meaning)]), shape)
+    if by is not None:
+        return dumbbell(groups, whole, meaning, None if measure == "exposure" else level)
+    return bridge(groups, whole, meaning) if groups.totals else frame.all_hidden(groups)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, theme
+from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.formatting import covered, percent, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.about import about
@@ -41,7 +41,6 @@ _TOPS = {"H1": 18, "all": 148}
 _LINE = 128
 #: Width of a stroke of the hatching, which is a character.
 _STROKE = 3.06
-_JUDGED = "Levels are judgements. Tasks without hours are not zero."
 
 
 def plot_concentration(
@@ -95,8 +94,8 @@ def plot_concentration(
     profiles = with_cache(profiles)
     coverage = captions.released(measure_coverage, profiles, privacy, states=states)
     if not coverage.height:
-        return theme.empty_chart("No jobs in these task profiles", "There are no hours to be concentrated.")
-    if coverage.select(captions.is_hidden().all()).item():
+        return frame.no_jobs()
+    if not frame.any_shown(coverage):
         return theme.empty_chart(captions.ALL_HIDDEN, "Nothing can be said of the company without telling of them.")
     curve = concentration_curve(profiles, same_task=same_task, states=states)
     meaning = about(curve)
@@ -104,13 +103,13 @@ def plot_concentration(
     if not any(row["tasks_with_hours"] + row["tasks_without_hours"] for row in ends.values()):
         return theme.empty_chart("No task is described", f"There are {plural(meaning.jobs, 'job')}, none with a task.")
     points = curve.drop_nulls("k")
-    population = f"{plural(meaning.jobs, 'job')}, {plural(meaning.tasks, 'task')} in them"
+    population = captions.jobs_and_tasks(meaning.jobs, meaning.tasks)
     finding = _finding(ends, meaning)
-    return theme.finish(
+    return theme.assemble(
         [
             *_lines(points),
             *_beside(ends),
-            theme.footer([*_policy(meaning, same_task), *captions.source_line(profiles.manifest)], below=52),
+            theme.footer([*_notes(meaning, same_task), *captions.source_line(profiles.manifest)], below=52),
         ],
         title=finding,
         subtitle=f"Share of described weekly hours held by the tasks with most of them · {population}",
@@ -121,7 +120,7 @@ def plot_concentration(
 
 
 def _lines(points: pl.DataFrame) -> list[alt.Chart]:
-    """Draw the curves from nothing to everything, the line of equal hours, and where 80 % are reached."""
+    """Draw the curves, the line of equal hours, and where 80% are reached."""
     parts = points.get_column("part").unique(maintain_order=True).to_list()
     columns = ("part", "k", "share_of_tasks", "share_of_hours")
     first = pl.DataFrame([(part, 0, 0.0, 0.0) for part in parts], schema=points.select(columns).schema, orient="row")
@@ -162,17 +161,17 @@ def _lines(points: pl.DataFrame) -> list[alt.Chart]:
             stroke="#FFFFFF",
             strokeWidth=1.5,
         )
-        told = [
-            alt.Tooltip("k:Q", title=f"Tasks that hold 80 %, {_PARTS[part]}", format=","),
-            alt.Tooltip("share_of_tasks:Q", title="Share of tasks", format=".1%"),
-            alt.Tooltip("share_of_hours:Q", title="Share of hours", format=".1%"),
-        ]
+        told = captions.tooltips(
+            k=("Q", f"Tasks that hold 80 %, {_PARTS[part]}", ","),
+            share_of_tasks=("Q", "Share of tasks", ".1%"),
+            share_of_hours=("Q", "Share of hours", ".1%"),
+        )
         marks += [drop.encode(x=x, y=y, y2=alt.Y2("floor:Q")), dot.encode(x=x, y=y, tooltip=told)]
     return marks
 
 
 def _beside(ends: dict[str, Any]) -> list[alt.Chart]:
-    """Say right of the plot what each curve is, where it reaches 80 %, and how many tasks are not on it."""
+    """Describe each curve right of the plot: its name, where it reaches 80%, and how many tasks are not on it."""
     marks: list[alt.Chart] = []
     for part, row in ends.items():
         top = _TOPS[part]
@@ -205,12 +204,12 @@ def _beside(ends: dict[str, Any]) -> list[alt.Chart]:
 
 def _bar(start: float, end: float, y: float, **look: Any) -> alt.Chart:
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_rule(**look)
-    placed: alt.Chart = mark.encode(**theme.pixels(x=start, x2=end, y=y))
+    placed: alt.Chart = mark.encode(**theme.pixel_encoding(x=start, x2=end, y=y))
     return placed
 
 
 def _hatched(start: float, end: float, y: float) -> alt.Chart:
-    """Fill what is not known with strokes, one at least."""
+    """Hatch what is not known, with one stroke at least."""
     return theme.note(
         "/" * max(1, int((end - start) / _STROKE)),
         x=round(end),
@@ -240,7 +239,7 @@ def _unknown(row: dict[str, Any]) -> str:
 
 
 def _finding(ends: dict[str, Any], meaning: Meaning) -> str:
-    """Say in how many tasks most of the H1 hours lie; of all hours where none are H1."""
+    """State in how many tasks most of the H1 hours lie; of all hours where none are H1."""
     everything, part = ends["all"], ends["H1"]
     if everything["tasks_for_80"] is None:
         zero = " but zero" if everything["tasks_with_hours"] else ""
@@ -257,12 +256,11 @@ def _finding(ends: dict[str, Any], meaning: Meaning) -> str:
     return f"{said}; no hours are known at H1"
 
 
-def _policy(meaning: Meaning, same_task: SameTask) -> list[str]:
-    known, assessed = covered(meaning.coverage["hours"]), covered(meaning.coverage["level"])
+def _notes(meaning: Meaning, same_task: SameTask) -> list[str]:
     by = "id" if same_task == "id" else "wording"
     lines = [
-        captions.known_of(meaning, f"{known} of tasks have hours, {assessed} a level"),
-        f"Grade {meaning.grade}: A from 90\u00a0% of tasks with hours, B from 70\u00a0%, C below. {_JUDGED}",
+        f"{captions.known_of(meaning, 'hours', 'level')} {captions.MISSING_HOURS}",
+        f"{captions.grade_note('hours', meaning.grade)} {captions.JUDGED}",
         f"Tasks of the same {by} count once, with the hours of one incumbent in each job.",
         *meaning.warnings,
     ]
@@ -286,4 +284,4 @@ def _description(points: pl.DataFrame, ends: dict[str, Any], meaning: Meaning, p
             share, tasks = first.row(0, named=True)["share_of_hours"], first.row(0, named=True)["share_of_tasks"]
             of = "the H1 hours" if part == "H1" else "all hours"
             shape.append(f"The first {percent(tasks)} of tasks hold {percent(share)} of {of}.")
-    return theme.described(built, " ".join(numbers), " ".join([*shape, *_policy(meaning, "id")[:1]]))
+    return captions.alt_text(built, " ".join(numbers), " ".join([*shape, *_notes(meaning, "id")[:1]]))

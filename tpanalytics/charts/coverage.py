@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.frame import Column
 from tpanalytics.formatting import NONE, covered, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -41,6 +42,11 @@ _WIDTH = len(_PARTS) * (_CELL + _GAP + _FIGURE)
 _HEAD = 16
 _VERDICT = {"A": "safe to quote", "B": "quote with its gaps", "C": "not to quote alone"}
 _ASKED = "not requested"
+_COLUMNS = (
+    Column("bare", ["jobs without", "any task"], 56),
+    Column("grade", "grade", 104),
+    Column("verdict", "verdict", 226, muted=False),
+)
 
 
 def plot_coverage(
@@ -86,38 +92,31 @@ def plot_coverage(
     profiles = with_cache(profiles)
     coverage = measure_coverage(profiles, states=states)
     if coverage.height == 0:
-        return theme.empty_chart(
-            "No jobs in these task profiles", "There is nothing of which something could be known."
-        )
+        return frame.no_jobs()
     evidence = evidence_by_family(profiles, states=states)
     absent = _absent(coverage, evidence, profiles.manifest)
     if evidence is not None:
         coverage = coverage.join(evidence, on="job_family", how="left", maintain_order="left")
     else:
         coverage = coverage.with_columns(evidence_coverage=pl.lit(None, dtype=pl.Float64))
-    shown = apply_policy(coverage, profiles, privacy)
-    hidden = captions.hidden_note(shown, privacy)
-    totals = not shown.select(captions.is_hidden().all()).item()
-    families = _families(theme.drawable(shown))
-    order = families.get_column("job_family").to_list()
-    footer = _policy(coverage, absent) if totals else []
-    height = group_rows.row_height(order, _ROW)
-    return theme.finish(
-        [
-            *_cells(families, order, absent),
-            *_beside(families, order),
-            theme.footer([*hidden, *footer, *captions.source_line(profiles.manifest)], below=14),
-        ],
-        title=_finding(families, absent),
-        subtitle=f"Share of tasks with hours, level, validation, source · {captions.population(coverage, totals=totals)}",
-        description=_description(families, coverage, absent, totals=totals),
-        width=_WIDTH,
-        height=len(order) * height,
+    groups = frame.groups(coverage, apply_policy(coverage, profiles, privacy), profiles, privacy)
+    rows = _families(groups.rows)
+    return frame.chart(
+        groups,
+        rows,
+        _cells(rows, frame.group_axis(rows.get_column("job_family").to_list()), absent),
+        _COLUMNS,
+        title=_finding(rows, absent),
+        basis="Share of tasks with hours, level, validation, source",
+        description=_description(rows, absent, groups),
+        notes=_notes(coverage, absent),
+        size=(_WIDTH, _ROW),
+        below=14,
     )
 
 
 def _absent(coverage: pl.DataFrame, evidence: pl.DataFrame | None, manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Say for each column of which no family has anything why that is no 0 %."""
+    """Explain for each column that is empty in all families why that is not 0%."""
     asked = (manifest.get("request") or {}).get("include")
     found = {}
     for column, _, words, include in _PARTS:
@@ -138,22 +137,21 @@ def _absent(coverage: pl.DataFrame, evidence: pl.DataFrame | None, manifest: Map
 
 
 def _families(shown: pl.DataFrame) -> pl.DataFrame:
-    """Order the families worst first and write out what stands beside them."""
+    """Order the families worst first."""
     return (
         shown.with_columns(hidden=captions.is_hidden(), empty=(pl.col("tasks") == 0).fill_null(value=False))
         .sort("hidden", "empty", pl.col("both_coverage").round(9), "job_family", nulls_last=True)
         .with_columns(
             verdict=pl.col("data_grade").replace_strict(_VERDICT, default=NONE, return_dtype=pl.String).fill_null(NONE),
             bare=pl.format("{} of {}", "jobs_without_tasks", "jobs").fill_null(NONE),
-            graded=pl.col("data_grade").fill_null(NONE),
-            missing=pl.when("hidden").then(pl.lit(captions.WHY_HIDDEN)).when("empty").then(pl.lit("no task described")),
+            grade=pl.col("data_grade").fill_null(NONE),
+            missing=captions.why_missing({"no task described": pl.col("empty")}),
         )
-        .with_columns(captions.unless_hidden("verdict", "bare", "graded"))
+        .with_columns(captions.mask_hidden("verdict", "bare", "grade"))
     )
 
 
-def _cells(families: pl.DataFrame, order: list[str], absent: Mapping[str, str]) -> list[alt.Chart]:
-    y = group_rows.family_axis(order)
+def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str]) -> list[alt.Chart]:
     step = _CELL + _GAP + _FIGURE
     scale = alt.Scale(domain=[0, _WIDTH], nice=False)
     axis = alt.Axis(title=None, labels=False, grid=False)
@@ -181,11 +179,7 @@ def _cells(families: pl.DataFrame, order: list[str], absent: Mapping[str, str]) 
     }
     drawn = alt.Chart(pl.DataFrame(rows, schema=schema))
     x = alt.X("from:Q", scale=scale, axis=axis)
-    tooltip = [
-        alt.Tooltip("job_family:N", title="Job family"),
-        alt.Tooltip("what:N", title="Known"),
-        alt.Tooltip("figure:N", title="Share of tasks"),
-    ]
+    tooltip = captions.tooltips("job_family", what=("N", "Known", None), figure=("N", "Share of tasks", None))
     whole = drawn.mark_bar(size=_BAR, fill="#FFFFFF", stroke="#8A8A90", strokeWidth=1).encode(
         x=x, x2=alt.X2("to:Q"), y=y
     )
@@ -209,22 +203,6 @@ def _cells(families: pl.DataFrame, order: list[str], absent: Mapping[str, str]) 
         for number, (column, name, _, _) in enumerate(_PARTS)
     ]
     return [whole, part, figures, *heads]
-
-
-def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
-    y = group_rows.family_axis(order)
-    columns = [
-        ("bare", ["jobs without", "any task"], _WIDTH + 56, True),
-        ("grade", "grade", _WIDTH + 104, True),
-        ("verdict", "verdict", _WIDTH + 226, False),
-    ]
-    rows = families.select("job_family", "bare", "verdict", grade="graded")
-    marks = [
-        mark
-        for field, header, x, muted in columns
-        for mark in group_rows.column(rows, y, field, header, x, muted=muted)
-    ]
-    return [*marks, *group_rows.remarks(families, y, "missing")]
 
 
 def _finding(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
@@ -271,44 +249,37 @@ def _verdicts(named: pl.DataFrame, of_which: str) -> str:
     return f"Figures of {safe} of {many} families{of_which} are safe to quote, those of the others with their gaps"
 
 
-def _policy(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
+def _notes(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
     tasks = total(coverage, "tasks")
     if not tasks:
-        return ["No job has a task that counts."]
+        return [captions.NO_TASK_COUNTS]
     shares = {words: captions.overall(coverage, column) for column, _, words, _ in _PARTS if column not in absent}
-    valid = shares.pop("a validation", None)
-    known = [f"{covered(share)} have {words}" for words, share in shares.items() if share is not None]
-    known += [f"{covered(valid)} are validated"] * (valid is not None)
-    of = f"Of all {plural(tasks, 'task')} {listed(known)}; rejected ones do not count. {captions.without_tasks(coverage)}"
-    lines = [of]
+    known = {words: share for words, share in shares.items() if share is not None}
+    validated = [known.pop("a validation")] if "a validation" in known else []
+    note = captions.known_note(known, *validated, of=plural(tasks, "task"))
     requested = [name for column, name, _, include in _PARTS if include and absent.get(column) == _ASKED]
-    if requested:
-        lines.append(f"Not asked for when loading, so not known, and not 0 %: {listed(requested)}.")
     return [
-        *lines,
-        "A filled bar is what is known, the rest of its box is not; a task without hours is not one of zero hours.",
-        "Verdict and grade by the share with hours and level: A from 90 %, B from 70 %, C below; quote no C alone.",
+        f"{note} {captions.without_tasks(coverage)}",
+        *([f"Not asked for when loading, so not known, and not 0%: {listed(requested)}."] if requested else []),
+        f"A filled bar is what is known, the rest of its box is not. {captions.MISSING_HOURS}",
+        captions.grade_note("hours and a level"),
     ]
 
 
-def _description(families: pl.DataFrame, coverage: pl.DataFrame, absent: Mapping[str, str], *, totals: bool) -> str:
+def _description(families: pl.DataFrame, absent: Mapping[str, str], groups: frame.Groups) -> tuple[str, str, list[str]]:
     drawn = [(column, words) for column, _, words, _ in _PARTS if column not in absent]
-    what = f"the share of tasks with {listed(words for _, words in drawn)}" if totals else "what is known of the tasks"
-    built = (
-        f"Matrix of bars: {what} for "
-        f"{captions.population(coverage, totals=totals)}. Families worst first, by hours and level."
+    what = (
+        f"the share of tasks with {listed(words for _, words in drawn)}"
+        if groups.totals
+        else "what is known of the tasks"
     )
+    built = f"Matrix of bars: {what} for {groups.population}. Families worst first, by hours and level."
     known = families.filter(~pl.col("hidden") & ~pl.col("empty"))
-    said = []
-    if known.height:
-        rows = [
-            f"{row['job_family']} {listed(f'{words} {covered(row[column])}' for column, words in drawn)}, "
-            f"{row['bare']} jobs without any task, grade {row['graded']}, {row['verdict']}"
-            for row in known.rows(named=True)
-        ]
-        said.append(f"{'; '.join(rows)}.")
-    if totals:
-        said += _policy(coverage, absent)[:1]
+    rows = "; ".join(
+        f"{row['job_family']} {listed(f'{words} {covered(row[column])}' for column, words in drawn)}, "
+        f"{row['bare']} jobs without any task, grade {row['grade']}, {row['verdict']}"
+        for row in known.rows(named=True)
+    )
     shape = []
     for grade, verdict in _VERDICT.items():
         names = known.filter(data_grade=grade).get_column("job_family").to_list()
@@ -318,4 +289,4 @@ def _description(families: pl.DataFrame, coverage: pl.DataFrame, absent: Mapping
     bare = families.filter("empty").get_column("job_family").to_list()
     if bare:
         shape.append(f"No task is described in {listed(bare)}.")
-    return theme.described(built, " ".join(said), " ".join([*shape, *captions.hidden_names(families)]))
+    return built, f"{rows}." if rows else "", shape

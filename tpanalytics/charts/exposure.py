@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
+from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.frame import Column
 from tpanalytics.charts._core.labels import columns, ties
 from tpanalytics.formatting import NONE, covered, listed
 from tpanalytics.measures._core.cache import with_cache
@@ -27,8 +28,18 @@ if TYPE_CHECKING:
 __all__ = ["plot_exposure"]
 
 _WIDTH, _ROW = 430, 32
+_COLUMNS = (
+    Column("figure", "index", 46, muted=False),
+    Column("held", ["can be", "from, to"], 124),
+    Column("known", ["tasks", "in it"], 168),
+    Column("grade", "grade", 206),
+    Column("place", ["place", "from, to"], 262, muted=False),
+)
 #: Heights within a row: the index and its resamples above the middle, what the weight of H2 does below.
 _UP, _DOWN = -3, 8
+_GREY, _BAND = "#7A7A80", "#E3EBEB"
+#: Height of the key above the plot.
+_KEY = -42
 _HIGH = {"A": "enough is known", "B": "enough is known", "C": "grade C"}
 #: Most lines that join families; with more, the column of places says it alone.
 _MOST_TIES, _TIE = 9, 9
@@ -95,68 +106,53 @@ def plot_exposure(
     how: dict[str, Any] = {"level_weights": level_weights, "weight": weight, "states": states}
     everyone = measure_exposure(profiles, contract_hours=contract_hours, **how)
     if everyone.height == 0:
-        return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
+        return frame.no_jobs()
     guard = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **how)
+    groups = frame.groups(everyone, guard, profiles, privacy)
     # Ranked among those shown alone: a place that is missing would tell where a hidden family is.
     shown = guard.filter(~captions.is_hidden()).get_column("job_family").to_list()
     ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, among=shown, **how)
-    families = _families(theme.drawable(guard), theme.drawable(ranks))
+    families = _families(groups.rows, theme.sanitize_labels(ranks))
     order = families.get_column("job_family").to_list()
-    groups = ties(families)
-    joined = columns(groups, order)
-    totals = bool(shown)
-    lines = _policy(everyone if totals else None, level_weights, families, many_ties=len(joined) > _MOST_TIES)
-    return theme.finish(
-        [
-            *_key(families, range_of_h2="H2" in level_weights),
-            *_intervals(families, order, range_of_h2="H2" in level_weights),
-            *_beside(families, order),
-            *_joined(joined, order),
-            theme.footer(
-                [*captions.hidden_note(guard, privacy), *lines, *captions.source_line(profiles.manifest)], below=46
-            ),
-        ],
+    tied, y, range_of_h2 = ties(families), frame.group_axis(order), "H2" in level_weights
+    joined = columns(tied, order)
+    return frame.chart(
+        groups,
+        families,
+        [*_key(families, range_of_h2=range_of_h2), *_intervals(families, y, range_of_h2=range_of_h2)],
+        _COLUMNS,
         title=_finding(families),
-        subtitle=f"{_basis(weight)} · {captions.population(everyone, totals=totals)}",
-        description=_description(families, groups, everyone, lines, totals=totals),
-        width=_WIDTH,
-        height=len(order) * group_rows.row_height(order, _ROW),
+        basis=f"Exposure index, 0 to 1: share of {captions.UNIT[weight]}, weighted by AI impact level",
+        description=_description(families, tied, groups.population),
+        notes=_notes(everyone, captions.index_definition(level_weights), families, many_ties=len(joined) > _MOST_TIES),
+        size=(_WIDTH, _ROW),
+        below=46,
+        over=_joined(joined, y),
     )
 
 
-def _basis(weight: ExposureWeight) -> str:
-    hours = {"hours": "described weekly hours", "headcount": "the weekly hours of all incumbents"}[weight]
-    return f"Exposure index, 0 to 1: share of {hours}, weighted by AI impact level"
-
-
 def _families(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
-    """Put ranks and resamples beside the index, and write out what is printed."""
+    """Join ranks and resamples to the index, and format what is printed."""
     drawn = ["interval_low", "interval_high", "inner_low", "inner_high", "rank", "rank_low", "rank_high"]
-    places = pl.struct("rank", "rank_low", "rank_high").map_elements(exposure_captions.places, return_dtype=pl.String)
+    places = pl.struct("rank", "rank_low", "rank_high").map_elements(captions.rank_range, return_dtype=pl.String)
     bounds = pl.struct("bound_low", "bound_high").map_elements(
-        lambda row: exposure_captions.between(row["bound_low"], row["bound_high"]),
-        return_dtype=pl.String,
-        skip_nulls=False,
+        lambda row: captions.index_range(row["bound_low"], row["bound_high"]), return_dtype=pl.String, skip_nulls=False
+    )
+    why = pl.col("reason").replace_strict(
+        captions.NO_INDEX, default=captions.NO_INDEX["NO_HOURS"], return_dtype=pl.String
     )
     return (
         exposure.join(ranks.select("job_family", *drawn), on="job_family", how="left", maintain_order="left")
         .with_columns(
-            figure=pl.col("exposure").map_elements(exposure_captions.figure, return_dtype=pl.String, skip_nulls=False),
+            figure=frame.as_text("exposure", captions.index_text),
             held=bounds,
             place=places,
-            known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
-            graded=pl.col("data_grade").fill_null(NONE),
+            known=frame.as_text("coverage", covered),
+            grade=pl.col("data_grade").fill_null(NONE),
             dot=pl.col("data_grade").replace_strict(_HIGH, default=None, return_dtype=pl.String),
-            missing=pl.when(captions.is_hidden())
-            .then(pl.lit(captions.WHY_HIDDEN))
-            .when(pl.col("exposure").is_null())
-            .then(
-                pl.col("reason").replace_strict(
-                    exposure_captions.WHY, default=exposure_captions.WHY["NO_HOURS"], return_dtype=pl.String
-                )
-            ),
+            missing=captions.why_missing({}, pl.when(pl.col("exposure").is_null()).then(why)),
         )
-        .with_columns(captions.unless_hidden("figure", "held", "place", "known", "graded"))
+        .with_columns(captions.mask_hidden("figure", "held", "place", "known", "grade"))
     )
 
 
@@ -165,8 +161,7 @@ def _x(field: str) -> alt.X:
     return alt.X(f"{field}:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
 
 
-def _intervals(families: pl.DataFrame, order: list[str], *, range_of_h2: bool) -> list[alt.Chart]:
-    y = group_rows.family_axis(order)
+def _intervals(families: pl.DataFrame, y: alt.Y, *, range_of_h2: bool) -> list[alt.Chart]:
     rows = alt.Chart(
         families.filter(pl.col("exposure").is_not_null()).select(
             *("job_family", "exposure", "weight_low", "weight_high", "interval_low", "interval_high"),
@@ -181,11 +176,7 @@ def _intervals(families: pl.DataFrame, order: list[str], *, range_of_h2: bool) -
             x=_x("bound_low"),
             x2=alt.X2("bound_high:Q"),
             y=y,
-            tooltip=[
-                alt.Tooltip("job_family:N", title="Job family"),
-                alt.Tooltip("bound_low:Q", title="Least it can be", format=".2f"),
-                alt.Tooltip("bound_high:Q", title="Most it can be", format=".2f"),
-            ],
+            tooltip=captions.tooltips("job_family", "bound_low", "bound_high"),
         )
     )
     ranges = [
@@ -209,21 +200,12 @@ def _intervals(families: pl.DataFrame, order: list[str], *, range_of_h2: bool) -
         x=_x("exposure"),
         y=y,
         fill=alt.Fill("dot:N", scale=_filled(), legend=None),
-        tooltip=[
-            alt.Tooltip("job_family:N", title="Job family"),
-            alt.Tooltip("exposure:Q", title="Index", format=".2f"),
-            alt.Tooltip("interval_low:Q", title="Resamples (95 %), from", format=".2f"),
-            alt.Tooltip("interval_high:Q", title="to", format=".2f"),
-            alt.Tooltip("weight_low:Q", title="H2 counts nothing", format=".2f"),
-            alt.Tooltip("weight_high:Q", title="H2 counts in full", format=".2f"),
-            alt.Tooltip("jobs_weighed:Q", title="Jobs in it"),
-            alt.Tooltip("tasks_weighed:Q", title="Tasks in it"),
-        ],
+        tooltip=captions.tooltips(
+            *("job_family", "exposure", "interval_low", "interval_high"),
+            *("weight_low", "weight_high", "jobs_weighed", "tasks_weighed"),
+        ),
     )
     return [bounds, *(ranges if range_of_h2 else []), *resamples, dots]
-
-
-_GREY, _BAND = "#7A7A80", "#E3EBEB"
 
 
 def _filled() -> alt.Scale:
@@ -239,14 +221,14 @@ def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
 
     def line(width: float, colour: str, left: int, right: int) -> alt.Chart:
         placed: alt.Chart = one.mark_rule(stroke=colour, strokeWidth=width).encode(
-            **theme.pixels(x=left, x2=right, y=_KEY, y2=_KEY)
+            **theme.pixel_encoding(x=left, x2=right, y=_KEY, y2=_KEY)
         )
         return placed
 
     def point(shape: str, size: int, fill: str, x: int, stroke: str) -> alt.Chart:
         placed: alt.Chart = one.mark_point(
             shape=shape, size=size, fill=fill, stroke=stroke, strokeWidth=1.5, opacity=1
-        ).encode(**theme.pixels(x=x, y=_KEY))
+        ).encode(**theme.pixel_encoding(x=x, y=_KEY))
         return placed
 
     grades = set(families.get_column("data_grade").drop_nulls())
@@ -269,40 +251,18 @@ def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
     return marks
 
 
-_KEY = -42
-
-
 def _words(text: str, x: int) -> alt.Chart:
     return theme.note(text, x=x, y=_KEY, baseline="middle", fontSize=10.5)
 
 
-def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
-    y = group_rows.family_axis(order)
-    printed = [
-        ("figure", "index", _WIDTH + 46, False),
-        ("held", ["can be", "from, to"], _WIDTH + 124, True),
-        ("known", ["tasks", "in it"], _WIDTH + 168, True),
-        ("grade", "grade", _WIDTH + 206, True),
-        ("place", ["place", "from, to"], _WIDTH + 262, False),
-    ]
-    rows = families.select("job_family", "figure", "held", "known", "place", grade="graded")
-    marks = [
-        mark
-        for field, header, x, muted in printed
-        for mark in group_rows.column(rows, y, field, header, x, muted=muted)
-    ]
-    return [*marks, *group_rows.remarks(families, y, "missing")]
-
-
-def _joined(joined: list[list[list[str]]], order: list[str]) -> list[alt.Chart]:
+def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
     """Join each group by a line, a knot at each member."""
     if not joined or len(joined) > _MOST_TIES:
         return []
-    y = group_rows.family_axis(order)
     left = _WIDTH + 284
     marks: list[alt.Chart] = []
     for at, column in enumerate(joined):
-        x = theme.pixels(x=left + _TIE * at)
+        x = theme.pixel_encoding(x=left + _TIE * at)
         ends = pl.DataFrame({"job_family": [group[0] for group in column], "last": [group[-1] for group in column]})
         knots = pl.DataFrame({"job_family": [family for group in column for family in group]})
         marks += [
@@ -316,18 +276,18 @@ def _joined(joined: list[list[list[str]]], order: list[str]) -> list[alt.Chart]:
 
 
 def _finding(families: pl.DataFrame) -> str:
-    """Say which family is most exposed, if its resamples tell it from the others of which enough is known."""
-    nothing = exposure_captions.never_headline(families)
+    """State the most exposed family, if its resamples separate it from the others of grade A or B."""
+    nothing = captions.no_headline_reason(families)
     if nothing:
         return nothing
-    safe = families.filter(exposure_captions.graded_well())
+    safe = families.filter(captions.may_headline())
     top = safe.row(0, named=True)
-    index = exposure_captions.figure(top["exposure"])
+    index = captions.index_text(top["exposure"])
     others = families.filter((pl.col("job_family") != NO_FAMILY) & pl.col("exposure").is_not_null()).height - 1
     if safe.height == 1:
         more = "; too little is known of the others to compare them" if others else ""
         return f"{top['job_family']}: exposure {index}{_sure(top)}{more}"
-    among = exposure_captions.among(families)
+    among = captions.headline_scope(families)
     if top["rank_low"] is None:
         return (
             f"{top['job_family']} has the highest exposure{among}, {index}; it has too few jobs to say how sure that is"
@@ -341,19 +301,15 @@ def _finding(families: pl.DataFrame) -> str:
 
 
 def _sure(row: dict[str, Any]) -> str:
-    """Give the interval of an index: of the resamples, or below five jobs what it can be."""
+    """Return the interval of an index: of the resamples, or below five jobs its bounds."""
     if row["interval_low"] is not None:
-        return f" (95 % of resamples: {exposure_captions.between(row['interval_low'], row['interval_high'])})"
+        return f" (95 % of resamples: {captions.index_range(row['interval_low'], row['interval_high'])})"
     if row["held"] not in {NONE, row["figure"]}:
         return f" (it can be {row['held']})"
     return ""
 
 
-def _policy(
-    everyone: pl.DataFrame | None, level_weights: Mapping[str, float], families: pl.DataFrame, *, many_ties: bool
-) -> list[str]:
-    if everyone is None:
-        return [exposure_captions.weights_line(level_weights)]
+def _notes(everyone: pl.DataFrame, definition: str, families: pl.DataFrame, *, many_ties: bool) -> list[str]:
     few = families.filter(pl.col("exposure").is_not_null() & pl.col("interval_low").is_null()).height
     alone = f" A place in brackets is that of {'a family' if few == 1 else 'families'} of fewer than 5 jobs: not sure."
     resampled = (
@@ -363,43 +319,42 @@ def _policy(
         pl.col("exposure").is_not_null() & (pl.col("bound_low").is_null() | pl.col("bound_high").is_null())
     ).height
     return [
-        f"{exposure_captions.known_line(everyone)}",
+        captions.index_coverage(everyone),
         resampled + alone * (few > 0),
         *(
             [f"What {unbounded} families can be is not known: tasks lack hours, and contract hours are not given."]
             * (unbounded > 1)
         ),
         *(["Too many families overlap in place to join them by lines; the places say which."] * many_ties),
-        exposure_captions.weights_line(level_weights),
-        exposure_captions.GRADED,
+        definition,
+        captions.INDEX_GRADE,
     ]
 
 
-def _description(
-    families: pl.DataFrame, groups: list[list[str]], everyone: pl.DataFrame, lines: list[str], *, totals: bool
-) -> str:
-    built = f"Dots and intervals of the exposure index for {captions.population(everyone, totals=totals)}."
+def _description(families: pl.DataFrame, tied: list[list[str]], population: str) -> tuple[str, str, list[str]]:
+    built = f"Dots and intervals of the exposure index for {population}."
     rows = families.filter(pl.col("exposure").is_not_null())
-    if rows.height:
-        built += (
-            " Families in order of the index, highest first; thick and thin line hold 66 and 95 % of resamples; "
-            "the band is what the index can be for all that is unknown, and the line below goes from H2 counting 0 to "
-            "H2 counting 1."
-        )
-    extremes = ""
-    if rows.height:
-        top, bottom = rows.row(0, named=True), rows.row(-1, named=True)
-        extremes = (
-            f"The index runs from {exposure_captions.figure(top['exposure'])} in {top['job_family']} to "
-            f"{exposure_captions.figure(bottom['exposure'])} in {bottom['job_family']}. All: "
-            + "; ".join(map(exposure_captions.row, rows.iter_rows(named=True)))
-            + "."
-        )
-    unknown = families.filter(pl.col("exposure").is_null() & ~captions.is_hidden()).get_column("job_family").to_list()
-    shape = [
-        *(f"Cannot be told apart: {listed(group)}." for group in groups),
-        *([f"Nothing can be shown for {listed(unknown)}."] if unknown else []),
-        *captions.hidden_names(families),
-        *lines[:1],
-    ]
-    return theme.described(built, extremes, " ".join(shape))
+    shape = [*(f"Cannot be told apart: {listed(group)}." for group in tied), *captions.no_figure(families, "exposure")]
+    if not rows.height:
+        return built, "", shape
+    built += (
+        " Families in order of the index, highest first; thick and thin line hold 66 and 95 % of resamples; "
+        "the band is what the index can be for all that is unknown, and the line below goes from H2 counting 0 to "
+        "H2 counting 1."
+    )
+    top, bottom = rows.row(0, named=True), rows.row(-1, named=True)
+    each = "; ".join(map(_row, rows.iter_rows(named=True)))
+    extremes = (
+        f"The index runs from {captions.index_text(top['exposure'])} in {top['job_family']} to "
+        f"{captions.index_text(bottom['exposure'])} in {bottom['job_family']}. All: {each}."
+    )
+    return built, extremes, shape
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    parts = [f"{row['job_family']} {row['figure']}", f"grade {row['grade']}", f"place {row['place']}"]
+    if row["interval_low"] is not None:
+        parts.insert(1, f"resamples {captions.index_range(row['interval_low'], row['interval_high'])}")
+    if row["held"] != NONE:
+        parts.insert(1, f"can be {row['held']}")
+    return f"{', '.join(parts)}, {row['known']} of tasks in it"

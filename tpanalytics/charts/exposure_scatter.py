@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
+from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.formatting import hours, listed, plural, printable
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.weights import WEIGHTS
@@ -97,63 +97,79 @@ def plot_exposure_scatter(
     profiles = with_cache(profiles)
     everyone = measure_exposure(profiles, level_weights=level_weights, states=states)
     if everyone.height == 0:
-        return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
+        return frame.no_jobs()
     guard = captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, states=states)
-    families = theme.drawable(guard)
-    shown = families.filter(~captions.is_hidden()).select("job_family")
-    jobs = theme.drawable(exposure_by_job(profiles, level_weights=level_weights, states=states))
+    groups = frame.groups(everyone, guard, profiles, privacy)
+    shown = groups.rows.filter(~captions.is_hidden()).select("job_family")
+    jobs = theme.sanitize_labels(exposure_by_job(profiles, level_weights=level_weights, states=states))
     jobs = jobs.join(shown, on="job_family", how="semi", maintain_order="left")
     drawn = jobs.filter(pl.col("exposure").is_not_null())
     staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())
-    lines = [
-        *captions.hidden_note(guard, privacy),
-        *captions.wrapped(captions.hidden_names(families), exposure_captions.LINE),
-        *_policy(everyone, jobs, level_weights, staffed=staffed, totals=bool(shown.height)),
-        *captions.source_line(profiles.manifest),
-    ]
-    order = [family for family in families.get_column("job_family") if family in set(drawn["job_family"])]
+    notes = captions.wrapped(
+        [
+            *groups.suppression,
+            *captions.hidden_names(groups.rows),
+            *_notes(everyone, jobs, level_weights, staffed=staffed, totals=groups.totals),
+            *groups.sources,
+        ]
+    )
+    with_dots = set(drawn["job_family"])
+    order = [family for family in groups.rows.get_column("job_family") if family in with_dots]
     what: dict[str, Any] = {
-        "title": _finding(families, drawn),
+        "title": _finding(groups.rows, drawn),
         "subtitle": (
             f"Exposure index (0 to 1) against described weekly hours of each job · "
-            f"{order[0] if len(order) == 1 else captions.population(everyone, totals=bool(shown.height))}"
+            f"{order[0] if len(order) == 1 else groups.population}"
         ),
     }
-    if not drawn.height:
-        return theme.finish(
-            [theme.note("No job has an index to draw.", x=0, y=20, fontSize=13), theme.footer(lines, below=10)],
-            description=theme.described(what["title"] + ".", "", " ".join(lines[:2])),
-            width=_WIDE[0],
-            height=40,
-            **what,
-        )
-    alone = 1 < drawn.get_column("job_family").n_unique() <= _PANELS
-    each: list[str | None] = [*order] if alone else [None]
+    if drawn.height:
+        return _scatter(drawn, order, groups, notes, staffed=staffed, names=names, **what)
+    return theme.assemble(
+        [theme.note("No job has an index to draw.", x=0, y=20, fontSize=13), theme.footer(notes, below=10)],
+        description=captions.alt_text(what["title"] + ".", "", " ".join(notes[:2])),
+        width=_WIDE[0],
+        height=40,
+        **what,
+    )
+
+
+def _scatter(
+    drawn: pl.DataFrame,
+    order: list[str],
+    groups: frame.Groups,
+    notes: list[str],
+    *,
+    staffed: bool,
+    names: bool,
+    **what: str,
+) -> theme.Chart | theme.Panels:
+    """Draw a panel for each of a few families, or one for all."""
+    panelled = 1 < len(order) <= _PANELS
+    each: list[str | None] = [*order] if panelled else [None]
     parts = [(family, drawn.filter(job_family=family) if family else drawn) for family in each]
-    dots = _dots(drawn, staffed=staffed, panels=alone)
-    most = max(12.0, *dots.get_column("many"))
-    frame = _frame(drawn)
-    named = [row for _, some in parts for row in _farthest(some, frame)] if names else []
-    what["description"] = _description(everyone, families, parts, named, lines, totals=bool(shown.height))
+    dots = _dots(drawn, staffed=staffed, panels=panelled)
+    most, extent = max(12.0, *dots.get_column("many")), _extent(drawn)
+    named = [row for _, some in parts for row in _farthest(some, extent)] if names else []
+    what["description"] = _description(groups, parts, named, notes)
+    width, height = size = _SMALL if panelled else _WIDE
     panels = [
         _panel(
             dots.filter(job_family=family) if family else dots,
-            jobs_of,
-            frame,
-            size=_SMALL if alone else _WIDE,
+            jobs,
+            extent,
+            size=size,
             most=most,
             staffed=staffed,
             names=names,
             family=family,
         )
-        for family, jobs_of in parts
+        for family, jobs in parts
     ]
-    if not alone:
-        return theme.finish([*panels[0], theme.footer(lines, below=52)], width=_WIDE[0], height=_WIDE[1], **what)
-    size: dict[str, Any] = {"width": _SMALL[0], "height": _SMALL[1]}
-    under = alt.LayerChart(layer=[theme.footer(lines, below=-52)], width=_SMALL[0], height=1)
-    return theme.finish_panels(
-        [*(alt.LayerChart(layer=panel, **size) for panel in panels), under],
+    if not panelled:
+        return theme.assemble([*panels[0], theme.footer(notes, below=52)], width=width, height=height, **what)
+    under = alt.LayerChart(layer=[theme.footer(notes, below=-52)], width=width, height=1)
+    return theme.assemble_panels(
+        [*(alt.LayerChart(layer=panel, width=width, height=height) for panel in panels), under],
         columns=min(3, len(panels)),
         bounds="flush",  # by the plots alone: a wide footer or name would push the panels apart
         spacing={"row": 108, "column": 84},
@@ -181,12 +197,12 @@ def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
 
 
 def _poor() -> pl.Expr:
-    """Tell the jobs of which too little is known."""
+    """Return whether a job has grade C."""
     return pl.col("data_grade") == "C"
 
 
-def _frame(drawn: pl.DataFrame) -> tuple[float, float]:
-    """Say from where to where the hours go: not from zero, where no job may be near it."""
+def _extent(drawn: pl.DataFrame) -> tuple[float, float]:
+    """Return the range of the hours: not from zero, where no job may be near it."""
     least, most = (float(drawn.select(end).item()) for end in (pl.col("hours").min(), pl.col("hours").max()))
     room = max(10 - (most - least), 0.06 * (most - least), 1.0) / 2
     return max(0.0, least - room), most + room
@@ -195,7 +211,7 @@ def _frame(drawn: pl.DataFrame) -> tuple[float, float]:
 def _panel(
     dots: pl.DataFrame,
     jobs: pl.DataFrame,
-    frame: tuple[float, float],
+    extent: tuple[float, float],
     *,
     size: tuple[int, int],
     most: float,
@@ -205,7 +221,7 @@ def _panel(
 ) -> list[alt.Chart]:
     x = alt.X(
         "long:Q",
-        scale=alt.Scale(domain=list(frame), nice=False),
+        scale=alt.Scale(domain=list(extent), nice=False),
         axis=alt.Axis(title="described hours per week", titleAnchor="start", tickCount=6),
     )
     y = alt.Y(
@@ -223,23 +239,19 @@ def _panel(
             y=y,
             size=alt.Size("many:Q", scale=alt.Scale(domain=[0, most], range=[26, 380]), legend=None),
             fill=alt.Fill(
-                "known:N",
-                scale=alt.Scale(domain=list(_KNOWN), range=[theme.ACCENT, "#FFFFFF"]),
-                legend=legend,
+                "known:N", scale=alt.Scale(domain=list(_KNOWN), range=[theme.ACCENT, "#FFFFFF"]), legend=legend
             ),
             # A white rim parts full dots that lie on each other.
             stroke=alt.Stroke(
-                "known:N",
-                scale=alt.Scale(domain=list(_KNOWN), range=["#FFFFFF", theme.ACCENT]),
-                legend=legend,
+                "known:N", scale=alt.Scale(domain=list(_KNOWN), range=["#FFFFFF", theme.ACCENT]), legend=legend
             ),
-            tooltip=[
-                alt.Tooltip("index:Q", title="Index, about", format=".2f"),
-                alt.Tooltip("long:Q", title="Hours a week, about"),
-                alt.Tooltip("jobs:Q", title="Jobs"),
-                *([alt.Tooltip("many:Q", title="People, full-time equivalents", format=",.1f")] if staffed else []),
-                alt.Tooltip("known:N", title="Known"),
-            ],
+            tooltip=captions.tooltips(
+                index=("Q", "Index, about", ".2f"),
+                long=("Q", "Hours a week, about", None),
+                jobs=("Q", "Jobs", None),
+                **({"many": ("Q", "People, full-time equivalents", ",.1f")} if staffed else {}),
+                known=("N", "Known", None),
+            ),
         )
     )
     middle = jobs.select(index=pl.col("exposure").median(), long=pl.col("hours").median())
@@ -247,27 +259,27 @@ def _panel(
     across = alt.Chart(middle.select("index")).mark_rule(**dashed).encode(y=y)
     ends = {"y": alt.YDatum(-0.03), "y2": alt.Y2Datum(1.03)}
     upright = alt.Chart(middle.select("long")).mark_rule(**dashed).encode(x=x, **ends)
-    marks = [across, upright, points, *_said_of_middle(middle, frame, size)]
+    marks = [across, upright, points, *_said_of_middle(middle, extent, size)]
     if family is None:
         marks += [
             theme.note(words, x=4 if side < 0 else size[0] - 4, y=9 if up > 0 else size[1] - 9, **_corner(side))
             for (side, up), words in _CORNERS.items()
         ]
     else:
-        words = group_rows.name_lines(family, 34, most=3)
+        words = frame.name_lines(family, 34, most=3)
         above = -13 - 14 * len(words)
         marks.append(theme.note(words, x=0, y=above, fontSize=12, fontWeight="bold", color=theme.INK))
-    return [*marks, *(_names(jobs, x, y, frame) if names else [])]
+    return [*marks, *(_names(jobs, x, y, extent) if names else [])]
 
 
 def _corner(side: int) -> dict[str, Any]:
     return {"align": "left" if side < 0 else "right", "fontStyle": "italic", "baseline": "middle"}
 
 
-def _said_of_middle(middle: pl.DataFrame, frame: tuple[float, float], size: tuple[int, int]) -> list[alt.Chart]:
+def _said_of_middle(middle: pl.DataFrame, extent: tuple[float, float], size: tuple[int, int]) -> list[alt.Chart]:
     """Write the medians at the ends of their lines."""
     index, long = middle.row(0)
-    at = (long - frame[0]) / (frame[1] - frame[0])
+    at = (long - extent[0]) / (extent[1] - extent[0])
     return [
         theme.note(
             f"median {hours(long)}",
@@ -278,7 +290,7 @@ def _said_of_middle(middle: pl.DataFrame, frame: tuple[float, float], size: tupl
             fontSize=10.5,
         ),
         theme.note(
-            ["median", exposure_captions.figure(index)],
+            ["median", captions.index_text(index)],
             x=size[0] + 4,
             y=round((_HIGH - index) / (_HIGH - _LOW) * size[1]),
             baseline="middle",
@@ -288,15 +300,15 @@ def _said_of_middle(middle: pl.DataFrame, frame: tuple[float, float], size: tupl
     ]
 
 
-def _farthest(jobs: pl.DataFrame, frame: tuple[float, float]) -> list[dict[str, Any]]:
+def _farthest(jobs: pl.DataFrame, extent: tuple[float, float]) -> list[dict[str, Any]]:
     """Choose the jobs farthest from both medians, no two of them so near that their names would meet."""
-    span = frame[1] - frame[0]
+    span = extent[1] - extent[0]
     far = (
         jobs.filter(~_poor())
         .with_columns(
             right=(pl.col("hours") - pl.col("hours").median()) / span,
             up=pl.col("exposure") - pl.col("exposure").median(),
-            at=(pl.col("hours") - frame[0]) / span,
+            at=(pl.col("hours") - extent[0]) / span,
         )
         .with_columns(far=(pl.col("right") ** 2 + pl.col("up") ** 2).round(9))
         .sort("far", "job_id", descending=[True, False])
@@ -311,8 +323,8 @@ def _farthest(jobs: pl.DataFrame, frame: tuple[float, float]) -> list[dict[str, 
     return kept
 
 
-def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, frame: tuple[float, float]) -> list[alt.Chart]:
-    kept = _farthest(jobs, frame)
+def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) -> list[alt.Chart]:
+    kept = _farthest(jobs, extent)
     marks = []
     halos: list[dict[str, Any]] = [{"stroke": "#FFFFFF", "strokeWidth": 3.5, "strokeJoin": "round"}, {}]
     for leftward in (True, False):
@@ -329,7 +341,7 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, frame: tuple[float, float]) -
 
 
 def _finding(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
-    """Say how far the jobs of which enough is known lie apart."""
+    """State the spread of the jobs of grade A or B."""
     if not families.filter(~captions.is_hidden()).height:
         return captions.ALL_HIDDEN
     of_shown = " of the families shown" if families.filter(captions.is_hidden()).height else ""
@@ -344,40 +356,33 @@ def _finding(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
         among = f"{safe.height:,} jobs{of_shown}"
     else:
         among = f"the {safe.height:,} jobs{of_shown} of which enough is known"
-    middle = f"the median is {exposure_captions.figure(safe.get_column('exposure').median())}"  # type: ignore[arg-type]  # a number
-    return f"Exposure of 8 in 10 of {among} lies within {exposure_captions.between(low, high)}; {middle}"
+    middle = f"the median is {captions.index_text(safe.get_column('exposure').median())}"  # type: ignore[arg-type]  # a number
+    return f"Exposure of 8 in 10 of {among} lies within {captions.index_range(low, high)}; {middle}"
 
 
-def _policy(
+def _notes(
     everyone: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool, totals: bool
 ) -> list[str]:
     if not totals:
-        return [exposure_captions.weights_line(level_weights)]
+        return [captions.index_definition(level_weights)]
     missing = jobs.filter(pl.col("exposure").is_null()).height
     area = "how many people hold the jobs" if staffed else "how many jobs lie there"
     return [
         *([f"{plural(missing, 'job')} without an index {'is' if missing == 1 else 'are'} not drawn."] * (missing > 0)),
-        exposure_captions.known_line(everyone),
+        captions.index_coverage(everyone),
         *([f"The area of a dot is {area}; dashed lines are the medians of the jobs drawn."] * (missing < jobs.height)),
-        exposure_captions.weights_line(level_weights),
-        "Grade by the share of a job's tasks that are in the index: A from 90 %, B from 70 %, C below.",
+        captions.index_definition(level_weights),
+        captions.grade_note(captions.WEIGHED, of="a job's tasks"),
     ]
 
 
 def _description(
-    everyone: pl.DataFrame,
-    families: pl.DataFrame,
-    parts: list[tuple[str | None, pl.DataFrame]],
-    named: list[dict[str, Any]],
-    lines: list[str],
-    *,
-    totals: bool,
+    groups: frame.Groups, parts: list[tuple[str | None, pl.DataFrame]], named: list[dict[str, Any]], notes: list[str]
 ) -> str:
-    panels = " A panel for each family." if len(parts) > 1 else ""
+    panels = " A panel for each family." * (len(parts) > 1)
     built = (
-        f"Dots of the exposure index against described weekly hours per job for "
-        f"{captions.population(everyone, totals=totals)}. Hollow dots are jobs of grade C; dashed lines are the medians."
-        f"{panels}"
+        f"Dots of the exposure index against described weekly hours per job for {groups.population}. "
+        f"Hollow dots are jobs of grade C; dashed lines are the medians.{panels}"
     )
     told = []
     for family, jobs in parts:
@@ -389,14 +394,15 @@ def _description(
         ).row(0)
         whose = f"{family}: " if family else ""
         told.append(
-            f"{whose}{plural(jobs.height, 'job')} from {exposure_captions.between(low, high)}, median {exposure_captions.figure(middle)}; median "
-            f"of the hours {hours(long)}; {jobs.filter(_poor()).height:,} of grade C."
+            f"{whose}{plural(jobs.height, 'job')} from {captions.index_range(low, high)}, median "
+            f"{captions.index_text(middle)}; median of the hours {hours(long)}; {jobs.filter(_poor()).height:,} of "
+            "grade C."
         )
     if named:
         far = (f"{printable(row['job_name'])} {row['exposure']:.2f}, {hours(row['hours'])}" for row in named)
         told.append(f"Named, because they lie farthest out: {'; '.join(far)}.")
-    unknown = families.filter(
+    unknown = groups.rows.filter(
         pl.col("exposure").is_null() & ~captions.is_hidden() & (pl.col("job_family") != NO_FAMILY)
     )
     shape = [f"No job is drawn of {listed(unknown.get_column('job_family').to_list())}."] if unknown.height else []
-    return theme.described(built, " ".join(told), " ".join([*shape, *lines]))
+    return captions.alt_text(built, " ".join(told), " ".join([*shape, *notes]))

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, group_rows, theme
-from tpanalytics.formatting import NONE, hours, listed, percent, plural, printable, total
+from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.frame import Column
+from tpanalytics.formatting import hours, listed, percent, plural, printable, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.find_tasks import found_by_family, read_words
 from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.release import filter_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["plot_find_tasks"]
 
 _WIDTH, _ROW, _BAR = 470, 26, 16
+_COLUMNS = (
+    Column("seen", "tasks found", 92, muted=False),
+    Column("amount", ["hours a week", "known"], 176, muted=False),
+    Column("open", ["without", "hours"], 250),
+)
 #: The parts of a bar, and what they are filled with.
 _PARTS = {"hours known": theme.ACCENT, "hours not known": "#FFFFFF"}
 #: Distances of the axis' marks, as shares; never so many marks that their words would meet.
@@ -86,32 +93,30 @@ def plot_find_tasks(
     named = _named(read_words(text))
     everyone = found_by_family(profiles, text=text, states=states)
     if everyone.height == 0:
-        return theme.empty_chart("No jobs in these task profiles", "There is no task to look through.")
+        return frame.no_jobs()
     guard = captions.released(found_by_family, profiles, privacy, text=text, states=states)
     # Of all families, so that bars stay as long as they are when others are chosen.
     step, top = _axis([0.0, *guard.get_column("share").drop_nulls()])
-    shown = captions.chosen(guard, families)
-    everyone = captions.countable(everyone, shown, families)
-    rows = _rows(theme.drawable(shown))
-    totals = not rows.select(captions.is_hidden().all()).item()  # where all is hidden, a total would tell it
-    order = rows.get_column("job_family").to_list()
-    policy = _policy(everyone) if totals else []
-    return theme.finish(
-        [
-            *_bars(rows, order, step, top),
-            *_beside(rows, order),
-            theme.footer([*captions.hidden_note(shown, privacy), *policy, *captions.source_line(profiles.manifest)]),
-        ],
-        title=captions.titled(_finding(rows, everyone, named), families),
-        subtitle=f"Share of tasks whose text holds {named} · {captions.population(everyone, totals=totals)}",
-        description=_description(rows, everyone, named, policy, totals=totals),
-        width=_WIDTH,
-        height=len(order) * group_rows.row_height(order, _ROW),
+    shown = filter_families(guard, families)
+    everyone = captions.rows_for_totals(everyone, shown, families)
+    groups = frame.groups(everyone, shown, profiles, privacy, families)
+    rows = _rows(groups.rows)
+    finding = _finding(rows, everyone, named)
+    return frame.chart(
+        groups,
+        rows,
+        _bars(rows, step, top),
+        _COLUMNS,
+        title=finding,
+        basis=f"Share of tasks whose text holds {named}",
+        description=_description(rows, finding, named, groups.population),
+        notes=_notes(everyone),
+        size=(_WIDTH, _ROW),
     )
 
 
 def _named(words: list[str]) -> str:
-    """Write the words as in a sentence, and not all of them if they are many."""
+    """Quote the words in a sentence, and not all of them if they are many."""
     shown = [printable(textwrap.shorten(word, _WORDS // 2, placeholder="…")) or "" for word in words]
     while len(shown) > 1 and sum(map(len, shown)) > _WORDS:
         shown.pop()
@@ -120,36 +125,30 @@ def _named(words: list[str]) -> str:
 
 
 def _axis(shares: list[float]) -> tuple[float, float]:
-    """Say how far the marks of the axis are apart, and where it ends."""
+    """Return how far the marks of the axis are apart, and where it ends."""
     most = max(shares)
     step = next((step for step in _STEPS if most <= step * (_MARKS - 1)), _STEPS[-1])
     return step, min(1.0, max(1, math.ceil(round(most / step, 9))) * step)
 
 
 def _rows(shown: pl.DataFrame) -> pl.DataFrame:
-    """Put the largest share first, and write out what stands beside the bars, or why there is none."""
-    without = pl.col("found") - pl.col("found_with_hours")
+    """Put the largest share first."""
     return (
         shown.sort(pl.col("share").round(9), "found", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
             seen=pl.struct("found", "tasks").map_elements(
                 lambda row: f"{row['found'] or 0:,} of {row['tasks'] or 0:,}", return_dtype=pl.String
             ),
-            amount=pl.col("hours").map_batches(group_rows.in_column, return_dtype=pl.String),
-            open=without.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String, skip_nulls=False),
-            missing=pl.when(captions.is_hidden())
-            .then(pl.lit(captions.WHY_HIDDEN))
-            .when(pl.col("tasks") == 0)
-            .then(pl.lit("no task described"))
-            .when(pl.col("found") == 0)
-            .then(pl.lit("none")),
+            amount=pl.col("hours").map_batches(frame.hours_column, return_dtype=pl.String),
+            open=frame.counts_as_text(pl.col("found") - pl.col("found_with_hours")),
+            missing=captions.why_missing({"no task described": pl.col("tasks") == 0, "none": pl.col("found") == 0}),
         )
-        .with_columns(captions.unless_hidden("seen", "amount", "open"))
+        .with_columns(captions.mask_hidden("seen", "amount", "open"))
     )
 
 
-def _bars(rows: pl.DataFrame, order: list[str], step: float, top: float) -> list[alt.Chart]:
-    y = group_rows.family_axis(order)
+def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
+    y = frame.group_axis(rows.get_column("job_family").to_list())
     marks = [round(step * i, 4) for i in range(int(top / step + 0.5) + 1)]
     axis = alt.Axis(title=None, values=marks, labelExpr="round(datum.value * 100) + '\u00a0%'")
     if not rows.get_column("found").fill_null(0).sum():
@@ -157,7 +156,6 @@ def _bars(rows: pl.DataFrame, order: list[str], step: float, top: float) -> list
     x = alt.X("start:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis)
     known, open_ = _PARTS
     timed = pl.col("found_with_hours") / pl.col("tasks")
-    told = ("job_family", "part", "start", "end", "tasks", "hours")
     found = rows.filter(pl.col("found") > 0)
     parts = pl.concat(
         [
@@ -172,7 +170,7 @@ def _bars(rows: pl.DataFrame, order: list[str], step: float, top: float) -> list
         ]
     ).filter(pl.col("tasks") > 0)
     bars = (
-        alt.Chart(parts.select(told))
+        alt.Chart(parts.select("job_family", "part", "start", "end", "tasks", "hours"))
         .mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR)
         .encode(
             x=x,
@@ -183,15 +181,15 @@ def _bars(rows: pl.DataFrame, order: list[str], step: float, top: float) -> list
                 scale=alt.Scale(domain=list(_PARTS), range=list(_PARTS.values())),
                 legend=alt.Legend(symbolStrokeColor=theme.OUTLINE) if parts.height else None,
             ),
-            tooltip=[
-                alt.Tooltip("job_family:N", title="Job family"),
-                alt.Tooltip("part:N", title="Tasks found, with"),
-                alt.Tooltip("tasks:Q", title="How many", format=","),
-                alt.Tooltip("hours:Q", title="Hours a week", format=",.1f"),
-            ],
+            tooltip=captions.tooltips(
+                "job_family",
+                part=("N", "Tasks found, with", None),
+                tasks=("Q", "How many", ","),
+                hours=("Q", "Hours a week", ",.1f"),
+            ),
         )
     )
-    per_pixel = top / _WIDTH * max(1.0, len(order) / 20)
+    per_pixel = top / _WIDTH * max(1.0, rows.height / 20)
     strokes = pl.DataFrame(
         [
             {"job_family": family, "at": at}
@@ -203,24 +201,8 @@ def _bars(rows: pl.DataFrame, order: list[str], step: float, top: float) -> list
     return [bars, theme.hatched(alt.Chart(strokes), _BAR).encode(x=alt.X("at:Q"), y=y)]
 
 
-def _beside(rows: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
-    y = group_rows.family_axis(order)
-    columns = [
-        ("seen", "tasks found", _WIDTH + 92, False),
-        ("amount", ["hours a week", "known"], _WIDTH + 176, False),
-        ("open", ["without", "hours"], _WIDTH + 250, True),
-    ]
-    table = rows.select("job_family", "seen", "amount", "open")
-    marks = [
-        mark
-        for field, header, x, muted in columns
-        for mark in group_rows.column(table, y, field, header, x, muted=muted)
-    ]
-    return [*marks, *group_rows.remarks(rows, y, "missing")]
-
-
 def _finding(rows: pl.DataFrame, everyone: pl.DataFrame, named: str) -> str:
-    """Say how many tasks hold the words, and where they are most of the work."""
+    """State how many tasks hold the words, and where they are most of the work."""
     shown = rows.filter(~captions.is_hidden())
     if not shown.height:
         return captions.ALL_HIDDEN
@@ -247,36 +229,25 @@ def _finding(rows: pl.DataFrame, everyone: pl.DataFrame, named: str) -> str:
     return f"{said}; most in {family}{of_shown and ', of those shown'}, {percent(share)} of its tasks"
 
 
-def _policy(everyone: pl.DataFrame) -> list[str]:
-    found, timed = total(everyone, "found"), total(everyone, "found_with_hours")
-    silent = total(everyone, "tasks_without_text")
-    dark = found - timed
-    missing = (
-        f"{dark:,} of {plural(found, 'task')} found {'has' if dark == 1 else 'have'} no hours: not zero, and missing "
-        "from the hours beside the bars."
-        if found
-        else "A task without hours is not one of zero hours."
-    )
-    unseen = f" {plural(silent, 'task')} {'has' if silent == 1 else 'have'} no text to be found by." if silent else ""
+def _notes(everyone: pl.DataFrame) -> list[str]:
+    found, without_text = total(everyone, "found"), total(everyone, "tasks_without_text")
+    dark = found - total(everyone, "found_with_hours")
+    missing = f"{dark:,} of {plural(found, 'task')} found {'has' if dark == 1 else 'have'} no hours. " if found else ""
+    unseen = f" {plural(without_text, 'task')} {'has' if without_text == 1 else 'have'} no text to be found by."
     return [
-        f"Words are looked for without regard to case, within longer words too.{unseen}",
+        f"{missing}{captions.MISSING_HOURS} Rejected tasks do not count.",
+        f"Words are looked for without regard to case, within longer words too.{unseen * bool(without_text)}",
         "The same work told in other words is not found, so that shares are lower bounds.",
-        f"{missing} Rejected tasks do not count.",
     ]
 
 
-def _description(rows: pl.DataFrame, everyone: pl.DataFrame, named: str, policy: list[str], *, totals: bool) -> str:
-    built = (
-        f"Bars of the share of tasks whose text holds {named}, for {captions.population(everyone, totals=totals)}, the "
-        "largest share first."
-    )
+def _description(rows: pl.DataFrame, finding: str, named: str, population: str) -> tuple[str, str, list[str]]:
+    built = f"Bars of the share of tasks whose text holds {named}, for {population}, the largest share first."
     found = rows.filter(pl.col("found") > 0)
     each = (
         f"{family} {n:,} tasks, {percent(share)}, {hours(amount) if amount is not None else 'hours not known'}"
         for family, n, share, amount in found.select("job_family", "found", "share", "hours").rows()
     )
-    extremes = f"{_finding(rows, everyone, named)}."
-    extremes += f" All that have any: {'; '.join(each)}." if found.height else ""
+    extremes = f"{finding}." + (f" All that have any: {'; '.join(each)}." if found.height else "")
     none = rows.filter(pl.col("found") == 0).get_column("job_family").to_list()
-    shape = [f"None in {listed(none)}."] if none else []
-    return theme.described(built, extremes, " ".join([*shape, *captions.hidden_names(rows), *policy]))
+    return built, extremes, [f"None in {listed(none)}."] if none else []

@@ -25,7 +25,7 @@ _Any = TypeVar("_Any", bound=alt.TopLevelMixin)
 def for_print(chart: _Any) -> _Any:
     """Make the variant of a chart for paper: black ink, greys instead of colours, no ground, no controls.
 
-    What the chart shows stays as it is; a control, like the weight of `plot_weight_sensitivity`, stands where it begins.
+    What the chart shows stays as it is; a control, like the weight of `plot_weight_sensitivity`, keeps its first value.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.formatting import NONE, covered, plural
 from tpanalytics.measures._core.metadata import NONE_BECAUSE
 from tpanalytics.measures.about import about
@@ -30,7 +30,7 @@ __all__ = ["plot_fragmentation"]
 
 #: Up to so many families all have a panel; of more, the largest.
 _ALL, _LARGEST = 24, 12
-_COLUMNS, _WIDTH, _HEIGHT, _WRAP, _LINE = 4, 188, 92, 32, 150
+_COLUMNS, _WIDTH, _HEIGHT, _WRAP = 4, 188, 92, 32
 #: Half a day.
 _HALF_DAY = 4.0
 _BLOCKS = (0.5, *(float(hours) for hours in range(1, 17)))
@@ -107,33 +107,32 @@ def plot_fragmentation(
         states=states,
     )
     if not found.height:
-        return theme.empty_chart("No jobs in these task profiles", "No time is freed.")
+        return frame.no_jobs()
     meaning, everyone = about(found), measure_coverage(profiles, states=states)
     shown = suppress(found, profiles, privacy=privacy, keys=("block_hours",))
-    hidden, shown = captions.hidden_note(shown, privacy), theme.drawable(shown)
-    families = _families(shown)
-    totals = not families.select(captions.is_hidden().all()).item()
+    groups = frame.groups(everyone, shown, profiles, privacy)
+    families = _families(groups.rows)
     drawn = families if families.height <= _ALL else families.head(_LARGEST)
-    population, finding = captions.population(everyone, totals=totals), _finding(families, found, meaning)
-    lines = [
-        *hidden,
-        *(_policy(meaning, families.height, drawn.height) if totals else []),
-        *captions.source_line(profiles.manifest),
-    ]
+    finding = _finding(families, found, meaning)
+    notes = groups.footnotes(_notes(meaning, families.height, drawn.height))
     rows = drawn.to_dicts()
-    panels = [_panel(row, shown, left=at % _COLUMNS == 0, bottom=_lowest(rows, at)) for at, row in enumerate(rows)]
-    below = alt.LayerChart(layer=[theme.footer(lines, below=4)], width=1, height=1)
-    return theme.finish_panels(
+    panels = [
+        _panel(row, groups.rows, left=at % _COLUMNS == 0, bottom=_lowest(rows, at)) for at, row in enumerate(rows)
+    ]
+    below = alt.LayerChart(layer=[theme.footer(notes, below=4)], width=1, height=1)
+    return theme.assemble_panels(
         [alt.ConcatChart(concat=panels, columns=_COLUMNS), below],
         columns=1,
         title=finding,
-        subtitle=f"Share of the freed hours in blocks of at least so many hours per person and week · {population}",
-        description=_description(drawn, families, population, finding),
+        subtitle=(
+            f"Share of the freed hours in blocks of at least so many hours per person and week · {groups.population}"
+        ),
+        description=_description(drawn, families, groups.population, finding),
     )
 
 
 def _families(shown: pl.DataFrame) -> pl.DataFrame:
-    """Give a row per family with what it has at half a day, most usable weeks first, hidden ones last by name."""
+    """Return a row per family with its figures at half a day, most usable weeks first, suppressed ones last by name."""
     return (
         shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null where all is hidden
         .with_columns(gone=captions.is_hidden())
@@ -147,7 +146,7 @@ def _families(shown: pl.DataFrame) -> pl.DataFrame:
 
 
 def _lowest(rows: list[dict[str, Any]], at: int) -> bool:
-    """Tell whether no curve is below this one, so that it needs the axis' figures."""
+    """Return whether no curve is below this one, so that it needs the figures of the axis."""
     return at + _COLUMNS >= len(rows) or rows[at + _COLUMNS]["usable_share_high"] is None
 
 
@@ -155,9 +154,7 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
     """Draw one family; only panels at the edge have the axes' figures."""
     family = row["job_family"]
     curve = shown.filter(job_family=family).select(
-        "block_hours",
-        low=pl.col("usable_share_low").round(4),
-        high=pl.col("usable_share_high").round(4),
+        "block_hours", low=pl.col("usable_share_low").round(4), high=pl.col("usable_share_high").round(4)
     )
     x = alt.X(
         "block_hours:Q",
@@ -174,7 +171,7 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
     axis = alt.Axis(title=None, values=[0, 0.5, 1], labels=left, labelExpr=_PERCENT)
     scale = alt.Scale(domain=[0, 1], nice=False)
     y, top = (alt.Y(f"{end}:Q", scale=scale, axis=axis) for end in ("low", "high"))
-    name = group_rows.name_lines(family, _WRAP, most=3)
+    name = frame.name_lines(family, _WRAP, most=3)
     # Notes, not a title: a title would stand higher where the figures of an axis are, and panels out of line.
     head = [
         theme.note(
@@ -183,13 +180,13 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
         theme.note(_weeks(row), x=0, y=-11, fontSize=10.5),
     ]
     if row["usable_share_high"] is None:
-        frame = (
+        ground = (
             alt.Chart(alt.InlineData(values=[{}]))
             .mark_rect(fill="#F4F4F6")
-            .encode(**theme.pixels(x=0, x2=_WIDTH, y=0, y2=_HEIGHT))
+            .encode(**theme.pixel_encoding(x=0, x2=_WIDTH, y=0, y2=_HEIGHT))
         )
         why = theme.note(_why(row), x=8, y=_HEIGHT // 2, baseline="middle", fontStyle="italic", fontSize=10.5)
-        return alt.LayerChart(layer=[frame, why, *head], width=_WIDTH, height=_HEIGHT)
+        return alt.LayerChart(layer=[ground, why, *head], width=_WIDTH, height=_HEIGHT)
     base = alt.Chart(curve)
     band = base.mark_area(color="#A9CED1", opacity=0.75).encode(x=x, y=y, y2=alt.Y2("high:Q"))
     edges = [base.mark_line(stroke=theme.ACCENT, strokeWidth=1.4).encode(x=x, y=end) for end in (y, top)]
@@ -198,11 +195,11 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
         x=x,
         y=y,
         y2=alt.Y2("high:Q"),
-        tooltip=[
-            alt.Tooltip("block_hours:Q", title="Block, hours per person and week"),
-            alt.Tooltip("low:Q", title="Usable, least", format=".0%"),
-            alt.Tooltip("high:Q", title="Usable, most", format=".0%"),
-        ],
+        tooltip=captions.tooltips(
+            block_hours=("Q", "Block, hours per person and week", None),
+            low=("Q", "Usable, least", ".0%"),
+            high=("Q", "Usable, most", ".0%"),
+        ),
     )
     return alt.LayerChart(layer=[band, *edges, mark, *head], width=_WIDTH, height=_HEIGHT)
 
@@ -217,7 +214,7 @@ def _why(row: dict[str, Any]) -> list[str]:
 
 
 def _weeks(row: dict[str, Any]) -> str:
-    """Say what share of the freed hours comes in half days, and how many full-time weeks that is."""
+    """State what share of the freed hours comes in half days, and how many full-time weeks that is."""
     if row["reason"] == SUPPRESSED:
         return HIDDEN
     if row["usable_share_high"] is None:
@@ -241,8 +238,8 @@ def _number(weeks: float) -> str:
 
 
 def _finding(families: pl.DataFrame, found: pl.DataFrame, meaning: Meaning) -> str:
-    """Say of all families together how much comes in half days; by hours equal to full-time weeks, never posts."""
-    if families.select(captions.is_hidden().all()).item():
+    """State for all families together how much comes in half days, in full-time weeks, never in posts."""
+    if not frame.any_shown(families):
         return captions.ALL_HIDDEN
     half = found.filter(block_hours=_HALF_DAY)
     sums = half.select(pl.col("^(usable|full_time)_weeks_.*$").sum()).row(0, named=True)
@@ -262,19 +259,17 @@ def _finding(families: pl.DataFrame, found: pl.DataFrame, meaning: Meaning) -> s
     return f"At half a day (4\u00a0h), hours equal to {usable} of {whole} full-time weeks are usable"
 
 
-def _policy(meaning: Meaning, families: int, drawn: int) -> list[str]:
-    known = covered(meaning.coverage.get("hours, level and headcount"))
-    grade = f"Grade {meaning.grade or NONE}: A from 90\u00a0%, B from 70\u00a0%, C below."
-    lines = [
-        captions.known_of(meaning, f"{known} of tasks have hours, a level and people"),
-        f"{grade} {_READ}",
+def _notes(meaning: Meaning, families: int, drawn: int) -> list[str]:
+    return [
+        captions.known_of(meaning, "hours, level and headcount"),
+        captions.grade_note("hours, a level and people", meaning.grade),
+        _READ,
         *(
             [f"The {drawn} families with most usable hours are drawn; {families - drawn} more are not."]
             * (drawn < families)
         ),
         " ".join([*meaning.policy, *meaning.warnings]),
     ]
-    return captions.wrapped(lines, _LINE)
 
 
 def _description(drawn: pl.DataFrame, families: pl.DataFrame, population: str, finding: str) -> str:
@@ -291,4 +286,4 @@ def _description(drawn: pl.DataFrame, families: pl.DataFrame, population: str, f
     if families.height > drawn.height:
         shape.append(f"{families.height - drawn.height} more families are not drawn.")
     said = f"{finding}." + (f" At half a day: {numbers}." if numbers else "")
-    return theme.described(built, said, " ".join([*shape, *captions.hidden_names(families)]))
+    return captions.alt_text(built, said, " ".join([*shape, *captions.hidden_names(families)]))

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.frame import Column
 from tpanalytics.formatting import NONE, covered, hours, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.hours import hours as measure_hours
 from tpanalytics.measures.hours import hours_by_job
 from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.release import filter_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
 if TYPE_CHECKING:
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["plot_hours"]
 
 _WIDTH, _ROW = 470, 34
+_COLUMNS = (
+    Column("half", "median", 62, muted=False),
+    Column("seen", ["jobs", "with hours"], 136),
+    Column("empty", ["without", "any task"], 196),
+    Column("known", ["tasks", "with hours"], 262),
+    Column("grade", "grade", 304),
+)
 #: Most dots a row may have: jobs of about the same hours share one, so that thousands of jobs stay readable and small.
 _DOTS = 64
 
@@ -79,7 +88,7 @@ def plot_hours(
     profiles = with_cache(profiles)
     everyone = measure_hours(profiles, states=states)
     if everyone.height == 0:
-        return theme.empty_chart("No jobs in these task profiles", "There are no weekly hours to show.")
+        return frame.no_jobs()
     guard = captions.released(measure_hours, profiles, privacy, states=states)
     jobs = hours_by_job(profiles, states=states)
     jobs = jobs.join(guard.filter(~captions.is_hidden()), on="job_family", how="semi", maintain_order="left")
@@ -88,35 +97,35 @@ def plot_hours(
         None if value is None else float(value)
         for value in jobs.select(pl.col("contract_hours").median(), pl.col("hours").max()).row(0)
     )
-    shown = captions.chosen(guard, families)
-    everyone = captions.countable(everyone, shown, families)
-    jobs = theme.drawable(jobs.join(shown, on="job_family", how="semi", maintain_order="left"))
-    hidden, rows = captions.hidden_note(shown, privacy), _ordered(theme.drawable(shown), jobs)
-    totals = None if rows.select(captions.is_hidden().all()).item() else everyone  # they would tell what is hidden
+    shown = filter_families(guard, families)
+    everyone = captions.rows_for_totals(everyone, shown, families)
+    groups = frame.groups(everyone, shown, profiles, privacy, families)
+    jobs = theme.sanitize_labels(jobs.join(shown, on="job_family", how="semi", maintain_order="left"))
+    rows = _ordered(groups.rows, jobs)
     order = rows.get_column("job_family").to_list()
     top = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
-    x = alt.Scale(domain=[0, top], nice=False)
-    row = group_rows.row_height(order, _ROW)
-    return theme.finish(
+    x, y = alt.Scale(domain=[0, top], nice=False), frame.group_axis(order)
+    return frame.chart(
+        groups,
+        rows,
         [
             *([_contract_line(contract, x)] if contract else []),
-            *_boxes(rows, order, x, measured=bool(longest or contract)),
-            _dots(jobs, order, x, top, row),
-            *_beside(rows, order),
-            theme.footer([*hidden, *_policy(totals, contract), *captions.source_line(profiles.manifest)], below=56),
+            *_boxes(rows, y, x, measured=bool(longest or contract)),
+            _dots(jobs, y, x, top, (len(order), frame.row_height(order, _ROW))),
         ],
-        title=captions.titled(_finding(rows), families),
-        subtitle=f"Described weekly hours per job · {captions.population(everyone, totals=totals is not None)}",
-        description=_description(rows, totals, contract),
-        width=_WIDTH,
-        height=len(order) * row,
+        _COLUMNS,
+        title=_finding(rows),
+        basis="Described weekly hours per job",
+        description=_description(rows, groups.population),
+        notes=_notes(everyone, contract),
+        size=(_WIDTH, _ROW),
+        below=56,
     )
 
 
 def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Order the families by their median, those without any hours last, and write out what stands beside them."""
+    """Order the families by their median, those without any hours last."""
     middle = jobs.group_by("job_family").agg(median=pl.col("hours").median())
-    empty = pl.col("jobs_without_tasks")
     return (
         families.join(middle, on="job_family", how="left")
         .sort("median", "job_family", descending=[True, False], nulls_last=True)
@@ -128,17 +137,14 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
             seen=pl.struct(pl.col("jobs_with_hours").fill_null(0), "jobs").map_elements(
                 lambda row: f"{row['jobs_with_hours']:,} of {row['jobs']:,}", return_dtype=pl.String
             ),
-            empty=empty.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
-            known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
-            missing=pl.when(captions.is_hidden())
-            .then(pl.lit(captions.WHY_HIDDEN))
-            .when(pl.col("tasks") == 0)
-            .then(pl.lit("no task described"))
-            .when(pl.col("median").is_null())
-            .then(pl.lit("no hours are known")),
+            empty=frame.counts_as_text("jobs_without_tasks"),
+            known=frame.as_text("coverage", covered),
+            missing=captions.why_missing(
+                {"no task described": pl.col("tasks") == 0, "no hours are known": pl.col("median").is_null()}
+            ),
         )
-        .with_columns(pl.col("data_grade").fill_null(NONE).alias("graded"))
-        .with_columns(captions.unless_hidden("half", "seen", "empty", "known", "graded"))
+        .with_columns(pl.col("data_grade").fill_null(NONE).alias("grade"))
+        .with_columns(captions.mask_hidden("half", "seen", "empty", "known", "grade"))
     )
 
 
@@ -150,8 +156,7 @@ def _contract_line(contract: float, x: alt.Scale) -> alt.Chart:
     return placed
 
 
-def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale, *, measured: bool) -> list[alt.Chart]:
-    y = group_rows.family_axis(order)
+def _boxes(families: pl.DataFrame, y: alt.Y, x: alt.Scale, *, measured: bool) -> list[alt.Chart]:
     rows = families.filter(pl.col("hours_p25").is_not_null())
     axis = alt.Axis(title="described hours per week", titleAnchor="start", tickCount=8)
     if not measured:
@@ -167,21 +172,15 @@ def _boxes(families: pl.DataFrame, order: list[str], x: alt.Scale, *, measured: 
         .encode(
             x=alt.X("hours_p50:Q", scale=x, axis=axis),
             y=y,
-            tooltip=[
-                alt.Tooltip("job_family:N", title="Job family"),
-                alt.Tooltip("hours_p50:Q", title="Median, hours a week", format=".1f"),
-                alt.Tooltip("hours_p10:Q", title="A tenth of jobs below", format=".1f"),
-                alt.Tooltip("hours_p90:Q", title="A tenth of jobs above", format=".1f"),
-                alt.Tooltip("jobs_with_hours:Q", title="Jobs with hours"),
-            ],
+            tooltip=captions.tooltips("job_family", "hours_p50", "hours_p10", "hours_p90", "jobs_with_hours"),
         )
     )
     return [box, median]
 
 
-def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: int) -> alt.Chart:
-    """Gather jobs of about the same hours into one dot."""
-    dots_a_row = min(_DOTS, max(8, 2000 // len(order)))  # Altair refuses 5,000 rows
+def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[int, int]) -> alt.Chart:
+    """Gather jobs of about the same hours into one dot; `rows` are how many there are, and their height."""
+    dots_a_row = min(_DOTS, max(8, 2000 // rows[0]))  # Altair refuses 5,000 rows
     step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= dots_a_row * step), top / dots_a_row)
     dots = (
         jobs.filter(pl.col("hours").is_not_null())
@@ -190,16 +189,16 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: i
         .agg(jobs=pl.len())
         .sort("job_family", "about", "described")
     )
-    middle = 0.45 * row  # of the band, which is a tenth lower than its row
-    beside = [middle - 5, middle + 5]
+    middle = 0.45 * rows[1]  # of the band, which is a tenth lower than its row
+    offsets = [middle - 5, middle + 5]
     most = max(12, *dots.get_column("jobs").to_list(), 1)
     placed: alt.Chart = (
         alt.Chart(dots)
         .mark_point(shape="circle", strokeWidth=1.3, opacity=0.9)
         .encode(
             x=alt.X("about:Q", scale=x),
-            y=group_rows.family_axis(order),
-            yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=beside)),
+            y=y,
+            yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=offsets)),
             size=alt.Size("jobs:Q", scale=alt.Scale(domain=[1, most], range=[28, 320]), legend=None),
             fill=alt.Fill(
                 "described:N",
@@ -207,12 +206,12 @@ def _dots(jobs: pl.DataFrame, order: list[str], x: alt.Scale, top: float, row: i
                 legend=alt.Legend(symbolType="circle", symbolStrokeColor=theme.ACCENT) if dots.height else None,
             ),
             stroke=alt.StrokeValue(theme.ACCENT),
-            tooltip=[
-                alt.Tooltip("job_family:N", title="Job family"),
-                alt.Tooltip("about:Q", title="About, hours a week"),
-                alt.Tooltip("jobs:Q", title="Jobs"),
-                alt.Tooltip("described:N", title="Tasks"),
-            ],
+            tooltip=captions.tooltips(
+                "job_family",
+                about=("Q", "About, hours a week", None),
+                jobs=("Q", "Jobs", None),
+                described=("N", "Tasks", None),
+            ),
         )
     )
     return placed
@@ -225,26 +224,8 @@ def _described() -> pl.Expr:
     return pl.when("complete").then(pl.lit(_DESCRIBED[0])).otherwise(pl.lit(_DESCRIBED[1]))
 
 
-def _beside(families: pl.DataFrame, order: list[str]) -> list[alt.Chart]:
-    y = group_rows.family_axis(order)
-    columns = [
-        ("half", "median", _WIDTH + 62, False),
-        ("seen", ["jobs", "with hours"], _WIDTH + 136, True),
-        ("empty", ["without", "any task"], _WIDTH + 196, True),
-        ("known", ["tasks", "with hours"], _WIDTH + 262, True),
-        ("grade", "grade", _WIDTH + 304, True),
-    ]
-    rows = families.select("job_family", "half", "seen", "empty", "known", grade="graded")
-    marks = [
-        mark
-        for field, header, x, muted in columns
-        for mark in group_rows.column(rows, y, field, header, x, muted=muted)
-    ]
-    return [*marks, *group_rows.remarks(families, y, "missing")]
-
-
 def _finding(families: pl.DataFrame) -> str:
-    """Say what the chart shows, of families of which enough is known; the others lie too far left for a headline."""
+    """State the range of medians; families of grade C lie too far left for a headline."""
     everyone, families = families, families.filter(~captions.is_hidden())
     if not families.height:
         return captions.ALL_HIDDEN
@@ -272,33 +253,27 @@ def _finding(families: pl.DataFrame) -> str:
     )
 
 
-def _policy(families: pl.DataFrame | None, contract: float | None) -> list[str]:
-    if families is None:
-        return []
+def _notes(families: pl.DataFrame, contract: float | None) -> list[str]:
     tasks = total(families, "tasks")
     line = (
         f"The dashed line is the median contract, {hours(contract)} a week."
         if contract
         else "Contract hours are not given, so nothing says how much of a week is described."
     )
-    share = covered(total(families, "tasks_with_hours") / tasks) if tasks else NONE
+    known = {"hours": total(families, "tasks_with_hours") / tasks if tasks else None}
+    note = captions.known_note(known, of=plural(tasks, "task"))
     return [
-        f"{share} of {plural(tasks, 'task')} have hours; the others are not zero, so a hollow dot lies too far left.",
+        f"{note} {captions.MISSING_HOURS} A hollow dot lies too far left.",
         f"Dots stand for jobs, larger ones for several of about the same hours; the box is the middle half. {line}",
-        "Grade by the share of tasks with hours: A from 90 %, B from 70 %, C below; quote no C alone.",
+        captions.grade_note("hours"),
     ]
 
 
-def _description(families: pl.DataFrame, totals: pl.DataFrame | None, contract: float | None) -> str:
-    known = families.filter(pl.col("median").is_not_null())
-    said = (
-        f"Dots and boxes of described weekly hours per job for "
-        f"{captions.population(families if totals is None else totals, totals=totals is not None)}. "
+def _description(families: pl.DataFrame, population: str) -> tuple[str, str, list[str]]:
+    known = families.filter(pl.col("median").is_not_null()).select("job_family", "median").rows()
+    built = (
+        f"Dots and boxes of described weekly hours per job for {population}. "
         "Families in order of their median, highest first."
     )
-    if known.height:
-        said += " Medians: " + listed(f"{f} {hours(m)}" for f, m in known.select("job_family", "median").rows()) + "."
-    unknown = families.filter(pl.col("median").is_null() & ~captions.is_hidden()).get_column("job_family").to_list()
-    if unknown:
-        said += f" No hours are known for {listed(unknown)}."
-    return " ".join([said, *captions.hidden_names(families), *_policy(totals, contract)[:1]])
+    medians = f"Medians: {listed(f'{family} {hours(median)}' for family, median in known)}." if known else ""
+    return built, medians, captions.no_figure(families, "median")

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, exposure_captions, group_rows, theme
+from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.frame import Column
 from tpanalytics.formatting import NONE, covered, listed, percent, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.release import filter_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -25,16 +27,20 @@ if TYPE_CHECKING:
 __all__ = ["plot_impact"]
 
 _WIDTH, _ROW, _BAR = 540, 30, 20
-#: What a task must have to be weighed, and how its share is headed.
 _NOTHING = {
     "tasks": "no task is described",
     "hours": "no hours are known, or all are zero",
     "headcount": "no hours with headcount are known, or all are zero",
 }
-_KNOWN = {
-    "tasks": ["tasks with", "level"],
-    "hours": ["tasks with", "hours, level"],
-    "headcount": ["tasks with hours,", "staff, level"],
+#: What a task must have to be weighed.
+_NEEDED = {"tasks": "a level", "hours": "hours and level", "headcount": "hours, level and headcount"}
+_COLUMNS = {
+    "tasks": [Column("total", "tasks", 72, muted=False), Column("known", ["tasks with", "level"], 142)],
+    "hours": [Column("total", "a week", 72, muted=False), Column("known", ["tasks with", "hours, level"], 142)],
+    "headcount": [
+        Column("total", ["a week, all", "incumbents"], 72, muted=False),
+        Column("known", ["tasks with hours,", "staff, level"], 160),
+    ],
 }
 #: A segment narrower than this share of the bar has no room for its figure; the tooltip has it.
 _ROOM = 0.048
@@ -96,41 +102,38 @@ def plot_impact(
     """
     profiles = with_cache(profiles)
     impact = captions.released(measure_impact, profiles, privacy, weight=weight, states=states)
-    impact = captions.chosen(impact, families)
-    coverage = captions.countable(measure_coverage(profiles, states=states), impact, families)
-    hidden, impact, coverage = captions.hidden_note(impact, privacy), theme.drawable(impact), theme.drawable(coverage)
+    impact = filter_families(impact, families)
+    coverage = captions.rows_for_totals(measure_coverage(profiles, states=states), impact, families)
     if impact.height == 0:
-        return theme.empty_chart("No jobs in these task profiles", "There is nothing to split by AI impact level.")
-    totals = not impact.select(captions.is_hidden().all()).item()  # where all is hidden, a total would tell it
+        return frame.no_jobs()
+    groups = frame.groups(coverage, impact, profiles, privacy, families)
+    impact = groups.rows
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     rows = _families(impact, weight)
-    order = rows.get_column("job_family").to_list()
-    segments = _segments(impact)
-    return theme.finish(
-        [
-            *_bars(segments, order, levels),
-            *_beside(rows, order, weight),
-            theme.footer(
-                [*hidden, *_policy(coverage, weight, totals=totals), *captions.source_line(profiles.manifest)]
-            ),
-        ],
-        title=captions.titled(_finding(impact, rows, weight), families),
-        subtitle=f"Share of {exposure_captions.UNIT[weight]} by AI impact level · {captions.population(coverage, totals=totals)}",
-        description=_description(rows, levels, coverage, weight, totals=totals),
-        width=_WIDTH,
-        height=len(order) * group_rows.row_height(order, _ROW),
+    columns = _COLUMNS[weight]
+    return frame.chart(
+        groups,
+        rows,
+        _bars(_segments(impact), frame.group_axis(rows.get_column("job_family").to_list()), levels),
+        [*columns, Column("grade", "grade", columns[-1].edge + 48)],
+        title=_finding(impact, rows, weight),
+        basis=f"Share of {captions.UNIT[weight]} by AI impact level",
+        description=_description(rows, levels, weight, groups.population),
+        notes=_notes(coverage, weight),
+        size=(_WIDTH, _ROW),
     )
 
 
 def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
-    """Give a row per family, highest H1 share first: the figures that stand beside its bar, or why it has none."""
+    """Return a row per family, highest H1 share first."""
     amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours"}[weight]
     return (
         impact.group_by("job_family")
         .agg(
-            h1=pl.col("share").filter(pl.col("level") == "H1").first(),
-            low=pl.col("share_low").filter(pl.col("level") == "H1").first(),
-            high=pl.col("share_high").filter(pl.col("level") == "H1").first(),
+            *(
+                pl.col(column).filter(pl.col("level") == "H1").first().alias(name)
+                for name, column in (("h1", "share"), ("low", "share_low"), ("high", "share_high"))
+            ),
             weighed=pl.col("share").is_not_null().any(),
             amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
             tasks=pl.col("tasks").sum(),
@@ -141,18 +144,15 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
         .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
             total=pl.col("amount").map_batches(
-                _counts if weight == "tasks" else group_rows.in_column, return_dtype=pl.String
+                _counts if weight == "tasks" else frame.hours_column, return_dtype=pl.String
             ),
-            known=pl.col("coverage").map_elements(covered, return_dtype=pl.String, skip_nulls=False),
-            graded=pl.col("data_grade").fill_null(NONE),
-            missing=pl.when(captions.is_hidden())
-            .then(pl.lit(captions.WHY_HIDDEN))
-            .when(pl.col("tasks") == 0)
-            .then(pl.lit("no task described"))
-            .when(~pl.col("weighed"))
-            .then(pl.lit(_NOTHING[weight])),
+            known=frame.as_text("coverage", covered),
+            grade=pl.col("data_grade").fill_null(NONE),
+            missing=captions.why_missing(
+                {"no task described": pl.col("tasks") == 0, _NOTHING[weight]: ~pl.col("weighed")}
+            ),
         )
-        .with_columns(captions.unless_hidden("total", "known", "graded"))
+        .with_columns(captions.mask_hidden("total", "known", "grade"))
     )
 
 
@@ -172,8 +172,7 @@ def _segments(impact: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[alt.Chart]:
-    y = group_rows.family_axis(order)
+def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart]:
     x = alt.X("start:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
     drawn = alt.Chart(
         segments.select(
@@ -186,21 +185,11 @@ def _bars(segments: pl.DataFrame, order: list[str], levels: list[str]) -> list[a
         x2=alt.X2("end:Q"),
         y=y,
         color=alt.Color("level:N", scale=theme.level_scale(levels), legend=theme.level_legend(levels)),
-        tooltip=[
-            alt.Tooltip("job_family:N", title="Job family"),
-            alt.Tooltip("level:N", title="AI impact level"),
-            alt.Tooltip("share:Q", title="Share", format=".1%"),
-            alt.Tooltip("hours:Q", title="Hours a week", format=",.1f"),
-            alt.Tooltip("tasks:Q", title="Tasks", format=","),
-            alt.Tooltip("tasks_with_hours:Q", title="Tasks with hours", format=","),
-        ],
+        tooltip=captions.tooltips("job_family", "level", "share", "hours", "tasks", "tasks_with_hours"),
     )
     hatching = theme.hatched(alt.Chart(_strokes(segments)), _BAR).encode(x=alt.X("at:Q"), y=y)
     figures = drawn.mark_text(fontSize=11).encode(
-        x=alt.X("middle:Q"),
-        y=y,
-        text=alt.Text("figure:N"),
-        color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
+        x=alt.X("middle:Q"), y=y, text=alt.Text("figure:N"), color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK)
     )
     return [bars, hatching, figures]
 
@@ -220,31 +209,12 @@ def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(places, schema={"job_family": pl.String, "at": pl.Float64})
 
 
-def _beside(families: pl.DataFrame, order: list[str], weight: Weight) -> list[alt.Chart]:
-    """Print how much work a bar stands for, how much of it is known, and what is missing altogether."""
-    y = group_rows.family_axis(order)
-    unit = {"tasks": "tasks", "hours": "a week", "headcount": ["a week, all", "incumbents"]}[weight]
-    rows = families.select("job_family", "total", "known", grade="graded")
-    apart = 18 if weight == "headcount" else 0  # for the longer heads
-    columns = [
-        ("total", unit, _WIDTH + 72, False),
-        ("known", _KNOWN[weight], _WIDTH + 142 + apart, True),
-        ("grade", "grade", _WIDTH + 190 + apart, True),
-    ]
-    marks = [
-        mark
-        for field, header, x, muted in columns
-        for mark in group_rows.column(rows, y, field, header, x, muted=muted)
-    ]
-    return [*marks, *group_rows.remarks(families, y, "missing")]
-
-
 def _counts(amounts: pl.Series) -> pl.Series:
     return pl.Series([NONE if n is None else f"{n:,.0f}" for n in amounts], dtype=pl.String)
 
 
 def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
-    """Say what the chart shows; a family of which too little is known is never the headline, nor are jobs without."""
+    """State the largest H1 share; a family of grade C, or jobs without a family, is never the headline."""
     hidden, families = families.filter(captions.is_hidden()).height, families.filter(~captions.is_hidden())
     if not families.height:
         return captions.ALL_HIDDEN
@@ -253,7 +223,7 @@ def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> st
 
 
 def _nothing(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, of_shown: str) -> str | None:
-    """Say why there is no H1 share to speak of, if so."""
+    """Explain why there is no H1 share, if so."""
     if not families.get_column("tasks").sum():
         return f"No task{of_shown} is described"
     if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):
@@ -273,61 +243,48 @@ def _largest(families: pl.DataFrame, weight: Weight, of_shown: str) -> str:
     if named.height == 0:
         share, grade = families.select("h1", "data_grade").row(0)
         if grade != "C":
-            return f"{percent(share)} of {exposure_captions.UNIT[weight]} are highly automatable"
+            return f"{percent(share)} of {captions.UNIT[weight]} are highly automatable"
     if safe.height == 0:
         return "Too little is known to compare the AI impact of job families"
     family, share, low, high = safe.select("job_family", "h1", "low", "high").row(0)
+    share_of = f"{percent(share)} of {captions.UNIT[weight]}"
     between = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
     if named.height == 1:
-        return f"{family}: {percent(share)} of {exposure_captions.UNIT[weight]}{between} are highly automatable"
+        return f"{family}: {share_of}{between} are highly automatable"
     among = of_shown if family == named.item(0, "job_family") else " among families of which enough is known"
-    return f"{family} has the largest highly automatable share{among}: {percent(share)} of {exposure_captions.UNIT[weight]}{between}"
+    return f"{family} has the largest highly automatable share{among}: {share_of}{between}"
 
 
-def _policy(coverage: pl.DataFrame, weight: Weight, *, totals: bool) -> list[str]:
-    if not totals:
-        return []
-    tasks = total(coverage, "tasks")
-    if not tasks:
-        return ["No job has a task that counts."]
-
-    shares = (captions.overall(coverage, name) for name in ("hours_coverage", "level_coverage", "validated_share"))
-    with_hours, with_level, validated = map(covered, shares)
-    known = (
-        f"{with_hours} of tasks have hours, {with_level} a level, {validated} are validated; rejected ones do not "
-        f"count. {captions.without_tasks(coverage)}"
-    )
-    missing = (
-        "A task without hours is not a task of zero hours: it is missing from its bar. Where an interval is given, it "
-        "holds whatever the gaps are."
-    )
-    graded = (
-        f"Grade by the share of tasks {exposure_captions.NEEDED[weight]}: A from 90 %, B from 70 %, C below; quote no C alone. "
-        "Levels are judgements."
-    )
-    return [known, graded] if weight == "tasks" else [known, missing, graded]
+def _notes(coverage: pl.DataFrame, weight: Weight) -> list[str]:
+    if not total(coverage, "tasks"):
+        return [captions.NO_TASK_COUNTS]
+    parts = ("hours_coverage", "level_coverage", "validated_share")
+    with_hours, with_level, validated = (captions.overall(coverage, name) for name in parts)
+    known = captions.known_note({"hours": with_hours, "a level": with_level}, validated)
+    missing = f"{captions.MISSING_HOURS} Where an interval is given, it holds whatever the gaps are."
+    return [
+        f"{known} {captions.without_tasks(coverage)}",
+        *([missing] * (weight != "tasks")),
+        f"{captions.grade_note(_NEEDED[weight])} {captions.JUDGED}",
+    ]
 
 
 def _description(
-    families: pl.DataFrame, levels: list[str], coverage: pl.DataFrame, weight: Weight, *, totals: bool
-) -> str:
-    """Describe the chart in three tiers: how it is built, its extremes, its shape."""
+    families: pl.DataFrame, levels: list[str], weight: Weight, population: str
+) -> tuple[str, str, list[str]]:
     known = families.filter(pl.col("weighed") & pl.col("h1").is_not_null())
     among = f" ({', '.join(levels)})" if levels else ""
-    text = (
-        f"Stacked bars of {exposure_captions.UNIT[weight]} by AI impact level{among} for "
-        f"{captions.population(coverage, totals=totals)}. "
+    built = (
+        f"Stacked bars of {captions.UNIT[weight]} by AI impact level{among} for {population}. "
         "Families in order of their share of H1, highly automatable, highest first."
     )
+    extremes = ""
     if known.height:
         top, bottom = known.row(0, named=True), known.row(-1, named=True)
-        text += (
-            f" The H1 shares run from {percent(top['h1'])} in {top['job_family']} (grade {top['data_grade']}) to "
-            f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['data_grade']})."
+        shares = listed(f"{family} {percent(h1)}" for family, h1 in known.select("job_family", "h1").rows())
+        extremes = (
+            f"The H1 shares run from {percent(top['h1'])} in {top['job_family']} (grade {top['data_grade']}) to "
+            f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['data_grade']}). All H1 shares: "
+            f"{shares}."
         )
-        text += " All H1 shares: " + listed(f"{f} {percent(h1)}" for f, h1 in known.select("job_family", "h1").rows())
-        text += "."
-    unknown = families.filter(~pl.col("weighed") & ~captions.is_hidden()).get_column("job_family").to_list()
-    if unknown:
-        text += f" Nothing can be shown for {listed(unknown)}."
-    return " ".join([text, *captions.hidden_names(families), *_policy(coverage, weight, totals=totals)[:1]])
+    return built, extremes, captions.no_figure(families.filter(~pl.col("weighed")), "h1")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.charts._core import captions, job_parts, theme
-from tpanalytics.charts._core import exposure_captions as of_index
+from tpanalytics.charts._core import captions, frame, job_parts, theme
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import hours, listed, percent, plural, printable
 from tpanalytics.measures._core.aggregate import aggregate_tasks, checked_states, read_inputs
@@ -110,7 +109,7 @@ def plot_job(
     counted = checked_states(states)
     jobs, _ = read_inputs(profiles)
     if not jobs.height:
-        return theme.empty_chart("No jobs in these task profiles", "There is no job to make a sheet of.")
+        return frame.no_jobs()
     _check(jobs, job_id, profiles, privacy)
     job = _job(profiles, jobs.filter(pl.col("job_id") == job_id), counted, rationales=rationales)
     shares = None if freed is None else checked_freed(freed)
@@ -118,28 +117,28 @@ def plot_job(
     peers, said_of_peers = _peers(profiles, job, job_id, counted, privacy)
     quotes = _quotes(job.tasks) if rationales else []
     levels = level_order(job.tasks.get_column("level").to_list())
-    policy = _policy(job)
+    notes = _notes(job)
     if shares is not None:
-        policy += [f"{assumed(shares)}. {NOT_WHO_LEAVES}"]
+        notes += [f"{assumed(shares)}. {NOT_WHO_LEAVES}"]
     panels = [
         job_parts.week(job.tasks, levels, job.week, scenario),
         *job_parts.task_list(job.tasks),
         *job_parts.peers(peers, said_of_peers),
         *job_parts.quotes(quotes),
-        theme.footer_panel([*policy, *captions.source_line(profiles.manifest)]),
+        theme.footer_panel([*notes, *captions.source_line(profiles.manifest)]),
     ]
     week = f"contract week {hours(job.week)}" if job.week else "contract week not known"
-    return theme.finish_panels(
+    return theme.assemble_panels(
         panels,
         columns=1,
         title=_finding(job),
         subtitle=f"{job.family} · {week} · {plural(job.tasks.height, 'task')} · for one incumbent",
-        description=_description(job, scenario, said_of_peers, quotes, policy),
+        description=_description(job, scenario, said_of_peers, quotes, notes),
     )
 
 
 def _check(jobs: pl.DataFrame, job_id: str, profiles: TaskProfiles, privacy: Privacy | None) -> None:
-    """Refuse a job that is not there, and one of so few people that its sheet would tell of them."""
+    """Refuse a job that does not exist, and one of too few people."""
     found = jobs.filter(pl.col("job_id") == str(job_id))
     if not found.height:
         names = jobs.get_column("job_name").to_list() if "job_name" in jobs.columns else [None] * jobs.height
@@ -199,7 +198,7 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
 def _peers(
     profiles: TaskProfiles, job: _Job, job_id: str, states: list[str], privacy: Privacy | None
 ) -> tuple[pl.DataFrame, str]:
-    """Give the exposure of the family's jobs, this one marked, if the family may be shown; and say what they are."""
+    """Return the exposure of the family's jobs, this one marked, if the family may be shown, and a sentence on them."""
     nobody = pl.DataFrame(schema={"exposure": pl.Float64, "own": pl.Boolean})
     everyone = exposure_by_job(profiles, states=states)
     own = everyone.filter(pl.col("job_id") == str(job_id))
@@ -216,12 +215,13 @@ def _peers(
     if jobs.height < 2:
         return nobody, f"No other job of {job.family} has a known exposure."
     bounds = [own.item(0, end) for end in ("bound_low", "bound_high")]
-    within = "" if None in bounds else f"{of_index.between(*bounds)} whatever is not known, "
+    within = "" if None in bounds else f"{captions.index_range(*bounds)} whatever is not known, "
     above = jobs.filter(pl.col("exposure").round(9) > round(index, 9)).height
     low, middle, high = (float(jobs.get_column("exposure").quantile(q) or 0.0) for q in (0.0, 0.5, 1.0))
     said = (
-        f"Exposure {of_index.figure(index)} ({within}grade {own.item(0, 'data_grade')}): {above} of {jobs.height - 1} other "
-        f"jobs of its family lie higher; all run from {of_index.between(low, high)}, median {of_index.figure(middle)}."
+        f"Exposure {captions.index_text(index)} ({within}grade {own.item(0, 'data_grade')}): {above} of "
+        f"{jobs.height - 1} other jobs of its family lie higher; all run from {captions.index_range(low, high)}, "
+        f"median {captions.index_text(middle)}."
     )
     marked = jobs.select(pl.col("exposure").round(3), own=pl.col("job_id") == str(job_id))
     return marked, said
@@ -233,7 +233,7 @@ def _quotes(tasks: pl.DataFrame) -> list[tuple[int, str]]:
 
 
 def _finding(job: _Job) -> str:
-    """Say how much of the described hours is H1; not where too little is known."""
+    """State how much of the described hours is H1; not for grade C."""
     share, low, high = job.h1
     if not job.tasks.height:
         return f"{job.name}: no task is described"
@@ -247,26 +247,22 @@ def _finding(job: _Job) -> str:
     return f"{job.name}: {percent(share)}{between} of {hours(job.hours)} a week described are highly automatable"
 
 
-def _policy(job: _Job) -> list[str]:
+def _notes(job: _Job) -> list[str]:
     n = job.tasks.height
     if not n:
         return ["No task of this job counts."]
     known = job.tasks.get_column("hours").count()
     rated = job.tasks.filter(pl.col("level") != NOT_ASSESSED).height
     valid = job.tasks.filter(state="validated").height
-    of = (
-        f"{known} of {plural(n, 'task')} have hours, {rated} a level, {valid} are validated; rejected ones do not "
-        "count. A task without hours is not one of zero hours."
-    )
-    graded = (
-        f"Grade {job.grade or 'none'} by the share with hours and level: A from 90 %, B from 70 %, C below. Levels are "
-        "judgements of tasks, not of people."
-    )
-    return [of, graded]
+    note = captions.known_note({"hours": known, "a level": rated}, valid, of=plural(n, "task"))
+    return [
+        f"{note} {captions.MISSING_HOURS}",
+        f"{captions.grade_note('hours and a level', job.grade)} {captions.JUDGED}",
+    ]
 
 
 def _description(
-    job: _Job, scenario: pl.DataFrame | None, peers: str, quotes: list[tuple[int, str]], policy: list[str]
+    job: _Job, scenario: pl.DataFrame | None, peers: str, quotes: list[tuple[int, str]], notes: list[str]
 ) -> str:
     built = (
         f"Sheet of one job, {job.name}: a bar of the week with a block for each task, coloured by AI impact level, the "
@@ -277,7 +273,7 @@ def _description(
         f"{_finding(job)}.",
         f"The week now: {job_parts.said_of_week(job.tasks, job.week)}.",
         *([f"{job_parts.said_of_scenario(scenario)}."] if scenario is not None else []),
-        *policy,
+        *notes,
     ]
     if rows:
         tasks = (
@@ -291,4 +287,4 @@ def _description(
         amounts = dict(by_level.rows())
         split = (f"{printable(level)} {hours(amounts[level])}" for level in level_order(amounts))
         shape.insert(0, f"By level: {listed(split)}.")
-    return theme.described(built, " ".join(said), " ".join(shape))
+    return captions.alt_text(built, " ".join(said), " ".join(shape))

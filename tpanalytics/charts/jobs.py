@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, group_rows, theme
+from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.frame import Column
 from tpanalytics.errors import SchemaError
-from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable, total
+from tpanalytics.formatting import NONE, hours, listed, percent, plural, printable, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import no_family
 from tpanalytics.measures._core.family_jobs import jobs_of_family
@@ -34,16 +35,19 @@ _WIDTH, _ROW, _BAR = 430, 26, 16
 _NAME = 46
 #: Width of a character of a figure in its segment, in pixels, the least room around it, and that for strokes too.
 _CHARACTER, _AROUND, _STROKES = 6.2, 6, 32
+_COLUMNS = (
+    Column("amount", "a week", 56, muted=False),
+    Column("of_h1", "H1", 98, muted=False),
+    Column("seen", "tasks", 140),
+    Column("open", ["without", "hours"], 192),
+    Column("grade", "grade", 234),
+)
 #: So many bars at most are hatched densely, since Altair refuses 5,000 rows.
 _DENSE = 20
 
 
 def plot_jobs(
-    profiles: TaskProfiles,
-    family: str,
-    *,
-    states: Sequence[str] = COUNTED_STATES,
-    privacy: Privacy | None = USUAL,
+    profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
 ) -> alt.LayerChart:
     """Draw the jobs of one family: how many hours a week each describes, and how they split over AI impact levels.
 
@@ -89,7 +93,7 @@ def plot_jobs(
     profiles = with_cache(profiles)
     coverage = measure_coverage(profiles, states=states)
     if coverage.height == 0:
-        return theme.empty_chart("No jobs in these task profiles", "There is no family to draw the jobs of.")
+        return frame.no_jobs()
     family = _family(family, coverage.get_column("job_family").to_list())
     name = printable(family) or family
     impact = captions.released(measure_impact, profiles, privacy, weight="hours", states=states)
@@ -105,30 +109,33 @@ def plot_jobs(
     segments = _segments(found.levels, drawn)
     levels = level_order(segments.get_column("level").to_list())
     names = dict(drawn.select("job_id", "name").rows())
-    policy = [*left_out, *_rest(found.jobs), *_policy(found.jobs, drawn), *captions.source_line(profiles.manifest)]
+    notes = captions.wrapped(
+        [*left_out, *_rest(found.jobs), *_notes(found.jobs, drawn), *captions.source_line(profiles.manifest)]
+    )
+    y = frame.row_axis("job_id", names, _NAME)
     title = _finding(name, own, found)
     shown = plural(found.jobs.height, "job")
     if found.left_out:
         shown = f"{found.jobs.height:,} of {plural(found.jobs.height + found.left_out, 'job')}"
-    return theme.finish(
+    return theme.assemble(
         [
-            *_bars(segments, drawn, names, levels),
-            *_beside(drawn, names),
-            theme.footer(policy, below=52),
+            *_bars(segments, drawn, y, levels),
+            *frame.side_columns(drawn, y, _COLUMNS, _WIDTH, key="job_id"),
+            theme.footer(notes, below=52),
         ],
         title=title,
         subtitle=(
             f"Described weekly hours of each job by AI impact level, for one incumbent · {shown}, "
             f"{plural(total(found.jobs, 'tasks'), 'task')}"
         ),
-        description=_description(title, name, drawn, shown, levels, policy),
+        description=_description(title, name, drawn, shown, levels, notes),
         width=_WIDTH,
-        height=drawn.height * group_rows.row_height(list(names.values()), _ROW, _NAME),
+        height=drawn.height * frame.row_height(list(names.values()), _ROW, _NAME),
     )
 
 
 def _family(family: str, there: list[str]) -> str:
-    """Give the family that is meant, also by its name as charts print it."""
+    """Return the family that is meant, also by its name as charts print it."""
     if family in there:
         return family
     printed = [one for one in there if printable(one) == family]
@@ -138,28 +145,26 @@ def _family(family: str, there: list[str]) -> str:
 
 
 def _rows(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Write out what stands beside the bars, or why there is none."""
-    without = pl.col("tasks") - pl.col("tasks_with_hours")
-    timed = pl.col("hours").is_not_null()
+    """Format what is printed in each row."""
+    reasons = {
+        "no task described": pl.col("tasks") == 0,
+        "no hours are known": pl.col("hours").is_null(),
+        "all hours are zero": pl.col("hours") == 0,
+    }
     return jobs.with_columns(
         pl.col("job_id").map_elements(printable, return_dtype=pl.String),
         name=pl.col("job_name").map_elements(printable, return_dtype=pl.String),
-        amount=pl.col("hours").map_batches(group_rows.in_column, return_dtype=pl.String),
-        of_h1=pl.col("h1").map_elements(percent, return_dtype=pl.String, skip_nulls=False),
-        seen=pl.col("tasks").map_elements(lambda n: f"{n:,}", return_dtype=pl.String),
-        open=without.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String),
-        graded=pl.col("data_grade").fill_null(NONE),
-        missing=pl.when(pl.col("tasks") == 0)
-        .then(pl.lit("no task described"))
-        .when(~timed)
-        .then(pl.lit("no hours are known"))
-        .when(pl.col("hours") == 0)
-        .then(pl.lit("all hours are zero")),
+        amount=pl.col("hours").map_batches(frame.hours_column, return_dtype=pl.String),
+        of_h1=frame.as_text("h1", percent),
+        seen=frame.as_text("tasks", lambda n: f"{n:,}"),
+        open=frame.counts_as_text(pl.col("tasks") - pl.col("tasks_with_hours")),
+        grade=pl.col("data_grade").fill_null(NONE),
+        missing=pl.coalesce(pl.when(test).then(pl.lit(text)) for text, test in reasons.items()),
     )
 
 
 def _top(drawn: pl.DataFrame) -> float:
-    """Say where the axis ends."""
+    """Return where the axis ends."""
     longest = drawn.select(pl.max_horizontal(pl.col("hours").max(), pl.col("contract_hours").max())).item()
     return 1.02 * float(longest or 1.0)
 
@@ -188,9 +193,8 @@ def _segments(levels: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _bars(segments: pl.DataFrame, drawn: pl.DataFrame, names: dict[str, str], levels: list[str]) -> list[alt.Chart]:
-    y, top = group_rows.row_axis("job_id", names, _NAME), _top(drawn)
-    scale = alt.Scale(domain=[0, top], nice=False)
+def _bars(segments: pl.DataFrame, drawn: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart]:
+    scale = alt.Scale(domain=[0, _top(drawn)], nice=False)
     axis = alt.Axis(title="described hours per week", titleAnchor="start", tickCount=8)
     x = alt.X("start:Q", scale=scale, axis=axis)
     printed = [printable(level) or level for level in levels]
@@ -201,18 +205,15 @@ def _bars(segments: pl.DataFrame, drawn: pl.DataFrame, names: dict[str, str], le
         x2=alt.X2("end:Q"),
         y=y,
         color=alt.Color("level:N", scale=theme.level_scale(printed), legend=theme.level_legend(printed)),
-        tooltip=[
-            alt.Tooltip("name:N", title="Job"),
-            alt.Tooltip("level:N", title="AI impact level"),
-            alt.Tooltip("hours:Q", title="Hours a week", format=",.2f"),
-            alt.Tooltip("tasks:Q", title="Tasks with hours", format=","),
-        ],
+        tooltip=captions.tooltips(
+            name=("N", "Job", None),
+            level=("N", "AI impact level", None),
+            hours=("Q", "Hours a week", ",.2f"),
+            tasks=("Q", "Tasks with hours", ","),
+        ),
     )
     figures = base.mark_text(fontSize=11).encode(
-        x=alt.X("middle:Q"),
-        y=y,
-        text=alt.Text("figure:N"),
-        color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
+        x=alt.X("middle:Q"), y=y, text=alt.Text("figure:N"), color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK)
     )
     hatching = theme.hatched(alt.Chart(_strokes(segments, drawn)), _BAR).encode(x=alt.X("at:Q"), y=y)
     weeks = drawn.filter(pl.col("contract_hours").is_not_null()).select("job_id", "contract_hours")
@@ -237,24 +238,6 @@ def _strokes(segments: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(places, schema={"job_id": pl.String, "at": pl.Float64})
 
 
-def _beside(drawn: pl.DataFrame, names: dict[str, str]) -> list[alt.Chart]:
-    y = group_rows.row_axis("job_id", names, _NAME)
-    columns = [
-        ("amount", "a week", _WIDTH + 56, False),
-        ("of_h1", "H1", _WIDTH + 98, False),
-        ("seen", "tasks", _WIDTH + 140, True),
-        ("open", ["without", "hours"], _WIDTH + 192, True),
-        ("grade", "grade", _WIDTH + 234, True),
-    ]
-    table = drawn.select("job_id", "amount", "of_h1", "seen", "open", grade="graded")
-    marks = [
-        mark
-        for field, header, x, muted in columns
-        for mark in group_rows.column(table, y, field, header, x, muted=muted)
-    ]
-    return [*marks, *group_rows.remarks(drawn, y, "missing", row="job_id")]
-
-
 def _left_out(found: FamilyJobs, privacy: Privacy | None) -> list[str]:
     if not found.left_out or privacy is None:
         return []
@@ -263,7 +246,7 @@ def _left_out(found: FamilyJobs, privacy: Privacy | None) -> list[str]:
 
 
 def _rest(jobs: pl.DataFrame) -> list[str]:
-    """Say what is not drawn because there are too many jobs."""
+    """Count the jobs that are not drawn because there are too many."""
     rest = jobs.slice(_BARS)
     if not rest.height:
         return []
@@ -272,11 +255,11 @@ def _rest(jobs: pl.DataFrame) -> list[str]:
     return [f"The {_BARS} jobs with most hours are drawn; {plural(rest.height, 'more job')} {amount} not."]
 
 
-def _policy(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
+def _notes(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
     tasks = total(jobs, "tasks")
     if not tasks:
-        return ["No job has a task that counts."]
-    timed, rated = (covered(total(jobs, name) / tasks) for name in ("tasks_with_hours", "tasks_with_level"))
+        return [captions.NO_TASK_COUNTS]
+    timed, rated = (total(jobs, name) / tasks for name in ("tasks_with_hours", "tasks_with_level"))
     weeks = drawn.get_column("contract_hours").drop_nulls()
     line = "Contract hours are not given, so nothing says how much of a week is described."
     if weeks.len():
@@ -285,17 +268,17 @@ def _policy(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
             f"; of {plural(drawn.height - weeks.len(), 'job')} it is not known" if weeks.len() < drawn.height else ""
         )
         line = f"The upright line is the contract week, {each}{without}. What is missing to it is not described."
-    known = f"{timed} of {plural(tasks, 'task')} have hours, {rated} a level; rejected ones do not count."
+    known = captions.known_note({"hours": timed, "a level": rated}, of=plural(tasks, "task"))
     return [
-        f"{known} A task without hours is not one of zero hours.",
+        f"{known} {captions.MISSING_HOURS}",
         line,
-        "H1 is a share of the hours in the bar. Levels are judgements of tasks, not of people.",
-        "Grade by the share of tasks with hours and level: A from 90 %, B from 70 %, C below; quote no C alone.",
+        f"H1 is a share of the hours in the bar. {captions.JUDGED}",
+        captions.grade_note("hours and a level"),
     ]
 
 
 def _finding(name: str, impact: pl.DataFrame, found: FamilyJobs) -> str:
-    """Say how much of the family's hours is H1, and how far its jobs are apart; not where too little is known."""
+    """State how much of the family's hours is H1, and the range of its jobs; not for grade C."""
     jobs = found.jobs
     if not total(jobs, "tasks"):
         return f"{name}: no task is described"
@@ -320,7 +303,7 @@ def _finding(name: str, impact: pl.DataFrame, found: FamilyJobs) -> str:
     return f"{said}, from {percent(safe[0])} to {percent(safe[-1])} in {among}"
 
 
-def _description(title: str, name: str, drawn: pl.DataFrame, shown: str, levels: list[str], policy: list[str]) -> str:
+def _description(title: str, name: str, drawn: pl.DataFrame, shown: str, levels: list[str], notes: list[str]) -> str:
     among = f" ({listed(printable(level) or level for level in levels)})" if levels else ""
     built = (
         f"Stacked bars of the described weekly hours of {shown} in {name} by AI impact level{among}, most hours first."
@@ -331,4 +314,4 @@ def _description(title: str, name: str, drawn: pl.DataFrame, shown: str, levels:
         + (f", {plural(tasks - timed, 'task')} without hours" if timed < tasks else "")
         for job, amount, h1, tasks, timed in drawn.select("name", "hours", "h1", "tasks", "tasks_with_hours").rows()
     )
-    return theme.described(built, f"{title}. Jobs: {'; '.join(each)}.", " ".join(policy))
+    return captions.alt_text(built, f"{title}. Jobs: {'; '.join(each)}.", " ".join(notes))

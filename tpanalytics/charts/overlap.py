@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Literal
 
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, group_rows, theme
-from tpanalytics.formatting import NONE, covered, listed, percent, plural
+from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.formatting import NONE, listed, percent, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.metadata import grade
@@ -46,10 +45,10 @@ _WORDS = ["below 10\u00a0%", "10 to 20\u00a0%", "20 to 35\u00a0%", "35 to 50\u00
 _SHADES = ["#F1F6F6", "#CFE3E4", "#8FC0C3", "#3F8F95", "#124B50"]
 #: Side of a square in pixels, up to so many families.
 _SIZES = ((6, 54), (12, 38), (_PRINTED, 28))
-_WRAP, _LINE = 38, 140
+_WRAP = 38
 #: Pixels left of the squares for the number of a row.
 _NUMBER = 18
-_HOURS = "Hours are of one incumbent of each job; tasks without hours are in no share, and are not zero."
+_HOURS = f"Hours are of one incumbent of each job. {captions.MISSING_HOURS}"
 _BUILT = "Rows and columns are the families in the same order, those that share much beside each other."
 _SAID = {
     "hours": "share of the row's hours in tasks that the column has too",
@@ -113,8 +112,11 @@ def plot_overlap(
     check_choice("weight", weight, Share)
     everyone = measure_coverage(profiles, states=states)
     if not everyone.height:
-        return theme.empty_chart("No jobs in these task profiles", "There are no families to compare.")
-    families = theme.drawable(captions.released(measure_coverage, profiles, privacy, states=states))
+        return frame.no_jobs()
+    groups = frame.groups(
+        everyone, captions.released(measure_coverage, profiles, privacy, states=states), profiles, privacy
+    )
+    families = groups.rows
     overlap = measure_overlap(profiles, same_task=same_task, states=states)
     meaning = about(overlap)
     shares = _shares(overlap, weight)
@@ -123,21 +125,16 @@ def plot_overlap(
     squares = _squares(order, shares, shown)
     named = _named(squares, shown, weight)
     finding = _finding(squares, named, order, weight) if shown.height else captions.ALL_HIDDEN
-    totals = bool(shown.height)
-    footer = [
-        *captions.hidden_note(families, privacy),
-        *(_policy(meaning, squares, left_out, weight) if totals else []),
-        *captions.source_line(profiles.manifest),
-    ]
+    notes = groups.footnotes(_notes(meaning, squares, left_out, weight))
     size = next((size for most, size in _SIZES if len(order) <= most), max(11, 660 // max(len(order), 1)))
-    return theme.finish(
-        [*_marks(squares, order, weight, size), theme.footer(footer, below=14)],
+    return theme.assemble(
+        [*_marks(squares, order, weight, size), theme.footer(notes, below=14)],
         title=finding,
-        subtitle=f"{_SAID[weight][0].upper()}{_SAID[weight][1:]} · {captions.population(everyone, totals=totals)}",
-        description=theme.described(
-            f"Squares of the {_SAID[weight]}, for {captions.population(everyone, totals=totals)}. {_BUILT}",
+        subtitle=f"{_SAID[weight][0].upper()}{_SAID[weight][1:]} · {groups.population}",
+        description=captions.alt_text(
+            f"Squares of the {_SAID[weight]}, for {groups.population}. {_BUILT}",
             f"{finding}. {_largest(named, weight)}".strip(),
-            _shape(squares, order, families, footer),
+            _shape(squares, order, families, notes),
         ),
         width=max(size * len(order), 60),
         height=max(size * len(order), 40),
@@ -145,7 +142,7 @@ def plot_overlap(
 
 
 def _shares(overlap: pl.DataFrame, weight: Share) -> pl.DataFrame:
-    """Give each pair in both directions: ``row, column, shared, share``, families by name."""
+    """Return each pair in both directions: ``row, column, shared, share``, families by name."""
     one, other = ("jaccard", "jaccard") if weight == "tasks" else ("containment_a_in_b", "containment_b_in_a")
     sides = [("family_a", "family_b", one), ("family_b", "family_a", other)]
     both = pl.concat(
@@ -153,12 +150,12 @@ def _shares(overlap: pl.DataFrame, weight: Share) -> pl.DataFrame:
         for row, column, share in sides
     )
     names = pl.concat([both.select(job_family="row"), both.select(job_family="column")])
-    drawn = theme.drawable(names).get_column("job_family")
+    drawn = theme.sanitize_labels(names).get_column("job_family")
     return both.with_columns(row=drawn.head(both.height), column=drawn.tail(both.height)).sort("row", "column")
 
 
 def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) -> tuple[list[str], int]:
-    """Put those alike beside each other, jobs without a family and hidden families last; leave out the smallest."""
+    """Order families by likeness, jobs without a family and suppressed ones last; leave out the smallest."""
     largest = shown.sort("tasks", "job_family", descending=[True, False]).head(_MOST).get_column("job_family")
     names = [family for family in shown.get_column("job_family").sort() if family in set(largest)]
     pairs = shares.filter(pl.col("share").is_not_null() & (pl.col("shared") >= _ENOUGH))
@@ -173,7 +170,7 @@ def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) ->
 
 
 def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Give a row per square by number: its share, or a sign that says why it has none."""
+    """Return a row per square: its share, or a sign that explains why it has none."""
     places = pl.DataFrame(
         {"row": order, "place": range(1, len(order) + 1)}, schema={"row": pl.String, "place": pl.Int64}
     )
@@ -194,8 +191,7 @@ def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.
             .then(pl.lit(_FEW))
         )
         .with_columns(
-            share=pl.when(pl.col("sign").is_null()).then(pl.col("share").round(4)),
-            shared=pl.when(seen).then("shared"),
+            share=pl.when(pl.col("sign").is_null()).then(pl.col("share").round(4)), shared=pl.when(seen).then("shared")
         )
         .sort("place", "across")
     )
@@ -209,7 +205,7 @@ def _marks(squares: pl.DataFrame, order: list[str], weight: Share, size: int) ->
     marks = [
         alt.Chart(own).mark_rect(color="#D5D5DA").encode(x=x, y=y),
         # Apart from the names, which may end in a number of their own.
-        numbers.encode(**theme.pixels(x=-6), y=y, text=alt.Text("row:Q")),
+        numbers.encode(**theme.pixel_encoding(x=-6), y=y, text=alt.Text("row:Q")),
     ]
     squares = squares.select("share", "shared", "sign", row="place", col="across")
     known = squares.drop_nulls("share")
@@ -237,12 +233,7 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: Share, size: int) -
     little = (pl.col("share") > 0) & (pl.col("share") < 0.005)
     rows = known.select("row", "col", "share", "shared", figure=pl.when(little).then(pl.lit("<1")).otherwise(figure))
     squares = _square(rows, y, x).encode(
-        tooltip=[
-            alt.Tooltip("row:Q", title="Row"),
-            alt.Tooltip("col:Q", title="Column"),
-            alt.Tooltip("share:Q", title=title, format=".1%"),
-            alt.Tooltip("shared:Q", title="Tasks both have", format=","),
-        ]
+        tooltip=captions.tooltips("row", "col", share=("Q", title, ".1%"), shared=("Q", "Tasks both have", ","))
     )
     ink = theme.ink_if("datum.share >= 0.35", "#FFFFFF", theme.INK)
     text = alt.Chart(rows).mark_text(fontSize=11 if size > 30 else 10)
@@ -250,12 +241,12 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: Share, size: int) -
 
 
 def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> list[alt.Chart]:
-    """Shade the squares alone, with words for the shades; there are thousands, so that they hold no more than that."""
+    """Shade thousands of squares, with a key to the shades and no more."""
     marks = [_square(known.select("row", "col", pl.col("share").round(3)), y, x)]
     for at, (shade, words) in enumerate(zip(_SHADES, _WORDS, strict=True)):
         left = 4 + 108 * at
         swatch = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=shade, stroke=theme.OUTLINE, strokeWidth=1)
-        place = theme.pixels(x=left, x2=left + 12, y=-44, y2=-32)
+        place = theme.pixel_encoding(x=left, x2=left + 12, y=-44, y2=-32)
         marks += [swatch.encode(**place), theme.note(words, x=left + 18, y=-38, baseline="middle", color=theme.INK)]
     return marks
 
@@ -265,24 +256,13 @@ def _font(size: int) -> float:
 
 
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
-    """Give rows and columns the same numbers; the names stand at the rows, because across they could not be read."""
+    """Return axes with the same numbers; only rows have names, because across they could not be read."""
     width = _WRAP if size >= 24 else 200
-    names = [group_rows.name_lines(family, width, most=2) for family in order]
-    two = [at for at, name in enumerate(names, 1) if len(name) > 1]
-    lifted = {"condition": {"test": f"indexof({json.dumps(two)}, datum.value) >= 0", "value": -6}, "value": 0}
+    names = [frame.name_lines(family, width, most=2) for family in order]
     font = _font(size)
-    domain = list(range(1, len(order) + 1))
-    scale = alt.Scale(domain=domain, paddingInner=0.08, paddingOuter=0.04)
-    down = alt.Axis(
-        title=None,
-        labelExpr=f"{json.dumps(names)}[datum.value - 1]",
-        labelLimit=420,
-        labelLineHeight=12,
-        labelFontSize=font,
-        labelPadding=_NUMBER + 6,
-        labelOffset=lifted if two else 0,
-        labelOverlap=False,
-        grid=False,
+    scale = alt.Scale(domain=list(range(1, len(order) + 1)), paddingInner=0.08, paddingOuter=0.04)
+    down = frame.numbered_axis(
+        "row", names, labelLimit=420, labelFontSize=font, labelPadding=_NUMBER + 6, labelOverlap=False
     )
     every = "" if printed else "datum.value % 5 ? '' : datum.value"
     across = alt.Axis(
@@ -295,11 +275,11 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
         labelExpr=every or alt.Undefined,
         grid=False,
     )
-    return alt.Y("row:O", axis=down, scale=scale), alt.X("col:O", axis=across, scale=scale)
+    return down.scale(scale), alt.X("col:O", axis=across).scale(scale)
 
 
 def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: Share) -> pl.DataFrame:
-    """Give the squares of which a headline may speak, the largest share first: of families of which enough is known."""
+    """Return the squares that may be the headline, the largest share first: of families of grade A or B."""
     known = pl.lit(value=True) if weight == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
     safe = shown.filter(known & (pl.col("job_family") != NO_FAMILY)).select("job_family")
     return (
@@ -311,7 +291,7 @@ def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: Share) -> pl.Data
 
 
 def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weight: Share) -> str:
-    """Say who shares most; ties are said, and so is it where nothing can be compared."""
+    """State which families share most, or how many are tied, or that nothing can be compared."""
     if len(order) < 2:
         return f"There is one job family, {order[0]}: none to share its work with"
     if not named.height and squares.get_column("share").count():
@@ -357,13 +337,12 @@ def _thin(weight: Share) -> str:
     )
 
 
-def _policy(meaning: Meaning, squares: pl.DataFrame, left_out: int, weight: Share) -> list[str]:
+def _notes(meaning: Meaning, squares: pl.DataFrame, left_out: int, weight: Share) -> list[str]:
     signs = squares.get_column("sign")
-    known = covered(meaning.coverage["hours"])
-    rated = f"Grade {meaning.grade}: A from 90\u00a0% with hours, B from 70\u00a0%, C below."
-    lines = [
-        f"{captions.known_of(meaning, f'{known} of tasks have hours')} "
-        + (rated if weight == "hours" else "A task counts once per family, whatever time it takes."),
+    rated = captions.grade_note("hours", meaning.grade)
+    return [
+        captions.known_of(meaning, "hours"),
+        rated if weight == "hours" else "A task counts once per family, whatever time it takes.",
         *([_HOURS] * (weight == "hours")),
         *meaning.warnings,
         *([f"Boxed: above {percent(_HALF)}."] * bool((squares.get_column("share") > _HALF).any())),
@@ -371,7 +350,6 @@ def _policy(meaning: Meaning, squares: pl.DataFrame, left_out: int, weight: Shar
         *([f"{NONE} nothing to share is known: no task, or no hours."] * bool((signs == NONE).any())),
         *([f"The {_MOST} families with most tasks are drawn; {left_out:,} more are not."] * bool(left_out)),
     ]
-    return captions.wrapped(lines, _LINE)
 
 
 def _largest(named: pl.DataFrame, weight: Share) -> str:
@@ -389,8 +367,8 @@ def _largest(named: pl.DataFrame, weight: Share) -> str:
 _PAIR = ("row", "column", "share")
 
 
-def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, footer: list[str]) -> str:
-    """Say the order, what has no figure, and what is hidden."""
+def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, notes: list[str]) -> str:
+    """Describe the order, what has no figure, and what is hidden."""
     shown = [
         family for family in order if family in set(families.filter(~captions.is_hidden()).get_column("job_family"))
     ]
@@ -398,4 +376,4 @@ def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, foot
     few = (squares.get_column("sign") == _FEW).sum()
     if few:
         said.append(f"{few:,} squares have no figure: fewer than {_ENOUGH} tasks shared.")
-    return " ".join([*said, *captions.hidden_names(families), *(footer if shown else [])])
+    return " ".join([*said, *captions.hidden_names(families), *(notes if shown else [])])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, change_captions, theme
+from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
 from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable
 from tpanalytics.measures._core.checks import check_choice
@@ -101,32 +101,32 @@ def plot_transitions(
     moves = transitions(before, after, same_task=same_task, states=states)
     shown = families_in_change(before, after, states=states, privacy=privacy)
     if shown.height == 0:
-        return change_captions.no_jobs()
+        return frame.no_jobs_in_either()
     released = suppress(moves, after, before, privacy=privacy)
-    table = _table(released, weight)
-    if shown.select(captions.is_hidden().all()).item():
-        return change_captions.all_hidden(shown, before, after, privacy)
+    counts = measure_coverage(after, states=states).select("job_family", jobs_after="jobs", tasks_after="tasks")
+    groups = frame.groups_of_change(counts, shown, before, after, privacy)
+    if not groups.totals:
+        return frame.all_hidden(groups)
     if moves.height and not released.height:
-        return change_captions.all_hidden(
-            shown, before, after, privacy, title="Every move is hidden: it would tell of too few jobs"
-        )
-    meaning, top = about(moves), _largest(table)
-    of = f"{captions.population(measure_coverage(after, states=states))} after"
+        return frame.all_hidden(groups, title="Every move is hidden: it would tell of too few jobs")
+    table, meaning = _table(released, weight), about(moves)
+    top = _largest(table)
     basis = "Tasks of a job" if weight == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
     drawn = bool(top or any(table.amounts.values())) and max(len(table.left), len(table.right)) <= _PLACES
     panels = [
         _matrix(table, weight, top),
         *([ribbons(*_flows(table, weight, top), _LINE * (len(table.left) + 1))] if drawn else []),
     ]
-    return theme.finish_panels(
+    notes = _notes(table, meaning, weight, privacy)
+    return theme.assemble_panels(
         [
             alt.hconcat(*panels, spacing=26) if drawn else panels[0],
-            theme.footer_panel([*_policy(table, meaning, weight, privacy), *change_captions.sources(before, after)]),
+            theme.footer_panel(captions.wrapped([*notes, *groups.sources])),
         ],
         columns=1,
         title=_finding(table, meaning, weight, top),
-        subtitle=f"{basis} by level before and after · {of}",
-        description=_description(table, meaning, weight, top, of, drawn=drawn, privacy=privacy),
+        subtitle=f"{basis} by level before and after · {groups.population}",
+        description=_description(table, notes, weight, top, groups.population, drawn=drawn),
     )
 
 
@@ -159,7 +159,7 @@ def _kind(pair: tuple[str, str]) -> str:
 
 
 def _largest(table: _Table) -> list[tuple[str, str]]:
-    """Give the three largest moves from level to level, ties by name."""
+    """Return the three largest moves from level to level, ties by name."""
     moved = [(pair, amount) for pair, amount in table.amounts.items() if _kind(pair) == "rated otherwise" and amount]
     return [pair for pair, _ in sorted(moved, key=lambda move: (-round(move[1], 9), move[0]))[:3]]
 
@@ -187,10 +187,7 @@ def _matrix(table: _Table, weight: Counted, top: list[tuple[str, str]]) -> alt.L
         axis=alt.Axis(title=None, grid=False, labelLimit=190),
     )
     x = alt.X(
-        "after:N",
-        sort=columns,
-        scale=alt.Scale(domain=columns),
-        axis=alt.Axis(title=None, labels=False, grid=False),
+        "after:N", sort=columns, scale=alt.Scale(domain=columns), axis=alt.Axis(title=None, labels=False, grid=False)
     )
     heads = [
         theme.note(
@@ -278,14 +275,14 @@ def _moved(table: _Table, *kinds: str) -> float:
 
 
 def _finding(table: _Table, meaning: Meaning, weight: Counted, top: list[tuple[str, str]]) -> str:
-    """Say how much was rated otherwise, of what is on both sides with a level, and where most of it went."""
+    """State how much was re-rated, of what has a level on both sides, and where most of it went."""
     both = [pair for pair in table.tasks if _kind(pair) != "come or gone"]
     if not table.tasks:
-        return "No task is described, before or after"
+        return captions.NO_TASK_IN_EITHER
     if not both:
         return "No task is in both snapshots, so none can have been rated otherwise"
     if meaning.grade == "C":
-        was, now = change_captions.coverages(meaning, "level")
+        was, now = captions.coverage_before_after(meaning, "level")
         return (
             "Too little is known to say how tasks were rated otherwise: a level of "
             f"{covered(was)} of tasks before, {covered(now)} after"
@@ -314,8 +311,8 @@ def _finding(table: _Table, meaning: Meaning, weight: Counted, top: list[tuple[s
     )
 
 
-def _policy(table: _Table, meaning: Meaning, weight: Counted, privacy: Privacy | None) -> list[str]:
-    lines = change_captions.policy(meaning, "level")
+def _notes(table: _Table, meaning: Meaning, weight: Counted, privacy: Privacy | None) -> list[str]:
+    lines = captions.coverage_of_both(meaning, "level")
     if table.hidden and privacy is not None:
         lines.insert(
             0,
@@ -332,22 +329,12 @@ def _policy(table: _Table, meaning: Meaning, weight: Counted, privacy: Privacy |
         )
     if weight == "hours":
         lines.append("Hours as they were before, of tasks not there before as they are after; only where known.")
-    lines.append(
-        f"Grade {meaning.grade or 'none'} by the lower share with a level: A from 90 %, B from 70 %, C below. "
-        "Levels are judgements."
-    )
+    lines.append(f"{captions.grade_note('a level on both sides', meaning.grade)} {captions.JUDGED}")
     return lines
 
 
 def _description(
-    table: _Table,
-    meaning: Meaning,
-    weight: Counted,
-    top: list[tuple[str, str]],
-    of: str,
-    *,
-    drawn: bool,
-    privacy: Privacy | None,
+    table: _Table, notes: list[str], weight: Counted, top: list[tuple[str, str]], of: str, *, drawn: bool
 ) -> str:
     what = "tasks" if weight == "tasks" else "weekly hours"
     built = (
@@ -368,4 +355,4 @@ def _description(
     if stayed:
         shape.append(f"Stayed at their level: {_written(stayed, weight)}.")
     numbers = [f"{'; '.join(said)}."] if said else []
-    return theme.described(built, " ".join([*numbers, *_policy(table, meaning, weight, privacy)[:2]]), " ".join(shape))
+    return captions.alt_text(built, " ".join([*numbers, *notes[:2]]), " ".join(shape))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, exposure_captions, theme
-from tpanalytics.charts._core.labels import LINE, Frame, drawable_pairs, labelled, leaders, roles, slot
+from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.labels import LINE, Extent, labelled, leaders, roles, sanitized_pairs, slot
 from tpanalytics.formatting import listed
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.weights import WEIGHTS, at
@@ -17,6 +17,7 @@ from tpanalytics.measures.break_even import break_even
 from tpanalytics.measures.exposure import bounds_by_family
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.release import filter_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: A weight below this leaves no room for words before it.
 _ROOM = 0.1
-# Plain mappings, as in `group_rows.row_axis`.
+# Plain mappings, as in `frame.row_axis`.
 _SCALE = {"domain": [0, 1], "nice": False}
 _AXIS = {
     "title": "weight of H2: at 0 only H1 counts, at 1 a partly automatable task counts in full",
@@ -110,61 +111,59 @@ def plot_weight_sensitivity(
     everyone = measure_exposure(profiles, level_weights=level_weights, **how)
     crossings = break_even(profiles, level_weights=level_weights, states=states)
     if everyone.height == 0:
-        return theme.empty_chart("No jobs in these task profiles", "There is no exposure to show.")
-    guard = captions.chosen(
+        return frame.no_jobs()
+    guard = filter_families(
         captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, **how), families
     )
-    everyone = captions.countable(everyone, guard, families)
-    rows = theme.drawable(guard)
-    totals = bool(rows.filter(~captions.is_hidden()).height)
+    everyone = captions.rows_for_totals(everyone, guard, families)
+    groups = frame.groups(everyone, guard, profiles, privacy, families)
+    rows = groups.rows
     lines = rows.filter(pl.col("exposure").is_not_null())
-    pairs = drawable_pairs(crossings, guard.filter(pl.col("exposure").is_not_null()))
+    pairs = sanitized_pairs(crossings, guard.filter(pl.col("exposure").is_not_null()))
     first = leaders(lines, pairs)
-    safe = leaders(lines.filter(exposure_captions.graded_well()), pairs)
-    what: dict[str, Any] = {
-        "title": captions.titled(_finding(rows, safe), families),
-        "subtitle": (
-            "Exposure index by the weight of H2, partly automatable: share of described weekly hours · "
-            f"{captions.population(everyone, totals=totals)}"
-        ),
-    }
+    safe = leaders(lines.filter(captions.may_headline()), pairs)
     lines = roles(lines, pairs, first)
     band = _band(profiles, [leader.family for leader in safe[:2]], level_weights, how)
-    footer = [
-        *captions.hidden_note(guard, privacy),
-        *captions.wrapped(
-            [*captions.hidden_names(rows), *exposure_captions.without_index(rows)], exposure_captions.LINE
-        ),
-        *(_policy(everyone, lines, turning=len(first) > 1, banded=band.height > 0) if totals else []),
+    notes = [
+        *groups.suppression,
+        *captions.wrapped([*captions.hidden_names(rows), *captions.without_index(rows)]),
+        *(_notes(everyone, lines, turning=len(first) > 1, banded=band.height > 0) if groups.totals else []),
     ]
-    what["description"] = _description(lines, first, everyone, footer, level_weights["H2"], totals=totals)
-    footer += [exposure_captions.weights_line(level_weights), *captions.source_line(profiles.manifest)]
+    what: dict[str, Any] = {
+        "title": captions.title_with_selection(_finding(rows, safe), families),
+        "subtitle": (
+            f"Exposure index by the weight of H2, partly automatable: share of {captions.UNIT['hours']} · "
+            f"{groups.population}"
+        ),
+        "description": _description(lines, first, groups.population, notes, level_weights["H2"]),
+    }
+    footnotes = captions.wrapped([*notes, captions.index_definition(level_weights), *groups.sources])
     if not lines.height:
         nothing = theme.note("No family has an index to draw.", x=0, y=20, fontSize=13)
-        return theme.finish([nothing, theme.footer(footer, below=10)], width=520, height=40, **what)
-    frame = _frame(lines)
+        return theme.assemble([nothing, theme.footer(footnotes, below=10)], width=520, height=40, **what)
+    extent = _extent(lines)
     slider = alt.binding_range(min=0, max=1, step=0.01, name="Weight of H2, partly automatable: ")
     under, *above = [
-        *_banded(band, frame),
-        *_lines(lines, frame),
-        *_named(lines, frame),
-        *_turns(first, frame),
-        theme.footer(footer, below=58),
+        *_banded(band, extent),
+        *_lines(lines, extent),
+        *_named(lines, extent),
+        *_turns(first, extent),
+        theme.footer(footnotes, below=58),
     ]
     # A parameter of one layer is lifted to the chart; added to the chart it would copy all of it.
     under = under.add_params(alt.param(name=_SLIDER, value=level_weights["H2"], bind=slider))
-    return theme.finish([under, *above], width=_WIDTH, height=frame.height, **what)
+    return theme.assemble([under, *above], width=_WIDTH, height=extent.height, **what)
 
 
 def _band(
     profiles: TaskProfiles, families: list[str], level_weights: Mapping[str, float], how: dict[str, Any]
 ) -> pl.DataFrame:
-    """Give what the families of the headline can be, at several weights of H2."""
+    """Return the bounds of the families in the headline at several weights of H2."""
     schema = {"job_family": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
     if not families:
         return pl.DataFrame(schema=schema)
     parts = [
-        theme.drawable(bounds_by_family(profiles, level_weights=at(level_weights, b), **how))
+        theme.sanitize_labels(bounds_by_family(profiles, level_weights=at(level_weights, b), **how))
         .filter(pl.col("job_family").is_in(families))
         .select("job_family", pl.lit(b).alias("b"), "bound_low", "bound_high")
         for b in _STEPS
@@ -174,30 +173,30 @@ def _band(
     return known.join(gaps, on="job_family", how="anti", maintain_order="left")
 
 
-def _frame(lines: pl.DataFrame) -> Frame:
-    """Draw every index there can be, so that lines stay where they are when others are chosen or weights moved."""
+def _extent(lines: pl.DataFrame) -> Extent:
+    """Return an extent from 0 to 1, so that lines stay where they are when families or weights change."""
     named = lines.filter(pl.col("role") != "other").get_column("job_family")
     needed = sum(slot(name) for name in named) + 10
-    return Frame(-0.02, 1.02, max(_HEIGHT, needed))
+    return Extent(-0.02, 1.02, max(_HEIGHT, needed))
 
 
-def _y(field: str, frame: Frame) -> alt.Y:
-    return alt.Y(f"{field}:Q", scale={"domain": [frame.low, frame.high], "nice": False, "zero": False}, axis=None)
+def _y(field: str, extent: Extent) -> alt.Y:
+    return alt.Y(f"{field}:Q", scale={"domain": [extent.low, extent.high], "nice": False, "zero": False}, axis=None)
 
 
 def _x(position: Any) -> Any:
     return alt.XDatum(position, type="quantitative", scale=_SCALE, axis=_AXIS)
 
 
-def _banded(band: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
+def _banded(band: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
     if not band.height:
         return []
     area = alt.Chart(band).mark_area(color="#E3EBEB", opacity=0.8)
     x = alt.X("b:Q", scale=_SCALE, axis=_AXIS)
-    return [area.encode(x=x, y=_y("bound_low", frame), y2=alt.Y2("bound_high:Q"), detail=alt.Detail("job_family:N"))]
+    return [area.encode(x=x, y=_y("bound_low", extent), y2=alt.Y2("bound_high:Q"), detail=alt.Detail("job_family:N"))]
 
 
-def _lines(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
+def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
     """Draw the lines, the ends of those that have a name, and what the slider moves along them."""
     order = {role: place for place, role in enumerate(reversed(_ROLES))}
     rows = lines.sort(pl.col("role").replace_strict(order, return_dtype=pl.Int64), "job_family")
@@ -207,23 +206,18 @@ def _lines(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
     straight = drawn.mark_rule().encode(
         x=_x(0),
         x2=alt.X2Datum(1),
-        y=_y("weight_low", frame),
+        y=_y("weight_low", extent),
         y2=alt.Y2("weight_high:Q"),
         color=colour,
         strokeWidth=alt.StrokeWidth(
             "role:O", scale=alt.Scale(domain=domain, range=[_ROLES[r][1] for r in domain]), legend=None
         ),
-        tooltip=[
-            alt.Tooltip("job_family:N", title="Job family"),
-            alt.Tooltip("weight_low:Q", title="H2 counts nothing", format=".2f"),
-            alt.Tooltip("weight_high:Q", title="H2 counts in full", format=".2f"),
-            alt.Tooltip("data_grade:N", title="Grade"),
-        ],
+        tooltip=captions.tooltips("job_family", "weight_low", "weight_high", "data_grade"),
     )
     ends = [
         alt.Chart(rows.filter(some & (pl.col("role") != "other")).select(end, "role"))
         .mark_point(shape="circle", size=34, strokeWidth=1.4, opacity=1, **hollow)
-        .encode(x=_x(place), y=_y(end, frame), color=colour)
+        .encode(x=_x(place), y=_y(end, extent), color=colour)
         for some, hollow in (
             (pl.col("data_grade") != "C", {"filled": True}),
             (pl.col("data_grade") == "C", {"fill": "#FFFFFF"}),
@@ -237,18 +231,15 @@ def _lines(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
         .mark_point(shape="circle", filled=True, opacity=1, fill=theme.ACCENT)
         .encode(
             x=_x(here),
-            y=_y("at_weight", frame),
+            y=_y("at_weight", extent),
             size=alt.Size("role:O", scale=alt.Scale(domain=domain, range=[46, 28, 12]), legend=None),
-            tooltip=[
-                alt.Tooltip("job_family:N", title="Job family"),
-                alt.Tooltip("at_weight:Q", title="Index at this weight", format=".2f"),
-            ],
+            tooltip=captions.tooltips("job_family", at_weight=("Q", "Index at this weight", ".2f")),
         )
     )
     return [straight, rule.encode(x=_x(here)), dots, *ends]
 
 
-def _named(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
+def _named(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
     """Write names and figures at both ends, apart from each other, joined to their lines by thin leaders."""
     rows = lines.filter(pl.col("role") != "other")
     marks = [
@@ -258,7 +249,7 @@ def _named(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
     ]
     marks[-1].mark.text = alt.ExprRef(f"'at ' + format({_SLIDER}, '.2f')")
     for end, edge, out in (("weight_low", 0, -1), ("weight_high", _WIDTH, 1)):
-        labels = labelled(rows, end, frame)
+        labels = labelled(rows, end, extent)
         drawn = alt.Chart(labels.select("role", "end", "figure", "label", "above", "name"))
         align = "right" if out < 0 else "left"
         colour = theme.ink_if("datum.role == 'leads'", theme.INK, theme.MUTED)
@@ -267,13 +258,16 @@ def _named(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
         name_at = edge - 62 if out < 0 else edge + 138
         marks += [
             drawn.mark_rule(stroke="#B5B5BA", strokeWidth=0.7).encode(
-                **theme.pixels(x=edge + 7 * out, x2=edge + 28 * out), y=_y("end", frame), y2=alt.Y2("label:Q")
+                **theme.pixel_encoding(x=edge + 7 * out, x2=edge + 28 * out), y=_y("end", extent), y2=alt.Y2("label:Q")
             ),
             drawn.mark_text(**text).encode(
-                **theme.pixels(x=edge + 34 * out), y=_y("label", frame), text=alt.Text("figure:N"), color=colour
+                **theme.pixel_encoding(x=edge + 34 * out),
+                y=_y("label", extent),
+                text=alt.Text("figure:N"),
+                color=colour,
             ),
             drawn.mark_text(**text, lineBreak="\n", lineHeight=LINE).encode(
-                **theme.pixels(x=name_at), y=_y("above", frame), text=alt.Text("name:N"), color=colour
+                **theme.pixel_encoding(x=name_at), y=_y("above", extent), text=alt.Text("name:N"), color=colour
             ),
         ]
         if out > 0:
@@ -282,7 +276,7 @@ def _named(lines: pl.DataFrame, frame: Frame) -> list[alt.Chart]:
             )
             marks.append(
                 moved.mark_text(align="left", baseline="middle", fontSize=11, color=theme.ACCENT).encode(
-                    **theme.pixels(x=edge + 98), y=_y("label", frame), text=alt.Text("at_weight:N")
+                    **theme.pixel_encoding(x=edge + 98), y=_y("label", extent), text=alt.Text("at_weight:N")
                 )
             )
     return marks
@@ -292,7 +286,7 @@ def _head(text: Sequence[str], x: int, align: str) -> alt.Chart:
     return theme.note(text, x=x, y=-24, baseline="bottom", align=align, fontSize=10.5, lineHeight=LINE)
 
 
-def _turns(first: list[Leader], frame: Frame) -> list[alt.Chart]:
+def _turns(first: list[Leader], extent: Extent) -> list[alt.Chart]:
     """Mark where one family takes the lead from another."""
     turns = [leader for leader in first if leader.since > 0]
     if not turns:
@@ -307,7 +301,7 @@ def _turns(first: list[Leader], frame: Frame) -> list[alt.Chart]:
         {
             "b": [leader.since for leader in turns],
             "index": [leader.level for leader in turns],
-            "above": [leader.level + height * frame.pixel for leader, height in zip(turns, heights, strict=True)],
+            "above": [leader.level + height * extent.pixel for leader, height in zip(turns, heights, strict=True)],
             "said": [f"b* {leader.since:.2f}" for leader in turns],
         }
     )
@@ -317,28 +311,28 @@ def _turns(first: list[Leader], frame: Frame) -> list[alt.Chart]:
     free = alt.ExprRef(f"datum.b < {_ROOM} ? 'left' : 'right'")
     return [
         drawn.mark_point(shape="diamond", size=70, fill="#FFFFFF", stroke=theme.INK, strokeWidth=1.6, opacity=1).encode(
-            x=x, y=_y("index", frame)
+            x=x, y=_y("index", extent)
         ),
         drawn.mark_text(fontSize=11, fontWeight="bold", color=theme.INK, baseline="bottom", align=free).encode(
-            x=x, y=_y("above", frame), text=alt.Text("said:N")
+            x=x, y=_y("above", extent), text=alt.Text("said:N")
         ),
     ]
 
 
 def _finding(families: pl.DataFrame, safe: list[Leader]) -> str:
-    """Say which family leads under which weight, of those of which enough is known."""
-    nothing = exposure_captions.never_headline(families)
+    """State which family leads under which weight, of those of grade A or B."""
+    nothing = captions.no_headline_reason(families)
     if nothing:
         return nothing
-    known = families.filter(exposure_captions.graded_well())
+    known = families.filter(captions.may_headline())
     ends = {row["job_family"]: row for row in known.iter_rows(named=True)}
     others = families.filter(pl.col("exposure").is_not_null() & (pl.col("job_family") != NO_FAMILY)).height - 1
     if known.height == 1:
         more = "; too little is known of the others" * (others > 0)
         top = known.row(0, named=True)
-        between = exposure_captions.between(top["weight_low"], top["weight_high"])
+        between = captions.index_range(top["weight_low"], top["weight_high"])
         return f"{top['job_family']}: exposure {between}, depending on how much a partly automatable task counts{more}"
-    among = exposure_captions.among(families)
+    among = captions.headline_scope(families)
     if len(safe) == 1:
         top = ends[safe[0].family]
         alike = [
@@ -346,7 +340,7 @@ def _finding(families: pl.DataFrame, safe: list[Leader]) -> str:
             for family, row in ends.items()
             if max(abs(row[end] - top[end]) for end in ("weight_low", "weight_high")) < 1e-9
         ]
-        between = exposure_captions.between(top["weight_low"], top["weight_high"])
+        between = captions.index_range(top["weight_low"], top["weight_high"])
         has = "has" if len(alike) == 1 else "have"
         return f"{listed(alike)} {has} the highest exposure{among}, whatever the weight of H2: {between}"
     if len(safe) == 2:
@@ -360,13 +354,13 @@ def _finding(families: pl.DataFrame, safe: list[Leader]) -> str:
     )
 
 
-def _policy(everyone: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, banded: bool) -> list[str]:
+def _notes(everyone: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, banded: bool) -> list[str]:
     grey = lines.filter(role="other").height
     drawn = ["Bold lines lead at some weight."] * (lines.height > 1)
     drawn += ["b* is where the lead changes."] * turning
     drawn += ["Band: what the headline's family can be, for all that is unknown."] * banded
     return [
-        exposure_captions.known_line(everyone),
+        captions.index_coverage(everyone),
         *(
             [f"{grey} of {lines.height} lines have no name: they neither lead, nor end lowest, nor cross most."]
             * (grey > 0)
@@ -376,17 +370,9 @@ def _policy(everyone: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, bande
     ]
 
 
-def _description(
-    lines: pl.DataFrame,
-    first: list[Leader],
-    everyone: pl.DataFrame,
-    footer: list[str],
-    b: float,
-    *,
-    totals: bool,
-) -> str:
+def _description(lines: pl.DataFrame, first: list[Leader], population: str, notes: list[str], b: float) -> str:
     built = (
-        f"Lines of the exposure index against the weight of H2 for {captions.population(everyone, totals=totals)}. "
+        f"Lines of the exposure index against the weight of H2 for {population}. "
         "Each family is a straight line from the index with a weight of 0 to that with a weight of 1; bold lines lead "
         f"somewhere. In a browser a slider moves a rule over the lines; here it stands at {b:.2f}."
     )
@@ -406,4 +392,4 @@ def _description(
             for family, low, high, grade in rows
         )
         told += "."
-    return theme.described(built, told, " ".join(footer))
+    return captions.alt_text(built, told, " ".join(notes))

@@ -121,8 +121,8 @@ def _compare(state: State, facts: Facts) -> View:
             return View(chart, Table(call("transitions", **both), facts.privacy))
         case "families":
             measure = call("compare" if state["value"] == "hours" else "compare_exposure", **both)
-            chart = call("plot_change_by_family", value=state["value"], privacy=facts.privacy, **both)
+            chart = call("plot_compare", by="job_family", measure=state["value"], privacy=facts.privacy, **both)
             return View(chart, Table(measure, facts.privacy), "job_family")
-    chart = call("plot_change_bridge", level=state["level"], privacy=facts.privacy, **both)
+    chart = call("plot_compare", level=state["level"], privacy=facts.privacy, **both)
     whole = {} if facts.compares_families(state["states"]) else {"scope": ("all",)}
     return View(chart, Table(call("compare", level=state["level"], **both), facts.privacy, whole))

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import group_rows, theme
+from tpanalytics.charts._core import frame, theme
 from tpanalytics.formatting import hours, plural, printable
 from tpanalytics.schema import NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = ["LISTED", "peers", "quotes", "said_of_scenario", "said_of_week", "task_list", "week"]
 
 #: How many tasks are listed; the bar has all of them.
 LISTED = 40
@@ -41,19 +39,7 @@ _WEEK, _LEFT = "the week now", "under the scenario"
 def week(
     tasks: pl.DataFrame, levels: Sequence[str], contract: float | None, scenario: pl.DataFrame | None
 ) -> alt.LayerChart:
-    """Draw the week as blocks, and below it what a scenario would leave of it.
-
-    Parameters
-    ----------
-    tasks
-        ``n, task, hours, level, state``.
-    levels
-        Those of the tasks, in order.
-    contract
-        Hours of the contract week.
-    scenario
-        As `scenario.freed_per_job` gives it for the job alone.
-    """
+    """Draw the week as blocks, and below it what a scenario would leave of it."""
     blocks = _blocks(tasks)
     known = max([0.0, *blocks.get_column("end")])
     top = max(known, contract or 0.0) or 1.0
@@ -85,7 +71,7 @@ def week(
         ]
         if places:
             strokes = theme.hatched(alt.Chart(pl.DataFrame({"at": places})), _BAR)
-            middle = theme.pixels(y=number * _BAND + _BAND - _BAR / 2 - 8)
+            middle = theme.pixel_encoding(y=number * _BAND + _BAND - _BAR / 2 - 8)
             layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), **middle))
     sentences = [f"The week now: {said_of_week(tasks, contract)}"]
     sentences += [said_of_scenario(scenario)] if scenario is not None else []
@@ -96,7 +82,7 @@ def week(
     height = _BAND * len(sentences)
     if contract:
         line_ = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
-        ends = theme.pixels(y=_BAND - _BAR - 14, y2=height)
+        ends = theme.pixel_encoding(y=_BAND - _BAR - 14, y2=height)
         layers.append(line_.encode(x=alt.X("contract:Q", scale=scale), **ends))
     chart: alt.LayerChart = alt.LayerChart(layer=layers, width=_WIDTH, height=height)
     return chart
@@ -113,7 +99,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .encode(
             x=x,
             x2=alt.X2("end:Q"),
-            **theme.pixels(y=top, y2=top + _BAR),
+            **theme.pixel_encoding(y=top, y2=top + _BAR),
             color=alt.Color("level:N", scale=colours, legend=theme.level_legend(printed)),
             tooltip=[
                 alt.Tooltip("task:N", title="Task"),
@@ -128,7 +114,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
         .mark_text(fontSize=10.5)
         .encode(
             x=alt.X("middle:Q", scale=scale),
-            **theme.pixels(y=top + _BAR / 2),
+            **theme.pixel_encoding(y=top + _BAR / 2),
             text=alt.Text("n:N"),
             color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK),
         )
@@ -143,18 +129,15 @@ def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[
     rest = (
         alt.Chart(spans.select("start", "end", "paint"))
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
-        .encode(
-            x=x,
-            x2=alt.X2("end:Q"),
-            **theme.pixels(y=top, y2=top + _BAR),
-            fill=_paint(),
-        )
+        .encode(x=x, x2=alt.X2("end:Q"), **theme.pixel_encoding(y=top, y2=top + _BAR), fill=_paint())
     )
     named = spans.filter(pl.col("said") != "").select("said", middle=(pl.col("start") + pl.col("end")) / 2)
     words = alt.Chart(named).mark_text(fontSize=11, color=theme.INK)
     return [
         rest,
-        words.encode(x=alt.X("middle:Q", scale=scale), **theme.pixels(y=top + _BAR / 2), text=alt.Text("said:N")),
+        words.encode(
+            x=alt.X("middle:Q", scale=scale), **theme.pixel_encoding(y=top + _BAR / 2), text=alt.Text("said:N")
+        ),
     ]
 
 
@@ -216,7 +199,7 @@ def _between(low: float, high: float) -> str:
 
 
 def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
-    """Say how much of the week is described, and how much may be in tasks without hours."""
+    """State how much of the week is described, and how much may be in tasks without hours."""
     timed = tasks.filter(pl.col("hours").is_not_null())
     known = float(timed.get_column("hours").sum())
     without = tasks.height - timed.height
@@ -231,7 +214,7 @@ def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
 
 
 def said_of_scenario(scenario: pl.DataFrame) -> str:
-    """Say what a scenario frees and leaves."""
+    """State what a scenario frees and leaves."""
     low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
     if low is None or rated is None:
         return "Under the scenario nothing can be said: no task has hours and a level"
@@ -241,14 +224,10 @@ def said_of_scenario(scenario: pl.DataFrame) -> str:
     )
 
 
-def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
-    """List the tasks, the longest first, those without hours below them."""
-    if not tasks.height:
-        return []
-    rows, at = [], 0.0
-    gap_at = None
-    shown = tasks.head(LISTED)
-    digits = group_rows.decimals(shown.get_column("hours").to_list())
+def _listed(shown: pl.DataFrame) -> tuple[pl.DataFrame, float, float | None]:
+    """Place the rows of the list; return them, where the last one ends, and where those without hours begin."""
+    rows, at, gap_at = [], 0.0, None
+    digits = frame.decimals(shown.get_column("hours").to_list())
     for n, task, amount, level, state in shown.select("n", "task", "hours", "level", "state").rows():
         if amount is None and gap_at is None:
             gap_at = at + 14
@@ -260,10 +239,18 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
         paint = level if level in theme.LEVEL_COLOURS else "another level"
         rows.append((str(n), "\n".join(lines), figure, word, _printed(state), paint, round(middle, 1)))
         at += _ROW + _LINE * (len(lines) - 1)
+    schema = dict.fromkeys(("n", "task", "hours", "level", "state", "paint"), pl.String) | {"y": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row"), at, gap_at
+
+
+def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
+    """List the tasks, the longest first, those without hours below them."""
+    if not tasks.height:
+        return []
+    shown = tasks.head(LISTED)
+    table, at, gap_at = _listed(shown)
     more = tasks.height - shown.height
     rest = float(tasks.tail(more).get_column("hours").sum()) if more else 0.0
-    schema = dict.fromkeys(("n", "task", "hours", "level", "state", "paint"), pl.String) | {"y": pl.Float64}
-    table = pl.DataFrame(rows, schema=schema, orient="row")
     height = at + 4
     y = alt.Y("y:Q", scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
     columns: list[tuple[str, int, Literal["left", "right"]]] = [
@@ -284,13 +271,13 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
             lineHeight=_LINE,
             color=theme.MUTED if name in ("n", "state") else theme.INK,
         )
-        .encode(**theme.pixels(x=x), y=y, text=alt.Text(f"{name}:N"))
+        .encode(**theme.pixel_encoding(x=x), y=y, text=alt.Text(f"{name}:N"))
         for name, x, align in columns
     ]
     squares = (
         alt.Chart(table.select("y", "paint"))
         .mark_point(shape="square", size=90, stroke=theme.OUTLINE, strokeWidth=1, opacity=1)
-        .encode(**theme.pixels(x=31), y=y, fill=_paint())
+        .encode(**theme.pixel_encoding(x=31), y=y, fill=_paint())
     )
     heads = [
         theme.note(name, x=x, y=-8, align=align, baseline="bottom", fontSize=10.5)
@@ -322,7 +309,7 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     others = (
         alt.Chart(jobs.filter(~pl.col("own")).select("exposure"))
         .mark_tick(thickness=1.5, size=18, color=theme.ACCENT, opacity=0.75)
-        .encode(x=x, **theme.pixels(y=12))
+        .encode(x=x, **theme.pixel_encoding(y=12))
     )
     own = alt.Chart(jobs.filter("own").select("exposure"))
     mark = own.mark_point(shape="diamond", size=150, fill=theme.INK, stroke="#FFFFFF", strokeWidth=1, opacity=1)
@@ -331,7 +318,7 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     side: Literal["left", "center", "right"] = "left" if at < 0.03 else "right" if at > 0.97 else "center"
     name = own.mark_text(text="this job", align=side, dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
     strip = alt.LayerChart(
-        layer=[others, *(part.encode(x=x, **theme.pixels(y=12)) for part in (mark, name)), heading]
+        layer=[others, *(part.encode(x=x, **theme.pixel_encoding(y=12)) for part in (mark, name)), heading]
     ).properties(width=_WIDTH, height=24)
     return [strip]
 

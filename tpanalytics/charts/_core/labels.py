@@ -6,25 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.charts._core import exposure_captions, theme
-from tpanalytics.charts._core.group_rows import name_lines
+from tpanalytics.charts._core import captions, theme
+from tpanalytics.charts._core.frame import name_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = [
-    "LINE",
-    "Frame",
-    "Leader",
-    "columns",
-    "drawable_pairs",
-    "labelled",
-    "leaders",
-    "roles",
-    "slot",
-    "spread",
-    "ties",
-]
 
 #: Height of a line of a label in pixels, and how many characters go into it.
 LINE, WRAP = 12, 34
@@ -32,7 +18,7 @@ LINE, WRAP = 12, 34
 ALL, SOME = 18, 10
 
 
-class Frame(NamedTuple):
+class Extent(NamedTuple):
     """Where the plot ends in the index, and how high it is in pixels."""
 
     low: float
@@ -41,7 +27,7 @@ class Frame(NamedTuple):
 
     @property
     def pixel(self) -> float:
-        """Give the height of a pixel in the index."""
+        """Return the height of a pixel in the index."""
         return (self.high - self.low) / self.height
 
 
@@ -54,15 +40,7 @@ class Leader(NamedTuple):
 
 
 def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
-    """List the families that lead as the weight of H2 goes from 0 to 1.
-
-    Parameters
-    ----------
-    lines
-        ``job_family, weight_low, weight_high``.
-    pairs
-        ``family_a, family_b, break_even`` of the families that cross, as `break_even` gives them.
-    """
+    """List the families that lead as the weight of H2 goes from 0 to 1."""
     if not lines.height:
         return []
     ends = {family: (low, high) for family, low, high in _ends(lines)}
@@ -94,25 +72,7 @@ def _ends(lines: pl.DataFrame) -> list[tuple[str, float, float]]:
 
 
 def spread(wanted: Sequence[float], slots: Sequence[float], room: float) -> list[float]:
-    """Move labels apart by as little as it takes, keeping their order.
-
-    Least squares under the condition that each label has its slot: pool adjacent violators, on the places less the
-    slots before them.
-
-    Parameters
-    ----------
-    wanted
-        Where the middle of each label should be, lowest first.
-    slots
-        How high each is.
-    room
-        Labels stay within 0 and this, if they fit.
-
-    Returns
-    -------
-    list[float]
-        Where the middle of each goes.
-    """
+    """Move labels apart by as little as it takes, keeping their order."""
     before = [sum(slots[:i]) + slots[i] / 2 for i in range(len(slots))]
     pools: list[tuple[float, int]] = []
     for place, ahead in zip(wanted, before, strict=True):
@@ -131,40 +91,24 @@ def words(family: str) -> list[str]:
 
 
 def slot(family: str) -> int:
-    """Give the height of a label in pixels."""
+    """Return the height of a label in pixels."""
     return LINE * len(words(family)) + 4
 
 
-def labelled(rows: pl.DataFrame, end: str, frame: Frame) -> pl.DataFrame:
-    """Give each line's label at an `end` its place beside the plot, in the index.
-
-    Parameters
-    ----------
-    rows
-        ``job_family, weight_low, weight_high, role``.
-    end
-        ``"weight_low"`` or ``"weight_high"``.
-    frame
-        Of the plot.
-
-    Returns
-    -------
-    pl.DataFrame
-        ``role, weight_low, weight_high, end, figure, label`` (where the figure stands), ``above`` (where the first
-        line of the name does), ``name``.
-    """
+def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
+    """Return each line's label at an `end` its place beside the plot, in the index."""
     ordered = rows.sort(end, "job_family")
     names = [words(name) for name in ordered["job_family"]]
-    wanted = [(value - frame.low) / frame.pixel for value in ordered[end]]
+    wanted = [(value - extent.low) / extent.pixel for value in ordered[end]]
     slots = [slot(name) for name in ordered["job_family"]]
     label = pl.Series(
-        [frame.low + place * frame.pixel for place in spread(wanted, slots, frame.height)], dtype=pl.Float64
+        [extent.low + place * extent.pixel for place in spread(wanted, slots, extent.height)], dtype=pl.Float64
     )
-    lifted = pl.Series([LINE / 2 * (len(name) - 1) * frame.pixel for name in names], dtype=pl.Float64)
+    lifted = pl.Series([LINE / 2 * (len(name) - 1) * extent.pixel for name in names], dtype=pl.Float64)
     return ordered.select(
         *("role", "weight_low", "weight_high"),
         end=pl.col(end),
-        figure=pl.col(end).map_elements(exposure_captions.figure, return_dtype=pl.String),
+        figure=pl.col(end).map_elements(captions.index_text, return_dtype=pl.String),
         label=label.round(5),
         above=(label + lifted).round(5),
         name=pl.Series(["\n".join(name) for name in names], dtype=pl.String),
@@ -184,7 +128,7 @@ def ties(families: pl.DataFrame) -> list[list[str]]:
 
 
 def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
-    """Give each group a column; groups that share no row between their ends share one."""
+    """Return each group a column; groups that share no row between their ends share one."""
     found: list[list[list[str]]] = []
     for group in groups:
         first = order.index(group[0])
@@ -196,9 +140,9 @@ def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
     return found
 
 
-def drawable_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
     """Keep the pairs of families that are both drawn, under the names they are drawn by."""
-    names = dict(zip(shown["job_family"], theme.drawable(shown)["job_family"], strict=True))
+    names = dict(zip(shown["job_family"], theme.sanitize_labels(shown)["job_family"], strict=True))
     sides = [pl.col(f"family_{side}") for side in "ab"]
     return (
         crossings.filter(side.is_in(list(names)) for side in sides)
@@ -208,7 +152,7 @@ def drawable_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame
 
 
 def roles(lines: pl.DataFrame, pairs: pl.DataFrame, first: list[Leader]) -> pl.DataFrame:
-    """Say which lines lead, which have a name, and which stay in the background."""
+    """State which lines lead, which have a name, and which stay in the background."""
     by_name = {family: (round(low, 9), round(high, 9)) for family, low, high in _ends(lines)}
     highest = [by_name[leader.family] for leader in first]
     lead = [family for family, ends in by_name.items() if ends in highest]  # one that lies on another leads as well

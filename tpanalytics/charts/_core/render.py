@@ -6,31 +6,19 @@ import struct
 import zlib
 from typing import Any
 
-__all__ = ["displayed", "png"]
-
 #: Sharp on most screens, and still small enough to keep in a notebook.
 _DISPLAY_SCALE = 1.5
 
 
 def png(spec: dict[str, Any], scale: float, *, small: bool = False) -> bytes:
-    """Render a Vega-Lite specification, in less than half the bytes the renderer would write.
-
-    Parameters
-    ----------
-    spec
-        Vega-Lite.
-    scale
-        Pixels of the picture per pixel of the chart.
-    small
-        Take a little longer for a fifth less; for what is kept many times over, in a notebook.
-    """
+    """Render a Vega-Lite specification, in less than half the bytes the renderer would write."""
     import vl_convert
 
     return _packed(vl_convert.vegalite_to_png(spec, scale=scale), 6 if small else 3)
 
 
 def displayed(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give what a notebook keeps of a chart: a picture and its description, by kind, and the picture's size."""
+    """Return what a notebook keeps of a chart: a picture and its description, by kind, and the picture's size."""
     picture = png(spec, _DISPLAY_SCALE, small=True)
     # Without its size in points a notebook would show the picture pixel by pixel.
     width, height = (round(int.from_bytes(picture[i : i + 4], "big") / _DISPLAY_SCALE) for i in (16, 20))

@@ -12,8 +12,6 @@ from tpanalytics.charts._core import theme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KINDS", "Flow", "paint", "ribbons"]
-
 #: What a ribbon carries, and its look: what stayed is muted, and what only became known is no change in work.
 KINDS = {"stayed": "#E4E4E8", "rated otherwise": theme.ACCENT, "known or not": "#A9A9B0", "come or gone": "#DDD7CB"}
 _WIDTH, _NODE, _GAP = 300, 16, 10
@@ -43,19 +41,7 @@ class Flow(NamedTuple):
 def ribbons(
     flows: Sequence[Flow], left: Sequence[str], right: Sequence[str], words: dict[str, str], height: int
 ) -> alt.LayerChart:
-    """Draw flows between two stacks of places.
-
-    Parameters
-    ----------
-    flows
-        What goes where; nothing of no amount.
-    left, right
-        The places from top to bottom.
-    words
-        What stands beside a place.
-    height
-        In pixels.
-    """
+    """Draw flows between two stacks of places."""
     total = sum(flow.amount for flow in flows)
     unit = (height - _GAP * (max(len(left), len(right)) - 1)) / total
     starts = _tops([(place, sum(f.amount for f in flows if f.start == place)) for place in left], unit)
@@ -144,7 +130,7 @@ def _nodes(
         alt.Chart(blocks.drop("level"))
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
         .encode(
-            **theme.pixels(x=edge, x2=edge + _NODE),
+            **theme.pixel_encoding(x=edge, x2=edge + _NODE),
             y=alt.Y("top:Q", scale=scale, axis=None),
             y2=alt.Y2("end:Q"),
             fill=paint(),
@@ -153,6 +139,6 @@ def _nodes(
     name = (
         alt.Chart(middles)
         .mark_text(align="right" if left else "left", fontSize=11, color=theme.INK)
-        .encode(**theme.pixels(x=beside), y=alt.Y("middle:Q", scale=scale, axis=None), text=alt.Text("level:N"))
+        .encode(**theme.pixel_encoding(x=beside), y=alt.Y("middle:Q", scale=scale, axis=None), text=alt.Text("level:N"))
     )
     return [block, name]

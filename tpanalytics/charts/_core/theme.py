@@ -22,34 +22,6 @@ from tpanalytics.schema import NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = [
-    "ACCENT",
-    "INK",
-    "LEVEL_COLOURS",
-    "LEVEL_WORDS",
-    "MUTED",
-    "OUTLINE",
-    "SHADE",
-    "Chart",
-    "Panels",
-    "described",
-    "drawable",
-    "empty_chart",
-    "finish",
-    "finish_panels",
-    "footer",
-    "footer_panel",
-    "hatched",
-    "ink_if",
-    "level_legend",
-    "level_scale",
-    "note",
-    "percent_axis",
-    "pixels",
-    "strokes",
-    "when",
-]
-
 INK, MUTED, OUTLINE, SHADE = "#1B1B1F", "#5A5A60", "#3A3A40", "#DCE4E5"
 ACCENT = "#21787F"
 # Liberation Sans comes with the renderer and has Arial's widths: a chart measures the same everywhere.
@@ -96,7 +68,7 @@ class _Shown:
         if deep is not False:
             return super().copy(deep, ignore)  # type: ignore[misc]
         made = copy.copy(self)
-        object.__setattr__(made, "_kwds", dict(self._kwds))  # type: ignore[attr-defined]
+        vars(made).update({name: copy.copy(part) for name, part in vars(self).items()})
         return made
 
 
@@ -108,7 +80,7 @@ class Panels(_Shown, alt.ConcatChart):
     """Charts side by side and below each other that show themselves in a notebook as one picture."""
 
 
-def finish(
+def assemble(
     layers: Sequence[alt.Chart | alt.LayerChart],
     *,
     title: str,
@@ -117,23 +89,11 @@ def finish(
     width: int,
     height: int,
 ) -> Chart:
-    """Put layers together under one title, in the house's look.
-
-    Parameters
-    ----------
-    layers
-        Marks, first at the bottom.
-    title, subtitle
-        The finding, and what it is about.
-    description
-        Text for those who do not see the chart.
-    width, height
-        Of the plot alone, in pixels.
-    """
+    """Put layers, the first at the bottom, under one title in the house's look."""
     return Chart(layer=list(layers), width=width, height=height, **_dress(title, subtitle, description))
 
 
-def finish_panels(
+def assemble_panels(
     panels: Sequence[alt.Chart | alt.LayerChart | alt.ConcatChart | alt.HConcatChart],
     *,
     columns: int,
@@ -142,10 +102,7 @@ def finish_panels(
     description: str,
     **layout: Any,
 ) -> Panels:
-    """Put panels, each with its own width and height, in rows of so many `columns` under one title.
-
-    A footer is a panel of its own, last: `footer_panel`. `layout` says more of how they stand, as Altair calls it.
-    """
+    """Put panels, the last of them a `footer_panel`, in rows of `columns` under one title."""
     return Panels(concat=list(panels), columns=columns, **layout, **_dress(title, subtitle, description))
 
 
@@ -205,12 +162,7 @@ def _look() -> alt.Config:
     )
 
 
-def described(built: str, extremes: str, shape: str = "") -> str:
-    """Join the three tiers of a description: how the chart is built; its extremes and numbers; its shape and groups."""
-    return "\n".join(tier for tier in (built, extremes, shape) if tier)
-
-
-def drawable(frame: pl.DataFrame) -> pl.DataFrame:
+def sanitize_labels(frame: pl.DataFrame) -> pl.DataFrame:
     """Make the names of a frame ones that a picture can hold."""
     names = [name for name in ("job_family", "level") if name in frame.columns]
     return frame.with_columns(
@@ -228,12 +180,10 @@ def percent_axis() -> alt.Axis:
     return alt.Axis(title=None, tickCount=5, labelExpr="round(datum.value * 100) + '\u00a0%'")
 
 
-def pixels(**channels: float | alt.ExprRef) -> dict[str, Any]:
-    """Give places in pixels for `encode`.
-
-    Here and elsewhere channels are named by their class: Altair looks for the class of plain text, `alt.value` and
-    `alt.condition` in the whole schema, which takes longer than all else about a mark.
-    """
+def pixel_encoding(**channels: float | alt.ExprRef) -> dict[str, Any]:
+    """Return places in pixels for `encode`."""
+    # Channels are named by their class: Altair looks for the class of plain text, `alt.value` and `alt.condition` in
+    # the whole schema, which takes longer than all else about a mark.
     classes: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
     return {name: classes[name](place) for name, place in channels.items()}
 
@@ -252,7 +202,7 @@ def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any
     """Write a line of the chart itself, which no datum stands behind."""
     look = {"fontSize": 11, "color": MUTED, "align": "left", "lineHeight": 15, **look}
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text if isinstance(text, str) else list(text), **look)
-    placed: alt.Chart = mark.encode(**pixels(x=x, y=y))
+    placed: alt.Chart = mark.encode(**pixel_encoding(x=x, y=y))
     return placed
 
 
@@ -284,7 +234,7 @@ def footer_panel(lines: Sequence[str]) -> alt.LayerChart:
 
 def empty_chart(text: str, detail: str) -> Chart:
     """Make the chart for an input that has nothing to show, and say so."""
-    return finish(
+    return assemble(
         [note(detail, x=0, y=20, fontSize=13)],
         title=text,
         subtitle="",

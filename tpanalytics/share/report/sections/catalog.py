@@ -18,8 +18,8 @@ SECTIONS: tuple[Section, ...] = (
         measure=Call("compare", TWO, choices=("states",)),
         table=change.bridge,
         charts=(
-            Call("plot_change_bridge", TWO, choices=("states", "privacy")),
-            Call("plot_change_by_family", TWO, choices=("states", "privacy")),
+            Call("plot_compare", TWO, choices=("states", "privacy")),
+            Call("plot_compare", TWO, choices=("states", "privacy"), arguments={"by": "job_family"}),
         ),
         cut="rows",
         when=change.given,

@@ -1,0 +1,242 @@
+"""The frame of a chart with a row per group: rows and side columns, footnotes, and the states without marks."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import altair as alt
+import polars as pl
+
+from tpanalytics.charts._core import captions, theme
+from tpanalytics.charts._core.theme import INK, MUTED, note, pixel_encoding
+from tpanalytics.formatting import NONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from tpanalytics.measures.privacy.policy import Privacy
+    from tpanalytics.schema import TaskProfiles
+
+#: Characters of a name before it continues on the next line, and the height of such a line in pixels.
+_WRAP, _LINE = 38, 12
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The released rows of a chart by group, under printable names, and what may be stated about all of them."""
+
+    rows: pl.DataFrame
+    #: Where every row is suppressed, a total would reveal them.
+    totals: bool
+    population: str
+    suppression: list[str]
+    sources: list[str]
+    families: Sequence[str] | None = None
+
+    def footnotes(self, notes: Iterable[str]) -> list[str]:
+        """Return the footnotes, `notes` among them unless every group is suppressed."""
+        return captions.wrapped([*self.suppression, *(notes if self.totals else ()), *self.sources])
+
+
+def groups(
+    counts: pl.DataFrame,
+    shown: pl.DataFrame,
+    profiles: TaskProfiles,
+    privacy: Privacy | None,
+    families: Sequence[str] | None = None,
+) -> Groups:
+    """Describe the released rows of a chart; `counts` are the rows that totals may count."""
+    population = captions.population(counts, totals=any_shown(shown))
+    return _groups(shown, population, captions.source_line(profiles.manifest), privacy, families)
+
+
+def groups_of_change(
+    counts: pl.DataFrame, shown: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, privacy: Privacy | None
+) -> Groups:
+    """Describe the released rows of a chart of two snapshots."""
+    population = captions.population_after(counts, totals=any_shown(shown))
+    return _groups(shown, population, captions.source_lines(before, after), privacy)
+
+
+def _groups(
+    shown: pl.DataFrame,
+    population: str,
+    sources: list[str],
+    privacy: Privacy | None,
+    families: Sequence[str] | None = None,
+) -> Groups:
+    rows, note_of_hidden = theme.sanitize_labels(shown), captions.hidden_note(shown, privacy)
+    return Groups(rows, any_shown(shown), population, note_of_hidden, sources, families)
+
+
+def any_shown(rows: pl.DataFrame) -> bool:
+    """Return whether any row is not suppressed."""
+    return bool(rows.filter(~captions.is_hidden()).height)
+
+
+class Column(NamedTuple):
+    """A field printed in each row right of the plot, its header, and its right edge in pixels from the plot."""
+
+    field: str
+    header: str | Sequence[str]
+    edge: int
+    muted: bool = True
+
+
+def chart(
+    groups: Groups,
+    rows: pl.DataFrame,
+    marks: Sequence[alt.Chart],
+    columns: Sequence[Column],
+    *,
+    title: str,
+    basis: str,
+    description: tuple[str, str, Iterable[str]],
+    notes: Sequence[str],
+    size: tuple[int, int],
+    below: int = 38,
+    over: Sequence[alt.Chart] = (),
+) -> theme.Chart:
+    """Assemble a chart by group from its rows in order (``missing`` says why one has no marks) and its marks."""
+    order = rows.get_column("job_family").to_list()
+    built, extremes, shape = description
+    footnotes = list(notes) if groups.totals else []
+    return theme.assemble(
+        [
+            *marks,
+            *side_columns(rows, group_axis(order), columns, size[0]),
+            *over,
+            theme.footer(groups.footnotes(footnotes), below=below),
+        ],
+        title=captions.title_with_selection(title, groups.families),
+        subtitle=f"{basis} · {groups.population}",
+        description=captions.alt_text(
+            built, extremes, " ".join([*shape, *captions.hidden_names(rows), *footnotes[:1]])
+        ),
+        width=size[0],
+        height=len(order) * row_height(order, size[1]),
+    )
+
+
+def no_jobs() -> theme.Chart:
+    """Return the chart of profiles without a job."""
+    return theme.empty_chart("No jobs in these task profiles", "There is nothing to draw.")
+
+
+def no_jobs_in_either() -> theme.Chart:
+    """Return the chart of two snapshots without a job."""
+    return theme.empty_chart("No jobs in either of these task profiles", "There is nothing that could have changed.")
+
+
+def all_hidden(groups: Groups, title: str = captions.ALL_HIDDEN) -> theme.Chart:
+    """Return the chart of groups of which not even a total may be shown."""
+    lines = [*groups.suppression, *groups.sources]
+    return theme.assemble(
+        [note(lines, x=0, y=8)],
+        title=title,
+        subtitle=groups.population,
+        description=" ".join([f"{title}.", *captions.hidden_names(groups.rows)]),
+        width=620,
+        height=16 * max(len(lines), 1),
+    )
+
+
+def group_axis(order: Sequence[str]) -> alt.Y:
+    """Return the axis of groups in order; a long name is broken, never cut."""
+    return row_axis("job_family", {family: family for family in order})
+
+
+def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
+    """Return the axis of rows by a field, in the order of its values and under their names."""
+    order, lines = list(names), {value: name_lines(name, width) for value, name in names.items()}
+    # Vega hangs further lines below the first; half of their height up again puts the name next to its row.
+    lifted = [
+        {"test": f"indexof({json.dumps(long)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
+        for count in range(2, max(map(len, lines.values()), default=1) + 1)
+        if (long := [value for value in order if len(lines[value]) == count])
+    ]
+    # Plain mappings: every layer carries the axis, and each copy of an `alt.Axis` copies all that it could have.
+    axis = {
+        "title": None,
+        # By position, not by name: a family may be called "constructor".
+        "labelExpr": f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
+        "labelLimit": 400,
+        "labelLineHeight": _LINE,
+        "labelOffset": {"condition": lifted, "value": 0} if lifted else 0,
+        "grid": False,
+    }
+    return alt.Y(f"{field}:N", sort=order, axis=axis, scale={"domain": order})
+
+
+def numbered_axis(field: str, names: Sequence[Sequence[str]], **look: Any) -> alt.Y:
+    """Return the axis of rows numbered from 1 under names of one or two lines, which need not differ."""
+    two = [place for place, name in enumerate(names, 1) if len(name) > 1]
+    lifted = {"condition": {"test": f"indexof({json.dumps(two)}, datum.value) >= 0", "value": -6}, "value": 0}
+    axis = alt.Axis(
+        title=None,
+        labelExpr=f"{json.dumps(names)}[datum.value - 1]",
+        labelLineHeight=_LINE,
+        labelOffset=lifted if two else 0,
+        grid=False,
+        **look,
+    )
+    return alt.Y(f"{field}:O", axis=axis)
+
+
+def row_height(order: Sequence[str], usual: int, width: int = _WRAP) -> int:
+    """Return the height of a row in pixels, enough for the name with the most lines."""
+    return max([usual, *(_LINE * len(name_lines(family, width)) + 4 for family in order)])
+
+
+def name_lines(family: str, width: int = _WRAP, *, most: int = 4) -> list[str]:
+    """Break a name to a width in characters, over at most `most` lines."""
+    return textwrap.wrap(family, width, max_lines=most, placeholder=" …") or ["(unnamed)"]
+
+
+def side_columns(
+    rows: pl.DataFrame, y: alt.Y, columns: Sequence[Column], width: int, *, key: str = "job_family"
+) -> list[alt.Chart]:
+    """Print columns right of the plot, and in rows without marks why they have none (``missing``)."""
+    table = rows.select(key, *(column.field for column in columns))
+    marks = []
+    for field, header, edge, muted in columns:
+        x, lines = width + edge, 1 if isinstance(header, str) else len(header)
+        body = alt.Chart(table).mark_text(align="right", fontSize=11, color=MUTED if muted else INK)
+        marks += [
+            body.encode(**pixel_encoding(x=x), y=y, text=alt.Text(f"{field}:N")),
+            note(header, x=x, y=-6 - 12 * (lines - 1), align="right", baseline="bottom", lineHeight=12, fontSize=10.5),
+        ]
+    without = rows.filter(pl.col("missing").is_not_null()).select(key, "missing")
+    if without.height:
+        remark = alt.Chart(without).mark_text(align="left", fontSize=11, fontStyle="italic", color=MUTED)
+        marks.append(remark.encode(**pixel_encoding(x=4), y=y, text=alt.Text("missing:N")))
+    return marks
+
+
+def as_text(column: str, write: Callable[[Any], str]) -> pl.Expr:
+    """Return a column as text, nulls too."""
+    return pl.col(column).map_elements(write, return_dtype=pl.String, skip_nulls=False)
+
+
+def counts_as_text(column: str | pl.Expr) -> pl.Expr:
+    """Return counts as text, none of them as a dash."""
+    counted = pl.col(column) if isinstance(column, str) else column
+    return counted.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String, skip_nulls=False)
+
+
+def decimals(values: Sequence[float | None]) -> int:
+    """Return how many decimals the hours of a column have, so that their points are aligned."""
+    known = [abs(round(value, 1)) for value in values if value is not None]
+    whole = all(value == round(value) for value in known)
+    large = any(value >= 100 for value in known) and all(value == 0 or value >= 10 for value in known)
+    return 0 if whole or large else 1
+
+
+def hours_column(amounts: pl.Series) -> pl.Series:
+    """Format the hours of a column, each with as many decimals."""
+    digits = decimals(amounts.to_list())
+    texts = [NONE if amount is None else f"{amount:,.{digits}f}\u00a0h" for amount in amounts]
+    return pl.Series(texts, dtype=pl.String)
