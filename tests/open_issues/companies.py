@@ -29,7 +29,7 @@ def job(
     }
 
 
-def similar_jobs(*headcounts: float, state: str = "validated") -> list[dict[str, Any]]:
+def similar_jobs(*headcounts: float | None, state: str = "validated") -> list[dict[str, Any]]:
     """Return one job per headcount, each with a ten-hour task at each of the levels H1 to H4."""
     tasks = [(10.0, level) for level in ("H1", "H2", "H3", "H4")]
     return [job(*tasks, headcount=headcount, state=state) for headcount in headcounts]
