@@ -444,7 +444,7 @@ CRAFTED: dict[str, tuple[str, int, Callable[[int], str | bytes]]] = {
     "file links": (".txt", 8000, lambda n: "file:/" * n),
     "blanks": (".txt", 40_000, lambda n: " " * n),
     "open tags": (".html", 3000, lambda n: "<div>" * n),
-    "end tags of another kind": (".html", 2500, lambda n: "<div>" * n + "</p>" * n),
+    "end tags of another kind": (".html", 1500, lambda n: "<div>" * n + "</p>" * n),
     "end tags that do not match": (".html", 1500, lambda n: "<a>" * n + "</b>" * n),
     "less-than signs": (".html", 5000, lambda n: "<" * n),
     "starts of a declaration": (".html", 3000, lambda n: "<!" * n),
@@ -453,7 +453,7 @@ CRAFTED: dict[str, tuple[str, int, Callable[[int], str | bytes]]] = {
     "attributes": (".html", 4000, lambda n: "<a " + "b=c " * n),
     "attributes without an end": (".html", 500, lambda n: "<a b='" * n),
     "tables in tables": (".html", 125, lambda n: "<table><tr><td>" * n),
-    "tags in a cell": (".html", 2500, lambda n: "<table><tr><td>" + "a<b>" * n),
+    "tags in a cell": (".html", 1500, lambda n: "<table><tr><td>" + "a<b>" * n),
     "cells of a row": (".html", 250, lambda n: "<table><tr>" + "<td>a" * n + "</table>"),
     "rows, then cells": (".html", 50, lambda n: "<table>" + "<tr><td>a" * n + "<tr>" + "<td>b" * n),
     "objects in a script": (".html", 4000, lambda n: "<script>" + '{"a":' * n),
@@ -529,7 +529,7 @@ def seconds(act: Callable[[], object]) -> float:
 def is_quadratic(act: Callable[[], object], on_four_times: Callable[[], object]) -> bool:
     """Whether four times the input takes closer to 16 times than to 4 times the time, in two trials of two."""
     once = min(seconds(act) for _ in range(2))
-    return all(max(0.05, 8 * once) < seconds(on_four_times) for _ in range(2))
+    return all(max(0.05, 7 * once) < seconds(on_four_times) for _ in range(2))
 
 
 def checked(path: Path) -> None:
