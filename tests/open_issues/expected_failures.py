@@ -1,4 +1,4 @@
-"""Inputs of which some are expected to fail until an issue is closed."""
+"""Inputs that are expected to fail until an issue is closed, next to others of their kind that pass."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ SECRET = 'client_secret = "Zq8mPv2Lk9Xw4Rt7Bn3C"'
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhYmNkZWZnaCJ9.c2lnbmF0dXJlLWhlcmU"
 ADDRESS = "anna.mueller@northwind-corp.de"
 PATH = "/home/anna/exports/2026/jobs.csv"
-#: What is hidden in a file, and what `check_share` calls it.
+#: Texts hidden in a file, and the name that `check_share` has for each.
 HIDDEN = {
     "secret": (SECRET, "secret"),
     "token": (TOKEN, "secret"),
