@@ -1,0 +1,293 @@
+"""What is recorded: each table maps a stable id to a call.
+
+An id never contains the name of a function or a column. When the call behind it is renamed or moved, the id stays, so
+that older recordings can still be compared.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+import tpanalytics as tpa
+from tests import conftest
+from tests.charts.companies import many
+from tests.charts.plots import fragmentation, half_a_year_later
+from tests.measures.public_measures import FREED, odd
+from tests.measures.random_profiles import FAMILIES, LEVELS, STATES, profiles_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+_LINEAR = {"H1": 1.0, "H2": 0.75, "H3": 0.5, "H4": 0.25, "H5": 0.0}
+_STRICT = tpa.Privacy(min_jobs=8, min_headcount=20)
+_FREED = {"freed": FREED, "realisation": 0.7}
+_FULL = {**_FREED, "adoption": (0.3, 0.6), "week_hours": 40}
+_PEOPLE = {"headcount": {"by": "headcount"}, "suppressed inside": {"privacy": tpa.Privacy()}}
+
+
+def _family(profiles: tpa.TaskProfiles, place: int = 0) -> str:
+    return (profiles.jobs.get_column("job_family").drop_nulls().unique().sort().to_list() or ["none"])[place]
+
+
+#: Function, the arguments it always gets (a callable derives one from the profiles), and variants of other arguments.
+MEASURES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, dict[str, Any]]]] = {
+    "at stake": (tpa.hours_at_stake_by_family, {}, {"H2": {"level": "H2"}}),
+    "automate first": (tpa.automation_candidates, {"rounds": 100}, {"top 3": {"top": 3}, **_PEOPLE}),
+    "break-even": (tpa.break_even, {}, {}),
+    "build once": (tpa.build_once_curve, {}, {"blocks": {"block_hours": 2.0}, **_PEOPLE}),
+    "changed hours": (tpa.compare, {}, {"H2": {"level": "H2"}}),
+    "changed index": (tpa.compare_exposure, {}, {"jobs": {"by": "job"}}),
+    "claim": (
+        tpa.check_claim,
+        {"claim": lambda p: f'"{_family(p)}" > "{_family(p, -1)}"', "rounds": 100},
+        {kind: {"measure": kind} for kind in ("hours", "hours_per_job", "h1_share")},
+    ),
+    "completeness": (tpa.coverage_by_family, {}, {}),
+    "curve of hours": (tpa.concentration_curve, {}, {}),
+    "few tasks": (tpa.concentration_by_family, {}, {}),
+    "found": (tpa.find_tasks, {"text": "re"}, {"first 3": {"text": "CARE with", "top": 3}}),
+    "full-time": (tpa.capacity_by_family, _FULL, {"own contracts": {"week_hours": None}}),
+    "hours, groups": (
+        tpa.hours_by_family,
+        {},
+        {"complete": {"complete_only": True}, "people": {"spread_over": "headcount"}},
+    ),
+    "hours, jobs": (tpa.hours_by_job, {}, {}),
+    "index, groups": (tpa.exposure_by_family, {}, {"headcount": {"weight": "headcount"}}),
+    "index, jobs": (tpa.exposure_by_job, {}, {}),
+    "levels": (tpa.impact_by_family, {}, {unit: {"weight": unit} for unit in ("tasks", "headcount")}),
+    "levels moved": (tpa.level_moves, {}, {}),
+    "measure next": (tpa.what_to_measure_next, {}, {"first 3": {"top": 3}}),
+    "overlapping": (tpa.family_overlap, {}, {}),
+    "quality": (tpa.quality_report, {}, {}),
+    "rank": (
+        tpa.exposure_ranks,
+        {"rounds": 100},
+        {"80%": {"level": 0.8}, "headcount": {"weight": "headcount"}, "seed 7": {"seed": 7}},
+    ),
+    "same work": (tpa.shared_tasks, {}, {"in 4 jobs": {"min_jobs": 4}}),
+    "fragments": (tpa.fragmentation_by_family, _FREED, {"in people": _FULL}),
+    "states moved": (tpa.state_moves, {}, {}),
+    "time freed": (tpa.freed_by_family, {"freed": FREED}, {}),
+    "two groups": (tpa.compare_families, {"family": _family, "category": "task_id"}, {}),
+}
+#: Variants of every measure that takes the argument.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "validated": {"states": ["validated"]},
+    "same text": {"same_task": "text"},
+    "contract 38.5 h": {"contract_hours": 38.5},
+    "linear": {"weights": _LINEAR},
+}
+#: Other calls, of profiles and of the same company later.
+OTHERS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
+    "input": lambda p, _: p,
+    "imputed by contract": lambda p, _: tpa.impute_hours(p, "equal_residual", contract_hours=40.0),
+    "imputed by same task": lambda p, _: tpa.impute_hours(p, "same_task"),
+    "imputed by draw": lambda p, _: tpa.impute_hours(p, "hot_deck", seed=1),
+    "imputed by validated": lambda p, _: tpa.impute_hours(p, "validated_scale", contract_hours=40.0),
+    "imputed by zero": lambda p, _: tpa.impute_hours(p, "zero_i_know_what_i_do"),
+    "hours of imputed": lambda p, _: tpa.hours_by_family(tpa.impute_hours(p, "same_task")),
+    "levels of imputed": lambda p, _: tpa.impact_by_family(tpa.impute_hours(p, "same_task")),
+    "quality of imputed": lambda p, _: tpa.quality_report(tpa.impute_hours(p, "same_task")),
+    "part": lambda p, _: tpa.hours_by_family(tpa.filter_jobs(p, pl.col("n_tasks") > 3)),
+    "part after whole": lambda p, _: tpa.suppress_beside(
+        tpa.hours_by_family(tpa.filter_jobs(p, pl.col("n_tasks") > 3)), tpa.suppress(tpa.hours_by_family(p), p)
+    ),
+    "later after before": lambda p, later: tpa.suppress_beside(
+        tpa.impact_by_family(later), tpa.impact_by_family(p), later, p
+    ),
+}
+#: Companies that are drawn by no chart, because others look the same.
+NOT_DRAWN = {"sample 2026-11", "random 2", "random 3"}
+#: Charts with other arguments than in the gallery, of the sample and of six families.
+CHARTS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
+    "changed, later": tpa.plot_change_by_family,
+    "levels, validated": lambda p, _: tpa.plot_impact_by_family(p, states=["validated"]),
+    "levels, one family": lambda p, _: tpa.plot_impact_by_family(p, families=[_family(p)]),
+    "levels, strict": lambda p, _: tpa.plot_impact_by_family(p, privacy=_STRICT),
+    "levels, open": lambda p, _: tpa.plot_impact_by_family(p, privacy=None),
+    "hours, strict": lambda p, _: tpa.plot_hours_by_family(p, families=[_family(p)], privacy=_STRICT),
+    "index, linear": lambda p, _: tpa.plot_exposure_by_family(p, weights=_LINEAR, contract_hours=40.0, rounds=100),
+    "index, headcount": lambda p, _: tpa.plot_exposure_by_family(p, weight="headcount", rounds=100),
+    "weights, two": lambda p, _: tpa.plot_weight_lines(p, families=[_family(p), _family(p, -1)], contract_hours=40.0),
+    "automate first": lambda p, _: tpa.plot_automation_candidates(p, same_task="text", top=5, rounds=100),
+    "bridge, H2": lambda p, later: tpa.plot_change_bridge(p, later, level="H2", privacy=None),
+    "job in full": lambda p, _: tpa.plot_job(p, p.jobs.item(0, "job_id"), rationales=True, freed=FREED, privacy=None),
+    "print, levels": lambda p, _: tpa.for_print(tpa.plot_impact_by_family(p)),
+    "print, weights": lambda p, _: tpa.for_print(tpa.plot_weight_lines(p)),
+    "print, fragments": lambda p, _: tpa.for_print(fragmentation(p)),
+}
+#: Calls of the sample that are refused.
+REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
+    "column missing": lambda p: tpa.hours_by_family(tpa.TaskProfiles(p.jobs, p.tasks.drop("weekly_hours"))),
+    "column misspelt": lambda p: tpa.hours_by_family(
+        tpa.TaskProfiles(p.jobs, p.tasks.rename({"weekly_hours": "week_hours"}))
+    ),
+    "frame for profiles": lambda p: tpa.hours_by_family(p.tasks),
+    "job twice": lambda p: tpa.hours_by_family(tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks)),
+    "job unlisted": lambda p: tpa.hours_by_family(tpa.TaskProfiles(p.jobs.head(3), p.tasks)),
+    "unit of levels": lambda p: tpa.impact_by_family(p, weight="kg"),
+    "unit of index": lambda p: tpa.exposure_by_family(p, weight="kg"),
+    "unit of tasks": lambda p: tpa.automation_candidates(p, by="kg"),
+    "unit of overlap": lambda p: tpa.plot_family_overlap(p, by="kg"),
+    "unit of change": lambda p: tpa.plot_change_by_family(p, p, value="kg"),
+    "parts of change": lambda p: tpa.compare_exposure(p, p, by="kg"),
+    "spread": lambda p: tpa.hours_by_family(p, spread_over="kg"),
+    "states as text": lambda p: tpa.hours_by_family(p, states="validated"),
+    "states unknown": lambda p: tpa.hours_by_family(p, states=["valid"]),
+    "states rejected": lambda p: tpa.hours_by_family(p, states=["rejected"]),
+    "same task": lambda p: tpa.shared_tasks(p, same_task="name"),
+    "level unknown": lambda p: tpa.compare(p, p, level="H9"),
+    "weights above 1": lambda p: tpa.exposure_by_family(p, weights={"H1": 2}),
+    "weights without H2": lambda p: tpa.break_even(p, weights={"H1": 1.0}),
+    "contract hours": lambda p: tpa.exposure_by_family(p, contract_hours=0),
+    "full-time hours": lambda p: tpa.capacity_by_family(p, **{**_FULL, "week_hours": 200}),
+    "adoption": lambda p: tpa.capacity_by_family(p, **{**_FULL, "adoption": 2}),
+    "freed of some": lambda p: tpa.freed_by_family(p, freed={"H1": 0.5}),
+    "rounds": lambda p: tpa.exposure_ranks(p, rounds=1),
+    "interval": lambda p: tpa.exposure_ranks(p, level=95),
+    "rank among": lambda p: tpa.exposure_ranks(p, among=["Nowhere"]),
+    "top": lambda p: tpa.what_to_measure_next(p, top=0),
+    "claim unread": lambda p: tpa.check_claim(p, "Finance"),
+    "claim unknown": lambda p: tpa.check_claim(p, "Finnance > Sales"),
+    "group unknown": lambda p: tpa.compare_families(p, "Finnance", category="task_id"),
+    "category unknown": lambda p: tpa.compare_families(p, "Finance", category="nothing"),
+    "text empty": lambda p: tpa.find_tasks(p, " "),
+    "families unknown": lambda p: tpa.plot_hours_by_family(p, families=["Finnance"]),
+    "family unknown": lambda p: tpa.plot_jobs(p, "Finnance"),
+    "job unknown": lambda p: tpa.plot_job(p, "unknown"),
+    "method unknown": lambda p: tpa.impute_hours(p, "mean"),
+    "draw without seed": lambda p: tpa.impute_hours(p, "hot_deck"),
+    "filter unknown": lambda p: tpa.filter_jobs(p, pl.col("country") == "BE"),
+    "meaning of a part": lambda p: tpa.about(tpa.hours_by_family(p).head(1)),
+    "suppress of others": lambda p: tpa.suppress(tpa.hours_by_family(p), tpa.filter_jobs(p, job_family="Finance")),
+    "privacy": lambda p: tpa.plot_hours_by_family(p, privacy=3),
+    "limits": lambda _: tpa.Privacy(min_jobs=-1),
+    "print of text": lambda _: tpa.for_print("chart"),
+    "save of profiles": lambda p: tpa.save(p, "a.parquet"),
+    "save as unknown": lambda p: tpa.save(tpa.hours_by_family(p), "a.docx"),
+    "report as pdf": lambda p: tpa.save_report(p, "a.pdf"),
+    "report unknown": lambda p: tpa.save_report(p, "a.html", families="Finnance"),
+    "no report": lambda p: tpa.verify_report("nowhere.html", p),
+    "no file": lambda _: tpa.check_share("nowhere.html"),
+    "no records": lambda _: tpa.read_records("nowhere.jsonl"),
+    "no snapshot": lambda _: tpa.read_profiles("."),
+    "no sample": lambda _: tpa.load_sample("2020-01"),
+    "no settings": lambda _: tpa.connect(),
+    "explorer": lambda p: tpa.explore(p, state={"view": "profit"}),
+    "mapping": lambda p: tpa.assign_families(p, pl.DataFrame({"id": ["1"]})),
+    "mapping of others": lambda p: tpa.assign_families(p, pl.DataFrame({"job_id": ["1"], "job_family_id": ["f"]})),
+}
+#: Commands in the order they run, in one folder, with the settings of the embedded tenant in the environment. A report
+#: runs between two exports, because snapshots are listed by the second in which they were finished.
+COMMANDS = {
+    "version": "--version",
+    "no verb": "",
+    "unknown verb": "fly",
+    "no folder": "export",
+    "unknown include": "export data/now --include everything",
+    "sample": "summary",
+    "sample by tasks": "summary --weight tasks",
+    "sample by headcount": "summary --weight headcount",
+    "sample open": "summary --min-jobs 0 --min-headcount 0 --json",
+    "sample strict": "summary --min-jobs 8",
+    "records": "summary ROOT/data/sample-2026-11.jsonl.gz --jobs ROOT/data/jobs.csv",
+    "records without families": "summary ROOT/data/sample-2026-11.jsonl.gz --json",
+    "no source": "summary nowhere.jsonl",
+    "no snapshot": "summary .",
+    "settings": "doctor",
+    "settings as data": "doctor --json",
+    "settings wrong": "doctor --client-id unknown",
+    "exported": "export data/now --family-lists",
+    "exported again": "export data/now --family-lists --workers 2 --limit 50",
+    "bad filter": "export data/bad --filter {",
+    "snapshot": "summary data/now",
+    "report": "report data/six --out company.html --title Title --contract-hours 40 --min-jobs 0 --min-headcount 0",
+    "exported with mapping": "export data/then --jobs ROOT/data/jobs.csv --families ROOT/data/job_families.csv --json",
+    "report as data": "report data/six --family '研究開発部門 1' --with-jobs --out family.html --json",
+    "report, unknown family": "report data/six --family Finance --out nothing.html",
+    "report, no html": "report data/six --out nothing.pdf",
+    "verified": "verify family.html --snapshot data/six",
+    "verified as data": "verify family.html --snapshot data/six --json",
+    "exported some": "export data/some --include weekly_hours --family-id fam-fin",
+    "snapshot as data": "summary data/then --json",
+    "snapshot of some": "summary data/some",
+    "listed": "snapshots",
+    "listed as data": "snapshots --json",
+    "pruned": "snapshots --prune 1 --dry-run",
+    "verified of others": "verify family.html --snapshot data/some",
+    "shared": "check-share company.html family.html",
+    "shared as data": "check-share family.html --json",
+    "demo": "demo",
+}
+#: Verbs whose help is recorded; the first is the help of the whole command.
+VERBS = ["", "app", "check-share", "demo", "doctor", "export", "report", "serve", "snapshots", "summary", "verify"]
+#: A company, and a call that writes a file from it and the same company later; `check_share` reads each of these files.
+FILES: dict[str, tuple[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Path]]] = {
+    "report, changed": ("sample", lambda p, later: tpa.save_report(later, "changed.html", before=p, privacy=_STRICT)),
+    "report, family": (
+        "sample",
+        lambda p, _: tpa.save_report(p, "family.html", families="Finance", jobs=True, rationales=True, title="Title"),
+    ),
+    "report, odd": ("odd", lambda p, later: tpa.save_report(later, "odd.html", before=p, weights=_LINEAR, jobs=True)),
+    "report, empty": ("empty", lambda p, _: tpa.save_report(p, "empty.html")),
+    "report, real": ("real", lambda p, _: tpa.save_report(p, "real.html")),
+    "explorer": ("6 families", lambda p, later: tpa.explore(later, p).freeze("explorer.html", jobs=True)),
+    **{
+        f"chart as {kind}": ("sample", lambda p, _, kind=kind: tpa.save(tpa.plot_impact_by_family(p), f"chart.{kind}"))
+        for kind in ("html", "json", "pdf", "png", "svg")
+    },
+    **{
+        f"table as {kind}": ("sample", lambda p, _, kind=kind: tpa.save(tpa.exposure_by_family(p), f"table.{kind}"))
+        for kind in ("csv", "json", "parquet", "xlsx")
+    },
+    "chart and data": (
+        "6 families",
+        lambda p, _: tpa.save(tpa.plot_hours_by_family(p), "both/c.svg", bundle=True).parent,
+    ),
+    "table and text": ("6 families", lambda p, _: tpa.save(tpa.hours_by_family(p), "two/t.csv", bundle=True).parent),
+    "notebook": ("sample", lambda *_: _cleaned(ROOT / "notebooks" / "01_quickstart.ipynb")),
+}
+
+
+def _cleaned(path: Path) -> Path:
+    tpa.clean_notebook(path, "clean.ipynb")
+    return Path("clean.ipynb")
+
+
+def companies(real: Path) -> dict[str, tuple[tpa.TaskProfiles, tpa.TaskProfiles]]:
+    """Return each company with its later version; the real data only if their folder exists."""
+    conftest.REAL = real
+    sample, later = tpa.load_sample(), tpa.load_sample("2026-11")
+    alone = {
+        "sample 2026-11": later,
+        **{f"{n} families": many(n) for n in (6, 23, 60)},
+        "empty": profiles_of([]),
+        **{f"random {seed}": _random(seed) for seed in range(1, 4)},
+        **({"real": conftest.read_real()} if real.is_dir() else {}),
+    }
+    changed = {name: (profiles, half_a_year_later(profiles)) for name, profiles in alone.items()}
+    return {"sample": (sample, later), "odd": (odd(), odd(later=True)), **changed}
+
+
+def _random(seed: int) -> tpa.TaskProfiles:
+    """Draw a company that depends on the seed alone; what Hypothesis draws also depends on the code."""
+    draw = random.Random(seed)
+
+    def one(**choices: Any) -> dict[str, Any]:
+        return {name: draw.choice(among) for name, among in choices.items()}
+
+    def task() -> dict[str, Any]:
+        hours = [None, 0.0, 0.25, 2.5, 7.3, 40.0]
+        return one(task_id="abcdef", validation_state=STATES, weekly_hours=hours, ai_impact_level=LEVELS)
+
+    def job() -> dict[str, Any]:
+        own = one(job_family=FAMILIES, headcount=[None, 0.0, 1.0, 2.5, 100.0], contract_hours=[None, 20.0, 38.5, 40.0])
+        return {**own, "tasks": [task() for _ in range(draw.randrange(9))]}
+
+    return profiles_of([job() for _ in range(draw.randrange(5, 60))])
