@@ -31,10 +31,10 @@ def november() -> tpa.TaskProfiles:
 @pytest.mark.parametrize("state", ["2026-05", "2026-11"])
 def test_levels_below_h3_weigh_nothing_by_default(state: str) -> None:
     profiles = tpa.load_sample(state)
-    forced = tpa.exposure_by_family(profiles, weights={"H1": 1, "H2": 0.5, "H3": 0, "H4": 0, "H5": 0})
+    forced = tpa.exposure(profiles, weights={"H1": 1, "H2": 0.5, "H3": 0, "H4": 0, "H5": 0})
     index = ["job_family", "exposure"]
     assert_frame_equal(
-        tpa.exposure_by_family(profiles).select(index), forced.select(index), check_row_order=False, abs_tol=1e-9
+        tpa.exposure(profiles).select(index), forced.select(index), check_row_order=False, abs_tol=1e-9
     )
 
 
@@ -47,7 +47,7 @@ def mostly_unmeasured(hours: float | None, left: str | None, right: str | None) 
 
 
 def test_the_unmeasured_task_of_each_job_can_reverse_the_order() -> None:
-    index = tpa.exposure_by_family(mostly_unmeasured(30.0, "H3", "H1"))
+    index = tpa.exposure(mostly_unmeasured(30.0, "H3", "H1"))
     assert dict(index.select("job_family", "exposure").rows()) == pytest.approx({"A": 0.15, "B": 0.825})
 
 
@@ -94,10 +94,10 @@ def families_in(text: str, profiles: tpa.TaskProfiles) -> list[str]:
 def test_a_title_names_no_leader_that_the_ranges_cannot_tell_from_others(
     november: tpa.TaskProfiles, weight: Any
 ) -> None:
-    shares = tpa.impact_by_family(november, weight=weight).filter(pl.col("level") == "H1")
+    shares = tpa.impact(november, weight=weight).filter(pl.col("level") == "H1")
     leader = shares.filter(pl.col("job_family") != "(no family)").sort("share", descending=True).row(0, named=True)
     rivals = shares.filter(pl.col("share_high") >= leader["share_low"])["job_family"].to_list()
-    named = families_in(title(tpa.plot_impact_by_family(november, weight=weight)), november)
+    named = families_in(title(tpa.plot_impact(november, weight=weight)), november)
     assert named != [leader["job_family"]] or rivals == named
 
 
@@ -107,8 +107,8 @@ def test_a_title_names_no_leader_that_the_ranges_cannot_tell_from_others(
     reason="Issue 17: The weight lines name the leaders on both sides although the index itself can tell no leader.",
 )
 def test_titles_agree_on_whether_there_is_a_leader(november: tpa.TaskProfiles) -> None:
-    of_index = families_in(title(tpa.plot_exposure_by_family(november)), november)
-    of_lines = families_in(title(tpa.plot_weight_lines(november)), november)
+    of_index = families_in(title(tpa.plot_exposure(november)), november)
+    of_lines = families_in(title(tpa.plot_weight_sensitivity(november)), november)
     assert bool(of_lines) == bool(of_index)
 
 
@@ -119,13 +119,13 @@ def test_titles_agree_on_whether_there_is_a_leader(november: tpa.TaskProfiles) -
 )
 def test_bounds_of_a_share_need_no_contract_hours_where_all_tasks_have_one_level() -> None:
     profiles = company(F=[job((10.0, "H1"), (None, "H1"), contract_hours=None)])
-    bounds = tpa.impact_by_family(profiles).filter(pl.col("level") == "H1").select("share_low", "share_high")
+    bounds = tpa.impact(profiles).filter(pl.col("level") == "H1").select("share_low", "share_high")
     assert bounds.rows() == [(1.0, 1.0)]
 
 
 def test_bounds_of_the_index_need_no_contract_hours_where_all_tasks_have_one_level() -> None:
     profiles = company(F=[job((10.0, "H1"), (None, "H1"), contract_hours=None)])
-    index = tpa.exposure_by_family(profiles, weights={"H1": 1, "H3": 0})
+    index = tpa.exposure(profiles, weights={"H1": 1, "H3": 0})
     assert index.select("bound_low", "bound_high").rows() == [(1.0, 1.0)]
 
 
@@ -138,8 +138,8 @@ H2_BELOW_H3 = pytest.mark.xfail(
 
 @H2_BELOW_H3
 def test_the_range_of_the_index_keeps_the_order_of_the_levels(november: tpa.TaskProfiles) -> None:
-    ranges = tpa.exposure_by_family(november, weights=ALL_LEVELS)
-    lowest = tpa.exposure_by_family(november, weights={**ALL_LEVELS, "H2": ALL_LEVELS["H3"]})
+    ranges = tpa.exposure(november, weights=ALL_LEVELS)
+    lowest = tpa.exposure(november, weights={**ALL_LEVELS, "H2": ALL_LEVELS["H3"]})
     both = ranges.join(lowest.select("job_family", lowest="exposure"), on="job_family")
     assert both.height == ranges.height
     assert both.filter(pl.col("weight_low") < pl.col("lowest") - 1e-9)["job_family"].to_list() == []

@@ -469,9 +469,9 @@ SETTINGS = ("json", "csv", "vegafusion")
 def test_a_saved_chart_does_not_depend_on_settings_of_altair(
     profiles: tpa.TaskProfiles, setting: str, suffix: str
 ) -> None:
-    right = tpa.save(tpa.plot_hours_by_family(profiles), f"right{suffix}").read_bytes()
+    right = tpa.save(tpa.plot_hours(profiles), f"right{suffix}").read_bytes()
     with alt.data_transformers.enable(setting), not_raised(tpa.ShareError):
-        saved = tpa.save(tpa.plot_hours_by_family(profiles), f"saved{suffix}").read_bytes()
+        saved = tpa.save(tpa.plot_hours(profiles), f"saved{suffix}").read_bytes()
     assert len(saved) == len(right)
     assert saved == right
 
@@ -484,7 +484,7 @@ def test_a_saved_chart_does_not_depend_on_settings_of_altair(
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_chart_shown_in_a_notebook_leaves_no_data_beside_it(profiles: tpa.TaskProfiles, setting: str) -> None:
     with alt.data_transformers.enable(setting), not_raised(ValueError):
-        assert tpa.plot_hours_by_family(profiles)._repr_mimebundle_()
+        assert tpa.plot_hours(profiles)._repr_mimebundle_()
     assert list(Path().iterdir()) == []
 
 

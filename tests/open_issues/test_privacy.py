@@ -75,7 +75,7 @@ def test_charts_of_all_and_of_validated_tasks_suppress_the_same_families() -> No
     profiles = company(A=[ALONE], B=similar_jobs(10.0, 10.0, 10.0), D=partly, **LARGE)
     in_any = set()
     for states in (["validated", "suggested"], ["validated"]):
-        rows = data_of(tpa.plot_impact_by_family(profiles, states=states).to_dict())
+        rows = data_of(tpa.plot_impact(profiles, states=states).to_dict())
         in_any |= shown(pl.DataFrame([row for row in rows if "level" in row and "tasks" in row]))
     assert set("ABDEF") - in_any != {"A"}, "the total minus all that is shown is the one job"
 
@@ -122,7 +122,7 @@ FIVE = (11.25, 17.5, 29.75, 31.0, 8.0)
 )
 def test_a_suppressed_table_does_not_list_the_hours_of_every_job() -> None:
     profiles = company(B=[job((hours, "H1"), (3.0, "H2"), headcount=2.0) for hours in FIVE], **LARGE)
-    released = tpa.suppress(tpa.hours_by_family(profiles), profiles).row(by_predicate=pl.col("job_family") == "B")
+    released = tpa.suppress(tpa.hours(profiles), profiles).row(by_predicate=pl.col("job_family") == "B")
     assert not {hours + 3.0 for hours in FIVE} <= set(released)
 
 
@@ -134,7 +134,7 @@ def test_a_suppressed_table_does_not_list_the_hours_of_every_job() -> None:
 def test_the_chart_of_hours_does_not_draw_every_employee() -> None:
     profiles = company(B=[job((hours, "H1")) for hours in FIVE], E=similar_jobs(*[None] * 12))
     staff = replace(profiles, manifest={"source": {"kind": "employees"}})
-    rows = [row for row in data_of(tpa.plot_hours_by_family(staff).to_dict()) if row.get("job_family") == "B"]
+    rows = [row for row in data_of(tpa.plot_hours(staff).to_dict()) if row.get("job_family") == "B"]
     numbers = {value for row in rows for value in row.values() if isinstance(value, float)}
     assert not {float(round(hours)) for hours in FIVE} <= numbers
 

@@ -93,9 +93,9 @@ def test_every_public_measure_is_recorded() -> None:
 def test_a_recording_holds_the_result_its_meaning_or_the_error(tmp_path: Path, sample: tpa.TaskProfiles) -> None:
     for side in ("a", "b"):
         recorder = Recorder(tmp_path / side / "measures", {str(tmp_path): "<home>"})
-        result = recorder("levels", tpa.impact_by_family, sample)
+        result = recorder("levels", tpa.impact, sample)
         assert recorder("refused", tpa.read_profiles, tmp_path / "nowhere") is None
-        recorder("drawn", lambda: tpa.plot_hours_by_family(sample).to_dict())
+        recorder("drawn", lambda: tpa.plot_hours(sample).to_dict())
         assert recorder.counts == {"results": 2, "errors": 1}
     levels = json.loads((tmp_path / "a" / "measures" / "levels.json").read_text(encoding="utf-8"))["result"]
     assert levels["columns"]["share"]["values"] == result["share"].to_list()
@@ -105,4 +105,4 @@ def test_a_recording_holds_the_result_its_meaning_or_the_error(tmp_path: Path, s
     assert refused["message"].startswith("<home>/nowhere ")
     assert compare([tmp_path / "a", tmp_path / "b"], ["measures"], {}, texts=True, relative=0.0, most=20) == 0
     with pytest.raises(FileExistsError, match="its own id"):
-        recorder("levels", tpa.impact_by_family, sample)
+        recorder("levels", tpa.impact, sample)
