@@ -117,7 +117,7 @@ def test_a_family_without_a_figure_on_one_side_says_why() -> None:
     after = profiles_of([*three("A", ("H1", 3.0)), *three("B", ("H1", 5.0))])
     spec = tpa.plot_compare(before, after, by="job_family").to_dict()
     assert "before \u2013, after 15\xa0h: no hours are known, or all are zero" in json.dumps(spec, ensure_ascii=False)
-    assert "No change can be shown for B." in spec["description"]
+    assert "No figure can be shown for B." in spec["description"]
 
 
 def test_what_either_snapshot_must_hide_is_hidden() -> None:

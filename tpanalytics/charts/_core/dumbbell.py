@@ -66,7 +66,7 @@ def dumbbell(groups: frame.Groups, whole: dict[str, Any], meaning: Meaning, leve
         ],
         title=_finding(rows, of),
         basis=of.basis,
-        description=_description(rows, of, groups, [*together, *known]),
+        description=_description(rows, of, groups, [*together, *known[1:]]),
         notes=[*known, *together, _MEASURED_NOTE, captions.grade_note("hours and a level on both sides")],
         size=(_WIDTH, _ROW),
         below=44,
