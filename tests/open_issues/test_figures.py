@@ -31,11 +31,9 @@ def november() -> tpa.TaskProfiles:
 @pytest.mark.parametrize("state", ["2026-05", "2026-11"])
 def test_levels_below_h3_weigh_nothing_by_default(state: str) -> None:
     profiles = tpa.load_sample(state)
-    forced = tpa.exposure(profiles, weights={"H1": 1, "H2": 0.5, "H3": 0, "H4": 0, "H5": 0})
+    forced = tpa.exposure(profiles, level_weights={"H1": 1, "H2": 0.5, "H3": 0, "H4": 0, "H5": 0})
     index = ["job_family", "exposure"]
-    assert_frame_equal(
-        tpa.exposure(profiles).select(index), forced.select(index), check_row_order=False, abs_tol=1e-9
-    )
+    assert_frame_equal(tpa.exposure(profiles).select(index), forced.select(index), check_row_order=False, abs_tol=1e-9)
 
 
 def mostly_unmeasured(hours: float | None, left: str | None, right: str | None) -> tpa.TaskProfiles:
@@ -125,7 +123,7 @@ def test_bounds_of_a_share_need_no_contract_hours_where_all_tasks_have_one_level
 
 def test_bounds_of_the_index_need_no_contract_hours_where_all_tasks_have_one_level() -> None:
     profiles = company(F=[job((10.0, "H1"), (None, "H1"), contract_hours=None)])
-    index = tpa.exposure(profiles, weights={"H1": 1, "H3": 0})
+    index = tpa.exposure(profiles, level_weights={"H1": 1, "H3": 0})
     assert index.select("bound_low", "bound_high").rows() == [(1.0, 1.0)]
 
 
@@ -138,8 +136,8 @@ H2_BELOW_H3 = pytest.mark.xfail(
 
 @H2_BELOW_H3
 def test_the_range_of_the_index_keeps_the_order_of_the_levels(november: tpa.TaskProfiles) -> None:
-    ranges = tpa.exposure(november, weights=ALL_LEVELS)
-    lowest = tpa.exposure(november, weights={**ALL_LEVELS, "H2": ALL_LEVELS["H3"]})
+    ranges = tpa.exposure(november, level_weights=ALL_LEVELS)
+    lowest = tpa.exposure(november, level_weights={**ALL_LEVELS, "H2": ALL_LEVELS["H3"]})
     both = ranges.join(lowest.select("job_family", lowest="exposure"), on="job_family")
     assert both.height == ranges.height
     assert both.filter(pl.col("weight_low") < pl.col("lowest") - 1e-9)["job_family"].to_list() == []
@@ -147,11 +145,13 @@ def test_the_range_of_the_index_keeps_the_order_of_the_levels(november: tpa.Task
 
 @H2_BELOW_H3
 def test_no_pair_turns_at_a_weight_below_that_of_h3(november: tpa.TaskProfiles) -> None:
-    turns = tpa.break_even(november, weights=ALL_LEVELS)["break_even"]
+    turns = tpa.break_even(november, level_weights=ALL_LEVELS)["break_even"]
     assert turns.filter(turns < ALL_LEVELS["H3"]).to_list() == []
 
 
 @H2_BELOW_H3
 def test_a_claim_is_checked_only_with_weights_that_keep_the_order(november: tpa.TaskProfiles) -> None:
-    ways = tpa.check_claim(november, "Finance > Sales", weights=ALL_LEVELS, rounds=100).specifications["h2_weight"]
+    ways = tpa.check_claim(november, "Finance > Sales", level_weights=ALL_LEVELS, rounds=100).specifications[
+        "h2_weight"
+    ]
     assert ways.filter(ways < ALL_LEVELS["H3"]).to_list() == []

@@ -32,7 +32,7 @@ from tests.open_issues.companies import company, similar_jobs
 from tests.open_issues.expected_failures import inputs, not_raised
 from tests.share.reports import one_chart_only
 from tpanalytics.cli import main
-from tpanalytics.demo import Tenant
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

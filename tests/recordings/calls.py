@@ -7,6 +7,7 @@ that older recordings can still be compared.
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,19 +62,19 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, dict[str
     "index, groups": (tpa.exposure, {}, {"headcount": {"weight": "headcount"}}),
     "index, jobs": (tpa.exposure_by_job, {}, {}),
     "levels": (tpa.impact, {}, {unit: {"weight": unit} for unit in ("tasks", "headcount")}),
-    "levels moved": (tpa.level_moves, {}, {}),
+    "levels moved": (tpa.transitions, {}, {}),
     "measure next": (tpa.data_gaps, {}, {"first 3": {"top": 3}}),
     "overlapping": (tpa.overlap, {}, {}),
     "quality": (tpa.quality_report, {}, {}),
     "rank": (
         tpa.exposure_ranking,
         {"rounds": 100},
-        {"80%": {"level": 0.8}, "headcount": {"weight": "headcount"}, "seed 7": {"seed": 7}},
+        {"80%": {"confidence": 0.8}, "headcount": {"weight": "headcount"}, "seed 7": {"seed": 7}},
     ),
     "same work": (tpa.shared_tasks, {}, {"in 4 jobs": {"min_jobs": 4}}),
     "fragments": (tpa.fragmentation, _FREED, {"in people": _FULL}),
-    "states moved": (tpa.state_moves, {}, {}),
-    "time freed": (tpa.freed_by_family, {"freed": FREED}, {}),
+    "states moved": (tpa.transitions, {"of": "state"}, {}),
+    "time freed": (tpa.capacity, {"freed": FREED}, {}),
     "two groups": (tpa.compare_groups, {"family": _family, "category": "task_id"}, {}),
 }
 #: Variants of every measure that takes the argument.
@@ -81,7 +82,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "validated": {"states": ["validated"]},
     "same text": {"same_task": "text"},
     "contract 38.5 h": {"contract_hours": 38.5},
-    "linear": {"weights": _LINEAR},
+    "linear": {"level_weights": _LINEAR},
 }
 #: Other calls, of profiles and of the same company later.
 OTHERS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
@@ -95,28 +96,28 @@ OTHERS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
     "levels of imputed": lambda p, _: tpa.impact(tpa.impute_hours(p, "same_task")),
     "quality of imputed": lambda p, _: tpa.quality_report(tpa.impute_hours(p, "same_task")),
     "part": lambda p, _: tpa.hours(tpa.filter_jobs(p, pl.col("n_tasks") > 3)),
-    "part after whole": lambda p, _: tpa.suppress_beside(
-        tpa.hours(tpa.filter_jobs(p, pl.col("n_tasks") > 3)), tpa.suppress(tpa.hours(p), p)
+    "part after whole": lambda p, _: tpa.suppress(
+        tpa.hours(tpa.filter_jobs(p, pl.col("n_tasks") > 3)), released=tpa.suppress(tpa.hours(p), p)
     ),
-    "later after before": lambda p, later: tpa.suppress_beside(
-        tpa.impact(later), tpa.impact(p), later, p
-    ),
+    "later after before": lambda p, later: tpa.suppress(tpa.impact(later), later, released=(tpa.impact(p), p)),
 }
 #: Companies that are drawn by no chart, because others look the same.
 NOT_DRAWN = {"sample 2026-11", "random 2", "random 3"}
 #: Charts with other arguments than in the gallery, of the sample and of six families.
 CHARTS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
-    "changed, later": tpa.plot_change_by_family,
+    "changed, later": partial(tpa.plot_compare, by="job_family"),
     "levels, validated": lambda p, _: tpa.plot_impact(p, states=["validated"]),
     "levels, one family": lambda p, _: tpa.plot_impact(p, families=[_family(p)]),
     "levels, strict": lambda p, _: tpa.plot_impact(p, privacy=_STRICT),
     "levels, open": lambda p, _: tpa.plot_impact(p, privacy=None),
     "hours, strict": lambda p, _: tpa.plot_hours(p, families=[_family(p)], privacy=_STRICT),
-    "index, linear": lambda p, _: tpa.plot_exposure(p, weights=_LINEAR, contract_hours=40.0, rounds=100),
+    "index, linear": lambda p, _: tpa.plot_exposure(p, level_weights=_LINEAR, contract_hours=40.0, rounds=100),
     "index, headcount": lambda p, _: tpa.plot_exposure(p, weight="headcount", rounds=100),
-    "weights, two": lambda p, _: tpa.plot_weight_sensitivity(p, families=[_family(p), _family(p, -1)], contract_hours=40.0),
+    "weights, two": lambda p, _: tpa.plot_weight_sensitivity(
+        p, families=[_family(p), _family(p, -1)], contract_hours=40.0
+    ),
     "automate first": lambda p, _: tpa.plot_automation_candidates(p, same_task="text", top=5, rounds=100),
-    "bridge, H2": lambda p, later: tpa.plot_change_bridge(p, later, level="H2", privacy=None),
+    "bridge, H2": lambda p, later: tpa.plot_compare(p, later, level="H2", privacy=None),
     "job in full": lambda p, _: tpa.plot_job(p, p.jobs.item(0, "job_id"), rationales=True, freed=FREED, privacy=None),
     "print, levels": lambda p, _: tpa.for_print(tpa.plot_impact(p)),
     "print, weights": lambda p, _: tpa.for_print(tpa.plot_weight_sensitivity(p)),
@@ -125,17 +126,15 @@ CHARTS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
 #: Calls of the sample that are refused.
 REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "column missing": lambda p: tpa.hours(tpa.TaskProfiles(p.jobs, p.tasks.drop("weekly_hours"))),
-    "column misspelt": lambda p: tpa.hours(
-        tpa.TaskProfiles(p.jobs, p.tasks.rename({"weekly_hours": "week_hours"}))
-    ),
+    "column misspelt": lambda p: tpa.hours(tpa.TaskProfiles(p.jobs, p.tasks.rename({"weekly_hours": "week_hours"}))),
     "frame for profiles": lambda p: tpa.hours(p.tasks),
     "job twice": lambda p: tpa.hours(tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks)),
     "job unlisted": lambda p: tpa.hours(tpa.TaskProfiles(p.jobs.head(3), p.tasks)),
     "unit of levels": lambda p: tpa.impact(p, weight="kg"),
     "unit of index": lambda p: tpa.exposure(p, weight="kg"),
-    "unit of tasks": lambda p: tpa.automation_candidates(p, by="kg"),
-    "unit of overlap": lambda p: tpa.plot_overlap(p, by="kg"),
-    "unit of change": lambda p: tpa.plot_change_by_family(p, p, value="kg"),
+    "unit of tasks": lambda p: tpa.automation_candidates(p, weight="kg"),
+    "unit of overlap": lambda p: tpa.plot_overlap(p, weight="kg"),
+    "unit of change": lambda p: tpa.plot_compare(p, p, by="job_family", measure="kg"),
     "parts of change": lambda p: tpa.compare_exposure(p, p, by="kg"),
     "spread": lambda p: tpa.hours(p, spread_over="kg"),
     "states as text": lambda p: tpa.hours(p, states="validated"),
@@ -143,14 +142,14 @@ REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "states rejected": lambda p: tpa.hours(p, states=["rejected"]),
     "same task": lambda p: tpa.shared_tasks(p, same_task="name"),
     "level unknown": lambda p: tpa.compare(p, p, level="H9"),
-    "weights above 1": lambda p: tpa.exposure(p, weights={"H1": 2}),
-    "weights without H2": lambda p: tpa.break_even(p, weights={"H1": 1.0}),
+    "weights above 1": lambda p: tpa.exposure(p, level_weights={"H1": 2}),
+    "weights without H2": lambda p: tpa.break_even(p, level_weights={"H1": 1.0}),
     "contract hours": lambda p: tpa.exposure(p, contract_hours=0),
-    "full-time hours": lambda p: tpa.capacity(p, **{**_FULL, "week_hours": 200}),
+    "full-time hours": lambda p: tpa.capacity(p, **{**_FULL, "contract_hours": 200}),
     "adoption": lambda p: tpa.capacity(p, **{**_FULL, "adoption": 2}),
-    "freed of some": lambda p: tpa.freed_by_family(p, freed={"H1": 0.5}),
+    "freed of some": lambda p: tpa.capacity(p, freed={"H1": 0.5}),
     "rounds": lambda p: tpa.exposure_ranking(p, rounds=1),
-    "interval": lambda p: tpa.exposure_ranking(p, level=95),
+    "interval": lambda p: tpa.exposure_ranking(p, confidence=95),
     "rank among": lambda p: tpa.exposure_ranking(p, among=["Nowhere"]),
     "top": lambda p: tpa.data_gaps(p, top=0),
     "claim unread": lambda p: tpa.check_claim(p, "Finance"),
@@ -234,7 +233,10 @@ FILES: dict[str, tuple[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Path]
         "sample",
         lambda p, _: tpa.save_report(p, "family.html", families="Finance", jobs=True, rationales=True, title="Title"),
     ),
-    "report, odd": ("odd", lambda p, later: tpa.save_report(later, "odd.html", before=p, weights=_LINEAR, jobs=True)),
+    "report, odd": (
+        "odd",
+        lambda p, later: tpa.save_report(later, "odd.html", before=p, level_weights=_LINEAR, jobs=True),
+    ),
     "report, empty": ("empty", lambda p, _: tpa.save_report(p, "empty.html")),
     "report, real": ("real", lambda p, _: tpa.save_report(p, "real.html")),
     "explorer": ("6 families", lambda p, later: tpa.explore(later, p).freeze("explorer.html", jobs=True)),

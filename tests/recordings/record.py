@@ -73,8 +73,8 @@ def _measures(companies: Companies, recorder: Recorder) -> None:
 
 def _suppressed(result: pl.DataFrame, profiles: tpa.TaskProfiles, later: tpa.TaskProfiles | None = None) -> Any:
     if later is not None:
-        return tpa.suppress_change(result, profiles, later)
-    return (tpa.suppress_jobs if "job_id" in result.columns else tpa.suppress)(result, profiles)
+        return tpa.suppress(result, later, profiles)
+    return tpa.suppress(result, profiles)
 
 
 def _charts(companies: Companies, recorder: Recorder) -> None:
