@@ -695,20 +695,19 @@ def test_a_certificate_of_an_unknown_authority_is_named(encrypted: Tenant, certi
 
 @NOT_NAMED
 @pytest.mark.parametrize(
-    ("proxy", "words"),
+    ("proxy", "word"),
     [
-        (f"http://127.0.0.1:{closed_port()}", ["proxy"]),
-        ("http://127.0.0.1:80a", ["proxy"]),
-        ("socks5://127.0.0.1:9", ["socks"]),
+        ("http://127.0.0.1:{closed_port}", "proxy"),
+        ("http://127.0.0.1:{closed_port}a", "proxy"),
+        ("socks5://127.0.0.1:{closed_port}", "socks"),
     ],
     ids=["it does not answer", "its address is broken", "PySocks is missing"],
 )
 def test_a_proxy_that_cannot_be_used_is_named(
-    encrypted: Tenant, certificate: Path, proxy: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+    encrypted: Tenant, certificate: Path, proxy: str, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", proxy)
-    message = refusal(encrypted).lower()
-    assert all(word in message for word in words)
+    monkeypatch.setenv("HTTPS_PROXY", proxy.format(closed_port=closed_port()))
+    assert word in refusal(encrypted).lower()
 
 
 @NOT_NAMED
