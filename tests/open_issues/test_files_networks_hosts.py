@@ -31,13 +31,13 @@ from tests.faults.test_tls import encrypted
 from tests.open_issues.companies import company, similar_jobs
 from tests.open_issues.expected_failures import inputs, not_raised
 from tests.share.reports import one_chart_only
-from tpanalytics.cli import main
+from tpanalytics.cli.main import main
 from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tpanalytics.demo import Reply
+    from tpanalytics.demo.server import Reply
 
 __all__ = ["encrypted"]
 

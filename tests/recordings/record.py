@@ -34,8 +34,8 @@ import tpanalytics as tpa
 from tests.charts.plots import PLOTS
 from tests.measures.public_measures import public
 from tests.recordings import calls
-from tpanalytics.cli import main as command_line
-from tpanalytics.demo import Tenant
+from tpanalytics.cli.main import main as command_line
+from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
