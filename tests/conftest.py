@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tpanalytics as tpa
-from tpanalytics.demo import sample as demo_sample
-from tpanalytics.demo import server
+from tpanalytics.demo import sample as demo_sample, server
 from tpanalytics.demo.company import invent
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from inspect import isfunction
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import tpanalytics as tpa
 

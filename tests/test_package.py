@@ -9,7 +9,7 @@ import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -19,22 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(tpa.__file__).parent
-#: The folders and modules at the top of the package, each with those it may import from.
+#: Modules that every layer may import.
+BASE = {"errors", "formatting", "schema", "typing", "_atomic", "_paths", "_version"}
+#: The layers, each with those below it that it may import from.
 MAY_IMPORT = {
-    "errors": set(),
-    "formatting": set(),
-    "_atomic": set(),
-    "_paths": set(),
-    "_version": set(),
+    **{name: set[str]() for name in BASE},
     "schema": {"errors", "formatting"},
-    "api": {"errors", "schema", "_atomic", "_version", "api"},
-    "profiles": {"errors", "schema", "_atomic", "_paths", "_version", "api", "profiles"},
-    "measures": {"errors", "schema", "formatting", "measures"},
-    "charts": {"errors", "schema", "formatting", "measures", "charts"},
-    "share": {"errors", "schema", "formatting", "_atomic", "_paths", "_version", "measures", "charts", "share"},
+    "api": BASE,
+    "profiles": BASE | {"api"},
+    "measures": BASE,
+    "charts": BASE | {"measures"},
+    "share": BASE | {"measures", "charts"},
     # Above share, because an explorer writes files with `save` and freezes into a page that share builds.
-    "explorers": {"errors", "schema", "formatting", "_atomic", "measures", "charts", "share", "explorers"},
-    "demo": {"errors", "schema", "_atomic", "api", "profiles", "demo"},
+    "explorers": BASE | {"measures", "charts", "share"},
+    "demo": BASE | {"api", "profiles"},
 }
 #: A library, and the folders and modules that may import it.
 ONLY_IN = {
@@ -188,6 +186,13 @@ def test_no_module_hides_a_public_function() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_the_values_of_arguments_can_be_imported() -> None:
+    from tpanalytics import typing as values
+
+    for name in values.__all__:
+        assert len(get_args(getattr(values, name))) > 1, name
+
+
 def test_only_the_top_package_exports_names() -> None:
     for path in MODULES:
         if path.name == "__init__.py" and path.parent != ROOT:
@@ -216,6 +221,9 @@ def test_all_names_what_there_is() -> None:
 @pytest.mark.parametrize("name", tpa.__all__)
 def test_every_public_name_is_documented(name: str) -> None:
     thing = getattr(tpa, name)
+    if not callable(thing):
+        assert isinstance(thing, str | tuple), "a constant"
+        return
     text = inspect.getdoc(thing) or ""
     assert text.splitlines()[0].endswith("."), "one line that says the effect"
     if inspect.isfunction(thing):

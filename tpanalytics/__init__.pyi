@@ -2,8 +2,7 @@
 
 from .api.http.body import Limits as Limits
 from .api.http.retry import RetryPolicy as RetryPolicy
-from .api.session import Client as Client
-from .api.session import connect as connect
+from .api.session import Client as Client, connect as connect
 from .charts.automation_candidates import plot_automation_candidates as plot_automation_candidates
 from .charts.compare import plot_compare as plot_compare
 from .charts.concentration import plot_concentration as plot_concentration
@@ -23,71 +22,41 @@ from .charts.weight_sensitivity import plot_weight_sensitivity as plot_weight_se
 from .demo.sample import load_sample as load_sample
 from .errors import (
     ApiError as ApiError,
-)
-from .errors import (
     ArgumentError as ArgumentError,
-)
-from .errors import (
     AuthError as AuthError,
-)
-from .errors import (
     ConfigError as ConfigError,
-)
-from .errors import (
     PaginationError as PaginationError,
-)
-from .errors import (
     RateLimited as RateLimited,
-)
-from .errors import (
     RecordError as RecordError,
-)
-from .errors import (
     SchemaError as SchemaError,
-)
-from .errors import (
     ShareError as ShareError,
-)
-from .errors import (
     SnapshotError as SnapshotError,
-)
-from .errors import (
     TpAnalyticsError as TpAnalyticsError,
-)
-from .errors import (
     TpAnalyticsWarning as TpAnalyticsWarning,
-)
-from .errors import (
     Unreachable as Unreachable,
 )
-from .explorers.explorer import Explorer as Explorer
-from .explorers.explorer import explore as explore
+from .explorers.explorer import Explorer as Explorer, explore as explore
 from .measures._core.metadata import Meaning as Meaning
 from .measures.about import about as about
 from .measures.automation_candidates import automation_candidates as automation_candidates
 from .measures.automation_curve import automation_curve as automation_curve
 from .measures.break_even import break_even as break_even
 from .measures.capacity import capacity as capacity
-from .measures.check_claim import Claim as Claim
-from .measures.check_claim import check_claim as check_claim
+from .measures.check_claim import Claim as Claim, check_claim as check_claim
 from .measures.compare import compare as compare
 from .measures.compare_exposure import compare_exposure as compare_exposure
 from .measures.compare_groups import compare_groups as compare_groups
 from .measures.concentration import (
     concentration as concentration,
-)
-from .measures.concentration import (
     concentration_curve as concentration_curve,
 )
 from .measures.coverage import coverage as coverage
 from .measures.data_gaps import data_gaps as data_gaps
-from .measures.exposure import exposure as exposure
-from .measures.exposure import exposure_by_job as exposure_by_job
+from .measures.exposure import exposure as exposure, exposure_by_job as exposure_by_job
 from .measures.exposure_ranking import exposure_ranking as exposure_ranking
 from .measures.find_tasks import find_tasks as find_tasks
 from .measures.fragmentation import fragmentation as fragmentation
-from .measures.hours import hours as hours
-from .measures.hours import hours_by_job as hours_by_job
+from .measures.hours import hours as hours, hours_by_job as hours_by_job
 from .measures.hours_at_stake import hours_at_stake as hours_at_stake
 from .measures.impact import impact as impact
 from .measures.impute_hours import impute_hours as impute_hours
@@ -99,19 +68,15 @@ from .measures.shared_tasks import shared_tasks as shared_tasks
 from .measures.transitions import transitions as transitions
 from .profiles.employees import (
     load_employee_task_profiles as load_employee_task_profiles,
-)
-from .profiles.employees import (
     load_job as load_job,
 )
 from .profiles.families import assign_families as assign_families
 from .profiles.load import load_task_profiles as load_task_profiles
 from .profiles.records import read_records as read_records
-from .profiles.snapshot.catalog import list_snapshots as list_snapshots
-from .profiles.snapshot.catalog import prune_snapshots as prune_snapshots
-from .profiles.snapshot.io import read_profiles as read_profiles
-from .profiles.snapshot.io import write_profiles as write_profiles
+from .profiles.snapshot.catalog import list_snapshots as list_snapshots, prune_snapshots as prune_snapshots
+from .profiles.snapshot.read_write import read_profiles as read_profiles, write_profiles as write_profiles
 from .profiles.transform import filter_jobs as filter_jobs
-from .schema import TaskProfiles as TaskProfiles
+from .schema import LEVELS as LEVELS, NOT_ASSESSED as NOT_ASSESSED, TaskProfiles as TaskProfiles
 from .share.clean_notebook import clean_notebook as clean_notebook
 from .share.inspect.check_share import check_share as check_share
 from .share.report.save_report import save_report as save_report

@@ -21,7 +21,7 @@ __all__ = [
     "COUNTED_STATES",
     "IMPUTED",
     "JOBS",
-    "KNOWN_LEVELS",
+    "LEVELS",
     "NOT_ASSESSED",
     "NO_FAMILY",
     "OPTIONAL_JOBS",
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 #: AI impact levels in order, most automatable first. Others are kept as they came.
-KNOWN_LEVELS = ("H1", "H2", "H3", "H4", "H5")
+LEVELS = ("H1", "H2", "H3", "H4", "H5")
 #: How a missing level is printed; it is never counted as any level.
 NOT_ASSESSED = "not assessed"
 #: How a missing job family is printed.
@@ -109,7 +109,7 @@ def level_order(levels: Iterable[str | None]) -> list[str]:
     ['H1', 'H3', 'H9', 'not assessed']
     """
     present = {NOT_ASSESSED if level is None else level for level in levels}
-    rank = {**{level: i for i, level in enumerate(KNOWN_LEVELS)}, NOT_ASSESSED: 99}
+    rank = {**{level: i for i, level in enumerate(LEVELS)}, NOT_ASSESSED: 99}
     return sorted(present, key=lambda level: (rank.get(level, 50), level))
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from tpanalytics.api.records import decode_record
 from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope

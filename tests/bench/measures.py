@@ -146,7 +146,7 @@ def prepared(settings: dict[str, Any], folder: str) -> None:
     import polars as pl
 
     import tpanalytics as tpa
-    from tpanalytics.profiles.snapshot.io import replace_jobs
+    from tpanalytics.profiles.snapshot.read_write import replace_jobs
 
     asked = {"snapshot": folder, "families": "lists", "progress": False, "lazy": True}
     profiles = tpa.load_task_profiles(tpa.connect(**settings), **asked)

@@ -15,10 +15,11 @@ from typing import Any, get_args
 import pytest
 
 import tpanalytics as tpa
-from tpanalytics.demo.company import Company, State, invent
+from tpanalytics.demo.company import Company, invent
 from tpanalytics.demo.sample import load_sample
+from tpanalytics.typing import SampleState
 
-STATES = get_args(State)
+STATES = get_args(SampleState)
 LEVELS = ("H1", "H2", "H3", "H4")
 
 
@@ -49,8 +50,7 @@ def share(part: Any, whole: Any) -> float:
 FINGERPRINT = """
 import hashlib, json, sys
 from tpanalytics.demo.company import invent
-from tpanalytics.demo.company import State
-for state in State.__args__:
+for state in SampleState.__args__:
     company = invent(state)
     text = json.dumps([company.records, company.jobs, company.families])
     print(hashlib.sha256(text.encode()).hexdigest())

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.measures.random_profiles import LEVELS, STATES, profiles_of
-from tests.measures.random_profiles import _job as any_job
+from tests.measures.random_profiles import LEVELS, STATES, _job as any_job, profiles_of
 from tpanalytics.measures._core.decomposition import SPLIT, decompose
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.compare import TERMS, compare

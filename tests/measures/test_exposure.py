@@ -19,8 +19,7 @@ from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.metadata import NONE_BECAUSE
 from tpanalytics.measures.about import about
 from tpanalytics.measures.break_even import break_even
-from tpanalytics.measures.exposure import exposure as measure_exposure
-from tpanalytics.measures.exposure import exposure_by_job
+from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_by_job
 from tpanalytics.measures.hours_at_stake import hours_at_stake
 
 if TYPE_CHECKING:

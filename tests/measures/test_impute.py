@@ -18,8 +18,9 @@ from tests.measures.public_measures import MEASURES, odd
 from tests.measures.random_profiles import companies, profiles_of
 from tpanalytics.measures.about import about
 from tpanalytics.measures.exposure import exposure as measure_exposure
-from tpanalytics.measures.impute_hours import ImputeMethod, impute_hours
+from tpanalytics.measures.impute_hours import impute_hours
 from tpanalytics.schema import provenance
+from tpanalytics.typing import ImputeMethod
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ import tpanalytics as tpa
 from tests.profiles.test_snapshot import manifest_of, names, no_file_larger_than
 from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.demo.server import Reply, Tenant
-from tpanalytics.profiles.snapshot.io import replace_jobs
+from tpanalytics.profiles.snapshot.read_write import replace_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

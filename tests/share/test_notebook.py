@@ -12,8 +12,7 @@ from typing import Any
 import nbformat
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from nbformat import v4
 
 import tpanalytics as tpa

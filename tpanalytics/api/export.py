@@ -10,6 +10,7 @@ import msgspec
 
 from tpanalytics.api.wire import NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.errors import ApiError, AuthError, ConfigError, PaginationError
+from tpanalytics.typing import Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,6 @@ __all__ = [
     "INCLUDES",
     "ExportRequest",
     "Page",
-    "Vendor",
     "decode",
     "export_pages",
     "list_all",
@@ -31,7 +31,6 @@ __all__ = [
 #: What the export of jobs can add to a task, and what that of employees can.
 INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
 EMPLOYEE_INCLUDES = ("ai_impact", "source_events", "linked_skills", "rejected_tasks", "weekly_hours")
-Vendor = Literal["techwolf", "workday", "sap_attribute_library"]
 _PATHS = {
     "jobs": "/job_architecture/export/jobs/task_profiles",
     "employees": "/export/employees/task_profiles",

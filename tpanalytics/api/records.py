@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
 
+    from tpanalytics.typing import ResponseFormat
+
 __all__ = [
     "BROKEN",
     "Decoded",
     "KnownRecord",
     "NotUnderstood",
     "Record",
-    "ResponseFormat",
     "decode_record",
     "job_id_of",
 ]
 
-ResponseFormat = Literal["list", "hierarchy"]
 #: What the decoder raises for bytes that are not what they should be.
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 #: Ids are text; a service that sends numbers is understood (contract section 5).

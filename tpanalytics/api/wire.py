@@ -22,12 +22,12 @@ from tpanalytics.api.records import (
     KnownRecord,
     NotUnderstood,
     Record,
-    ResponseFormat,
     SourceData,
     decode_record,
     job_id_of,
 )
 from tpanalytics.errors import RecordError
+from tpanalytics.typing import ResponseFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

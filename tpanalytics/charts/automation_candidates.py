@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures._core.metadata import Meaning
-    from tpanalytics.measures._core.task_identity import SameTask
-    from tpanalytics.measures.automation_candidates import People
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import SameTask, StaffWeight
 
 __all__ = ["plot_automation_candidates"]
 
@@ -54,7 +53,7 @@ def plot_automation_candidates(
     profiles: TaskProfiles,
     *,
     top: int = 15,
-    weight: People = "hours",
+    weight: StaffWeight = "hours",
     same_task: SameTask = "id",
     contract_hours: float | None = None,
     rounds: int = 1000,
@@ -272,7 +271,7 @@ def _finding(curve: pl.DataFrame, meaning: Meaning) -> str:
     )
 
 
-def _notes(meaning: Meaning, rows: pl.DataFrame, weight: People) -> list[str]:
+def _notes(meaning: Meaning, rows: pl.DataFrame, weight: StaffWeight) -> list[str]:
     endless = rows.filter(pl.col("h1_hours").is_not_null() & pl.col("h1_hours_high").is_null()).height
     lines = [
         captions.known_of(meaning, "hours", "level"),
@@ -289,7 +288,9 @@ def _notes(meaning: Meaning, rows: pl.DataFrame, weight: People) -> list[str]:
     return captions.wrapped(lines)
 
 
-def _description(rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, weight: People) -> str:
+def _description(
+    rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, weight: StaffWeight
+) -> str:
     built = (
         f"Dots and bands of the weekly hours rated H1 of {rows.height} of {plural(found.height, 'task')}, "
         f"{_WHOSE[weight]}, for {_population(meaning)}. Most hours known first; the band reaches to the most it can "

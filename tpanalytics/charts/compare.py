@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import altair as alt
 
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import SameTask
 
 __all__ = ["Compared", "plot_compare"]
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tpanalytics.measures._core.metadata import Meaning
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import SameTask
 
 __all__ = ["plot_concentration"]
 

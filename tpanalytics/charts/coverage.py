@@ -12,8 +12,7 @@ from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import Column
 from tpanalytics.formatting import NONE, covered, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures.coverage import coverage as measure_coverage
-from tpanalytics.measures.coverage import evidence_by_family
+from tpanalytics.measures.coverage import coverage as measure_coverage, evidence_by_family
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress import apply_policy
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY

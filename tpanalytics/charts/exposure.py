@@ -21,9 +21,9 @@ from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures.exposure import ExposureWeight
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import StaffWeight
 
 __all__ = ["plot_exposure"]
 
@@ -50,7 +50,7 @@ def plot_exposure(
     *,
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
-    weight: ExposureWeight = "hours",
+    weight: StaffWeight = "hours",
     rounds: int = 2000,
     seed: int = 0,
     states: Sequence[str] = COUNTED_STATES,

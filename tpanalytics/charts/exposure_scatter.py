@@ -11,8 +11,7 @@ from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.formatting import hours, listed, plural, printable
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.weights import WEIGHTS
-from tpanalytics.measures.exposure import exposure as measure_exposure
-from tpanalytics.measures.exposure import exposure_by_job
+from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_by_job
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 

@@ -12,8 +12,7 @@ from tpanalytics.charts._core.frame import Column
 from tpanalytics.formatting import NONE, covered, hours, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import grade
-from tpanalytics.measures.hours import hours as measure_hours
-from tpanalytics.measures.hours import hours_by_job
+from tpanalytics.measures.hours import hours as measure_hours, hours_by_job
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.release import filter_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY

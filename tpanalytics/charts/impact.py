@@ -20,9 +20,9 @@ from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_or
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.impact import Weight
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import Weight
 
 __all__ = ["plot_impact"]
 

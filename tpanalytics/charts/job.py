@@ -14,8 +14,7 @@ from tpanalytics.formatting import hours, listed, percent, plural, printable
 from tpanalytics.measures._core.aggregate import aggregate_tasks, checked_states, read_inputs
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES, assumed, checked_freed, freed_per_job
-from tpanalytics.measures.exposure import exposure as measure_exposure
-from tpanalytics.measures.exposure import exposure_by_job
+from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_by_job
 from tpanalytics.measures.hours import hours_by_job
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL

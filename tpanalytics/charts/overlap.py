@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import altair as alt
 import polars as pl
@@ -14,23 +14,20 @@ from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
-from tpanalytics.measures.overlap import by_likeness
-from tpanalytics.measures.overlap import overlap as measure_overlap
+from tpanalytics.measures.overlap import by_likeness, overlap as measure_overlap
 from tpanalytics.measures.privacy.policy import HIDDEN, USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
+from tpanalytics.typing import CountWeight, SameTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures._core.metadata import Meaning
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Share", "plot_overlap"]
+__all__ = ["plot_overlap"]
 
-#: What a square tells: a share of hours, which has a direction, or of tasks, which has none.
-Share = Literal["hours", "tasks"]
 #: Families that fit; of more, those with most tasks.
 _MOST = 60
 #: Up to so many families the squares have their figures printed.
@@ -59,7 +56,7 @@ _SAID = {
 def plot_overlap(
     profiles: TaskProfiles,
     *,
-    weight: Share = "hours",
+    weight: CountWeight = "hours",
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
@@ -109,7 +106,7 @@ def plot_overlap(
     "Squares of the share of the row's hours in"
     """
     profiles = with_cache(profiles)
-    check_choice("weight", weight, Share)
+    check_choice("weight", weight, CountWeight)
     everyone = measure_coverage(profiles, states=states)
     if not everyone.height:
         return frame.no_jobs()
@@ -141,7 +138,7 @@ def plot_overlap(
     )
 
 
-def _shares(overlap: pl.DataFrame, weight: Share) -> pl.DataFrame:
+def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
     """Return each pair in both directions: ``row, column, shared, share``, families by name."""
     one, other = ("jaccard", "jaccard") if weight == "tasks" else ("containment_a_in_b", "containment_b_in_a")
     sides = [("family_a", "family_b", one), ("family_b", "family_a", other)]
@@ -197,7 +194,7 @@ def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.
     )
 
 
-def _marks(squares: pl.DataFrame, order: list[str], weight: Share, size: int) -> list[alt.Chart]:
+def _marks(squares: pl.DataFrame, order: list[str], weight: CountWeight, size: int) -> list[alt.Chart]:
     printed = len(order) <= _PRINTED
     y, x = _axes(order, size, printed=printed)
     own = pl.DataFrame({"row": range(1, len(order) + 1)}).with_columns(col=pl.col("row"))
@@ -226,7 +223,7 @@ def _square(known: pl.DataFrame, y: alt.Y, x: alt.X) -> alt.Chart:
     return placed
 
 
-def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: Share, size: int) -> list[alt.Chart]:
+def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: CountWeight, size: int) -> list[alt.Chart]:
     """Fill the squares and print their figures."""
     title = "Share of the row's hours" if weight == "hours" else "Share of the tasks of both"
     figure = (pl.col("share") * 100).round().cast(pl.Int64).cast(pl.String)
@@ -278,7 +275,7 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
     return down.scale(scale), alt.X("col:O", axis=across).scale(scale)
 
 
-def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: Share) -> pl.DataFrame:
+def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
     """Return the squares that may be the headline, the largest share first: of families of grade A or B."""
     known = pl.lit(value=True) if weight == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
     safe = shown.filter(known & (pl.col("job_family") != NO_FAMILY)).select("job_family")
@@ -290,7 +287,7 @@ def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: Share) -> pl.Data
     )
 
 
-def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weight: Share) -> str:
+def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weight: CountWeight) -> str:
     """State which families share most, or how many are tied, or that nothing can be compared."""
     if len(order) < 2:
         return f"There is one job family, {order[0]}: none to share its work with"
@@ -329,7 +326,7 @@ def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weigh
     return f"{said}; {above} 50\u00a0%{aside}"
 
 
-def _thin(weight: Share) -> str:
+def _thin(weight: CountWeight) -> str:
     return (
         f"What two job families share takes none of their known {weight}"
         if weight == "hours"
@@ -337,7 +334,7 @@ def _thin(weight: Share) -> str:
     )
 
 
-def _notes(meaning: Meaning, squares: pl.DataFrame, left_out: int, weight: Share) -> list[str]:
+def _notes(meaning: Meaning, squares: pl.DataFrame, left_out: int, weight: CountWeight) -> list[str]:
     signs = squares.get_column("sign")
     rated = captions.grade_note("hours", meaning.grade)
     return [
@@ -352,7 +349,7 @@ def _notes(meaning: Meaning, squares: pl.DataFrame, left_out: int, weight: Share
     ]
 
 
-def _largest(named: pl.DataFrame, weight: Share) -> str:
+def _largest(named: pl.DataFrame, weight: CountWeight) -> str:
     """Name the largest shares for those who cannot see the squares."""
     above = named.filter(pl.col("share") > 0)
     if weight == "tasks":

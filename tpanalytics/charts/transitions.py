@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import altair as alt
 import polars as pl
@@ -17,17 +17,16 @@ from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Priva
 from tpanalytics.measures.privacy.suppress import families_in_change, suppress
 from tpanalytics.measures.transitions import transitions
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.typing import CountWeight, SameTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures._core.metadata import Meaning
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Counted", "plot_transitions"]
+__all__ = ["plot_transitions"]
 
-Counted = Literal["tasks", "hours"]
 
 #: Most places of a side that ribbons can be told apart for; beyond, the table stands alone.
 _PLACES = 7
@@ -49,7 +48,7 @@ def plot_transitions(
     before: TaskProfiles,
     after: TaskProfiles,
     *,
-    weight: Counted = "tasks",
+    weight: CountWeight = "tasks",
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
@@ -97,7 +96,7 @@ def plot_transitions(
     >>> chart.to_dict()["description"][:46]
     'Table and ribbons of tasks from each AI impact'
     """
-    check_choice("weight", weight, Counted)
+    check_choice("weight", weight, CountWeight)
     moves = transitions(before, after, same_task=same_task, states=states)
     shown = families_in_change(before, after, states=states, privacy=privacy)
     if shown.height == 0:
@@ -130,7 +129,7 @@ def plot_transitions(
     )
 
 
-def _table(moves: pl.DataFrame, weight: Counted) -> _Table:
+def _table(moves: pl.DataFrame, weight: CountWeight) -> _Table:
     """Lay the moves out by level before and after."""
     amount = pl.col("tasks") if weight == "tasks" else pl.coalesce("hours_before", "hours_after")
     ends = pl.col("level_before").fill_null(_NEW), pl.col("level_after").fill_null(_GONE)
@@ -164,7 +163,7 @@ def _largest(table: _Table) -> list[tuple[str, str]]:
     return [pair for pair, _ in sorted(moved, key=lambda move: (-round(move[1], 9), move[0]))[:3]]
 
 
-def _matrix(table: _Table, weight: Counted, top: list[tuple[str, str]]) -> alt.LayerChart:
+def _matrix(table: _Table, weight: CountWeight, top: list[tuple[str, str]]) -> alt.LayerChart:
     rows, totals = [], []
     for start in table.left:
         for end in table.right:
@@ -222,7 +221,7 @@ def _matrix(table: _Table, weight: Counted, top: list[tuple[str, str]]) -> alt.L
     return chart
 
 
-def _figure(table: _Table, pair: tuple[str, str], weight: Counted) -> str:
+def _figure(table: _Table, pair: tuple[str, str], weight: CountWeight) -> str:
     if pair in table.hidden:
         return HIDDEN
     if not table.tasks.get(pair):
@@ -230,13 +229,13 @@ def _figure(table: _Table, pair: tuple[str, str], weight: Counted) -> str:
     return _written(table.amounts[pair], weight)
 
 
-def _written(amount: float | None, weight: Counted) -> str:
+def _written(amount: float | None, weight: CountWeight) -> str:
     if amount is None:
         return NONE
     return f"{amount:,.0f}" if weight == "tasks" else hours(amount)
 
 
-def _sum(table: _Table, weight: Counted, *, start: str = "", end: str = "") -> str:
+def _sum(table: _Table, weight: CountWeight, *, start: str = "", end: str = "") -> str:
     pairs = [pair for pair in table.tasks if start in ("", pair[0]) and end in ("", pair[1])]
     if table.hidden.intersection(pairs):
         return NONE  # it would tell the hidden ones together
@@ -253,7 +252,7 @@ def _word(level: str) -> str:
 
 
 def _flows(
-    table: _Table, weight: Counted, top: list[tuple[str, str]]
+    table: _Table, weight: CountWeight, top: list[tuple[str, str]]
 ) -> tuple[list[Flow], list[str], list[str], dict[str, str]]:
     flows = [
         Flow(
@@ -274,7 +273,7 @@ def _moved(table: _Table, *kinds: str) -> float:
     return sum(amount for pair, amount in table.amounts.items() if amount and _kind(pair) in kinds)
 
 
-def _finding(table: _Table, meaning: Meaning, weight: Counted, top: list[tuple[str, str]]) -> str:
+def _finding(table: _Table, meaning: Meaning, weight: CountWeight, top: list[tuple[str, str]]) -> str:
     """State how much was re-rated, of what has a level on both sides, and where most of it went."""
     both = [pair for pair in table.tasks if _kind(pair) != "come or gone"]
     if not table.tasks:
@@ -311,7 +310,7 @@ def _finding(table: _Table, meaning: Meaning, weight: Counted, top: list[tuple[s
     )
 
 
-def _notes(table: _Table, meaning: Meaning, weight: Counted, privacy: Privacy | None) -> list[str]:
+def _notes(table: _Table, meaning: Meaning, weight: CountWeight, privacy: Privacy | None) -> list[str]:
     lines = captions.coverage_of_both(meaning, "level")
     if table.hidden and privacy is not None:
         lines.insert(
@@ -334,7 +333,7 @@ def _notes(table: _Table, meaning: Meaning, weight: Counted, privacy: Privacy | 
 
 
 def _description(
-    table: _Table, notes: list[str], weight: Counted, top: list[tuple[str, str]], of: str, *, drawn: bool
+    table: _Table, notes: list[str], weight: CountWeight, top: list[tuple[str, str]], of: str, *, drawn: bool
 ) -> str:
     what = "tasks" if weight == "tasks" else "weekly hours"
     built = (

@@ -14,8 +14,7 @@ from tpanalytics.formatting import listed
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.weights import WEIGHTS, at
 from tpanalytics.measures.break_even import break_even
-from tpanalytics.measures.exposure import bounds_by_family
-from tpanalytics.measures.exposure import exposure as measure_exposure
+from tpanalytics.measures.exposure import bounds_by_family, exposure as measure_exposure
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.release import filter_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY

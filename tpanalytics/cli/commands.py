@@ -16,7 +16,7 @@ from tpanalytics.cli.output import as_json, overview, print_lines, print_summary
 from tpanalytics.formatting import NONE, plural
 from tpanalytics.measures.privacy.policy import USUAL, Privacy
 from tpanalytics.profiles.families import read_mappings
-from tpanalytics.profiles.snapshot.io import replace_jobs
+from tpanalytics.profiles.snapshot.read_write import replace_jobs
 from tpanalytics.schema import provenance
 
 if TYPE_CHECKING:

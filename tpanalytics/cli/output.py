@@ -18,8 +18,8 @@ from tpanalytics.schema import NO_FAMILY, level_order, provenance
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures.impact import Weight
     from tpanalytics.measures.privacy.policy import Privacy
+    from tpanalytics.typing import Weight
 
 __all__ = ["as_json", "findings", "overview", "print_lines", "print_summary", "print_table"]
 

@@ -6,11 +6,11 @@ import argparse
 from typing import Any, get_args
 
 import tpanalytics as tpa
-from tpanalytics.api.export import INCLUDES, Vendor
+from tpanalytics.api.export import INCLUDES
 from tpanalytics.api.settings import SECRETS, SETTINGS
-from tpanalytics.cli import app as showing
-from tpanalytics.cli import commands, report_commands
+from tpanalytics.cli import app as showing, commands, report_commands
 from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.typing import Vendor
 
 __all__ = ["parser"]
 

@@ -15,14 +15,13 @@ import uuid
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from tpanalytics.errors import ConfigError
+from tpanalytics.typing import SampleState
 
-__all__ = ["Company", "State", "invent"]
+__all__ = ["Company", "invent"]
 
-#: When the two states of the company were exported.
-State = Literal["2026-05", "2026-11"]
 
 #: How likely a task of a job's first, second, … cluster is part of that job.
 _REACH = (0.95, 0.82, 0.55, 0.4)
@@ -80,10 +79,10 @@ class Company:
     families: list[dict[str, Any]]
 
 
-def invent(state: State = "2026-05") -> Company:
+def invent(state: SampleState = "2026-05") -> Company:
     """Invent the company, as of `state`."""
-    if state not in get_args(State):
-        raise ConfigError(f"There is no state {state!r} of the sample; choose from {', '.join(get_args(State))}.")
+    if state not in get_args(SampleState):
+        raise ConfigError(f"There is no state {state!r} of the sample; choose from {', '.join(get_args(SampleState))}.")
     catalogue = _catalogue()
     later = state == "2026-11"
     records, jobs = [], []

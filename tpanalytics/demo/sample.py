@@ -14,11 +14,12 @@ import polars as pl
 
 from tpanalytics._atomic import atomic_write
 from tpanalytics.api.records import decode_record
-from tpanalytics.demo.company import State, invent
+from tpanalytics.demo.company import invent
 from tpanalytics.demo.handlers import Catalogue, Rules, answer
 from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.profiles.families import assign_families, read_mapping
 from tpanalytics.profiles.records import profiles_of, raw_records
+from tpanalytics.typing import SampleState
 
 if TYPE_CHECKING:
     from tpanalytics.demo.company import Company
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalogue", "Reply", "Rules", "Tenant", "catalogue_of", "invent", "load_sample", "write_sample"]
 
 
-def load_sample(state: State = "2026-05") -> TaskProfiles:
+def load_sample(state: SampleState = "2026-05") -> TaskProfiles:
     """Load the task profiles of an invented company, without network or server.
 
     The gaps are those of a real export: jobs without tasks, jobs without family, tasks without hours or level, and
@@ -63,7 +64,7 @@ def load_sample(state: State = "2026-05") -> TaskProfiles:
 def write_sample(folder: str | Path) -> None:
     """Write both states of the invented company as files: records as exported, and mapping tables."""
     folder = Path(folder)
-    for state in get_args(State):
+    for state in get_args(SampleState):
         company = invent(state)
         with atomic_write(folder / f"sample-{state}.jsonl.gz") as draft:
             draft.write_bytes(gzip.compress(b"".join(line + b"\n" for line in _lines(company)), mtime=0))

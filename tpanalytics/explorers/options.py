@@ -14,7 +14,7 @@ from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, hidden_families, jobs_left_out
-from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.schema import COUNTED_STATES, LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.share.calls import readable
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
     return Facts(
         source=source,
         families=(*(family for family in families if family != NO_FAMILY), *[NO_FAMILY] * (NO_FAMILY in families)),
-        levels=tuple(dict.fromkeys([*KNOWN_LEVELS[:3], *(level for level in levels if level != NOT_ASSESSED)])),
+        levels=tuple(dict.fromkeys([*LEVELS[:3], *(level for level in levels if level != NOT_ASSESSED)])),
         has_headcount="headcount" in jobs.columns and jobs.get_column("headcount").count() > 0,
         offers_validated_only=privacy is None or all(_reveals_no_small_group(one, privacy) for one in snapshots),
         privacy=privacy,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -16,17 +16,16 @@ from tpanalytics.measures._core.scenario import undescribed_hours
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.measures.privacy.group_counts import keys_of_few, people_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.typing import SameTask, StaffWeight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
 __all__ = [
     "Candidates",
-    "People",
     "automation_candidates",
     "candidates_of",
     "checked_people",
@@ -34,8 +33,6 @@ __all__ = [
     "without_few",
 ]
 
-#: Whose hours add up: those of one incumbent of each job, or those of everyone in it.
-People = Literal["hours", "headcount"]
 #: The level that says a task is highly automatable.
 _LEVEL = "H1"
 #: Jobs that agree on less than this share of pairs have not said that a task is automatable.
@@ -80,7 +77,7 @@ class Candidates(NamedTuple):
 def automation_candidates(
     profiles: TaskProfiles,
     *,
-    weight: People = "hours",
+    weight: StaffWeight = "hours",
     same_task: SameTask = "id",
     contract_hours: float | None = None,
     top: int | None = None,
@@ -214,7 +211,7 @@ def automation_candidates(
 
 
 def candidates_of(
-    matrix: TaskMatrix, weight: People, contract_hours: float | None = None
+    matrix: TaskMatrix, weight: StaffWeight, contract_hours: float | None = None
 ) -> tuple[Candidates, tuple[str, ...]]:
     """Find the tasks that a job has at H1 and on whose level jobs do not disagree, with notes on the bounds."""
     rest, notes = undescribed_hours(matrix.reduced, contract_hours)
@@ -288,7 +285,7 @@ def _hours_at_level(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def without_few(
-    found: Candidates, profiles: TaskProfiles, matrix: TaskMatrix, weight: People, privacy: Privacy | None
+    found: Candidates, profiles: TaskProfiles, matrix: TaskMatrix, weight: StaffWeight, privacy: Privacy | None
 ) -> Candidates:
     """Take out the tasks that tell of too few jobs or people; the places of the others do not tell of them either."""
     if privacy is None or privacy.off:
@@ -314,7 +311,7 @@ def left_out(found: Candidates) -> tuple[str, ...]:
     return (*((contested,) * bool(found.contested)), *((few,) * bool(found.few)))
 
 
-def checked_people(profiles: TaskProfiles, weight: People) -> None:
+def checked_people(profiles: TaskProfiles, weight: StaffWeight) -> None:
     """Refuse a basis that is none, or that the jobs have no column for.
 
     Raises
@@ -322,12 +319,12 @@ def checked_people(profiles: TaskProfiles, weight: People) -> None:
     SchemaError
         If it is so.
     """
-    check_choice("weight", weight, People)
+    check_choice("weight", weight, StaffWeight)
     if weight == "headcount":
         check_headcount(columns_of_jobs(profiles))
 
 
-def _people_policy(weight: People) -> tuple[str, ...]:
+def _people_policy(weight: StaffWeight) -> tuple[str, ...]:
     if weight == "headcount":
         return ("Hours are times the headcount of the job; jobs without a headcount add none.",)
     return ("Hours are for one incumbent of each job.",)

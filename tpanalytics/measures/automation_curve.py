@@ -13,22 +13,15 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
-from tpanalytics.measures.automation_candidates import (
-    Candidates,
-    People,
-    candidates_of,
-    checked_people,
-    left_out,
-    without_few,
-)
+from tpanalytics.measures.automation_candidates import Candidates, candidates_of, checked_people, left_out, without_few
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import SameTask, StaffWeight
 
 __all__ = ["automation_curve"]
 
@@ -39,7 +32,7 @@ _NOTHING = 10**-DIGITS
 def automation_curve(
     profiles: TaskProfiles,
     *,
-    weight: People = "hours",
+    weight: StaffWeight = "hours",
     block_hours: float | None = None,
     same_task: SameTask = "id",
     top: int | None = None,

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import ClaimMeasure
 
 __all__ = ["Claim", "check_claim", "read_claim"]
 
-ClaimMeasure = Literal["exposure", "hours", "hours_per_job", "h1_share"]
 _Pair = tuple[float | None, float | None]
 
 #: Share of resamples that must agree with a robust claim.

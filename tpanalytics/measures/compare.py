@@ -16,15 +16,15 @@ from tpanalytics.measures._core.change_notes import (
 )
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.snapshot_pairs import families_last, match_tasks
-from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NOT_ASSESSED
+from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.snapshot_pairs import Pair
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import SameTask
 
 __all__ = ["TERMS", "compare"]
 
@@ -124,7 +124,7 @@ def compare(
     if not isinstance(level, str) or not level or level == NOT_ASSESSED:
         raise SchemaError(f"level={level!r}: give the level whose hours are led over, like 'H1'.")
     pair = match_tasks(before, after, states, same_task=same_task, level=level)
-    if pair.levels and level not in {*KNOWN_LEVELS, *pair.levels}:
+    if pair.levels and level not in {*LEVELS, *pair.levels}:
         raise SchemaError(f"level={level!r}: no task has it; the tasks have {', '.join(pair.levels)}.")
     families = _by_family(pair, level)
     whole = families.select(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from tpanalytics.measures._core.level_sums import attach_staffing, family_sums, 
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIGITS",
-    "ExposureWeight",
     "bounds_by_family",
     "exposure",
     "exposure_by_job",
@@ -33,8 +33,6 @@ __all__ = [
     "indexed",
 ]
 
-#: What an exposure index is a mean over.
-ExposureWeight = Literal["hours", "headcount"]
 
 #: With fewer tasks a job's polarisation says nothing.
 _TASKS_FOR_POLARISATION = 3
@@ -49,7 +47,7 @@ def exposure(
     *,
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
-    weight: ExposureWeight = "hours",
+    weight: StaffWeight = "hours",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Measure how exposed each family's work is to AI, how far the weight of H2 moves it, and what it may be.
@@ -121,7 +119,7 @@ def exposure(
     ('Field Service and Installation', 0.64, 0.46, 0.81, 'C')
     """
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    check_choice("weight", weight, ExposureWeight)
+    check_choice("weight", weight, StaffWeight)
     by_headcount = weight == "headcount"
     sums = family_sums(profiles, states=states, by_headcount=by_headcount, week=week)
     reduced, found = sums.reduced, indexed(sums.families, sums.levels, level_weights, "job_family")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from tpanalytics.measures._core.checks import check_choice, check_headcount
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, job_sums, unmapped
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["exposure_ranking"]
 
-RankWeight = Literal["hours", "headcount"]
 
 #: From so many jobs on the interval is corrected for bias and skewness.
 _JOBS_FOR_BCA = 20
@@ -44,7 +44,7 @@ def exposure_ranking(
     confidence: float = 0.95,
     rounds: int = 2000,
     seed: int = 0,
-    weight: RankWeight = "hours",
+    weight: StaffWeight = "hours",
     among: Sequence[str] | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
@@ -175,13 +175,13 @@ def exposure_ranking(
     )
 
 
-def _check_arguments(confidence: float, rounds: int, seed: int, weight: RankWeight) -> None:
+def _check_arguments(confidence: float, rounds: int, seed: int, weight: StaffWeight) -> None:
     checked_rounds(rounds, seed)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0.5 <= confidence <= 0.999:
         raise SchemaError(
             f"confidence={confidence!r}: give the share of resamples an interval holds, from 0.5 to 0.999."
         )
-    check_choice("weight", weight, RankWeight)
+    check_choice("weight", weight, StaffWeight)
 
 
 def _jobs(reduced: TaskCounts, level_weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:
@@ -203,7 +203,7 @@ def _metadata(
     level_weights: Mapping[str, float],
     result: pl.DataFrame,
     *,
-    weight: RankWeight,
+    weight: StaffWeight,
     interval: str,
     asked: bool,
 ) -> Meaning:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -11,16 +11,15 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_headcount
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.schema import COUNTED_STATES
+from tpanalytics.typing import SpreadOver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "SpreadOver", "hours", "hours_by_job", "is_over", "is_under"]
+__all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "hours", "hours_by_job", "is_over", "is_under"]
 
-#: Whether each job counts once in a mean and a quantile, or as many times as it has people.
-SpreadOver = Literal["jobs", "headcount"]
 #: Below this many jobs a quantile says no more than the values themselves.
 _JOBS_FOR_QUANTILES = 5
 #: Shares of the contract week beyond which described hours are not to be trusted (rule R10).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -13,15 +13,14 @@ from tpanalytics.measures._core.checks import check_choice, check_headcount
 from tpanalytics.measures._core.level_sums import attach_staffing, families_as_jobs
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.typing import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Weight", "impact"]
-
-Weight = Literal["tasks", "hours", "headcount"]
+__all__ = ["impact"]
 
 
 @cached

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import NO_STATE, aggregate_tasks, checked_states, share_of
 from tpanalytics.measures._core.checks import check_choice, check_whole, checked_week
-from tpanalytics.measures._core.task_identity import SameTask
 from tpanalytics.schema import COUNTED_STATES, IMPUTED, NOT_ASSESSED, require
+from tpanalytics.typing import ImputeMethod, SameTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["ImputeMethod", "impute_hours"]
+__all__ = ["impute_hours"]
 
-ImputeMethod = Literal["equal_residual", "same_task", "hot_deck", "validated_scale", "zero_i_know_what_i_do"]
 
 #: Fewer tasks with hours are no pool to take an hour from.
 _DONORS = 3
@@ -41,8 +40,8 @@ def impute_hours(
 
     Nothing else in the toolkit does so. What no rule reaches stays null; rejected tasks stay as they are. Every figure
     made of the result rests on the rule: show it beside the bounds of `exposure`, never instead of them. No
-    column ``coverage`` and no ``data_grade`` counts hours that were put in as known; bounds take them as they stand, so make
-    them of the profiles as they were.
+    column ``coverage`` and no ``data_grade`` counts imputed hours as known; bounds take them as they are, so compute
+    bounds from the profiles as they were.
 
     ==========================  ==========================================================================
     ``equal_residual``          the contract hours a job does not describe, in equal parts over its tasks without

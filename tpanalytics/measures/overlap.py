@@ -16,8 +16,8 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import SameTask
 
 __all__ = ["by_likeness", "overlap"]
 

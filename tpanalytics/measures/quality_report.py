@@ -19,8 +19,8 @@ from tpanalytics.schema import COUNTED_STATES, provenance
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import SameTask
 
 __all__ = ["quality_report"]
 

@@ -16,8 +16,8 @@ from tpanalytics.schema import COUNTED_STATES, level_order
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import SameTask
 
 __all__ = ["shared_tasks"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,17 +16,15 @@ from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, match_tasks
 from tpanalytics.measures._core.task_identity import has_no_identity, read_identified
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.typing import SameTask, TransitionOf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.task_identity import SameTask
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["MOVES", "Moving", "transitions"]
+__all__ = ["MOVES", "transitions"]
 
-#: What moves.
-Moving = Literal["level", "state"]
 #: What can happen to a task's level, in the order of the rows.
 MOVES = ("stayed", "relevelled", "newly assessed", "no longer assessed", "added", "removed")
 _SIDES = ("before", "after")
@@ -37,7 +35,7 @@ def transitions(
     before: TaskProfiles,
     after: TaskProfiles,
     *,
-    of: Moving = "level",
+    of: TransitionOf = "level",
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
@@ -117,7 +115,7 @@ def transitions(
     >>> moves.filter(state_before="suggested").select("state_after", "tasks").rows()
     [('validated', 525), ('suggested', 860), ('rejected', 86), (None, 69)]
     """
-    check_choice("of", of, Moving)
+    check_choice("of", of, TransitionOf)
     if of == "level":
         return _of_levels(before, after, same_task, states)
     if list(states) != list(COUNTED_STATES):

@@ -251,7 +251,7 @@ def _counted(note: Note, columns: Mapping[str, list[Any]]) -> Note:
     return note
 
 
-_KNOWN = {None, *schema.KNOWN_LEVELS}
+_KNOWN = {None, *schema.LEVELS}
 
 
 def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

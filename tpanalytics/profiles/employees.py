@@ -28,11 +28,11 @@ from tpanalytics.profiles.records import check_on_bad_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tpanalytics.api.export import Page, Vendor
+    from tpanalytics.api.export import Page
     from tpanalytics.api.session import Client
     from tpanalytics.api.wire import Batch, ResponseFormat
-    from tpanalytics.profiles.records import OnBadRecord
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import OnBadRecord, Vendor
 
 __all__ = ["load_employee_task_profiles", "load_job"]
 

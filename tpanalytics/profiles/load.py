@@ -31,19 +31,20 @@ from tpanalytics.errors import (
 )
 from tpanalytics.profiles.completeness import Note, Tables, record_page, warn_of_rejects
 from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
-from tpanalytics.profiles.records import OnBadRecord, check_on_bad_record
-from tpanalytics.profiles.snapshot.io import opened
+from tpanalytics.profiles.records import check_on_bad_record
 from tpanalytics.profiles.snapshot.layout import locked, now
+from tpanalytics.profiles.snapshot.read_write import opened
 from tpanalytics.profiles.snapshot.resume import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from tpanalytics.api.export import Page, Vendor
+    from tpanalytics.api.export import Page
     from tpanalytics.api.session import Client
     from tpanalytics.api.wire import Batch, ResponseFormat
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import OnBadRecord, Vendor
 
 __all__ = ["describe_request", "keep_pages", "load_task_profiles"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import zlib
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -14,6 +14,7 @@ from tpanalytics._version import __version__
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError
 from tpanalytics.profiles.completeness import Tables, record_batch, warn_of_rejects
+from tpanalytics.typing import OnBadRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from tpanalytics.api.wire import ResponseFormat
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["OnBadRecord", "check_on_bad_record", "profiles_of", "raw_records", "read_records"]
-
-OnBadRecord = Literal["raise", "collect"]
+__all__ = ["check_on_bad_record", "profiles_of", "raw_records", "read_records"]
 
 
 def read_records(

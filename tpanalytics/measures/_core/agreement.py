@@ -9,12 +9,13 @@ import polars as pl
 
 from tpanalytics.measures._core.quality_checks import Check, Look, found, unknown
 from tpanalytics.measures._core.task_identity import has_no_identity, one_row_per_task
-from tpanalytics.schema import KNOWN_LEVELS, NOT_ASSESSED
+from tpanalytics.schema import LEVELS, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tpanalytics.measures._core.task_identity import IdentifiedTasks, SameTask
+    from tpanalytics.measures._core.task_identity import IdentifiedTasks
+    from tpanalytics.typing import SameTask
 
 __all__ = ["Agreement", "agreement", "checks_of_keys", "ordinal_alpha", "ratings"]
 
@@ -119,20 +120,19 @@ def ordinal_alpha(rated: pl.DataFrame) -> float | None:
     float | None
         None where no two ratings of a task are there, or all levels are the same.
     """
-    count = {level: pl.when(pl.col("level") == level).then(pl.col("jobs")).otherwise(0) for level in KNOWN_LEVELS}
+    count = {level: pl.when(pl.col("level") == level).then(pl.col("jobs")).otherwise(0) for level in LEVELS}
     of_key = (
         rated.group_by("key")
         .agg(**{level: each.sum().cast(pl.Float64) for level, each in count.items()})
-        .with_columns(m=pl.sum_horizontal(KNOWN_LEVELS))
+        .with_columns(m=pl.sum_horizontal(LEVELS))
         .filter(pl.col("m") > 1)
         .sort("key")
     )
-    pairs = list(combinations(range(len(KNOWN_LEVELS)), 2))
+    pairs = list(combinations(range(len(LEVELS)), 2))
     together = of_key.select(
-        (pl.col(KNOWN_LEVELS[c]) * pl.col(KNOWN_LEVELS[k]) / (pl.col("m") - 1)).sum().alias(f"{c}-{k}")
-        for c, k in pairs
+        (pl.col(LEVELS[c]) * pl.col(LEVELS[k]) / (pl.col("m") - 1)).sum().alias(f"{c}-{k}") for c, k in pairs
     ).row(0)
-    n_of = of_key.select(pl.col(level).sum() for level in KNOWN_LEVELS).row(0)
+    n_of = of_key.select(pl.col(level).sum() for level in LEVELS).row(0)
     distances = [sum(n_of[c : k + 1]) - (n_of[c] + n_of[k]) / 2 for c, k in pairs]
     observed = sum(o * d**2 for o, d in zip(together, distances, strict=True))
     expected = sum(n_of[c] * n_of[k] * d**2 for (c, k), d in zip(pairs, distances, strict=True))

@@ -1,6 +1,6 @@
 """What a result means: what it is a share of, its coverage, and the rules it was made by.
 
-A measure returns a `MeasureResult`, a Polars frame that carries its `Meaning` through filters, sorts, copies and pickles.
+A measure returns a `MeasureResult`, a Polars frame that carries its `Meaning` through filters, sorts, copies, pickles.
 """
 
 from __future__ import annotations

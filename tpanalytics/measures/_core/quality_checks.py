@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.measures.coverage import GROUPS, uneven_hours
 from tpanalytics.measures.hours import OVER_DESCRIBED, UNDER_DESCRIBED, is_over, is_under
-from tpanalytics.schema import KNOWN_LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.schema import LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,13 +157,13 @@ def checks_of_tasks(look: Look) -> Iterator[Check]:
     yield check("hours_missing", "{n} {have} no hours", everything, count=gap, so="; they are not known, and not zero")
     yield check("levels_missing", "{n} {have} no AI impact level", level == NOT_ASSESSED)
     yield check("hours_and_levels_missing", "{n} {have} neither hours nor level", level == NOT_ASSESSED, count=gap)
-    strange = cells.filter(~level.is_in([*KNOWN_LEVELS, NOT_ASSESSED])).group_by("level").agg(n.sum())
+    strange = cells.filter(~level.is_in([*LEVELS, NOT_ASSESSED])).group_by("level").agg(n.sum())
     counts = dict(strange.rows())
     named = ", ".join(f"{name!r} {counts[name]:,}" for name in level_order(counts)[:_EXAMPLES])
     yield check(
         "levels_unknown",
         "{n} {have} a level other than H1 to H5",
-        ~level.is_in([*KNOWN_LEVELS, NOT_ASSESSED]),
+        ~level.is_in([*LEVELS, NOT_ASSESSED]),
         floor="warning",
         so=f": {named}{', and others' if len(counts) > _EXAMPLES else ''}; it counts as unknown until it has a weight",
     )

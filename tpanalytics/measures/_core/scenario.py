@@ -164,7 +164,7 @@ def undescribed_hours(reduced: TaskCounts, contract_hours: float | None) -> tupl
 def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
     """Add up, by job, the hours that one person is freed of, and what unknown hours and levels could add to them.
 
-    Next to the columns of `TaskCounts.jobs` there are ``tasks, tasks_with_hours, tasks_known`` (with hours and a level),
+    Next to the columns of `TaskCounts.jobs` there are ``tasks, tasks_with_hours, tasks_known`` (with hours and level),
     ``tasks_stated`` (of those, the ones whose hours were not imputed) and, in hours per week, ``week`` (null where not
     known), ``hours``, ``hours_known`` (of tasks with a level), ``freed_low, freed_high`` (null where no task has both)
     and ``freed_most`` (null without tasks, or where a week is needed and not known).

@@ -18,8 +18,9 @@ from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_or
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.task_identity import IdentifiedTasks, SameTask
+    from tpanalytics.measures._core.task_identity import IdentifiedTasks
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import SameTask
 
 __all__ = ["Pair", "families_last", "jobs_of", "match_tasks"]
 

@@ -29,7 +29,8 @@ from tpanalytics.measures._core.aggregate import (
     sum_tasks,
 )
 from tpanalytics.measures._core.checks import check_choice
-from tpanalytics.schema import COUNTED_STATES, KNOWN_LEVELS, NOT_ASSESSED, require
+from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED, require
+from tpanalytics.typing import SameTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,6 @@ __all__ = [
     "DIGITS",
     "IdentifiedTasks",
     "RepeatedHours",
-    "SameTask",
     "TaskMatrix",
     "aggregate_by_identity",
     "has_no_identity",
@@ -53,8 +53,6 @@ __all__ = [
     "task_matrix",
 ]
 
-#: By what two tasks are the same: their id, or their text without case and spacing.
-SameTask = Literal["id", "text"]
 #: How many hours a repeated task has; see `one_row_per_task`.
 RepeatedHours = Literal["keep", "max", "sum"]
 #: Hours that differ by less are a tie: sums of the same numbers in another order may.
@@ -277,7 +275,7 @@ def _same_texts(keys: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _unknown_levels(levels: pl.DataFrame) -> tuple[str, ...]:
-    known = {*KNOWN_LEVELS, NOT_ASSESSED}
+    known = {*LEVELS, NOT_ASSESSED}
     strange = [level for level in levels.get_column("level").unique().sort().to_list() if level not in known]
     return _if_any(len(strange), f"Levels that are none of H1 to H5 count as they came: {', '.join(strange)}.")
 
