@@ -114,13 +114,7 @@ def level_order(levels: Iterable[str | None]) -> list[str]:
 
 
 def to_polars(native: Any) -> pl.DataFrame:
-    """Bring a small frame of any engine home as Polars; only Spark needs pyarrow for it.
-
-    Raises
-    ------
-    SchemaError
-        If it is no data frame.
-    """
+    """Bring a small frame of any engine home as Polars; only Spark needs pyarrow for it."""
     import narwhals as nw
 
     if isinstance(native, pl.DataFrame):
@@ -140,22 +134,7 @@ def to_polars(native: Any) -> pl.DataFrame:
 
 
 def require(frame: Any, *columns: str, name: str = "frame") -> None:
-    """Check that `frame` has `columns`, on any engine, without reading a row.
-
-    Parameters
-    ----------
-    frame
-        A Polars eager or lazy frame, or any other frame Narwhals knows.
-    *columns
-        Names that must be there.
-    name
-        What to call the frame in the message.
-
-    Raises
-    ------
-    SchemaError
-        If a column is missing; lists what is there and names that are near.
-    """
+    """Check that `frame` has `columns`, on any engine, without reading a row."""
     import narwhals as nw
 
     try:

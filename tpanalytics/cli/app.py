@@ -31,11 +31,7 @@ _LONGEST = 30
 
 
 def app(arguments: argparse.Namespace) -> int:
-    """Show an explorer of a snapshot in the browser, on this machine only, until interrupted.
-
-    Who has the whole address that is printed can open it, nobody else on this machine: it holds a token that is new
-    each time. Each page that is open has a Python of its own, which ends with it.
-    """
+    """Show an explorer of a snapshot in the browser, on this machine only, until interrupted."""
     if importlib.util.find_spec("voila") is None:
         raise tpa.ConfigError("This needs Voilà, which is not installed: install the extra app (tpanalytics[app]).")
     from tpanalytics.cli.voila_server import Served
@@ -65,13 +61,7 @@ def app(arguments: argparse.Namespace) -> int:
 
 
 def explorer(**settings: Any) -> Explorer:
-    """Open the explorer of a page, in the Python of that page.
-
-    Parameters
-    ----------
-    settings
-        The options of the verb.
-    """
+    """Open the explorer of a page, in the Python of that page."""
     import argparse
 
     arguments = argparse.Namespace(**settings)

@@ -20,18 +20,7 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb of the command line.
-
-    Parameters
-    ----------
-    argv
-        Arguments after the program's name; by default those of the process.
-
-    Returns
-    -------
-    int
-        The exit status.
-    """
+    """Run one verb of the command line."""
     known = parser()
     arguments = known.parse_args(argv)
     if getattr(arguments, "families", None) and not arguments.jobs:

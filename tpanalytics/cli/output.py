@@ -112,11 +112,7 @@ def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> lis
 
 
 def findings(profiles: tpa.TaskProfiles, hidden: list[str], privacy: Privacy) -> pl.DataFrame:
-    """Give what the quality report found and what it could not look at, worst first, without what tells of few jobs.
-
-    No job of a hidden family, and no employee, is an example. What concerns fewer than the least number of jobs, or of
-    other examples, or a hidden family itself, keeps its counts alone: a share of the hours would be theirs.
-    """
+    """Give what the quality report found and what it could not look at, worst first, without what tells of few jobs."""
     report = tpa.quality_report(profiles).filter(pl.col("severity") != "ok")
     of_hidden = profiles.jobs.filter(pl.col("job_family").fill_null(NO_FAMILY).is_in(hidden)).get_column("job_id")
     examples = pl.col("examples").list

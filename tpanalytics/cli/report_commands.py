@@ -87,15 +87,7 @@ def _by_page(
 
 
 def _allowed(arguments: argparse.Namespace) -> None:
-    """Check that the notebook can do what is asked for.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot, says which parameter it lacks; or if it wants a family and none is named.
-    ShareError
-        If it is no notebook with parameters.
-    """
+    """Check that the notebook can do what is asked for."""
     known = parameters_of(arguments.notebook)
     wanted = {"snapshot", *_options(arguments, known)}
     wanted |= {"family"} if arguments.family or arguments.all_families else set()
@@ -157,13 +149,7 @@ def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], 
 
 
 def file_names(families: Iterable[str]) -> dict[str | None, str]:
-    """Give each family a name for a file, without suffix: of plain letters where it has any, and none twice.
-
-    Parameters
-    ----------
-    families
-        Names of any kind.
-    """
+    """Give each family a name for a file, without suffix: of plain letters where it has any, and none twice."""
     given: dict[str | None, str] = {}
     for family in families:
         plain = unicodedata.normalize("NFKC", family).lower()

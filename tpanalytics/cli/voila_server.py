@@ -45,10 +45,7 @@ class Served(Voila):
 
     @classmethod
     def over(cls, notebook: Path, folder: Path, *, port: int, token: str) -> Served:
-        """Prepare to serve a notebook that lies alone in its folder; `folder` is for connections.
-
-        Any free port is taken for 0; where it cannot be taken, OSError says why.
-        """
+        """Prepare to serve a notebook that lies alone in its folder; `folder` is for connections."""
         if not 0 <= port <= _LAST_PORT:
             raise OSError(None, f"ports go from 0 to {_LAST_PORT}")
         taken = socket.create_server((_HOST, port))

@@ -61,18 +61,7 @@ _LEVELS = ("H1", "H2", "H3", "H4")
 
 @dataclass(frozen=True)
 class Company:
-    """A company as its tenant holds it.
-
-    Attributes
-    ----------
-    records
-        One object per job, in order of creation, in the list form of the export with every optional field; a task's
-        place in the taxonomy stands in its extra key ``hierarchy`` (four labels, or None outside the taxonomy).
-    jobs
-        ``job_id, job_name, job_inactive, job_family_id, headcount, contract_hours, last_updated`` per job.
-    families
-        ``job_family_id, job_family_name, job_family_inactive, job_family_group_name`` per family.
-    """
+    """A company as its tenant holds it."""
 
     records: list[dict[str, Any]]
     jobs: list[dict[str, Any]]

@@ -378,11 +378,7 @@ class Explorer(widgets.VBox):
         return {**widget, **picture}, {**metadata, **size}
 
     def _ipython_display_(self) -> None:
-        """Show the picture, and the widget, which hides the picture where it runs.
-
-        They are two outputs: a trusted notebook that is reopened without its kernel shows of one output with both only
-        that the widget was not found.
-        """
+        """Show the picture, and the widget, which hides the picture where it runs."""
         bundle, metadata = self._repr_mimebundle_()
         for kinds in (("image/png", "text/plain"), ("application/vnd.jupyter.widget-view+json",)):
             sizes = {kind: metadata[kind] for kind in kinds if kind in metadata}

@@ -62,11 +62,7 @@ class Facts:
         return len(jobs_left_out(self.source.profiles, states=list(states), privacy=self.privacy))
 
     def compares_families(self, states: Sequence[str]) -> bool:
-        """Return whether changes may be shown by family.
-
-        They may if, in these states and in those on offer, both snapshots together hide the families that the later one
-        hides alone; otherwise one view would reveal what another hides.
-        """
+        """Return whether changes may be shown by family."""
         source, all_states = self.source, {COUNTED_STATES, VALIDATED, tuple(states)}
         if source.before is None or self.privacy is None:
             return True

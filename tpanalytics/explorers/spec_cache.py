@@ -50,10 +50,7 @@ class SpecCache:
         return add_selection(spec, view.picks, list(picked))
 
     def warnings(self, view: View) -> list[str]:
-        """Return the warnings about the tasks of a view.
-
-        A measure warns only the first time, so a warning holds for every view of the same tasks.
-        """
+        """Return the warnings about the tasks of a view."""
         return list(self._warnings.get(_tasks_counted(view), ()))
 
     def ahead(self, state: State) -> Iterator[View]:

@@ -253,10 +253,7 @@ def candidates_of(
 
 
 def _hours_at_level(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add up the hours of each task at H1 and the most they can be: ``key, jobs_h1, h1_hours, h1_hours_high, reason``.
-
-    Reads ``key, level, n, n_known, staff, rest, amount`` of the jobs that have the task at H1 or without a level.
-    """
+    """Add up ``jobs_h1, h1_hours, h1_hours_high`` by task, with the ``reason`` where hours are null."""
     at_level = pl.col("level") == _LEVEL
     known, open_rest = pl.col("amount").filter(at_level), pl.col("rest") * pl.col("staff")
     is_open = (pl.col("n_known") < pl.col("n")) & pl.col("staff").is_not_null()
@@ -312,13 +309,7 @@ def left_out(found: Candidates) -> tuple[str, ...]:
 
 
 def checked_people(profiles: TaskProfiles, weight: StaffWeight) -> None:
-    """Refuse a basis that is none, or that the jobs have no column for.
-
-    Raises
-    ------
-    SchemaError
-        If it is so.
-    """
+    """Refuse a basis that is none, or that the jobs have no column for."""
     check_choice("weight", weight, StaffWeight)
     if weight == "headcount":
         check_headcount(columns_of_jobs(profiles))

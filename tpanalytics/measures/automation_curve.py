@@ -199,11 +199,7 @@ def _without_hours(found: Candidates) -> tuple[str, ...]:
 
 
 def _greedy(table: pl.DataFrame, amounts: pl.DataFrame, block: float, top: int | None) -> pl.DataFrame:
-    """Put tasks in the order in which each next one fills most of what the jobs lack to a block.
-
-    What a task adds never grows as others are chosen, so only tasks whose last known gain is greatest need a look
-    (Minoux, 1978, *Accelerated greedy algorithms for maximizing submodular set functions*).
-    """
+    """Put tasks in the order in which each next one fills most of what the jobs lack to a block."""
     jobs = amounts.get_column("job").unique().sort()
     at, hours, staff = jobs.search_sorted(amounts.get_column("job")), amounts["hours"], amounts["staff"]
     lacks = pl.Series([block], dtype=pl.Float64).new_from_index(0, jobs.len())

@@ -269,11 +269,7 @@ def check_claim(
 
 
 def read_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
-    """Return the left family, ``>`` or ``<``, and the right family; raise SchemaError where that is not clear.
-
-    A name may contain any sign, these two as well; it may be in double quotes, and in any case where only one family
-    is meant.
-    """
+    """Return the left family, ``>`` or ``<``, and the right family; raise SchemaError where that is not clear."""
     if not isinstance(claim, str):
         raise SchemaError(f"claim={claim!r}: give it as text, like 'Finance > Sales'.")
     cuts = [i for i, sign in enumerate(claim) if sign in "<>"]

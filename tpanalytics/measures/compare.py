@@ -14,6 +14,7 @@ from tpanalytics.measures._core.change_notes import (
     meaning_of_both,
     pull_warnings,
 )
+from tpanalytics.measures._core.decomposition import why_nothing
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.snapshot_pairs import families_last, match_tasks
 from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED
@@ -247,17 +248,8 @@ def _figures(sums: pl.DataFrame, level: str) -> pl.DataFrame:
         coverage_before=coverage["before"],
         coverage_after=coverage["after"],
         data_grade=grade(pl.min_horizontal(coverage["before"], coverage["after"])),
-        reason=pl.when(~known["before"]).then(_why("before")).when(~known["after"]).then(_why("after")),
-    )
-
-
-def _why(when: str) -> pl.Expr:
-    return (
-        pl.when(pl.col(f"jobs_{when}") == 0)
-        .then(pl.lit("NO_JOBS"))
-        .when(pl.col(f"tasks_{when}") == 0)
-        .then(pl.lit("NO_TASKS"))
-        .when(pl.col(f"with_hours_{when}") == 0)
-        .then(pl.lit("NO_HOURS"))
-        .otherwise(pl.lit("NO_LEVELS"))
+        reason=pl.when(~known["before"])
+        .then(why_nothing("before", pl.col("with_hours_before") == 0))
+        .when(~known["after"])
+        .then(why_nothing("after", pl.col("with_hours_after") == 0)),
     )

@@ -150,15 +150,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
 
 
 def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame | None:
-    """Count tasks by job and by how many different sources they have; None where sources were not asked for.
-
-    Parameters
-    ----------
-    tasks, jobs
-        As `aggregate.read_inputs` gives them.
-    counts
-        Which states count.
-    """
+    """Count tasks by job and by how many different sources they have; None where sources were not asked for."""
     if tasks.collect_schema().get("source_data") != nw.List:
         return None
     sources = nw.col("source_data").list.unique().list.len()
@@ -175,20 +167,7 @@ def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataF
 
 
 def evidence_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
-    """Say per family of which share of its tasks a source is known; None where sources were not asked for.
-
-    Parameters
-    ----------
-    profiles
-        As for `coverage`, and where it is a list ``source_data`` of `tasks`.
-    states
-        Validation states that count.
-
-    Returns
-    -------
-    pl.DataFrame or None
-        ``job_family`` and ``evidence_coverage`` (share of tasks with a source, 0 to 1) of the families with tasks.
-    """
+    """Say per family of which share of its tasks a source is known; None where sources were not asked for."""
     jobs, tasks = read_inputs(profiles)
     found = evidence_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
     if found is None:
@@ -203,32 +182,7 @@ def evidence_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
 
 
 def uneven_hours(cells: pl.DataFrame) -> pl.DataFrame:
-    """Compare, by validation state, level and family, the share of tasks with hours with that of all other tasks.
-
-    A group stands out if the two shares differ by more than 10 points and by more than 3 standard errors of such a
-    difference, ``sqrt(p (1 - p) (1/n + 1/n_others))`` with p that of all tasks; so that few tasks prove nothing. Of two
-    groups that are each other's others, only the one with fewer hours stands out.
-
-    Parameters
-    ----------
-    cells
-        As in `aggregate.TaskCounts`, by level and state; reads ``n`` and ``n_known``.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per group that has others beside it; by ``by`` (state, level, family), largest difference first.
-
-        ===============  =======  ============================================
-        ``by``           String   what the tasks have in common
-        ``group``        String   its value
-        ``tasks``        UInt32   tasks of the group
-        ``coverage``     Float64  share of them with hours
-        ``others``       Float64  the same among all other tasks
-        ``difference``   Float64  the first less the second
-        ``stands_out``   Boolean  it is more than small numbers explain
-        ===============  =======  ============================================
-    """
+    """Compare, by validation state, level and family, the share of tasks with hours with that of all other tasks."""
     n, known = (int(cells.get_column(name).sum()) for name in ("n", "n_known"))
     p = known / n if n else 0.0
     groups = pl.concat(

@@ -147,20 +147,7 @@ def find_tasks(
 
 @cached
 def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count by family the tasks that `find_tasks` finds.
-
-    Parameters
-    ----------
-    profiles, text, states
-        As for `find_tasks`.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per family of `jobs`, by name: ``job_family, jobs, jobs_found`` (those with a task that is found),
-        ``tasks, tasks_without_text, found, found_with_hours, hours`` (hours per week of those found; null where none
-        is known), ``share`` (of the family's tasks, 0 to 1; null where it has none).
-    """
+    """Count by family the tasks that `find_tasks` finds."""
     words = read_words(text)
     reduced, silent = _looked_through(profiles, states)
     of_family = reduced.jobs.group_by("job_family").agg(jobs=pl.len())

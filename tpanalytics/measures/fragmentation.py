@@ -223,11 +223,7 @@ def _reached(weeks: pl.DataFrame, name: str, reach: Span | None) -> pl.DataFrame
 
 
 def _usable(people: pl.DataFrame, hours: float, reach: Span | None) -> pl.DataFrame:
-    """Bound the usable hours and their share, for blocks of one size.
-
-    The share is least where a job that must reach the block gains least, one that cannot gains most, and one that may
-    gains just less than the block; it is most where one that can reach it gains most, and one that cannot gains least.
-    """
+    """Bound the usable hours and their share, for blocks of one size."""
     staff, low, high = pl.col("people"), pl.col("low"), pl.col("high")
     must, may = low >= hours - _NEAR, high >= hours - _NEAR
     amounts = {

@@ -56,17 +56,7 @@ def evidence_path(path: Path) -> Path:
 
 
 def write_evidence(what: Any, written: Mapping[Path, Path], path: Path) -> None:
-    """Write what the files of a bundle are, how they were made and how to tell that they are unchanged.
-
-    Parameters
-    ----------
-    what
-        The specification of a chart, or the frame.
-    written
-        Each file of the bundle, and where its content lies now.
-    path
-        Where to write.
-    """
+    """Write what the files of a bundle are, how they were made and how to tell that they are unchanged."""
     said = _of_chart(what) if isinstance(what, dict) else _of_frame(what)
     files = []
     for target, draft in written.items():

@@ -58,13 +58,7 @@ _SAME_KIND = re.compile(rb"(?:^ +/\w+ \d+ 0 R\n)+", re.MULTILINE)
 
 
 def spec_of(chart: Any) -> dict[str, Any]:
-    """Give a chart's Vega-Lite, in which what is not a number is null.
-
-    Raises
-    ------
-    ShareError
-        If its data hold an infinite number, or more rows than Altair draws.
-    """
+    """Give a chart's Vega-Lite, in which what is not a number is null."""
     import altair as alt
 
     try:

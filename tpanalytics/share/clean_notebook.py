@@ -84,13 +84,7 @@ def clean_notebook(path: str | Path, out: str | Path | None = None) -> pl.DataFr
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
-    """Read a notebook of format 4.
-
-    Raises
-    ------
-    ShareError
-        If it is none, or cannot be read.
-    """
+    """Read a notebook of format 4."""
     try:
         notebook = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:

@@ -26,13 +26,7 @@ _NO_VALUES = (pl.Object, pl.Binary)
 
 
 def finite(value: Any, name: str) -> Any:
-    """Give nested values with null for what is not a number (NaN).
-
-    Raises
-    ------
-    ShareError
-        If a number is infinite: something was divided by zero, and no file says so.
-    """
+    """Give nested values with null for what is not a number (NaN)."""
     if isinstance(value, float):
         if math.isinf(value):
             raise ShareError(f"{name} holds an infinite number, which a file cannot; replace it first.")

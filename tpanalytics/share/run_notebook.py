@@ -70,20 +70,7 @@ details pre {{ background: #f4f6f6; padding: .7rem; color: #1b1b1f }}
 
 
 def parameters_of(notebook: str | Path) -> frozenset[str]:
-    """Give the names that a notebook lets one set: those its cell tagged ``parameters`` assigns.
-
-    Parameters
-    ----------
-    notebook
-        An ``.ipynb`` file.
-
-    Raises
-    ------
-    ConfigError
-        If what runs notebooks is not installed.
-    ShareError
-        If it is no notebook, or has no such cell.
-    """
+    """Give the names that a notebook lets one set: those its cell tagged ``parameters`` assigns."""
     path = local_path(notebook)
     cells = _read(path).cells
     return _assigned(path, cells[_place(path, cells)])

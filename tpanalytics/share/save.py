@@ -40,13 +40,7 @@ def path_of(given: str | Path) -> Path:
 
 
 def save_text(text: str, path: Path) -> Path:
-    """Write a text to a file, whole or not at all.
-
-    Raises
-    ------
-    ShareError
-        If it cannot be written.
-    """
+    """Write a text to a file, whole or not at all."""
     try:
         with atomic_write(path) as draft:
             draft.write_text(text, encoding="utf-8", newline="\n")

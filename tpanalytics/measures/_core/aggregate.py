@@ -79,13 +79,7 @@ class TaskCounts(NamedTuple):
 
 
 def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
-    """Give the columns of the jobs, without reading a row.
-
-    Raises
-    ------
-    SchemaError
-        If these are no profiles, or jobs lack what every measure reads.
-    """
+    """Give the columns of the jobs, without reading a row."""
     check_profiles(profiles)
     require(profiles.jobs, "job_id", "job_family", name="jobs")
     return list(nw.from_native(profiles.jobs).collect_schema().names())
@@ -100,35 +94,7 @@ def aggregate_tasks(
     by_state: bool = False,
     checked: bool = False,
 ) -> TaskCounts:
-    """Count tasks and add up hours by job or family, and by level and state if asked to.
-
-    One pass over the tasks says what is odd about them, and which states there are; another adds up.
-
-    Parameters
-    ----------
-    profiles
-        Reads ``job_id, ai_impact_level, validation_state, weekly_hours`` of `tasks`, and ``job_id, job_family`` of
-        `jobs`; by family also ``job_family`` of `tasks` and ``n_tasks`` of `jobs`, where they agree.
-    states
-        Validation states that count. ``rejected`` cannot be among them.
-    per
-        What cells are kept apart by; fewer are quicker.
-    by_level, by_state
-        Keep levels, and validation states, apart too.
-    checked
-        The measure has called this before with the same tasks, so what is odd about them has been said.
-
-    Raises
-    ------
-    SchemaError
-        If a column is missing, the job of a task that counts is not in `jobs`, hours, headcounts or contract hours
-        cannot be, or `states` is no list of states that can count.
-
-    Warns
-    -----
-    TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
-    """
+    """Count tasks and add up hours by job or family, and by level and state if asked to."""
     kept = [*(["level"] * by_level), *(["state"] * by_state)]
     return _reduced(profiles, states=checked_states(states), per=per, kept=kept, checked=checked)
 
@@ -175,10 +141,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str
 
 
 def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
-    """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count.
-
-    Nothing about the `profiles` that were `reduced` is checked again. With `levels`, only tasks of these are taken.
-    """
+    """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count."""
     asked = None if levels is None else sorted(levels)
     return of_jobs(_summed(profiles, states=reduced.counted, levels=asked), reduced.jobs).sort("job")
 
@@ -239,19 +202,7 @@ def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
 
 
 def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
-    """Add up on the engine; tasks of every state are there.
-
-    Parameters
-    ----------
-    tasks
-        As `read_inputs` gives them.
-    *keys
-        What is kept apart: columns, or ``level`` and ``state``, which are put into words where they are missing.
-    extremes
-        Give the ``least`` and the ``most`` hours too.
-    **least_texts
-        Names of more columns to give, and the column of text of which each is the first in order.
-    """
+    """Add up on the engine; tasks of every state are there."""
     column_of = {"level": "ai_impact_level", "state": "validation_state"}
     where_missing = {"level": NOT_ASSESSED, "state": NO_STATE}
     known, columns = _known_hours(), [column_of.get(key, key) for key in keys]
@@ -288,13 +239,7 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
 
 
 def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Put each job's number and family in the place of its id.
-
-    Raises
-    ------
-    SchemaError
-        If there is a job that `jobs` does not have.
-    """
+    """Put each job's number and family in the place of its id."""
     found = sums.join(jobs.select("job_id", "job", "job_family"), on="job_id", how="left")
     strangers = found.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
     if strangers.len():

@@ -49,18 +49,7 @@ class Agreement(NamedTuple):
 
 
 def ratings(unique: pl.DataFrame) -> pl.DataFrame:
-    """Count how many jobs gave each task each level; a level in conflict within a job is none.
-
-    Parameters
-    ----------
-    unique
-        As `task_identity.one_row_per_task` gives it.
-
-    Returns
-    -------
-    pl.DataFrame
-        ``key, level, jobs``, by key and level.
-    """
+    """Count how many jobs gave each task each level; a level in conflict within a job is none."""
     # A null level compares as null, and is left out as well.
     rated = unique.filter(pl.col("level") != NOT_ASSESSED)
     # Grouping by numbers is quicker than by texts.
@@ -75,15 +64,7 @@ def ratings(unique: pl.DataFrame) -> pl.DataFrame:
 
 
 def agreement(unique: pl.DataFrame, rated: pl.DataFrame) -> Agreement:
-    """Compare every two jobs that have the same task, by counting levels and not by looking at pairs.
-
-    Parameters
-    ----------
-    unique
-        As `task_identity.one_row_per_task` gives it.
-    rated
-        As `ratings` gives it.
-    """
+    """Compare every two jobs that have the same task, by counting levels and not by looking at pairs."""
     jobs = pl.col("jobs")
     of_key = (
         rated.group_by("key")
@@ -101,25 +82,7 @@ def agreement(unique: pl.DataFrame, rated: pl.DataFrame) -> Agreement:
 
 
 def ordinal_alpha(rated: pl.DataFrame) -> float | None:
-    """Compute Krippendorff's alpha of levels as an order: 1 is full agreement, 0 what chance would give.
-
-    From counts of values per unit, with n_uc the jobs that gave task u the level c, and m_u the jobs that rated it, at
-    least two: the coincidences ``o_ck = Σ_u n_uc n_uk / (m_u - 1)``, the frequencies ``n_c = Σ_u n_uc``, ``n = Σ n_c``,
-    and the distance of two levels ``d_ck = (Σ n_g for g from c to k) - (n_c + n_k) / 2``. Then
-    ``alpha = 1 - (n - 1) · Σ_{c<k} o_ck d_ck² / Σ_{c<k} n_c n_k d_ck²``.
-
-    Krippendorff, K. (2011), Computing Krippendorff's alpha-reliability, University of Pennsylvania.
-
-    Parameters
-    ----------
-    rated
-        As `ratings` gives it; levels outside H1 to H5 have no place in the order and are left out.
-
-    Returns
-    -------
-    float | None
-        None where no two ratings of a task are there, or all levels are the same.
-    """
+    """Compute Krippendorff's alpha of levels as an order: 1 is full agreement, 0 what chance would give."""
     count = {level: pl.when(pl.col("level") == level).then(pl.col("jobs")).otherwise(0) for level in LEVELS}
     of_key = (
         rated.group_by("key")

@@ -44,12 +44,7 @@ def checked_rounds(rounds: int, seed: int) -> None:
 
 
 def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
-    """Add up ``part`` and ``whole`` of each family's resampled jobs, once per round.
-
-    The `jobs` have ``job_family, job_id, part, whole``, none null. The result has one row per family and ``round``
-    (from 0), in order; both sums are 0 where none of the family's jobs was drawn, and the same to 1e-9 whatever the
-    number of threads.
-    """
+    """Add up ``part`` and ``whole`` of each family's resampled jobs, once per round."""
     keyed = _keyed(jobs, seed)
     at_once = max(_LANES, min(rounds, _HELD // max(keyed.height, 1)) // _LANES * _LANES)
     chunks = [_chunk(keyed, range(first, min(first + at_once, rounds))) for first in range(0, rounds, at_once)]

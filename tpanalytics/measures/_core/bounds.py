@@ -55,10 +55,7 @@ def index_bounds(sums: LevelSums, level_weights: Mapping[str, float], by: str) -
 
 
 def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
-    """Return ``job_family, level, share_low, share_high``: a level's share is the index in which it alone has weight 1.
-
-    The `cells` are those of `attach_staffing`; `more_levels` get rows though no cell is at them.
-    """
+    """Bound each level's share by family; a share is the index in which that level alone has weight 1."""
     sums = level_sums(cells, "job_family")
     levels = sorted({*sums.levels, *more_levels} - {NOT_ASSESSED})
     known, gaps, any_weight = [], [], (0.0, 1.0)
@@ -111,13 +108,7 @@ def open_hours(sums: LevelSums, level_weights: Mapping[str, float], any_weight: 
 
 
 def extreme_indices(known: pl.DataFrame, gaps: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Bound an index in closed form, from `known_hours` and `open_hours` of the same keys `by`.
-
-    With A the known hours times the largest weight they can have and B the known hours, the index is most where the
-    open hours whose tasks can weigh most are added one weight after the other, as long as that raises ``A / B``: the
-    largest ratio of running sums. The least is the mirror image. A bound is null where contract hours that are not
-    known could move it, or where there can be no hours at all.
-    """
+    """Bound an index in closed form, from `known_hours` and `open_hours` of the same keys `by`."""
     sides = [_extreme(known, gaps, by, side) for side in ("low", "high")]
     return known.select(by).join(sides[0], on=by, how="left").join(sides[1], on=by, how="left")
 

@@ -53,10 +53,7 @@ def with_cache(profiles: TaskProfiles) -> TaskProfiles:
 
 
 def cached(measure: Callable[P, R]) -> Callable[P, R]:
-    """Serve a measure's result from the cache of the (last) profiles it is called with, where they carry one.
-
-    What the measure warns of is warned of once, at the call that computes the result.
-    """
+    """Serve a measure's result from the cache of the (last) profiles it is called with, where they carry one."""
     signature = inspect.signature(measure)
 
     @wraps(measure)

@@ -34,12 +34,7 @@ SPLIT = ("within", "mix", "entry", "exit")
 
 
 def weighed_by(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str) -> pl.DataFrame:
-    """Add up, by part, what its exposure index is made of.
-
-    Reads ``level, n, n_known, n_imputed, hours``. By part there are ``point, low, high`` (hours times weight, the same
-    with H2 at 0 and at 1) and ``weighed`` (hours that have a weight), all null where there are none; ``tasks``,
-    ``with_hours`` and ``with_both`` (a weight, and hours that are stated, not imputed).
-    """
+    """Add up, by part, what its exposure index is made of."""
     parts = {"point": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weight = {
         name: pl.col("level").replace_strict(dict(of), default=None, return_dtype=pl.Float64)
@@ -63,12 +58,7 @@ def weighed_by(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str
 
 
 def decompose(sides: pl.DataFrame, scope: str) -> pl.DataFrame:
-    """Split the difference of two means over the parts, and add a row of all.
-
-    `sides` has one row per part, in the order wanted: what `weighed_by` gives for either side with the ending
-    ``_before`` or ``_after``, null where the part is not there, ``jobs_before`` and ``jobs_after``, and what names the
-    part. The result has the columns of `compare_exposure`; its row of all is last, where there is any part.
-    """
+    """Split the difference of two means over the parts, and add a row of all."""
     names = [name for name in sides.columns if not name.endswith(("_before", "_after"))]
     numbers = [name for name in sides.columns if name not in names]
     counts = [name for name in numbers if name.startswith(("jobs", "tasks", "with"))]
@@ -150,21 +140,27 @@ def _named(sides: pl.DataFrame, scope: str, names: list[str]) -> pl.DataFrame:
             for side in when
         },
         reason=pl.when(value["before"].is_null())
-        .then(_why("before"))
+        .then(why_no_index("before"))
         .when(value["after"].is_null())
-        .then(_why("after"))
+        .then(why_no_index("after"))
         .when(unsplit)
         .then(pl.lit("TOO_FEW")),
     )
 
 
-def _why(when: str) -> pl.Expr:
+def why_no_index(when: str) -> pl.Expr:
+    """Return the reason why a side has no index, by what it lacks first."""
+    return why_nothing(when, (pl.col(f"with_hours_{when}") == 0) | (pl.col(f"weighed_{when}") == 0))
+
+
+def why_nothing(when: str, no_hours: pl.Expr) -> pl.Expr:
+    """Return the reason why a side has no figure: no jobs, no tasks, no hours, or else no levels."""
     return (
         pl.when(pl.col(f"jobs_{when}") == 0)
         .then(pl.lit("NO_JOBS"))
         .when(pl.col(f"tasks_{when}") == 0)
         .then(pl.lit("NO_TASKS"))
-        .when((pl.col(f"with_hours_{when}") == 0) | (pl.col(f"weighed_{when}") == 0))
+        .when(no_hours)
         .then(pl.lit("NO_HOURS"))
         .otherwise(pl.lit("NO_LEVELS"))
     )

@@ -23,20 +23,7 @@ __all__ = ["FamilyJobs", "jobs_of_family"]
 
 
 class FamilyJobs(NamedTuple):
-    """The jobs of a family that may be shown.
-
-    Attributes
-    ----------
-    jobs
-        ``job`` (a number), ``job_id, job_name`` (or its id), ``tasks, tasks_with_hours, tasks_with_level, hours``
-        (hours per week, null where none is known), ``contract_hours`` (null where not known), ``h1`` (share of its
-        hours, 0 to 1; null where it has none above 0), ``coverage`` (share of its tasks with stated hours and a level)
-        and ``data_grade``; most hours first, those without any last, ties by name.
-    levels
-        ``job, level, n`` tasks, ``n_known`` of them with hours, and their ``hours``, sorted by job and level.
-    left_out
-        How many jobs are left out, because too few people are in them, or one of those could be worked out.
-    """
+    """The jobs of a family that may be shown."""
 
     jobs: pl.DataFrame
     levels: pl.DataFrame

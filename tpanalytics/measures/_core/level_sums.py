@@ -35,11 +35,7 @@ _BITS = 62
 def attach_staffing(
     jobs: pl.DataFrame, cells: pl.DataFrame, *, by_headcount: bool = False, contract_hours: float | None = None
 ) -> pl.DataFrame:
-    """Attach to each cell its job's ``staff`` and ``week``.
-
-    The staff is 1, or by headcount the job's, leaving out jobs without one; the week the job's contract hours, else
-    `contract_hours`, else null.
-    """
+    """Attach to each cell its job's ``staff`` and ``week``."""
     staff = pl.col("headcount") if by_headcount else pl.lit(1.0)
     week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
     week = week if contract_hours is None else week.fill_null(contract_hours)

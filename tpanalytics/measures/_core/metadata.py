@@ -222,21 +222,7 @@ def attach_metadata(result: pl.DataFrame, meaning: Meaning) -> MeasureResult:
 def meaning_of(
     reduced: TaskCounts, *, covered: str = "both", staffed: bool = False, warnings: tuple[str, ...] = (), **said: Any
 ) -> Meaning:
-    """Make the meaning of a result from what it was made of.
-
-    Parameters
-    ----------
-    reduced
-        All that was counted.
-    covered
-        The entry of `Meaning.coverage` that the grade goes by.
-    staffed
-        The figure is by headcount, so it matters how many jobs have one.
-    warnings
-        What else must stand beside the figure.
-    **said
-        Other attributes of `Meaning`.
-    """
+    """Make the meaning of a result from what it was made of."""
     jobs, cells = reduced.jobs, reduced.cells
     n = _total(cells, "n")
     # Hours that were put in are not known ones, so that no rule of imputation buys a better grade.
@@ -274,10 +260,7 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def grade(coverage: pl.Expr) -> pl.Expr:
-    """Grade how much of a figure is known: A from 90 %, B from 70 %, C below; null where there is nothing to grade.
-
-    Official statistics want more than 90 % real data in an aggregate, and imputed values marked (UNECE practice).
-    """
+    """Grade how much of a figure is known: A from 90 %, B from 70 %, C below; null where there is nothing to grade."""
     return (
         pl.when(coverage >= 0.9)
         .then(pl.lit("A"))

@@ -99,24 +99,7 @@ def found(
     value: float | None = None,
     **said: Any,
 ) -> Check:
-    """Make a row of how many of how many.
-
-    Parameters
-    ----------
-    check, affected, of, counted
-        As in the report.
-    says
-        The sentence without its full stop, with ``{n}`` for the count and ``{have}`` or ``{are}`` for its verb.
-    floor, cap
-        The least severity if anything is affected, and the most. Between them it goes as grades do: a note while at
-        least 90 % are fine, a warning from 70 %, an error below.
-    so
-        What follows from it, if anything is affected.
-    value
-        The figure, where it is not the share of those affected.
-    **said
-        Other columns.
-    """
+    """Make a row of how many of how many."""
     one, reason = _ONE[counted]
     if not of:
         return unknown(check, reason, f"There is no {one} to look at.", 0, counted, **{**said, "share_hours": None})

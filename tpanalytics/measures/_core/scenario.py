@@ -138,10 +138,7 @@ def needs_week(per_job: pl.DataFrame) -> None:
 
 
 def undescribed_hours(reduced: TaskCounts, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Compute ``job, rest``, the contract hours that each job does not describe (null where unknown), with warnings.
-
-    `contract_hours` are taken for jobs without contract hours of their own.
-    """
+    """Compute ``job, rest``, the contract hours that each job does not describe (null where unknown), with warnings."""
     if contract_hours is not None and not (_number(contract_hours) and 0 < contract_hours <= _HOURS_OF_A_WEEK):
         raise SchemaError(
             f"contract_hours={contract_hours!r}: give the hours per week of a full contract, above 0 and up to "
@@ -162,13 +159,7 @@ def undescribed_hours(reduced: TaskCounts, contract_hours: float | None) -> tupl
 
 
 def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
-    """Add up, by job, the hours that one person is freed of, and what unknown hours and levels could add to them.
-
-    Next to the columns of `TaskCounts.jobs` there are ``tasks, tasks_with_hours, tasks_known`` (with hours and level),
-    ``tasks_stated`` (of those, the ones whose hours were not imputed) and, in hours per week, ``week`` (null where not
-    known), ``hours``, ``hours_known`` (of tasks with a level), ``freed_low, freed_high`` (null where no task has both)
-    and ``freed_most`` (null without tasks, or where a week is needed and not known).
-    """
+    """Add up, by job, the hours that one person is freed of, and what unknown hours and levels could add to them."""
     jobs, cells = reduced.jobs, reduced.cells
     must_name(cells.get_column("level").unique(), freed)
     share = {
@@ -222,10 +213,7 @@ def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours
 
 
 def of_staff(frame: pl.DataFrame) -> pl.DataFrame:
-    """Count people in the place of one person: hours times headcount, null where that is not known.
-
-    Tasks that count are then those of jobs with a headcount, and ``all_tasks`` are those of all.
-    """
+    """Count people in the place of one person: hours times headcount, null where that is not known."""
     staff, staffed = pl.col("headcount"), pl.col("headcount").is_not_null()
     counts, hours = (
         ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated"),
@@ -240,10 +228,7 @@ def of_staff(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def why_null() -> pl.Expr:
-    """Return why a family has no figure; null where it has one.
-
-    Reads ``all_tasks, jobs_with_headcount, tasks, tasks_with_hours, tasks_known`` of the family.
-    """
+    """Return why a family has no figure; null where it has one."""
     return (
         pl.when(pl.col("all_tasks") == 0)
         .then(pl.lit("NO_TASKS"))

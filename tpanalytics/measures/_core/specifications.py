@@ -33,11 +33,7 @@ _STATES = {"validated and suggested": ("validated", "suggested"), "validated": (
 def job_parts(
     jobs: pl.DataFrame, cells: pl.DataFrame, measure: str, basis: str, level_weights: Mapping[str, float]
 ) -> pl.DataFrame:
-    """Return each job's part in a figure, which is ``(part + b * part_h2) / whole`` with b the weight of H2.
-
-    Only jobs that are in the figure have a row. The `basis` is ``"hours"``, ``"tasks"`` or ``"headcount"``; for the
-    measure ``"hours"``, a sum, `whole` counts jobs.
-    """
+    """Return each job's part in a figure, which is ``(part + b * part_h2) / whole`` with b the weight of H2."""
     staff = pl.col("headcount") if basis == "headcount" else pl.lit(1.0)
     amount = pl.col("n").cast(pl.Float64) if basis == "tasks" else pl.col("hours")
     cells = (
@@ -82,10 +78,7 @@ def specifications(
     level_weights: Mapping[str, float],
     claim: tuple[str, str, str],
 ) -> pl.DataFrame:
-    """Compute both figures under every specification, from cells of the two families by level and state.
-
-    ``h2_weight`` is null where nothing depends on it, a figure and ``agrees`` where it is not defined.
-    """
+    """Compute both figures under every specification, from cells of the two families by level and state."""
     left, sign, right = claim
     bases = ["hours", *(["tasks"] if measure in ("exposure", "h1_share") else [])]
     if "headcount" in jobs.columns and jobs.get_column("headcount").count():

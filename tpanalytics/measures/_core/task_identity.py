@@ -150,23 +150,7 @@ _COUNTS = ("n", "n_known", "n_imputed", "n_validated")
 
 
 def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl.DataFrame:
-    """Reduce the rows to one per task and job, with one level or none, and its hours.
-
-    Parameters
-    ----------
-    rows
-        As in `IdentifiedTasks`, sorted as there.
-    hours
-        ``"keep"`` is the rule. The quality report compares it with ``"max"``, the longest known hours, as if the rows
-        repeated each other, and with ``"sum"``, null where a row has no hours, as if they were parts of one task.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per key and job, in this order: ``key, job, level`` (``not assessed`` where no row has one; null where
-        they disagree), ``reason`` (``CONFLICT`` where they disagree), ``n, n_known, hours, imputed, n_imputed,
-        n_validated`` and ``validated`` (the level was taken from a validated row).
-    """
+    """Reduce the rows to one per task and job, with one level or none, and its hours."""
     check_choice("hours", hours, RepeatedHours)
     stated = pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("level"))
     rows = rows.with_columns(
@@ -213,11 +197,7 @@ def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl
 
 
 def resolve_repeats(tasks: IdentifiedTasks) -> pl.DataFrame:
-    """Apply the rule: one row per task and job, and per level and job where there is no identity.
-
-    The columns are ``key, job, level`` (never null), ``n, n_known, hours, imputed, n_imputed, n_validated``, ``named``
-    (it has an identity) and ``conflict`` (its rows disagree about the level).
-    """
+    """Apply the rule: one row per task and job, and per level and job where there is no identity."""
     nameless = tasks.keys.filter(has_no_identity()).get_column("key").implode()
     is_nameless = pl.col("key").is_in(nameless)
     one = one_row_per_task(tasks.rows.filter(~is_nameless))
@@ -302,10 +282,7 @@ def per_task(matrix: TaskMatrix) -> pl.DataFrame:
 
 
 def level_agreement(matrix: TaskMatrix) -> pl.DataFrame:
-    """Compute ``key, level_agreement``: of the pairs of jobs with a level for the task, the share that gave the same.
-
-    Tasks that fewer than two jobs have rated have no row.
-    """
+    """Compute ``key, level_agreement``: the share of pairs of jobs rating the task that rate it the same."""
     jobs = pl.col("jobs")
     return (
         matrix.rows.filter(pl.col("level") != NOT_ASSESSED)

@@ -75,13 +75,7 @@ def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.Data
 
 
 def index_of(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
-    """Compute the exposure index: hours times weight, over the hours that have a weight.
-
-    One row per job or family of the `sums`: ``numerator, denominator`` (hours per week times people; null where no
-    hours have a weight), ``exposure``, ``weight_low`` and ``weight_high`` (the same with H2 at 0 and at 1), null where
-    the denominator is not above 0; ``tasks_weighed`` with hours and a weight, of ``jobs_weighed`` jobs, and of them
-    ``tasks_stated`` whose hours were not imputed; ``tasks_with_hours``; ``people``, the headcount of the jobs.
-    """
+    """Compute the exposure index: hours times weight, over the hours that have a weight."""
     parts = {"numerator": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weighed = weight_of(level_weights).is_not_null()
     index = {"exposure": "numerator", "weight_low": "low", "weight_high": "high"}

@@ -60,23 +60,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
 
 @cached
 def group_counts(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count what stands behind each family's figures, for `suppress`.
-
-    Parameters
-    ----------
-    profiles
-        Reads ``job_id, job_family`` and where present ``headcount`` (full-time equivalents) of `jobs`, and what
-        `hours_by_job` reads of `tasks`. Where a job is an employee, it is one person.
-    states
-        Validation states that count.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per family: ``job_family``, and for ``all`` its jobs, those ``described`` by a task, ``measured`` in
-        hours, and ``staffed`` besides: ``…_jobs``; ``…_people``, the sum of the headcounts known; ``…_unknown``, the
-        jobs without one; and ``…_largest``, the largest headcount.
-    """
+    """Count what stands behind each family's figures, for `suppress`."""
     return _counted(members(profiles, states))
 
 
@@ -89,20 +73,7 @@ def behind_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str
 
 @cached
 def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count what stands behind each family's figures in two snapshots, for `suppress`: a family is shown if both pass.
-
-    Parameters
-    ----------
-    before, after
-        As for `group_counts`. A job that is in both counts on both sides in its family after, as in the comparisons.
-    states
-        Validation states that count.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per family of either: the columns of `group_counts`, beginning with ``before_`` and ``after_``.
-    """
+    """Count the jobs and people behind each family in two snapshots; a family is shown if both pass."""
     one, other = members(before, states), members(after, states)
     moved = one.join(other.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
     sides = [
@@ -212,18 +183,7 @@ def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:
-    """List the keys that tell of too few jobs or people, with the next smallest, so that no total tells what they are.
-
-    Parameters
-    ----------
-    layers
-        ``key, job`` of the jobs that stand behind a key's figures, each once: all of them first, then of part of the
-        figures; ``staffed`` of those by headcount.
-    jobs
-        ``job, headcount``.
-    privacy
-        How few are too few.
-    """
+    """List the keys of small groups, with the next smallest, so that no total reveals them."""
     behind = {name: pairs.join(jobs.select("job", "headcount"), on="job") for name, pairs in layers.items()}
     cells = next(iter(layers.values())).select(pl.col("key").unique()).sort("key")
     for name, pairs in behind.items():

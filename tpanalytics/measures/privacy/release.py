@@ -29,10 +29,7 @@ def release(
     families: Sequence[str] | None = None,
     **how: Any,
 ) -> pl.DataFrame:
-    """Measure all families, suppress small groups over all of them, and only then select some.
-
-    A selection never shows more than the whole does, whoever asks for it.
-    """
+    """Measure all families, suppress small groups over all of them, and only then select some."""
     return filter_families(_released(before, profiles, measure=measure, privacy=privacy, how=how), families)
 
 

@@ -17,19 +17,7 @@ LARGEST = 300_000_000
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a file that the detectors look through.
-
-    Attributes
-    ----------
-    where
-        Where in the file it stands, in words.
-    text
-        What can be read of it.
-    table
-        Or its rows, each cell as text, null where it is empty.
-    listed
-        It is worth a line of its own: the rows are rows, not the entries of one object; the text is read by a person.
-    """
+    """A part of a file that the detectors look through."""
 
     where: str
     text: str = ""

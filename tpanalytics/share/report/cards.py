@@ -27,25 +27,7 @@ _GRADES = {"A": "well known", "B": "mostly known", "C": "too little known to quo
 
 @dataclass(frozen=True)
 class Card:
-    """One number for the board.
-
-    Attributes
-    ----------
-    key
-        Anchor in the page.
-    name
-        What the number is.
-    value, unit
-        As printed.
-    interval
-        What it can be at least and at most, in words.
-    grade, graded
-        The letter and what it says.
-    comparator
-        Another figure to hold it against.
-    not_mean
-        What must not be concluded.
-    """
+    """One number for the board."""
 
     key: str
     name: str

@@ -24,21 +24,7 @@ _SIZE = re.compile(r'<svg[^>]* width="([\d.]+)" height="([\d.]+)"')
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart as a page holds it.
-
-    Attributes
-    ----------
-    key
-        Its name in the page.
-    title, description
-        The finding, and the text for those who do not see the chart.
-    width, height
-        Pixels.
-    source
-        The picture as a data address, fit for an attribute in single quotes.
-    spec
-        Vega-Lite as JSON, fit for a script element.
-    """
+    """A chart as a page holds it."""
 
     key: str
     title: str

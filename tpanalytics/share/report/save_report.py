@@ -148,15 +148,7 @@ def save_report(
 
 
 def render(scope: ReportScope, made: str) -> str:
-    """Make the page; the same data, choices, versions and time give the same page.
-
-    Parameters
-    ----------
-    scope
-        Data and choices.
-    made
-        When, as ISO 8601.
-    """
+    """Make the page; the same data, choices, versions and time give the same page."""
     with collected() as texts:
         sections = [section for section in SECTIONS if section.when(scope)]
         results = measure_all(scope, sections)

@@ -112,10 +112,7 @@ class ReportScope:
         return Source(self.shown, None if self.before is None else self.shown_before)
 
     def by_family(self, measure: Call) -> pl.DataFrame:
-        """Measure all families, suppress small ones, and return the rows that the report is about.
-
-        Suppression is settled over the whole company, so that a family's own report reveals no more than the company's.
-        """
+        """Measure all families, suppress small ones, and return the rows that the report is about."""
         result = measure.released(self.company, self.privacy, self)
         if self.family is None:
             return result
@@ -146,15 +143,7 @@ def resolve_scope(
     rationales: bool,
     jobs: bool,
 ) -> ReportScope:
-    """Check what is asked for; parameters as in `save_report`.
-
-    Raises
-    ------
-    ShareError
-        If `profiles` or `before` are no task profiles, or there is no such family.
-    SchemaError
-        If states or weights cannot be.
-    """
+    """Check what is asked for; parameters as in `save_report`."""
     for name, given in (("profiles", profiles), ("before", before)):
         if not isinstance(given, TaskProfiles) and (name == "profiles" or given is not None):
             raise ShareError(f"{name} is a {type(given).__name__}; a report is made of TaskProfiles.")

@@ -27,13 +27,7 @@ __all__ = ["READERS", "pieces_of"]
 
 
 def pieces_of(name: str, content: bytes) -> Iterator[Piece | Finding]:
-    """Give the pieces of a file.
-
-    Raises
-    ------
-    ShareError
-        If the content is not what the suffix of `name` says.
-    """
+    """Give the pieces of a file."""
     suffix = name[name.rindex(".") :].lower()
     try:
         yield from READERS[suffix](content)

@@ -23,13 +23,7 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def notebook_pieces(notebook: Any) -> Iterator[Piece | Finding]:
-    """Take a notebook of format 4 apart, cell by cell.
-
-    Raises
-    ------
-    ShareError
-        If it is none.
-    """
+    """Take a notebook of format 4 apart, cell by cell."""
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise ShareError("it is no notebook of format 4; open it in Jupyter and save it anew.")

@@ -24,13 +24,7 @@ _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 
 
 def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Give kind and data of each chunk; what stands behind the last one comes with an empty kind.
-
-    Raises
-    ------
-    ShareError
-        If it is no whole .png.
-    """
+    """Give kind and data of each chunk; what stands behind the last one comes with an empty kind."""
     if not content.startswith(SIGNATURE):
         raise ShareError("it is no .png.")
     at, kind = len(SIGNATURE), b""
