@@ -242,3 +242,13 @@ def test_errors_share_one_root() -> None:
         issubclass(error, ValueError) for error in (tpa.ConfigError, tpa.RecordError, tpa.SchemaError, tpa.ShareError)
     )
     assert issubclass(tpa.ArgumentError, tpa.SchemaError)
+
+
+def test_what_core_defines_is_defined_nowhere_else() -> None:
+    defined: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                defined.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
+    repeated = {name: places for name, places in defined.items() if len(places) > 1}
+    assert {name: places for name, places in repeated.items() if any("_core/" in place for place in places)} == {}

@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.frame import Column
+from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, hours, percent, plural, printable
 from tpanalytics.measures.about import about
@@ -31,13 +31,13 @@ __all__ = ["plot_automation_candidates"]
 
 _WIDTH, _ROW, _NAME = 290, 34, 50
 _COLUMNS = (
-    Column("least", ["at least", "a week"], 60, muted=False),
-    Column("carried", ["of H1 hours,", "with those above"], 160, muted=False),
-    Column("served", "jobs", 198, muted=False),
-    Column("reached", "families", 252, muted=False),
-    Column("agreed", ["jobs rate", "it alike"], 312),
-    Column("validated", ["tasks", "validated"], 372),
-    Column("ranked", ["rank (95 % of", "resamples)"], 458),
+    SideColumn("least", ["at least", "a week"], 60, muted=False),
+    SideColumn("carried", ["of H1 hours,", "with those above"], 160, muted=False),
+    SideColumn("served", "jobs", 198, muted=False),
+    SideColumn("reached", "families", 252, muted=False),
+    SideColumn("agreed", ["jobs rate", "it alike"], 312),
+    SideColumn("validated", ["tasks", "validated"], 372),
+    SideColumn("ranked", ["rank (95 % of", "resamples)"], 458),
 )
 _NOT_WHO = "Exposure says what could change, not who leaves."
 _ORDER = (

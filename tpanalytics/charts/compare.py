@@ -113,4 +113,4 @@ def plot_compare(
     whole, meaning = result.filter(pl.col("scope") == "all").row(0, named=True), about(result)
     if by is not None:
         return dumbbell(groups, whole, meaning, None if measure == "exposure" else level)
-    return bridge(groups, whole, meaning) if groups.totals else frame.all_hidden(groups)
+    return bridge(groups, whole, meaning) if groups.totals else frame.all_hidden_chart(groups)

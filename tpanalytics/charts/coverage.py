@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.frame import Column
+from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.formatting import NONE, covered, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.coverage import coverage as measure_coverage, evidence_by_family
@@ -42,9 +42,9 @@ _HEAD = 16
 _VERDICT = {"A": "safe to quote", "B": "quote with its gaps", "C": "not to quote alone"}
 _ASKED = "not requested"
 _COLUMNS = (
-    Column("bare", ["jobs without", "any task"], 56),
-    Column("grade", "grade", 104),
-    Column("verdict", "verdict", 226, muted=False),
+    SideColumn("bare", ["jobs without", "any task"], 56),
+    SideColumn("grade", "grade", 104),
+    SideColumn("verdict", "verdict", 226, muted=False),
 )
 
 

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.frame import Column
+from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.charts._core.labels import columns, ties
 from tpanalytics.formatting import NONE, covered, listed
 from tpanalytics.measures._core.cache import with_cache
@@ -29,11 +29,11 @@ __all__ = ["plot_exposure"]
 
 _WIDTH, _ROW = 430, 32
 _COLUMNS = (
-    Column("figure", "index", 46, muted=False),
-    Column("held", ["can be", "from, to"], 124),
-    Column("known", ["tasks", "in it"], 168),
-    Column("grade", "grade", 206),
-    Column("place", ["place", "from, to"], 262, muted=False),
+    SideColumn("figure", "index", 46, muted=False),
+    SideColumn("held", ["can be", "from, to"], 124),
+    SideColumn("known", ["tasks", "in it"], 168),
+    SideColumn("grade", "grade", 206),
+    SideColumn("place", ["place", "from, to"], 262, muted=False),
 )
 #: Heights within a row: the index and its resamples above the middle, what the weight of H2 does below.
 _UP, _DOWN = -3, 8

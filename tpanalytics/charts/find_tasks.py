@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.frame import Column
+from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.formatting import hours, listed, percent, plural, printable, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.find_tasks import found_by_family, read_words
@@ -28,9 +28,9 @@ __all__ = ["plot_find_tasks"]
 
 _WIDTH, _ROW, _BAR = 470, 26, 16
 _COLUMNS = (
-    Column("seen", "tasks found", 92, muted=False),
-    Column("amount", ["hours a week", "known"], 176, muted=False),
-    Column("open", ["without", "hours"], 250),
+    SideColumn("seen", "tasks found", 92, muted=False),
+    SideColumn("amount", ["hours a week", "known"], 176, muted=False),
+    SideColumn("open", ["without", "hours"], 250),
 )
 #: The parts of a bar, and what they are filled with.
 _PARTS = {"hours known": theme.ACCENT, "hours not known": "#FFFFFF"}

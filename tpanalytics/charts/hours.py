@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.frame import Column
+from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.formatting import NONE, covered, hours, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import grade
@@ -27,11 +27,11 @@ __all__ = ["plot_hours"]
 
 _WIDTH, _ROW = 470, 34
 _COLUMNS = (
-    Column("half", "median", 62, muted=False),
-    Column("seen", ["jobs", "with hours"], 136),
-    Column("empty", ["without", "any task"], 196),
-    Column("known", ["tasks", "with hours"], 262),
-    Column("grade", "grade", 304),
+    SideColumn("half", "median", 62, muted=False),
+    SideColumn("seen", ["jobs", "with hours"], 136),
+    SideColumn("empty", ["without", "any task"], 196),
+    SideColumn("known", ["tasks", "with hours"], 262),
+    SideColumn("grade", "grade", 304),
 )
 #: Most dots a row may have: jobs of about the same hours share one, so that thousands of jobs stay readable and small.
 _DOTS = 64

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.frame import Column
+from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.formatting import NONE, covered, listed, percent, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -35,11 +35,11 @@ _NOTHING = {
 #: What a task must have to be weighed.
 _NEEDED = {"tasks": "a level", "hours": "hours and level", "headcount": "hours, level and headcount"}
 _COLUMNS = {
-    "tasks": [Column("total", "tasks", 72, muted=False), Column("known", ["tasks with", "level"], 142)],
-    "hours": [Column("total", "a week", 72, muted=False), Column("known", ["tasks with", "hours, level"], 142)],
+    "tasks": [SideColumn("total", "tasks", 72, muted=False), SideColumn("known", ["tasks with", "level"], 142)],
+    "hours": [SideColumn("total", "a week", 72, muted=False), SideColumn("known", ["tasks with", "hours, level"], 142)],
     "headcount": [
-        Column("total", ["a week, all", "incumbents"], 72, muted=False),
-        Column("known", ["tasks with hours,", "staff, level"], 160),
+        SideColumn("total", ["a week, all", "incumbents"], 72, muted=False),
+        SideColumn("known", ["tasks with hours,", "staff, level"], 160),
     ],
 }
 #: A segment narrower than this share of the bar has no room for its figure; the tooltip has it.
@@ -115,7 +115,7 @@ def plot_impact(
         groups,
         rows,
         _bars(_segments(impact), frame.group_axis(rows.get_column("job_family").to_list()), levels),
-        [*columns, Column("grade", "grade", columns[-1].edge + 48)],
+        [*columns, SideColumn("grade", "grade", columns[-1].edge + 48)],
         title=_finding(impact, rows, weight),
         basis=f"Share of {captions.UNIT[weight]} by AI impact level",
         description=_description(rows, levels, weight, groups.population),

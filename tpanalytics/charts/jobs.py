@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.frame import Column
+from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, hours, listed, percent, plural, printable, total
 from tpanalytics.measures._core.cache import with_cache
@@ -36,11 +36,11 @@ _NAME = 46
 #: Width of a character of a figure in its segment, in pixels, the least room around it, and that for strokes too.
 _CHARACTER, _AROUND, _STROKES = 6.2, 6, 32
 _COLUMNS = (
-    Column("amount", "a week", 56, muted=False),
-    Column("of_h1", "H1", 98, muted=False),
-    Column("seen", "tasks", 140),
-    Column("open", ["without", "hours"], 192),
-    Column("grade", "grade", 234),
+    SideColumn("amount", "a week", 56, muted=False),
+    SideColumn("of_h1", "H1", 98, muted=False),
+    SideColumn("seen", "tasks", 140),
+    SideColumn("open", ["without", "hours"], 192),
+    SideColumn("grade", "grade", 234),
 )
 #: So many bars at most are hatched densely, since Altair refuses 5,000 rows.
 _DENSE = 20

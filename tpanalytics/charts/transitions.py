@@ -105,9 +105,9 @@ def plot_transitions(
     counts = measure_coverage(after, states=states).select("job_family", jobs_after="jobs", tasks_after="tasks")
     groups = frame.groups_of_change(counts, shown, before, after, privacy)
     if not groups.totals:
-        return frame.all_hidden(groups)
+        return frame.all_hidden_chart(groups)
     if moves.height and not released.height:
-        return frame.all_hidden(groups, title="Every move is hidden: it would tell of too few jobs")
+        return frame.all_hidden_chart(groups, title="Every move is hidden: it would tell of too few jobs")
     table, meaning = _table(released, weight), about(moves)
     top = _largest(table)
     basis = "Tasks of a job" if weight == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"

@@ -12,7 +12,7 @@ from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_headcount, check_whole, is_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.scenario import undescribed_hours
+from tpanalytics.measures._core.scenario import undocumented_hours
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.measures.privacy.group_counts import keys_of_few, people_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -214,7 +214,7 @@ def candidates_of(
     matrix: TaskMatrix, weight: StaffWeight, contract_hours: float | None = None
 ) -> tuple[Candidates, tuple[str, ...]]:
     """Find the tasks that a job has at H1 and on whose level jobs do not disagree, with notes on the bounds."""
-    rest, notes = undescribed_hours(matrix.reduced, contract_hours)
+    rest, notes = undocumented_hours(matrix.reduced, contract_hours)
     staff = pl.col("headcount") if weight == "headcount" else pl.lit(1.0)
     people = matrix.reduced.jobs.select("job", staff=staff).join(rest, on="job", how="left", maintain_order="left")
     at_level = pl.col("level") == _LEVEL

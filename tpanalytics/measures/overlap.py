@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.measures._core.aggregate import families_in_order, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.scenario import undescribed_hours
+from tpanalytics.measures._core.scenario import undocumented_hours
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, task_matrix
 from tpanalytics.schema import COUNTED_STATES
 
@@ -103,7 +103,7 @@ def overlap(
     ('Research and Development', '(no family)', 52, 0.371)
     """
     matrix = task_matrix(profiles, states, same_task)
-    rest, week_notes = undescribed_hours(matrix.reduced, contract_hours)
+    rest, week_notes = undocumented_hours(matrix.reduced, contract_hours)
     of_family = _of_families(matrix, rest)
     places = of_family.select("family", "job_family", "tasks", "hours", "squares", "rest", "no_week")
     left = places.rename(lambda name: f"{name}_a")

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.frame import Column
+from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.formatting import NONE, covered, hours, listed
 from tpanalytics.measures._core.metadata import NONE_BECAUSE, grade
 from tpanalytics.measures.privacy.policy import HIDDEN
@@ -58,11 +58,11 @@ def dumbbell(groups: frame.Groups, whole: dict[str, Any], meaning: Meaning, leve
         rows,
         _arrows(rows, of),
         [
-            Column("rise", "change" if level is None else ["change,", "a week"], 66, muted=False),
-            Column("rate", ["of what", "was"], 122, muted=False),
-            Column("known", ["tasks with hours,", "level"], 222),
-            Column("shows", ["tells", "of"], 312),
-            Column("grade", "grade", 356),
+            SideColumn("rise", "change" if level is None else ["change,", "a week"], 66, muted=False),
+            SideColumn("rate", ["of what", "was"], 122, muted=False),
+            SideColumn("known", ["tasks with hours,", "level"], 222),
+            SideColumn("shows", ["tells", "of"], 312),
+            SideColumn("grade", "grade", 356),
         ],
         title=_finding(rows, of),
         basis=of.basis,

@@ -77,7 +77,7 @@ def any_shown(rows: pl.DataFrame) -> bool:
     return bool(rows.filter(~captions.is_hidden()).height)
 
 
-class Column(NamedTuple):
+class SideColumn(NamedTuple):
     """A field printed in each row right of the plot, its header, and its right edge in pixels from the plot."""
 
     field: str
@@ -90,7 +90,7 @@ def chart(
     groups: Groups,
     rows: pl.DataFrame,
     marks: Sequence[alt.Chart],
-    columns: Sequence[Column],
+    columns: Sequence[SideColumn],
     *,
     title: str,
     basis: str,
@@ -131,7 +131,7 @@ def no_jobs_in_either() -> theme.Chart:
     return theme.empty_chart("No jobs in either of these task profiles", "There is nothing that could have changed.")
 
 
-def all_hidden(groups: Groups, title: str = captions.ALL_HIDDEN) -> theme.Chart:
+def all_hidden_chart(groups: Groups, title: str = captions.ALL_HIDDEN) -> theme.Chart:
     """Return the chart of groups of which not even a total may be shown."""
     lines = [*groups.suppression, *groups.sources]
     return theme.assemble(
@@ -197,7 +197,7 @@ def name_lines(family: str, width: int = _WRAP, *, most: int = 4) -> list[str]:
 
 
 def side_columns(
-    rows: pl.DataFrame, y: alt.Y, columns: Sequence[Column], width: int, *, key: str = "job_family"
+    rows: pl.DataFrame, y: alt.Y, columns: Sequence[SideColumn], width: int, *, key: str = "job_family"
 ) -> list[alt.Chart]:
     """Print columns right of the plot, and in rows without marks why they have none (``missing``)."""
     table = rows.select(key, *(column.field for column in columns))

@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, n_stated
-from tpanalytics.measures._core.checks import check_headcount
+from tpanalytics.measures._core.checks import check_headcount, checked_week
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -36,7 +36,7 @@ __all__ = [
     "needs_week",
     "of_staff",
     "staffed_meaning",
-    "undescribed_hours",
+    "undocumented_hours",
     "why_null",
 ]
 
@@ -55,6 +55,9 @@ FULL_TIME_WEEK = (
     "give the hours of a full-time week, more than 0 and at most 168; or None if every job with a headcount has "
     "contract_hours."
 )
+
+
+_FULL_CONTRACT = "give the hours per week of a full contract, above 0 and up to 168, or None to take none."
 
 
 class Span(NamedTuple):
@@ -137,20 +140,16 @@ def needs_week(per_job: pl.DataFrame) -> None:
         )
 
 
-def undescribed_hours(reduced: TaskCounts, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def undocumented_hours(reduced: TaskCounts, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Compute ``job, rest``, the contract hours that each job does not describe (null where unknown), with warnings."""
-    if contract_hours is not None and not (_number(contract_hours) and 0 < contract_hours <= _HOURS_OF_A_WEEK):
-        raise SchemaError(
-            f"contract_hours={contract_hours!r}: give the hours per week of a full contract, above 0 and up to "
-            f"{_HOURS_OF_A_WEEK}, or None to take none."
-        )
+    contract_hours = checked_week(contract_hours, _FULL_CONTRACT)
     jobs = reduced.jobs
     own = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
     weeks = jobs.select("job", week=own)
     warnings: tuple[str, ...] = ()
     lacking = weeks.get_column("week").null_count()
     if contract_hours is not None:
-        weeks = weeks.with_columns(pl.col("week").fill_null(float(contract_hours)))
+        weeks = weeks.with_columns(pl.col("week").fill_null(contract_hours))
         if lacking:
             warnings = (f"{lacking:,} jobs without contract hours were taken to have {contract_hours:g} per week.",)
     described = reduced.cells.group_by("job").agg(described=pl.col("hours").sum())

@@ -118,7 +118,7 @@ class ReportScope:
             return result
         rows = result.filter(pl.col("job_family") == self.family)
         if self.family in hidden_families(result):
-            return attach_metadata(rows, without_totals(about(result)))
+            return attach_metadata(rows, without_figures(about(result)))
         return attach_metadata(rows, about(measure.released(self.part, self.privacy, self)))
 
     def as_one(self, measure: Call, *, company: bool = False) -> pl.DataFrame:
@@ -174,7 +174,7 @@ def resolve_scope(
     )
 
 
-def without_totals(meaning: Meaning) -> Meaning:
+def without_figures(meaning: Meaning) -> Meaning:
     """Take out of a meaning what is counted over data that are hidden."""
     return replace(meaning, coverage={}, share_suggested=None, grade=None, jobs=0, tasks=0, warnings=())
 

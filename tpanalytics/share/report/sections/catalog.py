@@ -16,7 +16,7 @@ SECTIONS: tuple[Section, ...] = (
         question="Why are there more or fewer highly automatable hours?",
         lead="What was newly measured tells of the data, not of the work: read it apart from the rest.",
         measure=Call("compare", TWO, choices=("states",)),
-        table=change.bridge,
+        table=change.hours_bridge,
         charts=(
             Call("plot_compare", TWO, choices=("states", "privacy")),
             Call("plot_compare", TWO, choices=("states", "privacy"), arguments={"by": "job_family"}),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.share.report.scope import ReportScope
 
-__all__ = ["bridge", "given", "index", "levels", "validation"]
+__all__ = ["given", "hours_bridge", "index", "levels", "validation"]
 
 _ALL = "All"
 
@@ -26,7 +26,7 @@ def given(scope: ReportScope) -> bool:
     return scope.before is not None
 
 
-def bridge(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
+def hours_bridge(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Print what leads from the hours at H1 before to those after."""
     rows, meaning = _by_family(scope, frame)
     columns = (
