@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,7 +39,6 @@ __all__ = [
     "why_null",
 ]
 
-_HOURS_OF_A_WEEK = 168
 #: How an assumption is given: a number, or the least and the most it may be.
 Range = float | tuple[float, float]
 
@@ -73,7 +71,7 @@ class Span(NamedTuple):
 def checked_share(name: str, given: Any) -> Span:
     """Return an assumed share as its least and its most."""
     pair = given if isinstance(given, tuple | list) else (given, given)
-    if len(pair) != 2 or not all(_number(value) and 0 <= value <= 1 for value in pair) or pair[0] > pair[1]:
+    if len(pair) != 2 or not all(is_number(value) and 0 <= value <= 1 for value in pair) or pair[0] > pair[1]:
         raise SchemaError(f"{name}={given!r}: give a number from 0 to 1, or a pair (least, most) like (0.4, 0.7).")
     return Span(float(pair[0]), float(pair[1]))
 
@@ -103,7 +101,7 @@ def must_name(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
 def checked_blocks(block_hours: Any) -> list[float]:
     """Return the block sizes in order, each once."""
     blocks = block_hours if isinstance(block_hours, list | tuple) else [block_hours]
-    if not blocks or not all(_number(hours) and hours > 0 for hours in blocks):
+    if not blocks or not all(is_number(hours) and hours > 0 for hours in blocks):
         raise SchemaError(
             f"block_hours={block_hours!r}: give hours per person and week above 0, one or several, like [1, 2, 4]."
         )
@@ -115,10 +113,6 @@ def assumed(levels: Mapping[str, Span]) -> str:
     return "Assumed, not measured: share of a task's time freed " + ", ".join(
         f"{level} {span}" for level, span in levels.items()
     )
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 #: The order of every result here: families by name, jobs without one last.
