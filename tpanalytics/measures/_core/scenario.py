@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, n_stated
-from tpanalytics.measures._core.checks import check_headcount, checked_week
+from tpanalytics.measures._core.checks import check_headcount, checked_week, is_number
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
 
