@@ -60,8 +60,10 @@ def _in_one(
     old, new = contents.values()
     if old == new and not renamed:
         return
-    sides = [_up_to_date(json.loads(old), renamed), json.loads(new)]
-    yield from _differences(*(sides if texts else map(_numbers, sides)), "", relative)
+    before, after = _up_to_date(json.loads(old), renamed), json.loads(new)
+    if not texts:
+        before, after = _numbers(before), _numbers(after)
+    yield from _differences(before, after, "", relative)
 
 
 def _up_to_date(recording: Any, renamed: dict[str, Any]) -> Any:
@@ -117,8 +119,8 @@ def _changed(old: list[Any], new: list[Any]) -> list[tuple[int, list[Any], list[
     """Return where parts of two lists differ and what they are; lists of one length are compared item by item."""
     if len(old) == len(new):
         return [(0, old, new)]
-    lines = [[json.dumps(part, sort_keys=True) for part in side] for side in (old, new)]
-    blocks = SequenceMatcher(None, *lines, autojunk=False).get_opcodes()
+    before, after = ([json.dumps(part, sort_keys=True) for part in side] for side in (old, new))
+    blocks = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     return [(a, old[a:b], new[c:d]) for kind, a, b, c, d in blocks if kind != "equal"]
 
 

@@ -278,7 +278,8 @@ def _settled(recording: Any, places: dict[str, str]) -> str:
         text = text.replace(place, name)
     text = re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:<port>", text)
     text = re.sub(r"\b0x[0-9a-f]{6,}\b", "<address>", text)
-    text = re.sub(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|\+00:00)?|\b\d{1,2} [A-Z][a-z]+ \d{4}\b", _time, text)
+    days = r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|\+00:00)?)?|\b\d{1,2} [A-Z][a-z]+ \d{4}\b"
+    text = re.sub(days, _time, text)
     # The hashes of data stay, those of files that hold a time go.
     text = re.sub(r'(?<!content_sha256": ")(?<!computed_sha256": ")\b[0-9a-f]{64}\b', "<hash>", text)
     text = re.sub(r"\bsha256 [0-9a-f]{16}\b", "sha256 <hash>", text)
