@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _LINEAR = {"H1": 1.0, "H2": 0.75, "H3": 0.5, "H4": 0.25, "H5": 0.0}
 _STRICT = tpa.Privacy(min_jobs=8, min_headcount=20)
 _FREED = {"freed": FREED, "realisation": 0.7}
-_FULL = {**_FREED, "adoption": (0.3, 0.6), "week_hours": 40}
-_PEOPLE = {"headcount": {"by": "headcount"}, "suppressed inside": {"privacy": tpa.Privacy()}}
+_FULL = {**_FREED, "adoption": (0.3, 0.6), "contract_hours": 40}
+_PEOPLE = {"headcount": {"weight": "headcount"}, "suppressed inside": {"privacy": tpa.Privacy()}}
 
 
 def _family(profiles: tpa.TaskProfiles, place: int = 0) -> str:
@@ -52,7 +52,7 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, dict[str
     "curve of hours": (tpa.concentration_curve, {}, {}),
     "few tasks": (tpa.concentration, {}, {}),
     "found": (tpa.find_tasks, {"text": "re"}, {"first 3": {"text": "CARE with", "top": 3}}),
-    "full-time": (tpa.capacity, _FULL, {"own contracts": {"week_hours": None}}),
+    "full-time": (tpa.capacity, _FULL, {"own contracts": {"contract_hours": None}}),
     "hours, groups": (
         tpa.hours,
         {},
