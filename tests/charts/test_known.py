@@ -82,7 +82,7 @@ def test_what_was_not_requested_is_no_zero(sample: tpa.TaskProfiles) -> None:
     drawn = {row["what"] for rows in spec["datasets"].values() for row in rows if "what" in row}
     assert drawn == {"level", "validated"}
     assert spec["title"]["text"] == ["No figure that needs hours can be quoted: not requested when loading"]
-    assert "Not asked for when loading, so not known, and not 0 %: hours and source." in json.dumps(spec)
+    assert "Not asked for when loading, so not known, and not 0%: hours and source." in json.dumps(spec)
     unsaid = tpa.plot_coverage(tpa.TaskProfiles(sample.jobs, tasks, {})).to_dict()
     assert '"(no task has", "hours)"' in json.dumps(unsaid)
 

@@ -110,11 +110,6 @@ def test_titles_agree_on_whether_there_is_a_leader(november: tpa.TaskProfiles) -
     assert bool(of_lines) == bool(of_index)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="Issue 17: The upper bound of a share is null where contract hours are missing but not needed.",
-)
 def test_bounds_of_a_share_need_no_contract_hours_where_all_tasks_have_one_level() -> None:
     profiles = company(F=[job((10.0, "H1"), (None, "H1"), contract_hours=None)])
     bounds = tpa.impact(profiles).filter(pl.col("level") == "H1").select("share_low", "share_high")

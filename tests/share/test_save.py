@@ -321,8 +321,11 @@ def test_a_workbook_says_how_it_was_computed(sample: tpa.TaskProfiles) -> None:
     assert ("SUPPRESSED", "hidden to protect small groups of jobs or people") in said
     assert any(row[0] == "Grade" and row[1].startswith(f"{meaning.grade} (") for row in said)
     assert book["how computed"].page_setup.fitToHeight == 0
-    plain = openpyxl.load_workbook(tpa.save(result.head(3), "part.xlsx"))
-    assert plain.sheetnames == ["data"], "of a part nothing is known"
+    part = openpyxl.load_workbook(tpa.save(result.head(3), "part.xlsx"))
+    notes = [str(row[1]) for row in part["how computed"].iter_rows(values_only=True)]
+    assert any("describe its full result" in note for note in notes)
+    plain = openpyxl.load_workbook(tpa.save(pl.DataFrame(result), "plain.xlsx"))
+    assert plain.sheetnames == ["data"], "a plain frame carries no information"
 
 
 @pytest.mark.parametrize(

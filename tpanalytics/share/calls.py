@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +76,11 @@ class Call:
 
     def released(self, source: Source, privacy: Privacy | None, choices: Any = None) -> pl.DataFrame:
         """Make the call and suppress small groups in its result."""
-        measure = partial(_function(self.name), *self.given) if self.given else _function(self.name)
-        before = source.before if "before" in self.takes else None
+        measure, before = _function(self.name), source.before if "before" in self.takes else None
+        names = list(inspect.signature(measure).parameters)[len(self.takes) :]
+        given = dict(zip(names, self.given, strict=False))
         with readable():
-            return release(measure, source.profiles, before=before, privacy=privacy, **self.keywords(choices))
+            return release(measure, source.profiles, before=before, privacy=privacy, **given, **self.keywords(choices))
 
     def text(self, **names: str) -> str:
         """Write the call as it is typed, with other names for the snapshots where given."""
