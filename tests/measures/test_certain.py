@@ -211,12 +211,12 @@ def test_intervals_equal_the_textbook(jobs: int, level: float) -> None:
 
 def test_families_left_out_of_a_ranking_leave_no_trace_in_it(sample: tpa.TaskProfiles) -> None:
     among = exposure_ranking(sample, rounds=100).get_column("job_family").to_list()[1::2]
-    found = exposure_ranking(sample, rounds=100, among=among)
+    found = exposure_ranking(sample, rounds=100, families=among)
     asked = pl.col("job_family").fill_null("(no family)").is_in(among)
     alone = tpa.TaskProfiles(sample.jobs.filter(asked), sample.tasks.filter(asked))
     assert found.get_column("job_family").to_list() == among
     assert_frame_equal(found, exposure_ranking(alone, rounds=100))
-    assert exposure_ranking(sample, rounds=100, among=[]).height == 0
+    assert exposure_ranking(sample, rounds=100, families=[]).height == 0
 
 
 def test_intervals_are_as_wide_as_the_spread_of_jobs_says(real: tpa.TaskProfiles) -> None:
@@ -285,8 +285,8 @@ def test_no_jobs_give_no_rows_of_the_same_kind(sample: tpa.TaskProfiles) -> None
         {"weight": "tasks"},
         {"level_weights": {}},
         {"weight": "headcount"},
-        {"among": ["No such family"]},
-        {"among": "Sales"},
+        {"families": ["No such family"]},
+        {"families": "Sales"},
     ],
 )
 def test_wrong_arguments_are_named(sample: tpa.TaskProfiles, wrong: dict[str, Any]) -> None:

@@ -150,7 +150,7 @@ REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "freed of some": lambda p: tpa.capacity(p, freed={"H1": 0.5}),
     "rounds": lambda p: tpa.exposure_ranking(p, rounds=1),
     "interval": lambda p: tpa.exposure_ranking(p, confidence=95),
-    "rank among": lambda p: tpa.exposure_ranking(p, among=["Nowhere"]),
+    "rank among": lambda p: tpa.exposure_ranking(p, families=["Nowhere"]),
     "top": lambda p: tpa.data_gaps(p, top=0),
     "claim unread": lambda p: tpa.check_claim(p, "Finance"),
     "claim unknown": lambda p: tpa.check_claim(p, "Finnance > Sales"),

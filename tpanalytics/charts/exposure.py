@@ -111,7 +111,7 @@ def plot_exposure(
     groups = frame.groups(everyone, guard, profiles, privacy)
     # Ranked among those shown alone: a place that is missing would tell where a hidden family is.
     shown = guard.filter(~captions.is_hidden()).get_column("job_family").to_list()
-    ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, among=shown, **how)
+    ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, families=shown, **how)
     families = _families(groups.rows, theme.sanitize_labels(ranks))
     order = families.get_column("job_family").to_list()
     tied, y, range_of_h2 = ties(families), frame.group_axis(order), "H2" in level_weights

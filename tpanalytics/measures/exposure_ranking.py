@@ -45,7 +45,7 @@ def exposure_ranking(
     rounds: int = 2000,
     seed: int = 0,
     weight: StaffWeight = "hours",
-    among: Sequence[str] | None = None,
+    families: Sequence[str] | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Rank families by exposure, and say how far index and rank hang on which jobs are in the data.
@@ -75,7 +75,7 @@ def exposure_ranking(
     weight
         ``"hours"`` counts each job once; ``"headcount"`` counts it once per full-time equivalent, leaving out jobs
         whose headcount is not known.
-    among
+    families
         Families to rank, the others left out as if they were not there, so that no place tells of a family that is
         hidden; None ranks all.
     states
@@ -84,7 +84,7 @@ def exposure_ranking(
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, or of those `among`, most exposed first, ties by name, families without an index
+        One row per family, or per family in `families`, most exposed first, ties by name, families without an index
         last, by name.
 
         ========================  ============  ==========================================================
@@ -139,18 +139,18 @@ def exposure_ranking(
         check_headcount(reduced.jobs.columns)
     jobs = _jobs(reduced, level_weights, staffed=staffed)
     ranked = reduced.jobs.select(pl.col("job_family").unique())
-    if among is not None:
-        ranked = ranked.filter(pl.col("job_family").is_in(_known(among, ranked)))
+    if families is not None:
+        ranked = ranked.filter(pl.col("job_family").is_in(_known(families, ranked)))
         jobs = jobs.join(ranked, on="job_family", how="semi", maintain_order="left")
     without_one = _without_one(jobs)
-    families = ranked.join(_families(without_one), on="job_family", how="left").join(
+    ranking = ranked.join(_families(without_one), on="job_family", how="left").join(
         _reasons(reduced.jobs, reduced.cells, level_weights, staffed=staffed), on="job_family", how="left"
     )
     enough = jobs.filter(pl.len().over("job_family") >= ENOUGH_JOBS)
     drawn = resample(enough, rounds=rounds, seed=seed).with_columns(index=share_of(pl.col("part"), pl.col("whole")))
     result = (
-        families.join(_intervals(drawn, families, confidence), on="job_family", how="left")
-        .join(_rank_intervals(drawn, families, confidence, rounds), on="job_family", how="left")
+        ranking.join(_intervals(drawn, ranking, confidence), on="job_family", how="left")
+        .join(_rank_intervals(drawn, ranking, confidence, rounds), on="job_family", how="left")
         .sort(pl.col("rank"), "job_family", nulls_last=True)
     )
     result = result.join(_ties(result), on="job_family", how="left", maintain_order="left").select(
@@ -170,7 +170,7 @@ def exposure_ranking(
             result,
             weight=weight,
             interval=f"{confidence:.1%} of {rounds:,} resamples of jobs, families apart, seed {seed}",
-            asked=among is not None,
+            asked=families is not None,
         ),
     )
 
@@ -241,14 +241,14 @@ def _metadata(
     )
 
 
-def _known(among: Sequence[str], families: pl.DataFrame) -> list[str]:
-    if isinstance(among, str):
-        raise SchemaError(f"among={among!r}: give a list of job families, also for a single one.")
-    there = set(families.get_column("job_family"))
-    strange = next((family for family in among if family not in there), None)
+def _known(families: Sequence[str], present: pl.DataFrame) -> list[str]:
+    if isinstance(families, str):
+        raise SchemaError(f"families={families!r}: give a list of job families, also for a single one.")
+    there = set(present.get_column("job_family"))
+    strange = next((family for family in families if family not in there), None)
     if strange is not None:
-        raise SchemaError(f"among: there is no job family {strange!r}.")
-    return list(among)
+        raise SchemaError(f"families: there is no job family {strange!r}.")
+    return list(families)
 
 
 def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
