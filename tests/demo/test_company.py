@@ -50,6 +50,7 @@ def share(part: Any, whole: Any) -> float:
 FINGERPRINT = """
 import hashlib, json, sys
 from tpanalytics.demo.company import invent
+from tpanalytics.typing import SampleState
 for state in SampleState.__args__:
     company = invent(state)
     text = json.dumps([company.records, company.jobs, company.families])
