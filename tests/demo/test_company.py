@@ -87,7 +87,7 @@ def test_changing_what_was_given_out_does_not_change_the_next_company() -> None:
 
 
 def test_an_unknown_state_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(tpa.ConfigError, match=r"'2020-01'.*2026-05, 2026-11"):
+    with pytest.raises(tpa.ArgumentError, match=r"'2020-01'.*2026-05, 2026-11"):
         load_sample("2020-01")  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import NONE, hours, listed, percent, plural, printable, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import no_family
@@ -140,7 +140,7 @@ def _family(family: str, there: list[str]) -> str:
         return family
     printed = [one for one in there if printable(one) == family]
     if len(printed) != 1:
-        raise SchemaError(f"family={family!r}: {no_family(str(family), there)}.")
+        raise ArgumentError(f"family={family!r}: {no_family(str(family), there)}.")
     return printed[0]
 
 

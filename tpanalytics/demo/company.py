@@ -17,7 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, get_args
 
-from tpanalytics.errors import ConfigError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.typing import SampleState
 
 __all__ = ["Company", "invent"]
@@ -71,7 +71,9 @@ class Company:
 def invent(state: SampleState = "2026-05") -> Company:
     """Invent the company, as of `state`."""
     if state not in get_args(SampleState):
-        raise ConfigError(f"There is no state {state!r} of the sample; choose from {', '.join(get_args(SampleState))}.")
+        raise ArgumentError(
+            f"There is no state {state!r} of the sample; choose from {', '.join(get_args(SampleState))}."
+        )
     catalogue = _catalogue()
     later = state == "2026-11"
     records, jobs = [], []

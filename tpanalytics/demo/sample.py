@@ -47,7 +47,7 @@ def load_sample(state: SampleState = "2026-05") -> TaskProfiles:
 
     Raises
     ------
-    ConfigError
+    ArgumentError
         If there is no such state.
 
     Examples

@@ -8,7 +8,7 @@ from itertools import chain, zip_longest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.checks import checked_states, no_family
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
@@ -145,28 +145,28 @@ def _adjacent_weights(level_weights: Mapping[str, float], levels: tuple[str, ...
 
 
 def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
-    """Return changes of a state as it holds them, or raise SchemaError if there is no such state."""
+    """Return changes of a state as it holds them, or raise ArgumentError if there is no such state."""
     if not isinstance(changes, Mapping):
-        raise SchemaError(f"state={changes!r}: give a dict as Explorer.state is, whole or in part.")
+        raise ArgumentError(f"state={changes!r}: give a dict as Explorer.state is, whole or in part.")
     state = {**state, **changes}
     _check_entries(state)
     state["states"] = checked_states(state["states"])
     _check_choices(state, facts)
     _check_names(state, facts)
     if not isinstance(state["search"], str) or not isinstance(state["rationales"], bool):
-        raise SchemaError("state: search is a text, and rationales True or False.")
+        raise ArgumentError("state: search is a text, and rationales True or False.")
     state["level_weights"] = checked_weights(state["level_weights"])
     if "H2" not in state["level_weights"]:
-        raise SchemaError(
+        raise ArgumentError(
             f"state: level_weights={state['level_weights']!r}; give H2 one too, since the chart moves it from 0 to 1."
         )
     if changes.get("family") is not None and state["family"] not in facts.visible_families(state["states"]):
-        raise SchemaError(
+        raise ArgumentError(
             f"state: the jobs of family {state['family']!r} are hidden: they are too few, or would tell of others."
         )
     jobs = [job for _, job in facts.visible_jobs(state["family"], state["states"])]
     if changes.get("job") is not None and changes["job"] not in jobs:
-        raise SchemaError(
+        raise ArgumentError(
             f"state: job={changes['job']!r} is none of the {len(jobs)} jobs that may be looked at in family "
             f"{state['family']!r}; give the family by name and the job by id."
         )
@@ -180,20 +180,20 @@ def _check_entries(state: State) -> None:
         if name not in START:
             near = difflib.get_close_matches(str(name), START, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(START)}."
-            raise SchemaError(f"state: there is no entry {name!r}; {hint}")
+            raise ArgumentError(f"state: there is no entry {name!r}; {hint}")
 
 
 def _check_choices(state: State, facts: Facts) -> None:
     for name, choices in facts.options(state["states"]).items():
         allowed = [value for _, value in choices]
         if name not in _UNLIMITED and (not isinstance(state[name], str) or state[name] not in allowed):
-            raise SchemaError(f"state: {name}={state[name]!r}; choose from {', '.join(map(str, allowed))}.")
+            raise ArgumentError(f"state: {name}={state[name]!r}; choose from {', '.join(map(str, allowed))}.")
 
 
 def _check_names(state: State, facts: Facts) -> None:
     for name in ("families", "picked"):
         if not isinstance(state[name], list | tuple) or not all(isinstance(item, str) for item in state[name]):
-            raise SchemaError(f"state: {name}={state[name]!r}; give a list of names, empty for all.")
+            raise ArgumentError(f"state: {name}={state[name]!r}; give a list of names, empty for all.")
     for family in [*state["families"], *([] if state["family"] is None else [state["family"]])]:
         if family not in facts.families:
-            raise SchemaError(f"state: {no_family(str(family), list(facts.families))}.")
+            raise ArgumentError(f"state: {no_family(str(family), list(facts.families))}.")

@@ -103,12 +103,6 @@ def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
     return pl.when(whole > 0).then(part / whole)
 
 
-def checked_count(name: str, value: Any, *, least: int = 1) -> None:
-    """Refuse a value that is not a whole number from `least` up."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SchemaError(f"{name}={value!r}: give a whole number, {least} or more.")
-
-
 def checked_states(states: Sequence[str]) -> list[str]:
     """Refuse what is no list of states that can count."""
     some = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
@@ -148,7 +142,7 @@ def check_states(sums: pl.DataFrame, states: list[str]) -> None:
     found = seen.get_column("state").to_list()
     lost = [state for state in states if state not in {*COUNTED_STATES, *found}]
     if lost and found:
-        raise SchemaError(f"states: no task is in state {', '.join(map(repr, lost))}; the tasks have {found}.")
+        raise ArgumentError(f"states: no task is in state {', '.join(map(repr, lost))}; the tasks have {found}.")
     known = {*COUNTED_STATES, "rejected", *states}
     others = seen.filter(~pl.col("state").is_in(known))
     if others.height:

@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
 
 
 def choices(scope: ReportScope) -> dict[str, Any]:
-    """Give what the report was scope for, as `save_report` takes it."""
+    """Return the arguments of the report, as `save_report` takes them."""
     return {
         "families": scope.family,
         "states": list(scope.states),

@@ -77,7 +77,7 @@ def save_report(
     scripts may run; below each stands its table. Every file says of which snapshot, with which choices and versions it
     was made, and the Python that gives each figure; `verify_report` works them all out again.
 
-    Single jobs, their names and rationales stay out unless scope for; small groups are hidden. What is hidden is
+    Single jobs, their names and rationales stay out unless asked for; small groups are hidden. What is hidden is
     settled over the whole company, so that a family's own report tells no more than the company's.
 
     Parameters
