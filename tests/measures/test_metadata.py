@@ -32,6 +32,8 @@ OTHER_ROWS: dict[str, Callable[[pl.DataFrame], Any]] = {
     "with_columns": lambda frame: frame.with_columns(double=pl.col("jobs") * 2),
     "drop": lambda frame: frame.drop("jobs"),
     "join": lambda frame: frame.join(pl.DataFrame({"job_family": ["Sales"]}), on="job_family"),
+    "vstack": lambda frame: frame.vstack(frame.head(1)),
+    "remove": lambda frame: frame.remove(pl.col("jobs") > 3),
     "filter, sort, pickle": lambda frame: pickle.loads(pickle.dumps(frame.filter(pl.col("jobs") > 3).sort("jobs"))),
 }
 
@@ -59,6 +61,30 @@ def test_a_result_computes_as_a_plain_frame_does(sample: tpa.TaskProfiles, name:
     assert_frame_equal(pl.DataFrame(change(result)), change(pl.DataFrame(result)))
 
 
+IN_PLACE: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "a cell": lambda frame: frame.__setitem__((0, "jobs"), 99),
+    "a column less": lambda frame: frame.drop_in_place("jobs"),
+    "more rows": lambda frame: frame.extend(pl.DataFrame(frame.head(1))),
+    "stacked": lambda frame: frame.vstack(pl.DataFrame(frame.head(1)), in_place=True),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_a_change_in_place_is_noticed(sample: tpa.TaskProfiles, name: str) -> None:
+    result = tpa.coverage(sample).clone()
+    IN_PLACE[name](result)
+    assert "describe its full result" in tpa.about(result).warnings[-1]
+
+
+def test_a_caller_who_changes_a_cached_result_changes_no_later_answer(sample: tpa.TaskProfiles) -> None:
+    from tpanalytics.measures._core.cache import with_cache
+
+    profiles = with_cache(sample)
+    first = tpa.coverage(profiles)
+    first[0, "jobs"] = 99
+    assert_frame_equal(pl.DataFrame(tpa.coverage(profiles)), pl.DataFrame(tpa.coverage(sample)))
+
+
 def test_a_change_leaves_the_result_itself_as_it_was(sample: tpa.TaskProfiles) -> None:
     result = tpa.coverage(sample)
     meaning = tpa.about(result)
@@ -72,8 +98,10 @@ def test_a_change_leaves_the_result_itself_as_it_was(sample: tpa.TaskProfiles) -
         lambda profiles: profiles.jobs,
         lambda profiles: tpa.coverage(profiles).group_by("jobs").len(),
         lambda profiles: pl.DataFrame(tpa.coverage(profiles)),
+        lambda profiles: tpa.coverage(profiles).transpose(),
+        lambda profiles: tpa.coverage(profiles).lazy().collect(),
     ],
-    ids=["not a measure's", "grouped", "a plain copy"],
+    ids=["not a measure's", "grouped", "a plain copy", "transposed", "through a lazy frame"],
 )
 def test_other_frames_are_refused(sample: tpa.TaskProfiles, frame: Callable[[tpa.TaskProfiles], pl.DataFrame]) -> None:
     with pytest.raises(tpa.SchemaError, match="does not come from a measure"):

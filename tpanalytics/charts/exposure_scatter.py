@@ -10,6 +10,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.formatting import hours, listed, plural, printable
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.checks import check_flag
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_by_job
 from tpanalytics.measures.privacy.policy import USUAL
@@ -93,6 +94,7 @@ def plot_exposure_scatter(
     >>> chart.to_dict()["description"][:46]
     'Dots of the exposure index against described w'
     """
+    check_flag("names", names)
     profiles = with_cache(profiles)
     everyone = measure_exposure(profiles, level_weights=level_weights, states=states)
     if everyone.height == 0:

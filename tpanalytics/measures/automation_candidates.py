@@ -15,6 +15,7 @@ from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import undocumented_hours
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.measures.privacy.group_counts import keys_of_few, people_of
+from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 from tpanalytics.typing import SameTask, StaffWeight
 
@@ -175,6 +176,7 @@ def automation_candidates(
     _check_rounds(rounds, seed)
     if top is not None:
         check_whole("top", top, least=1)
+    check_privacy(privacy)
     matrix = task_matrix(profiles, states, same_task)
     found, notes = candidates_of(matrix, weight, contract_hours)
     found = without_few(found, profiles, matrix, weight, privacy)

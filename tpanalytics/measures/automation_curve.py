@@ -14,6 +14,7 @@ from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 from tpanalytics.measures.automation_candidates import Candidates, candidates_of, checked_people, left_out, without_few
+from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def automation_curve(
     block = None if block_hours is None else _checked_block(block_hours)
     if top is not None:
         check_whole("top", top, least=1)
+    check_privacy(privacy)
     matrix = task_matrix(profiles, states, same_task)
     found = without_few(candidates_of(matrix, weight)[0], profiles, matrix, weight, privacy)
     table = found.table.filter(pl.col("h1_hours").is_not_null()).with_row_index("order")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import ClaimMeasure
+    from tpanalytics.typing import ClaimMeasure, Verdict
 
 __all__ = ["Claim", "check_claim", "read_claim"]
 
@@ -85,7 +85,7 @@ class Claim:
     figure_left: float | None
     figure_right: float | None
     holds: bool | None
-    verdict: Literal["robust", "fragile", "undetermined"]
+    verdict: Verdict
     because: tuple[str, ...]
     specifications: pl.DataFrame = field(repr=False, compare=False)
     specifications_agree: float | None

@@ -132,6 +132,8 @@ def compare_groups(
     """
     level_weights, counted = checked_weights(level_weights), checked_states(states)
     jobs, tasks = read_inputs(profiles)
+    if not isinstance(category, str):
+        raise SchemaError(f"category={category!r}: name a column of tasks.")
     require(profiles.tasks, category, name="tasks")
     if isinstance(tasks.collect_schema()[category], nw.List | nw.Array | nw.Struct):
         raise SchemaError(f"category={category!r} holds lists; give a column with one text or number per task.")

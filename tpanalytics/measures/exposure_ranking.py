@@ -11,7 +11,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, check_headcount
+from tpanalytics.measures._core.checks import check_choice, check_headcount, checked_families
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, job_sums, unmapped
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -140,7 +140,7 @@ def exposure_ranking(
     jobs = _jobs(reduced, level_weights, staffed=staffed)
     ranked = reduced.jobs.select(pl.col("job_family").unique())
     if families is not None:
-        ranked = ranked.filter(pl.col("job_family").is_in(_known(families, ranked)))
+        ranked = ranked.filter(pl.col("job_family").is_in(checked_families(families, ranked.get_column("job_family"))))
         jobs = jobs.join(ranked, on="job_family", how="semi", maintain_order="left")
     without_one = _without_one(jobs)
     ranking = ranked.join(_families(without_one), on="job_family", how="left").join(
@@ -239,16 +239,6 @@ def _metadata(
             *((f"{few} families have fewer than {ENOUGH_JOBS} jobs: look at the jobs instead.",) if few else ()),
         ),
     )
-
-
-def _known(families: Sequence[str], present: pl.DataFrame) -> list[str]:
-    if isinstance(families, str):
-        raise SchemaError(f"families={families!r}: give a list of job families, also for a single one.")
-    there = set(present.get_column("job_family"))
-    strange = next((family for family in families if family not in there), None)
-    if strange is not None:
-        raise SchemaError(f"families: there is no job family {strange!r}.")
-    return list(families)
 
 
 def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:

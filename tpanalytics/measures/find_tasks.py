@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.aggregate import (
     TaskCounts,
     aggregate_tasks,
@@ -24,8 +24,8 @@ from tpanalytics.measures._core.aggregate import (
     of_jobs,
     share_of,
 )
-from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_whole, no_family
+from tpanalytics.measures._core.cache import cached, check_profiles
+from tpanalytics.measures._core.checks import check_whole, checked_families
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.schema import COUNTED_STATES, require, to_polars
 
@@ -121,6 +121,7 @@ def find_tasks(
     >>> found.select("job_family", "job_name", "weekly_hours").row(0)
     ('Sales', 'Sales Operations Analyst', 5.75)
     """
+    check_profiles(profiles)
     words = read_words(text)
     if top is not None:
         check_whole("top", top, least=1)
@@ -195,13 +196,10 @@ def _of_families(
     """Keep what is of some families, all of which must be there."""
     if families is None:
         return reduced, silent
-    if isinstance(families, str) or not families:
-        raise SchemaError(f"families={families!r}: give a list of job families; None looks in every family.")
-    there = families_in_order(reduced.jobs).get_column("job_family").to_list()
-    strangers = [family for family in families if family not in there]
-    if strangers:
-        raise SchemaError(f"families: {'; '.join(no_family(str(family), there) for family in strangers)}.")
-    own = pl.col("job_family").is_in(list(families))
+    names = checked_families(families, families_in_order(reduced.jobs).get_column("job_family"))
+    if not names:
+        raise ArgumentError("families=[]: give a list of job families; None looks in every family.")
+    own = pl.col("job_family").is_in(names)
     cells = reduced.cells.filter(own)
     seen = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
     return reduced._replace(jobs=reduced.jobs.filter(own), cells=cells, states=seen), silent.filter(own)

@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks, known_sum, per_job, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, check_headcount
+from tpanalytics.measures._core.checks import check_choice, check_flag, check_headcount
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.typing import SpreadOver
@@ -178,6 +178,7 @@ def hours(
     ('Data and Analytics', 475.0, 0.901)
     """
     check_choice("spread_over", spread_over, SpreadOver)
+    check_flag("complete_only", complete_only)
     reduced = aggregate_tasks(profiles, states, by_level=False)
     staffed = spread_over == "headcount"
     if staffed:

@@ -94,15 +94,7 @@ class Note(msgspec.Struct):
 
 
 class Whole(NamedTuple):
-    """An export proven complete: its notes in the service's order, jobs counted once.
-
-    Attributes
-    ----------
-    jobs
-        Columns as in `tpanalytics.schema.JOBS`; names and families are null.
-    counts
-        What the manifest reports of all pages.
-    """
+    """An export proven complete: its notes in the service's order, jobs counted once."""
 
     jobs: pl.DataFrame
     rejects: pl.DataFrame

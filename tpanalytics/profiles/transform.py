@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
+from tpanalytics.schema import require
 
 if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
@@ -49,12 +51,15 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
     """
     if not all(isinstance(frame, (pl.DataFrame, pl.LazyFrame)) for frame in (profiles.jobs, profiles.tasks)):
         raise SchemaError("filter_jobs takes Polars frames; filter frames of another engine yourself, both in step.")
+    if strange := [one for one in predicates if not isinstance(one, pl.Expr | pl.Series | bool)]:
+        raise ArgumentError(f"filter_jobs: {strange[0]!r} is not a condition; give one like pl.col('n_tasks') > 0.")
     try:
         jobs = profiles.jobs.filter(*predicates, **equal)
         ids = jobs.lazy().select("job_id")
         tasks = profiles.tasks.lazy().join(ids, on="job_id", how="semi", maintain_order="left")
         tasks = tasks if isinstance(profiles.tasks, pl.LazyFrame) else tasks.collect()
     except pl.exceptions.ColumnNotFoundError as error:
-        named = str(error).splitlines()[0]
-        raise SchemaError(f"jobs has no column {named}; it has {', '.join(profiles.jobs.columns)}.") from None
+        named = re.search(r'"([^"]*)"', str(error))
+        require(profiles.jobs, named[1] if named else str(error), name="jobs")
+        raise
     return replace(profiles, jobs=jobs, tasks=tasks)

@@ -102,19 +102,7 @@ def call(name: str, *given: str, takes: tuple[str, ...] = ("profiles",), **argum
 
 @dataclass(frozen=True)
 class Table:
-    """The figures behind a chart: a measure, or the tasks themselves; what of it is hidden; which rows are kept.
-
-    Attributes
-    ----------
-    measure
-        The call that measures; None stands for the tasks of one job.
-    privacy
-        How few jobs or people a figure may tell of; None hides nothing.
-    keep
-        Values that are kept, by column; None keeps all.
-    rationales
-        The tasks come with their rationales.
-    """
+    """The figures behind a chart: a measure, or the tasks themselves; what of it is hidden; which rows are kept."""
 
     measure: Call | None
     privacy: Privacy | None = None

@@ -106,7 +106,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     else:
         raise ShareError(
             f"A {type(what).__name__} is neither a chart nor a data frame. "
-            "Pass a chart of plot_…, a table of …_by_family, or profiles.tasks or profiles.jobs."
+            "Pass a chart of plot_…, the result of a measure, or profiles.tasks or profiles.jobs."
         )
     writer = writers.get(path.suffix.lower())
     if writer is None:

@@ -268,12 +268,6 @@ def index_range(low: float | None, high: float | None) -> str:
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
-def share_range(low: float | None, high: float | None) -> str:
-    """Format the bounds of a share in brackets, if they are known and differ."""
-    ends = percent(low), percent(high)
-    return "" if low is None or high is None or ends[0] == ends[1] else f" ({ends[0]} to {ends[1]})"
-
-
 def rank_range(row: Mapping[str, int | None]) -> str:
     """Format the interval of a rank; in brackets the rank itself where no interval is known."""
     if row["rank"] is None:

@@ -9,6 +9,8 @@ from functools import wraps
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+import polars as pl
+
 from tpanalytics.errors import SchemaError
 from tpanalytics.schema import TaskProfiles
 
@@ -80,7 +82,8 @@ def cached(measure: Callable[P, R]) -> Callable[P, R]:
             last.results[key] = found  # at the end, so that the least recently used is first
             while len(last.results) > _MOST:
                 del last.results[next(iter(last.results))]
-        return cast("R", found[0])
+        # A copy, so that a caller who changes a frame in place does not change later answers.
+        return cast("R", found[0].clone() if isinstance(found[0], pl.DataFrame) else found[0])
 
     return call
 

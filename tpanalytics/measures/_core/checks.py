@@ -16,11 +16,13 @@ from tpanalytics.schema import COUNTED_STATES, to_polars
 __all__ = [
     "check_amounts",
     "check_choice",
+    "check_flag",
     "check_headcount",
     "check_hours",
     "check_numbers",
     "check_states",
     "check_whole",
+    "checked_families",
     "checked_states",
     "checked_week",
     "is_number",
@@ -39,6 +41,16 @@ _CAN_BE = {
 }
 
 
+#: No list is longer than an index of 32 bits can count.
+_LARGEST = 2**31 - 1
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{name}={value!r}: give True or False.")
+
+
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite number; True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -52,13 +64,13 @@ def is_whole(value: Any) -> bool:
 def check_choice(name: str, value: Any, allowed: Any) -> None:
     """Refuse what is not among the allowed values, which may be those of a `Literal`."""
     values: Iterable[Any] = get_args(allowed) or allowed
-    if value not in values:
+    if not isinstance(value, str) or value not in values:
         raise ArgumentError(f"{name}={value!r}: choose from {', '.join(values)}.")
 
 
 def check_whole(name: str, value: Any, advice: str = "", *, least: float = -math.inf, most: float = math.inf) -> None:
     """Refuse what is not a whole number from `least` to `most`."""
-    if not is_whole(value) or not least <= value <= most:
+    if not is_whole(value) or not least <= value <= min(most, _LARGEST):
         raise ArgumentError(f"{name}={value!r}: {advice or f'give a whole number, {least} or more.'}")
 
 
@@ -148,6 +160,17 @@ def check_states(sums: pl.DataFrame, states: list[str]) -> None:
     if others.height:
         listed = ", ".join(f"{n:,} in state {state!r}" for state, n in others.rows())
         warn(f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.")
+
+
+def checked_families(families: Any, present: Iterable[str]) -> list[str]:
+    """Return the names of job families as a list; refuse those that the data do not have."""
+    if isinstance(families, str) or not isinstance(families, Iterable):
+        raise ArgumentError(f"families={families!r}: give a list of job families, also for a single one; None for all.")
+    names, there = list(families), list(present)
+    strangers = [name for name in names if name not in there]
+    if strangers:
+        raise ArgumentError(f"families: {'; '.join(no_family(str(name), there) for name in strangers)}.")
+    return names
 
 
 def no_family(text: str, families: list[str]) -> str:

@@ -5,6 +5,7 @@ A measure returns a `MeasureResult`, a Polars frame that carries its `Meaning` t
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -142,35 +143,15 @@ class MeasureResult(pl.DataFrame):
         return _restored, (pl.DataFrame(self), self._meaning, self._derived)
 
 
-#: Methods of a frame after which the rows are still those of the measure, and those that may change them.
-_SAME_ROWS = ("clone", "rechunk", "reverse", "shrink_to_fit", "sort")
-_OTHER_ROWS = (
-    *(
-        "__getitem__",
-        "bottom_k",
-        "cast",
-        "drop",
-        "drop_nulls",
-        "fill_nan",
-        "fill_null",
-        "filter",
-        "gather_every",
-        "head",
-    ),
-    *(
-        "join",
-        "limit",
-        "rename",
-        "sample",
-        "select",
-        "slice",
-        "tail",
-        "top_k",
-        "unique",
-        "with_columns",
-        "with_row_index",
-    ),
-)
+#: Methods after which the rows are still those of the measure; after all others they may not be.
+_SAME_ROWS = {"clone", "rechunk", "reverse", "set_sorted", "shrink_to_fit", "sort"}
+#: Methods whose outcome is no longer a result: they aggregate, reshape or take another frame in.
+_NO_RESULT = {
+    *("approx_n_unique", "clear", "corr", "count", "describe", "max", "mean", "median", "min", "null_count", "pivot"),
+    *("product", "quantile", "std", "sum", "to_dummies", "transpose", "unpivot", "unstack", "upsample", "var"),
+}
+#: Methods that change the frame in place.
+_IN_PLACE = ("__setitem__", "drop_in_place", "extend", "insert_column", "replace_column")
 
 
 def _restored(frame: pl.DataFrame, meaning: Meaning | None, derived: bool) -> MeasureResult:  # noqa: FBT001
@@ -179,21 +160,24 @@ def _restored(frame: pl.DataFrame, meaning: Meaning | None, derived: bool) -> Me
     return result
 
 
-def _carrying(name: str) -> Callable[..., Any]:
-    method = getattr(pl.DataFrame, name)
-
+def _carrying(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def carrying(self: MeasureResult, *args: Any, **kwargs: Any) -> Any:
+        if name in _IN_PLACE or kwargs.get("in_place"):
+            self._derived = True
         made = method(self, *args, **kwargs)
-        if not isinstance(made, pl.DataFrame):
+        if not isinstance(made, pl.DataFrame) or made is self:
             return made
-        return _restored(made, self._meaning, self._derived or name in _OTHER_ROWS)
+        if name in _NO_RESULT:
+            return pl.DataFrame(made)
+        return _restored(made, self._meaning, derived=self._derived or name not in _SAME_ROWS)
 
     return carrying
 
 
-for _name in (*_SAME_ROWS, *_OTHER_ROWS):
-    setattr(MeasureResult, _name, _carrying(_name))
+for _name, _method in vars(pl.DataFrame).items():
+    if inspect.isfunction(_method) and _name != "pipe" and (_name[0] != "_" or _name in ("__getitem__", "__setitem__")):
+        setattr(MeasureResult, _name, _carrying(_name, _method))
 
 
 def get_metadata(result: pl.DataFrame) -> Meaning | None:

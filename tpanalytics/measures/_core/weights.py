@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,7 +14,7 @@ from tpanalytics.measures._core.level_sums import attach_level_set_values
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from tpanalytics.measures._core.level_sums import LevelSums
 
@@ -33,7 +34,7 @@ WEIGHTS: dict[str, float] = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
 
 def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
     """Return the weights as plain floats; raise SchemaError unless each is within 0 to 1 and of an assessed level."""
-    if not level_weights or not hasattr(level_weights, "items"):
+    if not isinstance(level_weights, Mapping) or not level_weights:
         raise ArgumentError(f"level_weights={level_weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
     for level, weight in level_weights.items():
         if not isinstance(level, str):

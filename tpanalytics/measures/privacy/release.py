@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import no_family
+from tpanalytics.measures._core.checks import checked_families
 from tpanalytics.measures.privacy.suppress import suppress
 
 if TYPE_CHECKING:
@@ -50,10 +50,6 @@ def filter_families(result: pl.DataFrame, families: Sequence[str] | None) -> pl.
     """Keep the rows of some families; None keeps all."""
     if families is None:
         return result
-    if not families:
+    if not (names := checked_families(families, result.get_column("job_family").unique(maintain_order=True))):
         raise ArgumentError("families: name one at least; None draws every family.")
-    there = result.get_column("job_family").unique(maintain_order=True).to_list()
-    strangers = [family for family in families if family not in there]
-    if strangers:
-        raise ArgumentError(f"families: {'; '.join(no_family(str(family), there) for family in strangers)}.")
-    return result.filter(pl.col("job_family").is_in(list(families)))
+    return result.filter(pl.col("job_family").is_in(names))

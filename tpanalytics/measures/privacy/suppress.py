@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.cache import cached, check_profiles, with_cache
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.about import about
@@ -128,6 +129,9 @@ def suppress(
     [('Field Service and Installation', 14, None), ('(no family)', 7, None)]
     """
     limits = check_privacy(privacy) or OFF
+    _check_frame("result", result)
+    if isinstance(keys, str) or not isinstance(keys, Iterable):
+        raise ArgumentError(f"keys={keys!r}: give a list of columns.")
     if profiles is not None:
         check_profiles(profiles)
     rule = _rule_of(result)
@@ -148,6 +152,20 @@ def suppress(
         return _suppress_jobs(result, profiles, limits)
     check_profiles(before)
     return _suppress_change(result, profiles, before, limits)
+
+
+def _check_frame(name: str, frame: Any) -> None:
+    if not isinstance(frame, pl.DataFrame):
+        raise SchemaError(f"{name} is a {type(frame).__name__}; give a Polars frame as a measure returns it.")
+    for column, types in {"job_family": (pl.String, pl.Categorical, pl.Enum), "reason": (pl.String, pl.Null)}.items():
+        if (
+            column in frame.columns
+            and frame.schema[column] not in types
+            and not isinstance(frame.schema[column], types)
+        ):
+            raise SchemaError(f"{name}: {column} must be text, and is {frame.schema[column]}.")
+    if "jobs" in frame.columns and not frame.schema["jobs"].is_numeric() and frame.schema["jobs"] != pl.Null:
+        raise SchemaError(f"{name}: jobs must be numbers, and is {frame.schema['jobs']}.")
 
 
 def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots"]:
@@ -172,7 +190,11 @@ def _suppress_difference(
     keys: Sequence[str],
 ) -> pl.DataFrame:
     """Suppress what a released result together with this one would reveal."""
-    earlier, earlier_profiles = (released, None) if isinstance(released, pl.DataFrame) else released
+    pair = released if isinstance(released, tuple) else (released, None)
+    if len(pair) != 2:
+        raise ArgumentError("released: give a frame, or a pair of a frame and the profiles it was computed from.")
+    earlier, earlier_profiles = pair
+    _check_frame("released", earlier)
     require(earlier, "job_family", name="released")
     if earlier_profiles is None:
         differing = count_differences(result, earlier)
@@ -445,7 +467,8 @@ def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFram
 def _by_headcount(result: pl.DataFrame) -> bool:
     meaning = get_metadata(result)
     by_name = any("headcount" in name and name != "headcount" for name in result.columns)
-    return by_name or (meaning is not None and meaning.basis == "headcount")
+    # A result that has lost its information may be weighted by headcount: the stricter rule holds.
+    return by_name or meaning is None or meaning.basis == "headcount"
 
 
 def states_of(result: pl.DataFrame) -> Sequence[str]:

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics import schema
 from tpanalytics._paths import local_path
-from tpanalytics.errors import SnapshotError
+from tpanalytics.errors import SchemaError, SnapshotError
 from tpanalytics.profiles.snapshot.layout import (
     MANIFEST,
     STATE,
@@ -63,6 +63,8 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     >>> read_profiles(write_profiles(sample, "snapshot")).tasks.equals(sample.tasks)
     True
     """
+    if not isinstance(profiles, TaskProfiles):
+        raise SchemaError(f"write_profiles takes TaskProfiles, not a {type(profiles).__name__}.")
     folder = local_path(folder)
     require(profiles.jobs, *JOBS, name="jobs")
     require(profiles.tasks, *TASKS, name="tasks")

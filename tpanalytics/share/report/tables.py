@@ -28,19 +28,7 @@ TO = "\u2009\u2013\u2009"
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it is printed.
-
-    Attributes
-    ----------
-    name
-        Field of the frame.
-    head
-        What stands above it.
-    kind
-        How its values are written.
-    upper
-        Field of the upper end, where the column prints an interval.
-    """
+    """A column as it is printed."""
 
     name: str
     head: str

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["notebook_pieces"]
 
-_WIDGETS = "application/vnd.jupyter.widget-state+json"
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
