@@ -23,6 +23,8 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 ]
+#: How long a page may take on a machine that is busy with other tests.
+PATIENCE_MS = 120_000
 #: Environment variable with a folder for what the pages looked like.
 PICTURES = "BROWSER_PICTURES"
 
@@ -75,6 +77,7 @@ def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
     def open_page(**how: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 1300}, **how})
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.asked, page.failed = [], []  # type: ignore[attr-defined]
         page.on("pageerror", lambda error: page.failed.append(str(error)))  # type: ignore[attr-defined]

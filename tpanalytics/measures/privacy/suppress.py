@@ -144,7 +144,8 @@ def suppress(
             raise SchemaError("released is for results by family, and this result is not.")
         return _suppress_difference(result, profiles, released, limits, keys)
     if rule == "family":
-        return _suppress_groups(result, profiles, limits, keys)
+        # A result that has lost its information may be weighted by headcount, so the stricter rule holds.
+        return _suppress_groups(result, profiles, limits, keys, staffed=get_metadata(result) is None)
     if profiles is None:
         raise SchemaError("result tells of single jobs, or of two snapshots; pass profiles to suppress as well.")
     profiles = with_cache(profiles)  # the groups are counted several times
@@ -355,6 +356,8 @@ def _suppress_groups(
     privacy: Privacy,
     keys: Sequence[str] = _KEYS,
     also: Sequence[str] = (),
+    *,
+    staffed: bool = False,
 ) -> pl.DataFrame:
     """Suppress small families and those `also` named, and others so that no total reveals them."""
     require(result, "job_family", name="result")
@@ -364,7 +367,7 @@ def _suppress_groups(
         return _with_meaning(result.clone(), meaning and replace(meaning, policy=(*meaning.policy, _NOTHING_HIDDEN)))
     behind = behind_of(profiles, states_of(original))
     cells = _cells(result, keys, behind)
-    staffed = _by_headcount(original)
+    staffed = staffed or _by_headcount(original)
     few = below_threshold(cells.columns, privacy, staffed=staffed)
     cells = cells.with_columns(hidden=pl.col("hidden") | pl.col("job_family").is_in(list(also)) | few)
     cells = _closed(cells, privacy, staffed=staffed)
@@ -467,8 +470,7 @@ def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFram
 def _by_headcount(result: pl.DataFrame) -> bool:
     meaning = get_metadata(result)
     by_name = any("headcount" in name and name != "headcount" for name in result.columns)
-    # A result that has lost its information may be weighted by headcount: the stricter rule holds.
-    return by_name or meaning is None or meaning.basis == "headcount"
+    return by_name or (meaning is not None and meaning.basis == "headcount")
 
 
 def states_of(result: pl.DataFrame) -> Sequence[str]:
