@@ -57,12 +57,6 @@ ONLY_IN = {
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 600, 60
-#: Functions that are longer for now. Shorten them and take them off; add none.
-LONG_FUNCTIONS = {
-    "_levels",
-    "checks_of_jobs",
-    "parser",
-}
 
 
 def imports(path: Path) -> set[str]:
@@ -146,11 +140,7 @@ def long_functions(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_functions_are_short_enough(path: Path) -> None:
-    assert set(long_functions(path)) - LONG_FUNCTIONS == set()
-
-
-def test_exceptions_for_long_functions_are_still_needed() -> None:
-    assert {name for path in MODULES for name in long_functions(path)} >= LONG_FUNCTIONS
+    assert set(long_functions(path)) == set()
 
 
 def loaded_after(code: str) -> set[str]:

@@ -29,21 +29,7 @@ _TOKEN = "/oauth/token"  # noqa: S105  a path
 
 @dataclass(frozen=True)
 class Reply:
-    """What is about to be sent; a fault is a function from this to another.
-
-    Attributes
-    ----------
-    status, headers, body
-        As in HTTP; the body is bytes already.
-    cut_at
-        Close the connection after so many bytes of the body; None sends it whole.
-    delay_seconds
-        Wait before anything is sent.
-    bytes_per_second, slow_head
-        Send the body, or all there is, drop by drop; None sends at once.
-    rubbish
-        Sent after the body, beyond its announced length.
-    """
+    """What is about to be sent; a fault is a function from this to another."""
 
     status: int
     body: bytes

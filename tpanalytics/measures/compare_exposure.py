@@ -15,7 +15,7 @@ from tpanalytics.measures._core.change_notes import (
     weight_warnings,
 )
 from tpanalytics.measures._core.checks import check_choice
-from tpanalytics.measures._core.decomposition import decompose, weighed_by, with_weight
+from tpanalytics.measures._core.decomposition import INDEX_DIFFERENCE, LEFT_OUT, decompose, weighed_by, with_weight
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.snapshot_pairs import families_last, jobs_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
@@ -135,13 +135,10 @@ def compare_exposure(
             with_weight(second, level_weights),
             measure="compare_exposure",
             value=f"what each {by} contributes to the change of the company's exposure index",
-            unit="difference of two indices that run from 0 to 1",
-            basis="hours",
-            numerator="hours times weight",
-            denominator="hours that have a weight",
+            **INDEX_DIFFERENCE,
             level_weights=level_weights,
             policy=(
-                "Tasks without hours, without level or at a level without weight are left out, and are not known here.",
+                LEFT_OUT,
                 f"A {by} that has no index on one side counts as entry or exit there; read its reason.",
                 "A job that is in both counts in its family after.",
             ),

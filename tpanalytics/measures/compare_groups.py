@@ -21,7 +21,7 @@ from tpanalytics.measures._core.aggregate import (
 )
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import weight_warnings
-from tpanalytics.measures._core.decomposition import decompose, weighed_by, with_weight
+from tpanalytics.measures._core.decomposition import INDEX_DIFFERENCE, LEFT_OUT, decompose, weighed_by, with_weight
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES, require
@@ -164,14 +164,11 @@ def compare_groups(
             with_weight(reduced, level_weights),
             measure="compare_groups",
             value=f"what each {category} contributes to the exposure index of {family} less that of {against}",
-            unit="difference of two indices that run from 0 to 1",
-            basis="hours",
-            numerator="hours times weight",
-            denominator="hours that have a weight",
+            **INDEX_DIFFERENCE,
             level_weights=level_weights,
             policy=(
                 f"Work is the same where {category} is.",
-                "Tasks without hours, without level or at a level without weight are left out, and are not known here.",
+                LEFT_OUT,
             ),
             warnings=(
                 *weight_warnings(level_weights, reduced.cells),

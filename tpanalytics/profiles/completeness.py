@@ -38,21 +38,7 @@ __all__ = [
 
 
 class Note(msgspec.Struct):
-    """Pages `first` to `last` of a chain: their jobs, what was left out, and where the chain goes on.
-
-    Attributes
-    ----------
-    following
-        Cursor of the next page; None where the export ended.
-    met
-        The chain that goes on from here instead of a next page, if any.
-    jobs
-        Each job's id and its number of tasks, in the service's order.
-    rejects
-        Records that were left out, as in `tpanalytics.schema.REJECTS`.
-    dropped
-        Jobs that came before and are no longer among `jobs`.
-    """
+    """Pages `first` to `last` of a chain: their jobs, what was left out, and where the chain continues."""
 
     chain: int = 0
     first: int = 1

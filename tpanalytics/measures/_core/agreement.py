@@ -27,19 +27,7 @@ _ALPHA = "Krippendorff's alpha, at most 1"
 
 
 class Agreement(NamedTuple):
-    """How alike the levels of the same task are.
-
-    Attributes
-    ----------
-    shared
-        Tasks that two jobs or more have.
-    rated
-        Tasks that have a level in two jobs or more.
-    differing
-        Those of them with more than one level.
-    pairs, equal
-        Pairs of jobs that have rated the same task, over all tasks, and how many of them gave it the same level.
-    """
+    """How many tasks several jobs share and rate, and how many pairs of jobs rate them the same."""
 
     shared: int
     rated: int
@@ -197,6 +185,11 @@ def _levels(unique: pl.DataFrame, shared: IdentifiedTasks, look: Look, same_task
             f"{', so if every job has ids of its own, pass same_task=text' if same_task == 'id' else ''}."
         )
         yield unknown("rated_differently", "TOO_FEW" if alike.shared else "NO_TASKS", lone, 0, "keys")
+    yield from _agreements(rated, alike, said)
+
+
+def _agreements(rated: pl.DataFrame, alike: Agreement, said: dict[str, Any]) -> Iterator[Check]:
+    """Check how often, and how far beyond chance, jobs give the same task the same level."""
     pairs = (alike.pairs - alike.equal, alike.pairs)
     if alike.rated < _KEYS_FOR_AGREEMENT:
         few = (
@@ -215,15 +208,18 @@ def _levels(unique: pl.DataFrame, shared: IdentifiedTasks, look: Look, same_task
         "pairs of jobs",
         **said,
     )
+    yield _alpha(rated, alike, said)
+
+
+def _alpha(rated: pl.DataFrame, alike: Agreement, said: dict[str, Any]) -> Check:
     alpha = ordinal_alpha(rated)
     if alpha is None:
         same = "All tasks that jobs share have the same level, or none of H1 to H5; that says nothing of agreement."
-        yield unknown("level_alpha", "NO_VARIATION", same, alike.rated, "keys", unit=_ALPHA)
-        return
+        return unknown("level_alpha", "NO_VARIATION", same, alike.rated, "keys", unit=_ALPHA)
     reliable, tentative = alpha >= _RELIABLE, alpha >= _TENTATIVE
     judged = "reliable" if reliable else "good for tentative conclusions" if tentative else "not reliable"
     printed = round(alpha, 2) + 0.0  # no minus before a zero
-    yield Check(
+    return Check(
         "level_alpha",
         "ok" if reliable else "warning" if tentative else "error",
         f"Beyond what chance would give, levels of the same task agree with alpha {printed:.2f} (1 is full agreement, "

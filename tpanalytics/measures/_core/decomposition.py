@@ -14,7 +14,7 @@ cancels in its sum. It makes a part's own mix read as it should: to grow raises 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -27,8 +27,16 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures._core.aggregate import TaskCounts
 
-__all__ = ["SPLIT", "decompose", "weighed_by", "with_weight"]
+__all__ = ["INDEX_DIFFERENCE", "LEFT_OUT", "SPLIT", "decompose", "weighed_by", "with_weight"]
 
+#: What a difference of two exposure indices means, whatever it is split by.
+INDEX_DIFFERENCE: dict[str, Any] = {
+    "unit": "difference of two indices that run from 0 to 1",
+    "basis": "hours",
+    "numerator": "hours times weight",
+    "denominator": "hours that have a weight",
+}
+LEFT_OUT = "Tasks without hours, without level or at a level without weight are left out, and are not known here."
 #: The parts of a difference of two means.
 SPLIT = ("within", "mix", "entry", "exit")
 

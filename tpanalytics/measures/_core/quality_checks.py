@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -261,22 +262,8 @@ def _uneven(look: Look) -> Check:
 
 
 def checks_of_jobs(look: Look) -> Iterator[Check]:
-    """Look at jobs and families: tasks, weeks, people, contracts, names."""
-
-    def check(name: str, says: str, which: pl.Expr, among: pl.Expr | None = None, **said: Any) -> Check:
-        asked = look.jobs if among is None else look.jobs.filter(among)
-        part = asked.filter(which)
-        return found(
-            name,
-            says,
-            part.height,
-            asked.height,
-            "jobs",
-            share_hours=look.share_of_hours(part),
-            examples=part.get_column("job_id").head(_EXAMPLES).to_list(),
-            **said,
-        )
-
+    """Check jobs and families: tasks, weeks, people, contracts, names."""
+    check = partial(_check_jobs, look)
     filled = pl.col("tasks") > 0
     yield check("jobs_without_tasks", "{n} {have} no task that counts", ~filled, so="; they lower no mean")
     yield check(
@@ -287,19 +274,7 @@ def checks_of_jobs(look: Look) -> Iterator[Check]:
         so=", and so a longer week than their hours add up to",
         cap="warning",
     )
-    contract = pl.col("contract_hours") > 0
-    over = f"{{n}} with hours and contract {{are}} described by more than {OVER_DESCRIBED:.0%} of the contract week"
-    under = f"{{n}} with contract and hours for all tasks {{are}} described by less than {UNDER_DESCRIBED:.0%} of it"
-    for name, says, which, among in (
-        ("weeks_over_described", over, is_over, contract & pl.col("hours").is_not_null()),
-        ("weeks_under_described", under, is_under, contract & pl.col("complete")),
-    ):
-        if look.jobs.height and look.jobs.filter(contract).is_empty():
-            yield unknown(name, "NO_CONTRACT_HOURS", "No job has contract hours to compare its week with.", 0, "jobs")
-        elif look.jobs.height and look.jobs.filter(among).is_empty():
-            yield unknown(name, "NO_HOURS", "No job with contract hours has the hours to compare.", 0, "jobs")
-        else:
-            yield check(name, says, which, among, floor="warning")
+    yield from _weeks(look)
     for name, column, what, so in (
         ("headcount_missing", "headcount", "headcount", "; they are left out of what is weighted by people"),
         (
@@ -332,3 +307,35 @@ def checks_of_jobs(look: Look) -> Iterator[Check]:
         share_hours=0.0,
         examples=empty.head(_EXAMPLES).to_list(),
     )
+
+
+def _check_jobs(look: Look, name: str, says: str, which: pl.Expr, among: pl.Expr | None = None, **said: Any) -> Check:
+    asked = look.jobs if among is None else look.jobs.filter(among)
+    part = asked.filter(which)
+    return found(
+        name,
+        says,
+        part.height,
+        asked.height,
+        "jobs",
+        share_hours=look.share_of_hours(part),
+        examples=part.get_column("job_id").head(_EXAMPLES).to_list(),
+        **said,
+    )
+
+
+def _weeks(look: Look) -> Iterator[Check]:
+    """Check the documented hours of jobs against their contract weeks."""
+    contract = pl.col("contract_hours") > 0
+    over = f"{{n}} with hours and contract {{are}} described by more than {OVER_DESCRIBED:.0%} of the contract week"
+    under = f"{{n}} with contract and hours for all tasks {{are}} described by less than {UNDER_DESCRIBED:.0%} of it"
+    for name, says, which, among in (
+        ("weeks_over_described", over, is_over, contract & pl.col("hours").is_not_null()),
+        ("weeks_under_described", under, is_under, contract & pl.col("complete")),
+    ):
+        if look.jobs.height and look.jobs.filter(contract).is_empty():
+            yield unknown(name, "NO_CONTRACT_HOURS", "No job has contract hours to compare its week with.", 0, "jobs")
+        elif look.jobs.height and look.jobs.filter(among).is_empty():
+            yield unknown(name, "NO_HOURS", "No job with contract hours has the hours to compare.", 0, "jobs")
+        else:
+            yield _check_jobs(look, name, says, which, among, floor="warning")
