@@ -250,6 +250,9 @@ class TaskProfiles:
     manifest: dict[str, Any] = field(default_factory=dict)
     rejects: pl.DataFrame = field(default_factory=lambda: empty(REJECTS))
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "manifest", self.manifest or {})  # None, where profiles are built by hand
+
     def __repr__(self) -> str:
         if not (isinstance(self.jobs, pl.DataFrame) and isinstance(self.tasks, pl.DataFrame)):
             held = type(self.tasks)
