@@ -20,7 +20,7 @@ Add = Callable[[str, Any, str], argparse.ArgumentParser]
 
 
 def parser() -> argparse.ArgumentParser:
-    """Make the parser; each verb's function stands in `verb` of what it gives."""
+    """Return the parser; it puts the function of the chosen command into the attribute `verb`."""
     made = argparse.ArgumentParser(
         prog="tpanalytics", description="Task profiles: weekly hours and AI impact per job family."
     )

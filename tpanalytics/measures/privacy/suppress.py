@@ -144,8 +144,7 @@ def suppress(
             raise SchemaError("released is for results by family, and this result is not.")
         return _suppress_difference(result, profiles, released, limits, keys)
     if rule == "family":
-        # A result that has lost its information may be weighted by headcount, so the stricter rule holds.
-        return _suppress_groups(result, profiles, limits, keys, staffed=get_metadata(result) is None)
+        return _suppress_groups(result, profiles, limits, keys, staffed=_may_be_by_headcount(result))
     if profiles is None:
         raise SchemaError("result tells of single jobs, or of two snapshots; pass profiles to suppress as well.")
     profiles = with_cache(profiles)  # the groups are counted several times
@@ -204,10 +203,10 @@ def _suppress_difference(
     else:
         one, other = members(profiles, states_of(result)), members(earlier_profiles, states_of(earlier))
         differing = job_differences(one, other)
-    few = below_threshold(differing.columns, privacy, staffed=_by_headcount(result))
+    few = below_threshold(differing.columns, privacy, staffed=_may_be_by_headcount(result))
     shown = set(earlier.get_column("job_family")) - set(hidden_families(earlier))
     near = [family for family in differing.filter(few).get_column("job_family") if family in shown]
-    hidden = _suppress_groups(result, profiles, privacy, keys, near)
+    hidden = _suppress_groups(result, profiles, privacy, keys, near, staffed=_may_be_by_headcount(result))
     # A total would reveal all that is suppressed together; with what was released of it, that is the difference.
     parts = differing.filter(pl.col("job_family").is_in(hidden_families(hidden)))
     together = parts.select(pl.exclude("job_family", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
@@ -465,6 +464,11 @@ def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFram
         .with_columns(hidden=pl.col("hidden") | ((hiding > 0) & (place <= pl.col("last").fill_null(pl.len()))))
         .drop("enough", "place", "hiding", "last")
     )
+
+
+def _may_be_by_headcount(result: pl.DataFrame) -> bool:
+    """Return whether figures may be weighted by headcount; those of a result that lost its information may be."""
+    return get_metadata(result) is None or _by_headcount(result)
 
 
 def _by_headcount(result: pl.DataFrame) -> bool:

@@ -146,7 +146,6 @@ def _known(results: Results) -> Card:
 
 
 def _first(frame: pl.DataFrame) -> dict[str, Any]:
-    """Return the first row; empty where there is none."""
     return frame.row(0, named=True) if frame.height else {}
 
 
