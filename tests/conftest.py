@@ -25,8 +25,8 @@ SLOW = [
     "browser",
     "faults/test_kill.py",
     "share/test_canary.py",
-    "share/test_report.py",
-    "share/test_verify.py",
+    "share/report/test_save_report.py",
+    "share/report/test_verify_report.py",
     "test_notebooks.py",
     "test_wheel.py",
 ]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import vl_convert
 
 import tpanalytics as tpa
-from tests.charts.companies import many
-from tests.charts.plots import PLOTS
 from tests.conftest import REAL, read_real
+from tests.helpers.companies import many
+from tests.helpers.plots import PLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tpanalytics as tpa
-from tests.api.another_host import Host, changed, client_of, instead, jobs, said
+from tests.helpers.scripted_server import Host, changed, client_of, instead, jobs, said
 from tpanalytics.api.export import INCLUDES, ExportRequest, export_pages, list_all
 from tpanalytics.demo.handlers import Rules
 from tpanalytics.demo.server import Reply, Tenant

@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 import tpanalytics as tpa
-from tests.api.another_host import client_of, cut, jobs, said
+from tests.helpers.scripted_server import client_of, cut, jobs, said
 from tpanalytics.api.export import ExportRequest, export_pages, list_all
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo.server import Reply, Tenant

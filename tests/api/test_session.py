@@ -17,8 +17,8 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
-from tests.api.another_host import Host, Received, changed, client_of, cut, instead, jobs, said
 from tests.api.conftest import NOW
+from tests.helpers.scripted_server import Host, Received, changed, client_of, cut, instead, jobs, said
 from tpanalytics.api.export import ExportRequest, export_pages
 from tpanalytics.demo.handlers import Rules
 from tpanalytics.demo.server import Reply, Tenant

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
-from tests.api.another_host import changed, instead, jobs
+from tests.helpers.scripted_server import changed, instead, jobs
 from tpanalytics.api import tokens
 from tpanalytics.cli.main import main
 from tpanalytics.demo.server import Tenant

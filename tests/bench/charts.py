@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.measure import Row, Target, ratios, said, separately
-from tests.charts.plots import PLOTS
+from tests.helpers.plots import PLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,7 @@ def report(pairs: int) -> dict[str, Any]:
     import vl_convert
 
     import tpanalytics as tpa
-    from tests.charts.companies import many
+    from tests.helpers.companies import many
     from tpanalytics.share.report.sections.catalog import SECTIONS
 
     profiles, found = many(23, jobs=10), []

@@ -66,8 +66,8 @@ def clicked(pairs: int) -> dict[str, list[float]]:
     from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import FLAGS
-    from tests.browser.explored import CELL, wait_until_drawn
-    from tests.browser.jupyter import open_in_lab, running, write_notebook
+    from tests.helpers.explorer_page import CELL, wait_until_drawn
+    from tests.helpers.jupyter_servers import open_in_lab, running, write_notebook
 
     with (
         tempfile.TemporaryDirectory(prefix="tpanalytics-bench-clicks-") as root,

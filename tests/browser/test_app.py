@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 import tpanalytics as tpa
-from tests.browser.explored import changed, press, wait_until_drawn
-from tests.browser.jupyter import end
+from tests.helpers.explorer_page import changed, press, wait_until_drawn
+from tests.helpers.jupyter_servers import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ import pytest
 import vl_convert
 
 import tpanalytics as tpa
-from tests.charts.companies import many
-from tests.charts.plots import PLOTS
+from tests.helpers.companies import many
+from tests.helpers.plots import PLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
-from tests.share.reports import one_chart_only
+from tests.helpers.reports import one_chart_only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 import tpanalytics as tpa
-from tests.browser.explored import CELL, changed, choose, click_bar, marks, press, tour, wait_until_drawn
-from tests.browser.jupyter import write_notebook
+from tests.helpers.explorer_page import CELL, changed, choose, click_bar, marks, press, tour, wait_until_drawn
+from tests.helpers.jupyter_servers import write_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from playwright.sync_api import Page
 
-    from tests.browser.jupyter import Server
+    from tests.helpers.jupyter_servers import Server
 
 #: Voilà's own page asks for icons and formulas, and does without.
 ASKS = re.compile(r"https://(cdn\.jsdelivr\.net/npm/@fortawesome/|cdnjs\.cloudflare\.com/ajax/libs/mathjax/)")

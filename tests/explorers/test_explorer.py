@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
-from tests.charts.companies import many
+from tests.helpers.companies import many
 from tpanalytics.explorers.state import START
 from tpanalytics.explorers.static_page import _reachable_states
 from tpanalytics.schema import COUNTED_STATES

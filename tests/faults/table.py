@@ -10,7 +10,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import tpanalytics as tpa
-from tests.api.another_host import jobs
+from tests.helpers.scripted_server import jobs
 from tpanalytics.demo import faults
 from tpanalytics.demo.handlers import Catalogue, Rules
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tpanalytics as tpa
-from tests.api.another_host import Host, said
 from tests.faults import table
 from tests.faults.table import CASES, OTHER, Case, Fails, Whole
+from tests.helpers.scripted_server import Host, said
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo import faults

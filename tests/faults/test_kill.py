@@ -38,7 +38,7 @@ class Forge:
         self.settings = settings
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.killed_pull"],
+            [sys.executable, "-m", "tests.helpers.killed_pull"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

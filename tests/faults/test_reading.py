@@ -19,7 +19,7 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
-from tests.api.another_host import Host, Received, instead, jobs, said
+from tests.helpers.scripted_server import Host, Received, instead, jobs, said
 from tpanalytics.api.http.body import _unpacked
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tpanalytics as tpa
-from tests.api.another_host import jobs
+from tests.helpers.scripted_server import jobs
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo import faults

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
-from tests.measures.random_profiles import companies, profiles_of
+from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.aggregate import aggregate_tasks
 from tpanalytics.measures._core.agreement import agreement, ordinal_alpha
 from tpanalytics.measures._core.task_identity import aggregate_by_identity, one_row_per_task

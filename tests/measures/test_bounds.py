@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
-from tests.measures.random_profiles import companies, profiles_of
+from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures.check_claim import check_claim
 from tpanalytics.measures.data_gaps import data_gaps
 from tpanalytics.measures.exposure import exposure, exposure_by_job

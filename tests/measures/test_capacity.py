@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.measures.random_profiles import LEVELS, companies, profiles_of
+from tests.helpers.random_profiles import LEVELS, companies, profiles_of
 from tpanalytics.measures._core.metadata import NONE_BECAUSE
 from tpanalytics.measures.capacity import capacity as measure_capacity
 from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation

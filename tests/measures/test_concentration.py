@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.measures.random_profiles import companies, profiles_of
+from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures.concentration import concentration as measure_concentration, concentration_curve
 
 few = hypothesis.settings(deadline=None, max_examples=20)

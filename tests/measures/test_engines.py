@@ -19,8 +19,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.measures.public_measures import MEASURES, NOT_MEASURES, odd, public
-from tests.measures.random_profiles import companies
+from tests.helpers.public_measures import MEASURES, NOT_MEASURES, odd, public
+from tests.helpers.random_profiles import companies
 from tpanalytics.measures.privacy.suppress import suppress
 
 if TYPE_CHECKING:

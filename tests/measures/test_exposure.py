@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.measures.random_profiles import companies, profiles_of
+from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.metadata import NONE_BECAUSE
 from tpanalytics.measures.about import about
 from tpanalytics.measures.break_even import break_even

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
-from tests.measures.random_profiles import companies, profiles_of
+from tests.helpers.random_profiles import companies, profiles_of
 
 quick = hypothesis.settings(deadline=None, max_examples=20)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.measures.random_profiles import profiles_of
+from tests.helpers.random_profiles import profiles_of
 
 if TYPE_CHECKING:
     import tpanalytics as tpa

@@ -26,11 +26,11 @@ import pytest
 from narwhals.exceptions import NarwhalsError
 
 import tpanalytics as tpa
-from tests.api.another_host import Host, instead, jobs, said
 from tests.faults.test_tls import encrypted
+from tests.helpers.reports import one_chart_only
+from tests.helpers.scripted_server import Host, instead, jobs, said
 from tests.open_issues.companies import company, similar_jobs
 from tests.open_issues.expected_failures import inputs, not_raised
-from tests.share.reports import one_chart_only
 from tpanalytics.cli.main import main
 from tpanalytics.demo.server import Tenant
 

@@ -19,9 +19,9 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
+from tests.helpers.reports import evidence, one_chart_only
 from tests.open_issues.companies import company, job, similar_jobs
 from tests.open_issues.expected_failures import inputs
-from tests.share.reports import evidence, one_chart_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.profiles.random_records import EVERYTHING, records
+from tests.helpers.random_records import EVERYTHING, records
 from tpanalytics.api.wire import decode_page, read_envelope
 from tpanalytics.demo.company import invent
 from tpanalytics.demo.handlers import Catalogue, Rules

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.profiles.random_records import records
+from tests.helpers.random_records import records
 from tpanalytics.schema import JOBS, OPTIONAL_JOBS, REJECTS, TASKS, empty
 
 if TYPE_CHECKING:

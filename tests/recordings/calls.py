@@ -15,10 +15,10 @@ import polars as pl
 
 import tpanalytics as tpa
 from tests import conftest
-from tests.charts.companies import many
-from tests.charts.plots import fragmentation, half_a_year_later
-from tests.measures.public_measures import FREED, odd
-from tests.measures.random_profiles import FAMILIES, LEVELS, STATES, profiles_of
+from tests.helpers.companies import many
+from tests.helpers.plots import fragmentation, half_a_year_later
+from tests.helpers.public_measures import FREED, odd
+from tests.helpers.random_profiles import FAMILIES, LEVELS, STATES, profiles_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

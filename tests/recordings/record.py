@@ -31,8 +31,8 @@ import polars as pl
 import vl_convert
 
 import tpanalytics as tpa
-from tests.charts.plots import PLOTS
-from tests.measures.public_measures import public
+from tests.helpers.plots import PLOTS
+from tests.helpers.public_measures import public
 from tests.recordings import calls
 from tpanalytics.cli.main import main as command_line
 from tpanalytics.demo.server import Tenant

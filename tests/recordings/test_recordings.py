@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tpanalytics as tpa
-from tests.measures.public_measures import public
+from tests.helpers.public_measures import public
 from tests.recordings.calls import MEASURES
 from tests.recordings.compare import compare
 from tests.recordings.record import Recorder

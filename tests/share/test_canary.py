@@ -19,9 +19,9 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
-from tests.charts.plots import NAMES_WORK, PLOTS
-from tests.charts.test_charts import OTHER_WEIGHTS
-from tests.public_names import public_functions
+from tests.charts.test_all_charts import OTHER_WEIGHTS
+from tests.helpers.plots import NAMES_WORK, PLOTS
+from tests.helpers.public_names import public_functions
 from tpanalytics.share.inspect.findings import Piece
 from tpanalytics.share.inspect.readers.by_suffix import READERS, pieces_of
 
@@ -202,7 +202,7 @@ def test_the_search_finds_what_a_chart_shows(suffix: str, company: tpa.TaskProfi
 
 
 def test_the_search_finds_what_is_said_of_a_picture(company: tpa.TaskProfiles) -> None:
-    from tests.share.test_check import with_chunk
+    from tests.share.inspect.test_check_share import with_chunk
 
     path = tpa.save(PLOTS["hours"](company), "asked/chart.png", scale=1)
     picture = path.read_bytes()

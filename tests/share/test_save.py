@@ -49,7 +49,7 @@ def test_html_names_no_other_host_and_is_forbidden_to_ask_one(chart: Any) -> Non
 
 
 def test_names_with_markup_are_text_in_html() -> None:
-    from tests.measures.random_profiles import profiles_of
+    from tests.helpers.random_profiles import profiles_of
 
     task = {"task_id": "t", "validation_state": "validated", "weekly_hours": 1.0, "ai_impact_level": "H1"}
     name = "</script><img src=x onerror=alert(1)><!--"

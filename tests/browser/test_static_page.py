@@ -1,0 +1,128 @@
+"""A frozen explorer in a real browser with no network: its controls work, it asks nobody, and it can be reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tpanalytics as tpa
+from tests.browser.test_report import opened
+from tests.helpers.companies import many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+MARKS = """() => [...document.querySelectorAll('#chart svg path, #chart svg text')]
+  .map((mark) => mark.getAttribute('d') ?? mark.textContent).sort()"""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    profiles = many(4, jobs=4)
+    explorer = tpa.explore(profiles, profiles, privacy=None)
+    file: Path = explorer.freeze(tmp_path_factory.mktemp("frozen") / "page.html", jobs=True)
+    page = opened(browser, file)
+    yield page
+    page.context.close()
+
+
+def marks(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(MARKS)
+    return found
+
+
+def drawn(page: Page) -> str:
+    return str(page.evaluate("document.documentElement.dataset.drawn"))
+
+
+def choose(page: Page, name: str, value: str) -> None:
+    """Move a control, and wait until the page has drawn."""
+    before = drawn(page)
+    control = page.locator(f"#of-{name}")
+    if control.locator("select").count():
+        control.locator("select").select_option(value)
+    else:
+        values = control.locator("input").evaluate_all("all => all.map((one) => one.value)")
+        control.locator("input").nth(values.index(value)).check(force=True)
+    page.wait_for_function("before => document.documentElement.dataset.drawn !== before", arg=before)
+
+
+def test_each_control_changes_the_chart_its_words_and_its_python(page: Page) -> None:
+    moves = [
+        ("weight", "tasks"),
+        ("states", "validated"),
+        ("show", "weights"),
+        ("view", "hours"),
+        ("view", "compare"),
+        ("change", "moves"),
+        ("counted", "hours"),
+        ("change", "families"),
+        ("value", "exposure"),
+        ("view", "impact"),
+    ]
+    page.set_viewport_size({"width": 1000, "height": 900})
+    for name, value in moves:
+        python, words = (page.locator(f"#{one}").text_content() for one in ("python", "words"))
+        choose(page, name, value)
+        shown = page.locator("#controls fieldset:visible").count()
+        assert 2 <= shown <= 4
+        assert page.locator(f"#of-{name}").is_visible()
+        assert page.locator("#chart").evaluate("one => one.scrollWidth <= one.clientWidth"), "the chart is cut off"
+        assert page.locator("#python").text_content() != python or page.locator("#words").text_content() != words
+    choose(page, "show", "levels")
+    before = marks(page)
+    choose(page, "weight", "hours")
+    assert marks(page) != before
+
+
+def test_a_list_leads_to_the_jobs_of_a_family(page: Page) -> None:
+    choose(page, "view", "tasks")
+    before = marks(page)
+    family = page.locator("#of-family select option, #of-family input").nth(1).get_attribute("value")
+    assert family
+    choose(page, "family", family)
+    assert marks(page) != before
+    assert "plot_jobs" in (page.locator("#python").text_content() or "")
+    choose(page, "view", "impact")
+
+
+def test_the_slider_works_without_python(page: Page) -> None:
+    choose(page, "show", "weights")
+    before = page.evaluate(f"JSON.stringify(({MARKS})())")
+    slider = page.locator("#chart .vega-bind input")
+    slider.fill("0.8")
+    page.wait_for_function(f"before => JSON.stringify(({MARKS})()) !== before", arg=before)
+    assert "0.8" in page.locator("#chart .vega-bind").inner_text()
+    choose(page, "show", "levels")
+
+
+def test_controls_are_reached_by_keyboard(page: Page) -> None:
+    page.locator("#of-view input:checked").focus()
+    before = drawn(page)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("before => document.documentElement.dataset.drawn !== before", arg=before)
+    assert page.locator("#of-view input:checked").get_attribute("value") == "hours"
+    choose(page, "view", "impact")
+
+
+def test_it_asks_nobody_says_nothing_and_breaks_no_rule(page: Page) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []  # type: ignore[attr-defined]
+    assert page.said == []  # type: ignore[attr-defined]
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_without_scripts_the_first_chart_is_there(browser: Browser, page: Page) -> None:
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    still = context.new_page()
+    still.goto(page.url)
+    assert still.locator("#chart svg").bounding_box()["height"] > 100  # type: ignore[index]
+    assert still.locator("noscript p").is_visible()
+    context.close()

@@ -1,0 +1,119 @@
+"""Every public measure as it is called on any company, for what all of them promise; another measure is another line.
+
+What stands before a comma is the measure's public name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+import tpanalytics as tpa
+from tests.helpers.public_names import public_functions
+from tests.helpers.random_profiles import LEVELS, profiles_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What can be freed of each level that there is.
+FREED: dict[str, Any] = {"H1": (0.4, 0.7), "H2": (0.1, 0.3), **dict.fromkeys(["H3", "H4", "H5", "H9", "höchst"], 0)}
+
+
+def odd(*, later: bool = False) -> tpa.TaskProfiles:
+    """Make a company with everything that can be odd about one, each of it once at least; later, some of it changed."""
+    hours = [None, 0.0, 0.25, 40.0]
+    states = ["validated", "suggested", "rejected"]
+
+    def tasks(number: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "task_id": str((i + later) % 5),
+                "validation_state": states[(number + i) % 3],
+                "weekly_hours": hours[(number + 3 * i) % 4],
+                "ai_impact_level": LEVELS[(number + i) % len(LEVELS)],
+            }
+            for i in range(number % 8)
+        ]
+
+    families = [None, "Finance", "研究開発", "R&D / Labor"]
+    jobs = [
+        {
+            "job_family": families[i % 4],
+            "headcount": [None, 0.0, 2.5, 100.0, 1.0][i % 5],
+            "contract_hours": [None, 20.0, 38.5][i % 3],
+            "tasks": tasks(i),
+        }
+        for i in range(40)
+    ]
+    bare = {"job_family": "Empty", "headcount": 3.0, "contract_hours": 40.0, "tasks": []}
+    return profiles_of([*jobs, bare])
+
+
+_LATER = odd(later=True)
+
+
+def _claim(profiles: tpa.TaskProfiles) -> pl.DataFrame:
+    found = tpa.check_claim(profiles, "Finance > (no family)", rounds=100)
+    said = {"verdict": found.verdict, "resamples": found.resamples_agree}
+    return found.specifications.with_columns(**{name: pl.lit(value) for name, value in said.items()})
+
+
+def _quality(profiles: tpa.TaskProfiles) -> pl.DataFrame:
+    # These tell of lists and of the manifest, which frames of an engine may be without.
+    not_of_tables = ["evidence_missing", "rejected", "records_left_out", "export_complete"]
+    return tpa.quality_report(profiles).filter(~pl.col("check").is_in(not_of_tables))
+
+
+MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
+    "automation_candidates": lambda profiles: tpa.automation_candidates(profiles, rounds=100),
+    "automation_candidates, by headcount": lambda p: tpa.automation_candidates(p, weight="headcount", rounds=0),
+    "break_even": tpa.break_even,
+    "automation_curve": tpa.automation_curve,
+    "capacity": lambda profiles: tpa.capacity(
+        profiles, freed=FREED, adoption=(0.3, 0.6), realisation=0.7, contract_hours=40
+    ),
+    "capacity, of one person": lambda profiles: tpa.capacity(profiles, freed=FREED),
+    "check_claim": _claim,
+    "compare": lambda profiles: tpa.compare(profiles, _LATER),
+    "compare_exposure": lambda profiles: tpa.compare_exposure(profiles, _LATER),
+    "compare_groups": lambda profiles: tpa.compare_groups(profiles, "Finance", category="task_id"),
+    "concentration": tpa.concentration,
+    "concentration_curve": tpa.concentration_curve,
+    "coverage": tpa.coverage,
+    "exposure": tpa.exposure,
+    "exposure, by headcount": lambda profiles: tpa.exposure(profiles, weight="headcount"),
+    "exposure_by_job": tpa.exposure_by_job,
+    "exposure_ranking": lambda profiles: tpa.exposure_ranking(profiles, rounds=100),
+    "overlap": tpa.overlap,
+    "find_tasks": lambda profiles: tpa.find_tasks(profiles, "re"),
+    "find_tasks, the first": lambda profiles: tpa.find_tasks(profiles, "CARE with", top=3),
+    "fragmentation": lambda p: tpa.fragmentation(p, freed=FREED, realisation=0.7),
+    "hours_at_stake": tpa.hours_at_stake,
+    "hours": tpa.hours,
+    "hours, complete jobs": lambda profiles: tpa.hours(profiles, complete_only=True),
+    "hours, over people": lambda profiles: tpa.hours(profiles, spread_over="headcount"),
+    "hours_by_job": tpa.hours_by_job,
+    "impact, by tasks": lambda profiles: tpa.impact(profiles, weight="tasks"),
+    "impact, by hours": lambda profiles: tpa.impact(profiles, weight="hours"),
+    "impact, by headcount": lambda profiles: tpa.impact(profiles, weight="headcount"),
+    "impact, validated": lambda profiles: tpa.impact(profiles, states=["validated"]),
+    "quality_report": _quality,
+    "shared_tasks": tpa.shared_tasks,
+    "shared_tasks, by text": lambda profiles: tpa.shared_tasks(profiles, same_task="text"),
+    "transitions": lambda profiles: tpa.transitions(profiles, _LATER),
+    "transitions, of states": lambda profiles: tpa.transitions(profiles, _LATER, of="state"),
+    "data_gaps": tpa.data_gaps,
+}
+#: Those that are not called here, and why.
+NOT_MEASURES = {"impute_hours": "it gives profiles, and takes Polars frames alone"}
+
+
+def public() -> set[str]:
+    """List the public functions that take task profiles first."""
+    return {
+        name
+        for name, function in public_functions("measures").items()
+        if next(iter(inspect.signature(function).parameters.values())).annotation == "TaskProfiles"
+    }
