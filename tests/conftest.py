@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from copy import deepcopy
 from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 import tpanalytics as tpa
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).resolve().parent
 REAL = TESTS.parents[1] / "shared" / "real"
+# No deadline: the time of one example says little on a slow machine. `.ci/run` asks for the profile "ci".
+hypothesis.settings.register_profile("quick", max_examples=30, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 #: They start browsers, notebooks, builds or many processes; `poe quick` and the run on the lowest versions skip them.
 SLOW = [
     "bench",
@@ -45,8 +51,6 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     The user's cache folder is out of reach as well; processes of their own keep no token there for this machine.
     """
-    import os
-
     import platformdirs
 
     for name in os.environ:

@@ -8,7 +8,7 @@ from inspect import isfunction
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 import tpanalytics as tpa
 
@@ -54,7 +54,6 @@ def raised(draw: st.DrawFn, kind: type[Exception]) -> Exception:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@settings(deadline=None, max_examples=50)
 @given(data=st.data())
 def test_errors_survive_copying_and_pickling(kind: type[Exception], data: st.DataObject) -> None:
     error = data.draw(raised(kind))

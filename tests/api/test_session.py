@@ -336,7 +336,6 @@ def test_without_a_wish_the_waits_grow_and_are_spread(tenant: Tenant) -> None:
     assert len(set(drawn)) == 20, "clients that failed together must not come back together"
 
 
-@hypothesis.settings(deadline=None, max_examples=200)
 @hypothesis.given(
     attempt=st.integers(0, 50),
     asked=st.none() | st.floats(allow_nan=False),

@@ -346,7 +346,6 @@ def test_only_this_machine_is_this_machine(url: str) -> None:
 # The secret
 
 
-@hypothesis.settings(deadline=None, max_examples=50)
 @hypothesis.given(value=st.text(min_size=4).map("s3cret-{}".format))
 def test_a_secret_prints_as_stars_wherever_it_stands(value: str) -> None:
     settings = resolve({**GIVEN, "client_secret": value})

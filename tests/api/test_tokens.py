@@ -408,7 +408,6 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 NAMED = st.fixed_dictionaries(dict.fromkeys(("access_token", "received_at", "expires_at"), VALUES))
 
 
-@hypothesis.settings(deadline=None, max_examples=100)
 @hypothesis.given(raw=st.binary() | st.recursive(VALUES | NAMED, st.lists).map(lambda said: json.dumps(said).encode()))
 def test_no_content_is_an_error(raw: bytes) -> None:
     held = tokens._parsed(raw)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 
 from tpanalytics.api.records import decode_record
 from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
@@ -433,7 +433,6 @@ def outcome(records: list[Any], response_format: ResponseFormat | None) -> Batch
         return None
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=300), st.sampled_from(FORMATS), st.sampled_from(["raise", "collect"]))
 @example(b"[" * 100_000, "list", "raise")
 @example(page(record(task()))[:-1] + b"\xff}", None, "collect")
@@ -445,7 +444,6 @@ def test_any_bytes_give_a_batch_or_one_of_our_errors(body: bytes, response_forma
     assert len(batch.jobs["job_id"]) == len(batch.jobs["n_tasks"])
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.data(), st.lists(_good | _odd, min_size=1, max_size=3), st.sampled_from(FORMATS))
 def test_a_page_with_flipped_or_cut_bytes_gives_a_batch_or_one_of_our_errors(
     data: st.DataObject, records: list[Any], response_format: Any
@@ -462,7 +460,6 @@ def test_a_page_with_flipped_or_cut_bytes_gives_a_batch_or_one_of_our_errors(
     assert len(batch.jobs["job_id"]) + len(batch.rejects) == len(read_envelope(bytes(body)).records)
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.lists(_good, max_size=4))
 def test_a_decoded_page_equals_what_json_loads_reads(records: list[dict[str, Any]]) -> None:
     body = page(*records)
@@ -479,7 +476,6 @@ def test_a_decoded_page_equals_what_json_loads_reads(records: list[dict[str, Any
     assert batch.tasks["source_data"] == [s and [x["external_id"] for x in s] for s in sources]
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.lists(_good | _odd, min_size=1, max_size=4), st.sampled_from(FORMATS))
 def test_a_record_means_the_same_alone_on_a_good_page_and_beside_a_bad_record(
     records: list[Any], response_format: ResponseFormat | None
@@ -499,7 +495,6 @@ def test_a_record_means_the_same_alone_on_a_good_page_and_beside_a_bad_record(
     assert len(among_bad.rejects) == 2 + len(records) - len(kept) + odd
 
 
-@settings(deadline=None, max_examples=100)
 @given(_good)
 def test_a_record_read_by_itself_is_the_one_read_from_a_page(one: dict[str, Any]) -> None:
     job_id, tasks, paths = decode_record(json.dumps(one).encode(), where="here", response_format="list")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 import tpanalytics as tpa
 from tests.helpers.reports import FAMILIES, small
@@ -90,7 +90,6 @@ def test_what_is_no_report_ends_with_1(snapshot: str, capsys: pytest.CaptureFixt
 
 
 @given(st.lists(st.text() | st.sampled_from(["CON", "con", "A/B", "a b", "..", "", "İ", "ß" * 200]), unique=True))
-@settings(max_examples=80, deadline=None)
 def test_names_of_files_are_safe_stable_and_their_own(families: list[str]) -> None:
     names = file_names(families)
     assert list(names) == families

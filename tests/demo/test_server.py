@@ -25,7 +25,6 @@ EXPORT = "/job_architecture/export/jobs/task_profiles"
 EVERYTHING = ["ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours"]
 LEVELS = ("domain", "subdomain", "cluster", "canonical_task")
 FINANCE = ["Finance", "Payables", "Invoice handling", "Match invoices to orders"]
-quick = hypothesis.settings(deadline=None, max_examples=25)
 
 
 def task(task_id: str, state: str = "validated", place: list[str] | None = None, **more: Any) -> dict[str, Any]:
@@ -408,7 +407,6 @@ places = st.none() | st.lists(labels, min_size=4, max_size=4)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@quick
 @hypothesis.given(jobs=st.lists(st.lists(places, max_size=6), max_size=4))
 def test_the_tree_holds_the_tasks_of_the_list_each_in_its_place(shape: Any, jobs: list[list[list[str] | None]]) -> None:
     records = [
@@ -578,7 +576,6 @@ def test_filters_keep_what_satisfies_all_of_them(odd: Caller, filters: list[Any]
     assert odd.ids(filters=filters) == kept
 
 
-@quick
 @hypothesis.given(data=st.data(), limit=st.integers(1, 100))
 def test_paging_through_a_filter_loses_and_repeats_nothing(alderbrook: Caller, data: Any, limit: int) -> None:
     catalogue = alderbrook.tenant.catalogue

@@ -157,7 +157,6 @@ def test_odd_answers_of_the_token_endpoint_are_refused(raw: Raw, sent: bytes) ->
     assert isinstance(outcome(raw), tpa.AuthError | tpa.ApiError)
 
 
-@hypothesis.settings(deadline=None, max_examples=150)
 @hypothesis.given(st.data())
 def test_damaged_answers_end_in_an_error_of_ours_or_are_read(raw: Raw, data: st.DataObject) -> None:
     """A few bytes of a good answer are changed, left out or doubled; also of the token's."""

@@ -122,7 +122,6 @@ def test_a_bomb_of_a_gigabyte_takes_no_more_memory_than_the_limit(tenant: Tenant
 # Packing
 
 
-@hypothesis.settings(deadline=None, max_examples=200)
 @hypothesis.given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 50), st.integers(1, 2000))
 def test_what_was_packed_is_unpacked_however_it_is_cut_into_pieces(parts: list[bytes], step: int, most: int) -> None:
     packed, plain = b"".join(map(gzip.compress, parts)), b"".join(parts)

@@ -22,8 +22,6 @@ from tpanalytics.measures.coverage import uneven_hours
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-quick = hypothesis.settings(deadline=None, max_examples=20)
-
 
 def ratings_of(units: Sequence[Sequence[str]]) -> pl.DataFrame:
     rows = [(key, level, n) for key, levels in enumerate(units) for level, n in sorted(Counter(levels).items())]
@@ -58,7 +56,6 @@ def test_alpha_is_that_of_the_published_example() -> None:
 
 
 @hypothesis.given(units=st.lists(st.lists(st.sampled_from(["H1", "H2", "H3", "H4", "H5"]), max_size=5), max_size=12))
-@quick
 def test_alpha_equals_brute_force(units: list[list[str]]) -> None:
     ours, theirs = ordinal_alpha(ratings_of(units)), alpha_by_pairs(units)
     assert (ours is None) == (theirs is None)
@@ -81,7 +78,6 @@ def test_opposed_ratings_agree_less_than_near_ones() -> None:
 
 
 @hypothesis.given(units=st.lists(st.lists(st.sampled_from(["H1", "H2", "H9"]), max_size=6), max_size=8))
-@quick
 def test_pairs_are_those_one_would_count(units: list[list[str]]) -> None:
     unique = pl.DataFrame({"key": [key for key, levels in enumerate(units) for _ in levels]}, schema={"key": pl.UInt32})
     found = agreement(unique, ratings_of(units))
@@ -98,7 +94,6 @@ def test_jobs_beyond_number_do_not_overflow() -> None:
 
 @pytest.mark.parametrize("rule", ["keep", "max", "sum"])
 @hypothesis.given(profiles=companies)
-@quick
 def test_keys_are_made_unique_as_by_hand(profiles: tpa.TaskProfiles, rule: Any) -> None:
     shared = aggregate_by_identity(profiles)
     names, jobs = dict(shared.keys.select("key", "name").rows()), dict(shared.jobs.select("job", "job_id").rows())
@@ -143,7 +138,6 @@ def test_another_rule_is_refused_with_the_choices() -> None:
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_groups_are_compared_with_all_others(profiles: tpa.TaskProfiles) -> None:
     found = uneven_hours(aggregate_tasks(profiles, by_state=True).cells)
     counted = profiles.tasks.filter(pl.col("validation_state") != "rejected")

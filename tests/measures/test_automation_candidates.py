@@ -22,10 +22,6 @@ from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures.automation_candidates import automation_candidates
 from tpanalytics.measures.automation_curve import automation_curve
 
-few = hypothesis.settings(deadline=None, max_examples=15)
-#: For each of several measures, which are put together of the same parts.
-each = hypothesis.settings(deadline=None, max_examples=8)
-
 
 def task(
     key: str = "a", level: str | None = "H1", hours: float | None = 1.0, state: str = "validated"
@@ -116,7 +112,6 @@ def by_hand(profiles: tpa.TaskProfiles, *, staffed: bool) -> dict[str, dict[str,
 
 @pytest.mark.parametrize("weight", ["hours", "headcount"])
 @hypothesis.given(profiles=companies)
-@few
 def test_candidates_equal_a_count_by_hand(profiles: tpa.TaskProfiles, weight: Any) -> None:
     ours = automation_candidates(profiles, weight=weight, rounds=0)
     theirs = by_hand(profiles, staffed=weight == "headcount")
@@ -255,7 +250,6 @@ def test_intervals_do_not_hang_on_how_many_are_shown_and_need_jobs(sample: tpa.T
 
 
 @hypothesis.given(profiles=companies, weight=st.sampled_from(["hours", "headcount"]))
-@few
 def test_the_curve_is_that_of_the_candidates(profiles: tpa.TaskProfiles, weight: Any) -> None:
     known = automation_candidates(profiles, weight=weight, rounds=0).filter(pl.col("h1_hours").is_not_null())
     curve = automation_curve(profiles, weight=weight)
@@ -277,7 +271,6 @@ _block_jobs = st.lists(
 
 
 @hypothesis.given(jobs=_block_jobs, block=st.sampled_from([1.0, 4.0, 7.5]))
-@hypothesis.settings(deadline=None, max_examples=20)
 def test_blocks_are_filled_within_the_promise_of_the_best_set(jobs: list[Any], block: float) -> None:
     profiles = profiles_of(
         [job(*(task(key, "H1", h) for key, h in zip("abcde", hours, strict=True)), staff=n) for hours, n in jobs]
@@ -313,7 +306,6 @@ every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASUR
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@each
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int, measure: Any) -> None:
     ours = measure(profiles)
     for column in ours.select(pl.col(pl.Float64)):

@@ -20,8 +20,6 @@ from tpanalytics.measures._core import bootstrap as resampling
 from tpanalytics.measures._core.bootstrap import resample
 from tpanalytics.measures.exposure_ranking import exposure_ranking
 
-few = hypothesis.settings(deadline=None, max_examples=15)
-
 
 def job(*tasks: tuple[str | None, float | None], family: str | None = "A", **more: Any) -> dict[str, Any]:
     rows = [
@@ -118,7 +116,6 @@ def check(profiles: tpa.TaskProfiles, **how: Any) -> pl.DataFrame:
 
 
 @hypothesis.given(profiles=companies, weight=st.sampled_from(["hours", "headcount"]))
-@few
 def test_ranks_equal_sql_on_random_companies(profiles: tpa.TaskProfiles, weight: Any) -> None:
     found = check(profiles, weight=weight)
     jobs = profiles.jobs.select("job_id", "job_family", "headcount")
@@ -154,7 +151,6 @@ def test_ranks_equal_sql_on_random_companies(profiles: tpa.TaskProfiles, weight:
 
 
 @hypothesis.given(profiles=companies, parts=st.integers(1, 4))
-@few
 def test_order_and_parts_change_nothing(profiles: tpa.TaskProfiles, parts: int) -> None:
     whole = exposure_ranking(profiles, rounds=100)
     pieces = [profiles.tasks.reverse()[i::parts].lazy() for i in range(parts)]

@@ -62,7 +62,6 @@ def brute_force(jobs: list[Any], level: str, *, by_headcount: bool) -> tuple[flo
 
 @pytest.mark.parametrize("weight", ["hours", "headcount"])
 @hypothesis.given(jobs=st.lists(_job, min_size=1, max_size=3))
-@hypothesis.settings(deadline=None, max_examples=60)
 def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
     for row in tpa.impact(company(jobs), weight=weight).iter_rows(named=True):
         if row["level"] in (None, "not assessed"):
@@ -78,7 +77,6 @@ def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
 
 @pytest.mark.parametrize("weight", ["tasks", "hours", "headcount"])
 @hypothesis.given(profiles=companies)
-@hypothesis.settings(deadline=None, max_examples=30)
 def test_a_share_lies_within_its_bounds(profiles: tpa.TaskProfiles, weight: Any) -> None:
     for row in tpa.impact(profiles, weight=weight).iter_rows(named=True):
         low, share, high = row["share_low"], row["share"], row["share_high"]
@@ -150,7 +148,6 @@ def same(found: Any, expected: Any) -> bool:
 
 
 @hypothesis.given(jobs=_few_jobs)
-@hypothesis.settings(deadline=None, max_examples=100)
 def test_bounds_of_an_index_are_given_just_where_contract_hours_change_nothing(jobs: list[Any]) -> None:
     expected = certain_bounds(jobs, WEIGHTS)
     assert same(exposure(company(jobs)).select("bound_low", "bound_high").row(0), expected)
@@ -159,7 +156,6 @@ def test_bounds_of_an_index_are_given_just_where_contract_hours_change_nothing(j
 
 
 @hypothesis.given(jobs=_few_jobs)
-@hypothesis.settings(deadline=None, max_examples=60)
 def test_bounds_of_a_share_are_given_just_where_contract_hours_change_nothing(jobs: list[Any]) -> None:
     for row in tpa.impact(company(jobs)).iter_rows(named=True):
         if row["level"] in WEIGHTS:
@@ -213,7 +209,6 @@ def check_that_all_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
 
 @pytest.mark.parametrize("contract_hours", [None, 60])
 @hypothesis.given(profiles=companies)
-@hypothesis.settings(deadline=None, max_examples=15)
 def test_exposure_claims_and_gaps_agree_on_the_bounds(profiles: tpa.TaskProfiles, contract_hours: Any) -> None:
     check_that_all_agree(profiles, **({} if contract_hours is None else {"contract_hours": contract_hours}))
 

@@ -23,9 +23,6 @@ from tpanalytics.measures.fragmentation import fragmentation as measure_fragment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=15)
-#: For each of several measures, which are put together of the same parts.
-each = hypothesis.settings(deadline=None, max_examples=8)
 #: The least and the most a level frees; H3 more than H2, so that nothing can lean on their order.
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": (0.25, 0.5), "H4": 0, "H5": 1, "H9": (0.0, 0.1), "höchst": 0.05}
 LOW = {level: share[0] if isinstance(share, tuple) else share for level, share in FREED.items()}
@@ -147,7 +144,6 @@ def test_figures_equal_sql_on_the_companies(company: tpa.TaskProfiles) -> None:
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_figures_equal_sql_on_any_profiles(profiles: tpa.TaskProfiles) -> None:
     check_against_sql(profiles)
 
@@ -158,7 +154,6 @@ _few_tasks = st.lists(
 
 
 @hypothesis.given(jobs=st.lists(st.tuples(_few_tasks, st.sampled_from([0.0, 1.0, 3.5])), min_size=1, max_size=3))
-@quick
 def test_the_most_is_the_best_way_to_fill_every_gap(jobs: list[Any]) -> None:
     best = 0.0
     for tasks, people in jobs:
@@ -194,7 +189,6 @@ def per_person(profiles: tpa.TaskProfiles, shares: dict[str, float]) -> dict[str
 
 
 @hypothesis.given(profiles=companies, block=st.sampled_from([0.05, 1.0, 2.5, 8.0]))
-@quick
 def test_blocks_equal_the_formula_where_numbers_are_given(profiles: tpa.TaskProfiles, block: float) -> None:
     theirs = per_person(profiles, {level: share * 0.5 for level, share in LOW.items()})
     ours = measure_fragmentation(profiles, freed=LOW, realisation=0.5, block_hours=block)
@@ -227,7 +221,6 @@ _people = st.sampled_from([0.0, 1.0, 4.0])
 
 
 @hypothesis.given(jobs=st.lists(st.tuples(_hours, _hours, _people), min_size=1, max_size=4))
-@quick
 def test_shares_of_blocks_are_bounded_by_every_place_in_the_ranges(jobs: list[tuple[float, float, float]]) -> None:
     freed: dict[str, Any] = {"H1": (0.2, 0.6), "H3": (0.0, 0.1)}
     made = profiles_of([job(task("H1", one), task("H3", other), headcount=n) for one, other, n in jobs])
@@ -249,7 +242,6 @@ def test_shares_of_blocks_are_bounded_by_every_place_in_the_ranges(jobs: list[tu
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_larger_blocks_are_never_easier_to_fill(profiles: tpa.TaskProfiles) -> None:
     for _, curve in fragmentation(profiles, block_hours=[8, 0.5, 4, 2, 0.5]).group_by("job_family"):
         assert curve["block_hours"].to_list() == [0.5, 2.0, 4.0, 8.0]
@@ -303,7 +295,6 @@ def test_what_is_not_known_is_no_zero_and_has_its_reason() -> None:
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_every_reason_has_words(profiles: tpa.TaskProfiles) -> None:
     for measure in MEASURES.values():
         found = measure(profiles)
@@ -313,7 +304,6 @@ def test_every_reason_has_words(profiles: tpa.TaskProfiles) -> None:
 
 @every_measure
 @hypothesis.given(profiles=companies)
-@each
 def test_jobs_without_tasks_or_people_change_no_figure(
     profiles: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]
 ) -> None:
@@ -328,7 +318,6 @@ def test_jobs_without_tasks_or_people_change_no_figure(
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), cut=st.floats(0, 1))
-@each
 def test_order_of_rows_and_parts_change_nothing(
     profiles: tpa.TaskProfiles, seed: int, cut: float, measure: Callable[..., pl.DataFrame]
 ) -> None:
@@ -340,7 +329,6 @@ def test_order_of_rows_and_parts_change_nothing(
 
 @every_measure
 @hypothesis.given(profiles=companies)
-@each
 def test_no_figure_is_nan_or_infinite(profiles: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]) -> None:
     for column in measure(profiles).select(pl.col(pl.Float64)):
         assert column.drop_nulls().is_finite().all()

@@ -17,7 +17,6 @@ from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures.check_claim import Claim, check_claim, read_claim
 from tpanalytics.measures.data_gaps import data_gaps
 
-few = hypothesis.settings(deadline=None, max_examples=15)
 MEASURES = ["exposure", "hours", "hours_per_job", "h1_share"]
 
 
@@ -160,7 +159,6 @@ def test_a_sum_is_not_robust_because_jobs_are_many_only_if_each_is_small() -> No
 
 @pytest.mark.parametrize("measure", MEASURES)
 @hypothesis.given(profiles=companies)
-@few
 def test_ways_equal_sql_on_random_companies(profiles: tpa.TaskProfiles, measure: Any) -> None:
     names = profiles.jobs.get_column("job_family").fill_null("(no family)").unique().sort().to_list()
     hypothesis.assume(len(names) > 1)
@@ -201,7 +199,6 @@ def test_ways_equal_sql_on_random_companies(profiles: tpa.TaskProfiles, measure:
 
 @pytest.mark.parametrize("measure", MEASURES)
 @hypothesis.given(profiles=companies)
-@few
 def test_order_of_rows_changes_nothing(profiles: tpa.TaskProfiles, measure: Any) -> None:
     names = profiles.jobs.get_column("job_family").fill_null("(no family)").unique().sort().to_list()
     hypothesis.assume(len(names) > 1)
@@ -244,7 +241,6 @@ def company(jobs: list[Any]) -> tpa.TaskProfiles:
 
 
 @hypothesis.given(jobs=st.lists(_job, min_size=1, max_size=3))
-@few
 def test_bounds_of_a_claim_equal_brute_force(jobs: list[Any]) -> None:
     found = check_claim(
         profiles_of([*(job(*tasks, week=week) for tasks, week in jobs), job(("H1", 1.0), family="B")]),
@@ -270,7 +266,6 @@ def answered(jobs: list[Any], which: int, kind: str) -> list[list[Any]]:
 
 
 @hypothesis.given(jobs=st.lists(_job, min_size=1, max_size=3))
-@hypothesis.settings(deadline=None, max_examples=20)
 def test_what_to_ask_next_equals_brute_force(jobs: list[Any]) -> None:
     found = data_gaps(company(jobs))
     now = extremes(jobs)
@@ -297,7 +292,6 @@ def test_what_to_ask_next_equals_brute_force(jobs: list[Any]) -> None:
 
 
 @hypothesis.given(profiles=companies)
-@few
 def test_without_contract_hours_the_room_is_a_share_of_tasks(profiles: tpa.TaskProfiles) -> None:
     bare = tpa.TaskProfiles(profiles.jobs.drop("contract_hours"), profiles.tasks)
     found = data_gaps(bare, top=1000)

@@ -17,8 +17,6 @@ import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures.concentration import concentration as measure_concentration, concentration_curve
 
-few = hypothesis.settings(deadline=None, max_examples=20)
-
 
 def job(hours: dict[str, float | None], family: str | None = "A") -> dict[str, Any]:
     tasks = [
@@ -85,7 +83,6 @@ def sane_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
 
 
 @hypothesis.given(profiles=companies.map(sane_hours))
-@few
 def test_concentration_equals_sql_on_any_profiles(profiles: tpa.TaskProfiles) -> None:
     check(profiles)
 
@@ -125,7 +122,6 @@ def test_a_job_without_tasks_changes_no_figure_of_its_family() -> None:
 
 
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@few
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int) -> None:
     ours = measure_concentration(profiles)
     for column in ours.select(pl.col(pl.Float64)):

@@ -111,7 +111,6 @@ def test_every_engine_gives_the_same(
 
 @pytest.mark.parametrize("states", [["validated", "suggested"], ["validated"], ["suggested", "(no state)"]])
 @hypothesis.given(profiles=companies)
-@hypothesis.settings(deadline=None, max_examples=15)
 def test_families_add_up_as_their_jobs_do(profiles: tpa.TaskProfiles, states: list[str]) -> None:
     rejected = pl.col("validation_state") == "rejected"
     tasks = profiles.tasks.with_columns(validation_state=pl.when(~rejected).then("validation_state"))

@@ -25,9 +25,6 @@ from tpanalytics.measures.hours_at_stake import hours_at_stake
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-quick = hypothesis.settings(deadline=None, max_examples=15)
-#: For each of several measures, which are put together of the same parts.
-each = hypothesis.settings(deadline=None, max_examples=8)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "exposure": measure_exposure,
     "exposure, 40 hours taken": lambda p: measure_exposure(p, contract_hours=40),
@@ -101,7 +98,6 @@ def brute_force(jobs: list[Any], level_weights: Mapping[str, float], *, staffed:
 
 
 @hypothesis.given(jobs=st.lists(_some_job, min_size=1, max_size=3), level_weights=_some_weights, staffed=st.booleans())
-@hypothesis.settings(deadline=None, max_examples=100)
 def test_bounds_equal_brute_force(jobs: list[Any], level_weights: dict[str, float], staffed: bool) -> None:
     profiles = profiles_of(
         [job(*(task(x, h) for x, h in tasks), week=week, headcount=float(staff)) for tasks, week, staff in jobs]
@@ -115,7 +111,6 @@ def test_bounds_equal_brute_force(jobs: list[Any], level_weights: dict[str, floa
 
 
 @hypothesis.given(jobs=st.lists(_some_job, max_size=5), level_weights=_some_weights)
-@quick
 def test_bounds_of_each_job_equal_brute_force(jobs: list[Any], level_weights: dict[str, float]) -> None:
     profiles = profiles_of([job(*(task(x, h) for x, h in tasks), week=week) for tasks, week, _ in jobs])
     found = exposure_by_job(profiles, level_weights=level_weights).select("bound_low", "bound_high").rows()
@@ -203,13 +198,11 @@ def test_figures_equal_sql_on_the_companies(company: tpa.TaskProfiles) -> None:
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_figures_equal_sql_on_any_profiles(profiles: tpa.TaskProfiles) -> None:
     check(profiles)
 
 
 @hypothesis.given(profiles=companies, b=st.floats(0, 1))
-@quick
 def test_the_index_lies_in_its_range_and_its_bounds(profiles: tpa.TaskProfiles, b: float) -> None:
     for measure in (measure_exposure, exposure_by_job):
         for row in measure(profiles, level_weights={**WEIGHTS, "H2": b}).iter_rows(named=True):
@@ -221,7 +214,6 @@ def test_the_index_lies_in_its_range_and_its_bounds(profiles: tpa.TaskProfiles, 
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_break_even_finds_each_pair_that_turns(profiles: tpa.TaskProfiles) -> None:
     lines = measure_exposure(profiles).filter(pl.col("exposure").is_not_null()).rows_by_key("job_family", named=True)
     expected = {}
@@ -256,7 +248,6 @@ def test_break_even_of_two_families_by_hand() -> None:
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), cut=st.floats(0, 1))
-@each
 def test_order_of_rows_and_parts_change_nothing(
     profiles: tpa.TaskProfiles, seed: int, cut: float, measure: Callable[..., Any]
 ) -> None:
@@ -362,7 +353,6 @@ def test_headcount_weighs_jobs_and_leaves_out_those_without() -> None:
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_the_gap_of_count_and_time_is_on_the_same_tasks(profiles: tpa.TaskProfiles) -> None:
     theirs = {
         (row["family"], row["level"]): row["gap"]

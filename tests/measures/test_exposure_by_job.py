@@ -16,8 +16,6 @@ from tpanalytics.measures.exposure import exposure_by_job
 if TYPE_CHECKING:
     import tpanalytics as tpa
 
-quick = hypothesis.settings(deadline=None, max_examples=20)
-
 
 def job(*tasks: tuple[str | None, float | None]) -> dict[str, Any]:
     return {
@@ -58,7 +56,6 @@ def one_by_one(profiles: tpa.TaskProfiles, level_weights: dict[str, float]) -> N
 
 
 @hypothesis.given(profiles=companies, b=st.floats(0, 1))
-@quick
 def test_figures_equal_the_tasks_one_by_one(profiles: tpa.TaskProfiles, b: float) -> None:
     one_by_one(profiles, {"H1": 1.0, "H2": b, "H3": 0.0})
 
@@ -86,7 +83,6 @@ def test_split_jobs_are_told_from_even_ones() -> None:
 
 
 @hypothesis.given(split=st.lists(st.sampled_from([("H1", 2.0), ("H3", 5.0)]), min_size=3, max_size=8))
-@quick
 def test_only_tasks_of_weight_0_and_1_polarise_whole(split: list[tuple[str, float]]) -> None:
     hypothesis.assume(len(set(split)) == 2)
     assert exposure_by_job(profiles_of([job(*split)])).item(0, "polarisation") == pytest.approx(1.0)

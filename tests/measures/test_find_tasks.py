@@ -133,7 +133,6 @@ _texts = st.text(
 
 
 @hypothesis.given(texts=st.lists(_texts, max_size=8), text=_texts)
-@hypothesis.settings(deadline=None, max_examples=150)
 def test_polars_finds_what_is_there_in_any_text(texts: list[str], text: str) -> None:
     if not text.split():
         with pytest.raises(tpa.SchemaError, match="give a word"):
@@ -215,7 +214,6 @@ def test_states_and_families_are_looked_in_as_asked(sample: tpa.TaskProfiles) ->
 
 
 @hypothesis.given(profiles=companies, text=st.sampled_from(["a", "do", "care with", "b", "zzz"]))
-@hypothesis.settings(deadline=None, max_examples=60)
 def test_families_count_what_is_found(profiles: tpa.TaskProfiles, text: str) -> None:
     found, counted = tpa.find_tasks(profiles, text), found_by_family(profiles, text)
     assert counted["job_family"].to_list() == sorted(
@@ -277,7 +275,6 @@ def test_jobs_where_each_is_a_person_are_left_out() -> None:
 
 
 @hypothesis.given(profiles=companies)
-@hypothesis.settings(deadline=None, max_examples=40)
 def test_jobs_of_families_are_the_jobs_there_are(profiles: tpa.TaskProfiles) -> None:
     everyone = tpa.hours_by_job(profiles)
     for family in everyone["job_family"].unique():

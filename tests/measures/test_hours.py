@@ -21,9 +21,6 @@ from tests.helpers.random_profiles import companies, profiles_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=15)
-#: For each of several measures, which are put together of the same parts.
-each = hypothesis.settings(deadline=None, max_examples=8)
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "coverage": tpa.coverage,
     "hours": tpa.hours,
@@ -174,7 +171,6 @@ def test_figures_equal_sql_on_the_companies(company: tpa.TaskProfiles, check: Ca
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 @hypothesis.given(profiles=companies)
-@quick
 def test_figures_equal_sql_on_any_profiles(profiles: tpa.TaskProfiles, check: Callable[..., None]) -> None:
     check(profiles)
 
@@ -189,7 +185,6 @@ def test_the_real_data_are_counted_as_their_readme_says(real: tpa.TaskProfiles) 
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@each
 def test_order_of_rows_changes_nothing(profiles: tpa.TaskProfiles, seed: int, measure: Callable[..., Any]) -> None:
     shuffled = tpa.TaskProfiles(
         profiles.jobs.sample(fraction=1, shuffle=True, seed=seed),
@@ -200,7 +195,6 @@ def test_order_of_rows_changes_nothing(profiles: tpa.TaskProfiles, seed: int, me
 
 @every_measure
 @hypothesis.given(profiles=companies, cut=st.floats(0, 1))
-@each
 def test_splitting_into_parts_changes_nothing(
     profiles: tpa.TaskProfiles, cut: float, measure: Callable[..., Any]
 ) -> None:
@@ -215,7 +209,6 @@ def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_shares_add_up_or_are_all_null(profiles: tpa.TaskProfiles) -> None:
     for weight in ("tasks", "hours", "headcount"):
         for (_,), rows in tpa.impact(profiles, weight=weight).group_by("job_family"):
@@ -225,7 +218,6 @@ def test_shares_add_up_or_are_all_null(profiles: tpa.TaskProfiles) -> None:
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_hours_of_families_add_up_to_the_tasks(profiles: tpa.TaskProfiles) -> None:
     counted = profiles.tasks.filter(pl.col("validation_state") != "rejected")
     assert math.isclose(tpa.hours(profiles)["hours"].sum(), counted["weekly_hours"].sum(), abs_tol=1e-6)
@@ -233,7 +225,6 @@ def test_hours_of_families_add_up_to_the_tasks(profiles: tpa.TaskProfiles) -> No
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_no_figure_is_nan_or_infinite(profiles: tpa.TaskProfiles) -> None:
     for measure in MEASURES.values():
         for column in measure(profiles).select(pl.col(pl.Float64)):
@@ -241,7 +232,6 @@ def test_no_figure_is_nan_or_infinite(profiles: tpa.TaskProfiles) -> None:
 
 
 @hypothesis.given(profiles=companies, family=st.sampled_from(["Finance", "Sales", None]))
-@quick
 def test_a_job_without_tasks_lowers_no_mean(profiles: tpa.TaskProfiles, family: str | None) -> None:
     nobody = profiles_of([job(family=family)]).jobs.with_columns(job_id=pl.lit("nobody"))
     before = {row["job_family"]: row for row in tpa.hours(profiles).iter_rows(named=True)}

@@ -25,7 +25,6 @@ from tpanalytics.typing import ImputeMethod
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=15)
 METHODS = get_args(ImputeMethod)
 each_method = pytest.mark.parametrize("method", METHODS)
 
@@ -48,7 +47,6 @@ def hours(profiles: tpa.TaskProfiles) -> list[float | None]:
 
 @each_method
 @hypothesis.given(profiles=companies)
-@quick
 def test_only_gaps_of_tasks_that_count_are_filled_and_all_are_marked(profiles: tpa.TaskProfiles, method: Any) -> None:
     filled = impute(profiles, method)
     others = [name for name in profiles.tasks.columns if name != "weekly_hours"]
@@ -77,7 +75,6 @@ def test_only_gaps_of_tasks_that_count_are_filled_and_all_are_marked(profiles: t
 
 @each_method
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@quick
 def test_order_of_rows_changes_nothing(profiles: tpa.TaskProfiles, seed: int, method: Any) -> None:
     numbered = profiles.tasks.with_row_index("was")
     mixed = numbered.sample(fraction=1, shuffle=True, seed=seed)
@@ -283,7 +280,6 @@ def test_hours_that_were_put_in_buy_neither_coverage_nor_a_grade(name: str, meth
 
 
 @hypothesis.given(profiles=companies, method=st.sampled_from(["equal_residual", "zero_i_know_what_i_do"]))
-@quick
 def test_no_family_is_known_better_by_what_was_put_in(profiles: tpa.TaskProfiles, method: ImputeMethod) -> None:
     after = impute_hours(profiles, method, contract_hours=40.0)
     figures = [

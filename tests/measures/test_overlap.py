@@ -18,9 +18,6 @@ from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures.overlap import overlap as measure_overlap
 from tpanalytics.measures.shared_tasks import shared_tasks
 
-few = hypothesis.settings(deadline=None, max_examples=15)
-#: For each of several measures, which are put together of the same parts.
-each = hypothesis.settings(deadline=None, max_examples=8)
 MEASURES = {
     "shared": shared_tasks,
     "shared by text": lambda p: shared_tasks(p, same_task="text", min_jobs=1),
@@ -77,7 +74,6 @@ def check_shared(profiles: tpa.TaskProfiles, min_jobs: int) -> None:
 
 
 @hypothesis.given(profiles=companies, min_jobs=st.integers(1, 3))
-@few
 def test_shared_tasks_equal_sql_on_any_profiles(profiles: tpa.TaskProfiles, min_jobs: int) -> None:
     check_shared(profiles, min_jobs)
 
@@ -162,7 +158,6 @@ def sane_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
 
 
 @hypothesis.given(profiles=companies.map(sane_hours))
-@few
 def test_overlap_equals_a_count_by_hand(profiles: tpa.TaskProfiles) -> None:
     ours, theirs = measure_overlap(profiles), by_hand(profiles)
     assert list(ours.select("family_a", "family_b").rows()) == list(theirs)
@@ -203,7 +198,6 @@ _hours = st.sampled_from([None, 0.0, 2.0, 9.0])
 
 
 @hypothesis.given(sides=st.tuples(st.tuples(_hours, _hours), st.tuples(_hours, _hours)), split=st.floats(0, 1))
-@hypothesis.settings(deadline=None, max_examples=20)
 def test_no_way_to_fill_the_weeks_leaves_the_bounds(sides: Any, split: float) -> None:
     jobs = [
         job(*(task(key, h) for key, h in zip("ab", side, strict=True)), family=f, week=10.0)
@@ -248,7 +242,6 @@ def test_a_family_without_tasks_is_there_with_nulls() -> None:
 
 @every_measure
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-@each
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int, measure: Any) -> None:
     ours = measure(profiles)
     for column in ours.select(pl.col(pl.Float64)):

@@ -23,7 +23,6 @@ from tpanalytics.measures.quality_report import quality_report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=15)
 REASONS = {
     *("NO_JOBS", "NO_TASKS", "NO_HOURS", "NO_CONTRACT_HOURS", "TOO_FEW"),
     *("NOT_REQUESTED", "NOT_RECORDED", "NO_VARIATION"),
@@ -95,7 +94,6 @@ def counts(profiles: tpa.TaskProfiles) -> dict[str, tuple[int, int, float | None
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_counts_equal_sql_on_any_profiles(profiles: tpa.TaskProfiles) -> None:
     report = checked(profiles)
     known = profiles.tasks.filter(pl.col("validation_state") != "rejected")["weekly_hours"].sum()
@@ -130,7 +128,6 @@ def levels_by_key(profiles: tpa.TaskProfiles) -> dict[str, dict[str, str | None]
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_tasks_that_jobs_share_are_compared_as_by_hand(profiles: tpa.TaskProfiles) -> None:
     rated = [
         levels
@@ -331,7 +328,6 @@ def test_by_text_the_same_task_is_found_under_other_ids() -> None:
 
 
 @hypothesis.given(profiles=companies)
-@quick
 def test_every_row_is_whole_whatever_the_profiles(profiles: tpa.TaskProfiles) -> None:
     report = quality_report(profiles)
     assert report["check"].sort().to_list() == quality_report(profiles_of([]))["check"].sort().to_list()
@@ -368,7 +364,6 @@ def test_no_jobs_are_reported_with_every_check_and_dtype() -> None:
 
 
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), cut=st.floats(0, 1))
-@quick
 def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int, cut: float) -> None:
     ours = quality_report(profiles)
     shuffled = tpa.TaskProfiles(

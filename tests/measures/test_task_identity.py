@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
 
-quick = hypothesis.settings(deadline=None, max_examples=20)
-
 
 def repeated(*rows: tuple[str | None, str, float | None]) -> tpa.TaskProfiles:
     tasks = [
@@ -87,7 +85,6 @@ def test_a_repeated_task_has_the_same_hours_in_every_measure(rows: list[Any], ho
 
 
 @hypothesis.given(profiles=companies.map(all_hours_known), seed=st.integers(0, 2**32 - 1))
-@quick
 def test_hours_of_repeated_tasks_agree_on_any_company(profiles: tpa.TaskProfiles, seed: int) -> None:
     shuffled = tpa.TaskProfiles(profiles.jobs, profiles.tasks.sample(fraction=1, shuffle=True, seed=seed))
     check_h1_hours(shuffled, h1_hours_by_task(profiles))

@@ -28,10 +28,6 @@ from tpanalytics.measures.transitions import transitions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-quick = hypothesis.settings(deadline=None, max_examples=15)
-#: For each of several measures, which are put together of the same parts.
-each = hypothesis.settings(deadline=None, max_examples=8)
-
 
 def rounded_profiles(jobs: list[Any]) -> tpa.TaskProfiles:
     """Build profiles without hours so near to zero that half of them, or a share of them, is no float any more."""
@@ -185,7 +181,6 @@ def check_loops(before: tpa.TaskProfiles, after: tpa.TaskProfiles, level: str) -
 
 
 @hypothesis.given(before=small, after=small, level=st.sampled_from(["H1", "H2", "H5"]))
-@quick
 def test_the_bridge_equals_loops(before: tpa.TaskProfiles, after: tpa.TaskProfiles, level: str) -> None:
     check_loops(before, after, level)
 
@@ -235,7 +230,6 @@ def check_ends_are_impact(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> 
 
 
 @hypothesis.given(before=small, after=small)
-@quick
 def test_either_end_is_what_the_snapshot_says_and_all_is_the_sum_and_turned_round_the_signs_change(
     before: tpa.TaskProfiles, after: tpa.TaskProfiles
 ) -> None:
@@ -249,7 +243,6 @@ def test_the_sums_of_many_jobs_hold_as_well(pairs: tuple[tpa.TaskProfiles, tpa.T
 
 
 @hypothesis.given(profiles=small)
-@quick
 def test_nothing_changed_between_a_snapshot_and_itself(profiles: tpa.TaskProfiles) -> None:
     for row in compare(profiles, profiles).iter_rows(named=True):
         assert row["before"] == row["after"]
@@ -477,7 +470,6 @@ def settled(profiles: tpa.TaskProfiles, families: dict[str, str | None]) -> tpa.
 
 @pytest.mark.parametrize("by", ["family", "job"])
 @hypothesis.given(before=small, after=small)
-@quick
 def test_the_split_of_exposure_equals_the_formula(before: tpa.TaskProfiles, after: tpa.TaskProfiles, by: Any) -> None:
     part, families = (
         {"family": "job_family", "job": "job_id"}[by],
@@ -577,7 +569,6 @@ def test_weights_are_the_readers_and_their_range_is_shown() -> None:
 
 @pytest.mark.parametrize("other", ["Sales", None])
 @hypothesis.given(jobs=st.lists(any_job, min_size=2, max_size=5))
-@quick
 def test_the_split_between_families_equals_the_formula(jobs: list[Any], other: str | None) -> None:
     profiles = rounded_profiles([{**jobs[0], "job_family": "Finance"}, {**jobs[1], "job_family": "Sales"}, *jobs[2:]])
     family = pl.col("job_family").fill_null("(no family)")
@@ -640,7 +631,6 @@ def test_a_part_of_zero_hours_has_no_index() -> None:
 
 
 @hypothesis.given(before=small, after=small)
-@quick
 def test_transitions_of_levels_count_every_task_once(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
     first, second = tasks_by_hand(before, "H1"), tasks_by_hand(after, "H1")
     expected: dict[tuple[Any, Any], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
@@ -674,7 +664,6 @@ def states_by_hand(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], str]:
 
 
 @hypothesis.given(before=small, after=small)
-@quick
 def test_transitions_of_states_count_every_task_once(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
     first, second = states_by_hand(before), states_by_hand(after)
     expected = Counter((first.get(key), second.get(key)) for key in {*first, *second})
@@ -708,7 +697,6 @@ def test_rows_of_transitions_stand_in_order() -> None:
 
 @every_measure
 @hypothesis.given(before=small, after=small, seed=st.integers(0, 2**32 - 1))
-@each
 def test_order_of_rows_and_parts_change_nothing_and_no_figure_is_nan(
     before: tpa.TaskProfiles, after: tpa.TaskProfiles, seed: int, measure: Callable[..., pl.DataFrame]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
@@ -311,7 +311,6 @@ def test_a_file_that_is_no_mapping_is_refused_by_name(
 _ids = st.text("ab01 ", min_size=1, max_size=3).filter(str.strip)
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.dictionaries(_ids.map(str.strip), st.none() | st.sampled_from(["f1", "f2", "f3"]), max_size=8))
 def test_no_mapping_changes_how_many_jobs_and_tasks_there_are(mapping: dict[str, str | None]) -> None:
     jobs = [{"job_id": f"{a}{b}".strip(), "n_tasks": 1} for a in "ab01" for b in ("", "0", "b")]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
@@ -80,7 +80,6 @@ def test_the_page_size_does_not_change_the_tables(serve: Callable[..., Tenant], 
     assert small.manifest["duplicates"] == 0
 
 
-@settings(deadline=None, max_examples=40)
 @given(records(), st.integers(1, 4), st.sampled_from(["groups", "nodes"]))
 def test_neither_page_size_nor_format_nor_a_detour_by_file_changes_random_tables(
     tenant: Tenant, served: list[dict[str, Any]], limit: int, shape: Any
@@ -96,7 +95,6 @@ def test_neither_page_size_nor_format_nor_a_detour_by_file_changes_random_tables
     same_tables(tpa.read_records(write("records.json", json.dumps(served))), whole)
 
 
-@settings(deadline=None, max_examples=100)
 @given(records())
 def test_the_frames_of_a_page_hold_value_for_value_what_the_page_says(served: list[dict[str, Any]]) -> None:
     body = json.dumps({"has_next": False, "records": served}).encode()
@@ -496,7 +494,6 @@ def test_a_wrong_argument_of_reading_is_refused() -> None:
         tpa.read_records(write("export.jsonl", ""), on_bad_record="skip")  # type: ignore[arg-type]
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=60) | st.text('{}[]":,\n 1aexternal_idtasks', max_size=60).map(str.encode))
 def test_any_file_gives_tables_or_one_of_our_errors(raw: bytes) -> None:
     try:

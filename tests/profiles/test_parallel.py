@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
@@ -75,7 +75,6 @@ def test_jobs_without_family_are_found_by_the_chain_they_stand_in(tenant: Tenant
     assert profiles.jobs.height == 240
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 24), st.integers(1, 7), st.lists(st.integers(-1, 30), max_size=6, unique=True), st.integers())
 def test_chains_begun_anywhere_in_any_order_make_up_the_one_chain(
     tenant: Tenant, jobs: int, limit: int, starts: list[int], seed: int
@@ -119,7 +118,6 @@ def test_a_job_that_the_service_gives_too_early_does_not_end_a_chain() -> None:
     assert profiles.manifest["duplicates"] == 1
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     st.integers(1, 5),
     st.integers(2, 4),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
@@ -80,7 +80,6 @@ _json = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
 @given(records(), st.dictionaries(st.sampled_from(["source", "request", "jobs", "later"]), _json), st.data())
 def test_random_profiles_read_back_the_same(
     served: list[dict[str, Any]], manifest: dict[str, Any], data: st.DataObject

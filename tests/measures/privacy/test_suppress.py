@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 COUNTED = ("validated", "suggested")
-quick = hypothesis.settings(deadline=None, max_examples=15)
-#: For each of all measures, whose results are hidden in the same way.
-each = hypothesis.settings(deadline=None, max_examples=8)
 #: Measures with a family in each row that are not by family, and which rule they fall under.
 OTHER_RULES = {
     "compare": "two snapshots",
@@ -102,7 +99,6 @@ def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
 
 @every_result
 @hypothesis.given(profiles=companies, limits=limits)
-@each
 def test_neither_a_row_nor_a_total_tells_of_too_few(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
@@ -120,7 +116,6 @@ def test_neither_a_row_nor_a_total_tells_of_too_few(
 
 
 @hypothesis.given(profiles=companies, limits=limits)
-@quick
 def test_no_more_is_hidden_than_must_be(profiles: tpa.TaskProfiles, limits: dict[str, Any]) -> None:
     jobs = nested(profiles)
     hidden = hidden_of(suppress(tpa.hours(profiles), profiles, privacy=Privacy(**limits)))
@@ -134,7 +129,6 @@ def test_no_more_is_hidden_than_must_be(profiles: tpa.TaskProfiles, limits: dict
 
 @every_result
 @hypothesis.given(profiles=companies, limits=limits)
-@each
 def test_what_is_shown_is_unchanged_and_what_is_hidden_is_gone(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
@@ -157,7 +151,6 @@ def test_what_is_shown_is_unchanged_and_what_is_hidden_is_gone(
 
 @some_results
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), limits=limits)
-@each
 def test_order_of_rows_engine_and_a_second_time_change_nothing(
     profiles: tpa.TaskProfiles, seed: int, limits: dict[str, Any], name: str
 ) -> None:
@@ -340,7 +333,6 @@ def grid_of(rows: list[tuple[str, str, int, int]]) -> pl.DataFrame:
 
 
 @hypothesis.given(counts=st.lists(st.lists(st.integers(0, 6), min_size=4, max_size=4), min_size=1, max_size=6))
-@quick
 def test_of_rows_and_columns_neither_has_one_hidden_cell(counts: list[list[int]]) -> None:
     rows = [(f"f{i}", f"H{k + 1}", n, 2 * n) for i, row in enumerate(counts) for k, n in enumerate(row)]
     found = suppress(grid_of(rows))
@@ -416,7 +408,6 @@ def test_an_employee_is_one_person() -> None:
 
 @pytest.mark.parametrize("measure", ["hours_by_job", "exposure_by_job", "find_tasks"])
 @hypothesis.given(profiles=companies, limits=limits)
-@quick
 def test_neither_a_job_nor_what_its_family_has_besides_tells_of_too_few(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: str
 ) -> None:
@@ -571,7 +562,6 @@ def test_what_was_hidden_before_tells_nothing_now() -> None:
 
 
 @hypothesis.given(profiles=companies, data=st.data(), limits=limits)
-@quick
 def test_no_family_shown_twice_differs_by_few(profiles: tpa.TaskProfiles, data: Any, limits: dict[str, Any]) -> None:
     ids = profiles.jobs["job_id"].to_list()
     now = without(profiles, *(data.draw(st.sets(st.sampled_from(ids))) if ids else ()))
