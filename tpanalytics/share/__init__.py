@@ -1,1 +1,1 @@
-"""Files to hand on: saved atomically, by suffix, and checked for what they carry."""
+"""Save, check and report results."""

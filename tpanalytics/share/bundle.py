@@ -1,4 +1,4 @@
-"""What travels with a file: the data a chart draws, its text and specification, and evidence of all of it."""
+"""Companion files of a bundle: data, text, specification and evidence."""
 
 from __future__ import annotations
 
@@ -21,63 +21,63 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["beside_chart", "beside_frame", "evidence_path", "made_with", "write_evidence"]
+__all__ = ["chart_companions", "evidence_path", "frame_companions", "made_with", "write_evidence"]
 
-#: Libraries whose version can change what a file looks like.
+#: Libraries whose version can change the contents of a file.
 _LIBRARIES = ("polars", "altair", "vl-convert-python", "xlsxwriter")
 _SOURCE = "Data: "
 
 
-def beside_chart(spec: dict[str, Any], path: Path) -> dict[Path, Callable[[Path], object]]:
-    """Give for each file that travels with a chart at `path` what writes it."""
+def chart_companions(spec: dict[str, Any], path: Path) -> dict[Path, Callable[[Path], object]]:
+    """Return a writer for each companion file of a chart saved at `path`."""
     tables = list(_tables(spec))
     names = [""] if len(tables) == 1 else [f"-{n}" for n in range(1, len(tables) + 1)]
     files: dict[Path, Callable[[Path], object]] = {
-        _beside(path, f"{name}.csv"): partial(write_csv, table) for name, table in zip(names, tables, strict=True)
+        _sibling(path, f"{name}.csv"): partial(write_csv, table) for name, table in zip(names, tables, strict=True)
     }
     text = f"{title_of(spec)}\n\n{spec.get('description', '')}".strip() + "\n"
-    files[_beside(path, ".txt")] = partial(_write_text, text)
+    files[_sibling(path, ".txt")] = partial(_write_text, text)
     specification = json.dumps(spec, indent=2, ensure_ascii=False, allow_nan=False)
-    files[_beside(path, ".json")] = partial(_write_text, specification)
-    files.pop(path, None)  # the file itself may be one of them
+    files[_sibling(path, ".json")] = partial(_write_text, specification)
+    files.pop(path, None)  # the main file can itself be the .json
     return files
 
 
-def beside_frame(frame: pl.DataFrame, path: Path) -> dict[Path, Callable[[Path], object]]:
-    """Give what travels with a frame at `path`: in words what it means, where it is known."""
+def frame_companions(frame: pl.DataFrame, path: Path) -> dict[Path, Callable[[Path], object]]:
+    """Return a writer for the description of a measure's result; other frames have no companion file."""
     with suppress(SchemaError):
-        return {_beside(path, ".txt"): partial(_write_text, f"{about(frame)}\n")}
+        return {_sibling(path, ".txt"): partial(_write_text, f"{about(frame)}\n")}
     return {}
 
 
 def evidence_path(path: Path) -> Path:
-    """Name the file that says of a bundle, whose main file is at `path`, what it is."""
-    return _beside(path, ".evidence.json")
+    """Return the path of the evidence file for a bundle with the main file `path`."""
+    return _sibling(path, ".evidence.json")
 
 
-def write_evidence(what: Any, written: Mapping[Path, Path], path: Path) -> None:
-    """Write what the files of a bundle are, how they were made and how to tell that they are unchanged."""
-    said = _of_chart(what) if isinstance(what, dict) else _of_frame(what)
+def write_evidence(what: Any, drafts: Mapping[Path, Path], path: Path) -> None:
+    """Write the description of a bundle, with the size and hash of each file."""
+    description = _chart_description(what) if isinstance(what, dict) else _frame_description(what)
     files = []
-    for target, draft in written.items():
+    for target, draft in drafts.items():
         content = draft.read_bytes()
         files.append({"name": target.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
-    whole = {**said, "made_with": made_with(*_LIBRARIES), "files": files}
-    _write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", path)
+    evidence = {**description, "made_with": made_with(*_LIBRARIES), "files": files}
+    _write_text(json.dumps(evidence, indent=2, ensure_ascii=False) + "\n", path)
 
 
 def made_with(*libraries: str) -> dict[str, str]:
-    """Give the version of this package, and of each of the libraries that is there."""
+    """Return the versions of this package and of the given libraries, if installed."""
     from tpanalytics._version import __version__
 
-    found = {"tpanalytics": __version__}
+    versions = {"tpanalytics": __version__}
     for name in libraries:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
-def _beside(path: Path, ending: str) -> Path:
+def _sibling(path: Path, ending: str) -> Path:
     return path.with_name(f"{path.stem}{ending}")
 
 
@@ -85,18 +85,17 @@ def _write_text(text: str, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _of_frame(frame: pl.DataFrame) -> dict[str, Any]:
-    said: dict[str, Any] = {"rows": frame.height, "columns": frame.columns}
+def _frame_description(frame: pl.DataFrame) -> dict[str, Any]:
+    description: dict[str, Any] = {"rows": frame.height, "columns": frame.columns}
     with suppress(SchemaError):
-        said["meaning"] = asdict(about(frame))
-    return said
+        description["meaning"] = asdict(about(frame))
+    return description
 
 
-def _of_chart(spec: dict[str, Any]) -> dict[str, Any]:
-    """Tell what a chart says of itself: its title, what it is about, by which rules, from which data."""
+def _chart_description(spec: dict[str, Any]) -> dict[str, Any]:
     title = spec.get("title")
     subtitle = title.get("subtitle") if isinstance(title, dict) else None
-    lines = [line for mark in _marks(spec) for line in _below(mark)]
+    lines = [line for mark in _marks(spec) for line in _footer_lines(mark)]
     return {
         "title": title_of(spec),
         "about": " ".join(subtitle) if isinstance(subtitle, list) else subtitle,
@@ -105,8 +104,8 @@ def _of_chart(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _below(mark: dict[str, Any]) -> list[str]:
-    """Give the lines of a footer: text that no datum stands behind, below the plot."""
+def _footer_lines(mark: dict[str, Any]) -> list[str]:
+    # A footer is a text mark whose y position is an expression.
     look, place = mark.get("mark"), mark.get("encoding", {}).get("y", {})
     y = place.get("value") if isinstance(place, dict) else None
     if not isinstance(look, dict) or look.get("type") != "text" or not isinstance(y, dict) or "expr" not in y:
@@ -116,7 +115,7 @@ def _below(mark: dict[str, Any]) -> list[str]:
 
 
 def _marks(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give every single mark, with the data it inherits."""
+    """Yield every mark, with the data it inherits."""
     parts = [part for key in ("layer", "concat", "hconcat", "vconcat") for part in spec.get(key, [])]
     parts += [spec["spec"]] if isinstance(spec.get("spec"), dict) else []
     for part in parts:
@@ -126,7 +125,7 @@ def _marks(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _tables(spec: dict[str, Any]) -> Iterator[pl.DataFrame]:
-    """Give each table that a chart draws once, in the order of the marks."""
+    """Yield each table of a chart once, in the order of the marks."""
     seen: list[Sequence[Any]] = []
     for mark in _marks(spec):
         data = mark.get("data") or {}

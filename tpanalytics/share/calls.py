@@ -1,4 +1,4 @@
-"""A call of a public function as data: it is made, and it is printed as it would be typed."""
+"""Calls of public functions, which can be made or formatted as Python code."""
 
 from __future__ import annotations
 
@@ -31,32 +31,22 @@ __all__ = ["Call", "Source", "Table", "call", "readable", "typed"]
 
 @dataclass(frozen=True)
 class Source:
-    """The snapshots that calls are made with: one, or two of which `profiles` is the later."""
+    """The snapshots passed to a call; `before` is the earlier one, if any."""
 
     profiles: TaskProfiles
     before: TaskProfiles | None = None
 
     def snapshots(self, names: tuple[str, ...]) -> list[Any]:
-        """Return the snapshots of these names."""
+        """Return the snapshots with the given names."""
         return [getattr(self, name) for name in names]
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a public function: it can be made, and it prints itself as Python.
+    """A call of a public function.
 
-    Attributes
-    ----------
-    name
-        The public function.
-    takes
-        The snapshots it takes, ``"profiles"`` and ``"before"``, in its order.
-    given
-        Further positional arguments.
-    arguments
-        Arguments with their values.
-    choices
-        Arguments whose values the caller holds under the same name, such as the ``states`` of a report.
+    `takes` lists the snapshots to pass, in order, and `given` the other positional arguments. `choices` lists
+    arguments whose values are attributes of the object passed to `of`, such as the ``states`` of a report.
     """
 
     name: str
@@ -66,24 +56,25 @@ class Call:
     choices: tuple[str, ...] = ()
 
     def of(self, source: Source, choices: Any = None) -> Any:
-        """Make the call; `choices` is an object that has the arguments named in ``self.choices``."""
+        """Make the call and return its result."""
         with readable():
             return _function(self.name)(*source.snapshots(self.takes), *self.given, **self.keywords(choices))
 
     def keywords(self, choices: Any = None) -> dict[str, Any]:
-        """Return the keyword arguments, with those of `choices`."""
+        """Return the keyword arguments, including those read from `choices`."""
         return {**self.arguments, **{name: getattr(choices, name) for name in self.choices}}
 
     def released(self, source: Source, privacy: Privacy | None, choices: Any = None) -> pl.DataFrame:
-        """Make the call and suppress small groups in its result."""
+        """Make the call and suppress small groups in the result."""
         measure, before = _function(self.name), source.before if "before" in self.takes else None
         names = list(inspect.signature(measure).parameters)[len(self.takes) :]
-        given = dict(zip(names, self.given, strict=False))
+        positional = dict(zip(names, self.given, strict=False))
+        keywords = self.keywords(choices)
         with readable():
-            return release(measure, source.profiles, before=before, privacy=privacy, **given, **self.keywords(choices))
+            return release(measure, source.profiles, before=before, privacy=privacy, **positional, **keywords)
 
     def text(self, **names: str) -> str:
-        """Write the call as it is typed, with other names for the snapshots where given."""
+        """Format the call as Python code; `names` replaces the names of the snapshots."""
         parts = [names.get(name, name) for name in self.takes] + [typed(value) for value in self.given]
         parts += [f"{name}={typed(value)}" for name, value in self.arguments.items()]
         parts += [f"{name}={name}" for name in self.choices]
@@ -94,15 +85,15 @@ class Call:
 
 
 def call(name: str, *given: str, takes: tuple[str, ...] = ("profiles",), **arguments: Any) -> Call:
-    """Write a `Call` like one; arguments that are as usual are left out."""
-    usual = inspect.signature(_function(name)).parameters
-    unusual = {key: value for key, value in arguments.items() if typed(value) != typed(usual[key].default)}
-    return Call(name, takes, given, unusual)
+    """Return a `Call` without the arguments that equal their default."""
+    parameters = inspect.signature(_function(name)).parameters
+    changed = {key: value for key, value in arguments.items() if typed(value) != typed(parameters[key].default)}
+    return Call(name, takes, given, changed)
 
 
 @dataclass(frozen=True)
 class Table:
-    """The figures behind a chart: a measure, or the tasks themselves; what of it is hidden; which rows are kept."""
+    """The table behind a chart: the result of a measure or, without one, the tasks, filtered by `keep`."""
 
     measure: Call | None
     privacy: Privacy | None = None
@@ -110,7 +101,7 @@ class Table:
     rationales: bool = False
 
     def of(self, source: Source) -> pl.DataFrame:
-        """Measure, hide, choose."""
+        """Return the table, suppressed and filtered."""
         with readable():
             return self._of(source)
 
@@ -118,48 +109,47 @@ class Table:
         if self.measure is None:
             tasks = nw.from_native(source.profiles.tasks)
             for column, values in self.keep.items():
-                known = nw.col(column).fill_null(NO_STATE) if NO_STATE in (values or ()) else nw.col(column)
-                tasks = tasks.filter(known.is_in(list(values or ())))
+                filled = nw.col(column).fill_null(NO_STATE) if NO_STATE in (values or ()) else nw.col(column)
+                tasks = tasks.filter(filled.is_in(list(values or ())))
             rows = to_polars(tasks.to_native())
             return rows if self.rationales else rows.drop("ai_impact_rationale")
         frame = self.measure.of(source) if self.privacy is None else self.measure.released(source, self.privacy)
-        kept = {column: values for column, values in self.keep.items() if values is not None}
+        filters = {column: values for column, values in self.keep.items() if values is not None}
         meaning = get_metadata(frame)
-        for column, values in kept.items():
+        for column, values in filters.items():
             frame = frame.filter(pl.col(column).is_in(values))
-        if not kept or meaning is None:
+        if not filters or meaning is None:
             return frame
-        said = "Only rows that were chosen are here; of how many jobs and tasks is said of all."
-        return attach_metadata(frame, replace(without_totals(meaning), policy=(*meaning.policy, said)))
+        note = "Only the selected rows are shown. The numbers of jobs and tasks describe all rows."
+        return attach_metadata(frame, replace(without_totals(meaning), policy=(*meaning.policy, note)))
 
     def __str__(self) -> str:
-        kept = "".join(
-            f'.filter(pl.col("{column}"){_known(values)}.is_in({typed(values)}))'
+        filters = "".join(
+            f'.filter(pl.col("{column}"){_filled(values)}.is_in({typed(values)}))'
             for column, values in self.keep.items()
             if values is not None
         )
         if self.measure is None:
-            return f"profiles.tasks{kept}" + '.drop("ai_impact_rationale")' * (not self.rationales)
-        hidden = self._hidden(str(self.measure))
-        text = str(self.measure if hidden is None else hidden)
-        return text + kept
+            return f"profiles.tasks{filters}" + '.drop("ai_impact_rationale")' * (not self.rationales)
+        suppressed = self._suppressed(str(self.measure))
+        return str(self.measure if suppressed is None else suppressed) + filters
 
-    def _hidden(self, frame: str) -> Call | None:
+    def _suppressed(self, frame: str) -> Call | None:
         if self.privacy is None or self.measure is None:
             return None
         return call("suppress", takes=(frame, *reversed(self.measure.takes)), privacy=self.privacy)
 
 
-def _known(values: tuple[str, ...]) -> str:
+def _filled(values: tuple[str, ...]) -> str:
     return f".fill_null({typed(NO_STATE)})" * (NO_STATE in values)
 
 
 def typed(value: Any) -> str:
-    """Write a value as it would be typed."""
+    """Format a value as Python code."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{typed(key)}: {typed(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{typed(key)}: {typed(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(typed, value)) + "]"
     return f"tpa.{value!r}" if isinstance(value, Privacy) else repr(value)
@@ -167,17 +157,17 @@ def typed(value: Any) -> str:
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Say in a sentence that a snapshot is gone of which nothing was read before."""
+    """Raise a `SnapshotError` if the files of a lazy snapshot cannot be read."""
     try:
         yield
-    except OSError as error:  # what it says names folders of this machine
+    except OSError as error:  # omit its text, which contains a local path
         raise SnapshotError(
-            f"A file of the snapshot cannot be read ({type(error).__name__}). Put the folder back where it was, or "
-            "read the profiles again; what was drawn before still works."
+            f"A file of the snapshot cannot be read ({type(error).__name__}). "
+            "Restore the folder, or call `read_profiles` again."
         ) from None
 
 
 @cache
 def _function(name: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = getattr(import_module("tpanalytics"), name)
-    return found
+    function: Callable[..., Any] = getattr(import_module("tpanalytics"), name)
+    return function

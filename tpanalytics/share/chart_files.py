@@ -1,4 +1,4 @@
-"""A chart as a file: picture, page or specification, and nothing in it of the machine or the moment."""
+"""Writers for charts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chart_writers", "spec_of", "title_of"]
 
-#: Nothing is fetched from anywhere: the policy forbids it to the page itself.
+#: A page that works offline; its content security policy blocks every request.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -52,33 +52,33 @@ vegaEmbed("#chart", {spec}, {{
 </html>
 """
 
-#: In a .pdf: an object that is meant, and lines of a dictionary that only name such ones.
+#: In a .pdf: a reference to an object, and consecutive dictionary lines that contain only references.
 _REFERENCE = re.compile(rb"\b(\d+) 0 R\b")
-_SAME_KIND = re.compile(rb"(?:^ +/\w+ \d+ 0 R\n)+", re.MULTILINE)
+_REFERENCE_LINES = re.compile(rb"(?:^ +/\w+ \d+ 0 R\n)+", re.MULTILINE)
 
 
 def spec_of(chart: Any) -> dict[str, Any]:
-    """Give a chart's Vega-Lite, in which what is not a number is null."""
+    """Return the Vega-Lite specification of a chart, with NaN replaced by null."""
     import altair as alt
 
     try:
         spec: dict[str, Any] = finite(chart.to_dict(), "The chart")
     except alt.MaxRowsError:
         raise ShareError(
-            "The chart holds more rows than Altair draws, 5,000 unless told otherwise; aggregate them first."
+            "The chart has more rows than Altair allows (5,000 by default). Aggregate the data first."
         ) from None
     return spec
 
 
 def title_of(spec: dict[str, Any]) -> str:
-    """Give the title of a specification as one line."""
+    """Return the title of a specification as one line."""
     title = spec.get("title") or ""
     title = title.get("text", "") if isinstance(title, dict) else title
     return " ".join(title) if isinstance(title, list) else str(title)
 
 
 def chart_writers(scale: float) -> dict[str, Callable[[dict[str, Any], Path], None]]:
-    """Give for each suffix what writes a specification so."""
+    """Return a writer for each suffix."""
     return {
         ".png": partial(_png, scale=scale),
         ".svg": _svg,
@@ -103,13 +103,13 @@ def _svg(spec: dict[str, Any], path: Path) -> None:
 def _pdf(spec: dict[str, Any], path: Path) -> None:
     import vl_convert
 
-    path.write_bytes(_settled(vl_convert.vegalite_to_pdf(spec)))
+    path.write_bytes(_with_stable_order(vl_convert.vegalite_to_pdf(spec)))
 
 
-def _settled(pdf: bytes) -> bytes:
-    """Put the objects of a .pdf in an order of their own; the renderer writes them in another one each time."""
+def _with_stable_order(pdf: bytes) -> bytes:
+    """Return a .pdf with its objects in a fixed order, because the renderer orders them at random."""
     start = int(pdf[pdf.rindex(b"startxref") + 9 :].split()[0])
-    if not pdf.startswith(b"xref\n0 ", start):  # another version's way of writing; it is as good
+    if not pdf.startswith(b"xref\n0 ", start):  # written by a version with another layout
         return pdf
     table, trailer = pdf[start:].split(b"trailer", 1)
     places = {n: int(line[:10]) for n, line in enumerate(table.split(b"\n")[2:]) if line[17:18] == b"n"}
@@ -118,7 +118,7 @@ def _settled(pdf: bytes) -> bytes:
     for n, at in places.items():
         _, _, body = pdf[at : ends[ends.index(at) + 1]].partition(b" obj")
         head, mark, stream = body.partition(b"stream\n")
-        heads[n] = _SAME_KIND.sub(lambda run: b"".join(sorted(run[0].splitlines(keepends=True))), head)
+        heads[n] = _REFERENCE_LINES.sub(lambda run: b"".join(sorted(run[0].splitlines(keepends=True))), head)
         tails[n] = mark + stream
     order: list[int] = []
     waiting = [int(n) for n in _REFERENCE.findall(trailer)][::-1]
@@ -130,15 +130,15 @@ def _settled(pdf: bytes) -> bytes:
     number = {n: b"%d" % i for i, n in enumerate([*order, *sorted(heads.keys() - set(order))], 1)}
 
     def renumbered(text: bytes) -> bytes:
-        return _REFERENCE.sub(lambda found: number.get(int(found[1]), found[1]) + b" 0 R", text)
+        return _REFERENCE.sub(lambda match: number.get(int(match[1]), match[1]) + b" 0 R", text)
 
-    whole, entries = bytearray(pdf[: ends[0]]), [b"0000000000 65535 f\r\n"]
+    output, entries = bytearray(pdf[: ends[0]]), [b"0000000000 65535 f\r\n"]
     for n, new in number.items():
-        entries.append(b"%010d 00000 n\r\n" % len(whole))
-        whole += new + b" 0 obj" + renumbered(heads[n]) + tails[n]
+        entries.append(b"%010d 00000 n\r\n" % len(output))
+        output += new + b" 0 obj" + renumbered(heads[n]) + tails[n]
     trailer = renumbered(trailer[: trailer.rindex(b"startxref")])
     table = b"xref\n0 %d\n" % len(entries) + b"".join(entries)
-    return bytes(whole) + table + b"trailer" + trailer + b"startxref\n%d\n%%%%EOF" % len(whole)
+    return bytes(output) + table + b"trailer" + trailer + b"startxref\n%d\n%%%%EOF" % len(output)
 
 
 def _vega_lite(spec: dict[str, Any], path: Path) -> None:
@@ -154,6 +154,6 @@ def _html(spec: dict[str, Any], path: Path) -> None:
         description=html.escape(spec.get("description", title)),
         svg=vl_convert.vegalite_to_svg(spec),
         library=vl_convert.javascript_bundle().replace("</script", "<\\/script"),  # type: ignore[call-arg]  # has a default
-        spec=json.dumps(spec, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),  # no name ends the script
+        spec=json.dumps(spec, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),  # never close the script
     )
     path.write_text(page, encoding="utf-8")

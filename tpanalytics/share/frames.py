@@ -1,4 +1,4 @@
-"""A frame as a file; no cell is run as a formula, and none holds what is no number."""
+"""Writers for data frames."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["finite", "finite_frame", "flat", "write_csv", "write_json", "write_parquet"]
 
-#: A cell that begins so is run as a formula by spreadsheet programs; spaces before the sign do not hinder all of them,
-#: and East Asian versions read full-width signs as the usual ones.
+#: The start of a cell that a spreadsheet would run as a formula. Some programs skip leading spaces, and East Asian
+#: versions accept full-width signs.
 _FORMULA = r"^([\t\r\n]|[\p{White_Space}\u{200B}\u{FEFF}]*[=+\-@＝＋－＠﹢﹣﹦﹫])"  # noqa: RUF001
-#: What Polars cannot put into any of the files.
-_NO_VALUES = (pl.Object, pl.Binary)
+#: Column types that none of the file formats supports.
+_UNSUPPORTED = (pl.Object, pl.Binary)
 
 
 def finite(value: Any, name: str) -> Any:
-    """Give nested values with null for what is not a number (NaN)."""
+    """Return nested values with NaN replaced by null; infinite numbers raise."""
     if isinstance(value, float):
         if math.isinf(value):
-            raise ShareError(f"{name} holds an infinite number, which a file cannot; replace it first.")
+            raise ShareError(f"{name} contains an infinite number. Replace it before saving.")
         return None if math.isnan(value) else value
     if isinstance(value, dict):
         return {key: finite(part, name) for key, part in value.items()}
@@ -39,30 +39,30 @@ def finite(value: Any, name: str) -> Any:
 
 
 def finite_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """Do what `finite` does with every column, those that nest numbers too; its meaning stays."""
+    """Apply `finite` to every column, nested ones included, and keep the metadata."""
     cleaned = []
     for name, dtype in frame.schema.items():
         column = frame.get_column(name)
-        if dtype in _NO_VALUES:
-            held = "Python objects" if dtype == pl.Object else "bytes"
-            raise ShareError(f"Column {name!r} holds {held}; make text or numbers of them, or drop it.")
+        if dtype in _UNSUPPORTED:
+            values = "Python objects" if dtype == pl.Object else "bytes"
+            raise ShareError(f"Column {name!r} contains {values}. Convert it to text or numbers, or drop it.")
         if dtype.is_float():
             infinite = int(column.is_infinite().sum())
             if infinite:
-                n = "an infinite number" if infinite == 1 else f"{infinite:,} infinite numbers"
-                raise ShareError(f"Column {name!r} holds {n}, which a file cannot; replace them first.")
+                n, them = ("an infinite number", "it") if infinite == 1 else (f"{infinite:,} infinite numbers", "them")
+                raise ShareError(f"Column {name!r} contains {n}. Replace {them} before saving.")
             column = column.fill_nan(None)
         elif dtype.is_nested() and "Float" in str(dtype):
             column = pl.Series(name, [finite(value, f"Column {name!r}") for value in column.to_list()], dtype=dtype)
         cleaned.append(column)
-    whole = pl.DataFrame(cleaned)
-    with suppress(SchemaError):  # nothing is known of what it means
-        return attach_metadata(whole, about(frame))
-    return whole
+    result = pl.DataFrame(cleaned)
+    with suppress(SchemaError):  # not the result of a measure
+        return attach_metadata(result, about(frame))
+    return result
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Write nested and categorical columns out as text, which is all that a cell can hold."""
+    """Convert nested columns to JSON text and categorical columns to text."""
     texts = [name for name, dtype in frame.schema.items() if dtype in (pl.Categorical, pl.Enum)]
     return frame.with_columns(pl.col(texts).cast(pl.String)).with_columns(
         pl.col(name).map_elements(
@@ -77,21 +77,21 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> None:
-    """Write text for any program; a cell or header that would be a formula begins with an apostrophe."""
+    """Write a .csv file, with an apostrophe before every cell or header that would be a formula."""
     texts = flat(frame)
-    defused = pl.col(pl.String).str.replace(_FORMULA, "'${0}")
+    escaped = pl.col(pl.String).str.replace(_FORMULA, "'${0}")
     headers = pl.Series(texts.columns, dtype=pl.String).str.replace(_FORMULA, "'${0}").to_list()
-    # Quoted, because a spreadsheet may take another character than the comma for the end of a cell.
-    renamed = texts.with_columns(defused).rename(dict(zip(texts.columns, headers, strict=True)))
+    # Quote text, because some spreadsheet locales split cells at a semicolon.
+    renamed = texts.with_columns(escaped).rename(dict(zip(texts.columns, headers, strict=True)))
     renamed.write_csv(path, quote_style="non_numeric")
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Write for another engine; types stay as they are."""
-    with path.open("wb") as file:  # a full disk is then an OSError, as for every other kind
+    """Write a .parquet file."""
+    with path.open("wb") as file:  # a full disk then raises OSError, as for the other formats
         frame.write_parquet(file)
 
 
 def write_json(frame: pl.DataFrame, path: Path) -> None:
-    """Write a list of rows."""
+    """Write a .json file with a list of rows."""
     frame.write_json(path)

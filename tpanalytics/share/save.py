@@ -1,4 +1,4 @@
-"""Write a chart or a frame to a file; the suffix says which kind."""
+"""Save charts and data frames to files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tpanalytics._atomic import atomic_write, atomic_writes
 from tpanalytics._paths import local_path
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.schema import to_polars
-from tpanalytics.share.bundle import beside_chart, beside_frame, evidence_path, write_evidence
+from tpanalytics.share.bundle import chart_companions, evidence_path, frame_companions, write_evidence
 from tpanalytics.share.chart_files import chart_writers, spec_of
 from tpanalytics.share.frames import finite_frame, write_csv, write_json, write_parquet
 from tpanalytics.share.xlsx import write_xlsx
@@ -31,16 +31,16 @@ _FRAME_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 }
 
 
-def path_of(given: str | Path) -> Path:
-    """Give the path of a file to be written; ``~`` is the home folder."""
-    if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
-        what = repr(given) if isinstance(given, str) else f"a {type(given).__name__}"
-        raise ShareError(f"The path is where to write, like 'chart.svg', not {what}.")
-    return local_path(given)
+def path_of(path: str | Path) -> Path:
+    """Return the path of an output file, with ``~`` expanded."""
+    if not isinstance(path, str | Path) or not str(path).strip() or "\0" in str(path):
+        value = repr(path) if isinstance(path, str) else type(path).__name__
+        raise ShareError(f"`path` must be a file path like 'chart.svg', not {value}.")
+    return local_path(path)
 
 
 def save_text(text: str, path: Path) -> Path:
-    """Write a text to a file, whole or not at all."""
+    """Write text to a file atomically."""
     try:
         with atomic_write(path) as draft:
             draft.write_text(text, encoding="utf-8", newline="\n")
@@ -50,39 +50,39 @@ def save_text(text: str, path: Path) -> Path:
 
 
 def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = False) -> Path:
-    """Write a chart or a frame to a file that can be handed over.
+    """Write a chart or a data frame to a file.
 
-    The file is there whole or not at all. Nulls are empty cells in ``.csv`` and ``.xlsx``, never zeros; what is not a
-    number (NaN) becomes null. Nothing in a file tells of the machine or the moment it was made on: the same chart
-    gives the same bytes.
+    Nulls are written as empty cells in ``.csv`` and ``.xlsx``, never as zeros, and NaN is written as null. Files
+    contain no timestamps or machine details, so saving the same chart twice gives identical bytes.
 
     Parameters
     ----------
     what
-        An Altair chart, or a data frame: Polars, eager or lazy, pandas or DuckDB.
+        An Altair chart, or a data frame from Polars (eager or lazy), pandas or DuckDB.
     path
-        Its suffix chooses the kind. Charts: ``.png``, ``.svg``, ``.pdf``, ``.html`` (one file that draws itself
-        without network), ``.json`` (Vega-Lite). Frames: ``.csv`` and ``.xlsx`` (text that a spreadsheet program would
-        run as a formula is defused), ``.parquet``, ``.json`` (a list of rows). Missing folders are made. The ``.xlsx``
-        of a measure's result has a second sheet, *how computed*: units, denominators, coverage, rules, warnings.
+        The output file. Its suffix selects the format. Charts: ``.png``, ``.svg``, ``.pdf``, ``.html`` (works
+        offline) or ``.json`` (Vega-Lite). Data frames: ``.csv``, ``.xlsx``, ``.parquet`` or ``.json`` (a list of
+        rows); text that a spreadsheet would run as a formula is escaped. Missing folders are created. If the data
+        frame is the result of a measure, the ``.xlsx`` has a second sheet, *how computed*, with units, denominators,
+        coverage, rules and warnings.
     scale
-        Pixels of a ``.png`` per pixel of the chart.
+        Image pixels per chart pixel, for ``.png``.
     bundle
-        Write beside the file what belongs to it, all of it or nothing. Of a chart: its data as ``.csv`` (of several
-        tables ``-1.csv``, ``-2.csv``, …), title and description as ``.txt``, Vega-Lite as ``.json``. Of a measure's
-        result: its meaning as ``.txt``. Of both: ``.evidence.json`` with rules, source, versions and a hash of each
-        file.
+        If `True`, also write companion files next to `path`. For a chart: its data as ``.csv`` (``-1.csv``,
+        ``-2.csv``, … for several tables), its title and description as ``.txt``, and its Vega-Lite specification as
+        ``.json``. For the result of a measure: its meaning as ``.txt``. For both: ``.evidence.json`` with the rules,
+        the source, library versions and a hash of each file.
 
     Returns
     -------
     Path
-        The file; of a bundle the main one.
+        The file that was written. For a bundle, the main file.
 
     Raises
     ------
     ShareError
-        If the suffix does not fit, `what` is neither chart nor frame, a number is infinite, or the file cannot be
-        written; what was there is unchanged then.
+        If the suffix is not supported, `what` is not a chart or data frame, a number is infinite, or a file cannot be
+        written. Existing files are then left unchanged, including those of a bundle.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     """
     path = path_of(path)
     if not hasattr(what, "to_dict") or hasattr(what, "columns"):
-        with suppress(SchemaError):  # a chart is no frame; anything else is refused below
+        with suppress(SchemaError):  # other objects are rejected below
             what = to_polars(what)
     writers: dict[str, Callable[[Any, Path], None]]
     if isinstance(what, pl.DataFrame):
@@ -105,37 +105,37 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
         kind, writers = "chart", chart_writers(scale)
     else:
         raise ShareError(
-            f"A {type(what).__name__} is neither a chart nor a data frame. "
-            "Pass a chart of plot_…, the result of a measure, or profiles.tasks or profiles.jobs."
+            f"`what` must be a chart or a data frame, not {type(what).__name__}. "
+            "Pass a chart from a plot_ function, the result of a measure, profiles.jobs or profiles.tasks."
         )
     writer = writers.get(path.suffix.lower())
     if writer is None:
         raise ShareError(
-            f"{path.name}: a {kind} cannot be written as {path.suffix or 'a file without suffix'}; "
-            f"choose from {', '.join(writers)}."
+            f"{path.name}: a {kind} cannot be saved {f'as {path.suffix}' if path.suffix else 'without a suffix'}. "
+            f"Use one of {', '.join(writers)}."
         )
     try:
         _write(what, path, writer, bundle=bundle)
-    except ValueError as error:  # the renderer's word for a specification it cannot draw
+    except ValueError as error:  # raised by the renderer for an invalid specification
         if kind == "frame" or isinstance(error, ShareError):
             raise
-        raise ShareError(f"{path.name}: the chart cannot be drawn: {str(error).splitlines()[0]}") from None
+        raise ShareError(f"{path.name}: the chart could not be rendered: {str(error).splitlines()[0]}") from None
     except OSError as error:
         raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
     return path
 
 
 def _write(what: Any, path: Path, writer: Callable[[Any, Path], None], *, bundle: bool) -> None:
-    """Write the file, or all of its bundle, to drafts that then take their names together."""
     content: Any = finite_frame(what) if isinstance(what, pl.DataFrame) else spec_of(what)
     files: dict[Path, Callable[[Path], object]] = {path: partial(writer, content)}
     if not bundle:
         with atomic_writes([path]) as (draft,):
             files[path](draft)
         return
-    files.update(beside_frame(content, path) if isinstance(content, pl.DataFrame) else beside_chart(content, path))
+    companions = frame_companions if isinstance(content, pl.DataFrame) else chart_companions
+    files.update(companions(content, path))
     with atomic_writes([*files, evidence_path(path)]) as drafts:
-        written = dict(zip(files, drafts, strict=False))
+        draft_of = dict(zip(files, drafts, strict=False))
         for target, write in files.items():
-            write(written[target])
-        write_evidence(content, written, drafts[-1])
+            write(draft_of[target])
+        write_evidence(content, draft_of, drafts[-1])

@@ -1,4 +1,4 @@
-"""A frame as a workbook: a native table with numbers as people read them, and a page on how they were computed."""
+"""Writer for .xlsx workbooks, with a second sheet that documents the figures."""
 
 from __future__ import annotations
 
@@ -25,29 +25,34 @@ if TYPE_CHECKING:
 
 __all__ = ["HOW_COMPUTED", "write_xlsx"]
 
-#: Name of the sheet that says what the figures mean.
+#: Name of the sheet that documents the figures.
 HOW_COMPUTED = "how computed"
 _ROWS, _CELL = 1_048_575, 32_767
 _SHORTENED = " […shortened]"
-#: A workbook must have a date; with the day's own the same frame would never give the same file.
-_CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  the library writes it as it is
+#: A workbook must have a creation date. A fixed one keeps files reproducible.
+_CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  xlsxwriter expects a naive datetime
 _PERCENT, _HOURS, _COUNT = "0.0%", "#,##0.0", "#,##0"
 _SHARES = re.compile(r"(^|_)(share|coverage|churn|agreement)(_|$)|^described_week$")
 _AMOUNTS = re.compile(r"(^|_)(hours|headcount|numerator|denominator|fte)(_|$)")
-_GRADES = "A from 90 % known, B from 70 %, C below; quote no C alone"
+_GRADES = "A: coverage of at least 90%, B: at least 70%, C: below 70%; do not quote grade C on its own"
 
 
 def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
-    """Write a workbook; text stays text, so that neither a formula nor a link is made of it."""
+    """Write an .xlsx workbook in which text is never converted to formulas or links."""
     import xlsxwriter
 
     if frame.height > _ROWS:
-        raise ShareError(f"A sheet holds {_ROWS:,} rows, the frame has {frame.height:,}; use .parquet or .csv.")
-    alike = [name for name, n in Counter(name.lower() for name in frame.columns).items() if n > 1]
-    if alike:
-        raise ShareError(f"A table in a sheet cannot have columns that differ in case only: {', '.join(alike)}.")
+        raise ShareError(
+            f"An .xlsx sheet is limited to {_ROWS:,} rows, but the data frame has {frame.height:,}. "
+            "Use .parquet or .csv."
+        )
+    duplicates = [name for name, n in Counter(name.lower() for name in frame.columns).items() if n > 1]
+    if duplicates:
+        raise ShareError(
+            f"An .xlsx table cannot have columns that differ only in case: {', '.join(duplicates)}. Rename one of them."
+        )
     meaning = None
-    with suppress(SchemaError):  # not as a measure gave it
+    with suppress(SchemaError):  # not the result of a measure
         meaning = about(frame)
     texts = flat(frame).with_columns(
         pl.when(pl.col(pl.String).str.len_chars() > _CELL)
@@ -57,7 +62,9 @@ def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
     )
     unit = meaning.unit if meaning else ""
     formats: dict[Any, str] = {
-        name: shown for name, dtype in texts.schema.items() if (shown := _format(name, dtype, unit))
+        name: number_format
+        for name, dtype in texts.schema.items()
+        if (number_format := _number_format(name, dtype, unit))
     }
     content = io.BytesIO()
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
@@ -72,12 +79,11 @@ def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
             column_formats=formats,
         )
         if meaning:
-            _explain(book, meaning, frame)
+            _add_documentation(book, meaning, frame)
     path.write_bytes(content.getvalue())
 
 
-def _format(name: str, dtype: pl.DataType, unit: str) -> str | None:
-    """Say how the numbers of a column are shown."""
+def _number_format(name: str, dtype: pl.DataType, unit: str) -> str | None:
     if dtype.is_integer():
         return _COUNT
     if not dtype.is_numeric():
@@ -89,8 +95,7 @@ def _format(name: str, dtype: pl.DataType, unit: str) -> str | None:
     return _PERCENT if unit.startswith("share") else "#,##0.00"
 
 
-def _explain(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None:
-    """Add the page that says what the figures mean, to be read and printed."""
+def _add_documentation(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None:
     sheet = book.add_worksheet(HOW_COMPUTED)
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 24)
@@ -109,45 +114,45 @@ def _explain(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None:
         row += 1
         sheet.write_string(row, 0, name, section)
         sheet.write_blank(row, 1, None, section)
-        for said, words in lines:
+        for term, description in lines:
             row += 1
-            sheet.write_string(row, 0, said, label)
-            sheet.write_string(row, 1, words, text)
-            if len(words) > 90:  # programs other than Excel do not grow the row by themselves
-                sheet.set_row(row, 15 * (1 + len(words) // 90))
+            sheet.write_string(row, 0, term, label)
+            sheet.write_string(row, 1, description, text)
+            if len(description) > 90:  # only Excel adjusts the row height to wrapped text
+                sheet.set_row(row, 15 * (1 + len(description) // 90))
         row += 1
 
 
 def _sections(meaning: Meaning, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Give the page's sections: a heading, and lines of a label and a text."""
+    """Yield each section of the sheet as a heading and pairs of label and text."""
     from tpanalytics._version import __version__
 
     value = [("Value", meaning.value), ("Unit", meaning.unit)]
     if meaning.denominator:
         value += [("Numerator", meaning.numerator), ("Denominator", meaning.denominator)]
-    yield "What is shown", [*value, ("Basis", meaning.basis), ("Function", meaning.measure)]
-    yield "Of whom", list(_of_whom(meaning))
-    if known := [_known(name, share) for name, share in meaning.coverage.items()]:
-        yield "How much is known", known + ([("Grade", f"{meaning.grade} ({_GRADES})")] if meaning.grade else [])
+    yield "Figure", [*value, ("Basis", meaning.basis), ("Function", meaning.measure)]
+    yield "Population", list(_population(meaning))
+    if coverage := [_coverage(name, share) for name, share in meaning.coverage.items()]:
+        yield "Coverage", coverage + ([("Grade", f"{meaning.grade} ({_GRADES})")] if meaning.grade else [])
     if rules := list(_rules(meaning)):
-        yield "By which rules", rules
+        yield "Rules", rules
     if meaning.warnings:
-        yield "Must be said with it", [("Warning", sentence) for sentence in meaning.warnings]
+        yield "Warnings", [("Warning", sentence) for sentence in meaning.warnings]
     codes = frame.get_column("reason").drop_nulls().unique().sort().to_list() if "reason" in frame.columns else []
-    if empty := [(code, NONE_BECAUSE[code]) for code in codes if code in NONE_BECAUSE]:
-        yield "Why a cell is empty", empty
-    yield "Made with", [("Library", f"tpanalytics {__version__}")]
+    if reasons := [(code, NONE_BECAUSE[code]) for code in codes if code in NONE_BECAUSE]:
+        yield "Reasons for empty cells", reasons
+    yield "Software", [("Library", f"tpanalytics {__version__}")]
 
 
-def _of_whom(meaning: Meaning) -> Iterator[tuple[str, str]]:
+def _population(meaning: Meaning) -> Iterator[tuple[str, str]]:
     yield "Jobs", f"{meaning.jobs:,}"
     yield "Tasks", f"{meaning.tasks:,}"
     if meaning.states:
-        yield "States that count", listed(meaning.states)
+        yield "Validation states", listed(meaning.states)
     if meaning.share_suggested is not None:
-        yield "Not validated", f"{percent(meaning.share_suggested)} of the tasks"
+        yield "Not validated", f"{percent(meaning.share_suggested)} of tasks"
     if meaning.share_imputed:
-        yield "Put in, not stated", f"{percent(meaning.share_imputed)} of the hours"
+        yield "Imputed", f"{percent(meaning.share_imputed)} of hours"
 
 
 def _rules(meaning: Meaning) -> Iterator[tuple[str, str]]:
@@ -159,7 +164,7 @@ def _rules(meaning: Meaning) -> Iterator[tuple[str, str]]:
         yield "Interval", meaning.interval
 
 
-def _known(name: str, share: float | None) -> tuple[str, str]:
+def _coverage(name: str, share: float | None) -> tuple[str, str]:
     if name.startswith("jobs"):
-        return f"J{name[1:]}", f"{covered(share)} of the jobs"
-    return f"Tasks with {'hours and level' if name == 'both' else name}", f"{covered(share)} of the tasks"
+        return f"J{name[1:]}", f"{covered(share)} of jobs"
+    return f"Tasks with {'hours and level' if name == 'both' else name}", f"{covered(share)} of tasks"
