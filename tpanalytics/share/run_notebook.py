@@ -1,7 +1,7 @@
-"""Run a notebook with other parameters, and write it as a notebook or a page that tells nothing of the machine.
+"""Execution of parameterized notebooks.
 
-The convention is papermill's: a cell tagged ``parameters`` holds the defaults, and one tagged ``injected-parameters``
-is put after it. So the same notebook runs under papermill too.
+Follows the convention of papermill: a cell tagged ``parameters`` contains the defaults, and a cell tagged
+``injected-parameters`` is inserted after it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = ["parameters_of", "run_notebook"]
 
-_SHOWN = "# Parameters; of a file or folder its name alone"
+_SHOWN = "# Parameters (paths shortened to the last part)"
 _TAG, _INJECTED = "parameters", "injected-parameters"
 _PNG, _WIDGET = "image/png", "application/vnd.jupyter.widget-view+json"
-#: Where a warning stands in a file of the kernel's, and the line of code it is about.
-_PLACE = re.compile(r"(?m)^\S+:\d+: (\w+: .*\n)(?: +\S.*\n)?")
+#: The location and source line of a warning, which contain a local path.
+_WARNING = re.compile(r"(?m)^\S+:\d+: (\w+: .*\n)(?: +\S.*\n)?")
 _BODY = """{%- extends "basic/index.html.j2" -%}
 {% block input_group %}<details><summary>Code</summary>{{ super() }}</details>{% endblock %}"""
-#: Nothing is fetched from anywhere and nothing is run: the policy forbids it to the page itself.
+#: A page without scripts; its content security policy blocks every request.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -70,10 +70,10 @@ details pre {{ background: #f4f6f6; padding: .7rem; color: #1b1b1f }}
 
 
 def parameters_of(notebook: str | Path) -> frozenset[str]:
-    """Give the names that a notebook lets one set: those its cell tagged ``parameters`` assigns."""
+    """Return the parameters of a notebook: the names assigned in the cell tagged ``parameters``."""
     path = local_path(notebook)
     cells = _read(path).cells
-    return _assigned(path, cells[_place(path, cells)])
+    return _assigned(path, cells[_position(path, cells)])
 
 
 def run_notebook(
@@ -84,37 +84,10 @@ def run_notebook(
     title: str | None = None,
     seconds: float = 600,
 ) -> Path:
-    """Run a notebook with other parameters, and write it with what it then shows.
+    """Run a notebook with the given parameters and write the result as ``.ipynb`` or ``.html``.
 
-    It runs in a kernel of its own, in the working directory. What is written holds no state of widgets, no time and no
-    path: of a `pathlib.Path` among the parameters, and wherever it is printed, the last part alone.
-
-    Parameters
-    ----------
-    notebook
-        An ``.ipynb`` file with a cell tagged ``parameters``; it is not changed.
-    out
-        ``.ipynb``, or ``.html``: one page without scripts that asks nothing of any host, the code folded away. It is
-        written whole or not at all.
-    parameters
-        Name → value: a path, text, number, truth value or None, or a list, tuple or dict of such.
-    title
-        Of the page; by default the notebook's first heading.
-    seconds
-        How long a cell may take.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    ConfigError
-        If what runs notebooks is not installed.
-    ShareError
-        If it is no such notebook, a parameter is not among its own, a cell fails or takes too long, or the file cannot
-        be written.
+    The notebook runs in a new kernel in the working directory. The output contains no widget state or timestamps, and
+    paths are shortened to their last part. `seconds` limits the time per cell.
 
     Examples
     --------
@@ -133,186 +106,186 @@ def run_notebook(
     """
     path, out = local_path(notebook), local_path(out)
     if out.suffix.lower() not in {".ipynb", ".html"}:
-        raise ShareError(f"{out.name}: a notebook is written as .ipynb or .html; give a path that ends so.")
-    given = dict(parameters or {})
-    made = _read(path)
-    shown = _injected(path, made, given)
+        raise ShareError(f"{out.name}: a notebook can only be saved as .ipynb or .html.")
+    values = dict(parameters or {})
+    content = _read(path)
+    position = _inject(path, content, values)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the machinery that runs notebooks
-        _execute(path, made, seconds)
-        made.cells[shown].source = _source({name: _name_alone(value) for name, value in given.items()}, _SHOWN)
-        _clean(made, _told_instead(given))
-        text = _page(made, title) if out.suffix.lower() == ".html" else _text(made)
+        warnings.simplefilter("ignore")  # warnings of nbclient and nbconvert
+        _execute(path, content, seconds)
+        content.cells[position].source = _source({name: _last_part(value) for name, value in values.items()}, _SHOWN)
+        _clean(content, _replacements(values))
+        text = _page(content, title) if out.suffix.lower() == ".html" else _text(content)
     return save_text(text, out)
 
 
-def _needed() -> tuple[Any, Any, Any]:
-    """Give what runs, reads and converts notebooks."""
+def _import_packages() -> tuple[Any, Any, Any]:
     try:
-        import ipykernel  # noqa: F401  the kernel is another process, which would fail less clearly
+        import ipykernel  # noqa: F401  fail here, with a clearer error than the kernel process
         import nbclient
         import nbconvert
         import nbformat
     except ImportError as error:
-        raise ConfigError(f'Running a notebook needs {error.name}: pip install "tpanalytics[report]".') from None
+        raise ConfigError(f'Running a notebook requires {error.name}: pip install "tpanalytics[report]".') from None
     return nbclient, nbformat, nbconvert
 
 
 def _read(path: Path) -> Any:
-    _, nbformat, _ = _needed()
-    told = read_notebook(path)
-    for n, cell in enumerate(told["cells"], start=1):
-        cell.setdefault("id", f"cell-{n}")  # older ones have none
-    told["nbformat_minor"] = max(told.get("nbformat_minor", 0), 5)
+    _, nbformat, _ = _import_packages()
+    content = read_notebook(path)
+    for n, cell in enumerate(content["cells"], start=1):
+        cell.setdefault("id", f"cell-{n}")  # formats before 4.5 have no cell ids
+    content["nbformat_minor"] = max(content.get("nbformat_minor", 0), 5)
     try:
-        nbformat.validate(told)
+        nbformat.validate(content)
     except nbformat.ValidationError as error:
-        what = str(error).splitlines()[0]
-        raise ShareError(f"{path.name} is no whole notebook ({what}); open it in Jupyter and save it anew.") from None
-    return nbformat.reads(json.dumps(told), as_version=4)
+        reason = str(error).splitlines()[0]
+        raise ShareError(f"{path.name} is not a valid notebook ({reason}). Open it in Jupyter and save it.") from None
+    return nbformat.reads(json.dumps(content), as_version=4)
 
 
-def _place(path: Path, cells: list[Any]) -> int:
+def _position(path: Path, cells: list[Any]) -> int:
     for n, cell in enumerate(cells):
         if cell.cell_type == "code" and _TAG in cell.metadata.get("tags", ()):
             return n
-    raise ShareError(f"{path.name} has no cell tagged {_TAG!r}; tag the one that sets what may be set from outside.")
+    raise ShareError(f"{path.name} has no cell tagged {_TAG!r}. Add the tag to the cell that assigns the parameters.")
 
 
 def _assigned(path: Path, cell: Any) -> frozenset[str]:
     try:
         tree = ast.parse(cell.source)
     except SyntaxError:
-        raise ShareError(f"{path.name}: the cell tagged {_TAG!r} is no Python; it may hold assignments only.") from None
+        raise ShareError(f"{path.name}: the cell tagged {_TAG!r} must contain only Python assignments.") from None
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     return frozenset(names)
 
 
-def _injected(path: Path, made: Any, given: Mapping[str, Any]) -> int:
-    """Put the values after the defaults, and say where."""
-    _, nbformat, _ = _needed()
-    made.cells = [cell for cell in made.cells if _INJECTED not in cell.metadata.get("tags", ())]
-    place = _place(path, made.cells)
-    known = _assigned(path, made.cells[place])
-    if unknown := sorted(given.keys() - known):
-        names, there = ", ".join(map(repr, unknown)), ", ".join(sorted(known)) or "none"
-        raise ShareError(f"{path.name} has no parameter {names}; it has {there}.")
-    cell = nbformat.v4.new_code_cell(_source(given), metadata={"tags": [_INJECTED]})
+def _inject(path: Path, notebook: Any, values: Mapping[str, Any]) -> int:
+    """Insert a cell with the values after the defaults and return its position."""
+    _, nbformat, _ = _import_packages()
+    notebook.cells = [cell for cell in notebook.cells if _INJECTED not in cell.metadata.get("tags", ())]
+    position = _position(path, notebook.cells)
+    parameters = _assigned(path, notebook.cells[position])
+    if unknown := sorted(values.keys() - parameters):
+        names, available = ", ".join(map(repr, unknown)), ", ".join(sorted(parameters)) or "none"
+        raise ShareError(f"{path.name} has no parameter {names}. Available parameters: {available}.")
+    cell = nbformat.v4.new_code_cell(_source(values), metadata={"tags": [_INJECTED]})
     cell.id = _INJECTED
-    made.cells.insert(place + 1, cell)
-    return place + 1
+    notebook.cells.insert(position + 1, cell)
+    return position + 1
 
 
-def _source(given: Mapping[str, Any], head: str = "# Parameters") -> str:
+def _source(values: Mapping[str, Any], head: str = "# Parameters") -> str:
     lines = [head]
-    for name, value in given.items():
+    for name, value in values.items():
         literal = repr(str(value.resolve()) if isinstance(value, Path) else value)
         try:
             ast.literal_eval(literal)
         except (ValueError, SyntaxError):
-            said = "give a path, text, a finite number, True, False, None, or a list or dict of such."
-            raise ShareError(f"The parameter {name!r} is a {type(value).__name__}; {said}") from None
+            raise ShareError(
+                f"Parameter {name!r} must be a path, text, finite number, bool or None, or a list, tuple or dict of "
+                f"these, not {type(value).__name__}."
+            ) from None
         lines.append(f"{name} = {literal}")
     return "\n".join(lines)
 
 
-def _name_alone(value: Any) -> Any:
+def _last_part(value: Any) -> Any:
     return value.resolve().name if isinstance(value, Path) else value
 
 
-def _execute(path: Path, made: Any, seconds: float) -> None:
-    """Run the cells, or say which one failed and with what."""
-    nbclient, _, _ = _needed()
+def _execute(path: Path, notebook: Any, seconds: float) -> None:
+    nbclient, _, _ = _import_packages()
     from jupyter_client.kernelspec import NoSuchKernel
 
-    begun: list[Any] = []
+    started: list[Any] = []
     client = nbclient.NotebookClient(
-        made,
+        notebook,
         timeout=seconds,
         kernel_name="python3",
         record_timing=False,
         store_widget_state=False,
-        on_cell_start=lambda cell, **_: begun.append(cell),
-        log=_silent(),
+        on_cell_start=lambda cell, **_: started.append(cell),
+        log=_silent_logger(),
     )
     try:
-        # What the kernel's own process prints is about its sockets and files, not about the notebook.
+        # Discard what the kernel process prints about its sockets and files.
         client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except nbclient.exceptions.CellExecutionError as error:
-        said = " ".join(str(error.evalue).split())[:600]
-        why = f"{error.ename}: {said}" if said else f"{error.ename}, without a word"
+        text = " ".join(str(error.evalue).split())[:600]
+        reason = f"{error.ename}: {text}" if text else f"{error.ename} without a message"
     except nbclient.exceptions.CellTimeoutError:
-        why = f"it took more than {seconds:g} seconds"
+        reason = f"the cell took longer than {seconds:g} seconds"
     except nbclient.exceptions.DeadKernelError:
-        why = "its kernel died, perhaps for want of memory"
+        reason = "the kernel died, possibly because it ran out of memory"
     except NoSuchKernel:
-        raise ConfigError('There is no Python kernel: pip install "tpanalytics[report]".') from None
+        raise ConfigError('No Python kernel is installed: pip install "tpanalytics[report]".') from None
     else:
         return
-    cells = [cell for cell in made.cells if cell.id != _INJECTED]  # as they are counted in the notebook itself
-    where = [f"cell {n} ({cell.id!r})" for n, cell in enumerate(cells, start=1) if begun and cell is begun[-1]]
-    raise ShareError(f"{path.name}, {where[0] if where else 'before its first cell'}: {why}. Nothing was written.")
+    cells = [cell for cell in notebook.cells if cell.id != _INJECTED]  # number cells as in the original notebook
+    where = [f"cell {n} ({cell.id!r})" for n, cell in enumerate(cells, start=1) if started and cell is started[-1]]
+    raise ShareError(f"{path.name}, {where[0] if where else 'before the first cell'}: {reason}. No file was written.")
 
 
-def _silent() -> logging.Logger:
-    """Give a logger that nobody hears: what goes wrong is said by the error."""
-    silent = logging.getLogger(__name__)
-    silent.handlers, silent.propagate = [logging.NullHandler()], False
-    return silent
+def _silent_logger() -> logging.Logger:
+    logger = logging.getLogger(__name__)
+    logger.handlers, logger.propagate = [logging.NullHandler()], False
+    return logger
 
 
-def _told_instead(given: Mapping[str, Any]) -> dict[str, str]:
-    """Give what is printed in place of each path of this machine, the longest first."""
-    paths = [value.resolve() for value in given.values() if isinstance(value, Path)]
-    told = {str(path): path.name for path in paths}
+def _replacements(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the text that replaces each local path, longest path first."""
+    paths = [value.resolve() for value in values.values() if isinstance(value, Path)]
+    texts = {str(path): path.name for path in paths}
     folders = (*(path.parent for path in paths), Path.cwd(), Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix))
-    told |= {str(folder): "…" for folder in folders if folder != Path(folder.anchor) and str(folder) not in told}
-    told |= {repr(path)[1:-1]: name for path, name in told.items()}  # as text within text doubles what parts a path
-    return dict(sorted(told.items(), key=lambda pair: -len(pair[0])))
+    texts |= {str(folder): "…" for folder in folders if folder != Path(folder.anchor) and str(folder) not in texts}
+    texts |= {repr(path)[1:-1]: text for path, text in texts.items()}  # also match paths with escaped backslashes
+    return dict(sorted(texts.items(), key=lambda pair: -len(pair[0])))
 
 
-def _clean(made: Any, told: Mapping[str, str]) -> None:
-    """Take out what tells of the machine or needs a kernel."""
-    made.metadata = {
+def _clean(notebook: Any, replacements: Mapping[str, str]) -> None:
+    """Remove machine details and widget outputs."""
+    notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
-    for cell in made.cells:
-        # The picture of an explorer is an output of its own, beside its widget.
-        cell.get("outputs", [])[:] = [one for one in cell.get("outputs", []) if set(one.get("data", {})) != {_WIDGET}]
-    for output in _outputs(made):
+    for cell in notebook.cells:
+        # An explorer adds its image as a separate output, so drop the output with the widget.
+        outputs = cell.get("outputs", [])
+        outputs[:] = [output for output in outputs if set(output.get("data", {})) != {_WIDGET}]
+    for output in _outputs(notebook):
         if output.get("name") == "stderr":
-            output.text = _PLACE.sub(r"\1", output.text)
+            output.text = _WARNING.sub(r"\1", output.text)
         if "text" in output:
-            output.text = _without_paths(output.text, told)
+            output.text = _without_paths(output.text, replacements)
         data = output.get("data", {})
         if _WIDGET in data and _PNG in data:
             del data[_WIDGET]
         for kind, content in data.items():
             if isinstance(content, str) and not kind.startswith("image/png"):
-                data[kind] = _without_paths(content, told)
+                data[kind] = _without_paths(content, replacements)
 
 
-def _without_paths(text: str, told: Mapping[str, str]) -> str:
-    for path, instead in told.items():
-        text = text.replace(path, instead)
+def _without_paths(text: str, replacements: Mapping[str, str]) -> str:
+    for path, replacement in replacements.items():
+        text = text.replace(path, replacement)
     return text
 
 
-def _outputs(made: Any) -> Iterator[Any]:
-    for cell in made.cells:
+def _outputs(notebook: Any) -> Iterator[Any]:
+    for cell in notebook.cells:
         yield from cell.get("outputs", ())
 
 
-def _text(made: Any) -> str:
-    _, nbformat, _ = _needed()
-    return f"{nbformat.writes(made)}\n"
+def _text(notebook: Any) -> str:
+    _, nbformat, _ = _import_packages()
+    return f"{nbformat.writes(notebook)}\n"
 
 
-def _page(made: Any, title: str | None) -> str:
-    _, _, nbconvert = _needed()
-    made = copy.deepcopy(made)
-    for output in _outputs(made):
+def _page(notebook: Any, title: str | None) -> str:
+    _, _, nbconvert = _import_packages()
+    notebook = copy.deepcopy(notebook)
+    for output in _outputs(notebook):
         if _PNG in output.get("data", {}):
             size = output.setdefault("metadata", {}).setdefault(_PNG, {})
             size["alt"] = output.data.get("text/plain", "Picture")
@@ -322,9 +295,9 @@ def _page(made: Any, title: str | None) -> str:
         exclude_input_prompt=True,
         exclude_output_prompt=True,
         exclude_anchor_links=True,
-        log=_silent(),
+        log=_silent_logger(),
     )
-    body, _ = exporter.from_notebook_node(made)
-    said = (re.search(r"(?m)^#+ +(.+)$", cell.source) for cell in made.cells if cell.cell_type == "markdown")
-    heading = next((match[1] for match in said if match), "Report")
+    body, _ = exporter.from_notebook_node(notebook)
+    matches = (re.search(r"(?m)^#+ +(.+)$", cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
+    heading = next((match[1] for match in matches if match), "Report")
     return _PAGE.format(title=html.escape(title or heading), body=body)
