@@ -1,1 +1,1 @@
-"""What a file carries before it is handed on."""
+"""Inspection of files before they are shared."""

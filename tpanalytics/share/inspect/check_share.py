@@ -1,4 +1,4 @@
-"""What a file carries, before it is handed on: it is taken apart, and each piece looked through."""
+"""Check of a file before it is shared."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _RANK = {"stop": 0, "look": 1, "note": 2}
 
 
 def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
-    """List what a file carries that one may not want to hand on.
+    """Check a file for secrets, personal data and other content before you share it.
 
-    Nothing is changed, and nothing that was found is repeated: of a secret, a person or a sentence the list has the
-    first characters and the length. What is not found may still be there: no one has read the pixels of a picture.
+    The file is not changed. Findings show only the first characters and the length of a secret, a personal detail or
+    a sentence. The check can miss content; the pixels of images, for example, are not read.
 
     Parameters
     ----------
@@ -35,47 +35,53 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
         A ``.html``, ``.ipynb``, ``.xlsx``, ``.json`` (Vega-Lite or rows), ``.parquet``, ``.csv``, ``.png``, ``.svg``,
         ``.pdf`` or ``.txt`` file.
     privacy
-        How few jobs or people a row may tell of.
+        The smallest number of jobs and people that a row may describe.
 
     Returns
     -------
     pl.DataFrame
-        One row per finding, the gravest first, then in the order of the file: ``where`` it stands; ``what`` it is
-        (``secret``, ``free text``, ``small groups``, ``personal data``, ``job-level rows``, ``task-level rows``,
-        ``absolute path``, ``external request``, ``script``, ``widget state``, ``hidden content``, ``metadata``,
-        ``picture``, ``rows``, ``text``, ``not read``); what was ``found``, in short; and its ``severity``: ``stop``
-        (do not hand it on), ``look`` (decide), ``note`` (know).
+        One row per finding, most severe first, then in file order.
+
+        ============  ======  ======================================================================
+        ``where``     String  location in the file, such as a sheet, a cell or a column
+        ``what``      String  ``secret``, ``free text``, ``small groups``, ``personal data``,
+                              ``job-level rows``, ``task-level rows``, ``absolute path``,
+                              ``external request``, ``script``, ``widget state``, ``hidden content``,
+                              ``metadata``, ``picture``, ``rows``, ``text`` or ``not read``
+        ``found``     String  short description
+        ``severity``  String  ``stop`` (do not share), ``look`` (decide) or ``note`` (for information)
+        ============  ======  ======================================================================
 
     Raises
     ------
     ShareError
-        If the file is not there, is of another kind, or cannot be read as what its suffix says.
+        If the file does not exist, its suffix is not supported, or its content does not match the suffix.
 
     Examples
     --------
     >>> import tpanalytics as tpa
     >>> profiles = tpa.load_sample()
-    >>> found = check_share(tpa.save(profiles.tasks, "tasks.parquet"))
-    >>> found.filter(severity="stop").select("where", "what").row(0)
+    >>> findings = check_share(tpa.save(profiles.tasks, "tasks.parquet"))
+    >>> findings.filter(severity="stop").select("where", "what").row(0)
     ('table, ai_impact_rationale', 'free text')
     >>> "stop" in check_share(tpa.save(tpa.hours(profiles), "hours.xlsx"))["severity"]
     False
     """
     path = local_path(path)
-    if path.suffix.lower() not in READERS:
+    if path.suffix.lower() not in READERS and path.exists():
         raise ShareError(
-            f"{path.name}: {path.suffix or 'a file without suffix'} cannot be looked through; "
-            f"there are readers for {', '.join(READERS)}."
+            f"{path.name}: files {f'of type {path.suffix}' if path.suffix else 'without a suffix'} cannot be checked. "
+            f"Supported types: {', '.join(READERS)}."
         )
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ShareError(f"{path} cannot be read: {error.strerror or error}.") from None
-    found: dict[tuple[str, str, str, str], Finding] = {}
+    unique: dict[tuple[str, str, str, str], Finding] = {}
     for piece in pieces_of(path.name, content):
         for finding in [piece] if isinstance(piece, Finding) else detected(piece, privacy):
-            found.setdefault((finding.severity, finding.where, finding.what, finding.found), finding)
-    ordered = sorted(found.values(), key=lambda finding: _RANK[finding.severity])  # a stable sort
+            unique.setdefault((finding.severity, finding.where, finding.what, finding.found), finding)
+    ordered = sorted(unique.values(), key=lambda finding: _RANK[finding.severity])
     columns = ("where", "what", "found", "severity")
     rows = [[getattr(finding, name) for name in columns] for finding in ordered]
     return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")

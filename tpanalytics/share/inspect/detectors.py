@@ -1,4 +1,4 @@
-"""What to look for in text and tables; each detector sees every piece of every kind of file."""
+"""Detectors for secrets, personal data, paths, free text and small groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.formatting import plural
-from tpanalytics.share.inspect.findings import Finding, Piece, plain
+from tpanalytics.share.inspect.findings import Finding, Piece, snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 
 __all__ = ["detected"]
 
-_NAMES_OF_SECRETS = (
+_SECRET_NAMES = (
     "client_?secret|secret_?key|api_?key|access_?key|access_?token|refresh_?token|id_?token|bearer_?token|auth_?token"
     "|private_?key|signing_?key|passwords?|passwd|passphrase|credentials?"
 )
-#: Each kind of secret by its form.
+#: Pattern of each kind of secret.
 _SECRETS = {
-    "a signed token": r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
-    "a bearer token": r"(?i)\bbearer\s+[A-Za-z0-9._~+/-]{16,}=*",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "a password in an address": r"\b[a-z][a-z0-9+.-]{2,12}://[^\s/:@'\"<>]{1,80}:[^\s/@'\"<>]{3,200}@[\w.-]+",
-    "a key of a service": r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|glpat-[\w-]{20,}|xox[abp]-[\w-]{20,})",
+    "signed token": r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    "bearer token": r"(?i)\bbearer\s+[A-Za-z0-9._~+/-]{16,}=*",
+    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "password in a URL": r"\b[a-z][a-z0-9+.-]{2,12}://[^\s/:@'\"<>]{1,80}:[^\s/@'\"<>]{3,200}@[\w.-]+",
+    "API key": r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|glpat-[\w-]{20,}|xox[abp]-[\w-]{20,})",
 }
+_NAMED = "field named like a secret"
 _NAMED_SECRET = re.compile(
-    rf"(?i)(?<![a-z])(?:{_NAMES_OF_SECRETS.replace('_?', '[_ -]?')}|authorization)[\"']?\s{{0,3}}(?:=>|[:=])\s{{0,3}}"
+    rf"(?i)(?<![a-z])(?:{_SECRET_NAMES.replace('_?', '[_ -]?')}|authorization)[\"']?\s{{0,3}}(?:=>|[:=])\s{{0,3}}"
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\n]{6,400})(?P=quote)|(?P<bare>[A-Za-z0-9._~+/=-]{16,400}))"
 )
-_SECRET_COLUMN = re.compile(rf"(?:\w+_)?(?:{_NAMES_OF_SECRETS})")
+_SECRET_COLUMN = re.compile(rf"(?:\w+_)?(?:{_SECRET_NAMES})")
 _PLACEHOLDER = re.compile(r"(?i)^[\W_]+$|\.\.\.|…|[<{$*]|\b(?:your|example|secret|changeme|dummy|placeholder)\b|x{4,}")
 _PATHS = re.compile(
     r"\bfile:/{1,3}[^\s\"'<>]{2,}"
@@ -45,7 +46,9 @@ _PATHS = re.compile(
     r"|(?<![\\\w])\\\\[\w.-]{2,}\\[\w$.-]{2,}[^\s\"'<>|]*"
 )
 _EMAIL = re.compile(r"(?<![\w.+/-])[A-Za-z0-9_][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
-_NO_PERSON = re.compile(r"(?i)@(?:[\w-]+\.)*(?:example\.\w+|\w+\.(?:invalid|test|example|png|svg|jpe?g|gif|js|css))$")
+_NOT_PERSONAL = re.compile(
+    r"(?i)@(?:[\w-]+\.)*(?:example\.\w+|\w+\.(?:invalid|test|example|png|svg|jpe?g|gif|js|css))$"
+)
 _PERSONAL = re.compile(
     r"(?:employee|person|worker|user|staff|personnel|incumbent)_?(?:id|ids|key|number|no|nr|name|external_id)"
     r"|employees?|first_?name|last_?name|sur_?name|given_?name|full_?name|birth_?(?:day|date)|date_of_birth"
@@ -53,15 +56,15 @@ _PERSONAL = re.compile(
 )
 _RATIONALE = re.compile(r"(?:\w+_)?(?:rationales?|justifications?|reasoning|free_?text|feedback)")
 _REMARKS = re.compile(r"(?:\w+_)?(?:comments?|remarks?|notes?)")
-#: A name of work may be a long sentence too.
+#: Names of jobs and tasks can be long sentences too.
 _NAMING = re.compile(r"(?:\w+_)?(?:tasks?|jobs?|names?|titles?|labels?|skills?)(?:_(?:names?|titles?|labels?))?")
-#: Characters and spaces of a sentence; sentences from which on a column of them is taken for rationales.
+#: Fewest characters and spaces of a long sentence, and fewest sentences in a column that is taken for rationales.
 _LONG, _SPACES, _MANY = 60, 8, 50
 _JOB_LEVEL = ("job_id", "job_external_id", "external_id", "job_name", "job")
 _TASK_LEVEL = ("task_id", "task_external_id", "task_key", "task_name", "task")
 _FAMILY = {"job_family", "family", "family_name", "job_family_name"}
-#: Columns that a hidden row may keep: what it is about, of how many jobs, and why it is hidden.
-_KEPT = {
+#: Columns that are not suppressed in a suppressed row.
+_UNSUPPRESSED = {
     *_FAMILY,
     "job_family_id",
     "job_family_group",
@@ -76,13 +79,12 @@ _KEPT = {
 
 
 def _redacted(text: str, shown: int = 4) -> str:
-    """Give the beginning and the length of what must not be repeated."""
-    begin = text[:shown] if len(text) > 2 * shown else ""
-    return f"{begin}…, {len(text)} characters"
+    start = text[:shown] if len(text) > 2 * shown else ""
+    return f"{start}… ({len(text)} characters)"
 
 
 def detected(piece: Piece, privacy: Privacy) -> Iterator[Finding]:
-    """Give everything that is found in a piece."""
+    """Yield all findings in a piece of a file."""
     if piece.table is None:
         if piece.listed and piece.text.strip():
             yield Finding(piece.where, "text", f"{len(piece.text.strip()):,} characters", "note")
@@ -90,119 +92,115 @@ def detected(piece: Piece, privacy: Privacy) -> Iterator[Finding]:
         return
     table = piece.table
     if piece.listed:
-        names = ", ".join(_cut(name) for name in table.columns[:12])
+        names = ", ".join(_shortened(name) for name in table.columns[:12])
         more = f", … ({table.width} columns)" if table.width > 12 else ""
         yield Finding(piece.where, "rows", f"{plural(table.height, 'row')}: {names}{more}", "note")
-        yield from _of_single_jobs(piece.where, table)
+        yield from _single_jobs(piece.where, table)
         yield from _small_groups(piece.where, table, privacy)
     yield from _in_text(f"{piece.where}, headers", "\n".join(table.columns), cells=False)
     for name in table.columns:
         values = table.get_column(name).drop_nulls().unique(maintain_order=True)
-        where = f"{piece.where}, {_cut(name)}"
+        where = f"{piece.where}, {_shortened(name)}"
         if values.len():
-            yield from _by_name(where, plain(name), values)
+            yield from _by_name(where, snake_case(name), values)
             yield from _in_text(where, "\n".join(values.to_list()), cells=piece.listed)
             if piece.listed:
-                yield from _sentences(where, plain(name), values)
+                yield from _sentences(where, snake_case(name), values)
 
 
-def _cut(name: str) -> str:
+def _shortened(name: str) -> str:
     name = " ".join(name.split())
     return name if len(name) <= 40 else f"{name[:12]}… ({len(name)} characters)"
 
 
 def _in_text(where: str, text: str, *, cells: bool) -> Iterator[Finding]:
-    secrets = [(kind, found) for kind, form in _SECRETS.items() for found in re.findall(form, text)]
+    secrets = [(kind, value) for kind, pattern in _SECRETS.items() for value in re.findall(pattern, text)]
     for match in _NAMED_SECRET.finditer(text):
         value = match["quoted"] or match["bare"]
-        if not _PLACEHOLDER.search(value) and (match["quoted"] or _random(value)):
-            secrets.append(("a value named like a secret", value))
+        if not _PLACEHOLDER.search(value) and (match["quoted"] or _is_random(value)):
+            secrets.append((_NAMED, value))
     for kind in dict.fromkeys(kind for kind, _ in secrets):
-        found = [value for named, value in secrets if named == kind]
-        yield Finding(where, "secret", _count(kind, [_redacted(found[0])], len(set(found))), "stop")
+        values = [value for other, value in secrets if other == kind]
+        yield Finding(where, "secret", f"{kind}: {_example(_redacted(values[0]), len(set(values)))}", "stop")
     if paths := list(dict.fromkeys(_PATHS.findall(text))):
-        yield Finding(where, "absolute path", _count("", [_redacted(paths[0], 6)], len(paths)), "look")
-    people = [found for found in dict.fromkeys(_EMAIL.findall(text)) if not _NO_PERSON.search(found)]
-    if people:
-        said = _count("an e-mail address", [_redacted(people[0], 1)], len(people))
-        yield Finding(where, "personal data", said, "stop" if cells else "look")
+        yield Finding(where, "absolute path", _example(_redacted(paths[0], 6), len(paths)), "look")
+    addresses = [address for address in dict.fromkeys(_EMAIL.findall(text)) if not _NOT_PERSONAL.search(address)]
+    if addresses:
+        description = f"email address: {_example(_redacted(addresses[0], 1), len(addresses))}"
+        yield Finding(where, "personal data", description, "stop" if cells else "look")
 
 
-def _count(kind: str, examples: list[str], n: int) -> str:
-    said = f"{kind}: {examples[0]}" if kind else examples[0]
-    return said if n == 1 else f"{said}; {n - 1:,} more"
+def _example(text: str, n: int) -> str:
+    return text if n == 1 else f"{text} and {n - 1:,} more"
 
 
-def _random(value: str) -> bool:
-    """Tell what a machine has made up from a word: many different characters, digits among them."""
+def _is_random(value: str) -> bool:
+    """Return whether a value looks machine-generated: many different characters, digits among them."""
     bits = -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
     return bits >= 3.2 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
 def _by_name(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
-    """Judge a column by what it is called; one that holds numbers only is neither secret nor sentence."""
+    """Yield findings from the name of a column."""
     texts = values.filter(values.str.contains(r"\p{L}"))
     if _SECRET_COLUMN.fullmatch(name) and values.str.len_chars().max() >= 6:  # type: ignore[operator]  # not empty
-        kept = [value for value in values if not _PLACEHOLDER.search(value)]
-        if kept:
-            yield Finding(
-                where, "secret", _count("a value named like a secret", [_redacted(kept[0])], len(kept)), "stop"
-            )
+        secrets = [value for value in values if not _PLACEHOLDER.search(value)]
+        if secrets:
+            yield Finding(where, "secret", f"{_NAMED}: {_example(_redacted(secrets[0]), len(secrets))}", "stop")
     if _PERSONAL.fullmatch(name):
-        yield Finding(where, "personal data", f"a column of persons, {plural(values.len(), 'value')}", "stop")
-    written = texts.filter(texts.str.len_chars() >= 12)
-    if written.len() and _RATIONALE.fullmatch(name):
-        yield Finding(where, "free text", f"rationales: {_redacted(written[0], 6)}", "stop")
-    elif written.len() and _REMARKS.fullmatch(name):
-        yield Finding(where, "free text", f"remarks: {_redacted(written[0], 6)}", "look")
+        yield Finding(where, "personal data", f"column of personal data, {plural(values.len(), 'value')}", "stop")
+    sentences = texts.filter(texts.str.len_chars() >= 12)
+    if sentences.len() and _RATIONALE.fullmatch(name):
+        yield Finding(where, "free text", f"rationales: {_redacted(sentences[0], 6)}", "stop")
+    elif sentences.len() and _REMARKS.fullmatch(name):
+        yield Finding(where, "free text", f"comments: {_redacted(sentences[0], 6)}", "look")
 
 
 def _sentences(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
-    """Find a column of sentences by its values; one with figures is a finding, one that imports is a program."""
-    if any(form.fullmatch(name) for form in (_RATIONALE, _REMARKS, _NAMING)):
+    """Yield a finding if a column consists of sentences; skip generated sentences with numbers, and code."""
+    if any(pattern.fullmatch(name) for pattern in (_RATIONALE, _REMARKS, _NAMING)):
         return
     spaces, other = values.str.count_matches(r"\s"), values.str.contains(r"\d|^import \w+( as \w+)?\n")
     long = values.filter((values.str.len_chars() >= _LONG) & (spaces >= _SPACES) & ~other)
     if 2 * long.len() >= values.len() and long.len() >= 2:
-        said = f"{plural(long.len(), 'long sentence')}: {_redacted(long[0], 6)}"
-        yield Finding(where, "free text", said, "stop" if long.len() >= _MANY else "look")
+        description = f"{plural(long.len(), 'long sentence')}: {_redacted(long[0], 6)}"
+        yield Finding(where, "free text", description, "stop" if long.len() >= _MANY else "look")
 
 
-def _of_single_jobs(where: str, table: pl.DataFrame) -> Iterator[Finding]:
-    names = {plain(name): name for name in table.columns}
+def _single_jobs(where: str, table: pl.DataFrame) -> Iterator[Finding]:
+    names = {snake_case(name): name for name in table.columns}
     for what, keys in (("task-level rows", _TASK_LEVEL), ("job-level rows", _JOB_LEVEL)):
-        found = next((names[key] for key in keys if key in names), None)
-        if found is not None:
-            n = table.get_column(found).n_unique()
+        column = next((names[key] for key in keys if key in names), None)
+        if column is not None:
+            n = table.get_column(column).n_unique()
             kind = what.split("-")[0]
-            yield Finding(where, what, f"{plural(table.height, 'row')} of {plural(n, kind)}, by {found}", "look")
+            yield Finding(where, what, f"{plural(table.height, 'row')} for {plural(n, kind)}, by {column}", "look")
 
 
 def _small_groups(where: str, table: pl.DataFrame, privacy: Privacy) -> Iterator[Finding]:
-    """Find rows that tell of fewer jobs or people than may be told of, and are not hidden."""
-    names = {plain(name): name for name in table.columns}
+    """Yield a finding for rows of small groups that are not suppressed."""
+    names = {snake_case(name): name for name in table.columns}
     few = pl.lit(value=False)
     for counted, least in (("jobs", privacy.min_jobs), ("headcount", privacy.min_headcount)):
         if counted in names:
             number = _number(names[counted])
-            # Where no value is above 1, they are shares of headcount.
+            # If no value is above 1, the column contains shares of headcount.
             few |= (number > 0) & (number < least) & ((number.max() > 1) | (counted == "jobs"))
-    figures = [name for key, name in names.items() if key not in _KEPT]
-    told = [_number(name).is_not_null() for name in figures]
-    if not told or not {"jobs", "headcount"} & set(names):
+    visible = [_number(name).is_not_null() for key, name in names.items() if key not in _UNSUPPRESSED]
+    if not visible or not {"jobs", "headcount"} & set(names):
         return
-    small = table.filter((few & pl.any_horizontal(told)).fill_null(value=False))
+    small = table.filter((few & pl.any_horizontal(visible)).fill_null(value=False))
     if small.height:
         family = next((names[name] for name in names if name in _FAMILY), None)
-        whole = family is not None and not {*_JOB_LEVEL, *_TASK_LEVEL} & set(names)
-        parts = whole and _are_parts(table, family, names, privacy)
+        by_family = family is not None and not {*_JOB_LEVEL, *_TASK_LEVEL} & set(names)
+        parts = by_family and _are_parts(table, family, names, privacy)
         limits = f"fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people"
-        said = f"{plural(small.height, 'row')} of {limits}{', each a part of a larger family' if parts else ''}"
-        yield Finding(where, "small groups", said, "stop" if whole and not parts else "look")
+        description = f"{plural(small.height, 'row')} with {limits}{', each part of a larger family' if parts else ''}"
+        yield Finding(where, "small groups", description, "stop" if by_family and not parts else "look")
 
 
 def _are_parts(table: pl.DataFrame, family: str | None, names: dict[str, str], privacy: Privacy) -> bool:
-    """Tell rows that part the jobs of each family, as a distribution does, from rows that are families or cells."""
+    """Return whether the rows split the jobs of each family, as in a distribution."""
     if family is None or "jobs" not in names or "level" in names:
         return False
     jobs = table.group_by(family).agg(rows=pl.len(), jobs=_number(names["jobs"]).sum())
@@ -210,6 +208,6 @@ def _are_parts(table: pl.DataFrame, family: str | None, names: dict[str, str], p
 
 
 def _number(column: str) -> pl.Expr:
-    """Read a number as it is printed: with separators, a unit or a sign of percent; null where it is none."""
+    """Parse a formatted number with separators, a unit or a percent sign; other text becomes null."""
     text = pl.col(column).str.replace_all(r"[,\s\u{a0}\u{202f}']", "")
     return text.str.extract(r"^(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\D{0,6}$").cast(pl.Float64, strict=False)

@@ -1,4 +1,4 @@
-"""What a file is taken apart into, and what is found in it."""
+"""Pieces of an inspected file, and findings in them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 import polars as pl
 
-__all__ = ["LARGEST", "Finding", "Piece", "Severity", "decoded", "is_external", "plain", "table_of"]
+__all__ = ["LARGEST", "Finding", "Piece", "Severity", "decoded", "is_external", "snake_case", "table_of"]
 
 Severity = Literal["stop", "look", "note"]
-#: Unpacked bytes of one part of a file that are still read; more is taken for an attack on the reader.
+#: Limit on the decompressed size of a file, in bytes, as a protection against decompression bombs.
 LARGEST = 300_000_000
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a file that the detectors look through."""
+    """A part of a file; one that is not `listed` is searched, but not reported as rows or text."""
 
     where: str
     text: str = ""
@@ -27,7 +27,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a file carries; `found` never repeats a secret, a person or a sentence."""
+    """A finding; `found` must not quote a secret, personal data or a sentence in full."""
 
     where: str
     what: str
@@ -35,13 +35,13 @@ class Finding:
     severity: Severity
 
 
-def plain(name: str) -> str:
-    """Give a column's name as names are compared: ``"Job family"`` is ``job_family``."""
+def snake_case(name: str) -> str:
+    """Return a column name in snake case."""
     return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
 
 
 def table_of(header: list[str], rows: list[list[Any]]) -> pl.DataFrame:
-    """Make a table of text cells; a name that comes twice or is empty is numbered."""
+    """Return a table of text cells; duplicate and empty column names are numbered."""
     width = max([len(header), *map(len, rows)], default=0)
     names: list[str] = []
     for i in range(width):
@@ -60,7 +60,7 @@ def _text(value: Any) -> str | None:
 
 
 def decoded(content: bytes) -> str:
-    """Read bytes as text: by their mark, as UTF-8, or as what older spreadsheet programs write."""
+    """Decode bytes by their byte order mark, as UTF-8, or as Windows-1252."""
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
         if content.startswith(mark):
             return content.decode(encoding)
@@ -71,5 +71,5 @@ def decoded(content: bytes) -> str:
 
 
 def is_external(address: str | None) -> bool:
-    """Tell an address that another host is asked for."""
+    """Return whether a URL points to another host."""
     return bool(address and re.match(r"\s*(?:(?:https?|ftp|wss?):)?//", address))

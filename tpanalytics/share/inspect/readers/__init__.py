@@ -1,1 +1,1 @@
-"""Readers that take a file apart, one per format."""
+"""Readers, one per file format."""

@@ -1,4 +1,4 @@
-"""Take a file apart by its suffix; a reader gives pieces, and what it finds by itself."""
+"""Reader for each file suffix."""
 
 from __future__ import annotations
 
@@ -27,17 +27,15 @@ __all__ = ["READERS", "pieces_of"]
 
 
 def pieces_of(name: str, content: bytes) -> Iterator[Piece | Finding]:
-    """Give the pieces of a file."""
+    """Yield the pieces of a file, and findings that only its reader can make."""
     suffix = name[name.rindex(".") :].lower()
     try:
         yield from READERS[suffix](content)
     except ShareError as error:
         raise ShareError(f"{name}: {error}") from None
     except (ValueError, LookupError, RecursionError, BadZipFile, EOFError, pl.exceptions.PolarsError) as error:
-        # What a broken file says of itself may be the very data in it.
-        raise ShareError(
-            f"{name} cannot be read as {suffix}: it is broken or something else ({type(error).__name__})."
-        ) from None
+        # Omit the text of the error, because it can quote data from the file.
+        raise ShareError(f"{name} is damaged or not a {suffix} file ({type(error).__name__}).") from None
 
 
 def _json(content: bytes) -> Iterator[Piece | Finding]:
@@ -51,7 +49,7 @@ def _notebook(content: bytes) -> Iterator[Piece | Finding]:
 def _markup(content: bytes) -> Iterator[Piece | Finding]:
     text = decoded(content)
     if "<" not in text:
-        raise ShareError("there is no markup in it.")
+        raise ShareError("contains no markup.")
     yield from markup_pieces(text)
 
 

@@ -1,4 +1,4 @@
-"""Tables, texts, scripts and outside addresses in a page or an .svg."""
+"""Reader for HTML and SVG."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
+from tpanalytics.formatting import plural
 from tpanalytics.share.inspect.findings import Finding, Piece, is_external, table_of
 from tpanalytics.share.inspect.readers.json import value_pieces
 from tpanalytics.share.inspect.readers.png import png_pieces
@@ -18,23 +19,23 @@ if TYPE_CHECKING:
 
 __all__ = ["markup_pieces"]
 
-#: Elements that fetch what they name as soon as the page is opened.
-_FETCHING = {
+#: Attribute of each element that is fetched when the page is opened.
+_FETCHED = {
     **dict.fromkeys(("script", "img", "iframe", "embed", "audio", "video", "source", "track", "input", "frame"), "src"),
     **dict.fromkeys(("link", "image", "use", "feimage"), "href"),
     "object": "data",
 }
-_SPOKEN = ("aria-label", "alt", "title", "placeholder", "aria-description")
+_TEXT_ATTRIBUTES = ("aria-label", "alt", "title", "placeholder", "aria-description")
 _IN_STYLE = re.compile(r"""(?i)(?:@import\s+|url\()\s*(?:url\()?["']?\s*((?:https?:)?//[^"')\s]+)""")
 _IN_SCRIPT = re.compile(r"(?:https?|wss?)://[^\s\"'`<>\\)]+")
 _PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
-#: A script with a line this long is a library made small, not something written for this page.
-_MADE_SMALL = 20_000
+#: Characters in a line from which a script is taken for a minified library.
+_MINIFIED = 20_000
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
 class _Page(HTMLParser):
-    """Collects what a page is made of."""
+    """Collect the tables, texts, scripts and URLs of a page."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -50,15 +51,15 @@ class _Page(HTMLParser):
         self._within: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        known = {name: value or "" for name, value in attrs}
-        known.setdefault("href", known.get("xlink:href", ""))
-        if tag == "meta" and known.get("http-equiv", "").lower() == "content-security-policy":
-            self.policy = known.get("content", "")
+        values = {name: value or "" for name, value in attrs}
+        values.setdefault("href", values.get("xlink:href", ""))
+        if tag == "meta" and values.get("http-equiv", "").lower() == "content-security-policy":
+            self.policy = values.get("content", "")
         elif tag == "meta":
-            self.texts.append(known.get("content", ""))
-        self._note_addresses(tag, known)
-        self.texts += [known[name] for name in known if name in _SPOKEN or name.startswith("data-")]
-        self.scripts += [value for name, value in known.items() if name.startswith("on")]
+            self.texts.append(values.get("content", ""))
+        self._add_addresses(tag, values)
+        self.texts += [values[name] for name in values if name in _TEXT_ATTRIBUTES or name.startswith("data-")]
+        self.scripts += [value for name, value in values.items() if name.startswith("on")]
         if tag == "table":
             self._open.append([])
             self.tables.append(self._open[-1])
@@ -71,15 +72,15 @@ class _Page(HTMLParser):
         if tag not in _VOID:
             self._within.append(tag)
 
-    def _note_addresses(self, tag: str, known: dict[str, str]) -> None:
-        if is_external(address := known.get(_FETCHING.get(tag, ""), "")):
+    def _add_addresses(self, tag: str, values: dict[str, str]) -> None:
+        if is_external(address := values.get(_FETCHED.get(tag, ""), "")):
             self.addresses.append(address)
-        elif tag == "a" and is_external(known["href"]):
-            self.links.append(known["href"])
-        elif "/" in known["href"] or not known.get("src", "").startswith("data:"):
-            self.texts.append(known["href"] or known.get("src", ""))  # a place on this machine, perhaps
-        self.addresses += _IN_STYLE.findall(known.get("style", ""))
-        self.pictures += [match for name in ("src", "href") for match in _PICTURE.findall(known.get(name, ""))]
+        elif tag == "a" and is_external(values["href"]):
+            self.links.append(values["href"])
+        elif "/" in values["href"] or not values.get("src", "").startswith("data:"):
+            self.texts.append(values["href"] or values.get("src", ""))  # can be a local path
+        self.addresses += _IN_STYLE.findall(values.get("style", ""))
+        self.pictures += [match for name in ("src", "href") for match in _PICTURE.findall(values.get(name, ""))]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -109,13 +110,13 @@ class _Page(HTMLParser):
 
 
 def markup_pieces(text: str, where: str = "") -> Iterator[Piece | Finding]:
-    """Take a page apart; where its own policy forbids every request, an outside address is only noted."""
+    """Yield the pieces of a page; external URLs are only a note if the page's policy blocks requests."""
     page = _Page()
     page.feed(text)
     page.close()
     for n, rows in enumerate(page.tables, 1):
         header, *others = [[cell.strip() for cell in row] for row in rows if row] or [[]]
-        if _are_types(others):  # a Polars frame says its types below its names
+        if _are_types(others):  # Polars shows data types below the column names
             del others[0]
         yield Piece(f"{where} table {n}".strip(), table=table_of(header, others))
     yield Piece(f"{where} text".strip(), text="\n".join(page.texts))
@@ -136,25 +137,25 @@ def _are_types(rows: list[list[str]]) -> bool:
 
 
 def _scripts(page: _Page, where: str) -> Iterator[Piece | Finding]:
-    whole = "\n".join(page.scripts)
-    if not whole.strip():
+    source = "\n".join(page.scripts)
+    if not source.strip():
         return
-    closed = _closed(page.policy)
-    said = "it may ask no other host" if closed else "it runs when the page is opened"
-    yield Finding(where, "script", f"{len(whole) // 1000:,} kB; {said}", "note" if closed else "look")
-    own, values = _without_json(whole)
+    offline = _is_offline(page.policy)
+    effect = "requests are blocked by the page's policy" if offline else "runs when the page is opened"
+    yield Finding(where, "script", f"{len(source) // 1000:,} kB, {effect}", "note" if offline else "look")
+    code, values = _without_json(source)
     for value in values:
         yield from value_pieces(value, where)
-    lines = own.split("\n")
-    if any(len(line) > _MADE_SMALL for line in lines):
-        yield Finding(where, "not read", "a library within a script", "note")
-    readable = "\n".join(line for line in lines if len(line) <= _MADE_SMALL)
-    page.addresses += [] if closed else _IN_SCRIPT.findall(readable)
+    lines = code.split("\n")
+    if any(len(line) > _MINIFIED for line in lines):
+        yield Finding(where, "not read", "minified library in a script", "note")
+    readable = "\n".join(line for line in lines if len(line) <= _MINIFIED)
+    page.addresses += [] if offline else _IN_SCRIPT.findall(readable)
     yield Piece(f"{where}, script", text=readable, listed=False)
 
 
 def _without_json(script: str) -> tuple[str, list[Any]]:
-    """Take the JSON out of a script, and give both."""
+    """Return a script without its JSON values, and the values."""
     decoder, values, rest, at = json.JSONDecoder(), [], [], 0
     for match in re.finditer(r'\{\s*"|\[\s*\{\s*"', script):
         if match.start() < at:
@@ -170,17 +171,17 @@ def _without_json(script: str) -> tuple[str, list[Any]]:
 
 
 def _addresses(page: _Page, where: str) -> Iterator[Finding]:
-    closed = _closed(page.policy)
+    offline = _is_offline(page.policy)
+    effect = "blocked by the page's policy" if offline else "requested when the page is opened"
     for address in dict.fromkeys(page.addresses):
-        said = "asked for, but forbidden by the page itself" if closed else "asked for when opened"
-        yield Finding(where, "external request", f"{_host(address)}, {said}", "note" if closed else "look")
+        yield Finding(where, "external request", f"{_host(address)}, {effect}", "note" if offline else "look")
     if page.links:
-        hosts = list(dict.fromkeys(_host(address) for address in page.links))
-        yield Finding(where, "external request", f"{len(page.links)} links, to {', '.join(hosts)[:60]}", "note")
+        hosts = ", ".join(dict.fromkeys(_host(address) for address in page.links))
+        yield Finding(where, "external request", f"{plural(len(page.links), 'link')} to {hosts[:60]}", "note")
 
 
-def _closed(policy: str) -> bool:
-    """Tell a policy under which a page can ask no other host."""
+def _is_offline(policy: str) -> bool:
+    """Return whether a content security policy blocks requests to other hosts."""
     return "default-src 'none'" in policy and not re.search(r"https?:|\*|wss?:", policy)
 
 

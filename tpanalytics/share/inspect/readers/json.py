@@ -1,4 +1,4 @@
-"""Tables and texts in JSON: rows, records within records, and Vega-Lite with its data."""
+"""Reader for JSON values, including Vega-Lite specifications."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 __all__ = ["is_chart", "value_pieces"]
 
-#: More keys than this, each with an object, are names of rows and not of attributes.
+#: An object with more keys than this, all with nested values, is a mapping of rows rather than a record.
 _ATTRIBUTES = 30
 
 
 def is_chart(value: Any) -> bool:
-    """Tell Vega or Vega-Lite from other JSON."""
+    """Return whether a value is a Vega or Vega-Lite specification."""
     return isinstance(value, dict) and "vega" in str(value.get("$schema", "")) and "://" in str(value["$schema"])
 
 
 def value_pieces(value: Any, where: str) -> Iterator[Piece | Finding]:
-    """Give the objects of JSON as tables, those that stand at the same place together, and other text."""
+    """Yield the objects at each path as a table, then the remaining text and the charts."""
     parts = _Parts()
     parts.add(value, "")
     for path, records in parts.groups.items():
@@ -36,7 +36,7 @@ def value_pieces(value: Any, where: str) -> Iterator[Piece | Finding]:
 
 
 class _Parts:
-    """What is in a value: objects by the place where they stand, loose texts, and charts."""
+    """The records of a JSON value by path, its other texts, and its charts."""
 
     def __init__(self) -> None:
         self.groups: dict[str, list[dict[str, Any]]] = {}
@@ -77,7 +77,7 @@ def _is_cell(value: Any) -> bool:
 
 
 def _columns(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the rows of a table that is written column by column."""
+    """Return the rows of a table stored by column, or an empty list."""
     names, data = value.get("columns"), value.get("data")
     if isinstance(names, list) and isinstance(data, list) and data and all(isinstance(row, list) for row in data):
         return [dict(zip(map(str, names), row, strict=False)) for row in data]
@@ -90,7 +90,7 @@ def _columns(value: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _chart_pieces(spec: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
-    """Give the data of a chart as tables, and every text in it that is no data."""
+    """Yield the data of a chart as tables, then its other text."""
     texts, addresses, tables = [], [], 0
     for key, value in _parts_of_chart(spec, ""):
         if isinstance(value, list):
@@ -103,12 +103,12 @@ def _chart_pieces(spec: dict[str, Any], where: str) -> Iterator[Piece | Finding]
         elif key != "$schema":
             texts.append(value)
     for address in dict.fromkeys(addresses):
-        yield Finding(where, "external request", f"data or pictures from {address[:60]}", "look")
+        yield Finding(where, "external request", f"data or images from {address[:60]}", "look")
     yield Piece(f"{where}, text", text="\n".join(texts))
 
 
 def _parts_of_chart(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """Give each list of rows, and each text with the key it stands at."""
+    """Yield each list of rows and each text, with its key."""
     if isinstance(value, dict):
         for name, part in value.items():
             rows = part.values() if name == "datasets" and isinstance(part, dict) else []

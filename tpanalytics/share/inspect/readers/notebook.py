@@ -1,4 +1,4 @@
-"""What a notebook carries: sources, outputs of each kind, attachments, and the state of widgets."""
+"""Reader for notebooks."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def notebook_pieces(notebook: Any) -> Iterator[Piece | Finding]:
-    """Take a notebook of format 4 apart, cell by cell."""
+    """Yield the pieces of a notebook, cell by cell."""
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
-        raise ShareError("it is no notebook of format 4; open it in Jupyter and save it anew.")
+        raise ShareError("not a notebook in format 4. Open it in Jupyter and save it again.")
     metadata = notebook.get("metadata") or {}
     if widgets := metadata.get("widgets"):
         yield Finding("notebook", "widget state", f"{len(str(widgets)) // 1000:,} kB", "look")
         yield from value_pieces(widgets, "widget state")
-    yield from value_pieces({key: part for key, part in metadata.items() if key != "widgets"}, "notebook metadata")
+    yield from value_pieces({key: value for key, value in metadata.items() if key != "widgets"}, "notebook metadata")
     for n, cell in enumerate(cells, 1):
         where = f"cell {n}"
         yield Piece(f"{where}, source", text=_joined(cell.get("source")), listed=False)
@@ -46,25 +46,25 @@ def _output(output: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
     if output.get("output_type") == "stream":
         yield from _plain(_joined(output.get("text")), where)
     elif output.get("output_type") == "error":
-        said = [output.get("ename"), output.get("evalue"), *(output.get("traceback") or [])]
-        text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(str(part) for part in said))
+        lines = [output.get("ename"), output.get("evalue"), *(output.get("traceback") or [])]
+        text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(map(str, lines)))
         yield Piece(f"{where}, traceback", text=text)
     else:
         yield from _bundle(output.get("data") or {}, where)
 
 
 def _bundle(bundle: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
-    """Look through every form in which a thing was displayed; a table as text only where it is not one as HTML."""
+    """Yield the pieces of every MIME type of an output; plain text only if there is no HTML."""
     for kind, content in bundle.items():
         if kind == "image/png":
             try:
                 yield from png_pieces(base64.b64decode(_joined(content)), where)
             except (binascii.Error, ShareError):
-                yield Finding(where, "not read", "a broken picture", "look")
+                yield Finding(where, "not read", "invalid PNG image", "look")
         elif kind in {"text/html", "image/svg+xml", "text/markdown"}:
             yield from markup_pieces(_joined(content), where)
         elif kind == _VIEW:
-            yield Finding(where, "widget state", "a view of a widget", "note")
+            yield Finding(where, "widget state", "widget view", "note")
         elif kind.endswith("json"):
             yield from value_pieces(content, where)
         elif kind.startswith("text/") and not (kind == "text/plain" and "text/html" in bundle):
@@ -74,25 +74,25 @@ def _bundle(bundle: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
 
 
 def _plain(text: str, where: str) -> Iterator[Piece]:
-    """Give printed text, and as a table what Polars has printed in a frame of lines."""
+    """Yield printed text, and the tables that Polars printed in it."""
     yield Piece(where, text=text)
     header: list[str] = []
     rows: list[list[str]] = []
-    below = False
+    in_body = False
     for line in text.split("\n"):
         if line.startswith(("╞", "├")) and header:
-            below = True
+            in_body = True
         elif line.startswith(("│", "|")):
             cells = [cell.strip() for cell in re.split("[│┆|]", line)[1:-1]]
-            if not below:
+            if not in_body:
                 header = header or cells
-            elif rows and "" in cells:  # the rest of a cell that is longer than its column
+            elif rows and "" in cells:  # continuation of a wrapped cell
                 rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=False)]
             else:
                 rows.append(cells)
         elif line.startswith("└") and rows:
             yield Piece(f"{where}, printed table", table=table_of(header, rows))
-            header, rows, below = [], [], False
+            header, rows, in_body = [], [], False
 
 
 def _joined(source: Any) -> str:

@@ -1,4 +1,4 @@
-"""Rows in files of rows: .csv and .parquet."""
+"""Readers for .csv and .parquet files."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ __all__ = ["csv_pieces", "parquet_pieces"]
 
 
 def csv_pieces(content: bytes) -> Iterator[Piece]:
-    """Take a .csv apart, whatever parts its cells."""
+    """Yield the table of a .csv file with any common separator."""
     text = decoded(content)
     if "\0" in text:
-        raise ShareError("it is no text, and so no .csv.")
+        raise ShareError("not a text file.")
     first = text.partition("\n")[0]
     separator = max(",;\t|", key=first.count)
     csv.field_size_limit(10_000_000)
     try:
         header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     except csv.Error:
-        raise ShareError("its quotes do not match.") from None
-    except ValueError:
-        return  # an empty file carries nothing
+        raise ShareError("unbalanced quotes.") from None
+    except ValueError:  # an empty file
+        return
     yield Piece("table", table=table_of(header, rows))
 
 
 def parquet_pieces(content: bytes) -> Iterator[Piece]:
-    """Take a .parquet apart, and what its writer says of it."""
+    """Yield the table and the metadata of a .parquet file."""
     frame = pl.read_parquet(io.BytesIO(content))
     texts = flat(frame.select(pl.exclude(pl.Binary)))
     yield Piece("table", table=texts.select(pl.all().cast(pl.String)))
-    said = {key: value for key, value in pl.read_parquet_metadata(io.BytesIO(content)).items() if key != "ARROW:schema"}
-    if said:
-        yield Piece("metadata", text="\n".join(f"{key}={value}" for key, value in said.items()), listed=False)
+    metadata = pl.read_parquet_metadata(io.BytesIO(content))
+    lines = [f"{key}={value}" for key, value in metadata.items() if key != "ARROW:schema"]
+    if lines:
+        yield Piece("metadata", text="\n".join(lines), listed=False)

@@ -1,14 +1,15 @@
-"""What an .xlsx carries: its sheets, seen or hidden, comments, properties, and ways out of it."""
+"""Reader for .xlsx workbooks."""
 
 from __future__ import annotations
 
 import io
 import re
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET  # what is read is limited in size, and Expat in what it expands
+from xml.etree import ElementTree as ET  # safe: the input size is limited, and Expat limits entity expansion
 from zipfile import ZipFile
 
 from tpanalytics.errors import ShareError
+from tpanalytics.formatting import plural
 from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece, table_of
 
 if TYPE_CHECKING:
@@ -18,32 +19,32 @@ if TYPE_CHECKING:
 __all__ = ["workbook_pieces"]
 
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-#: Parts that hold what no sheet shows.
+#: Parts with content that no sheet shows.
 _HIDDEN = {
     "comments": "comments",
     "threadedComments": "comments",
-    "persons": "names of those who commented",
-    "pivotCache": "rows kept behind a pivot table",
+    "persons": "names of comment authors",
+    "pivotCache": "cached rows of a pivot table",
     "externalLinks": "links to other workbooks",
-    "customXml": "data of another program",
-    "vbaProject": "a program",
-    "embeddings": "an embedded file",
-    "media": "a picture, not read",
+    "customXml": "custom XML data",
+    "vbaProject": "VBA macros",
+    "embeddings": "embedded file",
+    "media": "image, not read",
 }
-_FETCHING = re.compile(r"(?i)\b(?:WEBSERVICE|IMAGE|HYPERLINK|RTD|IMPORT\w+)\s*\(|\[[^\]]*\.xls|\bcmd\s*\|")
+_EXTERNAL = re.compile(r"(?i)\b(?:WEBSERVICE|IMAGE|HYPERLINK|RTD|IMPORT\w+)\s*\(|\[[^\]]*\.xls|\bcmd\s*\|")
 
 
 def workbook_pieces(content: bytes) -> Iterator[Piece | Finding]:
-    """Give each sheet as a table, or as text where it is a page and no table, and what stands beside the sheets."""
+    """Yield each sheet as a table or text, and the other parts of a workbook."""
     with ZipFile(io.BytesIO(content)) as book:
         parts = {entry.filename: entry for entry in book.infolist()}
         if "xl/workbook.xml" not in parts:
-            raise ShareError("it is no workbook.")
+            raise ShareError("not an .xlsx workbook.")
         if sum(entry.file_size for entry in parts.values()) > LARGEST:
-            raise ShareError(f"unpacked it would be larger than {LARGEST // 1_000_000} MB.")
+            raise ShareError(f"larger than {LARGEST // 1_000_000} MB when decompressed.")
         yield from _sheets(book, set(parts))
         for name in parts:
-            yield from _beside(book, name)
+            yield from _other_part(book, name)
 
 
 def _sheets(book: ZipFile, parts: set[str]) -> Iterator[Piece | Finding]:
@@ -56,23 +57,24 @@ def _sheets(book: ZipFile, parts: set[str]) -> Iterator[Piece | Finding]:
     }
     for entry in _root(book, "xl/workbook.xml").iter():
         if _tag(entry) == "definedName" and entry.text:
-            yield Piece("name of a range", text=entry.text, listed=False)
+            yield Piece("named range", text=entry.text, listed=False)
         target = targets.get(entry.get(_ID))
         if _tag(entry) != "sheet" or f"xl/{target}" not in parts:
             continue
         where = f"sheet {entry.get('name')}"
         if entry.get("state", "visible") != "visible":
-            yield Finding(where, "hidden content", "the sheet is hidden", "look")
+            yield Finding(where, "hidden content", "hidden sheet", "look")
         rows, formulas = _rows(_root(book, f"xl/{target}"), shared)
-        if fetching := [formula for formula in formulas if _FETCHING.search(formula)]:
-            yield Finding(where, "external request", f"{len(fetching)} formulas that ask another place", "look")
+        if external := [formula for formula in formulas if _EXTERNAL.search(formula)]:
+            description = f"{plural(len(external), 'formula')} with external data"
+            yield Finding(where, "external request", description, "look")
         if formulas:
             yield Piece(f"{where}, formulas", text="\n".join(formulas), listed=False)
         yield from _table_or_page(where, rows)
 
 
 def _table_or_page(where: str, rows: list[list[str | None]]) -> Iterator[Piece]:
-    """Tell a table, which has a header at its top or is wide, from a page, which is text."""
+    """Yield the text above the header row, and the table below it, if there is one."""
     rows = [row for row in rows if any(row)]
     filled = [sum(cell is not None for cell in row) for row in rows]
     header = next(
@@ -107,38 +109,37 @@ def _rows(sheet: Element, shared: list[str]) -> tuple[list[list[str | None]], li
     return rows, formulas
 
 
-def _beside(book: ZipFile, name: str) -> Iterator[Piece | Finding]:
-    """Look through a part that is no sheet."""
+def _other_part(book: ZipFile, name: str) -> Iterator[Piece | Finding]:
     if name.startswith("docProps/") and name.endswith(".xml"):
         yield from _properties(_root(book, name), name)
     elif name.endswith(".rels"):
         for relation in _root(book, name):
             address = relation.get("Target", "")
             if relation.get("TargetMode") == "External":
-                yield Finding(name, "external request", f"a link to {address[:60]}", "note")
+                yield Finding(name, "external request", f"link to {address[:60]}", "note")
                 yield Piece(name, text=address, listed=False)
         return
-    said = next((said for part, said in _HIDDEN.items() if f"/{part}" in f"/{name}"), None)
-    if said and not name.endswith("/"):
-        yield Finding(name, "hidden content", said, "look")
+    description = next((text for part, text in _HIDDEN.items() if f"/{part}" in f"/{name}"), None)
+    if description and not name.endswith("/"):
+        yield Finding(name, "hidden content", description, "look")
         if name.endswith(".xml"):
             yield Piece(name, text="\n".join(_root(book, name).itertext()))
 
 
 def _properties(root: Element, name: str) -> Iterator[Piece | Finding]:
     for entry in root.iter():
-        said = (entry.text or "").strip()
-        if said and _tag(entry) in {"creator", "lastModifiedBy", "Manager", "Company"}:
-            yield Finding(name, "personal data", f"{_tag(entry)}, {len(said)} characters", "look")
-        elif said:
-            yield Piece(name, text=f"{_tag(entry)}={said}", listed=False)
+        text = (entry.text or "").strip()
+        if text and _tag(entry) in {"creator", "lastModifiedBy", "Manager", "Company"}:
+            yield Finding(name, "personal data", f"{_tag(entry)}, {len(text)} characters", "look")
+        elif text:
+            yield Piece(name, text=f"{_tag(entry)}={text}", listed=False)
 
 
 def _root(book: ZipFile, name: str) -> Element:
     try:
-        return ET.fromstring(book.read(name))  # noqa: S314  see above
+        return ET.fromstring(book.read(name))  # noqa: S314  see the import
     except ET.ParseError:
-        raise ShareError(f"its part {name} is broken.") from None
+        raise ShareError(f"part {name} is not valid XML.") from None
 
 
 def _tag(entry: Element) -> str:
