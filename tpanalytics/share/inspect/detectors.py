@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["detected"]
 
-_SECRET_NAMES = (
+_SENSITIVE_NAMES = (
     "client_?secret|secret_?key|api_?key|access_?key|access_?token|refresh_?token|id_?token|bearer_?token|auth_?token"
     "|private_?key|signing_?key|passwords?|passwd|passphrase|credentials?"
 )
@@ -33,10 +33,10 @@ _SECRETS = {
 }
 _NAMED = "field named like a secret"
 _NAMED_SECRET = re.compile(
-    rf"(?i)(?<![a-z])(?:{_SECRET_NAMES.replace('_?', '[_ -]?')}|authorization)[\"']?\s{{0,3}}(?:=>|[:=])\s{{0,3}}"
+    rf"(?i)(?<![a-z])(?:{_SENSITIVE_NAMES.replace('_?', '[_ -]?')}|authorization)[\"']?\s{{0,3}}(?:=>|[:=])\s{{0,3}}"
     r"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\n]{6,400})(?P=quote)|(?P<bare>[A-Za-z0-9._~+/=-]{16,400}))"
 )
-_SECRET_COLUMN = re.compile(rf"(?:\w+_)?(?:{_SECRET_NAMES})")
+_SECRET_COLUMN = re.compile(rf"(?:\w+_)?(?:{_SENSITIVE_NAMES})")
 _PLACEHOLDER = re.compile(r"(?i)^[\W_]+$|\.\.\.|…|[<{$*]|\b(?:your|example|secret|changeme|dummy|placeholder)\b|x{4,}")
 _PATHS = re.compile(
     r"\bfile:/{1,3}[^\s\"'<>]{2,}"

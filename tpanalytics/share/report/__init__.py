@@ -1,1 +1,1 @@
-"""The report: one offline page whose figures can be recomputed from the snapshot."""
+"""Offline HTML reports whose figures can be recomputed from the snapshot."""

@@ -1,4 +1,4 @@
-"""The headline cards: one number each, with its interval, its grade, what to compare it with, and what it is not."""
+"""Headline cards of a report."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["Card", "cards", "sentences"]
 
 _AT_H1 = pl.col("level") == "H1"
-#: A word beside the letter, for those who meet it first on a card.
-_GRADES = {"A": "well known", "B": "mostly known", "C": "too little known to quote alone"}
+_GRADES = {"A": "high coverage", "B": "medium coverage", "C": "low coverage; do not quote on its own"}
 
 
 @dataclass(frozen=True)
 class Card:
-    """One number for the board."""
+    """A headline figure."""
 
     key: str
     name: str
@@ -38,31 +37,31 @@ class Card:
     graded: str
     comparator: str
     not_mean: str
+    interval_label: str = "Range"
 
 
 def cards(scope: ReportScope, results: Results) -> list[Card]:
-    """Return the cards; none where a total would reveal what is suppressed, or where there is nothing."""
+    """Return the cards, or an empty list if there are no jobs or totals would reveal suppressed families."""
     if scope.all_hidden or not scope.shown.jobs.height:
         return []
-    return [_automatable(results), _exposure(results), _hours(results), _known(results)]
+    return [_automatable(results), _exposure(results), _hours(results), _coverage(results)]
 
 
 def sentences(scope: ReportScope, results: Results) -> list[str]:
-    """Return what must be stated with every figure, with the numbers of these data."""
+    """Return the notes that apply to all figures."""
     lines = [
         "Exposure says what could change, not who leaves.",
-        "Hours equal to n full-time weeks are not n posts.",
+        "Freed hours are capacity, not headcount reduction.",
     ]
     row = _first(results.totals["hours"])
     if not scope.all_hidden and row.get("tasks"):
         missing = percent(1 - row["tasks_with_hours"] / row["tasks"])
-        lines += [f"{missing} of tasks have no hours; they are not zero.", _judgements(scope)]
+        lines += [f"{missing} of tasks have no hours. They are excluded, not counted as zero.", _judgements(scope)]
     else:
-        lines += ["A task without hours is not a task of zero hours.", "Levels are judgements."]
-    lines.append("The formulas are ours, not the service's.")
-    jobs = scope.profiles.jobs.height
+        lines += ["Missing hours are excluded, not counted as zero.", "AI impact levels are judgements."]
+    lines.append("The formulas are defined by tpanalytics, not by the source of the data.")
     lines.append(
-        f"An export may be a subset of the tenant: {plural(jobs, 'job')} {'was' if jobs == 1 else 'were'} seen."
+        f"The export contains {plural(scope.profiles.jobs.height, 'job')} and may be a subset of the tenant's jobs."
     )
     return lines
 
@@ -71,7 +70,7 @@ def _judgements(scope: ReportScope) -> str:
     states = pl.col("validation_state").cast(pl.String)
     counted = scope.shown.tasks.filter(states.is_in(list(scope.states)))
     validated = counted.filter(states == "validated").height
-    return f"Levels are judgements: {covered(validated / counted.height)} of tasks are validated."
+    return f"AI impact levels are judgements. {covered(validated / counted.height)} of tasks are validated."
 
 
 def _automatable(results: Results) -> Card:
@@ -85,10 +84,10 @@ def _automatable(results: Results) -> Card:
         key="automatable",
         name="Highly automatable",
         value=percent(row["share"]),
-        unit="of described weekly hours",
+        unit="of documented weekly hours",
         interval=_between(row["share_low"], row["share_high"], "share"),
         comparator=_comparator(results, "mix", "share", percent),
-        not_mean="Not a share of jobs, and not of people.",
+        not_mean="Not a share of jobs or people.",
         **_graded(row["data_grade"]),
     )
 
@@ -96,51 +95,54 @@ def _automatable(results: Results) -> Card:
 def _exposure(results: Results) -> Card:
     row = _first(results.totals["exposure"])
     value, low, high = (row.get(name) for name in ("exposure", "bound_low", "bound_high"))
-    weak = row.get("data_grade") == "C" and None not in (low, high)  # coverage is too low for one number
+    weak = row.get("data_grade") == "C" and None not in (low, high)  # coverage is too low for a single number
+    estimate = f"{value:.2f}" if weak and value is not None else ""
     return Card(
         key="exposure",
         name="Exposure index",
         value=between(low, high, "index") if weak else NONE if value is None else f"{value:.2f}",
-        unit="from 0 to 1, hours times weight",
-        interval=f"{value:.2f} by what is known" if weak and value is not None else _between(low, high, "index"),
+        unit="from 0 to 1, hours weighted by level",
+        interval=f"{estimate}, based on known data" if estimate else _between(low, high, "index"),
         comparator=_comparator(results, "exposure", "exposure", lambda share: f"{share:.2f}"),
         not_mean="Says what could change, not who leaves.",
+        interval_label="Estimate" if estimate else "Range",
         **_graded(row.get("data_grade")),
     )
 
 
 def _hours(results: Results) -> Card:
     row = _first(results.totals["hours"])
-    value, most, per_job = (row.get(name) for name in ("hours", "hours_high", "hours_per_job"))
+    value, upper, per_job = (row.get(name) for name in ("hours", "hours_high", "hours_per_job"))
     comparator = ""
     if per_job is not None and results.company:
-        comparator = f"{per_job:.1f} a job; the company {_first(results.company['hours'])['hours_per_job']:.1f}"
+        comparator = f"{per_job:.1f} per job; company {_first(results.company['hours'])['hours_per_job']:.1f}"
     elif per_job is not None:
-        comparator = f"{per_job:.1f} a job, of {plural(row['jobs_with_hours'], 'job')} with hours"
+        comparator = f"{per_job:.1f} per job, for {plural(row['jobs_with_hours'], 'job')} with hours"
     return Card(
         key="hours",
-        name="Described hours a week",
+        name="Documented weekly hours",
         value=NONE if value is None else f"{value:,.0f}",
-        unit="for one incumbent of each job",
-        interval="" if value is None or most is None else f"between {value:,.0f} and {most:,.0f}",
+        unit="for one incumbent per job",
+        interval="" if value is None or upper is None else f"between {value:,.0f} and {upper:,.0f}",
         comparator=comparator,
-        not_mean="Hours equal to n full-time weeks are not n posts.",
+        not_mean="Capacity, not headcount.",
         **_graded(grade_of(row.get("coverage"))),
     )
 
 
-def _known(results: Results) -> Card:
+def _coverage(results: Results) -> Card:
     row = _first(results.totals["mix"])
     with_hours = _first(results.totals["hours"]).get("coverage")
-    company = f"the company {covered(_first(results.company['mix'])['coverage'])}" if results.company else ""
+    company = f"company {covered(_first(results.company['mix'])['coverage'])}" if results.company else ""
     return Card(
         key="known",
-        name="Known",
+        name="Coverage",
         value=covered(row.get("coverage")),
         unit="of tasks have hours and a level",
-        interval="" if with_hours is None else f"{covered(with_hours)} have hours",
+        interval="" if with_hours is None else f"{covered(with_hours)} of tasks",
         comparator=company,
-        not_mean="What is missing is not zero, and may differ from what is known.",
+        not_mean="Missing data are not zero, and may differ from known data.",
+        interval_label="Hours",
         **_graded(row.get("data_grade")),
     )
 
@@ -151,28 +153,29 @@ def _first(frame: pl.DataFrame) -> dict[str, Any]:
 
 def _between(low: float | None, high: float | None, kind: Any) -> str:
     if low is None or high is None:
-        return "how far off it can be is not known"
-    said = between(low, high, kind)
-    return f"between {said.replace(TO, ' and ')}" if TO in said else f"{said}, whatever is not known"
+        return "unknown"
+    text = between(low, high, kind)
+    return f"between {text.replace(TO, ' and ')}" if TO in text else f"{text}, allowing for missing data"
 
 
 def _graded(letter: str | None) -> dict[str, str]:
-    return {"grade": letter or NONE, "graded": _GRADES.get(letter or "", "nothing to grade")}
+    return {"grade": letter or NONE, "graded": _GRADES.get(letter or "", "no data")}
 
 
-def _comparator(results: Results, key: str, name: str, written: Callable[[Any], str]) -> str:
-    """Compare the company with its families of sufficient coverage, and a family with the company."""
+def _comparator(results: Results, key: str, name: str, format_value: Callable[[Any], str]) -> str:
+    """Return the company's figure for the report on a family, else the highest and lowest family of grade A or B."""
     at_h1 = _AT_H1 if key == "mix" else pl.lit(value=True)
     if results.company:
         value = _first(results.company[key].filter(at_h1)).get(name)
-        return "" if value is None else f"the company {written(value)}"
+        return "" if value is None else f"company {format_value(value)}"
     families = results.families[key].filter(at_h1)
-    safe = families.filter(
+    comparable = families.filter(
         pl.col(name).is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     ).sort(name, "job_family", descending=[True, False])
-    if safe.height < 2:
+    if comparable.height < 2:
         return ""
-    ends = [safe.select("job_family", name).row(place) for place in (0, -1)]
+    ends = [comparable.select("job_family", name).row(n) for n in (0, -1)]
     return "; ".join(
-        f"{side} {family}, {written(value)}" for side, (family, value) in zip(("most", "least"), ends, strict=True)
+        f"{label} {family}, {format_value(value)}"
+        for label, (family, value) in zip(("highest", "lowest"), ends, strict=True)
     )

@@ -1,4 +1,4 @@
-"""The charts of a report: a still picture that everybody sees, and the specification that scripts draw anew."""
+"""Charts of a report, as an image and an interactive specification."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Picture", "library", "picture", "script_safe"]
 
-#: What a data address, in an attribute between single quotes, cannot hold as it is.
+#: Characters to escape in a data URL inside single quotes.
 _ENCODED = str.maketrans({letter: f"%{ord(letter):02X}" for letter in "%#&'<>\r\n\t"})
 _SIZE = re.compile(r'<svg[^>]* width="([\d.]+)" height="([\d.]+)"')
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart as a page holds it."""
+    """A chart rendered for a page."""
 
     key: str
     title: str
@@ -36,14 +36,13 @@ class Picture:
 
 
 def picture(chart: Any, key: str) -> Picture:
-    """Draw a chart."""
+    """Render a chart."""
     import vl_convert
 
-    spec = _settled(chart.to_dict())
-    # A picture is one thing to a reader's software, so names of its marks would only make the file larger.
-    still = {**spec, "config": {**spec.get("config", {}), "aria": False}}
-    drawn = vl_convert.vegalite_to_svg(still)
-    size = _SIZE.search(drawn)
+    spec = _with_stable_text(chart.to_dict())
+    # Screen readers announce the image as a whole, so labels of its marks would only increase the file size.
+    svg = vl_convert.vegalite_to_svg({**spec, "config": {**spec.get("config", {}), "aria": False}})
+    size = _SIZE.search(svg)
     width, height = (round(float(number)) for number in size.groups()) if size else (0, 0)
     title = title_of(spec)
     return Picture(
@@ -52,31 +51,32 @@ def picture(chart: Any, key: str) -> Picture:
         description=spec.get("description") or title,
         width=width,
         height=height,
-        source="data:image/svg+xml;charset=utf-8," + drawn.translate(_ENCODED),
+        source="data:image/svg+xml;charset=utf-8," + svg.translate(_ENCODED),
         spec=script_safe(spec),
     )
 
 
 def script_safe(value: Any) -> str:
-    """Write JSON that no text in it can end the script element of."""
-    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return written.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    """Return a value as JSON that cannot close the script element it is embedded in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 @cache
 def library() -> str:
-    """Give the drawing library, compressed: it is most of a page, and so less than half of it."""
+    """Return the JavaScript chart library, compressed with gzip and encoded as base64."""
     import vl_convert
 
     source: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # has a default
     return base64.b64encode(gzip.compress(source.encode(), 9, mtime=0)).decode()
 
 
-def _settled(spec: dict[str, Any]) -> dict[str, Any]:
-    """Make the same chart the same text each time: sums may differ in their last digit, and tables are named by it."""
-    names = {name: f"data-{number}" for number, name in enumerate(spec.get("datasets", {}), 1)}
-    settled: dict[str, Any] = _renamed(_shortened({**spec, "datasets": {}}), names)
-    return {**settled, "datasets": {names[name]: _shortened(rows) for name, rows in spec.get("datasets", {}).items()}}
+def _with_stable_text(spec: dict[str, Any]) -> dict[str, Any]:
+    """Round floats and rename datasets, whose names depend on the last digits, to give the same text each time."""
+    datasets = spec.get("datasets", {})
+    names = {name: f"data-{number}" for number, name in enumerate(datasets, 1)}
+    stable: dict[str, Any] = _renamed(_rounded({**spec, "datasets": {}}), names)
+    return {**stable, "datasets": {names[name]: _rounded(rows) for name, rows in datasets.items()}}
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
@@ -87,10 +87,9 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value
 
 
-def _shortened(value: Any) -> Any:
-    """Cut numbers to what can be seen."""
+def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.7g}")
     if isinstance(value, dict):
-        return {name: _shortened(inner) for name, inner in value.items()}
-    return [_shortened(inner) for inner in value] if isinstance(value, list) else value
+        return {name: _rounded(inner) for name, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, list) else value

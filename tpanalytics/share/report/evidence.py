@@ -1,4 +1,4 @@
-"""What makes a report provable: which data it was made of, which choices, which versions, and the code to repeat it."""
+"""Evidence block of a report: data, arguments, versions and code."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _ROWS_AT_ONCE = 20_000
 
 
 def content_hash(profiles: TaskProfiles) -> str:
-    """Work out a hash of what both tables hold, whatever the order of rows and columns and whoever wrote them."""
-    whole = hashlib.sha256()
+    """Return a hash of both tables that does not depend on the order of rows and columns."""
+    checksum = hashlib.sha256()
     for frame in (profiles.jobs, profiles.tasks):
         names = sorted(frame.columns)
         lines = []
@@ -36,19 +36,19 @@ def content_hash(profiles: TaskProfiles) -> str:
             texts = [name for name, dtype in part.schema.items() if dtype in (pl.Categorical, pl.Enum)]
             rows = part.with_columns(pl.col(texts).cast(pl.String)).iter_rows()
             lines += [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
-        whole.update(json.dumps(names).encode())
+        checksum.update(json.dumps(names).encode())
         for line in sorted(lines):
-            whole.update(line.encode("utf-8", "surrogatepass"))
-    return whole.hexdigest()
+            checksum.update(line.encode("utf-8", "surrogatepass"))
+    return checksum.hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """Give the versions a figure or a picture may hang on."""
+    """Return the versions of the libraries that figures and charts depend on."""
     return made_with("polars", "altair", "vl-convert-python", "jinja2")
 
 
 def choices(scope: ReportScope) -> dict[str, Any]:
-    """Return the arguments of the report, as `save_report` takes them."""
+    """Return the arguments of the report, as for `save_report`."""
     return {
         "families": scope.family,
         "states": list(scope.states),
@@ -62,7 +62,7 @@ def choices(scope: ReportScope) -> dict[str, Any]:
 
 
 def snapshot(profiles: TaskProfiles) -> dict[str, Any]:
-    """Say of which data a report was made."""
+    """Describe the data of a report."""
     manifest = profiles.manifest
     return {
         "computed_sha256": content_hash(profiles),
@@ -75,9 +75,9 @@ def snapshot(profiles: TaskProfiles) -> dict[str, Any]:
     }
 
 
-def block(scope: ReportScope, answered: Sequence[tuple[Section, ReportTable]], made: str) -> dict[str, Any]:
-    """Make what a machine reads: data, choices, versions, and each table with its figures in full."""
-    told: dict[str, Any] = {
+def block(scope: ReportScope, tables: Sequence[tuple[Section, ReportTable]], made: str) -> dict[str, Any]:
+    """Return the machine-readable evidence, with every table at full precision."""
+    evidence: dict[str, Any] = {
         "report": 1,
         "made": made,
         "snapshot": snapshot(scope.profiles),
@@ -90,20 +90,20 @@ def block(scope: ReportScope, answered: Sequence[tuple[Section, ReportTable]], m
                 "fields": list(table.fields),
                 "rows": [list(row) for row in table.frame.select(table.fields).rows()],
             }
-            for section, table in answered
+            for section, table in tables
         },
     }
-    return {**told, "sha256": digest(told)}
+    return {**evidence, "sha256": digest(evidence)}
 
 
-def digest(told: Mapping[str, Any]) -> str:
-    """Work out the hash of an evidence block without its own."""
-    kept = {name: value for name, value in told.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+def digest(evidence: Mapping[str, Any]) -> str:
+    """Return the hash of an evidence block, excluding the hash it contains."""
+    content = {name: value for name, value in evidence.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def preamble(scope: ReportScope) -> str:
-    """Write the Python that all figures of a report begin with."""
+    """Return the Python code that the code of every section depends on."""
     lines = ["import polars as pl", "import tpanalytics as tpa", ""]
     lines.append('profiles = tpa.read_profiles("SNAPSHOT")')
     if scope.before is not None:
@@ -118,19 +118,19 @@ def preamble(scope: ReportScope) -> str:
     family = scope.family
     if family is None:
         return "\n".join(lines)
-    own = f'pl.col("job_family").fill_null({NO_FAMILY!r}) == {family!r}'
-    lines.append(f"part = tpa.filter_jobs(profiles, {own})")
+    in_family = f'pl.col("job_family").fill_null({NO_FAMILY!r}) == {family!r}'
+    lines.append(f"part = tpa.filter_jobs(profiles, {in_family})")
     if scope.before is not None:
         lines += [
-            f'gone = before.jobs.join(profiles.jobs, on="job_id", how="anti").filter({own})',
-            'ids = [*part.jobs["job_id"], *gone["job_id"]]',
+            f'removed = before.jobs.join(profiles.jobs, on="job_id", how="anti").filter({in_family})',
+            'ids = [*part.jobs["job_id"], *removed["job_id"]]',
             'part_before = tpa.filter_jobs(before, pl.col("job_id").is_in(ids))',
         ]
     return "\n".join(lines)
 
 
 def code_of(section: Section, scope: ReportScope) -> str:
-    """Write the Python that gives a section's figures and charts."""
+    """Return the Python code of a section's table and charts."""
     part, part_before = ("profiles", "before") if scope.family is None else ("part", "part_before")
     if section.code:
         result = re.sub(r"\bpart\b", part, section.code).replace("HIDDEN", repr(sorted(scope.hidden)))

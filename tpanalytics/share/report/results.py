@@ -1,4 +1,4 @@
-"""Everything a report measures, measured once and passed on."""
+"""Results of the measures in a report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CARD_CALLS", "Results", "measure_all"]
 
-#: The calls behind the cards; the sections of the same keys print them by family.
+#: The calls for the cards. The sections with the same keys show them by family.
 CARD_CALLS = {
     "mix": Call("impact", choices=("states",), arguments={"weight": "hours"}),
     "exposure": Call("exposure", choices=("level_weights", "contract_hours", "states")),
@@ -29,16 +29,7 @@ CARD_CALLS = {
 
 @dataclass(frozen=True)
 class Results:
-    """What a report measured.
-
-    Attributes
-    ----------
-    frames
-        The result behind each section's table, by the section's key.
-    families, totals, company
-        The results of `CARD_CALLS` by family, for all that the report is about as one family, and likewise for the
-        company where the report is about one family.
-    """
+    """The result of each section, and of `CARD_CALLS` by family, in total and, in a family report, for the company."""
 
     frames: Mapping[str, pl.DataFrame]
     families: Mapping[str, pl.DataFrame]
@@ -47,7 +38,7 @@ class Results:
 
 
 def measure_all(scope: ReportScope, sections: Sequence[Section]) -> Results:
-    """Make every section's call, and those of the cards."""
+    """Make the calls of all sections and cards."""
     families = {key: scope.by_family(measure) for key, measure in CARD_CALLS.items()}
     totals = {key: scope.as_one(measure) for key, measure in CARD_CALLS.items()}
     company = (

@@ -1,4 +1,4 @@
-"""Put a report together: measure once, make each section's table and charts, fill the page."""
+"""Rendering of a report as an HTML page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tpanalytics.share.report.embed import Picture, library, picture, script_saf
 from tpanalytics.share.report.results import measure_all
 from tpanalytics.share.report.scope import ReportScope, resolve_scope
 from tpanalytics.share.report.sections.catalog import SECTIONS
-from tpanalytics.share.report.tables import ReportTable, printed, why_not
+from tpanalytics.share.report.tables import ReportTable, printed, reason_notes
 from tpanalytics.share.save import path_of, save_text
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 __all__ = ["render", "save_report"]
 
-#: Bytes that a page may have; charts beyond it stay pictures only.
-_ROOM = 1_400_000
-#: Characters from which on a cell needs a wide column, even on a narrow screen.
+#: Size limit of a page in bytes. Charts beyond the limit are images only.
+_MAX_SIZE = 1_400_000
+#: Cells with more characters than this need a wide column.
 _LONG = 40
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A section with its answer."""
+    """A section with its table and charts."""
 
     section: Section
     table: ReportTable
@@ -52,7 +52,7 @@ class _Part:
     long: set[str]
     notes: list[str]
     charts: list[Picture]
-    instead: list[str]
+    replacement: list[str]
     code: str
     level: str
 
@@ -71,56 +71,56 @@ def save_report(
     rationales: bool = False,
     jobs: bool = False,
 ) -> Path:
-    """Write a report of a company, or of one job family, as one file that needs no network.
+    """Write a report on a company or one job family as a single HTML file that works offline.
 
-    It opens from an e-mail in any browser and prints to A4. Charts are pictures first, and answer to the pointer where
-    scripts may run; below each stands its table. Every file says of which snapshot, with which choices and versions it
-    was made, and the Python that gives each figure; `verify_report` works them all out again.
+    The report opens in any browser and prints on A4. Charts are images, and interactive if the browser allows scripts;
+    the table of each chart follows below it. Missing data are shown as missing, never as zero. The report also
+    contains the Python code of every figure, and `verify_report` recomputes all of them from the snapshot.
 
-    Single jobs, their names and rationales stay out unless asked for; small groups are hidden. What is hidden is
-    settled over the whole company, so that a family's own report tells no more than the company's.
+    Small groups are suppressed. Suppression considers the whole company, so the report on one family does not reveal
+    more than the company report. Single jobs and rationales are only included on request.
 
     Parameters
     ----------
     profiles
-        As for the measures; those of the whole company, for a family's report too.
+        Task profiles of the whole company, also for the report on one family.
     path
-        Ends in ``.html``. Missing folders are made.
+        The output file, which must end in ``.html``. Missing folders are created.
     families
-        Name of one family to report on; None for the company.
+        Name of the job family to report on. By default, the report covers all families.
     before
-        An earlier snapshot of the same company: the report then begins with what has changed.
+        An earlier snapshot of the same company. If passed, the report starts with the changes.
     states
-        Validation states that count.
+        Validation states to count.
     level_weights
         Weight of each level in the exposure index.
     contract_hours
-        Hours of a full week where jobs have none of their own, for the bounds of the index.
+        Contract hours per week of jobs that do not state them, used for the bounds of the index.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        Smallest number of jobs and people that a figure may describe. If `None`, nothing is suppressed.
     title
-        Heading; by default one that says what the report is about.
+        Heading of the report. By default, the family and the topic.
     rationales
-        Quote rationales of the highly automatable tasks with the most hours.
+        If `True`, quote the rationales of the H1 tasks with the most hours.
     jobs
-        Print a row per job; those of few people are still hidden.
+        If `True`, include a row per job. Jobs with few people are still suppressed.
 
     Returns
     -------
     Path
-        The file.
+        The file that was written.
 
     Raises
     ------
     ShareError
-        If the suffix does not fit, there is no such family, or the file cannot be written.
+        If the suffix is not ``.html``, the family does not exist, or the file cannot be written.
     SchemaError
-        If a column is missing, or a choice cannot be.
+        If a column is missing or an argument is not valid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither counted nor ``rejected``.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def save_report(
     """
     path = path_of(path)
     if path.suffix.lower() != ".html":
-        raise ShareError(f"{path}: a report is written as .html; give a path that ends so.")
+        raise ShareError(f"`path` must be a file path ending in .html, not '{path}'.")
     scope = resolve_scope(
         profiles,
         families=families,
@@ -148,35 +148,36 @@ def save_report(
 
 
 def render(scope: ReportScope, made: str) -> str:
-    """Make the page; the same data, choices, versions and time give the same page."""
+    """Return the page as HTML; the same scope, versions and time give identical text."""
     with collected() as texts:
         sections = [section for section in SECTIONS if section.when(scope)]
         results = measure_all(scope, sections)
         parts = [_part(section, scope, results.frames[section.key]) for section in sections]
     for text in dict.fromkeys(texts):
-        warn(text)  # each once, however many measures report it
+        warn(text)  # once, even if several measures emit it
     block = evidence.block(scope, [(part.section, part.table) for part in parts], made)
     pictures = [chart for part in parts for chart in part.charts]
-    of_group = {
+    by_group = {
         group: [part for part in parts if part.section.group == group] for group in ("change", "answer", "quality")
     }
     context = {
-        **_texts(),
+        "style": _asset("style.css"),
+        "script": _asset("live.js"),
         "title": _title(scope),
         "made": made,
         "date": _day(made),
         "standfirst": _standfirst(scope),
         "cards": cards(scope, results),
-        "blank": _blank(scope),
+        "empty_notes": _empty_notes(scope),
         "sentences": sentences(scope, results),
-        "contents": _contents(of_group),
-        "changes": of_group["change"],
-        "answers": of_group["answer"],
-        "quality": of_group["quality"],
+        "contents": _contents(by_group),
+        "changes": by_group["change"],
+        "answers": by_group["answer"],
+        "quality": by_group["quality"],
         "provenance": provenance(scope.profiles.manifest),
-        "method_lead": "What each figure is and by which rules it was made, as the measures themselves say it.",
+        "method_lead": "Definition of each figure, and the rules it is based on.",
         "method": _method(parts),
-        "privacy_said": _of_privacy(scope),
+        "privacy_note": _privacy_note(scope),
         "command": f"tpanalytics verify REPORT.html --snapshot FOLDER{' --before FOLDER' if scope.before else ''}",
         "facts": _facts(block),
         "preamble": evidence.preamble(scope),
@@ -185,31 +186,29 @@ def render(scope: ReportScope, made: str) -> str:
         "evidence": script_safe(block),
     }
     page: str = _template().render(**context, live=[], library="")
-    fits, size = [], len(page.encode()) + (len(library()) if pictures else 0)
+    live, size = [], len(page.encode()) + (len(library()) if pictures else 0)
     for chart in pictures:
         size += len(chart.spec.encode()) + 80
-        if size > _ROOM:
+        if size > _MAX_SIZE:
             break
-        fits.append({"key": chart.key, "spec": chart.spec})
-    return page if not fits else str(_template().render(**context, live=fits, library=library()))
+        live.append({"key": chart.key, "spec": chart.spec})
+    return page if not live else str(_template().render(**context, live=live, library=library()))
 
 
 def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
     table = section.table(scope, frame)
     suppressed = bool(section.charts) and scope.all_hidden and scope.family is not None
     charts = () if suppressed else section.charts
-    keys = [section.key, *(f"{section.key}-{place}" for place in range(2, len(charts) + 1))]
+    keys = [section.key, *(f"{section.key}-{n}" for n in range(2, len(charts) + 1))]
     rows = [[printable(cell) or "" for cell in row] for row in printed(table)]
     return _Part(
         section=section,
         table=table,
         rows=rows,
-        long={
-            column.name for place, column in enumerate(table.columns) if any(len(row[place]) > _LONG for row in rows)
-        },
-        notes=[*table.notes, *why_not(table)],
+        long={column.name for n, column in enumerate(table.columns) if any(len(row[n]) > _LONG for row in rows)},
+        notes=[*table.notes, *reason_notes(table)],
         charts=[picture(chart.of(scope.part, scope), key) for chart, key in zip(charts, keys, strict=False)],
-        instead=["Hidden: too few jobs or people stand behind this family, or behind one it protects."] * suppressed,
+        replacement=["Suppressed: this family, or another one it would reveal, is a small group."] * suppressed,
         code=evidence.code_of(section, scope),
         level="h3" if section.group == "quality" else "h2",
     )
@@ -218,9 +217,9 @@ def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
 def _title(scope: ReportScope) -> str:
     if scope.title is not None:
         return printable(scope.title) or "Report"
-    about = "Jobs without a family" if scope.family == NO_FAMILY else scope.family
-    what = "what AI could change, and what has changed" if scope.before else "what AI could change"
-    return printable(f"{about}: {what}" if about else f"{what[0].upper()}{what[1:]}, by job family") or ""
+    family = "Jobs without a family" if scope.family == NO_FAMILY else scope.family
+    topic = "AI impact and changes" if scope.before else "AI impact"
+    return printable(f"{family}: {topic}" if family else f"{topic} by job family") or ""
 
 
 def _standfirst(scope: ReportScope) -> str:
@@ -229,42 +228,40 @@ def _standfirst(scope: ReportScope) -> str:
         return provenance(scope.profiles.manifest)
     tasks = plural(scope.shown.tasks.height, "task")
     if scope.family is not None:
-        return f"{plural(jobs.height, 'job')} with {tasks}, beside the whole company. Figures by AI impact level."
+        return f"{plural(jobs.height, 'job')} with {tasks}, compared with the whole company."
     families = plural(jobs.get_column("job_family").drop_nulls().n_unique(), "job family")
-    lone = jobs.get_column("job_family").null_count()
-    without = f", {plural(lone, 'job')} without one" if lone else ""
-    return f"{families} with {plural(jobs.height, 'job')} and {tasks}{without}. What is not known is shown as such."
+    without = jobs.get_column("job_family").null_count()
+    note = f" {plural(without, 'job')} {'has' if without == 1 else 'have'} no family." if without else ""
+    return f"{families} with {plural(jobs.height, 'job')} and {tasks}.{note} Missing data are shown as missing."
 
 
-def _blank(scope: ReportScope) -> list[str]:
-    """Say what there is nothing to say about."""
+def _empty_notes(scope: ReportScope) -> list[str]:
     if not scope.shown.jobs.height:
         return ["There are no jobs in these task profiles, so there is nothing to report."]
     if scope.all_hidden:
-        what = "This family is hidden" if scope.family is not None else "Every job family is hidden"
-        return [f"{what}: its figures would tell of too few jobs or people, and so would a total."]
-    said = []
+        subject = "This family is suppressed" if scope.family is not None else "Every job family is suppressed"
+        return [f"{subject}: its figures, and any total, would reveal a small group of jobs or people."]
     if not scope.shown.tasks.height:
-        said.append("No task is described, so nothing can be said of hours or of AI impact.")
-    elif not scope.shown.tasks.get_column("weekly_hours").count():
-        said.append("No task has hours, so nothing here is weighed by time; hours that are not known are not zero.")
-    return said
+        return ["There are no tasks, so hours and AI impact are unknown."]
+    if not scope.shown.tasks.get_column("weekly_hours").count():
+        return ["No task has hours, so figures weighted by hours are missing. Missing hours are not counted as zero."]
+    return []
 
 
-def _of_privacy(scope: ReportScope) -> str:
+def _privacy_note(scope: ReportScope) -> str:
     if scope.limits.off:
-        return "Nothing is hidden, however few jobs or people it tells of."
+        return "Small groups are not suppressed in this report."
     families = scope.profiles.jobs.get_column("job_family").fill_null(NO_FAMILY).n_unique()
     if scope.family is not None:
         limits = f"{scope.limits.min_jobs} jobs or {scope.limits.min_headcount:g} people"
-        return f"Families of fewer than {limits} are hidden, and others that would tell of them."
+        return f"Families with fewer than {limits} are suppressed, and so are families that would reveal them."
     return said_of_hidden(len(scope.hidden), families, scope.limits)
 
 
-def _contents(of_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:
-    answers = [(part.section.key, part.section.question) for part in (*of_group["change"], *of_group["answer"])]
+def _contents(by_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:
+    answers = [(part.section.key, part.section.question) for part in (*by_group["change"], *by_group["answer"])]
     return [
-        ("headline", "In short"),
+        ("headline", "Summary"),
         *answers,
         ("quality", "How good are the data?"),
         ("method", "Method and assumptions"),
@@ -273,62 +270,60 @@ def _contents(of_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:
 
 
 def _method(parts: Sequence[_Part]) -> list[dict[str, Any]]:
-    """Say in plain words what each figure is and by which rules it was made; what holds for several only once."""
+    """Return the definition and the rules of each measure, with common rules listed once."""
     meanings: dict[str, tuple[str, Meaning]] = {}
     for part in parts:
         if part.table.meaning is not None:
             meanings.setdefault(part.table.meaning.measure, (part.section.question, part.table.meaning))
-    times = Counter(line for _, meaning in meanings.values() for line in dict.fromkeys(meaning.policy))
-    common = [line for line, n in times.items() if n > 1]
-    states = dict.fromkeys(meaning.states for _, meaning in meanings.values() if meaning.states)
-    counted = next(iter(states), ())
+    counts = Counter(line for _, meaning in meanings.values() for line in dict.fromkeys(meaning.policy))
+    common = [line for line, n in counts.items() if n > 1]
+    states = next((meaning.states for _, meaning in meanings.values() if meaning.states), ())
     general = [
-        f"Tasks count whose validation state is {' or '.join(counted)}; rejected ones do not, unless it is said.",
-        "Grade by how much is known: A from 90 %, B from 70 %, C below. Quote no figure of grade C alone.",
+        f"Tasks in state {' or '.join(states)} are counted. Rejected tasks are excluded unless stated otherwise.",
+        "Data grade A: coverage of at least 90%. B: at least 70%. C: below 70%; do not quote on its own.",
         *common,
     ]
-    said = [{"head": "For all figures", "value": "", "lines": general}]
+    rules = [{"head": "All figures", "value": "", "lines": general}]
     for question, meaning in meanings.values():
         divided = f": {meaning.numerator} divided by {meaning.denominator}" if meaning.denominator else ""
         lines = [line for line in meaning.policy if line not in common]
         if meaning.level_weights:
             level_weights = ", ".join(f"{level} {weight:g}" for level, weight in meaning.level_weights.items())
-            lines.append(f"Weights of the levels: {level_weights}.")
+            lines.append(f"Level weights: {level_weights}.")
         if meaning.interval:
             lines.append(f"Interval: {meaning.interval.rstrip('.')}.")
         value = f"{meaning.value[:1].upper()}{meaning.value[1:]}{divided}. Unit: {meaning.unit}."
-        said.append({"head": question, "value": value, "lines": lines})
-    return said
+        rules.append({"head": question, "value": value, "lines": lines})
+    return rules
 
 
 def _facts(block: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Write the evidence out for a reader."""
     facts = []
-    for name, told in (("Snapshot", block["snapshot"]), ("Snapshot before", block["before"])):
-        if told is None:
+    for name, snapshot in (("Snapshot", block["snapshot"]), ("Earlier snapshot", block["before"])):
+        if snapshot is None:
             continue
-        facts.append((name, told["provenance"]))
-        if told["content_sha256"]:
-            facts.append((f"{name}, hash in its manifest", told["content_sha256"]))
-        facts.append((f"{name}, hash worked out from both tables", told["computed_sha256"]))
-        if told["request"]:
-            facts.append((f"{name}, as asked for", script_safe(told["request"])))
-    chosen = block["choices"]
-    privacy = chosen["privacy"]
+        facts.append((name, snapshot["provenance"]))
+        if snapshot["content_sha256"]:
+            facts.append((f"{name}, hash in the manifest", snapshot["content_sha256"]))
+        facts.append((f"{name}, hash computed from both tables", snapshot["computed_sha256"]))
+        if snapshot["request"]:
+            facts.append((f"{name}, request", script_safe(snapshot["request"])))
+    choices = block["choices"]
+    privacy = choices["privacy"]
     limits = (
-        "none; nothing is hidden"
+        "no limit; nothing is suppressed"
         if privacy is None
         else f"at least {privacy['min_jobs']} jobs and {privacy['min_headcount']:g} people"
     )
     facts += [
-        ("Family", chosen["families"] or "all"),
-        ("States that count", ", ".join(chosen["states"])),
-        ("Weights", ", ".join(f"{level} {weight:g}" for level, weight in chosen["level_weights"].items())),
-        ("Contract hours", f"{chosen['contract_hours']:g}" if chosen["contract_hours"] else "those of the jobs"),
+        ("Job family", choices["families"] or "all"),
+        ("Validation states", ", ".join(choices["states"])),
+        ("Level weights", ", ".join(f"{level} {weight:g}" for level, weight in choices["level_weights"].items())),
+        ("Contract hours", f"{choices['contract_hours']:g}" if choices["contract_hours"] else "as stated for each job"),
         ("Smallest groups shown", limits),
         ("Versions", ", ".join(f"{name} {number}" for name, number in block["versions"].items())),
-        ("Made", block["made"]),
-        ("Hash of this evidence", block["sha256"]),
+        ("Created", block["made"]),
+        ("Hash of the evidence", block["sha256"]),
     ]
     return facts
 
@@ -342,13 +337,10 @@ def _day(made: str) -> str:
 def _template() -> Any:
     import jinja2
 
-    kept = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return kept.from_string(_look("page.html.j2"))
+    undefined = jinja2.StrictUndefined
+    environment = jinja2.Environment(autoescape=True, undefined=undefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_asset("page.html.j2"))
 
 
-def _texts() -> dict[str, Any]:
-    return {"style": _look("style.css"), "script": _look("live.js")}
-
-
-def _look(name: str) -> str:
+def _asset(name: str) -> str:
     return (files("tpanalytics.share.report") / "assets" / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a report is asked for, checked once, and the data cut to it."""
+"""Validated arguments of a report, and the data it covers."""
 
 from __future__ import annotations
 
@@ -34,17 +34,7 @@ _ALL = "All jobs"
 
 @dataclass(frozen=True, kw_only=True)
 class ReportScope:
-    """Data and choices of one report.
-
-    Attributes
-    ----------
-    profiles, before
-        The company's data, and those of the earlier snapshot; Polars frames.
-    family
-        The family that the report is about; None for all.
-    states, level_weights, contract_hours, privacy, title, rationales, jobs
-        As in `save_report`.
-    """
+    """Data and arguments of a report, as for `save_report`; `profiles` and `before` hold Polars data frames."""
 
     profiles: TaskProfiles
     before: TaskProfiles | None
@@ -59,46 +49,42 @@ class ReportScope:
 
     @cached_property
     def limits(self) -> Privacy:
-        """The privacy setting, where nothing is to be hidden as one that hides nothing."""
+        """The privacy setting; `OFF` if it is None."""
         return self.privacy or OFF
 
     @cached_property
-    def behind(self) -> pl.DataFrame:
-        """The jobs and people behind each family."""
-        return group_counts(self.profiles, states=self.states)
-
-    @cached_property
     def hidden(self) -> frozenset[str]:
-        """The families hidden in whatever is counted by family; in either snapshot, where there are two."""
+        """The families suppressed in either snapshot."""
         if self.before is None:
-            return frozenset(hidden_families(apply_policy(_families(self.profiles), self.behind, self.privacy)))
+            counts = group_counts(self.profiles, states=self.states)
+            return frozenset(hidden_families(apply_policy(_families(self.profiles), counts, self.privacy)))
         families = families_in_change(self.before, self.profiles, states=self.states, privacy=self.privacy)
         return frozenset(hidden_families(families))
 
     @cached_property
     def all_hidden(self) -> bool:
-        """Nothing may be shown, totals included: they would tell what is hidden."""
+        """Whether all families are suppressed, so that totals must be suppressed as well."""
         families = {self.family} if self.family is not None else set(_families(self.profiles)["job_family"])
         return bool(families) and families <= self.hidden
 
     @cached_property
     def shown(self) -> TaskProfiles:
-        """The data that the report is about: all of them, or those of its family."""
+        """The data of the whole company, or of the family that the report covers."""
         return self.profiles if self.family is None else _of_family(self.profiles, self.family)
 
     @cached_property
     def shown_before(self) -> TaskProfiles:
-        """The same of the earlier snapshot."""
+        """The data of the earlier snapshot, filtered like `shown`."""
         before = self.before
         if before is None:
-            raise AssertionError("asked for what was not given")
+            raise AssertionError("the report has no earlier snapshot")
         if self.family is None:
             return before
-        # A job counts in the family it is in now, as in `compare`; one that is gone in the family it was in.
-        here = self.profiles.jobs.get_column("job_id")
-        now = self.shown.jobs.get_column("job_id")
-        was = before.jobs.filter(_is_family(self.family)).get_column("job_id")
-        ids = {*now, *(set(was) - set(here))}
+        # As in `compare`, a job belongs to its current family; a removed job belongs to its former family.
+        current = self.profiles.jobs.get_column("job_id")
+        in_family = self.shown.jobs.get_column("job_id")
+        formerly = before.jobs.filter(_is_family(self.family)).get_column("job_id")
+        ids = {*in_family, *(set(formerly) - set(current))}
         return _of_jobs(before, pl.col("job_id").is_in(list(ids)))
 
     @cached_property
@@ -108,11 +94,11 @@ class ReportScope:
 
     @cached_property
     def part(self) -> Source:
-        """The snapshots cut to what the report is about."""
+        """The snapshots filtered to the data that the report covers."""
         return Source(self.shown, None if self.before is None else self.shown_before)
 
     def by_family(self, measure: Call) -> pl.DataFrame:
-        """Measure all families, suppress small ones, and return the rows that the report is about."""
+        """Measure all families, suppress small ones, and return the rows that the report covers."""
         result = measure.released(self.company, self.privacy, self)
         if self.family is None:
             return result
@@ -122,11 +108,11 @@ class ReportScope:
         return attach_metadata(rows, about(measure.released(self.part, self.privacy, self)))
 
     def as_one(self, measure: Call, *, company: bool = False) -> pl.DataFrame:
-        """Measure what the report is about, or the company, as one family."""
+        """Measure the data of the report, or of the company, as a single family."""
         profiles = self.profiles if company else self.shown
-        one = pl.lit(_ALL).alias("job_family")
-        whole = replace(profiles, jobs=profiles.jobs.with_columns(one), tasks=profiles.tasks.with_columns(one))
-        result: pl.DataFrame = measure.of(Source(whole), self)
+        family = pl.lit(_ALL).alias("job_family")
+        merged = replace(profiles, jobs=profiles.jobs.with_columns(family), tasks=profiles.tasks.with_columns(family))
+        result: pl.DataFrame = measure.of(Source(merged), self)
         return result
 
 
@@ -143,23 +129,21 @@ def resolve_scope(
     rationales: bool,
     jobs: bool,
 ) -> ReportScope:
-    """Check what is asked for; parameters as in `save_report`."""
-    for name, given in (("profiles", profiles), ("before", before)):
-        if not isinstance(given, TaskProfiles) and (name == "profiles" or given is not None):
-            raise ShareError(f"{name} is a {type(given).__name__}; a report is made of TaskProfiles.")
+    """Check the arguments of `save_report`."""
+    for name, value in (("profiles", profiles), ("before", before)):
+        if not isinstance(value, TaskProfiles) and (name == "profiles" or value is not None):
+            raise ShareError(f"`{name}` must be a TaskProfiles object, not {type(value).__name__}.")
     if privacy is not None and not isinstance(privacy, Privacy):
-        raise ShareError(f"privacy is a {type(privacy).__name__}; give a Privacy, or None to hide nothing.")
+        raise ShareError(f"`privacy` must be a Privacy object or None, not {type(privacy).__name__}.")
     if title is not None and not isinstance(title, str):
-        raise ShareError(f"title is a {type(title).__name__}; give text, or None for the usual heading.")
-    profiles, before = _held(profiles), None if before is None else _held(before)
+        raise ShareError(f"`title` must be text or None, not {type(title).__name__}.")
+    profiles, before = _collected(profiles), None if before is None else _collected(before)
     if families is not None:
-        present = _families(profiles).get_column("job_family").to_list()
-        if not isinstance(families, str) or families not in present:
-            near = difflib.get_close_matches(families, present, n=3, cutoff=0.5) if isinstance(families, str) else []
-            said = f" Perhaps {' or '.join(map(repr, near))}." if near else ""
-            raise ShareError(
-                f"families={families!r}: no job is in such a family; give one name, or None for all.{said}"
-            )
+        names = _families(profiles).get_column("job_family").to_list()
+        if not isinstance(families, str) or families not in names:
+            matches = difflib.get_close_matches(families, names, n=3, cutoff=0.5) if isinstance(families, str) else []
+            hint = f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
+            raise ShareError(f"`families` must be the name of one job family or None, not {families!r}.{hint}")
     return ReportScope(
         profiles=profiles,
         before=before,
@@ -175,21 +159,21 @@ def resolve_scope(
 
 
 def without_figures(meaning: Meaning) -> Meaning:
-    """Take out of a meaning what is counted over data that are hidden."""
+    """Remove the figures that describe suppressed data."""
     return replace(meaning, coverage={}, share_suggested=None, grade=None, jobs=0, tasks=0, warnings=())
 
 
-def _held(profiles: TaskProfiles) -> TaskProfiles:
-    """Hold the tables here, and what is measured of them: charts, tables and cards ask for the same."""
+def _collected(profiles: TaskProfiles) -> TaskProfiles:
+    """Return the profiles as Polars data frames, with a cache that charts, tables and cards share."""
     if isinstance(profiles.jobs, pl.DataFrame) and isinstance(profiles.tasks, pl.DataFrame):
         return with_cache(profiles)
     return with_cache(replace(profiles, jobs=to_polars(profiles.jobs), tasks=to_polars(profiles.tasks)))
 
 
 def _families(profiles: TaskProfiles) -> pl.DataFrame:
-    named = pl.col("job_family").fill_null(NO_FAMILY)
-    counted: pl.DataFrame = profiles.jobs.select(named).group_by("job_family", maintain_order=True).agg(jobs=pl.len())
-    return counted
+    family = pl.col("job_family").fill_null(NO_FAMILY)
+    counts: pl.DataFrame = profiles.jobs.select(family).group_by("job_family", maintain_order=True).agg(jobs=pl.len())
+    return counts
 
 
 def _is_family(family: str) -> pl.Expr:
@@ -200,6 +184,6 @@ def _of_family(profiles: TaskProfiles, family: str) -> TaskProfiles:
     return _of_jobs(profiles, _is_family(family))
 
 
-def _of_jobs(profiles: TaskProfiles, these: pl.Expr) -> TaskProfiles:
-    jobs = profiles.jobs.filter(these)
+def _of_jobs(profiles: TaskProfiles, predicate: pl.Expr) -> TaskProfiles:
+    jobs = profiles.jobs.filter(predicate)
     return replace(profiles, jobs=jobs, tasks=profiles.tasks.join(jobs.select("job_id"), on="job_id", how="semi"))

@@ -1,4 +1,4 @@
-"""A table of a report: which columns of a measure's result it prints, how, and what must be said beside it."""
+"""Tables of a report."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Kind = Literal[
     "text", "letter", "count", "hours", "change", "share", "known", "points", "index", "index change", "names"
 ]
 
-#: From one end of an interval to the other: an en dash between thin spaces.
+#: Separates the bounds of an interval: an en dash between thin spaces.
 TO = "\u2009\u2013\u2009"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it is printed."""
+    """A column of a table; with `upper`, an interval from `name` to `upper`."""
 
     name: str
     head: str
@@ -37,30 +37,13 @@ class Column:
 
     @property
     def textual(self) -> bool:
-        """Is set to the left, as words are, and not to the right, as numbers are."""
+        """Whether the column is aligned left, as text."""
         return self.kind in ("text", "names")
 
 
 @dataclass(frozen=True)
 class ReportTable:
-    """What a table holds.
-
-    Attributes
-    ----------
-    frame
-        One row per row of the table. The first `keys` columns say what a row is about; where ``reason`` says that a
-        row is hidden, nothing else of it is printed.
-    columns
-        What is printed, in order.
-    meaning
-        Of the measure behind it, for the method section.
-    caption
-        What the table shows, in a sentence.
-    notes
-        What must be said beside it.
-    keys
-        How many of the columns head a row.
-    """
+    """A table of a report; in suppressed rows, only the first `keys` columns and ``jobs`` are shown."""
 
     frame: pl.DataFrame
     columns: tuple[Column, ...]
@@ -68,7 +51,7 @@ class ReportTable:
     meaning: Meaning | None = None
     notes: tuple[str, ...] = ()
     keys: int = 1
-    empty: str = "There is nothing to show."
+    empty: str = "There are no rows."
     fields: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,21 +60,19 @@ class ReportTable:
 
 
 def printed(table: ReportTable) -> list[list[str]]:
-    """Write every cell of a table, row by row."""
+    """Format every cell of a table."""
     return [
-        [_cell(row, column, key=place < table.keys) for place, column in enumerate(table.columns)]
+        [_cell(row, column, key=n < table.keys) for n, column in enumerate(table.columns)]
         for row in table.frame.iter_rows(named=True)
     ]
 
 
-def why_not(table: ReportTable) -> list[str]:
-    """Say in words what the reasons in a table mean, each once."""
+def reason_notes(table: ReportTable) -> list[str]:
+    """Explain the reasons for missing values in a table."""
     if "reason" not in table.frame.columns:
         return []
     reasons = table.frame.get_column("reason").drop_nulls().unique(maintain_order=True)
-    said = {SUPPRESSED: f"{HIDDEN} is {NONE_BECAUSE[SUPPRESSED]}"}
-    words = [said.get(reason) or f"{NONE} stands where {NONE_BECAUSE.get(reason, reason)}" for reason in reasons]
-    return [f"{word}." for word in words]
+    return [f"{HIDDEN if reason == SUPPRESSED else NONE}: {NONE_BECAUSE.get(reason, reason)}." for reason in reasons]
 
 
 def _cell(row: Mapping[str, Any], column: Column, *, key: bool) -> str:
@@ -104,7 +85,7 @@ def _cell(row: Mapping[str, Any], column: Column, *, key: bool) -> str:
 
 
 def between(low: float | None, high: float | None, kind: Kind) -> str:
-    """Write an interval; an end that is not known is said to be so."""
+    """Format an interval."""
     if low is None and high is None:
         return NONE
     if low is None or high is None:
@@ -113,12 +94,12 @@ def between(low: float | None, high: float | None, kind: Kind) -> str:
     if ends[0] == ends[1]:
         return ends[0]
     if kind in ("share", "known"):
-        ends[0] = ends[0].removesuffix("\u00a0%")
+        ends[0] = ends[0].removesuffix("%").rstrip()
     return TO.join(ends)
 
 
 def number(value: Any, kind: Kind) -> str:
-    """Write a value as its kind is written; what is not known is a dash, never 0 or blank."""
+    """Format a value; a missing value is a dash."""
     if value is None:
         return NONE
     match kind:

@@ -1,4 +1,4 @@
-"""Work every figure of a report out again from the snapshot, and say where the file says something else."""
+"""Verification of a report against the snapshot."""
 
 from __future__ import annotations
 
@@ -29,49 +29,49 @@ if TYPE_CHECKING:
 __all__ = ["verify_report"]
 
 _SCHEMA = {"what": pl.String(), "in_report": pl.String(), "recomputed": pl.String(), "equal": pl.Boolean()}
-_NOT_THERE = "(not there)"
-#: What stands in place of a figure in the text of a page.
+_MISSING = "(missing)"
+#: Replaces each figure in the text of a page.
 _FIGURE = "\u241f"
 
 
 def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfiles | None = None) -> pl.DataFrame:
-    """Work every figure of a report out again and hold it against what the file says.
+    """Recompute every figure of a report and compare it with the file.
 
-    Compared are the snapshot, the evidence block, every number on a card, every cell of every table, every chart, and
-    the text around them. A report of another snapshot, an edited number and an edited evidence block are found. What
-    is compared is what a reader sees, not what the file says of itself.
+    Compares the snapshot, the evidence block, every number on a card, every cell of every table, every chart and the
+    surrounding text, as a reader sees them. This detects a different snapshot, edited figures and an edited evidence
+    block.
 
     Parameters
     ----------
     path
-        A file that `save_report` has written.
+        A file written by `save_report`.
     profiles
-        What it is said to be made of.
+        The task profiles to compare with.
     before
-        The earlier snapshot, for a report of two.
+        The earlier snapshot, if the report compares two.
 
     Returns
     -------
     pl.DataFrame
-        A row per figure, in the order of the page.
+        One row per figure, in page order.
 
-        ==============  =======  ============================================================
-        ``what``        String   table, row and column; or what else is compared
-        ``in_report``   String   what the file says
-        ``recomputed``  String   what comes out now
-        ``equal``       Boolean  whether both are the same; null for a chart or text that differs, but was made with
-                                 other versions of the libraries
-        ==============  =======  ============================================================
+        ==============  =======  ===========================================================
+        ``what``        String   table, row and column of a cell, or another part of the page
+        ``in_report``   String   content of the file
+        ``recomputed``  String   recomputed content
+        ``equal``       Boolean  whether they are equal; null if a chart or text differs, but
+                                 was created with other library versions
+        ==============  =======  ===========================================================
 
     Raises
     ------
     ShareError
-        If the file cannot be read, is no report, or was made of two snapshots and `before` is missing.
+        If the file cannot be read, is not a report, or compares two snapshots and `before` is missing.
 
     Notes
     -----
-    The hash in the evidence block shows careless changes; whoever changes a file on purpose can work it out anew. The
-    proof is the recomputation, and for it one needs the snapshot.
+    The hash in the evidence block only detects accidental changes, because anyone can compute a new one. To detect
+    deliberate changes, the figures are recomputed from the snapshot.
 
     Examples
     --------
@@ -87,127 +87,121 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
     except OSError as error:
         raise ShareError(f"{path} cannot be read: {error.strerror or error}.") from None
     except UnicodeDecodeError:
-        raise ShareError(f"{path.name} is no report: it is no text.") from None
-    seen = _read(text)
-    told = _evidence(seen, path.name)
-    if told.get("before") and before is None:
-        raise ShareError(f"{path.name} was made of two snapshots; pass before= as well.")
-    rows = [_row("hash of the evidence block", str(told.get("sha256")), evidence.digest(told))]
-    scope = _scope_of_evidence(told, profiles, before if told.get("before") else None, path.name)
+        raise ShareError(f"{path.name} is not a report: it is not a text file.") from None
+    page = _parsed(text)
+    block = _evidence_block(page, path.name)
+    if block.get("before") and before is None:
+        raise ShareError(f"{path.name} compares two snapshots. Pass the earlier one as `before`.")
+    rows = [_row("hash of the evidence block", str(block.get("sha256")), evidence.digest(block))]
+    scope = _scope_of_evidence(block, profiles, before if block.get("before") else None, path.name)
     if isinstance(scope, str):
-        rows.append(("choices of the report", "as in the evidence block", scope, False))
+        rows.append(("arguments of the report", "as in the evidence block", scope, False))
         return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-    sides = {"profiles": ("snapshot", scope.profiles), "before": ("snapshot before", scope.before)}
-    for field, (name, of) in sides.items():
-        if of is None:
+    sides = {"profiles": ("snapshot", scope.profiles), "before": ("earlier snapshot", scope.before)}
+    for field, (name, side) in sides.items():
+        if side is None:
             continue
-        stated = told["before" if field == "before" else "snapshot"]
-        rows.append(_row(f"{name}: hash of both tables", str(stated["computed_sha256"]), evidence.content_hash(of)))
-        said, now = stated["content_sha256"], of.manifest.get("content_sha256")
-        # Data in memory have no such hash; whether they are the same the other one tells.
-        rows.append(
-            (
-                f"{name}: hash in its manifest",
-                said or _NOT_THERE,
-                now or _NOT_THERE,
-                said == now if said and now else None,
-            )
-        )
-        stamped: dict[str, Any] = {field: replace(of, manifest={**of.manifest, "content_sha256": said})}
+        stated = block["before" if field == "before" else "snapshot"]
+        rows.append(_row(f"{name}: hash of both tables", str(stated["computed_sha256"]), evidence.content_hash(side)))
+        reported, actual = stated["content_sha256"], side.manifest.get("content_sha256")
+        equal = reported == actual if reported and actual else None  # data in memory have no hash in their manifest
+        rows.append((f"{name}: hash in the manifest", reported or _MISSING, actual or _MISSING, equal))
+        stamped: dict[str, Any] = {field: replace(side, manifest={**side.manifest, "content_sha256": reported})}
         scope = replace(scope, **stamped)
-    again = _read(render(scope, str(told["made"])))
-    # The page prints the hash of its evidence; last digits of sums may differ, and the evidence is compared for itself.
-    own = json.loads(again["evidence block"])["sha256"]
-    again["text of the page"] = again["text of the page"].replace(own, str(told.get("sha256")))
-    same_versions = told.get("versions") == evidence.versions()
-    rows += _compared(seen, again, same_versions=same_versions)
+    recomputed = _parsed(render(scope, str(block["made"])))
+    # The page shows the hash of its evidence, which changes with the last digits of sums. The evidence is compared
+    # separately, with a tolerance.
+    digest = json.loads(recomputed["evidence block"])["sha256"]
+    recomputed["text of the page"] = recomputed["text of the page"].replace(digest, str(block.get("sha256")))
+    same_versions = block.get("versions") == evidence.versions()
+    rows += _compared(page, recomputed, same_versions=same_versions)
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-def _evidence(seen: dict[str, str], name: str) -> dict[str, Any]:
+def _evidence_block(page: dict[str, str], name: str) -> dict[str, Any]:
     try:
-        told = json.loads(seen.get("evidence block", ""))
-        if not isinstance(told, dict) or told.get("report") != 1 or not isinstance(told["made"], str):
+        block = json.loads(page.get("evidence block", ""))
+        if not isinstance(block, dict) or block.get("report") != 1 or not isinstance(block["made"], str):
             raise ValueError
-        datetime.fromisoformat(told["made"])
-        _ = told["choices"]["states"]
-        for side in filter(None, (told["snapshot"], told["before"])):
+        datetime.fromisoformat(block["made"])
+        _ = block["choices"]["states"]
+        for side in filter(None, (block["snapshot"], block["before"])):
             _ = side["computed_sha256"], side["content_sha256"]
     except (ValueError, KeyError, TypeError):
-        raise ShareError(f"{name} is no report of tpanalytics: it has no evidence block that can be read.") from None
-    return told
+        raise ShareError(f"{name} is not a tpanalytics report: it has no valid evidence block.") from None
+    return block
 
 
 def _scope_of_evidence(
-    told: dict[str, Any], profiles: TaskProfiles, before: TaskProfiles | None, name: str
+    block: dict[str, Any], profiles: TaskProfiles, before: TaskProfiles | None, name: str
 ) -> ReportScope | str:
-    """Ask for the same report of these data; a sentence where that cannot be."""
-    chosen = dict(told["choices"])
+    """Return the scope for the same arguments, or an error message if they do not fit the profiles."""
+    choices = dict(block["choices"])
     try:
-        privacy = chosen.pop("privacy")
-        return resolve_scope(profiles, before=before, privacy=privacy and Privacy(**privacy), **chosen)
+        privacy = choices.pop("privacy")
+        return resolve_scope(profiles, before=before, privacy=privacy and Privacy(**privacy), **choices)
     except (ShareError, SchemaError) as error:
         return str(error)
     except (KeyError, TypeError):
-        raise ShareError(f"{name}: the choices in its evidence block are not those of a report.") from None
+        raise ShareError(f"{name}: the evidence block contains invalid arguments.") from None
 
 
-def _row(what: str, said: str, now: str) -> tuple[str, str, str, bool | None]:
-    return what, said, now, said == now
+def _row(what: str, reported: str, actual: str) -> tuple[str, str, str, bool | None]:
+    return what, reported, actual, reported == actual
 
 
 def _compared(
-    seen: dict[str, str], again: dict[str, str], *, same_versions: bool
+    page: dict[str, str], recomputed: dict[str, str], *, same_versions: bool
 ) -> list[tuple[str, str, str, bool | None]]:
     rows = []
-    for what in dict.fromkeys([*again, *seen]):
-        said, now = seen.get(what, _NOT_THERE), again.get(what, _NOT_THERE)
-        equal: bool | None = said == now
+    for what in dict.fromkeys([*recomputed, *page]):
+        reported, actual = page.get(what, _MISSING), recomputed.get(what, _MISSING)
+        equal: bool | None = reported == actual
         if what == "evidence block":
-            said, now, equal = _same_evidence(said, now)
+            reported, actual, equal = _compared_evidence(reported, actual)
         elif what.startswith(("chart ", "text of the ", "script")):
-            said, now = _short(said), _short(now)
+            reported, actual = _hashed(reported), _hashed(actual)
             if not equal and not same_versions and what.startswith(("chart ", "text of the page")):
                 equal = None
-        rows.append((what, said, now, equal))
+        rows.append((what, reported, actual, equal))
     return rows
 
 
-def _same_evidence(said: str, now: str) -> tuple[str, str, bool]:
-    """Compare evidence but for versions, and floats but for their last digits."""
-    one, other = (json.loads(text) for text in (said, now))
-    differing = [
+def _compared_evidence(reported: str, actual: str) -> tuple[str, str, bool]:
+    """Compare evidence, ignoring versions and the last digits of floats."""
+    left, right = (json.loads(text) for text in (reported, actual))
+    differences = [
         name
-        for name in dict.fromkeys([*other, *one])
-        if name not in ("versions", "sha256") and not _near(one.get(name), other.get(name))
+        for name in dict.fromkeys([*right, *left])
+        if name not in ("versions", "sha256") and not _is_close(left.get(name), right.get(name))
     ]
-    return (f"other: {', '.join(differing)}", "as worked out", False) if differing else ("the same", "the same", True)
+    return (f"different: {', '.join(differences)}", "as recomputed", False) if differences else ("same", "same", True)
 
 
-def _near(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) <= 1e-9 * max(1.0, abs(one), abs(other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_near(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_near, one, other))
-    return bool(one == other) and type(one) is type(other)
+def _is_close(left: Any, right: Any) -> bool:
+    if isinstance(left, float) and isinstance(right, float):
+        return abs(left - right) <= 1e-9 * max(1.0, abs(left), abs(right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_is_close(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_is_close, left, right))
+    return bool(left == right) and type(left) is type(right)
 
 
-def _short(text: str) -> str:
-    return text if text == _NOT_THERE else f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+def _hashed(text: str) -> str:
+    return text if text == _MISSING else f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _read(text: str) -> dict[str, str]:
-    """Take a page apart into what is compared, by what it is called."""
-    reader = _Reader()
-    reader.feed(text)
-    reader.close()
-    return reader.found()
+def _parsed(text: str) -> dict[str, str]:
+    """Return the parts of a page that are compared, by name."""
+    parser = _Parser()
+    parser.feed(text)
+    parser.close()
+    return parser.result()
 
 
-class _Reader(HTMLParser):
-    """Reads figures by their marks, and everything else as text."""
+class _Parser(HTMLParser):
+    """Collect the marked figures of a page, and everything else as text."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -216,16 +210,16 @@ class _Reader(HTMLParser):
         self.table: str | None = None
         self.rows: list[list[str]] = []
         self.cell: list[str] | None = None
-        self.holder: tuple[str, str] | None = None
-        self.held: list[str] = []
+        self.element: tuple[str, str] | None = None
+        self.content: list[str] = []
 
-    def found(self) -> dict[str, str]:
+    def result(self) -> dict[str, str]:
         words = re.sub(r"\s+", " ", " ".join(self.words))
         return {**self.parts, "text of the page": words}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        figure = given.get("data-figure")
+        values = dict(attrs)
+        figure = values.get("data-figure")
         if tag == "table" and figure:
             self.table, self.rows = figure, []
         elif self.table and tag == "tr":
@@ -233,56 +227,55 @@ class _Reader(HTMLParser):
         elif self.table and tag in ("td", "th"):
             self.cell = []
         elif figure:
-            self._hold(tag, figure.replace("card-", "card ", 1))
+            self._start(tag, figure.replace("card-", "card ", 1))
         elif tag == "script":
-            spec, name = given.get("data-spec"), given.get("id")
-            self._hold(tag, f"chart {spec}, drawn by scripts" if spec else _SCRIPTS.get(name or "", "script"))
+            spec, name = values.get("data-spec"), values.get("id")
+            self._start(tag, f"chart {spec}, interactive" if spec else _SCRIPTS.get(name or "", "script"))
         elif tag == "style":
-            self._hold(tag, "text of the style sheet")
-        # Whatever else an element carries is part of the page: a picture's address, its text, where a link leads.
+            self._start(tag, "text of the style sheet")
+        # Compare all attributes, such as the source of an image and the target of a link.
         if tag == "img":
-            name = next(f"chart picture {n}" for n in count(1) if f"chart picture {n}" not in self.parts)
+            name = next(f"chart image {n}" for n in count(1) if f"chart image {n}" not in self.parts)
             self.parts[name] = json.dumps(attrs)
         else:
             self.words.append(f"<{tag} {' '.join(f'{name}={value}' for name, value in attrs)}>")
 
-    def _hold(self, tag: str, name: str) -> None:
+    def _start(self, tag: str, name: str) -> None:
         unused = (
             name
             if name not in self.parts
             else next(f"{name} ({n})" for n in count(2) if f"{name} ({n})" not in self.parts)
         )
-        self.holder, self.held = (tag, unused), []
+        self.element, self.content = (tag, unused), []
 
     def handle_endtag(self, tag: str) -> None:
-        if self.holder and tag == self.holder[0]:
-            text = "".join(self.held)
-            self.parts[self.holder[1]] = text if tag in ("script", "style") else " ".join(text.split())
-            self.holder = None
+        if self.element and tag == self.element[0]:
+            text = "".join(self.content)
+            self.parts[self.element[1]] = text if tag in ("script", "style") else " ".join(text.split())
+            self.element = None
             self.words.append(_FIGURE)
         elif self.table and tag in ("td", "th") and self.cell is not None:
             self.rows[-1].append("".join(self.cell))
             self.cell = None
         elif self.table and tag == "table":
-            self._table()
+            self._end_table()
         self.words.append(f"</{tag}>")
 
-    def _table(self) -> None:
-        """Name each cell by its table, the words that head its row, and its column."""
+    def _end_table(self) -> None:
         head, *body = self.rows or [[]]
         self.parts[f"{self.table}: heads"] = " | ".join(head)
-        for place, row in enumerate(body, start=1):
+        for n, row in enumerate(body, start=1):
             first = row[0] if row else ""
-            for number, cell in enumerate(row):
-                column = head[number] if number < len(head) else f"column {number + 1}"
-                self.parts[f"{self.table}: row {place}, {first}: {number + 1} {column}"] = cell
+            for i, cell in enumerate(row):
+                column = head[i] if i < len(head) else f"column {i + 1}"
+                self.parts[f"{self.table}: row {n}, {first}: {i + 1} {column}"] = cell
         self.table = None
 
     def handle_data(self, data: str) -> None:
         if self.cell is not None:
             self.cell.append(data)
-        elif self.holder is not None:
-            self.held.append(data)
+        elif self.element is not None:
+            self.content.append(data)
         else:
             self.words.append(data)
 

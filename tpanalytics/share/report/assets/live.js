@@ -1,14 +1,14 @@
 (async function () {
   "use strict";
-  const open = () => document.querySelectorAll("details.behind").forEach((one) => {
-    if (!one.open) { one.open = true; one.dataset.opened = "for print"; }
+  const open = () => document.querySelectorAll("details.behind").forEach((details) => {
+    if (!details.open) { details.open = true; details.dataset.opened = "for print"; }
   });
-  const close = () => document.querySelectorAll("details[data-opened]").forEach((one) => {
-    one.open = false; delete one.dataset.opened;
+  const close = () => document.querySelectorAll("details[data-opened]").forEach((details) => {
+    details.open = false; delete details.dataset.opened;
   });
   addEventListener("beforeprint", open);
   addEventListener("afterprint", close);
-  // Where the library cannot be unpacked the pictures stay, which say the same.
+  // Keep the images if the browser cannot decompress the library.
   if (!("DecompressionStream" in window)) return;
   const packed = document.getElementById("library").textContent;
   const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
@@ -17,7 +17,7 @@
   for (const holder of document.querySelectorAll("script[data-spec]")) {
     const figure = document.querySelector('figure[data-chart="' + holder.dataset.spec + '"]');
     const spec = JSON.parse(holder.textContent);
-    // One picture with one description, as the still it replaces, and none within it that has no words of its own.
+    // Describe the chart as a single image, like the one it replaces, and hide its marks from screen readers.
     spec.config = {...spec.config, aria: false};
     try {
       await vegaEmbed(figure.querySelector(".live"), spec, {renderer: "svg", actions: false, ast: false});

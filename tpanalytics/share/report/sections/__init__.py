@@ -1,1 +1,1 @@
-"""The sections of a report, in order."""
+"""Sections of a report."""

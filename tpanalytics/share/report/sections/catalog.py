@@ -1,4 +1,4 @@
-"""The questions a report answers, in order; another question, or another chart to one, is another line here."""
+"""The sections of a report, in page order."""
 
 from tpanalytics.share.calls import Call
 from tpanalytics.share.report.results import CARD_CALLS
@@ -7,14 +7,13 @@ from tpanalytics.share.report.sections.section import Section
 
 __all__ = ["SECTIONS"]
 
-#: What a call about two snapshots takes.
+#: Snapshots passed to calls that compare two.
 TWO = ("before", "profiles")
-#: In the order of the page.
 SECTIONS: tuple[Section, ...] = (
     Section(
         key="bridge",
-        question="Why are there more or fewer highly automatable hours?",
-        lead="What was newly measured tells of the data, not of the work: read it apart from the rest.",
+        question="Why did the highly automatable hours change?",
+        lead="Newly measured hours reflect a change in the data, not in the work. Read them separately.",
         measure=Call("compare", TWO, choices=("states",)),
         table=change.hours_bridge,
         charts=(
@@ -27,8 +26,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="index",
-        question="Did the work change, or its mix?",
-        lead="A change within families is one of their tasks; a change of mix means that some families grew.",
+        question="Did the work change, or the mix of job families?",
+        lead="Changes within families reflect different tasks. Changes in the mix reflect the growth of some families.",
         measure=Call("compare_exposure", TWO, choices=("level_weights", "states")),
         table=change.index,
         cut="rows",
@@ -37,8 +36,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="level-moves",
-        question="Which tasks were given another level?",
-        lead="That a level became known is a fact about the data; only a move from level to level is a new judgement.",
+        question="Which tasks were re-rated?",
+        lead="Only a move from one level to another is a new judgement. A first assessment is a change in the data.",
         measure=Call("transitions", TWO, choices=("states",)),
         table=change.levels,
         charts=(Call("plot_transitions", TWO, choices=("states", "privacy"), arguments={"weight": "hours"}),),
@@ -48,8 +47,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="state-moves",
-        question="What became of suggested tasks?",
-        lead="A task that was rejected in between counts nowhere else.",
+        question="What happened to suggested tasks?",
+        lead="Tasks that were rejected in the meantime are not counted in any other section.",
         measure=Call("transitions", TWO, arguments={"of": "state"}),
         table=change.validation,
         cut="part",
@@ -58,16 +57,16 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="mix",
-        question="How does the work split over AI impact levels?",
-        lead="Each bar is a family's described week; its dark end is the work rated highly automatable.",
+        question="How are working hours distributed over AI impact levels?",
+        lead="Each bar shows the documented weekly hours of a family. The dark end is highly automatable work (H1).",
         measure=CARD_CALLS["mix"],
         table=snapshot.mix,
         charts=(Call("plot_impact", choices=("states", "privacy"), arguments={"weight": "hours"}),),
     ),
     Section(
         key="exposure",
-        question="How exposed is the work, and how sure is that?",
-        lead="An index from 0 to 1: the hours of each level times its weight. The bounds hold whatever is not known.",
+        question="How exposed is the work to AI, and how certain is this?",
+        lead="An index from 0 to 1: the hours at each level times its weight. The bounds allow for all missing data.",
         measure=CARD_CALLS["exposure"],
         table=snapshot.exposure,
         charts=(
@@ -77,24 +76,24 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="hours",
-        question="How many weekly hours do the jobs describe?",
-        lead="For one incumbent of each job. A job some of whose tasks have no hours is longer than it looks.",
+        question="How many weekly hours are documented?",
+        lead="Hours for one incumbent per job. If some tasks of a job have no hours, its total is too low.",
         measure=CARD_CALLS["hours"],
         table=snapshot.hours,
         charts=(Call("plot_hours", choices=("states", "privacy")),),
     ),
     Section(
         key="concentration",
-        question="Do a few tasks make up most of the hours?",
-        lead="Where they do, a few tools reach much of the work.",
+        question="Do a few tasks account for most of the hours?",
+        lead="If so, a few tools can affect much of the work.",
         measure=Call("concentration", choices=("states",)),
         table=snapshot.concentration,
         charts=(Call("plot_concentration", choices=("states", "privacy")),),
     ),
     Section(
         key="candidates",
-        question="Which tasks come first if something is to be automated?",
-        lead="In order of the hours known to be at H1. Places that overlap cannot be told apart.",
+        question="Which tasks are the first candidates for automation?",
+        lead="Ranked by known hours at H1. Tasks with overlapping intervals are not distinguishable.",
         measure=Call("automation_candidates", choices=("states", "privacy"), arguments={"top": snapshot.TOP}),
         table=snapshot.candidates,
         charts=(
@@ -110,7 +109,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         key="overlap",
         question="Which families do the same work?",
-        lead="What one family has learned, or bought, the other can use.",
+        lead="Families that share tasks can share experience and tools.",
         measure=Call("overlap", choices=("states",)),
         table=snapshot.overlap,
         code=snapshot.OVERLAP,
@@ -120,8 +119,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="jobs",
-        question="How do single jobs stand?",
-        lead="Of jobs, not of persons. These rows are here because they were asked for.",
+        question="How exposed are individual jobs?",
+        lead="The rows describe jobs, not people. They are included because they were requested.",
         measure=Call("exposure_by_job", choices=("level_weights", "contract_hours", "states")),
         table=single_jobs.jobs,
         code=single_jobs.JOBS,
@@ -130,8 +129,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="rationales",
-        question="Why were tasks rated as they are?",
-        lead="Rationales as they were exported, of the highly automatable tasks with the most hours.",
+        question="Why were tasks rated as highly automatable?",
+        lead="Rationales from the export, for the highly automatable tasks with the most hours.",
         measure=Call("impact", choices=("states",), arguments={"weight": "hours"}),
         table=single_jobs.rationales,
         code=single_jobs.RATIONALES,
@@ -139,8 +138,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="coverage",
-        question="How much is known of each family?",
-        lead="Shares of a family's tasks. The grade goes by the tasks with hours and a level.",
+        question="What is the coverage of each family?",
+        lead="Shares of a family's tasks. The data grade is based on the tasks with both hours and a level.",
         measure=Call("coverage", choices=("states",)),
         table=data_quality.coverage,
         charts=(Call("plot_coverage", choices=("states", "privacy")),),
@@ -148,8 +147,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="checks",
-        question="What is missing, contradictory or odd?",
-        lead="Nothing was corrected. A check that could not be made says why.",
+        question="What is missing, contradictory or unusual?",
+        lead="No data were corrected. Checks that could not be run state the reason.",
         measure=Call("quality_report", choices=("states",)),
         table=data_quality.checks,
         cut="part",

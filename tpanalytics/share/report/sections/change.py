@@ -1,4 +1,4 @@
-"""Tables of two snapshots."""
+"""Tables that compare two snapshots."""
 
 from __future__ import annotations
 
@@ -19,96 +19,93 @@ if TYPE_CHECKING:
 __all__ = ["given", "hours_bridge", "index", "levels", "validation"]
 
 _ALL = "All"
+_NO_JOBS = "Neither snapshot contains jobs."
+_NO_TASKS = "Neither snapshot contains tasks, or all families are suppressed."
 
 
 def given(scope: ReportScope) -> bool:
-    """Say whether there is an earlier snapshot."""
+    """Return whether there is an earlier snapshot."""
     return scope.before is not None
 
 
 def hours_bridge(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Print what leads from the hours at H1 before to those after."""
+    """Return the changes in weekly hours at H1."""
     rows, meaning = _by_family(scope, frame)
     columns = (
         Column("job_family", "Job family", "text"),
         Column("before", "Before", "hours"),
         Column("added", "Tasks added", "change"),
         Column("removed", "Tasks removed", "change"),
-        Column("relevelled", "Other level", "change"),
-        Column("hours_changed", "Other hours", "change"),
+        Column("relevelled", "Re-rated", "change"),
+        Column("hours_changed", "Hours changed", "change"),
         Column("newly_measured", "Newly measured", "change"),
         Column("after", "After", "hours"),
-        Column("coverage_before", "Known before", "known"),
-        Column("coverage_after", "after", "known"),
+        Column("coverage_before", "Coverage before", "known"),
+        Column("coverage_after", "Coverage after", "known"),
         Column("data_grade", "Grade", "letter"),
     )
-    said = "Weekly hours at H1, for one incumbent of each job. Before and the five steps add up to after."
-    return ReportTable(rows, columns, said, meaning, meaning.warnings, empty="There is no job in either snapshot.")
+    caption = "Weekly hours at H1, for one incumbent per job. The five changes add up from before to after."
+    return ReportTable(rows, columns, caption, meaning, meaning.warnings, empty=_NO_JOBS)
 
 
 def index(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Print what each family contributes to the change of the index."""
+    """Return the contribution of each family to the change in the exposure index."""
     rows, meaning = _by_family(scope, frame)
     columns = (
         Column("job_family", "Job family", "text"),
         Column("exposure_before", "Exposure before", "index"),
-        Column("exposure_after", "after", "index"),
-        Column("within", "Change within", "index change"),
-        Column("mix", "of mix", "index change"),
-        Column("entry", "by entry", "index change"),
-        Column("exit", "by exit", "index change"),
-        Column("contribution", "All together", "index change"),
-        Column("coverage_before", "Known before", "known"),
-        Column("coverage_after", "after", "known"),
+        Column("exposure_after", "Exposure after", "index"),
+        Column("within", "Within family", "index change"),
+        Column("mix", "Mix", "index change"),
+        Column("entry", "Entry", "index change"),
+        Column("exit", "Exit", "index change"),
+        Column("contribution", "Total", "index change"),
+        Column("coverage_before", "Coverage before", "known"),
+        Column("coverage_after", "Coverage after", "known"),
     )
-    said = "Contributions to the change of the exposure index; they add up to the change of all."
-    warnings = tuple(said for said in meaning.warnings if "the bridge," not in said)
-    return ReportTable(rows, columns, said, meaning, warnings, empty="There is no job in either snapshot.")
+    caption = "Contributions to the change in the exposure index. Entry and exit: the family has an index in one snapshot only."
+    warnings = tuple(warning for warning in meaning.warnings if "the bridge," not in warning)
+    return ReportTable(rows, columns, caption, meaning, warnings, empty=_NO_JOBS)
 
 
 def levels(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Print how many tasks went from each level to each; pairs that stand in few jobs are hidden."""
+    """Return the number of tasks that moved between levels, with small groups suppressed."""
     rows, meaning = _by_pair(scope, frame)
     columns = (
-        Column("move", "What happened", "text"),
+        Column("move", "Change", "text"),
         Column("level_before", "Level before", "text"),
-        Column("level_after", "after", "text"),
+        Column("level_after", "Level after", "text"),
         Column("tasks", "Tasks"),
-        Column("jobs", "in jobs"),
-        Column("tasks_with_hours", "with hours"),
+        Column("jobs", "Jobs"),
+        Column("tasks_with_hours", "Tasks with hours"),
         Column("hours_before", "Hours before", "hours"),
-        Column("hours_after", "after", "hours"),
-        Column("share", "Of the level before", "share"),
+        Column("hours_after", "Hours after", "hours"),
+        Column("share", "Share of level before", "share"),
     )
-    said = "Tasks of a job by AI impact level before and after."
-    return ReportTable(
-        rows, columns, said, meaning, (), 3, "No task is in either snapshot, or all families are hidden."
-    )
+    return ReportTable(rows, columns, "Tasks by AI impact level before and after.", meaning, (), 3, _NO_TASKS)
 
 
 def validation(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Print how many tasks went from each validation state to each."""
+    """Return the number of tasks that moved between validation states."""
     rows, meaning = _by_pair(scope, frame)
     columns = (
         Column("state_before", "State before", "text"),
         Column("state_after", "State after", "text"),
         Column("tasks", "Tasks"),
-        Column("jobs", "in jobs"),
-        Column("share", "Of the state before", "share"),
+        Column("jobs", "Jobs"),
+        Column("share", "Share of state before", "share"),
     )
-    said = "Tasks of a job by validation state before and after; a dash where the task was not there."
-    return ReportTable(
-        rows, columns, said, meaning, (), 2, "No task is in either snapshot, or all families are hidden."
-    )
+    caption = "Tasks by validation state before and after. A dash: the task was added or removed."
+    return ReportTable(rows, columns, caption, meaning, (), 2, _NO_TASKS)
 
 
 def _by_family(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, Meaning]:
-    """Return the rows of families, suppressed where either snapshot suppresses them, and of all unless all is."""
+    """Return the rows with the families suppressed that are suppressed in either snapshot."""
     meaning = about(frame)
     hidden = pl.col("job_family").is_in(list(scope.hidden)).fill_null(value=scope.all_hidden)
-    kept = ("scope", "job_family", "reason")
+    keys = ("scope", "job_family", "reason")
     rows = frame.with_columns(
-        *(pl.when(~hidden).then(pl.col(name)).alias(name) for name in frame.columns if name not in kept),
+        *(pl.when(~hidden).then(pl.col(name)).alias(name) for name in frame.columns if name not in keys),
         reason=pl.when(hidden).then(pl.lit(SUPPRESSED)).otherwise("reason"),
         job_family=pl.col("job_family").fill_null(_ALL),
     )

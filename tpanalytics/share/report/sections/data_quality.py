@@ -1,4 +1,4 @@
-"""Tables of what is known, and of what is missing or odd."""
+"""Tables of coverage and data quality."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["checks", "coverage"]
 
 
 def coverage(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Print how much is known of each family."""
+    """Return the coverage of each family."""
     columns = (
         Column("job_family", "Job family", "text"),
         Column("jobs", "Jobs"),
@@ -29,30 +29,30 @@ def coverage(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("jobs_complete_share", "Jobs with all hours", "known"),
         Column("data_grade", "Grade", "letter"),
     )
-    said = "Coverage: shares of tasks, and of jobs, of which something is known. A from 90 %, B from 70 %, C below."
-    return ReportTable(frame, columns, said, about(frame), about(frame).warnings, empty="There are no jobs.")
+    caption = "Coverage: shares of tasks and jobs. Grade A: at least 90%, B: at least 70%, C: below 70%."
+    return ReportTable(frame, columns, caption, about(frame), about(frame).warnings, empty="There are no jobs.")
 
 
 def checks(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Print each check in a sentence; one that names a hidden family is hidden."""
+    """Return the result of each check; findings that name a suppressed family are suppressed."""
     meaning = about(frame)
     columns = (
         Column("check", "Check", "text"),
         Column("severity", "Severity", "text"),
         Column("finding", "Finding", "text"),
-        Column("share_hours", "Touches of known hours", "share"),
+        Column("share_hours", "Share of known hours", "share"),
     )
-    told = frame.clear() if scope.all_hidden else frame
+    rows = frame.clear() if scope.all_hidden else frame
     names_hidden = pl.any_horizontal(
         [pl.col("finding").str.contains(name, literal=True) for name in scope.hidden] or [pl.lit(value=False)]
     )
-    told = told.with_columns(
+    rows = rows.with_columns(
         finding=pl.when(names_hidden).then(pl.lit(HIDDEN)).otherwise("finding"),
         share_hours=pl.when(~names_hidden).then("share_hours"),
-    ).with_columns(frame.get_column("check").head(told.height).map_elements(_words, return_dtype=pl.String))
-    said = "Checks of the data, worst first, with the share of the known hours that each touches."
-    return ReportTable(told.drop("reason"), columns, said, meaning, (), 1, "Hidden, as all families are.")
+    ).with_columns(frame.get_column("check").head(rows.height).map_elements(_label, return_dtype=pl.String))
+    caption = "Data checks, most severe first, with the share of known hours affected."
+    return ReportTable(rows.drop("reason"), columns, caption, meaning, (), 1, "All families are suppressed.")
 
 
-def _words(check: str) -> str:
+def _label(check: str) -> str:
     return check.replace("_", " ").capitalize()

@@ -1,4 +1,4 @@
-"""A section of a report as data: its question, the call that answers it, the table and the charts of the answer."""
+"""Definition of a report section."""
 
 from __future__ import annotations
 
@@ -23,30 +23,12 @@ def _always(_: ReportScope) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What a report says to one question.
+    """A section with a question as its heading, a table and charts.
 
-    Attributes
-    ----------
-    key
-        Anchor in the page; letters and hyphens.
-    question, lead
-        The heading, and what to know before reading.
-    measure
-        The call whose result the table prints.
-    table
-        Makes the table from that result, with what must not be shown already suppressed.
-    charts
-        The calls that draw the answer, the most important first; each takes what the report is about.
-    when
-        Whether a report has this section.
-    cut
-        How the rows of one family come about: ``family``, all families are measured and small ones suppressed;
-        ``rows``, all are measured; ``part``, the measure is given the jobs of the family alone.
-    code
-        Python that gives the table where `measure` alone does not; ``part`` stands for what the report is about,
-        ``HIDDEN`` for the families it leaves out.
-    group
-        ``answer``, ``change`` or ``quality``: the part of the page it belongs to.
+    `measure` is the call for the table, and `when` decides whether a report includes the section. `cut` selects the
+    rows of one family: ``family`` measures all families and suppresses small ones, ``rows`` only measures them, and
+    ``part`` measures the jobs of the family. `code` is the Python code of the table if it differs from `measure`, with
+    the placeholders ``part`` (data of the report) and ``HIDDEN`` (suppressed families).
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Tables that name jobs or quote rationales; a report has them only when asked to."""
+"""Tables of single jobs and rationales, included only on request."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["JOBS", "RATIONALES", "jobs", "jobs_asked", "rationales", "rationales_asked"]
 
-#: Most rationales a report quotes; more would be a data extract and not a report.
+#: Limit on the rationales in a report.
 _MOST = 40
 
 
-#: Each table in Python as a reader runs it; see `Section.code`.
+#: Python code of each table; see `Section.code`.
 JOBS = (
     "tpa.exposure_by_job(part, level_weights=level_weights, contract_hours=contract_hours, states=states)"
     '.filter(~pl.col("job_family").is_in(HIDDEN))'
@@ -38,23 +38,23 @@ RATIONALES = (
 
 
 def jobs_asked(scope: ReportScope) -> bool:
-    """Say whether rows of jobs were asked for."""
+    """Return whether job rows were requested."""
     return scope.jobs
 
 
 def rationales_asked(scope: ReportScope) -> bool:
-    """Say whether rationales were asked for."""
+    """Return whether rationales were requested."""
     return scope.rationales
 
 
 def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Print a row per job of the families shown; a job of few people keeps its row and tells nothing."""
+    """Return a row per job, without suppressed families; jobs with few people are suppressed."""
     meaning = about(frame)
     shown = frame.filter(~pl.col("job_family").is_in(list(scope.hidden)))
     few = pl.col("job_id").is_in(jobs_left_out(scope.profiles, states=scope.states, privacy=scope.privacy).to_list())
-    kept = ("job_id", "job_name", "job_family", "reason")
+    keys = ("job_id", "job_name", "job_family", "reason")
     rows = shown.with_columns(
-        *(pl.when(~few).then(pl.col(name)).alias(name) for name in shown.columns if name not in kept),
+        *(pl.when(~few).then(pl.col(name)).alias(name) for name in shown.columns if name not in keys),
         reason=pl.when(few).then(pl.lit(SUPPRESSED)).otherwise("reason"),
         job_name=pl.col("job_name").fill_null(pl.col("job_id")),
     ).sort("job_family", "job_name", "job_id")
@@ -62,20 +62,21 @@ def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("job_name", "Job", "text"),
         Column("job_family", "Job family", "text"),
         Column("tasks", "Tasks"),
-        Column("hours", "Hours a\u00a0week", "hours"),
+        Column("hours", "Weekly hours", "hours"),
         Column("exposure", "Exposure", "index"),
-        Column("bound_low", "Can be", "index", "bound_high"),
-        Column("coverage", "Known", "known"),
+        Column("bound_low", "Bounds", "index", "bound_high"),
+        Column("coverage", "Coverage", "known"),
         Column("data_grade", "Grade", "letter"),
     )
-    away = frame.height - shown.height
-    notes = (f"{plural(away, 'job')} of hidden families left out." if away else "", *meaning.warnings)
-    said = "Jobs by family and name; exposure index from 0 to 1."
-    return ReportTable(rows, columns, said, meaning, tuple(filter(None, notes)), 2, "No job may be shown.")
+    n = frame.height - shown.height
+    notes = (f"{plural(n, 'job')} in suppressed families {'is' if n == 1 else 'are'} not shown." if n else "",)
+    notes = (*filter(None, notes), *meaning.warnings)
+    caption = "Jobs by family and name, with the exposure index from 0 to 1."
+    return ReportTable(rows, columns, caption, meaning, notes, 2, "All jobs are suppressed.")
 
 
 def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Quote the rationales of the tasks at H1 with the most hours, of families that are shown."""
+    """Return the rationales of the H1 tasks with the most hours, without suppressed families."""
     family = pl.col("job_family").fill_null(NO_FAMILY)
     tasks = scope.shown.tasks
     if "ai_impact_rationale" not in tasks.columns:
@@ -98,9 +99,6 @@ def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("ai_impact_rationale", "Rationale", "text"),
     )
     more = rows.height - _MOST
-    notes = (f"{plural(more, 'more rationale')} left out." if more > 0 else "",)
-    meaning = about(frame)
-    said = "Rationales of tasks at H1, most hours first."
-    return ReportTable(
-        rows.head(_MOST), columns, said, meaning, tuple(filter(None, notes)), 2, "No task at H1 has a rationale."
-    )
+    notes = (f"{plural(more, 'more rationale')} {'is' if more == 1 else 'are'} not shown.",) if more > 0 else ()
+    caption = "Rationales of tasks at H1, most hours first."
+    return ReportTable(rows.head(_MOST), columns, caption, about(frame), notes, 2, "No task at H1 has a rationale.")
