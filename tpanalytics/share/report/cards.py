@@ -51,7 +51,7 @@ def sentences(scope: ReportScope, results: Results) -> list[str]:
     """Return the notes that apply to all figures."""
     lines = [
         "Exposure says what could change, not who leaves.",
-        "Freed hours are capacity, not headcount reduction.",
+        "Hours measure capacity, not headcount reduction.",
     ]
     row = _first(results.totals["hours"])
     if not scope.all_hidden and row.get("tasks"):
@@ -76,7 +76,7 @@ def _judgements(scope: ReportScope) -> str:
 def _automatable(results: Results) -> Card:
     total = results.totals["mix"]
     row = _first(total.filter(_AT_H1))
-    if not row:  # nothing is at H1, or there is no task
+    if not row:  # no hours at H1, or no tasks
         first = _first(total)
         value = 0.0 if first.get("share") is not None and total.get_column("share").sum() else None
         row = {"share": value, "share_low": None, "share_high": None, "data_grade": first.get("data_grade")}
@@ -104,7 +104,7 @@ def _exposure(results: Results) -> Card:
         unit="from 0 to 1, hours weighted by level",
         interval=f"{estimate}, based on known data" if estimate else _between(low, high, "index"),
         comparator=_comparator(results, "exposure", "exposure", lambda share: f"{share:.2f}"),
-        not_mean="Says what could change, not who leaves.",
+        not_mean="Shows what could change, not who leaves.",
         interval_label="Estimate" if estimate else "Range",
         **_graded(row.get("data_grade")),
     )
@@ -141,7 +141,7 @@ def _coverage(results: Results) -> Card:
         unit="of tasks have hours and a level",
         interval="" if with_hours is None else f"{covered(with_hours)} of tasks",
         comparator=company,
-        not_mean="Missing data are not zero, and may differ from known data.",
+        not_mean="Missing data are not counted as zero and may differ from known data.",
         interval_label="Hours",
         **_graded(row.get("data_grade")),
     )

@@ -237,12 +237,12 @@ def _standfirst(scope: ReportScope) -> str:
 
 def _empty_notes(scope: ReportScope) -> list[str]:
     if not scope.shown.jobs.height:
-        return ["There are no jobs in these task profiles, so there is nothing to report."]
+        return ["These task profiles contain no jobs, so there is nothing to report."]
     if scope.all_hidden:
         subject = "This family is suppressed" if scope.family is not None else "Every job family is suppressed"
         return [f"{subject}: its figures, and any total, would reveal a small group of jobs or people."]
     if not scope.shown.tasks.height:
-        return ["There are no tasks, so hours and AI impact are unknown."]
+        return ["The jobs have no tasks, so hours and AI impact are unknown."]
     if not scope.shown.tasks.get_column("weekly_hours").count():
         return ["No task has hours, so figures weighted by hours are missing. Missing hours are not counted as zero."]
     return []

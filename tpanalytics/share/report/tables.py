@@ -51,7 +51,7 @@ class ReportTable:
     meaning: Meaning | None = None
     notes: tuple[str, ...] = ()
     keys: int = 1
-    empty: str = "There are no rows."
+    empty: str = "No jobs to show."
     fields: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

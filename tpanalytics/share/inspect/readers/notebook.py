@@ -54,7 +54,7 @@ def _output(output: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
 
 
 def _bundle(bundle: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
-    """Yield the pieces of every MIME type of an output; plain text only if there is no HTML."""
+    """Yield the pieces of every MIME type of an output; plain text only without HTML."""
     for kind, content in bundle.items():
         if kind == "image/png":
             try:

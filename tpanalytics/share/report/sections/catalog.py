@@ -147,7 +147,7 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         key="checks",
-        question="What is missing, contradictory or unusual?",
+        question="Which data are missing, contradictory or unusual?",
         lead="No data were corrected. Checks that could not be run state the reason.",
         measure=Call("quality_report", choices=("states",)),
         table=data_quality.checks,

@@ -63,7 +63,7 @@ def index(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("coverage_before", "Coverage before", "known"),
         Column("coverage_after", "Coverage after", "known"),
     )
-    caption = "Contributions to the change in the exposure index. Entry and exit: the family has an index in one snapshot only."
+    caption = "Contributions to the change in the exposure index. Entry and exit: only one snapshot has an index."
     warnings = tuple(warning for warning in meaning.warnings if "the bridge," not in warning)
     return ReportTable(rows, columns, caption, meaning, warnings, empty=_NO_JOBS)
 

@@ -30,7 +30,7 @@ def coverage(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("data_grade", "Grade", "letter"),
     )
     caption = "Coverage: shares of tasks and jobs. Grade A: at least 90%, B: at least 70%, C: below 70%."
-    return ReportTable(frame, columns, caption, about(frame), about(frame).warnings, empty="There are no jobs.")
+    return ReportTable(frame, columns, caption, about(frame), about(frame).warnings)
 
 
 def checks(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:

@@ -60,7 +60,6 @@ def mix(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
         columns,
         "Shares of documented weekly hours by AI impact level. Coverage: tasks with hours and a level.",
         about(frame),
-        empty="There are no jobs.",
     )
 
 
@@ -77,7 +76,7 @@ def exposure(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
         _GRADE,
     )
     caption = "Exposure index from 0 to 1, most exposed first. For grade C, quote only the bounds."
-    return ReportTable(frame, columns, caption, about(frame), about(frame).warnings, empty="There are no jobs.")
+    return ReportTable(frame, columns, caption, about(frame), about(frame).warnings)
 
 
 def hours(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
@@ -93,8 +92,8 @@ def hours(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("hours_p25", "Middle 50% of\u00a0jobs", "hours", "hours_p75"),
         Column("coverage", "Tasks with hours", "known"),
     )
-    caption = "Documented weekly hours for one incumbent per job. The upper bound adds contract hours that are not documented."
-    return ReportTable(frame, columns, caption, about(frame), about(frame).warnings, empty="There are no jobs.")
+    caption = "Documented weekly hours for one incumbent per job. The upper bound adds undocumented contract hours."
+    return ReportTable(frame, columns, caption, about(frame), about(frame).warnings)
 
 
 def concentration(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
@@ -108,7 +107,7 @@ def concentration(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("gini", "Gini", "index"),
     )
     caption = "Concentration of hours on tasks. Gini coefficient: 0 if evenly spread, 1 if all hours are in one task."
-    return ReportTable(frame, columns, caption, about(frame), about(frame).warnings, empty="There are no jobs.")
+    return ReportTable(frame, columns, caption, about(frame), about(frame).warnings)
 
 
 def candidates(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
