@@ -86,7 +86,7 @@ def test_what_cannot_be_is_said_and_leaves_no_file(
 def test_what_is_no_report_ends_with_1(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("r.html").write_text("<p>hello")
     assert main(["verify", "r.html", "--snapshot", snapshot]) == 1
-    assert "is no report" in capsys.readouterr().err
+    assert "is not a" in capsys.readouterr().err
 
 
 @given(st.lists(st.text() | st.sampled_from(["CON", "con", "A/B", "a b", "..", "", "İ", "ß" * 200]), unique=True))

@@ -386,7 +386,7 @@ def test_a_name_may_begin_as_a_home_does(
 @pytest.mark.parametrize("path", [None, 3, b"x.html", ["x.html"], "", "a\0b.html"])
 def test_what_is_no_path_is_refused(explorer: tpa.Explorer, path: Any) -> None:
     for write in (explorer.save, explorer.freeze):
-        with pytest.raises(tpa.ShareError, match="The path is where to write"):
+        with pytest.raises(tpa.ShareError, match="`path` must be a file path"):
             write(path)
 
 

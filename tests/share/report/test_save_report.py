@@ -1,4 +1,4 @@
-"""A report is one file that asks nothing of a network, tells nothing it must not, and can be repeated."""
+"""Tests of `save_report`."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from tests.conftest import REAL, read_real
 from tests.helpers.reports import (
     FAMILIES,
     FEW,
+    cached_charts,
+    cached_images,
     code,
-    each_chart_once,
     evidence,
     one_chart_only,
     page,
-    quick_pen,
     small,
     tables,
 )
-from tests.share.test_canary import carried, marked
+from tests.share.test_canary import found_canaries, marked
 from tpanalytics.measures.privacy.policy import HIDDEN
-from tpanalytics.share.report import save_report as making
+from tpanalytics.share.report import save_report
 from tpanalytics.share.report.tables import between
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["quick_pen"]
+__all__ = ["cached_images"]
 
-MARKS = ("CANARYWHY", "CANARYSOURCE", "CANARYJOB", "CANARYID", "CANARYSKILL", "CANARYTREE")
+CANARIES = ("CANARYWHY", "CANARYSOURCE", "CANARYJOB", "CANARYID", "CANARYSKILL", "CANARYTREE")
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "kind", "said"),
+    ("low", "high", "kind", "text"),
     [
         (None, None, "share", "\u2013"),
         (None, 0.06, "share", "at most 6\u00a0%"),
@@ -51,52 +51,52 @@ MARKS = ("CANARYWHY", "CANARYSOURCE", "CANARYJOB", "CANARYID", "CANARYSKILL", "C
         (1, 1200, "count", "1\u2009\u2013\u20091,200"),
     ],
 )
-def test_an_interval_says_which_of_its_ends_is_known(low: Any, high: Any, kind: Any, said: str) -> None:
-    assert between(low, high, kind) == said
+def test_interval_format(low: Any, high: Any, kind: Any, text: str) -> None:
+    assert between(low, high, kind) == text
 
 
 @pytest.fixture(scope="module")
-def now() -> tpa.TaskProfiles:
+def profiles() -> tpa.TaskProfiles:
     return marked(small(tpa.load_sample("2026-11")))
 
 
 @pytest.fixture(scope="module")
-def then() -> tpa.TaskProfiles:
+def earlier() -> tpa.TaskProfiles:
     return marked(small(tpa.load_sample()))
 
 
 @pytest.fixture(scope="module")
-def reports(now: tpa.TaskProfiles, then: tpa.TaskProfiles, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each kind of report, in a folder of its own."""
+def reports(
+    profiles: tpa.TaskProfiles, earlier: tpa.TaskProfiles, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Return a report of each kind, in separate folders."""
     kinds: dict[str, dict[str, Any]] = {
         "company": {"privacy": FEW},
         "family": {"privacy": FEW, "families": "Finance"},
-        "hidden family": {"privacy": FEW, "families": "Research and Development"},
+        "suppressed family": {"privacy": FEW, "families": "Research and Development"},
         "jobs": {"jobs": True, "privacy": FEW},
         "rationales": {"rationales": True, "privacy": FEW},
-        "everything": {"before": then, "families": "Finance", "rationales": True, "jobs": True},
+        "everything": {"before": earlier, "families": "Finance", "rationales": True, "jobs": True},
     }
-    with each_chart_once(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(making, "datetime", Clock)
+    with cached_charts(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(save_report, "datetime", FixedClock)
         return {
-            kind: tpa.save_report(now, tmp_path_factory.mktemp("report") / "report.html", **how)
-            for kind, how in kinds.items()
+            kind: tpa.save_report(profiles, tmp_path_factory.mktemp("report") / "report.html", **arguments)
+            for kind, arguments in kinds.items()
         }
 
 
-class Clock(datetime):
-    """Stands still."""
-
+class FixedClock(datetime):
     @classmethod
     def now(cls, tz: Any = None) -> Any:
         return cls(2026, 2, 3, 4, 5, 6, tzinfo=tz or UTC)
 
 
-KINDS = ("company", "family", "hidden family", "jobs", "rationales", "everything")
+KINDS = ("company", "family", "suppressed family", "jobs", "rationales", "everything")
 
 
-class _Fetched(HTMLParser):
-    """Gathers what a browser would fetch or follow."""
+class _AddressParser(HTMLParser):
+    """Collect the addresses that a browser would fetch or follow."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,95 +104,89 @@ class _Fetched(HTMLParser):
         self.metas: list[dict[str, str | None]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        values = dict(attrs)
         names = ("src", "href", "srcset", "data", "action", "poster", "background", "ping", "formaction")
-        self.addresses += [given[name] or "" for name in names if name in given]
-        self.addresses += re.findall(r"url\(['\"]?([^'\")]+)", given.get("style") or "")
+        self.addresses += [values[name] or "" for name in names if name in values]
+        self.addresses += re.findall(r"url\(['\"]?([^'\")]+)", values.get("style") or "")
         if tag == "meta":
-            self.metas.append(given)
+            self.metas.append(values)
 
 
-def fetched(path: Path) -> _Fetched:
-    reader = _Fetched()
-    reader.feed(page(path))
-    return reader
-
-
-def test_a_report_of_a_whole_company_is_small() -> None:
-    """The largest there is; the example of `save_report` is one of the sample."""
+def test_company_report_is_small_and_interactive() -> None:
     path = tpa.save_report(read_real() if REAL.is_dir() else tpa.load_sample(), "report.html")
     assert path.stat().st_size < 1_500_000
-    assert 'id="library"' in page(path), "charts answer to the pointer"
+    assert 'id="library"' in page(path)
     assert page(path).count("<figure") > 4
-    assert_silent(path)
+    assert_offline(path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_report_asks_nothing_of_a_network(kind: str, reports: dict[str, Path]) -> None:
-    assert_silent(reports[kind])
+def test_report_makes_no_requests(kind: str, reports: dict[str, Path]) -> None:
+    assert_offline(reports[kind])
 
 
-def assert_silent(path: Path) -> None:
-    found = fetched(path)
-    assert found.addresses
-    assert [address for address in found.addresses if not address.startswith(("data:image/svg+xml", "#"))] == []
-    (policy,) = (meta["content"] for meta in found.metas if meta.get("http-equiv") == "Content-Security-Policy")
+def assert_offline(path: Path) -> None:
+    parser = _AddressParser()
+    parser.feed(page(path))
+    assert parser.addresses
+    assert [address for address in parser.addresses if not address.startswith(("data:image/svg+xml", "#"))] == []
+    (policy,) = (meta["content"] for meta in parser.metas if meta.get("http-equiv") == "Content-Security-Policy")
     rules = dict(rule.strip().split(" ", 1) for rule in (policy or "").split(";"))
     assert rules["default-src"] == rules["form-action"] == rules["base-uri"] == "'none'"
     assert not any(re.search(r"https?:|\*|\bself\b", rule) for rule in rules.values())
-    assert "connect-src" not in rules, "what is not named falls under default-src"
+    assert "connect-src" not in rules, "default-src must apply"
     assert rules["img-src"] == "data:"
     style = "".join(re.findall(r"<style>(.*?)</style>", page(path), re.DOTALL))
     assert "@import" not in style
     assert "url(" not in style
-    pictures = [html.unescape(address) for address in found.addresses if address.startswith("data:")]
-    assert not any(re.search(r"(?:href|src)=.?https?:|%3Cimage", picture) for picture in pictures)
+    images = [html.unescape(address) for address in parser.addresses if address.startswith("data:")]
+    assert not any(re.search(r"(?:href|src)=.?https?:|%3Cimage", image) for image in images)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_marks_are_only_where_they_were_asked_for(kind: str, reports: dict[str, Path]) -> None:
-    asked = {
+def test_names_and_rationales_are_included_only_on_request(kind: str, reports: dict[str, Path]) -> None:
+    expected = {
         "jobs": {"CANARYJOB"},
         "rationales": {"CANARYWHY"},
         "everything": {"CANARYJOB", "CANARYWHY"},
     }
-    assert carried(reports[kind], MARKS) == asked.get(kind, set())
+    assert found_canaries(reports[kind], CANARIES) == expected.get(kind, set())
 
 
-def test_hidden_families_keep_their_row_and_tell_nothing(reports: dict[str, Path]) -> None:
-    told, block = tables(reports["company"]), evidence(reports["company"])["tables"]
+def test_suppressed_families_have_a_row_without_figures(reports: dict[str, Path]) -> None:
+    cells_of, block = tables(reports["company"]), evidence(reports["company"])["tables"]
     for key in ("mix", "exposure", "hours", "concentration", "coverage"):
-        rows = {row[0]: row[1:] for row in told[key]}
+        rows = {row[0]: row[1:] for row in cells_of[key]}
         assert rows.keys() == set(FAMILIES)
-        closed = {family for family, cells in rows.items() if HIDDEN in cells}
-        assert "Research and Development" in closed
-        assert len(closed) == 2, "a second one, or the first could be worked out"
-        for family in closed:
+        suppressed = {family for family, cells in rows.items() if HIDDEN in cells}
+        assert "Research and Development" in suppressed
+        assert len(suppressed) == 2, "a second family protects the first"
+        for family in suppressed:
             assert set(rows[family][1:]) == {HIDDEN}
-        for family in rows.keys() - closed:
+        for family in rows.keys() - suppressed:
             assert HIDDEN not in rows[family]
-        of_block = {row[0]: row[2:] for row in block[key]["rows"]}
-        for family in closed:
-            assert all(value is None for value in of_block[family]), (key, family)
-        assert any(value is not None for value in of_block["Finance"])
+        evidence_rows = {row[0]: row[2:] for row in block[key]["rows"]}
+        for family in suppressed:
+            assert all(value is None for value in evidence_rows[family]), (key, family)
+        assert any(value is not None for value in evidence_rows["Finance"])
 
 
-def test_lists_of_work_leave_hidden_families_out(reports: dict[str, Path]) -> None:
+def test_lists_of_jobs_and_tasks_omit_suppressed_families(reports: dict[str, Path]) -> None:
     for kind, key, column in (("jobs", "jobs", 1), ("rationales", "rationales", 0)):
         families = {row[column] for row in tables(reports[kind])[key]}
         assert "Finance" in families
         assert "Research and Development" not in families
 
 
-def test_a_familys_report_is_about_it_alone(reports: dict[str, Path]) -> None:
-    told = tables(reports["family"])
-    assert {row[0] for key in ("mix", "exposure", "hours", "coverage") for row in told[key]} == {"Finance"}
+def test_family_report_names_no_other_family(reports: dict[str, Path]) -> None:
+    rows = tables(reports["family"])
+    assert {row[0] for key in ("mix", "exposure", "hours", "coverage") for row in rows[key]} == {"Finance"}
     assert "Research and Development" not in page(reports["family"])
 
 
-def test_a_hidden_familys_report_says_so_and_holds_no_figure(reports: dict[str, Path]) -> None:
-    path = reports["hidden family"]
-    assert "This family is hidden" in page(path)
+def test_report_on_a_suppressed_family_has_no_figures(reports: dict[str, Path]) -> None:
+    path = reports["suppressed family"]
+    assert "This family is suppressed" in page(path)
     assert "<article" not in page(path)
     assert "<figure" not in page(path)
     for key, rows in tables(path).items():
@@ -202,16 +196,15 @@ def test_a_hidden_familys_report_says_so_and_holds_no_figure(reports: dict[str, 
             assert not re.search(r"\d", "".join(row[2:])), (key, row)
 
 
-def test_a_hidden_family_may_change_and_no_other_report_tells(now: tpa.TaskProfiles, then: tpa.TaskProfiles) -> None:
-    """What only the hidden ones know is in no other family's figures, and in no row of the company's but totals."""
-    doubled = pl.when(pl.col("job_family") == "Research and Development").then(2.0).otherwise(1.0)
-    other = replace(now, tasks=now.tasks.with_columns(pl.col("weekly_hours") * doubled))
+def test_suppressed_family_does_not_affect_other_reports(profiles: tpa.TaskProfiles) -> None:
+    factor = pl.when(pl.col("job_family") == "Research and Development").then(2.0).otherwise(1.0)
+    changed = replace(profiles, tasks=profiles.tasks.with_columns(pl.col("weekly_hours") * factor))
     with one_chart_only():
-        ones, others = (
-            tables(tpa.save_report(profiles, "report.html", families="Finance", privacy=FEW))
-            for profiles in (now, other)
+        expected, actual = (
+            tables(tpa.save_report(side, "report.html", families="Finance", privacy=FEW))
+            for side in (profiles, changed)
         )
-    assert ones == others
+    assert actual == expected
 
 
 def no_jobs(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
@@ -227,102 +220,101 @@ def without(profiles: tpa.TaskProfiles, column: str) -> tpa.TaskProfiles:
     return replace(profiles, tasks=profiles.tasks.with_columns(pl.lit(None, dtype=dtype).alias(column)))
 
 
-ODD: dict[str, tuple[Any, dict[str, Any], str]] = {
-    "no jobs": (no_jobs, {}, "There are no jobs in these task profiles"),
-    "no tasks": (no_tasks, {}, "No task is described"),
+INCOMPLETE: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "no jobs": (no_jobs, {}, "These task profiles contain no jobs"),
+    "no tasks": (no_tasks, {}, "The jobs have no tasks"),
     "no hours": (lambda p: without(p, "weekly_hours"), {}, "No task has hours"),
     "no levels": (lambda p: without(p, "ai_impact_level"), {}, "not assessed"),
-    "all hidden": (lambda p: p, {"privacy": tpa.Privacy(min_jobs=1000)}, "Every job family is hidden"),
+    "all suppressed": (lambda p: p, {"privacy": tpa.Privacy(min_jobs=1000)}, "Every job family is suppressed"),
 }
 
 
-@pytest.mark.parametrize("case", ODD)
-def test_odd_companies_give_a_report_that_says_so(case: str, now: tpa.TaskProfiles, then: tpa.TaskProfiles) -> None:
-    make, how, said = ODD[case]
-    how = {**how, "before": make(then), "jobs": True, "rationales": True}
-    with one_chart_only():  # what each chart says then is tested with the charts
-        path = tpa.save_report(make(now), "odd.html", **how)
-    assert said in page(path)
-    if case in ("no jobs", "all hidden"):
-        assert "<article" not in page(path), "no card"
-    if case == "all hidden":
+@pytest.mark.parametrize("case", INCOMPLETE)
+def test_report_notes_missing_data(case: str, profiles: tpa.TaskProfiles, earlier: tpa.TaskProfiles) -> None:
+    change, arguments, note = INCOMPLETE[case]
+    arguments = {**arguments, "before": change(earlier), "jobs": True, "rationales": True}
+    with one_chart_only():
+        path = tpa.save_report(change(profiles), "report.html", **arguments)
+    assert note in page(path)
+    if case in ("no jobs", "all suppressed"):
+        assert "<article" not in page(path), "no cards"
+    if case == "all suppressed":
         assert "CANARY" not in page(path)
 
 
-WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "near": ({"families": "Finanse"}, "Perhaps 'Finance'"),
-    "far": ({"families": "zzz"}, "no job is in such a family"),
-    "several": ({"families": ["Finance"]}, "one name"),
-    "suffix": ({"path": "out/report.htm"}, "ends so"),
-    "no suffix": ({"path": "out/report"}, "ends so"),
-    "no path": ({"path": 5}, "The path is where to write"),
-    "no profiles": ({"profiles": "sample"}, "made of TaskProfiles"),
-    "before": ({"before": "2026-01"}, "before is a str"),
-    "privacy": ({"privacy": 3}, "give a Privacy"),
+INVALID: dict[str, tuple[dict[str, Any], str]] = {
+    "similar family": ({"families": "Finanse"}, "Did you mean 'Finance'?"),
+    "unknown family": ({"families": "zzz"}, "`families` must be the name of one job family or None, not 'zzz'."),
+    "several families": ({"families": ["Finance"]}, "must be the name of one job family or None, not ['Finance']"),
+    "suffix": ({"path": "out/report.htm"}, "must be a file path ending in .html"),
+    "no suffix": ({"path": "out/report"}, "must be a file path ending in .html"),
+    "path": ({"path": 5}, "`path` must be a file path like 'chart.svg', not int"),
+    "profiles": ({"profiles": "sample"}, "`profiles` must be a TaskProfiles object, not str"),
+    "before": ({"before": "2026-01"}, "`before` must be a TaskProfiles object, not str"),
+    "privacy": ({"privacy": 3}, "`privacy` must be a Privacy object or None, not int"),
     "states": ({"states": ["valid"]}, "valid"),
-    "no states": ({"states": []}, "states=[]"),
+    "no states": ({"states": []}, "[]"),
     "level_weights": ({"level_weights": {"H9": 1.0}}, "H9"),
     "contract hours": ({"contract_hours": -1.0}, "contract_hours"),
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_is_said_and_leaves_no_file(case: str, now: tpa.TaskProfiles, tmp_path: Path) -> None:
-    wrong, said = WRONG[case]
-    given = {"profiles": now, "path": "out/report.html", **wrong}
-    with pytest.raises((tpa.ShareError, tpa.SchemaError), match=re.escape(said)):
-        tpa.save_report(given.pop("profiles"), given.pop("path"), **given)
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid_arguments_raise(case: str, profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
+    changed, message = INVALID[case]
+    arguments = {"profiles": profiles, "path": "out/report.html", **changed}
+    with pytest.raises((tpa.ShareError, tpa.SchemaError), match=re.escape(message)):
+        tpa.save_report(arguments.pop("profiles"), arguments.pop("path"), **arguments)
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_file_is_whole_or_not_there(now: tpa.TaskProfiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = tmp_path / "report.html"
-    old.write_text("what was there")
-    monkeypatch.setattr(making, "render", lambda *_: "half a page \udc80")  # no file can hold the last letter
-    for path in (old, tmp_path / "new.html"):
-        with pytest.raises((tpa.ShareError, UnicodeError)):
-            tpa.save_report(now, path)
-    assert [file.name for file in tmp_path.rglob("*")] == ["report.html"]
-    assert old.read_text() == "what was there"
-
-
-def test_where_nothing_can_be_written_a_sentence_says_so(
-    now: tpa.TaskProfiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_failed_write_keeps_the_existing_file(
+    profiles: tpa.TaskProfiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "render", lambda *_: "a page")
+    existing = tmp_path / "report.html"
+    existing.write_text("old")
+    monkeypatch.setattr(save_report, "render", lambda *_: "half a page \udc80")  # a lone surrogate cannot be encoded
+    for path in (existing, tmp_path / "new.html"):
+        with pytest.raises((tpa.ShareError, UnicodeError)):
+            tpa.save_report(profiles, path)
+    assert [file.name for file in tmp_path.rglob("*")] == ["report.html"]
+    assert existing.read_text() == "old"
+
+
+def test_unwritable_path_raises(profiles: tpa.TaskProfiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(save_report, "render", lambda *_: "a page")
     (tmp_path / "file").write_text("")
     with pytest.raises(tpa.ShareError, match="cannot be written"):
-        tpa.save_report(now, tmp_path / "file" / "report.html")
-    assert tpa.save_report(now, tmp_path / "a" / "b" / "report.HTML").read_text() == "a page"
+        tpa.save_report(profiles, tmp_path / "file" / "report.html")
+    assert tpa.save_report(profiles, tmp_path / "a" / "b" / "report.HTML").read_text() == "a page"
 
 
-def test_the_same_data_at_the_same_time_give_the_same_bytes(
-    reports: dict[str, Path], now: tpa.TaskProfiles, then: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch
+def test_same_data_and_time_give_identical_bytes(
+    reports: dict[str, Path], profiles: tpa.TaskProfiles, earlier: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "datetime", Clock)
-    again = tpa.save_report(now, "again.html", before=then, families="Finance", rationales=True, jobs=True)
+    monkeypatch.setattr(save_report, "datetime", FixedClock)
+    again = tpa.save_report(profiles, "again.html", before=earlier, families="Finance", rationales=True, jobs=True)
     assert b"3 February 2026" in again.read_bytes()
     assert again.read_bytes() == reports["everything"].read_bytes()
 
 
-# Rows of jobs are in the last one too.
 @pytest.mark.parametrize("kind", ["company", "everything"])
-def test_the_python_behind_each_figure_runs(
-    kind: str, reports: dict[str, Path], now: tpa.TaskProfiles, then: tpa.TaskProfiles
+def test_python_code_of_each_figure_runs(
+    kind: str, reports: dict[str, Path], profiles: tpa.TaskProfiles, earlier: tpa.TaskProfiles
 ) -> None:
-    tpa.write_profiles(now, "SNAPSHOT")
-    tpa.write_profiles(then, "SNAPSHOT_BEFORE")
+    tpa.write_profiles(profiles, "SNAPSHOT")
+    tpa.write_profiles(earlier, "SNAPSHOT_BEFORE")
     first, *rest = code(reports[kind])
     names: dict[str, Any] = {}
     exec(first, names)
-    told = evidence(reports[kind])["tables"]
-    assert len(rest) == len(told) > 5
-    for part, (key, table) in zip(rest, told.items(), strict=True):
-        exec(part, names)
+    blocks = evidence(reports[kind])["tables"]
+    assert len(rest) == len(blocks) > 5
+    for source, (key, table) in zip(rest, blocks.items(), strict=True):
+        exec(source, names)
         result = names[key.replace("-", "_")]
-        if key == "mix":  # the table has a row per family, the measure one per level
-            of_h1 = table["fields"].index("share_H1")
-            shares = {row[0]: row[of_h1] for row in table["rows"] if row[of_h1] is not None}
+        if key == "mix":  # the table has a row per family, the measure a row per level
+            h1 = table["fields"].index("share_H1")
+            shares = {row[0]: row[h1] for row in table["rows"] if row[h1] is not None}
             assert dict(result.filter(level="H1").drop_nulls("share").select("job_family", "share").rows()) == shares
             result = result.unique("job_family")
-        assert result.height == len(table["rows"]), part
+        assert result.height == len(table["rows"]), source

@@ -50,8 +50,8 @@ def cards(scope: ReportScope, results: Results) -> list[Card]:
 def sentences(scope: ReportScope, results: Results) -> list[str]:
     """Return the notes that apply to all figures."""
     lines = [
-        "Exposure says what could change, not who leaves.",
-        "Hours measure capacity, not headcount reduction.",
+        "Exposure estimates potential change, not job losses.",
+        "Hours measure capacity, not headcount.",
     ]
     row = _first(results.totals["hours"])
     if not scope.all_hidden and row.get("tasks"):
@@ -104,7 +104,7 @@ def _exposure(results: Results) -> Card:
         unit="from 0 to 1, hours weighted by level",
         interval=f"{estimate}, based on known data" if estimate else _between(low, high, "index"),
         comparator=_comparator(results, "exposure", "exposure", lambda share: f"{share:.2f}"),
-        not_mean="Shows what could change, not who leaves.",
+        not_mean="Potential change, not job losses.",
         interval_label="Estimate" if estimate else "Range",
         **_graded(row.get("data_grade")),
     )

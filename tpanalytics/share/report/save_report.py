@@ -254,7 +254,7 @@ def _privacy_note(scope: ReportScope) -> str:
     families = scope.profiles.jobs.get_column("job_family").fill_null(NO_FAMILY).n_unique()
     if scope.family is not None:
         limits = f"{scope.limits.min_jobs} jobs or {scope.limits.min_headcount:g} people"
-        return f"Families with fewer than {limits} are suppressed, and so are families that would reveal them."
+        return f"Job families with fewer than {limits} are suppressed, as are families that would reveal them."
     return said_of_hidden(len(scope.hidden), families, scope.limits)
 
 
