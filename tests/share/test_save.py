@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -84,20 +83,6 @@ def test_csv_escapes_formulas_and_keeps_nulls_empty(frame: pl.DataFrame) -> None
     assert table["path"].to_list()[0] == '["a", "b"]'
 
 
-def test_xlsx_stores_formulas_as_text_and_keeps_nulls_empty(frame: pl.DataFrame) -> None:
-    long = pl.concat([frame, frame.clear().vstack(frame.head(1).with_columns(job_family=pl.lit("x" * 40_000)))])
-    sheet = openpyxl.load_workbook(tpa.save(long, "table.xlsx"))["data"]
-    rows = list(sheet.iter_rows(values_only=True))
-    assert list(rows[0]) == frame.columns
-    assert rows[1][0] == "=1+1"
-    assert sheet["A2"].data_type == "s"
-    assert rows[2][1] is None
-    assert rows[4][1] == 0
-    assert rows[8][0].endswith("[…shortened]")
-    assert len(rows[8][0]) <= 32_767
-    assert "%" in sheet["C2"].number_format
-
-
 def test_parquet_and_json_round_trip(frame: pl.DataFrame) -> None:
     assert_frame_equal(pl.read_parquet(tpa.save(frame.lazy(), "table.parquet")), frame)
     assert json.loads(tpa.save(frame, "table.json").read_text(encoding="utf-8"))[1]["hours"] is None
@@ -147,12 +132,6 @@ def test_folder_with_the_same_name_raises() -> None:
     assert [entry.name for entry in Path().iterdir()] == ["table.csv"]
 
 
-def test_too_many_rows_for_a_sheet_raise() -> None:
-    with pytest.raises(tpa.ShareError, match=r"limited to 1,048,575 rows, but the data frame has 1,048,576"):
-        tpa.save(pl.DataFrame({"a": pl.int_range(1_048_576, eager=True)}), "big.xlsx")
-    assert not Path("big.xlsx").exists()
-
-
 def test_categorical_columns_are_escaped() -> None:
     frame = pl.DataFrame({"a": ["=1+1"]}).with_columns(
         b=pl.col("a").cast(pl.Categorical), c=pl.Series(["=x"], dtype=pl.Enum(["=x"]))
@@ -166,12 +145,6 @@ def test_text_cells_are_quoted() -> None:
     assert text == '"a","n"\n"foo;=1+1",1\n'
 
 
-def test_columns_that_differ_only_in_case_raise() -> None:
-    with pytest.raises(tpa.ShareError, match="differ only in case: h1 share"):
-        tpa.save(pl.DataFrame({"H1 share": [1.0], "h1 share": [2.0]}), "table.xlsx")
-    assert not Path("table.xlsx").exists()
-
-
 def test_swapped_arguments_raise() -> None:
     with pytest.raises(tpa.ShareError, match=r"`path` must be a file path like 'chart.svg', not DataFrame"):
         tpa.save("out.csv", pl.DataFrame({"a": [1]}))  # type: ignore[arg-type]
@@ -181,77 +154,6 @@ def test_pandas_frames_are_saved() -> None:
     import pandas as pd
 
     assert pl.read_csv(tpa.save(pd.DataFrame({"a": ["x", None]}), "table.csv"))["a"].to_list() == ["x", None]
-
-
-def test_chart_bundle_contains_data_text_and_evidence(chart: Any) -> None:
-    path = tpa.save(chart, "out/impact.svg", bundle=True)
-    assert path == Path("out/impact.svg")
-    names = {entry.name for entry in path.parent.iterdir()}
-    tables = {name for name in names if name.endswith(".csv")}
-    assert names - tables == {"impact.svg", "impact.json", "impact.txt", "impact.evidence.json"}
-    assert tables == {f"impact-{n}.csv" for n in range(1, len(tables) + 1)}
-    spec = chart.to_dict()
-    drawn = [rows for rows in spec["datasets"].values() if any(rows)]
-    saved = [pl.read_csv(path.with_name(f"impact-{n}.csv")) for n in range(1, len(tables) + 1)]
-    assert sorted(map(len, drawn)) == sorted(table.height for table in saved)
-    bars = next(table for table in saved if "share" in table.columns)
-    assert bars["share"].to_list() == [row["share"] for row in drawn[0]]
-    assert json.loads((path.parent / "impact.json").read_text("utf-8")) == spec
-    text = (path.parent / "impact.txt").read_text("utf-8")
-    assert text.endswith(f"\n\n{spec['description']}\n")
-    evidence = json.loads((path.parent / "impact.evidence.json").read_text("utf-8"))
-    assert evidence["source"] == "Data: the sample, an invented company, as of 2026-05."
-    assert any("have hours" in line for line in evidence["policy"])
-    assert evidence["title"] == " ".join(spec["title"]["text"])
-    assert evidence["made_with"]["tpanalytics"] == tpa.__version__
-    assert {file["name"] for file in evidence["files"]} == names - {"impact.evidence.json"}
-    for file in evidence["files"]:
-        content = (path.parent / file["name"]).read_bytes()
-        assert (file["bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
-
-
-def test_json_chart_bundle_with_one_table_has_four_files() -> None:
-    import altair as alt
-
-    chart = alt.Chart(pl.DataFrame({"a": ["=1+1"], "b": [1.0]})).mark_bar().encode(x="b", y="a")
-    tpa.save(chart, "plain.json", bundle=True)
-    assert {entry.name for entry in Path().iterdir()} == {
-        *("plain.csv", "plain.json", "plain.txt", "plain.evidence.json")
-    }
-    assert pl.read_csv("plain.csv").rows() == [("'=1+1", 1)]
-
-
-def test_frame_bundle_contains_the_meaning(sample: tpa.TaskProfiles) -> None:
-    result = tpa.exposure(sample)
-    tpa.save(result, "exposure.csv", bundle=True)
-    assert Path("exposure.txt").read_text("utf-8") == f"{tpa.about(result)}\n"
-    evidence = json.loads(Path("exposure.evidence.json").read_text("utf-8"))
-    assert evidence["meaning"]["measure"] == "exposure"
-    assert [file["name"] for file in evidence["files"]] == ["exposure.csv", "exposure.txt"]
-
-
-@pytest.mark.parametrize("exists", [False, True])
-def test_failed_bundle_keeps_existing_files(chart: Any, exists: bool) -> None:
-    if exists:
-        tpa.save(chart, "impact.svg", bundle=True)
-        Path("impact.svg").write_text("old", encoding="utf-8")
-        Path("impact.txt").unlink()
-    Path("impact.txt").mkdir()
-    before = {entry.name: entry.read_bytes() for entry in Path().iterdir() if entry.is_file()}
-    with pytest.raises(tpa.ShareError, match=r"impact\.svg cannot be written"):
-        tpa.save(chart, "impact.svg", bundle=True)
-    assert {entry.name: entry.read_bytes() for entry in Path().iterdir() if entry.is_file()} == before
-    assert Path("impact.txt").is_dir()
-
-
-def test_bundle_that_fails_while_writing_leaves_no_files(chart: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(pl.DataFrame, "write_csv", full)
-    with pytest.raises(tpa.ShareError, match="No space left on device"):
-        tpa.save(chart, "impact.svg", bundle=True)
-    assert list(Path().iterdir()) == []
 
 
 FORMULAS = ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1", "\u3000=1", "\ufeff=1"]
@@ -306,42 +208,6 @@ def test_chart_with_too_many_rows_raises() -> None:
     chart = alt.Chart(pl.DataFrame({"a": range(5001)})).mark_bar()
     with pytest.raises(tpa.ShareError, match=r"more rows than Altair allows \(5,000 by default\)"):
         tpa.save(chart, "chart.svg")
-
-
-def test_workbook_documents_the_figures(sample: tpa.TaskProfiles) -> None:
-    result = tpa.suppress(tpa.exposure(sample), sample, privacy=tpa.Privacy(min_jobs=14))
-    book = openpyxl.load_workbook(tpa.save(result, "exposure.xlsx"))
-    assert book.sheetnames == ["data", "how computed"]
-    assert list(book["data"].tables) == ["Frame0"]
-    rows = [row for row in book["how computed"].iter_rows(values_only=True) if any(row)]
-    texts, meaning = {row[1] for row in rows}, tpa.about(result)
-    assert {meaning.value, meaning.unit, meaning.numerator, meaning.denominator, *meaning.policy} <= texts
-    assert set(meaning.warnings) <= texts
-    assert f"tpanalytics {tpa.__version__}" in texts
-    assert ("SUPPRESSED", "hidden to protect small groups of jobs or people") in rows
-    assert any(row[0] == "Grade" and row[1].startswith(f"{meaning.grade} (") for row in rows)
-    assert book["how computed"].page_setup.fitToHeight == 0
-    part = openpyxl.load_workbook(tpa.save(result.head(3), "part.xlsx"))
-    notes = [str(row[1]) for row in part["how computed"].iter_rows(values_only=True)]
-    assert any("describe its full result" in note for note in notes)
-    plain = openpyxl.load_workbook(tpa.save(pl.DataFrame(result), "plain.xlsx"))
-    assert plain.sheetnames == ["data"]
-
-
-@pytest.mark.parametrize(
-    ("measure", "formats"),
-    [
-        ("hours", {"jobs": "#,##0", "hours": "#,##0.0", "hours_p50": "#,##0.0", "coverage": "0.0%"}),
-        ("exposure", {"exposure": "0.0%", "numerator": "#,##0.0", "coverage": "0.0%", "tasks": "#,##0"}),
-        ("impact", {"share": "0.0%", "share_low": "0.0%", "hours": "#,##0.0", "level": "General"}),
-        ("automation_candidates", {"h1_hours": "#,##0.0", "share_of_h1": "0.0%", "level_agreement": "0.0%"}),
-        ("concentration", {"gini": "#,##0.00", "share_of_top_10": "0.0%", "tasks_for_80": "#,##0"}),
-    ],
-)
-def test_number_formats_follow_the_column(sample: tpa.TaskProfiles, measure: str, formats: dict[str, str]) -> None:
-    sheet = openpyxl.load_workbook(tpa.save(getattr(tpa, measure)(sample), "table.xlsx"))["data"]
-    actual = {head.value: cell.number_format for head, cell in zip(sheet[1], sheet[2], strict=True)}
-    assert {name: actual[name] for name in formats} == formats
 
 
 SCRIPT = """

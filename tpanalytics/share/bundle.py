@@ -106,11 +106,11 @@ def _chart_description(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _footer_lines(mark: dict[str, Any]) -> list[str]:
     # A footer is a text mark whose y position is an expression.
-    look, place = mark.get("mark"), mark.get("encoding", {}).get("y", {})
-    y = place.get("value") if isinstance(place, dict) else None
-    if not isinstance(look, dict) or look.get("type") != "text" or not isinstance(y, dict) or "expr" not in y:
+    style, channel = mark.get("mark"), mark.get("encoding", {}).get("y", {})
+    y = channel.get("value") if isinstance(channel, dict) else None
+    if not isinstance(style, dict) or style.get("type") != "text" or not isinstance(y, dict) or "expr" not in y:
         return []
-    text = look.get("text")
+    text = style.get("text")
     return text if isinstance(text, list) else [text] if isinstance(text, str) else []
 
 

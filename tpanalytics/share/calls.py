@@ -1,4 +1,4 @@
-"""Calls of public functions, which can be made or formatted as Python code."""
+"""Calls of public functions that can be run or formatted as Python code."""
 
 from __future__ import annotations
 

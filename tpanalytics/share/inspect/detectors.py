@@ -160,8 +160,8 @@ def _sentences(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
     """Yield a finding if a column consists of sentences; skip generated sentences with numbers, and code."""
     if any(pattern.fullmatch(name) for pattern in (_RATIONALE, _REMARKS, _NAMING)):
         return
-    spaces, other = values.str.count_matches(r"\s"), values.str.contains(r"\d|^import \w+( as \w+)?\n")
-    long = values.filter((values.str.len_chars() >= _LONG) & (spaces >= _SPACES) & ~other)
+    spaces, excluded = values.str.count_matches(r"\s"), values.str.contains(r"\d|^import \w+( as \w+)?\n")
+    long = values.filter((values.str.len_chars() >= _LONG) & (spaces >= _SPACES) & ~excluded)
     if 2 * long.len() >= values.len() and long.len() >= 2:
         description = f"{plural(long.len(), 'long sentence')}: {_redacted(long[0], 6)}"
         yield Finding(where, "free text", description, "stop" if long.len() >= _MANY else "look")
@@ -180,22 +180,22 @@ def _single_jobs(where: str, table: pl.DataFrame) -> Iterator[Finding]:
 def _small_groups(where: str, table: pl.DataFrame, privacy: Privacy) -> Iterator[Finding]:
     """Yield a finding for rows of small groups that are not suppressed."""
     names = {snake_case(name): name for name in table.columns}
-    few = pl.lit(value=False)
+    is_small = pl.lit(value=False)
     for counted, least in (("jobs", privacy.min_jobs), ("headcount", privacy.min_headcount)):
         if counted in names:
             number = _number(names[counted])
             # If no value is above 1, the column contains shares of headcount.
-            few |= (number > 0) & (number < least) & ((number.max() > 1) | (counted == "jobs"))
+            is_small |= (number > 0) & (number < least) & ((number.max() > 1) | (counted == "jobs"))
     visible = [_number(name).is_not_null() for key, name in names.items() if key not in _UNSUPPRESSED]
     if not visible or not {"jobs", "headcount"} & set(names):
         return
-    small = table.filter((few & pl.any_horizontal(visible)).fill_null(value=False))
+    small = table.filter((is_small & pl.any_horizontal(visible)).fill_null(value=False))
     if small.height:
         family = next((names[name] for name in names if name in _FAMILY), None)
         by_family = family is not None and not {*_JOB_LEVEL, *_TASK_LEVEL} & set(names)
         parts = by_family and _are_parts(table, family, names, privacy)
         limits = f"fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people"
-        description = f"{plural(small.height, 'row')} with {limits}{', each part of a larger family' if parts else ''}"
+        description = f"{plural(small.height, 'row')} with {limits}{', part of a larger family' if parts else ''}"
         yield Finding(where, "small groups", description, "stop" if by_family and not parts else "look")
 
 

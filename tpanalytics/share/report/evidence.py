@@ -75,11 +75,11 @@ def snapshot(profiles: TaskProfiles) -> dict[str, Any]:
     }
 
 
-def block(scope: ReportScope, tables: Sequence[tuple[Section, ReportTable]], made: str) -> dict[str, Any]:
+def block(scope: ReportScope, tables: Sequence[tuple[Section, ReportTable]], created: str) -> dict[str, Any]:
     """Return the machine-readable evidence, with every table at full precision."""
     evidence: dict[str, Any] = {
         "report": 1,
-        "made": made,
+        "made": created,
         "snapshot": snapshot(scope.profiles),
         "before": None if scope.before is None else snapshot(scope.before),
         "choices": choices(scope),

@@ -53,5 +53,5 @@ def _measured(scope: ReportScope, section: Section) -> pl.DataFrame:
     result: pl.DataFrame = section.measure.of(scope.part if section.cut == "part" else scope.company, scope)
     if section.cut == "part" or scope.family is None:
         return result
-    own = result.filter(pl.col("job_family") == scope.family)
-    return attach_metadata(own, about(section.measure.of(scope.part, scope)))
+    rows = result.filter(pl.col("job_family") == scope.family)
+    return attach_metadata(rows, about(section.measure.of(scope.part, scope)))

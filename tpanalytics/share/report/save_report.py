@@ -147,7 +147,7 @@ def save_report(
     return save_text(render(scope, datetime.now(UTC).isoformat(timespec="seconds")), path)
 
 
-def render(scope: ReportScope, made: str) -> str:
+def render(scope: ReportScope, created: str) -> str:
     """Return the page as HTML; the same scope, versions and time give identical text."""
     with collected() as texts:
         sections = [section for section in SECTIONS if section.when(scope)]
@@ -155,7 +155,7 @@ def render(scope: ReportScope, made: str) -> str:
         parts = [_part(section, scope, results.frames[section.key]) for section in sections]
     for text in dict.fromkeys(texts):
         warn(text)  # once, even if several measures emit it
-    block = evidence.block(scope, [(part.section, part.table) for part in parts], made)
+    block = evidence.block(scope, [(part.section, part.table) for part in parts], created)
     pictures = [chart for part in parts for chart in part.charts]
     by_group = {
         group: [part for part in parts if part.section.group == group] for group in ("change", "answer", "quality")
@@ -164,8 +164,8 @@ def render(scope: ReportScope, made: str) -> str:
         "style": _asset("style.css"),
         "script": _asset("live.js"),
         "title": _title(scope),
-        "made": made,
-        "date": _day(made),
+        "created": created,
+        "date": _day(created),
         "standfirst": _standfirst(scope),
         "cards": cards(scope, results),
         "empty_notes": _empty_notes(scope),
@@ -328,8 +328,8 @@ def _facts(block: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _day(made: str) -> str:
-    day = datetime.fromisoformat(made)
+def _day(created: str) -> str:
+    day = datetime.fromisoformat(created)
     return f"{day.day} {day:%B} {day.year}"
 
 

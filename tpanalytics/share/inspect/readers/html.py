@@ -115,10 +115,10 @@ def markup_pieces(text: str, where: str = "") -> Iterator[Piece | Finding]:
     page.feed(text)
     page.close()
     for n, rows in enumerate(page.tables, 1):
-        header, *others = [[cell.strip() for cell in row] for row in rows if row] or [[]]
-        if _are_types(others):  # Polars shows data types below the column names
-            del others[0]
-        yield Piece(f"{where} table {n}".strip(), table=table_of(header, others))
+        header, *body = [[cell.strip() for cell in row] for row in rows if row] or [[]]
+        if _are_types(body):  # Polars shows data types below the column names
+            del body[0]
+        yield Piece(f"{where} table {n}".strip(), table=table_of(header, body))
     yield Piece(f"{where} text".strip(), text="\n".join(page.texts))
     if page.comments:
         yield Piece(f"{where} comments".strip(), text="\n".join(page.comments))

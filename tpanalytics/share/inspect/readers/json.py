@@ -25,10 +25,10 @@ def value_pieces(value: Any, where: str) -> Iterator[Piece | Finding]:
     parts = _Parts()
     parts.add(value, "")
     for path, records in parts.groups.items():
-        place = f"{where} {path}".removesuffix("[]").strip() or "rows"
+        location = f"{where} {path}".removesuffix("[]").strip() or "rows"
         names = list(dict.fromkeys(name for record in records for name in record))
         rows = [[record.get(name) for name in names] for record in records]
-        yield Piece(place, table=table_of(names, rows), listed=path.endswith(("[]", "{}", "[columns]")))
+        yield Piece(location, table=table_of(names, rows), listed=path.endswith(("[]", "{}", "[columns]")))
     if parts.texts:
         yield Piece(where or "text", text="\n".join(parts.texts))
     for n, chart in enumerate(parts.charts, 1):

@@ -21,7 +21,7 @@ SECTIONS: tuple[Section, ...] = (
             Call("plot_compare", TWO, choices=("states", "privacy"), arguments={"by": "job_family"}),
         ),
         cut="rows",
-        when=change.given,
+        when=change.has_earlier_snapshot,
         group="change",
     ),
     Section(
@@ -31,7 +31,7 @@ SECTIONS: tuple[Section, ...] = (
         measure=Call("compare_exposure", TWO, choices=("level_weights", "states")),
         table=change.index,
         cut="rows",
-        when=change.given,
+        when=change.has_earlier_snapshot,
         group="change",
     ),
     Section(
@@ -42,7 +42,7 @@ SECTIONS: tuple[Section, ...] = (
         table=change.levels,
         charts=(Call("plot_transitions", TWO, choices=("states", "privacy"), arguments={"weight": "hours"}),),
         cut="part",
-        when=change.given,
+        when=change.has_earlier_snapshot,
         group="change",
     ),
     Section(
@@ -52,7 +52,7 @@ SECTIONS: tuple[Section, ...] = (
         measure=Call("transitions", TWO, arguments={"of": "state"}),
         table=change.validation,
         cut="part",
-        when=change.given,
+        when=change.has_earlier_snapshot,
         group="change",
     ),
     Section(
@@ -125,7 +125,7 @@ SECTIONS: tuple[Section, ...] = (
         table=single_jobs.jobs,
         code=single_jobs.JOBS,
         cut="part",
-        when=single_jobs.jobs_asked,
+        when=single_jobs.jobs_requested,
     ),
     Section(
         key="rationales",
@@ -134,7 +134,7 @@ SECTIONS: tuple[Section, ...] = (
         measure=Call("impact", choices=("states",), arguments={"weight": "hours"}),
         table=single_jobs.rationales,
         code=single_jobs.RATIONALES,
-        when=single_jobs.rationales_asked,
+        when=single_jobs.rationales_requested,
     ),
     Section(
         key="coverage",

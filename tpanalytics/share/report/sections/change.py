@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.share.report.scope import ReportScope
 
-__all__ = ["given", "hours_bridge", "index", "levels", "validation"]
+__all__ = ["has_earlier_snapshot", "hours_bridge", "index", "levels", "validation"]
 
 _ALL = "All"
 _NO_JOBS = "Neither snapshot contains jobs."
 _NO_TASKS = "Neither snapshot contains tasks, or all families are suppressed."
 
 
-def given(scope: ReportScope) -> bool:
+def has_earlier_snapshot(scope: ReportScope) -> bool:
     """Return whether there is an earlier snapshot."""
     return scope.before is not None
 

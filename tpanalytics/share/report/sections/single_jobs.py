@@ -16,7 +16,7 @@ from tpanalytics.share.report.tables import Column, ReportTable
 if TYPE_CHECKING:
     from tpanalytics.share.report.scope import ReportScope
 
-__all__ = ["JOBS", "RATIONALES", "jobs", "jobs_asked", "rationales", "rationales_asked"]
+__all__ = ["JOBS", "RATIONALES", "jobs", "jobs_requested", "rationales", "rationales_requested"]
 
 #: Limit on the rationales in a report.
 _MOST = 40
@@ -37,12 +37,12 @@ RATIONALES = (
 )
 
 
-def jobs_asked(scope: ReportScope) -> bool:
+def jobs_requested(scope: ReportScope) -> bool:
     """Return whether job rows were requested."""
     return scope.jobs
 
 
-def rationales_asked(scope: ReportScope) -> bool:
+def rationales_requested(scope: ReportScope) -> bool:
     """Return whether rationales were requested."""
     return scope.rationales
 
@@ -51,11 +51,13 @@ def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Return a row per job, without suppressed families; jobs with few people are suppressed."""
     meaning = about(frame)
     shown = frame.filter(~pl.col("job_family").is_in(list(scope.hidden)))
-    few = pl.col("job_id").is_in(jobs_left_out(scope.profiles, states=scope.states, privacy=scope.privacy).to_list())
+    suppressed = pl.col("job_id").is_in(
+        jobs_left_out(scope.profiles, states=scope.states, privacy=scope.privacy).to_list()
+    )
     keys = ("job_id", "job_name", "job_family", "reason")
     rows = shown.with_columns(
-        *(pl.when(~few).then(pl.col(name)).alias(name) for name in shown.columns if name not in keys),
-        reason=pl.when(few).then(pl.lit(SUPPRESSED)).otherwise("reason"),
+        *(pl.when(~suppressed).then(pl.col(name)).alias(name) for name in shown.columns if name not in keys),
+        reason=pl.when(suppressed).then(pl.lit(SUPPRESSED)).otherwise("reason"),
         job_name=pl.col("job_name").fill_null(pl.col("job_id")),
     ).sort("job_family", "job_name", "job_id")
     columns = (
