@@ -73,9 +73,9 @@ def save_report(
 ) -> Path:
     """Write a report on a company or one job family as a single HTML file that works offline.
 
-    The report opens in any browser and prints on A4. Charts are images, and interactive if the browser allows scripts;
-    the table of each chart follows below it. Missing data are shown as missing, never as zero. The report also
-    contains the Python code of every figure, and `verify_report` recomputes all of them from the snapshot.
+    The report opens in any browser and prints on A4. Charts are images that become interactive if scripts are allowed,
+    and each chart is followed by its table. Missing data are shown as missing, never as zero. The report lists the
+    snapshot, the arguments, the library versions and the Python code of every figure; `verify_report` recomputes them.
 
     Small groups are suppressed. Suppression considers the whole company, so the report on one family does not reveal
     more than the company report. Single jobs and rationales are only included on request.
