@@ -71,10 +71,9 @@ def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("data_grade", "Grade", "letter"),
     )
     n = frame.height - shown.height
-    notes = (f"{plural(n, 'job')} in suppressed families {'is' if n == 1 else 'are'} not shown." if n else "",)
-    notes = (*filter(None, notes), *meaning.warnings)
+    omitted = [f"{plural(n, 'job')} in suppressed families {'is' if n == 1 else 'are'} not shown."] if n else []
     caption = "Jobs by family and name, with the exposure index from 0 to 1."
-    return ReportTable(rows, columns, caption, meaning, notes, 2, "All jobs are suppressed.")
+    return ReportTable(rows, columns, caption, meaning, (*omitted, *meaning.warnings), 2, "All jobs are suppressed.")
 
 
 def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
