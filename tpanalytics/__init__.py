@@ -1,4 +1,4 @@
-"""Load task-profile exports into Polars; see weekly hours and AI impact per job family, and what is not known.
+"""Weekly hours and AI impact per job family from task-profile exports.
 
 >>> import tpanalytics as tpa
 >>> profiles = tpa.load_sample()
@@ -10,5 +10,5 @@ import lazy_loader
 
 from tpanalytics._version import __version__ as __version__
 
-# The stub next to this file lists every public name once; a module is loaded when one of its names is first used.
+# Public names are listed in __init__.pyi. Each module is imported when one of its names is first used.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-# The public names and where each is defined; `__init__.py` loads them on first use.
+# Public names, imported by `__init__.py` on first use.
 
 from .api.http.body import Limits as Limits
 from .api.http.retry import RetryPolicy as RetryPolicy

@@ -1,4 +1,4 @@
-"""``python -m tpanalytics``."""
+"""Entry point of ``python -m tpanalytics``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A file is there whole or not at all, and so are several that belong together."""
+"""Atomic writes of single files and of groups of files."""
 
 from __future__ import annotations
 
@@ -17,54 +17,58 @@ __all__ = ["atomic_write", "atomic_writes"]
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Yield a path next to `target` to write to; it replaces `target` on success, and nothing changes on failure."""
+    """Yield a draft path that replaces `target` on success and is removed on failure."""
     with atomic_writes([target]) as (draft,):
         yield draft
 
 
 @contextmanager
 def atomic_writes(targets: Sequence[Path]) -> Iterator[list[Path]]:
-    """Do as `atomic_write` for several files of one folder: all of them are replaced, or none."""
+    """Yield draft paths for several files in the same folder and replace either all of them or none."""
     folder = targets[0].parent
     folder.mkdir(parents=True, exist_ok=True)
-    mark = secrets.token_hex(4)
-    drafts = [target.with_name(f".{target.stem}-{mark}{target.suffix}") for target in targets]
+    token = secrets.token_hex(4)
+    drafts = [_draft(target, token) for target in targets]
     try:
         yield drafts
         for draft in drafts:
             with draft.open("rb+") as file:
                 os.fsync(file.fileno())
-        with ExitStack() as undo:
+        with ExitStack() as rollback:
             for draft, target in zip(drafts, targets, strict=True):
                 if len(targets) > 1:
-                    undo.callback(_put_back(target, mark))
+                    rollback.callback(_back_up(target, token))
                 draft.replace(target)
-            undo.pop_all()
-        _flush_names(folder)
+            rollback.pop_all()
+        _sync_folder(folder)
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)
-            _kept(draft).unlink(missing_ok=True)
+            _backup(draft).unlink(missing_ok=True)
 
 
-def _kept(draft: Path) -> Path:
+def _draft(target: Path, token: str) -> Path:
+    return target.with_name(f".{target.stem}-{token}{target.suffix}")
+
+
+def _backup(draft: Path) -> Path:
     return draft.with_name(f"{draft.name}.before")
 
 
-def _put_back(target: Path, mark: str) -> Callable[[], object]:
-    """Keep what is there under another name, and return what brings it back."""
-    kept = _kept(target.with_name(f".{target.stem}-{mark}{target.suffix}"))
+def _back_up(target: Path, token: str) -> Callable[[], object]:
+    """Back up `target` and return a function that restores it."""
+    backup = _backup(_draft(target, token))
     try:
-        os.link(target, kept)
+        os.link(target, backup)
     except FileNotFoundError:
         return partial(target.unlink, missing_ok=True)
-    except OSError:  # not every system links files
-        kept.write_bytes(target.read_bytes())
-    return partial(kept.replace, target)
+    except OSError:  # the file system does not support hard links
+        backup.write_bytes(target.read_bytes())
+    return partial(backup.replace, target)
 
 
-def _flush_names(folder: Path) -> None:
-    with suppress(OSError):  # not every system lets a folder be opened; those that do not keep names by themselves
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # Windows cannot open folders and does not need this
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

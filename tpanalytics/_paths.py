@@ -1,4 +1,4 @@
-"""Paths as users type them."""
+"""Expansion of paths passed by users."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 __all__ = ["local_path"]
 
 
-def local_path(given: str | Path) -> Path:
-    """Return a path in which a leading ``~`` is the home folder and every other character, like ``*``, is itself."""
-    path = Path(given)
+def local_path(path: str | Path) -> Path:
+    """Return `path` with a leading ``~`` expanded. Other characters, including wildcards, are literal."""
+    path = Path(path)
     if path.parts[:1] != ("~",):
         return path  # "~$report.xlsx" is a file name
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's own fails for users without a home
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser fails for users without a home folder

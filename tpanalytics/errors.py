@@ -1,21 +1,21 @@
-"""Every error the toolkit raises on purpose, so that one ``except`` catches them all.
+"""Exceptions and warnings.
 
 ::
 
     TpAnalyticsError
-    ├─ ConfigError (ValueError)     a setting is missing or contradictory
-    ├─ AuthError                    no token to be had, or the API refused the token twice
-    ├─ ApiError                     any other refusal by the service
-    │  ├─ RateLimited                 429 after the last try
-    │  └─ Unreachable                 timeouts and broken connections after the last try
-    ├─ PaginationError              the cursor is missing or does not move
-    ├─ RecordError (ValueError)     a record is not as documented
-    ├─ SnapshotError                a folder is no snapshot, or is damaged
-    ├─ SchemaError (ValueError)     a frame or file lacks a column, or holds what it must not
-    │  └─ ArgumentError               an argument is not one of the allowed values
-    └─ ShareError (ValueError)      a file cannot be written as asked
+    ├─ ConfigError (ValueError)     missing or contradictory setting
+    ├─ AuthError                    no token, or the API rejected a new token
+    ├─ ApiError                     any other failed request
+    │  ├─ RateLimited                 still 429 after the last retry
+    │  └─ Unreachable                 still no connection after the last retry
+    ├─ PaginationError              missing or repeated cursor
+    ├─ RecordError (ValueError)     invalid record in an export
+    ├─ SnapshotError                missing or damaged snapshot
+    ├─ SchemaError (ValueError)     missing column or invalid values
+    │  └─ ArgumentError               invalid argument
+    └─ ShareError (ValueError)      a file cannot be written as requested
 
-A message says what happened, where, what was found and what to do next. It never holds a secret.
+Messages never contain secrets.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ __all__ = [
 
 
 class TpAnalyticsError(Exception):
-    """Any error this toolkit raises on purpose."""
+    """Base class for all errors raised by tpanalytics."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Without __init__, whose arguments are keyword-only in some classes and already part of the message.
+        # Skip __init__: some subclasses require keyword arguments, which the message already includes.
         return _rebuild, (type(self), *self.args), self.__dict__
 
 
@@ -61,34 +61,34 @@ def _rebuild(kind: type[TpAnalyticsError], *args: object) -> TpAnalyticsError:
 
 
 class TpAnalyticsWarning(UserWarning):
-    """Something in the data was left out or set apart, and the result says less than it seems to."""
+    """Warning about data that were excluded from a result or need attention."""
 
 
 class ConfigError(TpAnalyticsError, ValueError):
-    """You meet it when a setting is missing or contradictory; it names the setting, never its value."""
+    """A setting is missing or contradicts another one."""
 
 
 class AuthError(TpAnalyticsError):
-    """You meet it when the token endpoint refuses, or the API refuses a fresh token (401) or the scope (403)."""
+    """The token endpoint refused the credential, or the API rejected a new token (401) or its scope (403)."""
 
 
 class ApiError(TpAnalyticsError):
-    """You meet it when the service refuses a request, or answers with something that is no answer.
+    """The service refused a request or returned an invalid response.
 
     Parameters
     ----------
     message
-        The whole sentence, already free of secrets.
+        Error message, without secrets.
     status
-        HTTP status, or None when no answer came.
+        HTTP status code, or None if there was no response.
     path
-        Path of the request on the tenant, without the host.
+        Path of the request, without the host.
     title
-        Title of the first error object in the body, if the body had the documented form.
+        Title of the first error in the response body, if the body had the documented form.
     description
-        Its description.
+        Description of the first error in the response body.
     request_id
-        The service's id of the request, where it gave one.
+        The service's ID of the request, if it sent one.
     """
 
     def __init__(
@@ -109,28 +109,28 @@ class ApiError(TpAnalyticsError):
         self.request_id = request_id
 
 
-class RateLimited(ApiError):  # noqa: N818  a name of the contract
-    """You meet it when the service still answers 429 after the last try.
+class RateLimited(ApiError):  # noqa: N818  public name
+    """The service still responded with 429 after the last retry.
 
-    ``retry_after_seconds`` holds the wait it asked for last, or None.
+    ``retry_after_seconds`` is the last wait that the service requested, or None.
     """
 
     retry_after_seconds: float | None = None
 
 
-class Unreachable(ApiError):  # noqa: N818  a name of the contract
-    """You meet it when timeouts or broken connections outlast every try."""
+class Unreachable(ApiError):  # noqa: N818  public name
+    """The connection still failed or timed out after the last retry."""
 
 
 class PaginationError(TpAnalyticsError):
-    """You meet it when the service says there is more but gives no new cursor to ask with.
+    """The service reported more pages but returned no new cursor.
 
     Parameters
     ----------
     message
-        The whole sentence.
+        Error message.
     starting_after
-        The cursor of the page that could not be followed, to go on from by hand; None is the first page.
+        Cursor of the last page received, or None if it was the first page.
     """
 
     def __init__(self, message: str, *, starting_after: str | None = None) -> None:
@@ -139,28 +139,28 @@ class PaginationError(TpAnalyticsError):
 
 
 class RecordError(TpAnalyticsError, ValueError):
-    """You meet it when a record of the export is not as documented.
+    """A record of an export is invalid.
 
     Parameters
     ----------
     where
-        Page or line the record stands in, in words.
+        Page or line of the record.
     job_id
-        The job's id, or None where it could not be read.
+        ID of the job, or None if it could not be read.
     path
-        Place inside the record, like ``$.tasks[3].weekly_hours``.
+        Location in the record, for example ``$.tasks[3].weekly_hours``.
     reason
-        What was expected and what was found, in words.
+        Expected and actual type or value.
     found
-        The offending value as JSON, cut short, without any free text of the record.
+        The invalid value as truncated JSON, without free text.
     """
 
     def __init__(self, *, where: str, job_id: str | None, path: str, reason: str, found: str | None = None) -> None:
         job = f"job '{job_id}'" if job_id is not None else "a record without a readable external_id"
-        seen = f"; found {found}" if found is not None else ""
+        value = f"; found {found}" if found is not None else ""
         super().__init__(
-            f"{where}, {job}, at {path}: {reason}{seen}. "
-            "Report it to the service's owner, or pass on_bad_record='collect' to go on without this record."
+            f"{where}, {job}, at {path}: {reason}{value}. "
+            "Report it to the service's owner, or pass on_bad_record='collect' to skip the record."
         )
         self.where = where
         self.job_id = job_id
@@ -170,28 +170,28 @@ class RecordError(TpAnalyticsError, ValueError):
 
 
 class SnapshotError(TpAnalyticsError):
-    """You meet it when a folder is no snapshot, holds something else, or is damaged."""
+    """A folder is not a snapshot, or the snapshot is damaged."""
 
 
 class SchemaError(TpAnalyticsError, ValueError):
-    """You meet it when a frame or mapping file lacks a column, or holds values it must not hold."""
+    """A frame or mapping file lacks a column or contains invalid values."""
 
 
 class ArgumentError(SchemaError):
-    """You meet it when an argument is not one of the allowed values."""
+    """An argument is not one of the allowed values."""
 
 
 class ShareError(TpAnalyticsError, ValueError):
-    """You meet it when a file cannot be written as asked; nothing was written then."""
+    """A file cannot be written as requested. Nothing was written."""
 
 
-#: Where warnings go that somebody collects.
 _COLLECTED: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
 @contextmanager
 def collected() -> Iterator[list[str]]:
-    """Collect what would be warned of, in this thread alone; `warnings` itself would take it from every thread."""
+    """Collect warnings of the current thread instead of issuing them."""
+    # warnings.catch_warnings affects all threads.
     texts: list[str] = []
     token = _COLLECTED.set(texts)
     try:
@@ -201,7 +201,7 @@ def collected() -> Iterator[list[str]]:
 
 
 def warn(text: str) -> None:
-    """Warn at the line outside this package that led here, so that it is told once for each such line."""
+    """Issue a warning that points to the first caller outside the package."""
     texts = _COLLECTED.get()
     if texts is not None:
         texts.append(text)

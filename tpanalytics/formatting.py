@@ -1,4 +1,4 @@
-"""Numbers and texts as people read them, plain and in HTML."""
+"""Formatting of numbers and text, plain and as HTML."""
 
 from __future__ import annotations
 
@@ -26,23 +26,22 @@ __all__ = [
     "total",
 ]
 
-#: Thin enough not to break a label, wide enough to read; figures and unit stay on one line.
+#: Non-breaking, so that a number and its unit stay on one line.
 _SPACE = "\u00a0"
 _BREAKS = re.compile("[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-#: Names every object has in the language charts are drawn in; an invisible character tells ours apart.
+#: Property names of every JavaScript object. Vega would mistake a category with such a name for the property.
 _RESERVED = {
     *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString"),
     *("valueOf", "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
 }
-#: A hyphen is too short to be seen before a figure.
 MINUS = "\u2212"
-#: Printed where a figure is not known or does not exist; never 0, never blank.
+#: Placeholder for a missing figure.
 NONE = "–"  # noqa: RUF001
 
 
 def percent(share: float | None) -> str:
-    """Write a share as a whole percentage; tells a little from nothing, and nearly all from all."""
+    """Format a share as a whole percentage. Only exact values are shown as 0% and 100%."""
     if share is None:
         return NONE
     if 0 < share < 0.005:
@@ -53,12 +52,12 @@ def percent(share: float | None) -> str:
 
 
 def covered(share: float | None) -> str:
-    """Write how much is known as a whole percentage, never more than it is: 90 % stands for at least that."""
+    """Format coverage as a whole percentage, rounded down so that 90% means at least 90%."""
     return percent(share if share is None else math.floor(share * 100 + 1e-9) / 100)
 
 
 def hours(value: float | None) -> str:
-    """Write hours per week with at most one decimal."""
+    """Format hours per week with at most one decimal."""
     if value is None:
         return NONE
     value = round(value, 1)
@@ -66,40 +65,40 @@ def hours(value: float | None) -> str:
 
 
 def plural(n: Any, word: str) -> str:
-    """Write a count with its noun."""
+    """Format a count with its noun."""
     if word.endswith("y"):
         return f"{n:,} {word if n == 1 else f'{word[:-1]}ies'}"
     return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
 def printable(text: str | None) -> str | None:
-    """Replace what no picture can hold: characters that XML forbids, and line breaks within a name."""
+    """Replace line breaks and characters that are not allowed in XML, and escape reserved names."""
     if text is None:
         return None
-    shown = _FORBIDDEN.sub("\ufffd", _BREAKS.sub(" ", text))
-    return f"{shown}\u200b" if shown in _RESERVED else shown
+    cleaned = _FORBIDDEN.sub("\ufffd", _BREAKS.sub(" ", text))
+    return f"{cleaned}\u200b" if cleaned in _RESERVED else cleaned
 
 
 def total(frame: pl.DataFrame, column: str) -> int:
-    """Add up a column of counts."""
+    """Return the sum of a column of counts."""
     return int(frame.get_column(column).sum())
 
 
 def listed(items: Iterable[str]) -> str:
-    """Join items as in a sentence."""
+    """Join items with commas and a final "and"."""
     *most, last = items
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def html_lines(text: str) -> str:
-    """Format lines of text as HTML, the first one as the heading."""
+    """Format lines of text as an HTML list with the first line as heading."""
     first, *rest = (html.escape(line) for line in text.split("\n"))
     items = "".join(f"<li>{line}</li>" for line in rest)
     return f"<div><strong>{first}</strong>{f'<ul>{items}</ul>' if items else ''}</div>"
 
 
 def html_table(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Format a small table as HTML."""
+    """Format rows as an HTML table."""
     head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,7 +1,4 @@
-"""The two tables of a task-profile export: columns, dtypes, units, order of levels.
-
-Everything above this module agrees on these names; a frame from elsewhere is checked against them with `require`.
-"""
+"""Columns, dtypes and constants of task profiles."""
 
 from __future__ import annotations
 
@@ -35,18 +32,18 @@ __all__ = [
     "to_polars",
 ]
 
-#: AI impact levels in order, most automatable first. Others are kept as they came.
+#: Known AI impact levels, most automatable first. Data may contain other levels.
 LEVELS = ("H1", "H2", "H3", "H4", "H5")
-#: How a missing level is printed; it is never counted as any level.
+#: Label of a missing level.
 NOT_ASSESSED = "not assessed"
-#: How a missing job family is printed.
+#: Label of a missing job family.
 NO_FAMILY = "(no family)"
-#: The validation states every measure counts unless told otherwise (rule R1).
+#: Validation states that measures count by default.
 COUNTED_STATES = ("validated", "suggested")
-#: The column of `tasks` that marks hours which were not stated but put in by `impute_hours`.
+#: Column of `tasks` that marks hours imputed by `impute_hours`.
 IMPUTED = "hours_imputed"
 
-#: One row per job of the export, with or without tasks, in the service's order.
+#: One row per job, with or without tasks, in export order.
 JOBS: dict[str, Any] = {
     "job_id": pl.String(),
     "job_name": pl.String(),
@@ -55,13 +52,13 @@ JOBS: dict[str, Any] = {
     "job_family_group": pl.String(),
     "n_tasks": pl.UInt32(),
 }
-#: Columns `jobs` may have: full-time equivalents, hours per week, whether the job is in use.
+#: Optional columns of `jobs`: headcount in full-time equivalents, contract hours per week, whether the job is in use.
 OPTIONAL_JOBS: dict[str, Any] = {
     "headcount": pl.Float64(),
     "contract_hours": pl.Float64(),
     "active": pl.Boolean(),
 }
-#: One row per task of a job, in the service's order; ``weekly_hours`` in hours per week.
+#: One row per task of a job, in export order. ``weekly_hours`` is in hours per week.
 TASKS: dict[str, Any] = {
     "job_id": pl.String(),
     "job_family": pl.String(),
@@ -75,7 +72,7 @@ TASKS: dict[str, Any] = {
     "linked_skills": pl.List(pl.Struct({"skill_id": pl.String(), "skill": pl.String()})),
     "hierarchy": pl.List(pl.String()),
 }
-#: One row per record left out with ``on_bad_record="collect"``; ``raw`` is the record as it came.
+#: One row per record skipped with ``on_bad_record="collect"``. ``raw`` is the unchanged record.
 REJECTS: dict[str, Any] = {
     "where": pl.String(),
     "job_id": pl.String(),
@@ -86,22 +83,12 @@ REJECTS: dict[str, Any] = {
 
 
 def empty(schema: Mapping[str, Any]) -> pl.DataFrame:
-    """Give a frame without rows that has every column of `schema`."""
+    """Return an empty frame with the given schema."""
     return pl.DataFrame(schema=dict(schema))
 
 
 def level_order(levels: Iterable[str | None]) -> list[str]:
-    """Sort AI impact levels: H1 to H5, unknown ones by name, *not assessed* last; each once.
-
-    Parameters
-    ----------
-    levels
-        Levels as they came; None stands for *not assessed*.
-
-    Returns
-    -------
-    list[str]
-        The levels present, as they are printed.
+    """Return the distinct levels in order: H1 to H5, unknown levels by name, *not assessed* (None) last.
 
     Examples
     --------
@@ -114,58 +101,50 @@ def level_order(levels: Iterable[str | None]) -> list[str]:
 
 
 def to_polars(native: Any) -> pl.DataFrame:
-    """Bring a small frame of any engine home as Polars; only Spark needs pyarrow for it."""
+    """Convert a small frame of any engine to Polars. Only Spark frames require pyarrow."""
     import narwhals as nw
 
     if isinstance(native, pl.DataFrame):
         return native
     if isinstance(native, pl.LazyFrame):
-        return native.collect(engine="streaming")  # the usual way since Polars 2; before, all would be held in memory
+        return native.collect(engine="streaming")  # the default since Polars 2; bounds memory on older versions
     try:
         frame = nw.from_native(native).lazy()
     except TypeError:
-        raise SchemaError(f"A {type(native).__name__} is no data frame; pass a Polars, pandas or DuckDB one.") from None
+        raise SchemaError(
+            f"{type(native).__name__} is not a data frame. Pass a Polars, pandas or DuckDB frame."
+        ) from None
     if frame.implementation.is_duckdb():
         return pl.DataFrame(frame.to_native())
     columns = frame.collect().to_dict(as_series=False)
-    # pandas says NaN where it means null, in text columns too.
+    # pandas uses NaN for null, also in text columns.
     cleaned = {name: [None if v != v else v for v in column] for name, column in columns.items()}
     return pl.DataFrame(cleaned, infer_schema_length=None)
 
 
 def require(frame: Any, *columns: str, name: str = "frame") -> None:
-    """Check that `frame` has `columns`, on any engine, without reading a row."""
+    """Raise a `SchemaError` if `frame` lacks one of `columns`. Reads no rows."""
     import narwhals as nw
 
     try:
         present = nw.from_native(frame).collect_schema().names()
     except TypeError:
         raise SchemaError(
-            f"{name} is a {type(frame).__name__}, not a data frame; pass a Polars, pandas, DuckDB or Spark frame."
+            f"{name} is a {type(frame).__name__}, not a data frame. Pass a Polars, pandas, DuckDB or Spark frame."
         ) from None
     missing = [column for column in columns if column not in present]
     if not missing:
         return
     hints = {column: difflib.get_close_matches(column, present, n=1) for column in missing}
-    near = "; ".join(f"did you mean {hint[0]!r} for {column!r}?" for column, hint in hints.items() if hint)
+    suggestions = ", ".join(f"{hint[0]!r} for {column!r}" for column, hint in hints.items() if hint)
     raise SchemaError(
-        f"{name} lacks {', '.join(map(repr, missing))}; it has {', '.join(map(repr, present)) or 'no column'}."
-        + (f" Perhaps {near}" if near else "")
+        f"{name} lacks {', '.join(map(repr, missing))}; it has {', '.join(map(repr, present)) or 'no columns'}."
+        + (f" Did you mean {suggestions}?" if suggestions else "")
     )
 
 
 def provenance(manifest: Mapping[str, Any]) -> str:
-    """Say in one sentence what a manifest proves about the data, and what it cannot.
-
-    Parameters
-    ----------
-    manifest
-        As in `TaskProfiles.manifest`; parts that are missing are left out of the sentence.
-
-    Returns
-    -------
-    str
-        One sentence.
+    """Describe the size, source and completeness of the data in one sentence.
 
     Examples
     --------
@@ -179,70 +158,72 @@ def provenance(manifest: Mapping[str, Any]) -> str:
 
     source = manifest.get("source", {})
     kind = source.get("kind", "export" if "complete" in manifest else None)
-    said = f"{count('jobs', 'employee' if kind == 'employees' else 'job')} and {count('tasks', 'task')}"
+    text = f"{count('jobs', 'employee' if kind == 'employees' else 'job')} and {count('tasks', 'task')}"
     if manifest.get("pages"):
-        said += f" in {count('pages', 'page')}, {count('duplicates', 'duplicate')}"
+        text += f" in {count('pages', 'page')}, {count('duplicates', 'duplicate')}"
     elif manifest.get("duplicates"):
-        said += f", {count('duplicates', 'duplicate')} left out"
+        text += f", {count('duplicates', 'duplicate')} skipped"
     if manifest.get("rejects"):
-        said += f", {count('rejects', 'bad record')} left out"
+        text += f", {count('rejects', 'invalid record')} skipped"
     families = manifest.get("families", {})
     if families.get("jobs_not_listed"):
-        said += f", {families['jobs_not_listed']:,} of them not in {families['source']}"
-    return f"{said}{_origin(manifest, kind)}{_put_in(manifest.get('imputation'))}."
+        text += f", {families['jobs_not_listed']:,} of them not in {families['source']}"
+    return f"{text}{_source_note(manifest, kind)}{_imputation_note(manifest.get('imputation'))}."
 
 
-def _put_in(imputation: Mapping[str, Any] | None) -> str:
-    """Say which hours are not as stated, the earliest round first; see `tpanalytics.impute_hours`."""
+def _imputation_note(imputation: Mapping[str, Any] | None) -> str:
     rounds: list[str] = []
-    while imputation:
+    while imputation:  # from the last round back to the first
         n = imputation["rows"]
-        rounds.insert(0, f"those of {n:,} task{'' if n == 1 else 's'} by {imputation['method']}")
+        rounds.insert(0, f"{n:,} task{'' if n == 1 else 's'} by {imputation['method']}")
         imputation = imputation.get("before")
-    return f"; hours that were not stated were put in or changed: {', then '.join(rounds)}" if rounds else ""
+    return f"; hours imputed or adjusted: {', then '.join(rounds)}" if rounds else ""
 
 
-def _origin(manifest: Mapping[str, Any], kind: str | None) -> str:
-    """Say where data came from, as the end of a sentence."""
+def _source_note(manifest: Mapping[str, Any], kind: str | None) -> str:
     complete = ", complete" if manifest.get("complete") else ", NOT complete"
     match kind:
         case None:
-            return "; where they came from is not recorded"
+            return "; source not recorded"
         case "sample":
             state = manifest.get("source", {}).get("state")
-            return f"; invented data of a company that does not exist, as of {state}"
+            return f"; sample data for a fictional company, as of {state}"
         case "file":
-            return " from a file; whether the export behind it was complete is not known"
+            return " from a file; unknown whether the export was complete"
         case "job":
-            return ", asked for by itself"
+            return ", loaded individually"
         case "employees":
-            named = manifest.get("request", {}).get("pseudonyms")
-            return f"{complete}; personal data {'under pseudonyms' if named else 'with ids'}"
-    listed = manifest.get("jobs_in_tenant_list")
-    if listed is not None and listed != manifest.get("jobs"):
-        complete += f", but the tenant's list of jobs has {listed:,}"
+            pseudonyms = manifest.get("request", {}).get("pseudonyms")
+            return f"{complete}; personal data with {'pseudonyms' if pseudonyms else 'employee IDs'}"
+    n_listed = manifest.get("jobs_in_tenant_list")
+    if n_listed is not None and n_listed != manifest.get("jobs"):
+        complete += f", but the tenant's list of jobs has {n_listed:,}"
     return f"{complete}; may be a subset of the tenant"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class TaskProfiles:
-    """A company's task profiles: two tables, where they came from, and what was left out.
+    """Task profiles of a company.
 
     Attributes
     ----------
     jobs
-        One row per job, columns as in `JOBS` and perhaps `OPTIONAL_JOBS`. Jobs without tasks are rows too.
+        One row per job, including jobs without tasks: ``job_id``, ``job_name``, ``job_family_id``, ``job_family``,
+        ``job_family_group`` and ``n_tasks``, optionally ``headcount`` (full-time equivalents), ``contract_hours`` (per
+        week) and ``active``.
     tasks
-        One row per task of a job, columns as in `TASKS`. ``weekly_hours`` is in hours per week, null where unknown.
+        One row per task of a job: ``job_id``, ``job_family``, ``task_id``, ``task``, ``validation_state``,
+        ``weekly_hours`` (per week, null if unknown), ``ai_impact_level`` (null if not assessed) and further columns
+        with its rationale, sources, skills and place in the taxonomy.
     manifest
-        Where the data came from and whether they are complete; plain values that JSON can hold.
+        Source and completeness of the data, as JSON-serializable values.
     rejects
-        Records that were left out, columns as in `REJECTS`; empty unless ``on_bad_record="collect"``.
+        Records skipped with ``on_bad_record="collect"``.
 
     Notes
     -----
-    The frames are Polars frames as loaded. The measures also take a `TaskProfiles` built by hand whose frames are
-    lazy, or pandas, DuckDB or Spark frames.
+    Loaded frames are Polars frames. Measures also accept a `TaskProfiles` of Polars lazy frames or of pandas, DuckDB
+    or Spark frames.
     """
 
     jobs: Any
@@ -251,18 +232,17 @@ class TaskProfiles:
     rejects: pl.DataFrame = field(default_factory=lambda: empty(REJECTS))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "manifest", self.manifest or {})  # None, where profiles are built by hand
+        object.__setattr__(self, "manifest", self.manifest or {})  # accept None
 
     def __repr__(self) -> str:
         if not (isinstance(self.jobs, pl.DataFrame) and isinstance(self.tasks, pl.DataFrame)):
-            held = type(self.tasks)
-            said = f"TaskProfiles in a {held.__module__.split('.')[0]} {held.__name__}, not counted"
-            return f"{said}. Loaded: {provenance(self.manifest)}" if self.manifest else f"{said}."
-        here = {"jobs": self.jobs.height, "tasks": self.tasks.height}
-        loaded = {key: self.manifest.get(key, n) for key, n in here.items()}
-        if here == loaded:
-            return f"TaskProfiles: {provenance({**self.manifest, **here})}"
-        return f"TaskProfiles: {here['jobs']:,} jobs and {here['tasks']:,} tasks out of {provenance(self.manifest)}"
+            frame = type(self.tasks)
+            text = f"TaskProfiles in a {frame.__module__.split('.')[0]} {frame.__name__}, not counted"
+            return f"{text}. Loaded: {provenance(self.manifest)}" if self.manifest else f"{text}."
+        counts = {"jobs": self.jobs.height, "tasks": self.tasks.height}
+        if counts == {key: self.manifest.get(key, n) for key, n in counts.items()}:
+            return f"TaskProfiles: {provenance({**self.manifest, **counts})}"
+        return f"TaskProfiles: {counts['jobs']:,} jobs and {counts['tasks']:,} tasks out of {provenance(self.manifest)}"
 
     def _repr_html_(self) -> str:
         if not (isinstance(self.jobs, pl.DataFrame) and isinstance(self.tasks, pl.DataFrame)):

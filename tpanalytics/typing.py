@@ -1,4 +1,4 @@
-"""The values that arguments and columns may take, for annotations in your own code."""
+"""Types of arguments and columns, for annotations."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ __all__ = [
     "Weight",
 ]
 
-#: What a share is a share of.
+#: Unit of a share.
 Weight = Literal["tasks", "hours", "headcount"]
-#: What an index or a ranking is a mean over: the hours of one person in each job, or of everyone in it.
+#: Weight of a job in an index or ranking: weekly hours of one person, or of all people in the job.
 StaffWeight = Literal["hours", "headcount"]
-#: What is counted where people play no part.
+#: Unit of results that do not depend on headcount.
 CountWeight = Literal["tasks", "hours"]
-#: How two tasks are recognised as the same: by their id, or by their text without case and spacing.
+#: How tasks are matched: by ID, or by text ignoring case and whitespace.
 SameTask = Literal["id", "text"]
-#: Whether each job counts once in a mean and a quantile, or as many times as it has people.
+#: Weight of a job in means and quantiles: 1, or its headcount.
 SpreadOver = Literal["jobs", "headcount"]
-#: What `transitions` follows from one snapshot to the next.
+#: Attribute of a task that `transitions` compares between two snapshots.
 TransitionOf = Literal["level", "state"]
-#: The rules by which `impute_hours` fills missing hours.
+#: Rule by which `impute_hours` fills missing hours.
 ImputeMethod = Literal["equal_residual", "same_task", "hot_deck", "validated_scale", "zero_i_know_what_i_do"]
-#: The figures that `check_claim` compares.
+#: Figure that `check_claim` compares.
 ClaimMeasure = Literal["exposure", "hours", "hours_per_job", "h1_share"]
-#: What `check_claim` concludes.
+#: Conclusion of `check_claim`.
 Verdict = Literal["robust", "fragile", "undetermined"]
-#: How the service lists the tasks of a record.
+#: Layout of the tasks in a response.
 ResponseFormat = Literal["list", "hierarchy"]
-#: Whose ids the service uses.
+#: Vendor of the skill names in a response.
 Vendor = Literal["techwolf", "workday", "sap_attribute_library"]
-#: What happens to a record that is not as documented.
+#: What to do with an invalid record: raise an error, or skip and list it.
 OnBadRecord = Literal["raise", "collect"]
-#: The snapshots of the sample.
+#: Snapshot of the sample data.
 SampleState = Literal["2026-05", "2026-11"]

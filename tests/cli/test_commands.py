@@ -193,7 +193,7 @@ def test_mapping_files_can_be_given(tenant: Tenant, capsys: pytest.CaptureFixtur
 
 
 def test_summary_of_the_sample_of_files_and_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "invented data" in run("summary", capsys=capsys)[1]
+    assert "sample data" in run("summary", capsys=capsys)[1]
     Path("export.jsonl").write_text('{"external_id": "j", "tasks": []}', encoding="utf-8")
     status, out, _ = run("summary", "export.jsonl", capsys=capsys)
     assert (status, "(no family)" in out) == (0, True)

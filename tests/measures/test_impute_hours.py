@@ -243,12 +243,12 @@ def test_provenance_says_what_was_put_in_in_the_order_it_was(sample: tpa.TaskPro
     before = provenance(sample.manifest)
     once = tpa.impute_hours(sample, "equal_residual")
     rows = once.manifest["imputation"]["rows"]
-    said = f"; hours that were not stated were put in or changed: those of {rows} tasks by equal_residual"
+    said = f"; hours imputed or adjusted: {rows} tasks by equal_residual"
     assert provenance(once.manifest) == f"{before[:-1]}{said}."
     twice = tpa.impute_hours(once, "zero_i_know_what_i_do")
     left = twice.manifest["imputation"]["rows"]
-    assert provenance(twice.manifest) == f"{before[:-1]}{said}, then those of {left} tasks by zero_i_know_what_i_do."
-    assert "of 1 task by" in provenance({"imputation": {"method": "hot_deck", "rows": 1}})
+    assert provenance(twice.manifest) == f"{before[:-1]}{said}, then {left} tasks by zero_i_know_what_i_do."
+    assert ": 1 task by" in provenance({"imputation": {"method": "hot_deck", "rows": 1}})
 
 
 #: The columns that say how much is known, and those by which rows are the same before and after.

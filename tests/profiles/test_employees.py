@@ -42,7 +42,7 @@ def test_one_job_is_as_in_the_export(tenant: Tenant) -> None:
     assert_frame_equal(one.jobs, whole.jobs.filter(job_id="job-0007"))
     assert_frame_equal(one.tasks, whole.tasks.filter(job_id="job-0007"))
     assert tree.tasks["hierarchy"].list.len().max() == 4
-    assert "asked for by itself" in repr(one)
+    assert "loaded individually" in repr(one)
 
 
 @pytest.mark.parametrize("job_id", ["no such job", "../jobs", "job-0007?limit=1", "ä/b"])
@@ -86,9 +86,9 @@ def test_employees_come_under_pseudonyms_and_no_id_is_left(tenant: Tenant) -> No
     assert set(profiles.tasks["job_id"]) <= set(profiles.jobs["job_id"])
     assert profiles.tasks["source_data"].list.len().min() == 1
     assert not ID.search(json.dumps(profiles.manifest) + profiles.tasks.write_json() + profiles.jobs.write_json())
-    assert "under pseudonyms" in repr(profiles)
+    assert "with pseudonyms" in repr(profiles)
     tpa.write_profiles(profiles, "kept")
-    assert "under pseudonyms" in repr(tpa.read_profiles("kept"))
+    assert "with pseudonyms" in repr(tpa.read_profiles("kept"))
 
 
 def test_a_key_gives_the_same_pseudonyms_again_and_no_key_never_does(
@@ -105,7 +105,7 @@ def test_a_key_gives_the_same_pseudonyms_again_and_no_key_never_does(
 def test_ids_are_kept_when_that_is_asked_for(tenant: Tenant) -> None:
     profiles = employees(tenant, pseudonymise=False)
     assert profiles.jobs["job_id"].str.starts_with("emp-").all()
-    assert "with ids" in repr(profiles)
+    assert "with employee IDs" in repr(profiles)
 
 
 def test_filters_are_passed_on(tenant: Tenant) -> None:

@@ -185,7 +185,7 @@ def test_a_bad_record_stops_the_export_or_is_set_apart(serve: Callable[..., Tena
     assert "nobody" in reject.pop("raw")
     assert "nobody" not in str(reject)
     assert profiles.manifest["rejects"] == 1
-    assert "1 bad record left out" in repr(profiles)
+    assert "1 invalid record skipped" in repr(profiles)
 
 
 def test_a_good_copy_after_a_bad_one_is_no_duplicate(serve: Callable[..., Tenant]) -> None:

@@ -53,7 +53,7 @@ def load_sample(state: SampleState = "2026-05") -> TaskProfiles:
     Examples
     --------
     >>> load_sample()
-    TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist, as of 2026-05.
+    TaskProfiles: 240 jobs and 5,825 tasks; sample data for a fictional company, as of 2026-05.
     """
     company = invent(state)
     records = [msgspec.Raw(line) for line in _lines(company)]

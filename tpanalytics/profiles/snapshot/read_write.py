@@ -151,7 +151,7 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
     --------
     >>> from tpanalytics import load_sample
     >>> read_profiles(write_profiles(load_sample(), "snapshot"))
-    TaskProfiles: 240 jobs and 5,825 tasks; invented data of a company that does not exist, as of 2026-05.
+    TaskProfiles: 240 jobs and 5,825 tasks; sample data for a fictional company, as of 2026-05.
     """
     return opened(local_path(folder), lazy=lazy, proven=False)
 
