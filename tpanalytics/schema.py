@@ -130,16 +130,18 @@ def require(frame: Any, *columns: str, name: str = "frame") -> None:
         present = nw.from_native(frame).collect_schema().names()
     except TypeError:
         raise SchemaError(
-            f"{name} is a {type(frame).__name__}, not a data frame. Pass a Polars, pandas, DuckDB or Spark frame."
+            f"`{name}` must be a Polars, pandas, DuckDB or Spark frame, not {type(frame).__name__}."
         ) from None
     missing = [column for column in columns if column not in present]
     if not missing:
         return
     hints = {column: difflib.get_close_matches(column, present, n=1) for column in missing}
-    suggestions = ", ".join(f"{hint[0]!r} for {column!r}" for column, hint in hints.items() if hint)
+    listed = ", ".join(
+        f"{column!r} (did you mean {hint[0]!r}?)" if hint else repr(column) for column, hint in hints.items()
+    )
     raise SchemaError(
-        f"{name} lacks {', '.join(map(repr, missing))}; it has {', '.join(map(repr, present)) or 'no columns'}."
-        + (f" Did you mean {suggestions}?" if suggestions else "")
+        f"`{name}` has no column{'s' if missing[1:] else ''} {listed}. "
+        f"It has: {', '.join(map(repr, present)) or 'no columns'}."
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tpanalytics as tpa
-from tpanalytics.cli import app as showing
+from tpanalytics.cli import app as app_command
 from tpanalytics.cli.main import main
 from tpanalytics.cli.parser import parser
 
@@ -23,7 +23,7 @@ def test_without_voila_it_says_which_extra_to_install(
         importlib.util, "find_spec", lambda name, *rest: None if name == "voila" else found(name, *rest)
     )
     assert main(["app"]) == 1
-    assert "install the extra app (tpanalytics[app])" in capsys.readouterr().err
+    assert "pip install 'tpanalytics[app]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [["nowhere"], ["--before", "nowhere"], ["--min-jobs", "-1"]])
@@ -52,16 +52,16 @@ def test_a_port_in_use_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def page_of(*options: str) -> list[str]:
     arguments = parser().parse_args(["app", *options])
     privacy = tpa.Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
-    notebook = showing._notebook(arguments, [showing._hidden(privacy)])
+    notebook = app_command._notebook(arguments, [app_command._suppression_note(privacy)])
     assert json.loads(json.dumps(notebook)) == notebook
     return [cell["source"] for cell in notebook["cells"]]
 
 
 def test_the_page_says_what_is_hidden_and_when_it_is_less_than_usual() -> None:
-    assert "fewer than 3 jobs or 5 people.</p>" in page_of()[0]
-    assert "less than usual (3 and 5)" in page_of("--min-jobs", "2")[0]
-    assert "less than usual" not in page_of("--min-jobs", "9")[0]
-    assert "Nothing is hidden" in page_of("--min-jobs", "0", "--min-headcount", "0")[0]
+    assert "fewer than 3 jobs or 5 people are suppressed.</p>" in page_of()[0]
+    assert "below the defaults (3 and 5)" in page_of("--min-jobs", "2")[0]
+    assert "below the defaults" not in page_of("--min-jobs", "9")[0]
+    assert "Nothing is suppressed" in page_of("--min-jobs", "0", "--min-headcount", "0")[0]
 
 
 def test_a_title_is_text() -> None:

@@ -50,7 +50,7 @@ def test_demo_does_the_whole_journey(capsys: pytest.CaptureFixture[str]) -> None
     status, out, _ = run("demo", capsys=capsys)
     assert status == 0
     assert "240 jobs and 5,516 tasks in 3 pages, 0 duplicates, complete" in out
-    assert "Tokens used: 1." in out
+    assert "Tokens requested: 1." in out
     folder = Path("tpanalytics-demo")
     assert str(folder.resolve()) in out
     for name in re.findall(r"^  (\S+)$", out, flags=re.MULTILINE):
@@ -83,7 +83,7 @@ def test_export_and_summary(tenant: Tenant, capsys: pytest.CaptureFixture[str]) 
     status, out, _ = run("summary", "snap", capsys=capsys)
     assert status == 0
     assert out.splitlines()[0].endswith("may be a subset of the tenant.")
-    assert "they are not zero" in out
+    assert "Missing hours are excluded." in out
     figures = json.loads(run("summary", "snap", "--json", capsys=capsys)[1])
     ours = tpa.hours(tpa.read_profiles("snap"))
     assert figures["hours"] == [{**row, "reason": None} for row in json.loads(ours.write_json())]
@@ -91,12 +91,12 @@ def test_export_and_summary(tenant: Tenant, capsys: pytest.CaptureFixture[str]) 
 
 def test_summary_hides_small_families_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     usual = run("summary", capsys=capsys)[1]
-    assert "hidden" not in usual
+    assert "suppressed" not in usual
     out = run("summary", "--min-jobs", "8", capsys=capsys)[1]
     lines = {line[:12].strip(): line for line in out.splitlines()}
     assert lines["(no family)"].split()[2:] == ["7", *["\u00b7"] * 11]
     assert lines["Field Servic"].split()[-11:] == ["\u00b7"] * 11, "the next smallest"
-    assert "2 of 17 families are hidden (\u00b7): fewer than 8 jobs or 5 people" in out
+    assert re.search(r"^· = suppressed\. 2 of 17 .*8 jobs or 5 people", out, re.MULTILINE)
     figures = json.loads(run("summary", "--min-jobs", "8", "--json", capsys=capsys)[1])
     assert figures["privacy"] == {"min_jobs": 8, "min_headcount": 5}
     for name in ("hours", "impact", "coverage"):
@@ -111,20 +111,20 @@ def test_summary_of_one_small_family_tells_nothing_unless_asked_to(capsys: pytes
     task = {"task_id": "t", "task": "Do", "validation_state": "validated", "weekly_hours": 77.25}
     Path("one.json").write_text(json.dumps([{"external_id": "j", "tasks": [task]}]), encoding="utf-8")
     out = run("summary", "one.json", capsys=capsys)[1]
-    assert "1 of 1 families are hidden" not in out
-    assert "1 of 1 families is hidden (\u00b7)" in out
+    assert "1 of 1 families are" not in out
+    assert "· = suppressed. 1 of 1 families is" in out
     assert "77" not in out
     assert "100\xa0%" not in out
     said = run("summary", "one.json", "--json", capsys=capsys)[1]
     assert "77" not in said
     assert json.loads(said)["quality_report"] is None
-    assert "Read first" not in out
+    assert "Data quality" not in out
     assert "77.2" in run("summary", "one.json", "--min-jobs", "0", "--min-headcount", "0", capsys=capsys)[1]
 
 
 def findings(out: str) -> dict[str, list[str]]:
     """Read the printed findings by check: severity, share of the hours, examples."""
-    lines = out.split("\nRead first what is missing")[1].splitlines()[3:]
+    lines = out.split("\nData quality (see ")[1].splitlines()[3:]
     rows = [re.split(r" {2,}", line) for line in lines]
     return {row[1]: [row[0], *row[2:]] for row in rows}
 
@@ -168,7 +168,7 @@ def test_findings_name_no_employee(capsys: pytest.CaptureFixture[str]) -> None:
 def test_summary_says_when_all_is_in_order(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     fine = tpa.quality_report(tpa.load_sample()).filter(severity="ok")
     monkeypatch.setattr(tpa, "quality_report", lambda _: fine)
-    assert run("summary", capsys=capsys)[1].endswith("Nothing was found that is missing, contradictory or odd.\n")
+    assert run("summary", capsys=capsys)[1].endswith("Data quality: no problems found.\n")
 
 
 def test_export_by_family_ids_filters_and_includes(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
@@ -331,7 +331,7 @@ def test_a_bad_mapping_is_said_before_the_export(tenant: Tenant, capsys: pytest.
     Path("bad.csv").write_text("JOB_ID;family\n1;2\n", encoding="utf-8")
     status, _, err = run("export", "snap", "--jobs", "bad.csv", capsys=capsys)
     assert status == 1
-    assert "bad.csv lacks 'job_id', 'job_family_id'" in err
+    assert "`bad.csv` has no columns 'job_id', 'job_family_id'" in err
     assert tenant.requests == []
 
 
@@ -342,7 +342,7 @@ def test_a_user_in_an_address_is_not_shown(capsys: pytest.CaptureFixture[str]) -
 
 def test_what_was_not_asked_for_is_said(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     run("export", "snap", "--include", "ai_impact", capsys=capsys)
-    assert "weekly_hours was not asked for" in run("summary", "snap", capsys=capsys)[1]
+    assert "weekly_hours was not requested" in run("summary", "snap", capsys=capsys)[1]
     assert re.search(r"32 %|32\xa0%", run("summary", "--weight", "tasks", capsys=capsys)[1])
 
 
@@ -350,7 +350,7 @@ def test_families_without_jobs_is_wrong_usage(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as caught:
         main(["summary", "--families", "nowhere.csv"])
     assert caught.value.code == 2
-    assert "--families needs --jobs" in capsys.readouterr().err
+    assert "--families requires --jobs" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_said(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
@@ -388,7 +388,7 @@ def test_a_broken_off_export_goes_on_with_the_same_command(tenant: Tenant, capsy
     assert "--no-resume" in err
     status, out, _ = run(*words, capsys=capsys)
     assert (status, "240 jobs" in out) == (0, True)
-    assert re.search(r"Went on after [1-9]\d* pages?\.", out)
+    assert re.search(r"Resumed after [1-9]\d* pages?\.", out)
     assert "240 jobs" in run("summary", "kept", capsys=capsys)[1]
 
 
@@ -426,11 +426,11 @@ def test_snapshots_are_listed_and_pruned(tenant: Tenant, capsys: pytest.CaptureF
     assert out.count("sealed") == 2
     assert "5,516" in out
     assert len(json.loads(run("snapshots", "data", "--json", capsys=capsys)[1])) == 2
-    assert "Would be removed" in run("snapshots", "--prune", "1", "--dry-run", capsys=capsys)[1]
+    assert "Would delete:" in run("snapshots", "--prune", "1", "--dry-run", capsys=capsys)[1]
     assert tpa.list_snapshots("data").height == 2
-    assert "Removed" in run("snapshots", "--prune", "1", capsys=capsys)[1]
-    assert "nothing to remove" in run("snapshots", "--prune", "1", capsys=capsys)[1]
+    assert "Deleted:" in run("snapshots", "--prune", "1", capsys=capsys)[1]
+    assert "nothing to delete" in run("snapshots", "--prune", "1", capsys=capsys)[1]
     assert tpa.list_snapshots("data").height == 1
     Path("empty").mkdir()
-    assert "no snapshot" in run("snapshots", "empty", capsys=capsys)[1]
+    assert "no snapshots" in run("snapshots", "empty", capsys=capsys)[1]
     assert run("snapshots", "nowhere", capsys=capsys)[0] == 1

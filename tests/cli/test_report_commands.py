@@ -39,7 +39,7 @@ def test_a_report_is_written_and_proven(snapshot: str, capsys: pytest.CaptureFix
     assert main(["report", snapshot, "--out", "r.html", "--family", "Finance"]) == 0
     assert capsys.readouterr().out.split() == ["r.html", "Finance"]
     assert main(["verify", "r.html", "--snapshot", snapshot]) == 0
-    assert re.match(r"r\.html: equal, \d+ figures worked out again\.", capsys.readouterr().out)
+    assert re.match(r"r\.html: all \d+ figures are equal\.", capsys.readouterr().out)
     page = Path("r.html")
     page.write_text(
         page.read_text(encoding="utf-8").replace("<li>Exposure says", "<li>Exposure hardly says", 1), encoding="utf-8"

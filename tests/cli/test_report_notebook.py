@@ -106,12 +106,12 @@ def test_records_and_mappings_come_as_a_snapshot_that_is_gone_afterwards() -> No
 
 
 REFUSED = {
-    f"--notebook {FAMILY_REPORT} --out r.html": "about a family; name it with --family, or use --all-families",
-    f"--notebook {FAMILY_REPORT} --family Finance --out r.pdf": "--out names a file, .html or .ipynb",
-    f"--notebook {FAMILY_REPORT} --all-families --out r.ipynb": "--out names a file",
+    f"--notebook {FAMILY_REPORT} --out r.html": "reports on a job family. Pass --family or --all-families",
+    f"--notebook {FAMILY_REPORT} --family Finance --out r.pdf": "--out must be a .html or .ipynb file",
+    f"--notebook {FAMILY_REPORT} --all-families --out r.ipynb": "--out must be a .html or .ipynb file",
     f"--notebook {FAMILY_REPORT} --family Finance --contract-hours 40 --out r.html": "no parameter contract_hours",
     "--notebook none.ipynb --family Finance --out r.html": "none.ipynb cannot be read",
-    "--family Finance --out r.ipynb": "--out names a file, .html;",
+    "--family Finance --out r.ipynb": "--out must be a .html file,",
 }
 
 

@@ -350,7 +350,10 @@ def test_nothing_gives_an_empty_table_with_all_columns(measure: Any) -> None:
             lambda p: automation_curve(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
             "jobs lacks 'headcount'",
         ),
-        (lambda p: automation_candidates(tpa.TaskProfiles(p.jobs, p.tasks.drop("task"))), "tasks lacks 'task'"),
+        (
+            lambda p: automation_candidates(tpa.TaskProfiles(p.jobs, p.tasks.drop("task"))),
+            "`tasks` has no column 'task'",
+        ),
         (lambda p: automation_candidates(p.tasks), "takes TaskProfiles, not a DataFrame"),
     ],
 )

@@ -316,15 +316,18 @@ def test_headcount_leaves_out_jobs_whose_headcount_is_not_known() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda p: tpa.TaskProfiles(p.jobs, p.tasks.drop("weekly_hours")), "tasks lacks 'weekly_hours'"),
+        (lambda p: tpa.TaskProfiles(p.jobs, p.tasks.drop("weekly_hours")), "`tasks` has no column 'weekly_hours'"),
         (
             lambda p: tpa.TaskProfiles(p.jobs, p.tasks.rename({"ai_impact_level": "ai_impact_lvl"})),
             "'ai_impact_lvl' for",
         ),
-        (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "jobs lacks 'job_family'"),
+        (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "`jobs` has no column 'job_family'"),
         (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "tasks holds 1 job.* that jobs does not have"),
         (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "job_id must be unique"),
-        (lambda p: tpa.TaskProfiles("jobs.csv", p.tasks), "jobs is a str, not a data frame"),
+        (
+            lambda p: tpa.TaskProfiles("jobs.csv", p.tasks),
+            "`jobs` must be a Polars, pandas, DuckDB or Spark frame, not str",
+        ),
     ],
 )
 def test_wrong_frames_are_refused_by_name(change: Callable[..., Any], said: str) -> None:

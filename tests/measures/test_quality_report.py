@@ -397,7 +397,10 @@ def test_a_database_that_holds_lists_gives_the_same(sample: tpa.TaskProfiles) ->
         (lambda p: quality_report(p, same_task="name"), "same_task='name': choose from id, text"),
         (lambda p: quality_report(p, states="validated"), "give a list"),
         (lambda p: quality_report(p, states=["rejected"]), "rejected task never counts"),
-        (lambda p: quality_report(tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "tasks lacks 'task_id'"),
+        (
+            lambda p: quality_report(tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))),
+            "`tasks` has no column 'task_id'",
+        ),
         (lambda p: quality_report(p.tasks), "takes TaskProfiles"),
     ],
 )

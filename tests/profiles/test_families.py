@@ -211,7 +211,7 @@ def test_the_profiles_that_went_in_are_not_changed(profiles: tpa.TaskProfiles) -
 
 # A mapping that cannot be meant: its header, its rows and words of the message.
 WRONG_JOBS = {
-    "near names": (("job_ID", "family_id"), [("007", "10")], ["jobs.csv", "'job_id'", "Did you mean 'job_ID'"]),
+    "near names": (("job_ID", "family_id"), [("007", "10")], ["jobs.csv", "'job_id'", "did you mean 'job_ID'"]),
     "a column missing": (("job_id", "job_name"), [("007", "Clerk")], ["jobs.csv", "'job_family_id'", "'job_name'"]),
     "an id twice": (
         ("job_id", "job_family_id"),

@@ -290,7 +290,7 @@ def test_a_folder_with_other_files_and_a_file_are_no_target() -> None:
 def test_a_table_that_lacks_a_column_is_refused_before_anything_is_written(table: str, column: str) -> None:
     poor = small()
     poor = replace(poor, **{table: getattr(poor, table).drop(column)})
-    with pytest.raises(tpa.SchemaError, match=f"{table} lacks '{column}'"):
+    with pytest.raises(tpa.SchemaError, match=f"`{table}` has no column '{column}'"):
         tpa.write_profiles(poor, "kept")
     assert not Path("kept").exists()
 

@@ -1,1 +1,1 @@
-"""The command line: each command is a few lines over the public functions."""
+"""Command line."""

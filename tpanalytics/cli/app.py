@@ -1,4 +1,4 @@
-"""The verb that shows an explorer as a page of its own; gives the exit status."""
+"""Command that opens the explorer as a web page. It returns its exit status."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ if TYPE_CHECKING:
 __all__ = ["app", "explorer"]
 
 _TITLE = "AI impact and weekly hours per job family"
-#: The sockets of a page's Python lie in the folder, and their names have to be short.
-_LONGEST = 30
+#: The temporary folder holds Unix sockets, whose paths are limited to about 100 characters.
+_MAX_FOLDER_LENGTH = 30
 
 
 def app(arguments: argparse.Namespace) -> int:
-    """Show an explorer of a snapshot in the browser, on this machine only, until interrupted."""
+    """Open the explorer in the browser. The page is available on this machine only, until interrupted."""
     if importlib.util.find_spec("voila") is None:
-        raise tpa.ConfigError("This needs Voilà, which is not installed: install the extra app (tpanalytics[app]).")
-    from tpanalytics.cli.voila_server import Served
+        raise tpa.ConfigError("Voilà is not installed. Run: pip install 'tpanalytics[app]'")
+    from tpanalytics.cli.voila_server import ExplorerServer
 
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
-    profiles = read_source(arguments)  # what is wrong is said here, not on the page
+    profiles = read_source(arguments)  # report errors here instead of on the page
     before = read_source(arguments, arguments.before) if arguments.before else None
-    said = [provenance(profiles.manifest)]
+    notes = [provenance(profiles.manifest)]
     if before is not None:
-        said.append(f"Before: {provenance(before.manifest)}")
-    said.append(_hidden(privacy))
-    with tempfile.TemporaryDirectory(prefix="tpanalytics-", dir=_short()) as folder:
+        notes.append(f"Before: {provenance(before.manifest)}")
+    notes.append(_suppression_note(privacy))
+    with tempfile.TemporaryDirectory(prefix="tpanalytics-", dir=_temporary_root()) as folder:
         page = Path(folder) / "page" / "app.ipynb"
         page.parent.mkdir()
-        page.write_text(json.dumps(_notebook(arguments, said)), encoding="utf-8")
+        page.write_text(json.dumps(_notebook(arguments, notes)), encoding="utf-8")
         try:
-            served = Served.over(page, Path(folder), port=arguments.port, token=secrets.token_urlsafe(24))
+            server = ExplorerServer.create(page, Path(folder), port=arguments.port, token=secrets.token_urlsafe(24))
         except OSError as error:
             raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {error.strerror}.") from None
-        print(f"{said[0]} {said[-1]}")
-        print(f"Open {served.address}\nThis machine only, and only with this whole address; stop with Ctrl-C.")
+        print(f"{notes[0]} {notes[-1]}")
+        print(f"Open {server.address}\nThe address works on this machine only. Press Ctrl-C to stop.")
         sys.stdout.flush()
         if not arguments.no_browser:
-            _open(served.address, Path(folder))
-        served.start()
+            _open(server.address, Path(folder))
+        server.start()
     return 0
 
 
 def explorer(**settings: Any) -> Explorer:
-    """Open the explorer of a page, in the Python of that page."""
+    """Return the explorer. The generated notebook calls this."""
     import argparse
 
     arguments = argparse.Namespace(**settings)
@@ -70,15 +70,15 @@ def explorer(**settings: Any) -> Explorer:
     return tpa.explore(read_source(arguments), before, privacy=None if privacy.off else privacy)
 
 
-def _notebook(arguments: argparse.Namespace, said: list[str]) -> dict[str, Any]:
-    """Write the notebook whose outputs are the page."""
+def _notebook(arguments: argparse.Namespace, notes: list[str]) -> dict[str, Any]:
+    """Return the notebook that Voilà shows as the page."""
     settings: dict[str, Any] = {
         name: None if (path := getattr(arguments, name)) is None else str(Path(path).resolve())
         for name in ("source", "before", "jobs", "families")
     }
     settings |= {"min_jobs": arguments.min_jobs, "min_headcount": arguments.min_headcount}
     title = arguments.title or _TITLE
-    head = f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(' '.join(said))}</p>"
+    head = f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(' '.join(notes))}</p>"
     call = f"from tpanalytics.cli.app import explorer\n\nexplorer(**{settings!r})"
     code: dict[str, Any] = {"cell_type": "code", "id": "page", "source": call, "outputs": [], "execution_count": None}
     return {
@@ -92,23 +92,22 @@ def _notebook(arguments: argparse.Namespace, said: list[str]) -> dict[str, Any]:
     }
 
 
-def _hidden(privacy: Privacy) -> str:
-    """Say what is hidden, and that it is less than usual where it is."""
+def _suppression_note(privacy: Privacy) -> str:
     if privacy.off:
-        return "Nothing is hidden: figures may tell of single jobs or people."
-    said = f"Hidden is what tells of fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people."
+        return "Nothing is suppressed. Figures can describe single jobs or people."
+    note = f"Figures of fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people are suppressed."
     if privacy.min_jobs < USUAL.min_jobs or privacy.min_headcount < USUAL.min_headcount:
-        said += f" That is less than usual ({USUAL.min_jobs} and {USUAL.min_headcount:g})."
-    return said
+        note += f" These limits are below the defaults ({USUAL.min_jobs} and {USUAL.min_headcount:g})."
+    return note
 
 
-def _short() -> str | None:
-    """Give a folder with a short name for a folder that only this user can enter; None for the usual one."""
-    return "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > _LONGEST else None  # noqa: S108
+def _temporary_root() -> str | None:
+    """Return a short parent folder for the temporary folder, or None to use the default."""
+    return "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > _MAX_FOLDER_LENGTH else None  # noqa: S108
 
 
 def _open(address: str, folder: Path) -> None:
-    """Open the browser by a file, since others can read the arguments of its process."""
+    # Other users can read the arguments of the browser process, so pass a file instead of the address.
     page = folder / "open.html"
     target = html.escape(address)
     page.write_text(f'<meta http-equiv="refresh" content="0; url={target}"><a href="{target}">Open</a>', "utf-8")

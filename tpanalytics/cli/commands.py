@@ -1,4 +1,4 @@
-"""What each verb does; gives the exit status."""
+"""Commands of the command line. Each returns its exit status."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ __all__ = ["check_share", "demo", "doctor", "export", "read_source", "serve", "s
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """Serve the invented company, export it over OAuth, print and draw it."""
+    """Export a fictional company from the demo server and write a summary, charts and a report."""
     from tpanalytics.demo.server import Tenant
 
     folder = Path(arguments.out)
     with Tenant() as tenant, tpa.connect(**tenant.settings, token_cache=False) as client:
         loaded = tpa.load_task_profiles(client, families="lists", progress=not arguments.json)
         tokens = tenant.tokens_issued
-        # The assumed lists know neither headcount nor contracts; a mapping file does.
+        # The lists of the API have no headcount or contract hours, so use the mapping tables.
         mapping = pl.DataFrame(tenant.catalogue.jobs), pl.DataFrame(tenant.catalogue.families)
     profiles = tpa.assign_families(loaded, *mapping)
     impact, hours = tpa.plot_impact(profiles, weight="hours"), tpa.plot_hours(profiles)
@@ -49,9 +49,9 @@ def demo(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({**as_json(profiles, USUAL), "tokens": tokens, "written": [str(path) for path in written]}))
         return 0
-    print("Alderbrook Instruments, a company that does not exist, served by the embedded tenant.")
+    print("Alderbrook Instruments, a fictional company, exported from the demo server.")
     print_summary(profiles, "hours", USUAL)
-    print(f"\nTokens used: {tokens}. Written to {folder.resolve()}:")
+    print(f"\nTokens requested: {tokens}. Files written to {folder.resolve()}:")
     for path in written:
         print(f"  {path.relative_to(folder)}")
     return 0
@@ -66,8 +66,8 @@ def export(arguments: argparse.Namespace) -> int:
         raise tpa.ConfigError('--filter must be a JSON object, like \'{"filter": "last_updated", …}\'.') from None
     replaced = (Path(arguments.folder) / "manifest.json").exists()
     if arguments.jobs:
-        read_mappings(arguments.jobs, arguments.families)  # what is wrong with them is said before the export
-    with tpa.connect(**_given(arguments), token_cache=not arguments.no_token_cache) as client:
+        read_mappings(arguments.jobs, arguments.families)  # report errors before the export
+    with tpa.connect(**_settings(arguments), token_cache=not arguments.no_token_cache) as client:
         profiles = tpa.load_task_profiles(
             client,
             include=arguments.include or ("ai_impact", "weekly_hours"),
@@ -79,7 +79,7 @@ def export(arguments: argparse.Namespace) -> int:
             snapshot=arguments.folder,
             resume=not arguments.no_resume,
             workers=arguments.workers,
-            lazy=True,  # nothing here needs all tasks in memory
+            lazy=True,  # avoid reading all tasks into memory
             limit=arguments.limit,
             progress=not arguments.json,
         )
@@ -89,15 +89,15 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"folder": arguments.folder, "manifest": profiles.manifest}))
     else:
-        said = f"{arguments.folder}: {provenance(profiles.manifest)}"
+        message = f"{arguments.folder}: {provenance(profiles.manifest)}"
         if pages := profiles.manifest.get("resumed_pages"):
-            said += f" Went on after {plural(pages, 'page')}."
-        print(said + (" Replaced what was there." if replaced else ""))
+            message += f" Resumed after {plural(pages, 'page')}."
+        print(message + (" Replaced the previous snapshot." if replaced else ""))
     return 0
 
 
 def summary(arguments: argparse.Namespace) -> int:
-    """Print what a snapshot or file of records holds, by job family, without what tells of too few jobs or people."""
+    """Print weekly hours, AI impact and coverage per job family. Small families are suppressed."""
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     profiles = read_source(arguments)
     if arguments.json:
@@ -108,7 +108,7 @@ def summary(arguments: argparse.Namespace) -> int:
 
 
 def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa.TaskProfiles:
-    """Read a snapshot folder or a file of records, the sample where neither is named, and put families to jobs."""
+    """Read a snapshot, a file of records or the sample data, and assign job families."""
     source = arguments.source if source is None else source
     if source is None:
         profiles = tpa.load_sample()
@@ -120,7 +120,7 @@ def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Run the embedded tenant until interrupted."""
+    """Run the demo server until interrupted."""
     from tpanalytics.demo.handlers import Rules
     from tpanalytics.demo.sample import catalogue_of
     from tpanalytics.demo.server import Tenant
@@ -131,14 +131,12 @@ def serve(arguments: argparse.Namespace) -> int:
     try:
         tenant = Tenant(catalogue, rules=Rules(lists=not arguments.no_lists), port=arguments.port)
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or "ports go from 0 to 65535"
-        raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {why}.") from None
+        reason = getattr(error, "strerror", None) or "must be 0 to 65535"
+        raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {reason}.") from None
     tenant.faults.update(arguments.fault)
     tenant.token_faults.update(arguments.token_fault)
-    print(
-        f"Serving {len(tenant.catalogue.records):,} jobs on {tenant.base_url}, on this machine only; stop with Ctrl-C."
-    )
-    print("In another terminal:")
+    print(f"Serving {len(tenant.catalogue.records):,} jobs on {tenant.base_url} (local only). Press Ctrl-C to stop.")
+    print("To connect from another terminal:")
     for name, value in tenant.settings.items():
         print(f"  export TPANALYTICS_{name.upper()}={value}")
     sys.stdout.flush()
@@ -147,7 +145,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 def snapshots(arguments: argparse.Namespace) -> int:
-    """List the snapshots below a folder, or remove old ones."""
+    """List the snapshots in a folder or delete old ones."""
     if arguments.prune is None:
         listed = tpa.list_snapshots(arguments.root)
     else:
@@ -156,16 +154,16 @@ def snapshots(arguments: argparse.Namespace) -> int:
         print(json.dumps(listed.to_dicts()))
         return 0
     if not listed.height:
-        print(f"{arguments.root}: " + ("no snapshot." if arguments.prune is None else "nothing to remove."))
+        print(f"{arguments.root}: " + ("no snapshots." if arguments.prune is None else "nothing to delete."))
         return 0
     if arguments.prune is not None:
-        print("Would be removed:" if arguments.dry_run else "Removed:")
+        print("Would delete:" if arguments.dry_run else "Deleted:")
     names = ("folder", "state", "tenant", "finished", "jobs", "tasks", "pages", "duplicates", "rejects")
     rows = [
         [*(_cell(row[name]) for name in names), f"{row['bytes'] / 1e6:,.1f} MB"]
         for row in listed.with_columns(
             state=pl.when(pl.col("pending") & (pl.col("state") == "sealed"))
-            .then(pl.lit("sealed, another unfinished"))
+            .then(pl.lit("sealed, new export unfinished"))
             .otherwise("state")
         ).to_dicts()
     ]
@@ -178,19 +176,19 @@ def _cell(value: str | int | None) -> str:
 
 
 def check_share(arguments: argparse.Namespace) -> int:
-    """List what files carry, before they are handed on; fails if one carries what should not be."""
-    found = {name: tpa.check_share(name) for name in arguments.files}
-    stops = sum((frame.get_column("severity") == "stop").sum() for frame in found.values())
+    """Check files for sensitive content before sharing. The exit status is 1 if there is any."""
+    findings = {name: tpa.check_share(name) for name in arguments.files}
+    stops = sum((frame.get_column("severity") == "stop").sum() for frame in findings.values())
     if arguments.json:
-        print(json.dumps({name: frame.to_dicts() for name, frame in found.items()}))
+        print(json.dumps({name: frame.to_dicts() for name, frame in findings.items()}))
         return 1 if stops else 0
-    for name, frame in found.items():
+    for name, frame in findings.items():
         print(f"{name}:")
         if frame.height:
             rows = frame.select("severity", "what", "where", "found").rows()
             print_lines([[_one_line(cell) for cell in row] for row in rows])
-    said = "nothing that should stop you" if not stops else f"{plural(stops, 'finding')} to stop at"
-    print(f"{plural(len(found), 'file')}: {said}; look at the others, and at the pictures yourself.")
+    result = plural(stops, "blocking finding") if stops else "no blocking findings"
+    print(f"{plural(len(findings), 'file')} checked, {result}. Review other findings and all images yourself.")
     return 1 if stops else 0
 
 
@@ -199,13 +197,13 @@ def _one_line(text: str) -> str:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Say where each setting comes from, then try a token and the version."""
-    given = _given(arguments)
-    found = look_up(given)
+    """Print the source of each setting, then request a token and the API version."""
+    given = _settings(arguments)
+    settings = look_up(given)
     report: dict[str, Any] = {
         "settings": {
-            name: {"value": re.sub(r"//[^/@]*@", "//***@", str(found[name][0])), "from": found[name][1]}
-            if name in found
+            name: {"value": re.sub(r"//[^/@]*@", "//***@", str(settings[name][0])), "from": settings[name][1]}
+            if name in settings
             else None
             for name in SETTINGS
         }
@@ -215,7 +213,7 @@ def doctor(arguments: argparse.Namespace) -> int:
         cache = not arguments.no_token_cache
         with tpa.connect(**given, retry=tpa.RetryPolicy(tries=2), token_cache=cache) as client:
             client.sign_in()
-            report["token"] = "granted" if client.tokens_fetched else "granted earlier, from the cache"
+            report["token"] = "granted" if client.tokens_fetched else "valid (from the cache)"
             report["version"] = client.version()
     except tpa.TpAnalyticsError as error:
         problem = str(error)
@@ -224,17 +222,17 @@ def doctor(arguments: argparse.Namespace) -> int:
         print(json.dumps(report))
     else:
         for name, setting in report["settings"].items():
-            said = "not set" if setting is None else f"{setting['value']}   ({setting['from']})"
-            print(f"{name:18}{said}")
+            value = "not set" if setting is None else f"{setting['value']}   ({setting['from']})"
+            print(f"{name:18}{value}")
         if "token" in report:
             print(f"{'token':18}{report['token']}")
         if "version" in report:
-            print(f"{'version':18}{report['version'] or 'the tenant does not say'}")
+            print(f"{'version':18}{report['version'] or 'not reported by the tenant'}")
     if problem is not None and not arguments.json:
         print(f"tpanalytics: {problem}", file=sys.stderr)
     return 0 if problem is None else 1
 
 
-def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    # No option for a secret: arguments of a process can be read by others on the machine.
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    # Secrets have no option because other users can read the arguments of a process.
     return {name: getattr(arguments, name) for name in SETTINGS if name not in SECRETS}

@@ -1,6 +1,6 @@
-"""The command line: each verb is a few lines over the public functions.
+"""Entry point of the command line.
 
-Exit status: 0 done, 1 refused or failed with one sentence, 2 usage.
+Exit status: 0 on success, 1 on error, 2 on wrong usage.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb of the command line."""
-    known = parser()
-    arguments = known.parse_args(argv)
+    """Run one command and return its exit status."""
+    argument_parser = parser()
+    arguments = argument_parser.parse_args(argv)
     if getattr(arguments, "families", None) and not arguments.jobs:
-        known.error("--families needs --jobs: families hang on jobs")
+        argument_parser.error("--families requires --jobs")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a redirected console may know fewer characters
+            stream.reconfigure(errors="replace")  # the console encoding may not support all characters
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
-            status: int = arguments.verb(arguments)
+            status: int = arguments.run(arguments)
     except tpa.TpAnalyticsError as error:
-        _complain(str(error), error)
+        _print_error(str(error), error)
         return 1
     except KeyboardInterrupt as error:
-        _complain("interrupted", error)
+        _print_error("interrupted", error)
         return 130
-    except BrokenPipeError:  # the reader of our output, like `head`, has seen enough
+    except BrokenPipeError:  # for example `tpanalytics summary | head`
         sys.stderr.close()
         return 0
     return status
 
 
-#: What messages say to callers of functions, and what it is called in a shell.
-_IN_A_SHELL = {
+#: Arguments mentioned in error messages, and the options that set them.
+_OPTIONS = {
     "resume=False": "--no-resume",
     "families='lists' or a list of family ids": "--family-lists or --family-id",
     "on_bad_record='collect'": "--on-bad-record collect",
@@ -53,8 +53,8 @@ _IN_A_SHELL = {
 }
 
 
-def _complain(text: str, error: BaseException) -> None:
-    said = "\n".join([f"tpanalytics: {text}", *getattr(error, "__notes__", ())])
-    for call, option in _IN_A_SHELL.items():
-        said = said.replace(call, option)
-    print(said, file=sys.stderr)
+def _print_error(text: str, error: BaseException) -> None:
+    message = "\n".join([f"tpanalytics: {text}", *getattr(error, "__notes__", ())])
+    for argument, option in _OPTIONS.items():
+        message = message.replace(argument, option)
+    print(message, file=sys.stderr)

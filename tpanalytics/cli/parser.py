@@ -1,4 +1,4 @@
-"""The verbs and their options."""
+"""Command-line parser."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from typing import Any, get_args
 import tpanalytics as tpa
 from tpanalytics.api.export import INCLUDES
 from tpanalytics.api.settings import SECRETS, SETTINGS
-from tpanalytics.cli import app as showing, commands, report_commands
+from tpanalytics.cli import app as app_command, commands, report_commands
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.typing import Vendor
 
 __all__ = ["parser"]
 
-#: Adds a command by its name, its function and its help.
+#: Adds a command with a name, function and help text.
 Add = Callable[[str, Any, str], argparse.ArgumentParser]
+
+_SOURCE = "snapshot folder, or .jsonl or .json file of records (default: the sample data)"
+_PORT = "local port (default: any free port)"
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser; it puts the function of the chosen command into the attribute `verb`."""
-    made = argparse.ArgumentParser(
-        prog="tpanalytics", description="Task profiles: weekly hours and AI impact per job family."
-    )
-    made.add_argument("--version", action="version", version=f"tpanalytics {tpa.__version__}")
-    known = made.add_subparsers(required=True, metavar="VERB")
+    """Return the parser. It stores the function of the command as `run`."""
+    result = argparse.ArgumentParser(prog="tpanalytics", description="Weekly hours and AI impact per job family.")
+    result.add_argument("--version", action="version", version=f"tpanalytics {tpa.__version__}")
+    subparsers = result.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Any, help_: str) -> argparse.ArgumentParser:
-        added = known.add_parser(name, help=help_, description=run.__doc__)
-        added.set_defaults(verb=run)
-        return added
+        command = subparsers.add_parser(name, help=help_, description=run.__doc__)
+        command.set_defaults(run=run)
+        return command
 
     for add_command in (
         _add_demo,
@@ -41,155 +42,160 @@ def parser() -> argparse.ArgumentParser:
         _add_app,
         _add_serve,
         _add_snapshots,
-        _add_checked,
+        _add_check_share,
         _add_doctor,
     ):
         add_command(add)
-    return made
+    return result
 
 
-def _add_machine_options(added: argparse.ArgumentParser) -> None:
-    added.add_argument("--json", action="store_true", help="print JSON instead of text")
+def _add_json_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
-def _add_mapping_options(added: argparse.ArgumentParser) -> None:
-    added.add_argument("--jobs", metavar="CSV", help="mapping file: job_id, job_name, job_family_id, …")
-    added.add_argument("--families", metavar="CSV", help="mapping file: job_family_id, job_family_name, …")
+def _add_mapping_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--jobs", metavar="CSV", help="mapping file: job_id, job_name, job_family_id, …")
+    command.add_argument("--families", metavar="CSV", help="mapping file: job_family_id, job_family_name, …")
 
 
-def _add_limits_options(added: argparse.ArgumentParser) -> None:
-    said = "hide families of fewer {}, 0 for none (%(default)g)"
-    added.add_argument("--min-jobs", type=int, default=USUAL.min_jobs, metavar="N", help=said.format("jobs"))
-    people = said.format("people, if known")
-    added.add_argument("--min-headcount", type=float, default=USUAL.min_headcount, metavar="N", help=people)
+def _add_privacy_options(command: argparse.ArgumentParser) -> None:
+    text = "suppress job families with fewer {} (default: %(default)g; 0 to disable)"
+    command.add_argument("--min-jobs", type=int, default=USUAL.min_jobs, metavar="N", help=text.format("jobs"))
+    people = text.format("people, if the headcount is known")
+    command.add_argument("--min-headcount", type=float, default=USUAL.min_headcount, metavar="N", help=people)
 
 
-def _add_settings_options(added: argparse.ArgumentParser) -> None:
-    group = added.add_argument_group("settings", "otherwise from TPANALYTICS_… in the environment or .env")
-    for name, meaning in SETTINGS.items():
+def _add_settings_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("settings", "default: TPANALYTICS_… in the environment or .env")
+    for name, description in SETTINGS.items():
         if name not in SECRETS:
-            group.add_argument(f"--{name.replace('_', '-')}", help=meaning)
-    told = "take a new token and keep it in memory alone"
-    added.add_argument("--no-token-cache", action="store_true", help=told)
+            group.add_argument(f"--{name.replace('_', '-')}", help=description)
+    no_cache = "request a new token and do not store it"
+    command.add_argument("--no-token-cache", action="store_true", help=no_cache)
 
 
 def _add_demo(add: Add) -> None:
-    command = add("demo", commands.demo, "run the whole journey on an invented company")
-    command.add_argument("--out", default="tpanalytics-demo", metavar="FOLDER", help="where to write (%(default)s)")
-    _add_machine_options(command)
+    command = add("demo", commands.demo, "run all steps with a fictional company")
+    command.add_argument(
+        "--out", default="tpanalytics-demo", metavar="FOLDER", help="output folder (default: %(default)s)"
+    )
+    _add_json_option(command)
 
 
 def _add_export(add: Add) -> None:
     command = add("export", commands.export, "export a tenant to a snapshot folder")
-    command.add_argument("folder", help="snapshot to write")
-    asked = "instead of ai_impact and weekly_hours; may be repeated"
-    command.add_argument("--include", action="append", choices=INCLUDES, help=asked)
-    command.add_argument("--filter", action="append", default=[], metavar="JSON", help="filter object; may be repeated")
+    command.add_argument("folder", help="snapshot folder to write")
+    include = "field to request (default: ai_impact and weekly_hours); can be repeated"
+    command.add_argument("--include", action="append", choices=INCLUDES, help=include)
+    command.add_argument("--filter", action="append", default=[], metavar="JSON", help="filter object; can be repeated")
     command.add_argument("--response-format", choices=("list", "hierarchy"), default="list")
     command.add_argument(
-        "--family-id", action="append", metavar="ID", help="find out which jobs are in this family; may be repeated"
+        "--family-id", action="append", metavar="ID", help="look up the jobs of this job family; can be repeated"
     )
-    command.add_argument("--family-lists", action="store_true", help="names and families from the service's lists")
+    command.add_argument("--family-lists", action="store_true", help="read names and families from the tenant's lists")
     command.add_argument("--on-bad-record", choices=("raise", "collect"), default="raise")
-    command.add_argument("--external-vendor", choices=get_args(Vendor), help="whose names linked skills shall carry")
-    command.add_argument("--limit", type=int, default=100, help="jobs per page, 1 to 100 (%(default)s)")
-    command.add_argument(
-        "--workers", type=int, default=1, help="parts loaded side by side; needs --family-lists or --family-id"
-    )
-    command.add_argument("--no-resume", action="store_true", help="start over where an export was broken off")
+    command.add_argument("--external-vendor", choices=get_args(Vendor), help="vendor of the skill names")
+    command.add_argument("--limit", type=int, default=100, help="jobs per page, 1 to 100 (default: %(default)s)")
+    workers = "number of parallel downloads (default: 1); requires --family-lists or --family-id"
+    command.add_argument("--workers", type=int, default=1, help=workers)
+    command.add_argument("--no-resume", action="store_true", help="start over instead of resuming an unfinished export")
     _add_mapping_options(command)
     _add_settings_options(command)
-    _add_machine_options(command)
+    _add_json_option(command)
 
 
 def _add_summary(add: Add) -> None:
-    command = add("summary", commands.summary, "print hours and AI impact per job family")
-    command.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
-    command.add_argument("--weight", choices=("tasks", "hours", "headcount"), default="hours", help="%(default)s")
-    _add_limits_options(command)
+    command = add("summary", commands.summary, "print weekly hours and AI impact per job family")
+    command.add_argument("source", nargs="?", help=_SOURCE)
+    weight = "unit of the shares per AI impact level (default: %(default)s)"
+    command.add_argument("--weight", choices=("tasks", "hours", "headcount"), default="hours", help=weight)
+    _add_privacy_options(command)
     _add_mapping_options(command)
-    _add_machine_options(command)
+    _add_json_option(command)
 
 
 def _add_report(add: Add) -> None:
-    command = add(
-        "report", report_commands.report, "write a report that needs no network, for a company or each family"
-    )
-    command.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
-    out = ".html file, with --notebook also .ipynb; with --all-families a folder"
+    command = add("report", report_commands.report, "write an HTML report of the company or of each job family")
+    command.add_argument("source", nargs="?", help=_SOURCE)
+    out = "file to write (.html; .ipynb with --notebook), or a folder with --all-families"
     command.add_argument("--out", required=True, metavar="FILE", help=out)
-    own = "run this notebook instead, and write what it shows; see notebooks/09_family_report.ipynb"
-    command.add_argument("--notebook", metavar="IPYNB", help=own)
-    which = command.add_mutually_exclusive_group()
-    which.add_argument("--family", metavar="NAME", help="report on this family alone")
-    which.add_argument("--all-families", action="store_true", help="one file for each family that is not hidden")
-    command.add_argument("--before", metavar="SNAPSHOT", help="an earlier snapshot: begin with what has changed")
-    command.add_argument("--title", help="heading of the report")
-    week = "hours of a full week where jobs have none of their own"
+    notebook = "run this notebook and save its output as the report; see notebooks/09_family_report.ipynb"
+    command.add_argument("--notebook", metavar="IPYNB", help=notebook)
+    families = command.add_mutually_exclusive_group()
+    families.add_argument("--family", metavar="NAME", help="report on this job family only")
+    families.add_argument(
+        "--all-families", action="store_true", help="write one file per job family that is not suppressed"
+    )
+    command.add_argument("--before", metavar="SNAPSHOT", help="earlier snapshot to compare with")
+    command.add_argument("--title", help="title of the report")
+    week = "contract hours per week of jobs that have none"
     command.add_argument("--contract-hours", type=float, metavar="HOURS", help=week)
-    command.add_argument("--with-jobs", action="store_true", help="print a row per job")
-    command.add_argument("--with-rationales", action="store_true", help="quote rationales")
-    _add_limits_options(command)
+    command.add_argument("--with-jobs", action="store_true", help="include a table of jobs")
+    command.add_argument("--with-rationales", action="store_true", help="include rationales")
+    _add_privacy_options(command)
     _add_mapping_options(command)
-    _add_machine_options(command)
+    _add_json_option(command)
 
 
 def _add_verify(add: Add) -> None:
-    command = add("verify", report_commands.verify, "work every figure of a report out again")
-    command.add_argument("report", help="file that `report` has written")
-    command.add_argument("--snapshot", required=True, metavar="SOURCE", help="what it was made of: folder or file")
-    command.add_argument("--before", metavar="SOURCE", help="the earlier snapshot, for a report of two")
+    command = add("verify", report_commands.verify, "recompute the figures of a report and compare them")
+    command.add_argument("report", help="file written by `tpanalytics report`")
+    command.add_argument("--snapshot", required=True, metavar="SOURCE", help="snapshot folder or file of the report")
+    command.add_argument("--before", metavar="SOURCE", help="earlier snapshot, if the report compares two")
     _add_mapping_options(command)
-    _add_machine_options(command)
+    _add_json_option(command)
 
 
 def _add_app(add: Add) -> None:
-    command = add("app", showing.app, "show an explorer in the browser, on this machine only")
-    command.add_argument("source", nargs="?", help="snapshot folder, or .jsonl/.json file; the sample if left out")
-    command.add_argument("--before", metavar="SNAPSHOT", help="an earlier snapshot: show what has changed, too")
-    command.add_argument("--title", help="heading of the page")
-    command.add_argument("--port", type=int, default=0, help="port on this machine; any free one if left out")
-    command.add_argument("--no-browser", action="store_true", help="only print the address")
-    _add_limits_options(command)
+    command = add("app", app_command.app, "open the explorer in the browser")
+    command.add_argument("source", nargs="?", help=_SOURCE)
+    command.add_argument("--before", metavar="SNAPSHOT", help="earlier snapshot to compare with")
+    command.add_argument("--title", help="title of the page")
+    command.add_argument("--port", type=int, default=0, help=_PORT)
+    command.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
+    _add_privacy_options(command)
     _add_mapping_options(command)
 
 
 def _add_serve(add: Add) -> None:
-    command = add("serve", commands.serve, "run the embedded tenant")
-    command.add_argument("--records", metavar="FILE", help="records to serve, .jsonl or .jsonl.gz; else invented ones")
-    command.add_argument("--port", type=int, default=0, help="port on this machine; any free one if left out")
-    command.add_argument("--no-lists", action="store_true", help="do as a tenant without lists of jobs and families")
-    for name, where in (("--fault", "the export"), ("--token-fault", "the token endpoint")):
-        said = f"what goes wrong with every request to {where}, or with one; see tpanalytics.demo.faults"
-        command.add_argument(name, action="append", type=_fault, default=[], metavar="NAME[:REQUEST]", help=said)
+    command = add("serve", commands.serve, "run the demo server")
+    records = ".jsonl or .jsonl.gz file to serve (default: the fictional company)"
+    command.add_argument("--records", metavar="FILE", help=records)
+    command.add_argument("--port", type=int, default=0, help=_PORT)
+    command.add_argument("--no-lists", action="store_true", help="do not serve lists of jobs and families")
+    for name, endpoint in (("--fault", "export"), ("--token-fault", "token")):
+        fault = f"fail all {endpoint} requests, or request number REQUEST; see tpanalytics.demo.faults for names"
+        command.add_argument(name, action="append", type=_fault, default=[], metavar="NAME[:REQUEST]", help=fault)
     _add_mapping_options(command)
 
 
 def _add_snapshots(add: Add) -> None:
-    command = add("snapshots", commands.snapshots, "list snapshots, and remove old ones")
-    command.add_argument("root", nargs="?", default="data", help="where to look (%(default)s)")
-    command.add_argument("--prune", type=int, metavar="N", help="remove all but the newest N of each tenant")
-    command.add_argument("--dry-run", action="store_true", help="with --prune: only say what would be removed")
-    _add_machine_options(command)
+    command = add("snapshots", commands.snapshots, "list snapshots or delete old ones")
+    command.add_argument("root", nargs="?", default="data", help="folder of snapshots (default: %(default)s)")
+    command.add_argument("--prune", type=int, metavar="N", help="delete all but the newest N snapshots of each tenant")
+    command.add_argument("--dry-run", action="store_true", help="with --prune, only list what would be deleted")
+    _add_json_option(command)
 
 
-def _add_checked(add: Add) -> None:
-    command = add("check-share", commands.check_share, "list what files carry, before they are handed on")
-    command.add_argument("files", nargs="+", metavar="FILE", help="see tpanalytics.check_share for the kinds")
-    _add_machine_options(command)
+def _add_check_share(add: Add) -> None:
+    command = add("check-share", commands.check_share, "check files for sensitive content before sharing")
+    command.add_argument(
+        "files", nargs="+", metavar="FILE", help="file to check; see tpanalytics.check_share for supported types"
+    )
+    _add_json_option(command)
 
 
 def _add_doctor(add: Add) -> None:
-    command = add("doctor", commands.doctor, "check settings, token and version")
+    command = add("doctor", commands.doctor, "check settings, token and API version")
     _add_settings_options(command)
-    _add_machine_options(command)
+    _add_json_option(command)
 
 
 def _fault(text: str) -> tuple[int, Any]:
-    """Read the number of a request, 0 for all, and what goes wrong with it."""
+    """Parse NAME[:REQUEST] into a request number (0 for all) and a fault."""
     from tpanalytics.demo import faults
 
     name, _, number = text.partition(":")
     if name not in faults.__all__ or not (number or "0").isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no fault; choose from {', '.join(faults.__all__)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a fault. Choose from {', '.join(faults.__all__)}.")
     return int(number or 0), getattr(faults, name)()

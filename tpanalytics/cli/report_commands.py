@@ -1,4 +1,4 @@
-"""The verbs that write reports and prove them; give the exit status."""
+"""Commands that write and verify reports. Each returns its exit status."""
 
 from __future__ import annotations
 
@@ -28,44 +28,44 @@ if TYPE_CHECKING:
 
 __all__ = ["file_names", "report", "verify"]
 
-#: Differences that are printed; all are in ``--json``.
-_PRINTED = 20
-#: What some systems cannot name a file, with any suffix.
-_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+#: Maximum number of differences to print.
+_MAX_PRINTED = 20
+#: File names that are reserved on Windows.
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Write a report of a company, of one of its families, or of each; what tells of too few is left out."""
+    """Write a report of the company, of one job family or of each family. Small families are suppressed."""
     out = Path(arguments.out)
-    kinds = [".html", ".ipynb"] if arguments.notebook else [".html"]
-    if arguments.all_families == (out.suffix.lower() in kinds):
-        raise tpa.ConfigError(f"--out names a file, {' or '.join(kinds)}; with --all-families it names a folder.")
+    suffixes = [".html", ".ipynb"] if arguments.notebook else [".html"]
+    if arguments.all_families == (out.suffix.lower() in suffixes):
+        raise tpa.ConfigError(f"--out must be a {' or '.join(suffixes)} file, or a folder with --all-families.")
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     if arguments.notebook:
-        _allowed(arguments)  # before anything is read
-    profiles = with_cache(read_source(arguments))  # the report of each family asks for the whole company's figures
+        _check_parameters(arguments)
+    profiles = with_cache(read_source(arguments))  # each family's report uses figures of the company
     before = with_cache(read_source(arguments, arguments.before)) if arguments.before else None
     targets: dict[str | None, Path] = {arguments.family: out}
-    hidden: list[str] = []
+    suppressed: list[str] = []
     if arguments.all_families:
-        shown, hidden = _families(profiles, privacy)
-        targets = {family: out / f"{name}.html" for family, name in file_names(shown).items()}
+        families, suppressed = _families(profiles, privacy)
+        targets = {family: out / f"{name}.html" for family, name in file_names(families).items()}
     if arguments.notebook:
-        _by_notebook(arguments, profiles, before, targets)
+        _run_notebooks(arguments, profiles, before, targets)
     else:
-        _by_page(arguments, profiles, before, targets)
+        _save_reports(arguments, profiles, before, targets)
     if arguments.json:
         written = [{"family": family, "file": str(path)} for family, path in targets.items()]
-        print(json.dumps({"written": written, "hidden": hidden}))
+        print(json.dumps({"written": written, "hidden": suppressed}))
         return 0
     for family, path in targets.items():
         print(f"{path}" if family is None else f"{path}  {family}")
-    if hidden:
-        print(f"No report for {plural(len(hidden), 'family')}, hidden to protect small groups of jobs or people.")
+    if suppressed:
+        print(f"No report for {plural(len(suppressed), 'job family')}: suppressed (small group).")
     return 0
 
 
-def _by_page(
+def _save_reports(
     arguments: argparse.Namespace,
     profiles: tpa.TaskProfiles,
     before: tpa.TaskProfiles | None,
@@ -86,105 +86,105 @@ def _by_page(
         )
 
 
-def _allowed(arguments: argparse.Namespace) -> None:
-    """Check that the notebook can do what is asked for."""
-    known = parameters_of(arguments.notebook)
-    wanted = {"snapshot", *_options(arguments, known)}
-    wanted |= {"family"} if arguments.family or arguments.all_families else set()
-    wanted |= {"before"} if arguments.before else set()
-    if lacking := sorted(wanted - known):
+def _check_parameters(arguments: argparse.Namespace) -> None:
+    """Raise a `ConfigError` if the notebook lacks a parameter for one of the options."""
+    parameters = parameters_of(arguments.notebook)
+    required = {"snapshot", *_options(arguments, parameters)}
+    required |= {"family"} if arguments.family or arguments.all_families else set()
+    required |= {"before"} if arguments.before else set()
+    if missing := sorted(required - parameters):
         raise tpa.ConfigError(
-            f"{arguments.notebook} has no parameter {', '.join(lacking)}: add it to the cell tagged 'parameters', or "
-            "do not ask for it. The limits --min-jobs and --min-headcount are asked for unless they are 0."
+            f"{arguments.notebook} has no parameter {', '.join(missing)}. Add it to the cell tagged 'parameters', or "
+            "omit the option (--min-jobs 0 and --min-headcount 0 for the limits)."
         )
-    if "family" in known and "family" not in wanted:
-        raise tpa.ConfigError(f"{arguments.notebook} is about a family; name it with --family, or use --all-families.")
+    if "family" in parameters and "family" not in required:
+        raise tpa.ConfigError(f"{arguments.notebook} reports on a job family. Pass --family or --all-families.")
 
 
-def _by_notebook(
+def _run_notebooks(
     arguments: argparse.Namespace,
     profiles: tpa.TaskProfiles,
     before: tpa.TaskProfiles | None,
     targets: Mapping[str | None, Path],
 ) -> None:
-    """Run the notebook once for each target, a family and the file to write."""
+    """Run the notebook once per target."""
     options = _options(arguments, parameters_of(arguments.notebook))
-    with ExitStack() as held:
-        given = {"snapshot": _folder(held, arguments, arguments.source, profiles), **options}
+    with ExitStack() as stack:
+        parameters = {"snapshot": _snapshot(stack, arguments, arguments.source, profiles), **options}
         if before is not None:
-            given["before"] = _folder(held, arguments, arguments.before, before)
+            parameters["before"] = _snapshot(stack, arguments, arguments.before, before)
         for family, path in targets.items():
-            about = {} if family is None else {"family": family}
-            run_notebook(arguments.notebook, path, given | about, title=arguments.title or family)
+            family_parameter = {} if family is None else {"family": family}
+            run_notebook(arguments.notebook, path, parameters | family_parameter, title=arguments.title or family)
 
 
-def _options(arguments: argparse.Namespace, known: frozenset[str]) -> dict[str, Any]:
-    """Give the parameters that options stand for: those that say anything, and limits of 0 where there are limits."""
+def _options(arguments: argparse.Namespace, parameters: frozenset[str]) -> dict[str, Any]:
+    """Return the notebook parameters set by options. Limits of 0 are passed only if the notebook has them."""
     limits = {"min_jobs": arguments.min_jobs, "min_headcount": arguments.min_headcount}
-    said = {
+    optional = {
         "contract_hours": arguments.contract_hours,
         "rationales": arguments.with_rationales,
         "jobs": arguments.with_jobs,
     }
     return {
-        **{name: limit for name, limit in limits.items() if limit or name in known},
-        **{name: value for name, value in said.items() if value},
+        **{name: limit for name, limit in limits.items() if limit or name in parameters},
+        **{name: value for name, value in optional.items() if value},
     }
 
 
-def _folder(held: ExitStack, arguments: argparse.Namespace, source: str | None, profiles: tpa.TaskProfiles) -> Path:
-    """Give a snapshot that holds the profiles: the one they came from, or one that lasts as long as it is needed."""
+def _snapshot(stack: ExitStack, arguments: argparse.Namespace, source: str | None, profiles: tpa.TaskProfiles) -> Path:
+    """Return a snapshot folder of the profiles, temporary unless they were read from one."""
     if source is not None and Path(source).is_dir() and not arguments.jobs:
         return Path(source)
-    folder = held.enter_context(TemporaryDirectory())
+    folder = stack.enter_context(TemporaryDirectory())
     return tpa.write_profiles(profiles, Path(folder, "sample" if source is None else Path(source).name.split(".")[0]))
 
 
 def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], list[str]]:
-    """Give the families to report on, and those that are hidden."""
-    families = release(tpa.hours, profiles, privacy=privacy)
-    hidden = hidden_families(families)
-    named = families.filter(~pl.col("job_family").is_in([*hidden, NO_FAMILY])).get_column("job_family")
-    return named.sort().to_list(), hidden
+    """Return the job families to report on and the suppressed ones."""
+    hours = release(tpa.hours, profiles, privacy=privacy)
+    suppressed = hidden_families(hours)
+    families = hours.filter(~pl.col("job_family").is_in([*suppressed, NO_FAMILY])).get_column("job_family")
+    return families.sort().to_list(), suppressed
 
 
 def file_names(families: Iterable[str]) -> dict[str | None, str]:
-    """Give each family a name for a file, without suffix: of plain letters where it has any, and none twice."""
-    given: dict[str | None, str] = {}
+    """Return a unique and portable file name, without suffix, for each job family."""
+    names: dict[str | None, str] = {}
     for family in families:
-        plain = unicodedata.normalize("NFKC", family).lower()
-        name = re.sub(r"[^\w]+", "-", plain).strip("-_")[:60].strip("-_") or "family"
+        normalized = unicodedata.normalize("NFKC", family).lower()
+        name = re.sub(r"[^\w]+", "-", normalized).strip("-_")[:60].strip("-_") or "family"
         while len(name.encode()) > 120:
             name = name[:-1]
-        name = f"family-{name}" if name in _DEVICES else name
-        unused = name
+        name = f"family-{name}" if name in _RESERVED else name
+        unique = name
         n = 2
-        while unused in given.values():
-            unused, n = f"{name}-{n}", n + 1
-        given[family] = unused
-    return given
+        while unique in names.values():
+            unique, n = f"{name}-{n}", n + 1
+        names[family] = unique
+    return names
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Work every figure of a report out again from its snapshot, and say equal, or where not; then exit with 1."""
+    """Recompute the figures of a report and list differences. The exit status is 1 if there are any."""
     profiles = read_source(arguments, arguments.snapshot)
     before = read_source(arguments, arguments.before) if arguments.before else None
     compared = tpa.verify_report(arguments.report, profiles, before=before)
-    other = compared.filter(pl.col("equal") == False)  # noqa: E712  null is neither
+    different = compared.filter(pl.col("equal") == False)  # noqa: E712  excludes null
     if arguments.json:
         print(json.dumps(compared.to_dicts()))
-        return int(other.height > 0)
-    unsure = compared.filter(pl.col("equal").is_null() & ~pl.col("what").str.contains("manifest"))
-    if other.height:
-        print(f"{arguments.report}: {plural(other.height, 'figure')} of {compared.height:,} not equal.")
-        if other.get_column("what").str.contains("hash of both tables").any():
-            print("It was made of other data than these.")
-        for row in other.head(_PRINTED).iter_rows(named=True):
-            print(f"  {row['what']}: {row['in_report']} in the report, {row['recomputed']} worked out")
-        if other.height > _PRINTED:
-            print(f"  and {other.height - _PRINTED:,} more; --json lists them all")
+        return int(different.height > 0)
+    not_compared = compared.filter(pl.col("equal").is_null() & ~pl.col("what").str.contains("manifest"))
+    if different.height:
+        print(f"{arguments.report}: {different.height:,} of {plural(compared.height, 'figure')} differ.")
+        if different.get_column("what").str.contains("hash of both tables").any():
+            print("The report was written from other data.")
+        for row in different.head(_MAX_PRINTED).iter_rows(named=True):
+            print(f"  {row['what']}: {row['in_report']} in the report, {row['recomputed']} recomputed")
+        if different.height > _MAX_PRINTED:
+            print(f"  {different.height - _MAX_PRINTED:,} more (use --json to list all)")
     else:
-        print(f"{arguments.report}: equal, {compared.height - unsure.height:,} figures worked out again.")
-    if unsure.height:
-        print(f"Made with other versions of the libraries, so not compared: {', '.join(unsure['what'])}.")
-    return int(other.height > 0)
+        print(f"{arguments.report}: all {compared.height - not_compared.height:,} figures are equal.")
+    if not_compared.height:
+        print(f"Not compared because library versions differ: {', '.join(not_compared['what'])}.")
+    return int(different.height > 0)

@@ -1,4 +1,4 @@
-"""Voilà over one notebook: on loopback only, behind a token, with no files, no settings of others and no other host."""
+"""Voilà server for a single notebook, protected by a token and bound to localhost."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from voila.app import Voila
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Served"]
+__all__ = ["ExplorerServer"]
 
 _HOST, _LAST_PORT = "127.0.0.1", 65_535
-#: Seconds after which the Python of a page that is gone is ended, if the page could not say so.
-_GONE = 300
-#: Voilà's page names style sheets and MathJax of other hosts; a browser that is told this asks none.
-_SILENT = "; ".join(
+#: Seconds after which the kernel of a closed page is stopped, if the page did not stop it.
+_IDLE_TIMEOUT = 300
+#: Blocks the style sheets and MathJax that Voilà's page loads from other hosts.
+_CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:",
         "connect-src 'self' data: blob: ws://{host}",
@@ -33,35 +33,35 @@ _SILENT = "; ".join(
 )
 
 
-class ThisPython(KernelSpecManager):
-    """Knows the Python that runs and no other, whatever kernels are installed under its name."""
+class CurrentPythonKernel(KernelSpecManager):
+    """Kernel spec manager that ignores installed kernels and uses the running Python."""
 
     def _kernel_dirs_default(self) -> list[str]:
         return []
 
 
-class Served(Voila):
-    """One notebook as a page."""
+class ExplorerServer(Voila):
+    """Server of one notebook."""
 
     @classmethod
-    def over(cls, notebook: Path, folder: Path, *, port: int, token: str) -> Served:
-        """Prepare to serve a notebook that lies alone in its folder; `folder` is for connections."""
+    def create(cls, notebook: Path, folder: Path, *, port: int, token: str) -> ExplorerServer:
+        """Create a server for a notebook. `folder` holds the sockets of its kernels."""
         if not 0 <= port <= _LAST_PORT:
-            raise OSError(None, f"ports go from 0 to {_LAST_PORT}")
-        taken = socket.create_server((_HOST, port))
-        taken.settimeout(0)
+            raise OSError(None, f"must be 0 to {_LAST_PORT}")
+        server_socket = socket.create_server((_HOST, port))
+        server_socket.settimeout(0)
         config = Config()
         config.VoilaConfiguration.file_allowlist = []
         config.VoilaConfiguration.file_denylist = [".*"]
         config.VoilaConfiguration.allow_template_override = "NO"
         config.VoilaConfiguration.allow_theme_override = "NO"
-        config.VoilaConfiguration.kernel_spec_manager_class = ThisPython
-        config.MappingKernelManager.cull_idle_timeout = _GONE
+        config.VoilaConfiguration.kernel_spec_manager_class = CurrentPythonKernel
+        config.MappingKernelManager.cull_idle_timeout = _IDLE_TIMEOUT
         config.MappingKernelManager.cull_interval = 60
         if os.name == "posix":
-            # What goes through ports of this machine, other users of it can listen to.
+            # Other users of the machine can read traffic on local TCP ports.
             config.KernelManager.transport = "ipc"
-        served = cls(
+        server = cls(
             config=config,
             config_file_paths=[],
             connection_dir_root=str(folder),
@@ -70,31 +70,29 @@ class Served(Voila):
             open_browser=False,
             token=token,
         )
-        served.taken = taken
-        served.port = taken.getsockname()[1]
-        served.initialize([str(notebook)])
-        return served
+        server.server_socket = server_socket
+        server.port = server_socket.getsockname()[1]
+        server.initialize([str(notebook)])
+        return server
 
     @property
     def address(self) -> str:
-        """Where the page is, with its token."""
+        """URL of the page, including the token."""
         return f"http://{_HOST}:{self.port}/?token={self.token}"
 
     def init_settings(self) -> Any:
-        """Refuse requests that came by another name than this machine's, and let the page ask no other host."""
-        host = f"{_HOST}:{self.port}"
-        own = {"Content-Security-Policy": _SILENT.format(host=host), "Referrer-Policy": "no-referrer"}
-        # Lines about requests are left out: they would repeat the token.
+        """Restrict the page and its requests to this host."""
+        policy = _CONTENT_SECURITY_POLICY.format(host=f"{_HOST}:{self.port}")
         return {
             **super().init_settings(),
             "allow_remote_access": False,
-            "headers": own,
-            "log_function": lambda _: None,
+            "headers": {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"},
+            "log_function": lambda _: None,  # request logs would contain the token
         }
 
     def listen(self) -> None:
         """Serve until interrupted."""
-        HTTPServer(self.app).add_socket(self.taken)
+        HTTPServer(self.app).add_socket(self.server_socket)
         self.ioloop = IOLoop.current()
         try:
             self.ioloop.start()

@@ -383,11 +383,11 @@ def test_command_line_prints_findings_and_fails_on_a_stop(
 ) -> None:
     good, bad = tpa.save(tpa.hours(sample), "good.csv"), tpa.save(sample.tasks, "bad.csv")
     assert main(["check-share", str(good)]) == 0
-    assert "1 file: nothing that should stop you" in capsys.readouterr().out
+    assert "1 file checked, no blocking findings" in capsys.readouterr().out
     assert main(["check-share", str(good), str(bad)]) == 1
     out = capsys.readouterr().out
     assert "  stop  free text" in out
-    assert "2 files: 1 finding to stop at" in out
+    assert "2 files checked, 1 blocking finding" in out
     assert main(["check-share", "--json", str(bad)]) == 1
     assert json.loads(capsys.readouterr().out)["bad.csv"][0]["severity"] == "stop"
     assert main(["check-share", "gone.csv"]) == 1
