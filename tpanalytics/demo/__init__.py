@@ -1,1 +1,1 @@
-"""Invented data, and the embedded server that exports them as the service would."""
+"""Sample data and demo server."""

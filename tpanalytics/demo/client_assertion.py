@@ -1,4 +1,4 @@
-"""What the embedded tenant asks of a signed assertion (private key JWT), and what it says of one it refuses."""
+"""Check of client assertions (private key JWT) by the demo server."""
 
 from __future__ import annotations
 
@@ -11,19 +11,11 @@ __all__ = ["Assertions"]
 _TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _CLAIMS = ("iss", "sub", "aud", "iat", "exp", "jti")
 _LEEWAY_SECONDS = 60
-_MOST_SECONDS = 300
+_MAX_LIFETIME_SECONDS = 300
 
 
 class Assertions:
-    """Checks assertions against one public key; each is taken once.
-
-    Parameters
-    ----------
-    public_key
-        PEM text.
-    clock_skew_seconds
-        By how much the clock here is ahead of this machine's.
-    """
+    """Validator of assertions signed with one private key. Each assertion is accepted once."""
 
     def __init__(self, public_key: str, clock_skew_seconds: float = 0.0) -> None:
         self._key = public_key
@@ -32,14 +24,14 @@ class Assertions:
         self._lock = threading.Lock()
 
     def refusal(self, body: dict[str, Any], audience: str) -> str | None:
-        """Return why the assertion in a request for a token is refused; None where it is valid."""
+        """Return why the assertion of a token request is refused, or None if it is valid."""
         import jwt
 
         if body.get("client_assertion_type") != _TYPE:
-            return "client_assertion_type must be that of a JWT."
+            return f"client_assertion_type must be {_TYPE}."
         if "client_secret" in body:
-            return "This client signs in with a key; client_secret must not be sent."
-        # Times are checked below, by the clock of this tenant.
+            return "This client signs in with a key. client_secret must not be sent."
+        # Times are checked in _refusal_of, which allows for clock skew.
         options: Any = {"require": list(_CLAIMS), "verify_exp": False, "verify_iat": False, "verify_nbf": False}
         try:
             claims = jwt.decode(
@@ -64,8 +56,8 @@ class Assertions:
             return "The assertion has expired."
         if issued > now + _LEEWAY_SECONDS:
             return "The assertion is from the future."
-        if expires - issued > _MOST_SECONDS:
-            return "The assertion is good for more than 5 minutes."
+        if expires - issued > _MAX_LIFETIME_SECONDS:
+            return "The assertion is valid for more than 5 minutes."
         with self._lock:
             if str(claims["jti"]) in self._seen:
                 return "The assertion was used before."

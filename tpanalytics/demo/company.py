@@ -1,9 +1,7 @@
-"""Alderbrook Instruments, a company that does not exist: its jobs, tasks and families at two points in time.
+"""Jobs, tasks and families of the fictional company Alderbrook Instruments at two points in time.
 
-The sentences, job titles and rationales lie in ``catalogue.json``, written for this project. Who does what, for how
-long, and what nobody filled in is drawn here. Each draw hangs on the names it is about and on nothing drawn before,
-so the same company comes out on every machine, and the later state differs from the earlier one only where something
-happened.
+Texts come from ``catalogue.json``. Hours, states and gaps are pseudorandom and depend only on the ids involved, so the
+company is the same on every machine and unrelated values do not change between the two states.
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ from tpanalytics.typing import SampleState
 __all__ = ["Company", "invent"]
 
 
-#: How likely a task of a job's first, second, … cluster is part of that job.
-_REACH = (0.95, 0.82, 0.55, 0.4)
-#: Clusters of common work by seniority, and how many of their tasks a job takes.
+#: Probability that a job has a task of its first, second, … cluster.
+_CLUSTER_PROBABILITIES = (0.95, 0.82, 0.55, 0.4)
+#: Number of tasks from clusters of common work, by seniority.
 _COMMON = {
     "junior": {"com-admin": 2, "com-compliance": 2, "com-meet": 1},
     "professional": {"com-admin": 1, "com-compliance": 2, "com-meet": 1, "com-improve": 1},
@@ -33,7 +31,7 @@ _COMMON = {
     "lead": {"com-lead": 4, "com-report": 2, "com-meet": 2, "com-train": 1, "com-compliance": 1},
     "manager": {"com-lead": 6, "com-report": 2, "com-meet": 1, "com-project": 1, "com-compliance": 1},
 }
-#: Work that people of one family do although it belongs to another.
+#: Cluster of another family that some jobs of a family take tasks from.
 _NEIGHBOUR = {
     "fam-fin": "data-reporting",
     "fam-hr": "leg-privacy",
@@ -52,16 +50,16 @@ _NEIGHBOUR = {
     "fam-cs": "sal-quotes",
     "fam-fs": "cs-technical",
 }
-#: How much more often than elsewhere hours are missing in a family: some never filled in the form.
+#: Relative frequency of missing hours by family.
 _GAPS = {"fam-rnd": 3.0, "fam-prod": 4.5, "fam-fs": 2.0, "fam-fin": 0.4, "fam-scm": 0.6}
-#: How much of a task a family has confirmed so far, against the others.
-_CONFIRMED = {"fam-it": 0.7, "fam-mkt": 0.6, "fam-prod": 0.75}
+#: Relative frequency of validated tasks by family.
+_VALIDATED = {"fam-it": 0.7, "fam-mkt": 0.6, "fam-prod": 0.75}
 _LEVELS = ("H1", "H2", "H3", "H4")
 
 
 @dataclass(frozen=True)
 class Company:
-    """A company as its tenant holds it."""
+    """Records and mapping tables of a company."""
 
     records: list[dict[str, Any]]
     jobs: list[dict[str, Any]]
@@ -69,11 +67,9 @@ class Company:
 
 
 def invent(state: SampleState = "2026-05") -> Company:
-    """Invent the company, as of `state`."""
+    """Return the fictional company as of `state`."""
     if state not in get_args(SampleState):
-        raise ArgumentError(
-            f"There is no state {state!r} of the sample; choose from {', '.join(get_args(SampleState))}."
-        )
+        raise ArgumentError(f"`state` must be {' or '.join(map(repr, get_args(SampleState)))}, not {state!r}.")
     catalogue = _catalogue()
     later = state == "2026-11"
     records, jobs = [], []
@@ -110,26 +106,26 @@ def invent(state: SampleState = "2026-05") -> Company:
 
 @cache
 def _catalogue() -> dict[str, Any]:
-    """Read the catalogue and give every task its id, its clusters an index."""
+    """Read the catalogue, add task ids and index its clusters by key."""
     catalogue: dict[str, Any] = json.loads(files("tpanalytics.demo").joinpath("catalogue.json").read_text("utf-8"))
-    clusters: dict[str, list[dict[str, Any]]] = {}
+    index: dict[str, list[dict[str, Any]]] = {}
     slugs: set[str] = set()
-    shelves = [(family["domain"], family["clusters"]) for family in catalogue["families"]]
-    for domain, shelf in [*shelves, ("Common work", catalogue["common"])]:
-        for cluster in shelf:
-            clusters[cluster["key"]] = cluster["tasks"]
+    domains = [(family["domain"], family["clusters"]) for family in catalogue["families"]]
+    for domain, clusters in [*domains, ("Common work", catalogue["common"])]:
+        for cluster in clusters:
+            index[cluster["key"]] = cluster["tasks"]
             for task in cluster["tasks"]:
-                _identify(task, slugs)
-                place = [domain, cluster["subdomain"], cluster["cluster"], task["canonical"]]
-                task["hierarchy"] = place if _chance(task["task"], "custom") >= 0.06 else None
+                _add_task_id(task, slugs)
+                hierarchy = [domain, cluster["subdomain"], cluster["cluster"], task["canonical"]]
+                task["hierarchy"] = hierarchy if _chance(task["task"], "custom") >= 0.06 else None
     for task in catalogue["new_tasks"]:
-        _identify(task, slugs)
-        task["hierarchy"] = None  # too new for the taxonomy
-    catalogue["index"] = clusters
+        _add_task_id(task, slugs)
+        task["hierarchy"] = None  # new tasks are not in the taxonomy yet
+    catalogue["index"] = index
     return catalogue
 
 
-def _identify(task: dict[str, Any], slugs: set[str]) -> None:
+def _add_task_id(task: dict[str, Any], slugs: set[str]) -> None:
     words = re.findall(r"[a-z0-9]+", task["task"].lower())
     length = 6
     while (slug := "-".join(words[:length])) in slugs:
@@ -140,7 +136,7 @@ def _identify(task: dict[str, Any], slugs: set[str]) -> None:
 
 
 def _positions(catalogue: dict[str, Any]) -> list[tuple[str | None, dict[str, Any]]]:
-    """List the jobs in order of creation, families mixed as they would be in a tenant that grew."""
+    """Return pairs of family id and job in a pseudorandom order of creation."""
     positions: list[tuple[str | None, dict[str, Any]]] = [
         (family["id"], job) for family in catalogue["families"] for job in family["jobs"]
     ]
@@ -151,44 +147,45 @@ def _positions(catalogue: dict[str, Any]) -> list[tuple[str | None, dict[str, An
 def _profile(
     catalogue: dict[str, Any], job_id: str, job: dict[str, Any], family: str | None, *, later: bool
 ) -> list[dict[str, Any]]:
-    undescribed = _chance(job_id, "undescribed") < (0.03 if later else 0.05)
-    if undescribed:
+    has_no_tasks = _chance(job_id, "undescribed") < (0.03 if later else 0.05)
+    if has_no_tasks:
         return []
-    chosen = _chosen(catalogue, job_id, job, family)
+    tasks = _tasks_of_job(catalogue, job_id, job, family)
     week = job["contract_hours"] * (0.8 + 0.32 * _chance(job_id, "described week"))
     if _chance(job_id, "over-described") < 0.04:
         week *= 1.25
-    wanted = {task["task_id"]: task["hours"] * (0.7 + 0.6 * _chance(job_id, task["task_id"])) for task in chosen}
-    scale = week / sum(wanted.values())
+    hours = {task["task_id"]: task["hours"] * (0.7 + 0.6 * _chance(job_id, task["task_id"])) for task in tasks}
+    scale = week / sum(hours.values())
     if later:
-        chosen = [task for task in chosen if _chance(job_id, task["task_id"], "dropped") >= 0.04]
-        chosen += [
+        tasks = [task for task in tasks if _chance(job_id, task["task_id"], "dropped") >= 0.04]
+        tasks += [
             task
             for task in catalogue["new_tasks"]
             if task["family"] == family and _chance(job_id, task["task_id"], "taken up") < 0.4
         ]
-    return [_task(job_id, family, task, scale, later=later) for task in chosen]
+    return [_task(job_id, family, task, scale, later=later) for task in tasks]
 
 
-def _chosen(catalogue: dict[str, Any], job_id: str, job: dict[str, Any], family: str | None) -> list[dict[str, Any]]:
-    """Choose a job's tasks: most of its own clusters, some common work, now and then a neighbour's."""
+def _tasks_of_job(
+    catalogue: dict[str, Any], job_id: str, job: dict[str, Any], family: str | None
+) -> list[dict[str, Any]]:
+    """Select tasks from the job's clusters, from common work and sometimes from another family."""
     index = catalogue["index"]
-    chosen = [
+    tasks = [
         task
-        for reach, key in zip(_REACH, job["clusters"], strict=False)
+        for probability, key in zip(_CLUSTER_PROBABILITIES, job["clusters"], strict=False)
         for task in index[key]
-        if _chance(job_id, task["task_id"], "part of it") < reach
+        if _chance(job_id, task["task_id"], "part of it") < probability
     ]
     extra = {key: n for key, n in _COMMON[job["seniority"]].items() if key not in job["clusters"]}
     if family is not None and _chance(job_id, "neighbour") < 0.45:
         extra[_NEIGHBOUR[family]] = 2
     for key, n in extra.items():
-        chosen += sorted(index[key], key=lambda task: _chance(job_id, task["task_id"], "extra"))[:n]
-    return sorted(chosen, key=lambda task: _chance(job_id, task["task_id"], "place"))
+        tasks += sorted(index[key], key=lambda task: _chance(job_id, task["task_id"], "extra"))[:n]
+    return sorted(tasks, key=lambda task: _chance(job_id, task["task_id"], "place"))
 
 
 def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *, later: bool) -> dict[str, Any]:
-    """Fill in one task of one job: what is known of it, and what is not."""
     key = (job_id, str(task["task_id"]))
     state = _state(key, family, later=later)
     hours = round(4 * task["hours"] * scale * (0.7 + 0.6 * _chance(*key))) / 4 or 0.25
@@ -200,7 +197,7 @@ def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *
     if _chance(job_id, "filled in with care") < 0.3:
         gap = 0.0
     if later:
-        gap *= 0.55  # hours were filled in since
+        gap *= 0.55  # some hours have been added since
     level = _level(key, task, later=later)
     entry = {
         "task_id": task["task_id"],
@@ -210,7 +207,7 @@ def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *
         "ai_impact": level,
         "source_data": [{"external_id": f"jd-{job_id[4:]}-{n}"} for n in range(1, 2 + (_chance(*key, "two") < 0.3))],
         "linked_skills": [{"skill_id": f"sk-{_digest(s, 'skill').hex()[:8]}", "skill": s} for s in task["skills"]],
-        "hierarchy": task["hierarchy"] and [*task["hierarchy"]],  # the catalogue is kept; nobody may change its own
+        "hierarchy": task["hierarchy"] and [*task["hierarchy"]],  # a copy, because the catalogue is cached
     }
     return {name: value for name, value in entry.items() if value is not None or name == "hierarchy"}
 
@@ -219,13 +216,13 @@ def _state(key: tuple[str, str], family: str | None, *, later: bool) -> str:
     draw = _chance(*key, "state")
     if draw < 0.05:
         return "rejected"
-    confirmed = draw > 1 - 0.72 * _CONFIRMED.get(family or "", 1.0)
-    if later and not confirmed:
-        moved = _chance(*key, "state moved")
-        if moved < 0.06:
+    validated = draw > 1 - 0.72 * _VALIDATED.get(family or "", 1.0)
+    if later and not validated:
+        change = _chance(*key, "state moved")
+        if change < 0.06:
             return "rejected"
-        confirmed = moved > 0.65
-    return "validated" if confirmed else "suggested"
+        validated = change > 0.65
+    return "validated" if validated else "suggested"
 
 
 def _level(key: tuple[str, str], task: dict[str, Any], *, later: bool) -> dict[str, str] | None:
@@ -237,7 +234,7 @@ def _level(key: tuple[str, str], task: dict[str, Any], *, later: bool) -> dict[s
         rank, why = rank + 1, f"In this job the cases are less standard than elsewhere. {why}"
     elif draw > 0.97 and rank > 0:
         rank, why = rank - 1, f"In this job the cases are standard and well documented. {why}"
-    # Tools get better at a kind of work, not at one job's share of it: the draw hangs on the task alone.
+    # Improved tools affect a task in all jobs, so this draw does not depend on the job.
     if later and rank in {1, 2} and _chance(task["task"], "tools improved") < 0.09:
         rank, why = rank - 1, f"Re-assessed after the spring pilots. {why}"
     return {"level": _LEVELS[rank], "rationale": why}
@@ -248,5 +245,5 @@ def _digest(*key: str) -> bytes:
 
 
 def _chance(*key: str) -> float:
-    """Draw a number from 0 to 1 that hangs on `key` alone."""
+    """Return a pseudorandom number from 0 to 1 that depends only on `key`, so changed keys change the data."""
     return int.from_bytes(_digest(*key)[:7], "big") / 2**56

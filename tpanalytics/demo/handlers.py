@@ -1,7 +1,6 @@
-"""What the embedded tenant answers: requests and data in, status and JSON out; no socket.
+"""Request handlers of the demo server, without sockets.
 
-It speaks the contract of the task-profile export. Where the public documentation is silent it does what this project
-assumes, so that a client that relies on more than the documentation can be caught.
+Where the public API documentation is silent, they follow the assumptions of this package.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from urllib.parse import unquote
 
 __all__ = ["Answer", "Catalogue", "Rules", "answer"]
 
-#: Query parameters or fields: name → values, as repeated in the address.
+#: Values of the query parameters by name.
 Query = Mapping[str, Sequence[str]]
 
 _EXPORT_INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
@@ -35,14 +34,14 @@ _COMPARE = {
 
 
 class Answer(NamedTuple):
-    """Status and what the body holds, before it is written as JSON."""
+    """Status and decoded body of a response."""
 
     status: int
     body: Any
 
 
-class Refusal(Exception):  # noqa: N818  a normal answer, not a fault
-    """The service says no; becomes the documented list of errors."""
+class Refusal(Exception):  # noqa: N818  an expected response
+    """A request that is answered with an error status."""
 
     def __init__(self, status: int, description: str) -> None:
         super().__init__(description)
@@ -52,22 +51,22 @@ class Refusal(Exception):  # noqa: N818  a normal answer, not a fault
 
 @dataclass
 class Rules:
-    """How this deployment behaves where deployments may differ.
+    """Behavior that differs between deployments.
 
     Attributes
     ----------
     lists
-        Whether the assumed list calls for jobs and families exist.
+        Whether there are endpoints that list jobs and job families.
     hierarchy_shape
-        ``"groups"`` nests named levels, ``"nodes"`` nests uniform nodes under the key ``tree``.
+        ``"groups"`` for nested named levels, ``"nodes"`` for uniform nodes under the key ``tree``.
     generous
-        Send ``weekly_hours`` although it was not asked for, as the public example does.
+        Whether to send ``weekly_hours`` unrequested, as in the example of the public documentation.
     older
-        Know only the ``include`` values of earlier deployments.
+        Whether to support only the ``include`` values of earlier deployments.
     vendors
-        Skill vendors activated on the tenant.
+        Skill vendors of the tenant.
     version
-        Version the tenant is pinned to.
+        API version of the tenant.
     """
 
     lists: bool = True
@@ -80,16 +79,16 @@ class Rules:
 
 @dataclass
 class Catalogue:
-    """The data a tenant holds, indexed once.
+    """Data of a tenant.
 
     Attributes
     ----------
     records
-        One object per job, in order of creation, in list form with every optional field.
+        One object per job in order of creation, with tasks as a list and all optional fields.
     jobs, families
-        Rows of the two mapping tables; may be empty.
+        Rows of the mapping tables. Can be empty.
     of_people
-        The records are those of employees, and `jobs` says who is active.
+        Whether the records are employees. `jobs` then lists which of them are active.
     """
 
     records: list[dict[str, Any]]
@@ -104,7 +103,7 @@ class Catalogue:
 
     @cached_property
     def staff(self) -> Catalogue:
-        """Two invented employees a job, who share its tasks between them, and which of them have left."""
+        """Catalogue with two fictional employees per job, who share its tasks. Some are inactive."""
         records, people = [], []
         for number, record in enumerate(self.records, start=1):
             for half in (0, 1):
@@ -120,7 +119,7 @@ class Catalogue:
 
 
 def answer(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Query, body: Any) -> Answer:
-    """Answer a signed request."""
+    """Return the response to an authorized request."""
     try:
         return Answer(200, _route(catalogue, rules, method, path, query, body))
     except Refusal as refusal:
@@ -128,7 +127,7 @@ def answer(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Qu
 
 
 def error_list(status: int, description: str) -> list[dict[str, str]]:
-    """Return the documented body of an error."""
+    """Return the body of an error response."""
     from http import HTTPStatus
 
     return [{"title": f"{status} {HTTPStatus(status).phrase}", "description": description}]
@@ -151,7 +150,7 @@ def _route(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Qu
             return _listing(catalogue, name, query)
         case "GET", ["job_architecture", "jobs" | "job_families"]:
             raise Refusal(404, "Not found.")
-    raise Refusal(405, f"{method} {path} is not a call of this service.")
+    raise Refusal(405, f"{method} {path} is not supported.")
 
 
 def _export(
@@ -169,22 +168,22 @@ def _export(
         raise Refusal(400, "limit must lie between 1 and 100.")
     known = tuple(name for name in includes if name in _OLDER_INCLUDES) if rules.older else includes
     include = _checked_include(body.get("include", []), known)
-    shown = _showing(rules, include, query)
+    to_response = _response_format(rules, include, query)
     first = _first(catalogue, body.get("starting_after"))
-    keep = _filters(catalogue, body.get("filters", []))
+    matches = _filters(catalogue, body.get("filters", []))
     page: list[dict[str, Any]] = []
     has_next = False
     for record in catalogue.records[first:]:
-        if not keep(record["external_id"]):
+        if not matches(record["external_id"]):
             continue
         if len(page) == limit:
             has_next = True
             break
         page.append(record)
-    body_of_page: dict[str, Any] = {"has_next": has_next, "records": [shown(record) for record in page]}
+    response: dict[str, Any] = {"has_next": has_next, "records": [to_response(record) for record in page]}
     if has_next:
-        body_of_page["next_starting_after"] = page[-1]["external_id"]
-    return body_of_page
+        response["next_starting_after"] = page[-1]["external_id"]
+    return response
 
 
 def _first(catalogue: Catalogue, after: Any) -> int:
@@ -201,8 +200,8 @@ def _one_job(catalogue: Catalogue, rules: Rules, job_id: str, query: Query) -> d
     if job_id not in catalogue.position:
         raise Refusal(404, "Job not found.")
     include = _checked_include(list(query.get("include", [])), _ONE_JOB_INCLUDES)
-    shown: dict[str, Any] = _showing(rules, include, query)(catalogue.records[catalogue.position[job_id]])
-    return shown
+    response: dict[str, Any] = _response_format(rules, include, query)(catalogue.records[catalogue.position[job_id]])
+    return response
 
 
 def _one_task(catalogue: Catalogue, task_id: str, query: Query) -> dict[str, Any]:
@@ -226,7 +225,7 @@ def _one_task(catalogue: Catalogue, task_id: str, query: Query) -> dict[str, Any
 
 
 def _listing(catalogue: Catalogue, name: str, query: Query) -> dict[str, Any]:
-    limit, offset = (_whole(query, *bounds) for bounds in (("limit", 100, 1, 200), ("offset", 0, 0, 10**9)))
+    limit, offset = (_integer(query, *bounds) for bounds in (("limit", 100, 1, 200), ("offset", 0, 0, 10**9)))
     if name == "jobs":
         rows = [
             {
@@ -252,7 +251,7 @@ def _listing(catalogue: Catalogue, name: str, query: Query) -> dict[str, Any]:
     return {"count": len(rows), "results": rows[offset : offset + limit]}
 
 
-def _whole(query: Query, name: str, default: int, low: int, high: int) -> int:
+def _integer(query: Query, name: str, default: int, low: int, high: int) -> int:
     try:
         value = int(query.get(name, [str(default)])[-1])
     except ValueError:
@@ -267,12 +266,12 @@ def _checked_include(include: Any, known: tuple[str, ...]) -> set[str]:
         raise Refusal(400, "include must be a list.")
     for name in include:
         if name not in known:
-            raise Refusal(400, f"include: {name!r} is not one of {', '.join(known)}.")
+            raise Refusal(400, f"include must be one of {', '.join(known)}, not {name!r}.")
     return set(include)
 
 
 def _filters(catalogue: Catalogue, filters: Any) -> Any:
-    """Turn the filter objects into one question asked of each job id; all of them must hold."""
+    """Return a predicate that is true for the ids of jobs that match all filters."""
     if not isinstance(filters, list) or not all(isinstance(entry, dict) for entry in filters):
         raise Refusal(400, "filters must be a list of objects.")
     tests = [_filter(entry, of_people=catalogue.of_people) for entry in filters]
@@ -305,14 +304,14 @@ def _instant(text: Any) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def _showing(rules: Rules, include: set[str], query: Query) -> Any:
-    """Return the function that turns a stored record into what the request asked to see."""
+def _response_format(rules: Rules, include: set[str], query: Query) -> Any:
+    """Return a function that converts a stored record to the requested format."""
     form = query.get("response_format", ["list"])[-1]
     if form not in {"list", "hierarchy"}:
         raise Refusal(400, "response_format must be list or hierarchy.")
     vendor = query.get("external_vendor", ["techwolf"])[-1]
     if vendor not in _VENDORS or vendor not in rules.vendors or (rules.older and "external_vendor" in query):
-        raise Refusal(400, f"external_vendor {vendor!r} is not activated on this tenant.")
+        raise Refusal(400, f"external_vendor {vendor!r} is not enabled for this tenant.")
     fields = {"task_id", "task", "validation_state"} | (include - {"rejected_tasks"})
     if rules.generous:
         fields.add("weekly_hours")
@@ -325,7 +324,8 @@ def _showing(rules: Rules, include: set[str], query: Query) -> Any:
 
     def record(stored: dict[str, Any]) -> dict[str, Any]:
         tasks = [t for t in stored["tasks"] if "rejected_tasks" in include or t["validation_state"] != "rejected"]
-        others = {name: value for name, value in stored.items() if name != "tasks"}  # fields of a later version
+        # Tests add fields of later API versions.
+        others = {name: value for name, value in stored.items() if name != "tasks"}
         if form == "list":
             return {**others, "tasks": [task(t) for t in tasks]}
         placed = [(tuple(t.get("hierarchy") or (None,) * 4), task(t)) for t in tasks]

@@ -1,4 +1,4 @@
-"""Invented data, and the embedded tenant that serves them: a real HTTP server speaking the contract."""
+"""Sample data."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ __all__ = ["Catalogue", "Reply", "Rules", "Tenant", "catalogue_of", "invent", "l
 
 
 def load_sample(state: SampleState = "2026-05") -> TaskProfiles:
-    """Load the task profiles of an invented company, without network or server.
+    """Load the task profiles of a fictional company.
 
-    The gaps are those of a real export: jobs without tasks, jobs without family, tasks without hours or level, and
-    rejected suggestions. The same on every machine.
+    The data have the same gaps as a real export: jobs without tasks or family, tasks without hours or level, and
+    rejected tasks. They are the same on every machine and need no network.
 
     Parameters
     ----------
     state
-        ``"2026-05"``, or ``"2026-11"``: the same company half a year later.
+        ``"2026-05"``, or ``"2026-11"`` for the company half a year later.
 
     Returns
     -------
     TaskProfiles
-        About 240 jobs in 16 families and 5,800 tasks, with headcount (full-time equivalents) and contract hours
-        (hours per week).
+        About 240 jobs in 16 families and 5,800 tasks, with headcount (full-time equivalents) and contract hours (per
+        week).
 
     Raises
     ------
     ArgumentError
-        If there is no such state.
+        If `state` is not one of the two values.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def load_sample(state: SampleState = "2026-05") -> TaskProfiles:
 
 
 def write_sample(folder: str | Path) -> None:
-    """Write both states of the invented company as files: records as exported, and mapping tables."""
+    """Write the records of both states and the mapping tables to `folder`."""
     folder = Path(folder)
     for state in get_args(SampleState):
         company = invent(state)
@@ -79,19 +79,18 @@ def write_sample(folder: str | Path) -> None:
 
 
 def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: str | Path | None = None) -> Catalogue:
-    """Read record and mapping files for a tenant to serve them as they are."""
+    """Read files of records and mappings for the demo server."""
     tables = [[] if path is None else read_mapping(path, "mapping")[0].to_dicts() for path in (jobs, families)]
     decoded: list[dict[str, Any]] = []
     for number, raw in enumerate(raw_records(Path(records)), start=1):
-        decode_record(
-            raw, where=f"{Path(records).name}, record {number}", response_format="list"
-        )  # or say what is wrong
+        # Raises a RecordError if the record is invalid.
+        decode_record(raw, where=f"{Path(records).name}, record {number}", response_format="list")
         decoded.append(json.loads(bytes(raw)))
     return Catalogue(decoded, tables[0], tables[1])
 
 
 def _lines(company: Company) -> list[bytes]:
-    """Return the records as an export with every ``include`` value would."""
+    """Return the records as exported with all ``include`` values."""
     catalogue = Catalogue(company.records, company.jobs, company.families)
     include = ["ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours"]
     lines: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The embedded tenant: a real HTTP server on this machine that speaks the contract, faults included."""
+"""Demo server: a local HTTP server with the API of a tenant, for demos and tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TOKEN = "/oauth/token"  # noqa: S105  a path
 
 @dataclass(frozen=True)
 class Reply:
-    """What is about to be sent; a fault is a function from this to another."""
+    """Response to send. A fault is a function that changes it."""
 
     status: int
     body: bytes
@@ -38,45 +38,43 @@ class Reply:
     delay_seconds: float = 0.0
     bytes_per_second: float | None = None
     slow_head: bool = False
-    rubbish: bytes = b""
+    trailing_bytes: bytes = b""
 
 
 class Tenant:
-    """A tenant on a loopback socket; use it as a context manager.
+    """Demo server on localhost. Use it as a context manager.
 
     Parameters
     ----------
     catalogue
-        Data to serve; by default the invented company.
+        Data to serve. The default is the fictional company.
     rules
-        How the deployment behaves where deployments may differ.
+        Behavior that differs between deployments.
     port
-        Port on 127.0.0.1; 0 takes a free one.
+        Port on 127.0.0.1. 0 picks a free port.
     client_id, client_secret, audience, name
-        The one credential it accepts, and the tenant's name.
+        Accepted credential and name of the tenant.
     public_key
-        PEM text; when given, the credential signs in with the private half of this key and not with its secret. Needs
-        the package PyJWT.
+        Public key in PEM form. If given, clients sign in with the private key instead of a secret. Requires PyJWT.
     clock_skew_seconds
-        By how much the tenant's clock is ahead of this machine's when it looks at what was signed.
+        Seconds by which the server's clock is ahead when it checks signatures.
     token_lifetime_seconds
-        How long a token is good for.
+        Lifetime of a token.
     page_seconds
-        Time the service takes for a page of the export.
+        Delay before each page of the export.
     compress
-        Send gzip to clients that accept it.
+        Whether to send gzip to clients that accept it.
 
     Attributes
     ----------
     faults
-        Number of an export request, counted from 1 → what goes wrong with it, as from `tpanalytics.demo.faults`.
-        0 stands for every request.
+        Faults of `tpanalytics.demo.faults` by number of the export request, starting at 1. 0 applies to all requests.
     token_faults
-        The same for requests to the token endpoint.
+        Faults by number of the token request.
     requests
-        Method and path of every request so far.
+        Method and path of each request.
     tokens_issued
-        How many tokens were handed out.
+        Number of tokens issued.
 
     Examples
     --------
@@ -93,7 +91,7 @@ class Tenant:
         rules: Rules | None = None,
         port: int = 0,
         client_id: str = "demo-client",
-        client_secret: str = "not-a-real-secret",  # noqa: S107  the embedded tenant guards nothing
+        client_secret: str = "not-a-real-secret",  # noqa: S107  the demo data are not secret
         audience: str = "demo.alderbrook.invalid",
         name: str = "alderbrook",
         public_key: str | None = None,
@@ -134,12 +132,12 @@ class Tenant:
 
     @property
     def base_url(self) -> str:
-        """Address of the API."""
+        """Base URL of the API."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Arguments for `connect`; a private key, where the tenant wants one, is added by its owner."""
+        """Arguments for `connect`, without a private key."""
         return {"base_url": self.base_url, "token_url": self.base_url + _TOKEN, **self._credential}
 
     def __enter__(self) -> Self:
@@ -155,12 +153,12 @@ class Tenant:
         self._server.serve_forever()
 
     def expire_tokens(self) -> None:
-        """Make every token handed out so far invalid."""
+        """Invalidate all tokens."""
         with self._lock:
             self._tokens.clear()
 
     def reply(self, method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
-        """Answer one request, before faults of the connection."""
+        """Return the response to a request."""
         parts = urlsplit(target)
         path = parts.path
         with self._lock:
@@ -173,41 +171,41 @@ class Tenant:
             with self._lock:
                 self._token_requests += 1
                 number = self._token_requests
-            return self._faulted(self.token_faults, number, self._token(headers, body))
-        export = (method, path) == ("POST", _EXPORT)
-        if not self._signed(headers):
+            return self._with_faults(self.token_faults, number, self._token(headers, body))
+        is_export = (method, path) == ("POST", _EXPORT)
+        if not self._is_authorized(headers):
             reply = _as_reply(401, error_list(401, "The access token is missing, unknown or expired."))
         else:
-            if export:
+            if is_export:
                 time.sleep(self.page_seconds)
             reply = _as_reply(*answer(self.catalogue, self.rules, method, path, parse_qs(parts.query), body))
-        if not export:
+        if not is_export:
             return reply
         with self._lock:
             self._exports += 1
             number = self._exports
-        return self._faulted(self.faults, number, reply)
+        return self._with_faults(self.faults, number, reply)
 
     @staticmethod
-    def _faulted(faults: dict[int, Callable[[Reply], Reply]], number: int, reply: Reply) -> Reply:
+    def _with_faults(faults: dict[int, Callable[[Reply], Reply]], number: int, reply: Reply) -> Reply:
         for key in (0, number):
             if key in faults:
                 reply = faults[key](reply)
         return reply
 
     def _token(self, headers: dict[str, str], body: Any) -> Reply:
-        wrong = {"error": "invalid_request", "error_description": "The body must be a JSON object."}
+        error = {"error": "invalid_request", "error_description": "The body must be a JSON object."}
         if not isinstance(body, dict) or "json" not in headers.get("content-type", ""):
-            return _as_reply(400, wrong)
+            return _as_reply(400, error)
         if body.get("grant_type") != "client_credentials":
-            return _as_reply(400, {**wrong, "error_description": "grant_type must be client_credentials."})
+            return _as_reply(400, {**error, "error_description": "grant_type must be client_credentials."})
         for name in ("client_id", "client_secret"):
             if name in self._credential and body.get(name) != self._credential[name]:
                 return _as_reply(401, {"error": "access_denied", "error_description": "Unauthorized"})
         if self._assertions is not None:
-            wrong_with = self._assertions.refusal(body, self.base_url + _TOKEN)
-            if wrong_with is not None:
-                return _as_reply(401, {"error": "invalid_client", "error_description": wrong_with})
+            reason = self._assertions.refusal(body, self.base_url + _TOKEN)
+            if reason is not None:
+                return _as_reply(401, {"error": "invalid_client", "error_description": reason})
         for name in ("audience", "tenant"):
             if body.get(name) != self._credential[name]:
                 reason = f"Client is not authorised for this {name}."
@@ -218,13 +216,12 @@ class Tenant:
             self._tokens[token] = time.monotonic() + self.token_lifetime_seconds
         scope = " ".join(body.get("scopes") or ["read", "write"])
         lifetime = self.token_lifetime_seconds
-        said_token = {"access_token": token, "expires_in": lifetime, "scope": scope, "token_type": "Bearer"}
-        return _as_reply(200, said_token)
+        return _as_reply(200, {"access_token": token, "expires_in": lifetime, "scope": scope, "token_type": "Bearer"})
 
-    def _signed(self, headers: dict[str, str]) -> bool:
-        kind, _, token = headers.get("authorization", "").partition(" ")
+    def _is_authorized(self, headers: dict[str, str]) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
         with self._lock:
-            return kind == "Bearer" and self._tokens.get(token, 0.0) > time.monotonic()
+            return scheme == "Bearer" and self._tokens.get(token, 0.0) > time.monotonic()
 
 
 def _as_reply(status: int, body: Any) -> Reply:
@@ -237,7 +234,7 @@ class _Server(ThreadingHTTPServer):
     tenant: Tenant
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep quiet about clients that hang up."""
+        """Ignore clients that close the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -247,42 +244,42 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Answer a GET."""
+        """Answer a request."""
         self._answer()
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815  the names http.server looks for
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815  names required by http.server
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  http.server's name
-        """Write nothing: requests are counted, not logged."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  name required by http.server
+        """Do not log requests."""
 
     def _answer(self) -> None:
         tenant = self.server.tenant
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply = tenant.reply(self.command, self.path, headers, raw)
-        as_it_is = reply.cut_at is not None or {"Content-Encoding", "Content-Length"} & reply.headers.keys()
-        if tenant.compress and "gzip" in headers.get("accept-encoding", "") and not as_it_is:
-            packed = gzip.compress(reply.body, compresslevel=1)
-            reply = replace(reply, body=packed, headers={**reply.headers, "Content-Encoding": "gzip"})
+        unchanged = reply.cut_at is not None or {"Content-Encoding", "Content-Length"} & reply.headers.keys()
+        if tenant.compress and "gzip" in headers.get("accept-encoding", "") and not unchanged:
+            compressed = gzip.compress(reply.body, compresslevel=1)
+            reply = replace(reply, body=compressed, headers={**reply.headers, "Content-Encoding": "gzip"})
         if reply.delay_seconds:
             time.sleep(reply.delay_seconds)
         with suppress(ConnectionError, TimeoutError):
             rate, slow_head = reply.bytes_per_second, reply.slow_head
-            self._drip(self._head(reply), rate if slow_head else None)
-            self._drip(reply.body[: reply.cut_at] + reply.rubbish, rate)
+            self._send(self._head(reply), rate if slow_head else None)
+            self._send(reply.body[: reply.cut_at] + reply.trailing_bytes, rate)
             self.wfile.flush()
             if reply.cut_at is not None:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
 
     def _head(self, reply: Reply) -> bytes:
-        own = {"Server": self.version_string(), "Date": self.date_time_string()}
-        headers = {**own, "Content-Length": str(len(reply.body)), **reply.headers}
+        defaults = {"Server": self.version_string(), "Date": self.date_time_string()}
+        headers = {**defaults, "Content-Length": str(len(reply.body)), **reply.headers}
         lines = [f"{self.protocol_version} {reply.status} {self.responses.get(reply.status, ('',))[0]}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
 
-    def _drip(self, data: bytes, bytes_per_second: float | None) -> None:
+    def _send(self, data: bytes, bytes_per_second: float | None) -> None:
         step = len(data) if bytes_per_second is None else max(1, int(bytes_per_second / 20))
         for start in range(0, len(data), step or 1):
             self.wfile.write(data[start : start + step])

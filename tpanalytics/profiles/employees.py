@@ -168,7 +168,7 @@ def load_employee_task_profiles(
     >>> with Tenant() as tenant, warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")
     ...     load_employee_task_profiles(connect(**tenant.settings), progress=False)
-    TaskProfiles: 480 employees and 5,516 tasks in 5 pages, 0 duplicates, complete; personal data under pseudonyms.
+    TaskProfiles: 480 employees and 5,516 tasks in 5 pages, 0 duplicates, complete; personal data with pseudonyms.
     """
     if isinstance(include, str):
         raise ConfigError(f"include={include!r}: give a list, like ['ai_impact', 'weekly_hours'].")
