@@ -41,7 +41,7 @@ NONE = "–"  # noqa: RUF001
 
 
 def percent(share: float | None) -> str:
-    """Format a share as a whole percentage. Only exact values are shown as 0% and 100%."""
+    """Format a share as a whole percentage. Only 0 and 1 are shown as 0% and 100%."""
     if share is None:
         return NONE
     if 0 < share < 0.005:

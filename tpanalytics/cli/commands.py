@@ -176,7 +176,7 @@ def _cell(value: str | int | None) -> str:
 
 
 def check_share(arguments: argparse.Namespace) -> int:
-    """Check files for sensitive content before sharing. The exit status is 1 if there is any."""
+    """Check files for sensitive content before sharing. The exit status is 1 if a file contains any."""
     findings = {name: tpa.check_share(name) for name in arguments.files}
     stops = sum((frame.get_column("severity") == "stop").sum() for frame in findings.values())
     if arguments.json:

@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 #: Arguments mentioned in error messages, and the options that set them.
 _OPTIONS = {
+    "`keep`": "--prune",
     "resume=False": "--no-resume",
     "families='lists' or a list of family ids": "--family-lists or --family-id",
     "on_bad_record='collect'": "--on-bad-record collect",

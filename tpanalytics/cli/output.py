@@ -64,7 +64,7 @@ def print_summary(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) 
     suppressed = hidden_families(table)
     if suppressed:
         print(f"{HIDDEN} = suppressed. {said_of_hidden(len(suppressed), table.height, privacy)}")
-    if len(suppressed) < table.height:  # totals would reveal the figures of the only family
+    if len(suppressed) < table.height:  # otherwise totals would reveal suppressed figures
         for line in _notes(profiles, levels, weight):
             print(line)
         _print_findings(findings(profiles, suppressed, privacy))

@@ -178,7 +178,7 @@ def verify(arguments: argparse.Namespace) -> int:
     if different.height:
         print(f"{arguments.report}: {different.height:,} of {plural(compared.height, 'figure')} differ.")
         if different.get_column("what").str.contains("hash of both tables").any():
-            print("The report was written from other data.")
+            print("The report was computed from different data.")
         for row in different.head(_MAX_PRINTED).iter_rows(named=True):
             print(f"  {row['what']}: {row['in_report']} in the report, {row['recomputed']} recomputed")
         if different.height > _MAX_PRINTED:

@@ -142,7 +142,7 @@ def slow_head(bytes_per_second: float = 1) -> Fault:
 
 
 def wrong_length(by: int = 10) -> Fault:
-    """Send a wrong ``Content-Length``, `by` bytes longer than the body."""
+    """Send a ``Content-Length`` that is `by` bytes longer than the body, or shorter if negative."""
     return lambda reply: _with_headers(reply, Content_Length=str(len(reply.body) + by))
 
 
