@@ -1,4 +1,4 @@
-"""What `tpanalytics app` says before there is a page: what is missing, what cannot be, what is hidden."""
+"""`tpanalytics app`, without a browser."""
 
 from __future__ import annotations
 
@@ -15,34 +15,32 @@ from tpanalytics.cli.main import main
 from tpanalytics.cli.parser import parser
 
 
-def test_without_voila_it_says_which_extra_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    found = importlib.util.find_spec
+def test_missing_voila_names_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name == "voila" else found(name, *rest)
+        importlib.util, "find_spec", lambda name, *rest: None if name == "voila" else find_spec(name, *rest)
     )
     assert main(["app"]) == 1
     assert "pip install 'tpanalytics[app]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [["nowhere"], ["--before", "nowhere"], ["--min-jobs", "-1"]])
-def test_what_cannot_be_shown_is_said_before_there_is_a_page(
-    wrong: list[str], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("arguments", [["nowhere"], ["--before", "nowhere"], ["--min-jobs", "-1"]])
+def test_invalid_arguments_are_reported_before_the_page_opens(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("voila")
-    assert main(["app", "--no-browser", *wrong]) == 1
-    said = capsys.readouterr()
-    assert said.err.startswith("tpanalytics: ")
-    assert "http" not in said.out
+    assert main(["app", "--no-browser", *arguments]) == 1
+    output = capsys.readouterr()
+    assert output.err.startswith("tpanalytics: ")
+    assert "http" not in output.out
 
 
-def test_a_port_in_use_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("voila")
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        held.listen()
-        port = held.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         assert main(["app", "--no-browser", "--port", str(port)]) == 1
     assert f"Port {port} cannot be used" in capsys.readouterr().err
     assert main(["app", "--no-browser", "--port", "70000"]) == 1
@@ -57,25 +55,25 @@ def page_of(*options: str) -> list[str]:
     return [cell["source"] for cell in notebook["cells"]]
 
 
-def test_the_page_says_what_is_hidden_and_when_it_is_less_than_usual() -> None:
+def test_page_describes_the_privacy_limits() -> None:
     assert "fewer than 3 jobs or 5 people are suppressed.</p>" in page_of()[0]
     assert "below the defaults (3 and 5)" in page_of("--min-jobs", "2")[0]
     assert "below the defaults" not in page_of("--min-jobs", "9")[0]
     assert "Nothing is suppressed" in page_of("--min-jobs", "0", "--min-headcount", "0")[0]
 
 
-def test_a_title_is_text() -> None:
+def test_title_is_escaped() -> None:
     assert "<h1>&lt;script&gt; &amp; co</h1>" in page_of("--title", "<script> & co")[0]
 
 
-def test_the_page_opens_what_was_named() -> None:
+def test_page_opens_the_given_snapshots() -> None:
     tpa.write_profiles(tpa.load_sample("2026-11"), 'an "odd"\\name')
     tpa.write_profiles(tpa.load_sample(), "before")
     code = page_of('an "odd"\\name', "--before", "before", "--min-jobs", "16", "--min-headcount", "0")[1]
-    assert str(Path.cwd()) in code.replace("\\\\", "\\"), "the page's Python runs elsewhere"
+    assert str(Path.cwd()) in code.replace("\\\\", "\\"), "the kernel runs in another folder"
     names: dict[str, object] = {}
-    exec(code.replace("explorer(**", "shown = explorer(**"), names)
-    explorer = names["shown"]
+    exec(code.replace("explorer(**", "result = explorer(**"), names)
+    explorer = names["result"]
     assert isinstance(explorer, tpa.Explorer)
     assert explorer._source.before is not None
     assert explorer._facts.privacy == tpa.Privacy(min_jobs=16, min_headcount=0)

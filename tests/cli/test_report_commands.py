@@ -1,4 +1,4 @@
-"""The verbs that write reports and prove them: exit status, files, and what they print."""
+"""`tpanalytics report` and `verify`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tpanalytics as tpa
 from tests.helpers.reports import FAMILIES, small
 from tpanalytics.cli.main import main
 from tpanalytics.cli.report_commands import file_names
-from tpanalytics.share.report import save_report as making
+from tpanalytics.share.report import save_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", autouse=True)
 def no_charts() -> Iterator[None]:
-    """Leave charts out; they take most of the time, and no verb knows of them."""
+    """Omit charts, which take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(making, "SECTIONS", tuple(replace(section, charts=()) for section in making.SECTIONS[:6]))
+        patch.setattr(
+            save_report, "SECTIONS", tuple(replace(section, charts=()) for section in save_report.SECTIONS[:6])
+        )
         yield
 
 
@@ -35,7 +37,7 @@ def snapshot() -> str:
     return "snap"
 
 
-def test_a_report_is_written_and_proven(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_is_written_and_verified(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", snapshot, "--out", "r.html", "--family", "Finance"]) == 0
     assert capsys.readouterr().out.split() == ["r.html", "Finance"]
     assert main(["verify", "r.html", "--snapshot", snapshot]) == 0
@@ -52,17 +54,17 @@ def test_a_report_is_written_and_proven(snapshot: str, capsys: pytest.CaptureFix
     assert [row["what"] for row in rows if row["equal"] is False] == ["text of the page"]
 
 
-def test_each_shown_family_gets_a_file(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_families_writes_a_file_per_family(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", snapshot, "--out", "all", "--all-families", "--min-jobs", "14", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told.keys() == {"written", "hidden"}
-    assert len(told["hidden"]) == 2
-    assert {row["family"] for row in told["written"]} == set(FAMILIES) - set(told["hidden"])
-    assert sorted(row["file"] for row in told["written"]) == sorted(map(str, Path("all").iterdir()))
+    result = json.loads(capsys.readouterr().out)
+    assert result.keys() == {"written", "hidden"}
+    assert len(result["hidden"]) == 2
+    assert {row["family"] for row in result["written"]} == set(FAMILIES) - set(result["hidden"])
+    assert sorted(row["file"] for row in result["written"]) == sorted(map(str, Path("all").iterdir()))
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "arguments",
     [
         ["--out", "r.html", "--family", "Finanse"],
         ["--out", "r.pdf"],
@@ -71,26 +73,26 @@ def test_each_shown_family_gets_a_file(snapshot: str, capsys: pytest.CaptureFixt
         ["--out", "r.html", "--before", "nowhere"],
     ],
 )
-def test_what_cannot_be_is_said_and_leaves_no_file(
-    wrong: list[str], snapshot: str, capsys: pytest.CaptureFixture[str]
+def test_invalid_arguments_write_no_file(
+    arguments: list[str], snapshot: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:
-        status = main(["report", snapshot, *wrong])
-    except SystemExit as left:
-        status = int(str(left.code))
-    assert status == (2 if "--family" in wrong and "--all-families" in wrong else 1)
+        status = main(["report", snapshot, *arguments])
+    except SystemExit as exit_:
+        status = int(str(exit_.code))
+    assert status == (2 if "--family" in arguments and "--all-families" in arguments else 1)
     assert capsys.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["snap"]
 
 
-def test_what_is_no_report_ends_with_1(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verifying_another_file_exits_with_1(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("r.html").write_text("<p>hello")
     assert main(["verify", "r.html", "--snapshot", snapshot]) == 1
     assert "is not a" in capsys.readouterr().err
 
 
 @given(st.lists(st.text() | st.sampled_from(["CON", "con", "A/B", "a b", "..", "", "İ", "ß" * 200]), unique=True))
-def test_names_of_files_are_safe_stable_and_their_own(families: list[str]) -> None:
+def test_file_names_are_portable_stable_and_unique(families: list[str]) -> None:
     names = file_names(families)
     assert list(names) == families
     assert names == file_names(families)

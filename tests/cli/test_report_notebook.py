@@ -1,4 +1,4 @@
-"""`tpanalytics report --notebook`: which notebook gets which parameters, and what its file carries."""
+"""`tpanalytics report --notebook`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from tests.helpers.reports import FAMILIES, small
 from tests.notebooks import FOLDER
 from tpanalytics.cli.main import main
 
-#: What libraries of other versions warn of in this process.
+#: Other versions of the libraries warn here.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")
 
 FAMILY_REPORT = FOLDER / "09_family_report.ipynb"
 DATA = FOLDER.parent / "data"
 
 
-def own(source: str, *names: str) -> str:
-    """Write a notebook that has these parameters and runs this."""
+def write_notebook(source: str, *names: str) -> str:
+    """Write a notebook with parameters and a code cell."""
     cells = [v4.new_code_cell("\n".join(f"{name} = None" for name in names), metadata={"tags": ["parameters"]})]
     cells.append(v4.new_code_cell(source))
-    Path("own.ipynb").write_text(nbformat.writes(v4.new_notebook(cells=cells)), encoding="utf-8")
-    return "own.ipynb"
+    Path("custom.ipynb").write_text(nbformat.writes(v4.new_notebook(cells=cells)), encoding="utf-8")
+    return "custom.ipynb"
 
 
-def printed(path: str) -> list[str]:
+def printed_text(path: str) -> list[str]:
     cells = nbformat.read(path, as_version=4).cells
     return [output.text for cell in cells if cell.cell_type == "code" for output in cell.outputs if "text" in output]
 
 
-def marked(profiles: tpa.TaskProfiles, folder: str) -> str:
-    """Write a small company with a mark in its free texts."""
+def write_with_canaries(profiles: tpa.TaskProfiles, folder: str) -> str:
+    """Write a small company with canaries in its free text."""
     profiles = small(profiles)
     tasks = profiles.tasks.with_columns(ai_impact_rationale=pl.lit("CANARYWHY"), source_data=pl.lit(["CANARYSOURCE"]))
     tpa.write_profiles(tpa.TaskProfiles(profiles.jobs, tasks, profiles.manifest), folder)
@@ -47,31 +47,31 @@ def marked(profiles: tpa.TaskProfiles, folder: str) -> str:
 
 @pytest.fixture
 def snapshot() -> str:
-    return marked(tpa.load_sample(), "of-anna/2026-05")
+    return write_with_canaries(tpa.load_sample(), "of-anna/2026-05")
 
 
-def test_the_page_of_a_family_carries_what_it_shows(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_family_page_contains_only_its_output(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     out, where = "out/finance.html", str(Path(snapshot).resolve())
     assert main(["report", where, "--notebook", str(FAMILY_REPORT), "--family", "Finance", "--out", out]) == 0
     assert capsys.readouterr().out.split() == [out, "Finance"]
     text = Path(out).read_text(encoding="utf-8")
     assert "15 jobs with 316 tasks that count" in text
-    for kept_out in ("CANARYWHY", "CANARYSOURCE", "of-anna", str(Path.cwd())):
-        assert kept_out not in text
-    found = tpa.check_share(out)
-    assert found.filter(severity="stop").rows() == []
-    assert {"absolute path", "external request", "script", "job-level rows"}.isdisjoint(found["what"])
+    for text_to_omit in ("CANARYWHY", "CANARYSOURCE", "of-anna", str(Path.cwd())):
+        assert text_to_omit not in text
+    findings = tpa.check_share(out)
+    assert findings.filter(severity="stop").rows() == []
+    assert {"absolute path", "external request", "script", "job-level rows"}.isdisjoint(findings["what"])
     assert "<title>Finance</title>" in text
     assert len(re.findall(r'<img\b[^>]*\balt="[^"]{40}', text)) == text.count("data:image/png;base64,") == 3
     assert not re.search(r"(?:src|href)\s*=\s*[\"']?\s*(?:https?:)?//", text)
 
 
-def test_what_is_asked_for_comes_in(snapshot: str) -> None:
-    later = marked(tpa.load_sample("2026-11"), "later")
-    asked = (
+def test_options_are_passed_as_parameters(snapshot: str) -> None:
+    later = write_with_canaries(tpa.load_sample("2026-11"), "later")
+    command = (
         f"report {later} --before {snapshot} --family Finance --with-jobs --with-rationales --out r.ipynb --notebook"
     )
-    assert main([*asked.split(), str(FAMILY_REPORT)]) == 0
+    assert main([*command.split(), str(FAMILY_REPORT)]) == 0
     shown = [output for cell in nbformat.read("r.ipynb", as_version=4).cells for output in cell.get("outputs", [])]
     text = json.dumps([{**output.get("data", {}), "image/png": ""} for output in shown])
     assert "CANARYWHY" in text
@@ -81,31 +81,31 @@ def test_what_is_asked_for_comes_in(snapshot: str) -> None:
     assert sum("image/png" in output.get("data", {}) for output in shown) == 4
 
 
-def test_each_shown_family_gets_a_page_with_the_limits(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
-    notebook = own(
+def test_all_families_writes_a_page_per_family(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook = write_notebook(
         "print(family, min_jobs, min_headcount, sep=', ')", "snapshot", "family", "min_jobs", "min_headcount"
     )
-    asked = f"report {snapshot} --out all --all-families --min-jobs 14 --min-headcount 0 --json --notebook {notebook}"
-    assert main(asked.split()) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert len(told["hidden"]) == 2
-    assert sorted(row["family"] for row in told["written"]) == sorted(set(FAMILIES) - set(told["hidden"]))
-    for row in told["written"]:
+    command = f"report {snapshot} --out all --all-families --min-jobs 14 --min-headcount 0 --json --notebook {notebook}"
+    assert main(command.split()) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["hidden"]) == 2
+    assert sorted(row["family"] for row in result["written"]) == sorted(set(FAMILIES) - set(result["hidden"]))
+    for row in result["written"]:
         assert f"<pre>{row['family']}, 14, 0.0\n</pre>" in Path(row["file"]).read_text(encoding="utf-8")
 
 
-def test_records_and_mappings_come_as_a_snapshot_that_is_gone_afterwards() -> None:
+def test_records_are_passed_as_a_temporary_snapshot() -> None:
     source = "import tpanalytics as tpa\nread = tpa.read_profiles(snapshot)\nprint(read.jobs['job_family'].n_unique())"
-    notebook = own(f"{source}\nprint(snapshot)", "snapshot")
+    notebook = write_notebook(f"{source}\nprint(snapshot)", "snapshot")
     files = [str(DATA / name) for name in ("sample-2026-05.jsonl.gz", "jobs.csv", "job_families.csv")]
     limits = ["--min-jobs", "0", "--min-headcount", "0"]
     mapped = ["--jobs", files[1], "--families", files[2]]
     assert main(["report", files[0], *mapped, *limits, "--notebook", notebook, "--out", "r.ipynb"]) == 0
-    assert printed("r.ipynb") == ["17\nsample-2026-05\n"]
-    assert sorted(path.name for path in Path().iterdir()) == ["own.ipynb", "r.ipynb"]
+    assert printed_text("r.ipynb") == ["17\nsample-2026-05\n"]
+    assert sorted(path.name for path in Path().iterdir()) == ["custom.ipynb", "r.ipynb"]
 
 
-REFUSED = {
+INVALID = {
     f"--notebook {FAMILY_REPORT} --out r.html": "reports on a job family. Pass --family or --all-families",
     f"--notebook {FAMILY_REPORT} --family Finance --out r.pdf": "--out must be a .html or .ipynb file",
     f"--notebook {FAMILY_REPORT} --all-families --out r.ipynb": "--out must be a .html or .ipynb file",
@@ -115,31 +115,29 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("asked", "said"), REFUSED.items())
-def test_what_cannot_be_is_said_before_anything_is_run(
-    asked: str, said: str, snapshot: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("options", "message"), INVALID.items())
+def test_invalid_arguments_are_reported_before_the_notebook_runs(
+    options: str, message: str, snapshot: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["report", snapshot, *shlex.split(asked)]) == 1
-    assert said in capsys.readouterr().err
+    assert main(["report", snapshot, *shlex.split(options)]) == 1
+    assert message in capsys.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["of-anna"]
 
 
-def test_limits_that_a_notebook_cannot_keep_are_not_passed_over(
-    snapshot: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    notebook = own("print(1)", "snapshot", "min_jobs")
+def test_notebook_without_a_limit_parameter_is_refused(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook = write_notebook("print(1)", "snapshot", "min_jobs")
     assert main(["report", snapshot, "--notebook", notebook, "--out", "r.html"]) == 1
     assert "no parameter min_headcount" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("family", "said"), [("Finance", "is hidden"), ("Finanse", "no job is in a family")])
-def test_a_family_that_is_hidden_or_not_there_gets_no_file(
-    family: str, said: str, snapshot: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("family", "message"), [("Finance", "is hidden"), ("Finanse", "no job is in a family")])
+def test_suppressed_or_unknown_family_writes_no_file(
+    family: str, message: str, snapshot: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = f"report {snapshot} --family {family} --min-jobs 99 --out r.html --notebook {FAMILY_REPORT}"
-    assert main(asked.split()) == 1
+    command = f"report {snapshot} --family {family} --min-jobs 99 --out r.html --notebook {FAMILY_REPORT}"
+    assert main(command.split()) == 1
     err = capsys.readouterr().err
     assert err.startswith("tpanalytics: 09_family_report.ipynb, cell 3 ('open'): ShareError:")
-    assert said in err
+    assert message in err
     assert "Traceback" not in err
     assert not Path("r.html").exists()

@@ -1,0 +1,98 @@
+"""`tpanalytics export`."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+import tpanalytics as tpa
+from tests.helpers.command_line import run
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tpanalytics.demo.server import Tenant
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_export_with_family_ids_filters_and_includes(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    only = json.dumps({"filter": "job_family_id_is_in_list", "job_family_ids": ["fam-fin", "fam-hr"]})
+    ids = ["--family-id", "fam-fin", "--family-id", "fam-hr"]
+    more = ["--include", "weekly_hours", "--include", "rejected_tasks", "--response-format", "hierarchy"]
+    assert run("export", "snap", "--filter", only, *ids, *more, capsys=capsys)[0] == 0
+    profiles = tpa.read_profiles("snap")
+    assert set(profiles.jobs["job_family"]) == {"fam-fin", "fam-hr"}
+    assert "rejected" in set(profiles.tasks["validation_state"])
+    assert profiles.tasks["ai_impact_level"].null_count() == profiles.tasks.height
+    assert profiles.tasks["hierarchy"].list.len().max() == 4
+
+
+def test_export_with_mapping_files(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    pl.DataFrame(tenant.catalogue.jobs).write_csv("jobs.csv")
+    pl.DataFrame(tenant.catalogue.families).write_csv("families.csv")
+    mapping = ["--jobs", "jobs.csv", "--families", "families.csv"]
+    assert run("export", "snap", *mapping, capsys=capsys)[0] == 0
+    assert "headcount" in tpa.read_profiles("snap").jobs.columns
+    assert "Finance" in run("summary", "snap", capsys=capsys)[1]
+
+
+def test_export_with_mapping_files_of_the_repository(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs, families = REPOSITORY / "data" / "jobs.csv", REPOSITORY / "data" / "job_families.csv"
+    status, _, _ = run("export", "snap", "--jobs", str(jobs), "--families", str(families), capsys=capsys)
+    assert status == 0
+    profiles = tpa.read_profiles("snap")
+    assert profiles.tasks["job_family"].n_unique() == 17
+    assert profiles.jobs["headcount"].null_count() == 0
+    assert profiles.manifest["families"]["source"] == "jobs.csv"
+
+
+def test_invalid_mapping_is_reported_before_the_export(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.csv").write_text("JOB_ID;family\n1;2\n", encoding="utf-8")
+    status, _, err = run("export", "snap", "--jobs", "bad.csv", capsys=capsys)
+    assert status == 1
+    assert "`bad.csv` has no columns 'job_id', 'job_family_id'" in err
+    assert tenant.requests == []
+
+
+def test_interrupted_export_resumes_with_the_same_command(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("export", "snap", "--limit", "20", "--family-lists", "--workers", "2")
+    tenant.faults[7] = lambda reply: replace(reply, status=403, body=b"[]")
+    status, _, err = run(*arguments, capsys=capsys)
+    assert status == 1
+    assert "kept; asking again goes on from there" in err
+    tenant.faults.clear()
+    status, _, err = run("summary", "snap", capsys=capsys)
+    assert status == 1
+    assert "broken off" in err
+    status, _, err = run("export", "snap", "--limit", "30", capsys=capsys)
+    assert status == 1
+    assert "limit was 20 and is 30 now" in err
+    assert "--no-resume" in err
+    status, out, _ = run(*arguments, capsys=capsys)
+    assert (status, "240 jobs" in out) == (0, True)
+    assert re.search(r"Resumed after [1-9]\d* pages?\.", out)
+    assert "240 jobs" in run("summary", "snap", capsys=capsys)[1]
+
+
+def test_interrupted_export_prints_how_to_resume(tenant: Tenant) -> None:
+    tenant.page_seconds = 0.2
+    command = [sys.executable, "-m", "tpanalytics", "export", "snap", "--limit", "5"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 60
+    while not list(Path.cwd().glob("snap/tasks-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert re.search(r"interrupted\n\d+ pages? (is|are) kept; asking again goes on from there", err)
+    assert "Traceback" not in err
