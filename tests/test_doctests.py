@@ -1,4 +1,4 @@
-"""Every example in a docstring gives what it says, run in a folder of its own."""
+"""Examples in docstrings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import tpanalytics
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-MODULES = ["tpanalytics", *(found.name for found in pkgutil.walk_packages(tpanalytics.__path__, "tpanalytics."))]
+MODULES = ["tpanalytics", *(module.name for module in pkgutil.walk_packages(tpanalytics.__path__, "tpanalytics."))]
 EXAMPLES = [
     example
     for name in MODULES
@@ -21,12 +21,12 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_the_example_gives_what_it_says(example: doctest.DocTest) -> None:
-    said: list[str] = []
-    failed, tried = doctest.DocTestRunner(optionflags=FLAGS).run(example, out=said.append, clear_globs=False)
-    assert tried > 0
-    assert failed == 0, "".join(said)
+def test_example(example: doctest.DocTest) -> None:
+    output: list[str] = []
+    failed, attempted = doctest.DocTestRunner(optionflags=FLAGS).run(example, out=output.append, clear_globs=False)
+    assert attempted > 0
+    assert failed == 0, "".join(output)
 
 
-def test_there_are_examples() -> None:
+def test_examples_are_collected() -> None:
     assert len(EXAMPLES) > 15

@@ -1,4 +1,4 @@
-"""Errors carry their message, attributes and notes to another process and into a copy."""
+"""Errors keep their message, attributes and notes when they are copied or pickled."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
             yield from subclasses(child)
 
 
-for public in tpa.__all__:  # loads the modules that define errors of their own
+for public in tpa.__all__:  # import all modules that define errors
     getattr(tpa, public)
-KINDS = list(dict.fromkeys([*subclasses(tpa.TpAnalyticsError), *subclasses(tpa.TpAnalyticsWarning)]))
+CLASSES = list(dict.fromkeys([*subclasses(tpa.TpAnalyticsError), *subclasses(tpa.TpAnalyticsWarning)]))
 
 
 @st.composite
 def raised(draw: st.DrawFn, kind: type[Exception]) -> Exception:
-    """Build an error as the package does: message by position, everything else by keyword, then raised from another."""
+    """Create an error with random arguments and raise it from another one."""
     hints = get_type_hints(kind.__init__) if isfunction(kind.__init__) else {"message": str}
     values = {name: draw(st.from_type(hint)) for name, hint in hints.items() if name != "return"}
     message = [values.pop("message")] if "message" in values else []
@@ -53,9 +53,9 @@ def raised(draw: st.DrawFn, kind: type[Exception]) -> Exception:
         return caught
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 @given(data=st.data())
-def test_errors_survive_copying_and_pickling(kind: type[Exception], data: st.DataObject) -> None:
+def test_errors_can_be_copied_and_pickled(kind: type[Exception], data: st.DataObject) -> None:
     error = data.draw(raised(kind))
     for duplicate in DUPLICATES:
         other = duplicate(error)
@@ -66,12 +66,12 @@ def test_errors_survive_copying_and_pickling(kind: type[Exception], data: st.Dat
         assert vars(other) == vars(error)
 
 
-def test_every_error_is_tried() -> None:
+def test_all_public_errors_are_tested() -> None:
     public = {name for name in tpa.__all__ if name.endswith(("Error", "Warning", "RateLimited", "Unreachable"))}
-    assert public <= {kind.__name__ for kind in KINDS}
+    assert public <= {kind.__name__ for kind in CLASSES}
 
 
-def test_an_error_that_the_package_raised_survives(tmp_path: Path) -> None:
+def test_error_raised_by_the_package_can_be_copied_and_pickled(tmp_path: Path) -> None:
     (tmp_path / "export.jsonl").write_text('{"external_id": "job-1", "tasks": [{"task_id": 1}]}\n')
     with pytest.raises(tpa.RecordError) as caught:
         tpa.read_records(tmp_path / "export.jsonl")

@@ -1,4 +1,4 @@
-"""The package keeps its structure: quick to import, dependencies point down, every public name is documented."""
+"""Structure of the package: layers, imports, sizes and documentation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(tpa.__file__).parent
 #: Modules that every layer may import.
 BASE = {"errors", "formatting", "schema", "typing", "_atomic", "_paths", "_version"}
-#: The layers, each with those below it that it may import from.
+#: Layers that each layer may import from.
 MAY_IMPORT = {
     **{name: set[str]() for name in BASE},
     "schema": {"errors", "formatting"},
@@ -30,11 +30,11 @@ MAY_IMPORT = {
     "measures": BASE,
     "charts": BASE | {"measures"},
     "share": BASE | {"measures", "charts"},
-    # Above share, because an explorer writes files with `save` and freezes into a page that share builds.
+    # Explorers save files and pages with share.
     "explorers": BASE | {"measures", "charts", "share"},
     "demo": BASE | {"api", "profiles"},
 }
-#: A library, and the folders and modules that may import it.
+#: Folders and modules that may import a library.
 ONLY_IN = {
     "requests_oauthlib": {"api/session.py"},
     "oauthlib": {"api/session.py", "api/tokens.py"},
@@ -56,7 +56,7 @@ ONLY_IN = {
     "nbformat": {"share/run_notebook.py"},
 }
 MODULES = sorted(ROOT.rglob("*.py"))
-MOST_LINES, MOST_LINES_OF_A_FUNCTION = 600, 60
+MAX_LINES, MAX_FUNCTION_LINES = 600, 60
 
 
 def imports(path: Path) -> set[str]:
@@ -71,18 +71,20 @@ def imports(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_down(path: Path) -> None:
-    place = path.relative_to(ROOT)
-    layer = place.parts[0].removesuffix(".py")
+def test_modules_import_only_lower_layers(path: Path) -> None:
+    module = path.relative_to(ROOT)
+    layer = module.parts[0].removesuffix(".py")
     for name in imports(path):
         top, _, rest = name.partition(".")
         if top == "tpanalytics" and layer in MAY_IMPORT:
-            assert rest.split(".")[0] in MAY_IMPORT[layer] | {layer}, f"{place} must not import {name}"
+            assert rest.split(".")[0] in MAY_IMPORT[layer] | {layer}, f"{module} must not import {name}"
         if top in ONLY_IN:
-            assert {layer, place.parent.as_posix(), place.as_posix()} & ONLY_IN[top], f"{place} must not import {top}"
+            assert {layer, module.parent.as_posix(), module.as_posix()} & ONLY_IN[top], (
+                f"{module} must not import {top}"
+            )
 
 
-def test_every_folder_and_module_has_its_layer() -> None:
+def test_every_module_belongs_to_a_layer() -> None:
     layers = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in MODULES}
     assert layers - {"__init__", "__main__", "cli"} == set(MAY_IMPORT)
 
@@ -92,7 +94,7 @@ def module_name(path: Path) -> str:
 
 
 def run_on_import(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk the statements that run when the module is imported."""
+    """Yield the statements that run when the module is imported."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
@@ -113,7 +115,7 @@ def modules_imported_by(path: Path, modules: set[str]) -> set[str]:
     return found & modules
 
 
-def test_modules_do_not_import_in_a_cycle() -> None:
+def test_modules_have_no_import_cycles() -> None:
     modules = {module_name(path): path for path in MODULES}
     imported = {name: modules_imported_by(path, set(modules)) for name, path in modules.items()}
     assert imported["tpanalytics.errors"] == set()
@@ -126,15 +128,15 @@ def test_modules_do_not_import_in_a_cycle() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_are_short_enough(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
 def long_functions(path: Path) -> Iterator[str]:
-    """Name the functions whose body is too long, not counting the docstring."""
+    """Yield the names of functions whose body, without the docstring, is too long."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             body = node.body[ast.get_docstring(node) is not None :]
-            if body and (node.end_lineno or 0) - body[0].lineno + 1 > MOST_LINES_OF_A_FUNCTION:
+            if body and (node.end_lineno or 0) - body[0].lineno + 1 > MAX_FUNCTION_LINES:
                 yield node.name
 
 
@@ -145,63 +147,63 @@ def test_functions_are_short_enough(path: Path) -> None:
 
 def loaded_after(code: str) -> set[str]:
     printed = "import sys; print('\\n'.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{printed}"], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    process = subprocess.run([sys.executable, "-c", f"{code}\n{printed}"], capture_output=True, text=True, check=True)
+    return set(process.stdout.split())
 
 
 def share_a_word(name: str, module: str) -> bool:
     return any(a.startswith(b) or b.startswith(a) for a in name.split("_") for b in re.split(r"[._]+", module))
 
 
-#: Public functions whose module is not named after them or their noun, and the module where a reader finds them.
-NAMED_OTHERWISE = {"connect": "api.session", "filter_jobs": "profiles.transform", "load_job": "profiles.employees"}
+#: Public functions whose module has another name.
+EXCEPTIONS = {"connect": "api.session", "filter_jobs": "profiles.transform", "load_job": "profiles.employees"}
 
 
-def test_a_public_function_is_in_the_module_of_its_name() -> None:
+def test_public_functions_are_in_modules_of_their_name() -> None:
     functions = [getattr(tpa, name) for name in tpa.__all__ if inspect.isfunction(getattr(tpa, name))]
     elsewhere = {
         function.__name__: function.__module__.removeprefix("tpanalytics.")
         for function in functions
         if not share_a_word(function.__name__, function.__module__.split(".", 2)[-1])
     }
-    assert elsewhere == NAMED_OTHERWISE
+    assert elsewhere == EXCEPTIONS
     assert len(elsewhere) <= 0.05 * len(functions)
 
 
-def test_no_module_hides_a_public_function() -> None:
-    everything = [".".join(["tpanalytics", *path.relative_to(ROOT).with_suffix("").parts]) for path in MODULES]
-    imports = "; ".join(f"import {name}" for name in everything if not name.endswith(("__init__", "__main__")))
-    shown = "print([name for name in tpanalytics.__all__ if type(getattr(tpanalytics, name)).__name__ == 'module'])"
-    done = subprocess.run([sys.executable, "-c", f"{imports}; {shown}"], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+def test_no_public_function_is_shadowed_by_a_module() -> None:
+    names = [".".join(["tpanalytics", *path.relative_to(ROOT).with_suffix("").parts]) for path in MODULES]
+    imports = "; ".join(f"import {name}" for name in names if not name.endswith(("__init__", "__main__")))
+    code = "print([name for name in tpanalytics.__all__ if type(getattr(tpanalytics, name)).__name__ == 'module'])"
+    process = subprocess.run([sys.executable, "-c", f"{imports}; {code}"], capture_output=True, text=True, check=True)
+    assert process.stdout == "[]\n"
 
 
-def test_the_values_of_arguments_can_be_imported() -> None:
-    from tpanalytics import typing as values
+def test_argument_types_are_literals() -> None:
+    from tpanalytics import typing as types
 
-    for name in values.__all__:
-        assert len(get_args(getattr(values, name))) > 1, name
+    for name in types.__all__:
+        assert len(get_args(getattr(types, name))) > 1, name
 
 
-def test_only_the_top_package_exports_names() -> None:
+def test_subpackages_export_no_names() -> None:
     for path in MODULES:
         if path.name == "__init__.py" and path.parent != ROOT:
             body = ast.parse(path.read_text(encoding="utf-8")).body
-            assert [type(node) for node in body] == [ast.Expr], f"{path.relative_to(ROOT)} is more than a docstring"
+            assert [type(node) for node in body] == [ast.Expr], f"{path.relative_to(ROOT)} has more than a docstring"
 
 
-def test_import_is_light() -> None:
+def test_import_does_not_load_heavy_libraries() -> None:
     heavy = {"altair", "ipywidgets", "vl_convert", "requests", "narwhals", "xlsxwriter", "tqdm", "pandas", "jinja2"}
     heavy |= {"jwt", "cryptography", "filelock"}
     assert not heavy & loaded_after("import tpanalytics")
 
 
-def test_loading_and_measuring_need_no_charts() -> None:
+def test_measures_do_not_load_charts() -> None:
     code = "import tpanalytics as tpa; tpa.hours(tpa.load_sample())"
     assert not {"altair", "ipywidgets", "vl_convert"} & loaded_after(code)
 
 
-def test_all_names_what_there_is() -> None:
+def test_all_lists_the_public_names() -> None:
     assert tpa.__all__ == sorted(tpa.__all__)
     assert set(dir(tpa)) == set(tpa.__all__)
     with pytest.raises(AttributeError, match="hours_by_famly"):
@@ -210,21 +212,21 @@ def test_all_names_what_there_is() -> None:
 
 @pytest.mark.parametrize("name", tpa.__all__)
 def test_every_public_name_is_documented(name: str) -> None:
-    thing = getattr(tpa, name)
-    if not callable(thing):
-        assert isinstance(thing, str | tuple), "a constant"
+    value = getattr(tpa, name)
+    if not callable(value):
+        assert isinstance(value, str | tuple)
         return
-    text = inspect.getdoc(thing) or ""
-    assert text.splitlines()[0].endswith("."), "one line that says the effect"
-    if inspect.isfunction(thing):
-        for parameter in inspect.signature(thing).parameters:
-            assert parameter in text, f"{parameter} is not described"
+    text = inspect.getdoc(value) or ""
+    assert text.splitlines()[0].endswith("."), "the summary is not a single sentence"
+    if inspect.isfunction(value):
+        for parameter in inspect.signature(value).parameters:
+            assert parameter in text, f"{parameter} is not documented"
         for section in ("Parameters", "Returns", "Raises", "Examples"):
-            needed = section != "Parameters" or inspect.signature(thing).parameters
-            assert not needed or f"{section}\n{'-' * len(section)}" in text, f"no section {section}"
+            required = section != "Parameters" or inspect.signature(value).parameters
+            assert not required or f"{section}\n{'-' * len(section)}" in text, f"no section {section}"
 
 
-def test_errors_share_one_root() -> None:
+def test_errors_have_a_common_base_class() -> None:
     errors = [getattr(tpa, name) for name in tpa.__all__ if name.endswith(("Error", "RateLimited", "Unreachable"))]
     assert len(errors) == 12
     assert all(issubclass(error, tpa.TpAnalyticsError) for error in errors)
@@ -234,11 +236,11 @@ def test_errors_share_one_root() -> None:
     assert issubclass(tpa.ArgumentError, tpa.SchemaError)
 
 
-def test_what_core_defines_is_defined_nowhere_else() -> None:
+def test_functions_of_core_are_defined_once() -> None:
     defined: dict[str, list[str]] = {}
     for path in MODULES:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 defined.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
-    repeated = {name: places for name, places in defined.items() if len(places) > 1}
-    assert {name: places for name, places in repeated.items() if any("_core/" in place for place in places)} == {}
+    repeated = {name: paths for name, paths in defined.items() if len(paths) > 1}
+    assert {name: paths for name, paths in repeated.items() if any("_core/" in path for path in paths)} == {}

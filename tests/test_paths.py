@@ -1,4 +1,4 @@
-"""A leading ~ is the home folder in every path that a user gives; a * is a character like any other."""
+"""Expansion of ~ in path arguments."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def _load(folder: str) -> object:
         return tpa.load_task_profiles(client, snapshot=folder, limit=1)
 
 
-def _explored(page: str) -> object:
+def _save_explorer(page: str) -> object:
     return tpa.explore(tpa.load_sample()).save(page)
 
 
 def _not_a_report() -> None:
-    with pytest.raises(tpa.ShareError, match="evidence"):  # it was read
+    with pytest.raises(tpa.ShareError, match="evidence"):  # the file was read
         tpa.verify_report("~/report.html", tpa.load_sample())
 
 
-#: For each public function that takes a path: what it reads below the home folder, and the call.
+#: Files in the home folder and a call, for each public function that takes a path.
 CALLS: dict[str, tuple[dict[str, str], Callable[[], object]]] = {
     "assign_families": (
         {"*.csv": "job_id,job_family_id\njob-0002,f\n", "f.csv": "job_family_id,job_family_name\nf,Finance\n"},
@@ -42,48 +42,48 @@ CALLS: dict[str, tuple[dict[str, str], Callable[[], object]]] = {
     ),
     "check_share": ({"table.csv": "a\n1\n"}, lambda: tpa.check_share("~/table.csv")),
     "clean_notebook": ({"n.ipynb": json.dumps(NOTEBOOK)}, lambda: tpa.clean_notebook("~/n.ipynb", "~/clean.ipynb")),
-    "explore": ({}, lambda: _explored("~/hours.csv")),
+    "explore": ({}, lambda: _save_explorer("~/hours.csv")),
     "list_snapshots": ({}, lambda: tpa.list_snapshots("~")),
     "load_task_profiles": ({}, lambda: _load("~/loaded")),
     "prune_snapshots": ({}, lambda: tpa.prune_snapshots("~")),
-    "read_profiles": ({}, lambda: tpa.read_profiles(tpa.write_profiles(tpa.load_sample(), "~/kept"))),
+    "read_profiles": ({}, lambda: tpa.read_profiles(tpa.write_profiles(tpa.load_sample(), "~/snapshot"))),
     "read_records": ({"*.jsonl": json.dumps(RECORD)}, lambda: tpa.read_records("~/*.jsonl")),
     "save": ({}, lambda: tpa.save(tpa.hours(tpa.load_sample()), "~/hours.csv")),
     "save_report": ({}, lambda: tpa.save_report(tpa.load_sample(), "~/report.html", families="Finance")),
     "verify_report": ({"report.html": "<p>"}, _not_a_report),
-    "write_profiles": ({}, lambda: tpa.write_profiles(tpa.load_sample(), "~/kept")),
+    "write_profiles": ({}, lambda: tpa.write_profiles(tpa.load_sample(), "~/snapshot")),
 }
-#: Settings of the connection have tests of their own.
-NOT_HERE = {"Client", "connect"}
+#: Tested in tests/api.
+EXCLUDED = {"Client", "connect"}
 
 
-def test_every_function_that_takes_a_path_is_here() -> None:
-    taking = {
+def test_every_function_with_a_path_is_tested() -> None:
+    functions = {
         name
         for name in tpa.__all__
-        if callable(thing := getattr(tpa, name)) and not (isinstance(thing, type) and issubclass(thing, Exception))
-        for one in inspect.signature(thing).parameters.values()
-        if "Path" in str(one.annotation)
+        if callable(value := getattr(tpa, name)) and not (isinstance(value, type) and issubclass(value, Exception))
+        for parameter in inspect.signature(value).parameters.values()
+        if "Path" in str(parameter.annotation)
     }
-    assert taking - NOT_HERE == CALLS.keys() - {"explore"}
+    assert functions - EXCLUDED == CALLS.keys() - {"explore"}
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_tilde_is_the_home_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+def test_tilde_is_the_home_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, working = tmp_path / "home", tmp_path / "working"
     home.mkdir()
-    elsewhere.mkdir()
+    working.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
-    monkeypatch.chdir(elsewhere)
+    monkeypatch.chdir(working)
     files, call = CALLS[name]
     for file, text in files.items():
         (home / file).write_text(text, encoding="utf-8")
     call()
-    assert list(elsewhere.iterdir()) == []
+    assert list(working.iterdir()) == []
     assert len(list(home.iterdir())) > 0 or name in {"list_snapshots", "prune_snapshots"}
 
 
-def test_only_a_tilde_by_itself_is_expanded() -> None:
+def test_tilde_in_a_name_is_not_expanded() -> None:
     assert str(local_path("~$report.xlsx")) == "~$report.xlsx"
     assert local_path("folder/~").as_posix() == "folder/~"
