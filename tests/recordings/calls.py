@@ -1,7 +1,6 @@
-"""What is recorded: each table maps a stable id to a call.
+"""Recorded calls by stable ID.
 
-An id never contains the name of a function or a column. When the call behind it is renamed or moved, the id stays, so
-that older recordings can still be compared.
+IDs contain no names of functions or columns, so that recordings can be compared after a rename.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ _FULL = {**_FREED, "adoption": (0.3, 0.6), "contract_hours": 40}
 _PEOPLE = {"headcount": {"weight": "headcount"}, "suppressed inside": {"privacy": tpa.Privacy()}}
 
 
-def _family(profiles: tpa.TaskProfiles, place: int = 0) -> str:
-    return (profiles.jobs.get_column("job_family").drop_nulls().unique().sort().to_list() or ["none"])[place]
+def _family(profiles: tpa.TaskProfiles, position: int = 0) -> str:
+    return (profiles.jobs.get_column("job_family").drop_nulls().unique().sort().to_list() or ["none"])[position]
 
 
-#: Function, the arguments it always gets (a callable derives one from the profiles), and variants of other arguments.
+#: Function, common arguments (a callable is called with the profiles), and variants with other arguments.
 MEASURES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, dict[str, Any]]]] = {
     "at stake": (tpa.hours_at_stake, {}, {"H2": {"level": "H2"}}),
     "automate first": (tpa.automation_candidates, {"rounds": 100}, {"top 3": {"top": 3}, **_PEOPLE}),
@@ -77,14 +76,14 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, dict[str
     "time freed": (tpa.capacity, {"freed": FREED}, {}),
     "two groups": (tpa.compare_groups, {"family": _family, "category": "task_id"}, {}),
 }
-#: Variants of every measure that takes the argument.
+#: Variants of all measures that have the argument.
 VARIANTS: dict[str, dict[str, Any]] = {
     "validated": {"states": ["validated"]},
     "same text": {"same_task": "text"},
     "contract 38.5 h": {"contract_hours": 38.5},
     "linear": {"level_weights": _LINEAR},
 }
-#: Other calls, of profiles and of the same company later.
+#: Other calls with the profiles of a company and its later version.
 OTHERS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
     "input": lambda p, _: p,
     "imputed by contract": lambda p, _: tpa.impute_hours(p, "equal_residual", contract_hours=40.0),
@@ -101,9 +100,9 @@ OTHERS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
     ),
     "later after before": lambda p, later: tpa.suppress(tpa.impact(later), later, released=(tpa.impact(p), p)),
 }
-#: Companies that are drawn by no chart, because others look the same.
+#: Companies without charts, because others look the same.
 NOT_DRAWN = {"sample 2026-11", "random 2", "random 3"}
-#: Charts with other arguments than in the gallery, of the sample and of six families.
+#: Charts of the sample and of six families with other arguments than in the gallery.
 CHARTS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
     "changed, later": partial(tpa.plot_compare, by="job_family"),
     "levels, validated": lambda p, _: tpa.plot_impact(p, states=["validated"]),
@@ -123,7 +122,7 @@ CHARTS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
     "print, weights": lambda p, _: tpa.for_print(tpa.plot_weight_sensitivity(p)),
     "print, fragments": lambda p, _: tpa.for_print(fragmentation(p)),
 }
-#: Calls of the sample that are refused.
+#: Calls with the sample that raise.
 REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "column missing": lambda p: tpa.hours(tpa.TaskProfiles(p.jobs, p.tasks.drop("weekly_hours"))),
     "column misspelt": lambda p: tpa.hours(tpa.TaskProfiles(p.jobs, p.tasks.rename({"weekly_hours": "week_hours"}))),
@@ -182,8 +181,8 @@ REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "mapping": lambda p: tpa.assign_families(p, pl.DataFrame({"id": ["1"]})),
     "mapping of others": lambda p: tpa.assign_families(p, pl.DataFrame({"job_id": ["1"], "job_family_id": ["f"]})),
 }
-#: Commands in the order they run, in one folder, with the settings of the embedded tenant in the environment. A report
-#: runs between two exports, because snapshots are listed by the second in which they were finished.
+#: Commands, run in this order in one folder with the settings of the demo server. A report between two exports ensures
+#: that the snapshots have different times.
 COMMANDS = {
     "version": "--version",
     "no verb": "",
@@ -224,9 +223,9 @@ COMMANDS = {
     "shared as data": "check-share family.html --json",
     "demo": "demo",
 }
-#: Verbs whose help is recorded; the first is the help of the whole command.
-VERBS = ["", "app", "check-share", "demo", "doctor", "export", "report", "serve", "snapshots", "summary", "verify"]
-#: A company, and a call that writes a file from it and the same company later; `check_share` reads each of these files.
+#: Commands whose help is recorded. The first is the general help.
+HELP = ["", "app", "check-share", "demo", "doctor", "export", "report", "serve", "snapshots", "summary", "verify"]
+#: Company, and a call that writes a file from it and its later version. `check_share` checks each file.
 FILES: dict[str, tuple[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Path]]] = {
     "report, changed": ("sample", lambda p, later: tpa.save_report(later, "changed.html", before=p, privacy=_STRICT)),
     "report, family": (
@@ -263,33 +262,35 @@ def _cleaned(path: Path) -> Path:
 
 
 def companies(real: Path) -> dict[str, tuple[tpa.TaskProfiles, tpa.TaskProfiles]]:
-    """Return each company with its later version; the real data only if their folder exists."""
+    """Return each company with its later version, and the real data if their folder exists."""
     conftest.REAL = real
     sample, later = tpa.load_sample(), tpa.load_sample("2026-11")
-    alone = {
+    single = {
         "sample 2026-11": later,
         **{f"{n} families": many(n) for n in (6, 23, 60)},
         "empty": profiles_of([]),
         **{f"random {seed}": _random(seed) for seed in range(1, 4)},
         **({"real": conftest.read_real()} if real.is_dir() else {}),
     }
-    changed = {name: (profiles, half_a_year_later(profiles)) for name, profiles in alone.items()}
-    return {"sample": (sample, later), "odd": (odd(), odd(later=True)), **changed}
+    pairs = {name: (profiles, half_a_year_later(profiles)) for name, profiles in single.items()}
+    return {"sample": (sample, later), "odd": (odd(), odd(later=True)), **pairs}
 
 
 def _random(seed: int) -> tpa.TaskProfiles:
-    """Draw a company that depends on the seed alone; what Hypothesis draws also depends on the code."""
+    """Return a random company that depends only on the seed."""
     draw = random.Random(seed)
 
-    def one(**choices: Any) -> dict[str, Any]:
-        return {name: draw.choice(among) for name, among in choices.items()}
+    def random_values(**choices: Any) -> dict[str, Any]:
+        return {name: draw.choice(values) for name, values in choices.items()}
 
     def task() -> dict[str, Any]:
         hours = [None, 0.0, 0.25, 2.5, 7.3, 40.0]
-        return one(task_id="abcdef", validation_state=STATES, weekly_hours=hours, ai_impact_level=LEVELS)
+        return random_values(task_id="abcdef", validation_state=STATES, weekly_hours=hours, ai_impact_level=LEVELS)
 
     def job() -> dict[str, Any]:
-        own = one(job_family=FAMILIES, headcount=[None, 0.0, 1.0, 2.5, 100.0], contract_hours=[None, 20.0, 38.5, 40.0])
-        return {**own, "tasks": [task() for _ in range(draw.randrange(9))]}
+        fields = random_values(
+            job_family=FAMILIES, headcount=[None, 0.0, 1.0, 2.5, 100.0], contract_hours=[None, 20.0, 38.5, 40.0]
+        )
+        return {**fields, "tasks": [task() for _ in range(draw.randrange(9))]}
 
     return profiles_of([job() for _ in range(draw.randrange(5, 60))])

@@ -1,4 +1,4 @@
-"""List where two folders of recordings differ."""
+"""Comparison of two folders of recordings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
-#: A number that stands alone: neither the 1 of H1 nor part of a hash.
+#: A separate number, not the 1 of H1 or part of a hash.
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
-#: The field of an expression, like `datum.share` or `datum['share']`.
+#: A field of an expression, like `datum.share` or `datum['share']`.
 _FIELD = re.compile(r"(?<=\bdatum\.)\w+|(?<=\bdatum\[['\"])[^'\"]+")
 _ABSENT = "(absent)"
 
@@ -26,21 +26,22 @@ _ABSENT = "(absent)"
 def compare(
     folders: Sequence[Path], kinds: Sequence[str], renamed: dict[str, Any], *, texts: bool, relative: float, most: int
 ) -> int:
-    """Print which recordings differ and where; return 1 if any does, 2 if there is nothing to compare."""
-    there = [
-        {path.relative_to(one).as_posix() for kind in kinds for path in (one / kind).rglob("*.json")} for one in folders
+    """Print the differences. Returns 1 if there are any, 2 if a folder is empty."""
+    recordings = [
+        {path.relative_to(folder).as_posix() for kind in kinds for path in (folder / kind).rglob("*.json")}
+        for folder in folders
     ]
-    if not all(there):
-        print("One of the folders holds no recordings.")
+    if not all(recordings):
+        print("One of the folders has no recordings.")
         return 2
     names = {
         name
-        for name in set.union(*there)
-        if not any(fnmatch(name, f"{one}.json") for one in renamed.get("dropped", ()))
+        for name in set.union(*recordings)
+        if not any(fnmatch(name, f"{pattern}.json") for pattern in renamed.get("dropped", ()))
     }
     different = 0
     for name in sorted(names):
-        differences = list(_in_one(name, folders, renamed, texts=texts, relative=relative))
+        differences = list(_compare_file(name, folders, renamed, texts=texts, relative=relative))
         if differences:
             different += 1
             print(name.removesuffix(".json"), *differences[:most], sep="\n    ")
@@ -50,7 +51,7 @@ def compare(
     return int(different > 0)
 
 
-def _in_one(
+def _compare_file(
     name: str, folders: Sequence[Path], renamed: dict[str, Any], *, texts: bool, relative: float
 ) -> Iterator[str]:
     contents = {folder: (folder / name).read_bytes() for folder in folders if (folder / name).exists()}
@@ -60,14 +61,14 @@ def _in_one(
     old, new = contents.values()
     if old == new and not renamed:
         return
-    before, after = _up_to_date(json.loads(old), renamed), json.loads(new)
+    before, after = _renamed(json.loads(old), renamed), json.loads(new)
     if not texts:
         before, after = _numbers(before), _numbers(after)
     yield from _differences(before, after, "", relative)
 
 
-def _up_to_date(recording: Any, renamed: dict[str, Any]) -> Any:
-    """Replace old names by new ones; what a result means names no columns, so only texts are replaced there."""
+def _renamed(recording: Any, renamed: dict[str, Any]) -> Any:
+    """Replace old names with new ones. Metadata contain no column names, so only texts are replaced there."""
     columns, texts = renamed.get("columns", {}), renamed.get("texts", {})
     longest_first = sorted(texts, key=len, reverse=True)
     old_text = re.compile("|".join(rf"(?<!\w){re.escape(old)}(?!\w)" for old in longest_first) or "(?!)")
@@ -91,7 +92,7 @@ def _up_to_date(recording: Any, renamed: dict[str, Any]) -> Any:
 
 
 def _numbers(value: Any) -> Any:
-    """Keep the numbers of a recording, those of a text in order of size."""
+    """Return only the numbers of a recording. Numbers of a text are sorted."""
     if isinstance(value, dict):
         return {key: _numbers(part) for key, part in value.items() if key not in ("appearance", "printed")}
     if isinstance(value, list) and not all(isinstance(part, str) for part in value):
@@ -116,7 +117,7 @@ def _differences(old: Any, new: Any, path: str, relative: float) -> Iterator[str
 
 
 def _changed(old: list[Any], new: list[Any]) -> list[tuple[int, list[Any], list[Any]]]:
-    """Return where parts of two lists differ and what they are; lists of one length are compared item by item."""
+    """Return the positions and contents of different parts. Lists of equal length are compared item by item."""
     if len(old) == len(new):
         return [(0, old, new)]
     before, after = ([json.dumps(part, sort_keys=True) for part in side] for side in (old, new))
@@ -127,12 +128,12 @@ def _changed(old: list[Any], new: list[Any]) -> list[tuple[int, list[Any], list[
 def _same(old: Any, new: Any, relative: float) -> bool:
     if isinstance(old, float) and isinstance(new, float) and math.isclose(old, new, rel_tol=relative):
         return relative > 0 or repr(old) == repr(new)
-    return repr(old) == repr(new)  # 1 is not 1.0, and NaN is NaN
+    return repr(old) == repr(new)  # distinguishes 1 from 1.0, and NaN equals NaN
 
 
 def _excerpt(value: Any, other: Any) -> str:
-    """Return the start of a value, or of a long one the part around its first difference from the other."""
-    text, against = (one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in (value, other))
-    pairs = enumerate(zip(text, against, strict=False))
-    start = max(0, next((i for i, (one, two) in pairs if one != two), len(against)) - 40)
+    """Return the value, or the part around the first difference if it is long."""
+    text, reference = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in (value, other))
+    pairs = enumerate(zip(text, reference, strict=False))
+    start = max(0, next((i for i, (a, b) in pairs if a != b), len(reference)) - 40)
     return f"{'…' * (start > 0)}{text[start : start + 120]}{'…' * (start + 120 < len(text))}"

@@ -1,7 +1,7 @@
-"""Run every call and write what it returns, raises and warns of.
+"""Recording of results, errors and warnings.
 
-What differs from run to run is replaced: folders, ports, times of the run, hashes of what holds such a time, and names
-that Altair counts up (`view_1`) or derives from data (`data-<hash>`), which are numbered in order of use.
+Folders, ports, times, hashes of content with times, and generated names of Altair (`view_1`, `data-<hash>`) differ
+between runs and are replaced.
 """
 
 from __future__ import annotations
@@ -45,28 +45,30 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Recorder", "record"]
 
 _STARTED = datetime.now(UTC)
-#: Longer columns are recorded as a hash, as are longer scripts of a page (the drawing library).
-_MOST_ROWS, _MOST_SCRIPT = 10_000, 200_000
+#: Longer columns and scripts are recorded as a hash.
+_MAX_ROWS, _MAX_SCRIPT = 10_000, 200_000
 
 
 def _measures(companies: Companies, recorder: Recorder) -> None:
     functions = [function for function, _, _ in calls.MEASURES.values()]
     if missing := public() - {function.__name__ for function in functions} - {"impute_hours"}:
-        raise NotImplementedError(f"MEASURES lacks {', '.join(sorted(missing))}.")
+        raise NotImplementedError(f"MEASURES has no entry for {', '.join(sorted(missing))}.")
     if not all(
-        any(how.keys() <= signature(one).parameters.keys() for one in functions) for how in calls.VARIANTS.values()
+        any(arguments.keys() <= signature(function).parameters.keys() for function in functions)
+        for arguments in calls.VARIANTS.values()
     ):
-        raise NotImplementedError("VARIANTS names an argument that no measure has.")
+        raise NotImplementedError("No measure has an argument of VARIANTS.")
     for company, (profiles, later) in companies.items():
-        for name, (function, given, own) in calls.MEASURES.items():
-            known = signature(function).parameters
-            both = [profiles, later] if "before" in known else [profiles]
-            general = {variant: how for variant, how in calls.VARIANTS.items() if how.keys() <= known.keys()}
-            for variant, how in {"": {}, **own, **general}.items():
-                named = {key: value(profiles) if callable(value) else value for key, value in {**given, **how}.items()}
-                result = recorder(f"{company}/{name}{variant and f', {variant}'}", function, *both, **named)
+        for name, (function, common, variants) in calls.MEASURES.items():
+            parameters = signature(function).parameters
+            data = [profiles, later] if "before" in parameters else [profiles]
+            general = {key: arguments for key, arguments in calls.VARIANTS.items() if {*arguments} <= {*parameters}}
+            for variant, changes in {"": {}, **variants, **general}.items():
+                given = {**common, **changes}
+                arguments = {key: value(profiles) if callable(value) else value for key, value in given.items()}
+                result = recorder(f"{company}/{name}{variant and f', {variant}'}", function, *data, **arguments)
                 if not variant and isinstance(result, pl.DataFrame) and {"job_id", "job_family"} & {*result.columns}:
-                    recorder(f"{company}/{name}, suppressed", _suppressed, result, *both)
+                    recorder(f"{company}/{name}, suppressed", _suppressed, result, *data)
         for name, make in calls.OTHERS.items():
             recorder(f"{company}/{name}", make, profiles, later)
 
@@ -115,21 +117,21 @@ def _cli(companies: Companies, recorder: Recorder) -> None:
         with mock.patch.dict(os.environ, settings):
             for name, command in calls.COMMANDS.items():
                 recorder(name, _shell, *shlex.split(command.replace("ROOT", str(calls.ROOT))))
-    for verb in calls.VERBS:
-        recorder(f"help of {verb or 'all'}", _shell, *verb.split(), "--help")
+    for command in calls.HELP:
+        recorder(f"help of {command or 'all'}", _shell, *command.split(), "--help")
     recorder("files/snapshot", tpa.read_profiles, "data/now")
     for page in ("company.html", "family.html", "tpanalytics-demo/report.html"):
         recorder(f"files/{Path(page).stem}", Path, page)
 
 
-def _shell(*words: str) -> dict[str, Any]:
-    """Run the command line as a shell would."""
+def _shell(*arguments: str) -> dict[str, Any]:
+    """Run a command and return its status and output."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            status: Any = command_line(words)
-        except SystemExit as stop:
-            status = stop.code
+            status: Any = command_line(arguments)
+        except SystemExit as error:
+            status = error.code
     printed = out.getvalue()
     is_json = printed.startswith(("{", "["))
     return {
@@ -143,67 +145,72 @@ KINDS = {"measures": _measures, "charts": _charts, "reports": _reports, "errors"
 
 
 def record(folder: Path, kinds: list[str], real: Path) -> None:
-    """Record each kind in a folder of its own."""
+    """Record each kind to a subfolder."""
     for name in [name for name in os.environ if name.startswith("TPANALYTICS_")]:
         del os.environ[name]
-    alt.utils.schemapi.disable_debug_mode()  # tests check that charts are valid; here it would take a third of the time
+    alt.utils.schemapi.disable_debug_mode()  # skip validation, which takes a third of the time
     companies = calls.companies(real)
     if "real" not in companies:
         print(f"{real} does not exist: the real data are not recorded.")
-    with tempfile.TemporaryDirectory() as home, mock.patch.object(pl.LazyFrame, "collect", _collected):
-        # The help texts are not wrapped, so that a renamed option is one difference.
+    with tempfile.TemporaryDirectory() as home, mock.patch.object(pl.LazyFrame, "collect", _collect_in_memory):
+        # Do not wrap help texts, so that a renamed option is a single difference.
         os.environ.update(COLUMNS="10000", NO_COLOR="1", TPANALYTICS_TOKEN_CACHE=f"{home}/tokens")
-        places = {str(Path(home).resolve()): "<home>", home: "<home>", str(calls.ROOT): "<root>", str(real): "<real>"}
+        replacements = {
+            str(Path(home).resolve()): "<home>",
+            home: "<home>",
+            str(calls.ROOT): "<root>",
+            str(real): "<real>",
+        }
         for kind in kinds:
             work = Path(home, kind)
             work.mkdir()
-            recorder = Recorder(folder / kind, places)
-            begun = time.monotonic()
+            recorder = Recorder(folder / kind, replacements)
+            start = time.monotonic()
             with chdir(work):
                 KINDS[kind](companies, recorder)
-            print(f"{kind}: {dict(recorder.counts)} in {time.monotonic() - begun:.0f} s", flush=True)
+            print(f"{kind}: {dict(recorder.counts)} in {time.monotonic() - start:.0f} s", flush=True)
 
 
 _COLLECT = pl.LazyFrame.collect
 
 
-def _collected(frame: pl.LazyFrame, **how: Any) -> Any:
-    """Collect in memory: the streaming engine adds up in an order, and so to a last digit, that differs each time."""
-    return _COLLECT(frame, **{**how, "engine": "in-memory"})
+def _collect_in_memory(frame: pl.LazyFrame, **options: Any) -> Any:
+    # The streaming engine adds up in an order that differs between runs.
+    return _COLLECT(frame, **{**options, "engine": "in-memory"})
 
 
 class Recorder:
-    """Writes one recording per call to a folder."""
+    """Writes recordings to a folder."""
 
-    def __init__(self, folder: Path, places: dict[str, str]) -> None:
-        self._folder, self._places = folder, places
+    def __init__(self, folder: Path, replacements: dict[str, str]) -> None:
+        self._folder, self._replacements = folder, replacements
         self.counts: Counter[str] = Counter()
 
-    def __call__(self, name: str, call: Callable[..., Any], /, *given: Any, **named: Any) -> Any:
-        """Record what a call returns, or the error it raises, and its warnings; return its result, if any."""
+    def __call__(self, name: str, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Record the result or error of a call and its warnings, and return the result."""
         result, recording = None, {}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                result = call(*given, **named)
-            except Exception as error:  # noqa: BLE001  any error is part of the recording
+                result = call(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001  all errors are recorded
                 recording["error"] = {"type": type(error).__name__, "message": str(error)}
             else:
                 recording["result"] = _plain(result)
-        recording["warnings"] = [str(one.message) for one in caught if isinstance(one.message, tpa.TpAnalyticsWarning)]
+        recording["warnings"] = [str(w.message) for w in caught if isinstance(w.message, tpa.TpAnalyticsWarning)]
         path = self._folder / f"{name}.json"
         if path.exists():
-            raise FileExistsError(f"{path} exists. Record into an empty folder, and give each recording its own id.")
+            raise FileExistsError(f"{path} exists. Record into an empty folder, and give each recording a unique ID.")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_settled(recording, self._places), encoding="utf-8")
+        path.write_text(_to_json(recording, self._replacements), encoding="utf-8")
         self.counts["errors" if "error" in recording else "results"] += 1
         return result
 
 
 def _plain(value: Any) -> Any:
-    """Turn a result into values that JSON holds exactly."""
+    """Convert a result to JSON values without loss."""
     if isinstance(value, pl.DataFrame):
-        columns = {one.name: {"type": str(one.dtype), "values": _values(one.to_list())} for one in value}
+        columns = {column.name: {"type": str(column.dtype), "values": _values(column.to_list())} for column in value}
         try:
             meaning = tpa.about(value)
         except tpa.SchemaError:
@@ -212,11 +219,11 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         return {**parts, "printed": str(value).splitlines()}
-    return _written(value) if isinstance(value, Path) else value
+    return _content(value) if isinstance(value, Path) else value
 
 
 def _values(values: list[Any]) -> Any:
-    if len(values) <= _MOST_ROWS:
+    if len(values) <= _MAX_ROWS:
         return values
     return {"rows": len(values), "hash": _hash(json.dumps(values, default=str).encode())}
 
@@ -225,10 +232,10 @@ def _hash(content: bytes) -> str:
     return sha256(content).hexdigest()[:32]
 
 
-def _written(path: Path) -> Any:
-    """Return the content of a file, and as "appearance" how it looks."""
+def _content(path: Path) -> Any:
+    """Return the content of a file, with markup and pictures as "appearance"."""
     if path.is_dir():
-        return {part.name: _written(part) for part in sorted(path.iterdir())}
+        return {part.name: _content(part) for part in sorted(path.iterdir())}
     match path.suffix:
         case ".html":
             return _page(path.read_text(encoding="utf-8"))
@@ -253,45 +260,45 @@ def _lines(markup: str) -> list[str]:
 
 
 def _page(text: str) -> dict[str, Any]:
-    """Split a page into its text, the data in it, and its pictures, scripts and styles."""
+    """Split a page into text, data and appearance (pictures, scripts and styles)."""
     library: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # has a default
     data: list[Any] = []
     appearance: list[Any] = []
 
-    def moved(part: re.Match[str]) -> str:
+    def replace(part: re.Match[str]) -> str:
         head, _, body = part[0].partition(">")
         if "application/json" in head:
             data.append(json.loads(body.removesuffix("</script>")))
             return "<data>"
-        appearance.append(_lines(part[0]) if len(part[0]) < _MOST_SCRIPT else _hash(part[0].encode()))
+        appearance.append(_lines(part[0]) if len(part[0]) < _MAX_SCRIPT else _hash(part[0].encode()))
         return "<appearance>"
 
     text = text.replace(library.replace("</script", "<\\/script"), "<library>")
     parts = r"<script.*?</script>|<style.*?</style>|<svg.*?</svg>|src='data:[^']*'"
-    return {"text": _lines(re.sub(parts, moved, text, flags=re.DOTALL)), "data": data, "appearance": appearance}
+    return {"text": _lines(re.sub(parts, replace, text, flags=re.DOTALL)), "data": data, "appearance": appearance}
 
 
-def _settled(recording: Any, places: dict[str, str]) -> str:
-    """Return a recording as JSON, without what differs from run to run."""
+def _to_json(recording: Any, replacements: dict[str, str]) -> str:
+    """Return a recording as JSON, with values that differ between runs replaced."""
     text = json.dumps(recording, separators=(",\n", ": "), sort_keys=True, ensure_ascii=False, default=str)
-    for place, name in places.items():
-        text = text.replace(place, name)
+    for path, name in replacements.items():
+        text = text.replace(path, name)
     text = re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:<port>", text)
     text = re.sub(r"\b0x[0-9a-f]{6,}\b", "<address>", text)
     days = r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|\+00:00)?)?|\b\d{1,2} [A-Z][a-z]+ \d{4}\b"
     text = re.sub(days, _time, text)
-    # The hashes of data stay, those of files that hold a time go.
+    # Keep hashes of data. Files contain times, so replace their hashes.
     text = re.sub(r'(?<!content_sha256": ")(?<!computed_sha256": ")\b[0-9a-f]{64}\b', "<hash>", text)
     text = re.sub(r"\bsha256 [0-9a-f]{16}\b", "sha256 <hash>", text)
     text = re.sub(r'"pull": "[0-9a-f]{8}"', '"pull": "<id>"', text)
-    counted = r"\bdata-[0-9a-f]{32}\b|\b(?:view|param)_\d+\b"
-    # In order of use: the keys of "datasets" are sorted by hashes, which change with the name of a column.
-    names = [*re.findall(r'"name": "(data-[0-9a-f]{32})"', text), *re.findall(counted, text)]
+    generated = r"\bdata-[0-9a-f]{32}\b|\b(?:view|param)_\d+\b"
+    # Number names in order of use, because the keys of "datasets" are sorted by hashes of the data.
+    names = [*re.findall(r'"name": "(data-[0-9a-f]{32})"', text), *re.findall(generated, text)]
     numbers = {name: f"<name {i}>" for i, name in enumerate(dict.fromkeys(names), 1)}
-    return re.sub(counted, lambda name: numbers[name[0]], text)
+    return re.sub(generated, lambda name: numbers[name[0]], text)
 
 
 def _time(match: re.Match[str]) -> str:
-    """Replace a time or a written-out day of this run."""
+    """Replace a time or date of this run."""
     days = {f"{day:%Y-%m-%d}": f"{day.day} {day:%B %Y}" for day in (_STARTED, datetime.now(UTC))}
     return "<time>" if match[0][:10] in days or match[0] in days.values() else match[0]
