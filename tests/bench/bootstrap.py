@@ -1,4 +1,4 @@
-"""Draw all jobs again a thousand times; beside it what drawing as many Poisson numbers costs."""
+"""Bootstrap resamples compared with drawing the same number of Poisson values in NumPy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.bench.measure import Row, Target, agree, installed, ratios, said, separately
+from tests.bench.measure import Row, Target, check_counts, installed, log, ratios, run_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,55 +18,53 @@ _ROUNDS, _FAMILIES, _SEED = 1000, 30, 0
 
 
 def rows(jobs: int, pairs: int, rounds: int = _ROUNDS) -> list[Row]:
-    """Measure the exposure of each of 30 families in so many resamples of so many jobs."""
-    subject = f"bootstrap: {rounds:,} rounds of {jobs:,} jobs over numpy's draws alone"
+    """Measure bootstrap resamples of the exposure of 30 families."""
+    subject = f"bootstrap: {rounds:,} rounds of {jobs:,} jobs over drawing with numpy"
     if not installed("numpy"):
         return [Row(subject, target=_TARGET, why="not installed: numpy")]
-    said(f"bootstrap: {rounds:,} rounds of {jobs:,} jobs, {pairs} pairs")
-    times, counted = separately("bootstrap:run", jobs=jobs, pairs=pairs, rounds=rounds)
-    agree(counted, {"draws": jobs * rounds})
+    log(f"bootstrap: {rounds:,} rounds of {jobs:,} jobs, {pairs} pairs")
+    times, counted = run_in_process("bootstrap:run", jobs=jobs, pairs=pairs, rounds=rounds)
+    check_counts(counted, {"draws": jobs * rounds})
     return [Row(subject, ratios(times["ours"], times["numpy"]), _TARGET, counted)]
 
 
 def run(jobs: int, pairs: int, rounds: int) -> tuple[dict[str, list[float]], dict[str, dict[str, int]]]:
-    """Run both in turn, and give their times in seconds and how many numbers each drew."""
+    """Run both alternately and return times in seconds and numbers of draws."""
     import polars as pl
 
-    place = pl.int_range(jobs, eager=True)
-    table = pl.DataFrame({"place": place}).select(
-        job_family=pl.format("family {}", pl.col("place") % _FAMILIES),
-        job_id=pl.format("job {}", pl.col("place")),
-        part=(pl.col("place") * 7 % 200) / 10,
-        whole=20.0 + (pl.col("place") * 7 % 200) / 10,
+    row = pl.int_range(jobs, eager=True)
+    table = pl.DataFrame({"row": row}).select(
+        job_family=pl.format("family {}", pl.col("row") % _FAMILIES),
+        job_id=pl.format("job {}", pl.col("row")),
+        part=(pl.col("row") * 7 % 200) / 10,
+        whole=20.0 + (pl.col("row") * 7 % 200) / 10,
     )
-    ways: dict[str, Callable[[Any, int], int]] = {"ours": _ours, "numpy": _numpy}
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    functions: dict[str, Callable[[Any, int], int]] = {"ours": _ours, "numpy": _numpy}
+    times: dict[str, list[float]] = {name: [] for name in functions}
     counted: dict[str, dict[str, int]] = {}
-    for way in ways.values():  # what loads on first use is no part of it
-        way(table.head(100), 100)
+    for function in functions.values():  # exclude imports on first use
+        function(table.head(100), 100)
     for _ in range(pairs):
-        for name, way in ways.items():
+        for name, function in functions.items():
             gc.collect()
             start = time.perf_counter()
-            drawn = way(table, rounds)
+            drawn = function(table, rounds)
             times[name].append(time.perf_counter() - start)
             counted[name] = {"draws": drawn}
     return times, counted
 
 
 def _ours(table: Any, rounds: int) -> int:
-    """Draw, add up per family and divide."""
     import polars as pl
 
     from tpanalytics.measures._core.bootstrap import resample
 
-    found = resample(table, rounds=rounds, seed=_SEED).with_columns(exposure=pl.col("part") / pl.col("whole"))
-    drawn_in = found.get_column("round").n_unique()
-    return int(drawn_in * table.height)
+    exposure = resample(table, rounds=rounds, seed=_SEED).with_columns(exposure=pl.col("part") / pl.col("whole"))
+    return int(exposure.get_column("round").n_unique() * table.height)
 
 
 def _numpy(table: Any, rounds: int) -> int:
-    """Only draw, and keep nothing: a hundred rounds at a time, as memory allows."""
+    """Draw 100 rounds at a time to limit memory."""
     import numpy as np
 
     generator, drawn = np.random.default_rng(_SEED), 0

@@ -1,4 +1,4 @@
-"""The figures of some measures as one would write them by hand, in Polars and in pandas; without bounds or meaning."""
+"""Handwritten queries for the figures of some measures in Polars and pandas, without bounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ _STATES = ["validated", "suggested"]
 
 
 def _counted(tasks: pl.DataFrame) -> pl.LazyFrame:
-    """Begin as each of these queries would: what counts, with words for what is missing."""
     return (
         tasks.lazy()
         .filter(pl.col("validation_state").is_in(_STATES))
@@ -91,7 +90,7 @@ def _pandas_coverage(jobs: Any, tasks: Any) -> Any:
     wide["complete"], wide["profiled"] = wide["tasks"] == wide["with_hours"], wide["tasks"].notna()
     shares = {name: (name, "mean") for name in ("complete", "profiled")}
     totals = {name: (name, "sum") for name in (*hours_of, *sums)}
-    found = wide.groupby("job_family").agg(**shares, **totals).reset_index()
+    result = wide.groupby("job_family").agg(**shares, **totals).reset_index()
     for name, part, whole in (
         ("hours_coverage", "with_hours", "tasks"),
         ("level_coverage", "with_level", "tasks"),
@@ -100,8 +99,8 @@ def _pandas_coverage(jobs: Any, tasks: Any) -> Any:
         ("validated_share", "validated", "tasks"),
         ("validated_share_hours", "hours_validated", "hours"),
     ):
-        found[name] = found[part] / found[whole]
-    return found
+        result[name] = result[part] / result[whole]
+    return result
 
 
 _QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -136,11 +135,11 @@ def _pandas_hours(jobs: Any, tasks: Any) -> Any:
     of_job = of_job.reset_index()
     wide = jobs.fillna({"job_family": "(no family)"}).merge(of_job, on="job_id", how="left")
     by_family = wide.groupby("job_family")
-    found = by_family[["tasks", "with_hours", "hours"]].sum()
-    found["jobs"], found["jobs_with_hours"] = by_family.size(), by_family["hours"].count()
-    found["hours_per_job"] = by_family["hours"].mean()
+    result = by_family[["tasks", "with_hours", "hours"]].sum()
+    result["jobs"], result["jobs_with_hours"] = by_family.size(), by_family["hours"].count()
+    result["hours_per_job"] = by_family["hours"].mean()
     quantiles = by_family["hours"].quantile(list(_QUANTILES)).unstack()
-    return found.join(quantiles).sort_values("hours", ascending=False)
+    return result.join(quantiles).sort_values("hours", ascending=False)
 
 
 def _impact(share_of: str) -> Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]:
@@ -161,16 +160,16 @@ def _impact(share_of: str) -> Callable[[pl.DataFrame, pl.DataFrame], pl.DataFram
 def _pandas_impact(share_of: str) -> Callable[[Any, Any], Any]:
     def query(_: Any, tasks: Any) -> Any:
         groups = _pandas_counted(tasks).groupby(["job_family", "ai_impact_level"])["weekly_hours"]
-        found = groups.agg(tasks="size", tasks_with_hours="count", hours="sum").reset_index()
-        found["share"] = found[share_of] / found.groupby("job_family")[share_of].transform("sum")
-        return found
+        result = groups.agg(tasks="size", tasks_with_hours="count", hours="sum").reset_index()
+        result["share"] = result[share_of] / result.groupby("job_family")[share_of].transform("sum")
+        return result
 
     return query
 
 
 def _exposure(_: pl.DataFrame, tasks: pl.DataFrame) -> pl.DataFrame:
     weight = pl.col("ai_impact_level").replace_strict(_WEIGHTS, default=None, return_dtype=pl.Float64)
-    weighed = pl.col("weekly_hours").filter(pl.col("weight").is_not_null())
+    weighted = pl.col("weekly_hours").filter(pl.col("weight").is_not_null())
     return (
         _counted(tasks)
         .with_columns(weight=weight)
@@ -178,10 +177,10 @@ def _exposure(_: pl.DataFrame, tasks: pl.DataFrame) -> pl.DataFrame:
         .agg(
             tasks=pl.len(),
             exposed=(pl.col("weekly_hours") * pl.col("weight")).sum(),
-            weighed=weighed.sum(),
-            tasks_weighed=weighed.count(),
+            weighted=weighted.sum(),
+            tasks_weighted=weighted.count(),
         )
-        .with_columns(exposure=pl.col("exposed") / pl.col("weighed"))
+        .with_columns(exposure=pl.col("exposed") / pl.col("weighted"))
         .sort("exposure", descending=True)
         .collect()
     )
@@ -191,14 +190,14 @@ def _pandas_exposure(_: Any, tasks: Any) -> Any:
     tasks = _pandas_counted(tasks)
     weight = tasks["ai_impact_level"].map(_WEIGHTS)
     hours = tasks["weekly_hours"]
-    tasks = tasks.assign(exposed=hours * weight, weighed=hours.where(weight.notna()))
-    sums = {name: (name, "sum") for name in ("exposed", "weighed")}
-    found = tasks.groupby("job_family").agg(tasks=("job_id", "size"), tasks_weighed=("weighed", "count"), **sums)
-    found["exposure"] = found["exposed"] / found["weighed"]
-    return found.sort_values("exposure", ascending=False).reset_index()
+    tasks = tasks.assign(exposed=hours * weight, weighted=hours.where(weight.notna()))
+    sums = {name: (name, "sum") for name in ("exposed", "weighted")}
+    result = tasks.groupby("job_family").agg(tasks=("job_id", "size"), tasks_weighted=("weighted", "count"), **sums)
+    result["exposure"] = result["exposed"] / result["weighted"]
+    return result.sort_values("exposure", ascending=False).reset_index()
 
 
-#: The same figure by hand: in Polars, in pandas.
+#: Queries in Polars and pandas.
 QUERIES: dict[str, tuple[Callable[..., pl.DataFrame], Callable[..., Any]]] = {
     "coverage": (_coverage, _pandas_coverage),
     "hours": (_hours, _pandas_hours),

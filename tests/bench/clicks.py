@@ -1,4 +1,4 @@
-"""How long a click takes until the marks have changed in JupyterLab, beside a widget that only swaps the same two."""
+"""Time from a click to the changed chart in JupyterLab, compared with a widget that swaps two specifications."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.bench.measure import Row, Target, installed, ratios, said, separately
+from tests.bench.measure import Row, Target, installed, log, ratios, run_in_process
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -30,39 +30,39 @@ choice = widgets.ToggleButtons(options=["tasks", "hours"], value="hours")
 choice.add_class("bare-weight")
 choice.observe(lambda change: setattr(bare, "spec", drawn[change["new"]]), "value")
 widgets.VBox([choice, bare])"""
-#: Milliseconds from the click to the frame in which the chart shows other marks.
+#: Return the milliseconds from the click to the first frame with changed marks.
 _CLICK = """async ([weight, chart, name]) => {
   const shown = () => [...document.querySelectorAll(`.${chart} svg.marks path[d]`)]
-    .map(one => one.getAttribute("d")).sort().join();
-  const button = [...document.querySelectorAll(`.${weight} button`)].find(one => one.textContent.trim() === name);
+    .map(path => path.getAttribute("d")).sort().join();
+  const button = [...document.querySelectorAll(`.${weight} button`)].find(item => item.textContent.trim() === name);
   const before = shown(), start = performance.now();
   button.click();
   for (;;) {
     await new Promise(done => requestAnimationFrame(done));
     const now = shown();
     if (now && now !== before) { return performance.now() - start; }
-    if (performance.now() - start > 30000) { throw new Error(`nothing has changed after a click on ${name}`); }
+    if (performance.now() - start > 30000) { throw new Error(`the chart did not change after a click on ${name}`); }
   }
 }"""
 
 
 def rows(pairs: int) -> list[Row]:
-    """Measure in JupyterLab, if it and a browser are there."""
-    lacking = [name for name in ("playwright", "jupyterlab") if not installed(name)]
-    lacking += ["chromium"] * (shutil.which("chromium") is None)
-    if lacking:
-        return [Row(_TITLE, [], Target("at most", 1.5), why=f"not installed: {', '.join(lacking)}")]
-    said(f"clicks: {pairs} pairs")
-    taken = separately("clicks:clicked", pairs=2 * pairs)
+    """Measure clicks if JupyterLab and a browser are installed."""
+    missing = [name for name in ("playwright", "jupyterlab") if not installed(name)]
+    missing += ["chromium"] * (shutil.which("chromium") is None)
+    if missing:
+        return [Row(_TITLE, [], Target("at most", 1.5), why=f"not installed: {', '.join(missing)}")]
+    log(f"clicks: {pairs} pairs")
+    times = run_in_process("clicks:clicked", pairs=2 * pairs)
     return [
-        Row(_TITLE, ratios(taken["ours"], taken["bare"]), Target("at most", 1.5)),
-        Row("clicks: click to changed marks, explorer", taken["ours"], unit=" ms"),
-        Row("clicks: click to changed marks, bare JupyterChart", taken["bare"], unit=" ms"),
+        Row(_TITLE, ratios(times["ours"], times["bare"]), Target("at most", 1.5)),
+        Row("clicks: click to changed marks, explorer", times["ours"], unit=" ms"),
+        Row("clicks: click to changed marks, bare JupyterChart", times["bare"], unit=" ms"),
     ]
 
 
 def clicked(pairs: int) -> dict[str, list[float]]:
-    """Click in turn on the weights of both; gives milliseconds."""
+    """Click on the weights of both widgets alternately and return milliseconds."""
     from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import FLAGS
@@ -80,15 +80,15 @@ def clicked(pairs: int) -> dict[str, list[float]]:
         open_in_lab(page, lab, "clicks.ipynb")
         wait_until_drawn(page)
         page.wait_for_selector(".bare-chart svg.marks path[d]")
-        taken: dict[str, list[float]] = {"ours": [], "bare": []}
-        for number in range(pairs + 2):  # the first two let everything load what it needs
+        times: dict[str, list[float]] = {"ours": [], "bare": []}
+        for number in range(pairs + 2):  # the first two rounds only load modules
             name = ("tasks", "hours")[number % 2]
             for kind, weight, chart in (("ours", "tpa-weight", "tpa-chart"), ("bare", "bare-weight", "bare-chart")):
                 milliseconds = _click(page, weight, chart, name)
                 if number > 1:
-                    taken[kind].append(milliseconds)
+                    times[kind].append(milliseconds)
         browser.close()
-    return taken
+    return times
 
 
 def _click(page: Page, *where: Any) -> float:

@@ -1,4 +1,4 @@
-"""Bytes of pages become checked tidy frames, on one core; beside it what others make of the same bytes."""
+"""Decoding of pages to validated frames on one core, compared with other libraries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.generate import PAGE, Export, generated
-from tests.bench.measure import Row, Target, agree, installed, ratios, said, separately
+from tests.bench.measure import Row, Target, check_counts, installed, log, ratios, run_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,65 +32,66 @@ _BASELINES = {
 }
 
 
-def rows(jobs: int, pairs: int, data: str | None, *, beside: bool) -> list[Row]:
-    """Measure decoding of an export of so many jobs; `beside` tells whether the slower baselines run too."""
+def rows(jobs: int, pairs: int, data: str | None, *, baselines: bool) -> list[Row]:
+    """Measure the decoding of an export, optionally with the slower baselines."""
     export = Export(generated(jobs, data))
-    names = ["ours", *(_BASELINES if beside else ())]
-    said(f"decode: {export.tasks:,} tasks, {export.size / 1e6:,.0f} MB, {pairs} pairs of orjson and {', '.join(names)}")
-    subjects = {"ours": "bytes to checked frames", **_BASELINES}
-    found = []
+    names = ["ours", *(_BASELINES if baselines else ())]
+    log(f"decode: {export.tasks:,} tasks, {export.size / 1e6:,.0f} MB, {pairs} pairs of orjson and {', '.join(names)}")
+    subjects = {"ours": "bytes to validated frames", **_BASELINES}
+    result = []
     for name in names:
         subject = f"decode: {subjects[name]} over orjson.loads, {export.tasks:,} tasks"
         target = _TARGET if name == "ours" else None
-        lacking = [one for one in (name, "orjson") if one not in {"ours", "rows"} and not installed(one)]
-        both = [one for one in (name, "orjson") if one not in lacking]
-        # Each in a process of its own: the memory that another left behind costs whoever keeps what it makes.
-        times, counted = separately("decode:run", env=_ONE_CORE, folder=str(export.folder), names=both, pairs=pairs)
-        agree(counted, {"jobs": export.jobs, "tasks": export.tasks})
-        if lacking:
-            found.append(Row(subject, target=target, counted=counted, why=f"not installed: {', '.join(lacking)}"))
+        libraries = [library for library in (name, "orjson") if library not in {"ours", "rows"}]
+        missing = [library for library in libraries if not installed(library)]
+        both = [side for side in (name, "orjson") if side not in missing]
+        # Use separate processes, so that memory of one library does not slow down another.
+        times, counted = run_in_process("decode:run", env=_ONE_CORE, folder=str(export.folder), names=both, pairs=pairs)
+        check_counts(counted, {"jobs": export.jobs, "tasks": export.tasks})
+        if missing:
+            result.append(Row(subject, target=target, counted=counted, why=f"not installed: {', '.join(missing)}"))
         else:
-            found.append(Row(subject, ratios(times[name], times["orjson"]), target, counted))
-    return [*found, _dlt_row(export, pairs)] if beside else found
+            result.append(Row(subject, ratios(times[name], times["orjson"]), target, counted))
+    return [*result, _dlt_row(export, pairs)] if baselines else result
 
 
 def _dlt_row(export: Export, pairs: int) -> Row:
-    """Let dlt have a tenth of the pages: it takes minutes for all, and its share of fixed cost is small by then."""
+    """Measure dlt with a tenth of the pages, because all of them take minutes."""
     pages = max(1, -(-export.jobs // PAGE) // 10)
     subject = "decode: dlt into DuckDB over orjson.loads, {} tasks"
     missing = [name for name in ("dlt", "duckdb", "orjson") if not installed(name)]
     if missing:
         return Row(subject.format("a tenth of the"), why=f"not installed: {', '.join(missing)}")
-    said(f"decode: {pages} of the pages with dlt")
+    log(f"decode: {pages} of the pages with dlt")
     some = {"folder": str(export.folder), "names": ["dlt", "orjson"], "pairs": pairs, "pages": pages}
-    times, counted = separately("decode:run", env=_ONE_CORE, **some)
-    agree(counted, counted["orjson"])
+    times, counted = run_in_process("decode:run", env=_ONE_CORE, **some)
+    check_counts(counted, counted["orjson"])
     return Row(subject.format(f"{counted['dlt']['tasks']:,}"), ratios(times["dlt"], times["orjson"]), None, counted)
 
 
 def run(
     folder: str, names: list[str], pairs: int, pages: int | None = None
 ) -> tuple[dict[str, list[float]], dict[str, dict[str, int]]]:
-    """Run each way in turn, `pairs` times, and give their times in seconds and the rows they computed."""
+    """Run the functions alternately and return times in seconds and numbers of rows."""
     bodies = Export(folder).pages()[:pages]
     times: dict[str, list[float]] = {name: [] for name in names}
     counted: dict[str, dict[str, int]] = {}
-    for name in names:  # what loads on first use is no part of it
-        _WAYS[name](bodies[:1])
+    for name in names:  # exclude imports on first use
+        _FUNCTIONS[name](bodies[:1])
     gc.collect()
     gc.freeze()
     for _ in range(pairs):
         for name in names:
             gc.collect()
             start = time.perf_counter()
-            result = _WAYS[name](bodies)
+            result = _FUNCTIONS[name](bodies)
             times[name].append(time.perf_counter() - start)
             counted[name] = result[1]()
             del result
     return times, counted
 
 
-#: What a way holds at its end, and a function that counts it, called when time is no longer taken.
+#: Decoded data, and a function that counts its rows after the measurement.
 Result = tuple[Any, "Callable[[], dict[str, int]]"]
 
 
@@ -109,7 +110,7 @@ def _ours(bodies: list[bytes]) -> Result:
 
 
 def _orjson(bodies: list[bytes]) -> Result:
-    """Only decode, and keep nothing: the quickest there is to be compared with."""
+    """Decode without storing the result."""
     import orjson
 
     for body in bodies:
@@ -205,7 +206,7 @@ def _dlt(bodies: list[bytes]) -> Result:
     return folder, count
 
 
-_WAYS: dict[str, Callable[[list[bytes]], Result]] = {
+_FUNCTIONS: dict[str, Callable[[list[bytes]], Result]] = {
     "ours": _ours,
     "orjson": _orjson,
     "rows": _rows,

@@ -1,4 +1,4 @@
-"""What a change of a control costs, beside drawing the same chart anew from the tasks."""
+"""Changes of controls of an explorer compared with drawing the same chart from the tasks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.generate import Export, generated
-from tests.bench.measure import Row, Target, ratios, said, separately
+from tests.bench.measure import Row, Target, log, ratios, run_in_process
 from tests.bench.server import serving
 
 if TYPE_CHECKING:
@@ -15,80 +15,81 @@ if TYPE_CHECKING:
 
 __all__ = ["rows"]
 
-#: No slower with ten times the tasks; a tenth is what two processes differ by anyway.
-_CLICK, _GROWN = Target("at most", 0.1), Target("at most", 1.1)
-#: After a rest all but the last are drawn already.
-_HOW = {
-    "button": "a button pressed",
-    "family": "a family marked",
-    "step": "a weight moved by a step",
-    "far": "a weight moved far",
-    "several": "several families marked at once, which is not foreseen",
+#: The time must not depend on the number of tasks, within 10% for differences between processes.
+_CLICK, _GROWTH = Target("at most", 0.1), Target("at most", 1.1)
+#: All but the last are drawn in advance.
+_CHANGES = {
+    "button": "pressing a button",
+    "family": "selecting a family",
+    "step": "moving a weight by one step",
+    "far": "moving a weight far",
+    "several": "selecting several families, which is not drawn in advance",
 }
 
 
 def rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
-    """Measure with so many jobs, and with ten times as many."""
-    found, taken = [], []
+    """Measure with `jobs` and with ten times as many jobs."""
+    result, measured = [], []
     with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-explorers-") as root:
         for size in (jobs, 10 * jobs):
             export = Export(generated(size, data))
-            said(f"explorers: {export.tasks:,} tasks, {pairs} pairs")
+            log(f"explorers: {export.tasks:,} tasks, {pairs} pairs")
             with serving(export.folder) as service:
                 service.behave(page_seconds=0, gzip=False)
-                separately("measures:prepared", settings=service.settings, folder=f"{root}/{size}")
-            taken.append(separately("explorers:moved", folder=f"{root}/{size}", pairs=pairs))
-            anew = "the same chart from its tasks"
-            for name, how in _HOW.items():
-                values = ratios(taken[-1][name], taken[-1][f"{name} anew"])
-                found.append(Row(f"explorers: {how}, over {anew}, {export.tasks:,} tasks", values, _CLICK))
-                milliseconds = [1000 * value for value in taken[-1][name]]
-                found.append(Row(f"explorers: time of {how}, {export.tasks:,} tasks", milliseconds, unit=" ms"))
-            found.append(
-                Row(f"explorers: time to open, {export.tasks:,} tasks", [1000 * taken[-1]["open"]], unit=" ms")
+                run_in_process("measures:prepared", settings=service.settings, folder=f"{root}/{size}")
+            measured.append(run_in_process("explorers:moved", folder=f"{root}/{size}", pairs=pairs))
+            for name, change in _CHANGES.items():
+                values = ratios(measured[-1][name], measured[-1][f"{name} redrawn"])
+                result.append(
+                    Row(f"explorers: {change}, over drawing from tasks, {export.tasks:,} tasks", values, _CLICK)
+                )
+                milliseconds = [1000 * value for value in measured[-1][name]]
+                result.append(Row(f"explorers: time of {change}, {export.tasks:,} tasks", milliseconds, unit=" ms"))
+            result.append(
+                Row(f"explorers: time to open, {export.tasks:,} tasks", [1000 * measured[-1]["open"]], unit=" ms")
             )
-    small, large = taken
-    for name, how in _HOW.items():
+    small, large = measured
+    for name, change in _CHANGES.items():
         values = ratios(large[name], small[name])
-        found.append(Row(f"explorers: {how}, ten times the tasks over the tasks", values, _GROWN))
-    return found
+        result.append(Row(f"explorers: {change}, ten times the tasks over the tasks", values, _GROWTH))
+    return result
 
 
 def moved(folder: str, pairs: int) -> dict[str, Any]:
-    """Move controls of an explorer, and draw each chart anew from the tasks in turn; gives seconds."""
+    """Change controls of an explorer, alternating with drawing the chart from the tasks, and return seconds."""
     import tpanalytics as tpa
 
     profiles = tpa.read_profiles(folder)
-    tpa.explore(tpa.load_sample())  # loads what every explorer needs
+    tpa.explore(tpa.load_sample())  # load modules
     start = time.perf_counter()
     explorer = tpa.explore(profiles)
-    taken: dict[str, Any] = {"open": time.perf_counter() - start}
-    taken |= {name + more: [] for name in _HOW for more in ("", " anew")}
+    times: dict[str, Any] = {"open": time.perf_counter() - start}
+    times |= {name + suffix: [] for name in _CHANGES for suffix in ("", " redrawn")}
     families = list(explorer._facts.families)
     weight, listed = (explorer._control_bar.controls[name].widget for name in ("weight", "families"))
     scale = explorer._control_bar.controls["level_weights"]._sliders["H1"]
     levels = {"families": [], "weight": "hours", "show": "levels"}
     for number in range(pairs + 1):
-        one, few = families[1 + number], families[: 2 + number]
+        family, several = families[1 + number], families[: 2 + number]
         begin, end = round(0.9 - 0.05 * number, 2), round(0.05 + 0.05 * number, 2)
         level_weights = {**levels, "show": "weights", "level_weights": {"H1": begin, "H2": 0.5, "H3": 0.0}}
         moves: dict[str, tuple[dict[str, Any], Callable[[], None]]] = {
             "button": (levels, lambda: setattr(weight, "value", "tasks")),
-            "family": (levels, lambda one=one: setattr(listed, "value", (one,))),
+            "family": (levels, lambda family=family: setattr(listed, "value", (family,))),
             "step": (level_weights, lambda begin=begin: setattr(scale, "value", round(begin - 0.05, 2))),
-            "several": (levels, lambda few=few: setattr(listed, "value", tuple(few))),
+            "several": (levels, lambda several=several: setattr(listed, "value", tuple(several))),
             "far": (level_weights, lambda end=end: setattr(scale, "value", end)),
         }
         for name, (state, move) in moves.items():
             explorer.state = state
             for ahead in explorer._specs.ahead(explorer.state):
-                explorer._specs.of(ahead)  # what it does by itself where a loop runs
-            _timed(taken, name, move, explorer, profiles, kept=number > 0)
-    return taken
+                explorer._specs.of(ahead)  # done automatically in an event loop
+            _timed(times, name, move, explorer, profiles, record=number > 0)
+    return times
 
 
 def _timed(
-    taken: dict[str, Any], name: str, move: Callable[[], None], explorer: Any, profiles: Any, *, kept: bool
+    times: dict[str, Any], name: str, move: Callable[[], None], explorer: Any, profiles: Any, *, record: bool
 ) -> None:
     from tpanalytics.share.calls import Source
 
@@ -100,7 +101,7 @@ def _timed(
     end = time.perf_counter()
     shown = explorer._chart.spec
     if shown == before or drawn["datasets"] != shown["datasets"]:
-        raise SystemExit(f"explorers: {name}: the chart is not the one that the controls ask for.")
-    if kept:  # in the first round everything loads what it needs
-        taken[name].append(middle - start)
-        taken[f"{name} anew"].append(end - middle)
+        raise SystemExit(f"explorers: {name}: the chart does not match the controls.")
+    if record:  # the first round only loads modules
+        times[name].append(middle - start)
+        times[f"{name} redrawn"].append(end - middle)

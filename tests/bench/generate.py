@@ -1,7 +1,7 @@
-"""Generated exports: seeded, of any size, with the texts of the sample catalogue; written once to a folder and kept.
+"""Reproducible exports of any size with texts of the sample catalogue.
 
-The records lie in one file, comma after comma, so that a page is one slice of it wherever it starts. A task comes to
-about 450 bytes with what an export includes by default, as real ones do; most rationales are unlike any other.
+All records are in one file, separated by commas, so that any page is a slice of it. A task has about 450 bytes, like in
+a real export with the default fields.
 """
 
 from __future__ import annotations
@@ -24,19 +24,13 @@ import tpanalytics
 __all__ = ["PAGE", "Export", "generated"]
 
 PAGE = 100  # jobs
-_VERSION = 1  # of what is generated; a new one makes new folders
+_VERSION = 1  # increase when the generated data change
 _SEED = 20_260_501
 _CHUNK = 1000  # jobs
 
 
 class Export:
-    """A generated export, opened for reading.
-
-    Attributes
-    ----------
-    jobs, tasks, size
-        How many there are, and the bytes of their records.
-    """
+    """Generated export with numbers of jobs and tasks and its size in bytes."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -49,7 +43,7 @@ class Export:
             self._records = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def page(self, first: int, limit: int = PAGE) -> bytes:
-        """Give the page that starts at the job with the number `first`, counted from 0."""
+        """Return the page that starts with job number `first`, starting at 0."""
         last = min(first + limit, self.jobs)
         head = b'{"has_next":false,"records":['
         if last < self.jobs:
@@ -57,11 +51,11 @@ class Export:
         return head + self._records[self._starts[first] : max(self._starts[first], self._starts[last] - 1)] + b"]}"
 
     def pages(self) -> list[bytes]:
-        """Give all pages of `PAGE` jobs."""
+        """Return all pages of `PAGE` jobs."""
         return [self.page(first) for first in range(0, self.jobs, PAGE)]
 
     def packed_pages(self) -> list[bytes]:
-        """Give the same, gzipped; that is done once and kept."""
+        """Return all pages compressed with gzip. The result is cached in the folder."""
         packed, starts = self.folder / "packed", self.folder / "packed-starts"
         if not starts.exists():
             bodies = [gzip.compress(page, compresslevel=6, mtime=0) for page in self.pages()]
@@ -70,21 +64,21 @@ class Export:
             draft.write_bytes(array("Q", itertools.accumulate(map(len, bodies), initial=0)).tobytes())
             draft.replace(starts)
         body, at = packed.read_bytes(), _read_array(starts)
-        return [body[one:other] for one, other in itertools.pairwise(at)]
+        return [body[start:end] for start, end in itertools.pairwise(at)]
 
 
 def job_id(number: int) -> str:
-    """Give the id of a job, counted from 0."""
+    """Return the ID of job `number`, starting at 0."""
     return f"job-{number:07d}"
 
 
 def job_number(name: str) -> int:
-    """Give the number of a job; raises ValueError where it is none."""
+    """Return the number of a job ID. Raises a `ValueError` if it is not valid."""
     return int(name.removeprefix("job-"))
 
 
 def lists(jobs: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Give the entries of the service's lists of jobs and of job families."""
+    """Return the entries of the lists of jobs and job families."""
     catalogue = _catalogue()
     families = [
         {
@@ -111,9 +105,9 @@ def lists(jobs: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 def generated(jobs: int, root: str | Path | None = None) -> Path:
-    """Give the folder of an export of so many jobs, twenty times as many tasks; it is made if it is not there."""
+    """Return the folder of an export with 20 tasks per job. The export is generated if it does not exist."""
     if jobs < 2 or jobs % 2:
-        raise ValueError(f"jobs={jobs}: the tasks are dealt out to pairs of jobs; give an even number.")
+        raise ValueError(f"`jobs` must be even, because tasks are distributed to pairs of jobs, not {jobs}.")
     folder = Path(root or Path(tempfile.gettempdir()) / "tpanalytics-bench") / f"jobs-{jobs}-v{_VERSION}"
     if (folder / "facts.json").exists():
         return folder
@@ -123,7 +117,7 @@ def generated(jobs: int, root: str | Path | None = None) -> Path:
         _write(draft, jobs)
         draft.rename(folder)
     except OSError:
-        if not (folder / "facts.json").exists():  # else another run was quicker
+        if not (folder / "facts.json").exists():  # otherwise another process was faster
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -135,16 +129,16 @@ def _write(folder: Path, jobs: int) -> None:
     tasks = _tasks()
     rationales = [text for *_, text in tasks]
     sizes: list[int] = []
-    for _ in range(jobs // 2):  # twenty each on average, and exactly so over the pair; now and then a job without tasks
-        one = 0 if draw.random() < 0.02 else draw.randrange(10, 21)
-        sizes += (one, 40 - one)
+    for _ in range(jobs // 2):  # 40 tasks per pair of jobs; 2% of the pairs have a job without tasks
+        size = 0 if draw.random() < 0.02 else draw.randrange(10, 21)
+        sizes += (size, 40 - size)
     starts, at = array("Q", [0]), 0
     with (folder / "records").open("wb") as file:
         for first in range(0, jobs, _CHUNK):
             parts = []
             for number in range(first, min(first + _CHUNK, jobs)):
-                chosen = [_task(draw, tasks, rationales, number) for _ in range(sizes[number])]
-                part = f'{{"external_id":"{job_id(number)}","tasks":[{",".join(chosen)}]}},'.encode()
+                records = [_task(draw, tasks, rationales, number) for _ in range(sizes[number])]
+                part = f'{{"external_id":"{job_id(number)}","tasks":[{",".join(records)}]}},'.encode()
                 parts.append(part)
                 at += len(part)
                 starts.append(at)
@@ -155,36 +149,38 @@ def _write(folder: Path, jobs: int) -> None:
 
 
 def _task(draw: random.Random, tasks: list[tuple[str, str, str, str]], rationales: list[str], number: int) -> str:
-    """Write one task: four of five from the common vocabulary, the others worded for this job alone."""
+    """Return a task as JSON. A fifth of the tasks are unique to the job."""
     chance = draw.random
     slug, text, level, rationale = tasks[int(chance() * len(tasks))]
     if chance() < 0.2:
         slug = str(uuid.UUID(int=draw.getrandbits(128), version=4))
         text = f"{text} (job {number})"
-    said = f'{{"task_id":"{slug}","task":"{text}","validation_state":"{"validated" if chance() < 0.6 else "suggested"}"'
+    record = (
+        f'{{"task_id":"{slug}","task":"{text}","validation_state":"{"validated" if chance() < 0.6 else "suggested"}"'
+    )
     if chance() < 0.8:
-        said += f',"weekly_hours":{int(1 + chance() * 24) / 4}'
+        record += f',"weekly_hours":{int(1 + chance() * 24) / 4}'
     elif chance() < 0.5:
-        said += ',"weekly_hours":null'
+        record += ',"weekly_hours":null'
     if chance() < 0.94:
         for _ in range(1 if chance() < 0.5 else 2):
             rationale = f"{rationale} {rationales[int(chance() * len(rationales))]}"
-        said += f',"ai_impact":{{"level":"{level}","rationale":"{rationale}"}}'
-    return said + "}"
+        record += f',"ai_impact":{{"level":"{level}","rationale":"{rationale}"}}'
+    return record + "}"
 
 
 def _tasks() -> list[tuple[str, str, str, str]]:
-    """Give slug, sentence, level and rationale of every task in the catalogue, escaped as JSON wants it."""
+    """Return slug, text, level and rationale of each task in the catalogue, escaped for JSON."""
     catalogue = _catalogue()
     clusters = [cluster for family in catalogue["families"] for cluster in family["clusters"]] + catalogue["common"]
-    found = []
+    result = []
     for number, task in enumerate(task for cluster in clusters for task in cluster["tasks"]):
         words = "-".join(task["canonical"].lower().split())
-        # People write typographic dashes, and a decoder must leave its quick path for them.
+        # Include some non-ASCII characters, which slow down decoders.
         rationale = task["rationale"].replace(", ", " \u2013 ", 1) if number % 20 == 0 else task["rationale"]
         texts = (f"{words}-{number:04d}", task["task"], task["level"], rationale)
-        found.append(tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in texts))
-    return found  # type: ignore[return-value]
+        result.append(tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in texts))
+    return result  # type: ignore[return-value]
 
 
 def _catalogue() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs in processes of their own, ratios of paired runs, and the table they are printed in."""
+"""Separate processes, ratios of paired runs and the table of results."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Row", "Target", "agree", "installed", "ratios", "said", "separately", "table"]
+__all__ = ["Row", "Target", "check_counts", "installed", "log", "ratios", "run_in_process", "table"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-#: Set in the environment, all runs share one process: whether they run is soon known, and no figure is worth anything.
+#: Environment variable to run all functions in one process. This is fast, but the figures are meaningless.
 _TOGETHER = "BENCH_TOGETHER"
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a figure is held against."""
+    """Target of a figure."""
 
     bound: Literal["at most", "at least"]
     value: float
@@ -35,24 +35,24 @@ class Target:
         return f"{self.bound} {self.value:g}{self.unit}"
 
     def met(self, figure: float) -> bool:
-        """Say whether `figure` keeps to it."""
+        """Return whether `figure` meets the target."""
         return figure <= self.value if self.bound == "at most" else figure >= self.value
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of the table.
+    """Row of the table of results.
 
     Attributes
     ----------
     subject
-        What was measured, and against what.
+        Description of the figure.
     values
-        One per pair of runs; none where it could not be measured, and `why` says why.
+        One value per pair of runs, or empty with the reason in `why`.
     target
-        None for a baseline, which stands beside to compare.
+        Target, or None for a baseline.
     counted
-        Rows each side computed, so that nobody wins by leaving some out.
+        Number of rows computed by each side.
     """
 
     subject: str
@@ -63,19 +63,19 @@ class Row:
     why: str = ""
 
     def cells(self) -> tuple[str, str, str, str]:
-        """Give the cells of the printed table."""
-        target = "(to compare)" if self.target is None else str(self.target)
+        """Return the cells of the printed table."""
+        target = "(baseline)" if self.target is None else str(self.target)
         if not self.values:
             return self.subject, self.why, target, "-"
         figure, digits = median(self.values), 0 if self.unit == " MB" else 2
         low, high = (f"{value:.{digits}f}" for value in (min(self.values), max(self.values)))
-        shown = f"{figure:.{digits}f}{self.unit} ({low} to {high}, n={len(self.values)})"
+        text = f"{figure:.{digits}f}{self.unit} ({low} to {high}, n={len(self.values)})"
         met = "-" if self.target is None else ("yes" if self.target.met(figure) else "**no**")
-        return self.subject, shown, target, met
+        return self.subject, text, target, met
 
 
 def table(rows: list[Row]) -> str:
-    """Write rows as a table in Markdown, its columns aligned for a terminal."""
+    """Format rows as an aligned Markdown table."""
     cells = [("subject", "ratio: median (min to max, n)", "target", "met"), *(row.cells() for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(4)]
     lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in cells]
@@ -84,27 +84,26 @@ def table(rows: list[Row]) -> str:
 
 
 def ratios(ours: list[float], baseline: list[float]) -> list[float]:
-    """Divide pair by pair."""
-    return [one / other for one, other in zip(ours, baseline, strict=True)]
+    """Return the ratio of each pair."""
+    return [value / base for value, base in zip(ours, baseline, strict=True)]
 
 
-def agree(counted: Mapping[str, Mapping[str, int]], expected: Mapping[str, int]) -> None:
-    """Refuse figures of runs that did not all compute the same rows; a run may not know every count."""
+def check_counts(counted: Mapping[str, Mapping[str, int]], expected: Mapping[str, int]) -> None:
+    """Exit if a side did not compute the expected number of rows. A side can have fewer counts."""
     for name, counts in counted.items():
         wrong = {key: n for key, n in counts.items() if n != expected[key]}
         if wrong or not counts:
-            raise SystemExit(f"{name} computed {dict(counts) or 'nothing'}, not {dict(expected)}: no figures.")
+            raise SystemExit(f"{name} computed {dict(counts) or 'nothing'}, not {dict(expected)}.")
 
 
-def separately(function: str, *, env: Mapping[str, str] | None = None, **arguments: Any) -> Any:
-    """Call a function of this folder, like ``"decode:run"``, in a fresh process, and give what it returns.
+def run_in_process(function: str, *, env: Mapping[str, str] | None = None, **arguments: Any) -> Any:
+    """Call a function of this folder, for example ``"decode:run"``, in a new process and return its result.
 
-    The process that calls must stay small: the peak memory a system reports for a child may begin with that of its
-    parent.
+    The calling process must use little memory, because the peak memory of a child can start with that of its parent.
     """
     if os.environ.get(_TOGETHER):
-        return json.loads(_called(function, arguments))
-    done = subprocess.run(
+        return json.loads(_call(function, arguments))
+    process = subprocess.run(
         [sys.executable, "-m", "tests.bench.measure", function, json.dumps(arguments)],
         cwd=_ROOT,
         env={**os.environ, **(env or {})},
@@ -112,25 +111,25 @@ def separately(function: str, *, env: Mapping[str, str] | None = None, **argumen
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise SystemExit(f"{function} failed with {arguments}; see above.")
-    return json.loads(done.stdout.splitlines()[-1])
+    if process.returncode:
+        raise SystemExit(f"{function} failed with {arguments}, see above.")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
-def _called(function: str, arguments: Mapping[str, Any]) -> str:
+def _call(function: str, arguments: Mapping[str, Any]) -> str:
     module, _, name = function.partition(":")
     return json.dumps(getattr(import_module(f"tests.bench.{module}"), name)(**arguments))
 
 
 def installed(name: str) -> bool:
-    """Say whether a package of the extra ``bench`` is there."""
+    """Return whether a package is installed."""
     return find_spec(name) is not None
 
 
-def said(text: str) -> None:
-    """Say on the error stream what is being done."""
+def log(text: str) -> None:
+    """Print progress to the error stream."""
     print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    print(_called(sys.argv[1], json.loads(sys.argv[2])))
+    print(_call(sys.argv[1], json.loads(sys.argv[2])))

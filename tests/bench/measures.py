@@ -1,4 +1,4 @@
-"""What a measure costs beside the same figure written by hand, and how its time and memory grow with the tasks."""
+"""Measures compared with handwritten queries, and growth of their time and memory with the number of tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from statistics import linear_regression
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.generate import Export, generated
-from tests.bench.measure import Row, Target, agree, installed, ratios, said, separately
+from tests.bench.measure import Row, Target, check_counts, installed, log, ratios, run_in_process
 from tests.bench.server import serving
 from tests.bench.snapshot import peak_megabytes
 
@@ -24,21 +24,21 @@ __all__ = ["MEASURES", "rows"]
 
 _BY_HAND, _PANDAS = Target("at most", 1.3), Target("at most", 0.2)
 _GROWTH = Target("at most", 1.1, "")
-_NOT_THERE = "not there yet"
+_NOT_AVAILABLE = "not available yet"
 _SEED = 20_261_125
 _FREED = {"H1": (0.4, 0.7), "H2": (0.1, 0.3), "H3": 0, "H4": 0, "H5": 0}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure by its public name, and how it is called.
+    """Public name and arguments of a measure.
 
     Attributes
     ----------
     bounded
-        Contract hours make it do more, so it is also measured with them.
+        Whether to measure it also with contract hours.
     checked
-        The column whose sum must be that of the same figure by hand, for measures that are in `tests.bench.by_hand`.
+        Column whose sum must equal that of the handwritten query, if there is one.
     """
 
     function: str
@@ -47,7 +47,6 @@ class Measure:
     checked: str = ""
 
 
-#: Another measure is another line.
 MEASURES = {
     "coverage": Measure("coverage", checked="hours_coverage"),
     "hours": Measure("hours", bounded=True, checked="hours_per_job"),
@@ -63,76 +62,76 @@ MEASURES = {
 
 
 def rows(jobs: int, pairs: int, data: str | None, *, full: bool) -> list[Row]:
-    """Measure every measure on ten times as many jobs, and how it grows to there; with `full` ten times further."""
+    """Measure all measures with `jobs` and ten times as many jobs, and with `full` 100 times as many."""
     exports = {"small": Export(generated(jobs, data)), "large": Export(generated(10 * jobs, data))}
     sizes = {name: export.tasks for name, export in exports.items()}
     with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-measures-") as root:
         for name, export in exports.items():
-            said(f"measures: pulling {export.tasks:,} tasks once")
+            log(f"measures: exporting {export.tasks:,} tasks once")
             with serving(export.folder) as service:
                 service.behave(page_seconds=0, gzip=False)
-                separately("measures:prepared", settings=service.settings, folder=f"{root}/{name}")
+                run_in_process("measures:prepared", settings=service.settings, folder=f"{root}/{name}")
         if full:
             sizes["largest"] = 10 * sizes["large"]
-            said(f"measures: writing {sizes['largest']:,} tasks once")
-            separately("measures:copied", source=f"{root}/large", folder=f"{root}/largest", times=10)
-        found = []
+            log(f"measures: writing {sizes['largest']:,} tasks once")
+            run_in_process("measures:copied", source=f"{root}/large", folder=f"{root}/largest", times=10)
+        result = []
         for name in (name for name, measure in MEASURES.items() if measure.checked):
-            found += _ratio_rows(name, f"{root}/large", sizes["large"], pairs)
+            result += _ratio_rows(name, f"{root}/large", sizes["large"], pairs)
         for name in MEASURES:
-            found += _growth_rows(name, root, sizes, pairs)
-    return found
+            result += _growth_rows(name, root, sizes, pairs)
+    return result
 
 
 def _ratio_rows(name: str, folder: str, tasks: int, pairs: int) -> list[Row]:
     measure = MEASURES[name]
-    found = []
+    result = []
     for contract in (False, True)[: 1 + measure.bounded]:
         title = f"measures: {name}{' and its bounds' * contract} over {{}}, {tasks:,} tasks"
-        beside = {"polars": ("a Polars query by hand", _BY_HAND), "pandas": ("pandas", _PANDAS)}
-        if contract:  # by hand there are no bounds; what they cost has no target
-            beside = {"polars": ("a Polars query by hand without them", None)}
-        lacking = [one for one in ("pandas", "pyarrow") if not installed(one)]
-        sides = [side for side in beside if side == "polars" or not lacking]
-        said(f"measures: {name}{' and its bounds' * contract} beside {' and '.join(sides)}, {pairs} pairs")
-        times, counted = separately(
+        baselines = {"polars": ("a handwritten Polars query", _BY_HAND), "pandas": ("pandas", _PANDAS)}
+        if contract:  # the handwritten query has no bounds, so there is no target
+            baselines = {"polars": ("a handwritten Polars query without them", None)}
+        missing = [library for library in ("pandas", "pyarrow") if not installed(library)]
+        sides = [side for side in baselines if side == "polars" or not missing]
+        log(f"measures: {name}{' and its bounds' * contract} and {' and '.join(sides)}, {pairs} pairs")
+        times, counted = run_in_process(
             "measures:timed", folder=folder, name=name, sides=["ours", *sides], contract=contract, pairs=pairs
         )
         if counted:
-            agree(counted, counted["ours"])
-            agree({"ours": {"tasks": counted["ours"]["tasks"]}}, {"tasks": tasks})
-        for side, (text, target) in beside.items():
-            both = {one: counted[one] for one in ("ours", side) if one in counted}
+            check_counts(counted, counted["ours"])
+            check_counts({"ours": {"tasks": counted["ours"]["tasks"]}}, {"tasks": tasks})
+        for side, (text, target) in baselines.items():
+            both = {key: counted[key] for key in ("ours", side) if key in counted}
             values = ratios(times["ours"], times[side]) if len(both) == 2 else []
-            why = f"not installed: {', '.join(lacking)}" if counted else _NOT_THERE
-            found.append(Row(title.format(text), values, target, both, why="" if values else why))
-    return found
+            why = f"not installed: {', '.join(missing)}" if counted else _NOT_AVAILABLE
+            result.append(Row(title.format(text), values, target, both, why="" if values else why))
+    return result
 
 
 def _growth_rows(name: str, root: str, sizes: dict[str, int], pairs: int) -> list[Row]:
-    said(f"measures: {name} with {', '.join(f'{n:,}' for n in sizes.values())} tasks, {pairs} pairs")
-    taken: dict[str, dict[str, list[float]]] = {kind: {size: [] for size in sizes} for kind in ("time", "peak")}
+    log(f"measures: {name} with {', '.join(f'{n:,}' for n in sizes.values())} tasks, {pairs} pairs")
+    measured: dict[str, dict[str, list[float]]] = {kind: {size: [] for size in sizes} for kind in ("time", "peak")}
     counted: dict[str, dict[str, int]] = {}
     for _ in range(pairs):
         for size, tasks in sizes.items():
-            done = separately("measures:grown", folder=f"{root}/{size}", name=name)
-            if done is None:
+            run = run_in_process("measures:grown", folder=f"{root}/{size}", name=name)
+            if run is None:
                 continue
-            for kind, value in done["taken"].items():
-                taken[kind][size].append(value)
-            counted[size] = done["counted"]
-            agree({name: counted[size]}, {"tasks": tasks})
-    why = "" if counted else _NOT_THERE
-    found = []
+            for kind, value in run["measured"].items():
+                measured[kind][size].append(value)
+            counted[size] = run["counted"]
+            check_counts({name: counted[size]}, {"tasks": tasks})
+    why = "" if counted else _NOT_AVAILABLE
+    result = []
     for kind, unit in {"time": " ms", "peak": " MB"}.items():
-        values = taken[kind]
+        values = measured[kind]
         for size, tasks in sizes.items():
-            here = {size: counted[size]} if counted else {}
-            found.append(Row(f"measures: {kind} of {name}, {tasks:,} tasks", values[size], None, here, unit, why))
+            counts = {size: counted[size]} if counted else {}
+            result.append(Row(f"measures: {kind} of {name}, {tasks:,} tasks", values[size], None, counts, unit, why))
         steps = f"{min(sizes.values()):,} to {max(sizes.values()):,} tasks"
-        slopes = [_slope([*sizes.values()], [*one]) for one in zip(*values.values(), strict=True)]
-        found.append(Row(f"measures: {kind} of {name}, log-log slope, {steps}", slopes, _GROWTH, counted, "", why))
-    return found
+        slopes = [_slope([*sizes.values()], [*times]) for times in zip(*values.values(), strict=True)]
+        result.append(Row(f"measures: {kind} of {name}, log-log slope, {steps}", slopes, _GROWTH, counted, "", why))
+    return result
 
 
 def _slope(sizes: list[int], values: list[float]) -> float:
@@ -140,7 +139,7 @@ def _slope(sizes: list[int], values: list[float]) -> float:
 
 
 def prepared(settings: dict[str, Any], folder: str) -> None:
-    """Pull into a snapshot, and give its jobs people and contract hours; one in ten has no headcount."""
+    """Export to a snapshot and add headcount and contract hours. 10% of the jobs have no headcount."""
     import random
 
     import polars as pl
@@ -148,8 +147,8 @@ def prepared(settings: dict[str, Any], folder: str) -> None:
     import tpanalytics as tpa
     from tpanalytics.profiles.snapshot.read_write import replace_jobs
 
-    asked = {"snapshot": folder, "families": "lists", "progress": False, "lazy": True}
-    profiles = tpa.load_task_profiles(tpa.connect(**settings), **asked)
+    options = {"snapshot": folder, "families": "lists", "progress": False, "lazy": True}
+    profiles = tpa.load_task_profiles(tpa.connect(**settings), **options)
     jobs = profiles.jobs.collect()
     draw = random.Random(_SEED)
     people = [
@@ -164,7 +163,7 @@ def prepared(settings: dict[str, Any], folder: str) -> None:
 
 
 def copied(source: str, folder: str, times: int) -> None:
-    """Write a snapshot that holds another one several times, each time with other jobs and other tasks of their own."""
+    """Write a snapshot with several copies of another one. Copies have different job IDs and custom tasks."""
     import polars as pl
 
     import tpanalytics as tpa
@@ -174,7 +173,7 @@ def copied(source: str, folder: str, times: int) -> None:
     target = Path(folder)
     target.mkdir()
     job = pl.col("job_id")
-    own = pl.when(pl.col("task_id").str.len_chars() == 36).then(pl.lit("-")).otherwise(pl.lit(""))
+    custom = pl.when(pl.col("task_id").str.len_chars() == 36).then(pl.lit("-")).otherwise(pl.lit(""))
     written: dict[str, list[Any]] = {"jobs": [], "tasks": [], "rejects": []}
     for table, paths in paths_of(Path(source), parts).items():
         for path in paths:
@@ -182,9 +181,9 @@ def copied(source: str, folder: str, times: int) -> None:
             for number in range(times if table != "rejects" else 1):
                 mark = pl.lit(f"-{number}")
                 renamed = frame if table == "rejects" else frame.with_columns(pl.concat_str(job, mark).alias("job_id"))
-                if table == "tasks":  # what has an identity of its own there has one here
-                    unlike = pl.when(own == "-").then(pl.concat_str("task_id", mark)).otherwise("task_id")
-                    renamed = renamed.with_columns(task_id=unlike)
+                if table == "tasks":  # custom tasks differ between copies
+                    task_id = pl.when(custom == "-").then(pl.concat_str("task_id", mark)).otherwise("task_id")
+                    renamed = renamed.with_columns(task_id=task_id)
                 written[table].append(write_part(target, table, renamed))
     counts = {name: times * manifest[name] for name in ("jobs", "tasks")}
     write_manifest(target, {**manifest, **counts}, written)
@@ -192,7 +191,7 @@ def copied(source: str, folder: str, times: int) -> None:
 
 
 def timed(folder: str, name: str, sides: list[str], contract: bool, pairs: int) -> Any:
-    """Run the measure and the same by hand in turn on what lies in memory; gives times, and what each computed."""
+    """Run the measure and handwritten queries alternately on data in memory, and return times and counts."""
     import tpanalytics as tpa
     from tests.bench.by_hand import QUERIES
 
@@ -201,24 +200,24 @@ def timed(folder: str, name: str, sides: list[str], contract: bool, pairs: int) 
     if ours is None:
         return {}, {}
     scanned = tpa.read_profiles(folder, lazy=True)
-    wanted = ["job_id", "job_family", "ai_impact_level", "validation_state", "weekly_hours"]
-    jobs, tasks = scanned.jobs.collect(), scanned.tasks.select(wanted).collect()
+    columns = ["job_id", "job_family", "ai_impact_level", "validation_state", "weekly_hours"]
+    jobs, tasks = scanned.jobs.collect(), scanned.tasks.select(columns).collect()
     if not contract:
         jobs = jobs.drop("headcount", "contract_hours")
     profiles = tpa.TaskProfiles(jobs, tasks)
     polars, pandas = QUERIES[name]
-    ways: dict[str, Callable[[], Any]] = {"ours": lambda: ours(profiles, **measure.options)}
+    functions: dict[str, Callable[[], Any]] = {"ours": lambda: ours(profiles, **measure.options)}
     if "polars" in sides:
-        ways["polars"] = lambda: polars(jobs, tasks)
+        functions["polars"] = lambda: polars(jobs, tasks)
     if "pandas" in sides:
         frames = [frame.to_pandas() for frame in (jobs.select("job_id", "job_family"), tasks)]
-        ways["pandas"] = lambda: pandas(*frames)
-    times: dict[str, list[float]] = {side: [] for side in ways}
+        functions["pandas"] = lambda: pandas(*frames)
+    times: dict[str, list[float]] = {side: [] for side in functions}
     counted: dict[str, dict[str, int]] = {}
-    for number in range(pairs + 1):  # in the first round everything loads what it needs
-        for side, way in ways.items():
+    for number in range(pairs + 1):  # the first round only loads modules
+        for side, function in functions.items():
             start = time.perf_counter()
-            result = way()
+            result = function()
             seconds = time.perf_counter() - start
             if number:
                 times[side].append(seconds)
@@ -230,7 +229,7 @@ def timed(folder: str, name: str, sides: list[str], contract: bool, pairs: int) 
 
 
 def grown(folder: str, name: str) -> Any:
-    """Open a snapshot without reading it, and let the measure read what it needs."""
+    """Run a measure on a lazy snapshot."""
     import tpanalytics as tpa
 
     measure = MEASURES[name]
@@ -242,4 +241,4 @@ def grown(folder: str, name: str) -> Any:
     result = ours(profiles, **measure.options)
     milliseconds = 1000 * (time.perf_counter() - start)
     counted = {"tasks": tpa.about(result).tasks}
-    return {"taken": {"time": milliseconds, "peak": peak_megabytes()}, "counted": counted}
+    return {"measured": {"time": milliseconds, "peak": peak_megabytes()}, "counted": counted}

@@ -1,4 +1,4 @@
-"""A pull over HTTP held against the service's own latency: what the client adds; and what workers take off it."""
+"""Exports over HTTP compared with the latency of the service, and with several workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.generate import Export, generated
-from tests.bench.measure import Row, Target, agree, said, separately
+from tests.bench.measure import Row, Target, check_counts, log, run_in_process
 from tests.bench.server import serving
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["rows", "worker_rows"]
 
-#: Seconds a page takes, whether pages are packed, and how much longer than the service a pull may take.
+#: Seconds per page, whether pages are compressed, and the target ratio to the latency of the service.
 _CASES = ((0.2, True, 1.05), (0.02, False, 1.30))
-_WAYS = {
+_CLIENTS = {
     "snapshot": ("pull:ours", {"snapshot": True}, "pull: into a snapshot"),
     "memory": ("pull:ours", {"snapshot": False}, "pull: into memory"),
     "bare": ("pull:bare", {}, "pull: http.client alone, bytes not decoded,"),
@@ -36,63 +36,63 @@ _EXPORT = "/job_architecture/export/jobs/task_profiles"
 
 
 def rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
-    """Measure pulls of an export of so many jobs."""
+    """Measure exports over HTTP."""
     export = Export(generated(jobs, data))
     found = []
     with serving(export.folder) as service:
         for page_seconds, packed, most in _CASES:
-            times: dict[str, list[float]] = {name: [] for name in _WAYS}
+            times: dict[str, list[float]] = {name: [] for name in _CLIENTS}
             counted: dict[str, dict[str, int]] = {}
-            said(f"pull: {export.tasks:,} tasks at {page_seconds * 1000:.0f} ms a page, {pairs} x {', '.join(_WAYS)}")
+            log(f"pull: {export.tasks:,} tasks at {page_seconds * 1000:.0f} ms a page, {pairs} x {', '.join(_CLIENTS)}")
             for _ in range(pairs):
-                for name, (function, options, _) in _WAYS.items():
+                for name, (function, options, _) in _CLIENTS.items():
                     ratio, counted[name] = _pulled(service, function, page_seconds, packed, options)
                     times[name].append(ratio)
-            agree(counted, {"jobs": export.jobs, "tasks": export.tasks})
-            how = "gzip" if packed else "not packed"
+            check_counts(counted, {"jobs": export.jobs, "tasks": export.tasks})
+            how = "gzip" if packed else "uncompressed"
             against = f"over the service's latency, {page_seconds * 1000:.0f} ms a page, {how}, {export.tasks:,} tasks"
-            for name, (_, _, subject) in _WAYS.items():
+            for name, (_, _, subject) in _CLIENTS.items():
                 target = Target("at most", most) if name in {"snapshot", "memory"} else None
                 found.append(Row(f"{subject} {against}", times[name], target, {name: counted[name]}))
     return found
 
 
 def worker_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
-    """Measure how much quicker several workers are than one."""
+    """Measure the speedup with several workers."""
     page_seconds, packed, _ = _CASES[0]
     export = Export(generated(jobs, data))
     target = Target("at least", 3.5)
     subject = (
         f"workers: one over {_WORKERS}, {page_seconds * 1000:.0f} ms a page, gzip, lists read, {export.tasks:,} tasks"
     )
-    said(f"workers: {export.tasks:,} tasks, {pairs} pairs")
-    quicker = []
-    warm = pairs > 1  # the first round has the service pack pages that start where only workers start
+    log(f"workers: {export.tasks:,} tasks, {pairs} pairs")
+    speedups = []
+    warm = pairs > 1  # in the first round, the service compresses the pages of workers
     with serving(export.folder) as service:
         for number in range(pairs + warm):
-            taken, counted = {}, {}
+            times, counted = {}, {}
             for workers in (1, _WORKERS):
                 service.behave(page_seconds=page_seconds, gzip=packed)
-                done = separately(
+                done = run_in_process(
                     "pull:ours", settings=service.settings, snapshot=False, families="lists", workers=workers
                 )
-                taken[workers], counted[str(workers)] = done["seconds"], done["counted"]
-            agree(counted, {"jobs": export.jobs, "tasks": export.tasks})
+                times[workers], counted[str(workers)] = done["seconds"], done["counted"]
+            check_counts(counted, {"jobs": export.jobs, "tasks": export.tasks})
             if number or not warm:
-                quicker.append(taken[1] / taken[_WORKERS])
-    return [Row(subject, quicker, target, counted)]
+                speedups.append(times[1] / times[_WORKERS])
+    return [Row(subject, speedups, target, counted)]
 
 
 def _pulled(
     service: Service, function: str, page_seconds: float, packed: bool, options: dict[str, Any]
 ) -> tuple[float, dict[str, int]]:
     service.behave(page_seconds=page_seconds, gzip=packed)
-    done = separately(function, settings=service.settings, **options)
+    done = run_in_process(function, settings=service.settings, **options)
     return done["seconds"] / service.latency().seconds, done["counted"]
 
 
 def ours(settings: dict[str, Any], snapshot: bool, **options: Any) -> dict[str, Any]:
-    """Pull with this package, sign-in included; with `snapshot` into a folder, written while pages come."""
+    """Export with this package, including sign-in, to memory or to a snapshot."""
     import tqdm.auto  # noqa: F401  what loads on first use is no part of it
 
     from tpanalytics import connect, load_task_profiles
@@ -106,37 +106,37 @@ def ours(settings: dict[str, Any], snapshot: bool, **options: Any) -> dict[str, 
 
 
 def floor(settings: dict[str, Any]) -> dict[str, Any]:
-    """Pull with requests-oauthlib alone: page after page, nothing decoded but the cursor."""
+    """Export with requests-oauthlib, decoding only the cursor."""
     session, auth = _session(settings)
-    return _undecoded(lambda asked: session.post(settings["base_url"] + _EXPORT, json=asked, auth=auth()).content)
+    return _download(lambda body: session.post(settings["base_url"] + _EXPORT, json=body, auth=auth()).content)
 
 
 def bare(settings: dict[str, Any]) -> dict[str, Any]:
-    """Pull with no library at all: what the wire and the service take beyond the latency, and no client can save."""
+    """Export with http.client, the fastest possible client."""
     connection = http.client.HTTPConnection(settings["base_url"].removeprefix("http://"))
     headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
 
     def post(path: str, body: dict[str, Any]) -> bytes:
         connection.request("POST", path, json.dumps(body), headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        return gzip.decompress(content) if answer.headers.get("Content-Encoding") == "gzip" else content
+        response = connection.getresponse()
+        content = response.read()
+        return gzip.decompress(content) if response.headers.get("Content-Encoding") == "gzip" else content
 
-    def page(asked: dict[str, Any]) -> bytes:
+    def page(body: dict[str, Any]) -> bytes:
         if "Authorization" not in headers:
             headers["Authorization"] = f"Bearer {json.loads(post('/oauth/token', {}))['access_token']}"
-        return post(_EXPORT, asked)
+        return post(_EXPORT, body)
 
-    return _undecoded(page)
+    return _download(page)
 
 
-def _undecoded(page: Callable[[dict[str, Any]], bytes]) -> dict[str, Any]:
-    """Ask for page after page and keep the bytes; they are counted once time is no longer taken."""
+def _download(page: Callable[[dict[str, Any]], bytes]) -> dict[str, Any]:
+    """Request all pages, and count jobs and tasks after the measurement."""
     bodies = []
     start = time.perf_counter()
     after = None
     while True:
-        body = page(_asked(after))
+        body = page(_request_body(after))
         bodies.append(body)
         cursor = re.search(rb'"next_starting_after":"([^"]+)"', body[:200])
         if cursor is None:
@@ -148,7 +148,7 @@ def _undecoded(page: Callable[[dict[str, Any]], bytes]) -> dict[str, Any]:
 
 
 def rows_in_a_loop(settings: dict[str, Any]) -> dict[str, Any]:
-    """Pull as one would in a notebook: page after page, a dict per task, a frame at the end."""
+    """Export with a typical notebook loop that collects a dict per task."""
     import polars as pl
 
     session, auth = _session(settings)
@@ -156,7 +156,7 @@ def rows_in_a_loop(settings: dict[str, Any]) -> dict[str, Any]:
     start = time.perf_counter()
     after = None
     while True:
-        page = session.post(settings["base_url"] + _EXPORT, json=_asked(after), auth=auth()).json()
+        page = session.post(settings["base_url"] + _EXPORT, json=_request_body(after), auth=auth()).json()
         for record in page["records"]:
             jobs.append({"job_id": record["external_id"], "n_tasks": len(record["tasks"])})
             for task in record["tasks"]:
@@ -170,11 +170,11 @@ def rows_in_a_loop(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _session(settings: dict[str, Any]) -> tuple[Any, Any]:
-    """Give a session, and what makes the signature of a request; the token is fetched on first use."""
+    """Return a session and a function that returns its authorization. The token is requested on first use."""
     import requests
     from requests_oauthlib import OAuth2
 
-    os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"  # in this process, which speaks to this machine only
+    os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"  # only local requests
     session = requests.Session()
     session.trust_env = False
     token: dict[str, Any] = {}
@@ -187,6 +187,6 @@ def _session(settings: dict[str, Any]) -> tuple[Any, Any]:
     return session, auth
 
 
-def _asked(after: str | None) -> dict[str, Any]:
-    asked: dict[str, Any] = {"limit": 100, "include": ["ai_impact", "weekly_hours"]}
-    return asked if after is None else {**asked, "starting_after": after}
+def _request_body(after: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"limit": 100, "include": ["ai_impact", "weekly_hours"]}
+    return body if after is None else {**body, "starting_after": after}

@@ -1,8 +1,6 @@
-"""A service that answers from a generated export, in a process of its own, so that the client shares no lock with it.
+"""Fast server of a generated export in a separate process, with a configurable latency per page.
 
-It costs next to nothing beside the latency it is told to have: bytes are made before, a page is one slice and leaves in
-one send, a connection is kept. The latency of a page runs from the last byte of the request to the first byte of the
-answer; what it really was is added up and told.
+Latency is the time from the last byte of the request to the first byte of the response. The server reports its sum.
 """
 
 from __future__ import annotations
@@ -35,14 +33,14 @@ _TOKEN = "tok-bench"
 
 
 class Latency(NamedTuple):
-    """Pages of the export that were served, and the sum of their latencies in seconds."""
+    """Number of pages served and sum of their latencies in seconds."""
 
     pages: int
     seconds: float
 
 
 class Service:
-    """A running service, as the process that started it sees it."""
+    """Client of a running server."""
 
     def __init__(self, port: int) -> None:
         self.base_url = f"http://127.0.0.1:{port}"
@@ -56,24 +54,24 @@ class Service:
         }
 
     def behave(self, *, page_seconds: float, gzip: bool) -> None:
-        """Say how long a page takes and whether it is packed, and count from 0 again."""
-        self._ask({"page_seconds": page_seconds, "gzip": gzip})
+        """Set the time per page and compression, and reset the counters."""
+        self._control({"page_seconds": page_seconds, "gzip": gzip})
 
     def latency(self) -> Latency:
-        """Give what was counted since."""
-        return Latency(**self._ask(None))
+        """Return the counters."""
+        return Latency(**self._control(None))
 
-    def _ask(self, body: dict[str, Any] | None) -> Any:
+    def _control(self, body: dict[str, Any] | None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
             urllib.request.Request(self.base_url + _CONTROL, data), timeout=60
-        ) as answer:
-            return json.load(answer)
+        ) as response:
+            return json.load(response)
 
 
 @contextmanager
 def serving(export: Path) -> Iterator[Service]:
-    """Serve the export in `export` from a process of its own, until the block ends."""
+    """Serve an export from a separate process."""
     command = [sys.executable, "-m", "tests.bench.server", str(export)]
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
@@ -82,11 +80,11 @@ def serving(export: Path) -> Iterator[Service]:
         try:
             yield Service(int(process.stdout.readline()))
         finally:
-            process.stdin.close()  # it ends with its input
+            process.stdin.close()  # the process exits at the end of its input
 
 
-class _Answers:
-    """What is answered; shared by the threads of all connections."""
+class _Handler:
+    """Handler of requests, shared by all connections."""
 
     def __init__(self, folder: str) -> None:
         self.export = Export(folder)
@@ -97,14 +95,14 @@ class _Answers:
         self.lock = threading.Lock()
 
     def answer(self, method: str, target: str, headers: dict[str, str], raw: bytes) -> tuple[int, bytes, bool]:
-        """Give status, body, and whether it is packed."""
+        """Return status, body and whether the body is compressed."""
         received = time.perf_counter()
         parts = urlsplit(target)
         if parts.path == _CONTROL:
             return 200, self._control(json.loads(raw) if raw else None), False
         if parts.path == "/oauth/token":
-            said = {"access_token": _TOKEN, "expires_in": 10800, "scope": "read", "token_type": "Bearer"}
-            return 200, json.dumps(said).encode(), False
+            token = {"access_token": _TOKEN, "expires_in": 10800, "scope": "read", "token_type": "Bearer"}
+            return 200, json.dumps(token).encode(), False
         if headers.get("authorization") != f"Bearer {_TOKEN}":
             return 401, _errors("401 Unauthorized", "The token is missing."), False
         if (method, parts.path) == ("POST", _EXPORT):
@@ -120,22 +118,22 @@ class _Answers:
             return 200, self._listing(_LISTS[parts.path], parse_qs(parts.query)), False
         if parts.path == "/version":
             return 200, b'{"version": "2025-01-29"}', False
-        return 405, _errors("405 Method Not Allowed", f"{method} {parts.path} is no call of this service."), False
+        return 405, _errors("405 Method Not Allowed", f"{method} {parts.path} is not supported."), False
 
-    def _page(self, asked: dict[str, Any], accepted: bool) -> tuple[int, bytes, bool]:
-        if asked.get("filters"):
-            return 400, _errors("400 Bad Request", "This service knows no filters."), False
-        limit, first = int(asked["limit"]), 0
-        if "starting_after" in asked:
+    def _page(self, request: dict[str, Any], accepted: bool) -> tuple[int, bytes, bool]:
+        if request.get("filters"):
+            return 400, _errors("400 Bad Request", "Filters are not supported."), False
+        limit, first = int(request["limit"]), 0
+        if "starting_after" in request:
             try:
-                first = job_number(asked["starting_after"]) + 1
+                first = job_number(request["starting_after"]) + 1
             except ValueError:
                 first = -1
             if not 0 < first <= self.export.jobs:
                 return 400, _errors("400 Bad Request", "starting_after does not name a job."), False
         if not (self.gzip and accepted):
             return 200, self.export.page(first, limit), False
-        if (first, limit) not in self.packed:  # a page that starts elsewhere; packed once, in the time it may take
+        if (first, limit) not in self.packed:  # compress other pages on first use, within the latency
             self.packed[first, limit] = gzip.compress(self.export.page(first, limit), compresslevel=6, mtime=0)
         return 200, self.packed[first, limit], True
 
@@ -148,22 +146,22 @@ class _Answers:
 
     def _control(self, body: dict[str, Any] | None) -> bytes:
         with self.lock:
-            said = {"pages": self.pages, "seconds": self.seconds}
+            counters = {"pages": self.pages, "seconds": self.seconds}
             if body is not None:
                 self.page_seconds, self.gzip = body["page_seconds"], body["gzip"]
                 self.pages, self.seconds = 0, 0.0
                 if self.gzip and not self.packed:
                     packed = self.export.packed_pages()
                     self.packed = {(number * PAGE, PAGE): page for number, page in enumerate(packed)}
-            return json.dumps(said).encode()
+            return json.dumps(counters).encode()
 
 
 def _errors(title: str, description: str) -> bytes:
     return json.dumps([{"title": title, "description": description}]).encode()
 
 
-def _converse(connection: socket.socket, answers: _Answers) -> None:
-    """Answer one request after another until the client hangs up."""
+def _serve_connection(connection: socket.socket, handler: _Handler) -> None:
+    """Answer requests until the client closes the connection."""
     with connection, connection.makefile("rb") as reader, suppress(ConnectionError):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while line := reader.readline():
@@ -173,26 +171,26 @@ def _converse(connection: socket.socket, answers: _Answers) -> None:
                 name, _, value = line.decode("latin-1").partition(":")
                 headers[name.lower()] = value.strip()
             raw = reader.read(int(headers.get("content-length", 0)))
-            status, body, packed = answers.answer(method, target, headers, raw)
-            head = f"HTTP/1.1 {status} Said\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            status, body, packed = handler.answer(method, target, headers, raw)
+            head = f"HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
             if packed:
                 head += "Content-Encoding: gzip\r\n"
             connection.sendall(head.encode() + b"\r\n" + body)
 
 
 def _serve(folder: str) -> None:
-    answers = _Answers(folder)
+    handler = _Handler(folder)
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         print(listener.getsockname()[1], flush=True)
 
         def accept() -> None:
             while True:
                 connection, _ = listener.accept()
-                threading.Thread(target=_converse, args=(connection, answers), daemon=True).start()
+                threading.Thread(target=_serve_connection, args=(connection, handler), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         sys.stdin.read()
-        os._exit(0)  # connections that are kept would hold up a tidy end
+        os._exit(0)  # do not wait for open connections
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How much memory a pull into a snapshot takes, and how long a sealed snapshot takes to open and answer."""
+"""Memory of an export to a snapshot, and time to read a sealed snapshot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.generate import Export, generated
-from tests.bench.measure import Row, Target, agree, installed, ratios, said, separately
+from tests.bench.measure import Row, Target, check_counts, installed, log, ratios, run_in_process
 from tests.bench.server import serving
 
 __all__ = ["memory_rows", "open_rows", "peak_megabytes"]
@@ -20,26 +20,26 @@ _FIGURES = ("job_family", "ai_impact_level", "validation_state", "weekly_hours")
 
 
 def memory_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
-    """Measure the peak memory of a process that pulls into a snapshot, and of one that pulls a tenth."""
+    """Measure the peak memory of exports of different sizes."""
     large = Export(generated(jobs, data))
     small = Export(generated(max(2, jobs // 20 * 2), data))
-    said(f"memory: {large.tasks:,} and {small.tasks:,} tasks, {pairs} pairs")
+    log(f"memory: {large.tasks:,} and {small.tasks:,} tasks, {pairs} pairs")
     peaks: dict[str, list[float]] = {"large": [], "small": [], "rows": []}
     counted: dict[str, dict[str, int]] = {}
-    with serving(large.folder) as one, serving(small.folder) as other:
-        for service in (one, other):
+    with serving(large.folder) as large_service, serving(small.folder) as small_service:
+        for service in (large_service, small_service):
             service.behave(page_seconds=0, gzip=False)
         for _ in range(pairs):
-            for name, service in (("large", one), ("small", other)):
+            for name, service in (("large", large_service), ("small", small_service)):
                 with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-memory-") as folder:
-                    done = separately("snapshot:pulled", settings=service.settings, folder=folder)
+                    done = run_in_process("snapshot:pulled", settings=service.settings, folder=folder)
                 peaks[name].append(done["megabytes"])
                 counted[name] = done["counted"]
-            done = separately("snapshot:pulled_as_rows", settings=other.settings)
+            done = run_in_process("snapshot:pulled_as_rows", settings=small_service.settings)
             peaks["rows"].append(done["megabytes"])
             counted["rows"] = done["counted"]
-    agree({"large": counted["large"]}, {"jobs": large.jobs, "tasks": large.tasks})
-    agree({name: counted[name] for name in ("small", "rows")}, {"jobs": small.jobs, "tasks": small.tasks})
+    check_counts({"large": counted["large"]}, {"jobs": large.jobs, "tasks": large.tasks})
+    check_counts({name: counted[name] for name in ("small", "rows")}, {"jobs": small.jobs, "tasks": small.tasks})
     of = "memory: peak of a pull into a snapshot"
     return [
         Row(f"{of}, {large.tasks:,} tasks", peaks["large"], _MEMORY, {"large": counted["large"]}, unit=" MB"),
@@ -60,40 +60,40 @@ def memory_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
 
 
 def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
-    """Measure how long it takes from a folder to the shares of every family, against pandas on the same Parquet."""
+    """Measure reading a snapshot and computing shares per family, compared with pandas on the same files."""
     export = Export(generated(jobs, data))
     subject = "open: read_profiles{} and impact over pandas, {}, {:,} tasks"
-    ways: dict[str, dict[str, Any]] = {"eager": {}, "lazy": {"lazy": True}}
+    modes: dict[str, dict[str, Any]] = {"eager": {}, "lazy": {"lazy": True}}
     columns = {"needed": "needed columns only", "all": "all columns"}
     of_ours = {"eager": "()", "lazy": "(lazy=True)"}
     missing = [name for name in ("pandas", "pyarrow") if not installed(name)]
     times: dict[str, list[float]] = {name: [] for name in (*of_ours, *columns)}
     counted: dict[str, dict[str, int]] = {}
     with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-open-") as folder:
-        said(f"open: pulling {export.tasks:,} tasks once")
+        log(f"open: exporting {export.tasks:,} tasks once")
         with serving(export.folder) as service:
             service.behave(page_seconds=0, gzip=False)
-            separately("snapshot:pulled", settings=service.settings, folder=folder, families="lists")
-        said(f"open: {pairs} pairs")
-        warm = pairs > 1  # the first round brings the files into the system's cache
+            run_in_process("snapshot:pulled", settings=service.settings, folder=folder, families="lists")
+        log(f"open: {pairs} pairs")
+        warm = pairs > 1  # the first round fills the cache of the file system
         for number in range(pairs + warm):
             runs: dict[str, Any] = {}
-            for name, options in ways.items():
-                runs[name] = separately("snapshot:opened", folder=folder, options=options)
+            for name, options in modes.items():
+                runs[name] = run_in_process("snapshot:opened", folder=folder, options=options)
             for name in () if missing else columns:
-                runs[name] = separately("snapshot:opened_by_pandas", folder=folder, needed=name == "needed")
+                runs[name] = run_in_process("snapshot:opened_by_pandas", folder=folder, needed=name == "needed")
             for name, done in runs.items():
                 counted[name] = done["counted"]
                 if number or not warm:
                     times[name].append(done["seconds"])
-    agree(counted, counted["eager"])
-    agree({name: {"tasks": counts["tasks"]} for name, counts in counted.items()}, {"tasks": export.tasks})
+    check_counts(counted, counted["eager"])
+    check_counts({name: {"tasks": counts["tasks"]} for name, counts in counted.items()}, {"tasks": export.tasks})
     found = []
     for name, called in of_ours.items():
-        for of, columns_said in columns.items():
-            title = subject.format(called, columns_said, export.tasks)
+        for of, columns_text in columns.items():
+            title = subject.format(called, columns_text, export.tasks)
             both = {one: counted[one] for one in (name, of) if one in counted}
-            fair = {"eager": "all", "lazy": "needed"}[name] == of  # what each of them reads
+            fair = {"eager": "all", "lazy": "needed"}[name] == of  # reads the same columns
             target = _OPEN if fair else None
             if missing:
                 why = f"not installed: {', '.join(missing)}"
@@ -104,7 +104,7 @@ def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
 
 
 def pulled(settings: dict[str, Any], folder: str, **options: Any) -> dict[str, Any]:
-    """Pull into a snapshot and nothing else."""
+    """Export to a snapshot."""
     from tpanalytics import connect, load_task_profiles
 
     profiles = load_task_profiles(connect(**settings), snapshot=folder, progress=False, lazy=True, **options)
@@ -113,17 +113,17 @@ def pulled(settings: dict[str, Any], folder: str, **options: Any) -> dict[str, A
 
 
 def pulled_as_rows(settings: dict[str, Any]) -> dict[str, Any]:
-    """Pull as one would in a notebook, which holds every row as a dict."""
+    """Export with a notebook loop that holds every row as a dict."""
     from tests.bench.pull import rows_in_a_loop
 
     return {"counted": rows_in_a_loop(settings)["counted"], "megabytes": peak_megabytes()}
 
 
 def opened(folder: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Open a snapshot and distribute each family's hours over levels."""
+    """Read a snapshot and compute shares per level."""
     import tpanalytics as tpa
 
-    read, impact = tpa.read_profiles, tpa.impact  # these load on first use
+    read, impact = tpa.read_profiles, tpa.impact  # import on first use
     start = time.perf_counter()
     shares = impact(read(folder, **options))
     seconds = time.perf_counter() - start
@@ -137,12 +137,12 @@ def opened_by_pandas(folder: str, needed: bool) -> dict[str, Any]:
 
     parts = sorted(path for path in Path(folder).rglob("*.parquet") if "tasks" in path.name)
     jobs = sorted(path for path in Path(folder).rglob("*.parquet") if "jobs" in path.name)
-    # The family stands beside each task, or it must be fetched from the jobs.
-    beside = _some_family(parts)
-    wanted = [*_FIGURES] if beside else ["job_id", *_FIGURES[1:]]
+    # Older snapshots have the family only in the jobs.
+    has_family = _has_family(parts)
+    columns = [*_FIGURES] if has_family else ["job_id", *_FIGURES[1:]]
     start = time.perf_counter()
-    tasks = pd.read_parquet(parts, columns=wanted if needed else None)
-    if not beside:
+    tasks = pd.read_parquet(parts, columns=columns if needed else None)
+    if not has_family:
         families = pd.read_parquet(jobs, columns=["job_id", "job_family"])
         tasks = tasks.drop(columns="job_family", errors="ignore").merge(families, on="job_id", how="left")
     tasks = tasks[tasks["validation_state"].isin(["validated", "suggested"])]
@@ -154,8 +154,8 @@ def opened_by_pandas(folder: str, needed: bool) -> dict[str, Any]:
     return {"seconds": seconds, "counted": {"cells": len(shares), "tasks": int(shares["tasks"].sum())}}
 
 
-def _some_family(parts: list[Path]) -> bool:
-    import pandas as pd  # which loads here what it needs for Parquet, before time is taken
+def _has_family(parts: list[Path]) -> bool:
+    import pandas as pd  # imports its Parquet reader before the measurement
     import pyarrow.parquet as pq
 
     if "job_family" not in pq.read_schema(parts[0]).names:
@@ -164,12 +164,12 @@ def _some_family(parts: list[Path]) -> bool:
 
 
 def peak_megabytes() -> float:
-    """Give the most memory this process has held."""
+    """Return the peak memory of this process in MB."""
     import resource
     import sys
 
     status = Path("/proc/self/status")
-    if status.is_file():  # what the system says otherwise may begin with the peak of the process that started this one
+    if status.is_file():  # getrusage can include the peak of the parent process
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6

@@ -1,4 +1,4 @@
-"""How much memory the measures take of tasks that would not fit into it: ten times the tasks take about the same."""
+"""Memory of measures on more tasks than fit into memory."""
 
 from __future__ import annotations
 
@@ -6,45 +6,38 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench.measure import Row, Target, agree, ratios, said, separately
+from tests.bench.measure import Row, Target, check_counts, log, ratios, run_in_process
 
 __all__ = ["rows"]
 
 _GROWTH = Target("at most", 1.5)
 _MEMORY = Target("at most", 400, " MB")
 _COPIES = {"large": 100, "small": 10}
-#: One that adds up by family, and one that must keep every job apart.
+#: A measure that aggregates by family, and one that aggregates by job.
 _MEASURES = ("impact", "hours")
 _TASKS_A_JOB = 20
 
 
 def rows(jobs: int, pairs: int) -> list[Row]:
-    """Measure the peak memory of a process that reduces 100 copies of a file of tasks, and of one that reduces 10.
+    """Measure the peak memory for 100 and for 10 copies of a file of tasks.
 
-    With 10,000 jobs these are 20 million and 2 million tasks.
-
-    Parameters
-    ----------
-    jobs
-        Jobs in the file, with 20 tasks each; a copy more gives each of them 20 more.
-    pairs
-        Paired runs for each figure.
+    With 10,000 jobs, these are 20 million and 2 million tasks.
     """
     tasks = {name: jobs * _TASKS_A_JOB * copies for name, copies in _COPIES.items()}
-    said(f"streaming: {tasks['large']:,} and {tasks['small']:,} tasks, {pairs} pairs")
+    log(f"streaming: {tasks['large']:,} and {tasks['small']:,} tasks, {pairs} pairs")
     found = []
     with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-streaming-") as folder:
-        separately("streaming:written", folder=folder, jobs=jobs)
+        run_in_process("streaming:written", folder=folder, jobs=jobs)
         for measure in _MEASURES:
             peaks: dict[str, list[float]] = {name: [] for name in _COPIES}
             counted: dict[str, dict[str, int]] = {}
             for _ in range(pairs):
                 for name, copies in _COPIES.items():
-                    done = separately("streaming:reduced", folder=folder, copies=copies, measure=measure)
+                    done = run_in_process("streaming:reduced", folder=folder, copies=copies, measure=measure)
                     peaks[name].append(done["megabytes"])
                     counted[name] = done["counted"]
             for name in _COPIES:
-                agree({name: counted[name]}, {"jobs": jobs, "tasks": tasks[name]})
+                check_counts({name: counted[name]}, {"jobs": jobs, "tasks": tasks[name]})
             of = f"streaming: peak of {measure}"
             found += [
                 Row(
@@ -61,11 +54,11 @@ def rows(jobs: int, pairs: int) -> list[Row]:
 
 
 def written(folder: str, jobs: int) -> dict[str, Any]:
-    """Write jobs and their tasks to two Parquet files, with texts as long and as unlike as real ones."""
+    """Write jobs and tasks with realistic texts to Parquet files."""
     import polars as pl
 
     row, job = pl.int_range(jobs * _TASKS_A_JOB), pl.int_range(jobs * _TASKS_A_JOB) // _TASKS_A_JOB
-    spread = row * 2_654_435_761 % 1000  # of no pattern that a file could be packed by
+    spread = row * 2_654_435_761 % 1000  # hard to compress
     tasks = pl.select(
         job_id=pl.format("job-{}", job),
         job_family=pl.when(job % 41 > 0).then(pl.format("family {}", job % 40)),
@@ -84,7 +77,7 @@ def written(folder: str, jobs: int) -> dict[str, Any]:
 
 
 def reduced(folder: str, copies: int, measure: str) -> dict[str, Any]:
-    """Measure a lazy frame over so many copies of the tasks, which exist only as the scans of one file."""
+    """Run a measure on a lazy frame that scans the same file several times."""
     import polars as pl
 
     import tpanalytics as tpa
@@ -92,7 +85,7 @@ def reduced(folder: str, copies: int, measure: str) -> dict[str, Any]:
 
     jobs = pl.read_parquet(Path(folder) / "jobs.parquet")
     tasks = pl.concat([pl.scan_parquet(Path(folder) / "tasks.parquet")] * copies)
-    # As many tasks as the jobs say, so that the quick way by family is taken where a measure has one.
+    # Adjust n_tasks, because measures use a faster path if it matches the tasks.
     profiles = tpa.TaskProfiles(jobs.with_columns(pl.col("n_tasks") * copies), tasks)
     result = getattr(tpa, measure)(profiles)
     families = result.unique("job_family")

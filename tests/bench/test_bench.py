@@ -1,4 +1,4 @@
-"""The bench runs and its sides compute the same rows; how long they take is not asserted here."""
+"""The benchmarks run and compare the same rows. Times are not tested."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pytest
 from tests.bench.generate import Export, generated
 from tests.bench.measures import MEASURES
 
-pytest.importorskip("resource", reason="the system tells a process its peak memory")
+pytest.importorskip("resource", reason="peak memory is not available")
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS, TASKS = 200, 4000
-#: One with a process for each run, as figures need it; the others share one, whose imports would be most of the time.
+#: Only the first runs in separate processes, because their imports take most of the time.
 PARTS = {"open": {}, "decode,pull,workers,memory,measures": {"BENCH_TOGETHER": "1"}}
 SUBJECTS = {
     "decode": ["ours", "rows", "polars", "pandas", "dlt"],
@@ -36,7 +36,7 @@ SUBJECTS = {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Give what each part printed and wrote."""
+    """Return the printed and written output of each part."""
     folder = tmp_path_factory.mktemp("bench")
     generated(JOBS, folder / "data")
     command = [sys.executable, "-m", "tests.bench", "--jobs", str(JOBS), "--pairs", "1", "--data", folder / "data"]
@@ -44,23 +44,23 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, dict[
         only: subprocess.Popen(
             [*command, "--only", only, "--json", folder / f"{only}.json"],
             cwd=ROOT,
-            env={**os.environ, **more},
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for only, more in PARTS.items()
+        for only, environment in PARTS.items()
     }
-    found = {}
+    outputs = {}
     for only, process in started.items():
-        printed, complaints = process.communicate(timeout=240)
-        assert process.returncode == 0, complaints
-        found[only] = (printed, json.loads((folder / f"{only}.json").read_text(encoding="utf-8")))
-    return found
+        printed, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+        outputs[only] = (printed, json.loads((folder / f"{only}.json").read_text(encoding="utf-8")))
+    return outputs
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-def test_every_figure_is_there_and_its_sides_computed_the_same_rows(
+def test_benchmark_has_all_figures_and_compares_the_same_rows(
     subject: str, runs: dict[str, tuple[str, dict[str, Any]]]
 ) -> None:
     printed, written = next(run for only, run in runs.items() if subject in only.split(","))
@@ -68,31 +68,31 @@ def test_every_figure_is_there_and_its_sides_computed_the_same_rows(
     assert len(rows) == len(SUBJECTS[subject])
     for name, row in zip(SUBJECTS[subject], rows, strict=True):
         assert f"| {row['subject']} " in printed
-        if row["why"]:  # what is not installed, or not there yet, has no figure, and says so
+        if row["why"]:  # a library is not installed or a measure is not available
             assert not row["values"]
             assert row["why"] in printed
         else:
             assert len(row["values"]) == 1
             assert math.isfinite(row["values"][0])
-            # A slope may be below 0: so few tasks may take less time than still fewer on a machine that is busy.
+            # A slope can be negative, because times of small inputs are noisy.
             assert row["values"][0] > 0 or "log-log slope" in row["subject"]
             assert name in row["counted"]
         for counts in row["counted"].values():
             assert counts["tasks"] in {10 * TASKS, TASKS, TASKS // 2, TASKS // 10}
 
 
-def test_each_measure_that_is_checked_is_written_by_hand_too() -> None:
+def test_checked_measures_have_a_handwritten_query() -> None:
     from tests.bench.by_hand import QUERIES
 
     assert {name for name, measure in MEASURES.items() if measure.checked} == set(QUERIES)
 
 
 def test_a_figure_of_unlike_rows_is_refused() -> None:
-    from tests.bench.measure import agree
+    from tests.bench.measure import check_counts
 
-    agree({"ours": {"jobs": 2, "tasks": 40}, "theirs": {"tasks": 40}}, {"jobs": 2, "tasks": 40})
+    check_counts({"ours": {"jobs": 2, "tasks": 40}, "theirs": {"tasks": 40}}, {"jobs": 2, "tasks": 40})
     with pytest.raises(SystemExit, match="theirs computed"):
-        agree({"theirs": {"tasks": 39}}, {"jobs": 2, "tasks": 40})
+        check_counts({"theirs": {"tasks": 39}}, {"jobs": 2, "tasks": 40})
 
 
 def test_an_export_is_the_same_wherever_a_page_starts(tmp_path: Path) -> None:

@@ -36,11 +36,11 @@ def similar_jobs(*headcounts: float | None, state: str = "validated") -> list[di
 
 
 def company(**families: list[dict[str, Any]]) -> tpa.TaskProfiles:
-    """Return the profiles of job families; job ids are made from the family and the position in it."""
+    """Return profiles of job families. Job IDs consist of the family and a number."""
     return profiles_of(
         [
-            {"job_id": f"{family}-{i}", "job_family": family, **one}
+            {"job_id": f"{family}-{i}", "job_family": family, **fields}
             for family, jobs in families.items()
-            for i, one in enumerate(jobs)
+            for i, fields in enumerate(jobs)
         ]
     )

@@ -1,4 +1,4 @@
-"""Inputs that are expected to fail until an issue is closed, next to others of their kind that pass."""
+"""Helpers for tests that are expected to fail until an issue is closed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Input = TypeVar("Input")
 
 
 def inputs(values: Mapping[str, Input], *, failing: Collection[str], reason: str) -> list[ParameterSet]:
-    """Return one parameter per named input; those in `failing` are strict expected failures."""
+    """Return a parameter per input. Those in `failing` are strict expected failures."""
     unknown = set(failing) - set(values)
     if unknown:
-        raise ValueError(f"no such input: {sorted(unknown)}")
+        raise ValueError(f"unknown inputs: {sorted(unknown)}")
     mark = pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
     return [pytest.param(value, id=name, marks=[mark] if name in failing else []) for name, value in values.items()]
 
 
 @contextmanager
 def not_raised(*exceptions: type[Exception]) -> Iterator[None]:
-    """Fail an assertion where one of these exceptions is raised; any other exception passes through."""
+    """Raise an `AssertionError` if one of the exceptions is raised."""
     try:
         yield
     except exceptions as error:

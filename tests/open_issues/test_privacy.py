@@ -1,4 +1,4 @@
-"""Issue 18, What leaves the building: what shared files reveal today, and what `check_share` does not find in them."""
+"""Issue 18: data that shared files reveal, and content that `check_share` does not find."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Figures that reveal a small group
 
-#: One job, which no figure may describe, in a family of its own.
+#: The only job of its family, which must be suppressed.
 ALONE = job((7.0, "H1"), (6.5, "H1"), (5.0, "H3"), headcount=20.0)
 LARGE = {"E": similar_jobs(*[30.0] * 12), "F": similar_jobs(*[30.0] * 15)}
 
@@ -52,40 +52,40 @@ def shown(figures: pl.DataFrame) -> set[str]:
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="Issue 18: By hours and by headcount an explorer suppresses other families, so both give the small one.",
+    reason="Issue 18: An explorer suppresses different families by hours and by headcount, revealing the small one.",
 )
-def test_an_explorer_suppresses_the_same_families_by_every_weight() -> None:
+def test_explorer_suppresses_the_same_families_by_every_weight() -> None:
     dominated = similar_jobs(90.0, 4.0, 3.0, 3.0)
     profiles = company(A=[ALONE], B=similar_jobs(10.0, 10.0, 10.0), D=dominated, **LARGE)
     explorer = tpa.explore(profiles, state={"view": "impact", "show": "levels"})
-    in_any = set()
+    shown_in_any = set()
     for weight in ("tasks", "hours", "headcount"):
         explorer.state = {"weight": weight}
-        in_any |= shown(explorer.selected)
-    assert set("ABDEF") - in_any != {"A"}, "the total minus all that is shown is the one job"
+        shown_in_any |= shown(explorer.selected)
+    assert set("ABDEF") - shown_in_any != {"A"}, "the total minus the figures shown reveals the job"
 
 
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="Issue 18: With and without suggested tasks other families are suppressed, so both give the small one.",
+    reason="Issue 18: Different families are suppressed with and without suggested tasks, which reveals the small one.",
 )
 def test_charts_of_all_and_of_validated_tasks_suppress_the_same_families() -> None:
     partly = [*similar_jobs(20.0, 20.0), *similar_jobs(*[20.0] * 4, state="suggested")]
     profiles = company(A=[ALONE], B=similar_jobs(10.0, 10.0, 10.0), D=partly, **LARGE)
-    in_any = set()
+    shown_in_any = set()
     for states in (["validated", "suggested"], ["validated"]):
         rows = data_of(tpa.plot_impact(profiles, states=states).to_dict())
-        in_any |= shown(pl.DataFrame([row for row in rows if "level" in row and "tasks" in row]))
-    assert set("ABDEF") - in_any != {"A"}, "the total minus all that is shown is the one job"
+        shown_in_any |= shown(pl.DataFrame([row for row in rows if "level" in row and "tasks" in row]))
+    assert set("ABDEF") - shown_in_any != {"A"}, "the total minus the figures shown reveals the job"
 
 
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="Issue 18: A quality check states the share of hours it concerns, also where they are those of one job.",
+    reason="Issue 18: A quality check states the share of affected hours even for a single job.",
 )
-def test_a_quality_check_in_a_report_does_not_reveal_the_hours_of_one_job(tmp_path: Path) -> None:
+def test_quality_check_in_a_report_does_not_reveal_the_hours_of_a_job(tmp_path: Path) -> None:
     alone = job((90.0, "H1"), (37.25, "H1"), headcount=1.0)
     profiles = company(A=[alone], B=similar_jobs(10.0, 10.0, 10.0), **LARGE)
     with one_chart_only():
@@ -93,8 +93,8 @@ def test_a_quality_check_in_a_report_does_not_reveal_the_hours_of_one_job(tmp_pa
     total = profiles.tasks["weekly_hours"].sum()
     shares = [row[checks["fields"].index("share_hours")] for row in checks["rows"]]
     hours = [share * total for share in shares if share]
-    assert not [found for found in hours if math.isclose(found, 127.25, abs_tol=0.5)], "all hours of the job"
-    assert not [found for found in hours if math.isclose(found, 90.0, abs_tol=0.5)], "those of one of its tasks"
+    assert not [value for value in hours if math.isclose(value, 127.25, abs_tol=0.5)], "all hours of the job"
+    assert not [value for value in hours if math.isclose(value, 90.0, abs_tol=0.5)], "hours of one of its tasks"
 
 
 @pytest.mark.xfail(
@@ -102,7 +102,7 @@ def test_a_quality_check_in_a_report_does_not_reveal_the_hours_of_one_job(tmp_pa
     raises=AssertionError,
     reason="Issue 18: The bridge states the added hours of a family that gained one job of one person.",
 )
-def test_a_report_with_an_earlier_snapshot_does_not_reveal_the_one_job_that_was_added(tmp_path: Path) -> None:
+def test_report_with_two_snapshots_does_not_reveal_a_single_added_job(tmp_path: Path) -> None:
     families = {"B": similar_jobs(*[10.0] * 5), **LARGE}
     added = job((7.5, "H1"), (3.25, "H1"), (9.0, "H2"), headcount=1.0)
     before, after = company(**families), company(**{**families, "B": [*families["B"], added]})
@@ -120,7 +120,7 @@ FIVE = (11.25, 17.5, 29.75, 31.0, 8.0)
     raises=AssertionError,
     reason="Issue 18: Minimum, quartiles and maximum of a family of five jobs are the hours of each of them.",
 )
-def test_a_suppressed_table_does_not_list_the_hours_of_every_job() -> None:
+def test_suppressed_table_does_not_list_the_hours_of_every_job() -> None:
     profiles = company(B=[job((hours, "H1"), (3.0, "H2"), headcount=2.0) for hours in FIVE], **LARGE)
     released = tpa.suppress(tpa.hours(profiles), profiles).row(by_predicate=pl.col("job_family") == "B")
     assert not {hours + 3.0 for hours in FIVE} <= set(released)
@@ -131,7 +131,7 @@ def test_a_suppressed_table_does_not_list_the_hours_of_every_job() -> None:
     raises=AssertionError,
     reason="Issue 18: The chart of weekly hours draws a dot for each employee of a family of five.",
 )
-def test_the_chart_of_hours_does_not_draw_every_employee() -> None:
+def test_chart_of_hours_does_not_draw_every_employee() -> None:
     profiles = company(B=[job((hours, "H1")) for hours in FIVE], E=similar_jobs(*[None] * 12))
     staff = replace(profiles, manifest={"source": {"kind": "employees"}})
     rows = [row for row in data_of(tpa.plot_hours(staff).to_dict()) if row.get("job_family") == "B"]
@@ -139,13 +139,13 @@ def test_the_chart_of_hours_does_not_draw_every_employee() -> None:
     assert not {float(round(hours)) for hours in FIVE} <= numbers
 
 
-# Texts that `check_share` must find wherever a file carries them
+# Content that `check_share` must find in any part of a file
 
 SECRET = 'client_secret = "Zq8mPv2Lk9Xw4Rt7Bn3C"'
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhYmNkZWZnaCJ9.c2lnbmF0dXJlLWhlcmU"
 ADDRESS = "anna.mueller@northwind-corp.de"
 PATH = "/home/anna/exports/2026/jobs.csv"
-#: Texts hidden in a file, and the name that `check_share` has for each.
+#: Content hidden in a file, and its name in `check_share`.
 HIDDEN = {
     "secret": (SECRET, "secret"),
     "token": (TOKEN, "secret"),
@@ -172,7 +172,7 @@ def vega(**parts: Any) -> str:
 
 
 def escaped(text: str, form: str) -> str:
-    """Write every character of a text in this form, such as a character reference or a percent code."""
+    """Format every character of a text, for example as a character reference or percent code."""
     return "".join(form.format(ord(character)) for character in text)
 
 
@@ -198,7 +198,7 @@ def fullwidth(text: str) -> str:
     return "".join(chr(ord(character) + 0xFEE0) if "!" <= character <= "~" else character for character in text)
 
 
-#: What makes a file that carries a text, by suffix and by where or how the text is written in it.
+#: Functions that return a file with a text, by suffix and by place or encoding of the text.
 CARRIERS: dict[str, dict[str, Callable[[str], str | bytes]]] = {
     ".html": {
         "paragraph": lambda text: page(f"<p>{html.escape(text)}</p>"),
@@ -290,19 +290,19 @@ CARRIERS: dict[str, dict[str, Callable[[str], str | bytes]]] = {
 }
 
 
-def found_in(content: str | bytes, suffix: str) -> set[str]:
-    """Return what `check_share` calls the contents of a file, without what it only notes."""
+def findings_in(content: str | bytes, suffix: str) -> set[str]:
+    """Return the findings of `check_share` for a file, without notes."""
     path = Path(f"carrier{suffix}")
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     try:
-        found = tpa.check_share(path)
+        findings = tpa.check_share(path)
     except tpa.ShareError:
         return set()
-    return set(found.filter(pl.col("severity") != "note")["what"])
+    return set(findings.filter(pl.col("severity") != "note")["what"])
 
 
 ALL = tuple(HIDDEN)
-#: Where `check_share` misses a text today, and which ones.
+#: Content that `check_share` does not find, by place.
 MISSED = {
     ".html, percent codes": ALL,
     ".html, base64": ALL,
@@ -349,7 +349,7 @@ MISSED = {
     ".txt, base64": ALL,
     ".txt, UTF-16 without a mark": ALL,
 }
-CARRIED = {
+CASES = {
     f"{hidden} in {suffix}, {place}": (carrier, suffix, *HIDDEN[hidden])
     for suffix, places in CARRIERS.items()
     for place, carrier in places.items()
@@ -358,22 +358,22 @@ CARRIED = {
 
 
 @pytest.mark.parametrize(
-    "carried",
+    "case",
     inputs(
-        CARRIED,
+        CASES,
         failing=[f"{hidden} in {place}" for place, missed in MISSED.items() for hidden in missed],
         reason="Issue 18: check_share does not read this part or this encoding of a file.",
     ),
 )
-def test_a_text_is_found_wherever_a_file_carries_it(
-    carried: tuple[Callable[[str], str | bytes], str, str, str],
+def test_content_is_found_in_all_parts_and_encodings(
+    case: tuple[Callable[[str], str | bytes], str, str, str],
 ) -> None:
-    carrier, suffix, text, what = carried
-    assert what in found_in(carrier(text), suffix)
+    carrier, suffix, text, what = case
+    assert what in findings_in(carrier(text), suffix)
 
 
 KEY = "Qz81mvPd02LsWe93kTyu47BnXc65RfAh"
-#: Ways in which notebooks set a client secret.
+#: Notebook code that sets a client secret.
 SETTING_A_SECRET = {
     "os.environ": f'os.environ["TPANALYTICS_CLIENT_SECRET"] = "{KEY}"',
     "os.environ.setdefault": f'os.environ.setdefault("TPANALYTICS_CLIENT_SECRET", "{KEY}")',
@@ -403,12 +403,12 @@ SETTING_A_SECRET = {
         reason="Issue 18: check_share finds a secret in a notebook cell only in the form name = 'value'.",
     ),
 )
-def test_a_secret_in_a_cell_stops_in_every_form_of_setting_it(source: str) -> None:
+def test_secrets_in_notebook_code_are_found(source: str) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), "n.ipynb")
     assert "stop" in tpa.check_share("n.ipynb")["severity"].to_list()
 
 
-# Time that `check_share` needs for crafted files
+# Running time of `check_share` for crafted files
 
 
 def notebook_of(**output: Any) -> str:
@@ -424,7 +424,7 @@ def stream(content: str) -> str:
     return f"1 0 obj <<>>stream\n{content}\nendstream endobj"
 
 
-#: What makes a file of about this many repeated pieces, by what is repeated.
+#: Suffix, number of repetitions, and a function that returns a file, by repeated content.
 CRAFTED: dict[str, tuple[str, int, Callable[[int], str | bytes]]] = {
     "parts of a token": (".txt", 4000, lambda n: "eyJaaaaaaaa." * n),
     "starts of a token": (".txt", 16_000, lambda n: "eyJ" * n),
@@ -519,21 +519,21 @@ QUADRATIC = {
 }
 
 
-def seconds(act: Callable[[], object]) -> float:
-    """Return the processor time that an act takes."""
+def seconds(function: Callable[[], object]) -> float:
+    """Return the processor time of a call."""
     start = time.process_time()
-    act()
+    function()
     return time.process_time() - start
 
 
-def is_quadratic(act: Callable[[], object], on_four_times: Callable[[], object]) -> bool:
-    """Whether four times the input takes closer to 16 times than to 4 times the time, in two trials of two."""
-    once = min(seconds(act) for _ in range(2))
+def is_quadratic(function: Callable[[], object], on_four_times: Callable[[], object]) -> bool:
+    """Return whether four times the input takes closer to 16 times than to 4 times the time, in both of two trials."""
+    once = min(seconds(function) for _ in range(2))
     return all(max(0.05, 7 * once) < seconds(on_four_times) for _ in range(2))
 
 
-def checked(path: Path) -> None:
-    with contextlib.suppress(tpa.ShareError):  # it may be refused, but soon
+def check(path: Path) -> None:
+    with contextlib.suppress(tpa.ShareError):  # a quick refusal is allowed
         tpa.check_share(path)
 
 
@@ -542,10 +542,10 @@ def checked(path: Path) -> None:
     inputs(
         CRAFTED,
         failing=QUADRATIC,
-        reason="Issue 18: The time of check_share grows with the square of what is repeated.",
+        reason="Issue 18: The time of check_share grows quadratically.",
     ),
 )
-def test_the_time_of_a_check_grows_with_the_size_of_a_file(
+def test_time_of_check_share_is_not_quadratic(
     crafted: tuple[str, int, Callable[[int], str | bytes]],
 ) -> None:
     suffix, n, make = crafted
@@ -553,7 +553,7 @@ def test_the_time_of_a_check_grows_with_the_size_of_a_file(
     for path, many in zip(paths, (n, 4 * n), strict=True):
         content = make(many)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert not is_quadratic(*(partial(checked, path) for path in paths))
+    assert not is_quadratic(*(partial(check, path) for path in paths))
 
 
 @pytest.mark.parametrize(
@@ -561,10 +561,10 @@ def test_the_time_of_a_check_grows_with_the_size_of_a_file(
     ["a" * 5, "a a a", "(a+)+$", "a*a*a*b", "\\b" * 50, "x" * 5000, "é" * 2000, '"' * 999, "a b " * 500, "*"],
     ids=lambda query: f"{query[:8]!r}, {len(query)} characters",
 )
-def test_the_time_of_a_search_grows_with_the_size_of_the_tasks(query: str) -> None:
+def test_time_of_find_tasks_is_not_quadratic(query: str) -> None:
     profiles = company(A=[job((1.0, "H1"), (1.0, "H1"), (1.0, "H1"), headcount=9.0)])
     long = [
         replace(profiles, tasks=profiles.tasks.with_columns(task=pl.Series(["a" * many, "a " * many, "(a" * many])))
         for many in (4000, 16_000)
     ]
-    assert not is_quadratic(*(partial(tpa.find_tasks, one, query) for one in long))
+    assert not is_quadratic(*(partial(tpa.find_tasks, profiles, query) for profiles in long))
