@@ -45,10 +45,10 @@ def percent(share: float | None) -> str:
     if share is None:
         return NONE
     if 0 < share < 0.005:
-        return f"<1{_SPACE}%"
+        return "<1%"
     if 0.995 <= share < 1:
-        return f">99{_SPACE}%"
-    return f"{share:.0%}".replace("%", f"{_SPACE}%")
+        return ">99%"
+    return f"{share:.0%}"
 
 
 def covered(share: float | None) -> str:
