@@ -132,4 +132,4 @@ def test_summary_of_sample_file_and_empty_file(capsys: pytest.CaptureFixture[str
 def test_summary_mentions_fields_that_were_not_requested(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     run("export", "snap", "--include", "ai_impact", capsys=capsys)
     assert "weekly_hours was not requested" in run("summary", "snap", capsys=capsys)[1]
-    assert re.search(r"32 %|32%", run("summary", "--weight", "tasks", capsys=capsys)[1])
+    assert "32%" in run("summary", "--weight", "tasks", capsys=capsys)[1]
