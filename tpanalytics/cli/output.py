@@ -102,7 +102,7 @@ def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> lis
         for name in ("weekly_hours", "ai_impact")
         if requested is not None and name not in requested
     ]
-    shares = f"{levels[0]} to {levels[-1]}: share of {weight}. " if levels else ""
+    shares = f"Levels: share of {weight}. " if levels else ""
     notes.append(f"{shares}Coverage: share of tasks with {required}.")
     notes.append("Grade A: coverage of at least 90%. Grade B: at least 70%. Grade C: do not quote on its own.")
     return notes
