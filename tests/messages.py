@@ -75,7 +75,7 @@ def helper_names(root: Path = PACKAGE) -> set[str]:
 
 def messages(source: str, names: Iterable[str]) -> list[Message]:
     """Return the messages of one module in order, with the texts assigned to the variables they use."""
-    tree, found, variables = ast.parse(source), [], set()
+    tree, result, variables = ast.parse(source), [], set()
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         kind = called_name(call)
         if not (is_exception(kind) or kind in names):
@@ -83,10 +83,10 @@ def messages(source: str, names: Iterable[str]) -> list[Message]:
         values = [*call.args, *(keyword.value for keyword in call.keywords)]
         texts = [text for value in values if (text := template(value))]
         if any(map(_has_words, texts)) or "check" in kind:
-            found.append(Message(call.lineno, kind, " / ".join(texts)))
+            result.append(Message(call.lineno, kind, " / ".join(texts)))
         for value in values:
             variables |= {part.id for part in ast.walk(value) if isinstance(part, ast.Name)}
-    return sorted({*found, *_assigned(tree, variables)})
+    return sorted({*result, *_assigned(tree, variables)})
 
 
 def _has_words(text: str) -> bool:

@@ -85,34 +85,34 @@ def skipped(notebook: Any) -> list[str]:
 
 def problems(committed: Any, executed: Any) -> list[str]:
     """Return the problems of an executed notebook and its differences from the committed one."""
-    found = [*_output_problems(executed), *_differences(committed, executed)]
+    result = [*_output_problems(executed), *_differences(committed, executed)]
     before, after = len(to_text(committed).encode()), len(to_text(executed).encode())
     if after > before * MAX_GROWTH:
-        found.append(f"grew from {before:,} to {after:,} bytes")
-    return found
+        result.append(f"grew from {before:,} to {after:,} bytes")
+    return result
 
 
 def _output_problems(notebook: Any) -> list[str]:
-    found = []
+    result = []
     size = len(to_text(notebook).encode())
     if size > MAX_BYTES:
-        found.append(f"{size:,} bytes are more than {MAX_BYTES:,}")
+        result.append(f"{size:,} bytes are more than {MAX_BYTES:,}")
     if "widgets" in notebook.metadata:
-        found.append("widget state")
+        result.append("widget state")
     for output in _outputs(notebook):
         if output.output_type == "error":
-            found.append(f"an error: {output.ename}: {output.evalue}")
+            result.append(f"an error: {output.ename}: {output.evalue}")
         if output.get("name") == "stderr":
-            found.append(f"a warning: {output.text.strip()}")
+            result.append(f"a warning: {output.text.strip()}")
         if other := output.get("data", {}).keys() - MIME_TYPES:
-            found.append(f"outputs of type {', '.join(sorted(other))}")
+            result.append(f"outputs of type {', '.join(sorted(other))}")
         text = json.dumps({name: value for name, value in output.get("data", {}).items() if name != "image/png"})
         text += str(output.get("text", ""))
         if "<script" in text:
-            found.append("a script")
+            result.append("a script")
         if path := _absolute_path(text):
-            found.append(f"an absolute path: {path}")
-    return found
+            result.append(f"an absolute path: {path}")
+    return result
 
 
 def _absolute_path(text: str) -> str | None:
@@ -124,14 +124,14 @@ def _absolute_path(text: str) -> str | None:
 
 def _differences(committed: Any, executed: Any) -> list[str]:
     # Compare only the size of pictures, because renderers differ.
-    found = []
+    result = []
     for cell, other in zip(committed.cells, executed.cells, strict=True):
         (before, sizes), (after, other_sizes) = _comparable(cell), _comparable(other)
         if "may-lack-a-package" in cell.metadata.get("tags", ()) and NOT_RUN in json.dumps(after):
             continue
         if before != after or any(abs(old - new) > 0.1 * old for old, new in zip(sizes, other_sizes, strict=True)):
-            found.append(f"cell {cell.id!r} has different outputs, run `python -m tests.notebooks`: {after}")
-    return found
+            result.append(f"cell {cell.id!r} has different outputs, run `python -m tests.notebooks`: {after}")
+    return result
 
 
 def _comparable(cell: Any) -> tuple[list[dict[str, Any]], list[int]]:

@@ -113,9 +113,9 @@ PROBLEMS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_each_problem_is_found(problem: str) -> None:
     notebook = notebook_of("1", outputs=[PROBLEMS[problem]()])
-    found = problems(notebook, copy.deepcopy(notebook))
-    assert len(found) == 1
-    assert problem in found[0]
+    result = problems(notebook, copy.deepcopy(notebook))
+    assert len(result) == 1
+    assert problem in result[0]
 
 
 def test_changed_outputs_and_growth_are_found() -> None:

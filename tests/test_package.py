@@ -60,14 +60,14 @@ MAX_LINES, MAX_FUNCTION_LINES = 600, 60
 
 
 def imports(path: Path) -> set[str]:
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path.name} imports relatively"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -105,14 +105,14 @@ def run_on_import(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def modules_imported_by(path: Path, modules: set[str]) -> set[str]:
-    found = set()
+    imported = set()
     for node in run_on_import(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name in modules else node.module for name in names}
-    return found & modules
+            imported |= {name if name in modules else node.module for name in names}
+    return imported & modules
 
 
 def test_modules_have_no_import_cycles() -> None:

@@ -38,7 +38,7 @@ _EXPORT = "/job_architecture/export/jobs/task_profiles"
 def rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
     """Measure exports over HTTP."""
     export = Export(generated(jobs, data))
-    found = []
+    result = []
     with serving(export.folder) as service:
         for page_seconds, packed, most in _CASES:
             times: dict[str, list[float]] = {name: [] for name in _CLIENTS}
@@ -53,8 +53,8 @@ def rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
             against = f"over the service's latency, {page_seconds * 1000:.0f} ms a page, {how}, {export.tasks:,} tasks"
             for name, (_, _, subject) in _CLIENTS.items():
                 target = Target("at most", most) if name in {"snapshot", "memory"} else None
-                found.append(Row(f"{subject} {against}", times[name], target, {name: counted[name]}))
-    return found
+                result.append(Row(f"{subject} {against}", times[name], target, {name: counted[name]}))
+    return result
 
 
 def worker_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
@@ -73,10 +73,10 @@ def worker_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
             times, counted = {}, {}
             for workers in (1, _WORKERS):
                 service.behave(page_seconds=page_seconds, gzip=packed)
-                done = run_in_process(
+                run = run_in_process(
                     "pull:ours", settings=service.settings, snapshot=False, families="lists", workers=workers
                 )
-                times[workers], counted[str(workers)] = done["seconds"], done["counted"]
+                times[workers], counted[str(workers)] = run["seconds"], run["counted"]
             check_counts(counted, {"jobs": export.jobs, "tasks": export.tasks})
             if number or not warm:
                 speedups.append(times[1] / times[_WORKERS])
@@ -87,8 +87,8 @@ def _pulled(
     service: Service, function: str, page_seconds: float, packed: bool, options: dict[str, Any]
 ) -> tuple[float, dict[str, int]]:
     service.behave(page_seconds=page_seconds, gzip=packed)
-    done = run_in_process(function, settings=service.settings, **options)
-    return done["seconds"] / service.latency().seconds, done["counted"]
+    run = run_in_process(function, settings=service.settings, **options)
+    return run["seconds"] / service.latency().seconds, run["counted"]
 
 
 def ours(settings: dict[str, Any], snapshot: bool, **options: Any) -> dict[str, Any]:

@@ -32,12 +32,12 @@ def memory_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
         for _ in range(pairs):
             for name, service in (("large", large_service), ("small", small_service)):
                 with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-memory-") as folder:
-                    done = run_in_process("snapshot:pulled", settings=service.settings, folder=folder)
-                peaks[name].append(done["megabytes"])
-                counted[name] = done["counted"]
-            done = run_in_process("snapshot:pulled_as_rows", settings=small_service.settings)
-            peaks["rows"].append(done["megabytes"])
-            counted["rows"] = done["counted"]
+                    run = run_in_process("snapshot:pulled", settings=service.settings, folder=folder)
+                peaks[name].append(run["megabytes"])
+                counted[name] = run["counted"]
+            run = run_in_process("snapshot:pulled_as_rows", settings=small_service.settings)
+            peaks["rows"].append(run["megabytes"])
+            counted["rows"] = run["counted"]
     check_counts({"large": counted["large"]}, {"jobs": large.jobs, "tasks": large.tasks})
     check_counts({name: counted[name] for name in ("small", "rows")}, {"jobs": small.jobs, "tasks": small.tasks})
     of = "memory: peak of a pull into a snapshot"
@@ -82,25 +82,25 @@ def open_rows(jobs: int, pairs: int, data: str | None) -> list[Row]:
                 runs[name] = run_in_process("snapshot:opened", folder=folder, options=options)
             for name in () if missing else columns:
                 runs[name] = run_in_process("snapshot:opened_by_pandas", folder=folder, needed=name == "needed")
-            for name, done in runs.items():
-                counted[name] = done["counted"]
+            for name, run in runs.items():
+                counted[name] = run["counted"]
                 if number or not warm:
-                    times[name].append(done["seconds"])
+                    times[name].append(run["seconds"])
     check_counts(counted, counted["eager"])
     check_counts({name: {"tasks": counts["tasks"]} for name, counts in counted.items()}, {"tasks": export.tasks})
-    found = []
+    result = []
     for name, called in of_ours.items():
         for of, columns_text in columns.items():
             title = subject.format(called, columns_text, export.tasks)
-            both = {one: counted[one] for one in (name, of) if one in counted}
+            both = {key: counted[key] for key in (name, of) if key in counted}
             fair = {"eager": "all", "lazy": "needed"}[name] == of  # reads the same columns
             target = _OPEN if fair else None
             if missing:
                 why = f"not installed: {', '.join(missing)}"
-                found.append(Row(title, target=target, counted=both, why=why))
+                result.append(Row(title, target=target, counted=both, why=why))
             else:
-                found.append(Row(title, ratios(times[name], times[of]), target, both))
-    return found
+                result.append(Row(title, ratios(times[name], times[of]), target, both))
+    return result
 
 
 def pulled(settings: dict[str, Any], folder: str, **options: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def rows(jobs: int, pairs: int) -> list[Row]:
     """
     tasks = {name: jobs * _TASKS_A_JOB * copies for name, copies in _COPIES.items()}
     log(f"streaming: {tasks['large']:,} and {tasks['small']:,} tasks, {pairs} pairs")
-    found = []
+    result = []
     with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-streaming-") as folder:
         run_in_process("streaming:written", folder=folder, jobs=jobs)
         for measure in _MEASURES:
@@ -33,13 +33,13 @@ def rows(jobs: int, pairs: int) -> list[Row]:
             counted: dict[str, dict[str, int]] = {}
             for _ in range(pairs):
                 for name, copies in _COPIES.items():
-                    done = run_in_process("streaming:reduced", folder=folder, copies=copies, measure=measure)
-                    peaks[name].append(done["megabytes"])
-                    counted[name] = done["counted"]
+                    run = run_in_process("streaming:reduced", folder=folder, copies=copies, measure=measure)
+                    peaks[name].append(run["megabytes"])
+                    counted[name] = run["counted"]
             for name in _COPIES:
                 check_counts({name: counted[name]}, {"jobs": jobs, "tasks": tasks[name]})
             of = f"streaming: peak of {measure}"
-            found += [
+            result += [
                 Row(
                     f"{of}, {tasks['large']:,} tasks", peaks["large"], _MEMORY, {"large": counted["large"]}, unit=" MB"
                 ),
@@ -50,7 +50,7 @@ def rows(jobs: int, pairs: int) -> list[Row]:
                     counted,
                 ),
             ]
-    return found
+    return result
 
 
 def written(folder: str, jobs: int) -> dict[str, Any]:

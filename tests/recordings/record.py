@@ -64,8 +64,8 @@ def _measures(companies: Companies, recorder: Recorder) -> None:
             data = [profiles, later] if "before" in parameters else [profiles]
             general = {key: arguments for key, arguments in calls.VARIANTS.items() if {*arguments} <= {*parameters}}
             for variant, changes in {"": {}, **variants, **general}.items():
-                given = {**common, **changes}
-                arguments = {key: value(profiles) if callable(value) else value for key, value in given.items()}
+                combined = {**common, **changes}
+                arguments = {key: value(profiles) if callable(value) else value for key, value in combined.items()}
                 result = recorder(f"{company}/{name}{variant and f', {variant}'}", function, *data, **arguments)
                 if not variant and isinstance(result, pl.DataFrame) and {"job_id", "job_family"} & {*result.columns}:
                     recorder(f"{company}/{name}, suppressed", _suppressed, result, *data)

@@ -198,8 +198,8 @@ def _one_line(text: str) -> str:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Print the source of each setting, then request a token and the API version."""
-    given = _settings(arguments)
-    settings = look_up(given)
+    options = _settings(arguments)
+    settings = look_up(options)
     report: dict[str, Any] = {
         "settings": {
             name: {"value": re.sub(r"//[^/@]*@", "//***@", str(settings[name][0])), "from": settings[name][1]}
@@ -211,7 +211,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     problem = None
     try:
         cache = not arguments.no_token_cache
-        with tpa.connect(**given, retry=tpa.RetryPolicy(tries=2), token_cache=cache) as client:
+        with tpa.connect(**options, retry=tpa.RetryPolicy(tries=2), token_cache=cache) as client:
             client.sign_in()
             report["token"] = "granted" if client.tokens_fetched else "valid (from the cache)"
             report["version"] = client.version()
