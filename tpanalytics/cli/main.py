@@ -44,9 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-#: Arguments mentioned in error messages, and the options that set them.
-_OPTIONS = {
+#: Texts of error messages that refer to Python calls, and their equivalents in a shell.
+_SHELL_TEXTS = {
     "`keep`": "--prune",
+    "Pass each one to connect(), or set the environment": "Set the environment",
+    "Run the same call again": "Run the same command again",
     "resume=False": "--no-resume",
     "families='lists' or a list of family ids": "--family-lists or --family-id",
     "on_bad_record='collect'": "--on-bad-record collect",
@@ -56,6 +58,6 @@ _OPTIONS = {
 
 def _print_error(text: str, error: BaseException) -> None:
     message = "\n".join([f"tpanalytics: {text}", *getattr(error, "__notes__", ())])
-    for argument, option in _OPTIONS.items():
-        message = message.replace(argument, option)
+    for python_text, shell_text in _SHELL_TEXTS.items():
+        message = message.replace(python_text, shell_text)
     print(message, file=sys.stderr)
