@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "tpanalytics"
 HELPER_MODULES = ("measures/_core/checks.py", "api/http/refusals.py")
 #: Functions that print or describe a command, in `tpanalytics/cli`.
 OUTPUT_FUNCTIONS = {"add", "add_argument", "ArgumentParser", "print", "print_lines", "print_table"}
-_LONGEST_PLACEHOLDER = 40
+_MAX_PLACEHOLDER = 40
 
 
 class Message(NamedTuple):
@@ -46,7 +46,7 @@ def template(node: ast.expr) -> str:
         case ast.BoolOp(values=values):
             return f"[{'|'.join(map(template, values))}]"
     code = ast.unparse(node)
-    return f"{{{code if len(code) <= _LONGEST_PLACEHOLDER else '...'}}}"
+    return f"{{{code if len(code) <= _MAX_PLACEHOLDER else '...'}}}"
 
 
 def called_name(node: ast.AST) -> str:
