@@ -319,7 +319,7 @@ def test_headcount_leaves_out_jobs_whose_headcount_is_not_known() -> None:
         (lambda p: tpa.TaskProfiles(p.jobs, p.tasks.drop("weekly_hours")), "`tasks` has no column 'weekly_hours'"),
         (
             lambda p: tpa.TaskProfiles(p.jobs, p.tasks.rename({"ai_impact_level": "ai_impact_lvl"})),
-            "'ai_impact_lvl' for",
+            r"no column 'ai_impact_level' \(did you mean 'ai_impact_lvl'\?\)",
         ),
         (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "`jobs` has no column 'job_family'"),
         (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "tasks holds 1 job.* that jobs does not have"),
