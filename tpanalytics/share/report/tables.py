@@ -94,7 +94,7 @@ def between(low: float | None, high: float | None, kind: Kind) -> str:
     if ends[0] == ends[1]:
         return ends[0]
     if kind in ("share", "known"):
-        ends[0] = ends[0].removesuffix("%").rstrip()
+        ends[0] = ends[0].removesuffix("%")
     return TO.join(ends)
 
 
