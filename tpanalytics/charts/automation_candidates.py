@@ -32,7 +32,7 @@ __all__ = ["plot_automation_candidates"]
 
 _WIDTH, _ROW, _NAME = 290, 34, 50
 _COLUMNS = (
-    SideColumn("least", ["at least", "a week"], 60, muted=False),
+    SideColumn("least", ["weekly", "hours"], 60, muted=False),
     SideColumn("carried", ["cumulative share", "of H1 hours"], 160, muted=False),
     SideColumn("served", "jobs", 198, muted=False),
     SideColumn("reached", "families", 252, muted=False),
@@ -243,8 +243,8 @@ def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
             y=y,
             tooltip=captions.tooltips(
                 "task",
-                h1_hours=("Q", "Lower bound, hours a week", ",.1f"),
-                h1_hours_high=("Q", "Upper bound", ",.1f"),
+                h1_hours=("Q", "Weekly hours, lower bound", ",.1f"),
+                h1_hours_high=("Q", "Weekly hours, upper bound", ",.1f"),
                 share_cumulative=("Q", "Cumulative share of H1 hours", ".1%"),
                 jobs=("Q", "Jobs with the task", ","),
                 jobs_h1=("Q", "Jobs that rate it H1", ","),

@@ -100,7 +100,7 @@ def plot_concentration(
     meaning = about(curve)
     ends = {row["part"]: row for row in curve.group_by("part", maintain_order=True).last().iter_rows(named=True)}
     if not any(row["tasks_with_hours"] + row["tasks_without_hours"] for row in ends.values()):
-        return theme.empty_chart("No job has any tasks", f"Checked {plural(meaning.jobs, 'job')}.")
+        return theme.empty_chart("There are no tasks", f"Checked {plural(meaning.jobs, 'job')}.")
     points = curve.drop_nulls("k")
     population = captions.jobs_and_tasks(meaning.jobs, meaning.tasks)
     return theme.assemble(
@@ -243,7 +243,7 @@ def _headline(ends: dict[str, Any], meaning: Meaning) -> str:
         return f"The concentration of hours is unknown: {reason}"
     if meaning.grade == "C":
         share = covered(meaning.coverage["hours"])
-        return f"Not enough data to show the concentration of hours: {share} of tasks have hours"
+        return f"There is not enough data to show the concentration of hours: {share} of tasks have hours"
     row, of = (everything, "all documented hours") if part["tasks_for_80"] is None else (part, "the H1 hours")
     share = percent(row["tasks_for_80"] / row["tasks_with_hours"])
     take = "takes" if row["tasks_for_80"] == 1 else "take"
