@@ -100,7 +100,7 @@ def plot_concentration(
     meaning = about(curve)
     ends = {row["part"]: row for row in curve.group_by("part", maintain_order=True).last().iter_rows(named=True)}
     if not any(row["tasks_with_hours"] + row["tasks_without_hours"] for row in ends.values()):
-        return theme.empty_chart("There are no tasks", f"Checked {plural(meaning.jobs, 'job')}.")
+        return theme.empty_chart("No tasks in these task profiles", f"Checked {plural(meaning.jobs, 'job')}.")
     points = curve.drop_nulls("k")
     population = captions.jobs_and_tasks(meaning.jobs, meaning.tasks)
     return theme.assemble(

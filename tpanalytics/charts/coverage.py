@@ -214,7 +214,7 @@ def _headline(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
         return f"Figures that need {listed(not_requested)} are missing: not requested when loading"
     with_tasks = shown.filter(~pl.col("empty"))
     if not with_tasks.height:
-        return "The families shown have no tasks" if shown.height < families.height else "There are no tasks"
+        return f"No tasks in {'the families shown' if shown.height < families.height else 'these task profiles'}"
     named = with_tasks.filter(pl.col("job_family") != NO_FAMILY)
     if named.height < 2:
         single = named if named.height else with_tasks

@@ -344,16 +344,20 @@ def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
     """State the range of the exposure of jobs with grade A or B."""
     if not families.filter(~captions.is_hidden()).height:
         return captions.ALL_HIDDEN
-    scope = " of the families shown" if families.filter(captions.is_hidden()).height else ""
+    scope = " in the families shown" if families.filter(captions.is_hidden()).height else ""
     if not drawn.height:
         if families.get_column("tasks").fill_null(0).sum():
             return f"Exposure of the jobs{scope} cannot be computed"
-        return "The families shown have no tasks" if scope else "There are no tasks"
+        return f"No tasks{scope}" if scope else "No tasks in these task profiles"
     safe = drawn.filter(~_is_grade_c())
     if safe.height < 5:
         return f"There is not enough data to compare the exposure of single jobs{scope}"
     low, high = (safe.select(pl.col("exposure").quantile(share, "linear")).item() for share in (0.1, 0.9))
-    jobs = f"{safe.height:,} jobs{scope}" if safe.height == drawn.height else f"{safe.height:,} jobs with enough data"
+    jobs = (
+        f"{safe.height:,} jobs{scope}"
+        if safe.height == drawn.height
+        else f"{safe.height:,} jobs with enough data{scope}"
+    )
     median = captions.index_text(safe.get_column("exposure").median())  # type: ignore[arg-type]  # a number
     return f"Exposure of 8 in 10 of the {jobs} is {captions.index_range(low, high)}; the median is {median}"
 
