@@ -254,7 +254,7 @@ def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meani
         _span(sums[f"{of}_weeks_low"], sums[f"{of}_weeks_high"], _number).replace(_TO, " to ")
         for of in ("usable", "full_time")
     )
-    return f"{usable} of {freed} full-time equivalents are freed in blocks of half a day (4\u00a0h) or more"
+    return f"{usable} of {freed} freed full-time equivalents come in blocks of half a day (4\u00a0h) or more"
 
 
 def _footnotes(meaning: Meaning, families: int, drawn: int) -> list[str]:
