@@ -135,21 +135,21 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
                 pl.col(column).filter(pl.col("level") == "H1").first().alias(name)
                 for name, column in (("h1", "share"), ("low", "share_low"), ("high", "share_high"))
             ),
-            weighed=pl.col("share").is_not_null().any(),
+            has_share=pl.col("share").is_not_null().any(),
             amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
             tasks=pl.col("tasks").sum(),
             coverage=pl.col("coverage").first(),
             data_grade=pl.col("data_grade").first(),
             reason=pl.col("reason").first(),
         )
-        .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
+        .sort("has_share", "h1", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
             total=pl.col("amount").map_batches(
                 _counts if weight == "tasks" else frame.hours_column, return_dtype=pl.String
             ),
             known=frame.as_text("coverage", covered),
             grade=pl.col("data_grade").fill_null(NONE),
-            missing=captions.why_missing({"no tasks": pl.col("tasks") == 0, _NO_AMOUNT[weight]: ~pl.col("weighed")}),
+            missing=captions.why_missing({"no tasks": pl.col("tasks") == 0, _NO_AMOUNT[weight]: ~pl.col("has_share")}),
         )
         .with_columns(captions.mask_hidden("total", "known", "grade"))
     )
@@ -228,7 +228,7 @@ def _no_share(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, scop
         return f"No tasks{scope or ' in these task profiles'}"
     if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):
         return f"AI impact cannot be shown: no task{scope} has a level"
-    if not families.get_column("weighed").any():
+    if not families.get_column("has_share").any():
         return f"AI impact cannot be shown: {_NO_AMOUNT[weight]}"
     if not total(impact.filter(level="H1"), "tasks"):
         return f"No task{scope} is rated H1, highly automatable"
@@ -273,7 +273,7 @@ def _footnotes(coverage: pl.DataFrame, weight: Weight) -> list[str]:
 def _description(
     families: pl.DataFrame, levels: list[str], weight: Weight, population: str
 ) -> tuple[str, str, list[str]]:
-    known = families.filter(pl.col("weighed") & pl.col("h1").is_not_null())
+    known = families.filter(pl.col("has_share") & pl.col("h1").is_not_null())
     listed_levels = f" ({', '.join(levels)})" if levels else ""
     summary = (
         f"Stacked bars of {captions.UNIT[weight]} by AI impact level{listed_levels} for {population}. "
@@ -288,4 +288,4 @@ def _description(
             f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['data_grade']}). All H1 shares: "
             f"{shares}."
         )
-    return summary, extremes, captions.no_figure(families.filter(~pl.col("weighed")), "h1")
+    return summary, extremes, captions.no_figure(families.filter(~pl.col("has_share")), "h1")
