@@ -306,7 +306,7 @@ def _headline(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weig
         )
     boxed = squares.filter(pl.col("share") > _HALF).height
     half = named.filter(pl.col("share") > _HALF).height
-    above = f"{plural(half, 'square')} {'is' if half == 1 else 'are'} above" if half else "none is above"
+    above = f"{plural(half, 'square')} {'is' if half == 1 else 'are'} above" if half else "no square is above"
     no_family = (pl.col("row") == NO_FAMILY) | (pl.col("column") == NO_FAMILY)
     others = squares.filter(pl.col("share") > _HALF, ~no_family).height > half
     scope = " among families with enough data" if others else ", excluding jobs without a family" * (boxed > half)
