@@ -92,7 +92,7 @@ def plot_transitions(
     >>> from tpanalytics import load_sample
     >>> chart = plot_transitions(load_sample("2026-05"), load_sample("2026-11"))
     >>> chart.to_dict()["description"][:46]
-    'Table and ribbons of tasks from each AI impact'
+    'Table and ribbons of tasks by AI impact level '
     """
     check_choice("weight", weight, CountWeight)
     moves = transitions(before, after, same_task=same_task, states=states)
@@ -290,16 +290,16 @@ def _headline(table: _Table, meaning: Meaning, weight: CountWeight, top: list[tu
         hours_and = "hours and " if weight == "hours" else ""
         return f"No task has {hours_and}a level both before and after"
     if not moved:
-        return "No task was re-rated, apart from suppressed ones" if table.suppressed else "No task was re-rated"
+        return "None of the tasks shown was re-rated" if table.suppressed else "No task was re-rated"
     first = table.amounts[top[0]]
     ties = [pair for pair in top if round(table.amounts[pair] or 0.0, 9) == round(first or 0.0, 9)]
     changes = listed(f"from {_short(start)} to {_short(end)}" for start, end in ties)
-    unit = "tasks" if weight == "tasks" else "documented hours a week"
+    unit, most = ("tasks", "most often") if weight == "tasks" else ("documented hours a week", "the largest part")
     at_least = "At least " if table.suppressed else ""
     each = " each" if len(ties) > 1 else ""
     return (
         f"{at_least}{moved:,.0f} of {rated:,.0f} {unit} ({percent(moved / rated)}) were re-rated, "
-        f"most often {changes} ({_format(first, weight)}{each})"
+        f"{most} {changes} ({_format(first, weight)}{each})"
     )
 
 
