@@ -32,7 +32,7 @@ _WIDTH, _HEIGHT = 430, 360
 _LEGEND, _BAR = _WIDTH + 36, 210
 _PARTS = {"H1": "H1, highly automatable", "all": "all work"}
 _COLOURS = {"H1": theme.LEVEL_COLOURS["H1"], "all": theme.ACCENT}
-#: The upper curve is thin and dashed so that both stay visible where they coincide.
+#: The curve drawn last is thin and dashed so that both stay visible where they overlap.
 _DASHES = {"H1": [1, 0], "all": [6, 4]}
 _WIDTHS = {"H1": 4.0, "all": 2.0}
 _DOTS = {"H1": 170, "all": 60}

@@ -260,9 +260,12 @@ def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meani
 def _footnotes(meaning: Meaning, families: int, drawn: int) -> list[str]:
     return [
         captions.known_of(meaning, "hours, level and headcount"),
-        captions.grade_note("hours, a level and people", meaning.grade),
+        captions.grade_note("hours, a level and a headcount", meaning.grade),
         _LEGEND,
-        *([f"Drawn: the {drawn} of {families} families with the most usable hours."] * (drawn < families)),
+        *(
+            [f"Only the {drawn} families with the most usable hours are drawn, not {families - drawn} others."]
+            * (drawn < families)
+        ),
         " ".join([*meaning.policy, *meaning.warnings]),
     ]
 

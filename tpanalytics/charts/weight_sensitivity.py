@@ -38,7 +38,7 @@ _MARGIN = 0.1
 # Plain mappings, as in `frame.row_axis`.
 _SCALE = {"domain": [0, 1], "nice": False}
 _AXIS = {
-    "title": "weight of H2, partly automatable (0 = excluded, 1 = same weight as a fully automatable task)",
+    "title": "weight of H2, partly automatable (0 = not exposed, 1 = fully exposed)",
     "titlePadding": 10,
     "values": list(_STEPS),
     "format": ".2~f",
