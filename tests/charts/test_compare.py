@@ -81,11 +81,7 @@ def test_families_with_changed_coverage_are_marked_as_measurement(
         ([("H1", 4.0)], [("H1", 1.0)], f"H1 hours fell in A: from 12\xa0h to 3\xa0h (\u2212{percent(0.75)})"),
         ([("H1", 4.0)], [("H1", 4.0)], "H1 hours did not change in any family"),
         ([("H2", 4.0)], [("H1", 4.0)], "H1 hours rose in A: from 0\xa0h to 12\xa0h"),
-        (
-            [("H1", None)],
-            [("H1", 4.0)],
-            "H1 hours cannot be compared: no job family has a figure in both snapshots",
-        ),
+        ([("H1", None)], [("H1", 4.0)], "H1 hours cannot be compared: no job family has a figure in both snapshots"),
         (
             [("H1", 4.0), ("H1", None), ("H2", None)],
             [("H1", 4.0), ("H1", None), ("H2", None)],

@@ -86,14 +86,8 @@ def test_fields_that_were_not_requested_are_not_drawn_as_zero(sample: tpa.TaskPr
         ([job_in("A", ("H1", 2.0))], f"A: {covered(1.0)} of tasks have hours and a level, safe to quote"),
         ([job_in(None, ("H1", 2.0))], f"{covered(1.0)} of tasks have hours and a level: safe to quote"),
         ([job_in("A")], "No tasks in these task profiles"),
-        (
-            [job_in("A", ("H1", None)), job_in("B", ("H1", None))],
-            "No family has enough data to quote on its own",
-        ),
-        (
-            [job_in("A", ("H1", None)), job_in("B", ("H1", 1.0))],
-            "A does not have enough data to quote on its own",
-        ),
+        ([job_in("A", ("H1", None)), job_in("B", ("H1", None))], "No family has enough data to quote on its own"),
+        ([job_in("A", ("H1", None)), job_in("B", ("H1", 1.0))], "A does not have enough data to quote on its own"),
         (
             [*[job_in(family, ("H1", None)) for family in "ABCD"], job_in("E", ("H1", 1.0))],
             "4 of 5 families do not have enough data to quote on their own; lowest coverage: A, 0",

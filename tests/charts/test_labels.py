@@ -39,8 +39,7 @@ def test_leaders_are_the_highest_lines_at_each_weight(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "positions",
-    [[5.0] * 6, [0.0, 1, 2, 3, 4, 200], [190.0, 191, 192, 193, 199, 200], [10.0, 50, 90, 120, 160, 190]],
+    "positions", [[5.0] * 6, [0.0, 1, 2, 3, 4, 200], [190.0, 191, 192, 193, 199, 200], [10.0, 50, 90, 120, 160, 190]]
 )
 def test_labels_keep_their_order_without_overlap(positions: list[float]) -> None:
     heights = [16.0, 28.0, 16.0, 16.0, 40.0, 16.0]

@@ -108,18 +108,12 @@ def test_missing_weight_of_h2_raises(sample: tpa.TaskProfiles) -> None:
                 "data on the others"
             ),
         ),
-        (
-            [A, job_in("D", ("H1", 1.0), ("H3", 9.0))],
-            "A has the highest exposure at any weight of H2: 0.40 to 0.50",
-        ),
+        ([A, job_in("D", ("H1", 1.0), ("H3", 9.0))], "A has the highest exposure at any weight of H2: 0.40 to 0.50"),
         (
             [job_in(f, ("H1", a), ("H2", b), ("H3", c)) for f, a, b, c in CROSSING_IN_ONE_POINT],
             "The most exposed family changes at an H2 weight of 0.50: P below, R above",
         ),
-        (
-            [A, {**A, "job_family": "E"}],
-            "A and E have the highest exposure at any weight of H2: 0.40 to 0.50",
-        ),
+        ([A, {**A, "job_family": "E"}], "A and E have the highest exposure at any weight of H2: 0.40 to 0.50"),
         ([job_in(None, ("H1", 9.0))], "There is not enough data to say which job family is most exposed"),
         ([job_in("A", ("H1", None))], "Exposure of A cannot be computed: no task has hours above 0"),
         ([job_in("A", ("H4", 2.0))], "Exposure of A cannot be computed: no task has a level with a weight"),

@@ -13,44 +13,14 @@ if TYPE_CHECKING:
 
     import tpanalytics as tpa
 
-__all__ = [
-    "ALL_SUPPRESSED",
-    "CANARY",
-    "CANARY_FIGURES",
-    "RESERVED_NAMES",
-    "company_with_small_families",
-    "fields",
-    "job_in",
-    "layers",
-    "layers_of",
-    "luminance",
-    "rows_encoding",
-    "rows_of",
-    "rows_with",
-    "task_job",
-    "text_of",
-    "three_jobs_in",
-    "title_of",
-]
-
 ALL_SUPPRESSED = "All job families are suppressed (too few jobs or people)"
 #: Hours, level and contract of jobs in suppressed families.
 CANARY = {"hours": 77.25, "level": "H3", "contract": 61.5}
 #: Figures that would reveal a suppressed family. 80.34 is the end of an axis that includes it.
 CANARY_FIGURES = ("77.2", "77.3", ": 77.0", "80.34", "61.5")
 #: Names that are reserved in JavaScript or invalid in XML.
-RESERVED_NAMES = [
-    "constructor",
-    "__proto__",
-    "toString",
-    "hasOwnProperty",
-    "x\x07",
-    "a\x00b",
-    "line\x0bbreak",
-    "\u2028",
-    "\ufffe",
-    "ok",
-]
+RESERVED_NAMES = ["constructor", "__proto__", "toString", "hasOwnProperty", "x\x07", "a\x00b", "line\x0bbreak"]
+RESERVED_NAMES += ["\u2028", "\ufffe", "ok"]
 
 
 def layers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:

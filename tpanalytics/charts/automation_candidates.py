@@ -150,7 +150,7 @@ def _no_candidates(meaning: Meaning) -> theme.Chart:
 
 
 def _exclusions(meaning: Meaning) -> list[str]:
-    return [line for line in meaning.policy if any(word in line for word in ("left out", "excluded", "suppressed"))]
+    return [line for line in meaning.policy if "left out" in line]
 
 
 def _population(meaning: Meaning) -> str:
