@@ -13,7 +13,7 @@ from tests.helpers.chart_specs import job_in, layers_of, rows_of, text_of, title
 from tests.helpers.random_profiles import profiles_of
 from tpanalytics.formatting import hours, percent
 
-FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0}
+FREED: dict[str, Any] = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0, "H4": 0}
 
 
 def test_every_hour_is_drawn_and_every_task_is_listed(sample: tpa.TaskProfiles) -> None:

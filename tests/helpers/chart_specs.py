@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ALL_SUPPRESSED = "All job families are suppressed (too few jobs or people)"
 #: Hours, level and contract of jobs in suppressed families.
-CANARY = {"hours": 77.25, "level": "H3", "contract": 61.5}
+CANARY: dict[str, Any] = {"hours": 77.25, "level": "H3", "contract": 61.5}
 #: Figures that would reveal a suppressed family. 80.34 is the end of an axis that includes it.
 CANARY_FIGURES = ("77.2", "77.3", ": 77.0", "80.34", "61.5")
 #: Names that are reserved in JavaScript or invalid in XML.
