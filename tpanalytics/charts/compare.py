@@ -92,9 +92,9 @@ def plot_compare(
     >>> from tpanalytics import load_sample
     >>> may, november = load_sample("2026-05"), load_sample("2026-11")
     >>> plot_compare(may, november).to_dict()["description"][:48]
-    'Bridge of bars from the weekly hours rated H1 be'
+    'Bridge chart from the weekly hours rated H1 befo'
     >>> plot_compare(may, november, by="job_family").to_dict()["description"][:45]
-    'Arrows from before to after of H1 hours for 1'
+    'Arrows show the change in H1 hours for 16 job'
     """
     if by not in (None, "job_family"):
         raise SchemaError(f"`by` must be None or 'job_family', not {by!r}.")

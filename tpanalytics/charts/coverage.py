@@ -86,7 +86,7 @@ def plot_coverage(
     >>> from tpanalytics import load_sample
     >>> chart = plot_coverage(load_sample())
     >>> chart.to_dict()["description"][:48]
-    'Matrix of bars: share of tasks with hours, a leve'
+    'Matrix of bars: share of tasks with hours, a lev'
     """
     profiles = with_cache(profiles)
     coverage = measure_coverage(profiles, states=states)
