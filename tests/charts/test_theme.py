@@ -1,4 +1,4 @@
-"""The colours of the levels stay apart in grey, and for eyes that lack one kind of cone."""
+"""Tests that level colours are distinguishable in grey and with colour vision deficiency."""
 
 from __future__ import annotations
 
@@ -7,39 +7,28 @@ import math
 
 import pytest
 
+from tests.helpers.chart_specs import luminance
 from tpanalytics.charts._core.theme import LEVEL_COLOURS
 
-#: What stands for a level in the charts; the grey is that of small marks that are not assessed.
+#: Colours of the levels, with the grey of small marks for not assessed.
 COLOURS = {**{level: LEVEL_COLOURS[level] for level in ("H1", "H2", "H3")}, "not assessed": "#ADADAD"}
 #: In linear RGB, at full severity: Machado, Oliveira and Fernandes (2009), A physiologically-based model for simulation
 #: of color vision deficiency, IEEE Transactions on Visualization and Computer Graphics 15(6), table 1. "grey" is
 #: relative luminance (sRGB).
 VISION = {
     "usual": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
-    "protan": (
-        (0.152286, 1.052583, -0.204868),
-        (0.114503, 0.786281, 0.099216),
-        (-0.003882, -0.048116, 1.051998),
-    ),
-    "deutan": (
-        (0.367322, 0.860646, -0.227968),
-        (0.280085, 0.672501, 0.047413),
-        (-0.011820, 0.042940, 0.968881),
-    ),
-    "tritan": (
-        (1.255528, -0.076749, -0.178779),
-        (-0.078411, 0.930809, 0.147602),
-        (0.004733, 0.691367, 0.303900),
-    ),
+    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
     "grey": ((0.2126, 0.7152, 0.0722),) * 3,
 }
-#: Two colours are told apart at a glance from a distance of about 10 on, side by side from about 2 on.
-APART = {"usual": 18.0, "protan": 18.0, "deutan": 18.0, "tritan": 18.0, "grey": 13.0}
+#: Minimum CIEDE2000 distance of two level colours. About 10 is distinguishable at a glance.
+MIN_DISTANCE = {"usual": 18.0, "protan": 18.0, "deutan": 18.0, "tritan": 18.0, "grey": 13.0}
 Lab = tuple[float, float, float]
 
 
 def seen(colour: str, matrix: tuple[tuple[float, ...], ...]) -> Lab:
-    """Give a colour in CIELAB (D65) as it is seen."""
+    """Return a colour as seen through a vision matrix, in CIELAB (D65)."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     red, green, blue = (min(1.0, max(0.0, sum(a * b for a, b in zip(row, linear, strict=True)))) for row in matrix)
@@ -52,9 +41,9 @@ def seen(colour: str, matrix: tuple[tuple[float, ...], ...]) -> Lab:
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
-def distance(one: Lab, two: Lab) -> float:
-    """Work out CIEDE2000 as Sharma, Wu and Dalal (2005) write it down, Color Research and Application 30(1)."""
-    (l1, a1, b1), (l2, a2, b2) = one, two
+def distance(first: Lab, second: Lab) -> float:
+    """Return CIEDE2000 as in Sharma, Wu and Dalal (2005), Color Research and Application 30(1)."""
+    (l1, a1, b1), (l2, a2, b2) = first, second
     mean = (math.hypot(a1, b1) + math.hypot(a2, b2)) / 2
     g = (1 - math.sqrt(mean**7 / (mean**7 + 25**7))) / 2
     a1, a2 = (1 + g) * a1, (1 + g) * a2
@@ -84,7 +73,7 @@ def distance(one: Lab, two: Lab) -> float:
 
 
 @pytest.mark.parametrize(
-    ("one", "two", "published"),
+    ("first", "second", "published"),
     [
         ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425),
         ((50.0, -1.0, 2.0), (50.0, 0.0, 0.0), 2.3669),
@@ -94,12 +83,12 @@ def distance(one: Lab, two: Lab) -> float:
         ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
     ],
 )
-def test_the_distance_is_the_published_one(one: Lab, two: Lab, published: float) -> None:
-    assert distance(one, two) == pytest.approx(published, abs=1e-4)
-    assert distance(two, one) == pytest.approx(published, abs=1e-4)
+def test_distance_matches_published_values(first: Lab, second: Lab, published: float) -> None:
+    assert distance(first, second) == pytest.approx(published, abs=1e-4)
+    assert distance(second, first) == pytest.approx(published, abs=1e-4)
 
 
-def test_the_simulations_keep_what_they_should() -> None:
+def test_vision_matrices_keep_white_and_reduce_red_green_contrast() -> None:
     for matrix in VISION.values():
         white = seen("#FFFFFF", matrix)
         assert white[0] == pytest.approx(100, abs=0.01)
@@ -110,8 +99,18 @@ def test_the_simulations_keep_what_they_should() -> None:
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_levels_stay_apart(vision: str) -> None:
+def test_level_colours_are_distinguishable(vision: str) -> None:
     lab = {level: seen(colour, VISION[vision]) for level, colour in COLOURS.items()}
-    near = {pair: distance(lab[pair[0]], lab[pair[1]]) for pair in itertools.combinations(lab, 2)}
-    assert min(near.values()) >= APART[vision], near
+    distances = {pair: distance(lab[pair[0]], lab[pair[1]]) for pair in itertools.combinations(lab, 2)}
+    assert min(distances.values()) >= MIN_DISTANCE[vision], distances
     assert lab["H1"][0] < lab["H2"][0] < lab["not assessed"][0] < lab["H3"][0]
+
+
+def test_levels_get_lighter_in_order_with_readable_figures() -> None:
+    lightness = [luminance(LEVEL_COLOURS[level]) for level in ("H1", "H2", "H3", "H4", "H5")]
+    assert lightness == sorted(lightness)
+    contrast = [
+        (max(light, text) + 0.05) / (min(light, text) + 0.05)
+        for light, text in zip(lightness, [1, 1, 0.01, 0.01, 0.01], strict=True)
+    ]
+    assert min(contrast) > 4.5

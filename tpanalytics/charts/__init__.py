@@ -1,1 +1,1 @@
-"""Released rows in, Altair charts out; one file per chart."""
+"""Released rows in, Altair charts out; one module per chart."""

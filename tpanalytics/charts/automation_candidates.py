@@ -1,4 +1,4 @@
-"""Which tasks to automate first: by the hours they are sure to take, and how sure their order is (C10)."""
+"""Chart of the tasks to automate first."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import NONE, hours, percent, plural, printable
+from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES
 from tpanalytics.measures.about import about
 from tpanalytics.measures.automation_candidates import automation_candidates
 from tpanalytics.measures.automation_curve import automation_curve
@@ -31,22 +32,21 @@ __all__ = ["plot_automation_candidates"]
 
 _WIDTH, _ROW, _NAME = 290, 34, 50
 _COLUMNS = (
-    SideColumn("least", ["at least", "a week"], 60, muted=False),
-    SideColumn("carried", ["of H1 hours,", "with those above"], 160, muted=False),
+    SideColumn("least", ["weekly", "hours"], 60, muted=False),
+    SideColumn("carried", ["cumulative share", "of H1 hours"], 160, muted=False),
     SideColumn("served", "jobs", 198, muted=False),
     SideColumn("reached", "families", 252, muted=False),
-    SideColumn("agreed", ["jobs rate", "it alike"], 312),
+    SideColumn("agreed", ["level", "agreement"], 312),
     SideColumn("validated", ["tasks", "validated"], 372),
-    SideColumn("ranked", ["rank (95 % of", "resamples)"], 458),
+    SideColumn("ranked", ["rank (95%", "interval)"], 458),
 )
-_NOT_WHO = "Exposure says what could change, not who leaves."
 _ORDER = (
-    "The order is that of the dots: what is not known moves no task up. Ranks whose intervals overlap cannot be told "
-    "apart; = is a tie."
+    "Tasks are ordered by their lower bound (dot), so missing data cannot move a task up. Ranks with overlapping "
+    "intervals are not distinguishable; = marks a tie."
 )
-#: So many tasks the headline speaks of.
+#: Number of tasks in the headline.
 _FIRST = 10
-_WHOSE = {"hours": "of one incumbent of each job", "headcount": "of all incumbents"}
+_INCUMBENTS = {"hours": "for one incumbent of each job", "headcount": "for all incumbents"}
 
 
 def plot_automation_candidates(
@@ -61,74 +61,72 @@ def plot_automation_candidates(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the tasks that are highly automatable (H1) by the hours they are sure to take.
+    """Draw the highly automatable (H1) tasks by weekly hours.
 
-    The dot is the least it can be, the hours known at H1, and decides the order; the light band reaches to the most it
-    can be. Where that is not known, the line is dashed and has no end. Beside it stand how much of all H1 hours the
-    tasks down to this one hold, whom they serve, how far jobs agree on the level, and between which ranks the task
-    lies when single jobs count more or less. The chart names tasks, because that is what it is asked; it holds no
-    rationale and no job.
+    A dot marks the documented H1 hours of a task, which are its lower bound and set the order. The light band ends at
+    the upper bound; a dashed line means that the upper bound is unknown. Columns show the cumulative share of all H1
+    hours, the jobs and families with the task, how far jobs agree on its level, and its rank with a 95% interval.
+    The chart contains task names, but no rationales and no jobs.
 
     Parameters
     ----------
     profiles
         As for `automation_candidates`.
     top
-        So many tasks, 1 to 40.
+        Number of tasks to draw, 1 to 40.
     weight, same_task, contract_hours, rounds, seed
         As for `automation_candidates`.
     states
-        Validation states that count.
+        Validation states to include.
     privacy
-        How few jobs or people a task may tell of; those that tell of fewer are left out and counted. None leaves in
-        all.
+        Thresholds below which a task is suppressed. Suppressed tasks are counted in a footnote. None shows all tasks.
 
     Returns
     -------
     alt.LayerChart
-        Restyle it as any Altair chart; write it with `save`.
+        An Altair chart to customize, or to write with `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is none of its values.
+        If a column is missing, or an argument is not one of the allowed values.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
     >>> from tpanalytics import load_sample
     >>> chart = plot_automation_candidates(load_sample(), top=3)
-    >>> chart.to_dict()["description"][:50]
-    'Dots and bands of the weekly hours rated H1 of 3 o'
+    >>> chart.to_dict()["description"][:46]
+    'Dots and bands of weekly hours rated H1 for 3 '
     """
-    how = {"weight": weight, "same_task": same_task, "states": states, "privacy": privacy}
-    found = automation_candidates(
+    options = {"weight": weight, "same_task": same_task, "states": states, "privacy": privacy}
+    candidates = automation_candidates(
         profiles,
         contract_hours=contract_hours,
         rounds=rounds,
         seed=seed,
-        **how,  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
     )
-    meaning, curve = about(found), automation_curve(profiles, **how)  # type: ignore[arg-type]
+    meaning, curve = about(candidates), automation_curve(profiles, **options)  # type: ignore[arg-type]
     if not meaning.jobs:
         return frame.no_jobs()
-    if not found.height:
-        return _nothing(meaning)
-    rows = _rows(found.head(_checked(top)), curve)
-    y = frame.numbered_axis("place", [_parted(name) for name in rows.get_column("task")], labelLimit=360).sort(None)
+    if not candidates.height:
+        return _no_candidates(meaning)
+    rows = _rows(candidates.head(_checked(top)), curve)
+    y = frame.numbered_axis("place", [_wrapped(name) for name in rows.get_column("task")], labelLimit=360).sort(None)
     return theme.assemble(
         [
             *_marks(rows, y),
             *frame.side_columns(rows, y, _COLUMNS, _WIDTH, key="place"),
-            theme.footer([*_notes(meaning, rows, weight), *captions.source_line(profiles.manifest)], below=46),
+            theme.footer([*_footnotes(meaning, rows, weight), *captions.source_line(profiles.manifest)], below=46),
         ],
-        title=_finding(curve, meaning),
-        subtitle=f"{_shown(rows, found)} at H1, by weekly hours {_WHOSE[weight]} · {_population(meaning)}",
-        description=_description(rows, found, curve, meaning, weight),
+        title=_headline(curve, meaning),
+        subtitle=f"{_selection(rows, candidates)} at H1, weekly hours {_INCUMBENTS[weight]} · {_population(meaning)}",
+        description=_description(rows, candidates, curve, meaning, weight),
         width=_WIDTH,
         height=rows.height * _ROW,
     )
@@ -136,34 +134,39 @@ def plot_automation_candidates(
 
 def _checked(top: int) -> int:
     if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= 40:
-        raise SchemaError(f"top={top!r}: give a whole number of tasks from 1 to 40; automation_candidates lists all.")
+        raise SchemaError(
+            f"`top` must be a whole number from 1 to 40, not {top!r}. Use automation_candidates to list all tasks."
+        )
     return top
 
 
-def _nothing(meaning: Meaning) -> theme.Chart:
-    """Explain why there is no candidate."""
-    left_out = [line for line in meaning.policy if "left out" in line]
-    if not left_out:
-        return theme.empty_chart("No task is rated H1, highly automatable", f"Looked at: {_population(meaning)}.")
+def _no_candidates(meaning: Meaning) -> theme.Chart:
+    excluded = _exclusions(meaning)
+    if not excluded:
+        return theme.empty_chart("No task is rated H1, highly automatable", f"Checked {_population(meaning)}.")
     return theme.empty_chart(
-        "No task rated H1 can be named as a candidate", " ".join(left_out) + ' same_task="text" finds more alike.'
+        "No task rated H1 can be listed as a candidate", " ".join(excluded) + ' same_task="text" matches more tasks.'
     )
+
+
+def _exclusions(meaning: Meaning) -> list[str]:
+    return [line for line in meaning.policy if "left out" in line]
 
 
 def _population(meaning: Meaning) -> str:
     return captions.jobs_and_tasks(meaning.jobs, meaning.tasks)
 
 
-def _shown(rows: pl.DataFrame, found: pl.DataFrame) -> str:
-    few = rows.height < found.height
-    return f"First {rows.height} of {plural(found.height, 'task')}" if few else plural(rows.height, "task")
+def _selection(rows: pl.DataFrame, candidates: pl.DataFrame) -> str:
+    some = rows.height < candidates.height
+    return f"First {rows.height} of {plural(candidates.height, 'task')}" if some else plural(rows.height, "task")
 
 
-def _rows(found: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
-    """Format what is printed of each task."""
+def _rows(candidates: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
+    """Format the columns of each task."""
     names = ["rank", "rank_low", "rank_high", "h1_hours", "h1_hours_high", "jobs", "jobs_h1", "families"]
     return (
-        found.with_row_index("place", offset=1)
+        candidates.with_row_index("place", offset=1)
         .join(curve.select("task_key", "share_cumulative"), on="task_key", how="left", maintain_order="left")
         .select(
             pl.col("place").cast(pl.Float64),
@@ -179,7 +182,7 @@ def _rows(found: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
             ranked=pl.struct("rank", "rank_low", "rank_high", tie=pl.col("rank").is_duplicated()).map_elements(
                 _rank, return_dtype=pl.String
             ),
-            missing=pl.when(pl.col("h1_hours").is_null()).then(pl.lit("no hours known at H1")),
+            missing=pl.when(pl.col("h1_hours").is_null()).then(pl.lit("no documented hours at H1")),
         )
     )
 
@@ -197,18 +200,18 @@ def _rank(row: dict[str, int | None]) -> str:
     return f"{rank} ({row['rank_low']}\u2013{row['rank_high']})"
 
 
-def _parted(name: str) -> list[str]:
-    """Part a name evenly, so that no single word hangs below."""
+def _wrapped(name: str) -> list[str]:
+    """Wrap a name at most once, into lines of about equal length."""
     lines = textwrap.wrap(name, _NAME, max_lines=2, placeholder=" …")
-    even = textwrap.wrap(name, len(name) // 2 + 4)
-    return even if len(even) == len(lines) == 2 else lines
+    balanced = textwrap.wrap(name, len(name) // 2 + 4)
+    return balanced if len(balanced) == len(lines) == 2 else lines
 
 
 def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
-    most = rows.select(pl.max_horizontal(pl.col("h1_hours").max(), pl.col("h1_hours_high").max(), 0.1)).item()
-    end = float(most) * 1.04
+    longest = rows.select(pl.max_horizontal(pl.col("h1_hours").max(), pl.col("h1_hours_high").max(), 0.1)).item()
+    end = float(longest) * 1.04
     scale = alt.Scale(domain=[0, end], nice=False)
-    axis = alt.Axis(title="weekly hours at H1: at least (dot), at most (band)", titleAnchor="start", tickCount=5)
+    axis = alt.Axis(title="weekly hours at H1: lower (dot) to upper bound (band)", titleAnchor="start", tickCount=5)
     x = alt.X("h1_hours:Q", scale=scale, axis=axis)
     known = rows.filter(pl.col("h1_hours").is_not_null())
     if not known.height:
@@ -220,9 +223,9 @@ def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
         .mark_bar(size=12, color=theme.SHADE, cornerRadiusEnd=2)
         .encode(x=x, x2=alt.X2("h1_hours_high:Q"), y=y)
     )
-    endless = known.filter(pl.col("h1_hours_high").is_null()).select("place", "h1_hours", end=pl.lit(end))
+    unbounded = known.filter(pl.col("h1_hours_high").is_null()).select("place", "h1_hours", end=pl.lit(end))
     dashed = (
-        alt.Chart(endless)
+        alt.Chart(unbounded)
         .mark_rule(stroke=theme.MUTED, strokeDash=[2, 3], strokeWidth=1.5)
         .encode(x=x, x2=alt.X2("end:Q"), y=y)
     )
@@ -240,10 +243,10 @@ def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
             y=y,
             tooltip=captions.tooltips(
                 "task",
-                h1_hours=("Q", "At least, hours a week", ",.1f"),
-                h1_hours_high=("Q", "At most", ",.1f"),
-                share_cumulative=("Q", "With those above, of H1 hours", ".1%"),
-                jobs=("Q", "Jobs that have it", ","),
+                h1_hours=("Q", "Weekly hours, lower bound", ",.1f"),
+                h1_hours_high=("Q", "Weekly hours, upper bound", ",.1f"),
+                share_cumulative=("Q", "Cumulative share of H1 hours", ".1%"),
+                jobs=("Q", "Jobs with the task", ","),
                 jobs_h1=("Q", "Jobs that rate it H1", ","),
                 families=("Q", "Job families", ","),
             ),
@@ -251,65 +254,64 @@ def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
     )
     return [
         *([band] if rows.get_column("h1_hours_high").count() else []),
-        *([dashed] * bool(endless.height)),
+        *([dashed] * bool(unbounded.height)),
         stem,
         dot,
     ]
 
 
-def _finding(curve: pl.DataFrame, meaning: Meaning) -> str:
-    """State how far the first tasks reach; only known hours count, so that it holds whatever is missing."""
+def _headline(curve: pl.DataFrame, meaning: Meaning) -> str:
+    """State the coverage of the first tasks from documented hours only, which makes it a lower bound."""
     if not curve.height:
-        return "Candidates for automation cannot be weighed: no hours are known at H1"
+        return "Automation candidates cannot be ranked: no hours are documented at H1"
     n = min(_FIRST, curve.height)
     row = curve.row(n - 1, named=True)
-    first = f"The first {n} candidates serve" if n > 1 else "The first candidate serves"
-    of = "" if row["share_cumulative"] is None else f", {percent(row['share_cumulative'])} of the H1 hours known"
+    first = f"The first {n} candidates occur" if n > 1 else "The first candidate occurs"
+    share = row["share_cumulative"]
+    of_known = "" if share is None else f", {percent(share)} of the documented H1 hours"
     return (
-        f"{first} {row['jobs_cumulative']:,} of {plural(meaning.jobs, 'job')}: "
-        f"at least {hours(row['h1_hours_cumulative'])} a week{of}"
+        f"{first} in {row['jobs_cumulative']:,} of {plural(meaning.jobs, 'job')}: "
+        f"at least {hours(row['h1_hours_cumulative'])} a week{of_known}"
     )
 
 
-def _notes(meaning: Meaning, rows: pl.DataFrame, weight: StaffWeight) -> list[str]:
-    endless = rows.filter(pl.col("h1_hours").is_not_null() & pl.col("h1_hours_high").is_null()).height
+def _footnotes(meaning: Meaning, rows: pl.DataFrame, weight: StaffWeight) -> list[str]:
+    unbounded = rows.filter(pl.col("h1_hours").is_not_null() & pl.col("h1_hours_high").is_null()).height
+    dashed = f"Dashed line ({unbounded} shown): the upper bound is unknown because contract hours are missing."
     lines = [
         captions.known_of(meaning, "hours", "level"),
-        f"{captions.grade_note('hours and a level', meaning.grade)} {captions.JUDGED} {_NOT_WHO}",
+        f"{captions.grade_note('hours and a level', meaning.grade)} {captions.JUDGED} {NOT_WHO_LEAVES}",
         _ORDER,
-        *(
-            [f"Dashed without end ({endless} shown): contract hours are needed for the most it can be, and not known."]
-            * bool(endless)
-        ),
-        *(line for line in meaning.policy if "left out" in line),
-        *(["Jobs without a headcount add no hours."] if weight == "headcount" else []),
+        *([dashed] * bool(unbounded)),
+        *_exclusions(meaning),
+        *(["Jobs without a headcount are excluded."] if weight == "headcount" else []),
         *meaning.warnings,
     ]
     return captions.wrapped(lines)
 
 
 def _description(
-    rows: pl.DataFrame, found: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, weight: StaffWeight
+    rows: pl.DataFrame, candidates: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, weight: StaffWeight
 ) -> str:
-    built = (
-        f"Dots and bands of the weekly hours rated H1 of {rows.height} of {plural(found.height, 'task')}, "
-        f"{_WHOSE[weight]}, for {_population(meaning)}. Most hours known first; the band reaches to the most it can "
-        "be. Columns: share of H1 hours with those above, jobs, families, agreement on the level, validated share, "
-        "rank and its interval."
+    summary = (
+        f"Dots and bands of weekly hours rated H1 for {rows.height} of {plural(candidates.height, 'task')}, "
+        f"{_INCUMBENTS[weight]}, in {_population(meaning)}. Most documented hours first; each band ends at the upper "
+        "bound. Columns: cumulative share of H1 hours, jobs, families, level agreement, validated share, and rank "
+        "with its 95% interval."
     )
-    said = "; ".join(
+    numbers = "; ".join(
         f"{row['task']}: {hours(row['h1_hours'])}{_up_to(row)}, {row['carried']}, {plural(row['jobs'], 'job')} in "
-        f"{plural(row['families'], 'family')}, {row['agreed']} alike, {row['validated']} validated, "
+        f"{plural(row['families'], 'family')}, {row['agreed']} agreement, {row['validated']} validated, "
         f"rank {row['ranked']}"
         for row in rows.iter_rows(named=True)
     )
-    apart = rows.drop_nulls("rank_high")
+    ranked = rows.drop_nulls("rank_high")
     shape = ""
-    if apart.height:
-        reach = math.ceil(apart.row(0, named=True)["rank_high"])
-        shape = f"The first task may be anything from rank {apart.row(0, named=True)['rank_low']} to {reach}."
+    if ranked.height:
+        first = ranked.row(0, named=True)
+        shape = f"The rank of the first task is between {first['rank_low']} and {math.ceil(first['rank_high'])}."
     return captions.alt_text(
-        built, f"{_finding(curve, meaning)}. {said}.", f"{shape} {_notes(meaning, rows, weight)[0]}".strip()
+        summary, f"{_headline(curve, meaning)}. {numbers}.", f"{shape} {_footnotes(meaning, rows, weight)[0]}".strip()
     )
 
 
@@ -318,5 +320,5 @@ def _up_to(row: dict[str, float | None]) -> str:
         return ""
     if row["h1_hours_high"] is None:
         return " or more"
-    least, most = hours(row["h1_hours"]), hours(row["h1_hours_high"])
-    return "" if least == most else f" to {most}"
+    lower, upper = hours(row["h1_hours"]), hours(row["h1_hours_high"])
+    return "" if lower == upper else f" to {upper}"

@@ -1,4 +1,4 @@
-"""What changed between two snapshots: a bridge of five terms for the company, or a row per job family (C14, C15)."""
+"""Chart of the change between two snapshots."""
 
 from __future__ import annotations
 
@@ -42,75 +42,75 @@ def plot_compare(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw what changed between two snapshots: one bridge for the company, or a row per job family.
+    """Draw the change between two snapshots as one bridge for the company, or as a row per job family.
 
-    The bridge leads from the hours at one level before to those after, with a bar for each term: tasks added and
-    removed, tasks re-rated, tasks that got longer or shorter, and last, hatched, what is newly measured, which is a
-    fact about the data and not about the work. The bars leave nothing over.
+    The bridge starts at the weekly hours before and ends at those after. Its bars are the tasks added, removed,
+    re-rated, and changed in length, and last, hatched, the newly measured tasks. The bars add up to the whole
+    difference.
 
-    By job family, an arrow leads from the figure before to the one after, the largest rise first. Where the share of
-    tasks with hours and level moved by more than 5 points, the arrow is dashed and the row says "measurement" rather
-    than "work". A family without a figure on one side keeps its row and says why, and so does one that is suppressed
-    in either snapshot.
+    By job family, an arrow points from the figure before to the figure after, largest increase first. It is dashed,
+    and the row is marked "measurement" instead of "work", if the share of tasks with hours and level changed by more
+    than 5 percentage points. Families without a figure in one snapshot, or suppressed in either, keep a row that
+    states the reason.
 
     Parameters
     ----------
     before, after
         The two snapshots, as for `compare` and `compare_exposure`.
     by
-        None draws one bridge; ``"job_family"`` a row per family.
+        None draws one bridge, ``"job_family"`` a row per family.
     measure
-        ``"hours"``: hours at `level`, as `compare` computes them; ``"exposure"``: the exposure index of each family, as
-        `compare_exposure` computes it.
+        ``"hours"`` compares the weekly hours at `level`, see `compare`; ``"exposure"`` the exposure index of each
+        family, see `compare_exposure`.
     level
-        The level whose hours are compared.
+        AI impact level whose hours are compared.
     same_task
-        By what a task of a job is the same before and after, for the hours: its ``"id"`` or its ``"text"``.
+        Match the tasks of a job before and after by ``"id"`` or by ``"text"``; used for hours only.
     states
-        Validation states that count.
+        Validation states to include.
     privacy
-        How few jobs or people a figure may tell of; where every family is hidden no bridge is drawn. None hides
-        nothing.
+        Thresholds for suppressing small groups. No bridge is drawn if every family is suppressed. None shows all
+        groups.
 
     Returns
     -------
     alt.LayerChart
-        Restyle it as any Altair chart; write it with `save`.
+        An Altair chart to customize, or to write with `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is not as above.
+        If a column is missing, or an argument is not one of the allowed values.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
     >>> from tpanalytics import load_sample
     >>> may, november = load_sample("2026-05"), load_sample("2026-11")
     >>> plot_compare(may, november).to_dict()["description"][:48]
-    'Bridge of bars from the weekly hours rated H1 be'
+    'Bridge chart from the weekly hours rated H1 befo'
     >>> plot_compare(may, november, by="job_family").to_dict()["description"][:45]
-    'Arrows from before to after of H1 hours for 1'
+    'Arrows show the change in H1 hours for 16 job'
     """
     if by not in (None, "job_family"):
-        raise SchemaError(f"by={by!r}: choose None or 'job_family'.")
+        raise SchemaError(f"`by` must be None or 'job_family', not {by!r}.")
     check_choice("measure", measure, Compared)
     if by is None and measure != "hours":
-        raise SchemaError(f"measure={measure!r} has no bridge: pass by='job_family'.")
+        raise SchemaError(f"measure={measure!r} cannot be drawn as a bridge. Pass by='job_family'.")
     if measure == "hours":
         result = compare(before, after, level=level, same_task=same_task, states=states)
     else:
         result = compare_exposure(before, after, states=states)
-    everyone = result.filter(pl.col("scope") == "family")
-    if not everyone.height:
+    families = result.filter(pl.col("scope") == "family")
+    if not families.height:
         return frame.no_jobs_in_either()
-    shown = captions.released_change(result, before, after, states, privacy)
-    groups = frame.groups_of_change(everyone, shown, before, after, privacy)
-    whole, meaning = result.filter(pl.col("scope") == "all").row(0, named=True), about(result)
+    released = captions.released_change(result, before, after, states, privacy)
+    groups = frame.groups_of_change(families, released, before, after, privacy)
+    company, meaning = result.filter(pl.col("scope") == "all").row(0, named=True), about(result)
     if by is not None:
-        return dumbbell(groups, whole, meaning, None if measure == "exposure" else level)
-    return bridge(groups, whole, meaning) if groups.totals else frame.all_hidden_chart(groups)
+        return dumbbell(groups, company, meaning, None if measure == "exposure" else level)
+    return bridge(groups, company, meaning) if groups.totals else frame.all_hidden_chart(groups)

@@ -1,4 +1,4 @@
-"""How exposed each family is, how sure that is, and which families cannot be told apart (C4)."""
+"""Chart of the exposure index per job family."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ __all__ = ["plot_exposure"]
 _WIDTH, _ROW = 430, 32
 _COLUMNS = (
     SideColumn("figure", "index", 46, muted=False),
-    SideColumn("held", ["can be", "from, to"], 124),
-    SideColumn("known", ["tasks", "in it"], 168),
+    SideColumn("held", ["lower and", "upper bound"], 124),
+    SideColumn("known", ["tasks", "used"], 168),
     SideColumn("grade", "grade", 206),
-    SideColumn("place", ["place", "from, to"], 262, muted=False),
+    SideColumn("place", ["rank (95%", "interval)"], 262, muted=False),
 )
-#: Heights within a row: the index and its resamples above the middle, what the weight of H2 does below.
+#: Offsets within a row: index and intervals above the middle, range of H2 weights below.
 _UP, _DOWN = -3, 8
 _GREY, _BAND = "#7A7A80", "#E3EBEB"
-#: Height of the key above the plot.
+#: Vertical position of the key above the plot.
 _KEY = -42
-_HIGH = {"A": "enough is known", "B": "enough is known", "C": "grade C"}
-#: Most lines that join families; with more, the column of places says it alone.
+_DOTS = {"A": "enough data", "B": "enough data", "C": "grade C"}
+#: Maximum number of lines that join families, and their distance in pixels.
 _MOST_TIES, _TIE = 9, 9
 
 
@@ -56,44 +56,44 @@ def plot_exposure(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw how exposed each job family is, how sure that is, and which families cannot be told apart.
+    """Draw the exposure index of each job family with its uncertainty.
 
-    A dot is the index, hollow where too little is known. Three kinds of doubt are never mixed: thick and thin line
-    hold 66 and 95 % of resamples of the jobs, the line below them goes from H2 counting nothing to H2 counting in
-    full, and the light band holds whatever is not known. Families joined by a line at the right cannot be told apart.
-    A family without an index, or hidden because too few jobs or people stand behind it, keeps its row and says so.
+    A dot marks the index; it is hollow for grade C. The thick and thin lines are 66% and 95% bootstrap intervals over
+    jobs, the line below them is the range for H2 weights from 0 to 1, and the light band shows the bounds allowing
+    for missing data. Families joined by a line at the right are not distinguishable. Families without an index and
+    suppressed families keep a row that states the reason.
 
     Parameters
     ----------
     profiles
         As for `exposure`.
     level_weights
-        Weight of each level, 0 to 1. A level that is not among them counts as unknown.
+        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     contract_hours
-        Hours per week that jobs without contract hours of their own are taken to have, for the band alone.
+        Weekly contract hours assumed for jobs that have none. Used for the bounds only.
     weight
-        ``"hours"`` counts each job once; ``"headcount"`` once per full-time equivalent.
+        ``"hours"`` counts each job once, ``"headcount"`` once per full-time equivalent.
     rounds, seed
-        Of the resamples, as for `exposure_ranking`.
+        Bootstrap settings, as for `exposure_ranking`.
     states
-        Validation states that count.
+        Validation states to include.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        Thresholds for suppressing small groups. None shows all groups.
 
     Returns
     -------
     alt.LayerChart
-        Restyle it as any Altair chart; write it with `save`.
+        An Altair chart to customize, or to write with `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is not as above.
+        If a column is missing, or an argument is not one of the allowed values.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
@@ -103,15 +103,15 @@ def plot_exposure(
     'Dots and intervals of the exposure index for 16 job f'
     """
     profiles = with_cache(profiles)
-    how: dict[str, Any] = {"level_weights": level_weights, "weight": weight, "states": states}
-    everyone = measure_exposure(profiles, contract_hours=contract_hours, **how)
-    if everyone.height == 0:
+    options: dict[str, Any] = {"level_weights": level_weights, "weight": weight, "states": states}
+    measured = measure_exposure(profiles, contract_hours=contract_hours, **options)
+    if measured.height == 0:
         return frame.no_jobs()
-    guard = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **how)
-    groups = frame.groups(everyone, guard, profiles, privacy)
-    # Ranked among those shown alone: a place that is missing would tell where a hidden family is.
-    shown = guard.filter(~captions.is_hidden()).get_column("job_family").to_list()
-    ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, families=shown, **how)
+    released = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **options)
+    groups = frame.groups(measured, released, profiles, privacy)
+    # Rank only the families shown: a missing rank would reveal the position of a suppressed family.
+    shown = released.filter(~captions.is_hidden()).get_column("job_family").to_list()
+    ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, families=shown, **options)
     families = _families(groups.rows, theme.sanitize_labels(ranks))
     order = families.get_column("job_family").to_list()
     tied, y, range_of_h2 = ties(families), frame.group_axis(order), "H2" in level_weights
@@ -121,10 +121,10 @@ def plot_exposure(
         families,
         [*_key(families, range_of_h2=range_of_h2), *_intervals(families, y, range_of_h2=range_of_h2)],
         _COLUMNS,
-        title=_finding(families),
+        title=_headline(families),
         basis=f"Exposure index, 0 to 1: share of {captions.UNIT[weight]}, weighted by AI impact level",
         description=_description(families, tied, groups.population),
-        notes=_notes(everyone, captions.index_definition(level_weights), families, many_ties=len(joined) > _MOST_TIES),
+        notes=_footnotes(measured, level_weights, families, many_ties=len(joined) > _MOST_TIES),
         size=(_WIDTH, _ROW),
         below=46,
         over=_joined(joined, y),
@@ -132,7 +132,7 @@ def plot_exposure(
 
 
 def _families(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
-    """Join ranks and resamples to the index, and format what is printed."""
+    """Join ranks and intervals to the index, and format the columns."""
     drawn = ["interval_low", "interval_high", "inner_low", "inner_high", "rank", "rank_low", "rank_high"]
     places = pl.struct("rank", "rank_low", "rank_high").map_elements(captions.rank_range, return_dtype=pl.String)
     bounds = pl.struct("bound_low", "bound_high").map_elements(
@@ -149,7 +149,7 @@ def _families(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
             place=places,
             known=frame.as_text("coverage", covered),
             grade=pl.col("data_grade").fill_null(NONE),
-            dot=pl.col("data_grade").replace_strict(_HIGH, default=None, return_dtype=pl.String),
+            dot=pl.col("data_grade").replace_strict(_DOTS, default=None, return_dtype=pl.String),
             missing=captions.why_missing({}, pl.when(pl.col("exposure").is_null()).then(why)),
         )
         .with_columns(captions.mask_hidden("figure", "held", "place", "known", "grade"))
@@ -190,7 +190,7 @@ def _intervals(families: pl.DataFrame, y: alt.Y, *, range_of_h2: bool) -> list[a
             for side, shape in (("low", "triangle-right"), ("high", "triangle-left"))
         ),
     ]
-    resamples = [
+    intervals = [
         rows.mark_rule(stroke=theme.INK, strokeWidth=width, yOffset=_UP).encode(
             x=_x(f"{name}_low"), x2=f"{name}_high:Q", y=y
         )
@@ -205,58 +205,58 @@ def _intervals(families: pl.DataFrame, y: alt.Y, *, range_of_h2: bool) -> list[a
             *("weight_low", "weight_high", "jobs_weighed", "tasks_weighed"),
         ),
     )
-    return [bounds, *(ranges if range_of_h2 else []), *resamples, dots]
+    return [bounds, *(ranges if range_of_h2 else []), *intervals, dots]
 
 
 def _filled() -> alt.Scale:
-    return alt.Scale(domain=list(dict.fromkeys(_HIGH.values())), range=[theme.ACCENT, "#FFFFFF"])
+    return alt.Scale(domain=list(dict.fromkeys(_DOTS.values())), range=[theme.ACCENT, "#FFFFFF"])
 
 
 def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
-    """Draw one of each mark above the plot and say what it is; only those that are in the plot."""
+    """Draw a legend of the marks in the plot above it."""
     if not families.get_column("exposure").count():
         return []
     at, marks = 0, []
-    one = alt.Chart(alt.InlineData(values=[{}]))
+    base = alt.Chart(alt.InlineData(values=[{}]))
 
     def line(width: float, colour: str, left: int, right: int) -> alt.Chart:
-        placed: alt.Chart = one.mark_rule(stroke=colour, strokeWidth=width).encode(
+        placed: alt.Chart = base.mark_rule(stroke=colour, strokeWidth=width).encode(
             **theme.pixel_encoding(x=left, x2=right, y=_KEY, y2=_KEY)
         )
         return placed
 
     def point(shape: str, size: int, fill: str, x: int, stroke: str) -> alt.Chart:
-        placed: alt.Chart = one.mark_point(
+        placed: alt.Chart = base.mark_point(
             shape=shape, size=size, fill=fill, stroke=stroke, strokeWidth=1.5, opacity=1
         ).encode(**theme.pixel_encoding(x=x, y=_KEY))
         return placed
 
     grades = set(families.get_column("data_grade").drop_nulls())
     if grades & {"A", "B"}:
-        marks += [point("circle", 72, theme.ACCENT, 5, theme.INK), _words("index", 15)]
+        marks += [point("circle", 72, theme.ACCENT, 5, theme.INK), _label("index", 15)]
         at = 58
     if "C" in grades:
-        marks += [point("circle", 72, "#FFFFFF", at + 5, theme.INK), _words("index of grade C", at + 15)]
+        marks += [point("circle", 72, "#FFFFFF", at + 5, theme.INK), _label("index (grade C)", at + 15)]
         at += 116
     if families.get_column("interval_low").count():
         marks += [line(1.2, theme.INK, at, at + 30), line(4, theme.INK, at + 8, at + 22)]
-        marks += [_words("66 and 95 % of resamples", at + 36)]
+        marks += [_label("66% and 95% intervals", at + 36)]
         at += 176
     if range_of_h2:
         marks += [line(1, _GREY, at, at + 28), point("triangle-right", 22, _GREY, at, _GREY)]
-        marks += [point("triangle-left", 22, _GREY, at + 28, _GREY), _words("H2 counting 0 to 1", at + 36)]
+        marks += [point("triangle-left", 22, _GREY, at + 28, _GREY), _label("H2 weight 0 to 1", at + 36)]
         at += 148
     if families.get_column("bound_low").count():
-        marks += [line(12, _BAND, at, at + 28), _words("what it can be, for all that is unknown", at + 34)]
+        marks += [line(12, _BAND, at, at + 28), _label("bounds allowing for missing data", at + 34)]
     return marks
 
 
-def _words(text: str, x: int) -> alt.Chart:
+def _label(text: str, x: int) -> alt.Chart:
     return theme.note(text, x=x, y=_KEY, baseline="middle", fontSize=10.5)
 
 
 def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
-    """Join each group by a line, a knot at each member."""
+    """Draw a line per group of families that are not distinguishable, with a dot at each member."""
     if not joined or len(joined) > _MOST_TIES:
         return []
     left = _WIDTH + 284
@@ -264,97 +264,91 @@ def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
     for at, column in enumerate(joined):
         x = theme.pixel_encoding(x=left + _TIE * at)
         ends = pl.DataFrame({"job_family": [group[0] for group in column], "last": [group[-1] for group in column]})
-        knots = pl.DataFrame({"job_family": [family for group in column for family in group]})
+        members = pl.DataFrame({"job_family": [family for group in column for family in group]})
         marks += [
             alt.Chart(ends).mark_rule(stroke=theme.INK, strokeWidth=1).encode(**x, y=y, y2=alt.Y2("last:N")),
-            alt.Chart(knots)
+            alt.Chart(members)
             .mark_point(shape="circle", size=16, filled=True, fill=theme.INK, opacity=1)
             .encode(**x, y=y),
         ]
-    header = ["joined: not", "told apart"]
+    header = ["joined: not", "distinguishable"]
     return [*marks, theme.note(header, x=left - 4, y=-18, baseline="bottom", lineHeight=12, fontSize=10.5)]
 
 
-def _finding(families: pl.DataFrame) -> str:
-    """State the most exposed family, if its resamples separate it from the others of grade A or B."""
-    nothing = captions.no_headline_reason(families)
-    if nothing:
-        return nothing
+def _headline(families: pl.DataFrame) -> str:
+    """State the most exposed family, if its interval separates it from the others of grade A or B."""
+    reason = captions.no_headline_reason(families)
+    if reason:
+        return reason
     safe = families.filter(captions.may_headline())
     top = safe.row(0, named=True)
     index = captions.index_text(top["exposure"])
     others = families.filter((pl.col("job_family") != NO_FAMILY) & pl.col("exposure").is_not_null()).height - 1
     if safe.height == 1:
-        more = "; too little is known of the others to compare them" if others else ""
-        return f"{top['job_family']}: exposure {index}{_sure(top)}{more}"
-    among = captions.headline_scope(families)
+        more = "; there is not enough data to compare the others" if others else ""
+        return f"{top['job_family']}: exposure {index}{_interval(top)}{more}"
+    scope = captions.headline_scope(families)
     if top["rank_low"] is None:
-        return (
-            f"{top['job_family']} has the highest exposure{among}, {index}; it has too few jobs to say how sure that is"
-        )
+        return f"{top['job_family']} has the highest exposure{scope}, {index}, but too few jobs for an interval"
     rivals = safe.filter(pl.col("rank_low").fill_null(0) <= top["rank_high"]).get_column("job_family").to_list()
     if len(rivals) == 1:
-        return f"{top['job_family']} is the most exposed family{among}: {index}{_sure(top)}"
+        return f"{top['job_family']} is the most exposed family{scope}: {index}{_interval(top)}"
     if len(rivals) <= 3:
-        return f"{listed(rivals)} cannot be told apart as the most exposed{among}: {index} at most"
-    return f"The most exposed family{among} cannot be told: {len(rivals)} of {safe.height} may be, up to {index}"
+        return f"{listed(rivals)} are not distinguishable as the most exposed{scope}: up to {index}"
+    return f"No single family is clearly the most exposed{scope}: {len(rivals)} of {safe.height} overlap, up to {index}"
 
 
-def _sure(row: dict[str, Any]) -> str:
-    """Return the interval of an index: of the resamples, or below five jobs its bounds."""
+def _interval(row: dict[str, Any]) -> str:
+    """Return the 95% interval of an index, or its bounds if the family has too few jobs."""
     if row["interval_low"] is not None:
-        return f" (95 % of resamples: {captions.index_range(row['interval_low'], row['interval_high'])})"
+        return f" (95% interval {captions.index_range(row['interval_low'], row['interval_high'])})"
     if row["held"] not in {NONE, row["figure"]}:
-        return f" (it can be {row['held']})"
+        return f" (bounds {row['held']})"
     return ""
 
 
-def _notes(everyone: pl.DataFrame, definition: str, families: pl.DataFrame, *, many_ties: bool) -> list[str]:
+def _footnotes(
+    measured: pl.DataFrame, level_weights: Mapping[str, float], families: pl.DataFrame, *, many_ties: bool
+) -> list[str]:
     few = families.filter(pl.col("exposure").is_not_null() & pl.col("interval_low").is_null()).height
-    alone = f" A place in brackets is that of {'a family' if few == 1 else 'families'} of fewer than 5 jobs: not sure."
-    resampled = (
-        "Resamples draw jobs anew, families apart: they say how much hangs on which jobs there are, nothing of gaps."
-    )
+    brackets = " A rank in brackets has no interval because the family has fewer than 5 jobs."
+    bootstrap = "Intervals come from a bootstrap over the jobs of each family and do not allow for missing data."
     unbounded = families.filter(
         pl.col("exposure").is_not_null() & (pl.col("bound_low").is_null() | pl.col("bound_high").is_null())
     ).height
     return [
-        captions.index_coverage(everyone),
-        resampled + alone * (few > 0),
-        *(
-            [f"What {unbounded} families can be is not known: tasks lack hours, and contract hours are not given."]
-            * (unbounded > 1)
-        ),
-        *(["Too many families overlap in place to join them by lines; the places say which."] * many_ties),
-        definition,
+        captions.index_coverage(measured),
+        bootstrap + brackets * (few > 0),
+        *([f"{unbounded} families have no bounds: both task hours and contract hours are missing."] * (unbounded > 1)),
+        *(["Too many families overlap to join them by lines; compare their ranks instead."] * many_ties),
+        captions.index_definition(level_weights),
         captions.INDEX_GRADE,
     ]
 
 
 def _description(families: pl.DataFrame, tied: list[list[str]], population: str) -> tuple[str, str, list[str]]:
-    built = f"Dots and intervals of the exposure index for {population}."
+    summary = f"Dots and intervals of the exposure index for {population}."
     rows = families.filter(pl.col("exposure").is_not_null())
-    shape = [*(f"Cannot be told apart: {listed(group)}." for group in tied), *captions.no_figure(families, "exposure")]
+    shape = [*(f"Not distinguishable: {listed(group)}." for group in tied), *captions.no_figure(families, "exposure")]
     if not rows.height:
-        return built, "", shape
-    built += (
-        " Families in order of the index, highest first; thick and thin line hold 66 and 95 % of resamples; "
-        "the band is what the index can be for all that is unknown, and the line below goes from H2 counting 0 to "
-        "H2 counting 1."
+        return summary, "", shape
+    summary += (
+        " Families sorted by index, highest first. The thick and thin lines are 66% and 95% intervals, the band shows "
+        "the bounds allowing for missing data, and the line below is the range for H2 weights from 0 to 1."
     )
     top, bottom = rows.row(0, named=True), rows.row(-1, named=True)
-    each = "; ".join(map(_row, rows.iter_rows(named=True)))
+    figures = "; ".join(map(_row, rows.iter_rows(named=True)))
     extremes = (
-        f"The index runs from {captions.index_text(top['exposure'])} in {top['job_family']} to "
-        f"{captions.index_text(bottom['exposure'])} in {bottom['job_family']}. All: {each}."
+        f"The index ranges from {captions.index_text(top['exposure'])} in {top['job_family']} to "
+        f"{captions.index_text(bottom['exposure'])} in {bottom['job_family']}. All: {figures}."
     )
-    return built, extremes, shape
+    return summary, extremes, shape
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    parts = [f"{row['job_family']} {row['figure']}", f"grade {row['grade']}", f"place {row['place']}"]
+    parts = [f"{row['job_family']} {row['figure']}", f"grade {row['grade']}", f"rank {row['place']}"]
     if row["interval_low"] is not None:
-        parts.insert(1, f"resamples {captions.index_range(row['interval_low'], row['interval_high'])}")
+        parts.insert(1, f"95% interval {captions.index_range(row['interval_low'], row['interval_high'])}")
     if row["held"] != NONE:
-        parts.insert(1, f"can be {row['held']}")
-    return f"{', '.join(parts)}, {row['known']} of tasks in it"
+        parts.insert(1, f"bounds {row['held']}")
+    return f"{', '.join(parts)}, {row['known']} of tasks used"

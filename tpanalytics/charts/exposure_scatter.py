@@ -1,4 +1,4 @@
-"""Exposure of single jobs against their hours: where jobs lie together, and which lie far out (C7)."""
+"""Scatter chart of exposure against weekly hours per job."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_exposure_scatter"]
 
-#: Up to so many families have a panel each; more would be too small to compare.
+#: Maximum number of families drawn as separate panels.
 _PANELS = 6
 _WIDE, _SMALL = (600, 400), (236, 210)
-#: Most dots; jobs that lie closer than the dots are apart share one.
+#: Maximum number of dots, and grid steps (index, hours) for merging jobs into one dot.
 _DOTS = 420
 _STEPS = ((0.005, 0.25), (0.01, 0.5), (0.02, 1.0), (0.04, 2.0), (0.05, 4.0), (0.1, 8.0))
-_KNOWN = ("grade A or B: index of at least 70\u00a0% of its tasks", "grade C: of fewer")
-#: From so many jobs on dots stand on a grid, so that one can see how many lie where.
+_GRADES = ("grade A or B: index covers at least 70% of tasks", "grade C: fewer")
+#: Number of jobs above which the finest grid steps are skipped, so that crowded areas stay readable.
 _CROWD = 300
 _NAMED = 6
-#: From where to where the index is drawn: beyond 0 and 1 stand the words in the corners.
+#: Range of the index axis, with room for the corner labels beyond 0 and 1.
 _LOW, _HIGH = -0.1, 1.1
 _CORNERS = {
     (-1, 1): "shorter, more exposed",
@@ -52,55 +52,55 @@ def plot_exposure_scatter(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
-    """Draw each job's exposure against the weekly hours it describes.
+    """Draw the exposure of each job against its documented weekly hours.
 
-    A dot stands for a job, or for several that lie together, its area for how many people hold it where that is known
-    of all, else for how many jobs it is; it is hollow where too few tasks of the job are in the index. The lines are
-    the medians of both. Up to 6 families have a panel each, more share one. Jobs of a family that is hidden because
-    too few jobs or people stand behind it are no dots. Jobs have no names here unless asked for.
+    A dot is one job, or several with similar values. Its area is the headcount if the headcount of every job is
+    known, otherwise the number of jobs. Dots are hollow for grade C, and dashed lines mark the medians. Up to 6
+    families are drawn as separate panels, more in a single one. Jobs without an index and jobs of suppressed families
+    are not drawn.
 
     Parameters
     ----------
     profiles
         As for `exposure_by_job`.
     level_weights
-        Weight of each level, 0 to 1. A level that is not among them counts as unknown.
+        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     names
-        Name the jobs that lie farthest out. The chart then tells of single jobs: mind to whom it goes.
+        Label the outermost jobs. The chart then identifies single jobs, so share it with care.
     states
-        Validation states that count.
+        Validation states to include.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        Thresholds for suppressing small groups. None shows all groups.
 
     Returns
     -------
     alt.LayerChart or alt.ConcatChart
-        Restyle it as any Altair chart; write it with `save`.
+        An Altair chart to customize, or to write with `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or a weight is not as above.
+        If a column is missing, or a weight is not between 0 and 1.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
     >>> from tpanalytics import load_sample
     >>> chart = plot_exposure_scatter(load_sample())
     >>> chart.to_dict()["description"][:46]
-    'Dots of the exposure index against described w'
+    'Dots of the exposure index against documented '
     """
     check_flag("names", names)
     profiles = with_cache(profiles)
-    everyone = measure_exposure(profiles, level_weights=level_weights, states=states)
-    if everyone.height == 0:
+    measured = measure_exposure(profiles, level_weights=level_weights, states=states)
+    if measured.height == 0:
         return frame.no_jobs()
-    guard = captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, states=states)
-    groups = frame.groups(everyone, guard, profiles, privacy)
+    released = captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, states=states)
+    groups = frame.groups(measured, released, profiles, privacy)
     shown = groups.rows.filter(~captions.is_hidden()).select("job_family")
     jobs = theme.sanitize_labels(exposure_by_job(profiles, level_weights=level_weights, states=states))
     jobs = jobs.join(shown, on="job_family", how="semi", maintain_order="left")
@@ -110,27 +110,27 @@ def plot_exposure_scatter(
         [
             *groups.suppression,
             *captions.hidden_names(groups.rows),
-            *_notes(everyone, jobs, level_weights, staffed=staffed, totals=groups.totals),
+            *_footnotes(measured, jobs, level_weights, staffed=staffed, totals=groups.totals),
             *groups.sources,
         ]
     )
     with_dots = set(drawn["job_family"])
     order = [family for family in groups.rows.get_column("job_family") if family in with_dots]
-    what: dict[str, Any] = {
-        "title": _finding(groups.rows, drawn),
+    texts: dict[str, Any] = {
+        "title": _headline(groups.rows, drawn),
         "subtitle": (
-            f"Exposure index (0 to 1) against described weekly hours of each job · "
+            f"Exposure index (0 to 1) against documented weekly hours of each job · "
             f"{order[0] if len(order) == 1 else groups.population}"
         ),
     }
     if drawn.height:
-        return _scatter(drawn, order, groups, notes, staffed=staffed, names=names, **what)
+        return _scatter(drawn, order, groups, notes, staffed=staffed, names=names, **texts)
     return theme.assemble(
-        [theme.note("No job has an index to draw.", x=0, y=20, fontSize=13), theme.footer(notes, below=10)],
-        description=captions.alt_text(what["title"] + ".", "", " ".join(notes[:2])),
+        [theme.note("No job has an index.", x=0, y=20, fontSize=13), theme.footer(notes, below=10)],
+        description=captions.alt_text(texts["title"] + ".", "", " ".join(notes[:2])),
         width=_WIDE[0],
         height=40,
-        **what,
+        **texts,
     )
 
 
@@ -142,16 +142,16 @@ def _scatter(
     *,
     staffed: bool,
     names: bool,
-    **what: str,
+    **texts: str,
 ) -> theme.Chart | theme.Panels:
-    """Draw a panel for each of a few families, or one for all."""
+    """Draw a panel per family for a few families, or a single panel."""
     panelled = 1 < len(order) <= _PANELS
-    each: list[str | None] = [*order] if panelled else [None]
-    parts = [(family, drawn.filter(job_family=family) if family else drawn) for family in each]
+    panel_families: list[str | None] = [*order] if panelled else [None]
+    parts = [(family, drawn.filter(job_family=family) if family else drawn) for family in panel_families]
     dots = _dots(drawn, staffed=staffed, panels=panelled)
     most, extent = max(12.0, *dots.get_column("many")), _extent(drawn)
-    named = [row for _, some in parts for row in _farthest(some, extent)] if names else []
-    what["description"] = _description(groups, parts, named, notes)
+    named = [row for _, jobs in parts for row in _farthest(jobs, extent)] if names else []
+    texts["description"] = _description(groups, parts, named, notes)
     width, height = size = _SMALL if panelled else _WIDE
     panels = [
         _panel(
@@ -167,46 +167,45 @@ def _scatter(
         for family, jobs in parts
     ]
     if not panelled:
-        return theme.assemble([*panels[0], theme.footer(notes, below=52)], width=width, height=height, **what)
-    under = alt.LayerChart(layer=[theme.footer(notes, below=-52)], width=width, height=1)
+        return theme.assemble([*panels[0], theme.footer(notes, below=52)], width=width, height=height, **texts)
+    footer = alt.LayerChart(layer=[theme.footer(notes, below=-52)], width=width, height=1)
     return theme.assemble_panels(
-        [*(alt.LayerChart(layer=panel, width=width, height=height) for panel in panels), under],
+        [*(alt.LayerChart(layer=panel, width=width, height=height) for panel in panels), footer],
         columns=min(3, len(panels)),
-        bounds="flush",  # by the plots alone: a wide footer or name would push the panels apart
+        bounds="flush",  # ignore labels outside the plots, which would widen the gaps between panels
         spacing={"row": 108, "column": 84},
-        **what,
+        **texts,
     )
 
 
 def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
-    """Gather jobs that lie together into one dot, as coarsely as it takes to have few enough."""
+    """Merge jobs with similar values into one dot, coarsening the grid until there are few enough dots."""
     by = [*(["job_family"] if panels else []), "long", "index", "known"]
     for index, long in _STEPS if drawn.height <= _CROWD else _STEPS[2:]:
         dots = (
             drawn.with_columns(
                 index=((pl.col("exposure") / index).round() * index).round(4),
                 long=((pl.col("hours") / long).round() * long).round(2),
-                known=pl.when(_poor()).then(pl.lit(_KNOWN[1])).otherwise(pl.lit(_KNOWN[0])),
+                known=pl.when(_is_grade_c()).then(pl.lit(_GRADES[1])).otherwise(pl.lit(_GRADES[0])),
             )
             .group_by(by)
             .agg(jobs=pl.len(), many=(pl.col("headcount").sum().round(1) if staffed else pl.len().cast(pl.Float64)))
-            .sort("many", *by, descending=[True, *([False] * len(by))])  # small dots lie on large ones
+            .sort("many", *by, descending=[True, *([False] * len(by))])  # draw small dots last, on top
         )
         if dots.height <= _DOTS:
             break
     return dots
 
 
-def _poor() -> pl.Expr:
-    """Return whether a job has grade C."""
+def _is_grade_c() -> pl.Expr:
     return pl.col("data_grade") == "C"
 
 
 def _extent(drawn: pl.DataFrame) -> tuple[float, float]:
-    """Return the range of the hours: not from zero, where no job may be near it."""
-    least, most = (float(drawn.select(end).item()) for end in (pl.col("hours").min(), pl.col("hours").max()))
-    room = max(10 - (most - least), 0.06 * (most - least), 1.0) / 2
-    return max(0.0, least - room), most + room
+    """Return the range of the hours axis, which need not start at zero."""
+    low, high = (float(drawn.select(end).item()) for end in (pl.col("hours").min(), pl.col("hours").max()))
+    padding = max(10 - (high - low), 0.06 * (high - low), 1.0) / 2
+    return max(0.0, low - padding), high + padding
 
 
 def _panel(
@@ -223,7 +222,7 @@ def _panel(
     x = alt.X(
         "long:Q",
         scale=alt.Scale(domain=list(extent), nice=False),
-        axis=alt.Axis(title="described hours per week", titleAnchor="start", tickCount=6),
+        axis=alt.Axis(title="documented weekly hours", titleAnchor="start", tickCount=6),
     )
     y = alt.Y(
         "index:Q",
@@ -240,36 +239,35 @@ def _panel(
             y=y,
             size=alt.Size("many:Q", scale=alt.Scale(domain=[0, most], range=[26, 380]), legend=None),
             fill=alt.Fill(
-                "known:N", scale=alt.Scale(domain=list(_KNOWN), range=[theme.ACCENT, "#FFFFFF"]), legend=legend
+                "known:N", scale=alt.Scale(domain=list(_GRADES), range=[theme.ACCENT, "#FFFFFF"]), legend=legend
             ),
-            # A white rim parts full dots that lie on each other.
+            # A white outline separates overlapping filled dots.
             stroke=alt.Stroke(
-                "known:N", scale=alt.Scale(domain=list(_KNOWN), range=["#FFFFFF", theme.ACCENT]), legend=legend
+                "known:N", scale=alt.Scale(domain=list(_GRADES), range=["#FFFFFF", theme.ACCENT]), legend=legend
             ),
             tooltip=captions.tooltips(
-                index=("Q", "Index, about", ".2f"),
-                long=("Q", "Hours a week, about", None),
+                index=("Q", "Index, rounded", ".2f"),
+                long=("Q", "Weekly hours, rounded", None),
                 jobs=("Q", "Jobs", None),
-                **({"many": ("Q", "People, full-time equivalents", ",.1f")} if staffed else {}),
-                known=("N", "Known", None),
+                **({"many": ("Q", "Headcount (FTE)", ",.1f")} if staffed else {}),
+                known=("N", "Data grade", None),
             ),
         )
     )
-    middle = jobs.select(index=pl.col("exposure").median(), long=pl.col("hours").median())
+    medians = jobs.select(index=pl.col("exposure").median(), long=pl.col("hours").median())
     dashed: dict[str, Any] = {"stroke": theme.MUTED, "strokeDash": [4, 3], "strokeWidth": 1}
-    across = alt.Chart(middle.select("index")).mark_rule(**dashed).encode(y=y)
+    horizontal = alt.Chart(medians.select("index")).mark_rule(**dashed).encode(y=y)
     ends = {"y": alt.YDatum(-0.03), "y2": alt.Y2Datum(1.03)}
-    upright = alt.Chart(middle.select("long")).mark_rule(**dashed).encode(x=x, **ends)
-    marks = [across, upright, points, *_said_of_middle(middle, extent, size)]
+    vertical = alt.Chart(medians.select("long")).mark_rule(**dashed).encode(x=x, **ends)
+    marks = [horizontal, vertical, points, *_median_labels(medians, extent, size)]
     if family is None:
         marks += [
-            theme.note(words, x=4 if side < 0 else size[0] - 4, y=9 if up > 0 else size[1] - 9, **_corner(side))
-            for (side, up), words in _CORNERS.items()
+            theme.note(text, x=4 if side < 0 else size[0] - 4, y=9 if up > 0 else size[1] - 9, **_corner(side))
+            for (side, up), text in _CORNERS.items()
         ]
     else:
-        words = frame.name_lines(family, 34, most=3)
-        above = -13 - 14 * len(words)
-        marks.append(theme.note(words, x=0, y=above, fontSize=12, fontWeight="bold", color=theme.INK))
+        lines = frame.name_lines(family, 34, most=3)
+        marks.append(theme.note(lines, x=0, y=-13 - 14 * len(lines), fontSize=12, fontWeight="bold", color=theme.INK))
     return [*marks, *(_names(jobs, x, y, extent) if names else [])]
 
 
@@ -277,9 +275,8 @@ def _corner(side: int) -> dict[str, Any]:
     return {"align": "left" if side < 0 else "right", "fontStyle": "italic", "baseline": "middle"}
 
 
-def _said_of_middle(middle: pl.DataFrame, extent: tuple[float, float], size: tuple[int, int]) -> list[alt.Chart]:
-    """Write the medians at the ends of their lines."""
-    index, long = middle.row(0)
+def _median_labels(medians: pl.DataFrame, extent: tuple[float, float], size: tuple[int, int]) -> list[alt.Chart]:
+    index, long = medians.row(0)
     at = (long - extent[0]) / (extent[1] - extent[0])
     return [
         theme.note(
@@ -302,10 +299,10 @@ def _said_of_middle(middle: pl.DataFrame, extent: tuple[float, float], size: tup
 
 
 def _farthest(jobs: pl.DataFrame, extent: tuple[float, float]) -> list[dict[str, Any]]:
-    """Choose the jobs farthest from both medians, no two of them so near that their names would meet."""
+    """Return the jobs farthest from both medians, skipping those whose labels would overlap."""
     span = extent[1] - extent[0]
     far = (
-        jobs.filter(~_poor())
+        jobs.filter(~_is_grade_c())
         .with_columns(
             right=(pl.col("hours") - pl.col("hours").median()) / span,
             up=pl.col("exposure") - pl.col("exposure").median(),
@@ -314,24 +311,26 @@ def _farthest(jobs: pl.DataFrame, extent: tuple[float, float]) -> list[dict[str,
         .with_columns(far=(pl.col("right") ** 2 + pl.col("up") ** 2).round(9))
         .sort("far", "job_id", descending=[True, False])
     )
-    kept: list[dict[str, Any]] = []
+    labelled: list[dict[str, Any]] = []
     for row in far.head(60).iter_rows(named=True):
-        apart = all(abs(row["exposure"] - one["exposure"]) > 0.05 or abs(row["at"] - one["at"]) > 0.5 for one in kept)
-        if apart and len(kept) < _NAMED:
-            # Away from the crowd, unless the name would leave the plot.
+        overlaps = any(
+            abs(row["exposure"] - o["exposure"]) <= 0.05 and abs(row["at"] - o["at"]) <= 0.5 for o in labelled
+        )
+        if not overlaps and len(labelled) < _NAMED:
+            # Place the label away from the median, unless it would leave the plot.
             outward = row["right"] > 0
-            kept.append({**row, "leftward": row["at"] > 0.7 or (not outward and row["at"] > 0.3)})
-    return kept
+            labelled.append({**row, "leftward": row["at"] > 0.7 or (not outward and row["at"] > 0.3)})
+    return labelled
 
 
 def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) -> list[alt.Chart]:
-    kept = _farthest(jobs, extent)
+    labelled = _farthest(jobs, extent)
     marks = []
     halos: list[dict[str, Any]] = [{"stroke": "#FFFFFF", "strokeWidth": 3.5, "strokeJoin": "round"}, {}]
     for leftward in (True, False):
         rows = [
             {"name": printable(row["job_name"]), "index": row["exposure"], "long": row["hours"]}
-            for row in kept
+            for row in labelled
             if row["leftward"] == leftward
         ]
         for halo in halos if rows else ():
@@ -341,37 +340,39 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) 
     return marks
 
 
-def _finding(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
-    """State the spread of the jobs of grade A or B."""
+def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
+    """State the range of the exposure of jobs with grade A or B."""
     if not families.filter(~captions.is_hidden()).height:
         return captions.ALL_HIDDEN
-    of_shown = " of the families shown" if families.filter(captions.is_hidden()).height else ""
+    scope = " in the families shown" if families.filter(captions.is_hidden()).height else ""
     if not drawn.height:
-        described = families.get_column("tasks").fill_null(0).sum()
-        return f"The exposure of no job{of_shown} can be worked out" if described else f"No task{of_shown} is described"
-    safe = drawn.filter(~_poor())
+        if families.get_column("tasks").fill_null(0).sum():
+            return f"Exposure of the jobs{scope} cannot be computed"
+        return f"No tasks{scope}" if scope else "No tasks in these task profiles"
+    safe = drawn.filter(~_is_grade_c())
     if safe.height < 5:
-        return f"Too little is known to compare the exposure of single jobs{of_shown}"
+        return f"There is not enough data to compare the exposure of single jobs{scope}"
     low, high = (safe.select(pl.col("exposure").quantile(share, "linear")).item() for share in (0.1, 0.9))
-    if safe.height == drawn.height:
-        among = f"{safe.height:,} jobs{of_shown}"
-    else:
-        among = f"the {safe.height:,} jobs{of_shown} of which enough is known"
-    middle = f"the median is {captions.index_text(safe.get_column('exposure').median())}"  # type: ignore[arg-type]  # a number
-    return f"Exposure of 8 in 10 of {among} lies within {captions.index_range(low, high)}; {middle}"
+    jobs = (
+        f"{safe.height:,} jobs{scope}"
+        if safe.height == drawn.height
+        else f"{safe.height:,} jobs with enough data{scope}"
+    )
+    median = captions.index_text(safe.get_column("exposure").median())  # type: ignore[arg-type]  # a number
+    return f"Exposure of 8 in 10 of the {jobs} is {captions.index_range(low, high)}; the median is {median}"
 
 
-def _notes(
-    everyone: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool, totals: bool
+def _footnotes(
+    measured: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool, totals: bool
 ) -> list[str]:
     if not totals:
         return [captions.index_definition(level_weights)]
     missing = jobs.filter(pl.col("exposure").is_null()).height
-    area = "how many people hold the jobs" if staffed else "how many jobs lie there"
+    area = "headcount" if staffed else "number of jobs"
     return [
         *([f"{plural(missing, 'job')} without an index {'is' if missing == 1 else 'are'} not drawn."] * (missing > 0)),
-        captions.index_coverage(everyone),
-        *([f"The area of a dot is {area}; dashed lines are the medians of the jobs drawn."] * (missing < jobs.height)),
+        captions.index_coverage(measured),
+        *([f"The area of a dot is the {area}; dashed lines are the medians of all dots."] * (missing < jobs.height)),
         captions.index_definition(level_weights),
         captions.grade_note(captions.WEIGHED, of="a job's tasks"),
     ]
@@ -380,30 +381,30 @@ def _notes(
 def _description(
     groups: frame.Groups, parts: list[tuple[str | None, pl.DataFrame]], named: list[dict[str, Any]], notes: list[str]
 ) -> str:
-    panels = " A panel for each family." * (len(parts) > 1)
-    built = (
-        f"Dots of the exposure index against described weekly hours per job for {groups.population}. "
+    panels = " One panel per family." * (len(parts) > 1)
+    summary = (
+        f"Dots of the exposure index against documented weekly hours per job for {groups.population}. "
         f"Hollow dots are jobs of grade C; dashed lines are the medians.{panels}"
     )
-    told = []
+    numbers = []
     for family, jobs in parts:
-        low, middle, high, long = jobs.select(
+        low, median, high, long = jobs.select(
             pl.col("exposure").min().alias("low"),
             pl.col("exposure").median(),
             pl.col("exposure").max().alias("high"),
             pl.col("hours").median(),
         ).row(0)
-        whose = f"{family}: " if family else ""
-        told.append(
-            f"{whose}{plural(jobs.height, 'job')} from {captions.index_range(low, high)}, median "
-            f"{captions.index_text(middle)}; median of the hours {hours(long)}; {jobs.filter(_poor()).height:,} of "
+        prefix = f"{family}: " if family else ""
+        numbers.append(
+            f"{prefix}{plural(jobs.height, 'job')}, exposure {captions.index_range(low, high)}, median "
+            f"{captions.index_text(median)}; median hours {hours(long)}; {jobs.filter(_is_grade_c()).height:,} of "
             "grade C."
         )
     if named:
         far = (f"{printable(row['job_name'])} {row['exposure']:.2f}, {hours(row['hours'])}" for row in named)
-        told.append(f"Named, because they lie farthest out: {'; '.join(far)}.")
+        numbers.append(f"Labelled outermost jobs: {'; '.join(far)}.")
     unknown = groups.rows.filter(
         pl.col("exposure").is_null() & ~captions.is_hidden() & (pl.col("job_family") != NO_FAMILY)
     )
-    shape = [f"No job is drawn of {listed(unknown.get_column('job_family').to_list())}."] if unknown.height else []
-    return captions.alt_text(built, " ".join(told), " ".join([*shape, *notes]))
+    shape = [f"No jobs drawn for {listed(unknown.get_column('job_family').to_list())}."] if unknown.height else []
+    return captions.alt_text(summary, " ".join(numbers), " ".join([*shape, *notes]))

@@ -1,4 +1,4 @@
-"""In which job families the tasks are that hold the words somebody looks for."""
+"""Chart of the tasks that match a search, per job family."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = ["plot_find_tasks"]
 _WIDTH, _ROW, _BAR = 470, 26, 16
 _COLUMNS = (
     SideColumn("seen", "tasks found", 92, muted=False),
-    SideColumn("amount", ["hours a week", "known"], 176, muted=False),
+    SideColumn("amount", ["documented", "weekly hours"], 176, muted=False),
     SideColumn("open", ["without", "hours"], 250),
 )
-#: The parts of a bar, and what they are filled with.
-_PARTS = {"hours known": theme.ACCENT, "hours not known": "#FFFFFF"}
-#: Distances of the axis' marks, as shares; never so many marks that their words would meet.
-_STEPS, _MARKS = (0.01, 0.02, 0.05, 0.1, 0.2), 6
-#: Length of the words in a title, in characters.
+#: Parts of a bar and their fill.
+_PARTS = {"with hours": theme.ACCENT, "without hours": "#FFFFFF"}
+#: Possible distances of axis ticks as shares, and the maximum number of ticks.
+_STEPS, _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2), 6
+#: Maximum length of the search words in a title, in characters.
 _WORDS = 60
 
 
@@ -48,39 +48,39 @@ def plot_find_tasks(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw in which job families the tasks are whose text holds all words of a text.
+    """Draw the share of each job family's tasks whose text contains all words of a search.
 
-    A bar is the share of the family's tasks; its hatched part are tasks whose hours are not known. How many tasks they
-    are and the hours they are known to take stand beside it. The chart holds the words that were looked for, and no
-    text of a task. A family that is hidden because too few jobs or people stand behind it keeps its row and says so.
+    The hatched part of a bar are tasks with missing hours. Columns show the number of matching tasks and their
+    documented weekly hours. The chart contains the search words but no task text. Suppressed families keep a row that
+    states the reason.
 
     Parameters
     ----------
     profiles
         As for `find_tasks`, which lists the tasks.
     text
-        A word or several, in any order; without regard to case, within longer words too.
+        One or more words in any order. Case is ignored, and parts of longer words match.
     states
-        Validation states that count.
+        Validation states to include.
     families
-        Draw these alone, each as it stands among all; None draws every family.
+        Job families to draw, on the same scale as the chart of all families. None draws all.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        Thresholds for suppressing small groups. None shows all groups.
 
     Returns
     -------
     alt.LayerChart
-        Restyle it as any Altair chart; write it with `save`.
+        An Altair chart to customize, or to write with `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, `text` holds no word, or a family is not there.
+        If a column is missing, `text` has no words, or a family does not exist.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
@@ -90,33 +90,33 @@ def plot_find_tasks(
     '“customer” and “quotation” are in 9 of 5,516 tasks'
     """
     profiles = with_cache(profiles)
-    named = _named(read_words(text))
-    everyone = found_by_family(profiles, text=text, states=states)
-    if everyone.height == 0:
+    quoted = _quoted(read_words(text))
+    counts = found_by_family(profiles, text=text, states=states)
+    if counts.height == 0:
         return frame.no_jobs()
-    guard = captions.released(found_by_family, profiles, privacy, text=text, states=states)
-    # Of all families, so that bars stay as long as they are when others are chosen.
-    step, top = _axis([0.0, *guard.get_column("share").drop_nulls()])
-    shown = filter_families(guard, families)
-    everyone = captions.rows_for_totals(everyone, shown, families)
-    groups = frame.groups(everyone, shown, profiles, privacy, families)
+    released = captions.released(found_by_family, profiles, privacy, text=text, states=states)
+    # Scale the axis to all families, so that bars keep their length in any selection.
+    step, top = _axis([0.0, *released.get_column("share").drop_nulls()])
+    shown = filter_families(released, families)
+    counts = captions.rows_for_totals(counts, shown, families)
+    groups = frame.groups(counts, shown, profiles, privacy, families)
     rows = _rows(groups.rows)
-    finding = _finding(rows, everyone, named)
+    headline = _headline(rows, counts, quoted)
     return frame.chart(
         groups,
         rows,
         _bars(rows, step, top),
         _COLUMNS,
-        title=finding,
-        basis=f"Share of tasks whose text holds {named}",
-        description=_description(rows, finding, named, groups.population),
-        notes=_notes(everyone),
+        title=headline,
+        basis=f"Share of tasks whose text contains {quoted}",
+        description=_description(rows, headline, quoted, groups.population),
+        notes=_footnotes(counts),
         size=(_WIDTH, _ROW),
     )
 
 
-def _named(words: list[str]) -> str:
-    """Quote the words in a sentence, and not all of them if they are many."""
+def _quoted(words: list[str]) -> str:
+    """List the words in quotes, the first few if they are too long for a title."""
     shown = [printable(textwrap.shorten(word, _WORDS // 2, placeholder="…")) or "" for word in words]
     while len(shown) > 1 and sum(map(len, shown)) > _WORDS:
         shown.pop()
@@ -125,23 +125,23 @@ def _named(words: list[str]) -> str:
 
 
 def _axis(shares: list[float]) -> tuple[float, float]:
-    """Return how far the marks of the axis are apart, and where it ends."""
-    most = max(shares)
-    step = next((step for step in _STEPS if most <= step * (_MARKS - 1)), _STEPS[-1])
-    return step, min(1.0, max(1, math.ceil(round(most / step, 9))) * step)
+    """Return the distance of the ticks and the end of the axis."""
+    largest = max(shares)
+    step = next((step for step in _STEPS if largest <= step * (_TICKS - 1)), _STEPS[-1])
+    return step, min(1.0, max(1, math.ceil(round(largest / step, 9))) * step)
 
 
-def _rows(shown: pl.DataFrame) -> pl.DataFrame:
-    """Put the largest share first."""
+def _rows(released: pl.DataFrame) -> pl.DataFrame:
+    """Sort by share, largest first, and format the columns."""
     return (
-        shown.sort(pl.col("share").round(9), "found", "job_family", descending=[True, True, False], nulls_last=True)
+        released.sort(pl.col("share").round(9), "found", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
             seen=pl.struct("found", "tasks").map_elements(
                 lambda row: f"{row['found'] or 0:,} of {row['tasks'] or 0:,}", return_dtype=pl.String
             ),
             amount=pl.col("hours").map_batches(frame.hours_column, return_dtype=pl.String),
             open=frame.counts_as_text(pl.col("found") - pl.col("found_with_hours")),
-            missing=captions.why_missing({"no task described": pl.col("tasks") == 0, "none": pl.col("found") == 0}),
+            missing=captions.why_missing({"no tasks": pl.col("tasks") == 0, "none": pl.col("found") == 0}),
         )
         .with_columns(captions.mask_hidden("seen", "amount", "open"))
     )
@@ -149,20 +149,22 @@ def _rows(shown: pl.DataFrame) -> pl.DataFrame:
 
 def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
     y = frame.group_axis(rows.get_column("job_family").to_list())
-    marks = [round(step * i, 4) for i in range(int(top / step + 0.5) + 1)]
-    axis = alt.Axis(title=None, values=marks, labelExpr="round(datum.value * 100) + '\u00a0%'")
+    ticks = [round(step * i, 4) for i in range(int(top / step + 0.5) + 1)]
+    axis = alt.Axis(title=None, values=ticks, labelExpr="round(datum.value * 100) + '%'")
     if not rows.get_column("found").fill_null(0).sum():
         axis = alt.Axis(title=None, labels=False, grid=False)
     x = alt.X("start:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis)
-    known, open_ = _PARTS
-    timed = pl.col("found_with_hours") / pl.col("tasks")
-    found = rows.filter(pl.col("found") > 0)
+    with_hours, without_hours = _PARTS
+    share_with_hours = pl.col("found_with_hours") / pl.col("tasks")
+    matches = rows.filter(pl.col("found") > 0)
     parts = pl.concat(
         [
-            found.with_columns(part=pl.lit(known), start=pl.lit(0.0), end=timed, tasks="found_with_hours"),
-            found.with_columns(
-                part=pl.lit(open_),
-                start=timed,
+            matches.with_columns(
+                part=pl.lit(with_hours), start=pl.lit(0.0), end=share_with_hours, tasks="found_with_hours"
+            ),
+            matches.with_columns(
+                part=pl.lit(without_hours),
+                start=share_with_hours,
                 end="share",
                 tasks=pl.col("found") - pl.col("found_with_hours"),
                 hours=pl.lit(None, dtype=pl.Float64),
@@ -183,9 +185,9 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
             ),
             tooltip=captions.tooltips(
                 "job_family",
-                part=("N", "Tasks found, with", None),
-                tasks=("Q", "How many", ","),
-                hours=("Q", "Hours a week", ",.1f"),
+                part=("N", "Tasks found", None),
+                tasks=("Q", "Number of tasks", ","),
+                hours=("Q", "Weekly hours", ",.1f"),
             ),
         )
     )
@@ -193,7 +195,7 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
     strokes = pl.DataFrame(
         [
             {"job_family": family, "at": at}
-            for family, start, end in parts.filter(part=open_).select("job_family", "start", "end").rows()
+            for family, start, end in parts.filter(part=without_hours).select("job_family", "start", "end").rows()
             for at in theme.strokes(start, end, per_pixel)
         ],
         schema={"job_family": pl.String, "at": pl.Float64},
@@ -201,53 +203,50 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
     return [bars, theme.hatched(alt.Chart(strokes), _BAR).encode(x=alt.X("at:Q"), y=y)]
 
 
-def _finding(rows: pl.DataFrame, everyone: pl.DataFrame, named: str) -> str:
-    """State how many tasks hold the words, and where they are most of the work."""
+def _headline(rows: pl.DataFrame, counts: pl.DataFrame, quoted: str) -> str:
+    """State how many tasks contain the words, and the family with the largest share."""
     shown = rows.filter(~captions.is_hidden())
     if not shown.height:
         return captions.ALL_HIDDEN
-    of_shown = " of the families shown" if shown.height < rows.height else ""
-    if not total(everyone, "tasks"):
-        return f"No task{of_shown} is described"
+    scope = " in the families shown" if shown.height < rows.height else ""
+    if not total(counts, "tasks"):
+        return f"No tasks{scope or ' in these task profiles'}"
     if not total(shown, "found"):
-        return f"No task{of_shown} holds {named}"
-    found, timed = total(everyone, "found"), total(everyone, "found_with_hours")
-    are = "are" if named.count("“") > 1 else "is"
-    said = f"{named} {are} in {found:,} of {plural(total(everyone, 'tasks'), 'task')}"
-    said += (
-        f", with {hours(float(everyone.get_column('hours').sum()))} a week known"
-        if timed
-        else ", of none of which hours are known"
-    )
-    most = shown.filter(pl.col("job_family") != NO_FAMILY, pl.col("found") > 0)
-    if most.height == 0 or shown.height == 1:
-        return said
-    family, share = most.select("job_family", "share").row(0)
-    alike = most.filter(pl.col("share").round(9) == round(share, 9)).height
-    if alike > 1:
-        return f"{said}; the largest share, {percent(share)}, in {alike:,} families{of_shown and ' of those shown'}"
-    return f"{said}; most in {family}{of_shown and ', of those shown'}, {percent(share)} of its tasks"
+        return f"No tasks{scope} contain {quoted}"
+    found, with_hours = total(counts, "found"), total(counts, "found_with_hours")
+    are = "are" if quoted.count("“") > 1 else "is"
+    amount = hours(float(counts.get_column("hours").sum()))
+    headline = f"{quoted} {are} in {found:,} of {plural(total(counts, 'tasks'), 'task')}"
+    headline += f", with {amount} a week documented" if with_hours else ", with no hours documented"
+    families = shown.filter(pl.col("job_family") != NO_FAMILY, pl.col("found") > 0)
+    if families.height == 0 or shown.height == 1:
+        return headline
+    family, share = families.select("job_family", "share").row(0)
+    tied = families.filter(pl.col("share").round(9) == round(share, 9)).height
+    if tied > 1:
+        return f"{headline}; the largest share, {percent(share)}, is in {tied:,} families{scope and ' of those shown'}"
+    return f"{headline}; the largest share{scope} is in {family}, {percent(share)} of its tasks"
 
 
-def _notes(everyone: pl.DataFrame) -> list[str]:
-    found, without_text = total(everyone, "found"), total(everyone, "tasks_without_text")
-    dark = found - total(everyone, "found_with_hours")
-    missing = f"{dark:,} of {plural(found, 'task')} found {'has' if dark == 1 else 'have'} no hours. " if found else ""
-    unseen = f" {plural(without_text, 'task')} {'has' if without_text == 1 else 'have'} no text to be found by."
+def _footnotes(counts: pl.DataFrame) -> list[str]:
+    found, without_text = total(counts, "found"), total(counts, "tasks_without_text")
+    missing = found - total(counts, "found_with_hours")
+    note = f"{missing:,} of {plural(found, 'task')} found {'has' if missing == 1 else 'have'} no hours. " * bool(found)
+    no_text = f" {plural(without_text, 'task')} without text cannot be found."
     return [
-        f"{missing}{captions.MISSING_HOURS} Rejected tasks do not count.",
-        f"Words are looked for without regard to case, within longer words too.{unseen * bool(without_text)}",
-        "The same work told in other words is not found, so that shares are lower bounds.",
+        f"{note}{captions.MISSING_HOURS} Rejected tasks are excluded.",
+        f"The search ignores case and matches parts of words.{no_text * bool(without_text)}",
+        "Shares are lower bounds because tasks that use other words for the same work are not found.",
     ]
 
 
-def _description(rows: pl.DataFrame, finding: str, named: str, population: str) -> tuple[str, str, list[str]]:
-    built = f"Bars of the share of tasks whose text holds {named}, for {population}, the largest share first."
-    found = rows.filter(pl.col("found") > 0)
-    each = (
-        f"{family} {n:,} tasks, {percent(share)}, {hours(amount) if amount is not None else 'hours not known'}"
-        for family, n, share, amount in found.select("job_family", "found", "share", "hours").rows()
+def _description(rows: pl.DataFrame, headline: str, quoted: str, population: str) -> tuple[str, str, list[str]]:
+    summary = f"Bars of the share of tasks whose text contains {quoted}, for {population}, largest share first."
+    matches = rows.filter(pl.col("found") > 0)
+    figures = (
+        f"{family} {n:,} tasks, {percent(share)}, {hours(amount) if amount is not None else 'unknown hours'}"
+        for family, n, share, amount in matches.select("job_family", "found", "share", "hours").rows()
     )
-    extremes = f"{finding}." + (f" All that have any: {'; '.join(each)}." if found.height else "")
+    extremes = f"{headline}." + (f" Families with matches: {'; '.join(figures)}." if matches.height else "")
     none = rows.filter(pl.col("found") == 0).get_column("job_family").to_list()
-    return built, extremes, [f"None in {listed(none)}."] if none else []
+    return summary, extremes, [f"None in {listed(none)}."] if none else []

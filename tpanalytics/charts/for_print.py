@@ -1,4 +1,4 @@
-"""The variant of a chart for paper."""
+"""Print versions of charts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tpanalytics.errors import ShareError
 
 __all__ = ["for_print"]
 
-#: What a printer would rasterise into dots becomes black; levels keep their lightness, which is their order.
+#: Thin text and lines become black, because printers rasterise grey. Levels keep the order of their lightness.
 _ON_PAPER = {INK: "#000000", MUTED: "#000000", OUTLINE: "#000000", SHADE: "#D9D9D9", ACCENT: "#3A3A3A"}
 _LEVELS = {
     LEVEL_COLOURS[level]: grey
@@ -23,24 +23,24 @@ _Any = TypeVar("_Any", bound=alt.TopLevelMixin)
 
 
 def for_print(chart: _Any) -> _Any:
-    """Make the variant of a chart for paper: black ink, greys instead of colours, no ground, no controls.
+    """Return a version of a chart for printing, in black and greys without background and controls.
 
-    What the chart shows stays as it is; a control, like the weight of `plot_weight_sensitivity`, keeps its first value.
+    The data are unchanged. A control, like the slider of `plot_weight_sensitivity`, keeps its initial value.
 
     Parameters
     ----------
     chart
-        A chart of ``plot_…``.
+        A chart returned by one of the ``plot_…`` functions.
 
     Returns
     -------
     alt.TopLevelMixin
-        A chart of the same kind; write it with `save`, as ``.pdf`` or ``.svg``.
+        A chart of the same class, to write with `save` as ``.pdf`` or ``.svg``.
 
     Raises
     ------
     ShareError
-        If `chart` is no chart.
+        If `chart` is not an Altair chart.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def for_print(chart: _Any) -> _Any:
     False
     """
     if not isinstance(chart, alt.TopLevelMixin):
-        raise ShareError(f"A {type(chart).__name__} is no chart; pass what plot_… gave.")
+        raise ShareError(f"`chart` must be a chart returned by plot_…, not {type(chart).__name__}.")
     spec = _printed(chart.to_dict())
     spec["config"] = {**spec.get("config", {}), "background": "transparent"}
     kind: Any = type(chart)
@@ -59,8 +59,8 @@ def for_print(chart: _Any) -> _Any:
 
 def _printed(value: Any) -> Any:
     if isinstance(value, dict):
-        # The data are no colours, whatever a family is called. Where there is no ground, a renderer greys what lets it
-        # shine through, white too.
+        # Skip the data: a family may be named like a colour. Without a background, renderers turn translucent marks
+        # grey, so make them opaque.
         return {
             key: part if key == "datasets" else _opaque(part) if key == "opacity" else _printed(part)
             for key, part in value.items()
@@ -78,6 +78,6 @@ def _opaque(opacity: Any) -> Any:
 
 
 def _grey(colour: str) -> str:
-    """Give the grey of the same lightness, by the luma of ITU-R BT.601."""
+    """Return the grey of equal luma (ITU-R BT.601)."""
     red, green, blue = bytes.fromhex(colour[1:])
     return "#" + f"{round(0.299 * red + 0.587 * green + 0.114 * blue):02X}" * 3

@@ -1,4 +1,4 @@
-"""Whether freed hours come in blocks that a person can use: a curve per family over the size of the block (C21)."""
+"""Chart of the block sizes in which hours are freed."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_fragmentation"]
 
-#: Up to so many families all have a panel; of more, the largest.
+#: Maximum number of families with a panel each, and number of panels if there are more.
 _ALL, _LARGEST = 24, 12
 _COLUMNS, _WIDTH, _HEIGHT, _WRAP = 4, 188, 92, 32
-#: Half a day.
 _HALF_DAY = 4.0
 _BLOCKS = (0.5, *(float(hours) for hours in range(1, 17)))
-_READ = (
-    "Bands reach from the least to the most under what is assumed; the bar is at half a day (4 h). Below a name: the "
-    "share that is usable, and hours equal to so many full-time weeks of all that is freed; its grade."
+_LEGEND = (
+    "Bands show the range under the assumptions, and the black bar marks half a day (4 h). Below each name: usable "
+    "share of the freed hours, usable of all freed full-time equivalents (FTE), data grade."
 )
 
 
@@ -50,39 +49,40 @@ def plot_fragmentation(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.ConcatChart | alt.LayerChart:
-    """Draw which share of the freed time comes in blocks of a given size per person and week, for each job family.
+    """Draw the share of freed hours that comes in blocks of a minimum size, in a panel per job family.
 
-    Each panel is a family, its band between the least and the most the share can be under what is assumed; the mark is
-    at half a day (4 hours), and the line below the name says how many full-time weeks that is. Families with most freed
-    hours come first; of more than 24, the first 12 are drawn. Nothing is assumed for you.
+    Block sizes are hours per person and week. The band is the range under the assumptions, the black bar marks half a
+    day (4 hours), and the line below the name states the usable full-time equivalents. Families with the most usable
+    hours come first. If there are more than 24 families, the first 12 are drawn. Families without a figure and
+    suppressed families have a panel that states the reason.
 
     Parameters
     ----------
     profiles
         As for `fragmentation`.
     freed, realisation
-        As for `fragmentation`; ranges make the band.
+        Assumptions without a default, as for `fragmentation`. Ranges are drawn as a band.
     adoption, contract_hours
-        As for `capacity`, for the full-time weeks; adoption changes no share.
+        As for `capacity`. Used for full-time equivalents only; adoption does not change the shares.
     states
-        Validation states that count.
+        Validation states to include.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        Thresholds for suppressing small groups. None shows all groups.
 
     Returns
     -------
     alt.ConcatChart or alt.LayerChart
-        Restyle it as any Altair chart; write it with `save`. Without jobs there are no panels.
+        An Altair chart to customize, or to write with `save`. A single layer without panels if there are no jobs.
 
     Raises
     ------
     SchemaError
-        As `fragmentation`.
+        If a column is missing, or an argument is not one of the allowed values.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
@@ -95,9 +95,9 @@ def plot_fragmentation(
     ...     contract_hours=38.5,
     ... )
     >>> chart.to_dict()["description"][:43]
-    'Bands of the share of freed hours that come'
+    'Bands of the share of freed hours in blocks'
     """
-    found = measure_fragmentation(
+    freed_blocks = measure_fragmentation(
         profiles,
         freed=freed,
         realisation=realisation,
@@ -106,52 +106,50 @@ def plot_fragmentation(
         contract_hours=contract_hours,
         states=states,
     )
-    if not found.height:
+    if not freed_blocks.height:
         return frame.no_jobs()
-    meaning, everyone = about(found), measure_coverage(profiles, states=states)
-    shown = suppress(found, profiles, privacy=privacy, keys=("block_hours",))
-    groups = frame.groups(everyone, shown, profiles, privacy)
+    meaning, coverage = about(freed_blocks), measure_coverage(profiles, states=states)
+    shown = suppress(freed_blocks, profiles, privacy=privacy, keys=("block_hours",))
+    groups = frame.groups(coverage, shown, profiles, privacy)
     families = _families(groups.rows)
     drawn = families if families.height <= _ALL else families.head(_LARGEST)
-    finding = _finding(families, found, meaning)
-    notes = groups.footnotes(_notes(meaning, families.height, drawn.height))
+    headline = _headline(families, freed_blocks, meaning)
+    notes = groups.footnotes(_footnotes(meaning, families.height, drawn.height))
     rows = drawn.to_dicts()
     panels = [
-        _panel(row, groups.rows, left=at % _COLUMNS == 0, bottom=_lowest(rows, at)) for at, row in enumerate(rows)
+        _panel(row, groups.rows, left=at % _COLUMNS == 0, bottom=_has_axis(rows, at)) for at, row in enumerate(rows)
     ]
     below = alt.LayerChart(layer=[theme.footer(notes, below=4)], width=1, height=1)
     return theme.assemble_panels(
         [alt.ConcatChart(concat=panels, columns=_COLUMNS), below],
         columns=1,
-        title=finding,
-        subtitle=(
-            f"Share of the freed hours in blocks of at least so many hours per person and week · {groups.population}"
-        ),
-        description=_description(drawn, families, groups.population, finding),
+        title=headline,
+        subtitle=f"Share of freed hours by minimum block size per person and week · {groups.population}",
+        description=_description(drawn, families, groups.population, headline),
     )
 
 
 def _families(shown: pl.DataFrame) -> pl.DataFrame:
-    """Return a row per family with its figures at half a day, most usable weeks first, suppressed ones last by name."""
+    """Return the figures of each family at half a day, sorted by usable hours, suppressed families last."""
     return (
-        shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null where all is hidden
-        .with_columns(gone=captions.is_hidden())
+        shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null if all suppressed
+        .with_columns(suppressed=captions.is_hidden())
         .sort(
-            *("gone", "usable_weeks_high", "full_time_weeks_high", "job_family"),
+            *("suppressed", "usable_weeks_high", "full_time_weeks_high", "job_family"),
             descending=[False, True, True, False],
             nulls_last=True,
         )
-        .drop("gone")
+        .drop("suppressed")
     )
 
 
-def _lowest(rows: list[dict[str, Any]], at: int) -> bool:
-    """Return whether no curve is below this one, so that it needs the figures of the axis."""
+def _has_axis(rows: list[dict[str, Any]], at: int) -> bool:
+    """Return whether a panel is the last one with a curve in its column."""
     return at + _COLUMNS >= len(rows) or rows[at + _COLUMNS]["usable_share_high"] is None
 
 
 def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool) -> alt.LayerChart:
-    """Draw one family; only panels at the edge have the axes' figures."""
+    """Draw the panel of a family, with axis labels on the left and bottom edges only."""
     family = row["job_family"]
     curve = shown.filter(job_family=family).select(
         "block_hours", low=pl.col("usable_share_low").round(4), high=pl.col("usable_share_high").round(4)
@@ -172,21 +170,21 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
     scale = alt.Scale(domain=[0, 1], nice=False)
     y, top = (alt.Y(f"{end}:Q", scale=scale, axis=axis) for end in ("low", "high"))
     name = frame.name_lines(family, _WRAP, most=3)
-    # Notes, not a title: a title would stand higher where the figures of an axis are, and panels out of line.
+    # Use notes, because the position of a title depends on the axis labels and panels would be misaligned.
     head = [
         theme.note(
             name, x=0, y=-26 - 13 * (len(name) - 1), fontSize=11.5, fontWeight="bold", color=theme.INK, lineHeight=13
         ),
-        theme.note(_weeks(row), x=0, y=-11, fontSize=10.5),
+        theme.note(_fte(row), x=0, y=-11, fontSize=10.5),
     ]
     if row["usable_share_high"] is None:
-        ground = (
+        background = (
             alt.Chart(alt.InlineData(values=[{}]))
             .mark_rect(fill="#F4F4F6")
             .encode(**theme.pixel_encoding(x=0, x2=_WIDTH, y=0, y2=_HEIGHT))
         )
-        why = theme.note(_why(row), x=8, y=_HEIGHT // 2, baseline="middle", fontStyle="italic", fontSize=10.5)
-        return alt.LayerChart(layer=[ground, why, *head], width=_WIDTH, height=_HEIGHT)
+        reason = theme.note(_reason(row), x=8, y=_HEIGHT // 2, baseline="middle", fontStyle="italic", fontSize=10.5)
+        return alt.LayerChart(layer=[background, reason, *head], width=_WIDTH, height=_HEIGHT)
     base = alt.Chart(curve)
     band = base.mark_area(color="#A9CED1", opacity=0.75).encode(x=x, y=y, y2=alt.Y2("high:Q"))
     edges = [base.mark_line(stroke=theme.ACCENT, strokeWidth=1.4).encode(x=x, y=end) for end in (y, top)]
@@ -196,94 +194,94 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
         y=y,
         y2=alt.Y2("high:Q"),
         tooltip=captions.tooltips(
-            block_hours=("Q", "Block, hours per person and week", None),
-            low=("Q", "Usable, least", ".0%"),
-            high=("Q", "Usable, most", ".0%"),
+            block_hours=("Q", "Block size, hours per person and week", None),
+            low=("Q", "Usable share, low", ".0%"),
+            high=("Q", "Usable share, high", ".0%"),
         ),
     )
     return alt.LayerChart(layer=[band, *edges, mark, *head], width=_WIDTH, height=_HEIGHT)
 
 
-_PERCENT = "round(datum.value * 100) + '\u00a0%'"
+_PERCENT = "round(datum.value * 100) + '%'"
 
 
-def _why(row: dict[str, Any]) -> list[str]:
+def _reason(row: dict[str, Any]) -> list[str]:
     if row["reason"] == SUPPRESSED:
         return textwrap.wrap(f"{HIDDEN} {captions.WHY_HIDDEN}", 30)
-    return textwrap.wrap(NONE_BECAUSE.get(row["reason"], "not known"), 30)
+    return textwrap.wrap(NONE_BECAUSE.get(row["reason"], "unknown"), 30)
 
 
-def _weeks(row: dict[str, Any]) -> str:
-    """State what share of the freed hours comes in half days, and how many full-time weeks that is."""
+def _fte(row: dict[str, Any]) -> str:
+    """Return the usable share, the usable and all freed FTE, and the data grade of a family at half a day."""
     if row["reason"] == SUPPRESSED:
         return HIDDEN
     if row["usable_share_high"] is None:
         return NONE
     share = _span(row["usable_share_low"], row["usable_share_high"], covered)
     usable = _span(row["usable_weeks_low"], row["usable_weeks_high"], _number)
-    whole = _span(row["full_time_weeks_low"], row["full_time_weeks_high"], _number)
-    return f"{share}: {usable} of {whole} weeks · {row['data_grade']}"
+    freed = _span(row["full_time_weeks_low"], row["full_time_weeks_high"], _number)
+    return f"{share}: {usable} of {freed} FTE · {row['data_grade']}"
 
 
-def _span(low: float, high: float, said: Callable[[float], str]) -> str:
-    one, other = said(low), said(high)
-    return one if one == other else f"{one.removesuffix(_UNIT)}{_TO}{other}"
+def _span(low: float, high: float, write: Callable[[float], str]) -> str:
+    start, end = write(low), write(high)
+    return start if start == end else f"{start.removesuffix('%').rstrip()}{_TO}{end}"
 
 
-_UNIT, _TO = "\u00a0%", "\u2013"
+_TO = "\u2013"
 
 
-def _number(weeks: float) -> str:
-    return f"{weeks:,.1f}" if 0 < weeks < 10 else f"{weeks:,.0f}"
+def _number(fte: float) -> str:
+    return f"{fte:,.1f}" if 0 < fte < 10 else f"{fte:,.0f}"
 
 
-def _finding(families: pl.DataFrame, found: pl.DataFrame, meaning: Meaning) -> str:
-    """State for all families together how much comes in half days, in full-time weeks, never in posts."""
+def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning) -> str:
+    """State the FTE freed in blocks of half a day or more, for all families together."""
     if not frame.any_shown(families):
         return captions.ALL_HIDDEN
-    half = found.filter(block_hours=_HALF_DAY)
+    half = freed_blocks.filter(block_hours=_HALF_DAY)
     sums = half.select(pl.col("^(usable|full_time)_weeks_.*$").sum()).row(0, named=True)
     if not half.get_column("usable_weeks_high").count():
         reasons = set(half.get_column("reason").drop_nulls())
-        why = f": {NONE_BECAUSE[reasons.pop()]}" if len(reasons) == 1 else ""
-        return f"In what blocks time is freed cannot be said{why}"
+        reason = f": {NONE_BECAUSE[reasons.pop()]}" if len(reasons) == 1 else ""
+        return f"The block sizes of freed hours are unknown{reason}"
     if not sums["full_time_weeks_high"]:
-        return "Nothing is freed under these assumptions"
+        return "No hours are freed under these assumptions"
     if meaning.grade == "C":
         share = covered(meaning.coverage["hours, level and headcount"])
-        return f"Too little is known to say in what blocks time is freed: {share} of tasks have hours, level and staff"
-    usable, whole = (
+        return f"There is not enough data on block sizes: {share} of tasks have hours, a level and a headcount"
+    usable, freed = (
         _span(sums[f"{of}_weeks_low"], sums[f"{of}_weeks_high"], _number).replace(_TO, " to ")
         for of in ("usable", "full_time")
     )
-    return f"At half a day (4\u00a0h), hours equal to {usable} of {whole} full-time weeks are usable"
+    return f"{usable} of {freed} freed full-time equivalents come in blocks of half a day (4\u00a0h) or more"
 
 
-def _notes(meaning: Meaning, families: int, drawn: int) -> list[str]:
+def _footnotes(meaning: Meaning, families: int, drawn: int) -> list[str]:
     return [
         captions.known_of(meaning, "hours, level and headcount"),
-        captions.grade_note("hours, a level and people", meaning.grade),
-        _READ,
+        captions.grade_note("hours, a level and a headcount", meaning.grade),
+        _LEGEND,
         *(
-            [f"The {drawn} families with most usable hours are drawn; {families - drawn} more are not."]
+            [f"Only the {drawn} families with the most usable hours are drawn, not {families - drawn} others."]
             * (drawn < families)
         ),
         " ".join([*meaning.policy, *meaning.warnings]),
     ]
 
 
-def _description(drawn: pl.DataFrame, families: pl.DataFrame, population: str, finding: str) -> str:
-    built = (
-        f"Bands of the share of freed hours that come in blocks of at least so many hours per person and week, from "
-        f"half an hour to {_BLOCKS[-1]:g}, in {plural(drawn.height, 'panel')}, one per job family, for {population}."
+def _description(drawn: pl.DataFrame, families: pl.DataFrame, population: str, headline: str) -> str:
+    summary = (
+        f"Bands of the share of freed hours in blocks of a minimum size, from half an hour to {_BLOCKS[-1]:g} hours "
+        f"per person and week, in {plural(drawn.height, 'panel')}, one per job family, for {population}."
     )
     known = drawn.filter(pl.col("usable_share_high").is_not_null())
-    numbers = "; ".join(f"{row['job_family']} {_weeks(row)}" for row in known.iter_rows(named=True))
+    numbers = "; ".join(f"{row['job_family']} {_fte(row)}" for row in known.iter_rows(named=True))
     unknown = drawn.filter(pl.col("usable_share_high").is_null() & ~captions.is_hidden())
     shape = [
-        f"{row['job_family']}: {NONE_BECAUSE.get(row['reason'], 'not known')}." for row in unknown.iter_rows(named=True)
+        f"{row['job_family']}: {NONE_BECAUSE.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)
     ]
     if families.height > drawn.height:
         shape.append(f"{families.height - drawn.height} more families are not drawn.")
-    said = f"{finding}." + (f" At half a day: {numbers}." if numbers else "")
-    return captions.alt_text(built, said, " ".join([*shape, *captions.hidden_names(families)]))
+    extremes = f"{headline}." + (f" At half a day: {numbers}." if numbers else "")
+    return captions.alt_text(summary, extremes, " ".join([*shape, *captions.hidden_names(families)]))

@@ -1,4 +1,4 @@
-"""Hours per job in each family: where the jobs lie, how they spread, and which are described in full (C5)."""
+"""Chart of weekly hours per job family."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _WIDTH, _ROW = 470, 34
 _COLUMNS = (
     SideColumn("half", "median", 62, muted=False),
     SideColumn("seen", ["jobs", "with hours"], 136),
-    SideColumn("empty", ["without", "any task"], 196),
+    SideColumn("empty", ["without", "tasks"], 196),
     SideColumn("known", ["tasks", "with hours"], 262),
     SideColumn("grade", "grade", 304),
 )
-#: Most dots a row may have: jobs of about the same hours share one, so that thousands of jobs stay readable and small.
+#: Maximum number of dots per row. Jobs with similar hours are merged into one dot.
 _DOTS = 64
 
 
@@ -44,61 +44,60 @@ def plot_hours(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw how many weekly hours the jobs of each family describe.
+    """Draw the documented weekly hours per job in each family.
 
-    A dot stands for the jobs of about the same hours, its area for how many; it is hollow where some of their tasks
-    have no hours. The box holds the middle half of the jobs, the line in it the median; below 5 jobs there is no box.
-    Jobs without hours are counted at the right. A family that is hidden because too few jobs or people stand behind it
-    keeps its row and says so; its jobs are no dots.
+    A dot is a group of jobs with similar hours, and its area is their number. It is hollow if some of their tasks have
+    no hours. The box spans the middle half of the jobs, with a line at the median, and is omitted below 5 jobs. Jobs
+    without hours are counted at the right. Suppressed families keep a row that states the reason, without dots.
 
     Parameters
     ----------
     profiles
         As for `hours`.
     states
-        Validation states that count.
+        Validation states to include.
     families
-        Draw these alone, each as it stands among all; None draws every family.
+        Job families to draw, on the same scale as the chart of all families. None draws all.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        Thresholds for suppressing small groups. None shows all groups.
 
     Returns
     -------
     alt.LayerChart
-        Restyle it as any Altair chart; write it with `save`.
+        An Altair chart to customize, or to write with `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or a family is not there.
+        If a column is missing, or a family does not exist.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
     >>> from tpanalytics import load_sample
     >>> chart = plot_hours(load_sample())
     >>> chart.to_dict()["description"][:52]
-    'Dots and boxes of described weekly hours per job for'
+    'Dots and boxes of documented weekly hours per job fo'
     """
     profiles = with_cache(profiles)
-    everyone = measure_hours(profiles, states=states)
-    if everyone.height == 0:
+    measured = measure_hours(profiles, states=states)
+    if measured.height == 0:
         return frame.no_jobs()
-    guard = captions.released(measure_hours, profiles, privacy, states=states)
+    released = captions.released(measure_hours, profiles, privacy, states=states)
     jobs = hours_by_job(profiles, states=states)
-    jobs = jobs.join(guard.filter(~captions.is_hidden()), on="job_family", how="semi", maintain_order="left")
-    # Over all families, so that marks stay where they are when others are chosen.
+    jobs = jobs.join(released.filter(~captions.is_hidden()), on="job_family", how="semi", maintain_order="left")
+    # Scale the axis to all families, so that it is the same for any selection.
     contract, longest = (
         None if value is None else float(value)
         for value in jobs.select(pl.col("contract_hours").median(), pl.col("hours").max()).row(0)
     )
-    shown = filter_families(guard, families)
-    everyone = captions.rows_for_totals(everyone, shown, families)
-    groups = frame.groups(everyone, shown, profiles, privacy, families)
+    shown = filter_families(released, families)
+    measured = captions.rows_for_totals(measured, shown, families)
+    groups = frame.groups(measured, shown, profiles, privacy, families)
     jobs = theme.sanitize_labels(jobs.join(shown, on="job_family", how="semi", maintain_order="left"))
     rows = _ordered(groups.rows, jobs)
     order = rows.get_column("job_family").to_list()
@@ -113,20 +112,20 @@ def plot_hours(
             _dots(jobs, y, x, top, (len(order), frame.row_height(order, _ROW))),
         ],
         _COLUMNS,
-        title=_finding(rows),
-        basis="Described weekly hours per job",
+        title=_headline(rows),
+        basis="Documented weekly hours per job",
         description=_description(rows, groups.population),
-        notes=_notes(everyone, contract),
+        notes=_footnotes(measured, contract),
         size=(_WIDTH, _ROW),
         below=56,
     )
 
 
 def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Order the families by their median, those without any hours last."""
-    middle = jobs.group_by("job_family").agg(median=pl.col("hours").median())
+    """Sort the families by their median, families without hours last, and format their columns."""
+    medians = jobs.group_by("job_family").agg(median=pl.col("hours").median())
     return (
-        families.join(middle, on="job_family", how="left")
+        families.join(medians, on="job_family", how="left")
         .sort("median", "job_family", descending=[True, False], nulls_last=True)
         .with_columns(
             data_grade=grade(pl.col("coverage")),
@@ -139,7 +138,7 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
             empty=frame.counts_as_text("jobs_without_tasks"),
             known=frame.as_text("coverage", covered),
             missing=captions.why_missing(
-                {"no task described": pl.col("tasks") == 0, "no hours are known": pl.col("median").is_null()}
+                {"no tasks": pl.col("tasks") == 0, "no documented hours": pl.col("median").is_null()}
             ),
         )
         .with_columns(pl.col("data_grade").fill_null(NONE).alias("grade"))
@@ -157,7 +156,7 @@ def _contract_line(contract: float, x: alt.Scale) -> alt.Chart:
 
 def _boxes(families: pl.DataFrame, y: alt.Y, x: alt.Scale, *, measured: bool) -> list[alt.Chart]:
     rows = families.filter(pl.col("hours_p25").is_not_null())
-    axis = alt.Axis(title="described hours per week", titleAnchor="start", tickCount=8)
+    axis = alt.Axis(title="documented weekly hours", titleAnchor="start", tickCount=8)
     if not measured:
         axis = alt.Axis(title=None, labels=False, grid=False)
     box = (
@@ -178,36 +177,36 @@ def _boxes(families: pl.DataFrame, y: alt.Y, x: alt.Scale, *, measured: bool) ->
 
 
 def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[int, int]) -> alt.Chart:
-    """Gather jobs of about the same hours into one dot; `rows` are how many there are, and their height."""
-    dots_a_row = min(_DOTS, max(8, 2000 // rows[0]))  # Altair refuses 5,000 rows
-    step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= dots_a_row * step), top / dots_a_row)
+    """Merge jobs with similar hours into one dot; `rows` is the number of rows and their height in pixels."""
+    dots_per_row = min(_DOTS, max(8, 2000 // rows[0]))  # Altair raises an error above 5,000 rows
+    step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= dots_per_row * step), top / dots_per_row)
     dots = (
         jobs.filter(pl.col("hours").is_not_null())
-        .with_columns(about=(pl.col("hours") / step).round() * step, described=_described())
+        .with_columns(about=(pl.col("hours") / step).round() * step, described=_completeness())
         .group_by("job_family", "about", "described")
         .agg(jobs=pl.len())
         .sort("job_family", "about", "described")
     )
-    middle = 0.45 * rows[1]  # of the band, which is a tenth lower than its row
+    middle = 0.45 * rows[1]  # a band takes up nine tenths of its row
     offsets = [middle - 5, middle + 5]
-    most = max(12, *dots.get_column("jobs").to_list(), 1)
+    largest = max(12, *dots.get_column("jobs").to_list(), 1)
     placed: alt.Chart = (
         alt.Chart(dots)
         .mark_point(shape="circle", strokeWidth=1.3, opacity=0.9)
         .encode(
             x=alt.X("about:Q", scale=x),
             y=y,
-            yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_DESCRIBED), range=offsets)),
-            size=alt.Size("jobs:Q", scale=alt.Scale(domain=[1, most], range=[28, 320]), legend=None),
+            yOffset=alt.YOffset("described:N", scale=alt.Scale(domain=list(_COMPLETENESS), range=offsets)),
+            size=alt.Size("jobs:Q", scale=alt.Scale(domain=[1, largest], range=[28, 320]), legend=None),
             fill=alt.Fill(
                 "described:N",
-                scale=alt.Scale(domain=list(_DESCRIBED), range=[theme.ACCENT, "#FFFFFF"]),
+                scale=alt.Scale(domain=list(_COMPLETENESS), range=[theme.ACCENT, "#FFFFFF"]),
                 legend=alt.Legend(symbolType="circle", symbolStrokeColor=theme.ACCENT) if dots.height else None,
             ),
             stroke=alt.StrokeValue(theme.ACCENT),
             tooltip=captions.tooltips(
                 "job_family",
-                about=("Q", "About, hours a week", None),
+                about=("Q", "Weekly hours, rounded", None),
                 jobs=("Q", "Jobs", None),
                 described=("N", "Tasks", None),
             ),
@@ -216,63 +215,60 @@ def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[in
     return placed
 
 
-_DESCRIBED = ("all tasks have hours", "some tasks have no hours")
+_COMPLETENESS = ("all tasks have hours", "some tasks have no hours")
 
 
-def _described() -> pl.Expr:
-    return pl.when("complete").then(pl.lit(_DESCRIBED[0])).otherwise(pl.lit(_DESCRIBED[1]))
+def _completeness() -> pl.Expr:
+    return pl.when("complete").then(pl.lit(_COMPLETENESS[0])).otherwise(pl.lit(_COMPLETENESS[1]))
 
 
-def _finding(families: pl.DataFrame) -> str:
-    """State the range of medians; families of grade C lie too far left for a headline."""
-    everyone, families = families, families.filter(~captions.is_hidden())
+def _headline(families: pl.DataFrame) -> str:
+    """State the range of the medians, ignoring families of grade C because missing hours lower their median."""
+    all_families, families = families, families.filter(~captions.is_hidden())
     if not families.height:
         return captions.ALL_HIDDEN
     safe = families.filter(
         pl.col("hours_p50").is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     )
     if not families.get_column("median").count():
-        return (
-            "No task is described"
-            if not total(families, "tasks")
-            else "The hours of jobs are not known: no task has any"
-        )
+        if total(families, "tasks"):
+            return "Weekly hours cannot be shown: no task has documented hours"
+        return "No tasks in these task profiles"
     if safe.height == 0:
         few = families.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("median").is_not_null()).height
-        return f"Too {'few jobs are' if few else 'little is'} known to compare the hours of job families"
+        return f"There {'are not enough jobs' if few else 'is not enough data'} to compare the hours of job families"
     top, bottom = safe.row(0, named=True), safe.row(-1, named=True)
     if safe.height == 1:
-        return f"Half of the jobs in {top['job_family']} have {hours(top['hours_p50'])} a week described, or more"
-    among = "" if safe.height == everyone.height else " of which enough is known"
+        return f"Half of the jobs in {top['job_family']} have {hours(top['hours_p50'])} or more documented per week"
+    scope = "" if safe.height == all_families.height else " with enough data"
     if top["hours_p50"] - bottom["hours_p50"] < 0.5:
-        return f"The median job has about {hours(top['hours_p50'])} a week described, in every family{among}"
+        return f"The median job has about {hours(top['hours_p50'])} documented per week in every family{scope}"
     return (
-        f"Described hours of the median job: from {top['hours_p50']:.1f} a week in {top['job_family']} "
-        f"to {bottom['hours_p50']:.1f} in {bottom['job_family']}"
+        f"Documented hours of the median job range from {bottom['hours_p50']:.1f} a week in {bottom['job_family']} "
+        f"to {top['hours_p50']:.1f} in {top['job_family']}"
     )
 
 
-def _notes(families: pl.DataFrame, contract: float | None) -> list[str]:
+def _footnotes(families: pl.DataFrame, contract: float | None) -> list[str]:
     tasks = total(families, "tasks")
     line = (
-        f"The dashed line is the median contract, {hours(contract)} a week."
+        f"The dashed line marks the median contract of {hours(contract)} a week."
         if contract
-        else "Contract hours are not given, so nothing says how much of a week is described."
+        else "Contract hours are missing, so the documented share of a week is unknown."
     )
     known = {"hours": total(families, "tasks_with_hours") / tasks if tasks else None}
     note = captions.known_note(known, of=plural(tasks, "task"))
     return [
-        f"{note} {captions.MISSING_HOURS} A hollow dot lies too far left.",
-        f"Dots stand for jobs, larger ones for several of about the same hours; the box is the middle half. {line}",
+        f"{note} {captions.MISSING_HOURS} Hollow dots therefore understate the hours.",
+        f"A dot is one or more jobs with similar hours; the box spans the middle half of the jobs. {line}",
         captions.grade_note("hours"),
     ]
 
 
 def _description(families: pl.DataFrame, population: str) -> tuple[str, str, list[str]]:
     known = families.filter(pl.col("median").is_not_null()).select("job_family", "median").rows()
-    built = (
-        f"Dots and boxes of described weekly hours per job for {population}. "
-        "Families in order of their median, highest first."
+    summary = (
+        f"Dots and boxes of documented weekly hours per job for {population}. Families sorted by median, highest first."
     )
     medians = f"Medians: {listed(f'{family} {hours(median)}' for family, median in known)}." if known else ""
-    return built, medians, captions.no_figure(families, "median")
+    return summary, medians, captions.no_figure(families, "median")

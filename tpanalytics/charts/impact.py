@@ -1,4 +1,4 @@
-"""AI mix per job family: one bar per family, its segments the levels, H1 on the baseline (C1)."""
+"""Chart of the AI impact levels per job family."""
 
 from __future__ import annotations
 
@@ -27,27 +27,28 @@ if TYPE_CHECKING:
 __all__ = ["plot_impact"]
 
 _WIDTH, _ROW, _BAR = 540, 30, 20
-_NOTHING = {
-    "tasks": "no task is described",
-    "hours": "no hours are known, or all are zero",
-    "headcount": "no hours with headcount are known, or all are zero",
+_NO_AMOUNT = {
+    "tasks": "no tasks",
+    "hours": "no hours, or all hours are zero",
+    "headcount": "no hours with a headcount, or all are zero",
 }
-#: What a task must have to be weighed.
-_NEEDED = {"tasks": "a level", "hours": "hours and level", "headcount": "hours, level and headcount"}
+#: What a task needs to have a share, by weight.
+_NEEDED = {"tasks": "a level", "hours": "hours and a level", "headcount": "hours, a level and a headcount"}
 _COLUMNS = {
     "tasks": [SideColumn("total", "tasks", 72, muted=False), SideColumn("known", ["tasks with", "level"], 142)],
-    "hours": [SideColumn("total", "a week", 72, muted=False), SideColumn("known", ["tasks with", "hours, level"], 142)],
+    "hours": [
+        SideColumn("total", ["weekly", "hours"], 72, muted=False),
+        SideColumn("known", ["tasks with", "hours, level"], 142),
+    ],
     "headcount": [
-        SideColumn("total", ["a week, all", "incumbents"], 72, muted=False),
-        SideColumn("known", ["tasks with hours,", "staff, level"], 160),
+        SideColumn("total", ["weekly hours,", "all incumbents"], 72, muted=False),
+        SideColumn("known", ["with hours,", "level, headcount"], 160),
     ],
 }
-#: A segment narrower than this share of the bar has no room for its figure; the tooltip has it.
-_ROOM = 0.048
-#: Distance of the hatching's strokes, as a share of the bar.
-_HATCH = 0.018
-#: How near to the segment's edge a stroke may come.
-_EDGE = 0.004
+#: Narrowest segment with a printed figure, as a share of the bar.
+_WIDE = 0.048
+#: Distance between hatching strokes, and from a stroke to the segment's edge, as shares of the bar.
+_HATCH, _EDGE = 0.018, 0.004
 
 
 def plot_impact(
@@ -58,40 +59,40 @@ def plot_impact(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw how each job family's work splits over AI impact levels.
+    """Draw the share of each AI impact level in the work of each job family.
 
-    Families come in order of their H1 share. Work without a level is a hatched segment at the end; a family nothing
-    of which can be weighed keeps its row and says so, and so does one that is hidden because too few jobs or people
-    stand behind it. The chart holds a row per family and level, nothing of any single task or job.
+    Families are sorted by their H1 share. Work without a level is a hatched segment at the end of the bar. Families
+    without a figure and suppressed families keep a row that states the reason. The chart contains one row per family
+    and level, and no single tasks or jobs.
 
     Parameters
     ----------
     profiles
         As for `impact`.
     weight
-        What the bars add up: ``"tasks"``, ``"hours"`` (per week), or ``"headcount"`` (hours times full-time
+        What is added up: ``"tasks"``, ``"hours"`` (weekly), or ``"headcount"`` (weekly hours times full-time
         equivalents).
     states
-        Validation states that count.
+        Validation states to include.
     families
-        Draw these alone, each as it stands among all; None draws every family.
+        Job families to draw, with the same figures as in the chart of all families. None draws all.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        Thresholds for suppressing small groups. None shows all groups.
 
     Returns
     -------
     alt.LayerChart
-        Restyle it as any Altair chart; write it with `save`.
+        An Altair chart to customize, or to write with `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, `weight` is none of its values, or a family is not there.
+        If a column is missing, `weight` is not one of the allowed values, or a family does not exist.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
@@ -116,16 +117,16 @@ def plot_impact(
         rows,
         _bars(_segments(impact), frame.group_axis(rows.get_column("job_family").to_list()), levels),
         [*columns, SideColumn("grade", "grade", columns[-1].edge + 48)],
-        title=_finding(impact, rows, weight),
+        title=_headline(impact, rows, weight),
         basis=f"Share of {captions.UNIT[weight]} by AI impact level",
         description=_description(rows, levels, weight, groups.population),
-        notes=_notes(coverage, weight),
+        notes=_footnotes(coverage, weight),
         size=(_WIDTH, _ROW),
     )
 
 
 def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
-    """Return a row per family, highest H1 share first."""
+    """Return one row per family, highest H1 share first, with formatted columns."""
     amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours"}[weight]
     return (
         impact.group_by("job_family")
@@ -134,37 +135,35 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
                 pl.col(column).filter(pl.col("level") == "H1").first().alias(name)
                 for name, column in (("h1", "share"), ("low", "share_low"), ("high", "share_high"))
             ),
-            weighed=pl.col("share").is_not_null().any(),
+            has_share=pl.col("share").is_not_null().any(),
             amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
             tasks=pl.col("tasks").sum(),
             coverage=pl.col("coverage").first(),
             data_grade=pl.col("data_grade").first(),
             reason=pl.col("reason").first(),
         )
-        .sort("weighed", "h1", "job_family", descending=[True, True, False], nulls_last=True)
+        .sort("has_share", "h1", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
             total=pl.col("amount").map_batches(
                 _counts if weight == "tasks" else frame.hours_column, return_dtype=pl.String
             ),
             known=frame.as_text("coverage", covered),
             grade=pl.col("data_grade").fill_null(NONE),
-            missing=captions.why_missing(
-                {"no task described": pl.col("tasks") == 0, _NOTHING[weight]: ~pl.col("weighed")}
-            ),
+            missing=captions.why_missing({"no tasks": pl.col("tasks") == 0, _NO_AMOUNT[weight]: ~pl.col("has_share")}),
         )
         .with_columns(captions.mask_hidden("total", "known", "grade"))
     )
 
 
 def _segments(impact: pl.DataFrame) -> pl.DataFrame:
-    """Place each level of a family behind the one before it."""
+    """Stack the levels of each family."""
     end = pl.col("share").cum_sum().over("job_family")
     return (
         impact.filter(pl.col("share") > 0)
         .with_columns(start=end - pl.col("share"), end=end)
         .with_columns(
             middle=((pl.col("start") + pl.col("end")) / 2).round(5),
-            figure=pl.when(pl.col("share") >= pl.when(pl.col("level") == NOT_ASSESSED).then(2 * _ROOM).otherwise(_ROOM))
+            figure=pl.when(pl.col("share") >= pl.when(pl.col("level") == NOT_ASSESSED).then(2.0).otherwise(1.0) * _WIDE)
             .then(pl.col("share").map_elements(percent, return_dtype=pl.String))
             .otherwise(pl.lit("")),
             dark=pl.col("level").is_in(["H1", "H2"]),
@@ -195,49 +194,50 @@ def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart
 
 
 def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
-    """Place the hatching's strokes in each unassessed segment, from its middle outwards, clear of its figure."""
-    apart = _HATCH * max(1.0, segments.get_column("job_family").n_unique() / 40)  # Altair refuses 5,000 rows
-    places = [
+    """Place hatching strokes in the segments without a level, from the middle outwards around the figure."""
+    # Hatch more sparsely with many families: Altair raises an error above 5,000 rows.
+    distance = _HATCH * max(1.0, segments.get_column("job_family").n_unique() / 40)
+    strokes = [
         {"job_family": family, "at": round((start + end) / 2 + side * offset, 4)}
         for family, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
         .select("job_family", "start", "end", "figure")
         .rows()
         for side in (-1, 1)
-        for step in range(int(0.5 / apart))
-        if (offset := (0.007 * len(figure) if figure else apart / 2) + step * apart) < (end - start) / 2 - _EDGE
+        for step in range(int(0.5 / distance))
+        if (offset := (0.007 * len(figure) if figure else distance / 2) + step * distance) < (end - start) / 2 - _EDGE
     ]
-    return pl.DataFrame(places, schema={"job_family": pl.String, "at": pl.Float64})
+    return pl.DataFrame(strokes, schema={"job_family": pl.String, "at": pl.Float64})
 
 
 def _counts(amounts: pl.Series) -> pl.Series:
     return pl.Series([NONE if n is None else f"{n:,.0f}" for n in amounts], dtype=pl.String)
 
 
-def _finding(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
-    """State the largest H1 share; a family of grade C, or jobs without a family, is never the headline."""
-    hidden, families = families.filter(captions.is_hidden()).height, families.filter(~captions.is_hidden())
+def _headline(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
+    """State the largest H1 share, ignoring families of grade C and jobs without a family."""
+    suppressed, families = families.filter(captions.is_hidden()).height, families.filter(~captions.is_hidden())
     if not families.height:
         return captions.ALL_HIDDEN
-    of_shown = " of the families shown" if hidden else ""
-    return _nothing(impact, families, weight, of_shown) or _largest(families, weight, of_shown)
+    scope = " in the families shown" if suppressed else ""
+    return _no_share(impact, families, weight, scope) or _largest(families, weight, scope)
 
 
-def _nothing(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, of_shown: str) -> str | None:
-    """Explain why there is no H1 share, if so."""
+def _no_share(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, scope: str) -> str | None:
+    """Explain why there is no H1 share, or return None if there is one."""
     if not families.get_column("tasks").sum():
-        return f"No task{of_shown} is described"
+        return f"No tasks{scope or ' in these task profiles'}"
     if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):
-        return f"AI impact cannot be shown: no task{of_shown} has a level"
-    if not families.get_column("weighed").any():
-        return f"AI impact cannot be shown: {_NOTHING[weight]}"
+        return f"AI impact cannot be shown: no task{scope} has a level"
+    if not families.get_column("has_share").any():
+        return f"AI impact cannot be shown: {_NO_AMOUNT[weight]}"
     if not total(impact.filter(level="H1"), "tasks"):
-        return f"No task{of_shown} is rated H1, highly automatable"
+        return f"No task{scope} is rated H1, highly automatable"
     if not families.select((pl.col("h1") > 0).any()).item():
-        return f"What is rated H1, highly automatable, cannot be weighed by {weight}"
+        return f"H1 (highly automatable) tasks have no {weight} to add up"
     return None
 
 
-def _largest(families: pl.DataFrame, weight: Weight, of_shown: str) -> str:
+def _largest(families: pl.DataFrame, weight: Weight, scope: str) -> str:
     named = families.filter(pl.col("job_family") != NO_FAMILY)
     safe = named.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
     if named.height == 0:
@@ -245,23 +245,24 @@ def _largest(families: pl.DataFrame, weight: Weight, of_shown: str) -> str:
         if grade != "C":
             return f"{percent(share)} of {captions.UNIT[weight]} are highly automatable"
     if safe.height == 0:
-        return "Too little is known to compare the AI impact of job families"
+        return "There is not enough data to compare the AI impact of job families"
     family, share, low, high = safe.select("job_family", "h1", "low", "high").row(0)
     share_of = f"{percent(share)} of {captions.UNIT[weight]}"
-    between = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
+    bounds = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
     if named.height == 1:
-        return f"{family}: {share_of}{between} are highly automatable"
-    among = of_shown if family == named.item(0, "job_family") else " among families of which enough is known"
-    return f"{family} has the largest highly automatable share{among}: {share_of}{between}"
+        return f"{family}: {share_of}{bounds} are highly automatable"
+    if family != named.item(0, "job_family"):
+        scope = " among families with enough data"
+    return f"{family} has the largest highly automatable share{scope}: {share_of}{bounds}"
 
 
-def _notes(coverage: pl.DataFrame, weight: Weight) -> list[str]:
+def _footnotes(coverage: pl.DataFrame, weight: Weight) -> list[str]:
     if not total(coverage, "tasks"):
         return [captions.NO_TASK_COUNTS]
     parts = ("hours_coverage", "level_coverage", "validated_share")
     with_hours, with_level, validated = (captions.overall(coverage, name) for name in parts)
     known = captions.known_note({"hours": with_hours, "a level": with_level}, validated)
-    missing = f"{captions.MISSING_HOURS} Where an interval is given, it holds whatever the gaps are."
+    missing = f"{captions.MISSING_HOURS} Ranges allow for all missing data."
     return [
         f"{known} {captions.without_tasks(coverage)}",
         *([missing] * (weight != "tasks")),
@@ -272,19 +273,19 @@ def _notes(coverage: pl.DataFrame, weight: Weight) -> list[str]:
 def _description(
     families: pl.DataFrame, levels: list[str], weight: Weight, population: str
 ) -> tuple[str, str, list[str]]:
-    known = families.filter(pl.col("weighed") & pl.col("h1").is_not_null())
-    among = f" ({', '.join(levels)})" if levels else ""
-    built = (
-        f"Stacked bars of {captions.UNIT[weight]} by AI impact level{among} for {population}. "
-        "Families in order of their share of H1, highly automatable, highest first."
+    known = families.filter(pl.col("has_share") & pl.col("h1").is_not_null())
+    listed_levels = f" ({', '.join(levels)})" if levels else ""
+    summary = (
+        f"Stacked bars of {captions.UNIT[weight]} by AI impact level{listed_levels} for {population}. "
+        "Families sorted by their share of H1, highly automatable, highest first."
     )
     extremes = ""
     if known.height:
         top, bottom = known.row(0, named=True), known.row(-1, named=True)
         shares = listed(f"{family} {percent(h1)}" for family, h1 in known.select("job_family", "h1").rows())
         extremes = (
-            f"The H1 shares run from {percent(top['h1'])} in {top['job_family']} (grade {top['data_grade']}) to "
+            f"The H1 shares range from {percent(top['h1'])} in {top['job_family']} (grade {top['data_grade']}) to "
             f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['data_grade']}). All H1 shares: "
             f"{shares}."
         )
-    return built, extremes, captions.no_figure(families.filter(~pl.col("weighed")), "h1")
+    return summary, extremes, captions.no_figure(families.filter(~pl.col("has_share")), "h1")

@@ -1,4 +1,4 @@
-"""Which families share their work: a square per pair, families that are alike beside each other (C12)."""
+"""Heatmap of the tasks that job families share."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_overlap"]
 
-#: Families that fit; of more, those with most tasks.
+#: Maximum number of families.
 _MOST = 60
-#: Up to so many families the squares have their figures printed.
+#: Maximum number of families with figures in the squares.
 _PRINTED = 24
-#: Fewest shared tasks of which a share is told.
+#: Minimum number of shared tasks for a figure, and the sign for pairs below it.
 _ENOUGH = 5
 _FEW = "\u25e6"
-#: Above this share a square is boxed.
+#: Share above which a square is boxed.
 _HALF = 0.5
 _STEPS = [0.1, 0.2, 0.35, 0.5]
-_WORDS = ["below 10\u00a0%", "10 to 20\u00a0%", "20 to 35\u00a0%", "35 to 50\u00a0%", "50\u00a0% and more"]
+_STEP_LABELS = ["below 10%", "10% to 20%", "20% to 35%", "35% to 50%", "50% and more"]
 _SHADES = ["#F1F6F6", "#CFE3E4", "#8FC0C3", "#3F8F95", "#124B50"]
-#: Side of a square in pixels, up to so many families.
+#: Maximum number of families, and the side of a square in pixels.
 _SIZES = ((6, 54), (12, 38), (_PRINTED, 28))
 _WRAP = 38
-#: Pixels left of the squares for the number of a row.
+#: Width of the row numbers in pixels.
 _NUMBER = 18
-_HOURS = f"Hours are of one incumbent of each job. {captions.MISSING_HOURS}"
-_BUILT = "Rows and columns are the families in the same order, those that share much beside each other."
-_SAID = {
-    "hours": "share of the row's hours in tasks that the column has too",
-    "tasks": "tasks that both have, of the different tasks of the two",
+_HOURS = f"Hours are for one incumbent of each job. {captions.MISSING_HOURS}"
+_LAYOUT = "Rows and columns list the families in the same order, similar families next to each other."
+_CONTENT = {
+    "hours": "share of the row's hours in tasks shared with the column",
+    "tasks": "shared tasks as a share of the distinct tasks of both families",
 }
 
 
@@ -61,42 +61,41 @@ def plot_overlap(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw how much of their work every two job families share.
+    """Draw the share of work that each pair of job families has in common.
 
-    Rows and columns are the families in the same order and with the same numbers; those that share much stand beside
-    each other. By hours a square says which share of the row's hours lies in tasks that the column has as well, so that
-    the two squares of a pair differ; by tasks both are the same. Squares above 50 % are boxed. Pairs that share fewer
-    than 5 tasks have a sign instead of a figure, and so have families that are hidden. Up to 24 families the figures
-    are printed; of more than 60 only those with most tasks are drawn. The chart holds a row per pair, nothing of any
-    task or job.
+    Rows and columns list the families in the same order, similar families next to each other. By hours, a square is
+    the share of the row's hours in tasks shared with the column, so the two squares of a pair differ. By tasks, they
+    are equal. Squares above 50% are boxed. Pairs with fewer than 5 shared tasks and suppressed families have a sign
+    instead of a figure. Figures are printed for up to 24 families, and the 60 families with the most tasks are drawn.
+    The chart contains one row per pair, and no single tasks or jobs.
 
     Parameters
     ----------
     profiles
         As for `overlap`.
     weight
-        ``"hours"``, or ``"tasks"`` whatever time they take.
+        ``"hours"`` compares weekly hours, ``"tasks"`` the number of tasks.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace.
     states
-        Validation states that count.
+        Validation states to include.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        Thresholds for suppressing small groups. None shows all groups.
 
     Returns
     -------
     alt.LayerChart
-        Restyle it as any Altair chart; write it with `save`.
+        An Altair chart to customize, or to write with `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is none of its values.
+        If a column is missing, or an argument is not one of the allowed values.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
@@ -107,30 +106,30 @@ def plot_overlap(
     """
     profiles = with_cache(profiles)
     check_choice("weight", weight, CountWeight)
-    everyone = measure_coverage(profiles, states=states)
-    if not everyone.height:
+    coverage = measure_coverage(profiles, states=states)
+    if not coverage.height:
         return frame.no_jobs()
     groups = frame.groups(
-        everyone, captions.released(measure_coverage, profiles, privacy, states=states), profiles, privacy
+        coverage, captions.released(measure_coverage, profiles, privacy, states=states), profiles, privacy
     )
     families = groups.rows
     overlap = measure_overlap(profiles, same_task=same_task, states=states)
     meaning = about(overlap)
     shares = _shares(overlap, weight)
     shown = families.filter(~captions.is_hidden())
-    order, left_out = _order(families, shown, shares)
+    order, not_drawn = _order(families, shown, shares)
     squares = _squares(order, shares, shown)
     named = _named(squares, shown, weight)
-    finding = _finding(squares, named, order, weight) if shown.height else captions.ALL_HIDDEN
-    notes = groups.footnotes(_notes(meaning, squares, left_out, weight))
+    headline = _headline(squares, named, order, weight) if shown.height else captions.ALL_HIDDEN
+    notes = groups.footnotes(_footnotes(meaning, squares, not_drawn, weight))
     size = next((size for most, size in _SIZES if len(order) <= most), max(11, 660 // max(len(order), 1)))
     return theme.assemble(
         [*_marks(squares, order, weight, size), theme.footer(notes, below=14)],
-        title=finding,
-        subtitle=f"{_SAID[weight][0].upper()}{_SAID[weight][1:]} · {groups.population}",
+        title=headline,
+        subtitle=f"{_CONTENT[weight][0].upper()}{_CONTENT[weight][1:]} · {groups.population}",
         description=captions.alt_text(
-            f"Squares of the {_SAID[weight]}, for {groups.population}. {_BUILT}",
-            f"{finding}. {_largest(named, weight)}".strip(),
+            f"Squares of the {_CONTENT[weight]}, for {groups.population}. {_LAYOUT}",
+            f"{headline}. {_largest(named, weight)}".strip(),
             _shape(squares, order, families, notes),
         ),
         width=max(size * len(order), 60),
@@ -139,9 +138,9 @@ def plot_overlap(
 
 
 def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
-    """Return each pair in both directions: ``row, column, shared, share``, families by name."""
-    one, other = ("jaccard", "jaccard") if weight == "tasks" else ("containment_a_in_b", "containment_b_in_a")
-    sides = [("family_a", "family_b", one), ("family_b", "family_a", other)]
+    """Return each pair in both directions, with the columns ``row, column, shared, share``."""
+    a_in_b, b_in_a = ("jaccard", "jaccard") if weight == "tasks" else ("containment_a_in_b", "containment_b_in_a")
+    sides = [("family_a", "family_b", a_in_b), ("family_b", "family_a", b_in_a)]
     both = pl.concat(
         overlap.select(row=pl.col(row), column=pl.col(column), shared=pl.col("tasks_shared"), share=pl.col(share))
         for row, column, share in sides
@@ -152,35 +151,35 @@ def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
 
 
 def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) -> tuple[list[str], int]:
-    """Order families by likeness, jobs without a family and suppressed ones last; leave out the smallest."""
+    """Return the largest families sorted by similarity, suppressed ones last, and the number of those not drawn."""
     largest = shown.sort("tasks", "job_family", descending=[True, False]).head(_MOST).get_column("job_family")
     names = [family for family in shown.get_column("job_family").sort() if family in set(largest)]
     pairs = shares.filter(pl.col("share").is_not_null() & (pl.col("shared") >= _ENOUGH))
     both = pairs.group_by(
-        pl.min_horizontal("row", "column").alias("one"), pl.max_horizontal("row", "column").alias("other")
+        pl.min_horizontal("row", "column").alias("first"), pl.max_horizontal("row", "column").alias("second")
     ).agg(pl.col("share").mean())
-    likeness = {(one, other): share for one, other, share in both.rows()}
-    row = by_likeness([family for family in names if family != NO_FAMILY], likeness)
-    row += [NO_FAMILY] * (NO_FAMILY in names)
-    hidden = families.filter(captions.is_hidden()).get_column("job_family").to_list()[: _MOST - len(row)]
-    return [*row, *hidden], families.height - len(row) - len(hidden)
+    similarity = {(first, second): share for first, second, share in both.rows()}
+    order = by_likeness([family for family in names if family != NO_FAMILY], similarity)
+    order += [NO_FAMILY] * (NO_FAMILY in names)
+    suppressed = families.filter(captions.is_hidden()).get_column("job_family").to_list()[: _MOST - len(order)]
+    return [*order, *suppressed], families.height - len(order) - len(suppressed)
 
 
 def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Return a row per square: its share, or a sign that explains why it has none."""
+    """Return a row per square with its share, or a sign for the reason why it has none."""
     places = pl.DataFrame(
         {"row": order, "place": range(1, len(order) + 1)}, schema={"row": pl.String, "place": pl.Int64}
     )
-    open_to = set(shown.get_column("job_family"))
+    names = shown.get_column("job_family").to_list()
     grid = places.join(places.rename({"row": "column", "place": "across"}), how="cross").filter(
         pl.col("row") != pl.col("column")
     )
-    seen = pl.col("row").is_in(list(open_to)) & pl.col("column").is_in(list(open_to))
+    released = pl.col("row").is_in(names) & pl.col("column").is_in(names)
     few = (pl.col("shared") > 0) & (pl.col("shared") < _ENOUGH)
     return (
         grid.join(shares, on=["row", "column"], how="left", maintain_order="left")
         .with_columns(
-            sign=pl.when(~seen)
+            sign=pl.when(~released)
             .then(pl.lit(HIDDEN))
             .when(pl.col("share").is_null())
             .then(pl.lit(NONE))
@@ -188,7 +187,8 @@ def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.
             .then(pl.lit(_FEW))
         )
         .with_columns(
-            share=pl.when(pl.col("sign").is_null()).then(pl.col("share").round(4)), shared=pl.when(seen).then("shared")
+            share=pl.when(pl.col("sign").is_null()).then(pl.col("share").round(4)),
+            shared=pl.when(released).then("shared"),
         )
         .sort("place", "across")
     )
@@ -197,11 +197,11 @@ def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.
 def _marks(squares: pl.DataFrame, order: list[str], weight: CountWeight, size: int) -> list[alt.Chart]:
     printed = len(order) <= _PRINTED
     y, x = _axes(order, size, printed=printed)
-    own = pl.DataFrame({"row": range(1, len(order) + 1)}).with_columns(col=pl.col("row"))
-    numbers = alt.Chart(own).mark_text(align="right", fontSize=_font(size), color=theme.MUTED)
+    diagonal = pl.DataFrame({"row": range(1, len(order) + 1)}).with_columns(col=pl.col("row"))
+    numbers = alt.Chart(diagonal).mark_text(align="right", fontSize=_font(size), color=theme.MUTED)
     marks = [
-        alt.Chart(own).mark_rect(color="#D5D5DA").encode(x=x, y=y),
-        # Apart from the names, which may end in a number of their own.
+        alt.Chart(diagonal).mark_rect(color="#D5D5DA").encode(x=x, y=y),
+        # Draw row numbers separately from the names, which may end in a digit.
         numbers.encode(**theme.pixel_encoding(x=-6), y=y, text=alt.Text("row:Q")),
     ]
     squares = squares.select("share", "shared", "sign", row="place", col="across")
@@ -224,13 +224,13 @@ def _square(known: pl.DataFrame, y: alt.Y, x: alt.X) -> alt.Chart:
 
 
 def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: CountWeight, size: int) -> list[alt.Chart]:
-    """Fill the squares and print their figures."""
-    title = "Share of the row's hours" if weight == "hours" else "Share of the tasks of both"
+    """Draw squares with printed figures."""
+    title = "Share of the row's hours" if weight == "hours" else "Share of distinct tasks"
     figure = (pl.col("share") * 100).round().cast(pl.Int64).cast(pl.String)
-    little = (pl.col("share") > 0) & (pl.col("share") < 0.005)
-    rows = known.select("row", "col", "share", "shared", figure=pl.when(little).then(pl.lit("<1")).otherwise(figure))
+    tiny = (pl.col("share") > 0) & (pl.col("share") < 0.005)
+    rows = known.select("row", "col", "share", "shared", figure=pl.when(tiny).then(pl.lit("<1")).otherwise(figure))
     squares = _square(rows, y, x).encode(
-        tooltip=captions.tooltips("row", "col", share=("Q", title, ".1%"), shared=("Q", "Tasks both have", ","))
+        tooltip=captions.tooltips("row", "col", share=("Q", title, ".1%"), shared=("Q", "Shared tasks", ","))
     )
     ink = theme.ink_if("datum.share >= 0.35", "#FFFFFF", theme.INK)
     text = alt.Chart(rows).mark_text(fontSize=11 if size > 30 else 10)
@@ -238,13 +238,13 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: CountWeight, size: 
 
 
 def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> list[alt.Chart]:
-    """Shade thousands of squares, with a key to the shades and no more."""
+    """Draw squares with a legend of shades instead of figures."""
     marks = [_square(known.select("row", "col", pl.col("share").round(3)), y, x)]
-    for at, (shade, words) in enumerate(zip(_SHADES, _WORDS, strict=True)):
+    for at, (shade, label) in enumerate(zip(_SHADES, _STEP_LABELS, strict=True)):
         left = 4 + 108 * at
         swatch = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=shade, stroke=theme.OUTLINE, strokeWidth=1)
-        place = theme.pixel_encoding(x=left, x2=left + 12, y=-44, y2=-32)
-        marks += [swatch.encode(**place), theme.note(words, x=left + 18, y=-38, baseline="middle", color=theme.INK)]
+        position = theme.pixel_encoding(x=left, x2=left + 12, y=-44, y2=-32)
+        marks += [swatch.encode(**position), theme.note(label, x=left + 18, y=-38, baseline="middle", color=theme.INK)]
     return marks
 
 
@@ -253,30 +253,30 @@ def _font(size: int) -> float:
 
 
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
-    """Return axes with the same numbers; only rows have names, because across they could not be read."""
+    """Return numbered axes, with names on the rows only because column names would not be readable."""
     width = _WRAP if size >= 24 else 200
     names = [frame.name_lines(family, width, most=2) for family in order]
     font = _font(size)
     scale = alt.Scale(domain=list(range(1, len(order) + 1)), paddingInner=0.08, paddingOuter=0.04)
-    down = frame.numbered_axis(
+    rows = frame.numbered_axis(
         "row", names, labelLimit=420, labelFontSize=font, labelPadding=_NUMBER + 6, labelOverlap=False
     )
-    every = "" if printed else "datum.value % 5 ? '' : datum.value"
-    across = alt.Axis(
+    every_fifth = "" if printed else "datum.value % 5 ? '' : datum.value"
+    columns = alt.Axis(
         title=None,
         orient="top",
         labelAngle=0,
         labelFontSize=font,
         labelColor=theme.MUTED,
         labelOverlap=False,
-        labelExpr=every or alt.Undefined,
+        labelExpr=every_fifth or alt.Undefined,
         grid=False,
     )
-    return down.scale(scale), alt.X("col:O", axis=across).scale(scale)
+    return rows.scale(scale), alt.X("col:O", axis=columns).scale(scale)
 
 
 def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
-    """Return the squares that may be the headline, the largest share first: of families of grade A or B."""
+    """Return the squares between families of grade A or B, largest share first."""
     known = pl.lit(value=True) if weight == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
     safe = shown.filter(known & (pl.col("job_family") != NO_FAMILY)).select("job_family")
     return (
@@ -287,90 +287,83 @@ def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> p
     )
 
 
-def _finding(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weight: CountWeight) -> str:
-    """State which families share most, or how many are tied, or that nothing can be compared."""
+def _headline(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weight: CountWeight) -> str:
+    """State which families share the largest part of their work, or why none can be compared."""
     if len(order) < 2:
-        return f"There is one job family, {order[0]}: none to share its work with"
+        return f"{order[0]} is the only job family, so there is no overlap to show"
     if not named.height and squares.get_column("share").count():
-        return "Too little is known to say which job families share most"
+        return "There is not enough data to say which job families share the most work"
     if not named.height:
-        known = squares.filter(pl.col("sign").is_null() | (pl.col("sign") == _FEW)).height
-        if known:
+        if squares.filter(pl.col("sign").is_null() | (pl.col("sign") == _FEW)).height:
             return "No two job families share enough tasks to be compared"
-        return "What job families share cannot be said: too little is known of their work"
+        return "There is not enough data to compare the work of job families"
     top = named.row(0, named=True)
     if top["share"] == 0:
         return (
-            "No two job families share a task" if not squares.get_column("shared").fill_null(0).sum() else _thin(weight)
+            "No two job families share a task"
+            if not squares.get_column("shared").fill_null(0).sum()
+            else _no_overlap(weight)
         )
     boxed = squares.filter(pl.col("share") > _HALF).height
     half = named.filter(pl.col("share") > _HALF).height
-    above = f"{plural(half, 'square')} {'is' if half == 1 else 'are'} above" if half else "none is above"
-    lone = (pl.col("row") == NO_FAMILY) | (pl.col("column") == NO_FAMILY)
-    others = squares.filter(pl.col("share") > _HALF, ~lone).height > half
-    aside = " among families of which enough is known" if others else ", jobs without a family apart" * (boxed > half)
+    above = f"{plural(half, 'square')} {'is' if half == 1 else 'are'} above" if half else "no square is above"
+    no_family = (pl.col("row") == NO_FAMILY) | (pl.col("column") == NO_FAMILY)
+    others = squares.filter(pl.col("share") > _HALF, ~no_family).height > half
+    scope = " among families with enough data" if others else ", excluding jobs without a family" * (boxed > half)
     first = named.filter(pl.col("share") >= top["share"] - 1e-9)
     pairs = first.select(pl.min_horizontal("row", "column"), other=pl.max_horizontal("row", "column")).n_unique()
     if pairs > 1:
-        said = f"{pairs:,} pairs of families share most: {percent(top['share'])}"
-        said = (
-            f"{said} of the tasks of both" if weight == "tasks" else f"{said} of one's hours are in tasks of the other"
-        )
-    elif weight == "tasks":
-        said = f"{top['row']} and {top['column']} share most: {percent(top['share'])} of the tasks of both"
+        of_what = "of their distinct tasks" if weight == "tasks" else "of one family's hours are in shared tasks"
+        headline = f"{pairs:,} pairs of families share the most work: {percent(top['share'])} {of_what}"
     else:
-        said = (
-            f"{top['row']} and {top['column']} share most: {percent(top['share'])} of the hours of {top['row']} are in "
-            "tasks of both"
+        of_what = (
+            "of their distinct tasks" if weight == "tasks" else f"of the hours in {top['row']} are in shared tasks"
         )
-    return f"{said}; {above} 50\u00a0%{aside}"
+        headline = f"{top['row']} and {top['column']} share the most work: {percent(top['share'])} {of_what}"
+    return f"{headline}; {above} 50%{scope}"
 
 
-def _thin(weight: CountWeight) -> str:
-    return (
-        f"What two job families share takes none of their known {weight}"
-        if weight == "hours"
-        else "Hardly a task is shared"
-    )
+def _no_overlap(weight: CountWeight) -> str:
+    return "Tasks shared by job families have no hours" if weight == "hours" else "Job families share almost no tasks"
 
 
-def _notes(meaning: Meaning, squares: pl.DataFrame, left_out: int, weight: CountWeight) -> list[str]:
+def _footnotes(meaning: Meaning, squares: pl.DataFrame, not_drawn: int, weight: CountWeight) -> list[str]:
     signs = squares.get_column("sign")
-    rated = captions.grade_note("hours", meaning.grade)
+    grade_note = captions.grade_note("hours", meaning.grade)
     return [
         captions.known_of(meaning, "hours"),
-        rated if weight == "hours" else "A task counts once per family, whatever time it takes.",
+        grade_note if weight == "hours" else "A task counts once per family, regardless of its hours.",
         *([_HOURS] * (weight == "hours")),
         *meaning.warnings,
         *([f"Boxed: above {percent(_HALF)}."] * bool((squares.get_column("share") > _HALF).any())),
-        *([f"{_FEW} fewer than {_ENOUGH} tasks shared: no figure."] * bool((signs == _FEW).any())),
-        *([f"{NONE} nothing to share is known: no task, or no hours."] * bool((signs == NONE).any())),
-        *([f"The {_MOST} families with most tasks are drawn; {left_out:,} more are not."] * bool(left_out)),
+        *([f"{_FEW} = fewer than {_ENOUGH} shared tasks."] * bool((signs == _FEW).any())),
+        *([f"{NONE} = no tasks or no hours."] * bool((signs == NONE).any())),
+        *([f"Only the {_MOST} families with the most tasks are drawn, not {not_drawn:,} others."] * bool(not_drawn)),
     ]
 
 
 def _largest(named: pl.DataFrame, weight: CountWeight) -> str:
-    """Name the largest shares for those who cannot see the squares."""
+    """List the largest shares for the alt text."""
     above = named.filter(pl.col("share") > 0)
     if weight == "tasks":
         above = above.filter(pl.col("row") < pl.col("column"))
     if not above.height:
         return ""
     link = "with" if weight == "tasks" else "in"
-    said = (f"{row} {link} {column} {percent(share)}" for row, column, share in above.select(_PAIR).head(12).rows())
-    return f"Largest: {listed(said)}."
+    shares = (f"{row} {link} {column} {percent(share)}" for row, column, share in above.select(_PAIR).head(12).rows())
+    return f"Largest: {listed(shares)}."
 
 
 _PAIR = ("row", "column", "share")
 
 
 def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, notes: list[str]) -> str:
-    """Describe the order, what has no figure, and what is hidden."""
+    """Describe the order of families and the squares without a figure."""
     shown = [
         family for family in order if family in set(families.filter(~captions.is_hidden()).get_column("job_family"))
     ]
-    said = [f"Order: {listed(shown)}."] if 0 < len(shown) <= _PRINTED else []
+    texts = [f"Order: {listed(shown)}."] if 0 < len(shown) <= _PRINTED else []
     few = (squares.get_column("sign") == _FEW).sum()
     if few:
-        said.append(f"{few:,} squares have no figure: fewer than {_ENOUGH} tasks shared.")
-    return " ".join([*said, *captions.hidden_names(families), *(notes if shown else [])])
+        texts.append(f"{few:,} squares have no figure: fewer than {_ENOUGH} shared tasks.")
+    return " ".join([*texts, *captions.hidden_names(families), *(notes if shown else [])])

@@ -1,4 +1,4 @@
-"""What each family's exposure is under any weight of H2, and where the order of families turns (C3)."""
+"""Chart of the exposure index against the weight of H2."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ __all__ = ["plot_weight_sensitivity"]
 _WIDTH, _HEIGHT = 400, 400
 _SLIDER = "weight_of_h2"
 _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
-#: Where bounds are worked out; they need not be straight between 0 and 1.
+#: Weights at which bounds are computed, because bounds need not be linear in the weight.
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-#: A weight below this leaves no room for words before it.
-_ROOM = 0.1
+#: Weight below which labels are placed to the right.
+_MARGIN = 0.1
 # Plain mappings, as in `frame.row_axis`.
 _SCALE = {"domain": [0, 1], "nice": False}
 _AXIS = {
-    "title": "weight of H2: at 0 only H1 counts, at 1 a partly automatable task counts in full",
+    "title": "weight of H2, partly automatable (0 = not exposed, 1 = fully exposed)",
     "titlePadding": 10,
     "values": list(_STEPS),
     "format": ".2~f",
@@ -57,44 +57,44 @@ def plot_weight_sensitivity(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw each family's exposure under any weight of H2, partly automatable, from 0 to 1.
+    """Draw the exposure index of each job family for weights of H2 (partly automatable) from 0 to 1.
 
-    A family is a straight line. Bold lines lead somewhere, and b* marks the weight at which one takes the lead from
-    another; the light band is what the headline's family can be, whatever is not known. Ends are hollow where too
-    little is known. In a browser a slider moves the weight, and with it a rule, a dot on each line and the column of
-    figures; it needs no Python. Above 18 families only the highest, the lowest and those that cross most are named.
+    Each family is a straight line. Bold lines have the highest index at some weight, and b* marks the weight at which
+    another family takes over. The light band shows the bounds of the families in the headline, allowing for missing
+    data. Line ends are hollow for grade C. In a browser, a slider sets the weight without Python. With more than 18
+    families only the highest, the lowest, and those with the most crossings are labelled.
 
     Parameters
     ----------
     profiles
         As for `exposure`.
     level_weights
-        Weight of each level, 0 to 1, H2 among them: there the slider starts. A level that is not among them counts as
-        unknown.
+        Weight of each level, 0 to 1. The weight of H2 is required and sets the start of the slider. Levels without a
+        weight are treated as unknown.
     contract_hours
-        Hours per week that jobs without contract hours of their own are taken to have, for the band alone.
+        Weekly contract hours assumed for jobs that have none. Used for the bounds only.
     states
-        Validation states that count.
+        Validation states to include.
     families
-        Draw these alone, each as it stands among all; None draws every family.
+        Job families to draw, with the same figures as in the chart of all families. None draws all.
     privacy
-        How few jobs or people a figure may tell of; None hides nothing.
+        Thresholds for suppressing small groups. None shows all groups.
 
     Returns
     -------
     alt.LayerChart
-        Restyle it as any Altair chart; write it with `save`. The parameter of the slider is ``weight_of_h2``.
+        An Altair chart to customize, or to write with `save`. The slider is the parameter ``weight_of_h2``.
 
     Raises
     ------
     SchemaError
-        If a column is missing, a weight or `contract_hours` is not as above, there is no weight for H2, or a family is
-        not there.
+        If a column is missing, H2 has no weight, a weight or `contract_hours` is out of range, or a family does not
+        exist.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks have a state that is neither included nor ``rejected``.
 
     Examples
     --------
@@ -106,30 +106,30 @@ def plot_weight_sensitivity(
     'range'
     """
     profiles = with_cache(profiles)
-    how: dict[str, Any] = {"contract_hours": contract_hours, "states": states}
-    everyone = measure_exposure(profiles, level_weights=level_weights, **how)
+    options: dict[str, Any] = {"contract_hours": contract_hours, "states": states}
+    measured = measure_exposure(profiles, level_weights=level_weights, **options)
     crossings = break_even(profiles, level_weights=level_weights, states=states)
-    if everyone.height == 0:
+    if measured.height == 0:
         return frame.no_jobs()
-    guard = filter_families(
-        captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, **how), families
+    released = filter_families(
+        captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, **options), families
     )
-    everyone = captions.rows_for_totals(everyone, guard, families)
-    groups = frame.groups(everyone, guard, profiles, privacy, families)
+    measured = captions.rows_for_totals(measured, released, families)
+    groups = frame.groups(measured, released, profiles, privacy, families)
     rows = groups.rows
     lines = rows.filter(pl.col("exposure").is_not_null())
-    pairs = sanitized_pairs(crossings, guard.filter(pl.col("exposure").is_not_null()))
+    pairs = sanitized_pairs(crossings, released.filter(pl.col("exposure").is_not_null()))
     first = leaders(lines, pairs)
     safe = leaders(lines.filter(captions.may_headline()), pairs)
     lines = roles(lines, pairs, first)
-    band = _band(profiles, [leader.family for leader in safe[:2]], level_weights, how)
+    band = _band(profiles, [leader.family for leader in safe[:2]], level_weights, options)
     notes = [
         *groups.suppression,
         *captions.wrapped([*captions.hidden_names(rows), *captions.without_index(rows)]),
-        *(_notes(everyone, lines, turning=len(first) > 1, banded=band.height > 0) if groups.totals else []),
+        *(_footnotes(measured, lines, turning=len(first) > 1, banded=band.height > 0) if groups.totals else []),
     ]
-    what: dict[str, Any] = {
-        "title": captions.title_with_selection(_finding(rows, safe), families),
+    texts: dict[str, Any] = {
+        "title": captions.title_with_selection(_headline(rows, safe), families),
         "subtitle": (
             f"Exposure index by the weight of H2, partly automatable: share of {captions.UNIT['hours']} · "
             f"{groups.population}"
@@ -138,44 +138,44 @@ def plot_weight_sensitivity(
     }
     footnotes = captions.wrapped([*notes, captions.index_definition(level_weights), *groups.sources])
     if not lines.height:
-        nothing = theme.note("No family has an index to draw.", x=0, y=20, fontSize=13)
-        return theme.assemble([nothing, theme.footer(footnotes, below=10)], width=520, height=40, **what)
+        remark = theme.note("No family has an index.", x=0, y=20, fontSize=13)
+        return theme.assemble([remark, theme.footer(footnotes, below=10)], width=520, height=40, **texts)
     extent = _extent(lines)
     slider = alt.binding_range(min=0, max=1, step=0.01, name="Weight of H2, partly automatable: ")
     under, *above = [
         *_banded(band, extent),
         *_lines(lines, extent),
-        *_named(lines, extent),
-        *_turns(first, extent),
+        *_labels(lines, extent),
+        *_crossings(first, extent),
         theme.footer(footnotes, below=58),
     ]
-    # A parameter of one layer is lifted to the chart; added to the chart it would copy all of it.
+    # Altair lifts the parameter of a layer to the chart. Adding it to the chart would copy the whole chart.
     under = under.add_params(alt.param(name=_SLIDER, value=level_weights["H2"], bind=slider))
-    return theme.assemble([under, *above], width=_WIDTH, height=extent.height, **what)
+    return theme.assemble([under, *above], width=_WIDTH, height=extent.height, **texts)
 
 
 def _band(
-    profiles: TaskProfiles, families: list[str], level_weights: Mapping[str, float], how: dict[str, Any]
+    profiles: TaskProfiles, families: list[str], level_weights: Mapping[str, float], options: dict[str, Any]
 ) -> pl.DataFrame:
     """Return the bounds of the families in the headline at several weights of H2."""
     schema = {"job_family": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
     if not families:
         return pl.DataFrame(schema=schema)
     parts = [
-        theme.sanitize_labels(bounds_by_family(profiles, level_weights=at(level_weights, b), **how))
+        theme.sanitize_labels(bounds_by_family(profiles, level_weights=at(level_weights, b), **options))
         .filter(pl.col("job_family").is_in(families))
         .select("job_family", pl.lit(b).alias("b"), "bound_low", "bound_high")
         for b in _STEPS
     ]
     known = pl.concat(parts)
-    gaps = known.filter(pl.col("bound_low").is_null() | pl.col("bound_high").is_null())
-    return known.join(gaps, on="job_family", how="anti", maintain_order="left")
+    unbounded = known.filter(pl.col("bound_low").is_null() | pl.col("bound_high").is_null())
+    return known.join(unbounded, on="job_family", how="anti", maintain_order="left")
 
 
 def _extent(lines: pl.DataFrame) -> Extent:
-    """Return an extent from 0 to 1, so that lines stay where they are when families or weights change."""
-    named = lines.filter(pl.col("role") != "other").get_column("job_family")
-    needed = sum(slot(name) for name in named) + 10
+    """Return a fixed range of the index with enough height for all labels."""
+    labelled_families = lines.filter(pl.col("role") != "other").get_column("job_family")
+    needed = sum(slot(name) for name in labelled_families) + 10
     return Extent(-0.02, 1.02, max(_HEIGHT, needed))
 
 
@@ -196,7 +196,7 @@ def _banded(band: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
 
 
 def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
-    """Draw the lines, the ends of those that have a name, and what the slider moves along them."""
+    """Draw the lines, the end points of labelled lines, and the marks that follow the slider."""
     order = {role: place for place, role in enumerate(reversed(_ROLES))}
     rows = lines.sort(pl.col("role").replace_strict(order, return_dtype=pl.Int64), "job_family")
     domain = list(_ROLES)
@@ -214,36 +214,36 @@ def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
         tooltip=captions.tooltips("job_family", "weight_low", "weight_high", "data_grade"),
     )
     ends = [
-        alt.Chart(rows.filter(some & (pl.col("role") != "other")).select(end, "role"))
+        alt.Chart(rows.filter(grade & (pl.col("role") != "other")).select(end, "role"))
         .mark_point(shape="circle", size=34, strokeWidth=1.4, opacity=1, **hollow)
-        .encode(x=_x(place), y=_y(end, extent), color=colour)
-        for some, hollow in (
+        .encode(x=_x(position), y=_y(end, extent), color=colour)
+        for grade, hollow in (
             (pl.col("data_grade") != "C", {"filled": True}),
             (pl.col("data_grade") == "C", {"fill": "#FFFFFF"}),
         )
-        for place, end in ((0, "weight_low"), (1, "weight_high"))
+        for position, end in ((0, "weight_low"), (1, "weight_high"))
     ]
-    here = alt.ExprRef(_SLIDER)
+    weight = alt.ExprRef(_SLIDER)
     rule = alt.Chart(alt.InlineData(values=[{}])).mark_rule(stroke=theme.ACCENT, strokeWidth=1.4, strokeDash=[5, 3])
     dots = (
         drawn.transform_calculate(at_weight=_AT)
         .mark_point(shape="circle", filled=True, opacity=1, fill=theme.ACCENT)
         .encode(
-            x=_x(here),
+            x=_x(weight),
             y=_y("at_weight", extent),
             size=alt.Size("role:O", scale=alt.Scale(domain=domain, range=[46, 28, 12]), legend=None),
             tooltip=captions.tooltips("job_family", at_weight=("Q", "Index at this weight", ".2f")),
         )
     )
-    return [straight, rule.encode(x=_x(here)), dots, *ends]
+    return [straight, rule.encode(x=_x(weight)), dots, *ends]
 
 
-def _named(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
-    """Write names and figures at both ends, apart from each other, joined to their lines by thin leaders."""
+def _labels(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
+    """Draw names and figures at both ends without overlap, joined to their lines by leader lines."""
     rows = lines.filter(pl.col("role") != "other")
     marks = [
-        _head(["H2", "counts 0"], -34, "right"),
-        _head(["H2", "counts 1"], _WIDTH + 34, "left"),
+        _head(["index at", "H2 = 0"], -34, "right"),
+        _head(["index at", "H2 = 1"], _WIDTH + 34, "left"),
         theme.note("", x=_WIDTH + 98, y=-12, baseline="bottom", fontSize=10.5, color=theme.ACCENT, fontWeight="bold"),
     ]
     marks[-1].mark.text = alt.ExprRef(f"'at ' + format({_SLIDER}, '.2f')")
@@ -285,110 +285,108 @@ def _head(text: Sequence[str], x: int, align: str) -> alt.Chart:
     return theme.note(text, x=x, y=-24, baseline="bottom", align=align, fontSize=10.5, lineHeight=LINE)
 
 
-def _turns(first: list[Leader], extent: Extent) -> list[alt.Chart]:
-    """Mark where one family takes the lead from another."""
-    turns = [leader for leader in first if leader.since > 0]
-    if not turns:
+def _crossings(first: list[Leader], extent: Extent) -> list[alt.Chart]:
+    """Mark the weights at which the most exposed family changes."""
+    changes = [leader for leader in first if leader.since > 0]
+    if not changes:
         return []
     heights: list[int] = []
-    before = -1.0
-    for leader in turns:  # two that are near each other stand at two heights
-        low, high = (12, 26) if leader.since >= _ROOM else (26, 12)
-        heights.append(high if leader.since - before < 0.16 and heights[-1] == low else low)
-        before = leader.since
+    previous = -1.0
+    for leader in changes:  # alternate the height of labels close to each other
+        low, high = (12, 26) if leader.since >= _MARGIN else (26, 12)
+        heights.append(high if leader.since - previous < 0.16 and heights[-1] == low else low)
+        previous = leader.since
     rows = pl.DataFrame(
         {
-            "b": [leader.since for leader in turns],
-            "index": [leader.level for leader in turns],
-            "above": [leader.level + height * extent.pixel for leader, height in zip(turns, heights, strict=True)],
-            "said": [f"b* {leader.since:.2f}" for leader in turns],
+            "b": [leader.since for leader in changes],
+            "index": [leader.level for leader in changes],
+            "above": [leader.level + height * extent.pixel for leader, height in zip(changes, heights, strict=True)],
+            "said": [f"b* {leader.since:.2f}" for leader in changes],
         }
     )
     x = alt.X("b:Q", scale=_SCALE, axis=_AXIS)
     drawn = alt.Chart(rows)
-    # Lines rise, and none lies above one that leads, so that the place before a crossing and above it is free.
-    free = alt.ExprRef(f"datum.b < {_ROOM} ? 'left' : 'right'")
+    # Lines rise and no line lies above the leading one, so the space above and left of a crossing is free.
+    align = alt.ExprRef(f"datum.b < {_MARGIN} ? 'left' : 'right'")
     return [
         drawn.mark_point(shape="diamond", size=70, fill="#FFFFFF", stroke=theme.INK, strokeWidth=1.6, opacity=1).encode(
             x=x, y=_y("index", extent)
         ),
-        drawn.mark_text(fontSize=11, fontWeight="bold", color=theme.INK, baseline="bottom", align=free).encode(
+        drawn.mark_text(fontSize=11, fontWeight="bold", color=theme.INK, baseline="bottom", align=align).encode(
             x=x, y=_y("above", extent), text=alt.Text("said:N")
         ),
     ]
 
 
-def _finding(families: pl.DataFrame, safe: list[Leader]) -> str:
-    """State which family leads under which weight, of those of grade A or B."""
-    nothing = captions.no_headline_reason(families)
-    if nothing:
-        return nothing
+def _headline(families: pl.DataFrame, safe: list[Leader]) -> str:
+    """State the most exposed family at each weight, among those of grade A or B."""
+    reason = captions.no_headline_reason(families)
+    if reason:
+        return reason
     known = families.filter(captions.may_headline())
     ends = {row["job_family"]: row for row in known.iter_rows(named=True)}
     others = families.filter(pl.col("exposure").is_not_null() & (pl.col("job_family") != NO_FAMILY)).height - 1
     if known.height == 1:
-        more = "; too little is known of the others" * (others > 0)
+        more = "; there is not enough data on the others" * (others > 0)
         top = known.row(0, named=True)
-        between = captions.index_range(top["weight_low"], top["weight_high"])
-        return f"{top['job_family']}: exposure {between}, depending on how much a partly automatable task counts{more}"
-    among = captions.headline_scope(families)
+        index = captions.index_range(top["weight_low"], top["weight_high"])
+        return f"{top['job_family']}: exposure {index}, depending on the weight of partly automatable tasks{more}"
+    scope = captions.headline_scope(families)
     if len(safe) == 1:
         top = ends[safe[0].family]
-        alike = [
+        tied = [
             family
             for family, row in ends.items()
             if max(abs(row[end] - top[end]) for end in ("weight_low", "weight_high")) < 1e-9
         ]
-        between = captions.index_range(top["weight_low"], top["weight_high"])
-        has = "has" if len(alike) == 1 else "have"
-        return f"{listed(alike)} {has} the highest exposure{among}, whatever the weight of H2: {between}"
+        index = captions.index_range(top["weight_low"], top["weight_high"])
+        has = "has" if len(tied) == 1 else "have"
+        return f"{listed(tied)} {has} the highest exposure{scope} at any weight of H2: {index}"
     if len(safe) == 2:
         return (
-            f"The most exposed family{among} changes where H2 counts {safe[1].since:.2f}: "
+            f"The most exposed family{scope} changes at an H2 weight of {safe[1].since:.2f}: "
             f"{safe[0].family} below, {safe[1].family} above"
         )
-    turns = [f"{one.family} up to {two.since:.2f}" for one, two in itertools.pairwise(safe)]
+    changes = [f"{leader.family} up to {successor.since:.2f}" for leader, successor in itertools.pairwise(safe)]
     return (
-        f"The most exposed family{among} changes with the weight of H2: {listed([*turns, f'then {safe[-1].family}'])}"
+        f"The most exposed family{scope} changes with the weight of H2: {listed([*changes, f'then {safe[-1].family}'])}"
     )
 
 
-def _notes(everyone: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, banded: bool) -> list[str]:
-    grey = lines.filter(role="other").height
-    drawn = ["Bold lines lead at some weight."] * (lines.height > 1)
-    drawn += ["b* is where the lead changes."] * turning
-    drawn += ["Band: what the headline's family can be, for all that is unknown."] * banded
+def _footnotes(measured: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, banded: bool) -> list[str]:
+    unlabelled = lines.filter(role="other").height
+    legend = ["Bold lines have the highest index at some weight."] * (lines.height > 1)
+    legend += ["b* marks the weight where the highest line changes."] * turning
+    legend += ["Band: bounds of the families in the headline, allowing for missing data."] * banded
+    note = f"{unlabelled} of {lines.height} lines are not labelled: not highest or lowest, and few crossings."
     return [
-        captions.index_coverage(everyone),
-        *(
-            [f"{grey} of {lines.height} lines have no name: they neither lead, nor end lowest, nor cross most."]
-            * (grey > 0)
-        ),
-        *([" ".join(drawn)] * bool(drawn)),
-        *(["Hollow ends: grade C, quote none of these alone."] * lines.get_column("data_grade").eq("C").any()),
+        captions.index_coverage(measured),
+        *([note] * (unlabelled > 0)),
+        *([" ".join(legend)] * bool(legend)),
+        *(["Hollow ends are grade C: do not quote on their own."] * lines.get_column("data_grade").eq("C").any()),
     ]
 
 
 def _description(lines: pl.DataFrame, first: list[Leader], population: str, notes: list[str], b: float) -> str:
-    built = (
+    summary = (
         f"Lines of the exposure index against the weight of H2 for {population}. "
-        "Each family is a straight line from the index with a weight of 0 to that with a weight of 1; bold lines lead "
-        f"somewhere. In a browser a slider moves a rule over the lines; here it stands at {b:.2f}."
+        "Each family is a straight line from the index at a weight of 0 to the index at a weight of 1. Bold lines have "
+        f"the highest index at some weight. A slider in the browser sets the weight, here {b:.2f}."
     )
-    told = ""
+    figures = ""
     if lines.height:
-        turns = [f"{leader.family} from b* {leader.since:.2f} on" for leader in first if leader.since > 0]
-        lead = f"{first[0].family} is the most exposed at 0" + (
-            f", {listed(turns)}" if turns else ", and at any weight"
+        changes = [f"{leader.family} from b* {leader.since:.2f}" for leader in first if leader.since > 0]
+        leading = f"{first[0].family} is the most exposed at 0" + (
+            f", {listed(changes)}" if changes else " and at any other weight"
         )
         rows = (
             lines.filter(pl.col("role") != "other")
             .select("job_family", "weight_low", "weight_high", "data_grade")
             .rows()
         )
-        told = f"{lead}. All that are named: " + "; ".join(
+        figures = f"{leading}. Labelled families: " + "; ".join(
             f"{family} {low:.2f} at 0, {low + b * (high - low):.2f} at {b:.2f}, {high:.2f} at 1 (grade {grade})"
             for family, low, high, grade in rows
         )
-        told += "."
-    return captions.alt_text(built, told, " ".join(notes))
+        figures += "."
+    return captions.alt_text(summary, figures, " ".join(notes))
