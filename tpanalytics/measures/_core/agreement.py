@@ -179,7 +179,7 @@ def _levels(unique: pl.DataFrame, shared: IdentifiedTasks, look: Look, same_task
         )
     else:
         finding = (
-            f"None of the {counts.shared:,} tasks that jobs share has a level in at least two jobs."
+            f"0 of {counts.shared:,} shared tasks have a level in at least two jobs."
             if counts.shared
             else "No two jobs share a task text."
             if same_task == "text"
