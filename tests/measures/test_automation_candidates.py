@@ -170,7 +170,7 @@ def test_a_level_in_contradiction_within_a_job_is_unknown_unless_one_is_validate
     doubt = profiles_of([job(task("a", "H1", 2.0), task("a", "H3", 5.0)), job(task("a", "H1", 1.0))])
     row = automation_candidates(doubt, rounds=0).row(0, named=True)
     assert (row["h1_hours"], row["h1_hours_high"], row["jobs_h1"]) == (1.0, 8.0, 1)
-    assert any("in contradiction" in said for said in tpa.about(automation_candidates(doubt, rounds=0)).warnings)
+    assert any("conflicting levels" in said for said in tpa.about(automation_candidates(doubt, rounds=0)).warnings)
     settled = profiles_of([job(task("a", "H1", 2.0), task("a", "H3", 5.0, "suggested"))])
     assert automation_candidates(settled, rounds=0).item(0, "h1_hours") == 7.0
 
@@ -336,25 +336,22 @@ def test_nothing_gives_an_empty_table_with_all_columns(measure: Any) -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: automation_candidates(p, weight="fte"), "weight='fte': choose from hours, headcount"),
-        (lambda p: automation_candidates(p, same_task="name"), "same_task='name': choose from id, text"),
-        (lambda p: automation_candidates(p, top=0), "top=0: give a whole number, 1 or more"),
-        (lambda p: automation_candidates(p, rounds=20), "rounds=20: give a whole number of resamples from 100"),
-        (lambda p: automation_candidates(p, seed="x"), "seed='x': give a whole number"),
-        (lambda p: automation_candidates(p, contract_hours=0), "contract_hours=0: give the hours per week"),
-        (lambda p: automation_candidates(p, states=["rejected"]), "rejected task never counts"),
+        (lambda p: automation_candidates(p, weight="fte"), "`weight` must be 'hours' or 'headcount', not 'fte'"),
+        (lambda p: automation_candidates(p, same_task="name"), "`same_task` must be 'id' or 'text', not 'name'"),
+        (lambda p: automation_candidates(p, top=0), "`top` must be a whole number, 1 or more, not 0"),
+        (lambda p: automation_candidates(p, rounds=20), "`rounds` must be a whole number from 100 to .*, not 20"),
+        (lambda p: automation_candidates(p, seed="x"), "`seed` must be a whole number, not 'x'"),
+        (lambda p: automation_candidates(p, contract_hours=0), "`contract_hours` must be above 0"),
+        (lambda p: automation_candidates(p, states=["rejected"]), "Rejected tasks are never counted"),
         (lambda p: automation_curve(p, block_hours=0), "block_hours=0: give the hours per person"),
         (lambda p: automation_curve(p, block_hours=float("nan")), "block_hours=nan: give the hours"),
-        (lambda p: automation_curve(p, top=True), "top=True: give a whole number"),
+        (lambda p: automation_curve(p, top=True), "`top` must be a whole number, 1 or more, not True"),
         (
             lambda p: automation_curve(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
-            "jobs lacks 'headcount'",
+            "`jobs` has no column 'headcount'",
         ),
-        (
-            lambda p: automation_candidates(tpa.TaskProfiles(p.jobs, p.tasks.drop("task"))),
-            "`tasks` has no column 'task'",
-        ),
-        (lambda p: automation_candidates(p.tasks), "takes TaskProfiles, not a DataFrame"),
+        (lambda p: automation_candidates(tpa.TaskProfiles(p.jobs, p.tasks.drop("task"))), "tasks lacks 'task'"),
+        (lambda p: automation_candidates(p.tasks), "must be TaskProfiles, not DataFrame"),
     ],
 )
 def test_wrong_arguments_are_refused_with_the_choices(call: Any, said: str) -> None:

@@ -311,7 +311,7 @@ def test_without_contract_hours_a_bound_is_null_only_where_it_would_need_them() 
     assert (row["bound_low"], row["bound_high"], row["reason"]) == (None, 0.75, "NO_CONTRACT_HOURS")
     taken = measure_exposure(open_low, contract_hours=40)
     assert (taken.item(0, "bound_low"), taken.item(0, "bound_high")) == (15 / 40, 0.75)
-    assert any("1 of 1 jobs have no contract hours; their bounds take 40" in said for said in about(taken).warnings)
+    assert any("1 of 1 jobs have no contract hours; their bounds assume 40" in said for said in about(taken).warnings)
     own = profiles_of([job(task("H1", 10.0), task("H3", None), week=20.0)])
     assert measure_exposure(own, contract_hours=40).item(0, "bound_low") == 0.5
     no_level = profiles_of([job(task("H1", 10.0), task(None, 10.0))])
@@ -377,20 +377,26 @@ def test_the_gap_of_count_and_time_is_on_the_same_tasks(profiles: tpa.TaskProfil
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: measure_exposure(p, level_weights={}), "give a weight from 0 to 1"),
-        (lambda p: exposure_by_job(p, level_weights={"H1": 2}), "weight of 'H1' is 2"),
-        (lambda p: measure_exposure(p, level_weights={"H1": float("nan")}), "weight of 'H1' is nan"),
-        (lambda p: measure_exposure(p, level_weights={"not assessed": 0}), "have no weight"),
-        (lambda p: measure_exposure(p, weight="tasks"), "choose from hours, headcount"),
-        (lambda p: measure_exposure(p, contract_hours=0), "contract_hours=0"),
-        (lambda p: exposure_by_job(p, contract_hours=True), "contract_hours=True"),
-        (lambda p: hours_at_stake(p, contract_hours="40"), "contract_hours='40'"),
+        (lambda p: measure_exposure(p, level_weights={}), "`level_weights` must be a dict of level and weight"),
+        (
+            lambda p: exposure_by_job(p, level_weights={"H1": 2}),
+            "weight of 'H1' in `level_weights` must be a number from 0 to 1, not 2",
+        ),
+        (
+            lambda p: measure_exposure(p, level_weights={"H1": float("nan")}),
+            "weight of 'H1' in `level_weights` must be a number from 0 to 1, not nan",
+        ),
+        (lambda p: measure_exposure(p, level_weights={"not assessed": 0}), "must not contain 'not assessed'"),
+        (lambda p: measure_exposure(p, weight="tasks"), "must be 'hours' or 'headcount', not"),
+        (lambda p: measure_exposure(p, contract_hours=0), "`contract_hours` must be above 0 .*, not 0"),
+        (lambda p: exposure_by_job(p, contract_hours=True), "`contract_hours` must be above 0 .*, not True"),
+        (lambda p: hours_at_stake(p, contract_hours="40"), "`contract_hours` must be above 0 .*, not '40'"),
         (lambda p: hours_at_stake(p, level="not assessed"), "level='not assessed'"),
         (lambda p: break_even(p, level_weights={"H1": 1}), "give H2 one too"),
-        (lambda p: break_even(p, states="validated"), "give a list"),
+        (lambda p: break_even(p, states="validated"), "`states` must be a list of validation states like"),
         (
             lambda p: measure_exposure(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
-            "jobs lacks 'headcount'",
+            "`jobs` has no column 'headcount'",
         ),
     ],
 )

@@ -314,7 +314,7 @@ def test_a_job_that_changes_its_family_is_no_change_in_work() -> None:
     assert [rows["研究開発"][name] for name in ("before", "hours_changed", "after", "moved")] == [5.0, 1.0, 6.0, 5.0]
     assert [rows["Sales"][name] for name in ("before", "hours_changed", "after", "moved")] == [2.0, 0.0, 2.0, -5.0]
     assert (rows[None]["added"], rows[None]["removed"], rows[None]["moved"]) == (0.0, 0.0, 0.0)
-    assert any("1 job changed family" in warning for warning in tpa.about(result).warnings)
+    assert any("1 job changed job family" in warning for warning in tpa.about(result).warnings)
 
 
 def test_a_job_on_one_side_only_brings_or_takes_its_tasks() -> None:
@@ -349,7 +349,7 @@ def test_a_job_on_one_side_only_brings_or_takes_its_tasks() -> None:
 def test_a_task_that_stands_twice_is_one(before: list[Any], after: list[Any], terms: dict[str, float]) -> None:
     assert bridge_of(one(*before), one(*after)) == pytest.approx(terms)
     warned = tpa.about(compare(one(*before), one(*after))).warnings
-    assert any("1 task stands more than once in a job" in warning for warning in warned)
+    assert any("1 task is repeated in a job" in warning for warning in warned)
 
 
 def test_a_task_without_identity_is_never_added_or_removed() -> None:
@@ -365,7 +365,7 @@ def test_tasks_with_new_ids_are_found_by_their_text() -> None:
         after.jobs, after.tasks.with_columns(task_id=pl.lit("new"), task=pl.lit("  DO a\twith\n care "))
     )
     assert bridge_of(before, renamed) == {"before": 2.0, "added": 3.0, "removed": -2.0, "after": 3.0}
-    assert any("try same_task='text'" in warning for warning in tpa.about(compare(before, renamed)).warnings)
+    assert any("Try same_task='text'" in warning for warning in tpa.about(compare(before, renamed)).warnings)
     by_text = {"before": 2.0, "hours_changed": 1.0, "after": 3.0}
     assert bridge_of(before, renamed, same_task="text") == by_text
 
@@ -374,7 +374,7 @@ def test_hours_that_were_put_in_are_not_measured() -> None:
     before, after = one(task(hours=2.0)), one(task(hours=3.0))
     guessed = tpa.TaskProfiles(before.jobs, before.tasks.with_columns(hours_imputed=pl.lit(value=True)))
     assert bridge_of(guessed, after) == {"before": 2.0, "newly_measured": 1.0, "after": 3.0}
-    assert any("100.0% of the hours before were put in" in said for said in tpa.about(compare(guessed, after)).warnings)
+    assert any("100.0% of the hours before are imputed" in said for said in tpa.about(compare(guessed, after)).warnings)
     zero = one(task(hours=0.0))
     guessed = tpa.TaskProfiles(zero.jobs, zero.tasks.with_columns(hours_imputed=pl.lit(value=True)))
     assert bridge_of(guessed, after) == {"newly_measured": 3.0, "after": 3.0}
@@ -397,10 +397,12 @@ def test_coverage_that_moved_makes_the_bridge_the_headline(
     then: float, now: float, measure: Callable[..., pl.DataFrame], *, warned: bool
 ) -> None:
     meaning = tpa.about(measure(covered(then), covered(now)))
-    assert any("the bridge" in said and "is the headline" in said for said in meaning.warnings) == warned
+    assert (
+        any("Quote the bridge" in said and "instead of the difference" in said for said in meaning.warnings) == warned
+    )
     assert (meaning.coverage["hours before"], meaning.coverage["hours after"]) == (then, now)
     assert meaning.grade == "A"
-    assert f"{then:.1%} of them with hours and a level" in meaning.policy[0]
+    assert f"{then:.1%} with hours and a level" in meaning.policy[0]
     assert tpa.about(measure(covered(0.95), covered(0.5))).grade == "C"  # the worse of the two
 
 
@@ -409,22 +411,22 @@ def test_coverage_that_moved_makes_the_bridge_the_headline(
     [
         (("2026-05-01T00:00:00+00:00", "2026-05-01T06:00:00+00:00"), ("2026-05-01T08:00:00+00:00", None), "6.0 hours"),
         (("2026-05-01T00:00:00+00:00", "2026-05-01T00:10:00+00:00"), ("2026-06-01T00:00:00+00:00", None), None),
-        (("2026-06-01T00:00:00+00:00", None), ("2026-05-01T00:00:00+00:00", None), "the wrong way round"),
+        (("2026-06-01T00:00:00+00:00", None), ("2026-05-01T00:00:00+00:00", None), "The later snapshot is older"),
         (("yesterday", None), (None, "2026-05-01T00:00:00"), None),
     ],
 )
 def test_pulls_too_near_or_turned_round_are_said(before: Any, after: Any, said: str | None) -> None:
     sides = [with_manifest(one(task()), started=start, finished=end) for start, end in (before, after)]
     for measure in MEASURES.values():
-        found = [w for w in tpa.about(measure(*sides)).warnings if "pull" in w or "wrong way" in w]
+        found = [w for w in tpa.about(measure(*sides)).warnings if "An export took" in w or "is older" in w]
         assert found == ([] if said is None else [w for w in found if said in w])
         assert bool(found) == (said is not None)
 
 
 def test_an_export_that_was_not_complete_is_said() -> None:
     half = with_manifest(one(task()), complete=False)
-    assert any("what seems added may" in said for said in tpa.about(compare(half, one(task()))).warnings)
-    assert any("what seems removed may" in said for said in tpa.about(compare(one(task()), half)).warnings)
+    assert any("so added jobs and tasks may" in said for said in tpa.about(compare(half, one(task()))).warnings)
+    assert any("so removed jobs and tasks may" in said for said in tpa.about(compare(one(task()), half)).warnings)
     assert not tpa.about(compare(one(task()), with_manifest(one(task()), complete=True))).warnings
 
 
@@ -561,7 +563,7 @@ def test_weights_are_the_readers_and_their_range_is_shown() -> None:
     row = result.row(-1, named=True)
     assert (row["contribution"], row["weight_low"], row["weight_high"]) == pytest.approx((0.25, 0.0, 0.5))
     assert (row["coverage_after"], tpa.about(result).grade) == (0.5, "C")
-    assert any("1 task is at H4" in said for said in tpa.about(result).warnings)
+    assert any("1 task is at levels without a weight (H4)" in said for said in tpa.about(result).warnings)
     mapped = compare_exposure(before, after, level_weights={"H2": 0.2, "H3": 0.0, "H4": 1.0})
     assert mapped.row(-1, named=True)["exposure_after"] == pytest.approx(0.6)
     assert not tpa.about(mapped).warnings
@@ -759,19 +761,19 @@ def test_validated_only_is_one_argument() -> None:
         (lambda p: compare(p, p, level="H7"), "no task has it; the tasks have H1"),
         (lambda p: compare(p, p, level="not assessed"), "give the level"),
         (lambda p: compare(p, p, level=None), "give the level"),
-        (lambda p: compare(p, p, same_task="name"), "choose from id, text"),
-        (lambda p: compare(p, p, states="validated"), "give a list"),
-        (lambda p: compare(p, p, states=["rejected"]), "rejected task never counts"),
-        (lambda p: compare(p, p.tasks), "takes TaskProfiles, not a DataFrame"),
-        (lambda p: compare(p, tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "`tasks` has no column 'task_id'"),
-        (lambda p: compare_exposure(p, p, by="task"), "choose from family, job"),
+        (lambda p: compare(p, p, same_task="name"), "must be 'id' or 'text', not"),
+        (lambda p: compare(p, p, states="validated"), "`states` must be a list of validation states like"),
+        (lambda p: compare(p, p, states=["rejected"]), "Rejected tasks are never counted"),
+        (lambda p: compare(p, p.tasks), "must be TaskProfiles, not DataFrame"),
+        (lambda p: compare(p, tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "tasks lacks 'task_id'"),
+        (lambda p: compare_exposure(p, p, by="task"), "must be 'family' or 'job', not"),
         (lambda p: compare_exposure(p, p, level_weights={"H1": 2}), "must be a number from 0 to 1"),
-        (lambda p: compare_exposure(p, p, level_weights={}), "give a weight from 0 to 1 by level"),
-        (lambda p: transitions(p, p, same_task="name"), "choose from id, text"),
-        (lambda p: transitions(p, p, of="state", same_task="name"), "choose from id, text"),
-        (lambda p: transitions(p, p, of="job"), "of='job': choose from level, state"),
+        (lambda p: compare_exposure(p, p, level_weights={}), "`level_weights` must be a dict of level and weight"),
+        (lambda p: transitions(p, p, same_task="name"), "must be 'id' or 'text', not"),
+        (lambda p: transitions(p, p, of="state", same_task="name"), "must be 'id' or 'text', not"),
+        (lambda p: transitions(p, p, of="job"), "`of` must be 'level' or 'state', not 'job'"),
         (lambda p: transitions(p, p, of="state", states=["validated"]), "with of='state' every state counts"),
-        (lambda p: compare_groups(p, "A", category="cluster"), "`tasks` has no column 'cluster'"),
+        (lambda p: compare_groups(p, "A", category="cluster"), "tasks lacks 'cluster'"),
         (lambda p: compare_groups(p, "A", category="linked_skills"), "holds lists"),
         (lambda p: compare_groups(p, "B", category="task_id"), "family='B': there is no such family; there are A"),
         (lambda p: compare_groups(p, "A", "B", category="task_id"), "other='B': there is no such family"),
