@@ -296,11 +296,11 @@ def test_where_every_move_is_hidden_none_is_told() -> None:
 
 
 def test_what_is_not_offered_is_refused(sample: tpa.TaskProfiles) -> None:
-    with pytest.raises(tpa.SchemaError, match="measure='cost': choose from hours, exposure"):
+    with pytest.raises(tpa.SchemaError, match="`measure` must be 'hours' or 'exposure', not 'cost'"):
         tpa.plot_compare(sample, sample, by="job_family", measure="cost")  # type: ignore[arg-type]
     with pytest.raises(tpa.SchemaError, match="by='job': choose None or 'job_family'"):
         tpa.plot_compare(sample, sample, by="job")  # type: ignore[arg-type]
     with pytest.raises(tpa.SchemaError, match="measure='exposure' has no bridge: pass by='job_family'"):
         tpa.plot_compare(sample, sample, measure="exposure")
-    with pytest.raises(tpa.SchemaError, match="weight='cost': choose from tasks, hours"):
+    with pytest.raises(tpa.SchemaError, match="`weight` must be 'tasks' or 'hours', not 'cost'"):
         tpa.plot_transitions(sample, sample, weight="cost")  # type: ignore[arg-type]

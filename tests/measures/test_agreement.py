@@ -133,7 +133,7 @@ def test_no_tasks_give_the_columns_of_some() -> None:
 
 
 def test_another_rule_is_refused_with_the_choices() -> None:
-    with pytest.raises(tpa.SchemaError, match="hours='mean': choose from keep, max, sum"):
+    with pytest.raises(tpa.SchemaError, match="`hours` must be 'keep', 'max' or 'sum', not 'mean'"):
         one_row_per_task(aggregate_by_identity(profiles_of([])).rows, hours="mean")  # type: ignore[arg-type]
 
 

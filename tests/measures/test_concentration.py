@@ -174,7 +174,7 @@ def test_no_jobs_give_an_empty_table_with_all_columns() -> None:
 
 
 def test_wrong_arguments_are_refused_with_the_choices() -> None:
-    with pytest.raises(tpa.SchemaError, match="same_task='name': choose from id, text"):
+    with pytest.raises(tpa.SchemaError, match="`same_task` must be 'id' or 'text', not 'name'"):
         measure_concentration(profiles_of([]), same_task="name")  # type: ignore[arg-type]
-    with pytest.raises(tpa.SchemaError, match="rejected task never counts"):
+    with pytest.raises(tpa.SchemaError, match="Rejected tasks are never counted"):
         measure_concentration(profiles_of([]), states=["rejected"])

@@ -381,16 +381,22 @@ def test_the_gap_of_count_and_time_is_on_the_same_tasks(profiles: tpa.TaskProfil
         (lambda p: exposure_by_job(p, level_weights={"H1": 2}), "weight of 'H1' is 2"),
         (lambda p: measure_exposure(p, level_weights={"H1": float("nan")}), "weight of 'H1' is nan"),
         (lambda p: measure_exposure(p, level_weights={"not assessed": 0}), "have no weight"),
-        (lambda p: measure_exposure(p, weight="tasks"), "choose from hours, headcount"),
-        (lambda p: measure_exposure(p, contract_hours=0), "contract_hours=0"),
-        (lambda p: exposure_by_job(p, contract_hours=True), "contract_hours=True"),
-        (lambda p: hours_at_stake(p, contract_hours="40"), "contract_hours='40'"),
+        (lambda p: measure_exposure(p, weight="tasks"), "must be 'hours' or 'headcount', not"),
+        (lambda p: measure_exposure(p, contract_hours=0), "`contract_hours` must be above 0 and up to 168 .*, not 0"),
+        (
+            lambda p: exposure_by_job(p, contract_hours=True),
+            "`contract_hours` must be above 0 and up to 168 .*, not True",
+        ),
+        (
+            lambda p: hours_at_stake(p, contract_hours="40"),
+            "`contract_hours` must be above 0 and up to 168 .*, not '40'",
+        ),
         (lambda p: hours_at_stake(p, level="not assessed"), "level='not assessed'"),
         (lambda p: break_even(p, level_weights={"H1": 1}), "give H2 one too"),
-        (lambda p: break_even(p, states="validated"), "give a list"),
+        (lambda p: break_even(p, states="validated"), "`states` must be a list of validation states like"),
         (
             lambda p: measure_exposure(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
-            "jobs lacks 'headcount'",
+            "`jobs` has no column 'headcount'",
         ),
     ],
 )

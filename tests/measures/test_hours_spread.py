@@ -83,9 +83,9 @@ def test_a_mean_that_is_null_says_why() -> None:
 
 def test_the_spread_over_people_needs_people_and_a_known_word() -> None:
     bare = company((10.0, 1.0))
-    with pytest.raises(tpa.SchemaError, match="jobs lacks 'headcount'"):
+    with pytest.raises(tpa.SchemaError, match="`jobs` has no column 'headcount'"):
         spread(tpa.TaskProfiles(bare.jobs.drop("headcount"), bare.tasks))
-    with pytest.raises(tpa.SchemaError, match="spread_over='fte': choose from jobs, headcount"):
+    with pytest.raises(tpa.SchemaError, match="`spread_over` must be 'jobs' or 'headcount', not 'fte'"):
         tpa.hours(bare, spread_over="fte")  # type: ignore[arg-type]
 
 

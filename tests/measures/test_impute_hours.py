@@ -219,11 +219,17 @@ def test_no_jobs_are_no_error(method: Any) -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: impute_hours(p, "zero"), "choose from equal_residual, .*zero_i_know_what_i_do"),
-        (lambda p: impute_hours(p, "hot_deck"), "seed=None: hot_deck draws at random"),
-        (lambda p: impute_hours(p, "same_task", same_task="name"), "choose from id, text"),
-        (lambda p: impute_hours(p, "equal_residual", contract_hours=-1), "contract_hours=-1"),
-        (lambda p: impute_hours(p, "same_task", states=["rejected"]), "rejected task never counts"),
+        (
+            lambda p: impute_hours(p, "zero"),
+            "`method` must be 'equal_residual', .*or 'zero_i_know_what_i_do', not 'zero'",
+        ),
+        (lambda p: impute_hours(p, "hot_deck"), "`seed` must be a whole number for method='hot_deck', not None"),
+        (lambda p: impute_hours(p, "same_task", same_task="name"), "must be 'id' or 'text', not"),
+        (
+            lambda p: impute_hours(p, "equal_residual", contract_hours=-1),
+            "`contract_hours` must be above 0 and up to 168 .*, not -1",
+        ),
+        (lambda p: impute_hours(p, "same_task", states=["rejected"]), "Rejected tasks are never counted"),
         (lambda p: impute_hours(p, "equal_residual"), "equal_residual needs contract hours and no job has any"),
         (lambda p: impute_hours(p.tasks, "same_task"), "impute_hours needs Polars frames, and jobs is none"),
         (

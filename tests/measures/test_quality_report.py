@@ -394,9 +394,9 @@ def test_a_database_that_holds_lists_gives_the_same(sample: tpa.TaskProfiles) ->
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: quality_report(p, same_task="name"), "same_task='name': choose from id, text"),
-        (lambda p: quality_report(p, states="validated"), "give a list"),
-        (lambda p: quality_report(p, states=["rejected"]), "rejected task never counts"),
+        (lambda p: quality_report(p, same_task="name"), "`same_task` must be 'id' or 'text', not 'name'"),
+        (lambda p: quality_report(p, states="validated"), "`states` must be a list of validation states like"),
+        (lambda p: quality_report(p, states=["rejected"]), "Rejected tasks are never counted"),
         (lambda p: quality_report(tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "tasks lacks 'task_id'"),
         (lambda p: quality_report(p.tasks), "takes TaskProfiles"),
     ],

@@ -325,11 +325,9 @@ def _people_policy(weight: StaffWeight) -> tuple[str, ...]:
 
 def _check_rounds(rounds: int, seed: int) -> None:
     if not is_whole(rounds) or rounds != 0:
-        within = f"from {_ROUNDS_LEAST} to {_ROUNDS_MOST:,}, or 0 for no intervals."
-        check_whole(
-            "rounds", rounds, f"give a whole number of resamples {within}", least=_ROUNDS_LEAST, most=_ROUNDS_MOST
-        )
-    check_whole("seed", seed, "give a whole number; the same one gives the same resamples.")
+        expected = f"a whole number from {_ROUNDS_LEAST} to {_ROUNDS_MOST:,}, or 0 for no intervals"
+        check_whole("rounds", rounds, expected, least=_ROUNDS_LEAST, most=_ROUNDS_MOST)
+    check_whole("seed", seed, "a whole number")
 
 
 def _said_interval(intervals: pl.DataFrame, rounds: int, seed: int) -> str:

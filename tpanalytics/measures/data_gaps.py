@@ -95,7 +95,7 @@ def data_gaps(
     >>> asked.select("job_id", "kind", "tasks_to_ask", "hours_at_issue", "room").row(0)
     ('job-0153', 'level', 11, 29.5, 'bounds')
     """
-    check_whole("top", top, "give how many rows you want, a whole number from 1.", least=1)
+    check_whole("top", top, least=1)
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     reduced = aggregate_tasks(profiles, states)
     gaps = _gaps(attach_staffing(reduced.jobs, reduced.cells, contract_hours=week), level_weights)

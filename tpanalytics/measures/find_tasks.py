@@ -198,7 +198,7 @@ def _of_families(
         return reduced, silent
     names = checked_families(families, families_in_order(reduced.jobs).get_column("job_family"))
     if not names:
-        raise ArgumentError("families=[]: give a list of job families; None looks in every family.")
+        raise ArgumentError("`families` must be a list of job families, or None for all, not [].")
     own = pl.col("job_family").is_in(names)
     cells = reduced.cells.filter(own)
     seen = cells.group_by("state").agg(pl.col("n").sum()).sort("state")

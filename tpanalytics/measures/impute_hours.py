@@ -146,7 +146,7 @@ def _check(profiles: TaskProfiles, method: str, same_task: str, seed: object) ->
     check_choice("method", method, ImputeMethod)
     check_choice("same_task", same_task, SameTask)
     if method == "hot_deck":
-        check_whole("seed", seed, "hot_deck draws at random; give a whole number, so that it can be repeated.")
+        check_whole("seed", seed, "a whole number for method='hot_deck'")
     for name in ("jobs", "tasks"):
         if not isinstance(getattr(profiles, name, None), pl.DataFrame | pl.LazyFrame):
             raise SchemaError(f"impute_hours needs Polars frames, and {name} is none; convert it first.")

@@ -38,9 +38,9 @@ _WORD = (1 << 64) - 1
 
 def checked_rounds(rounds: int, seed: int) -> None:
     """Refuse what is no number of rounds, or no seed."""
-    advice = f"give a whole number of resamples from {_FEWEST_ROUNDS} to {_MOST_ROUNDS:,}; 2000 is usual."
-    check_whole("rounds", rounds, advice, least=_FEWEST_ROUNDS, most=_MOST_ROUNDS)
-    check_whole("seed", seed, "give a whole number; the same one gives the same resamples.")
+    expected = f"a whole number from {_FEWEST_ROUNDS} to {_MOST_ROUNDS:,}"
+    check_whole("rounds", rounds, expected, least=_FEWEST_ROUNDS, most=_MOST_ROUNDS)
+    check_whole("seed", seed, "a whole number")
 
 
 def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:

@@ -1,11 +1,11 @@
-"""Checks of arguments, hours, headcounts and states, and how amounts are counted and divided."""
+"""Validation of arguments and of the numbers in the tables."""
 
 from __future__ import annotations
 
 import difflib
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import narwhals as nw
 import polars as pl
@@ -32,154 +32,157 @@ __all__ = [
     "share_of",
 ]
 
-#: The tasks whose hours are stated, not put in: no rule of imputation buys coverage, nor a better grade.
+#: Tasks with documented hours. Imputed hours do not raise the coverage or the data grade.
 n_stated = pl.col("n_known") - pl.col("n_imputed")
 
-_CAN_BE = {
-    "headcount": "full-time equivalents are 0 or more",
-    "contract_hours": "hours per week of a contract are above 0",
-}
-
-
-#: No list is longer than an index of 32 bits can count.
+#: Counts and row numbers are 32-bit integers.
 _LARGEST = 2**31 - 1
 
 
 def check_flag(name: str, value: Any) -> None:
-    """Refuse what is neither True nor False."""
+    """Raise if the value is not a bool."""
     if not isinstance(value, bool):
-        raise ArgumentError(f"{name}={value!r}: give True or False.")
+        raise ArgumentError(f"`{name}` must be True or False, not {value!r}.")
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number; True and False are not."""
+    """Return whether the value is a finite int or float; bools are not numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_whole(value: Any) -> bool:
-    """Return whether a value is a whole number; True and False are not."""
+    """Return whether the value is an int; bools are not integers."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: Any, allowed: Any) -> None:
-    """Refuse what is not among the allowed values, which may be those of a `Literal`."""
-    values: Iterable[Any] = get_args(allowed) or allowed
+    """Raise if the value is not one of the allowed strings, given as a collection or a `Literal`."""
+    values: Iterable[str] = get_args(allowed) or allowed
     if not isinstance(value, str) or value not in values:
-        raise ArgumentError(f"{name}={value!r}: choose from {', '.join(values)}.")
+        raise ArgumentError(f"`{name}` must be {_one_of(values)}, not {value!r}.")
 
 
-def check_whole(name: str, value: Any, advice: str = "", *, least: float = -math.inf, most: float = math.inf) -> None:
-    """Refuse what is not a whole number from `least` to `most`."""
+def check_whole(name: str, value: Any, expected: str = "", *, least: float = -math.inf, most: float = math.inf) -> None:
+    """Raise if the value is not an integer from `least` to `most`; `expected` describes them in the message."""
     if not is_whole(value) or not least <= value <= min(most, _LARGEST):
-        raise ArgumentError(f"{name}={value!r}: {advice or f'give a whole number, {least} or more.'}")
+        raise ArgumentError(f"`{name}` must be {expected or f'a whole number, {least} or more'}, not {value!r}.")
 
 
-_WEEK_ADVICE = (
-    "give the hours per week of a contract, a number above 0 and up to 168, or None to use only what the jobs say."
-)
+_WEEK = "above 0 and up to 168 (hours per week), or None"
 
 
-def checked_week(contract_hours: Any, advice: str = _WEEK_ADVICE) -> float | None:
-    """Return contract hours of more than 0 and at most the 168 hours of a week; None stays None."""
+def checked_week(contract_hours: Any, expected: str = _WEEK) -> float | None:
+    """Return contract hours (per week) as a float, or None; raise if they are not above 0 and up to 168."""
     if contract_hours is None:
         return None
     if not is_number(contract_hours) or not 0 < contract_hours <= 168:
-        raise ArgumentError(f"contract_hours={contract_hours!r}: {advice}")
+        raise ArgumentError(f"`contract_hours` must be {expected}, not {contract_hours!r}.")
     return float(contract_hours)
 
 
-def check_headcount(columns: Sequence[str], otherwise: str = "weight='hours'") -> None:
-    """Refuse jobs without the column of headcounts."""
+def check_headcount(columns: Sequence[str], alternative: str = "weight='hours'") -> None:
+    """Raise if the jobs have no column of headcounts."""
     if "headcount" not in columns:
         raise SchemaError(
-            "jobs lacks 'headcount' (full-time equivalents); give it as a column of the mapping file of "
-            f"assign_families, or use {otherwise}."
+            "`jobs` has no column 'headcount' (full-time equivalents). "
+            f"Add it to the mapping file of assign_families, or use {alternative}."
         )
 
 
+_ALLOWED_AMOUNTS = {"headcount": "0 or more", "contract_hours": "above 0"}
+
+
 def check_amounts(jobs: pl.DataFrame) -> None:
-    """Refuse negative headcounts, contract hours of 0 or less, and infinite ones."""
-    for name in (name for name in _CAN_BE if name in jobs.columns):
+    """Raise if a headcount is negative, contract hours are 0 or less, or either is infinite."""
+    for name, allowed in _ALLOWED_AMOUNTS.items():
+        if name not in jobs.columns:
+            continue
         amount = pl.col(name)
-        wrong = jobs.filter((amount < 0 if name == "headcount" else amount <= 0) | amount.is_infinite())
-        if wrong.height:
-            job, found = wrong.select("job_id", name).row(0)
-            raise SchemaError(
-                f"jobs: {name} of job {job!r} is {found}; {_CAN_BE[name]}, and finite. "
-                "Correct it, or make it null where it is not known."
-            )
+        invalid = jobs.filter((amount < 0 if name == "headcount" else amount <= 0) | amount.is_infinite())
+        if invalid.height:
+            _raise_for_amount(name, allowed, *invalid.select("job_id", name).row(0))
+
+
+def _raise_for_amount(name: str, allowed: str, job: str, value: float) -> NoReturn:
+    raise SchemaError(
+        f"`{name}` of job {job!r} must be {allowed} and finite, not {value}. "
+        "Correct it, or set it to null if it is unknown."
+    )
 
 
 def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
-    """Divide, giving null instead of NaN where there is nothing to divide by."""
+    """Return part / whole, or null instead of NaN where the whole is 0."""
     return pl.when(whole > 0).then(part / whole)
 
 
 def checked_states(states: Sequence[str]) -> list[str]:
-    """Refuse what is no list of states that can count."""
-    some = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
-    if not some or not all(isinstance(state, str) for state in states):
-        raise ArgumentError(f"states={states!r}: give a list of validation states, like ['validated'].")
+    """Return the validation states as a list; raise if it is empty, not a list of strings, or has 'rejected'."""
+    is_list = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
+    if not is_list or not all(isinstance(state, str) for state in states):
+        raise ArgumentError(f"`states` must be a list of validation states like ['validated'], not {states!r}.")
     if "rejected" in states:
-        raise ArgumentError("states holds 'rejected'; a rejected task never counts.")
+        raise ArgumentError("`states` must not contain 'rejected'. Rejected tasks are never counted.")
     return list(states)
 
 
 def check_hours(tasks: Any, sums: pl.DataFrame) -> None:
-    """Refuse hours that cannot be, whatever the state of their task."""
-    wrong = sums.filter((pl.col("least") < 0) | pl.col("most").is_infinite())
-    if wrong.height:
-        least, most = wrong.select("least", "most").row(0)
-        found = least if least < 0 else most
-        job = to_polars(tasks.filter(nw.col("weekly_hours") == found).select("job_id").head(1).to_native()).item()
-        raise SchemaError(
-            f"tasks: weekly_hours of job {job!r} is {found}; hours per week are 0 or more, and finite. "
-            "Correct it, or make it null where it is not known."
-        )
+    """Raise if weekly hours are negative or infinite, in any validation state."""
+    invalid = sums.filter((pl.col("least") < 0) | pl.col("most").is_infinite())
+    if invalid.height:
+        least, most = invalid.select("least", "most").row(0)
+        hours = least if least < 0 else most
+        job = to_polars(tasks.filter(nw.col("weekly_hours") == hours).select("job_id").head(1).to_native()).item()
+        _raise_for_amount("weekly_hours", "0 or more", job, hours)
 
 
 def check_numbers(frame: Any, name: str, column: str) -> None:
-    """Refuse a column that holds something else than numbers."""
+    """Raise if the column is not numeric."""
     dtype = frame.collect_schema().get(column)
     if dtype not in (nw.String, nw.Categorical, nw.Boolean):
         return
-    known = to_polars(frame.select(known=(~nw.col(column).is_null()).sum()).to_native()).item()
-    if known:  # pandas calls a column without any value text
-        raise SchemaError(f"{name}: {column} must be numbers, and is {dtype}. Cast it first.")
+    n_values = to_polars(frame.select(n=(~nw.col(column).is_null()).sum()).to_native()).item()
+    if n_values:  # pandas infers text for a column that has only nulls
+        raise SchemaError(f"`{column}` of `{name}` must be numeric, not {dtype}. Cast it first.")
 
 
 def check_states(sums: pl.DataFrame, states: list[str]) -> None:
-    """Refuse a state nobody knows, and say aloud which tasks are left out although they are not rejected."""
-    seen = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
-    found = seen.get_column("state").to_list()
-    lost = [state for state in states if state not in {*COUNTED_STATES, *found}]
-    if lost and found:
-        raise ArgumentError(f"states: no task is in state {', '.join(map(repr, lost))}; the tasks have {found}.")
-    known = {*COUNTED_STATES, "rejected", *states}
-    others = seen.filter(~pl.col("state").is_in(known))
-    if others.height:
-        listed = ", ".join(f"{n:,} in state {state!r}" for state, n in others.rows())
-        warn(f"Tasks left out because their state is not counted: {listed}. Pass states=[...] to count them.")
+    """Raise if no task has a requested state, and warn of tasks whose state is ignored but not 'rejected'."""
+    counts = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
+    present = counts.get_column("state").to_list()
+    unknown = [state for state in states if state not in {*COUNTED_STATES, *present}]
+    if unknown and present:
+        raise ArgumentError(
+            f"`states`: no task is {_one_of(unknown)}. The states of the tasks are {', '.join(map(repr, present))}."
+        )
+    ignored = counts.filter(~pl.col("state").is_in({*COUNTED_STATES, "rejected", *states}))
+    if ignored.height:
+        listed = ", ".join(f"{n:,} in state {state!r}" for state, n in ignored.rows())
+        warn(f"Tasks in other validation states are ignored: {listed}. Pass states=[...] to count them.")
 
 
 def checked_families(families: Any, present: Iterable[str]) -> list[str]:
-    """Return the names of job families as a list; refuse those that the data do not have."""
+    """Return the names of job families as a list; raise if the data do not have one of them."""
     if isinstance(families, str) or not isinstance(families, Iterable):
-        raise ArgumentError(f"families={families!r}: give a list of job families, also for a single one; None for all.")
-    names, there = list(families), list(present)
-    strangers = [name for name in names if name not in there]
-    if strangers:
-        raise ArgumentError(f"families: {'; '.join(no_family(str(name), there) for name in strangers)}.")
+        raise ArgumentError(f"`families` must be a list of job families, or None for all, not {families!r}.")
+    names, available = list(families), list(present)
+    unknown = [name for name in names if name not in available]
+    if unknown:
+        raise ArgumentError(f"`families`: {', '.join(no_family(str(name), available) for name in unknown)}.")
     return names
 
 
 def no_family(text: str, families: list[str]) -> str:
-    """Describe a job family that does not exist, with those of similar names."""
+    """Format the message for an unknown job family, with families of similar names or the first ten."""
     by_fold = {family.casefold(): family for family in families}
-    holding = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
-    alike = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)
-    near = [by_fold[fold] for fold in [*dict.fromkeys([*holding, *alike])][:5]]
-    shown = near or families[:10]
-    more = f" and {len(families) - len(shown)} more" if not near and len(families) > len(shown) else ""
-    listed = ("near it is" if len(near) == 1 else "near it are") if near else "there are"
-    return f"no family is called {text!r}; {listed} {', '.join(map(repr, shown)) or 'none'}{more}"
+    containing = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
+    similar = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)
+    suggestions = [by_fold[fold] for fold in [*dict.fromkeys([*containing, *similar])][:5]]
+    if suggestions:
+        return f"{text!r} is not a job family (did you mean {_one_of(suggestions)}?)"
+    more = f" and {len(families) - 10:,} more" if len(families) > 10 else ""
+    return f"{text!r} is not a job family (there are {', '.join(map(repr, families[:10])) or 'none'}{more})"
+
+
+def _one_of(values: Iterable[str]) -> str:
+    *first, last = map(repr, values)
+    return f"{', '.join(first)} or {last}" if first else last

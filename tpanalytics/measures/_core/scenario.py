@@ -50,12 +50,11 @@ ONLY_KNOWN = "Tasks without hours or without a level are in no low and no high f
 
 #: What to give as the hours of a full-time week.
 FULL_TIME_WEEK = (
-    "give the hours of a full-time week, more than 0 and at most 168; or None if every job with a headcount has "
-    "contract_hours."
+    "above 0 and up to 168 (hours of a full-time week), or None if every job with a headcount has contract_hours"
 )
 
 
-_FULL_CONTRACT = "give the hours per week of a full contract, above 0 and up to 168, or None to take none."
+_FULL_CONTRACT = "above 0 and up to 168 (hours per week of a full contract), or None"
 
 
 class Span(NamedTuple):
