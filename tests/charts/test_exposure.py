@@ -198,7 +198,7 @@ THROUGH_ONE_POINT = [("P", 5.0, 0.0, 5.0), ("Q", 4.0, 2.0, 4.0), ("R", 3.0, 4.0,
         ([family_of("A", ("H1", None))], "The exposure of A cannot be worked out: no task has hours above 0"),
         (
             [family_of("A", ("H4", 2.0))],
-            "The exposure of A cannot be worked out: no task has a level that has a weight",
+            "The exposure of A cannot be worked out: no task has a level with a weight",
         ),
         ([family_of("A")], "No task is described"),
     ],

@@ -50,7 +50,7 @@ def test_what_is_hidden_among_all_stays_hidden_alone(plot: Callable[..., Any], s
 def test_strangers_and_nobody_are_refused(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match=r"'Finanz' is not a job family \(did you mean 'Finance'\?\)"):
         plot(sample, families=["Finanz"])
-    with pytest.raises(tpa.SchemaError, match="name one at least"):
+    with pytest.raises(tpa.SchemaError, match="`families` must have at least one job family"):
         plot(sample, families=[])
 
 

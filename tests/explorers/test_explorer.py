@@ -370,7 +370,7 @@ def test_what_cannot_be_explored_is_refused(after: tpa.TaskProfiles) -> None:
         with pytest.raises(tpa.SchemaError, match="takes TaskProfiles, not a"):
             tpa.explore(after, given)  # type: ignore[arg-type]
     for privacy in (5, False, {"min_jobs": 3}):
-        with pytest.raises(tpa.SchemaError, match="give a Privacy"):
+        with pytest.raises(tpa.SchemaError, match="must be a Privacy"):
             tpa.explore(after, privacy=privacy)  # type: ignore[arg-type]
 
 

@@ -98,7 +98,7 @@ def test_figures_made_of_it_carry_a_warning(sample: tpa.TaskProfiles, method: An
     for measure in (tpa.hours, tpa.impact, measure_exposure):
         meaning = about(measure(filled))
         assert meaning.share_imputed == pytest.approx(share)
-        assert any(said.startswith(f"{share:.1%} of the hours were put in") for said in meaning.warnings)
+        assert any(said.startswith(f"{share:.1%} of the hours are imputed") for said in meaning.warnings)
         before = about(measure(sample))
         assert (meaning.coverage["hours"] or 0) <= (before.coverage["hours"] or 0) + 1e-9
     assert about(tpa.hours(sample)).share_imputed == 0.0

@@ -51,7 +51,7 @@ def test_other_rows_say_that_totals_describe_the_full_result(sample: tpa.TaskPro
     meaning, full = tpa.about(changed), tpa.about(result)
     assert (meaning.measure, meaning.unit, meaning.coverage) == (full.measure, full.unit, full.coverage)
     assert meaning.warnings[:-1] == full.warnings
-    assert "describe its full result" in meaning.warnings[-1]
+    assert "describe the full result" in meaning.warnings[-1]
 
 
 @pytest.mark.parametrize("name", {**SAME_ROWS, **OTHER_ROWS})
@@ -73,7 +73,7 @@ IN_PLACE: dict[str, Callable[[pl.DataFrame], Any]] = {
 def test_a_change_in_place_is_noticed(sample: tpa.TaskProfiles, name: str) -> None:
     result = tpa.coverage(sample).clone()
     IN_PLACE[name](result)
-    assert "describe its full result" in tpa.about(result).warnings[-1]
+    assert "describe the full result" in tpa.about(result).warnings[-1]
 
 
 def test_a_caller_who_changes_a_cached_result_changes_no_later_answer(sample: tpa.TaskProfiles) -> None:

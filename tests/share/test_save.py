@@ -318,12 +318,12 @@ def test_a_workbook_says_how_it_was_computed(sample: tpa.TaskProfiles) -> None:
     assert {meaning.value, meaning.unit, meaning.numerator, meaning.denominator, *meaning.policy} <= texts
     assert set(meaning.warnings) <= texts
     assert f"tpanalytics {tpa.__version__}" in texts
-    assert ("SUPPRESSED", "hidden to protect small groups of jobs or people") in said
+    assert ("SUPPRESSED", "suppressed (small group)") in said
     assert any(row[0] == "Grade" and row[1].startswith(f"{meaning.grade} (") for row in said)
     assert book["how computed"].page_setup.fitToHeight == 0
     part = openpyxl.load_workbook(tpa.save(result.head(3), "part.xlsx"))
     notes = [str(row[1]) for row in part["how computed"].iter_rows(values_only=True)]
-    assert any("describe its full result" in note for note in notes)
+    assert any("describe the full result" in note for note in notes)
     plain = openpyxl.load_workbook(tpa.save(pl.DataFrame(result), "plain.xlsx"))
     assert plain.sheetnames == ["data"], "a plain frame carries no information"
 

@@ -1,6 +1,6 @@
-"""What a result means: what it is a share of, its coverage, and the rules it was made by.
+"""Metadata of a measure's result: units, coverage, data grade, assumptions and warnings.
 
-A measure returns a `MeasureResult`, a Polars frame that carries its `Meaning` through filters, sorts, copies, pickles.
+The metadata survives filtering, sorting, copying and pickling of the result.
 """
 
 from __future__ import annotations
@@ -32,63 +32,63 @@ __all__ = [
     "without_totals",
 ]
 
-#: Why a figure is null (rule R9), by the word that stands in a result's column ``reason``.
+#: Why a figure is null, by the code in the column ``reason``.
 NONE_BECAUSE = {
-    "NO_JOBS": "no job",
-    "NO_TASKS": "no task that counts",
+    "NO_JOBS": "there are no jobs",
+    "NO_TASKS": "there are no tasks",
     "NO_HOURS": "no task has hours above 0",
-    "NO_LEVELS": "no task has a level that has a weight",
+    "NO_LEVELS": "no task has a level with a weight",
     "NO_HEADCOUNT": "no job has a headcount",
-    "NO_CONTRACT_HOURS": "contract hours are needed and not known",
-    "BELOW_COVERAGE": "too little is known",
-    "CONFLICT": "the same task has levels that contradict each other",
-    "NOT_REQUESTED": "it was not asked for when loading",
-    "NOT_RECORDED": "nobody wrote it down",
-    "NOT_ASSUMED": "an assumption that it needs was not given",
-    "NO_VARIATION": "all have the same level",
-    "NOTHING_FREED": "nothing is freed under these assumptions",
-    "TOO_FEW": "too few to say",
-    "SUPPRESSED": "hidden to protect small groups of jobs or people",
+    "NO_CONTRACT_HOURS": "contract hours are missing",
+    "BELOW_COVERAGE": "coverage is too low",
+    "CONFLICT": "the same task has conflicting levels",
+    "NOT_REQUESTED": "not requested when loading",
+    "NOT_RECORDED": "not recorded",
+    "NOT_ASSUMED": "a required assumption is missing",
+    "NO_VARIATION": "all levels are the same",
+    "NOTHING_FREED": "no hours are freed under these assumptions",
+    "TOO_FEW": "there is too little data",
+    "SUPPRESSED": "suppressed (small group)",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What a measure's result means: units, parts of the fraction, coverage, rules, grade, warnings.
+    """Metadata of a measure's result, as returned by `about`.
 
     Attributes
     ----------
     measure
-        The function that made it.
+        Name of the function that computed the result.
     value
-        What its main figure is, in words.
+        Description of the main figure.
     unit
-        Of the main figure: ``"hours per week"``, ``"share, 0 to 1"``, …
+        Unit of the main figure, such as ``"hours per week"`` or ``"share, 0 to 1"``.
     numerator, denominator
-        What is divided by what, in words; empty where nothing is divided.
+        Descriptions of the two parts of a ratio. Empty if the figure is not a ratio.
     basis
         What is counted: ``"task"``, ``"hours"``, ``"job"`` or ``"headcount"``.
     states
-        Validation states that count.
+        Validation states that are counted.
     jobs, tasks
-        How many jobs there are, and how many tasks count.
+        Number of jobs, and of tasks that are counted.
     coverage
-        Shares of tasks, 0 to 1, with ``hours``, ``level``, ``both``; by headcount also of ``jobs with headcount``. None
-        where there is nothing to be covered.
+        Share of tasks, 0 to 1, with ``hours``, with a ``level`` and with ``both``. Figures by headcount add the share
+        of ``jobs with headcount``. None if there are no tasks or jobs.
     share_suggested
-        Share of the tasks that nobody has validated, 0 to 1.
+        Share of tasks that are not validated, 0 to 1.
     share_imputed
-        Share of the hours that were put in, not stated, 0 to 1; see `impute_hours`.
+        Share of hours that are imputed, 0 to 1; see `impute_hours`.
     policy
-        Sentences: what was done with what is not known, and which choices were made.
+        How missing data were treated and which options were chosen, as sentences.
     level_weights
         Weight of each level in an exposure index.
     interval
-        Method, rounds and seed of an interval; empty where there is none.
+        Method, number of resamples and seed of an interval. Empty if there is none.
     grade
-        A, B or C by how much is known; see `metadata.grade`.
+        Data grade: A from 90% coverage, B from 70%, C below. None if there is nothing to grade.
     warnings
-        Sentences that belong beside the figure wherever it is printed.
+        Sentences to print with the figure.
     """
 
     measure: str
@@ -110,14 +110,14 @@ class Meaning:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Say it in lines, as a report's footer prints it."""
-        of = f" ({self.numerator} / {self.denominator})" if self.denominator else ""
-        known = ", ".join(f"{name} {share:.0%}" for name, share in self.coverage.items() if share is not None)
-        suggested = "" if self.share_suggested is None else f", {self.share_suggested:.0%} of them not validated"
+        """Format the metadata as lines of text."""
+        ratio = f" ({self.numerator} / {self.denominator})" if self.denominator else ""
+        coverage = ", ".join(f"{name} {share:.0%}" for name, share in self.coverage.items() if share is not None)
+        suggested = "" if self.share_suggested is None else f", {self.share_suggested:.0%} not validated"
         lines = [
-            f"{self.measure}: {self.value}, {self.unit}{of}; basis {self.basis}.",
-            f"{self.jobs:,} jobs, {self.tasks:,} tasks in state {' or '.join(self.states)}{suggested}.",
-            *([f"Known: {known}; grade {self.grade or '-'}."] if known else []),
+            f"{self.measure}: {self.value}, {self.unit}{ratio}, by {self.basis}.",
+            f"{self.jobs:,} jobs, {self.tasks:,} tasks ({' or '.join(self.states)}){suggested}.",
+            *([f"Coverage: {coverage}; data grade {self.grade or '-'}."] if coverage else []),
             *self.policy,
             *(
                 [f"Weights: {', '.join(f'{level} {weight:g}' for level, weight in self.level_weights.items())}."]
@@ -133,19 +133,19 @@ class Meaning:
 
 
 class MeasureResult(pl.DataFrame):
-    """A Polars frame that knows what it means; `about` reads it, also after a filter, a sort, a copy or a pickle."""
+    """A Polars frame with the metadata that `about` returns."""
 
     _meaning: Meaning | None = None
-    #: Whether rows or columns were changed since the measure returned it, so that totals describe the full result.
+    #: Whether rows or columns have changed since the measure returned the result.
     _derived: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (pl.DataFrame(self), self._meaning, self._derived)
 
 
-#: Methods after which the rows are still those of the measure; after all others they may not be.
+#: Methods that keep all rows and columns of the result.
 _SAME_ROWS = {"clone", "rechunk", "reverse", "set_sorted", "shrink_to_fit", "sort"}
-#: Methods whose outcome is no longer a result: they aggregate, reshape or take another frame in.
+#: Methods that aggregate or reshape, so that the metadata no longer applies.
 _NO_RESULT = {
     *("approx_n_unique", "clear", "corr", "count", "describe", "max", "mean", "median", "min", "null_count", "pivot"),
     *("product", "quantile", "std", "sum", "to_dummies", "transpose", "unpivot", "unstack", "upsample", "var"),
@@ -160,58 +160,58 @@ def _restored(frame: pl.DataFrame, meaning: Meaning | None, derived: bool) -> Me
     return result
 
 
-def _carrying(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def _with_metadata(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
-    def carrying(self: MeasureResult, *args: Any, **kwargs: Any) -> Any:
+    def call(self: MeasureResult, *args: Any, **kwargs: Any) -> Any:
         if name in _IN_PLACE or kwargs.get("in_place"):
             self._derived = True
-        made = method(self, *args, **kwargs)
-        if not isinstance(made, pl.DataFrame) or made is self:
-            return made
+        result = method(self, *args, **kwargs)
+        if not isinstance(result, pl.DataFrame) or result is self:
+            return result
         if name in _NO_RESULT:
-            return pl.DataFrame(made)
-        return _restored(made, self._meaning, derived=self._derived or name not in _SAME_ROWS)
+            return pl.DataFrame(result)
+        return _restored(result, self._meaning, derived=self._derived or name not in _SAME_ROWS)
 
-    return carrying
+    return call
 
 
 for _name, _method in vars(pl.DataFrame).items():
     if inspect.isfunction(_method) and _name != "pipe" and (_name[0] != "_" or _name in ("__getitem__", "__setitem__")):
-        setattr(MeasureResult, _name, _carrying(_name, _method))
+        setattr(MeasureResult, _name, _with_metadata(_name, _method))
 
 
 def get_metadata(result: pl.DataFrame) -> Meaning | None:
-    """Return what a result means, or None where it does not say."""
+    """Return the metadata of a result, or None if the frame has none."""
     if not isinstance(result, MeasureResult) or result._meaning is None:
         return None
     meaning = result._meaning
     if not result._derived:
         return meaning
     note = (
-        f"Rows or columns were changed after `{meaning.measure}`; counts, coverage and grade describe its full result."
+        f"Rows or columns were changed after `{meaning.measure}`. Counts, coverage and grade describe the full result."
     )
     return meaning if note in meaning.warnings else replace(meaning, warnings=(*meaning.warnings, note))
 
 
 def without_totals(meaning: Meaning) -> Meaning:
-    """Return the meaning without what describes all rows together."""
+    """Return the metadata without coverage, grade and the share of suggested tasks, which describe all rows."""
     return replace(meaning, coverage={}, share_suggested=None, grade=None)
 
 
 def attach_metadata(result: pl.DataFrame, meaning: Meaning) -> MeasureResult:
-    """Return the frame as a result that carries its meaning."""
+    """Return the frame as a `MeasureResult` with this metadata."""
     return _restored(result, meaning, derived=False)
 
 
 def meaning_of(
-    reduced: TaskCounts, *, covered: str = "both", staffed: bool = False, warnings: tuple[str, ...] = (), **said: Any
+    reduced: TaskCounts, *, covered: str = "both", staffed: bool = False, warnings: tuple[str, ...] = (), **facts: Any
 ) -> Meaning:
-    """Make the meaning of a result from what it was made of."""
+    """Return the metadata of a result, with counts and coverage of the tables it was computed from."""
     jobs, cells = reduced.jobs, reduced.cells
     n = _total(cells, "n")
-    # Hours that were put in are not known ones, so that no rule of imputation buys a better grade.
-    put_in = _total(cells, "n_imputed")
-    coverage: dict[str, float | None] = {"hours": _share(_total(cells, "n_known") - put_in, n)}
+    # Imputed hours must not raise the coverage or the grade.
+    n_imputed = _total(cells, "n_imputed")
+    coverage: dict[str, float | None] = {"hours": _share(_total(cells, "n_known") - n_imputed, n)}
     if "level" in cells.columns:
         assessed = cells.filter(pl.col("level") != NOT_ASSESSED)
         coverage["level"] = _share(_total(assessed, "n"), n)
@@ -219,9 +219,9 @@ def meaning_of(
     if staffed and "headcount" in jobs.columns:
         coverage["jobs with headcount"] = _share(jobs.get_column("headcount").count(), jobs.height)
     share_imputed = _share(_total(cells, "imputed"), _total(cells, "hours")) or 0.0
-    if put_in:
-        mark = f"{share_imputed:.1%} of the hours were put in, not stated: those of {put_in:,.0f} tasks."
-        warnings = (mark, *warnings)
+    if n_imputed:
+        note = f"{share_imputed:.1%} of the hours are imputed ({n_imputed:,.0f} tasks)."
+        warnings = (note, *warnings)
     return Meaning(
         jobs=jobs.height,
         tasks=int(n),
@@ -231,7 +231,7 @@ def meaning_of(
         share_imputed=share_imputed,
         grade=grade_of(coverage.get(covered)),
         warnings=warnings,
-        **said,
+        **facts,
     )
 
 
@@ -244,7 +244,7 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def grade(coverage: pl.Expr) -> pl.Expr:
-    """Grade how much of a figure is known: A from 90 %, B from 70 %, C below; null where there is nothing to grade."""
+    """Return the data grade: A from 90% coverage, B from 70%, C below; null where the coverage is null."""
     return (
         pl.when(coverage >= 0.9)
         .then(pl.lit("A"))
@@ -256,5 +256,5 @@ def grade(coverage: pl.Expr) -> pl.Expr:
 
 
 def grade_of(coverage: float | None) -> str | None:
-    """Grade one coverage, as `grade` does."""
+    """Return the data grade of a single coverage."""
     return None if coverage is None else pl.select(grade(pl.lit(coverage))).item()

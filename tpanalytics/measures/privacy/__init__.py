@@ -1,1 +1,1 @@
-"""Which figures are suppressed because they describe too few jobs or people."""
+"""Suppression of small groups of jobs or people."""

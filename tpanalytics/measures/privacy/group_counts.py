@@ -1,4 +1,4 @@
-"""How many jobs and people stand behind each family's figures, and whether they are too few to be told of."""
+"""Number of jobs and people behind each figure, and the comparison with the privacy settings."""
 
 from __future__ import annotations
 
@@ -31,41 +31,41 @@ __all__ = [
     "per_member_counts",
 ]
 
-#: A headcount cell of which one job has more than this share tells of that job.
+#: A figure by headcount reveals a job that has more than this share of the people.
 _DOMINANT = 0.85
-#: The jobs of a family; those with a task; those with hours; those with hours and headcount, for figures by headcount.
+#: Groups of a family's jobs: all, with tasks, with hours, and with hours and headcount (for figures by headcount).
 _LAYERS = ("all", "described", "measured", "staffed")
-#: Columns that tell of one job; however many there are in its family, they do not protect it.
+#: Columns that identify a single job, however large its family is.
 _OF_ONE_JOB = ("job_id", "job_name", "most_influential_job", "influence")
 
 
 def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> None:
-    """Refuse a result whose rows are not cells by family and `keys`; `alone`, it must count their jobs itself."""
+    """Raise if a result is not by family and `keys`; `alone` also requires its column of job counts."""
     if alone and "jobs" not in result.columns:
-        raise SchemaError("result lacks 'jobs', the number of jobs of its family; pass profiles to suppress as well.")
-    of_one = [name for name in _OF_ONE_JOB if name in result.columns]
-    if of_one:
+        raise SchemaError("`result` has no column 'jobs' (jobs per family). Add it, or pass `profiles`.")
+    job_columns = [name for name in _OF_ONE_JOB if name in result.columns]
+    if job_columns:
         raise SchemaError(
-            f"result tells of single jobs in {', '.join(map(repr, of_one))}; to hide small families would not protect "
-            "them. Pass a result by family, without these columns."
+            f"`result` has columns about single jobs: {', '.join(map(repr, job_columns))}. "
+            "Pass a result by family, without these columns."
         )
-    twice = result.filter(pl.struct("job_family", *keys).is_duplicated())
-    if twice.height:
-        alike = f" that are alike in {', '.join(keys)}" if keys else ""
+    duplicates = result.filter(pl.struct("job_family", *keys).is_duplicated())
+    if duplicates.height:
+        same_keys = f" with the same {', '.join(keys)}" if keys else ""
         raise SchemaError(
-            f"result has several rows of the family {twice.item(0, 'job_family')!r}{alike}; name the columns that tell "
-            "them apart as keys=[...]."
+            f"`result` has several rows for the family {duplicates.item(0, 'job_family')!r}{same_keys}. "
+            "Pass the columns that distinguish them as keys=[...]."
         )
 
 
 @cached
 def group_counts(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count what stands behind each family's figures, for `suppress`."""
+    """Count the jobs and people behind each family's figures."""
     return _counted(members(profiles, states))
 
 
 def behind_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str]) -> pl.DataFrame | None:
-    """Count what stands behind figures of `profiles`, unless it has been counted, or cannot be."""
+    """Return the group counts of `profiles`; counts and None are returned unchanged."""
     if not isinstance(profiles, TaskProfiles):
         return profiles
     return group_counts(profiles, states=states)
@@ -73,17 +73,17 @@ def behind_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str
 
 @cached
 def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count the jobs and people behind each family in two snapshots; a family is shown if both pass."""
-    one, other = members(before, states), members(after, states)
-    moved = one.join(other.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
+    """Count the jobs and people behind each family in both snapshots; jobs count in their later family."""
+    first, second = members(before, states), members(after, states)
+    moved = first.join(second.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
     sides = [
         _counted(jobs).select("job_family", pl.exclude("job_family").name.prefix(f"{side}_"))
         for side, jobs in (
             ("before", moved.with_columns(pl.coalesce("now", "job_family").alias("job_family")).drop("now")),
-            ("after", other),
+            ("after", second),
         )
     ]
-    families = pl.concat([one.get_column("job_family"), other.get_column("job_family")]).unique().sort()
+    families = pl.concat([first.get_column("job_family"), second.get_column("job_family")]).unique().sort()
     table = families.to_frame()
     for side in sides:
         table = table.join(side, on="job_family", how="left", maintain_order="left")
@@ -91,8 +91,8 @@ def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[s
 
 
 def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) -> pl.Expr:
-    """Say whether any of the counts tells of too few; a count of no job tells of nobody."""
-    found = []
+    """Match rows in which any count is below the limits; a count of zero jobs reveals nothing."""
+    is_small = []
     for name in (column.removesuffix("_jobs") for column in columns if column.endswith("_jobs")):
         if name.endswith("staffed") and not staffed:
             continue
@@ -101,12 +101,12 @@ def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) 
         few |= (unknown < jobs) & (unknown < max(privacy.min_jobs, 1)) & (people < privacy.min_headcount)
         if name.endswith("staffed") and privacy.min_headcount:
             few |= largest > _DOMINANT * people
-        found.append(jobs.is_null() | ((jobs > 0) & few))
-    return pl.any_horizontal(found)
+        is_small.append(jobs.is_null() | ((jobs > 0) & few))
+    return pl.any_horizontal(is_small)
 
 
 def own_counts(columns: Sequence[str]) -> dict[str, pl.Expr]:
-    """Give the counts that a result's own columns tell, by row."""
+    """Return expressions for the counts that the columns of a result contain."""
     if "jobs" not in columns:
         return {}
     jobs = pl.col("jobs").cast(pl.Int64)
@@ -116,50 +116,50 @@ def own_counts(columns: Sequence[str]) -> dict[str, pl.Expr]:
     if "jobs_with_hours" in columns:
         layers["measured"] = pl.col("jobs_with_hours").cast(pl.Int64)
     headcount = pl.col("headcount").cast(pl.Float64) if "headcount" in columns else pl.lit(None, dtype=pl.Float64)
-    found = {}
+    counts = {}
     for name, count in layers.items():
-        found[f"own_{name}_jobs"] = count
-        found[f"own_{name}_people"] = headcount.fill_null(0)
-        found[f"own_{name}_unknown"] = pl.when(headcount.is_null()).then(count).otherwise(0)
-        found[f"own_{name}_largest"] = pl.lit(0.0)
-    return found
+        counts[f"own_{name}_jobs"] = count
+        counts[f"own_{name}_people"] = headcount.fill_null(0)
+        counts[f"own_{name}_unknown"] = pl.when(headcount.is_null()).then(count).otherwise(0)
+        counts[f"own_{name}_largest"] = pl.lit(0.0)
+    return counts
 
 
 def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFrame:
-    """Subtract the counts of both, by family; that one job took the place of another is not seen."""
+    """Return the difference of the counts by family; one job replacing another is not detected."""
     for name, frame in (("result", result), ("released", released)):
         require(frame, "job_family", "jobs", name=name)
     counts = own_counts([name for name in result.columns if name in released.columns])
-    one, other = (frame.select("job_family", **counts).group_by("job_family").max() for frame in (result, released))
-    both = one.join(other, on="job_family", how="full", coalesce=True)
+    first, second = (frame.select("job_family", **counts).group_by("job_family").max() for frame in (result, released))
+    both = first.join(second, on="job_family", how="full", coalesce=True)
     differing = both.select(
         "job_family", *((pl.col(n).fill_null(0) - pl.col(f"{n}_right").fill_null(0)).abs() for n in counts)
     )
-    # Headcounts can change without a job coming or going; of how many jobs is not seen.
-    some = pl.when(pl.col("own_all_people") > 0)
+    # Headcounts can change although the jobs are the same. The number of jobs they changed for is unknown.
+    changed = pl.when(pl.col("own_all_people") > 0)
     return differing.with_columns(
-        own_staffed_jobs=some.then(pl.lit(2**31)).otherwise(0),
+        own_staffed_jobs=changed.then(pl.lit(2**31)).otherwise(0),
         own_staffed_people=pl.col("own_all_people"),
         own_staffed_unknown=pl.lit(0),
         own_staffed_largest=pl.lit(0.0),
     )
 
 
-def job_differences(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """Count by family the jobs that stand behind one of both only; by headcount also those of which it changed."""
-    both = one.join(other, on=["job_id", "job_family"], how="full", coalesce=True)
+def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Count by family the jobs that are behind only one of two results, or whose headcount changed."""
+    both = first.join(second, on=["job_id", "job_family"], how="full", coalesce=True)
     now, before = pl.col("headcount"), pl.col("headcount_right")
-    in_one = {
+    in_only_one = {
         name: pl.col(name).fill_null(value=False) != pl.col(f"{name}_right").fill_null(value=False) for name in _LAYERS
     }
-    in_one["staffed"] |= (now != before).fill_null(value=False) & pl.col("staffed") & pl.col("staffed_right")
+    in_only_one["staffed"] |= (now != before).fill_null(value=False) & pl.col("staffed") & pl.col("staffed_right")
     people = pl.when(now != before).then((now - before).abs()).otherwise(pl.coalesce(now, before))
-    return _counted(both.with_columns(headcount=people, **in_one))
+    return _counted(both.with_columns(headcount=people, **in_only_one))
 
 
 @cached
 def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
-    """Give for each job its family and headcount, and behind which figures it stands."""
+    """Return each job's family and headcount, and the groups it belongs to."""
     jobs = people_of(profiles, per_job(aggregate_tasks(profiles, states, by_level=False, checked=True)))
     measured = pl.col("tasks_with_hours") > 0
     return jobs.select(
@@ -174,7 +174,7 @@ def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
 
 
 def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Give jobs a headcount: null where it is not known, and one where each job is an employee."""
+    """Add a headcount to the jobs: 1 if each job is an employee, null if it is missing."""
     if (profiles.manifest.get("source") or {}).get("kind") == "employees":
         return jobs.with_columns(headcount=pl.lit(1.0))
     if "headcount" not in jobs.columns:
@@ -183,7 +183,7 @@ def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:
-    """List the keys of small groups, with the next smallest, so that no total reveals them."""
+    """List the keys of small groups, and of the next smallest so that no total reveals them."""
     behind = {name: pairs.join(jobs.select("job", "headcount"), on="job") for name, pairs in layers.items()}
     cells = next(iter(layers.values())).select(pl.col("key").unique()).sort("key")
     for name, pairs in behind.items():
@@ -192,7 +192,7 @@ def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy:
     few = below_threshold(cells.columns, privacy, staffed=True)
     first = next(iter(layers))
     order = cells.with_columns(few=few).sort(~pl.col("few"), f"{first}_jobs", "key").with_row_index("place")
-    # A job behind several keys counts once in what they tell together: where it first comes.
+    # A job with several keys counts once, at its first key.
     together = order.select("place", "key", "few")
     for name, pairs in behind.items():
         first_place = pairs.join(order.select("key", "place"), on="key").sort("place").unique("job", keep="first")
@@ -201,10 +201,10 @@ def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy:
     together = together.with_columns(
         pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum(), pl.col("^.*_largest$").fill_null(0).cum_max()
     )
-    hidden = int(order.get_column("few").sum())
-    if not hidden:
+    n_small = int(order.get_column("few").sum())
+    if not n_small:
         return order.get_column("key").clear()
-    enough = together.filter(~few & (pl.col("place") >= max(hidden, 2) - 1)).get_column("place")
+    enough = together.filter(~few & (pl.col("place") >= max(n_small, 2) - 1)).get_column("place")
     return order.head(enough[0] + 1 if enough.len() else order.height).get_column("key").sort()
 
 
@@ -219,14 +219,14 @@ def _counts_of(layer: str) -> dict[str, pl.Expr]:
 
 
 def per_member_counts(members: pl.DataFrame) -> pl.DataFrame:
-    """Give for each of `members` what it adds to the counts of `group_counts`, with its id, family and headcount."""
+    """Return what each of the `members` adds to the counts of `group_counts`."""
     headcount = pl.col("headcount")
     counts = {}
     for name in _LAYERS:
-        there, people = pl.col(name), pl.when(name).then(headcount).fill_null(0.0)
-        counts[f"{name}_jobs"] = there.cast(pl.Int64)
+        is_member, people = pl.col(name), pl.when(name).then(headcount).fill_null(0.0)
+        counts[f"{name}_jobs"] = is_member.cast(pl.Int64)
         counts[f"{name}_people"] = people
-        counts[f"{name}_unknown"] = (there & headcount.is_null()).cast(pl.Int64)
+        counts[f"{name}_unknown"] = (is_member & headcount.is_null()).cast(pl.Int64)
         counts[f"{name}_largest"] = people
     return members.select("job_id", "job_family", "headcount", **counts)
 

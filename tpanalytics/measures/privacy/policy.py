@@ -1,4 +1,4 @@
-"""How few jobs or people a figure may tell of."""
+"""Privacy settings: the smallest group that may be shown."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ from tpanalytics.errors import ArgumentError
 
 __all__ = ["HIDDEN", "OFF", "SUPPRESSED", "USUAL", "Privacy", "check_privacy", "said_of_hidden"]
 
-#: Printed in place of a figure that is hidden; never 0, never blank, and not the sign of what is not known.
+#: Printed instead of a suppressed figure. Missing figures have a different sign.
 HIDDEN = "·"
-#: What stands in the column ``reason`` of a hidden row.
+#: Value of the column ``reason`` in suppressed rows.
 SUPPRESSED = "SUPPRESSED"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Privacy:
-    """How few jobs or people a figure may tell of; one setting for charts, tables and reports.
+    """The smallest group of jobs or people that charts, tables and reports may show.
 
-    It is on by default in whatever is made to be handed on: every chart, and what the command line prints. Families of
-    a usual size, like those of the sample, are not touched by it. The measures themselves hide nothing, because one
-    cannot compute on with what is hidden; pass their results to `suppress` before they leave the building.
+    Charts, reports and the command line suppress small groups by default. The measures do not, so that you can compute
+    with their results; pass a result to `suppress` before you share it.
 
     Attributes
     ----------
     min_jobs
-        Fewest jobs; 0 asks for none.
+        Smallest number of jobs. 0 turns this check off.
     min_headcount
-        Fewest people (full-time equivalents), where headcount is known; 0 asks for none, nor looks whether one job
-        makes up more than 85 % of a figure by headcount.
+        Smallest number of people (full-time equivalents), where headcount is known. 0 turns off this check and the
+        one for a single job with more than 85% of the people behind a figure by headcount.
 
     Raises
     ------
     ArgumentError
-        If one of them is no number from 0 up.
+        If `min_jobs` is not a whole number, 0 or more, or `min_headcount` not a number, 0 or more.
 
     Examples
     --------
@@ -49,37 +48,37 @@ class Privacy:
 
     def __post_init__(self) -> None:
         for name, least in (("min_jobs", self.min_jobs), ("min_headcount", self.min_headcount)):
-            whole = isinstance(least, int) or (name == "min_headcount" and isinstance(least, float))
-            if not whole or isinstance(least, bool) or not 0 <= least < math.inf:
+            is_valid_type = isinstance(least, int) or (name == "min_headcount" and isinstance(least, float))
+            if not is_valid_type or isinstance(least, bool) or not 0 <= least < math.inf:
                 kind = "whole number" if name == "min_jobs" else "number"
-                raise ArgumentError(f"{name}={least!r}: give a {kind} from 0 up; 0 hides nothing on its account.")
+                raise ArgumentError(f"`{name}` must be a {kind}, 0 or more, not {least!r}.")
 
     @property
     def off(self) -> bool:
-        """Nothing is to be hidden."""
+        """Whether nothing is suppressed."""
         return not self.min_jobs and not self.min_headcount
 
 
-#: What holds unless another setting is given.
+#: The default setting.
 USUAL = Privacy()
-#: What hides nothing.
+#: The setting that suppresses nothing.
 OFF = Privacy(min_jobs=0, min_headcount=0)
 
 
 def check_privacy(privacy: Privacy | None) -> Privacy | None:
-    """Refuse what is no setting of privacy."""
+    """Raise if the value is neither a `Privacy` nor None."""
     if privacy is not None and not isinstance(privacy, Privacy):
-        raise ArgumentError(f"privacy={privacy!r}: give a Privacy, like Privacy(min_jobs=3), or None to hide nothing.")
+        raise ArgumentError(f"`privacy` must be a Privacy, like Privacy(min_jobs=3), or None, not {privacy!r}.")
     return privacy
 
 
 def said_of_hidden(hidden: int, families: int, privacy: Privacy) -> str:
-    """Say how many families are hidden, and why."""
+    """Describe how many job families are suppressed, and why."""
     limits = [f"{privacy.min_jobs} jobs"] * bool(privacy.min_jobs)
     limits += [f"{privacy.min_headcount:g} people"] * bool(privacy.min_headcount)
     if not hidden:
-        return f"No family is hidden: none tells of fewer than {' or '.join(limits)}, as far as is known."
+        return f"No job family is suppressed (fewer than {' or '.join(limits)})."
     return (
-        f"{hidden} of {families} families {'is' if families == 1 else 'are'} hidden: fewer than {' or '.join(limits)} "
-        "stand behind them, or they hide one that could be worked out from a total."
+        f"{hidden} of {families} job {'family is' if families == 1 else 'families are'} suppressed: fewer than "
+        f"{' or '.join(limits)}, or needed to protect another family."
     )

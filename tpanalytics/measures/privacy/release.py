@@ -1,4 +1,4 @@
-"""Measure, suppress small groups, select: how figures leave the measures for charts, reports and the command line."""
+"""Results for charts, reports and the command line, with small groups suppressed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def release(
     families: Sequence[str] | None = None,
     **how: Any,
 ) -> pl.DataFrame:
-    """Measure all families, suppress small groups over all of them, and only then select some."""
+    """Return a measure's result with small groups suppressed.
+
+    Suppression is applied to all families before some are selected, so that a selection reveals nothing more.
+    """
     return filter_families(_released(before, profiles, measure=measure, privacy=privacy, how=how), families)
 
 
@@ -47,9 +50,9 @@ def _released(
 
 
 def filter_families(result: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
-    """Keep the rows of some families; None keeps all."""
+    """Select the rows of some job families, or of all if None."""
     if families is None:
         return result
     if not (names := checked_families(families, result.get_column("job_family").unique(maintain_order=True))):
-        raise ArgumentError("families: name one at least; None draws every family.")
+        raise ArgumentError("`families` must have at least one job family, or be None for all.")
     return result.filter(pl.col("job_family").is_in(names))

@@ -1,4 +1,4 @@
-"""Suppress the figures of small groups of jobs or people, and what would reveal them."""
+"""Suppression of small groups, including the figures that would reveal them as a difference."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ __all__ = [
 ]
 
 _KEYS = ("level", "block_hours")
-_NOTHING_HIDDEN = "Nothing is hidden, however few jobs or people it tells of."
-#: The figures of a result that counts moves.
-_MOVED = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after")
-#: What a hidden row keeps besides its keys.
+_NOTHING_HIDDEN = "Nothing is suppressed, so figures can describe single jobs or people."
+#: Figures of a result by pairs of levels or states.
+_MOVE_FIGURES = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after")
+#: Columns that are kept in suppressed rows, in addition to the keys.
 _KEPT = ("jobs", "basis", "reason")
 
 
@@ -66,59 +66,54 @@ def suppress(
 
     The columns of the result decide which rule applies:
 
-    - By family: a suppressed row keeps its family, its `keys` and its number of jobs; every other figure becomes null,
-      and ``reason`` is ``SUPPRESSED``. Where a row is suppressed, the next smallest is suppressed too, over families
-      and over `keys`, until what is suppressed together would itself pass, so that no total reveals it. Rows of
-      families that are suppressed completely come last, by name.
-    - By job (a column ``job_id``): the rows of families that are suppressed are removed, and those of jobs of fewer
-      than ``min_headcount`` people. With these goes the next smallest job of the family, until the removed jobs have
-      together at least as many people. A job whose headcount is null stays.
-    - Of two snapshots (from `compare`, `compare_exposure` or `transitions`): a family is suppressed
-      where it is too small in either snapshot. Rows of the whole stay, unless every family is suppressed. Of moves
-      between levels or states those are suppressed that fewer than ``min_jobs`` jobs have, and as many others as keep
-      a total from revealing them; no row is left where every family is suppressed.
+    - By family: all figures of a suppressed row become null except ``jobs``, and ``reason`` is ``SUPPRESSED``. The
+      next smallest rows, over families and over `keys`, are suppressed as well until all suppressed rows together
+      meet the limits, so that no total reveals one of them. Completely suppressed families come last, by name.
+    - By job (with a column ``job_id``): rows of suppressed families and of jobs with fewer than ``min_headcount``
+      people are removed, followed by the next smallest jobs of the family until the removed jobs have at least
+      ``min_headcount`` people together. Jobs with a null headcount stay.
+    - Two snapshots (from `compare`, `compare_exposure` or `transitions`): families that are too small in either
+      snapshot are suppressed. Totals stay unless every family is suppressed. Moves between levels or states are
+      suppressed if fewer than ``min_jobs`` jobs have them, with others as needed to protect them.
 
-    A family is small if it has fewer than ``min_jobs`` jobs, or some but fewer than ``min_jobs`` jobs with tasks, or
-    with hours; or if it has fewer than ``min_headcount`` people, counted over the jobs whose headcount is known, unless
-    ``min_jobs`` or more jobs have no headcount. In figures by headcount it is small also if fewer than ``min_jobs`` of
-    its jobs have hours and a headcount, or if one job has more than 85 % of the people.
+    A family is small if it has fewer than ``min_jobs`` jobs, or at least one but fewer than ``min_jobs`` jobs with
+    tasks or with hours. It is also small if it has fewer than ``min_headcount`` people. Null headcounts are ignored,
+    and this check is skipped if ``min_jobs`` or more jobs have none. For figures by headcount, a family is also small
+    if fewer than ``min_jobs`` of its jobs have hours and a headcount, or if one job has more than 85% of the people.
 
     Parameters
     ----------
     result
-        What a measure returned: reads ``job_family``, and where present `keys`, ``jobs, jobs_without_tasks,
-        jobs_with_hours, headcount, tasks, reason``; by job ``job_id``; of two snapshots ``scope``, or the levels or
-        states before and after.
+        Result of a measure. Reads ``job_family`` and, where present, `keys`, ``jobs, jobs_without_tasks,
+        jobs_with_hours, headcount, tasks, reason``, ``job_id``, ``scope`` and the levels or states before and after.
     profiles
-        What the result was computed from, to count jobs with tasks, jobs with hours, and people; of two snapshots the
-        later one. Without it, only the columns of a result by family are looked at. Where a job is an employee, it is
-        one person.
+        The profiles that the result was computed from, for two snapshots the later ones. They are used to count jobs
+        with tasks, jobs with hours, and people. If each job is an employee, it counts as one person. Without
+        profiles, only the columns of a result by family are checked.
     before
-        The earlier snapshot, for a result of two.
+        The earlier snapshot, for a result about two snapshots.
     released
-        A result by family that was released before, of other jobs, or a pair of it and the profiles it was computed
-        from. A family that is shown in both is suppressed where its jobs or people differ between them, but by fewer
-        than `privacy` allows: the two figures together would reveal the difference. Only with both profiles it is seen
-        that one job replaced another. Counts that are null differ by an unknown number.
+        A result by family that was released before, or a pair of it and its profiles. A family that is shown in both
+        results is suppressed if its jobs or people differ by fewer than `privacy` allows, because the two figures
+        together would reveal the difference. Only with both profiles is one job replacing another detected.
     privacy
-        The smallest groups that may be shown; None suppresses nothing.
+        The smallest group that may be shown. None suppresses nothing.
     keys
-        Columns that with the family identify a row. Those that the result does not have are ignored.
+        Columns that identify a row together with the family. Columns that the result does not have are ignored.
 
     Returns
     -------
     pl.DataFrame
-        The columns of `result`, and ``reason`` (String) if it had none and is not by job. Where everything by family
-        is suppressed, one row per family is left, with null in `keys`. What `about` returns for it states how many
-        families, or jobs, are suppressed, and warns where no total may be shown with it.
+        The columns of `result`, with ``reason`` (String) added unless the result is by job. If every row by family is
+        suppressed, there is one row per family with null `keys`. `about` returns how many families or jobs are
+        suppressed, and warns if no total may be shown with the result.
 
     Raises
     ------
     SchemaError
-        If `result` lacks ``job_family``, or ``jobs`` where no `profiles` are given; has a family or job that `profiles`
-        do not have, or several rows of the same family and `keys`; names single jobs without ``job_id``; is of two
-        snapshots and `before` is missing, or is not and it is given; or if `released` comes with profiles and `result`
-        without, or with a result that is not by family.
+        If a required column is missing, `result` has a family or job that `profiles` do not have, several rows have
+        the same family and `keys`, columns identify single jobs without ``job_id``, `before` does not fit the result,
+        `released` is used with a result that is not by family, or only one of the two results has profiles.
 
     Examples
     --------
@@ -131,22 +126,24 @@ def suppress(
     limits = check_privacy(privacy) or OFF
     _check_frame("result", result)
     if isinstance(keys, str) or not isinstance(keys, Iterable):
-        raise ArgumentError(f"keys={keys!r}: give a list of columns.")
+        raise ArgumentError(f"`keys` must be a list of columns, not {keys!r}.")
     if profiles is not None:
         check_profiles(profiles)
     rule = _rule_of(result)
     if (rule == "two snapshots") != (before is not None):
         if before is None:
-            raise SchemaError("This result is of two snapshots; pass the later one as profiles, the earlier as before.")
-        raise SchemaError("before is for a result of two snapshots, and this is a result of one.")
+            raise SchemaError(
+                "`result` compares two snapshots. Pass the later one as `profiles` and the earlier one as `before`."
+            )
+        raise SchemaError("`before` is only for results that compare two snapshots. Remove it.")
     if released is not None:
         if rule != "family":
-            raise SchemaError("released is for results by family, and this result is not.")
+            raise SchemaError("`released` is only for results by family. Remove it, or pass a result by family.")
         return _suppress_difference(result, profiles, released, limits, keys)
     if rule == "family":
         return _suppress_groups(result, profiles, limits, keys, staffed=_may_be_by_headcount(result))
     if profiles is None:
-        raise SchemaError("result tells of single jobs, or of two snapshots; pass profiles to suppress as well.")
+        raise SchemaError("`result` is by job. Pass the `profiles` it was computed from.")
     profiles = with_cache(profiles)  # the groups are counted several times
     if before is None:
         return _suppress_jobs(result, profiles, limits)
@@ -156,29 +153,29 @@ def suppress(
 
 def _check_frame(name: str, frame: Any) -> None:
     if not isinstance(frame, pl.DataFrame):
-        raise SchemaError(f"{name} is a {type(frame).__name__}; give a Polars frame as a measure returns it.")
+        raise SchemaError(f"`{name}` must be a Polars DataFrame returned by a measure, not {type(frame).__name__}.")
     for column, types in {"job_family": (pl.String, pl.Categorical, pl.Enum), "reason": (pl.String, pl.Null)}.items():
         if (
             column in frame.columns
             and frame.schema[column] not in types
             and not isinstance(frame.schema[column], types)
         ):
-            raise SchemaError(f"{name}: {column} must be text, and is {frame.schema[column]}.")
+            raise SchemaError(f"`{column}` of `{name}` must be text, not {frame.schema[column]}.")
     if "jobs" in frame.columns and not frame.schema["jobs"].is_numeric() and frame.schema["jobs"] != pl.Null:
-        raise SchemaError(f"{name}: jobs must be numbers, and is {frame.schema['jobs']}.")
+        raise SchemaError(f"`jobs` of `{name}` must be numeric, not {frame.schema['jobs']}.")
 
 
 def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots"]:
-    if ("scope" in result.columns and "job_family" in result.columns) or _moved(result):
+    if ("scope" in result.columns and "job_family" in result.columns) or _move_columns(result):
         return "two snapshots"
     return "job" if "job_id" in result.columns else "family"
 
 
-def _moved(result: pl.DataFrame) -> tuple[str, str] | None:
-    """Return the columns of a result that counts moves, between which the moves are."""
-    for what in ("level", "state"):
-        if f"{what}_before" in result.columns and f"{what}_after" in result.columns:
-            return f"{what}_before", f"{what}_after"
+def _move_columns(result: pl.DataFrame) -> tuple[str, str] | None:
+    """Return the columns before and after of a result by pairs of levels or states, or None."""
+    for name in ("level", "state"):
+        if f"{name}_before" in result.columns and f"{name}_after" in result.columns:
+            return f"{name}_before", f"{name}_after"
     return None
 
 
@@ -189,72 +186,71 @@ def _suppress_difference(
     privacy: Privacy,
     keys: Sequence[str],
 ) -> pl.DataFrame:
-    """Suppress what a released result together with this one would reveal."""
+    """Suppress families whose difference from a released result would reveal a small group."""
     pair = released if isinstance(released, tuple) else (released, None)
     if len(pair) != 2:
-        raise ArgumentError("released: give a frame, or a pair of a frame and the profiles it was computed from.")
+        raise ArgumentError("`released` must be a DataFrame, or a pair of a DataFrame and its profiles.")
     earlier, earlier_profiles = pair
     _check_frame("released", earlier)
     require(earlier, "job_family", name="released")
     if earlier_profiles is None:
         differing = count_differences(result, earlier)
     elif profiles is None:
-        raise SchemaError("released comes with its profiles; pass profiles of the result as well, or of neither.")
+        raise SchemaError("`released` has profiles but `result` does not. Pass `profiles` as well, or neither.")
     else:
-        one, other = members(profiles, states_of(result)), members(earlier_profiles, states_of(earlier))
-        differing = job_differences(one, other)
+        differing = job_differences(members(profiles, states_of(result)), members(earlier_profiles, states_of(earlier)))
     few = below_threshold(differing.columns, privacy, staffed=_may_be_by_headcount(result))
     shown = set(earlier.get_column("job_family")) - set(hidden_families(earlier))
     near = [family for family in differing.filter(few).get_column("job_family") if family in shown]
     hidden = _suppress_groups(result, profiles, privacy, keys, near, staffed=_may_be_by_headcount(result))
-    # A total would reveal all that is suppressed together; with what was released of it, that is the difference.
+    # A total would reveal the sum of the suppressed families, and so their difference from the released result.
     parts = differing.filter(pl.col("job_family").is_in(hidden_families(hidden)))
     together = parts.select(pl.exclude("job_family", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
     meaning = get_metadata(hidden)
     if meaning and together.select(few).item():
-        said = "Show no total beside this table: with what was released before, it would tell of too few."
-        meaning = replace(without_totals(meaning), warnings=(*meaning.warnings, said))
+        note = "Do not show a total with this table: with the released figures it would reveal a small group."
+        meaning = replace(without_totals(meaning), warnings=(*meaning.warnings, note))
     return _with_meaning(hidden, meaning)
 
 
 def _suppress_jobs(result: pl.DataFrame, profiles: TaskProfiles, privacy: Privacy) -> pl.DataFrame:
     meaning, states = get_metadata(result), states_of(result)
-    known, left = members(profiles, states), jobs_left_out(profiles, states=states, privacy=privacy)
-    strangers = result.join(known, on="job_id", how="anti")
-    if strangers.height:
+    jobs, removed = members(profiles, states), jobs_left_out(profiles, states=states, privacy=privacy)
+    unknown = result.join(jobs, on="job_id", how="anti")
+    if unknown.height:
         raise SchemaError(
-            f"result has the job {strangers.item(0, 'job_id')!r}, which profiles do not have; pass what it was made of."
+            f"`result` has the job {unknown.item(0, 'job_id')!r}, which `profiles` do not have. "
+            "Pass the profiles that the result was computed from."
         )
-    shown = result.filter(~pl.col("job_id").is_in(left.to_list()))
+    shown = result.filter(~pl.col("job_id").is_in(removed.to_list()))
     if meaning is None:
         return shown
-    said = _NOTHING_HIDDEN
+    note = _NOTHING_HIDDEN
     if not privacy.off:
-        said = (
-            f"{left.len():,} of {known.height:,} jobs are left out: they, or their families, tell of fewer than "
-            f"{privacy.min_headcount:g} people or {privacy.min_jobs} jobs, or hide one that could be worked out from a "
-            "total."
+        note = (
+            f"{removed.len():,} of {jobs.height:,} jobs are suppressed: they or their families have fewer than "
+            f"{privacy.min_headcount:g} people or {privacy.min_jobs} jobs, or a total would reveal another job."
         )
-    return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, said)))
+    return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, note)))
 
 
 @cached
 def jobs_left_out(
     profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
 ) -> pl.Series:
-    """List the ids of the jobs whose rows are removed from a result by job."""
+    """Return the ids of the jobs that `suppress` removes from a result by job."""
     jobs = members(profiles, states)
     if privacy is None or privacy.off:
         return jobs.get_column("job_id").clear()
     families = hidden_families(_small_families(group_counts(profiles, states=states), privacy))
     cells = per_member_counts(jobs)
-    # A row tells of one job anyway, so that people alone are counted.
+    # Each row is about one job, so only the number of people matters.
     few = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
     ordered = cells.with_columns(hidden=few).sort(
         "job_family", ~pl.col("hidden"), "headcount", "job_id", nulls_last=True
     )
     together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over("job_family"))
-    # Jobs of unknown headcount may be of nobody, so they do not protect the one they are removed with.
+    # A job with unknown headcount may have no people, so it cannot protect another job.
     layers = [
         name.removesuffix("_jobs") for name in together.columns if name.endswith("_jobs") and "staffed" not in name
     ]
@@ -265,28 +261,28 @@ def jobs_left_out(
 
 def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProfiles, privacy: Privacy) -> pl.DataFrame:
     meaning = about(result)
-    # Moves between states count rejected tasks too, of which no group is made.
+    # Moves between states include rejected tasks, which group counts do not.
     states = [state for state in meaning.states if state != "rejected"] or COUNTED_STATES
-    if _moved(result):
-        everything = all_hidden(families_in_change(before, after, states=states, privacy=privacy))
-        return attach_metadata(suppress_moves(result, privacy, everything=everything), meaning)
+    if _move_columns(result):
+        all_suppressed = all_hidden(families_in_change(before, after, states=states, privacy=privacy))
+        return attach_metadata(suppress_moves(result, privacy, everything=all_suppressed), meaning)
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
-    parts, whole = result.filter(pl.col("scope") != "all"), result.filter(scope="all")
+    parts, totals = result.filter(pl.col("scope") != "all"), result.filter(scope="all")
     if "job_id" in result.columns:
-        left = [jobs_left_out(with_cache(one), states=states, privacy=privacy) for one in (before, after)]
-        shown = parts.filter(~pl.col("job_id").is_in(pl.concat(left).to_list()))
-        everything = parts.height > shown.height == 0
+        removed = [jobs_left_out(with_cache(side), states=states, privacy=privacy) for side in (before, after)]
+        shown = parts.filter(~pl.col("job_id").is_in(pl.concat(removed).to_list()))
+        all_suppressed = parts.height > shown.height == 0
     else:
         shown = apply_change_policy(parts.drop("scope"), before, after, states=states, privacy=privacy)
-        shown, everything = shown.with_columns(scope=pl.lit("family")), all_hidden(shown)
-    rows = pl.concat([shown, whole.clear() if everything else whole], how="diagonal")
+        shown, all_suppressed = shown.with_columns(scope=pl.lit("family")), all_hidden(shown)
+    rows = pl.concat([shown, totals.clear() if all_suppressed else totals], how="diagonal")
     return attach_metadata(rows.select(result.columns), meaning)
 
 
 def families_in_change(
     before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
-    """Return the families of either snapshot, with the reason where one is suppressed in results of both."""
+    """Return the families of either snapshot, with a reason where they are suppressed."""
     families = both_behind(before, after, states=states).select("job_family")
     return apply_change_policy(families, before, after, states=states, privacy=privacy)
 
@@ -294,25 +290,25 @@ def families_in_change(
 def apply_change_policy(
     families: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
-    """Suppress the families that are too small in either snapshot, also where each is counted by itself."""
+    """Suppress families that are too small in either snapshot, counting jobs in their own or their later family."""
     limits = check_privacy(privacy) or OFF
-    alone = [
+    small_in_one = [
         family
         for profiles in (before, after)
         for family in hidden_families(_small_families(group_counts(profiles, states=states), limits))
     ]
-    return _suppress_groups(families, both_behind(before, after, states=states), limits, also=alone)
+    return _suppress_groups(families, both_behind(before, after, states=states), limits, also=small_in_one)
 
 
 def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = False) -> pl.DataFrame:
-    """Suppress moves of too few jobs; shares of what they come from are suppressed with them."""
-    sides = _moved(moves) or ("level_before", "level_after")
-    figures = [name for name in _MOVED if name in moves.columns]
-    require(moves, *sides, *_MOVED[:2], "share", name="result")
+    """Suppress moves of too few jobs, and all shares of the level or state they start from."""
+    sides = _move_columns(moves) or ("level_before", "level_after")
+    figures = [name for name in _MOVE_FIGURES if name in moves.columns]
+    require(moves, *sides, *_MOVE_FIGURES[:2], "share", name="result")
     moves = moves.with_columns(reason=pl.lit(None, dtype=pl.String))
     if everything:
         return moves.clear()
-    # What moves come from takes the place of a family: neither a row's nor a column's total must reveal one.
+    # The start takes the place of the family, so that neither row nor column totals reveal a suppressed move.
     start, end = (pl.col(side).fill_null("\0") for side in sides)
     ends = moves.select(start.alias("job_family"), end.alias("end"), *figures)
     cells = _suppress_groups(ends, None, replace(privacy, min_headcount=0), ["end"])
@@ -329,7 +325,7 @@ def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = 
 
 
 def apply_policy(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
-    """Suppress small groups in a result by family; `profiles` may be the counts of its groups."""
+    """Suppress small groups in a result by family; `profiles` may be the result of `group_counts`."""
     return _suppress_groups(result, profiles, check_privacy(privacy) or OFF)
 
 
@@ -338,12 +334,12 @@ def _small_families(counts: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
 
 
 def all_hidden(families: pl.DataFrame) -> bool:
-    """Return whether there are families and each is suppressed, so that even totals would reveal them."""
+    """Return whether every family is suppressed, so that no total may be shown either."""
     return families.height > 0 and bool(families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all())
 
 
 def hidden_families(result: pl.DataFrame) -> list[str]:
-    """List the families of which figures are hidden, in the order of the rows."""
+    """Return the families with suppressed rows, in the order of the rows."""
     if "reason" not in result.columns:
         return []
     return result.filter(pl.col("reason") == SUPPRESSED).get_column("job_family").unique(maintain_order=True).to_list()
@@ -358,7 +354,7 @@ def _suppress_groups(
     *,
     staffed: bool = False,
 ) -> pl.DataFrame:
-    """Suppress small families and those `also` named, and others so that no total reveals them."""
+    """Suppress small families and those in `also`, with others so that no total reveals them."""
     require(result, "job_family", name="result")
     keys, meaning, original = [key for key in keys if key in result.columns], get_metadata(result), result
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
@@ -373,27 +369,30 @@ def _suppress_groups(
     shown = _without(result, keys, cells)
     if meaning is not None:
         n = cells.filter("hidden").get_column("job_family").n_unique()
-        said = said_of_hidden(n, cells.get_column("job_family").n_unique(), privacy)
-        meaning = replace(meaning, policy=(*meaning.policy, said))
+        note = said_of_hidden(n, cells.get_column("job_family").n_unique(), privacy)
+        meaning = replace(meaning, policy=(*meaning.policy, note))
         if behind is None and "headcount" not in result.columns:
-            said = "Only numbers of jobs were looked at to hide families, not headcounts; pass profiles to suppress."
-            meaning = replace(meaning, warnings=(*meaning.warnings, said))
+            note = "Families were suppressed by number of jobs only. Pass profiles to suppress by headcount as well."
+            meaning = replace(meaning, warnings=(*meaning.warnings, note))
         if cells.height and cells.get_column("hidden").all():
             meaning = without_totals(meaning)
     return _with_meaning(shown, meaning)
 
 
 def _without(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.DataFrame:
-    """Take the figures of hidden cells out, and put the families of which nothing is left last."""
+    """Set the figures of suppressed cells to null, and move completely suppressed families to the end."""
     hidden, kept = cells.get_column("hidden"), {"job_family", *keys, *_KEPT}
     own = pl.col("own_all_jobs").n_unique().over("job_family")
     if "jobs" in result.columns and cells.select((own > 1).any()).item():
-        kept.remove("jobs")  # it is not of the family but of each cell, and so a figure as others are
-    gone = pl.col("hidden").all().over("job_family")
+        kept.remove("jobs")  # counted per cell, not per family, so it is a figure like the others
+    is_all_hidden = pl.col("hidden").all().over("job_family")
     order = (
-        cells.with_columns(gone=gone)
+        cells.with_columns(all_hidden=is_all_hidden)
         .sort(
-            "gone", pl.when("gone").then(pl.col("job_family") == NO_FAMILY), pl.when("gone").then("job_family"), "row"
+            "all_hidden",
+            pl.when("all_hidden").then(pl.col("job_family") == NO_FAMILY),
+            pl.when("all_hidden").then("job_family"),
+            "row",
         )
         .get_column("row")
     )
@@ -402,14 +401,14 @@ def _without(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.D
         reason=pl.when(pl.lit(hidden)).then(pl.lit(SUPPRESSED)).otherwise("reason"),
     )[order]
     if keys and shown.height and hidden.all():
-        # Which levels there are would tell something still.
-        nothing = (pl.lit(None, dtype=shown.schema[key]).alias(key) for key in keys)
-        shown = shown.unique("job_family", keep="first", maintain_order=True).with_columns(nothing)
+        # Even the list of levels would reveal something.
+        null_keys = (pl.lit(None, dtype=shown.schema[key]).alias(key) for key in keys)
+        shown = shown.unique("job_family", keep="first", maintain_order=True).with_columns(null_keys)
     return shown
 
 
 def _cells(result: pl.DataFrame, keys: list[str], behind: pl.DataFrame | None) -> pl.DataFrame:
-    """Give for each row what stands behind it, as far as its own columns and `behind` tell."""
+    """Return the counts of each row, from its own columns and from `behind`."""
     check_cells(result, keys, alone=behind is None)
     parts = [pl.col(key).cast(pl.String).fill_null("\0") for key in keys]
     cells = result.select(
@@ -421,18 +420,19 @@ def _cells(result: pl.DataFrame, keys: list[str], behind: pl.DataFrame | None) -
     ).with_row_index("row")
     if behind is None:
         return cells
-    strangers = cells.join(behind, on="job_family", how="anti").get_column("job_family").sort()
-    if strangers.len():
+    unknown = cells.join(behind, on="job_family", how="anti").get_column("job_family").sort()
+    if unknown.len():
         raise SchemaError(
-            f"result has the family {strangers[0]!r}, which profiles do not have; pass what it was made of."
+            f"`result` has the family {unknown[0]!r}, which `profiles` do not have. "
+            "Pass the profiles that the result was computed from."
         )
     return cells.join(behind, on="job_family", maintain_order="left")
 
 
 def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
-    """Hide the next smallest, over families and over keys, until what is hidden together could be shown."""
+    """Suppress the next smallest cells, over families and keys, until the suppressed cells together meet the limits."""
     of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
-    empty = pl.min_horizontal(of_jobs) == 0  # to hide these would protect nothing
+    empty = pl.min_horizontal(of_jobs) == 0  # suppressing these protects nothing
     few = below_threshold(cells.columns, privacy, staffed=staffed)
     while True:
         before = cells.get_column("hidden").sum()
@@ -451,7 +451,7 @@ def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataF
 
 
 def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFrame:
-    """Hide in each group where anything is hidden two at least, and as many as are `enough` together."""
+    """Hide at least two rows in each group that has hidden rows, and as many as are `enough` together."""
     place, hiding = pl.col("place"), pl.col("hiding")
     return (
         ordered.with_columns(
@@ -467,7 +467,7 @@ def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFram
 
 
 def _may_be_by_headcount(result: pl.DataFrame) -> bool:
-    """Return whether figures may be weighted by headcount; those of a result that lost its information may be."""
+    """Return whether figures may be by headcount, which is assumed for a result without metadata."""
     return get_metadata(result) is None or _by_headcount(result)
 
 
@@ -478,7 +478,7 @@ def _by_headcount(result: pl.DataFrame) -> bool:
 
 
 def states_of(result: pl.DataFrame) -> Sequence[str]:
-    """Say which states counted in a result; in one that does not say, the usual."""
+    """Return the validation states counted in a result, or the default ones if it has no metadata."""
     meaning = get_metadata(result)
     return meaning.states if meaning and meaning.states else COUNTED_STATES
 
