@@ -393,7 +393,7 @@ def test_a_hidden_family_keeps_its_row_and_tells_nothing(plot: Callable[..., Any
         "hidden to protect small groups of jobs or people",
     }
     text = json.dumps(spec, ensure_ascii=False)
-    assert "3 of 5 families are hidden (\u00b7): fewer than 3 jobs or 5 people" in text
+    assert "3 of 5 job families are suppressed (\u00b7): fewer than 3 jobs or 5 people" in text
     assert "Hidden, to protect small groups of jobs or people: Little, Small and Tiny." in spec["description"]
     assert not [figure for figure in FIGURES if figure in text]
     order = next(layer["encoding"]["y"]["sort"] for layer in layers(spec) if "sort" in layer["encoding"].get("y", {}))
@@ -404,7 +404,7 @@ def test_a_hidden_family_keeps_its_row_and_tells_nothing(plot: Callable[..., Any
 @family_rows
 def test_the_next_smallest_hides_with_a_single_one(plot: Callable[..., Any]) -> None:
     spec = plot(with_small("Tiny")).to_dict()
-    assert "2 of 3 families are hidden" in json.dumps(spec)
+    assert "2 of 3 job families are suppressed" in json.dumps(spec)
     assert "Hidden, to protect small groups of jobs or people: A and Tiny." in spec["description"]
 
 

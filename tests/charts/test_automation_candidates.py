@@ -333,7 +333,7 @@ def test_of_many_families_the_largest_have_panels() -> None:
 def test_hidden_families_keep_their_place_and_tell_nothing(plot: Any) -> None:
     spec = plot(with_small("Tiny", "Small", "Little")).to_dict()
     text = json.dumps(spec, ensure_ascii=False)
-    assert "3 of 5 families are hidden (\u00b7): fewer than 3 jobs or 5 people" in text
+    assert "3 of 5 job families are suppressed (\u00b7): fewer than 3 jobs or 5 people" in text
     assert "Hidden, to protect small groups of jobs or people: Little, Small and Tiny." in spec["description"]
     assert not [figure for figure in FIGURES if figure in text]
     assert text.index("Little") < text.index("Small") < text.index("Tiny")

@@ -154,7 +154,7 @@ def test_hours_known_no_more_are_not_called_new(sample: tpa.TaskProfiles, later:
 @pytest.mark.parametrize("plot", PAIRS)
 def test_a_chart_says_what_makes_a_change_seem_one(plot: Any) -> None:
     may, november = tpa.load_sample("2026-05"), tpa.load_sample("2026-11")
-    only, order = "Only what is validated counts", "the wrong way round"
+    only, order = "Only validated tasks are counted", "The later snapshot is older"
     for given, states, said in (
         ((may, november), ["validated", "suggested"], set()),
         ((may, november), ["validated"], {only}),

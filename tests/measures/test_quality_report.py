@@ -188,7 +188,7 @@ def test_what_was_put_in_is_found() -> None:
     )
     report = checked(profiles)
     assert report["levels_unknown"]["finding"] == (
-        "1 of 5 tasks (20.0%) has a level other than H1 to H5: 'H9' 1; it counts as unknown until it has a weight."
+        "1 of 5 tasks (20.0%) has a level other than H1 to H5: 'H9' 1. Without a weight they count as not assessed."
     )
     assert report["tasks_over_contract"]["examples"] == ["j000"]
     assert report["weeks_over_described"]["examples"] == ["j000"]
@@ -202,17 +202,14 @@ def test_what_was_put_in_is_found() -> None:
     assert report["levels_in_conflict"]["share_hours"] == pytest.approx(16 / 61)
     assert report["repeated_hours"]["value"] == 6.0
     assert (
-        "they hold 16.0 hours per week, if only the longest of each counts 10.0; if rows are parts of one task 16.0"
+        "16.0 hours per week if every row counts, 10.0 if only the longest row counts, and 16.0 if the rows are parts"
         in (report["repeated_hours"]["finding"])
     )
 
 
 def test_repeated_parts_without_hours_leave_their_sum_unknown() -> None:
     report = checked(profiles_of([job(task("H1", 4.0), task("H1", None))]))
-    assert (
-        "counts 4.0; if rows are parts of one task 0.0, and not known for 1 of them."
-        in (report["repeated_hours"]["finding"])
-    )
+    assert "0.0 if the rows are parts of one task (unknown for 1 of them)." in (report["repeated_hours"]["finding"])
     assert report["repeated_hours"]["value"] == 0.0
 
 
@@ -251,7 +248,8 @@ def test_missing_hours_that_are_not_random_are_said_with_their_numbers() -> None
     tasks += [task("H1", None if i % 2 else 1.0, "suggested", key=f"s{i}") for i in range(100)]
     row = checked(profiles_of([job(*tasks)]))["missing_hours_uneven"]
     assert row["finding"] == (
-        "Missing hours are not random. Tasks with hours: 50% where the validation state is suggested, 100% elsewhere."
+        "Missing hours are not random. Share of tasks with hours: 50% for validation state suggested, "
+        "100% for all others."
     )
     assert (row["severity"], row["value"], row["affected"], row["examples"]) == ("warning", 0.5, 100, ["suggested"])
     few = checked(profiles_of([job(*tasks[:2], *tasks[100:102])]))["missing_hours_uneven"]
@@ -264,7 +262,7 @@ def test_what_was_not_asked_for_is_not_zero() -> None:
     for name in ("rejected", "evidence_missing"):
         assert (report[name]["value"], report[name]["affected"], report[name]["severity"]) == (None, None, "note")
         assert report[name]["reason"] == "NOT_REQUESTED"
-        assert "ask for include=[" in report[name]["finding"]
+        assert "include=[" in report[name]["finding"]
     asked = dataclasses.replace(profiles, manifest={"request": {"include": ["rejected_tasks"]}})
     assert checked(asked)["rejected"]["value"] == 0.0
 

@@ -314,7 +314,7 @@ def test_a_job_that_changes_its_family_is_no_change_in_work() -> None:
     assert [rows["研究開発"][name] for name in ("before", "hours_changed", "after", "moved")] == [5.0, 1.0, 6.0, 5.0]
     assert [rows["Sales"][name] for name in ("before", "hours_changed", "after", "moved")] == [2.0, 0.0, 2.0, -5.0]
     assert (rows[None]["added"], rows[None]["removed"], rows[None]["moved"]) == (0.0, 0.0, 0.0)
-    assert any("1 job changed family" in warning for warning in tpa.about(result).warnings)
+    assert any("1 job changed job family" in warning for warning in tpa.about(result).warnings)
 
 
 def test_a_job_on_one_side_only_brings_or_takes_its_tasks() -> None:
@@ -349,7 +349,7 @@ def test_a_job_on_one_side_only_brings_or_takes_its_tasks() -> None:
 def test_a_task_that_stands_twice_is_one(before: list[Any], after: list[Any], terms: dict[str, float]) -> None:
     assert bridge_of(one(*before), one(*after)) == pytest.approx(terms)
     warned = tpa.about(compare(one(*before), one(*after))).warnings
-    assert any("1 task stands more than once in a job" in warning for warning in warned)
+    assert any("1 task is repeated in a job" in warning for warning in warned)
 
 
 def test_a_task_without_identity_is_never_added_or_removed() -> None:
@@ -374,7 +374,7 @@ def test_hours_that_were_put_in_are_not_measured() -> None:
     before, after = one(task(hours=2.0)), one(task(hours=3.0))
     guessed = tpa.TaskProfiles(before.jobs, before.tasks.with_columns(hours_imputed=pl.lit(value=True)))
     assert bridge_of(guessed, after) == {"before": 2.0, "newly_measured": 1.0, "after": 3.0}
-    assert any("100.0% of the hours before were put in" in said for said in tpa.about(compare(guessed, after)).warnings)
+    assert any("100.0% of the hours before are imputed" in said for said in tpa.about(compare(guessed, after)).warnings)
     zero = one(task(hours=0.0))
     guessed = tpa.TaskProfiles(zero.jobs, zero.tasks.with_columns(hours_imputed=pl.lit(value=True)))
     assert bridge_of(guessed, after) == {"newly_measured": 3.0, "after": 3.0}
@@ -397,10 +397,12 @@ def test_coverage_that_moved_makes_the_bridge_the_headline(
     then: float, now: float, measure: Callable[..., pl.DataFrame], *, warned: bool
 ) -> None:
     meaning = tpa.about(measure(covered(then), covered(now)))
-    assert any("the bridge" in said and "is the headline" in said for said in meaning.warnings) == warned
+    assert (
+        any("Quote the bridge" in said and "instead of the difference" in said for said in meaning.warnings) == warned
+    )
     assert (meaning.coverage["hours before"], meaning.coverage["hours after"]) == (then, now)
     assert meaning.grade == "A"
-    assert f"{then:.1%} of them with hours and a level" in meaning.policy[0]
+    assert f"{then:.1%} with hours and a level" in meaning.policy[0]
     assert tpa.about(measure(covered(0.95), covered(0.5))).grade == "C"  # the worse of the two
 
 
@@ -409,22 +411,22 @@ def test_coverage_that_moved_makes_the_bridge_the_headline(
     [
         (("2026-05-01T00:00:00+00:00", "2026-05-01T06:00:00+00:00"), ("2026-05-01T08:00:00+00:00", None), "6.0 hours"),
         (("2026-05-01T00:00:00+00:00", "2026-05-01T00:10:00+00:00"), ("2026-06-01T00:00:00+00:00", None), None),
-        (("2026-06-01T00:00:00+00:00", None), ("2026-05-01T00:00:00+00:00", None), "the wrong way round"),
+        (("2026-06-01T00:00:00+00:00", None), ("2026-05-01T00:00:00+00:00", None), "The later snapshot is older"),
         (("yesterday", None), (None, "2026-05-01T00:00:00"), None),
     ],
 )
 def test_pulls_too_near_or_turned_round_are_said(before: Any, after: Any, said: str | None) -> None:
     sides = [with_manifest(one(task()), started=start, finished=end) for start, end in (before, after)]
     for measure in MEASURES.values():
-        found = [w for w in tpa.about(measure(*sides)).warnings if "pull" in w or "wrong way" in w]
+        found = [w for w in tpa.about(measure(*sides)).warnings if "An export took" in w or "is older" in w]
         assert found == ([] if said is None else [w for w in found if said in w])
         assert bool(found) == (said is not None)
 
 
 def test_an_export_that_was_not_complete_is_said() -> None:
     half = with_manifest(one(task()), complete=False)
-    assert any("what seems added may" in said for said in tpa.about(compare(half, one(task()))).warnings)
-    assert any("what seems removed may" in said for said in tpa.about(compare(one(task()), half)).warnings)
+    assert any("so added jobs and tasks may" in said for said in tpa.about(compare(half, one(task()))).warnings)
+    assert any("so removed jobs and tasks may" in said for said in tpa.about(compare(one(task()), half)).warnings)
     assert not tpa.about(compare(one(task()), with_manifest(one(task()), complete=True))).warnings
 
 

@@ -114,7 +114,7 @@ def quality_report(
     >>> from tpanalytics import load_sample
     >>> report = quality_report(load_sample())
     >>> report.filter(check="hours_missing").item(0, "finding")
-    '760 of 5,516 tasks (13.8%) have no hours; they are not known, and not zero.'
+    '760 of 5,516 tasks (13.8%) have no hours. Missing hours are excluded, not counted as zero.'
     """
     shared = aggregate_by_identity(profiles, states, same_task=same_task)
     jobs, tasks = read_inputs(profiles)

@@ -378,7 +378,7 @@ def test_the_meaning_travels_and_says_what_is_hidden() -> None:
     result = tpa.hours(profiles)
     before, after = tpa.about(result), tpa.about(suppress(result, profiles))
     assert after.policy[:-1] == before.policy
-    assert after.policy[-1].startswith("2 of 3 families are hidden: fewer than 3 jobs or 5 people")
+    assert after.policy[-1].startswith("2 of 3 job families are suppressed: fewer than 3 jobs or 5 people")
     assert replace(after, policy=before.policy) == before
     assert "not headcounts" in tpa.about(suppress(result)).warnings[-1]
     untouched = tpa.about(suppress(result, profiles, privacy=Privacy(min_jobs=1, min_headcount=0)))

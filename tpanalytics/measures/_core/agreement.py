@@ -1,4 +1,4 @@
-"""What is said of the same task more than once: in one job, and whether all jobs that have it rate it alike."""
+"""Data quality checks of tasks that occur several times: repetitions within a job, agreement between jobs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement", "agreement", "checks_of_keys", "ordinal_alpha", "ratings"]
 
-#: Below this many tasks rated in two jobs, agreement is chance.
+#: Minimum number of tasks rated in at least two jobs to compute an agreement.
 _KEYS_FOR_AGREEMENT = 20
-#: Krippendorff's own marks: rely on levels from the first, with caution from the second, not below.
+#: Krippendorff's thresholds for reliable data and for tentative conclusions.
 _RELIABLE, _TENTATIVE = 0.8, 0.667
 _ALPHA = "Krippendorff's alpha, at most 1"
 
 
 class Agreement(NamedTuple):
-    """How many tasks several jobs share and rate, and how many pairs of jobs rate them the same."""
+    """Number of tasks that several jobs share and rate, and of pairs of jobs that rate them the same."""
 
     shared: int
     rated: int
@@ -37,10 +37,10 @@ class Agreement(NamedTuple):
 
 
 def ratings(unique: pl.DataFrame) -> pl.DataFrame:
-    """Count how many jobs gave each task each level; a level in conflict within a job is none."""
-    # A null level compares as null, and is left out as well.
+    """Count the jobs by task and level, leaving out levels that are missing or in conflict within a job."""
+    # This also drops null levels, because the comparison is null.
     rated = unique.filter(pl.col("level") != NOT_ASSESSED)
-    # Grouping by numbers is quicker than by texts.
+    # Grouping by an Enum is faster than by strings.
     levels = pl.Enum(rated.get_column("level").unique().sort())
     return (
         rated.select("key", pl.col("level").cast(levels))
@@ -52,7 +52,7 @@ def ratings(unique: pl.DataFrame) -> pl.DataFrame:
 
 
 def agreement(unique: pl.DataFrame, rated: pl.DataFrame) -> Agreement:
-    """Compare every two jobs that have the same task, by counting levels and not by looking at pairs."""
+    """Compare all pairs of jobs that share a task, computed from counts of levels."""
     jobs = pl.col("jobs")
     of_key = (
         rated.group_by("key")
@@ -70,7 +70,7 @@ def agreement(unique: pl.DataFrame, rated: pl.DataFrame) -> Agreement:
 
 
 def ordinal_alpha(rated: pl.DataFrame) -> float | None:
-    """Compute Krippendorff's alpha of levels as an order: 1 is full agreement, 0 what chance would give."""
+    """Return Krippendorff's alpha for ordinal levels: 1 is full agreement, 0 is agreement by chance."""
     count = {level: pl.when(pl.col("level") == level).then(pl.col("jobs")).otherwise(0) for level in LEVELS}
     of_key = (
         rated.group_by("key")
@@ -80,29 +80,29 @@ def ordinal_alpha(rated: pl.DataFrame) -> float | None:
         .sort("key")
     )
     pairs = list(combinations(range(len(LEVELS)), 2))
-    together = of_key.select(
+    coincidences = of_key.select(
         (pl.col(LEVELS[c]) * pl.col(LEVELS[k]) / (pl.col("m") - 1)).sum().alias(f"{c}-{k}") for c, k in pairs
     ).row(0)
     n_of = of_key.select(pl.col(level).sum() for level in LEVELS).row(0)
     distances = [sum(n_of[c : k + 1]) - (n_of[c] + n_of[k]) / 2 for c, k in pairs]
-    observed = sum(o * d**2 for o, d in zip(together, distances, strict=True))
+    observed = sum(o * d**2 for o, d in zip(coincidences, distances, strict=True))
     expected = sum(n_of[c] * n_of[k] * d**2 for (c, k), d in zip(pairs, distances, strict=True))
     return 1 - (sum(n_of) - 1) * observed / expected if expected else None
 
 
 def checks_of_keys(shared: IdentifiedTasks, look: Look, same_task: SameTask) -> Iterator[Check]:
-    """Look at tasks that stand in one job more than once (R5), and at those of several jobs (M9, M10)."""
+    """Check tasks that are repeated within a job or shared by several jobs."""
     nameless = shared.keys.filter(has_no_identity()).get_column("key").implode()
-    lost = shared.rows.filter(pl.col("key").is_in(nameless))
+    unidentified = shared.rows.filter(pl.col("key").is_in(nameless))
     yield found(
         "identity_missing",
-        "{n} {have} nothing to be told apart by",
-        int(lost.get_column("n").sum()),
+        "{n} {have} no identity",
+        int(unidentified.get_column("n").sum()),
         look.tasks,
         "tasks",
-        so="; they are compared with no other",
-        share_hours=look.share_of_hours(lost),
-        examples=look.ids(lost.get_column("job")),
+        so=". They are not compared with other tasks",
+        share_hours=look.share_of_hours(unidentified),
+        examples=look.ids(unidentified.get_column("job")),
     )
     rows = shared.rows.filter(~pl.col("key").is_in(nameless))
     unique = one_row_per_task(rows, hours="keep")
@@ -115,125 +115,127 @@ def _repeats(rows: pl.DataFrame, unique: pl.DataFrame, shared: IdentifiedTasks, 
     pairs, repeated = unique.height, unique.filter(n > 1)
     rows = rows.join(repeated.select("key", "job"), on=["key", "job"], how="semi").sort("key", "job", "level")
     kept, longest, added = (one_row_per_task(rows, hours=how) for how in ("keep", "max", "sum"))
-    touched = look.share_of_hours(kept)
+    share_hours = look.share_of_hours(kept)
     examples = _names(shared, kept)
     yield found(
         "repeated_tasks",
-        "{n} {are} in their job more than once",
+        "{n} {are} repeated in the same job",
         int(kept.get_column("n").sum()),
         int(unique.get_column("n").sum()),
         "tasks",
         floor="warning",
-        share_hours=touched,
+        share_hours=share_hours,
         examples=examples,
     )
     most, least = (float(each.get_column("hours").sum()) for each in (kept, longest))
-    unsure = added.get_column("hours").null_count()
+    n_unknown = added.get_column("hours").null_count()
     yield found(
         "repeated_hours",
         "{n} {are} repeated",
         kept.height,
         pairs,
         "tasks of jobs",
-        so=f". If every row counts they hold {most:,.1f} hours per week, if only the longest of each counts "
-        f"{least:,.1f}; if rows are parts of one task {added.get_column('hours').sum():,.1f}"
-        f"{f', and not known for {unsure:,} of them' if unsure else ''}",
+        so=f". They have {most:,.1f} hours per week if every row counts, {least:,.1f} if only the longest row counts, "
+        f"and {added.get_column('hours').sum():,.1f} if the rows are parts of one task"
+        f"{f' (unknown for {n_unknown:,} of them)' if n_unknown else ''}",
         value=most - least,
-        unit="hours per week between counting all and the longest",
-        share_hours=touched,
+        unit="hours per week: all rows minus the longest row of each task",
+        share_hours=share_hours,
         examples=examples,
         floor="warning" if most > least else "note",
     )
-    torn = kept.filter(pl.col("level").is_null())
+    conflicts = kept.filter(pl.col("level").is_null())
     yield found(
         "levels_in_conflict",
-        "{n} {have} levels that contradict each other",
-        torn.height,
+        "{n} {have} conflicting levels",
+        conflicts.height,
         pairs,
         "tasks of jobs",
         floor="warning",
-        so="; where jobs are compared they have none",
-        share_hours=look.share_of_hours(torn),
-        examples=_names(shared, torn),
+        so=". They count as not assessed where jobs are compared",
+        share_hours=look.share_of_hours(conflicts),
+        examples=_names(shared, conflicts),
     )
 
 
 def _levels(unique: pl.DataFrame, shared: IdentifiedTasks, look: Look, same_task: SameTask) -> Iterator[Check]:
     rated = ratings(unique)
-    alike = agreement(unique, rated)
+    counts = agreement(unique, rated)
     levels = rated.group_by("key").len().filter(pl.col("len") > 1)
-    torn = unique.filter(pl.col("key").is_in(levels.get_column("key").implode()))
-    said: dict[str, Any] = {
-        "share_hours": look.share_of_hours(torn),
-        "examples": _names(shared, torn),
+    disputed = unique.filter(pl.col("key").is_in(levels.get_column("key").implode()))
+    fields: dict[str, Any] = {
+        "share_hours": look.share_of_hours(disputed),
+        "examples": _names(shared, disputed),
     }
-    if alike.rated:
+    if counts.rated:
         yield found(
             "rated_differently",
-            "{n} with a level in two jobs or more {are} rated differently from job to job",
-            alike.differing,
-            alike.rated,
+            "{n} with a level in at least two jobs {have} different levels in different jobs",
+            counts.differing,
+            counts.rated,
             "keys",
             cap="warning",
-            **said,
+            **fields,
         )
     else:
-        lone = (
-            f"No task has a level in two jobs or more, of {alike.shared:,} that two jobs have."
-            if alike.shared
-            else f"No two jobs have the same task by its {same_task}"
-            f"{', so if every job has ids of its own, pass same_task=text' if same_task == 'id' else ''}."
+        finding = (
+            f"None of the {counts.shared:,} tasks that jobs share has a level in at least two jobs."
+            if counts.shared
+            else f"No two jobs share a task {same_task}."
+            f"{' If task ids differ between jobs, pass same_task=text.' if same_task == 'id' else ''}"
         )
-        yield unknown("rated_differently", "TOO_FEW" if alike.shared else "NO_TASKS", lone, 0, "keys")
-    yield from _agreements(rated, alike, said)
+        yield unknown("rated_differently", "TOO_FEW" if counts.shared else "NO_TASKS", finding, 0, "keys")
+    yield from _agreements(rated, counts, fields)
 
 
-def _agreements(rated: pl.DataFrame, alike: Agreement, said: dict[str, Any]) -> Iterator[Check]:
-    """Check how often, and how far beyond chance, jobs give the same task the same level."""
-    pairs = (alike.pairs - alike.equal, alike.pairs)
-    if alike.rated < _KEYS_FOR_AGREEMENT:
-        few = (
-            f"{alike.rated:,} tasks have a level in two jobs or more; agreement is said from {_KEYS_FOR_AGREEMENT} on."
+def _agreements(rated: pl.DataFrame, counts: Agreement, fields: dict[str, Any]) -> Iterator[Check]:
+    """Check how often jobs give a shared task the same level, and compare that with chance."""
+    pairs = (counts.pairs - counts.equal, counts.pairs)
+    if counts.rated < _KEYS_FOR_AGREEMENT:
+        finding = (
+            f"{counts.rated:,} tasks have a level in at least two jobs. Agreement needs at least {_KEYS_FOR_AGREEMENT}."
         )
-        yield unknown("level_agreement", "TOO_FEW", few, pairs[1], "pairs of jobs")
-        yield unknown("level_alpha", "TOO_FEW", few, alike.rated, "keys", unit=_ALPHA)
+        yield unknown("level_agreement", "TOO_FEW", finding, pairs[1], "pairs of jobs")
+        yield unknown("level_alpha", "TOO_FEW", finding, counts.rated, "keys", unit=_ALPHA)
         return
-    share = alike.equal / alike.pairs
+    share = counts.equal / counts.pairs
     yield Check(
         "level_agreement",
         "ok" if share == 1 else "note" if share >= 0.9 else "warning",
-        f"Two jobs with the same task give it the same level in {share:.1%} of {alike.pairs:,} pairs.",
+        f"Jobs that share a task give it the same level in {share:.1%} of {counts.pairs:,} pairs.",
         share,
         *pairs,
         "pairs of jobs",
-        **said,
+        **fields,
     )
-    yield _alpha(rated, alike, said)
+    yield _alpha(rated, counts, fields)
 
 
-def _alpha(rated: pl.DataFrame, alike: Agreement, said: dict[str, Any]) -> Check:
+def _alpha(rated: pl.DataFrame, counts: Agreement, fields: dict[str, Any]) -> Check:
     alpha = ordinal_alpha(rated)
     if alpha is None:
-        same = "All tasks that jobs share have the same level, or none of H1 to H5; that says nothing of agreement."
-        return unknown("level_alpha", "NO_VARIATION", same, alike.rated, "keys", unit=_ALPHA)
+        finding = (
+            "All shared tasks have the same level, or none in H1 to H5, so agreement cannot be compared with chance."
+        )
+        return unknown("level_alpha", "NO_VARIATION", finding, counts.rated, "keys", unit=_ALPHA)
     reliable, tentative = alpha >= _RELIABLE, alpha >= _TENTATIVE
-    judged = "reliable" if reliable else "good for tentative conclusions" if tentative else "not reliable"
-    printed = round(alpha, 2) + 0.0  # no minus before a zero
+    verdict = "reliable" if reliable else "enough for tentative conclusions" if tentative else "not reliable"
+    rounded = round(alpha, 2) + 0.0  # avoid "-0.00"
     return Check(
         "level_alpha",
         "ok" if reliable else "warning" if tentative else "error",
-        f"Beyond what chance would give, levels of the same task agree with alpha {printed:.2f} (1 is full agreement, "
-        f"0 chance); {judged} by the usual marks {_RELIABLE} and {_TENTATIVE}.",
+        f"Agreement of jobs on the level of shared tasks is alpha = {rounded:.2f} (1 is full agreement, 0 is chance). "
+        f"This is {verdict} by the usual thresholds {_RELIABLE} and {_TENTATIVE}.",
         alpha,
-        alike.differing,
-        alike.rated,
+        counts.differing,
+        counts.rated,
         "keys",
         _ALPHA,
-        **said,
+        **fields,
     )
 
 
 def _names(shared: IdentifiedTasks, unique: pl.DataFrame) -> list[str]:
-    """Name the first of the tasks by their identity."""
+    """Return the identities of the first few tasks."""
     first = unique.get_column("key").unique().sort().head(5).implode()
     return shared.keys.filter(pl.col("key").is_in(first)).get_column("name").to_list()

@@ -1,4 +1,4 @@
-"""What stands with a figure about two snapshots: the coverage of each, and whether they can be compared."""
+"""Metadata and warnings of results that compare two snapshots."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
     "weight_warnings",
 ]
 
-#: A coverage that moved by more makes a difference between two snapshots one between two measurements.
+#: Above this change of coverage, a difference between two snapshots may only reflect newly measured data.
 COVERAGE_MOVED = 0.05
 _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 
@@ -39,13 +39,13 @@ _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 def meaning_of_both(
     before: TaskCounts, after: TaskCounts, *, covered: str = "both", warnings: tuple[str, ...] = (), **facts: Any
 ) -> Meaning:
-    """Describe a result about two snapshots: it counts the later one, and its grade is the worse of both."""
+    """Return metadata with the counts of the later snapshot, the coverage of both and the lower grade."""
     first, second = (
         meaning_of(side, covered=covered, measure="", value="", unit="", basis="") for side in (before, after)
     )
     coverage_changed = tuple(
-        f"{_PARTS.get(part, part).capitalize()} were known for {was:.1%} of the tasks before and for {now:.1%} after: "
-        "the bridge, which sets newly measured hours apart, is the headline, not the difference."
+        f"Coverage changed: {was:.1%} of tasks had {_PARTS.get(part, part)} before and {now:.1%} after. "
+        "Quote the bridge, which shows newly measured hours separately, instead of the difference."
         for part, was, now in ((part, first.coverage[part], second.coverage[part]) for part in second.coverage)
         if was is not None and now is not None and abs(now - was) > COVERAGE_MOVED + 1e-12
     )
@@ -54,14 +54,14 @@ def meaning_of_both(
         f"{_counted('Before', first)}; {_counted('after', second)}.",
         *facts.pop("policy", ()),
     )
-    whole = meaning_of(after, covered=covered, policy=policy, **facts)
+    later = meaning_of(after, covered=covered, policy=policy, **facts)
     imputed = tuple(
-        f"{meaning.share_imputed:.1%} of the hours {when} were put in, not stated; what changes them is newly measured."
+        f"{meaning.share_imputed:.1%} of the hours {when} are imputed. Changes to them count as newly measured."
         for when, meaning in (("before", first), ("after", second))
         if meaning.share_imputed
     )
     return replace(
-        whole,
+        later,
         coverage={
             f"{part} {when}": share
             for when, meaning in (("before", first), ("after", second))
@@ -73,44 +73,43 @@ def meaning_of_both(
 
 
 def _counted(when: str, meaning: Meaning) -> str:
-    known = meaning.coverage.get("both")
-    both = "" if known is None else f", {known:.1%} of them with hours and a level"
+    coverage = meaning.coverage.get("both")
+    both = "" if coverage is None else f", {coverage:.1%} with hours and a level"
     suggested = "" if not meaning.share_suggested else f", {meaning.share_suggested:.1%} not validated"
     return f"{when}: {meaning.jobs:,} jobs and {meaning.tasks:,} tasks{both}{suggested}"
 
 
 def counts_suggested(states: Sequence[str]) -> bool:
-    """Return whether a suggested task counts, so that to validate it changes nothing."""
+    """Return whether suggested tasks are counted, so that validating one changes no figure."""
     return set(COUNTED_STATES) <= set(states)
 
 
 def state_warnings(states: Sequence[str]) -> tuple[str, ...]:
-    """Warn that not every state counts, and what that does to a comparison."""
+    """Warn if only some validation states are counted, because then tasks can appear to be added."""
     if counts_suggested(states):
         return ()
-    only = " or ".join(states)
-    return (f"Only what is {only} counts: a task in another state before seems added, though it was there.",)
+    return (f"Only {' and '.join(states)} tasks are counted, so a task that changed its state can appear as added.",)
 
 
 def pull_warnings(before: TaskProfiles, after: TaskProfiles) -> tuple[str, ...]:
-    """Warn of what the manifests say against comparing two snapshots."""
+    """Warn if an export is incomplete, or the times of the two exports do not allow a comparison."""
     warnings = [
-        f"The export {when} was not complete: what seems {gone} may only not have been seen."
-        for when, gone, profiles in (("before", "added", before), ("after", "removed", after))
+        f"The {when} export is incomplete, so {missing} jobs and tasks may only be missing from it."
+        for when, missing, profiles in (("earlier", "added", before), ("later", "removed", after))
         if profiles.manifest.get("complete") is False
     ]
     times = [_times(profiles.manifest) for profiles in (before, after)]
     (started, finished), started_after = times[0], times[1][0]
     if started and started_after and started_after < started:
-        warnings.append("The snapshot after is older than the one before; perhaps they are the wrong way round.")
+        warnings.append("The later snapshot is older than the earlier one. Check the order of the arguments.")
     elif finished and started_after:
         gap = max(started_after - finished, timedelta(0))
         took = [end - start for start, end in times if start and end]
         longest = max(took, default=timedelta(0))
         if longest > gap:
             warnings.append(
-                f"A pull took {_hours(longest)}, longer than the {_hours(gap)} between the two: what changed meanwhile "
-                "may be on either side."
+                f"An export took {_hours(longest)}, longer than the {_hours(gap)} between the two snapshots. "
+                "Changes made during the export can be in either snapshot."
             )
     return tuple(warnings)
 
@@ -133,67 +132,68 @@ def _time(text: Any) -> datetime | None:
         time = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    # A time without zone cannot be set against one with a zone; the package writes UTC.
+    # Times without a time zone cannot be compared with the UTC times that the package writes.
     return time if time.tzinfo else None
 
 
 def job_warnings(jobs: pl.DataFrame) -> tuple[str, ...]:
-    """Warn of jobs that are in one snapshot only, and of those that changed their family."""
-    gone, new = (int(jobs.get_column(f"family_{side}").null_count()) for side in ("after", "before"))
+    """Warn of jobs that are only in one snapshot or changed their job family."""
+    removed, added = (int(jobs.get_column(f"family_{side}").null_count()) for side in ("after", "before"))
     moved = int((jobs.get_column("family_before") != jobs.get_column("family_after")).sum())
     warnings = []
-    if gone or new:
+    if removed or added:
         warnings.append(
-            f"{_n(gone, 'job is', 'jobs are')} only in the snapshot before and {_n(new, 'job is', 'jobs are')} only in "
-            "the one after; an export may be a subset of the tenant."
+            f"{_n(removed, 'job is', 'jobs are')} only in the earlier snapshot and {_n(added, 'job is', 'jobs are')} "
+            "only in the later one. An export may be a subset of the tenant."
         )
     if moved:
-        warnings.append(f"{_n(moved, 'job', 'jobs')} changed family, and count on both sides in the family after.")
+        warnings.append(
+            f"{_n(moved, 'job', 'jobs')} changed job family and count in the later family in both snapshots."
+        )
     return tuple(warnings)
 
 
-def _n(count: int, one: str, several: str) -> str:
-    return f"{count:,} {one if count == 1 else several}"
+def _n(count: int, singular: str, plural: str) -> str:
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 def match_warnings(pair: Pair) -> tuple[str, ...]:
-    """Warn of what is odd about how the tasks of two snapshots match."""
+    """Warn of tasks that match poorly: different ids, no identity, repetitions or conflicting levels."""
     in_both = pair.jobs.drop_nulls().height
-    here, there = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
+    in_before, in_after = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
     counts = pair.tasks.select(
-        matched=(here & there & pl.col("named")).sum(),
-        before=here.sum(),
-        after=there.sum(),
+        matched=(in_before & in_after & pl.col("named")).sum(),
+        before=in_before.sum(),
+        after=in_after.sum(),
         nameless=(pl.col("n_before").fill_null(0) + pl.col("n_after").fill_null(0)).filter(~pl.col("named")).sum(),
         repeated=((pl.col("n_before") > 1) | (pl.col("n_after") > 1)).filter("named").sum(),
         conflict=(pl.col("conflict_before").fill_null(value=False) | pl.col("conflict_after").fill_null(value=False))
         .filter("named")
         .sum(),
     ).row(0, named=True)
-    what = "id" if pair.same_task == "id" else "text"
     warnings = list(job_warnings(pair.jobs))
     if in_both and counts["before"] and counts["after"] and not counts["matched"]:
-        other = "text" if what == "id" else "id"
-        warnings.append(f"No task has the same {what} in both snapshots; try same_task={other!r}.")
+        other = "text" if pair.same_task == "id" else "id"
+        warnings.append(f"No task has the same {pair.same_task} in both snapshots. Try same_task={other!r}.")
     if counts["nameless"]:
         warnings.append(
-            f"{_n(counts['nameless'], 'task has', 'tasks have')} no {what} to match by; what its hours change is newly "
-            "measured."
+            f"{_n(counts['nameless'], 'task has', 'tasks have')} no {pair.same_task} to match by. "
+            "Changes to their hours count as newly measured."
         )
     if counts["repeated"]:
         warnings.append(
-            f"{_n(counts['repeated'], 'task stands', 'tasks stand')} more than once in a job, and each counts as one "
-            f"with its hours added up; {counts['conflict']:,} of them have levels that contradict each other, so that "
-            "none is known."
+            f"{_n(counts['repeated'], 'task is', 'tasks are')} repeated in a job and counted once, with added hours. "
+            f"{counts['conflict']:,} of them have conflicting levels and count as not assessed."
         )
     return tuple(warnings)
 
 
 def weight_warnings(level_weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple[str, ...]:
-    """Warn of levels that have no weight, with how many tasks are at them."""
+    """Warn of levels without a weight, and of the number of tasks at these levels."""
     levels = pl.concat([frame.select("level", "n") for frame in cells])
-    strange = unmapped(levels.get_column("level").unique().to_list(), level_weights)
-    if not strange:
+    without_weight = unmapped(levels.get_column("level").unique().to_list(), level_weights)
+    if not without_weight:
         return ()
-    n = int(levels.filter(pl.col("level").is_in(strange)).get_column("n").sum())
-    return (f"{_n(n, 'task is', 'tasks are')} at {', '.join(strange)}, which has no weight here and so is not known.",)
+    n = int(levels.filter(pl.col("level").is_in(without_weight)).get_column("n").sum())
+    levels_listed = ", ".join(without_weight)
+    return (f"{_n(n, 'task is', 'tasks are')} at levels without a weight ({levels_listed}) and count as not assessed.",)

@@ -1,4 +1,4 @@
-"""What a quality report looks at in tasks, jobs and families; each check says what it found in one sentence."""
+"""Data quality checks of tasks, jobs and job families."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["SHARE", "Check", "Look", "checks_of_jobs", "checks_of_tasks", "found", "unknown"]
 
 SHARE = "share, 0 to 1"
-#: How many examples a check names, and how many groups a sentence.
-_EXAMPLES, _NAMED = 5, 3
+#: Maximum number of examples of a check, and of groups listed in a sentence.
+_EXAMPLES, _GROUPS_LISTED = 5, 3
 _GRADES = ["note", "warning", "error"]
-_ONE = {
+_SINGULAR = {
     "tasks": ("task", "NO_TASKS"),
     "jobs": ("job", "NO_JOBS"),
     "families": ("family", "NO_JOBS"),
@@ -30,7 +30,7 @@ _ONE = {
 
 
 class Check(NamedTuple):
-    """One row of the report; see `quality_report` for what the columns mean."""
+    """One row of the quality report."""
 
     check: str
     severity: str
@@ -41,24 +41,23 @@ class Check(NamedTuple):
     counted: str = "tasks"
     unit: str = SHARE
     share_hours: float | None = None
-    examples: list[str] = []  # noqa: RUF012  never changed
+    examples: list[str] = []  # noqa: RUF012  never mutated
     reason: str | None = None
 
 
 class Look(NamedTuple):
-    """The small tables that all checks look at.
+    """The tables that the checks read.
 
     Attributes
     ----------
     jobs
-        One row per job: ``job, job_id, job_name, job_family, headcount, contract_hours, tasks, tasks_with_hours,
-        hours, complete``, as `aggregate.per_job` gives it.
+        Result of `aggregate.per_job`, one row per job.
     cells
-        ``job, job_family, level, state, n, n_known, hours`` of the tasks that count.
+        ``job, job_family, level, state, n, n_known, hours`` of the counted tasks.
     odd
-        ``job, length, n``: tasks of no hours, or of more than the shortest contract, by their length.
+        ``job, length, n``: number of tasks with 0 hours or more hours than the shortest contract, by length.
     evidence
-        ``job, sources, n, hours``: tasks by how many sources they have; None if they were not asked for.
+        ``job, sources, n, hours``: tasks by number of sources. None if sources were not requested.
     """
 
     jobs: pl.DataFrame
@@ -68,23 +67,25 @@ class Look(NamedTuple):
 
     @property
     def tasks(self) -> int:
-        """Tasks that count."""
+        """Number of counted tasks."""
         return int(self.cells.get_column("n").sum())
 
     def share_of_hours(self, part: pl.DataFrame) -> float | None:
-        """Say which part of the known hours is in the column ``hours`` of these rows; None where none is known."""
-        hours, known = (float(frame.get_column("hours").sum()) for frame in (part, self.cells))
-        return min(hours / known, 1.0) if known > 0 else None
+        """Return the share of all documented hours that is in these rows, or None if there are none."""
+        hours, total = (float(frame.get_column("hours").sum()) for frame in (part, self.cells))
+        return min(hours / total, 1.0) if total > 0 else None
 
     def ids(self, of_jobs: pl.Series) -> list[str]:
-        """Name the first of the jobs by id."""
+        """Return the ids of the first few jobs."""
         first = of_jobs.unique().sort().head(_EXAMPLES).implode()
         return self.jobs.filter(pl.col("job").is_in(first)).get_column("job_id").to_list()
 
 
-def unknown(check: str, reason: str, finding: str, of: int | None = None, counted: str = "tasks", **said: Any) -> Check:
-    """Make a row of what cannot be said, with the reason."""
-    return Check(check, "note", finding, of=of, counted=counted, reason=reason, **said)
+def unknown(
+    check: str, reason: str, finding: str, of: int | None = None, counted: str = "tasks", **fields: Any
+) -> Check:
+    """Return the row of a check that cannot be made, with the reason."""
+    return Check(check, "note", finding, of=of, counted=counted, reason=reason, **fields)
 
 
 def found(
@@ -98,32 +99,34 @@ def found(
     cap: str = "error",
     so: str = "",
     value: float | None = None,
-    **said: Any,
+    **fields: Any,
 ) -> Check:
-    """Make a row of how many of how many."""
-    one, reason = _ONE[counted]
+    """Return the row of a check that counts how many items are affected, with a severity by their share."""
+    singular, reason = _SINGULAR[counted]
     if not of:
-        return unknown(check, reason, f"There is no {one} to look at.", 0, counted, **{**said, "share_hours": None})
+        return unknown(
+            check, reason, f"There is no {singular} to check.", 0, counted, **{**fields, "share_hours": None}
+        )
     share = affected / of
     by_share = "note" if share <= 0.1 else "warning" if share <= 0.3 else "error"
     severity = sorted([floor, by_share, cap], key=_GRADES.index)[1] if affected else "ok"
     verbs = {"have": "has", "are": "is"} if affected == 1 else {"have": "have", "are": "are"}
-    many = "different tasks" if counted == "keys" else counted
+    plural = "different tasks" if counted == "keys" else counted
     percent = "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
-    count = f"{affected:,} of {of:,} {one if of == 1 else many} ({percent})"
+    count = f"{affected:,} of {of:,} {singular if of == 1 else plural} ({percent})"
     if not affected:
-        said |= {"share_hours": 0.0}
+        fields |= {"share_hours": 0.0}
     figure = share if value is None else value
     sentence = f"{says.format(n=count, **verbs)}{so if affected else ''}."
-    return Check(check, severity, sentence, figure, affected, of, counted, **said)
+    return Check(check, severity, sentence, figure, affected, of, counted, **fields)
 
 
 def checks_of_tasks(look: Look) -> Iterator[Check]:
-    """Look at hours, levels, validation, evidence and odd lengths of the tasks that count."""
+    """Check hours, levels, validation states, sources and lengths of the counted tasks."""
     cells, all_tasks = look.cells, look.tasks
     n, gap, level = pl.col("n"), pl.col("n") - pl.col("n_known"), pl.col("level")
 
-    def check(name: str, says: str, which: pl.Expr, *, count: pl.Expr = n, **said: Any) -> Check:
+    def check(name: str, says: str, which: pl.Expr, *, count: pl.Expr = n, **fields: Any) -> Check:
         part = cells.filter(which & (count > 0))
         return found(
             name,
@@ -131,39 +134,44 @@ def checks_of_tasks(look: Look) -> Iterator[Check]:
             int(part.select(count.sum()).item()),
             all_tasks,
             "tasks",
-            # Tasks without hours touch hours that nobody knows.
+            # The hours of tasks without hours are unknown.
             share_hours=look.share_of_hours(part) if count is n else None,
             examples=look.ids(part.get_column("job")),
-            **said,
+            **fields,
         )
 
     everything = pl.lit(value=True)
-    yield check("hours_missing", "{n} {have} no hours", everything, count=gap, so="; they are not known, and not zero")
+    yield check(
+        "hours_missing",
+        "{n} {have} no hours",
+        everything,
+        count=gap,
+        so=". Missing hours are excluded, not counted as zero",
+    )
     yield check("levels_missing", "{n} {have} no AI impact level", level == NOT_ASSESSED)
-    yield check("hours_and_levels_missing", "{n} {have} neither hours nor level", level == NOT_ASSESSED, count=gap)
-    strange = cells.filter(~level.is_in([*LEVELS, NOT_ASSESSED])).group_by("level").agg(n.sum())
-    counts = dict(strange.rows())
-    named = ", ".join(f"{name!r} {counts[name]:,}" for name in level_order(counts)[:_EXAMPLES])
+    yield check("hours_and_levels_missing", "{n} {have} neither hours nor a level", level == NOT_ASSESSED, count=gap)
+    other_levels = cells.filter(~level.is_in([*LEVELS, NOT_ASSESSED])).group_by("level").agg(n.sum())
+    counts = dict(other_levels.rows())
+    listed = ", ".join(f"{name!r} {counts[name]:,}" for name in level_order(counts)[:_EXAMPLES])
     yield check(
         "levels_unknown",
         "{n} {have} a level other than H1 to H5",
         ~level.is_in([*LEVELS, NOT_ASSESSED]),
         floor="warning",
-        so=f": {named}{', and others' if len(counts) > _EXAMPLES else ''}; it counts as unknown until it has a weight",
+        so=f": {listed}{', and others' * (len(counts) > _EXAMPLES)}. Without a weight they count as not assessed",
     )
     suggested = pl.col("state") != "validated"
     by_hours = look.share_of_hours(cells.filter(suggested))
     by_tasks = float(cells.filter(suggested).get_column("n").sum()) / max(all_tasks, 1)
-    # Two shares of the same that differ by more than 2 points are shown as two (rule R1).
-    apart = by_hours is not None and abs(by_tasks - by_hours) > 0.02
+    differs = by_hours is not None and abs(by_tasks - by_hours) > 0.02
     yield check(
         "not_validated",
         "{n} {are} not validated",
         suggested,
         cap="warning",
-        so="; of the hours nothing is known"
+        so=". No task has hours"
         if by_hours is None
-        else f"; by hours it is {by_hours:.1%}{', so say which is meant' if apart else ''}",
+        else f", with {by_hours:.1%} of the hours{'. State which of the two shares you quote' if differs else ''}",
     )
     yield _zero_hours(look)
     yield _too_long(look)
@@ -182,7 +190,7 @@ def _zero_hours(look: Look) -> Check:
         int(look.cells.get_column("n_known").sum()),
         "tasks",
         cap="warning",
-        so="; a stated zero counts as zero, so make it null where it stands for not known",
+        so=". They count as zero hours, so set them to null if the hours are unknown",
         share_hours=0.0,
         examples=look.ids(zero.get_column("job")),
     )
@@ -190,7 +198,7 @@ def _zero_hours(look: Look) -> Check:
 
 def _too_long(look: Look) -> Check:
     contracts = look.jobs.filter(pl.col("contract_hours") > 0)
-    long = look.odd.join(contracts.select("job", "contract_hours"), on="job", maintain_order="left").filter(
+    too_long = look.odd.join(contracts.select("job", "contract_hours"), on="job", maintain_order="left").filter(
         pl.col("length") > pl.col("contract_hours")
     )
     of = int(contracts.get_column("tasks_with_hours").sum())
@@ -198,17 +206,17 @@ def _too_long(look: Look) -> Check:
         return unknown(
             "tasks_over_contract",
             "NO_CONTRACT_HOURS",
-            "Whether a task is longer than the contract week is not known: no job with hours has contract hours.",
+            "Tasks cannot be compared with contract hours: no job with hours has contract hours.",
         )
     return found(
         "tasks_over_contract",
-        "{n} with hours and contract {are} longer than the whole contract week of the job",
-        int(long.get_column("n").sum()),
+        "{n} with hours and contract hours {are} longer than the contract week of the job",
+        int(too_long.get_column("n").sum()),
         of,
         "tasks",
         floor="warning",
-        share_hours=look.share_of_hours(long.select(hours=pl.col("n") * pl.col("length"))),
-        examples=look.ids(long.get_column("job")),
+        share_hours=look.share_of_hours(too_long.select(hours=pl.col("n") * pl.col("length"))),
+        examples=look.ids(too_long.get_column("job")),
     )
 
 
@@ -217,15 +225,19 @@ def _evidence(look: Look) -> Check:
         return unknown(
             "evidence_missing",
             "NOT_REQUESTED",
-            "What tasks are based on is not known; ask for include=['source_data'] when loading.",
+            "Sources were not requested. Pass include=['source_data'] when loading.",
         )
     without = look.evidence.filter(pl.col("sources") == 0)
     sources, n = (pl.col(name).cast(pl.Float64) for name in ("sources", "n"))
-    backed = look.evidence.filter(pl.col("sources") > 0).select(mean=(sources * n).sum() / n.sum()).item()
+    mean_sources = look.evidence.filter(pl.col("sources") > 0).select(mean=(sources * n).sum() / n.sum()).item()
     return found(
         "evidence_missing",
         "{n} {have} no source"
-        + (f"; those with one have {backed:.1f} different ones on average" if backed is not None else ""),
+        + (
+            f". Tasks with sources have {mean_sources:.1f} different ones on average"
+            if mean_sources is not None
+            else ""
+        ),
         int(without.get_column("n").sum()),
         int(look.evidence.get_column("n").sum()),
         "tasks",
@@ -236,106 +248,116 @@ def _evidence(look: Look) -> Check:
 
 def _uneven(look: Look) -> Check:
     if not look.tasks:
-        return unknown("missing_hours_uneven", "NO_TASKS", "There is no task to look at.", 0)
+        return unknown("missing_hours_uneven", "NO_TASKS", "There is no task to check.", 0)
     out = uneven_hours(look.cells).filter("stands_out")
     groups = {by: out.filter(pl.col("by") == by).get_column("group").implode() for by in GROUPS.values()}
     affected = look.cells.filter(pl.any_horizontal(pl.col(column).is_in(groups[by]) for column, by in GROUPS.items()))
-    told = [
-        f"{coverage:.0%} where the {by} is {group}, {others:.0%} elsewhere"
-        for by, group, coverage, others in out.select("by", "group", "coverage", "others").head(_NAMED).rows()
+    listed = [
+        f"{coverage:.0%} for {by} {group}, {others:.0%} for all others"
+        for by, group, coverage, others in out.select("by", "group", "coverage", "others").head(_GROUPS_LISTED).rows()
     ]
-    more = f"; and {out.height - _NAMED} more groups differ by over 10 points" if out.height > _NAMED else ""
+    n_more = out.height - _GROUPS_LISTED
+    more = f"; {n_more} more groups differ by more than 10 percentage points" if n_more > 0 else ""
     return Check(
         "missing_hours_uneven",
-        "warning" if told else "ok",
-        f"Missing hours are not random. Tasks with hours: {'; '.join(told)}{more}."
-        if told
-        else "By validation state, level and family, no share of tasks with hours differs from that of all others by "
-        "more than 10 points and by more than chance would.",
+        "warning" if listed else "ok",
+        f"Missing hours are not random. Share of tasks with hours: {'; '.join(listed)}{more}."
+        if listed
+        else "The share of tasks with hours does not differ by validation state, level or job family by more than 10 "
+        "percentage points and more than chance.",
         max(out.get_column("difference").abs().to_list(), default=0.0),
         int(affected.get_column("n").sum()),
         look.tasks,
-        unit="largest such difference of shares, 0 to 1",
-        share_hours=look.share_of_hours(affected) if told else 0.0,
+        unit="largest difference of shares, 0 to 1",
+        share_hours=look.share_of_hours(affected) if listed else 0.0,
         examples=out.get_column("group").head(_EXAMPLES).to_list(),
     )
 
 
 def checks_of_jobs(look: Look) -> Iterator[Check]:
-    """Check jobs and families: tasks, weeks, people, contracts, names."""
+    """Check tasks, hours, headcounts, contract hours and names of jobs and job families."""
     check = partial(_check_jobs, look)
-    filled = pl.col("tasks") > 0
-    yield check("jobs_without_tasks", "{n} {have} no task that counts", ~filled, so="; they lower no mean")
+    has_tasks = pl.col("tasks") > 0
+    yield check("jobs_without_tasks", "{n} {have} no tasks", ~has_tasks, so=". They are not included in averages")
     yield check(
         "jobs_incomplete",
         "{n} with tasks {have} tasks without hours",
         ~pl.col("complete"),
-        filled,
-        so=", and so a longer week than their hours add up to",
+        has_tasks,
+        so=", so their documented hours are too low",
         cap="warning",
     )
     yield from _weeks(look)
     for name, column, what, so in (
-        ("headcount_missing", "headcount", "headcount", "; they are left out of what is weighted by people"),
+        ("headcount_missing", "headcount", "headcount", ". They are excluded from figures by headcount"),
         (
             "contract_hours_missing",
             "contract_hours",
             "contract hours",
-            "; what their missing hours may be has no bound",
+            ", so their missing hours have no upper bound",
         ),
     ):
         yield check(name, f"{{n}} {{have}} no {what}", pl.col(column).is_null(), cap="warning", so=so)
     yield check(
-        "jobs_without_name", "{n} {have} no name", pl.col("job_name").is_null(), cap="note", so="; ids are printed"
+        "jobs_without_name",
+        "{n} {have} no name",
+        pl.col("job_name").is_null(),
+        cap="note",
+        so=". Their ids are shown instead",
     )
     yield check(
         "jobs_without_family",
         "{n} {have} no job family",
         pl.col("job_family") == NO_FAMILY,
-        so=f"; {NO_FAMILY} is printed",
+        so=f". They are listed under {NO_FAMILY}",
     )
-    # Jobs of no family are no family that lacks tasks.
+    # Jobs without a family do not form a family without tasks.
     families = look.jobs.group_by("job_family").agg(pl.col("tasks").sum()).filter(pl.col("job_family") != NO_FAMILY)
     empty = families.filter(pl.col("tasks") == 0).get_column("job_family").sort()
     yield found(
         "families_without_tasks",
-        "{n} {have} no task that counts",
+        "{n} {have} no tasks",
         empty.len(),
         families.height,
         "families",
-        so="; results have nulls there, not zeros",
+        so=". Their figures are null, not zero",
         share_hours=0.0,
         examples=empty.head(_EXAMPLES).to_list(),
     )
 
 
-def _check_jobs(look: Look, name: str, says: str, which: pl.Expr, among: pl.Expr | None = None, **said: Any) -> Check:
-    asked = look.jobs if among is None else look.jobs.filter(among)
-    part = asked.filter(which)
+def _check_jobs(look: Look, name: str, says: str, which: pl.Expr, among: pl.Expr | None = None, **fields: Any) -> Check:
+    checked = look.jobs if among is None else look.jobs.filter(among)
+    part = checked.filter(which)
     return found(
         name,
         says,
         part.height,
-        asked.height,
+        checked.height,
         "jobs",
         share_hours=look.share_of_hours(part),
         examples=part.get_column("job_id").head(_EXAMPLES).to_list(),
-        **said,
+        **fields,
     )
 
 
 def _weeks(look: Look) -> Iterator[Check]:
     """Check the documented hours of jobs against their contract weeks."""
     contract = pl.col("contract_hours") > 0
-    over = f"{{n}} with hours and contract {{are}} described by more than {OVER_DESCRIBED:.0%} of the contract week"
-    under = f"{{n}} with contract and hours for all tasks {{are}} described by less than {UNDER_DESCRIBED:.0%} of it"
+    over = f"{{n}} with hours and contract hours {{have}} documented hours above {OVER_DESCRIBED:.0%} of the contract"
+    under = (
+        "{n} with contract hours and hours for all tasks {have} documented hours below "
+        f"{UNDER_DESCRIBED:.0%} of the contract"
+    )
     for name, says, which, among in (
         ("weeks_over_described", over, is_over, contract & pl.col("hours").is_not_null()),
         ("weeks_under_described", under, is_under, contract & pl.col("complete")),
     ):
         if look.jobs.height and look.jobs.filter(contract).is_empty():
-            yield unknown(name, "NO_CONTRACT_HOURS", "No job has contract hours to compare its week with.", 0, "jobs")
+            yield unknown(name, "NO_CONTRACT_HOURS", "No job has contract hours.", 0, "jobs")
         elif look.jobs.height and look.jobs.filter(among).is_empty():
-            yield unknown(name, "NO_HOURS", "No job with contract hours has the hours to compare.", 0, "jobs")
+            yield unknown(
+                name, "NO_HOURS", "No job with contract hours has the documented hours to compare.", 0, "jobs"
+            )
         else:
             yield _check_jobs(look, name, says, which, among, floor="warning")
