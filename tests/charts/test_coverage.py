@@ -155,10 +155,10 @@ def test_a_sheet_says_what_a_scenario_leaves(sample: tpa.TaskProfiles) -> None:
     low, high = by["H1"] * 0.4 + by["H2"] * 0.2, by["H1"] * 0.7 + by["H2"] * 0.2
     said = f"Under the scenario {low:.1f} to {hours(high)} of {hours(sum(by.values()))} with a level would be freed"
     assert said in spec["description"]
-    assert "Assumed, not measured: share of a task's time freed H1 0.4 to 0.7" in spec["description"]
-    assert "who leaves" in spec["description"]
+    assert "Assumed, not measured: share of task time freed H1 0.4 to 0.7" in spec["description"]
+    assert "not a headcount reduction" in spec["description"]
     assert "scenario" not in tpa.plot_job(sample, "job-0002").to_dict()["description"]
-    with pytest.raises(tpa.SchemaError, match="freed says nothing of 'H2'"):
+    with pytest.raises(tpa.SchemaError, match="`freed` has no share for 'H2'"):
         tpa.plot_job(sample, "job-0002", freed={"H1": 0.5})
 
 

@@ -352,7 +352,7 @@ def test_one_thread_waits_for_another(explorer: tpa.Explorer, monkeypatch: pytes
         ({"picked": ["Finances"]}, "picked='Finances' is none of the 5 marks that can be picked here"),
         ({"states": [None]}, "`states` must be a list of validation states"),
         ({"states": 5}, "`states` must be a list of validation states"),
-        ({"level_weights": {1: 0.5}}, "1 is no level; levels are texts"),
+        ({"level_weights": {1: 0.5}}, "Levels in `level_weights` must be strings like 'H1', not 1"),
         ({"level_weights": {"H1": 0.5}}, "give H2 one too"),
     ],
 )

@@ -344,7 +344,7 @@ def test_no_jobs_give_an_empty_table_with_all_columns(measure: Callable[..., pl.
 
 def test_a_level_that_nobody_spoke_of_is_refused() -> None:
     made = profiles_of([job(task("H1"), task("H9"), task("höchst", None), task(None))])
-    with pytest.raises(tpa.SchemaError, match=r"says nothing of 'H9', 'höchst', which tasks have; it names 'H1', 'H3'"):
+    with pytest.raises(tpa.SchemaError, match="`freed` has no share for 'H9', 'höchst', only for 'H1', 'H3'"):
         measure_capacity(made, freed={"H1": 0.5, "H3": 0})
     only_rejected = profiles_of([job(task("H1"), task("H9", state="rejected"))])
     assert measure_capacity(only_rejected, freed={"H1": 0.5}).item(0, "freed_low") == 5.0
@@ -405,17 +405,20 @@ def test_no_assumption_has_a_default(left_out: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"freed": {}}, r"freed=\{\}: give the share"),
-        ({"freed": 0.5}, r"freed=0\.5: give the share"),
-        ({"freed": {"H1": 1.5}}, r"freed\['H1'\]=1\.5: give a number from 0 to 1"),
-        ({"freed": {"H1": (0.7, 0.4)}}, r"freed\['H1'\]=\(0\.7, 0\.4\): give .* \(least, most\)"),
-        ({"freed": {"H1": (0.1, 0.2, 0.3)}}, r"freed\['H1'\]"),
-        ({"freed": {"H1": None}}, r"freed\['H1'\]=None"),
-        ({"freed": {"H1": 1, "not assessed": 0}}, "'not assessed' free an unknown share"),
-        ({"adoption": True}, "adoption=True"),
-        ({"adoption": "half"}, "adoption='half'"),
-        ({"realisation": float("nan")}, "realisation=nan"),
-        ({"realisation": (-0.1, 0.5)}, r"realisation=\(-0\.1, 0\.5\)"),
+        ({"freed": {}}, r"`freed` must be a dict of level and share .*, not \{\}"),
+        ({"freed": 0.5}, r"`freed` must be a dict of level and share .*, not 0\.5"),
+        (
+            {"freed": {"H1": 1.5}},
+            r"`freed\['H1'\]` must be a number from 0 to 1 or a pair like \(0\.4, 0\.7\), not 1\.5",
+        ),
+        ({"freed": {"H1": (0.7, 0.4)}}, r"`freed\['H1'\]` must be .*, not \(0\.7, 0\.4\)"),
+        ({"freed": {"H1": (0.1, 0.2, 0.3)}}, r"`freed\['H1'\]` must be .*, not \(0\.1, 0\.2, 0\.3\)"),
+        ({"freed": {"H1": None}}, r"`freed\['H1'\]` must be .*, not None"),
+        ({"freed": {"H1": 1, "not assessed": 0}}, "`freed` must not contain 'not assessed'"),
+        ({"adoption": True}, "`adoption` must be a number from 0 to 1 .*, not True"),
+        ({"adoption": "half"}, "`adoption` must be a number from 0 to 1 .*, not 'half'"),
+        ({"realisation": float("nan")}, "`realisation` must be a number from 0 to 1 .*, not nan"),
+        ({"realisation": (-0.1, 0.5)}, r"`realisation` must be a number from 0 to 1 .*, not \(-0\.1, 0\.5\)"),
         ({"contract_hours": 0}, "`contract_hours` must be above 0 and up to 168 .hours of a full-time week.*, not 0"),
         ({"contract_hours": 200}, "`contract_hours` must be above 0 and up to 168 .*, not 200"),
         ({"contract_hours": "40"}, "`contract_hours` must be above 0 and up to 168 .*, not '40'"),
@@ -437,8 +440,8 @@ def test_the_sentences_that_must_stand_beside_a_figure_do(
     sample: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]
 ) -> None:
     said = str(tpa.about(measure(sample)))
-    assert "Exposure says what could change, not who leaves." in said
-    assert "Assumed, not measured: share of a task's time freed H1 0.4 to 0.7, H2 0.2" in said
+    assert "Freed hours are capacity, not a headcount reduction." in said
+    assert "Assumed, not measured: share of task time freed H1 0.4 to 0.7, H2 0.2" in said
     if measure is capacity:
         assert "hours equal to so many full-time weeks, not so many posts" in said
         assert "adoption 0.3 to 0.6; realisation 0.5 to 0.8" in said
@@ -451,9 +454,9 @@ def test_the_grade_goes_down_where_headcounts_lack_and_what_lacks_is_said() -> N
     assert (full.grade, full.warnings) == ("A", ())
     lacking = tpa.about(capacity(profiles_of([*staffed, *(job(task(), headcount=None) for _ in range(11))])))
     assert (lacking.grade, lacking.coverage["hours, level and headcount"]) == ("C", 9 / 20)
-    assert lacking.warnings == ("11 of 20 jobs have no headcount and are left out.",)
+    assert lacking.warnings == ("11 of 20 jobs have no headcount and are excluded.",)
     long = tpa.about(capacity(profiles_of([job(task(hours=44.1)), job(task(hours=43.9))])))
-    assert [warning.split(" the tasks")[0] for warning in long.warnings] == ["In 1 job(s)"]
+    assert [warning.split(" documented")[0] for warning in long.warnings] == ["1 job has"]
 
 
 def test_the_levels_of_the_random_companies_are_all_spoken_of() -> None:

@@ -377,10 +377,16 @@ def test_the_gap_of_count_and_time_is_on_the_same_tasks(profiles: tpa.TaskProfil
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: measure_exposure(p, level_weights={}), "give a weight from 0 to 1"),
-        (lambda p: exposure_by_job(p, level_weights={"H1": 2}), "weight of 'H1' is 2"),
-        (lambda p: measure_exposure(p, level_weights={"H1": float("nan")}), "weight of 'H1' is nan"),
-        (lambda p: measure_exposure(p, level_weights={"not assessed": 0}), "have no weight"),
+        (lambda p: measure_exposure(p, level_weights={}), "`level_weights` must be a dict of level and weight"),
+        (
+            lambda p: exposure_by_job(p, level_weights={"H1": 2}),
+            "weight of 'H1' in `level_weights` must be a number from 0 to 1, not 2",
+        ),
+        (
+            lambda p: measure_exposure(p, level_weights={"H1": float("nan")}),
+            "weight of 'H1' in `level_weights` must be a number from 0 to 1, not nan",
+        ),
+        (lambda p: measure_exposure(p, level_weights={"not assessed": 0}), "must not contain 'not assessed'"),
         (lambda p: measure_exposure(p, weight="tasks"), "must be 'hours' or 'headcount', not"),
         (lambda p: measure_exposure(p, contract_hours=0), "`contract_hours` must be above 0 and up to 168 .*, not 0"),
         (

@@ -231,7 +231,7 @@ def test_without_contract_hours_there_is_no_bound_to_invent() -> None:
     assert found["A", "C"] == (0.0, 0.0, 0.0, None)
     taken = measure_overlap(profiles_of(jobs), contract_hours=6)
     assert taken.select("ruzicka_low", "ruzicka_high").row(0) == (0.25, 1.0)
-    assert any("taken to have 6 per week" in said for said in tpa.about(taken).warnings)
+    assert any("6 h per week are assumed" in said for said in tpa.about(taken).warnings)
 
 
 def test_a_family_without_tasks_is_there_with_nulls() -> None:

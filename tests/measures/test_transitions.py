@@ -768,7 +768,7 @@ def test_validated_only_is_one_argument() -> None:
         (lambda p: compare(p, tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "tasks lacks 'task_id'"),
         (lambda p: compare_exposure(p, p, by="task"), "must be 'family' or 'job', not"),
         (lambda p: compare_exposure(p, p, level_weights={"H1": 2}), "must be a number from 0 to 1"),
-        (lambda p: compare_exposure(p, p, level_weights={}), "give a weight from 0 to 1 by level"),
+        (lambda p: compare_exposure(p, p, level_weights={}), "`level_weights` must be a dict of level and weight"),
         (lambda p: transitions(p, p, same_task="name"), "must be 'id' or 'text', not"),
         (lambda p: transitions(p, p, of="state", same_task="name"), "must be 'id' or 'text', not"),
         (lambda p: transitions(p, p, of="job"), "`of` must be 'level' or 'state', not 'job'"),

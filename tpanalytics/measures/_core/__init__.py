@@ -1,1 +1,1 @@
-"""What several measures share, each idea once."""
+"""Shared code of the measures."""

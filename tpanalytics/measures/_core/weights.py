@@ -1,4 +1,4 @@
-"""Level weights, and the exposure index of a job or a family."""
+"""Level weights and the exposure index."""
 
 from __future__ import annotations
 
@@ -28,45 +28,47 @@ __all__ = [
     "weight_of",
 ]
 
-#: Highly automatable counts whole, partly automatable by half (0 to 1 are shown beside it), human judgement not.
+#: Default weights: highly automatable 1, partly automatable 0.5, human judgement 0.
 WEIGHTS: dict[str, float] = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
 
 
 def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
-    """Return the weights as plain floats; raise SchemaError unless each is within 0 to 1 and of an assessed level."""
+    """Return the weights as floats; raise unless each is from 0 to 1 and its level is an assessed one."""
     if not isinstance(level_weights, Mapping) or not level_weights:
-        raise ArgumentError(f"level_weights={level_weights!r}: give a weight from 0 to 1 by level, like {WEIGHTS}.")
+        raise ArgumentError(
+            f"`level_weights` must be a dict of level and weight, like {WEIGHTS}, not {level_weights!r}."
+        )
     for level, weight in level_weights.items():
         if not isinstance(level, str):
-            raise ArgumentError(f"level_weights: {level!r} is no level; levels are texts, like 'H1'.")
+            raise ArgumentError(f"Levels in `level_weights` must be strings like 'H1', not {level!r}.")
         if not is_number(weight) or not 0 <= weight <= 1:
             raise ArgumentError(
-                f"level_weights: the weight of {level!r} is {weight!r}; it must be a number from 0 to 1."
+                f"The weight of {level!r} in `level_weights` must be a number from 0 to 1, not {weight!r}."
             )
         if level == NOT_ASSESSED:
             raise ArgumentError(
-                f"level_weights: tasks that are {NOT_ASSESSED!r} have no weight; they widen the bounds instead."
+                f"`level_weights` must not contain {NOT_ASSESSED!r}. Tasks without a level widen the bounds instead."
             )
     return {level: float(weight) for level, weight in level_weights.items()}
 
 
 def at(level_weights: Mapping[str, float], b: float) -> dict[str, float]:
-    """Return the weights with that of H2 set to `b`."""
+    """Return the weights with the weight of H2, if it has one, set to `b`."""
     return {**level_weights, "H2": b} if "H2" in level_weights else dict(level_weights)
 
 
 def unmapped(levels: Iterable[str], level_weights: Mapping[str, float]) -> list[str]:
-    """List the assessed levels that have no weight and so count as unknown."""
+    """Return the assessed levels without a weight, which count as not assessed."""
     return sorted(set(levels) - set(level_weights) - {NOT_ASSESSED})
 
 
 def weight_of(level_weights: Mapping[str, float]) -> pl.Expr:
-    """Return the weight of a row's ``level``; null where it has none."""
+    """Return the weight of the column ``level``, or null for a level without a weight."""
     return pl.col("level").replace_strict(dict(level_weights), default=None, return_dtype=pl.Float64)
 
 
 def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return per job the hours that have a weight, ``weighed``, and their sum times weight, ``exposed``; else null."""
+    """Return by job the hours with a weight, ``weighed``, and their weighted sum, ``exposed``; null if none."""
     weight = weight_of(level_weights)
     return (
         cells.with_columns(weighed=pl.when(weight.is_not_null()).then("hours"), exposed=pl.col("hours") * weight)
@@ -76,7 +78,7 @@ def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.Data
 
 
 def index_of(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
-    """Compute the exposure index: hours times weight, over the hours that have a weight."""
+    """Return the exposure index: hours times weight, divided by the hours with a weight."""
     parts = {"numerator": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weighed = weight_of(level_weights).is_not_null()
     index = {"exposure": "numerator", "weight_low": "low", "weight_high": "high"}
@@ -89,7 +91,7 @@ def index_of(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl
             denominator=pl.when(weighed).then("amount"),
             tasks_weighed=pl.when(weighed).then("tasks").otherwise(0),
             tasks_stated=pl.when(weighed).then("stated").otherwise(0),
-            **{name: pl.col("amount") * weight_of(of) for name, of in parts.items()},
+            **{name: pl.col("amount") * weight_of(weights) for name, weights in parts.items()},
         )
         .group_by(by, maintain_order=True)
         .agg(
