@@ -170,7 +170,7 @@ def test_a_level_in_contradiction_within_a_job_is_unknown_unless_one_is_validate
     doubt = profiles_of([job(task("a", "H1", 2.0), task("a", "H3", 5.0)), job(task("a", "H1", 1.0))])
     row = automation_candidates(doubt, rounds=0).row(0, named=True)
     assert (row["h1_hours"], row["h1_hours_high"], row["jobs_h1"]) == (1.0, 8.0, 1)
-    assert any("in contradiction" in said for said in tpa.about(automation_candidates(doubt, rounds=0)).warnings)
+    assert any("conflicting levels" in said for said in tpa.about(automation_candidates(doubt, rounds=0)).warnings)
     settled = profiles_of([job(task("a", "H1", 2.0), task("a", "H3", 5.0, "suggested"))])
     assert automation_candidates(settled, rounds=0).item(0, "h1_hours") == 7.0
 
@@ -351,7 +351,7 @@ def test_nothing_gives_an_empty_table_with_all_columns(measure: Any) -> None:
             "`jobs` has no column 'headcount'",
         ),
         (lambda p: automation_candidates(tpa.TaskProfiles(p.jobs, p.tasks.drop("task"))), "tasks lacks 'task'"),
-        (lambda p: automation_candidates(p.tasks), "takes TaskProfiles, not a DataFrame"),
+        (lambda p: automation_candidates(p.tasks), "must be TaskProfiles, not DataFrame"),
     ],
 )
 def test_wrong_arguments_are_refused_with_the_choices(call: Any, said: str) -> None:

@@ -311,7 +311,7 @@ def test_without_contract_hours_a_bound_is_null_only_where_it_would_need_them() 
     assert (row["bound_low"], row["bound_high"], row["reason"]) == (None, 0.75, "NO_CONTRACT_HOURS")
     taken = measure_exposure(open_low, contract_hours=40)
     assert (taken.item(0, "bound_low"), taken.item(0, "bound_high")) == (15 / 40, 0.75)
-    assert any("1 of 1 jobs have no contract hours; their bounds take 40" in said for said in about(taken).warnings)
+    assert any("1 of 1 jobs have no contract hours; their bounds assume 40" in said for said in about(taken).warnings)
     own = profiles_of([job(task("H1", 10.0), task("H3", None), week=20.0)])
     assert measure_exposure(own, contract_hours=40).item(0, "bound_low") == 0.5
     no_level = profiles_of([job(task("H1", 10.0), task(None, 10.0))])

@@ -322,8 +322,8 @@ def test_headcount_leaves_out_jobs_whose_headcount_is_not_known() -> None:
             "'ai_impact_lvl' for",
         ),
         (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "jobs lacks 'job_family'"),
-        (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "tasks holds 1 job.* that jobs does not have"),
-        (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "job_id must be unique"),
+        (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "1 job.* of `tasks` are not in `jobs`"),
+        (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "`job_id` of `jobs` must be unique"),
         (lambda p: tpa.TaskProfiles("jobs.csv", p.tasks), "jobs is a str, not a data frame"),
     ],
 )
@@ -432,7 +432,7 @@ def test_empty_pandas_frames_are_no_error() -> None:
 
 
 def test_a_frame_in_place_of_profiles_is_told_apart() -> None:
-    with pytest.raises(tpa.SchemaError, match=r"takes TaskProfiles, not a DataFrame"):
+    with pytest.raises(tpa.SchemaError, match=r"must be TaskProfiles, not DataFrame"):
         tpa.hours(profiles_of([job(task())]).tasks)  # type: ignore[arg-type]
 
 

@@ -396,7 +396,7 @@ def test_a_database_that_holds_lists_gives_the_same(sample: tpa.TaskProfiles) ->
         (lambda p: quality_report(p, states="validated"), "`states` must be a list of validation states like"),
         (lambda p: quality_report(p, states=["rejected"]), "Rejected tasks are never counted"),
         (lambda p: quality_report(tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "tasks lacks 'task_id'"),
-        (lambda p: quality_report(p.tasks), "takes TaskProfiles"),
+        (lambda p: quality_report(p.tasks), "must be TaskProfiles"),
     ],
 )
 def test_wrong_arguments_are_refused_with_the_choices(call: Callable[..., Any], said: str) -> None:

@@ -764,7 +764,7 @@ def test_validated_only_is_one_argument() -> None:
         (lambda p: compare(p, p, same_task="name"), "must be 'id' or 'text', not"),
         (lambda p: compare(p, p, states="validated"), "`states` must be a list of validation states like"),
         (lambda p: compare(p, p, states=["rejected"]), "Rejected tasks are never counted"),
-        (lambda p: compare(p, p.tasks), "takes TaskProfiles, not a DataFrame"),
+        (lambda p: compare(p, p.tasks), "must be TaskProfiles, not DataFrame"),
         (lambda p: compare(p, tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "tasks lacks 'task_id'"),
         (lambda p: compare_exposure(p, p, by="task"), "must be 'family' or 'job', not"),
         (lambda p: compare_exposure(p, p, level_weights={"H1": 2}), "must be a number from 0 to 1"),

@@ -1,7 +1,6 @@
-"""Stage one of every measure: tasks of any size, on the engine that holds them, become one small Polars table.
+"""Aggregation of tasks to a small Polars table, the first step of every measure.
 
-It is written on Narwhals, so that the frames may be Polars eager or lazy, pandas, DuckDB or Spark; only sums and counts
-by plain keys, which every engine does alike and which add up over parts. All that follows is small and local.
+It uses Narwhals and only sums and counts by key, so it runs on Polars (eager or lazy), pandas, DuckDB and Spark.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: How a missing validation state is called; it never counts unless asked for.
+#: Label of a missing validation state. Tasks without a state are only counted on request.
 NO_STATE = "(no state)"
 
 __all__ = [
@@ -54,22 +53,21 @@ __all__ = [
 
 
 class TaskCounts(NamedTuple):
-    """The small tables every family measure starts from.
+    """The aggregated tables that measures are computed from.
 
     Attributes
     ----------
     jobs
-        ``job`` (its place by id), ``job_id, job_name, job_family`` (never null), and where the profiles have them
-        ``headcount``, ``contract_hours``; one row per job.
+        One row per job: ``job`` (its index by id), ``job_id, job_name, job_family`` (never null), and ``headcount``
+        and ``contract_hours`` if the profiles have them.
     cells
-        ``job`` unless per family, ``job_family``, and ``level`` and ``state`` (never null) where asked for, ``n``
-        tasks, ``n_known`` of them with hours, and their ``hours`` (hours per week, null where none is known); one row
-        per combination that counts, in a fixed order. ``imputed`` are those of the hours that `impute_hours` put in,
-        and ``n_imputed`` the tasks that have them.
+        One row per group of counted tasks, sorted: ``job`` (unless by family), ``job_family``, optionally ``level``
+        and ``state`` (never null), ``n`` tasks, ``n_known`` with hours, their ``hours`` (per week, null if there are
+        none), the ``imputed`` part of these hours and the ``n_imputed`` tasks that have them.
     states
-        ``state, n``: the tasks that count, by validation state.
+        ``state, n``: number of counted tasks by validation state.
     counted
-        The states that count.
+        The validation states that are counted.
     """
 
     jobs: pl.DataFrame
@@ -79,7 +77,7 @@ class TaskCounts(NamedTuple):
 
 
 def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
-    """Give the columns of the jobs, without reading a row."""
+    """Return the column names of the jobs without reading any rows."""
     check_profiles(profiles)
     require(profiles.jobs, "job_id", "job_family", name="jobs")
     return list(nw.from_native(profiles.jobs).collect_schema().names())
@@ -94,34 +92,34 @@ def aggregate_tasks(
     by_state: bool = False,
     checked: bool = False,
 ) -> TaskCounts:
-    """Count tasks and add up hours by job or family, and by level and state if asked to."""
-    kept = [*(["level"] * by_level), *(["state"] * by_state)]
-    return _reduced(profiles, states=checked_states(states), per=per, kept=kept, checked=checked)
+    """Count tasks and sum hours by job or family, optionally also by level and state."""
+    keys = [*(["level"] * by_level), *(["state"] * by_state)]
+    return _reduced(profiles, states=checked_states(states), per=per, by=keys, checked=checked)
 
 
 @cached
-def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str], *, checked: bool) -> TaskCounts:
+def _reduced(profiles: TaskProfiles, states: list[str], per: str, by: list[str], *, checked: bool) -> TaskCounts:
     jobs, tasks = read_inputs(profiles)
-    seen = _seen_states(tasks, states)
+    state_counts = _count_states(tasks, states)
     if not checked:
-        check_hours(tasks, seen)
-        check_states(seen, states)
-    all_count = seen.get_column("state").is_in(states).all()
+        check_hours(tasks, state_counts)
+        check_states(state_counts, states)
+    all_count = state_counts.get_column("state").is_in(states).all()
     cells = None
     if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
-        # Tasks that do not count are there too: without them it could not be proven that the families agree.
-        keys = ["job_family", *kept, *(["counts"] * (not all_count))]
+        # Include tasks that are not counted, because the check of the families compares all tasks.
+        keys = ["job_family", *by, *(["counts"] * (not all_count))]
         sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=counts(states)), *keys, extremes=False)
         sums = sums.with_columns(pl.col("job_family").fill_null(NO_FAMILY))
         if _families_agree(sums, jobs):
             cells = sums if all_count else sums.filter(pl.col("counts") == "true")
     if cells is None:
         counted = tasks if all_count else tasks.filter(counts(states))
-        cells = of_jobs(sum_tasks(counted, "job_id", *kept, extremes=False), jobs).sort("job", *kept)
+        cells = of_jobs(sum_tasks(counted, "job_id", *by, extremes=False), jobs).sort("job", *by)
     else:
-        cells = cells.sort("job_family", *kept)
-    # Sorted, so that floats add up alike however the engine handed the rows over.
-    keys = [*(["job"] if per == "job" else []), "job_family", *kept]
+        cells = cells.sort("job_family", *by)
+    # Sort first: engines return rows in different orders, and the sum of floats depends on the order.
+    keys = [*(["job"] if per == "job" else []), "job_family", *by]
     if per == "family":
         cells = (
             cells.group_by(keys, maintain_order=True)
@@ -135,15 +133,15 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, kept: list[str
     return TaskCounts(
         jobs.drop("n_tasks", strict=False),
         cells.select(*keys, "n", "n_known", "hours", "imputed", "n_imputed"),
-        seen.filter(pl.col("state").is_in(states)).select("state", "n"),
+        state_counts.filter(pl.col("state").is_in(states)).select("state", "n"),
         states,
     )
 
 
 def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
-    """Give by job what cells by family have lost: ``job, job_family, n, n_known, hours`` of the tasks that count."""
-    asked = None if levels is None else sorted(levels)
-    return of_jobs(_summed(profiles, states=reduced.counted, levels=asked), reduced.jobs).sort("job")
+    """Return ``job, job_family, n, n_known, hours`` of the counted tasks by job, for cells that are by family."""
+    sorted_levels = None if levels is None else sorted(levels)
+    return of_jobs(_summed(profiles, states=reduced.counted, levels=sorted_levels), reduced.jobs).sort("job")
 
 
 @cached
@@ -155,22 +153,22 @@ def _summed(profiles: TaskProfiles, states: list[str], levels: list[str] | None)
 
 
 def _is_any(column: str, texts: Sequence[str]) -> Any:
-    """Compare with one text after the other, which is quicker than to look each value up in a few."""
+    # Faster than is_in for a few values.
     return functools.reduce(operator.or_, (nw.col(column).cast(nw.String) == text for text in texts))
 
 
 def counts(states: Sequence[str]) -> Any:
-    """Say whether a task counts; null or false where it does not."""
-    found = _is_any("validation_state", states)
-    return found | nw.col("validation_state").is_null() if NO_STATE in states else found
+    """Match tasks in these validation states; the result can be null for other tasks."""
+    in_states = _is_any("validation_state", states)
+    return in_states | nw.col("validation_state").is_null() if NO_STATE in states else in_states
 
 
-def _seen_states(tasks: Any, states: list[str]) -> pl.DataFrame:
-    """Count all tasks by state as ``state, n``, and put beside them the ``least`` and the ``most`` hours of all."""
+def _count_states(tasks: Any, states: list[str]) -> pl.DataFrame:
+    """Return ``state, n`` of all tasks, with the ``least`` and ``most`` hours of any task."""
     likely = sorted({*COUNTED_STATES, "rejected", *states} - {NO_STATE})
     are_in = [nw.col("validation_state").is_null(), *(_is_any("validation_state", [state]) for state in likely)]
     hours = _known_hours()
-    found = to_polars(
+    totals = to_polars(
         tasks.select(
             least=hours.min(),
             most=hours.max(),
@@ -178,22 +176,22 @@ def _seen_states(tasks: Any, states: list[str]) -> pl.DataFrame:
             **{f"n_{i}": is_in.cast(nw.Int8).sum() for i, is_in in enumerate(are_in)},
         ).to_native()
     )
-    least, most, n, *counts = found.row(0)
-    if sum(count or 0 for count in counts) != n:  # some are in states that nobody named
+    least, most, n, *counts = totals.row(0)
+    if sum(count or 0 for count in counts) != n:  # some tasks are in other states
         return sum_tasks(tasks, "state").sort("state")
-    seen = [(state, count, least, most) for state, count in zip([NO_STATE, *likely], counts, strict=True) if count]
+    rows = [(state, count, least, most) for state, count in zip([NO_STATE, *likely], counts, strict=True) if count]
     schema = {"state": pl.String, "n": pl.UInt32, "least": pl.Float64, "most": pl.Float64}
-    return pl.DataFrame(seen, schema=schema, orient="row").sort("state")
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("state")
 
 
 def _known_hours() -> Any:
-    """Give the hours; an engine may say NaN where it means null, and not known is not known."""
+    # Some engines have NaN instead of null.
     hours = nw.col("weekly_hours").cast(nw.Float64)
     return nw.when(~hours.is_nan()).then(hours)
 
 
 def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
-    """Check what every measure reads; give the jobs, numbered in the order of their ids, and the tasks to be summed."""
+    """Check the columns that every measure reads, and return the jobs, indexed by id, and the tasks to aggregate."""
     columns_of_jobs(profiles)
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
     tasks = nw.from_native(profiles.tasks).lazy()
@@ -202,11 +200,11 @@ def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
 
 
 def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
-    """Add up on the engine; tasks of every state are there."""
+    """Count tasks and sum hours by `keys` on the engine, for all validation states."""
     column_of = {"level": "ai_impact_level", "state": "validation_state"}
     where_missing = {"level": NOT_ASSESSED, "state": NO_STATE}
     known, columns = _known_hours(), [column_of.get(key, key) for key in keys]
-    # Hours that `impute_hours` put in are known by their mark, and told apart in every sum.
+    # `impute_hours` marks imputed hours in this column.
     marked = IMPUTED in tasks.collect_schema().names()
     imputed = {"imputed": nw.when(nw.col(IMPUTED)).then(known)} if marked else {}
     reduced = (
@@ -221,10 +219,10 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
             **{name: nw.col(column).min() for name, column in least_texts.items()},
         )
     )
-    found = to_polars(reduced.to_native())
-    put_in = pl.col("imputed").cast(pl.Float64) if marked else pl.lit(0.0)
+    sums = to_polars(reduced.to_native())
+    imputed_hours = pl.col("imputed").cast(pl.Float64) if marked else pl.lit(0.0)
     texts = {key: pl.col(column).cast(pl.String) for key, column in zip(keys, columns, strict=True)}
-    return found.select(
+    return sums.select(
         *(
             text.fill_null(where_missing[key]).alias(key) if key in where_missing else text
             for key, text in texts.items()
@@ -233,33 +231,33 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
         *(pl.col(name).cast(pl.UInt32) for name in ("n", "n_known")),
         *(pl.col(name).cast(pl.Float64) for name in ("least", "most") if extremes),
         hours=pl.when(pl.col("n_known") > 0).then(pl.col("hours").cast(pl.Float64)),
-        imputed=pl.when(pl.col("n_known") > 0).then(put_in),
+        imputed=pl.when(pl.col("n_known") > 0).then(imputed_hours),
         n_imputed=(pl.col("n_imputed") if marked else pl.lit(0)).cast(pl.UInt32),
     )
 
 
 def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Put each job's number and family in the place of its id."""
-    found = sums.join(jobs.select("job_id", "job", "job_family"), on="job_id", how="left")
-    strangers = found.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
-    if strangers.len():
+    """Replace the job id with the index and family of the job."""
+    joined = sums.join(jobs.select("job_id", "job", "job_family"), on="job_id", how="left")
+    unknown = joined.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
+    if unknown.len():
         raise SchemaError(
-            f"tasks holds {strangers.len()} job(s) that jobs does not have, the first is {strangers[0]!r}. "
-            "Every task's job must have its row in jobs."
+            f"{unknown.len():,} job(s) of `tasks` are not in `jobs`, for example {unknown[0]!r}. "
+            "Add a row to `jobs` for each of them."
         )
-    return found.drop("job_id")
+    return joined.drop("job_id")
 
 
 def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
-    """Prove that the families that stand beside the tasks are those of their jobs: as many tasks in each of them."""
-    seen = sums.group_by("job_family").agg(pl.col("n").sum())
+    """Return whether the families in the tasks match those of the jobs, by the number of tasks in each family."""
+    counted = sums.group_by("job_family").agg(pl.col("n").sum())
     listed = jobs.group_by("job_family").agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
-    both = seen.join(listed, on="job_family", how="full")
+    both = counted.join(listed, on="job_family", how="full")
     return bool(both.select((pl.col("n") == pl.col("n_tasks")).fill_null(value=False).all()).item())
 
 
 def per_job(reduced: TaskCounts) -> pl.DataFrame:
-    """Add up each job's tasks; a job without tasks keeps its row."""
+    """Return tasks and hours of each job, including jobs without tasks."""
     jobs, cells = reduced.jobs, reduced.cells
     sums = cells.group_by("job").agg(
         tasks=pl.col("n").sum(),
@@ -281,12 +279,12 @@ def per_job(reduced: TaskCounts) -> pl.DataFrame:
 
 
 def known_sum(column: str) -> pl.Expr:
-    """Add up, giving null instead of 0 where no value is known."""
+    """Return the sum of a column, or null instead of 0 if all values are null."""
     return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
 
 
 def families_in_order(jobs: pl.DataFrame) -> pl.DataFrame:
-    """List the families of the jobs once each, by name, ``(no family)`` last."""
+    """Return the unique job families by name, with ``(no family)`` last."""
     return jobs.select(pl.col("job_family").unique()).sort(pl.col("job_family") == NO_FAMILY, "job_family")
 
 
@@ -302,14 +300,14 @@ def _jobs(native: Any) -> pl.DataFrame:
     jobs = jobs.with_columns(
         pl.col("job_id").cast(pl.String),
         pl.col("job_family").cast(pl.String).fill_null(NO_FAMILY),
-        # An engine may say NaN where it means null; not known is not known.
+        # Some engines have NaN instead of null.
         *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers),
     )
     if not jobs.get_column("job_id").is_sorted():
         jobs = jobs.sort("job_id")
     ids = jobs.get_column("job_id")
-    twice = ids[1:].filter(ids[1:].eq_missing(ids[:-1]))
-    if twice.len():
-        raise SchemaError(f"jobs: job_id must be unique, but {twice[0]!r} stands there more than once.")
+    duplicates = ids[1:].filter(ids[1:].eq_missing(ids[:-1]))
+    if duplicates.len():
+        raise SchemaError(f"`job_id` of `jobs` must be unique, but {duplicates[0]!r} occurs more than once.")
     check_amounts(jobs)
     return jobs.with_row_index("job")

@@ -1,9 +1,10 @@
-"""Bootstrap over jobs: how much a figure depends on which jobs are in the data.
+"""Poisson bootstrap over jobs.
 
-The Poisson bootstrap (Hanley and MacGibbon, 2006, *Creating non-parametric bootstrap samples using Poisson
-frequencies*, Computer Methods and Programs in Biomedicine 83): in each round each job counts as often as a Poisson
-variable of mean 1. The count is computed from the seed, the round and the job's place by id, never from a position in
-memory: parts and order of rows change nothing.
+In each round, the count of each job is a Poisson variable with mean 1. It is computed from the seed, the round and the
+rank of the job id, so it does not depend on the order of the rows or on chunks.
+
+Hanley, J. A. and MacGibbon, B. (2006), Creating non-parametric bootstrap samples using Poisson frequencies, Computer
+Methods and Programs in Biomedicine 83.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ENOUGH_JOBS", "checked_rounds", "poisson_weights", "resample"]
 
-#: With fewer jobs than this the spread of resamples does not describe that of jobs.
+#: Minimum number of jobs for a meaningful interval.
 ENOUGH_JOBS = 5
 _FEWEST_ROUNDS, _MOST_ROUNDS = 100, 100_000
-#: Draws from one number of 64 bits, of 16 bits each: probabilities are met to 1/65,536.
+#: Each 64-bit number gives four draws of 16 bits, so probabilities are exact to 1/65,536.
 _LANES, _STEPS = 4, 1 << 16
-#: Weights held at a time; small enough for any machine, large enough that the cost of a call does not show.
-_HELD = 6_400_000
+#: Number of weights computed per chunk, to limit memory.
+_CHUNK_SIZE = 6_400_000
 #: The finaliser of SplitMix64 (Steele, Lea and Flood, 2014, *Fast splittable pseudorandom number generators*).
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -37,28 +38,30 @@ _WORD = (1 << 64) - 1
 
 
 def checked_rounds(rounds: int, seed: int) -> None:
-    """Refuse what is no number of rounds, or no seed."""
+    """Raise if the number of resamples or the seed is invalid."""
     expected = f"a whole number from {_FEWEST_ROUNDS} to {_MOST_ROUNDS:,}"
     check_whole("rounds", rounds, expected, least=_FEWEST_ROUNDS, most=_MOST_ROUNDS)
     check_whole("seed", seed, "a whole number")
 
 
 def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
-    """Add up ``part`` and ``whole`` of each family's resampled jobs, once per round."""
+    """Return the sums of ``part`` and ``whole`` of each family in every bootstrap resample."""
     keyed = _keyed(jobs, seed)
-    at_once = max(_LANES, min(rounds, _HELD // max(keyed.height, 1)) // _LANES * _LANES)
-    chunks = [_chunk(keyed, range(first, min(first + at_once, rounds))) for first in range(0, rounds, at_once)]
+    chunk_rounds = max(_LANES, min(rounds, _CHUNK_SIZE // max(keyed.height, 1)) // _LANES * _LANES)
+    chunks = [
+        _chunk(keyed, range(first, min(first + chunk_rounds, rounds))) for first in range(0, rounds, chunk_rounds)
+    ]
     return pl.concat(chunks).sort("job_family", "round")
 
 
 def poisson_weights(places: pl.Series, rounds: int, seed: int) -> Iterator[pl.Series]:
-    """Yield round after round how often the jobs at these `places` by id among all jobs count, as UInt8."""
+    """Yield the counts (UInt8) of the jobs in each round; `places` are the ranks of their ids among all jobs."""
     keys = pl.DataFrame({"place": places}).select(key=_key(pl.lit(_start(str(seed)), dtype=pl.UInt64), pl.col("place")))
     yield from _counts(keys, range(rounds))
 
 
 def _keyed(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Give each job a key of its own, from the seed, its family and its place by id in the family."""
+    """Compute a key of each job from the seed, the family and the rank of the id in the family."""
     families = jobs.get_column("job_family").unique().sort()
     starts = pl.Series([_start(f"{seed}\0{family}") for family in families.to_list()], dtype=pl.UInt64)
     place = pl.int_range(pl.len(), dtype=pl.UInt64).over("job_family")
@@ -70,7 +73,7 @@ def _keyed(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def _chunk(keyed: pl.DataFrame, rounds: range) -> pl.DataFrame:
-    """Add up some rounds; the first is a multiple of the draws that one number gives."""
+    """Return the sums of consecutive rounds; the first must be a multiple of `_LANES`."""
     drawn = [counts.cast(pl.Float64).alias(str(at)) for at, counts in zip(rounds, _counts(keyed, rounds), strict=True)]
     sums = (
         keyed.select("job_family", "part", "whole")
@@ -90,7 +93,7 @@ def _chunk(keyed: pl.DataFrame, rounds: range) -> pl.DataFrame:
 
 
 def _counts(keyed: pl.DataFrame, rounds: range) -> Iterator[pl.Series]:
-    """Yield for each round how often each ``key`` counts; the first round is a multiple of `_LANES`."""
+    """Yield the counts of each ``key`` by round; the first round must be a multiple of `_LANES`."""
     table = _poisson_table()
     for first in rounds[::_LANES]:
         step = pl.lit((first // _LANES + 1) * _GOLDEN & _WORD, dtype=pl.UInt64)
@@ -108,7 +111,7 @@ def _key(start: pl.Expr, place: pl.Expr) -> pl.Expr:
 
 
 def _mixed(word: pl.Expr) -> pl.Expr:
-    """Spread a number over all of 64 bits; products and sums wrap."""
+    """Mix the bits of a 64-bit number; products wrap."""
     for shift, multiplier in _MIXERS:
         word = (word ^ (word // (1 << shift))) * pl.lit(multiplier, dtype=pl.UInt64)
     return word ^ (word // (1 << _LAST_SHIFT))
@@ -116,7 +119,7 @@ def _mixed(word: pl.Expr) -> pl.Expr:
 
 @functools.cache
 def _poisson_table() -> pl.Series:
-    """Return the count for each number of 16 bits: the inverse distribution of a Poisson variable of mean 1."""
+    """Return the Poisson count of each 16-bit number, by the inverse distribution function with mean 1."""
     counts: list[int] = []
     reached, chance, k = 0.0, math.exp(-1), 0
     while len(counts) < _STEPS:

@@ -1,9 +1,10 @@
 """Lower and upper bounds of hours, shares and indices, allowing for all missing data (partial identification).
 
+A task without a level can have any level. The undocumented contract hours of a job can belong to any of its tasks
+without hours, or to none. If contract hours are missing, a bound is null unless the missing hours cannot change it.
+
 Manski, C. F. (2005), Partial identification with missing data: concepts and findings, International Journal of
-Approximate Reasoning 39. Here a task without level may have any level, and the contract hours that a job does not
-document may all belong to any of its tasks without hours, or to none. Without contract hours nothing limits them: a
-bound is given only where they could not move it.
+Approximate Reasoning 39.
 """
 
 from __future__ import annotations
@@ -35,27 +36,27 @@ __all__ = [
     "taken_week",
 ]
 
-#: The least and the greatest weight of a task whose level is not known.
+#: Lowest and highest possible weight of a task without a level.
 Range = tuple[float, float]
 
 
 def taken_week(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:
-    """Warn for how many jobs contract hours were assumed."""
+    """Warn if contract hours are assumed for some jobs."""
     without = jobs.height - (jobs.get_column("contract_hours").count() if "contract_hours" in jobs.columns else 0)
     if week is None or not without:
         return ()
-    return (f"{without:,} of {jobs.height:,} jobs have no contract hours; their bounds take {week:g} hours per week.",)
+    return (f"{without:,} of {jobs.height:,} jobs have no contract hours; their bounds assume {week:g} h per week.",)
 
 
 def index_bounds(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
-    """Return ``bound_low, bound_high`` of the exposure index of each job or family of the `sums`."""
+    """Return ``bound_low, bound_high`` of the exposure index of each job or family."""
     any_weight = min(level_weights.values()), max(level_weights.values())
     known = known_hours(sums, level_weights, by, any_weight)
     return extreme_indices(known, open_hours(sums, level_weights, any_weight), [by])
 
 
 def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
-    """Bound each level's share by family; a share is the index in which that level alone has weight 1."""
+    """Return bounds of the share of each level by family, computed as the index with weight 1 for that level only."""
     sums = level_sums(cells, "job_family")
     levels = sorted({*sums.levels, *more_levels} - {NOT_ASSESSED})
     known, gaps, any_weight = [], [], (0.0, 1.0)
@@ -71,7 +72,7 @@ def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
 
 
 def hours_bounds(sums: LevelSums) -> pl.DataFrame:
-    """Return ``job_family, bound_low, bound_high``: the documented hours, and those with all undocumented ones."""
+    """Return bounds of the hours by family: documented hours, and documented plus undocumented hours."""
     rest = sums.without_hours.group_by("job_family").agg(pl.col("rest").sum(), pl.col("unknown").sum())
     return (
         sums.amounts.group_by("job_family", maintain_order=True)
@@ -87,7 +88,7 @@ def hours_bounds(sums: LevelSums) -> pl.DataFrame:
 
 
 def known_hours(sums: LevelSums, level_weights: Mapping[str, float], by: str, any_weight: Range) -> pl.DataFrame:
-    """Return ``whole``, the known hours of each job or family, and their least and greatest exposure ``low, high``."""
+    """Return the documented hours ``whole`` of each job or family, with the bounds ``low, high`` of their exposure."""
     amount, weight = pl.col("amount"), weight_of(level_weights)
     return (
         sums.amounts.with_columns(low=weight.fill_null(any_weight[0]), high=weight.fill_null(any_weight[1]))
@@ -97,7 +98,7 @@ def known_hours(sums: LevelSums, level_weights: Mapping[str, float], by: str, an
 
 
 def open_hours(sums: LevelSums, level_weights: Mapping[str, float], any_weight: Range) -> pl.DataFrame:
-    """Return `LevelSums.without_hours` with the least and the greatest weight, ``low, high``, its hours can have."""
+    """Return `LevelSums.without_hours` with the lowest and highest weight ``low, high`` that its hours can have."""
     least, most = any_weight
     return attach_level_set_values(
         sums.without_hours,
@@ -108,7 +109,7 @@ def open_hours(sums: LevelSums, level_weights: Mapping[str, float], any_weight: 
 
 
 def extreme_indices(known: pl.DataFrame, gaps: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Bound an index in closed form, from `known_hours` and `open_hours` of the same keys `by`."""
+    """Return bounds of an index, in closed form, from the results of `known_hours` and `open_hours`."""
     sides = [_extreme(known, gaps, by, side) for side in ("low", "high")]
     return known.select(by).join(sides[0], on=by, how="left").join(sides[1], on=by, how="left")
 
@@ -131,9 +132,9 @@ def _extreme(known: pl.DataFrame, gaps: pl.DataFrame, by: list[str], side: str) 
     )
     start = share_of(pl.col(side), pl.col("whole"))
     extreme = (pl.max_horizontal if upper else pl.min_horizontal)(start, "reached")
-    # The last digit of a sum decides nothing.
-    moved = pl.col("if_unknown") > extreme + 1e-9 if upper else pl.col("if_unknown") < extreme - 1e-9
-    stays = moved.fill_null(value=False).not_() & extreme.is_not_null()
+    # Ignore rounding errors of the sums.
+    changes = pl.col("if_unknown") > extreme + 1e-9 if upper else pl.col("if_unknown") < extreme - 1e-9
+    stays = changes.fill_null(value=False).not_() & extreme.is_not_null()
     return known.join(best, on=by, how="left").select(
         *by, pl.when(stays).then(extreme.clip(0, 1)).alias(f"bound_{side}")
     )

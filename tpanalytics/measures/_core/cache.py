@@ -1,4 +1,4 @@
-"""Cache results on the profiles they were computed from, for callers that ask the same again: charts and reports."""
+"""Cache of results on the profiles they were computed from, used by charts and reports."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ __all__ = ["cached", "check_profiles", "with_cache"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Results that are kept at most; beyond that the least recently used are dropped.
+#: Maximum number of cached results. The least recently used are dropped first.
 _MOST = 1_000
 _LOCK = Lock()
 
 
 def check_profiles(profiles: Any) -> None:
-    """Refuse what is not task profiles."""
+    """Raise if the argument is not a `TaskProfiles`."""
     if not isinstance(profiles, TaskProfiles):
         raise SchemaError(
-            f"This takes TaskProfiles, not a {type(profiles).__name__}; pass profiles, not profiles.tasks, or build "
-            "TaskProfiles(jobs, tasks)."
+            f"`profiles` must be TaskProfiles, not {type(profiles).__name__}. "
+            "Pass profiles instead of profiles.tasks, or build TaskProfiles(jobs, tasks)."
         )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class _CachedProfiles(TaskProfiles):
-    """Task profiles with a result cache; their tables must not change while they are in use.
+    """Task profiles with a result cache. Their tables must not be changed.
 
-    A copy made by `dataclasses.replace` has other tables and starts with an empty cache.
+    A copy made by `dataclasses.replace` starts with an empty cache.
     """
 
     results: dict[Hashable, tuple[Any, tuple[TaskProfiles, ...]]] = field(init=False, default_factory=dict)
@@ -51,49 +51,49 @@ def with_cache(profiles: TaskProfiles) -> TaskProfiles:
     check_profiles(profiles)
     if isinstance(profiles, _CachedProfiles):
         return profiles
-    return _CachedProfiles(**{one.name: getattr(profiles, one.name) for one in fields(TaskProfiles)})
+    return _CachedProfiles(**{attribute.name: getattr(profiles, attribute.name) for attribute in fields(TaskProfiles)})
 
 
 def cached(measure: Callable[P, R]) -> Callable[P, R]:
-    """Serve a measure's result from the cache of the (last) profiles it is called with, where they carry one."""
+    """Cache the results of a measure on the last profiles it is called with, if they have a cache."""
     signature = inspect.signature(measure)
 
     @wraps(measure)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not any(isinstance(one, _CachedProfiles) for one in (*args, *kwargs.values())):
+        if not any(isinstance(value, _CachedProfiles) for value in (*args, *kwargs.values())):
             return measure(*args, **kwargs)
         try:
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            snapshots = tuple(one for one in bound.arguments.values() if isinstance(one, TaskProfiles))
+            snapshots = tuple(value for value in bound.arguments.values() if isinstance(value, TaskProfiles))
             key = (measure, _frozen(bound.arguments))
             hash(key)
-        except TypeError:  # arguments that do not fit, which the measure itself reports, or that have no hash
+        except TypeError:  # invalid arguments, which the measure reports, or unhashable ones
             return measure(*args, **kwargs)
         last = snapshots[-1] if snapshots else None
         if not isinstance(last, _CachedProfiles):
             return measure(*args, **kwargs)
-        found = last.results.get(key)
-        if found is None:
-            # Earlier snapshots are kept as well, so that no other takes their id.
-            found = measure(*args, **kwargs), snapshots[:-1]
+        entry = last.results.get(key)
+        if entry is None:
+            # Keep a reference to earlier snapshots, because the key contains their id.
+            entry = measure(*args, **kwargs), snapshots[:-1]
         with _LOCK:
             last.results.pop(key, None)
-            last.results[key] = found  # at the end, so that the least recently used is first
+            last.results[key] = entry  # at the end, so that the least recently used is first
             while len(last.results) > _MOST:
                 del last.results[next(iter(last.results))]
-        # A copy, so that a caller who changes a frame in place does not change later answers.
-        return cast("R", found[0].clone() if isinstance(found[0], pl.DataFrame) else found[0])
+        # Return a copy, so that changing the frame in place does not change the cached result.
+        return cast("R", entry[0].clone() if isinstance(entry[0], pl.DataFrame) else entry[0])
 
     return call
 
 
 def _frozen(value: Any) -> Hashable:
-    """Make a key of arguments that does not depend on the order of names or the kind of list."""
+    """Return a hashable key of arguments, independent of the order of names and the type of sequence."""
     if isinstance(value, TaskProfiles):
         return TaskProfiles, id(value)
     if isinstance(value, Mapping):
-        return Mapping, tuple(sorted((name, _frozen(one)) for name, one in value.items()))
+        return Mapping, tuple(sorted((name, _frozen(item)) for name, item in value.items()))
     if isinstance(value, (list, tuple)):
         return tuple, tuple(map(_frozen, value))
     hashable: Hashable = value

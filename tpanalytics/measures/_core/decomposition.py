@@ -1,15 +1,17 @@
-"""Split the difference of two means into what their parts do: values, shares, and parts on one side only.
+"""Decomposition of the difference of two means by part: changed values, changed shares, added and removed parts.
 
-With shares s and values e of the parts, the difference of the means E is (Kitagawa, 1955, *Components of a difference
-between two rates*, for the parts on both sides; those on one side as in Melitz and Polanec, 2015)::
+With shares s and values e of the parts, the difference of the means E is::
 
     E2 - E1 = sum over c of (s1 + s2) / 2 * (e2 - e1)                        within
             + sum over c of ((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)    mix
             + sum over new parts of s2 * (e2 - Ec2)                          entry
             + sum over gone parts of s1 * (Ec1 - e1)                         exit
 
-c are the parts on both sides, whose shares are of c there; Ec are the means over c. What mix takes from the mean of c
-cancels in its sum. It makes a part's own mix read as it should: to grow raises the mean only where the part lies above.
+Here c are the parts on both sides, with shares relative to c, and Ec the means over c. The mean of c cancels in the sum
+of mix. It is subtracted so that a growing part contributes positively only if its value is above the mean.
+
+Kitagawa, E. M. (1955), Components of a difference between two rates; Melitz, M. and Polanec, S. (2015) for new and
+gone parts.
 """
 
 from __future__ import annotations
@@ -29,31 +31,31 @@ if TYPE_CHECKING:
 
 __all__ = ["INDEX_DIFFERENCE", "LEFT_OUT", "SPLIT", "decompose", "weighed_by", "with_weight"]
 
-#: What a difference of two exposure indices means, whatever it is split by.
+#: Metadata shared by all differences of two exposure indices.
 INDEX_DIFFERENCE: dict[str, Any] = {
     "unit": "difference of two indices that run from 0 to 1",
     "basis": "hours",
     "numerator": "hours times weight",
     "denominator": "hours that have a weight",
 }
-LEFT_OUT = "Tasks without hours, without level or at a level without weight are left out, and are not known here."
-#: The parts of a difference of two means.
+LEFT_OUT = "Tasks without hours, without a level or at a level without a weight are excluded."
+#: Terms of the decomposition.
 SPLIT = ("within", "mix", "entry", "exit")
 
 
 def weighed_by(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str) -> pl.DataFrame:
-    """Add up, by part, what its exposure index is made of."""
+    """Return the sums that the exposure index of each part is computed from."""
     parts = {"point": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weight = {
-        name: pl.col("level").replace_strict(dict(of), default=None, return_dtype=pl.Float64)
-        for name, of in parts.items()
+        name: pl.col("level").replace_strict(dict(weights), default=None, return_dtype=pl.Float64)
+        for name, weights in parts.items()
     }
     has_weight = weight["point"].is_not_null()
     return (
         cells.with_columns(
             weighed=pl.when(has_weight).then("hours"),
             with_both=pl.when(has_weight).then(pl.col("n_known") - pl.col("n_imputed")).otherwise(0),
-            **{name: pl.col("hours") * of for name, of in weight.items()},
+            **{name: pl.col("hours") * factor for name, factor in weight.items()},
         )
         .group_by(*by, maintain_order=True)
         .agg(
@@ -66,7 +68,7 @@ def weighed_by(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str
 
 
 def decompose(sides: pl.DataFrame, scope: str) -> pl.DataFrame:
-    """Split the difference of two means over the parts, and add a row of all."""
+    """Return the decomposition by part, with a row for the total."""
     names = [name for name in sides.columns if not name.endswith(("_before", "_after"))]
     numbers = [name for name in sides.columns if name not in names]
     counts = [name for name in numbers if name.startswith(("jobs", "tasks", "with"))]
@@ -75,42 +77,45 @@ def decompose(sides: pl.DataFrame, scope: str) -> pl.DataFrame:
         term for variant in ("point", "low", "high") for term in _split(variant)
     )
     split = [f"{term}_{variant}" for variant in ("point", "low", "high") for term in SPLIT]
-    whole = sides.select(
+    total = sides.select(
         *(pl.lit(None, dtype=sides.schema[name]).alias(name) for name in names),
         *(known_sum(name).alias(name) for name in (*numbers, *split)),
     ).head(min(sides.height, 1))
     return pl.concat(
         [
-            _named(part, where, names)
-            for part, where in (
-                (sides.with_columns(in_all_before=_whole("before"), in_all_after=_whole("after")), scope),
-                (whole.with_columns(in_all_before="weighed_before", in_all_after="weighed_after"), "all"),
+            _figures(part, row_scope, names)
+            for part, row_scope in (
+                (
+                    sides.with_columns(in_all_before=_weighed_total("before"), in_all_after=_weighed_total("after")),
+                    scope,
+                ),
+                (total.with_columns(in_all_before="weighed_before", in_all_after="weighed_after"), "all"),
             )
         ]
     )
 
 
-def _whole(side: str) -> pl.Expr:
+def _weighed_total(side: str) -> pl.Expr:
     return pl.col(f"weighed_{side}").sum()
 
 
 def _shares() -> dict[str, pl.Expr]:
-    """Return which parts have an index on which side, and their shares: of the parts on both sides, or of all."""
+    """Return on which sides each part has an index, and its shares: of the parts on both sides, or of all parts."""
     w1, w2 = pl.col("weighed_before"), pl.col("weighed_after")
-    # A part all of whose hours are zero has no index and no share: it is not there.
-    here, there = (w1 > 0).fill_null(value=False), (w2 > 0).fill_null(value=False)
-    c = here & there
+    # A part with only zero hours has no index and no share.
+    in_before, in_after = (w1 > 0).fill_null(value=False), (w2 > 0).fill_null(value=False)
+    c = in_before & in_after
     return {
         "is_both": c,
-        "is_new": there & ~here,
-        "is_gone": here & ~there,
+        "is_new": in_after & ~in_before,
+        "is_gone": in_before & ~in_after,
         "s1": pl.when(c).then(w1 / w1.filter(c).sum()).otherwise(w1 / w1.sum()),
         "s2": pl.when(c).then(w2 / w2.filter(c).sum()).otherwise(w2 / w2.sum()),
     }
 
 
 def _split(variant: str) -> list[pl.Expr]:
-    """Return the four terms of each part with one set of weights; all null where no part is on both sides."""
+    """Return the four terms of each part for one set of weights; null if no part is on both sides."""
     c, new, gone, s1, s2 = (pl.col(name) for name in ("is_both", "is_new", "is_gone", "s1", "s2"))
     e1, e2 = (pl.col(f"{variant}_{side}") / pl.col(f"weighed_{side}") for side in ("before", "after"))
     mean1, mean2 = (s1 * e1).filter(c).sum(), (s2 * e2).filter(c).sum()
@@ -126,26 +131,29 @@ def _split(variant: str) -> list[pl.Expr]:
     ]
 
 
-def _named(sides: pl.DataFrame, scope: str, names: list[str]) -> pl.DataFrame:
-    """Divide what is to be divided, and make null what is not known."""
-    when = ("before", "after")
-    value = {side: share_of(pl.col(f"point_{side}"), pl.col(f"weighed_{side}")) for side in when}
+def _figures(sides: pl.DataFrame, scope: str, names: list[str]) -> pl.DataFrame:
+    both_sides = ("before", "after")
+    value = {side: share_of(pl.col(f"point_{side}"), pl.col(f"weighed_{side}")) for side in both_sides}
     unsplit = value["before"].is_not_null() & pl.col("within_point").is_null()
     return sides.select(
         pl.lit(scope).alias("scope"),
         *names,
-        *(value[side].alias(f"exposure_{side}") for side in when),
+        *(value[side].alias(f"exposure_{side}") for side in both_sides),
         (value["after"] - value["before"]).alias("change"),
-        *(share_of(pl.col(f"weighed_{side}"), pl.col(f"in_all_{side}")).alias(f"share_{side}") for side in when),
+        *(share_of(pl.col(f"weighed_{side}"), pl.col(f"in_all_{side}")).alias(f"share_{side}") for side in both_sides),
         **{term: pl.col(f"{term}_point") for term in SPLIT},
         **{
             name: sum((pl.col(f"{term}_{variant}") for term in SPLIT[1:]), pl.col(f"{SPLIT[0]}_{variant}"))
             for name, variant in (("contribution", "point"), ("weight_low", "low"), ("weight_high", "high"))
         },
-        **{f"{what}_{side}": pl.col(f"{what}_{side}").cast(pl.UInt32) for what in ("jobs", "tasks") for side in when},
+        **{
+            f"{what}_{side}": pl.col(f"{what}_{side}").cast(pl.UInt32)
+            for what in ("jobs", "tasks")
+            for side in both_sides
+        },
         **{
             f"coverage_{side}": share_of(pl.col(f"with_both_{side}").cast(pl.Float64), pl.col(f"tasks_{side}"))
-            for side in when
+            for side in both_sides
         },
         reason=pl.when(value["before"].is_null())
         .then(why_no_index("before"))
@@ -157,12 +165,12 @@ def _named(sides: pl.DataFrame, scope: str, names: list[str]) -> pl.DataFrame:
 
 
 def why_no_index(when: str) -> pl.Expr:
-    """Return the reason why a side has no index, by what it lacks first."""
+    """Return the reason why one side has no index."""
     return why_nothing(when, (pl.col(f"with_hours_{when}") == 0) | (pl.col(f"weighed_{when}") == 0))
 
 
 def why_nothing(when: str, no_hours: pl.Expr) -> pl.Expr:
-    """Return the reason why a side has no figure: no jobs, no tasks, no hours, or else no levels."""
+    """Return the first reason why one side has no figure: no jobs, no tasks, no hours, or no levels."""
     return (
         pl.when(pl.col(f"jobs_{when}") == 0)
         .then(pl.lit("NO_JOBS"))
@@ -175,6 +183,6 @@ def why_nothing(when: str, no_hours: pl.Expr) -> pl.Expr:
 
 
 def with_weight(reduced: TaskCounts, level_weights: Mapping[str, float]) -> TaskCounts:
-    """Give what was counted with every level that has no weight as not assessed: for an index it is not known."""
+    """Return the counts with levels that have no weight replaced by 'not assessed'."""
     level = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return reduced._replace(cells=reduced.cells.with_columns(level=level))

@@ -1,4 +1,4 @@
-"""The jobs of one family, their hours by AI impact level, and which of them tell of too few people."""
+"""The jobs of one job family, with their hours by AI impact level."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["FamilyJobs", "jobs_of_family"]
 
 
 class FamilyJobs(NamedTuple):
-    """The jobs of a family that may be shown."""
+    """The jobs of a family that are not suppressed, their hours by level, and the number of suppressed jobs."""
 
     jobs: pl.DataFrame
     levels: pl.DataFrame
@@ -34,13 +34,13 @@ class FamilyJobs(NamedTuple):
 def jobs_of_family(
     profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
 ) -> FamilyJobs:
-    """Split the described hours of a family's jobs over AI impact levels, without those that `suppress` removes."""
+    """Return the jobs of a family with their documented hours by AI impact level, without suppressed jobs."""
     reduced = aggregate_tasks(profiles, states=states)
     own = pl.col("job_family") == family
     cells = reduced.cells.filter(own)
-    everyone = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
-    left = jobs_left_out(profiles, states=states, privacy=privacy)
-    hidden = everyone.filter(pl.col("job_id").is_in(left.to_list())).get_column("job").to_list()
+    all_jobs = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
+    removed = jobs_left_out(profiles, states=states, privacy=privacy)
+    hidden = all_jobs.filter(pl.col("job_id").is_in(removed.to_list())).get_column("job").to_list()
     cells, rated = cells.filter(~pl.col("job").is_in(hidden)), pl.col("level") != NOT_ASSESSED
     sums = cells.group_by("job").agg(
         tasks_with_level=pl.col("n").filter(rated).sum(),
@@ -48,7 +48,7 @@ def jobs_of_family(
         of_h1=pl.col("hours").filter(pl.col("level") == "H1").sum(),
     )
     jobs = (
-        everyone.filter(~pl.col("job").is_in(hidden))
+        all_jobs.filter(~pl.col("job").is_in(hidden))
         .join(sums, on="job", how="left", maintain_order="left")
         .with_columns(
             pl.coalesce("job_name", "job_id").alias("job_name"),
@@ -59,6 +59,6 @@ def jobs_of_family(
         .with_columns(data_grade=grade(pl.col("coverage")))
         .sort(pl.col("hours").round(2), "job_name", "job_id", descending=[True, False, False], nulls_last=True)
     )
-    told = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")
+    columns = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")
     levels = cells.select("job", "level", "n", "n_known", "hours")
-    return FamilyJobs(jobs.select(*told, "h1", "coverage", "data_grade"), levels, len(hidden))
+    return FamilyJobs(jobs.select(*columns, "h1", "coverage", "data_grade"), levels, len(hidden))

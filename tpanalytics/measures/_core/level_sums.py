@@ -1,4 +1,4 @@
-"""Hours by level and sets of levels: the sums that an index and its bounds are computed from, whatever the weights."""
+"""Sums of hours by level and set of levels, to compute an index and its bounds for any weights."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = [
     "undescribed_hours",
 ]
 
-#: A set of levels is a number of at most 62 bits; where there are more levels, it is several numbers.
+#: A set of levels is stored as bits of one or more integers with this many bits each.
 _BITS = 62
 
 
 def attach_staffing(
     jobs: pl.DataFrame, cells: pl.DataFrame, *, by_headcount: bool = False, contract_hours: float | None = None
 ) -> pl.DataFrame:
-    """Attach to each cell its job's ``staff`` and ``week``."""
+    """Attach the ``staff`` (people) and ``week`` (contract hours) of the job to each cell."""
     staff = pl.col("headcount") if by_headcount else pl.lit(1.0)
     week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
     week = week if contract_hours is None else week.fill_null(contract_hours)
@@ -44,12 +44,12 @@ def attach_staffing(
 
 
 def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
-    """Treat each family as one job of one person without contract hours, for where only its sums matter."""
+    """Treat each family as one job with one person and no contract hours, if only sums matter."""
     return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
 
 
 def undescribed_hours(**more: pl.Expr) -> list[pl.Expr]:
-    """Return expressions for a job's ``rest``: its undocumented contract hours times its people, null where unknown."""
+    """Return expressions for a job's ``rest``: undocumented contract hours times people, null if unknown."""
     rest = (pl.col("week").first() - pl.col("hours").sum()).clip(lower_bound=0) * pl.col("staff").first()
     return [
         pl.when(pl.col("staff").first() == 0).then(0.0).otherwise(rest).alias("rest"),
@@ -58,20 +58,20 @@ def undescribed_hours(**more: pl.Expr) -> list[pl.Expr]:
 
 
 class LevelSums(NamedTuple):
-    """Sums by job or family that any weights can be applied to, as small for many jobs of a family as for few.
+    """Sums by job or family that any weights can be applied to; their size does not depend on the number of jobs.
 
     Attributes
     ----------
     levels
-        The levels that occur, in order.
+        Sorted levels.
     amounts
-        By ``level``: ``amount`` (hours per week times people; null where none is known), ``tasks`` with hours,
-        ``stated`` of these whose hours were not imputed, and ``people``.
+        By ``level``: ``amount`` (hours per week times people, null if there are none), ``tasks`` with hours, ``stated``
+        tasks with documented hours, and ``people``.
     with_hours
-        By set of levels: the number of ``jobs`` that have hours at exactly these levels.
+        By set of levels: number of ``jobs`` with hours at exactly these levels.
     without_hours
-        By set of levels: ``rest``, the undocumented contract hours of the jobs whose tasks without hours have exactly
-        these levels, and the number of those jobs for which they are ``unknown``.
+        By set of levels, for jobs whose tasks without hours have exactly these levels: ``rest``, their undocumented
+        contract hours, and the number of jobs for which these are ``unknown``.
     """
 
     levels: list[str]
@@ -81,7 +81,7 @@ class LevelSums(NamedTuple):
 
 
 def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
-    """Add up the cells of `attach_staffing` by job or family."""
+    """Return the sums of the cells from `attach_staffing` by job or family."""
     levels = cells.get_column("level").unique().sort().to_list()
     parts = _parts(levels)
     cells = cells.with_columns(amount=pl.col("hours") * pl.col("staff"))
@@ -112,31 +112,32 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
 def attach_level_set_values(
     rows: pl.DataFrame, levels: list[str], **value_of: Callable[[list[str]], float]
 ) -> pl.DataFrame:
-    """Attach columns computed from each row's set of levels; `levels` are those of its `LevelSums`."""
+    """Attach columns that are computed from each row's set of levels; `levels` is that of the `LevelSums`."""
     parts = _parts(levels)
     sets = rows.select(*parts).unique(maintain_order=True)
     members = [
         [
             level
             for bits, part in zip(numbers, parts.values(), strict=True)
-            for place, level in enumerate(part)
-            if bits >> place & 1
+            for position, level in enumerate(part)
+            if bits >> position & 1
         ]
         for numbers in sets.rows()
     ]
     columns = [
-        pl.Series(name, [compute(some) for some in members], dtype=pl.Float64) for name, compute in value_of.items()
+        pl.Series(name, [compute(levels_of_set) for levels_of_set in members], dtype=pl.Float64)
+        for name, compute in value_of.items()
     ]
     return rows.join(sets.with_columns(columns), on=list(parts), how="left", maintain_order="left")
 
 
 def _parts(levels: list[str]) -> dict[str, list[str]]:
-    """Return the columns that together hold a set of levels, and the levels whose bits are in each."""
+    """Return the integer columns that represent a set of levels, with the levels in each."""
     return {f"set {start}": levels[start : start + _BITS] for start in range(0, max(len(levels), 1), _BITS)}
 
 
 def _bit(levels: list[str]) -> pl.Expr:
-    bits = {level: 1 << place for place, level in enumerate(levels)}
+    bits = {level: 1 << position for position, level in enumerate(levels)}
     return pl.col("level").replace_strict(bits, default=0, return_dtype=pl.Int64)
 
 
@@ -146,13 +147,13 @@ class FamilySums(NamedTuple):
     Attributes
     ----------
     families
-        ``job_family, jobs, tasks`` (null where it has none).
+        ``job_family, jobs, tasks`` (null if there are none).
     levels, per_job
-        Added up over jobs; or where not `per_job`, since only the sums of families matter, as if each were one job.
+        Level sums of the families. If not `per_job`, each family was treated as one job.
     reduced
-        All that was counted, its cells by level alone.
+        The counts, with cells by level only.
     jobs_with_hours
-        Results of the function of this name, by levels.
+        Cached results of `jobs_with_hours`, by levels.
     """
 
     families: pl.DataFrame
@@ -164,8 +165,8 @@ class FamilySums(NamedTuple):
 
 @cached
 def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: bool, week: float | None) -> FamilySums:
-    """Add up by family all that an exposure index and its bounds are computed from; `week` is for missing contracts."""
-    # Single jobs matter only for what belongs to a job: people and undocumented contract hours.
+    """Return the sums for an exposure index and its bounds; `week` replaces missing contract hours."""
+    # Single jobs are only needed for people and undocumented contract hours.
     per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
     reduced = aggregate_tasks(profiles, states, per="job" if per_job else "family")
     if by_headcount:
@@ -188,9 +189,9 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
 
 
 def jobs_with_hours(profiles: TaskProfiles, sums: FamilySums, levels: list[str]) -> pl.DataFrame:
-    """Count by family, as ``jobs_weighed``, the jobs that have hours at any of these levels."""
-    asked = tuple(levels)
-    if asked not in sums.jobs_with_hours:
+    """Return ``jobs_weighed``, the number of jobs with hours at any of these levels, by family."""
+    key = tuple(levels)
+    if key not in sums.jobs_with_hours:
         jobs = aggregate_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)
-        sums.jobs_with_hours[asked] = jobs.group_by("job_family").agg(jobs_weighed=pl.len())
-    return sums.jobs_with_hours[asked]
+        sums.jobs_with_hours[key] = jobs.group_by("job_family").agg(jobs_weighed=pl.len())
+    return sums.jobs_with_hours[key]

@@ -1,4 +1,4 @@
-"""Two snapshots matched task by task, after the rule of `task_identity`, with what is known before and after."""
+"""Matching of the tasks of two snapshots."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ __all__ = ["Pair", "families_last", "jobs_of", "match_tasks"]
 
 
 class Pair(NamedTuple):
-    """Two snapshots, task by task.
+    """The matched tasks of two snapshots.
 
     Attributes
     ----------
     jobs
-        ``job_id``, ``job_family`` (of the later snapshot where the job is in it, so that a move between families is no
-        change in work), ``family_before`` and ``family_after`` (null where the job is not there); by id.
+        One row per job, by id: ``job_id``, ``family_before``, ``family_after`` (null where the job is missing) and
+        ``job_family``, the later of the two, so that a job that changed its family is not a change of work.
     tasks
-        One row per job and task in a fixed order: ``job_id, name``, ``named`` (it has an identity), and for both
-        snapshots with the ending ``_before`` or ``_after``: ``n`` rows, ``n_known`` of them with hours, their
-        ``hours`` (hours per week) and those ``at`` the level asked for, ``level`` (null where missing or in conflict),
-        ``conflict`` and ``measured`` (one level, and hours that are all known and stated). All of them are null where
-        the task is not there. The tasks of a job that have no identity share a row.
+        One row per job and task: ``job_id, name``, ``named`` (whether the task has an identity), and with the suffixes
+        ``_before`` and ``_after``: ``n`` rows, ``n_known`` with hours, their ``hours`` (per week), the hours ``at`` the
+        requested level, ``level`` (null if missing or in conflict), ``conflict`` and ``measured`` (whether the level
+        and all hours are documented). They are null if the task is missing. Tasks of a job without an identity share
+        a row.
     before, after
-        Each snapshot by job and level, for coverage.
+        Counts of each snapshot by job and level, for coverage.
     levels
-        The levels of the rows of either snapshot, in order.
+        Sorted levels of both snapshots.
     same_task
-        By what tasks were matched.
+        Whether tasks are matched by id or text.
     """
 
     jobs: pl.DataFrame
@@ -63,17 +63,17 @@ def match_tasks(
     same_task: SameTask = "id",
     level: str = "",
 ) -> Pair:
-    """Match the tasks of two snapshots by job and identity, keeping the hours at one level apart."""
+    """Match the tasks of two snapshots by job and identity, with the hours at one `level` in a separate column."""
     counted = checked_states(states)
     sides = [aggregate_by_identity(profiles, counted, same_task=same_task) for profiles in (before, after)]
     resolved = [resolve_repeats(side) for side in sides]
-    ones = [_one_per_name(*side, level) for side in zip(sides, resolved, strict=True)]
-    facts = [name for name in ones[0].columns if name not in ("job_id", "name")]
+    rows = [_one_per_name(*side, level) for side in zip(sides, resolved, strict=True)]
+    facts = [name for name in rows[0].columns if name not in ("job_id", "name")]
     tasks = (
-        ones[0]
+        rows[0]
         .rename({name: f"{name}_before" for name in facts})
         .join(
-            ones[1].rename({name: f"{name}_after" for name in facts}),
+            rows[1].rename({name: f"{name}_after" for name in facts}),
             on=["job_id", "name"],
             how="full",
             coalesce=True,
@@ -82,13 +82,13 @@ def match_tasks(
         )
         .with_columns(named=~has_no_identity())
     )
-    first, second = (_cells(side, rows, counted) for side, rows in zip(sides, resolved, strict=True))
+    first, second = (_cells(side, combined, counted) for side, combined in zip(sides, resolved, strict=True))
     levels = level_order(level for side in sides for level in side.rows.get_column("level").unique())
     return Pair(jobs_of(first.jobs, second.jobs), tasks, first, second, levels, same_task)
 
 
 def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """List the jobs of both snapshots with their families, as `Pair.jobs`."""
+    """Return the jobs of both snapshots with their job families, as in `Pair.jobs`."""
     sides = [
         frame.select("job_id", pl.col("job_family").alias(f"family_{side}"))
         for frame, side in ((before, "before"), (after, "after"))
@@ -102,12 +102,12 @@ def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def families_last(*more: str) -> list[pl.Expr | str]:
-    """Return what puts families in order by name, ``(no family)`` after them, and the row of all last."""
+    """Return sort keys for job families by name, then ``(no family)``, then the row of the total."""
     return [pl.col("scope") == "all", pl.col("job_family") == NO_FAMILY, "job_family", *more]
 
 
 def _one_per_name(tasks: IdentifiedTasks, resolved: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Return the facts of `Pair.tasks` about one snapshot."""
+    """Return the columns of `Pair.tasks` for one snapshot."""
     at = pl.when(pl.col("level") == level).then("hours")
     columns = ("key", "job", "n", "n_known", "n_imputed", "hours", "at", "level", "conflict")
     rows = resolved.with_columns(at=at, level=pl.when(pl.col("level") != NOT_ASSESSED).then("level"))
@@ -134,7 +134,6 @@ def _one_per_name(tasks: IdentifiedTasks, resolved: pl.DataFrame, level: str) ->
 
 
 def _cells(tasks: IdentifiedTasks, resolved: pl.DataFrame, counted: list[str]) -> TaskCounts:
-    """Give a snapshot as `aggregate.aggregate_tasks` would, by the levels of its tasks."""
     cells = (
         resolved.group_by("job", "level")
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))

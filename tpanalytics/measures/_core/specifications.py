@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURES", "SAME", "agrees", "figures_of", "job_parts", "specifications"]
 
-#: What a claim can be about, in words, and its unit.
+#: Label and unit of each measure that a claim can be about.
 MEASURES = {
     "exposure": ("exposure index", "share, 0 to 1"),
-    "hours": ("described hours", "hours per week"),
-    "hours_per_job": ("described hours per job", "hours per week"),
+    "hours": ("documented hours", "hours per week"),
+    "hours_per_job": ("documented hours per job", "hours per week"),
     "h1_share": ("share of hours at H1", "share, 0 to 1"),
 }
-#: Two figures nearer than this are the same.
+#: Figures that differ by less are equal.
 SAME = 1e-9
 _WEIGHTS_OF_H2 = (0.0, 0.25, 0.5, 0.75, 1.0)
 _STATES = {"validated and suggested": ("validated", "suggested"), "validated": ("validated",)}
@@ -33,7 +33,7 @@ _STATES = {"validated and suggested": ("validated", "suggested"), "validated": (
 def job_parts(
     jobs: pl.DataFrame, cells: pl.DataFrame, measure: str, basis: str, level_weights: Mapping[str, float]
 ) -> pl.DataFrame:
-    """Return each job's part in a figure, which is ``(part + b * part_h2) / whole`` with b the weight of H2."""
+    """Return the terms of each job in a figure ``(part + b * part_h2) / whole``, where b is the weight of H2."""
     staff = pl.col("headcount") if basis == "headcount" else pl.lit(1.0)
     amount = pl.col("n").cast(pl.Float64) if basis == "tasks" else pl.col("hours")
     cells = (
@@ -52,19 +52,19 @@ def job_parts(
         parts = {"part": pl.when(level == "H1").then(amount).otherwise(zero), "part_h2": zero, "whole": amount}
     else:
         parts = {"part": amount, "part_h2": zero, "whole": amount}
-    found = (
+    sums = (
         cells.with_columns(**parts)
         .group_by("job", "job_family", maintain_order=True)
         .agg(pl.col("part", "part_h2").sum(), whole=known_sum("whole"), staff=pl.col("staff").first())
         .filter(pl.col("whole").is_not_null())
     )
     if measure in ("hours", "hours_per_job"):
-        found = found.with_columns(whole=pl.lit(1.0) if measure == "hours" else pl.col("staff"))
-    return found.select("job", "job_family", "part", "part_h2", "whole")
+        sums = sums.with_columns(whole=pl.lit(1.0) if measure == "hours" else pl.col("staff"))
+    return sums.select("job", "job_family", "part", "part_h2", "whole")
 
 
 def figures_of(parts: pl.DataFrame, measure: str, b: float | None) -> dict[str, float]:
-    """Compute the figure of each family for which it is defined."""
+    """Return the figure of each family, without families for which it is undefined."""
     sums = parts.group_by("job_family", maintain_order=True).agg(pl.col("part", "part_h2", "whole").sum())
     part = pl.col("part") + pl.col("part_h2") * (b or 0.0)
     figure = part if measure == "hours" else share_of(part, pl.col("whole"))
@@ -78,23 +78,23 @@ def specifications(
     level_weights: Mapping[str, float],
     claim: tuple[str, str, str],
 ) -> pl.DataFrame:
-    """Compute both figures under every specification, from cells of the two families by level and state."""
+    """Return the figures of both families under every specification, from their cells by level and state."""
     left, sign, right = claim
     bases = ["hours", *(["tasks"] if measure in ("exposure", "h1_share") else [])]
     if "headcount" in jobs.columns and jobs.get_column("headcount").count():
         bases.append("headcount")
-    moving = measure == "exposure" and "H2" in level_weights
+    uses_h2 = measure == "exposure" and "H2" in level_weights
     rows = []
     for states, counted in _STATES.items():
         in_state = cells.filter(pl.col("state").is_in(counted))
         whole_job = (pl.col("n") == pl.col("n_known")).all().over("job")
-        for which, some in (("all", in_state), ("complete", in_state.filter(whole_job))):
+        for which, selected in (("all", in_state), ("complete", in_state.filter(whole_job))):
             for basis in bases:
-                parts = job_parts(jobs, some, measure, basis, level_weights)
-                for b in _WEIGHTS_OF_H2 if moving else (None,):
-                    found = figures_of(parts, measure, b)
-                    one, other = found.get(left), found.get(right)
-                    rows.append((basis, states, which, b, one, other, agrees(one, sign, other)))
+                parts = job_parts(jobs, selected, measure, basis, level_weights)
+                for b in _WEIGHTS_OF_H2 if uses_h2 else (None,):
+                    figures = figures_of(parts, measure, b)
+                    first, second = figures.get(left), figures.get(right)
+                    rows.append((basis, states, which, b, first, second, agrees(first, sign, second)))
     schema = {
         **dict.fromkeys(("basis", "states", "jobs"), pl.String),
         **dict.fromkeys(("h2_weight", "figure_left", "figure_right"), pl.Float64),
@@ -104,7 +104,7 @@ def specifications(
 
 
 def agrees(left: float | None, sign: str, right: float | None) -> bool | None:
-    """Return whether two figures are as claimed; equal ones are not, and unknown ones give None."""
+    """Return whether two figures agree with the claim, or None if one is missing; equal figures do not agree."""
     if left is None or right is None:
         return None
     return left - right > SAME if sign == ">" else right - left > SAME

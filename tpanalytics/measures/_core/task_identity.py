@@ -1,14 +1,13 @@
-"""The rule of task identity: which rows are the same task, and what holds where they disagree.
+"""Task identity: which rows are the same task, and how repeated rows of a job are combined.
 
-Two rows are the same task if they have the same id or, with ``same_task="text"``, the same text without case and
-spacing. A row without that is a task of its own. The rows of one job that are the same task are one task of that job:
+Two rows are the same task if they have the same id or, with ``same_task="text"``, the same text after ignoring case and
+spacing. A row without an id or text matches no other row. Repeated rows of a job are combined into one task:
 
-- Its hours are the known hours of its rows added up, so that all tasks together have the hours that `hours` reports.
-- Its level is the one on which its validated rows agree or, where no validated row has a level, the one on which all
-  rows agree; a row without a level contradicts none. Where they disagree the level is unknown, and so is the level of
-  all its hours.
+- Hours are summed, so that totals agree with `hours`. Missing hours are ignored.
+- The level is the common level of the validated rows or, if no validated row has a level, of all rows. Rows without a
+  level are ignored. If levels differ, they are in conflict and the task has no level.
 
-The order of the rows changes nothing. `impact`, `exposure` and `coverage` do not apply this rule: they count rows.
+The result does not depend on the order of the rows. `impact`, `exposure` and `coverage` count rows instead of tasks.
 """
 
 from __future__ import annotations
@@ -53,26 +52,26 @@ __all__ = [
     "task_matrix",
 ]
 
-#: How many hours a repeated task has; see `one_row_per_task`.
+#: How the hours of repeated rows are combined.
 RepeatedHours = Literal["keep", "max", "sum"]
-#: Hours that differ by less are a tie: sums of the same numbers in another order may.
+#: Decimals used to compare hours, because sums of floats depend on the order of the rows.
 DIGITS = 9
 
 
 class IdentifiedTasks(NamedTuple):
-    """Which job has which task, before the rule is applied.
+    """Tasks by identity, before repeated rows are combined.
 
     Attributes
     ----------
     jobs
-        As in `aggregate.TaskCounts`.
+        Same as in `aggregate.TaskCounts`.
     keys
-        ``key`` (a number, in the order of ``name``), ``name`` (the identity) and ``task`` (its text; the first in
-        order where there are several).
+        ``key`` (an index in the order of ``name``), ``name`` (the identity) and ``task`` (its text, the alphabetically
+        first if there are several).
     rows
-        ``key, job, level`` (never null), ``n`` tasks, ``n_known`` of them with hours, their ``hours`` (hours per week,
-        null where none is known), the ``longest`` of them, ``imputed`` hours and the ``n_imputed`` tasks that have
-        them, ``n_validated``; sorted by key, job and level.
+        One row per task, job and level, sorted: ``key, job, level`` (never null), ``n`` rows, ``n_known`` with hours,
+        their ``hours`` (per week, null if there are none) and the ``longest`` of them, ``imputed`` hours, the
+        ``n_imputed`` rows that have them, and ``n_validated`` rows.
     """
 
     jobs: pl.DataFrame
@@ -81,20 +80,20 @@ class IdentifiedTasks(NamedTuple):
 
 
 class TaskMatrix(NamedTuple):
-    """Jobs by tasks, with the rule applied.
+    """Tasks by job, with repeated rows combined.
 
     Attributes
     ----------
     reduced
-        All that was counted, tasks without an identity included.
+        The counts of all tasks, including tasks without an identity.
     keys
-        ``key, name, task`` as in `IdentifiedTasks`, without those that have no identity.
+        ``key, name, task`` as in `IdentifiedTasks`, without tasks that have no identity.
     rows
-        ``key, job, level, n, n_known, hours, n_validated``: one row per task and job.
+        One row per task and job: ``key, job, level, n, n_known, hours, n_validated``.
     levels
-        ``key, level``: the levels as they came, each once.
+        The unique ``key, level`` of the rows before they are combined.
     warnings
-        What is odd about identities and repetitions, in sentences.
+        Sentences about missing identities, repetitions and conflicting levels.
     """
 
     reduced: TaskCounts
@@ -105,7 +104,7 @@ class TaskMatrix(NamedTuple):
 
 
 def read_identified(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.DataFrame, Any]:
-    """Read what `aggregate.read_inputs` reads, with the identity of each task as ``name``."""
+    """Return the jobs and tasks of `aggregate.read_inputs`, with the task identity as ``name``."""
     check_choice("same_task", same_task, SameTask)
     jobs, tasks = read_inputs(profiles)
     require(profiles.tasks, "task_id", "task", name="tasks")
@@ -114,14 +113,14 @@ def read_identified(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.Dat
 
 
 def has_no_identity() -> pl.Expr:
-    """Match a ``name`` that is missing or blank."""
+    """Match tasks whose ``name`` is null or blank."""
     return pl.col("name").str.strip_chars().fill_null("") == ""
 
 
 def aggregate_by_identity(
     profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES, *, same_task: SameTask = "id"
 ) -> IdentifiedTasks:
-    """Count tasks and add up hours by task identity, job and level, in one pass over the tasks."""
+    """Count tasks and sum hours by task identity, job and level, in one pass over the tasks."""
     states = checked_states(states)
     jobs, tasks = read_identified(profiles, same_task)
     sums = sum_tasks(tasks, "name", "job_id", "level", "state", task="task")
@@ -150,7 +149,7 @@ _COUNTS = ("n", "n_known", "n_imputed", "n_validated")
 
 
 def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl.DataFrame:
-    """Reduce the rows to one per task and job, with one level or none, and its hours."""
+    """Combine repeated rows to one per task and job, with a null level if levels are in conflict."""
     check_choice("hours", hours, RepeatedHours)
     stated = pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("level"))
     rows = rows.with_columns(
@@ -159,20 +158,20 @@ def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl
         stated=stated,
         settled=pl.when(pl.col("n_validated") > 0).then(stated),
     )
-    # Most tasks have one row, and rows come sorted; only the others need to be brought together.
-    again = (pl.col("key") == pl.col("key").shift(1)) & (pl.col("job") == pl.col("job").shift(1))
-    several = again.fill_null(value=False) | again.shift(-1).fill_null(value=False)
+    # Rows are sorted and most tasks have only one, so group only the repeated ones.
+    repeated = (pl.col("key") == pl.col("key").shift(1)) & (pl.col("job") == pl.col("job").shift(1))
+    several = repeated.fill_null(value=False) | repeated.shift(-1).fill_null(value=False)
     complete = pl.col("n_known") == pl.col("n")
-    alone = rows.filter(~several).with_columns(
+    single = rows.filter(~several).with_columns(
         validated=pl.col("settled").is_not_null(),
         hours={"keep": pl.col("hours"), "max": pl.col("longest"), "sum": pl.when(complete).then("hours")}[hours],
     )
-    together = (
+    combined = (
         rows.filter(several)
         .group_by("key", "job")
         .agg(
             *(pl.col(name).sum() for name in _COUNTS),
-            # A key, a job and a level have one row, so that a count of rows is a count of levels.
+            # There is one row per key, job and level, so this counts levels.
             pl.col("stated").min(),
             pl.col("settled").min(),
             n_stated=pl.col("stated").count(),
@@ -193,33 +192,33 @@ def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl
         .with_columns(reason=pl.when(pl.col("level").is_null()).then(pl.lit("CONFLICT")))
     )
     columns = ("key", "job", "level", "reason", *_COUNTS, "hours", "imputed", "validated")
-    return pl.concat([alone.select(columns), together.select(columns)]).sort("key", "job")
+    return pl.concat([single.select(columns), combined.select(columns)]).sort("key", "job")
 
 
 def resolve_repeats(tasks: IdentifiedTasks) -> pl.DataFrame:
-    """Apply the rule: one row per task and job, and per level and job where there is no identity."""
+    """Combine repeated rows; tasks without an identity stay as one row per job and level."""
     nameless = tasks.keys.filter(has_no_identity()).get_column("key").implode()
     is_nameless = pl.col("key").is_in(nameless)
-    one = one_row_per_task(tasks.rows.filter(~is_nameless))
+    identified = one_row_per_task(tasks.rows.filter(~is_nameless))
     columns = ("key", "job", "level", *_COUNTS, "hours", "imputed")
     others = tasks.rows.filter(is_nameless).with_columns(pl.col(name).cast(pl.UInt32) for name in _COUNTS)
     conflict = pl.col("level").is_null()
     return pl.concat(
         [
-            one.select(*columns, named=pl.lit(value=True), conflict=conflict),
+            identified.select(*columns, named=pl.lit(value=True), conflict=conflict),
             others.select(*columns, named=pl.lit(value=False), conflict=conflict),
         ]
     ).with_columns(pl.col("level").fill_null(NOT_ASSESSED))
 
 
 def states_of_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Count the tasks by validation state, as in `aggregate.TaskCounts`."""
+    """Return the number of tasks by validation state, as in `aggregate.TaskCounts`."""
     n, validated = (int(rows.get_column(name).sum()) for name in ("n", "n_validated"))
     return pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
 
 
 def task_matrix(profiles: TaskProfiles, states: Sequence[str], same_task: SameTask) -> TaskMatrix:
-    """Reduce the tasks to one row per task and job, leaving out those without an identity."""
+    """Return one row per task and job, without tasks that have no identity."""
     tasks = aggregate_by_identity(profiles, states, same_task=same_task)
     resolved = resolve_repeats(tasks)
     reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(resolved), list(states))
@@ -229,11 +228,9 @@ def task_matrix(profiles: TaskProfiles, states: Sequence[str], same_task: SameTa
     nameless = int(resolved.filter(~pl.col("named")).get_column("n").sum())
     repeated, conflicts = rows.filter(pl.col("n") > 1).height, int(rows.get_column("conflict").sum())
     warnings = (
-        *_if_any(nameless, f"{nameless:,} tasks have no {same_task} to be told apart by, and are left out."),
-        *_if_any(
-            repeated, f"{repeated:,} times a job has the same task more than once; their hours add up, as work apart."
-        ),
-        *_if_any(conflicts, f"{conflicts:,} times a job rates the same task in contradiction; its level is not known."),
+        *_if_any(nameless, f"{nameless:,} tasks have no {same_task} and are excluded."),
+        *_if_any(repeated, f"{repeated:,} tasks are repeated in a job. Their hours are added up."),
+        *_if_any(conflicts, f"{conflicts:,} tasks have conflicting levels in a job and count as not assessed."),
         *(_same_texts(keys) if same_task == "id" else ()),
         *_unknown_levels(levels),
     )
@@ -250,18 +247,18 @@ def _same_texts(keys: pl.DataFrame) -> tuple[str, ...]:
     same = keys.select(text=text).drop_nulls().filter(pl.col("text") != "").filter(pl.col("text").is_duplicated())
     return _if_any(
         same.height,
-        f"{same.height:,} task ids have the text of another id and count apart; same_task='text' takes them together.",
+        f"{same.height:,} task ids have the same text as another id. Pass same_task='text' to combine them.",
     )
 
 
 def _unknown_levels(levels: pl.DataFrame) -> tuple[str, ...]:
     known = {*LEVELS, NOT_ASSESSED}
-    strange = [level for level in levels.get_column("level").unique().sort().to_list() if level not in known]
-    return _if_any(len(strange), f"Levels that are none of H1 to H5 count as they came: {', '.join(strange)}.")
+    unknown = [level for level in levels.get_column("level").unique().sort().to_list() if level not in known]
+    return _if_any(len(unknown), f"Levels other than H1 to H5 are counted under their own name: {', '.join(unknown)}.")
 
 
 def per_task(matrix: TaskMatrix) -> pl.DataFrame:
-    """Count by task: ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated``."""
+    """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated`` by task."""
     family = pl.col("job_family").rank("dense").alias("family")
     return (
         matrix.rows.join(matrix.reduced.jobs.select("job", family), on="job", how="left", maintain_order="left")
@@ -282,7 +279,7 @@ def per_task(matrix: TaskMatrix) -> pl.DataFrame:
 
 
 def level_agreement(matrix: TaskMatrix) -> pl.DataFrame:
-    """Compute ``key, level_agreement``: the share of pairs of jobs rating the task that rate it the same."""
+    """Return ``key, level_agreement``: the share of pairs of jobs that rate the task the same."""
     jobs = pl.col("jobs")
     return (
         matrix.rows.filter(pl.col("level") != NOT_ASSESSED)
