@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
 
 __all__ = [
-    "behind_of",
     "below_threshold",
-    "both_behind",
     "check_cells",
     "count_differences",
+    "counts_of",
     "group_counts",
     "job_differences",
     "keys_of_few",
     "members",
     "own_counts",
+    "pair_counts",
     "people_of",
     "per_member_counts",
 ]
@@ -64,7 +64,7 @@ def group_counts(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     return _counted(members(profiles, states))
 
 
-def behind_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str]) -> pl.DataFrame | None:
+def counts_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str]) -> pl.DataFrame | None:
     """Return the group counts of `profiles`; counts and None are returned unchanged."""
     if not isinstance(profiles, TaskProfiles):
         return profiles
@@ -72,7 +72,7 @@ def behind_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str
 
 
 @cached
-def both_behind(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def pair_counts(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count the jobs and people behind each family in both snapshots; jobs count in their later family."""
     first, second = members(before, states), members(after, states)
     moved = first.join(second.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
@@ -184,9 +184,9 @@ def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
 
 def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:
     """List the keys of small groups, and of the next smallest so that no total reveals them."""
-    behind = {name: pairs.join(jobs.select("job", "headcount"), on="job") for name, pairs in layers.items()}
+    jobs_by_layer = {name: pairs.join(jobs.select("job", "headcount"), on="job") for name, pairs in layers.items()}
     cells = next(iter(layers.values())).select(pl.col("key").unique()).sort("key")
-    for name, pairs in behind.items():
+    for name, pairs in jobs_by_layer.items():
         cells = cells.join(pairs.group_by("key").agg(**_counts_of(name)), on="key", how="left")
     cells = cells.with_columns(pl.exclude("key").fill_null(0))
     few = below_threshold(cells.columns, privacy, staffed=True)
@@ -194,7 +194,7 @@ def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy:
     order = cells.with_columns(few=few).sort(~pl.col("few"), f"{first}_jobs", "key").with_row_index("place")
     # A job with several keys counts once, at its first key.
     together = order.select("place", "key", "few")
-    for name, pairs in behind.items():
+    for name, pairs in jobs_by_layer.items():
         first_place = pairs.join(order.select("key", "place"), on="key").sort("place").unique("job", keep="first")
         new = first_place.group_by("place").agg(**_counts_of(name))
         together = together.join(new, on="place", how="left").sort("place")

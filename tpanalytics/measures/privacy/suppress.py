@@ -13,15 +13,15 @@ from tpanalytics.measures._core.cache import cached, check_profiles, with_cache
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import (
-    behind_of,
     below_threshold,
-    both_behind,
     check_cells,
     count_differences,
+    counts_of,
     group_counts,
     job_differences,
     members,
     own_counts,
+    pair_counts,
     per_member_counts,
 )
 from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, said_of_hidden
@@ -199,15 +199,15 @@ def _suppress_difference(
         raise SchemaError("`released` has profiles but `result` does not. Pass `profiles` as well, or neither.")
     else:
         differing = job_differences(members(profiles, states_of(result)), members(earlier_profiles, states_of(earlier)))
-    few = below_threshold(differing.columns, privacy, staffed=_may_be_by_headcount(result))
+    is_small = below_threshold(differing.columns, privacy, staffed=_may_be_by_headcount(result))
     shown = set(earlier.get_column("job_family")) - set(hidden_families(earlier))
-    near = [family for family in differing.filter(few).get_column("job_family") if family in shown]
-    hidden = _suppress_groups(result, profiles, privacy, keys, near, staffed=_may_be_by_headcount(result))
+    small = [family for family in differing.filter(is_small).get_column("job_family") if family in shown]
+    hidden = _suppress_groups(result, profiles, privacy, keys, small, staffed=_may_be_by_headcount(result))
     # A total would reveal the sum of the suppressed families, and so their difference from the released result.
     parts = differing.filter(pl.col("job_family").is_in(hidden_families(hidden)))
     together = parts.select(pl.exclude("job_family", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
     meaning = get_metadata(hidden)
-    if meaning and together.select(few).item():
+    if meaning and together.select(is_small).item():
         note = "Do not show a total with this table: with the released figures it would reveal a small group."
         meaning = replace(without_totals(meaning), warnings=(*meaning.warnings, note))
     return _with_meaning(hidden, meaning)
@@ -245,8 +245,8 @@ def jobs_left_out(
     families = hidden_families(_small_families(group_counts(profiles, states=states), privacy))
     cells = per_member_counts(jobs)
     # Each row is about one job, so only the number of people matters.
-    few = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
-    ordered = cells.with_columns(hidden=few).sort(
+    is_small = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
+    ordered = cells.with_columns(hidden=is_small).sort(
         "job_family", ~pl.col("hidden"), "headcount", "job_id", nulls_last=True
     )
     together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over("job_family"))
@@ -283,7 +283,7 @@ def families_in_change(
     before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
     """Return the families of either snapshot, with a reason where they are suppressed."""
-    families = both_behind(before, after, states=states).select("job_family")
+    families = pair_counts(before, after, states=states).select("job_family")
     return apply_change_policy(families, before, after, states=states, privacy=privacy)
 
 
@@ -297,7 +297,7 @@ def apply_change_policy(
         for profiles in (before, after)
         for family in hidden_families(_small_families(group_counts(profiles, states=states), limits))
     ]
-    return _suppress_groups(families, both_behind(before, after, states=states), limits, also=small_in_one)
+    return _suppress_groups(families, pair_counts(before, after, states=states), limits, also=small_in_one)
 
 
 def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = False) -> pl.DataFrame:
@@ -360,18 +360,18 @@ def _suppress_groups(
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
     if privacy.off:
         return _with_meaning(result.clone(), meaning and replace(meaning, policy=(*meaning.policy, _NOTHING_HIDDEN)))
-    behind = behind_of(profiles, states_of(original))
-    cells = _cells(result, keys, behind)
+    counts = counts_of(profiles, states_of(original))
+    cells = _cells(result, keys, counts)
     staffed = staffed or _by_headcount(original)
-    few = below_threshold(cells.columns, privacy, staffed=staffed)
-    cells = cells.with_columns(hidden=pl.col("hidden") | pl.col("job_family").is_in(list(also)) | few)
+    is_small = below_threshold(cells.columns, privacy, staffed=staffed)
+    cells = cells.with_columns(hidden=pl.col("hidden") | pl.col("job_family").is_in(list(also)) | is_small)
     cells = _closed(cells, privacy, staffed=staffed)
     shown = _without(result, keys, cells)
     if meaning is not None:
         n = cells.filter("hidden").get_column("job_family").n_unique()
         note = said_of_hidden(n, cells.get_column("job_family").n_unique(), privacy)
         meaning = replace(meaning, policy=(*meaning.policy, note))
-        if behind is None and "headcount" not in result.columns:
+        if counts is None and "headcount" not in result.columns:
             note = "Families were suppressed by number of jobs only. Pass profiles to suppress by headcount as well."
             meaning = replace(meaning, warnings=(*meaning.warnings, note))
         if cells.height and cells.get_column("hidden").all():
@@ -407,9 +407,9 @@ def _without(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.D
     return shown
 
 
-def _cells(result: pl.DataFrame, keys: list[str], behind: pl.DataFrame | None) -> pl.DataFrame:
-    """Return the counts of each row, from its own columns and from `behind`."""
-    check_cells(result, keys, alone=behind is None)
+def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the counts of each row, from its own columns and from `counts`."""
+    check_cells(result, keys, alone=counts is None)
     parts = [pl.col(key).cast(pl.String).fill_null("\0") for key in keys]
     cells = result.select(
         "job_family",
@@ -418,22 +418,22 @@ def _cells(result: pl.DataFrame, keys: list[str], behind: pl.DataFrame | None) -
         hidden=(pl.col("reason") == SUPPRESSED).fill_null(value=False),
         **own_counts(result.columns),
     ).with_row_index("row")
-    if behind is None:
+    if counts is None:
         return cells
-    unknown = cells.join(behind, on="job_family", how="anti").get_column("job_family").sort()
+    unknown = cells.join(counts, on="job_family", how="anti").get_column("job_family").sort()
     if unknown.len():
         raise SchemaError(
             f"`result` has the family {unknown[0]!r}, which `profiles` do not have. "
             "Pass the profiles that the result was computed from."
         )
-    return cells.join(behind, on="job_family", maintain_order="left")
+    return cells.join(counts, on="job_family", maintain_order="left")
 
 
 def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
     """Suppress the next smallest cells, over families and keys, until the suppressed cells together meet the limits."""
     of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
     empty = pl.min_horizontal(of_jobs) == 0  # suppressing these protects nothing
-    few = below_threshold(cells.columns, privacy, staffed=staffed)
+    is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     while True:
         before = cells.get_column("hidden").sum()
         ordered = cells.sort(~pl.col("hidden"), empty, of_jobs[0], "job_family", "key")
@@ -442,7 +442,7 @@ def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataF
             pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over("key"),
             pl.col("^.*_largest$").fill_null(0).cum_max().over("key"),
         )
-        cells = filled(ordered, "key", together.select(~few).to_series())
+        cells = filled(ordered, "key", together.select(~is_small).to_series())
         if cells.get_column("key").n_unique() > 1:
             ordered = cells.sort(~pl.col("hidden"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "job_family")
             cells = filled(ordered, "job_family", pl.repeat(value=True, n=cells.height, eager=True))
