@@ -1,6 +1,6 @@
-"""Every public measure as it is called on any company, for what all of them promise; another measure is another line.
+"""Calls of every public measure, for tests of their common behaviour.
 
-What stands before a comma is the measure's public name.
+The key up to the first comma is the public name of the measure.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from tests.helpers.random_profiles import LEVELS, profiles_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What can be freed of each level that there is.
+#: Share of task time freed at each level.
 FREED: dict[str, Any] = {"H1": (0.4, 0.7), "H2": (0.1, 0.3), **dict.fromkeys(["H3", "H4", "H5", "H9", "höchst"], 0)}
 
 
 def odd(*, later: bool = False) -> tpa.TaskProfiles:
-    """Make a company with everything that can be odd about one, each of it once at least; later, some of it changed."""
+    """Return a company with missing, repeated and unusual values, or a later snapshot of it."""
     hours = [None, 0.0, 0.25, 40.0]
     states = ["validated", "suggested", "rejected"]
 
@@ -47,23 +47,23 @@ def odd(*, later: bool = False) -> tpa.TaskProfiles:
         }
         for i in range(40)
     ]
-    bare = {"job_family": "Empty", "headcount": 3.0, "contract_hours": 40.0, "tasks": []}
-    return profiles_of([*jobs, bare])
+    without_tasks = {"job_family": "Empty", "headcount": 3.0, "contract_hours": 40.0, "tasks": []}
+    return profiles_of([*jobs, without_tasks])
 
 
 _LATER = odd(later=True)
 
 
 def _claim(profiles: tpa.TaskProfiles) -> pl.DataFrame:
-    found = tpa.check_claim(profiles, "Finance > (no family)", rounds=100)
-    said = {"verdict": found.verdict, "resamples": found.resamples_agree}
-    return found.specifications.with_columns(**{name: pl.lit(value) for name, value in said.items()})
+    claim = tpa.check_claim(profiles, "Finance > (no family)", rounds=100)
+    columns = {"verdict": claim.verdict, "resamples": claim.resamples_agree}
+    return claim.specifications.with_columns(**{name: pl.lit(value) for name, value in columns.items()})
 
 
 def _quality(profiles: tpa.TaskProfiles) -> pl.DataFrame:
-    # These tell of lists and of the manifest, which frames of an engine may be without.
-    not_of_tables = ["evidence_missing", "rejected", "records_left_out", "export_complete"]
-    return tpa.quality_report(profiles).filter(~pl.col("check").is_in(not_of_tables))
+    # These checks read list columns or the manifest, which some engines do not have.
+    engine_dependent = ["evidence_missing", "rejected", "records_left_out", "export_complete"]
+    return tpa.quality_report(profiles).filter(~pl.col("check").is_in(engine_dependent))
 
 
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
@@ -106,12 +106,12 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "transitions, of states": lambda profiles: tpa.transitions(profiles, _LATER, of="state"),
     "data_gaps": tpa.data_gaps,
 }
-#: Those that are not called here, and why.
-NOT_MEASURES = {"impute_hours": "it gives profiles, and takes Polars frames alone"}
+#: Measures that are not called here, with the reason.
+NOT_MEASURES = {"impute_hours": "returns profiles and accepts only Polars frames"}
 
 
 def public() -> set[str]:
-    """List the public functions that take task profiles first."""
+    """Return the names of the public measures whose first argument is task profiles."""
     return {
         name
         for name, function in public_functions("measures").items()

@@ -1,4 +1,4 @@
-"""The public functions, by the layer that defines them."""
+"""Public functions by layer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def public_functions(layer: str) -> dict[str, Callable[..., Any]]:
     """Return the public functions of one layer, such as ``"measures"``, by name."""
-    things = {name: getattr(tpa, name) for name in tpa.__all__}
+    public = {name: getattr(tpa, name) for name in tpa.__all__}
     return {
-        name: thing
-        for name, thing in things.items()
-        if inspect.isfunction(thing) and thing.__module__.startswith(f"tpanalytics.{layer}.")
+        name: function
+        for name, function in public.items()
+        if inspect.isfunction(function) and function.__module__.startswith(f"tpanalytics.{layer}.")
     }

@@ -1,4 +1,4 @@
-"""Random small companies with everything that can be odd about one."""
+"""Random small companies with missing, repeated and unusual values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAMILIES = [None, "Finance", "Sales", "研究開発", "R&D / Labor"]
 _hours = st.one_of(st.none(), st.sampled_from([0.0, 0.25, 2.5, 40.0]), st.floats(0, 100, allow_nan=False))
 _task = st.fixed_dictionaries(
     {
-        "task_id": st.sampled_from(["a", "b", "c", "d"]),  # the same twice in a job is allowed
+        "task_id": st.sampled_from(["a", "b", "c", "d"]),  # a job can have the same task twice
         "validation_state": st.sampled_from(STATES),
         "weekly_hours": _hours,
         "ai_impact_level": st.sampled_from(LEVELS),
@@ -34,16 +34,16 @@ _job = st.fixed_dictionaries(
 
 
 def profiles_of(jobs: list[dict[str, Any]]) -> tpa.TaskProfiles:
-    """Build task profiles from nested dicts."""
+    """Build task profiles from a list of jobs with their tasks."""
     job_rows = [{"job_id": f"j{i:03d}", "n_tasks": len(job["tasks"]), **job} for i, job in enumerate(jobs)]
     task_rows = [
         {"job_id": row["job_id"], "job_family": row["job_family"], "task": f"Do {task['task_id']} with care", **task}
         for row in job_rows
         for task in row["tasks"]
     ]
-    wide = {**JOBS, "headcount": pl.Float64, "contract_hours": pl.Float64}
+    job_schema = {**JOBS, "headcount": pl.Float64, "contract_hours": pl.Float64}
     return tpa.TaskProfiles(
-        jobs=pl.DataFrame({name: [row.get(name) for row in job_rows] for name in wide}, schema=wide),
+        jobs=pl.DataFrame({name: [row.get(name) for row in job_rows] for name in job_schema}, schema=job_schema),
         tasks=pl.DataFrame({name: [row.get(name) for row in task_rows] for name in TASKS}, schema=TASKS),
     )
 

@@ -1,4 +1,4 @@
-"""Bounds hold whatever the gaps are, and no narrower ones would: they equal brute force over every way to fill them."""
+"""Bounds equal brute force over every way to fill in the missing data."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def company(jobs: list[Any]) -> tpa.TaskProfiles:
 
 
 def brute_force(jobs: list[Any], level: str, *, by_headcount: bool) -> tuple[float, float] | None:
-    """Try every corner: an unknown level is `level` or not, an undescribed week goes to one open task or nowhere."""
-    ways_of_jobs = []
+    """Try all extremes: a missing level is `level` or not, the undocumented hours go to one task or none."""
+    options_of_jobs = []
     for tasks, week, staff in jobs:
         rest = max(0.0, week - sum(h for _, h in tasks if h is not None))
         open_tasks = [i for i, (_, h) in enumerate(tasks) if h is None]
-        ways = set()
+        options = set()
         for filled in itertools.product(*([x] if x is not None else [level, "other"] for x, _ in tasks)):
             for taker in [None, *open_tasks]:
                 hours = [(h or 0.0) + (rest if i == taker else 0.0) for i, (_, h) in enumerate(tasks)]
                 at_level = sum(h for h, x in zip(hours, filled, strict=True) if x == level)
                 scale = staff if by_headcount else 1.0
-                ways.add((at_level * scale, sum(hours) * scale))
-        ways_of_jobs.append(sorted(ways))
+                options.add((at_level * scale, sum(hours) * scale))
+        options_of_jobs.append(sorted(options))
     shares = []
-    for combination in itertools.product(*ways_of_jobs):
+    for combination in itertools.product(*options_of_jobs):
         part, whole = (sum(column) for column in zip(*combination, strict=True))
         if whole > 0:
             shares.append(part / whole)
@@ -77,7 +77,7 @@ def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
 
 @pytest.mark.parametrize("weight", ["tasks", "hours", "headcount"])
 @hypothesis.given(profiles=companies)
-def test_a_share_lies_within_its_bounds(profiles: tpa.TaskProfiles, weight: Any) -> None:
+def test_share_is_within_its_bounds(profiles: tpa.TaskProfiles, weight: Any) -> None:
     for row in tpa.impact(profiles, weight=weight).iter_rows(named=True):
         low, share, high = row["share_low"], row["share"], row["share_high"]
         for bound in (low, high):
@@ -88,21 +88,19 @@ def test_a_share_lies_within_its_bounds(profiles: tpa.TaskProfiles, weight: Any)
             assert share <= high + 1e-9
 
 
-def test_the_worked_example() -> None:
+def test_worked_example() -> None:
     jobs = [([("H1", 10.0), ("H2", 12.0), ("H3", None), (None, 4.0)], 40.0, 1.0)]
     rows = {row["level"]: row for row in tpa.impact(company(jobs)).iter_rows(named=True)}
     assert (rows["H1"]["share_low"], rows["H1"]["share_high"]) == pytest.approx((10 / 40, 14 / 26))
     assert (rows["H3"]["share_low"], rows["H3"]["share_high"]) == pytest.approx((0.0, 18 / 40))
 
 
-def test_without_contract_hours_there_is_no_bound_to_invent() -> None:
+def test_missing_contract_hours_leave_bounds_null() -> None:
     profiles = company([([("H1", 10.0), ("H2", None)], 40.0, 1.0)])
-    bare = tpa.TaskProfiles(profiles.jobs.drop("contract_hours"), profiles.tasks)
-    assert tpa.impact(bare).select("share_low", "share_high").row(0) == (None, 1.0)
-    assert tpa.impact(bare).select("share_low", "share_high").row(1) == (0.0, None)
+    without_contract = tpa.TaskProfiles(profiles.jobs.drop("contract_hours"), profiles.tasks)
+    assert tpa.impact(without_contract).select("share_low", "share_high").row(0) == (None, 1.0)
+    assert tpa.impact(without_contract).select("share_low", "share_high").row(1) == (0.0, None)
 
-
-# --- contract hours that are not known: a bound is given only where it is the same whatever they are
 
 WEIGHTS = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
 _task_of_any_level = st.tuples(st.sampled_from(["H1", "H2", "H3", None]), st.sampled_from([None, 0.0, 3.0, 10.0]))
@@ -113,70 +111,70 @@ _few_jobs = st.lists(_job_of_any_contract, min_size=1, max_size=3)
 
 
 def least_and_greatest(jobs: list[Any], weights: dict[str, float], open_hours: float) -> tuple[Any, Any]:
-    """Try every corner, the hours that jobs without contract hours do not describe being `open_hours`."""
-    ways_of_jobs = []
+    """Try all extremes, with `open_hours` undocumented hours in jobs without contract hours."""
+    options_of_jobs = []
     for tasks, week, _ in jobs:
         rest = open_hours if week is None else max(0.0, week - sum(h for _, h in tasks if h is not None))
-        ways = set()
+        options = set()
         for filled in itertools.product(*([weights[x]] if x in weights else [0.0, 1.0] for x, _ in tasks)):
             for taker in [None, *(i for i, (_, h) in enumerate(tasks) if h is None)]:
                 hours = [(h or 0.0) + (rest if i == taker else 0.0) for i, (_, h) in enumerate(tasks)]
-                ways.add((sum(h * w for h, w in zip(hours, filled, strict=True)), sum(hours)))
-        ways_of_jobs.append(sorted(ways))
-    found = [
+                options.add((sum(h * w for h, w in zip(hours, filled, strict=True)), sum(hours)))
+        options_of_jobs.append(sorted(options))
+    indices = [
         sum(part for part, _ in combination) / sum(whole for _, whole in combination)
-        for combination in itertools.product(*ways_of_jobs)
+        for combination in itertools.product(*options_of_jobs)
         if sum(whole for _, whole in combination) > 0
     ]
-    return (min(found), max(found)) if found else (None, None)
+    return (min(indices), max(indices)) if indices else (None, None)
 
 
 def certain_bounds(jobs: list[Any], weights: dict[str, float]) -> list[float | None]:
-    """Give each bound that stays the same from no undescribed hours to very many of them, and None for the others."""
+    """Return each bound that does not depend on the missing contract hours, and None for the others."""
     none, many = (least_and_greatest(jobs, weights, hours) for hours in (0.0, 1e4))
     return [
-        one if one is not None and other is not None and math.isclose(one, other, abs_tol=1e-9) else None
-        for one, other in zip(none, many, strict=True)
+        first if first is not None and second is not None and math.isclose(first, second, abs_tol=1e-9) else None
+        for first, second in zip(none, many, strict=True)
     ]
 
 
-def same(found: Any, expected: Any) -> bool:
+def is_close(result: Any, expected: Any) -> bool:
     return all(
-        (one is None) == (other is None) and (one is None or math.isclose(one, other, abs_tol=1e-9))
-        for one, other in zip(found, expected, strict=True)
+        (a is None) == (b is None) and (a is None or math.isclose(a, b, abs_tol=1e-9))
+        for a, b in zip(result, expected, strict=True)
     )
 
 
 @hypothesis.given(jobs=_few_jobs)
-def test_bounds_of_an_index_are_given_just_where_contract_hours_change_nothing(jobs: list[Any]) -> None:
+def test_index_bounds_are_null_if_they_depend_on_missing_contract_hours(jobs: list[Any]) -> None:
     expected = certain_bounds(jobs, WEIGHTS)
-    assert same(exposure(company(jobs)).select("bound_low", "bound_high").row(0), expected)
-    for row, one in zip(exposure_by_job(company(jobs)).iter_rows(named=True), jobs, strict=True):
-        assert same((row["bound_low"], row["bound_high"]), certain_bounds([one], WEIGHTS))
+    assert is_close(exposure(company(jobs)).select("bound_low", "bound_high").row(0), expected)
+    for row, job in zip(exposure_by_job(company(jobs)).iter_rows(named=True), jobs, strict=True):
+        assert is_close((row["bound_low"], row["bound_high"]), certain_bounds([job], WEIGHTS))
 
 
 @hypothesis.given(jobs=_few_jobs)
-def test_bounds_of_a_share_are_given_just_where_contract_hours_change_nothing(jobs: list[Any]) -> None:
+def test_share_bounds_are_null_if_they_depend_on_missing_contract_hours(jobs: list[Any]) -> None:
     for row in tpa.impact(company(jobs)).iter_rows(named=True):
         if row["level"] in WEIGHTS:
             weights = {level: float(level == row["level"]) for level in WEIGHTS}
-            assert same((row["share_low"], row["share_high"]), certain_bounds(jobs, weights))
+            assert is_close((row["share_low"], row["share_high"]), certain_bounds(jobs, weights))
 
 
 def bounds_of_claim(profiles: tpa.TaskProfiles, family: str, other: str, **how: Any) -> Any:
     return check_claim(profiles, f'"{family}" > "{other}"', rounds=100, **how).bounds_left
 
 
-def all_work_lies_within(profiles: tpa.TaskProfiles, **how: Any) -> tuple[set[str], str]:
-    found = data_gaps(profiles, **how)
-    meaning = tpa.about(found)
+def gaps_and_note(profiles: tpa.TaskProfiles, **how: Any) -> tuple[set[str], str]:
+    result = data_gaps(profiles, **how)
+    meaning = tpa.about(result)
     assert meaning is not None
     gaps = ("Nothing is missing", "No task counts", "of the tasks that count lack")
-    (text,) = (text for text in meaning.policy if any(gap in text for gap in gaps))
-    return set(found["room"]), text
+    (note,) = (note for note in meaning.policy if any(gap in note for gap in gaps))
+    return set(result["room"]), note
 
 
-def check_that_all_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
+def check_that_bounds_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
     named = pl.col("job_family").fill_null("(no family)")
     families = profiles.jobs.get_column("job_family").fill_null("(no family)").unique().sort().to_list()
     shares = {
@@ -187,30 +185,30 @@ def check_that_all_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
     for row in exposure(profiles, **how).iter_rows(named=True):
         family, bounds = row["job_family"], (row["bound_low"], row["bound_high"])
         for other in [name for name in families if name != family][:1]:
-            claimed = bounds_of_claim(profiles, family, other, **how)
-            assert same(claimed, bounds) if claimed else None in bounds
+            claim_bounds = bounds_of_claim(profiles, family, other, **how)
+            assert is_close(claim_bounds, bounds) if claim_bounds else None in bounds
             share = bounds_of_claim(profiles, family, other, measure="h1_share")
             if family in shares:
-                assert same(share, shares[family]) if share else None in shares[family]
+                assert is_close(share, shares[family]) if share else None in shares[family]
         jobs = profiles.jobs.filter(named == family)
         alone = tpa.TaskProfiles(jobs, profiles.tasks.filter(pl.col("job_id").is_in(jobs["job_id"].implode())))
-        room, text = all_work_lies_within(alone, **how)
+        room, note = gaps_and_note(alone, **how)
         if None in bounds:
-            assert "lies within" not in text
+            assert "lies within" not in note
         elif room:
-            assert (room, text.partition("; ")[2]) == (
+            assert (room, note.partition("; ")[2]) == (
                 {"bounds"},
                 f"the exposure index of all work lies within {bounds[0]:.3f} and {bounds[1]:.3f}.",
             )
         else:
-            assert "Nothing is missing" in text
-            assert same(bounds, (row["exposure"], row["exposure"]))
+            assert "Nothing is missing" in note
+            assert is_close(bounds, (row["exposure"], row["exposure"]))
 
 
 @pytest.mark.parametrize("contract_hours", [None, 60])
 @hypothesis.given(profiles=companies)
-def test_exposure_claims_and_gaps_agree_on_the_bounds(profiles: tpa.TaskProfiles, contract_hours: Any) -> None:
-    check_that_all_agree(profiles, **({} if contract_hours is None else {"contract_hours": contract_hours}))
+def test_exposure_claims_and_gaps_have_the_same_bounds(profiles: tpa.TaskProfiles, contract_hours: Any) -> None:
+    check_that_bounds_agree(profiles, **({} if contract_hours is None else {"contract_hours": contract_hours}))
 
 
 @pytest.mark.parametrize(
@@ -224,11 +222,11 @@ def test_exposure_claims_and_gaps_agree_on_the_bounds(profiles: tpa.TaskProfiles
         ([("H1", None)], (None, None)),
     ],
 )
-def test_missing_contract_hours_cost_a_bound_only_where_they_could_move_it(tasks: Any, bounds: Any) -> None:
+def test_bound_is_null_only_if_missing_contract_hours_can_change_it(tasks: Any, bounds: Any) -> None:
     profiles = company([(tasks, None, 1.0)])
     assert exposure(profiles).select("bound_low", "bound_high").row(0) == bounds
-    two = tpa.TaskProfiles(
+    two_families = tpa.TaskProfiles(
         pl.concat([profiles.jobs, profiles.jobs.with_columns(job_id=pl.lit("other"), job_family=pl.lit("B"))]),
         profiles.tasks,
     )
-    check_that_all_agree(two)
+    check_that_bounds_agree(two_families)

@@ -1,4 +1,4 @@
-"""What is remembered is what would be measured, of these tables and these choices and no others."""
+"""Cached results of measures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.helpers.public_measures import MEASURES, odd
 from tpanalytics.measures._core.cache import cached, with_cache
 
 
-def test_nothing_is_measured_twice_and_nothing_else_is_given(sample: tpa.TaskProfiles) -> None:
+def test_result_is_computed_once_per_choice_of_arguments(sample: tpa.TaskProfiles) -> None:
     calls = []
 
     @cached
@@ -23,62 +23,61 @@ def test_nothing_is_measured_twice_and_nothing_else_is_given(sample: tpa.TaskPro
         calls.append((weight, states))
         return tpa.impact(profiles, weight=weight, states=states or ["validated"])
 
-    kept = with_cache(sample)
+    cached_profiles = with_cache(sample)
     for _ in range(2):
         for weight in ("hours", "tasks"):
             for states in (["validated"], ["validated", "suggested"]):
-                found = measure(kept, weight=weight, states=states)
-                assert_frame_equal(found, tpa.impact(sample, weight=weight, states=states))
+                result = measure(cached_profiles, weight=weight, states=states)
+                assert_frame_equal(result, tpa.impact(sample, weight=weight, states=states))
     assert len(calls) == 4
-    one, other = (
-        measure(kept, states=["validated"], weight="hours"),
-        measure(kept, weight="hours", states=("validated",)),
-    )
-    assert_frame_equal(one, other)
-    assert len(calls) == 4, "neither the order of names nor the kind of list makes another question"
+    first = measure(cached_profiles, states=["validated"], weight="hours")
+    assert_frame_equal(first, measure(cached_profiles, weight="hours", states=("validated",)))
+    assert len(calls) == 4, "the order of arguments and the type of list do not matter"
 
 
-def test_profiles_that_do_not_remember_are_measured_each_time(sample: tpa.TaskProfiles) -> None:
+def test_profiles_without_cache_are_measured_each_time(sample: tpa.TaskProfiles) -> None:
     first = tpa.hours(sample)
     assert tpa.hours(sample) is not first
 
 
-def test_every_measure_of_profiles_that_remember_is_as_of_others() -> None:
+def test_cached_results_equal_uncached_ones() -> None:
     profiles = odd()
-    kept = with_cache(profiles)
-    for _ in range(2):  # in the second round everything is remembered, and by more than one measure
+    cached_profiles = with_cache(profiles)
+    for _ in range(2):  # all results are cached in the second round
         for name, measure in MEASURES.items():
-            assert measure(kept).equals(measure(profiles)), name
+            assert measure(cached_profiles).equals(measure(profiles)), name
 
 
-def test_other_tables_begin_with_nothing(sample: tpa.TaskProfiles) -> None:
-    kept = with_cache(sample)
-    tpa.impact(kept)
-    one = pl.col("job_family") == "Finance"
+def test_profiles_with_other_tables_have_an_empty_cache(sample: tpa.TaskProfiles) -> None:
+    cached_profiles = with_cache(sample)
+    tpa.impact(cached_profiles)
+    finance = pl.col("job_family") == "Finance"
     for other in (
-        replace(kept, jobs=kept.jobs.filter(one), tasks=kept.tasks.filter(one)),
-        tpa.filter_jobs(kept, one),
+        replace(
+            cached_profiles, jobs=cached_profiles.jobs.filter(finance), tasks=cached_profiles.tasks.filter(finance)
+        ),
+        tpa.filter_jobs(cached_profiles, finance),
     ):
         assert tpa.impact(other)["job_family"].unique().to_list() == ["Finance"]
-    assert with_cache(kept) is kept
+    assert with_cache(cached_profiles) is cached_profiles
 
 
-def test_an_earlier_snapshot_that_takes_the_place_of_another_is_another(sample: tpa.TaskProfiles) -> None:
-    kept = with_cache(sample)
-    found = []
+def test_earlier_snapshots_with_a_reused_id_are_distinguished(sample: tpa.TaskProfiles) -> None:
+    cached_profiles = with_cache(sample)
+    totals = []
     for state in ("2026-05", "2026-11", "2026-05"):
         before = tpa.load_sample(state)
-        found.append(tpa.compare(before, kept).filter(scope="all").item(0, "before"))
+        totals.append(tpa.compare(before, cached_profiles).filter(scope="all").item(0, "before"))
         del before
-    assert found[0] == found[2] != found[1]
+    assert totals[0] == totals[2] != totals[1]
 
 
-def test_what_is_odd_about_the_tasks_is_said_again_where_it_was_not(sample: tpa.TaskProfiles) -> None:
-    odd = replace(sample, tasks=sample.tasks.with_columns(weekly_hours=-1.0))
-    kept = with_cache(odd)
+def test_errors_are_raised_again_and_warnings_are_not_repeated(sample: tpa.TaskProfiles) -> None:
+    invalid = replace(sample, tasks=sample.tasks.with_columns(weekly_hours=-1.0))
+    cached_profiles = with_cache(invalid)
     for _ in range(2):
         with pytest.raises(tpa.SchemaError, match="must be 0 or more and finite"):
-            tpa.impact(kept)
+            tpa.impact(cached_profiles)
     drafts = with_cache(replace(sample, tasks=sample.tasks.with_columns(validation_state=pl.lit("draft"))))
     with pytest.warns(tpa.TpAnalyticsWarning, match="draft"):
         tpa.hours(drafts)
@@ -87,32 +86,37 @@ def test_what_is_odd_about_the_tasks_is_said_again_where_it_was_not(sample: tpa.
         tpa.hours(drafts)
 
 
-@pytest.mark.parametrize("remember", [False, True], ids=["plain", "remembering"])
+@pytest.mark.parametrize("with_results", [False, True], ids=["no cache", "cache"])
 @pytest.mark.parametrize("name", MEASURES)
-def test_every_measure_warns_once_and_at_the_line_that_asked(name: str, *, remember: bool) -> None:
+def test_every_measure_warns_once_at_the_line_of_the_call(name: str, *, with_results: bool) -> None:
     company = odd()
     drafts = pl.when(pl.int_range(pl.len()) < 2).then(pl.lit("draft")).otherwise("validation_state")
     company = replace(company, tasks=company.tasks.with_columns(validation_state=drafts))
-    with warnings.catch_warnings(record=True) as noted:
+    with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always", tpa.TpAnalyticsWarning)
-        MEASURES[name](with_cache(company) if remember else company)
-    said = [one for one in noted if "draft" in str(one.message)]
-    assert len({str(one.message) for one in said}) == len(said)
-    assert {one.filename for one in said} <= {public_measures.__file__, __file__}
+        MEASURES[name](with_cache(company) if with_results else company)
+    about_drafts = [warning for warning in caught_warnings if "draft" in str(warning.message)]
+    assert len({str(warning.message) for warning in about_drafts}) == len(about_drafts)
+    assert {warning.filename for warning in about_drafts} <= {public_measures.__file__, __file__}
 
 
-def test_what_nobody_has_asked_for_longest_is_forgotten_first(
-    sample: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_least_recently_used_result_is_dropped_first(sample: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tpanalytics.measures._core.cache._MOST", 3)
-    asked = []
+    calls = []
 
     @cached
     def measure(_: tpa.TaskProfiles, *, number: int) -> int:
-        asked.append(number)
+        calls.append(number)
         return number
 
-    kept = with_cache(sample)
+    cached_profiles = with_cache(sample)
     for number in (1, 2, 3, 1, 4, 1, 3, 2):
-        assert measure(kept, number=number) == number
-    assert asked == [1, 2, 3, 4, 2]
+        assert measure(cached_profiles, number=number) == number
+    assert calls == [1, 2, 3, 4, 2]
+
+
+def test_changing_a_result_in_place_does_not_change_the_cache(sample: tpa.TaskProfiles) -> None:
+    profiles = with_cache(sample)
+    result = tpa.coverage(profiles)
+    result[0, "jobs"] = 99
+    assert_frame_equal(pl.DataFrame(tpa.coverage(profiles)), pl.DataFrame(tpa.coverage(sample)))

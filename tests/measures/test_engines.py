@@ -1,4 +1,4 @@
-"""Every measure gives the same on whatever engine holds the tasks."""
+"""Every measure returns the same result on every engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: Spark leaves the sockets it talks to its own process with for the garbage collector to close.
+# Spark leaves closing its sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
@@ -39,7 +39,7 @@ def without_contract_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
 ALL = {
     **MEASURES,
     "exposure, no contract hours": lambda profiles: tpa.exposure(without_contract_hours(profiles)),
-    "hours, small families hidden": lambda profiles: suppress(
+    "hours, small families suppressed": lambda profiles: suppress(
         tpa.hours(profiles), profiles, privacy=tpa.Privacy(min_jobs=8)
     ),
 }
@@ -47,10 +47,10 @@ every_measure = pytest.mark.parametrize("measure", ALL.values(), ids=ALL)
 
 
 @pytest.fixture(scope="module", params=["sample", "odd"])
-def held(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[tpa.TaskProfiles, Path]:
-    """Give profiles and a folder that holds them, as two Parquet files and as a snapshot."""
+def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[tpa.TaskProfiles, Path]:
+    """Return profiles and a folder with them as Parquet files and as a snapshot."""
     profiles = request.getfixturevalue("sample") if request.param == "sample" else odd()
-    folder = tmp_path_factory.mktemp("held")
+    folder = tmp_path_factory.mktemp("stored")
     profiles.jobs.write_parquet(folder / "jobs.parquet")
     profiles.tasks.write_parquet(folder / "tasks.parquet")
     tpa.write_profiles(profiles, folder / "snapshot")
@@ -86,39 +86,39 @@ ENGINES: dict[str, Callable[[tpa.TaskProfiles, Path], tpa.TaskProfiles]] = {
 }
 
 
-def test_every_public_measure_is_looked_at() -> None:
+def test_every_public_measure_is_tested() -> None:
     assert {name.split(",")[0] for name in MEASURES} == public() - set(NOT_MEASURES)
 
 
-#: The odd company on each of them; the sample, which is larger and nothing else, once for each kind of engine.
-HELD = [("odd", name) for name in ENGINES] + [("sample", name) for name in ("snapshot", "duckdb", "pandas")]
+#: The odd company on every engine, the larger sample once per kind of engine.
+CASES = [("odd", name) for name in ENGINES] + [("sample", name) for name in ("snapshot", "duckdb", "pandas")]
 
 
 @pytest.mark.parametrize(
-    ("held", "engine"),
-    [pytest.param(held, ENGINES[name], id=f"{held}-{name}") for held, name in HELD],
-    indirect=["held"],
+    ("stored", "engine"),
+    [pytest.param(company, ENGINES[name], id=f"{company}-{name}") for company, name in CASES],
+    indirect=["stored"],
 )
 @every_measure
-def test_every_engine_gives_the_same(
-    held: tuple[tpa.TaskProfiles, Path],
+def test_every_engine_returns_the_same_result(
+    stored: tuple[tpa.TaskProfiles, Path],
     engine: Callable[[tpa.TaskProfiles, Path], tpa.TaskProfiles],
     measure: Callable[[tpa.TaskProfiles], pl.DataFrame],
 ) -> None:
-    profiles, folder = held
+    profiles, folder = stored
     assert_frame_equal(measure(engine(profiles, folder)), expected(measure, profiles), abs_tol=1e-9)
 
 
 @pytest.mark.parametrize("states", [["validated", "suggested"], ["validated"], ["suggested", "(no state)"]])
 @hypothesis.given(profiles=companies)
-def test_families_add_up_as_their_jobs_do(profiles: tpa.TaskProfiles, states: list[str]) -> None:
+def test_sums_by_family_equal_sums_by_job(profiles: tpa.TaskProfiles, states: list[str]) -> None:
     rejected = pl.col("validation_state") == "rejected"
     tasks = profiles.tasks.with_columns(validation_state=pl.when(~rejected).then("validation_state"))
     hypothesis.assume("(no state)" not in states or tasks["validation_state"].null_count())
     by_job = tpa.TaskProfiles(profiles.jobs.with_columns(contract_hours=pl.lit(None, pl.Float64)), tasks)
     by_family = without_contract_hours(by_job)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", tpa.TpAnalyticsWarning)  # of tasks without state
+        warnings.simplefilter("ignore", tpa.TpAnalyticsWarning)  # tasks without state
         for measure in (tpa.exposure, tpa.impact):
             assert_frame_equal(
                 measure(by_family, states=states), measure(by_job, states=states), abs_tol=1e-9, rel_tol=1e-9
@@ -127,17 +127,17 @@ def test_families_add_up_as_their_jobs_do(profiles: tpa.TaskProfiles, states: li
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Start Spark on this machine; without it the test is skipped, unless the environment says NEEDS_SPARK."""
+    """Start a local Spark session; skip if Spark is missing, unless NEEDS_SPARK is set."""
     missing = [name for name in ("pyspark", "pyarrow") if find_spec(name) is None]
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         missing.append("Java")
     if missing:
-        reason = f"not on this machine: {', '.join(missing)} (pip install '.[spark]', and Java 17 or newer)"
+        reason = f"not installed: {', '.join(missing)} (pip install '.[spark]', and Java 17 or newer)"
         if os.environ.get("NEEDS_SPARK"):
-            pytest.fail(f"Spark must not be skipped here: {reason}")
+            pytest.fail(f"NEEDS_SPARK is set, but Spark is {reason}")
         pytest.skip(reason)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of newer versions of its own dependencies
+        warnings.simplefilter("ignore")  # Spark warns of newer versions of its dependencies
         from pyspark.sql import SparkSession
 
         settings = {
@@ -159,39 +159,41 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     session.stop()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()  # here, not in the midst of another test
+        gc.collect()  # close the sockets here, not during another test
 
 
 @pytest.fixture(scope="module")
-def sparked(spark: Any, held: tuple[tpa.TaskProfiles, Path]) -> tpa.TaskProfiles:
-    """Give what is held as frames of Spark."""
-    return two_files(held[1], spark.read.parquet)
+def spark_profiles(spark: Any, stored: tuple[tpa.TaskProfiles, Path]) -> tpa.TaskProfiles:
+    """Return the stored profiles as Spark data frames."""
+    return two_files(stored[1], spark.read.parquet)
 
 
-# The sample is more of the same, and Spark is slow to start on each of them.
-on_odd = pytest.mark.parametrize("held", ["odd"], indirect=True)
+# Spark is slow, so use only the smaller company.
+on_odd = pytest.mark.parametrize("stored", ["odd"], indirect=True)
 
 
 @on_odd
 @every_measure
-def test_spark_gives_the_same(
-    held: tuple[tpa.TaskProfiles, Path],
-    sparked: tpa.TaskProfiles,
+def test_spark_returns_the_same_result(
+    stored: tuple[tpa.TaskProfiles, Path],
+    spark_profiles: tpa.TaskProfiles,
     measure: Callable[[tpa.TaskProfiles], pl.DataFrame],
 ) -> None:
-    assert_frame_equal(measure(sparked), expected(measure, held[0]), abs_tol=1e-9)
+    assert_frame_equal(measure(spark_profiles), expected(measure, stored[0]), abs_tol=1e-9)
 
 
 @on_odd
-def test_spark_adds_up_parts_as_one(spark: Any, held: tuple[tpa.TaskProfiles, Path], sparked: tpa.TaskProfiles) -> None:
-    """With the code that Spark writes for itself, which the tests above do without, since it takes longest."""
-    written = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
-    usual = {name: spark.conf.get(name) for name in written}
-    for name, value in written.items():
+def test_spark_partitions_do_not_change_the_result(
+    spark: Any, stored: tuple[tpa.TaskProfiles, Path], spark_profiles: tpa.TaskProfiles
+) -> None:
+    # Code generation is off in the other tests because it is slow.
+    code_generation = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+    defaults = {name: spark.conf.get(name) for name in code_generation}
+    for name, value in code_generation.items():
         spark.conf.set(name, value)
     try:
-        parts = tpa.TaskProfiles(sparked.jobs.repartition(3), sparked.tasks.repartition(7))
-        assert_frame_equal(tpa.impact(parts), tpa.impact(held[0]), abs_tol=1e-9)
+        parts = tpa.TaskProfiles(spark_profiles.jobs.repartition(3), spark_profiles.tasks.repartition(7))
+        assert_frame_equal(tpa.impact(parts), tpa.impact(stored[0]), abs_tol=1e-9)
     finally:
-        for name, value in usual.items():
+        for name, value in defaults.items():
             spark.conf.set(name, value)

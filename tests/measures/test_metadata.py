@@ -1,4 +1,4 @@
-"""A result knows what it means, also after it was filtered, sorted, copied or pickled."""
+"""Metadata of results."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ OTHER_ROWS: dict[str, Callable[[pl.DataFrame], Any]] = {
 
 
 @pytest.mark.parametrize("name", SAME_ROWS)
-def test_the_same_rows_mean_the_same(sample: tpa.TaskProfiles, name: str) -> None:
+def test_metadata_is_unchanged_if_all_rows_are_kept(sample: tpa.TaskProfiles, name: str) -> None:
     result = tpa.coverage(sample)
     assert tpa.about(SAME_ROWS[name](result)) == tpa.about(result)
 
 
 @pytest.mark.parametrize("name", OTHER_ROWS)
-def test_other_rows_say_that_totals_describe_the_full_result(sample: tpa.TaskProfiles, name: str) -> None:
+def test_changed_rows_add_a_warning(sample: tpa.TaskProfiles, name: str) -> None:
     result = tpa.coverage(sample)
     changed = OTHER_ROWS[name](result)
     meaning, full = tpa.about(changed), tpa.about(result)
@@ -55,7 +55,7 @@ def test_other_rows_say_that_totals_describe_the_full_result(sample: tpa.TaskPro
 
 
 @pytest.mark.parametrize("name", {**SAME_ROWS, **OTHER_ROWS})
-def test_a_result_computes_as_a_plain_frame_does(sample: tpa.TaskProfiles, name: str) -> None:
+def test_result_behaves_like_a_plain_frame(sample: tpa.TaskProfiles, name: str) -> None:
     result = tpa.coverage(sample)
     change = {**SAME_ROWS, **OTHER_ROWS}[name]
     assert_frame_equal(pl.DataFrame(change(result)), change(pl.DataFrame(result)))
@@ -63,29 +63,20 @@ def test_a_result_computes_as_a_plain_frame_does(sample: tpa.TaskProfiles, name:
 
 IN_PLACE: dict[str, Callable[[pl.DataFrame], Any]] = {
     "a cell": lambda frame: frame.__setitem__((0, "jobs"), 99),
-    "a column less": lambda frame: frame.drop_in_place("jobs"),
+    "a removed column": lambda frame: frame.drop_in_place("jobs"),
     "more rows": lambda frame: frame.extend(pl.DataFrame(frame.head(1))),
-    "stacked": lambda frame: frame.vstack(pl.DataFrame(frame.head(1)), in_place=True),
+    "stacked rows": lambda frame: frame.vstack(pl.DataFrame(frame.head(1)), in_place=True),
 }
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
-def test_a_change_in_place_is_noticed(sample: tpa.TaskProfiles, name: str) -> None:
+def test_change_in_place_adds_a_warning(sample: tpa.TaskProfiles, name: str) -> None:
     result = tpa.coverage(sample).clone()
     IN_PLACE[name](result)
     assert "describe the full result" in tpa.about(result).warnings[-1]
 
 
-def test_a_caller_who_changes_a_cached_result_changes_no_later_answer(sample: tpa.TaskProfiles) -> None:
-    from tpanalytics.measures._core.cache import with_cache
-
-    profiles = with_cache(sample)
-    first = tpa.coverage(profiles)
-    first[0, "jobs"] = 99
-    assert_frame_equal(pl.DataFrame(tpa.coverage(profiles)), pl.DataFrame(tpa.coverage(sample)))
-
-
-def test_a_change_leaves_the_result_itself_as_it_was(sample: tpa.TaskProfiles) -> None:
+def test_filter_does_not_change_the_original_result(sample: tpa.TaskProfiles) -> None:
     result = tpa.coverage(sample)
     meaning = tpa.about(result)
     result.filter(pl.col("jobs") > 3)
@@ -101,17 +92,19 @@ def test_a_change_leaves_the_result_itself_as_it_was(sample: tpa.TaskProfiles) -
         lambda profiles: tpa.coverage(profiles).transpose(),
         lambda profiles: tpa.coverage(profiles).lazy().collect(),
     ],
-    ids=["not a measure's", "grouped", "a plain copy", "transposed", "through a lazy frame"],
+    ids=["jobs", "grouped", "plain frame", "transposed", "lazy"],
 )
-def test_other_frames_are_refused(sample: tpa.TaskProfiles, frame: Callable[[tpa.TaskProfiles], pl.DataFrame]) -> None:
+def test_frame_without_metadata_raises(
+    sample: tpa.TaskProfiles, frame: Callable[[tpa.TaskProfiles], pl.DataFrame]
+) -> None:
     with pytest.raises(tpa.SchemaError, match="does not come from a measure"):
         tpa.about(frame(sample))
 
 
-def test_notebooks_show_profiles_claims_and_information_as_html(sample: tpa.TaskProfiles) -> None:
-    marked = tpa.TaskProfiles(sample.jobs.rename({"job_name": "<b>name</b>"}), sample.tasks)
-    for thing in (marked, tpa.check_claim(sample, "Finance > Sales", rounds=100), tpa.about(tpa.coverage(sample))):
-        page = thing._repr_html_()
+def test_profiles_claims_and_metadata_have_html_output(sample: tpa.TaskProfiles) -> None:
+    with_markup = tpa.TaskProfiles(sample.jobs.rename({"job_name": "<b>name</b>"}), sample.tasks)
+    for value in (with_markup, tpa.check_claim(sample, "Finance > Sales", rounds=100), tpa.about(tpa.coverage(sample))):
+        page = value._repr_html_()
         assert page.startswith("<div><strong>")
         assert "<b>" not in page
     assert "<td>tasks</td><td>5,825</td>" in sample._repr_html_()

@@ -1,4 +1,4 @@
-"""Rows of one job that are the same task are one task, with the same hours and level in every measure that asks."""
+"""Repeated rows of a task are combined in the same way by all measures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
+from tpanalytics.measures._core.task_identity import aggregate_by_identity, one_row_per_task
 
 
 def repeated(*rows: tuple[str | None, str, float | None]) -> tpa.TaskProfiles:
@@ -24,24 +25,24 @@ def repeated(*rows: tuple[str | None, str, float | None]) -> tpa.TaskProfiles:
 
 
 def all_hours_known(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
-    """Let every row have hours, a multiple of a quarter, so that `transitions` counts the hours of all tasks."""
+    """Fill missing hours and round to quarter hours, so that `transitions` counts the hours of all tasks."""
     hours = (pl.col("weekly_hours").fill_null(2.5) * 4).round() / 4
     return tpa.TaskProfiles(profiles.jobs, profiles.tasks.with_columns(weekly_hours=hours))
 
 
 def h1_hours_by_task(profiles: tpa.TaskProfiles) -> dict[str, float]:
-    """Add up the hours of the tasks at H1 by loops."""
-    same: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    """Return the hours of tasks at H1 by task."""
+    rows_of_task: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in profiles.tasks.iter_rows(named=True):
         if row["validation_state"] != "rejected":
-            same[row["job_id"], row["task_id"]].append(row)
-    found: dict[str, float] = defaultdict(float)
-    for (_, task), rows in same.items():
+            rows_of_task[row["job_id"], row["task_id"]].append(row)
+    hours: dict[str, float] = defaultdict(float)
+    for (_, task), rows in rows_of_task.items():
         validated = {row["ai_impact_level"] for row in rows if row["validation_state"] == "validated"} - {None}
         levels = validated or {row["ai_impact_level"] for row in rows} - {None}
         if levels == {"H1"}:
-            found[task] += sum(row["weekly_hours"] for row in rows)
-    return found
+            hours[task] += sum(row["weekly_hours"] for row in rows)
+    return hours
 
 
 def check_h1_hours(profiles: tpa.TaskProfiles, expected: dict[str, float]) -> None:
@@ -85,23 +86,68 @@ def test_a_repeated_task_has_the_same_hours_in_every_measure(rows: list[Any], ho
 
 
 @hypothesis.given(profiles=companies.map(all_hours_known), seed=st.integers(0, 2**32 - 1))
-def test_hours_of_repeated_tasks_agree_on_any_company(profiles: tpa.TaskProfiles, seed: int) -> None:
+def test_hours_of_repeated_tasks_are_the_same_for_random_companies(profiles: tpa.TaskProfiles, seed: int) -> None:
     shuffled = tpa.TaskProfiles(profiles.jobs, profiles.tasks.sample(fraction=1, shuffle=True, seed=seed))
     check_h1_hours(shuffled, h1_hours_by_task(profiles))
     check_all_hours(shuffled)
 
 
-def test_a_contradiction_leaves_the_level_unknown_on_both_sides() -> None:
-    torn = repeated(("H1", "validated", 3.0), ("H2", "validated", 2.0))
-    row = tpa.compare(torn, torn).row(-1, named=True)
+def test_conflicting_levels_count_as_not_assessed() -> None:
+    conflict = repeated(("H1", "validated", 3.0), ("H2", "validated", 2.0))
+    row = tpa.compare(conflict, conflict).row(-1, named=True)
     assert (row["before"], row["after"], row["reason"], row["coverage_before"]) == (None, None, "NO_LEVELS", 0.0)
-    assert tpa.transitions(torn, torn)["level_before"].to_list() == ["not assessed"]
+    assert tpa.transitions(conflict, conflict)["level_before"].to_list() == ["not assessed"]
 
 
-def test_tasks_without_an_identity_are_never_one_task() -> None:
+def test_tasks_without_identity_are_not_combined() -> None:
     rows = repeated(("H1", "validated", 3.0), ("H2", "validated", 2.0))
     for name in (None, "", "  "):
         nameless = tpa.TaskProfiles(rows.jobs, rows.tasks.with_columns(task_id=pl.lit(name, pl.String)))
         assert tpa.compare(nameless, nameless).item(-1, "before") == 3.0
         assert tpa.transitions(nameless, nameless).height == 0
         assert tpa.automation_candidates(nameless, rounds=0).height == 0
+
+
+@pytest.mark.parametrize("rule", ["keep", "max", "sum"])
+@hypothesis.given(profiles=companies)
+def test_rows_of_a_task_are_combined_by_the_rule(profiles: tpa.TaskProfiles, rule: Any) -> None:
+    shared = aggregate_by_identity(profiles)
+    names, jobs = dict(shared.keys.select("key", "name").rows()), dict(shared.jobs.select("job", "job_id").rows())
+    expected = defaultdict(list)
+    for row in profiles.tasks.filter(pl.col("validation_state") != "rejected").iter_rows(named=True):
+        expected[row["task_id"], row["job_id"]].append(row)
+    result = one_row_per_task(shared.rows, hours=rule)
+    assert result.select("key", "job").rows() == sorted(result.select("key", "job").rows())
+    assert {(names[key], jobs[job]) for key, job in result.select("key", "job").rows()} == set(expected)
+    for row in result.iter_rows(named=True):
+        tasks = expected[names[row["key"]], jobs[row["job"]]]
+        hours_of_rows = [task["weekly_hours"] for task in tasks if task["weekly_hours"] is not None]
+        hours = {"keep": sum(hours_of_rows), "max": max(hours_of_rows, default=0.0), "sum": sum(hours_of_rows)}[rule]
+        if not hours_of_rows or (rule == "sum" and len(hours_of_rows) < len(tasks)):
+            assert row["hours"] is None
+        else:
+            assert math.isclose(row["hours"], hours, abs_tol=1e-9)
+        assert (row["n"], row["n_known"]) == (len(tasks), len(hours_of_rows))
+        levels = {task["ai_impact_level"] for task in tasks} - {None}
+        validated = {task["ai_impact_level"] for task in tasks if task["validation_state"] == "validated"} - {None}
+        level = "not assessed" if not levels else None
+        for candidates in (validated, levels):
+            if len(candidates) == 1:
+                level = next(iter(candidates))
+        assert row["level"] == level
+        assert (row["reason"] == "CONFLICT") == (level is None)
+        assert row["validated"] == (len(validated) == 1)
+
+
+def test_no_tasks_return_the_same_schema() -> None:
+    task = {"task_id": "t", "validation_state": "validated", "weekly_hours": 1.0, "ai_impact_level": "H1"}
+    job = {"job_family": "A", "headcount": None, "contract_hours": None, "tasks": [task]}
+    expected = one_row_per_task(aggregate_by_identity(profiles_of([job])).rows, hours="max")
+    result = one_row_per_task(aggregate_by_identity(profiles_of([])).rows, hours="max")
+    assert result.height == 0
+    assert result.schema == expected.schema
+
+
+def test_unknown_rule_raises() -> None:
+    with pytest.raises(tpa.SchemaError, match="`hours` must be 'keep', 'max' or 'sum', not 'mean'"):
+        one_row_per_task(aggregate_by_identity(profiles_of([])).rows, hours="mean")  # type: ignore[arg-type]
