@@ -1,4 +1,4 @@
-"""What is hidden cannot be had back: not from its row, nor a total, nor an earlier export; all else is there."""
+"""Suppression of small groups."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 COUNTED = ("validated", "suggested")
-#: Measures with a family in each row that are not by family, and which rule they fall under.
+#: Measures with a column job_family whose rows are not families, with the rule that applies.
 OTHER_RULES = {
     "compare": "two snapshots",
     "compare_exposure": "two snapshots",
     "exposure_by_job": "job",
     "find_tasks": "job",
-    "exposure_ranking": "none: it names a job of each family, and what it alone changes",
+    "exposure_ranking": "none, because it identifies a job of each family",
     "hours_by_job": "job",
     "data_gaps": "job",
 }
@@ -40,7 +40,7 @@ RESULTS = {
     for name, measure in MEASURES.items()
     if name.split(",")[0] not in OTHER_RULES and "job_family" in measure(odd()).columns
 }
-#: Those by people, of which one job must not be the most; and those of validated tasks alone.
+#: Results by headcount, and results of validated tasks only.
 STAFFED = {
     *("capacity", "capacity, of one person", "exposure, by headcount", "fragmentation"),
     *("hours_at_stake", "hours, over people", "impact, by headcount"),
@@ -67,91 +67,91 @@ def hidden_of(result: pl.DataFrame) -> set[str]:
     return set(hidden_families(result))
 
 
-def tells(
+def is_small(
     jobs: list[dict[str, Any]], min_jobs: int, min_headcount: float, *, staffed: bool, states: Sequence[str] = COUNTED
 ) -> bool:
-    """Say by the definition, job by job, whether a figure over these jobs tells of too few."""
+    """Return whether a figure over these jobs is too small, by the definition."""
 
-    def few(some: list[dict[str, Any]]) -> bool:
-        known = [j["headcount"] for j in some if j["headcount"] is not None]
-        unknown = len(some) - len(known)
-        return len(some) < min_jobs or bool(known and unknown < max(min_jobs, 1) and sum(known) < min_headcount)
+    def is_few(group: list[dict[str, Any]]) -> bool:
+        known = [j["headcount"] for j in group if j["headcount"] is not None]
+        unknown = len(group) - len(known)
+        return len(group) < min_jobs or bool(known and unknown < max(min_jobs, 1) and sum(known) < min_headcount)
 
     counted = [(j, [t for t in j["tasks"] if t["validation_state"] in states]) for j in jobs]
-    described = [j for j, tasks in counted if tasks]
-    measured = [j for j, tasks in counted if any(t["weekly_hours"] is not None for t in tasks)]
-    known = [j for j in measured if j["headcount"] is not None]
+    with_tasks = [j for j, tasks in counted if tasks]
+    with_hours = [j for j, tasks in counted if any(t["weekly_hours"] is not None for t in tasks)]
+    known = [j for j in with_hours if j["headcount"] is not None]
     if staffed and known:
         people = [j["headcount"] for j in known]
-        if few(known) or (min_headcount and max(people) > 0.85 * sum(people)):
+        if is_few(known) or (min_headcount and max(people) > 0.85 * sum(people)):
             return True
-    return any(few(some) for some in (jobs, described, measured) if some)
+    return any(is_few(group) for group in (jobs, with_tasks, with_hours) if group)
 
 
 def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
-    """Put the tasks back into their jobs, and the jobs into their families."""
+    """Return the jobs by family, each with its tasks."""
     tasks = profiles.tasks.rows_by_key("job_id", named=True, include_key=False)
-    found: dict[str, list[dict[str, Any]]] = {}
+    jobs: dict[str, list[dict[str, Any]]] = {}
     for row in profiles.jobs.iter_rows(named=True):
-        found.setdefault(row["job_family"] or "(no family)", []).append({**row, "tasks": tasks.get(row["job_id"], [])})
-    return found
+        jobs.setdefault(row["job_family"] or "(no family)", []).append({**row, "tasks": tasks.get(row["job_id"], [])})
+    return jobs
 
 
 @every_result
 @hypothesis.given(profiles=companies, limits=limits)
-def test_neither_a_row_nor_a_total_tells_of_too_few(
+def test_rows_and_totals_do_not_reveal_small_groups(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
-    few = {**limits, "staffed": name in STAFFED, "states": ["validated"] if name in VALIDATED else COUNTED}
+    how = {**limits, "staffed": name in STAFFED, "states": ["validated"] if name in VALIDATED else COUNTED}
     jobs = nested(profiles)
     hidden = hidden_of(suppress(RESULTS[name](profiles), profiles, privacy=Privacy(**limits)))
-    small = {family for family in jobs if tells(jobs[family], **few)}
+    small = {family for family in jobs if is_small(jobs[family], **how)}
     assert small <= hidden
     if not small:
         assert not hidden
     elif hidden != set(jobs):
         assert len(hidden) > 1
         together = [job for family in hidden for job in jobs[family]]
-        assert not tells(together, **few)
+        assert not is_small(together, **how)
 
 
 @hypothesis.given(profiles=companies, limits=limits)
-def test_no_more_is_hidden_than_must_be(profiles: tpa.TaskProfiles, limits: dict[str, Any]) -> None:
+def test_no_more_than_necessary_is_suppressed(profiles: tpa.TaskProfiles, limits: dict[str, Any]) -> None:
     jobs = nested(profiles)
     hidden = hidden_of(suppress(tpa.hours(profiles), profiles, privacy=Privacy(**limits)))
-    small = {name for name in jobs if tells(jobs[name], **limits, staffed=False)}
+    small = {name for name in jobs if is_small(jobs[name], **limits, staffed=False)}
     for name in hidden - small:
         fewer = hidden - {name}
         larger = [n for n in hidden - small if (len(jobs[n]), n) > (len(jobs[name]), name)]
         together = [job for other in fewer for job in jobs[other]]
-        assert larger or len(fewer) < 2 or tells(together, **limits, staffed=False)
+        assert larger or len(fewer) < 2 or is_small(together, **limits, staffed=False)
 
 
 @every_result
 @hypothesis.given(profiles=companies, limits=limits)
-def test_what_is_shown_is_unchanged_and_what_is_hidden_is_gone(
+def test_suppressed_rows_have_no_figures_and_others_are_unchanged(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
     result = RESULTS[name](profiles)
-    found = suppress(result, profiles, privacy=Privacy(**limits))
-    assert found.schema == {**result.schema, "reason": pl.String}
-    hidden = found.filter(reason=SUPPRESSED)
-    shown = found.filter(pl.col("reason").ne_missing(SUPPRESSED))
-    unchanged = result.filter(~pl.col("job_family").is_in(hidden_families(found)))
+    suppressed = suppress(result, profiles, privacy=Privacy(**limits))
+    assert suppressed.schema == {**result.schema, "reason": pl.String}
+    hidden = suppressed.filter(reason=SUPPRESSED)
+    shown = suppressed.filter(pl.col("reason").ne_missing(SUPPRESSED))
+    unchanged = result.filter(~pl.col("job_family").is_in(hidden_families(suppressed)))
     assert_frame_equal(shown.select(result.columns), unchanged)
-    assert set(found["job_family"]) == set(result["job_family"])
-    assert_frame_equal(pl.concat([shown, hidden]), found)
+    assert set(suppressed["job_family"]) == set(result["job_family"])
+    assert_frame_equal(pl.concat([shown, hidden]), suppressed)
     figures = hidden.drop("job_family", "level", "block_hours", "jobs", "basis", "reason", strict=False)
     assert all(column.null_count() == hidden.height for column in figures)
     assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no family)", f))
     counts = dict(nested(profiles))
-    assert all(row.get("jobs") in (None, len(counts[row["job_family"]])) for row in found.iter_rows(named=True))
-    assert "jobs" not in found.columns or not found["jobs"].null_count()
+    assert all(row.get("jobs") in (None, len(counts[row["job_family"]])) for row in suppressed.iter_rows(named=True))
+    assert "jobs" not in suppressed.columns or not suppressed["jobs"].null_count()
 
 
 @some_results
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), limits=limits)
-def test_order_of_rows_engine_and_a_second_time_change_nothing(
+def test_result_does_not_depend_on_row_order_or_repetition(
     profiles: tpa.TaskProfiles, seed: int, limits: dict[str, Any], name: str
 ) -> None:
     measure = RESULTS[name]
@@ -167,7 +167,7 @@ def test_order_of_rows_engine_and_a_second_time_change_nothing(
 
 
 @some_results
-def test_profiles_of_any_engine_do(sample: tpa.TaskProfiles, name: str) -> None:
+def test_profiles_of_every_engine_are_accepted(sample: tpa.TaskProfiles, name: str) -> None:
     result = RESULTS[name](sample)
     flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
     ours = suppress(result, sample, privacy=Privacy(min_jobs=8))
@@ -179,43 +179,42 @@ def test_profiles_of_any_engine_do(sample: tpa.TaskProfiles, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OTHER_RULES)
-def test_what_cannot_be_protected_is_refused(sample: tpa.TaskProfiles, name: str) -> None:
+def test_result_that_cannot_be_protected_raises(sample: tpa.TaskProfiles, name: str) -> None:
     result = MEASURES[name](sample)
-    assert "job_family" in result.columns, "it need not be listed"
+    assert "job_family" in result.columns, "it is not needed in OTHER_RULES"
     for profiles in (sample, None):
         if OTHER_RULES[name] == "job" and profiles is not None:
             assert suppress(result, profiles).height < result.height
             continue
-        with pytest.raises(tpa.SchemaError, match=r"single jobs|is of two snapshots"):
+        with pytest.raises(tpa.SchemaError, match="single jobs|is by job|compares two snapshots"):
             suppress(result, profiles)
 
 
-def test_of_two_snapshots_a_family_too_small_in_either_is_hidden() -> None:
+def test_family_too_small_in_either_snapshot_is_suppressed() -> None:
     others = [*family("Big", 9), *family("Other", 9), *family("Third", 8)]
     few, many = profiles_of([*others, *family("F", 2)]), profiles_of([*others, *family("F", 4)])
     for before, after in ((few, many), (many, few)):
         for measure in (tpa.compare, tpa.compare_exposure):
-            found = suppress(measure(before, after), after, before)
-            assert hidden_of(found) == {"F", "Third"}
-            assert found.filter(scope="all").height == 1
-            assert found.filter(reason=SUPPRESSED).select(pl.col("^.*(before|after)$")).null_count().row(0) == (
+            suppressed = suppress(measure(before, after), after, before)
+            assert hidden_of(suppressed) == {"F", "Third"}
+            assert suppressed.filter(scope="all").height == 1
+            assert suppressed.filter(reason=SUPPRESSED).select(pl.col("^.*(before|after)$")).null_count().row(0) == (
                 2,
-            ) * len(found.select(pl.col("^.*(before|after)$")).columns)
-    openly = suppress(tpa.compare(few, many), many, few, privacy=None)
-    assert hidden_of(openly) == set()
+            ) * len(suppressed.select(pl.col("^.*(before|after)$")).columns)
+    unsuppressed = suppress(tpa.compare(few, many), many, few, privacy=None)
+    assert hidden_of(unsuppressed) == set()
 
 
-def test_a_family_that_was_small_before_its_jobs_moved_is_hidden_as_well() -> None:
-    """The earlier snapshot by itself shows it small, though its jobs count in another family after."""
+def test_family_too_small_before_its_jobs_moved_is_suppressed() -> None:
     before = profiles_of([*family("Old", 2), *family("New", 4), *family("Big", 9), *family("Other", 9)])
     renamed = pl.col("job_family").replace("Old", "New")
     after = replace(before, jobs=before.jobs.with_columns(renamed))
     change = tpa.compare(before, after)
     assert "New" in set(change["job_family"])
-    assert "New" in hidden_of(suppress(change, after, before)), "New less Old is what Old was"
+    assert "New" in hidden_of(suppress(change, after, before)), "the difference of the snapshots reveals Old"
 
 
-def test_of_single_jobs_in_two_snapshots_those_of_small_groups_are_removed() -> None:
+def test_jobs_of_small_families_are_removed_from_comparisons_by_job() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
     change = tpa.compare_exposure(profiles, profiles, by="job")
     shown = suppress(change, profiles, profiles)
@@ -228,52 +227,52 @@ def test_of_single_jobs_in_two_snapshots_those_of_small_groups_are_removed() -> 
 @pytest.mark.parametrize(
     ("measure", "side"), [(tpa.transitions, "level"), (partial(tpa.transitions, of="state"), "state")]
 )
-def test_of_moves_no_total_reveals_what_is_hidden(measure: Callable[..., pl.DataFrame], side: str) -> None:
-    one = pl.lit("One").alias("job_family")
+def test_totals_do_not_reveal_suppressed_moves(measure: Callable[..., pl.DataFrame], side: str) -> None:
+    one_family = pl.lit("One").alias("job_family")
     before, after = (
-        replace(sample, jobs=sample.jobs.with_columns(one), tasks=sample.tasks.with_columns(one))
+        replace(sample, jobs=sample.jobs.with_columns(one_family), tasks=sample.tasks.with_columns(one_family))
         for sample in (tpa.load_sample("2026-05"), tpa.load_sample("2026-11"))
     )
     moves = measure(before, after)
-    found = suppress(moves, after, before, privacy=Privacy(min_jobs=30))
-    hidden = found.filter(reason=SUPPRESSED)
+    suppressed = suppress(moves, after, before, privacy=Privacy(min_jobs=30))
+    hidden = suppressed.filter(reason=SUPPRESSED)
     small = moves.filter(pl.col("jobs") < 30)
     keys = [f"{side}_before", f"{side}_after"]
-    assert 0 < small.height <= hidden.height < found.height == moves.height
+    assert 0 < small.height <= hidden.height < suppressed.height == moves.height
     assert set(small.select(keys).rows()) <= set(hidden.select(keys).rows())
     for key in keys:
-        assert hidden.group_by(key).len()["len"].min() > 1, "one hidden cell is the rest of its total"
+        assert hidden.group_by(key).len()["len"].min() > 1, "a total reveals a single suppressed cell"
     assert hidden["tasks"].null_count() == hidden["share"].null_count() == hidden.height
 
 
-def test_blocks_of_one_family_hide_no_other() -> None:
+def test_rows_of_one_family_do_not_suppress_other_families() -> None:
     profiles = profiles_of([*family("Tiny", 1, 9.0), *family("Small", 4, 9.0), *family("Big", 9, 9.0)])
     result = MEASURES["fragmentation"](profiles)
-    found = suppress(result, profiles)
-    assert hidden_of(found) == {"Small", "Tiny"}
-    assert found["block_hours"].null_count() == 0
-    with pytest.raises(tpa.SchemaError, match=r"several rows of the family 'Big'; name .* keys=\[...\]"):
+    suppressed = suppress(result, profiles)
+    assert hidden_of(suppressed) == {"Small", "Tiny"}
+    assert suppressed["block_hours"].null_count() == 0
+    with pytest.raises(tpa.SchemaError, match=r"several rows for the family 'Big'.* keys=\[...\]"):
         suppress(result, profiles, keys=[])
 
 
-def test_one_hidden_cell_hides_two() -> None:
+def test_one_small_family_suppresses_a_second() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
     for measure in RESULTS.values():
         assert hidden_of(suppress(measure(profiles), profiles)) == {"Small", "Tiny"}
         if "jobs" in measure(profiles).columns:
-            assert hidden_of(suppress(measure(profiles))) == {"Small", "Tiny"}, "by its own columns"
+            assert hidden_of(suppress(measure(profiles))) == {"Small", "Tiny"}, "without profiles"
 
 
-def test_two_hidden_cells_that_are_small_together_hide_a_third() -> None:
+def test_two_families_that_are_small_together_suppress_a_third() -> None:
     profiles = profiles_of([*family("One", 1), *family("Two", 1), *family("Three", 3), *family("Big", 9)])
     assert hidden_of(suppress(tpa.hours(profiles), profiles)) == {"One", "Two", "Three"}
     enough = profiles_of([*family("One", 1), *family("Two", 2), *family("Three", 3), *family("Big", 9)])
     assert hidden_of(suppress(tpa.hours(enough), enough)) == {"One", "Two"}
 
 
-def test_a_family_without_figures_protects_nobody() -> None:
-    bare = [job("Bare") for _ in range(4)]
-    profiles = profiles_of([*family("Tiny", 1), *bare, *family("Big", 9)])
+def test_family_without_figures_protects_no_other_family() -> None:
+    without_tasks = [job("Bare") for _ in range(4)]
+    profiles = profiles_of([*family("Tiny", 1), *without_tasks, *family("Big", 9)])
     assert hidden_of(suppress(tpa.hours(profiles), profiles)) == {"Tiny", "Big"}
     shown = suppress(tpa.hours(profiles), profiles).filter(job_family="Bare")
     assert shown.select("jobs", "tasks", "hours", "reason").rows() == [(4, 0, None, "NO_TASKS")]
@@ -285,29 +284,29 @@ def test_a_family_without_figures_protects_nobody() -> None:
         ([1.0, 1.0, 2.0, 0.5], True),
         ([1.0, 1.0, 3.0], False),
         ([None, None, None], False),
-        ([1.0, 1.0, None], True),  # the people known of are few, and one job cannot hide them
-        ([1.0, None, None, None], False),  # three jobs of unknown size pass by themselves
+        ([1.0, 1.0, None], True),  # few known people, and one job of unknown headcount is not enough
+        ([1.0, None, None, None], False),  # three jobs of unknown headcount are enough
         ([0.0, 0.0, 0.0], True),
     ],
 )
-def test_people_count_where_they_are_known(headcounts: list[float | None], hidden: bool) -> None:
+def test_families_of_few_people_are_suppressed(headcounts: list[float | None], hidden: bool) -> None:
     small = [job("F", task(), headcount=n) for n in headcounts]
     profiles = profiles_of([*small, *family("Big", 9, 9.0), *family("Other", 10, 9.0)])
     for measure in (tpa.hours, tpa.coverage, tpa.impact):
         assert ("F" in hidden_of(suppress(measure(profiles), profiles))) == hidden
 
 
-def test_jobs_that_say_nothing_hide_nobody() -> None:
+def test_jobs_without_tasks_or_hours_protect_no_other_job() -> None:
     gaps = [job("Gaps", task(hours=None)) for _ in range(5)]
     profiles = profiles_of([*gaps, job("Gaps", task(hours=30.0)), *family("Big", 9), *family("Other", 9)])
     assert "Gaps" in hidden_of(suppress(tpa.impact(profiles), profiles))
     assert "Gaps" in hidden_of(suppress(tpa.hours(profiles)))
-    bare = [job("Bare") for _ in range(5)]
-    profiles = profiles_of([*bare, job("Bare", task()), *family("Big", 9), *family("Other", 9)])
+    without_tasks = [job("Bare") for _ in range(5)]
+    profiles = profiles_of([*without_tasks, job("Bare", task()), *family("Big", 9), *family("Other", 9)])
     assert "Bare" in hidden_of(suppress(tpa.coverage(profiles)))
 
 
-def test_one_job_must_not_be_most_of_a_headcount_figure() -> None:
+def test_family_dominated_by_one_job_is_suppressed_by_headcount() -> None:
     jobs = [*family("Giant", 4, 1.0), *family("Giant", 1, 96.0), *family("B", 9, 9.0), *family("C", 9, 9.0)]
     profiles = profiles_of(jobs)
     assert hidden_of(suppress(tpa.impact(profiles), profiles)) == set()
@@ -316,15 +315,15 @@ def test_one_job_must_not_be_most_of_a_headcount_figure() -> None:
     assert hidden_of(suppress(by_headcount, profiles, privacy=Privacy(min_headcount=0))) == set()
 
 
-def test_where_all_is_hidden_no_total_and_no_level_is_left() -> None:
+def test_no_totals_or_levels_are_left_if_all_families_are_suppressed() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family(None, 1)])
-    found = suppress(tpa.impact(profiles), profiles)
-    assert found.select("job_family", "level", "reason").rows() == [
+    suppressed = suppress(tpa.impact(profiles), profiles)
+    assert suppressed.select("job_family", "level", "reason").rows() == [
         ("Tiny", None, SUPPRESSED),
         ("(no family)", None, SUPPRESSED),
     ]
-    said = tpa.about(found)
-    assert (dict(said.coverage), said.share_suggested, said.grade) == ({}, None, None)
+    meaning = tpa.about(suppressed)
+    assert (dict(meaning.coverage), meaning.share_suggested, meaning.grade) == ({}, None, None)
 
 
 def grid_of(rows: list[tuple[str, str, int, int]]) -> pl.DataFrame:
@@ -333,25 +332,25 @@ def grid_of(rows: list[tuple[str, str, int, int]]) -> pl.DataFrame:
 
 
 @hypothesis.given(counts=st.lists(st.lists(st.integers(0, 6), min_size=4, max_size=4), min_size=1, max_size=6))
-def test_of_rows_and_columns_neither_has_one_hidden_cell(counts: list[list[int]]) -> None:
+def test_no_row_or_column_has_a_single_suppressed_cell(counts: list[list[int]]) -> None:
     rows = [(f"f{i}", f"H{k + 1}", n, 2 * n) for i, row in enumerate(counts) for k, n in enumerate(row)]
-    found = suppress(grid_of(rows))
-    if found["level"].is_null().all():
-        return  # all is hidden
-    hidden = found.filter(reason=SUPPRESSED)
+    suppressed = suppress(grid_of(rows))
+    if suppressed["level"].is_null().all():
+        return  # everything is suppressed
+    hidden = suppressed.filter(reason=SUPPRESSED)
     assert {(f, k) for f, k, n, _ in rows if 0 < n < 3} <= set(hidden.select("job_family", "level").rows())
     jobs = {(f, k): n for f, k, n, _ in rows}
     for (level,), column in hidden.group_by("level"):
-        whole = column.height == len(counts)
-        assert whole or column.height > 1
-        assert whole or sum(jobs[f, level] for f in column["job_family"]) >= 3
+        is_complete = column.height == len(counts)
+        assert is_complete or column.height > 1
+        assert is_complete or sum(jobs[f, level] for f in column["job_family"]) >= 3
     for (_,), row in hidden.group_by("job_family"):
         assert row.height > 1
     if hidden.height and any(len(set(row)) > 1 for row in counts):
-        assert hidden["jobs"].null_count() == hidden.height, "a count of a cell is a figure as others are"
+        assert hidden["jobs"].null_count() == hidden.height, "counts of cells are figures as well"
 
 
-def test_the_next_smallest_of_a_row_is_hidden_with_it() -> None:
+def test_next_smallest_cell_of_a_row_is_suppressed() -> None:
     rows = [
         ("A", "H1", 9, 9),
         ("A", "H2", 1, 1),
@@ -360,46 +359,46 @@ def test_the_next_smallest_of_a_row_is_hidden_with_it() -> None:
         ("B", "H2", 7, 7),
         ("B", "H3", 5, 5),
     ]
-    found = suppress(grid_of(rows))
-    assert set(found.filter(reason=SUPPRESSED).select("job_family", "level").rows()) == {
+    suppressed = suppress(grid_of(rows))
+    assert set(suppressed.filter(reason=SUPPRESSED).select("job_family", "level").rows()) == {
         *(("A", "H2"), ("A", "H3")),
         *(("B", "H2"), ("B", "H3")),
     }
 
 
-def test_nothing_is_hidden_in_the_companies(company: tpa.TaskProfiles) -> None:
+def test_nothing_is_suppressed_in_the_companies(company: tpa.TaskProfiles) -> None:
     for name, measure in RESULTS.items():
         if "headcount" in company.jobs.columns or name not in STAFFED:
             assert hidden_of(suppress(measure(company), company)) == set()
 
 
-def test_the_meaning_travels_and_says_what_is_hidden() -> None:
+def test_metadata_states_the_number_of_suppressed_families() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
     result = tpa.hours(profiles)
     before, after = tpa.about(result), tpa.about(suppress(result, profiles))
     assert after.policy[:-1] == before.policy
     assert after.policy[-1].startswith("2 of 3 job families are suppressed: fewer than 3 jobs or 5 people")
     assert replace(after, policy=before.policy) == before
-    assert "not headcounts" in tpa.about(suppress(result)).warnings[-1]
+    assert "by number of jobs only" in tpa.about(suppress(result)).warnings[-1]
     untouched = tpa.about(suppress(result, profiles, privacy=Privacy(min_jobs=1, min_headcount=0)))
-    assert untouched.policy[-1] == "No family is hidden: none tells of fewer than 1 jobs, as far as is known."
-    assert tpa.about(apply_policy(result, profiles, None)).policy[-1].startswith("Nothing is hidden")
-    assert tpa.about(result) == before, "the result itself is as it was"
+    assert untouched.policy[-1] == "No job family is suppressed (fewer than 1 jobs)."
+    assert tpa.about(apply_policy(result, profiles, None)).policy[-1].startswith("Nothing is suppressed")
+    assert tpa.about(result) == before, "the result is unchanged"
     assert result["reason"].null_count() == result.height
 
 
-def test_an_earlier_reason_stays() -> None:
+def test_existing_reason_is_kept() -> None:
     result = grid_of([("A", "H1", 9, 9), ("B", "H1", 9, 9)]).with_columns(reason=pl.Series(["NO_HOURS", None]))
     assert suppress(result)["reason"].to_list() == ["NO_HOURS", None]
 
 
-def test_a_result_read_from_a_file_is_hidden_as_well(tmp_path: Any) -> None:
+def test_result_read_from_a_file_is_suppressed(tmp_path: Any) -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
     tpa.hours(profiles).write_csv(tmp_path / "hours.csv")
     assert hidden_of(suppress(pl.read_csv(tmp_path / "hours.csv"))) == {"Small", "Tiny"}
 
 
-def test_an_employee_is_one_person() -> None:
+def test_employee_counts_as_one_person() -> None:
     profiles = profiles_of([*family("Four", 4), *family("Big", 9), *family("Other", 9)])
     people = tpa.TaskProfiles(profiles.jobs, profiles.tasks, {"source": {"kind": "employees"}})
     assert hidden_of(suppress(tpa.hours(profiles), profiles)) == set()
@@ -408,127 +407,141 @@ def test_an_employee_is_one_person() -> None:
 
 @pytest.mark.parametrize("measure", ["hours_by_job", "exposure_by_job", "find_tasks"])
 @hypothesis.given(profiles=companies, limits=limits)
-def test_neither_a_job_nor_what_its_family_has_besides_tells_of_too_few(
+def test_results_by_job_do_not_reveal_small_jobs(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: str
 ) -> None:
     hours = tpa.hours_by_job(profiles)
     result = tpa.find_tasks(profiles, "a") if measure == "find_tasks" else getattr(tpa, measure)(profiles)
     shown = suppress(result, profiles, privacy=Privacy(**limits))
-    left = set(hours["job_id"]) - set(suppress(hours, profiles, privacy=Privacy(**limits))["job_id"])
-    assert_frame_equal(shown, result.filter(~pl.col("job_id").is_in(list(left))))
+    removed = set(hours["job_id"]) - set(suppress(hours, profiles, privacy=Privacy(**limits))["job_id"])
+    assert_frame_equal(shown, result.filter(~pl.col("job_id").is_in(list(removed))))
     hidden = hidden_of(suppress(tpa.hours(profiles), profiles, privacy=Privacy(**limits)))
     for name, jobs in nested(profiles).items():
-        gone = [one for one in jobs if one["job_id"] in left]
-        small = [one for one in jobs if one["headcount"] is not None and one["headcount"] < limits["min_headcount"]]
+        removed_jobs = [row for row in jobs if row["job_id"] in removed]
+        small = [row for row in jobs if row["headcount"] is not None and row["headcount"] < limits["min_headcount"]]
         if name in hidden:
-            assert len(gone) == len(jobs)
+            assert len(removed_jobs) == len(jobs)
             continue
-        assert all(one in gone for one in small)
-        assert bool(gone) == bool(small), "where none is small, none is left out"
-        if gone and len(gone) < len(jobs):
-            assert len(gone) > 1
-            assert not tells(gone, 0, limits["min_headcount"], staffed=False)
+        assert all(row in removed_jobs for row in small)
+        assert bool(removed_jobs) == bool(small)
+        if removed_jobs and len(removed_jobs) < len(jobs):
+            assert len(removed_jobs) > 1
+            assert not is_small(removed_jobs, 0, limits["min_headcount"], staffed=False)
 
 
-def test_who_is_left_out_is_counted_in_the_meaning() -> None:
+def test_metadata_states_the_number_of_suppressed_jobs() -> None:
     profiles = profiles_of([*family("A", 6, 9.0), job("A", task(), headcount=1.0), job("A", task())])
     hours = tpa.hours_by_job(profiles)
     shown = suppress(hours, profiles)
     assert hours.height - shown.height == 2
-    assert "2 of 8 jobs are left out" in str(tpa.about(shown))
+    assert "2 of 8 jobs are suppressed" in str(tpa.about(shown))
     unknown = profiles.jobs.filter(pl.col("headcount").is_null())["job_id"][0]
     assert unknown in shown["job_id"].to_list()
-    openly = suppress(hours, profiles, privacy=Privacy(min_jobs=0, min_headcount=0))
-    assert openly.height == hours.height
-    assert "Nothing is hidden" in str(tpa.about(openly))
+    unsuppressed = suppress(hours, profiles, privacy=Privacy(min_jobs=0, min_headcount=0))
+    assert unsuppressed.height == hours.height
+    assert "Nothing is suppressed" in str(tpa.about(unsuppressed))
 
 
 @every_result
-def test_no_jobs_are_no_error(name: str) -> None:
-    nothing = profiles_of([])
-    found = suppress(RESULTS[name](nothing), nothing)
-    assert found.height == 0
-    some = profiles_of(family("A", 9))
-    assert_frame_equal(found, suppress(RESULTS[name](some), some, privacy=Privacy(min_jobs=1)).clear())
+def test_no_jobs_return_an_empty_result(name: str) -> None:
+    empty = profiles_of([])
+    suppressed = suppress(RESULTS[name](empty), empty)
+    assert suppressed.height == 0
+    profiles = profiles_of(family("A", 9))
+    assert_frame_equal(suppressed, suppress(RESULTS[name](profiles), profiles, privacy=Privacy(min_jobs=1)).clear())
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda r, p: suppress(r.drop("job_family"), p), "result lacks 'job_family'"),
-        (lambda r, p: suppress(r.drop("jobs")), "result lacks 'jobs'.*pass profiles"),
+        (lambda r, p: suppress(r.drop("jobs")), "`result` has no column 'jobs'.*pass `profiles`"),
         (lambda r, p: suppress(r, tpa.filter_jobs(p, pl.col("job_family") == "A")), "has the family 'B', which"),
-        (lambda r, p: suppress(r, p, privacy=Privacy(min_jobs=-1)), "min_jobs=-1: give a whole number from 0 up"),
-        (lambda r, p: suppress(r, p, privacy=Privacy(min_jobs=2.5)), "min_jobs=2.5: give a whole number"),
-        (lambda r, p: suppress(r, p, privacy=Privacy(min_headcount=float("nan"))), "min_headcount=nan: give a number"),
-        (lambda r, p: suppress(r, p, privacy=Privacy(min_headcount=True)), "min_headcount=True: give a number"),
-        (lambda r, p: suppress(r, released=(r, p)), "released comes with its profiles"),
+        (
+            lambda r, p: suppress(r, p, privacy=Privacy(min_jobs=-1)),
+            "`min_jobs` must be a whole number, 0 or more, not -1",
+        ),
+        (
+            lambda r, p: suppress(r, p, privacy=Privacy(min_jobs=2.5)),
+            "`min_jobs` must be a whole number, 0 or more, not 2.5",
+        ),
+        (
+            lambda r, p: suppress(r, p, privacy=Privacy(min_headcount=float("nan"))),
+            "`min_headcount` must be a number, 0 or more, not nan",
+        ),
+        (
+            lambda r, p: suppress(r, p, privacy=Privacy(min_headcount=True)),
+            "`min_headcount` must be a number, 0 or more, not True",
+        ),
+        (lambda r, p: suppress(r, released=(r, p)), "`released` has profiles but `result` does not"),
         (lambda r, p: suppress(r, released=r.drop("jobs")), "released lacks 'jobs'"),
-        (lambda r, p: Privacy(min_headcount="5"), "min_headcount='5': give a number"),
-        (lambda r, p: apply_policy(r, p, 5), "privacy=5: give a Privacy"),  # type: ignore[arg-type]
-        (lambda r, p: suppress(tpa.hours_by_job(p)), "pass profiles to suppress as well"),
-        (lambda r, p: suppress(tpa.hours_by_job(p), p, released=r), "released is for results by family"),
-        (lambda r, p: suppress(r, p, p), "before is for a result of two snapshots"),
-        (lambda r, p: suppress(tpa.compare(p, p), p), "pass the later one as profiles, the earlier as before"),
+        (lambda r, p: Privacy(min_headcount="5"), "`min_headcount` must be a number, 0 or more, not '5'"),
+        (lambda r, p: apply_policy(r, p, 5), "`privacy` must be a Privacy, .*, not 5"),  # type: ignore[arg-type]
+        (lambda r, p: suppress(tpa.hours_by_job(p)), "by job. Pass the `profiles`"),
+        (lambda r, p: suppress(tpa.hours_by_job(p), p, released=r), "`released` is only for results by family"),
+        (lambda r, p: suppress(r, p, p), "`before` is only for results that compare two snapshots"),
+        (lambda r, p: suppress(tpa.compare(p, p), p), "later one as `profiles` and the earlier one as `before`"),
         (lambda r, p: suppress(tpa.compare(p, p).drop("scope"), p), "several rows|has the family None"),
         (lambda r, p: suppress(tpa.hours_by_job(p), r), "TaskProfiles"),
         (
             lambda r, p: suppress(tpa.hours_by_job(p), p, privacy=Privacy(min_jobs=-1)),
-            "min_jobs=-1: give a whole number",
+            "`min_jobs` must be a whole number",
         ),
-        (lambda r, p: suppress(tpa.hours_by_job(p), tpa.filter_jobs(p, job_family="A")), "which profiles do not"),
+        (lambda r, p: suppress(tpa.hours_by_job(p), tpa.filter_jobs(p, job_family="A")), "which `profiles` do not"),
     ],
 )
-def test_wrong_arguments_are_refused(call: Callable[..., Any], said: str) -> None:
+def test_invalid_argument_raises(call: Callable[..., Any], message: str) -> None:
     profiles = profiles_of([*family("A", 9), *family("B", 9)])
-    with pytest.raises(tpa.SchemaError, match=said):
+    with pytest.raises(tpa.SchemaError, match=message):
         call(tpa.hours(profiles), profiles)
 
 
 def without(profiles: tpa.TaskProfiles, *job_ids: str) -> tpa.TaskProfiles:
-    gone = pl.col("job_id").is_in(list(job_ids))
-    return tpa.TaskProfiles(profiles.jobs.filter(~gone), profiles.tasks.filter(~gone))
+    is_removed = pl.col("job_id").is_in(list(job_ids))
+    return tpa.TaskProfiles(profiles.jobs.filter(~is_removed), profiles.tasks.filter(~is_removed))
 
 
 USUAL = [*family("A", 6, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0)]
 
 
-@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("with_profiles", [True, False])
 @pytest.mark.parametrize(
-    ("gone", "hidden"),
+    ("removed", "hidden"),
     [
         ([], set()),
-        (["j006"], {"A", "B"}),  # B is a job smaller: that job would be the difference; A hides it from a total
+        (["j006"], {"A", "B"}),  # the difference would reveal the job of B; A is suppressed to protect B
         (["j006", "j007", "j008"], set()),
         (["j000", "j006"], {"A", "B"}),
     ],
 )
-def test_two_exports_must_not_differ_by_few(gone: list[str], hidden: set[str], given: bool) -> None:
+def test_families_that_differ_by_few_jobs_are_suppressed(
+    removed: list[str], hidden: set[str], with_profiles: bool
+) -> None:
     before = profiles_of(USUAL)
-    now = without(before, *gone)
+    now = without(before, *removed)
     for measure in (tpa.hours, tpa.impact):
         released = measure(before)
-        if given:
-            found = suppress(measure(now), now, released=(released, before))
+        if with_profiles:
+            suppressed = suppress(measure(now), now, released=(released, before))
         else:
-            found = suppress(measure(now), released=released)
-        assert hidden_of(found) == hidden
-        warned = any("no total" in said for said in tpa.about(found).warnings)
+            suppressed = suppress(measure(now), released=released)
+        assert hidden_of(suppressed) == hidden
+        warned = any("Do not show a total" in warning for warning in tpa.about(suppressed).warnings)
         assert warned == bool(hidden)
-        assert (tpa.about(found).grade is None) == warned
+        assert (tpa.about(suppressed).grade is None) == warned
 
 
-def test_people_tell_exports_apart_where_jobs_do_not() -> None:
+def test_families_that_differ_by_few_people_are_suppressed() -> None:
     before = profiles_of([*family("A", 9, 1.0), *family("B", 9, 9.0), *family("C", 9, 9.0)])
     now = without(before, "j000", "j001", "j002")  # three jobs, three people
     pair = tpa.hours(now), tpa.hours(before)
     assert hidden_of(suppress(pair[0], now, released=(pair[1], before))) == {"A", "B"}
-    assert hidden_of(suppress(pair[0], released=pair[1])) == set(), "headcounts are not in the tables"
+    assert hidden_of(suppress(pair[0], released=pair[1])) == set(), "the results have no headcounts"
     staffed = [result.with_columns(headcount=pl.col("jobs") * 1.0) for result in pair]
     assert "A" in hidden_of(suppress(staffed[0], released=staffed[1]))
 
 
-def test_a_job_in_the_place_of_another_is_seen_with_profiles() -> None:
+def test_replaced_job_is_detected_with_profiles() -> None:
     before = profiles_of([*USUAL, *family("B", 1, 3.0)])
     now, before = without(before, "j024"), without(before, "j006")
     pair = tpa.hours(now), tpa.hours(before)
@@ -537,7 +550,7 @@ def test_a_job_in_the_place_of_another_is_seen_with_profiles() -> None:
     assert "B" in hidden_of(suppress(pair[0], now, released=(pair[1], before)))
 
 
-def test_a_headcount_figure_tells_of_few_who_came() -> None:
+def test_changed_headcount_is_detected_in_results_by_headcount() -> None:
     before = profiles_of(USUAL)
     now = tpa.TaskProfiles(
         before.jobs.with_columns(headcount=pl.col("headcount") + (pl.col("job_id") == "j006").cast(pl.Float64)),
@@ -545,15 +558,15 @@ def test_a_headcount_figure_tells_of_few_who_came() -> None:
     )
     by_hours = tpa.impact(now), tpa.impact(before)
     assert hidden_of(suppress(by_hours[0], now, released=(by_hours[1], before))) == set(), (
-        "hours of one incumbent are the same"
+        "hours do not depend on headcount"
     )
-    by_headcount = [tpa.impact(of, weight="headcount") for of in (now, before)]
+    by_headcount = [tpa.impact(snapshot, weight="headcount") for snapshot in (now, before)]
     assert "B" in hidden_of(suppress(by_headcount[0], now, released=(by_headcount[1], before)))
     with_column = [r.with_columns(headcount=pl.lit(n)) for r, n in zip(by_headcount, (28.0, 27.0), strict=True)]
     assert "B" in hidden_of(suppress(with_column[0], released=with_column[1]))
 
 
-def test_what_was_hidden_before_tells_nothing_now() -> None:
+def test_previously_suppressed_family_is_not_compared() -> None:
     before = profiles_of([*family("A", 2, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0), *family("D", 9, 3.0)])
     now = profiles_of([*family("A", 3, 3.0), *family("B", 9, 3.0), *family("C", 9, 3.0), *family("D", 9, 3.0)])
     released = suppress(tpa.hours(before), before)
@@ -562,14 +575,16 @@ def test_what_was_hidden_before_tells_nothing_now() -> None:
 
 
 @hypothesis.given(profiles=companies, data=st.data(), limits=limits)
-def test_no_family_shown_twice_differs_by_few(profiles: tpa.TaskProfiles, data: Any, limits: dict[str, Any]) -> None:
+def test_families_shown_twice_do_not_differ_by_few_jobs(
+    profiles: tpa.TaskProfiles, data: Any, limits: dict[str, Any]
+) -> None:
     ids = profiles.jobs["job_id"].to_list()
     now = without(profiles, *(data.draw(st.sets(st.sampled_from(ids))) if ids else ()))
     released = suppress(tpa.hours(profiles), profiles, privacy=Privacy(**limits))
-    found = suppress(tpa.hours(now), now, released=(released, profiles), privacy=Privacy(**limits))
-    jobs, left = nested(profiles), nested(now)
-    both = set(left) - hidden_of(found) - hidden_of(released)
+    suppressed = suppress(tpa.hours(now), now, released=(released, profiles), privacy=Privacy(**limits))
+    jobs, remaining = nested(profiles), nested(now)
+    both = set(remaining) - hidden_of(suppressed) - hidden_of(released)
     for name in both:
-        ids_left = {job["job_id"] for job in left[name]}
-        gone = [job for job in jobs[name] if job["job_id"] not in ids_left]
-        assert not gone or not tells(gone, **limits, staffed=False)
+        remaining_ids = {job["job_id"] for job in remaining[name]}
+        removed = [job for job in jobs[name] if job["job_id"] not in remaining_ids]
+        assert not removed or not is_small(removed, **limits, staffed=False)
