@@ -186,7 +186,7 @@ def test_result_that_cannot_be_protected_raises(sample: tpa.TaskProfiles, name: 
         if OTHER_RULES[name] == "job" and profiles is not None:
             assert suppress(result, profiles).height < result.height
             continue
-        with pytest.raises(tpa.SchemaError, match="single jobs|is by job|compares two snapshots"):
+        with pytest.raises(tpa.SchemaError, match=r"single jobs|is by job|compares two snapshots"):
             suppress(result, profiles)
 
 
