@@ -167,7 +167,7 @@ def checked_families(families: Any, present: Iterable[str]) -> list[str]:
     names, available = list(families), list(present)
     unknown = [name for name in names if name not in available]
     if unknown:
-        raise ArgumentError(f"`families`: {', '.join(no_family(str(name), available) for name in unknown)}.")
+        raise ArgumentError(f"`families`: {'; '.join(no_family(str(name), available) for name in unknown)}.")
     return names
 
 

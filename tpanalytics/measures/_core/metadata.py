@@ -115,7 +115,7 @@ class Meaning:
         coverage = ", ".join(f"{name} {share:.0%}" for name, share in self.coverage.items() if share is not None)
         suggested = "" if self.share_suggested is None else f", {self.share_suggested:.0%} not validated"
         lines = [
-            f"{self.measure}: {self.value}, {self.unit}{ratio}, by {self.basis}.",
+            f"{self.measure}: {self.value}. Unit: {self.unit}{ratio}. Basis: {self.basis}.",
             f"{self.jobs:,} jobs, {self.tasks:,} tasks ({' or '.join(self.states)}){suggested}.",
             *([f"Coverage: {coverage}; data grade {self.grade or '-'}."] if coverage else []),
             *self.policy,

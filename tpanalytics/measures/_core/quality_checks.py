@@ -20,12 +20,13 @@ SHARE = "share, 0 to 1"
 #: Maximum number of examples of a check, and of groups listed in a sentence.
 _EXAMPLES, _GROUPS_LISTED = 5, 3
 _GRADES = ["note", "warning", "error"]
-_SINGULAR = {
-    "tasks": ("task", "NO_TASKS"),
-    "jobs": ("job", "NO_JOBS"),
-    "families": ("family", "NO_JOBS"),
-    "tasks of jobs": ("task of a job", "NO_TASKS"),
-    "keys": ("task that jobs share", "NO_TASKS"),
+#: Singular and plural of what a check counts, and the reason if there is none.
+_NOUNS = {
+    "tasks": ("task", "tasks", "NO_TASKS"),
+    "jobs": ("job", "jobs", "NO_JOBS"),
+    "families": ("job family", "job families", "NO_JOBS"),
+    "tasks of jobs": ("task of a job", "tasks of jobs", "NO_TASKS"),
+    "keys": ("shared task", "different tasks", "NO_TASKS"),
 }
 
 
@@ -102,7 +103,7 @@ def found(
     **fields: Any,
 ) -> Check:
     """Return the row of a check that counts how many items are affected, with a severity by their share."""
-    singular, reason = _SINGULAR[counted]
+    singular, plural, reason = _NOUNS[counted]
     if not of:
         return unknown(
             check, reason, f"There is no {singular} to check.", 0, counted, **{**fields, "share_hours": None}
@@ -111,7 +112,6 @@ def found(
     by_share = "note" if share <= 0.1 else "warning" if share <= 0.3 else "error"
     severity = sorted([floor, by_share, cap], key=_GRADES.index)[1] if affected else "ok"
     verbs = {"have": "has", "are": "is"} if affected == 1 else {"have": "have", "are": "are"}
-    plural = "different tasks" if counted == "keys" else counted
     percent = "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
     count = f"{affected:,} of {of:,} {singular if of == 1 else plural} ({percent})"
     if not affected:
@@ -257,7 +257,8 @@ def _uneven(look: Look) -> Check:
         for by, group, coverage, others in out.select("by", "group", "coverage", "others").head(_GROUPS_LISTED).rows()
     ]
     n_more = out.height - _GROUPS_LISTED
-    more = f"; {n_more} more groups differ by more than 10 percentage points" if n_more > 0 else ""
+    groups_differ = "group differs" if n_more == 1 else "groups differ"
+    more = f"; {n_more} more {groups_differ} by more than 10 percentage points" if n_more > 0 else ""
     return Check(
         "missing_hours_uneven",
         "warning" if listed else "ok",

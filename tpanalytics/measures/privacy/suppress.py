@@ -71,10 +71,12 @@ def suppress(
       meet the limits, so that no total reveals one of them. Completely suppressed families come last, by name.
     - By job (with a column ``job_id``): rows of suppressed families and of jobs with fewer than ``min_headcount``
       people are removed, followed by the next smallest jobs of the family until the removed jobs have at least
-      ``min_headcount`` people together. Jobs with a null headcount stay.
+      ``min_headcount`` people together. Jobs with a null headcount stay unless their family is
+      suppressed.
     - Two snapshots (from `compare`, `compare_exposure` or `transitions`): families that are too small in either
       snapshot are suppressed. Totals stay unless every family is suppressed. Moves between levels or states are
-      suppressed if fewer than ``min_jobs`` jobs have them, with others as needed to protect them.
+      suppressed if fewer than ``min_jobs`` jobs have them, with others as needed to protect them. They are removed if
+      every family is suppressed.
 
     A family is small if it has fewer than ``min_jobs`` jobs, or at least one but fewer than ``min_jobs`` jobs with
     tasks or with hours. It is also small if it has fewer than ``min_headcount`` people. Null headcounts are ignored,
