@@ -431,7 +431,7 @@ def test_wrong_assumptions_are_refused_by_name(wrong: dict[str, Any], says: str)
 
 @pytest.mark.parametrize("blocks", [[], 0, -1.0, [1, 0], "4", [float("inf")], None])
 def test_wrong_blocks_are_refused(blocks: Any) -> None:
-    with pytest.raises(tpa.SchemaError, match="block_hours="):
+    with pytest.raises(tpa.SchemaError, match="`block_hours` must be hours per person and week above 0"):
         fragmentation(profiles_of([job(task())]), block_hours=blocks)
 
 

@@ -177,7 +177,7 @@ def test_what_cannot_be_is_refused(sample: tpa.TaskProfiles) -> None:
         with pytest.raises(tpa.SchemaError, match="`families` must be a list of job families"):
             tpa.find_tasks(sample, "check", families=families)
     for top in (0, -1, 2.5, True):
-        with pytest.raises(tpa.SchemaError, match="top="):
+        with pytest.raises(tpa.SchemaError, match="`top` must be a whole number, 1 or more, not"):
             tpa.find_tasks(sample, "check", top=top)  # type: ignore[arg-type]
     with pytest.raises(tpa.SchemaError, match="lacks 'task'"):
         tpa.find_tasks(replace(sample, tasks=sample.tasks.drop("task")), "check")

@@ -365,7 +365,7 @@ def test_tasks_with_new_ids_are_found_by_their_text() -> None:
         after.jobs, after.tasks.with_columns(task_id=pl.lit("new"), task=pl.lit("  DO a\twith\n care "))
     )
     assert bridge_of(before, renamed) == {"before": 2.0, "added": 3.0, "removed": -2.0, "after": 3.0}
-    assert any("try same_task='text'" in warning for warning in tpa.about(compare(before, renamed)).warnings)
+    assert any("Try same_task='text'" in warning for warning in tpa.about(compare(before, renamed)).warnings)
     by_text = {"before": 2.0, "hours_changed": 1.0, "after": 3.0}
     assert bridge_of(before, renamed, same_task="text") == by_text
 
@@ -563,7 +563,7 @@ def test_weights_are_the_readers_and_their_range_is_shown() -> None:
     row = result.row(-1, named=True)
     assert (row["contribution"], row["weight_low"], row["weight_high"]) == pytest.approx((0.25, 0.0, 0.5))
     assert (row["coverage_after"], tpa.about(result).grade) == (0.5, "C")
-    assert any("1 task is at H4" in said for said in tpa.about(result).warnings)
+    assert any("1 task is at levels without a weight (H4)" in said for said in tpa.about(result).warnings)
     mapped = compare_exposure(before, after, level_weights={"H2": 0.2, "H3": 0.0, "H4": 1.0})
     assert mapped.row(-1, named=True)["exposure_after"] == pytest.approx(0.6)
     assert not tpa.about(mapped).warnings

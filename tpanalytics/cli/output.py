@@ -65,7 +65,7 @@ def print_summary(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) 
     hidden = hidden_families(table)
     if hidden:
         said = said_of_hidden(len(hidden), table.height, privacy)
-        print(said.replace("suppressed:", f"suppressed ({HIDDEN}):", 1))
+        print(said.replace("hidden:", f"hidden ({HIDDEN}):", 1))
     if len(hidden) < table.height:  # where all is hidden, totals would tell it
         for line in _notes(profiles, levels, weight):
             print(line)

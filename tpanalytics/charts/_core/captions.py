@@ -69,7 +69,7 @@ def hidden_note(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
     if not hidden or privacy is None:
         return []
     note = said_of_hidden(hidden, result.get_column("job_family").n_unique(), privacy)
-    return [note.replace("suppressed:", f"suppressed ({HIDDEN}):", 1)]
+    return [note.replace("hidden:", f"hidden ({HIDDEN}):", 1)]
 
 
 def hidden_names(rows: pl.DataFrame) -> list[str]:
