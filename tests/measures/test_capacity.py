@@ -420,8 +420,8 @@ def test_no_assumption_has_a_default(left_out: str) -> None:
         ({"realisation": float("nan")}, "`realisation` must be a number from 0 to 1 .*, not nan"),
         ({"realisation": (-0.1, 0.5)}, r"`realisation` must be a number from 0 to 1 .*, not \(-0\.1, 0\.5\)"),
         ({"contract_hours": 0}, "`contract_hours` must be above 0 and up to 168 .hours of a full-time week.*, not 0"),
-        ({"contract_hours": 200}, "`contract_hours` must be above 0 and up to 168 .*, not 200"),
-        ({"contract_hours": "40"}, "`contract_hours` must be above 0 and up to 168 .*, not '40'"),
+        ({"contract_hours": 200}, "`contract_hours` must be above 0 .*, not 200"),
+        ({"contract_hours": "40"}, "`contract_hours` must be above 0 .*, not '40'"),
     ],
 )
 def test_wrong_assumptions_are_refused_by_name(wrong: dict[str, Any], says: str) -> None:

@@ -388,15 +388,9 @@ def test_the_gap_of_count_and_time_is_on_the_same_tasks(profiles: tpa.TaskProfil
         ),
         (lambda p: measure_exposure(p, level_weights={"not assessed": 0}), "must not contain 'not assessed'"),
         (lambda p: measure_exposure(p, weight="tasks"), "must be 'hours' or 'headcount', not"),
-        (lambda p: measure_exposure(p, contract_hours=0), "`contract_hours` must be above 0 and up to 168 .*, not 0"),
-        (
-            lambda p: exposure_by_job(p, contract_hours=True),
-            "`contract_hours` must be above 0 and up to 168 .*, not True",
-        ),
-        (
-            lambda p: hours_at_stake(p, contract_hours="40"),
-            "`contract_hours` must be above 0 and up to 168 .*, not '40'",
-        ),
+        (lambda p: measure_exposure(p, contract_hours=0), "`contract_hours` must be above 0 .*, not 0"),
+        (lambda p: exposure_by_job(p, contract_hours=True), "`contract_hours` must be above 0 .*, not True"),
+        (lambda p: hours_at_stake(p, contract_hours="40"), "`contract_hours` must be above 0 .*, not '40'"),
         (lambda p: hours_at_stake(p, level="not assessed"), "level='not assessed'"),
         (lambda p: break_even(p, level_weights={"H1": 1}), "give H2 one too"),
         (lambda p: break_even(p, states="validated"), "`states` must be a list of validation states like"),

@@ -53,26 +53,18 @@ __all__ = [
 
 
 class TaskCounts(NamedTuple):
-    """The aggregated tables that measures are computed from.
+    """The aggregated tables that measures are computed from."""
 
-    Attributes
-    ----------
-    jobs
-        One row per job: ``job`` (its index by id), ``job_id, job_name, job_family`` (never null), and ``headcount``
-        and ``contract_hours`` if the profiles have them.
-    cells
-        One row per group of counted tasks, sorted: ``job`` (unless by family), ``job_family``, optionally ``level``
-        and ``state`` (never null), ``n`` tasks, ``n_known`` with hours, their ``hours`` (per week, null if there are
-        none), the ``imputed`` part of these hours and the ``n_imputed`` tasks that have them.
-    states
-        ``state, n``: number of counted tasks by validation state.
-    counted
-        The validation states that are counted.
-    """
-
+    #: One row per job: ``job`` (its index by id), ``job_id, job_name, job_family`` (never null), and ``headcount`` and
+    #: ``contract_hours`` if the profiles have them.
     jobs: pl.DataFrame
+    #: One row per group of counted tasks, sorted: ``job`` (unless by family), ``job_family``, optionally ``level`` and
+    #: ``state`` (never null), ``n`` tasks, ``n_known`` with hours, their ``hours`` (per week, null if there are none),
+    #: the ``imputed`` part of these hours and the ``n_imputed`` tasks that have them.
     cells: pl.DataFrame
+    #: ``state, n``: number of counted tasks by validation state.
     states: pl.DataFrame
+    #: The validation states that are counted.
     counted: list[str]
 
 

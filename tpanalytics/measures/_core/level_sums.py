@@ -58,25 +58,17 @@ def undescribed_hours(**more: pl.Expr) -> list[pl.Expr]:
 
 
 class LevelSums(NamedTuple):
-    """Sums by job or family that any weights can be applied to; their size does not depend on the number of jobs.
+    """Sums by job or family that any weights can be applied to; their size does not depend on the number of jobs."""
 
-    Attributes
-    ----------
-    levels
-        Sorted levels.
-    amounts
-        By ``level``: ``amount`` (hours per week times people, null if there are none), ``tasks`` with hours, ``stated``
-        tasks with documented hours, and ``people``.
-    with_hours
-        By set of levels: number of ``jobs`` with hours at exactly these levels.
-    without_hours
-        By set of levels, for jobs whose tasks without hours have exactly these levels: ``rest``, their undocumented
-        contract hours, and the number of jobs for which these are ``unknown``.
-    """
-
+    #: Sorted levels.
     levels: list[str]
+    #: By ``level``: ``amount`` (hours per week times people, null if there are none), ``tasks`` with hours, ``stated``
+    #: tasks with documented hours, and ``people``.
     amounts: pl.DataFrame
+    #: By set of levels: number of ``jobs`` with hours at exactly these levels.
     with_hours: pl.DataFrame
+    #: By set of levels, for jobs whose tasks without hours have exactly these levels: ``rest``, their undocumented
+    #: contract hours, and the number of jobs for which these are ``unknown``.
     without_hours: pl.DataFrame
 
 
@@ -142,24 +134,16 @@ def _bit(levels: list[str]) -> pl.Expr:
 
 
 class FamilySums(NamedTuple):
-    """Sums of families that any weights can be applied to.
+    """Sums of families that any weights can be applied to."""
 
-    Attributes
-    ----------
-    families
-        ``job_family, jobs, tasks`` (null if there are none).
-    levels, per_job
-        Level sums of the families. If not `per_job`, each family was treated as one job.
-    reduced
-        The counts, with cells by level only.
-    jobs_with_hours
-        Cached results of `jobs_with_hours`, by levels.
-    """
-
+    #: ``job_family, jobs, tasks`` (null if there are none).
     families: pl.DataFrame
+    #: Level sums of the families. If not `per_job`, each family was treated as one job.
     levels: LevelSums
     per_job: bool
+    #: The counts, with cells by level only.
     reduced: TaskCounts
+    #: Cached results of `jobs_with_hours`, by levels.
     jobs_with_hours: dict[tuple[str, ...], pl.DataFrame]
 
 

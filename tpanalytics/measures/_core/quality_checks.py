@@ -47,23 +47,15 @@ class Check(NamedTuple):
 
 
 class Look(NamedTuple):
-    """The tables that the checks read.
+    """The tables that the checks read."""
 
-    Attributes
-    ----------
-    jobs
-        Result of `aggregate.per_job`, one row per job.
-    cells
-        ``job, job_family, level, state, n, n_known, hours`` of the counted tasks.
-    odd
-        ``job, length, n``: number of tasks with 0 hours or more hours than the shortest contract, by length.
-    evidence
-        ``job, sources, n, hours``: tasks by number of sources. None if sources were not requested.
-    """
-
+    #: Result of `aggregate.per_job`, one row per job.
     jobs: pl.DataFrame
+    #: ``job, job_family, level, state, n, n_known, hours`` of the counted tasks.
     cells: pl.DataFrame
+    #: ``job, length, n``: number of tasks with 0 hours or more hours than the shortest contract, by length.
     odd: pl.DataFrame
+    #: ``job, sources, n, hours``: tasks by number of sources. None if sources were not requested.
     evidence: pl.DataFrame | None
 
     @property

@@ -26,32 +26,22 @@ __all__ = ["Pair", "families_last", "jobs_of", "match_tasks"]
 
 
 class Pair(NamedTuple):
-    """The matched tasks of two snapshots.
+    """The matched tasks of two snapshots."""
 
-    Attributes
-    ----------
-    jobs
-        One row per job, by id: ``job_id``, ``family_before``, ``family_after`` (null where the job is missing) and
-        ``job_family``, the later of the two, so that a job that changed its family is not a change of work.
-    tasks
-        One row per job and task: ``job_id, name``, ``named`` (whether the task has an identity), and with the suffixes
-        ``_before`` and ``_after``: ``n`` rows, ``n_known`` with hours, their ``hours`` (per week), the hours ``at`` the
-        requested level, ``level`` (null if missing or in conflict), ``conflict`` and ``measured`` (whether the level
-        and all hours are documented). They are null if the task is missing. Tasks of a job without an identity share
-        a row.
-    before, after
-        Counts of each snapshot by job and level, for coverage.
-    levels
-        Sorted levels of both snapshots.
-    same_task
-        Whether tasks are matched by id or text.
-    """
-
+    #: One row per job, by id: ``job_id``, ``family_before``, ``family_after`` (null where the job is missing) and
+    #: ``job_family``, the later of the two, so that a job that changed its family is not a change of work.
     jobs: pl.DataFrame
+    #: One row per job and task: ``job_id, name``, ``named`` (whether the task has an identity), and with the suffixes
+    #: ``_before`` and ``_after``: ``n`` rows, ``n_known`` with hours, their ``hours`` (per week), the hours ``at`` the
+    #: requested level, ``level`` (null if missing or in conflict), ``conflict`` and ``measured`` (whether the level and
+    #: all hours are documented). They are null if the task is missing. Tasks of a job without an identity share a row.
     tasks: pl.DataFrame
+    #: Counts of each snapshot by job and level, for coverage.
     before: TaskCounts
     after: TaskCounts
+    #: Sorted levels of both snapshots.
     levels: list[str]
+    #: Whether tasks are matched by id or text.
     same_task: SameTask
 
 

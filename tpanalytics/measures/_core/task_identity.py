@@ -59,47 +59,31 @@ DIGITS = 9
 
 
 class IdentifiedTasks(NamedTuple):
-    """Tasks by identity, before repeated rows are combined.
+    """Tasks by identity, before repeated rows are combined."""
 
-    Attributes
-    ----------
-    jobs
-        Same as in `aggregate.TaskCounts`.
-    keys
-        ``key`` (an index in the order of ``name``), ``name`` (the identity) and ``task`` (its text, the alphabetically
-        first if there are several).
-    rows
-        One row per task, job and level, sorted: ``key, job, level`` (never null), ``n`` rows, ``n_known`` with hours,
-        their ``hours`` (per week, null if there are none) and the ``longest`` of them, ``imputed`` hours, the
-        ``n_imputed`` rows that have them, and ``n_validated`` rows.
-    """
-
+    #: Same as in `aggregate.TaskCounts`.
     jobs: pl.DataFrame
+    #: ``key`` (an index in the order of ``name``), ``name`` (the identity) and ``task`` (its text, the alphabetically
+    #: first if there are several).
     keys: pl.DataFrame
+    #: One row per task, job and level, sorted: ``key, job, level`` (never null), ``n`` rows, ``n_known`` with hours,
+    #: their ``hours`` (per week, null if there are none) and the ``longest`` of them, ``imputed`` hours, the
+    #: ``n_imputed`` rows that have them, and ``n_validated`` rows.
     rows: pl.DataFrame
 
 
 class TaskMatrix(NamedTuple):
-    """Tasks by job, with repeated rows combined.
+    """Tasks by job, with repeated rows combined."""
 
-    Attributes
-    ----------
-    reduced
-        The counts of all tasks, including tasks without an identity.
-    keys
-        ``key, name, task`` as in `IdentifiedTasks`, without tasks that have no identity.
-    rows
-        One row per task and job: ``key, job, level, n, n_known, hours, n_validated``.
-    levels
-        The unique ``key, level`` of the rows before they are combined.
-    warnings
-        Sentences about missing identities, repetitions and conflicting levels.
-    """
-
+    #: The counts of all tasks, including tasks without an identity.
     reduced: TaskCounts
+    #: ``key, name, task`` as in `IdentifiedTasks`, without tasks that have no identity.
     keys: pl.DataFrame
+    #: One row per task and job: ``key, job, level, n, n_known, hours, n_validated``.
     rows: pl.DataFrame
+    #: The unique ``key, level`` of the rows before they are combined.
     levels: pl.DataFrame
+    #: Sentences about missing identities, repetitions and conflicting levels.
     warnings: tuple[str, ...]
 
 
