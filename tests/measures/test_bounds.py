@@ -38,41 +38,44 @@ def company(jobs: list[Any]) -> tpa.TaskProfiles:
     )
 
 
-def brute_force(jobs: list[Any], level: str, *, by_headcount: bool) -> tuple[float, float] | None:
-    """Try all extremes: a missing level is `level` or not, the undocumented hours go to one task or none."""
+def brute_force(
+    jobs: list[Any], weights: dict[str, float], *, open_hours: float = 0.0, by_headcount: bool = False
+) -> tuple[float | None, float | None]:
+    """Try all extremes: a missing level has weight 0 or 1, the undocumented hours go to one task or none."""
     options_of_jobs = []
     for tasks, week, staff in jobs:
-        rest = max(0.0, week - sum(h for _, h in tasks if h is not None))
-        open_tasks = [i for i, (_, h) in enumerate(tasks) if h is None]
+        rest = open_hours if week is None else max(0.0, week - sum(h for _, h in tasks if h is not None))
+        scale = staff if by_headcount else 1.0
         options = set()
-        for filled in itertools.product(*([x] if x is not None else [level, "other"] for x, _ in tasks)):
-            for taker in [None, *open_tasks]:
-                hours = [(h or 0.0) + (rest if i == taker else 0.0) for i, (_, h) in enumerate(tasks)]
-                at_level = sum(h for h, x in zip(hours, filled, strict=True) if x == level)
-                scale = staff if by_headcount else 1.0
-                options.add((at_level * scale, sum(hours) * scale))
+        for filled in itertools.product(*([weights[x]] if x in weights else [0.0, 1.0] for x, _ in tasks)):
+            for taker in [None, *(i for i, (_, h) in enumerate(tasks) if h is None)]:
+                hours = [scale * ((h or 0.0) + (rest if i == taker else 0.0)) for i, (_, h) in enumerate(tasks)]
+                options.add((sum(h * w for h, w in zip(hours, filled, strict=True)), sum(hours)))
         options_of_jobs.append(sorted(options))
-    shares = []
-    for combination in itertools.product(*options_of_jobs):
-        part, whole = (sum(column) for column in zip(*combination, strict=True))
-        if whole > 0:
-            shares.append(part / whole)
-    return (min(shares), max(shares)) if shares else None
+    indices = [
+        sum(part for part, _ in combination) / sum(whole for _, whole in combination)
+        for combination in itertools.product(*options_of_jobs)
+        if sum(whole for _, whole in combination) > 0
+    ]
+    return (min(indices), max(indices)) if indices else (None, None)
+
+
+def is_close(result: Any, expected: Any) -> bool:
+    return all(
+        (a is None) == (b is None) and (a is None or math.isclose(a, b, abs_tol=1e-9))
+        for a, b in zip(result, expected, strict=True)
+    )
 
 
 @pytest.mark.parametrize("weight", ["hours", "headcount"])
 @hypothesis.given(jobs=st.lists(_job, min_size=1, max_size=3))
 def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
     for row in tpa.impact(company(jobs), weight=weight).iter_rows(named=True):
-        if row["level"] in (None, "not assessed"):
-            assert (row["share_low"], row["share_high"]) == (None, None)
-            continue
-        expected = brute_force(jobs, row["level"], by_headcount=weight == "headcount")
-        if expected is None:
-            assert (row["share_low"], row["share_high"]) == (None, None)
-        else:
-            assert math.isclose(row["share_low"], expected[0], abs_tol=1e-9)
-            assert math.isclose(row["share_high"], expected[1], abs_tol=1e-9)
+        expected: tuple[float | None, float | None] = (None, None)
+        if row["level"] not in (None, "not assessed"):
+            weights = {level: float(level == row["level"]) for level in ("H1", "H2")}
+            expected = brute_force(jobs, weights, by_headcount=weight == "headcount")
+        assert is_close((row["share_low"], row["share_high"]), expected)
 
 
 @pytest.mark.parametrize("weight", ["tasks", "hours", "headcount"])
@@ -110,39 +113,13 @@ _job_of_any_contract = st.tuples(
 _few_jobs = st.lists(_job_of_any_contract, min_size=1, max_size=3)
 
 
-def least_and_greatest(jobs: list[Any], weights: dict[str, float], open_hours: float) -> tuple[Any, Any]:
-    """Try all extremes, with `open_hours` undocumented hours in jobs without contract hours."""
-    options_of_jobs = []
-    for tasks, week, _ in jobs:
-        rest = open_hours if week is None else max(0.0, week - sum(h for _, h in tasks if h is not None))
-        options = set()
-        for filled in itertools.product(*([weights[x]] if x in weights else [0.0, 1.0] for x, _ in tasks)):
-            for taker in [None, *(i for i, (_, h) in enumerate(tasks) if h is None)]:
-                hours = [(h or 0.0) + (rest if i == taker else 0.0) for i, (_, h) in enumerate(tasks)]
-                options.add((sum(h * w for h, w in zip(hours, filled, strict=True)), sum(hours)))
-        options_of_jobs.append(sorted(options))
-    indices = [
-        sum(part for part, _ in combination) / sum(whole for _, whole in combination)
-        for combination in itertools.product(*options_of_jobs)
-        if sum(whole for _, whole in combination) > 0
-    ]
-    return (min(indices), max(indices)) if indices else (None, None)
-
-
 def certain_bounds(jobs: list[Any], weights: dict[str, float]) -> list[float | None]:
     """Return each bound that does not depend on the missing contract hours, and None for the others."""
-    none, many = (least_and_greatest(jobs, weights, hours) for hours in (0.0, 1e4))
+    none, many = (brute_force(jobs, weights, open_hours=hours) for hours in (0.0, 1e4))
     return [
         first if first is not None and second is not None and math.isclose(first, second, abs_tol=1e-9) else None
         for first, second in zip(none, many, strict=True)
     ]
-
-
-def is_close(result: Any, expected: Any) -> bool:
-    return all(
-        (a is None) == (b is None) and (a is None or math.isclose(a, b, abs_tol=1e-9))
-        for a, b in zip(result, expected, strict=True)
-    )
 
 
 @hypothesis.given(jobs=_few_jobs)
