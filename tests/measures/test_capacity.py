@@ -379,7 +379,7 @@ def test_a_week_is_never_made_up() -> None:
     row = asked(made).row(0, named=True)
     assert [row[name] for name in needs_a_week] == [None, None, None, "NO_CONTRACT_HOURS"]
     assert row["capacity_high"] == pytest.approx(14.0)
-    with pytest.raises(tpa.SchemaError, match=r"1 job\(s\) with a headcount have no contract_hours.*'j001'"):
+    with pytest.raises(tpa.SchemaError, match=r"Jobs with a headcount have no contract_hours.*'j001' \(1 in total\)"):
         fragmentation(made, adoption=1)
     assert asked(made, contract_hours=20.0).item(0, "full_time_weeks_high") == pytest.approx(7 / 40 + 7 / 20)
     unstaffed = profiles_of([job(task()), job(task(), week=None, headcount=None)])

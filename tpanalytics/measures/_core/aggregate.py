@@ -234,7 +234,7 @@ def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     unknown = joined.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
     if unknown.len():
         raise SchemaError(
-            f"{unknown.len():,} job(s) of `tasks` are not in `jobs`, for example {unknown[0]!r}. "
+            f"`tasks` has jobs that `jobs` does not have, for example {unknown[0]!r} ({unknown.len():,} in total). "
             "Add a row to `jobs` for each of them."
         )
     return joined.drop("job_id")

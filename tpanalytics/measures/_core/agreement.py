@@ -181,8 +181,9 @@ def _levels(unique: pl.DataFrame, shared: IdentifiedTasks, look: Look, same_task
         finding = (
             f"None of the {counts.shared:,} tasks that jobs share has a level in at least two jobs."
             if counts.shared
-            else f"No two jobs share a task {same_task}."
-            f"{' If task ids differ between jobs, pass same_task=text.' if same_task == 'id' else ''}"
+            else "No two jobs share a task text."
+            if same_task == "text"
+            else "No two jobs share a task id. If ids differ between jobs, pass same_task='text'."
         )
         yield unknown("rated_differently", "TOO_FEW" if counts.shared else "NO_TASKS", finding, 0, "keys")
     yield from _agreements(rated, counts, fields)

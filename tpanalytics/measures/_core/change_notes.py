@@ -148,7 +148,7 @@ def job_warnings(jobs: pl.DataFrame) -> tuple[str, ...]:
         )
     if moved:
         warnings.append(
-            f"{_n(moved, 'job', 'jobs')} changed job family and count in the later family in both snapshots."
+            f"{_n(moved, 'job', 'jobs')} changed job family. Both snapshots count them in the later family."
         )
     return tuple(warnings)
 

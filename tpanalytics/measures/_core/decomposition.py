@@ -36,7 +36,7 @@ INDEX_DIFFERENCE: dict[str, Any] = {
     "unit": "difference of two indices that run from 0 to 1",
     "basis": "hours",
     "numerator": "hours times weight",
-    "denominator": "hours that have a weight",
+    "denominator": "hours with a weight",
 }
 LEFT_OUT = "Tasks without hours, without a level or at a level without a weight are excluded."
 #: Terms of the decomposition.

@@ -130,8 +130,8 @@ def needs_week(per_job: pl.DataFrame) -> None:
     without = per_job.filter(pl.col("week").is_null() & pl.col("headcount").is_not_null())
     if without.height:
         raise SchemaError(
-            f"{without.height:,} job(s) with a headcount have no contract_hours, for example "
-            f"{without.item(0, 'job_id')!r}. Pass the hours of a full-time week as `contract_hours`."
+            f"Jobs with a headcount have no contract_hours, for example {without.item(0, 'job_id')!r} "
+            f"({without.height:,} in total). Pass the hours of a full-time week as `contract_hours`."
         )
 
 
