@@ -393,7 +393,7 @@ def test_a_hidden_family_keeps_its_row_and_tells_nothing(plot: Callable[..., Any
         "hidden to protect small groups of jobs or people",
     }
     text = json.dumps(spec, ensure_ascii=False)
-    assert "3 of 5 job families are suppressed (\u00b7): fewer than 3 jobs or 5 people" in text
+    assert "3 of 5 job families are suppressed: fewer than 3 jobs or 5 people" in text
     assert "Hidden, to protect small groups of jobs or people: Little, Small and Tiny." in spec["description"]
     assert not [figure for figure in FIGURES if figure in text]
     order = next(layer["encoding"]["y"]["sort"] for layer in layers(spec) if "sort" in layer["encoding"].get("y", {}))

@@ -305,7 +305,7 @@ def test_assumptions_have_no_default(sample: tpa.TaskProfiles) -> None:
     [
         ([job("A", ("a", "H3", 4.0))], "Nothing is freed under these assumptions"),
         ([job("A", ("a", "H1", None))], "In what blocks time is freed cannot be said: no task has hours above 0"),
-        ([job("A")], "In what blocks time is freed cannot be said: no task that counts"),
+        ([job("A")], "In what blocks time is freed cannot be said: there are no tasks"),
         (
             [job("A", ("a", "H1", 4.0), staff=None)],
             "In what blocks time is freed cannot be said: no job has a headcount",
@@ -333,7 +333,7 @@ def test_of_many_families_the_largest_have_panels() -> None:
 def test_hidden_families_keep_their_place_and_tell_nothing(plot: Any) -> None:
     spec = plot(with_small("Tiny", "Small", "Little")).to_dict()
     text = json.dumps(spec, ensure_ascii=False)
-    assert "3 of 5 job families are suppressed (\u00b7): fewer than 3 jobs or 5 people" in text
+    assert "3 of 5 job families are suppressed: fewer than 3 jobs or 5 people" in text
     assert "Hidden, to protect small groups of jobs or people: Little, Small and Tiny." in spec["description"]
     assert not [figure for figure in FIGURES if figure in text]
     assert text.index("Little") < text.index("Small") < text.index("Tiny")

@@ -365,9 +365,9 @@ def test_what_is_no_state_is_refused_and_nothing_moves(explorer: tpa.Explorer, s
 
 def test_what_cannot_be_explored_is_refused(after: tpa.TaskProfiles) -> None:
     for given in (0, after.tasks, "folder"):
-        with pytest.raises(tpa.SchemaError, match="takes TaskProfiles, not a"):
+        with pytest.raises(tpa.SchemaError, match="must be TaskProfiles, not"):
             tpa.explore(given)  # type: ignore[arg-type]
-        with pytest.raises(tpa.SchemaError, match="takes TaskProfiles, not a"):
+        with pytest.raises(tpa.SchemaError, match="must be TaskProfiles, not"):
             tpa.explore(after, given)  # type: ignore[arg-type]
     for privacy in (5, False, {"min_jobs": 3}):
         with pytest.raises(tpa.SchemaError, match="must be a Privacy"):

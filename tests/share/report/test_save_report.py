@@ -258,9 +258,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no path": ({"path": 5}, "The path is where to write"),
     "no profiles": ({"profiles": "sample"}, "made of TaskProfiles"),
     "before": ({"before": "2026-01"}, "before is a str"),
-    "privacy": ({"privacy": 3}, "must be a Privacy"),
+    "privacy": ({"privacy": 3}, "give a Privacy"),
     "states": ({"states": ["valid"]}, "valid"),
-    "no states": ({"states": []}, "states=[]"),
+    "no states": ({"states": []}, "`states` must be a list of validation states"),
     "level_weights": ({"level_weights": {"H9": 1.0}}, "H9"),
     "contract hours": ({"contract_hours": -1.0}, "contract_hours"),
 }
