@@ -101,9 +101,7 @@ def exposure(
     Raises
     ------
     SchemaError
-        If a required column is missing.
-    ArgumentError
-        If an argument is not one of the allowed values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
@@ -215,9 +213,7 @@ def exposure_by_job(
     Raises
     ------
     SchemaError
-        If a required column is missing.
-    ArgumentError
-        If an argument is not one of the allowed values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
