@@ -184,7 +184,7 @@ def _check_arguments(confidence: float, rounds: int, seed: int, weight: StaffWei
 
 
 def _jobs(reduced: TaskCounts, level_weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:
-    """Return ``job_family, job_id, part, whole`` of the jobs in the index, which is ``part / whole``."""
+    """Return the numerator (``part``) and denominator (``whole``) of the index for each job with weighted hours."""
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     return (
         job_sums(reduced.cells, level_weights)
