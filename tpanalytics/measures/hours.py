@@ -98,7 +98,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
         flag=pl.when(is_over).then(pl.lit("over-described")).when(is_under).then(pl.lit("under-described")),
         reason=_why_no_hours,
     )
-    value = "documented hours of a job, for one person"
+    value = "documented hours of a job, for one incumbent"
     return attach_metadata(result, _hours_meaning(reduced, "hours_by_job", value=value, policy=(_NOT_ZERO,)))
 
 
@@ -129,7 +129,7 @@ def hours(
     spread_over
         ``"jobs"`` counts each job once in the mean and the quantiles. ``"headcount"`` weights each job by its
         full-time equivalents and excludes jobs without a headcount; quantiles are then the inverse of the weighted
-        distribution function. Sums are for one person in each job either way.
+        distribution function. Sums are for one incumbent of each job either way.
 
     Returns
     -------
@@ -227,7 +227,7 @@ def hours(
     base = "complete jobs" if complete_only else "jobs with hours"
     base += ", weighted by headcount; jobs without a headcount are left out" if staffed else ""
     policy = (_NOT_ZERO, f"Means and quantiles are over {base}.")
-    value = "documented hours of a family, for one person in each job"
+    value = "documented hours of a family, for one incumbent of each job"
     return attach_metadata(result, _hours_meaning(reduced, "hours", staffed=staffed, value=value, policy=policy))
 
 

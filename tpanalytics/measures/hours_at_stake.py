@@ -56,7 +56,7 @@ def hours_at_stake(
     -------
     pl.DataFrame
         One row per job family, sorted by descending hours and then by name, nulls last. Columns that begin with
-        ``hours`` are hours per week for one person in each job. Columns that begin with ``headcount_hours`` are
+        ``hours`` are hours per week for one incumbent of each job. Columns that begin with ``headcount_hours`` are
         multiplied by full-time equivalents, over jobs with a headcount; null if there are none.
 
         ========================  =======  ==================================================================
@@ -135,7 +135,7 @@ def hours_at_stake(
             basis="hours",
             policy=(
                 NOT_WHO_LEAVES,
-                "hours is for one person in each job; headcount_hours includes only jobs with a headcount.",
+                "hours is for one incumbent of each job; headcount_hours includes only jobs with a headcount.",
                 (
                     "The upper bound adds tasks that are not assessed, and undocumented contract hours of jobs with a "
                     f"task without hours that is or could be at {level}."
