@@ -134,9 +134,9 @@ def hours(
     Returns
     -------
     pl.DataFrame
-        One row per job family, sorted by descending hours and then by name. Hours are per week, for one incumbent of each
-        job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). All quantiles are null for
-        fewer than 5 jobs; use `hours_by_job` instead.
+        One row per job family, sorted by descending hours and then by name. Hours are per week, for one incumbent of
+        each job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). All quantiles are null
+        for fewer than 5 jobs; use `hours_by_job` instead.
 
         ======================  =======  ================================================================
         ``job_family``          String   job family
