@@ -260,7 +260,7 @@ def _with_texts(tasks: Any) -> Any:
         return tasks.with_columns(task=filled)
     # A column without any value may have a numeric dtype.
     if to_polars(tasks.select(known=(~text.is_null()).sum()).to_native()).item():
-        raise SchemaError(f"tasks: 'task' must be text, not {dtype}. Cast the column first.")
+        raise SchemaError(f"`task` of `tasks` must be text, not {dtype}. Cast it first.")
     return tasks.with_columns(task=nw.lit(""))
 
 
