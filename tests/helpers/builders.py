@@ -12,8 +12,24 @@ import polars as pl
 import tpanalytics as tpa
 from tests.helpers.random_profiles import profiles_of
 
-__all__ = ["TASKS_WITH_WEIGHTS", "as_pandas", "close", "in_parts", "job", "one_job", "query", "task", "with_staffing"]
+__all__ = [
+    "TASKS",
+    "TASKS_WITH_WEIGHTS",
+    "as_pandas",
+    "close",
+    "in_parts",
+    "job",
+    "one_job",
+    "query",
+    "task",
+    "with_staffing",
+]
 
+#: SQL for `query`: the tasks as ``t``, with ``not assessed`` for a missing level.
+TASKS = """with family as (select *, coalesce(job_family, '(no family)') as family from jobs),
+    t as (select p.family, p.job_id, x.weekly_hours as h, coalesce(x.ai_impact_level, 'not assessed') as level,
+                 x.validation_state as state, p.headcount as fte
+          from tasks x join family p using (job_id) where x.validation_state in ('validated', 'suggested')) """
 #: SQL for `query`: the tasks as ``t``, with the weight of their level, and its weight if H2 = 0 and H2 = 1.
 TASKS_WITH_WEIGHTS = """with family as (select *, coalesce(job_family, '(no family)') as family from jobs),
     w as (from (values ('H1', 1.0, 1.0, 1.0), ('H2', 0.5, 0.0, 1.0), ('H3', 0.0, 0.0, 0.0)) v(level, b, b0, b1)),

@@ -21,7 +21,6 @@ from tpanalytics.measures._core.metadata import NONE_BECAUSE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "exposure": tpa.exposure,
     "exposure, assumed contract hours": lambda p: tpa.exposure(p, contract_hours=40),
