@@ -101,8 +101,8 @@ def test_text_hours_raise() -> None:
             "'ai_impact_lvl' for",
         ),
         (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "jobs lacks 'job_family'"),
-        (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "tasks holds 1 job.* that jobs does not have"),
-        (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "job_id must be unique"),
+        (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "1 job.* of `tasks` are not in `jobs`"),
+        (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "`job_id` of `jobs` must be unique"),
         (lambda p: tpa.TaskProfiles("jobs.csv", p.tasks), "jobs is a str, not a data frame"),
     ],
 )
@@ -113,5 +113,5 @@ def test_invalid_frames_raise(change: Callable[..., Any], message: str) -> None:
 
 
 def test_frame_instead_of_profiles_raises() -> None:
-    with pytest.raises(tpa.SchemaError, match=r"takes TaskProfiles, not a DataFrame"):
+    with pytest.raises(tpa.SchemaError, match="must be TaskProfiles, not DataFrame"):
         tpa.hours(one_job(task()).tasks)  # type: ignore[arg-type]

@@ -192,7 +192,8 @@ def test_bound_is_null_only_if_it_requires_missing_contract_hours() -> None:
     assumed = tpa.exposure(open_low, contract_hours=40)
     assert (assumed.item(0, "bound_low"), assumed.item(0, "bound_high")) == (15 / 40, 0.75)
     assert any(
-        "1 of 1 jobs have no contract hours; their bounds take 40" in warning for warning in tpa.about(assumed).warnings
+        "1 of 1 jobs have no contract hours; their bounds assume 40" in warning
+        for warning in tpa.about(assumed).warnings
     )
     own = profiles_of([job(task("H1", 10.0), task("H3", None), week=20.0)])
     assert tpa.exposure(own, contract_hours=40).item(0, "bound_low") == 0.5
@@ -298,10 +299,16 @@ def test_polarisation_is_1_only_for_weights_0_and_1(split: list[tuple[str, float
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: tpa.exposure(p, level_weights={}), "give a weight from 0 to 1"),
-        (lambda p: tpa.exposure_by_job(p, level_weights={"H1": 2}), "weight of 'H1' is 2"),
-        (lambda p: tpa.exposure(p, level_weights={"H1": float("nan")}), "weight of 'H1' is nan"),
-        (lambda p: tpa.exposure(p, level_weights={"not assessed": 0}), "have no weight"),
+        (lambda p: tpa.exposure(p, level_weights={}), "`level_weights` must be a dict of level and weight"),
+        (
+            lambda p: tpa.exposure_by_job(p, level_weights={"H1": 2}),
+            "weight of 'H1' in `level_weights` must be a number from 0 to 1, not 2",
+        ),
+        (
+            lambda p: tpa.exposure(p, level_weights={"H1": float("nan")}),
+            "weight of 'H1' in `level_weights` must be a number from 0 to 1, not nan",
+        ),
+        (lambda p: tpa.exposure(p, level_weights={"not assessed": 0}), "must not contain 'not assessed'"),
         (lambda p: tpa.exposure(p, weight="tasks"), "must be 'hours' or 'headcount', not"),
         (lambda p: tpa.exposure(p, contract_hours=0), "`contract_hours` must be above 0 and up to 168 .*, not 0"),
         (

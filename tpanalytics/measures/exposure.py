@@ -12,7 +12,6 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, family_sums, jobs_with_hours, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 from tpanalytics.typing import StaffWeight
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIGITS",
+    "POTENTIAL_CHANGE",
     "bounds_by_family",
     "exposure",
     "exposure_by_job",
@@ -38,6 +38,8 @@ __all__ = [
 _TASKS_FOR_POLARISATION = 3
 #: Decimals to round to before sorting, so that the order does not depend on floating-point summation.
 DIGITS = 9
+#: Policy text of all results about exposure.
+POTENTIAL_CHANGE = "Exposure estimates potential change, not job losses."
 _BOUNDS = "Bounds allow for all unknown levels and for contract hours that are not documented."
 
 
@@ -54,8 +56,8 @@ def exposure(
 
     Exposure is the mean level weight of the hours whose level has a weight. With weights of 0, 0.5 and 1 for the
     middle level it equals the scores alpha, beta and zeta of Eloundou et al. (2023), *GPTs are GPTs*. Tasks without
-    hours or without a weighted level are excluded and widen the bounds. Exposure describes which work could change,
-    not who leaves.
+    hours or without a weighted level are excluded and widen the bounds. Exposure estimates potential change, not job
+    losses.
 
     Parameters
     ----------
@@ -142,7 +144,7 @@ def exposure(
             staffed=by_headcount,
             numerator="weekly hours times weight" + " times full-time equivalents" * by_headcount,
             denominator="weekly hours with a weight" + " times full-time equivalents" * by_headcount,
-            policy=(_BOUNDS, *(("Jobs without a headcount are left out.",) * by_headcount)),
+            policy=(_BOUNDS, *(("Jobs without a headcount are excluded.",) * by_headcount)),
             warnings=(f"{grade_c} of {result.height} families have data grade C. Quote only their bounds.",)
             * (grade_c > 0),
         ),
@@ -331,8 +333,8 @@ def exposure_meaning(
         level_weights=level_weights,
         unit="share, 0 to 1",
         policy=(
-            NOT_WHO_LEAVES,
-            "Tasks without hours or without a weighted level are left out of the index, not counted as zero.",
+            POTENTIAL_CHANGE,
+            "Tasks without hours or without a weighted level are excluded from the index, not counted as zero.",
             *(("weight_low and weight_high are the index with an H2 weight of 0 and 1.",) * ("H2" in level_weights)),
             *policy,
         ),

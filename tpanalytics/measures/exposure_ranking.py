@@ -13,8 +13,8 @@ from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, re
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_headcount, checked_families
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, job_sums, unmapped
+from tpanalytics.measures.exposure import POTENTIAL_CHANGE
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 from tpanalytics.typing import StaffWeight
 
@@ -226,12 +226,12 @@ def _metadata(
         level_weights=level_weights,
         interval=interval,
         policy=(
-            NOT_WHO_LEAVES,
-            "Tasks without hours or without a weighted level are left out of the index, not counted as zero.",
+            POTENTIAL_CHANGE,
+            "Tasks without hours or without a weighted level are excluded from the index, not counted as zero.",
             "Intervals describe sensitivity to which jobs are in the data, not missing hours or the choice of weights.",
             "Families with overlapping rank intervals are not distinguishable.",
             *((f"Only the {result.height} requested families are ranked.",) if selected else ()),
-            *(("Jobs without a headcount are left out.",) if staffed else ()),
+            *(("Jobs without a headcount are excluded.",) if staffed else ()),
         ),
         warnings=(
             *((f"Levels without a weight count as unknown: {', '.join(unweighted)}.",) if unweighted else ()),

@@ -225,7 +225,7 @@ def hours(
         .sort(["hours", "job_family"], descending=[True, False], nulls_last=True)
     )
     base = "complete jobs" if complete_only else "jobs with hours"
-    base += ", weighted by headcount; jobs without a headcount are left out" if staffed else ""
+    base += ", weighted by headcount; jobs without a headcount are excluded" if staffed else ""
     policy = (_NOT_ZERO, f"Means and quantiles are over {base}.")
     value = "documented hours of a family, for one incumbent of each job"
     return attach_metadata(result, _hours_meaning(reduced, "hours", staffed=staffed, value=value, policy=policy))

@@ -13,8 +13,7 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, undescribed_hours
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES
-from tpanalytics.measures.exposure import DIGITS
+from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def hours_at_stake(
             unit="hours per week",
             basis="hours",
             policy=(
-                NOT_WHO_LEAVES,
+                POTENTIAL_CHANGE,
                 "hours is for one incumbent of each job; headcount_hours includes only jobs with a headcount.",
                 (
                     "The upper bound adds tasks that are not assessed, and undocumented contract hours of jobs with a "

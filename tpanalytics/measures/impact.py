@@ -133,8 +133,8 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
             denominator=f"all {_AMOUNT[weight]} of the family",
             policy=(
                 "Tasks without a level are grouped as 'not assessed'; share_assessed excludes them.",
-                *(() if weight == "tasks" else ("Tasks without hours are left out, not counted as zero.",)),
-                *(("Jobs without a headcount are left out.",) if weight == "headcount" else ()),
+                *(() if weight == "tasks" else ("Tasks without hours are excluded, not counted as zero.",)),
+                *(("Jobs without a headcount are excluded.",) if weight == "headcount" else ()),
             ),
         ),
     )

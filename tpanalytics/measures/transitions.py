@@ -217,7 +217,7 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
         basis="task",
         policy=(
             f"Before: {counts_before.jobs.height:,} jobs; after: {counts_after.jobs.height:,} jobs.",
-            f"Tasks are matched by job and task {same_task}; tasks without {same_task} are left out.",
+            f"Tasks are matched by job and task {same_task}; tasks without {same_task} are excluded.",
             "Rejected tasks are included, unlike in other measures.",
         ),
         warnings=(
