@@ -23,7 +23,8 @@ from tests.helpers.random_profiles import companies, profiles_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REASONS = set("NO_JOBS NO_TASKS NO_HOURS NO_CONTRACT_HOURS TOO_FEW NOT_REQUESTED NOT_RECORDED NO_VARIATION".split())
+REASONS = {"NO_JOBS", "NO_TASKS", "NO_HOURS", "NO_CONTRACT_HOURS", "TOO_FEW", "NOT_REQUESTED", "NOT_RECORDED"}
+REASONS |= {"NO_VARIATION"}
 
 
 def job(*tasks: dict[str, Any], family: str | None = "A", week: float | None = 40.0) -> dict[str, Any]:
