@@ -22,6 +22,7 @@ __all__ = [
     "one_job",
     "query",
     "task",
+    "with_headcount",
     "with_staffing",
 ]
 
@@ -60,6 +61,13 @@ def in_parts(profiles: tpa.TaskProfiles, seed: int, cut: float = 0.5) -> tpa.Tas
     jobs, tasks = (frame.sample(fraction=1, shuffle=True, seed=seed) for frame in (profiles.jobs, profiles.tasks))
     at = int(tasks.height * cut)
     return tpa.TaskProfiles(jobs.lazy(), pl.concat([tasks[at:].lazy(), tasks[:at].lazy()]))
+
+
+def with_headcount(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    if "headcount" in profiles.jobs.columns:
+        return profiles
+    fte = pl.int_range(pl.len()).cast(pl.Float64) % 7
+    return tpa.TaskProfiles(profiles.jobs.with_columns(headcount=pl.when(fte > 0).then(fte)), profiles.tasks)
 
 
 def with_staffing(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.helpers.builders import TASKS, close, in_parts, job, one_job, query, task
+from tests.helpers.builders import TASKS, close, in_parts, job, one_job, query, task, with_headcount
 from tests.helpers.random_profiles import companies, profiles_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
 
 
 def test_figures_equal_sql(company: tpa.TaskProfiles) -> None:
-    check_against_sql(company)
+    check_against_sql(with_headcount(company))
 
 
 @hypothesis.given(profiles=companies)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.helpers.builders import TASKS, TASKS_WITH_WEIGHTS, close, in_parts, job, one_job, query, task
+from tests.helpers.builders import TASKS, TASKS_WITH_WEIGHTS, close, in_parts, job, one_job, query, task, with_headcount
 from tests.helpers.random_profiles import companies, profiles_of
 
 if TYPE_CHECKING:
@@ -24,13 +24,6 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "headcount": lambda profiles: tpa.impact(profiles, weight="headcount"),
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
-
-
-def with_headcount(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
-    if "headcount" in profiles.jobs.columns:
-        return profiles
-    fte = pl.int_range(pl.len()).cast(pl.Float64) % 7
-    return tpa.TaskProfiles(profiles.jobs.with_columns(headcount=pl.when(fte > 0).then(fte)), profiles.tasks)
 
 
 def check_against_sql(profiles: tpa.TaskProfiles) -> None:
