@@ -182,7 +182,7 @@ def fragmentation(
         policy=(
             NOT_WHO_LEAVES,
             f"{assumed(levels)}; realisation {realised}. Adoption cancels out of the share.",
-            *((f"Full-time weeks: adoption {adopted}. Capacity, not headcount reduction.",) * bool(adopted)),
+            *((f"Full-time weeks assume adoption {adopted}.",) * bool(adopted)),
             "A block is one person's gain in a week, which may be spread over several days.",
             "Lower and upper bounds allow each job to be anywhere in the assumed ranges.",
             ONLY_KNOWN,
