@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @hypothesis.given(profiles=companies)
-def test_every_pair_that_changes_order_is_table(profiles: tpa.TaskProfiles) -> None:
+def test_every_pair_that_changes_order_is_found(profiles: tpa.TaskProfiles) -> None:
     lines = tpa.exposure(profiles).filter(pl.col("exposure").is_not_null()).rows_by_key("job_family", named=True)
     expected = {}
     for left, right in itertools.combinations(sorted(lines), 2):

@@ -231,7 +231,7 @@ def test_headcount_weights_jobs_and_excludes_those_without() -> None:
     assert row["coverage"] == pytest.approx(2 / 3)
 
 
-def check_by_loops(profiles: tpa.TaskProfiles, level_weights: dict[str, float]) -> None:
+def check_against_loops(profiles: tpa.TaskProfiles, level_weights: dict[str, float]) -> None:
     tasks = profiles.tasks.filter(pl.col("validation_state") != "rejected").select(
         "job_id", "ai_impact_level", "weekly_hours"
     )
@@ -259,11 +259,11 @@ def check_by_loops(profiles: tpa.TaskProfiles, level_weights: dict[str, float]) 
 
 @hypothesis.given(profiles=companies, b=st.floats(0, 1))
 def test_job_figures_equal_loops_for_random_profiles(profiles: tpa.TaskProfiles, b: float) -> None:
-    check_by_loops(profiles, {"H1": 1.0, "H2": b, "H3": 0.0})
+    check_against_loops(profiles, {"H1": 1.0, "H2": b, "H3": 0.0})
 
 
 def test_job_figures_equal_loops(company: tpa.TaskProfiles) -> None:
-    check_by_loops(company, WEIGHTS)
+    check_against_loops(company, WEIGHTS)
 
 
 def job_of(*tasks: tuple[str | None, float | None]) -> dict[str, Any]:

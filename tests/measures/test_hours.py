@@ -137,7 +137,7 @@ def test_jobs_have_a_flag_and_a_reason() -> None:
 @pytest.mark.parametrize(("tasks", "reason"), [([task()], None), ([task(hours=None)], "NO_HOURS"), ([], "NO_TASKS")])
 def test_null_hours_have_a_reason(tasks: list[dict[str, Any]], reason: str | None) -> None:
     profiles = one_job(*tasks)
-    assert tpa.hours(profiles)["reason"].to_list() == [reason]
+    assert tpa.hours(profiles).select("hours", "reason").rows() == [(None if reason else 1.0, reason)]
     assert tpa.coverage(profiles)["reason"].to_list() == [reason]
 
 
