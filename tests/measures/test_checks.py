@@ -101,7 +101,7 @@ def test_text_hours_raise() -> None:
             "'ai_impact_lvl' for",
         ),
         (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "jobs lacks 'job_family'"),
-        (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "1 job.* of `tasks` are not in `jobs`"),
+        (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "`tasks` has jobs that `jobs` does not have"),
         (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "`job_id` of `jobs` must be unique"),
         (lambda p: tpa.TaskProfiles("jobs.csv", p.tasks), "jobs is a str, not a data frame"),
     ],

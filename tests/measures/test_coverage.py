@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import hypothesis
 import polars as pl
 from hypothesis import strategies as st
@@ -10,6 +12,8 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.helpers.builders import TASKS, close, in_parts, job, one_job, query, task, with_headcount
 from tests.helpers.random_profiles import companies, profiles_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks
+from tpanalytics.measures.coverage import uneven_hours
 
 
 def check_against_sql(profiles: tpa.TaskProfiles) -> None:
@@ -88,3 +92,27 @@ def test_family_without_tasks_has_null_coverage() -> None:
 def test_low_coverage_has_grade_c() -> None:
     tasks = [task("H1", 10.0), task("H2", 12.0), task("H3", None), task(None, 4.0)]
     assert tpa.coverage(one_job(*tasks)).item(0, "data_grade") == "C"
+
+
+@hypothesis.given(profiles=companies)
+def test_groups_are_compared_with_all_other_tasks(profiles: tpa.TaskProfiles) -> None:
+    result = uneven_hours(aggregate_tasks(profiles, by_state=True).cells)
+    counted = profiles.tasks.filter(pl.col("validation_state") != "rejected")
+    columns = {
+        "validation state": counted["validation_state"],
+        "AI impact level": counted["ai_impact_level"].fill_null("not assessed"),
+        "job family": counted["job_family"].fill_null("(no family)"),
+    }
+    groups = {
+        (by, value) for by, column in columns.items() if column.n_unique() > 1 for value in column.unique().to_list()
+    }
+    assert set(result.select("by", "group").rows()) == groups
+    has_hours = counted["weekly_hours"].is_not_null()
+    for row in result.iter_rows(named=True):
+        inside = columns[row["by"]] == row["group"]
+        shares = has_hours.filter(inside).mean(), has_hours.filter(~inside).mean()
+        assert row["tasks"] == inside.sum()
+        assert math.isclose(row["coverage"], shares[0], abs_tol=1e-9)
+        assert math.isclose(row["others"], shares[1], abs_tol=1e-9)
+        if row["stands_out"]:
+            assert abs(shares[0] - shares[1]) > 0.1

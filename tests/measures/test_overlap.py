@@ -196,7 +196,7 @@ def test_no_tasks_return_an_empty_table(measure: Any) -> None:
         (lambda p: tpa.overlap(p, same_task="name"), "`same_task` must be 'id' or 'text', not 'name'"),
         (
             lambda p: tpa.overlap(p, contract_hours=True),
-            "`contract_hours` must be above 0 and up to 168 .*, not True",
+            "`contract_hours` must be above 0 .*, not True",
         ),
         (lambda p: tpa.overlap(p, states="validated"), "`states` must be a list of validation states like"),
     ],
