@@ -1,8 +1,8 @@
-"""Exposure by occupation from published labels equals SQL exactly, and the figures published with them.
+"""Tests of exposure against the published scores of Eloundou, Manning, Mishkin and Rock (2023), *GPTs are GPTs*.
 
-Eloundou, Manning, Mishkin and Rock (2023), GPTs are GPTs: alpha counts E1, beta half of E2 too, zeta all of E2; a
-core task counts twice a supplemental one. Their labels and their core tasks are of O*NET 27.2. Ours are the labels of
-tasks that are the same in O*NET 30.1, and what is core there: an occupation rated anew since comes out a little other.
+Alpha counts E1, beta adds half of E2 and zeta adds all of E2. Core tasks have twice the weight of supplemental tasks.
+The published scores use O*NET 27.2. Our data contain the labels of tasks that are unchanged in O*NET 30.1, so scores
+differ slightly for occupations that were revised since.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import pytest
 
 import tpanalytics as tpa
 from tests.conftest import REAL
-from tpanalytics.measures.exposure import exposure_by_job
 
 TASKS = REAL / "csv" / "tasks.csv.gz"
 SCORES = {"alpha": 0.0, "beta": 0.5, "zeta": 1.0}
-#: Occupation: GPT-4's alpha, beta, zeta and the annotators', as in the authors' file of occupations, rounded.
+#: By occupation: alpha, beta and zeta of GPT-4 and of the human annotators, rounded, from the authors' data.
 PUBLISHED = {
     "11-1011.00": ((0.1, 0.46, 0.82), (0.18, 0.35, 0.52)),
     "11-2021.00": ((0.0625, 0.5, 0.9375), (0.21875, 0.578125, 0.9375)),
@@ -33,12 +32,12 @@ PUBLISHED = {
     "15-1242.00": ((0.870968, 0.935484, 1.0), (0.290323, 0.596774, 0.903226)),
     "15-1251.00": ((0.9, 0.95, 1.0), (0.433333, 0.683333, 0.933333)),
 }
-#: Those of them whose tasks, and which are core, have stayed the same.
+#: Occupations whose tasks did not change.
 UNCHANGED = ("11-2021.00", "13-1041.00", "13-2082.00", "15-1251.00")
-#: Means over occupations, as the paper has them, to two digits.
+#: Published means over occupations.
 MEANS = {"gpt4_label": (0.14, 0.34, 0.55), "human_label": (0.14, 0.30, 0.46)}
 
-pytestmark = pytest.mark.skipif(not TASKS.is_file(), reason="the real data are not beside the project")
+pytestmark = pytest.mark.skipif(not TASKS.is_file(), reason="real data not available")
 
 
 def profiles(label: str) -> tpa.TaskProfiles:
@@ -56,9 +55,9 @@ def profiles(label: str) -> tpa.TaskProfiles:
 
 
 def scores(label: str) -> dict[str, tuple[float | None, ...]]:
-    company = profiles(label)
+    task_profiles = profiles(label)
     columns = [
-        exposure_by_job(company, level_weights={"E1": 1, "E2": b, "E0": 0}).select(
+        tpa.exposure_by_job(task_profiles, level_weights={"E1": 1, "E2": b, "E0": 0}).select(
             "job_id", pl.col("exposure").alias(name)
         )
         for name, b in SCORES.items()
@@ -76,30 +75,30 @@ def test_scores_equal_sql(label: str) -> None:
         from t group by id""",
         {"file": str(TASKS)},
     ).fetchall()
-    ours = scores(label)
-    assert set(ours) == {row[0] for row in rows}
-    for job, one, two, n in rows:
-        for score, b in zip(ours[job], SCORES.values(), strict=True):
-            # All are multiples of a quarter, so that sums are exact.
-            assert score == ((float(one or 0) + b * float(two or 0)) / float(n) if n else None)
+    actual = scores(label)
+    assert set(actual) == {row[0] for row in rows}
+    for job, e1, e2, total in rows:
+        for score, b in zip(actual[job], SCORES.values(), strict=True):
+            # All values are multiples of 0.25, so sums are exact.
+            assert score == ((float(e1 or 0) + b * float(e2 or 0)) / float(total) if total else None)
 
 
 @pytest.mark.parametrize("label", MEANS)
-def test_occupations_are_as_published(label: str) -> None:
-    ours = scores(label)
+def test_scores_equal_the_published_scores(label: str) -> None:
+    actual = scores(label)
     for job, published in PUBLISHED.items():
-        for score, theirs in zip(ours[job], published[label == "human_label"], strict=True):
+        for score, expected in zip(actual[job], published[label == "human_label"], strict=True):
             assert score is not None
-            assert math.isclose(score, theirs, abs_tol=1e-6 if job in UNCHANGED else 0.05), job
+            assert math.isclose(score, expected, abs_tol=1e-6 if job in UNCHANGED else 0.05), job
 
 
 @pytest.mark.parametrize("label", MEANS)
-def test_means_over_occupations_are_near_those_published(label: str, record_property: Any) -> None:
-    ours = scores(label)
-    assert len(ours) == 923
-    for i, (name, theirs) in enumerate(zip(SCORES, MEANS[label], strict=True)):
-        known = [score for row in ours.values() if (score := row[i]) is not None]
+def test_means_are_close_to_the_published_means(label: str, record_property: Any) -> None:
+    actual = scores(label)
+    assert len(actual) == 923
+    for i, (name, expected) in enumerate(zip(SCORES, MEANS[label], strict=True)):
+        known = [score for row in actual.values() if (score := row[i]) is not None]
         mean = math.fsum(known) / len(known)
         record_property(f"{label} {name}", round(mean, 4))
-        print(f"{label} {name}: {mean:.4f} over {len(known)} occupations, published {theirs}")
-        assert mean == pytest.approx(theirs, abs=0.01)
+        print(f"{label} {name}: {mean:.4f} over {len(known)} occupations, published {expected}")
+        assert mean == pytest.approx(expected, abs=0.01)

@@ -1,4 +1,4 @@
-"""Exposure of the work of families and jobs to AI: an index, its range over the weight of H2, and its bounds."""
+"""Exposure index of job families and jobs, with its bounds and its sensitivity to the H2 weight."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIGITS",
+    "POTENTIAL_CHANGE",
     "bounds_by_family",
     "exposure",
     "exposure_by_job",
@@ -33,12 +34,13 @@ __all__ = [
     "indexed",
 ]
 
-
-#: With fewer tasks a job's polarisation says nothing.
+#: Minimum number of tasks for a polarisation.
 _TASKS_FOR_POLARISATION = 3
-#: Two figures nearer than this are the same; what orders rows must not depend on how floats were added up.
+#: Decimals to round to before sorting, so that the order does not depend on floating-point summation.
 DIGITS = 9
-_BOUNDS = "The bounds hold whatever the unknown levels are and wherever undescribed contract hours belong."
+#: Policy text of all results about exposure.
+POTENTIAL_CHANGE = "Exposure estimates potential change, not job losses."
+_BOUNDS = "Bounds allow for all unknown levels and for contract hours that are not documented."
 
 
 @cached
@@ -50,66 +52,63 @@ def exposure(
     weight: StaffWeight = "hours",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Measure how exposed each family's work is to AI, how far the weight of H2 moves it, and what it may be.
+    """Compute the exposure of each job family's work to AI.
 
-    The index is the sum of hours times the weight of their level, over the hours that have a level with a weight
-    (the scores alpha, beta and zeta of Eloundou et al., 2023, *GPTs are GPTs*, are its values with a weight of 0, 0.5
-    and 1 for the middle level). Tasks without hours, without level or with a level that has no weight are left out of
-    it and widen its bounds. It is null where no hours have a weight, and says what could change, not who leaves.
+    Exposure is the mean level weight of the hours whose level has a weight. With weights of 0, 0.5 and 1 for the
+    middle level it equals the scores alpha, beta and zeta of Eloundou et al. (2023), *GPTs are GPTs*. Tasks without
+    hours or without a weighted level are excluded and widen the bounds. Exposure estimates potential change, not job
+    losses.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and where present ``contract_hours`` (hours per week) of `jobs`, for headcount
-        also ``headcount`` (full-time equivalents), and ``job_id, ai_impact_level, validation_state, weekly_hours``
-        (hours per week) of `tasks`.
+        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`. ``weight="headcount"`` also
+        reads ``headcount`` (full-time equivalents) from `jobs`.
     level_weights
-        Weight of each level, 0 to 1. A level that is not among them counts as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as unknown.
     contract_hours
-        Hours per week that jobs without contract hours of their own are taken to have, for the bounds alone; None
-        takes none.
+        Hours per week to assume for jobs without contract hours; affects only the bounds. If None, assume nothing.
     weight
-        ``"hours"`` counts each job once; ``"headcount"`` counts it once per full-time equivalent, leaving out jobs
-        whose headcount is not known.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies its hours by its full-time equivalents and
+        excludes jobs without a headcount.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, most exposed first, ties by name, families without an index last.
+        One row per job family, sorted by descending exposure and then by name, nulls last.
 
         =================  =======  ==================================================================
-        ``job_family``     String   the family
-        ``exposure``       Float64  the index, 0 to 1
-        ``weight_low``     Float64  the same with a weight of 0 for H2: only H1 counts
-        ``weight_high``    Float64  the same with a weight of 1 for H2
-        ``bound_low``      Float64  least the index can be at the `level_weights`, whatever the unknown levels are and
-                                    wherever undescribed contract hours belong; null where contract hours are needed
-                                    and not known
-        ``bound_high``     Float64  most it can be; see `bounds.index_bounds`
-        ``numerator``      Float64  hours per week times weight, by headcount times full-time equivalents
-        ``denominator``    Float64  hours per week that have a weight, likewise
-        ``jobs``           UInt32   jobs of the family
-        ``jobs_weighed``   UInt32   jobs that are in the index
-        ``tasks``          UInt32   tasks that count
-        ``tasks_weighed``  UInt32   those that are in the index
-        ``coverage``       Float64  share of the tasks that are in the index, 0 to 1
-        ``data_grade``     String   A from 0.9 of ``coverage``, B from 0.7, C below; of a C quote only the bounds
-        ``reason``         String   why ``exposure`` is null, or with it known a bound: a word of
-                                    `metadata.NONE_BECAUSE`
+        ``job_family``     String   job family
+        ``exposure``       Float64  exposure index, 0 to 1; null if no hours have a weight
+        ``weight_low``     Float64  index with an H2 weight of 0
+        ``weight_high``    Float64  index with an H2 weight of 1
+        ``bound_low``      Float64  lower bound of the index, allowing for unknown levels and undocumented contract
+                                    hours; null if the contract hours this requires are missing
+        ``bound_high``     Float64  upper bound of the index
+        ``numerator``      Float64  hours per week times level weight (and headcount)
+        ``denominator``    Float64  hours per week with a level weight (times headcount)
+        ``jobs``           UInt32   jobs in the family
+        ``jobs_weighed``   UInt32   jobs included in the index
+        ``tasks``          UInt32   tasks in the selected states
+        ``tasks_weighed``  UInt32   tasks included in the index
+        ``coverage``       Float64  share of tasks with stated hours and a weighted level, 0 to 1
+        ``data_grade``     String   A (coverage of at least 0.9), B (at least 0.7) or C: quote only the bounds
+        ``reason``         String   why ``exposure`` is null (``NO_TASKS``, ``NO_HEADCOUNT``, ``NO_HOURS``,
+                                    ``NO_LEVELS``) or a bound is (``NO_CONTRACT_HOURS``)
         =================  =======  ==================================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, ``headcount`` included when asked for; or a weight, `weight` or `contract_hours` is not
-        as above.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -122,17 +121,17 @@ def exposure(
     check_choice("weight", weight, StaffWeight)
     by_headcount = weight == "headcount"
     sums = family_sums(profiles, states=states, by_headcount=by_headcount, week=week)
-    reduced, found = sums.reduced, indexed(sums.families, sums.levels, level_weights, "job_family")
+    reduced, families = sums.reduced, indexed(sums.families, sums.levels, level_weights, "job_family")
     if not sums.per_job:
         jobs = jobs_with_hours(profiles, sums, sorted(level_weights))
-        found = found.drop("jobs_weighed").join(jobs, on="job_family", how="left")
-        found = found.with_columns(pl.col("jobs_weighed").fill_null(0))
-    result = found.select(
+        families = families.drop("jobs_weighed").join(jobs, on="job_family", how="left")
+        families = families.with_columns(pl.col("jobs_weighed").fill_null(0))
+    result = families.select(
         *("job_family", "exposure", "weight_low", "weight_high", "bound_low", "bound_high", "numerator", "denominator"),
         *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_weighed", "tasks", "tasks_weighed")),
         *("coverage", "data_grade", "reason"),
     ).sort(pl.col("exposure").round(DIGITS), "job_family", descending=[True, False], nulls_last=True)
-    poor = result.filter(data_grade="C").height
+    grade_c = result.filter(data_grade="C").height
     return attach_metadata(
         result,
         exposure_meaning(
@@ -145,9 +144,9 @@ def exposure(
             staffed=by_headcount,
             numerator="weekly hours times weight" + " times full-time equivalents" * by_headcount,
             denominator="weekly hours with a weight" + " times full-time equivalents" * by_headcount,
-            policy=(_BOUNDS, *(("Jobs without a headcount are left out.",) * by_headcount)),
-            warnings=(f"{poor} of {result.height} families are of grade C: of those quote only the bounds.",)
-            * (poor > 0),
+            policy=(_BOUNDS, *(("Jobs without a headcount are excluded.",) * by_headcount)),
+            warnings=(f"{grade_c} of {result.height} families have data grade C. Quote only their bounds.",)
+            * (grade_c > 0),
         ),
     )
 
@@ -155,7 +154,7 @@ def exposure(
 def bounds_by_family(
     profiles: TaskProfiles, *, level_weights: Mapping[str, float], contract_hours: float | None, states: Sequence[str]
 ) -> pl.DataFrame:
-    """Return only the bounds of `exposure`: ``job_family, bound_low, bound_high``, in no order."""
+    """Return the bounds of `exposure` as ``job_family, bound_low, bound_high``, in arbitrary order."""
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     sums = family_sums(profiles, states=states, by_headcount=False, week=week)
     return index_bounds(sums.levels, level_weights, "job_family")
@@ -169,61 +168,59 @@ def exposure_by_job(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Measure how exposed each job's work is to AI, and whether it is evenly so or split in two.
+    """Compute the exposure of each job's work to AI and how it is distributed over the job's hours.
 
-    The index and its bounds are those of `exposure`, for one job. The dispersion is the standard deviation
-    of the weights over its hours, ``sqrt(sum(h * (w - E)**2) / sum(h))``; the polarisation its square over the most it
-    can be, ``E * (1 - E)``: 1 where all hours weigh 0 or 1, so that the job could be split, 0 where all weigh alike,
-    so that all of it could be lifted.
+    The index and its bounds are defined as in `exposure`. The dispersion is the standard deviation of the level
+    weights over the hours, ``sqrt(sum(h * (w - E)**2) / sum(h))``. The polarisation is ``dispersion**2`` divided by
+    its maximum, ``E * (1 - E)``: 1 if every hour has weight 0 or 1 (the job could be split), 0 if all hours have the
+    same weight. Tasks without hours or without a weighted level are excluded.
 
     Parameters
     ----------
     profiles
-        Reads what `exposure` reads, and where present ``job_name`` of `jobs`.
+        Reads the same columns as `exposure` and, if present, ``job_name`` and ``headcount`` from `jobs`.
     level_weights
-        Weight of each level, 0 to 1. A level that is not among them counts as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as unknown.
     contract_hours
-        Hours per week that jobs without contract hours of their own are taken to have, for the bounds alone; None
-        takes none.
+        Hours per week to assume for jobs without contract hours; affects only the bounds. If None, assume nothing.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per job, by id.
+        One row per job, sorted by id.
 
         =================  =======  ==================================================================
-        ``job_id``         String   the job
-        ``job_name``       String   its name, or its id where it has none
-        ``job_family``     String   its family
-        ``exposure``       Float64  the index, 0 to 1; null where no hours have a weight
-        ``weight_low``     Float64  the same with a weight of 0 for H2
-        ``weight_high``    Float64  the same with a weight of 1 for H2
-        ``bound_low``      Float64  least the index can be; null where contract hours are needed and not known
-        ``bound_high``     Float64  most it can be
+        ``job_id``         String   job id
+        ``job_name``       String   job name, or the id if the job has no name
+        ``job_family``     String   job family
+        ``exposure``       Float64  exposure index, 0 to 1; null if no hours have a weight
+        ``weight_low``     Float64  index with an H2 weight of 0
+        ``weight_high``    Float64  index with an H2 weight of 1
+        ``bound_low``      Float64  lower bound of the index; null if the contract hours this requires are missing
+        ``bound_high``     Float64  upper bound of the index
         ``dispersion``     Float64  standard deviation of the weights over the hours, 0 to 0.5
-        ``polarisation``   Float64  0 to 1; null where ``exposure`` is 0 or 1, or fewer than 3 tasks are in the index
-        ``hours``          Float64  described hours per week; null where no task has hours
-        ``denominator``    Float64  hours per week that have a weight
-        ``headcount``      Float64  full-time equivalents; null where not known. It weighs nothing here
-        ``tasks``          UInt32   tasks that count
-        ``tasks_weighed``  UInt32   those that are in the index
-        ``coverage``       Float64  share of the tasks that are in the index, 0 to 1; null for a job without tasks
-        ``data_grade``     String   A, B, C by ``coverage``; of a C quote only the bounds
-        ``reason``         String   why ``exposure`` is null, or with it known a bound: a word of
-                                    `metadata.NONE_BECAUSE`
+        ``polarisation``   Float64  0 to 1; null if ``exposure`` is 0 or 1, or for fewer than 3 tasks in the index
+        ``hours``          Float64  documented hours per week; null if no task has hours
+        ``denominator``    Float64  hours per week with a level weight
+        ``headcount``      Float64  full-time equivalents; null if missing. Does not affect the other columns
+        ``tasks``          UInt32   tasks in the selected states
+        ``tasks_weighed``  UInt32   tasks included in the index
+        ``coverage``       Float64  share of tasks with stated hours and a weighted level, 0 to 1; null without tasks
+        ``data_grade``     String   A (coverage of at least 0.9), B (at least 0.7) or C: quote only the bounds
+        ``reason``         String   why ``exposure`` or a bound is null; see `exposure`
         =================  =======  ==================================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, or a weight or `contract_hours` is not as above.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -236,9 +233,9 @@ def exposure_by_job(
     reduced = aggregate_tasks(profiles, states)
     cells = attach_staffing(reduced.jobs, reduced.cells, contract_hours=week)
     jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
-    found = indexed(jobs, level_sums(cells, "job"), level_weights, "job")
+    jobs = indexed(jobs, level_sums(cells, "job"), level_weights, "job")
     spread = (
-        cells.join(found.select("job", "exposure"), on="job", how="left", maintain_order="left")
+        cells.join(jobs.select("job", "exposure"), on="job", how="left", maintain_order="left")
         .with_columns(weight=weight_of(level_weights))
         .filter(pl.col("weight").is_not_null() & pl.col("exposure").is_not_null())
         .group_by("job", maintain_order=True)
@@ -246,16 +243,16 @@ def exposure_by_job(
             variance=(pl.col("hours") * (pl.col("weight") - pl.col("exposure")) ** 2).sum() / pl.col("hours").sum(),
         )
     )
-    most = pl.col("exposure") * (1 - pl.col("exposure"))
-    enough = pl.col("tasks_weighed") >= _TASKS_FOR_POLARISATION
+    max_variance = pl.col("exposure") * (1 - pl.col("exposure"))
+    enough_tasks = pl.col("tasks_weighed") >= _TASKS_FOR_POLARISATION
     result = (
-        found.join(spread, on="job", how="left")
+        jobs.join(spread, on="job", how="left")
         .sort("job")
         .select(
             *("job_id", pl.coalesce("job_name", "job_id").alias("job_name"), "job_family"),
             *("exposure", "weight_low", "weight_high", "bound_low", "bound_high"),
             dispersion=pl.col("variance").sqrt(),
-            polarisation=pl.when(enough).then(share_of(pl.col("variance"), most).clip(0, 1)),
+            polarisation=pl.when(enough_tasks).then(share_of(pl.col("variance"), max_variance).clip(0, 1)),
             hours=pl.col("hours"),
             denominator=pl.col("denominator"),
             headcount=pl.col("headcount"),
@@ -283,9 +280,9 @@ def exposure_by_job(
 
 
 def indexed(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
-    """Attach to each job or family of the `table` its index, bounds, coverage, grade and reason."""
+    """Add the index, bounds, coverage, grade and reason to each job or family of the table."""
     counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_stated", "tasks_with_hours"]
-    left_out = (
+    reason = (
         pl.when(pl.col("tasks") == 0)
         .then(pl.lit("NO_TASKS"))
         .when(pl.col("people").fill_null(0) == 0)
@@ -303,7 +300,7 @@ def indexed(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, fl
         table.join(index_of(sums, level_weights, by), on=by, how="left")
         .join(index_bounds(sums, level_weights, by), on=by, how="left")
         .with_columns(pl.col(name).fill_null(0) for name in counts)
-        .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), reason=left_out)
+        .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), reason=reason)
         .with_columns(data_grade=grade(pl.col("coverage")))
     )
 
@@ -317,28 +314,28 @@ def exposure_meaning(
     warnings: tuple[str, ...] = (),
     **fields: Any,
 ) -> Meaning:
-    """Make the metadata of a result that depends on weights: a level without one is not known."""
+    """Return the metadata of a result that depends on level weights."""
     cells, jobs = reduced.cells, reduced.jobs
-    mapped = pl.col("level").is_in(list(level_weights))
-    strange = unmapped(cells.get_column("level").unique(), level_weights)
-    if strange:
-        n = cells.filter(pl.col("level").is_in(strange)).get_column("n").sum()
+    has_weight = pl.col("level").is_in(list(level_weights))
+    unweighted = unmapped(cells.get_column("level").unique(), level_weights)
+    if unweighted:
+        n = cells.filter(pl.col("level").is_in(unweighted)).get_column("n").sum()
         warnings = (
-            f"{n:,} tasks are at {', '.join(strange)}, which has no weight here; they count as unknown until it has.",
+            f"{n:,} tasks have a level without a weight ({', '.join(unweighted)}); it counts as unknown.",
             *warnings,
         )
     warnings = (*taken_week(jobs, week), *warnings)
-    known = reduced._replace(
-        cells=cells.with_columns(level=pl.when(mapped).then("level").otherwise(pl.lit(NOT_ASSESSED)))
+    weighted = reduced._replace(
+        cells=cells.with_columns(level=pl.when(has_weight).then("level").otherwise(pl.lit(NOT_ASSESSED)))
     )
     return meaning_of(
-        known,
+        weighted,
         level_weights=level_weights,
         unit="share, 0 to 1",
         policy=(
-            "Exposure says what could change, not who leaves.",
-            "Tasks without hours or without a level that has a weight are left out of the index; they are not zero.",
-            *(("weight_low and weight_high give H2 a weight of 0 and of 1.",) * ("H2" in level_weights)),
+            POTENTIAL_CHANGE,
+            "Tasks without hours or without a weighted level are excluded from the index, not counted as zero.",
+            *(("weight_low and weight_high are the index with an H2 weight of 0 and 1.",) * ("H2" in level_weights)),
             *policy,
         ),
         warnings=warnings,

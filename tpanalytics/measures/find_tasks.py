@@ -1,7 +1,7 @@
-"""Which tasks hold the words somebody looks for, and how many they are in each job family.
+"""Full-text search for tasks.
 
-Engines differ in how they write letters small. Of plain letters none differs, so tasks of these are decided where they
-lie; texts with any other letter come home and are decided here.
+Dataframe backends lowercase some letters differently. Texts that contain only letters that all backends lowercase the
+same way are matched in the backend; the others are collected and matched in Python.
 """
 
 from __future__ import annotations
@@ -36,11 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PLAIN", "find_tasks", "folded", "found_by_family", "read_words"]
 
-#: What is told of a task that is found, besides its text and hours.
-_TOLD = ("task_id", "validation_state", "ai_impact_level")
-#: Letters that every engine writes small alike, and that stand for themselves: Latin, Cyrillic, Chinese, Japanese and
-#: Korean ones, and punctuation; ends of ranges. Left out are those with a rule of their own, like ß, and marks that
-#: join with the letter before them.
+#: Task columns to return in addition to the text and the hours.
+_COLUMNS = ("task_id", "validation_state", "ai_impact_level")
+#: Inclusive ranges of characters that every backend lowercases the same way: Latin, Cyrillic, Chinese, Japanese and
+#: Korean letters and punctuation. Excludes letters with special casing rules, such as ß, and combining marks.
 PLAIN = (
     ("\x00", "\xb4"),
     ("\xb6", "\xde"),
@@ -68,95 +67,95 @@ def find_tasks(
     families: Sequence[str] | None = None,
     top: int | None = None,
 ) -> pl.DataFrame:
-    """Find the tasks whose text holds all words of a text, in any order and without regard to case.
+    """Return the tasks whose text contains all words of a search text.
 
-    A word is found within longer words too, and every sign stands for itself: ``.`` is a full stop. The result tells of
-    single jobs and names tasks, because that is what is asked; no rationale is in it. The meaning says how many tasks
-    were looked through, and how many of them have no text to be found by.
+    The search ignores case and word order and also matches within longer words. It has no wildcards: ``.`` matches a
+    full stop. The result lists individual jobs and tasks, without rationales. Tasks without a text never match; `about`
+    reports how many there are.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and where present ``job_name`` of `jobs`, and ``job_id, task_id, task,
-        ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+        Reads ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and ``job_id, task_id, task,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     text
-        A word or several.
+        One or more words.
     states
-        Validation states that count.
+        Validation states to include.
     families
-        Look in these alone; None looks in every family.
+        Job families to search. If None, search all families.
     top
-        Give so many at most; the meaning says how many there are.
+        Maximum number of tasks to return. If None, return all matches.
 
     Returns
     -------
     pl.DataFrame
-        One row per task, most hours first, those whose hours are not known last, ties by family, job and text.
+        One row per task, sorted by descending hours (nulls last), then by family, job and text.
 
         ====================  =======  ===========================================
-        ``job_family``        String   family of its job
-        ``job_id``            String   its job
-        ``job_name``          String   name of the job, or its id where it has none
-        ``task_id``           String   the task
-        ``task``              String   its text
-        ``validation_state``  String   its state; null where it has none
-        ``weekly_hours``      Float64  its hours per week; null where not known
-        ``ai_impact_level``   String   its level; null where it has none
+        ``job_family``        String   job family
+        ``job_id``            String   job id
+        ``job_name``          String   job name, or the id if the job has no name
+        ``task_id``           String   task id
+        ``task``              String   task text
+        ``validation_state``  String   validation state; may be null
+        ``weekly_hours``      Float64  hours per week; null if missing
+        ``ai_impact_level``   String   AI impact level; null if not assessed
         ====================  =======  ===========================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, `text` holds no word, a family is not there, or `top` is no whole number from 1 up.
+        If a required column is missing, `text` contains no word, or another argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
     >>> from tpanalytics import find_tasks, load_sample
-    >>> found = find_tasks(load_sample(), "customer QUOTATION", top=1)
-    >>> found.select("job_family", "job_name", "weekly_hours").row(0)
+    >>> tasks = find_tasks(load_sample(), "customer QUOTATION", top=1)
+    >>> tasks.select("job_family", "job_name", "weekly_hours").row(0)
     ('Sales', 'Sales Operations Analyst', 5.75)
     """
     check_profiles(profiles)
     words = read_words(text)
     if top is not None:
         check_whole("top", top, least=1)
-    reduced, silent = _looked_through(profiles, states)
-    reduced, silent = _of_families(reduced, silent, families)
-    rows = _matches(profiles, words, reduced, *_TOLD)
-    n, timed = rows.height, rows.get_column("weekly_hours").count()
-    if top is not None and timed > top:  # to sort all of them would take longer than to find them
+    reduced, no_text = _searched_tasks(profiles, states)
+    reduced, no_text = _only_families(reduced, no_text, families)
+    rows = _matches(profiles, words, reduced, *_COLUMNS)
+    n, with_hours = rows.height, rows.get_column("weekly_hours").count()
+    if top is not None and with_hours > top:  # sorting all matches would take longer than finding them
         rows = rows.filter(pl.col("weekly_hours") >= pl.col("weekly_hours").top_k(top).min() - 1e-9)
     name = "job_name" if "job_name" in reduced.jobs.columns else "job_id"
     jobs = reduced.jobs.select("job", "job_id", pl.coalesce(pl.col(name).cast(pl.String), "job_id").alias("job_name"))
-    found = rows.join(jobs, on="job", how="inner").sort(
+    rows = rows.join(jobs, on="job", how="inner").sort(
         pl.col("weekly_hours").round(9),
         *("job_family", "job_name", "job_id", "task", "task_id"),
         descending=[True, *[False] * 5],
         nulls_last=True,
     )
     columns = ("job_family", "job_id", "job_name", "task_id", "task", "validation_state", "weekly_hours")
-    result = found.select(*columns, "ai_impact_level").head(found.height if top is None else top)
-    said = f"{n:,} tasks are found, {n - timed:,} of them without hours"
-    said += f"; the first {result.height:,} are given." if result.height < n else "."
-    return attach_metadata(result, _meaning(reduced, "find_tasks", silent, said))
+    result = rows.select(*columns, "ai_impact_level").head(rows.height if top is None else top)
+    note = f"{n:,} tasks match, {n - with_hours:,} of them without hours"
+    note += f"; the first {result.height:,} are returned." if result.height < n else "."
+    return attach_metadata(result, _meaning(reduced, "find_tasks", no_text, note))
 
 
 @cached
 def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count by family the tasks that `find_tasks` finds."""
+    """Count the matches of `find_tasks` by job family."""
     words = read_words(text)
-    reduced, silent = _looked_through(profiles, states)
-    of_family = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
+    reduced, no_text = _searched_tasks(profiles, states)
+    jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
-    without = silent.group_by("job_family").agg(tasks_without_text=pl.col("n").sum())
-    found = (
+    tasks_without_text = no_text.group_by("job_family").agg(tasks_without_text=pl.col("n").sum())
+    matches = (
         _matches(profiles, words, reduced)
-        .sort("job", "weekly_hours")  # floats add up alike however the engine handed the rows over
+        .sort("job", "weekly_hours")  # the row order of a backend must not affect a sum of floats
         .group_by("job_family")
         .agg(
             jobs_found=pl.col("job").n_unique(),
@@ -166,123 +165,119 @@ def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] 
         )
     )
     result = families_in_order(reduced.jobs)
-    for part in (of_family, tasks, without, found):
+    for part in (jobs, tasks, tasks_without_text, matches):
         result = result.join(part, on="job_family", how="left", maintain_order="left")
-    whole = ("jobs", "jobs_found", "tasks", "tasks_without_text", "found", "found_with_hours")
+    counted = ("jobs", "jobs_found", "tasks", "tasks_without_text", "found", "found_with_hours")
     result = result.select(
         "job_family",
-        *(pl.col(name).fill_null(0).cast(pl.UInt32) for name in whole),
+        *(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counted),
         "hours",
     ).with_columns(share=share_of(pl.col("found"), pl.col("tasks")))
-    n, timed = (int(result.get_column(name).sum()) for name in ("found", "found_with_hours"))
-    said = f"{n:,} tasks are found, {n - timed:,} of them without hours."
-    return attach_metadata(result, _meaning(reduced, "found_by_family", silent, said))
+    n, with_hours = (int(result.get_column(name).sum()) for name in ("found", "found_with_hours"))
+    note = f"{n:,} tasks match, {n - with_hours:,} of them without hours."
+    return attach_metadata(result, _meaning(reduced, "found_by_family", no_text, note))
 
 
 @cached
-def _looked_through(profiles: TaskProfiles, states: Sequence[str]) -> tuple[TaskCounts, pl.DataFrame]:
-    """Count the tasks that are looked through, and by job those among them that have no text."""
+def _searched_tasks(profiles: TaskProfiles, states: Sequence[str]) -> tuple[TaskCounts, pl.DataFrame]:
+    """Count the searched tasks, and the tasks without a text by job."""
     require(profiles.tasks, "task_id", "task", name="tasks")
     reduced = aggregate_tasks(profiles, states, by_level=False, by_state=True)
     tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
-    silent = tasks.filter(counts(reduced.counted) & _has_no_text()).group_by("job_id").agg(n=nw.len())
-    by_job = to_polars(silent.to_native()).select(pl.col("job_id").cast(pl.String), pl.col("n").cast(pl.UInt32))
+    no_text = tasks.filter(counts(reduced.counted) & _has_no_text()).group_by("job_id").agg(n=nw.len())
+    by_job = to_polars(no_text.to_native()).select(pl.col("job_id").cast(pl.String), pl.col("n").cast(pl.UInt32))
     return reduced, of_jobs(by_job, reduced.jobs).sort("job")
 
 
-def _of_families(
-    reduced: TaskCounts, silent: pl.DataFrame, families: Sequence[str] | None
+def _only_families(
+    reduced: TaskCounts, no_text: pl.DataFrame, families: Sequence[str] | None
 ) -> tuple[TaskCounts, pl.DataFrame]:
-    """Keep what is of some families, all of which must be there."""
     if families is None:
-        return reduced, silent
+        return reduced, no_text
     names = checked_families(families, families_in_order(reduced.jobs).get_column("job_family"))
     if not names:
         raise ArgumentError("`families` must be a list of job families, or None for all, not [].")
-    own = pl.col("job_family").is_in(names)
-    cells = reduced.cells.filter(own)
-    seen = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
-    return reduced._replace(jobs=reduced.jobs.filter(own), cells=cells, states=seen), silent.filter(own)
+    in_families = pl.col("job_family").is_in(names)
+    cells = reduced.cells.filter(in_families)
+    states = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
+    reduced = reduced._replace(jobs=reduced.jobs.filter(in_families), cells=cells, states=states)
+    return reduced, no_text.filter(in_families)
 
 
-def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: TaskCounts, *told: str) -> pl.DataFrame:
-    """Give the tasks that hold the words: ``job, job_family, task, weekly_hours`` and what else is told of them."""
+def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: TaskCounts, *columns: str) -> pl.DataFrame:
+    """Return ``job, job_family, task, weekly_hours`` and the given columns of the tasks that contain all words."""
     tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
     hours = nw.col("weekly_hours").cast(nw.Float64)
-    found = (
-        tasks.filter(counts(reduced.counted) & _may_hold_all(words))
-        .select("job_id", "task", *told, weekly_hours=nw.when(~hours.is_nan()).then(hours))
+    candidates = (
+        tasks.filter(counts(reduced.counted) & _may_contain_all(words))
+        .select("job_id", "task", *columns, weekly_hours=nw.when(~hours.is_nan()).then(hours))
         .to_native()
     )
-    home = to_polars(found).with_columns(
-        pl.col("job_id", "task", *told).cast(pl.String), pl.col("weekly_hours").cast(pl.Float64)
+    collected = to_polars(candidates).with_columns(
+        pl.col("job_id", "task", *columns).cast(pl.String), pl.col("weekly_hours").cast(pl.Float64)
     )
     jobs = reduced.jobs.select("job_id", "job", "job_family")
-    return _hold_all(home, words).join(jobs, on="job_id", how="inner").drop("job_id")
+    return _contain_all(collected, words).join(jobs, on="job_id", how="inner").drop("job_id")
 
 
-def _meaning(reduced: TaskCounts, measure: str, silent: pl.DataFrame, said: str) -> Meaning:
-    n, without = (int(frame.get_column("n").sum()) for frame in (reduced.cells, silent))
+def _meaning(reduced: TaskCounts, measure: str, no_text: pl.DataFrame, note: str) -> Meaning:
+    n, n_no_text = (int(frame.get_column("n").sum()) for frame in (reduced.cells, no_text))
     return meaning_of(
         reduced,
         covered="hours",
         measure=measure,
-        value="hours of the tasks whose text holds all the words",
+        value="hours of the tasks whose text contains all words",
         unit="hours per week",
         basis="task",
         policy=(
-            f"{n:,} tasks were looked through; {without:,} of them have no text, and so cannot be found.",
-            said,
-            "Words are looked for without regard to case, within longer words too.",
-            "Work that is told in other words is not found.",
-            "Tasks without hours add nothing to hours; they are not zero.",
+            f"{n:,} tasks were searched; {n_no_text:,} of them have no text and cannot match.",
+            note,
+            "The search ignores case and also matches within longer words.",
+            "Tasks that use different words for the same work are not found.",
+            "Missing hours are excluded, not counted as zero.",
         ),
     )
 
 
 def read_words(text: str) -> list[str]:
-    """Part a text into the words that are looked for, each once, without case."""
+    """Split a search text into unique case-folded words."""
     words = list(dict.fromkeys(folded(text).split())) if isinstance(text, str) else []
     if not words:
-        raise SchemaError(
-            f"text={text!r}: give a word that the tasks hold, or several, like 'invoice' or 'check invoices'."
-        )
+        raise SchemaError(f"`text` must contain at least one word to search for, like 'invoice', not {text!r}.")
     return words
 
 
 def folded(text: str) -> str:
-    """Take case away, and put letters and their marks together."""
+    """Return the case-folded text in Unicode normal form C."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def _with_texts(tasks: Any) -> Any:
-    """Make ``task`` of the tasks a text wherever they lie, empty where there is none."""
     text, dtype = nw.col("task"), tasks.collect_schema()["task"]
     if dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
-        # Some pandas make text of what is missing, too, when it is cast.
-        known = nw.when(~text.is_null()).then(text.cast(nw.String)).otherwise(nw.lit(""))
-        return tasks.with_columns(task=known)
-    # An engine may call a column without any value a number.
+        # Some versions of pandas cast missing values to text as well.
+        filled = nw.when(~text.is_null()).then(text.cast(nw.String)).otherwise(nw.lit(""))
+        return tasks.with_columns(task=filled)
+    # A column without any value may have a numeric dtype.
     if to_polars(tasks.select(known=(~text.is_null()).sum()).to_native()).item():
-        raise SchemaError(f"tasks: task must be text, and is {dtype}. Cast it first.")
+        raise SchemaError(f"`task` of `tasks` must be text, not {dtype}. Cast it first.")
     return tasks.with_columns(task=nw.lit(""))
 
 
 def _has_no_text() -> Any:
-    """Match the tasks that have no text."""
     return nw.col("task").str.strip_chars() == ""
 
 
-def _may_hold_all(words: Sequence[str]) -> Any:
-    """Match on the engine the tasks that hold all words, and those that can only be checked locally."""
-    small = nw.col("task").str.to_lowercase()
-    plainly = functools.reduce(operator.and_, (small.str.contains(word, literal=True) for word in words))
-    return plainly | nw.col("task").str.contains(_NOT_PLAIN)
+def _may_contain_all(words: Sequence[str]) -> Any:
+    """Match tasks that contain all words, and tasks that must be checked in Python."""
+    lowercase = nw.col("task").str.to_lowercase()
+    contains_all = functools.reduce(operator.and_, (lowercase.str.contains(word, literal=True) for word in words))
+    return contains_all | nw.col("task").str.contains(_NOT_PLAIN)
 
 
-def _hold_all(tasks: pl.DataFrame, words: Sequence[str]) -> pl.DataFrame:
-    """Keep of the tasks that `_may_hold_all` those that do."""
-    unsure = pl.col("task").str.contains(_NOT_PLAIN)
-    texts = tasks.filter(unsure).get_column("task").unique().to_list()
-    without = [text for text in texts if not all(word in small for small in [folded(text)] for word in words)]
-    return tasks.filter(~pl.col("task").is_in(without)) if without else tasks
+def _contain_all(tasks: pl.DataFrame, words: Sequence[str]) -> pl.DataFrame:
+    """Return the tasks matched by `_may_contain_all` that do contain all words."""
+    unchecked = pl.col("task").str.contains(_NOT_PLAIN)
+    texts = tasks.filter(unchecked).get_column("task").unique().to_list()
+    no_match = [text for text in texts if not all(word in lower for lower in [folded(text)] for word in words)]
+    return tasks.filter(~pl.col("task").is_in(no_match)) if no_match else tasks

@@ -1,4 +1,4 @@
-"""How many weekly hours jobs describe, and how they spread over the jobs of a family."""
+"""Documented weekly hours per job family and per job."""
 
 from __future__ import annotations
 
@@ -20,63 +20,63 @@ if TYPE_CHECKING:
 
 __all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "hours", "hours_by_job", "is_over", "is_under"]
 
-#: Below this many jobs a quantile says no more than the values themselves.
+#: Minimum number of jobs for quantiles.
 _JOBS_FOR_QUANTILES = 5
-#: Shares of the contract week beyond which described hours are not to be trusted (rule R10).
+#: Shares of the contract week above or below which documented hours are implausible.
 OVER_DESCRIBED, UNDER_DESCRIBED = 1.1, 0.5
 
-#: Share of the contract week that a job's tasks describe (M4).
+#: Documented share of the contract week.
 _described_week = share_of(pl.col("hours"), pl.col("contract_hours"))
-#: Missing hours could only add to it, so that this is certain of incomplete jobs too. An engine's last digit, in which
-#: sums may differ, decides nothing.
+#: Also applies to incomplete jobs, because missing hours can only increase the share. The tolerance covers differences
+#: in floating-point summation between backends.
 is_over = _described_week > OVER_DESCRIBED + 1e-9
-#: Missing hours may be just what lacks, so that this is said of complete jobs only.
+#: Only complete jobs, because missing hours could explain the difference.
 is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
 
 
 @cached
 def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Add up the described weekly hours of each job.
+    """Sum the documented weekly hours of each job.
 
-    A job none of whose tasks has hours has null hours, not 0.
+    Tasks without hours are excluded. ``hours`` is null, not 0, if no task of a job has hours.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and where present ``job_name, contract_hours`` of `jobs`, and the columns of
-        `tasks` that `hours` reads.
+        Reads ``job_id, job_family`` and, if present, ``job_name, contract_hours`` from `jobs`, and the same columns
+        from `tasks` as `hours`.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per job, by id.
+        One row per job, sorted by id.
 
         ====================  =======  ============================================================
-        ``job_id``            String   the job
-        ``job_name``          String   its name, or its id where it has none
-        ``job_family``        String   its family
-        ``tasks``             UInt32   tasks that count
-        ``tasks_with_hours``  UInt32   those with hours
-        ``hours``             Float64  described hours per week; null where no task has hours
-        ``complete``          Boolean  it has tasks and all have hours
-        ``contract_hours``    Float64  hours per week in the contract; null where not known
-        ``described_week``    Float64  ``hours / contract_hours``; null where either is not known
-        ``flag``              String   ``over-described`` above 1.1 of the contract week; ``under-described``
-                                       below 0.5 where all tasks have hours; else null
+        ``job_id``            String   job id
+        ``job_name``          String   job name, or the id if the job has no name
+        ``job_family``        String   job family
+        ``tasks``             UInt32   tasks in the selected states
+        ``tasks_with_hours``  UInt32   tasks with hours
+        ``hours``             Float64  documented hours per week; null if no task has hours
+        ``complete``          Boolean  whether the job has tasks and all of them have hours
+        ``contract_hours``    Float64  contract hours per week; null if missing
+        ``described_week``    Float64  ``hours / contract_hours``; null if either is null
+        ``flag``              String   ``over-described`` if ``described_week`` is above 1.1, ``under-described`` if the
+                                       job is complete and it is below 0.5; otherwise null
         ``reason``            String   why ``hours`` is null: ``NO_TASKS`` or ``NO_HOURS``
         ====================  =======  ============================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing.
+        If a required column is missing.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -98,8 +98,8 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
         flag=pl.when(is_over).then(pl.lit("over-described")).when(is_under).then(pl.lit("under-described")),
         reason=_why_no_hours,
     )
-    said = {"value": "described hours of a job, for one incumbent", "policy": (_NOT_ZERO,)}
-    return attach_metadata(result, _hours_meaning(reduced, "hours_by_job", **said))
+    value = "documented hours of a job, for one incumbent"
+    return attach_metadata(result, _hours_meaning(reduced, "hours_by_job", value=value, policy=(_NOT_ZERO,)))
 
 
 @cached
@@ -110,65 +110,62 @@ def hours(
     complete_only: bool = False,
     spread_over: SpreadOver = "jobs",
 ) -> pl.DataFrame:
-    """Sum weekly hours per job family, show how they spread over its jobs, and how much is known.
+    """Sum the documented weekly hours of each job family, with their distribution over its jobs.
 
-    A task without hours counts in ``tasks`` and adds nothing to ``hours``; read ``coverage`` before comparing two
-    families. ``hours`` is null where no task of the family has hours. Jobs without tasks or without hours enter no
-    mean and no quantile.
+    Tasks without hours are excluded. ``hours`` is null, not 0, if no task of a family has hours. Jobs without tasks
+    or without hours do not affect means and quantiles. Check ``coverage`` before comparing two families.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family``, where present ``contract_hours`` (hours per week) and if asked for ``headcount``
-        (full-time equivalents) of `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per
-        week) of `tasks`.
+        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`. ``spread_over="headcount"``
+        also reads ``headcount`` (full-time equivalents) from `jobs`.
     states
-        Validation states that count.
+        Validation states to include.
     complete_only
-        Take the mean and the quantiles over the jobs all of whose tasks have hours, instead of those with at least
-        one; the counts and sums stay.
+        If True, compute the mean and the quantiles only from jobs in which every task has hours. Counts and sums do
+        not change.
     spread_over
-        ``"jobs"``: each job counts once in the mean and the quantiles. ``"headcount"``: each counts as many times as it
-        has people, and one whose headcount is not known does not; a quantile is then the least hours that at least
-        that share of the people have (the inverse of the weighted distribution function). The sums stay, for one
-        incumbent of each job.
+        ``"jobs"`` counts each job once in the mean and the quantiles. ``"headcount"`` weights each job by its
+        full-time equivalents and excludes jobs without a headcount; quantiles are then the inverse of the weighted
+        distribution function. Sums are for one incumbent of each job either way.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, most hours first, ties by name. Hours are per week, for one incumbent of each
-        job. Quantiles over jobs are linear (type 7 of Hyndman and Fan, 1996). All are null below 5 jobs; see
-        `hours_by_job` then.
+        One row per job family, sorted by descending hours and then by name. Hours are per week, for one incumbent of
+        each job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). All quantiles are null
+        for fewer than 5 jobs; use `hours_by_job` instead.
 
         ======================  =======  ================================================================
-        ``job_family``          String   the family
-        ``jobs``                UInt32   jobs
-        ``jobs_without_tasks``  UInt32   jobs without a task that counts
+        ``job_family``          String   job family
+        ``jobs``                UInt32   jobs in the family
+        ``jobs_without_tasks``  UInt32   jobs without a task in the selected states
         ``jobs_with_hours``     UInt32   jobs with hours for at least one task
-        ``jobs_complete``       UInt32   jobs with tasks, all of which have hours
-        ``tasks``               UInt32   tasks that count
-        ``tasks_with_hours``    UInt32   those with hours
-        ``hours``               Float64  described hours
-        ``hours_high``          Float64  most it could be if undescribed contract hours belong to tasks without
-                                         hours; null where such a job has no contract hours
-        ``hours_per_job``       Float64  mean over jobs with hours, or over their people
+        ``jobs_complete``       UInt32   jobs with tasks that all have hours
+        ``tasks``               UInt32   tasks in the selected states
+        ``tasks_with_hours``    UInt32   tasks with hours
+        ``hours``               Float64  documented hours
+        ``hours_high``          Float64  upper bound, adding all undocumented contract hours of jobs with missing hours;
+                                         null if such a job has no contract hours
+        ``hours_per_job``       Float64  mean over jobs with hours, or over their full-time equivalents
         ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p25, hours_p50, hours_p75, hours_p90,
-                                         hours_max``: the spread over jobs with hours
+                                         hours_max``: quantiles over jobs with hours
         ``coverage``            Float64  share of tasks with stated hours, 0 to 1
-        ``reason``              String   why ``hours`` is null, ``NO_TASKS`` or ``NO_HOURS``; or, if only
-                                         ``hours_per_job`` is, ``NO_HEADCOUNT``, or ``BELOW_COVERAGE`` where no job
-                                         is complete
+        ``reason``              String   why ``hours`` is null (``NO_TASKS``, ``NO_HOURS``) or ``hours_per_job`` is
+                                         (``NO_HEADCOUNT``, or ``BELOW_COVERAGE`` if no job is complete)
         ======================  =======  ================================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, ``headcount`` included when asked for, or `spread_over` is none of its values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -188,16 +185,15 @@ def hours(
         in_mean &= pl.col("complete")
     if staffed:
         in_mean &= (pl.col("headcount") > 0).fill_null(value=False)
-    shown = pl.col("hours").filter(in_mean)
-    enough = shown.len() >= _JOBS_FOR_QUANTILES
-    mean, of_share = _people_have(in_mean) if staffed else _jobs_have(in_mean)
+    enough_jobs = pl.col("hours").filter(in_mean).len() >= _JOBS_FOR_QUANTILES
+    mean, quantile = _weighted_statistics(in_mean) if staffed else _statistics(in_mean)
     quantiles = {"min": 0.0, "p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "max": 1.0}
-    open_end = pl.col("tasks_with_hours") < pl.col("tasks")
-    rest = pl.when(open_end).then((pl.col("contract_hours") - pl.col("hours").fill_null(0)).clip(lower_bound=0))
+    incomplete = pl.col("tasks_with_hours") < pl.col("tasks")
+    rest = pl.when(incomplete).then((pl.col("contract_hours") - pl.col("hours").fill_null(0)).clip(lower_bound=0))
     result = (
         per_job(reduced)
         .with_columns(rest=rest.otherwise(0.0))
-        .sort("hours", maintain_order=True)  # jobs stand by id, and equal ones stay so
+        .sort("hours", maintain_order=True)
         .group_by("job_family", maintain_order=True)
         .agg(
             jobs=pl.len(),
@@ -212,7 +208,7 @@ def hours(
                 pl.col("hours").sum() + pl.col("rest").sum()
             ),
             hours_per_job=mean,
-            **{f"hours_{name}": pl.when(enough).then(of_share(q)) for name, q in quantiles.items()},
+            **{f"hours_{name}": pl.when(enough_jobs).then(quantile(q)) for name, q in quantiles.items()},
             complete=(pl.col("complete") & pl.col("hours").is_not_null()).any(),
         )
         .with_columns(
@@ -228,34 +224,34 @@ def hours(
         .drop("complete", "tasks_stated")
         .sort(["hours", "job_family"], descending=[True, False], nulls_last=True)
     )
-    means = "complete jobs" if complete_only else "jobs with hours"
-    means += ", each as often as it has people; those without a headcount are left out" if staffed else ""
-    policy = (_NOT_ZERO, f"Means and quantiles are over {means}; jobs without tasks or hours lower no mean.")
-    said = {"value": "described hours of a family, for one incumbent of each job", "policy": policy}
-    return attach_metadata(result, _hours_meaning(reduced, "hours", staffed=staffed, **said))
+    base = "complete jobs" if complete_only else "jobs with hours"
+    base += ", weighted by headcount; jobs without a headcount are excluded" if staffed else ""
+    policy = (_NOT_ZERO, f"Means and quantiles are over {base}.")
+    value = "documented hours of a family, for one incumbent of each job"
+    return attach_metadata(result, _hours_meaning(reduced, "hours", staffed=staffed, value=value, policy=policy))
 
 
-def _jobs_have(which: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
-    """Give the mean of the jobs' hours, and what gives a quantile of them."""
-    shown = pl.col("hours").filter(which)
-    return shown.mean(), lambda q: shown.quantile(q, interpolation="linear")
+def _statistics(included: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
+    """Return the mean of the hours of the included jobs, and a function that returns a quantile."""
+    hours = pl.col("hours").filter(included)
+    return hours.mean(), lambda q: hours.quantile(q, interpolation="linear")
 
 
-def _people_have(which: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
-    """Give the mean of the people's hours, and what gives a quantile of them; jobs must be sorted by hours."""
-    hours, people = pl.col("hours").filter(which), pl.col("headcount").filter(which)
-    up_to = people.cum_sum()
-    # The last digit of a sum of people decides nothing.
-    least = lambda q: hours.filter(up_to >= (q - 1e-9) * people.sum()).first()  # noqa: E731
-    return share_of((hours * people).sum(), people.sum()), least
+def _weighted_statistics(included: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
+    """Return the same as `_statistics`, weighted by headcount. Jobs must be sorted by hours."""
+    hours, people = pl.col("hours").filter(included), pl.col("headcount").filter(included)
+    cumulative = people.cum_sum()
+    # Subtract a tolerance for floating-point summation.
+    quantile = lambda q: hours.filter(cumulative >= (q - 1e-9) * people.sum()).first()  # noqa: E731
+    return share_of((hours * people).sum(), people.sum()), quantile
 
 
 _why_no_hours = (
     pl.when(pl.col("tasks") == 0).then(pl.lit("NO_TASKS")).when(pl.col("hours").is_null()).then(pl.lit("NO_HOURS"))
 )
-_NOT_ZERO = "Tasks without hours add nothing to hours; they are not zero."
+_NOT_ZERO = "Missing hours are excluded, not counted as zero."
 
 
-def _hours_meaning(reduced: TaskCounts, measure: str, **said: Any) -> Meaning:
-    basis = "headcount" if said.get("staffed") else "hours"
-    return meaning_of(reduced, covered="hours", measure=measure, unit="hours per week", basis=basis, **said)
+def _hours_meaning(reduced: TaskCounts, measure: str, **fields: Any) -> Meaning:
+    basis = "headcount" if fields.get("staffed") else "hours"
+    return meaning_of(reduced, covered="hours", measure=measure, unit="hours per week", basis=basis, **fields)

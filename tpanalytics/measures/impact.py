@@ -1,4 +1,4 @@
-"""How far AI reaches into the work of each job family."""
+"""Distribution of each job family's work over AI impact levels."""
 
 from __future__ import annotations
 
@@ -25,60 +25,62 @@ __all__ = ["impact"]
 
 @cached
 def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Distribute each job family's work over AI impact levels.
+    """Compute the share of each job family's work at each AI impact level.
 
-    Tasks without a level form the level ``not assessed``; a level outside H1 to H5 stays as it came. By hours and
-    by headcount only tasks with hours count, on both sides of the share; read ``coverage`` for how many those are. Rows
-    are counted as they are, also where a job lists the same task more than once.
+    Tasks without a level are grouped as ``not assessed``. Levels other than H1 to H5 are kept. With a `weight` of hours
+    or headcount, tasks without hours are excluded; ``coverage`` shows how many remain. A task that a job lists twice
+    counts twice.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` of `jobs`, for headcount also ``headcount`` (full-time equivalents), and
-        ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`. ``weight="headcount"`` also
+        reads ``headcount`` (full-time equivalents) from `jobs`.
     weight
-        What a share is a share of: ``"tasks"`` counts tasks; ``"hours"`` adds up their hours; ``"headcount"`` adds
-        up hours times the job's headcount, leaving out jobs whose headcount is not known.
+        What to add up: ``"tasks"``, ``"hours"``, or ``"headcount"`` for hours times full-time equivalents, excluding
+        jobs without a headcount.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs` and level in the data, families by name with ``(no family)`` last, levels H1 to
-        H5, then unknown ones, then ``not assessed``. The shares of a family add up to 1 or are all null.
+        One row per job family and level, sorted by family, with ``(no family)`` last, and by level: H1 to H5, unknown
+        levels, ``not assessed``. The shares of a family add up to 1 or are all null.
 
         ====================  =======  ================================================================
-        ``job_family``        String   the family
-        ``level``             String   the level; null only where no family has a task
-        ``jobs``              UInt32   jobs of the family, whatever their levels
-        ``tasks``             UInt32   tasks of that level
-        ``tasks_with_hours``  UInt32   those with hours
-        ``hours``             Float64  their hours per week; null where none has hours
-        ``share``             Float64  share of the family by `weight`, 0 to 1; null where nothing can be weighed
-        ``share_assessed``    Float64  the same among tasks with a level; null for ``not assessed``
-        ``share_low``         Float64  least it can be, whatever the missing levels are and wherever the contract hours
-                                       that are not described belong; null where contract hours are needed and missing
-        ``share_high``        Float64  most it can be; see `_core.bounds`
-        ``count_time_gap``    Float64  share of the hours less share of the tasks, among the tasks that have hours and
-                                       a level, -1 to 1: above 0 where tasks of the level are long ones; null for
-                                       ``not assessed`` and where there are no such hours
-        ``coverage``          Float64  share of the family's tasks that have a level and can be weighed, 0 to 1
-        ``data_grade``        String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
+        ``job_family``        String   job family
+        ``level``             String   AI impact level; null only if no family has a task
+        ``jobs``              UInt32   jobs in the family, at any level
+        ``tasks``             UInt32   tasks at the level
+        ``tasks_with_hours``  UInt32   tasks at the level with hours
+        ``hours``             Float64  hours per week at the level; null if no task has hours
+        ``share``             Float64  share of the family's total by `weight`, 0 to 1; null if the total is 0
+        ``share_assessed``    Float64  share among tasks with a level; null for ``not assessed``
+        ``share_low``         Float64  lower bound of the share, allowing for missing levels and undocumented contract
+                                       hours; null if the contract hours this requires are missing
+        ``share_high``        Float64  upper bound of the share
+        ``count_time_gap``    Float64  share of hours minus share of tasks, -1 to 1, among tasks with hours and a level;
+                                       positive if tasks at this level are longer than average; null for ``not
+                                       assessed`` and without such hours
+        ``coverage``          Float64  share of the family's tasks with a level and, unless tasks are counted, stated
+                                       hours, 0 to 1
+        ``data_grade``        String   A (coverage of at least 0.9), B (at least 0.7) or C: do not quote on its own
         ``basis``             String   the `weight`
         ====================  =======  ================================================================
 
-        With ``weight="headcount"`` also ``headcount_hours``, Float64: hours per week times full-time equivalents.
+        With ``weight="headcount"``, also ``headcount_hours`` (Float64), hours per week times full-time equivalents.
 
     Raises
     ------
     SchemaError
-        If a column is missing, ``headcount`` included when asked for, or `weight` is none of its values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -89,7 +91,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
     """
     check_choice("weight", weight, Weight)
-    # Single jobs matter only for what belongs to a job: people and undocumented contract hours.
+    # Headcount and contract hours are properties of a job; otherwise sums by family are sufficient.
     by_job = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
     reduced = aggregate_tasks(profiles, states, per="job" if by_job else "family")
     jobs, cells = reduced.jobs, reduced.cells
@@ -98,7 +100,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     levels = level_order(cells.get_column("level").to_list())
     families = jobs.group_by("job_family").agg(jobs=pl.len())
     grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")
-    keys, counts = ["job_family", "level"], ["tasks", "tasks_with_hours", "weighed"]
+    keys, counts = ["job_family", "level"], ["tasks", "tasks_with_hours", "tasks_covered"]
     result = (
         grid.join(_sums(jobs, cells, weight), on=keys, how="left")
         .join(_bounds(jobs, cells, weight, by_job=by_job), on=keys, how="left")
@@ -130,16 +132,16 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
             numerator=f"{_AMOUNT[weight]} at the level",
             denominator=f"all {_AMOUNT[weight]} of the family",
             policy=(
-                "Tasks without a level are the level 'not assessed'; share_assessed leaves them out.",
-                *(() if weight == "tasks" else ("Tasks without hours are left out of shares; they are not zero.",)),
-                *(("Jobs without a headcount are left out.",) if weight == "headcount" else ()),
+                "Tasks without a level are grouped as 'not assessed'; share_assessed excludes them.",
+                *(() if weight == "tasks" else ("Tasks without hours are excluded, not counted as zero.",)),
+                *(("Jobs without a headcount are excluded.",) if weight == "headcount" else ()),
             ),
         ),
     )
 
 
 def _sums(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFrame:
-    """Add up each family's tasks and hours by level, and as ``amount`` what its shares are shares of."""
+    """Sum tasks, hours and the quantity to compute shares of (``amount``) by family and level."""
     amount = {"tasks": pl.col("n").cast(pl.Float64), "hours": pl.col("hours")}
     if weight == "headcount":
         cells = cells.join(jobs.select("job", "headcount"), on="job", maintain_order="left")
@@ -152,7 +154,7 @@ def _sums(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFra
             tasks_with_hours=pl.col("n_known").sum(),
             hours=known_sum("hours"),
             amount=known_sum("amount"),
-            weighed=(pl.col("n") if weight == "tasks" else n_stated).filter(pl.col("amount").is_not_null()).sum(),
+            tasks_covered=(pl.col("n") if weight == "tasks" else n_stated).filter(pl.col("amount").is_not_null()).sum(),
         )
     )
 
@@ -161,26 +163,26 @@ def _bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight, *, by_job: 
     if by_job:
         return share_bounds(attach_staffing(jobs, cells, by_headcount=weight == "headcount"))
     cells = families_as_jobs(cells)
-    if weight == "tasks":  # every task counts once, so nothing is open
+    if weight == "tasks":  # count tasks as hours that are all known
         cells = cells.with_columns(hours=pl.col("n").cast(pl.Float64), n_known="n")
     return share_bounds(cells)
 
 
 def _shares() -> dict[str, pl.Expr]:
-    """Return the columns that relate a level to the other levels of its family."""
+    """Return expressions for the columns that compare a level with its family."""
     amount, assessed = pl.col("amount").fill_null(0.0), pl.col("level") != NOT_ASSESSED
-    hours, timed = pl.col("hours").fill_null(0.0), pl.col("tasks_with_hours")
+    hours, with_hours = pl.col("hours").fill_null(0.0), pl.col("tasks_with_hours")
 
-    def of_family(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
-        return share_of(part, whole.sum().over("job_family"))
+    def share_of_family(part: pl.Expr, total: pl.Expr) -> pl.Expr:
+        return share_of(part, total.sum().over("job_family"))
 
-    # On the same tasks on both sides, or else it would measure which tasks lack hours.
-    gap = of_family(hours, hours.filter(assessed)) - of_family(timed, timed.filter(assessed))
+    # Use the same tasks for both shares, so that missing hours do not affect the gap.
+    gap = share_of_family(hours, hours.filter(assessed)) - share_of_family(with_hours, with_hours.filter(assessed))
     return {
-        "share": of_family(amount, amount),
-        "share_assessed": pl.when(assessed).then(of_family(amount, amount.filter(assessed))),
+        "share": share_of_family(amount, amount),
+        "share_assessed": pl.when(assessed).then(share_of_family(amount, amount.filter(assessed))),
         "coverage": share_of(
-            pl.col("weighed").filter(assessed).sum().over("job_family"), pl.col("tasks").sum().over("job_family")
+            pl.col("tasks_covered").filter(assessed).sum().over("job_family"), pl.col("tasks").sum().over("job_family")
         ),
         "count_time_gap": pl.when(assessed).then(gap),
     }

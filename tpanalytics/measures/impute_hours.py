@@ -1,4 +1,4 @@
-"""Put hours where none are stated: never by default, always marked, each rule with its harm where it is wrong."""
+"""Imputation of missing weekly hours."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["impute_hours"]
 
-
-#: Fewer tasks with hours are no pool to take an hour from.
+#: Minimum number of tasks with stated hours in a donor pool.
 _DONORS = 3
 
 
@@ -36,76 +35,74 @@ def impute_hours(
     same_task: SameTask = "id",
     seed: int | None = None,
 ) -> TaskProfiles:
-    """Put hours where tasks have none, by a rule you choose, and mark each of them.
+    """Return the profiles with missing weekly hours imputed by a rule.
 
-    Nothing else in the toolkit does so. What no rule reaches stays null; rejected tasks stay as they are. Every figure
-    made of the result rests on the rule: show it beside the bounds of `exposure`, never instead of them. No
-    column ``coverage`` and no ``data_grade`` counts imputed hours as known; bounds take them as they are, so compute
-    bounds from the profiles as they were.
+    No other function imputes hours. Hours that the rule cannot impute stay null, and rejected tasks are not changed.
+    Figures computed from the result depend on the rule, so show them together with the bounds of `exposure`, computed
+    from the original profiles. Imputed hours never count as known in ``coverage`` or ``data_grade``.
 
     ==========================  ==========================================================================
-    ``equal_residual``          the contract hours a job does not describe, in equal parts over its tasks without
-                                hours. Fits where lists of tasks are complete. Where profiles describe 80 % of the
-                                week and 10 to 30 % of tasks lack hours, H1 hours come out 16 to 24 % too high; where
-                                they describe 115 %, up to 13 % too low. Where nothing is left the task stays null
-    ``same_task``               the median hours of the same task; with less than 3 of those of its place in the
-                                hierarchy, else of its family and level. Fits shared tasks; pulls towards the typical
-                                job
-    ``hot_deck``                the hours of one task drawn at random from the same pools. One draw by `seed`: repeat
-                                it with m seeds for an interval (see Notes)
-    ``validated_scale``         no gap is filled; the stated hours of jobs all of whose tasks have hours are scaled to
-                                their contract hours, ``h * C / K``. Fits complete lists with inconsistent totals;
-                                hides that they were too long or too short
-    ``zero_i_know_what_i_do``   0. Only for tasks proven idle: with 10, 30 or 50 % of hours missing it takes as much
-                                away from H1 hours, and more where it is the long tasks that lack hours
+    ``equal_residual``          Distribute a job's undocumented contract hours equally over its tasks without hours.
+                                Suitable if task lists are complete. If profiles document 80% of the week and 10% to
+                                30% of tasks lack hours, H1 hours are 16% to 24% too high; if they document 115%, up to
+                                13% too low. Hours stay null if no contract hours remain.
+    ``same_task``               Use the median hours of the same task. With fewer than 3 known values, use tasks at the
+                                same place in the hierarchy, then tasks of the same family and level. Suitable for
+                                shared tasks; biased towards the typical job.
+    ``hot_deck``                Use the hours of a random task from the same pools. For an interval, repeat with m
+                                seeds (see Notes).
+    ``validated_scale``         Scale the stated hours of jobs in which every task has hours to their contract hours,
+                                ``h * C / K``, where ``K`` is their sum; missing hours stay null. Suitable for complete
+                                lists with inconsistent totals, which it hides.
+    ``zero_i_know_what_i_do``   Use 0. Only for tasks known to be idle: with 10%, 30% or 50% of hours missing, H1 hours
+                                are too low by the same share, and by more if mainly long tasks lack hours.
     ==========================  ==========================================================================
 
     Parameters
     ----------
     profiles
-        Polars frames. Reads what the measures read, and by method ``contract_hours`` (hours per week) of `jobs`, and
-        ``task_id`` or ``task`` and ``hierarchy`` of `tasks`.
+        Task profiles with Polars frames. Reads the same columns as `hours` and, depending on `method`,
+        ``contract_hours`` (hours per week) from `jobs` and ``task_id``, ``task`` and ``hierarchy`` from `tasks`.
     method
-        One of the above; there is no default.
+        Imputation rule, from the table above.
     states
-        Validation states that count: only such tasks get, give and describe hours.
+        Validation states to include. Tasks in other states are neither imputed nor used by the rule.
     contract_hours
-        Hours per week that jobs without contract hours of their own are taken to have; read by ``equal_residual`` and
-        ``validated_scale``.
+        Hours per week to assume for jobs without contract hours. Used by ``equal_residual`` and ``validated_scale``.
     same_task
-        By what two tasks are the same: ``"id"``, or ``"text"`` without case and spacing.
+        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing.
     seed
-        Of the draw; ``hot_deck`` needs one.
+        Seed of the random number generator. Required for ``hot_deck``.
 
     Returns
     -------
     TaskProfiles
-        The same rows in the same order, with a column ``hours_imputed`` in `tasks`: true where ``weekly_hours`` was
-        put in or changed, false where it is as stated. ``tasks.filter("hours_imputed")`` is the table of them.
-        ``manifest["imputation"]`` says ``method, rows``, ``hours`` (their sum per week), ``left`` (tasks that count
-        and still have none) and what was given; of an earlier round, under ``before``.
+        The profiles with the same rows in the same order, and a Boolean column ``hours_imputed`` in `tasks` that is
+        True if ``weekly_hours`` was imputed or scaled. ``manifest["imputation"]`` contains the arguments, ``rows``
+        (number of changed tasks), ``hours`` (their sum per week), ``left`` (included tasks still without hours) and,
+        if hours were imputed earlier, ``before``.
 
     Raises
     ------
     SchemaError
-        If an argument is none of its values, frames are not Polars, a column or the contract hours or seed that the
-        method needs are missing.
+        If an argument is invalid, a frame is not a Polars frame, or a column, contract hours or a seed required by
+        `method` is missing.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Notes
     -----
-    With m draws the estimate is the mean of the m figures, and its variance the mean of their own variances plus
+    With m draws, the estimate is the mean of the m figures. Its variance is the mean of their variances plus
     ``(1 + 1/m)`` times the variance between them (Rubin, 1987, *Multiple Imputation for Nonresponse in Surveys*).
 
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> filled = impute_hours(load_sample(), "equal_residual")
-    >>> {name: filled.manifest["imputation"][name] for name in ("method", "rows", "left")}
+    >>> imputed = impute_hours(load_sample(), "equal_residual")
+    >>> {name: imputed.manifest["imputation"][name] for name in ("method", "rows", "left")}
     {'method': 'equal_residual', 'rows': 752, 'left': 8}
     """
     _check(profiles, method, same_task, seed)
@@ -119,41 +116,38 @@ def impute_hours(
     else:
         new = _by_donors(tasks, reduced, same_task, seed if method == "hot_deck" else None)
     changed = pl.col("new").is_not_null()
-    filled = tasks.join(new, on="row", how="left").sort("row")
-    done = filled.select(rows=changed.sum(), hours=pl.col("new").sum(), left=(pl.col("_open") & ~changed).sum()).row(
-        0, named=True
-    )
-    said: dict[str, Any] = {"method": method, **done, "states": states}
+    tasks = tasks.join(new, on="row", how="left").sort("row")
+    totals = tasks.select(rows=changed.sum(), hours=pl.col("new").sum(), left=(pl.col("_open") & ~changed).sum())
+    record: dict[str, Any] = {"method": method, **totals.row(0, named=True), "states": states}
     if method in ("equal_residual", "validated_scale"):
-        said["contract_hours"] = week
+        record["contract_hours"] = week
     if method in ("same_task", "hot_deck"):
-        said["same_task"] = same_task
+        record["same_task"] = same_task
     if method == "hot_deck":
-        said["seed"] = seed
+        record["seed"] = seed
     if "imputation" in profiles.manifest:
-        said["before"] = profiles.manifest["imputation"]
+        record["before"] = profiles.manifest["imputation"]
     return replace(
         profiles,
-        tasks=filled.with_columns(
+        tasks=tasks.with_columns(
             pl.coalesce("new", "weekly_hours").alias("weekly_hours"), (pl.col(IMPUTED) | changed).alias(IMPUTED)
         ).drop("row", "new", "_counts", "_open"),
-        manifest={**profiles.manifest, "imputation": said},
+        manifest={**profiles.manifest, "imputation": record},
     )
 
 
 def _check(profiles: TaskProfiles, method: str, same_task: str, seed: object) -> None:
-    """Refuse what is none of the choices."""
     check_choice("method", method, ImputeMethod)
     check_choice("same_task", same_task, SameTask)
     if method == "hot_deck":
         check_whole("seed", seed, "a whole number for method='hot_deck'")
     for name in ("jobs", "tasks"):
         if not isinstance(getattr(profiles, name, None), pl.DataFrame | pl.LazyFrame):
-            raise SchemaError(f"impute_hours needs Polars frames, and {name} is none; convert it first.")
+            raise SchemaError(f"impute_hours requires Polars frames. Convert `{name}` first.")
 
 
 def _with_marks(tasks: pl.DataFrame, states: list[str]) -> pl.DataFrame:
-    """Add the row number, the mark of what was put in before, which tasks count, and which of those lack hours."""
+    """Add row numbers, ``hours_imputed``, and whether a task is included (``_counts``) and lacks hours (``_open``)."""
     marked = pl.col(IMPUTED).fill_null(value=False) if IMPUTED in tasks.columns else pl.lit(value=False)
     counts = pl.col("validation_state").cast(pl.String).fill_null(NO_STATE).is_in(states)
     return (
@@ -164,21 +158,21 @@ def _with_marks(tasks: pl.DataFrame, states: list[str]) -> pl.DataFrame:
 
 
 def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, method: ImputeMethod) -> pl.DataFrame:
-    """Give ``row, new`` by what jobs describe of their contract hours; nothing where those are not known."""
+    """Return ``row, new`` computed from contract hours; null for jobs without contract hours."""
     jobs = reduced.jobs
-    known = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
-    jobs = jobs.select("job", "job_id", week=known if week is None else known.fill_null(week))
+    own_week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
+    jobs = jobs.select("job", "job_id", week=own_week if week is None else own_week.fill_null(week))
     if jobs.height and jobs.get_column("week").null_count() == jobs.height:
         raise SchemaError(
-            f"{method} needs contract hours and no job has any: give contract_hours=..., hours per week, or a column "
-            "'contract_hours' of jobs."
+            f"method={method!r} requires contract hours, but no job has any. Pass contract_hours=... (hours per week) "
+            "or add a column 'contract_hours' to `jobs`."
         )
     missing = pl.col("n") - pl.col("n_known")
     rest = pl.col("week") - pl.col("hours").fill_null(0.0)
     per_job = reduced.cells.join(jobs, on="job").select(
         "job_id",
         part=pl.when((missing > 0) & (rest > 0)).then(rest / missing),
-        # Not the factor itself: it has no end where a job describes next to nothing.
+        # Do not compute the factor here, because it overflows if a job documents almost no hours.
         week=pl.when((missing == 0) & (pl.col("week") != pl.col("hours"))).then("week"),
         described="hours",
     )
@@ -190,7 +184,7 @@ def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, m
 
 
 def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, seed: int | None) -> pl.DataFrame:
-    """Give ``row, new`` by tasks that are alike: their median, or one of them drawn at random if there is a seed."""
+    """Return ``row, new`` from similar tasks: their median or, with a seed, the hours of a random one."""
     require(tasks, "task_id", "task", name="tasks")
     text = pl.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
     place = pl.col("hierarchy").list.last() if "hierarchy" in tasks.columns else pl.lit(None, dtype=pl.String)
@@ -208,12 +202,12 @@ def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, se
         **{name: pl.col(name) for name in ("job_id", "task_id", "task", "validation_state")},
     )
     donors = placed.filter("gives")
-    # Drawn in an order that does not hang on that of the rows; equal rows may change places, and are equal.
+    # Sort, so that the draw does not depend on the order of the rows.
     takers = placed.filter("takes").sort("job_id", "task_id", "task", "validation_state", "level", nulls_last=True)
     if seed is not None:
-        draw = random.Random(seed)  # noqa: S311 - a draw that can be repeated, not a secret
-        takers = takers.with_columns(luck=pl.Series([draw.random() for _ in range(takers.height)], dtype=pl.Float64))
-    found = []
+        rng = random.Random(seed)  # noqa: S311  not used for cryptography
+        takers = takers.with_columns(uniform=pl.Series([rng.random() for _ in range(takers.height)], dtype=pl.Float64))
+    candidates = []
     for keys in (["key"], ["place"], ["family", "level"]):
         giving = donors.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in keys))
         pools = (
@@ -224,11 +218,11 @@ def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, se
         )
         offered = takers.join(pools, on=keys, how="left", maintain_order="left")
         if seed is None:
-            found.append(offered.get_column("median"))
+            candidates.append(offered.get_column("median"))
             continue
         ranked = giving.join(pools.select("pool", *keys), on=keys).select("pool", "hours").sort("pool", "hours")
         ranked = ranked.with_columns(nth=pl.int_range(pl.len()).over("pool"))
-        nth = pl.min_horizontal((pl.col("luck") * pl.col("donors")).floor(), pl.col("donors") - 1)
+        nth = pl.min_horizontal((pl.col("uniform") * pl.col("donors")).floor(), pl.col("donors") - 1)
         drawn = offered.select("pool", nth=nth.cast(pl.Int64))
-        found.append(drawn.join(ranked, on=["pool", "nth"], how="left", maintain_order="left").get_column("hours"))
-    return takers.select("row", new=pl.coalesce(found))
+        candidates.append(drawn.join(ranked, on=["pool", "nth"], how="left", maintain_order="left").get_column("hours"))
+    return takers.select("row", new=pl.coalesce(candidates))

@@ -1,7 +1,8 @@
-"""How much of their work two families share."""
+"""Overlap of job families in tasks and hours."""
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -30,70 +31,67 @@ def overlap(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Compare every two job families by the tasks they share and by the hours these take.
+    """Compute the overlap of each pair of job families in tasks and in hours.
 
-    A shared task without known hours on one side or both is in the shares of tasks, and in none of hours: it is counted
-    in ``shared_without_hours``. Where that is all they share, the shares of hours are null. A family without tasks, or
-    without hours, has null figures with a reason.
+    A shared task without hours in one of the families counts in the shares of tasks and in ``shared_without_hours``,
+    but is excluded from the shares of hours. These are null if no shared task has hours in both families, or if a
+    family has no hours.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and where present ``contract_hours`` (hours per week) of `jobs`, and ``job_id,
-        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
+        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. The same work in
-        other words is not seen, so that what is shared is a lower bound. Rows of one job that are the same task are one
-        task, by the rule of `_core.task_identity`.
+        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. Rows of a job that match are one task.
+        Differently worded tasks do not match, so the overlap is a lower bound.
     contract_hours
-        Hours per week that jobs without contract hours of their own are taken to have, for the bounds; None takes none.
+        Hours per week to assume for jobs without contract hours; affects only the bounds. If None, assume nothing.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per pair of families, each pair once, by name, ``(no family)`` last. Tasks count once per family,
-        however many jobs have them; hours are of one incumbent of each job. Shares run from 0 to 1.
+        One row per unordered pair of families, sorted by name with ``(no family)`` last. Each task counts once per
+        family, with its hours in all jobs of the family, for one incumbent of each job. Shares are 0 to 1.
 
         ========================  =======  ===============================================================
-        ``family_a``              String   one family
-        ``family_b``              String   the other
-        ``tasks_a``               UInt32   different tasks of the one
-        ``tasks_b``               UInt32   of the other
-        ``tasks_shared``          UInt32   those both have
-        ``shared_without_hours``  UInt32   those of them without known hours in one family or both
-        ``jaccard``               Float64  ``tasks_shared`` / different tasks of both together
+        ``family_a``              String   first job family
+        ``family_b``              String   second job family
+        ``tasks_a``               UInt32   distinct tasks of the first family
+        ``tasks_b``               UInt32   distinct tasks of the second family
+        ``tasks_shared``          UInt32   distinct tasks of both families
+        ``shared_without_hours``  UInt32   shared tasks without hours in at least one of the families
+        ``jaccard``               Float64  ``tasks_shared / (tasks_a + tasks_b - tasks_shared)``
         ``sorensen``              Float64  ``2 tasks_shared / (tasks_a + tasks_b)``
-        ``ruzicka``               Float64  sum of the lesser hours / sum of the greater, by task; a small family is
-                                           never like a large one
-        ``ruzicka_low``           Float64  it is no less, wherever undescribed contract hours belong; null where they
-                                           are needed and missing
-        ``ruzicka_high``          Float64  it is no more; the true range may be narrower
-        ``cosine``                Float64  of the shares of hours by task; does not see size
-        ``containment_a_in_b``    Float64  share of the hours of the one in tasks that the other has as well
-        ``containment_b_in_a``    Float64  the other way
-        ``reason``                String   why there are null figures: a word of
-                                           `metadata.NONE_BECAUSE`
+        ``ruzicka``               Float64  ``Σ min(a, b) / Σ max(a, b)`` of the hours per task; depends on family size
+        ``ruzicka_low``           Float64  lower bound, allowing for undocumented contract hours; null if they are
+                                           missing
+        ``ruzicka_high``          Float64  upper bound; the bounds are not always sharp
+        ``cosine``                Float64  cosine similarity of the shares of hours per task; independent of family size
+        ``containment_a_in_b``    Float64  share of the first family's hours in shared tasks
+        ``containment_b_in_a``    Float64  share of the second family's hours in shared tasks
+        ``reason``                String   why figures are null: ``NO_TASKS``, ``NO_HOURS`` or
+                                           ``NO_CONTRACT_HOURS``
         ========================  =======  ===============================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is none of its values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Notes
     -----
-    Sources: Jaccard (1901), Sørensen (1948), Ružička (1958). With a and b the known hours by task, 0 where none are
-    known, and R the contract hours that jobs with tasks without hours do not describe, in both families: the lesser
-    hours add up to at least ``m = Σ min(a, b)`` and at most ``m + R``, the greater to at least ``M = Σ max(a, b)`` and
-    at most ``M + R``, so that ``ruzicka`` lies within ``m / (M + R)`` and ``(m + R) / M``. ``ruzicka`` itself leaves
-    out shared tasks whose hours one side does not know, and so may lie above where weeks are described in full.
+    Sources: Jaccard (1901), Sørensen (1948), Ružička (1958). For the bounds, let a and b be the documented hours per
+    task (0 if missing) and R the undocumented contract hours of jobs with missing hours in both families. With
+    ``m = Σ min(a, b)`` and ``M = Σ max(a, b)``, the index is between ``m / (M + R)`` and ``(m + R) / M``. ``ruzicka``
+    excludes shared tasks without hours in one family, so it can exceed the upper bound if R is 0.
 
     Examples
     --------
@@ -104,13 +102,13 @@ def overlap(
     """
     matrix = task_matrix(profiles, states, same_task)
     rest, week_notes = undocumented_hours(matrix.reduced, contract_hours)
-    of_family = _of_families(matrix, rest)
-    places = of_family.select("family", "job_family", "tasks", "hours", "squares", "rest", "no_week")
-    left = places.rename(lambda name: f"{name}_a")
-    right = places.rename(lambda name: f"{name}_b")
-    by_key = _family_keys(matrix, of_family)
-    none = pl.DataFrame(schema={"family_a": pl.UInt32, "family_b": pl.UInt32} | dict.fromkeys(_SHARED, pl.Float64))
-    shared = pl.concat([none, *(_shared_with(by_key, place) for place in of_family.get_column("family"))])
+    families = _families(matrix, rest)
+    columns = families.select("family", "job_family", "tasks", "hours", "squares", "rest", "no_week")
+    left = columns.rename(lambda name: f"{name}_a")
+    right = columns.rename(lambda name: f"{name}_b")
+    by_task = _by_task(matrix, families)
+    empty = pl.DataFrame(schema={"family_a": pl.UInt32, "family_b": pl.UInt32} | dict.fromkeys(_SHARED, pl.Float64))
+    shared = pl.concat([empty, *(_shared_with(by_task, number) for number in families.get_column("family"))])
     pairs = (
         left.join(right, how="cross")
         .filter(pl.col("family_a") < pl.col("family_b"))
@@ -131,15 +129,15 @@ def overlap(
             matrix.reduced,
             covered="hours",
             measure="overlap",
-            value="how alike two families are in tasks, and in hours",
+            value="overlap of two families in tasks and in hours",
             unit="share, 0 to 1",
             basis="task and hours",
             policy=(
-                "A task counts once per family; hours are for one incumbent of each job.",
-                "Shared tasks without known hours in one of the families are in no figure of hours; they are not zero.",
+                "Each task counts once per family; hours are for one incumbent of each job.",
+                "Shared tasks without hours in one of the families are excluded from shares of hours, not set to zero.",
             ),
             warnings=(
-                "The same work in other words counts as another task, so that what is shared is a lower bound.",
+                "Differently worded tasks do not match, so the overlap is a lower bound.",
                 *week_notes,
                 *matrix.warnings,
             ),
@@ -152,16 +150,16 @@ _SHARED = (
     "shared_without_hours",
     "known_a",
     "known_b",
-    "lesser",
-    "lost",
+    "min_hours",
+    "excluded_hours",
     "product",
     "a_in_b",
     "b_in_a",
 )
 
 
-def _of_families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
-    """Return each family its place in order and what it has: different tasks, hours, undescribed hours."""
+def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
+    """Return a number for each family with its distinct tasks, hours and undocumented contract hours."""
     jobs = matrix.reduced.jobs
     open_jobs = (
         matrix.reduced.cells.filter(pl.col("n_known") < pl.col("n"))
@@ -174,7 +172,7 @@ def _of_families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
     )
     families = families_in_order(jobs).with_row_index("family")
     sums = (
-        _family_keys(matrix, families)
+        _by_task(matrix, families)
         .group_by("family", maintain_order=True)
         .agg(tasks=pl.len(), hours=pl.col("hours").sum(), squares=(pl.col("share") ** 2).sum())
     )
@@ -185,14 +183,14 @@ def _of_families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _family_keys(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
-    """Return ``family, key, hours`` and the ``share`` of the family's; both are null where no hours are known."""
-    place = matrix.reduced.jobs.select("job", "job_family").join(
+def _by_task(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
+    """Return ``family, key, hours`` and the ``share`` of the family's hours; both are null if hours are missing."""
+    jobs = matrix.reduced.jobs.select("job", "job_family").join(
         families.select("family", "job_family"), on="job_family", how="left"
     )
     return (
         matrix.rows.select("key", "job", "hours")
-        .join(place.select("job", "family"), on="job", how="left", maintain_order="left")
+        .join(jobs.select("job", "family"), on="job", how="left", maintain_order="left")
         .group_by("family", "key", maintain_order=True)
         .agg(hours=known_sum("hours"))
         .sort("family", "key")
@@ -200,16 +198,15 @@ def _family_keys(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _shared_with(by_key: pl.DataFrame, place: int) -> pl.DataFrame:
-    """Compare one family with all later ones, task by task; no more rows at a time than tasks and families."""
-    hours = pl.col("hours"), pl.col("other")
-    both = hours[0].is_not_null() & hours[1].is_not_null()
-    mine, other = hours[0].fill_null(0.0), hours[1].fill_null(0.0)
+def _shared_with(by_task: pl.DataFrame, family: int) -> pl.DataFrame:
+    """Compare one family with all later families, to limit the number of rows in memory."""
+    in_both = pl.col("hours").is_not_null() & pl.col("hours_b").is_not_null()
+    hours_a, hours_b = pl.col("hours").fill_null(0.0), pl.col("hours_b").fill_null(0.0)
     return (
-        by_key.filter(pl.col("family") > place)
-        .rename({"family": "family_b", "hours": "other", "share": "other_share"})
+        by_task.filter(pl.col("family") > family)
+        .rename({"family": "family_b", "hours": "hours_b", "share": "share_b"})
         .join(
-            by_key.filter(pl.col("family") == place).drop("family"),
+            by_task.filter(pl.col("family") == family).drop("family"),
             on="key",
             how="inner",
             maintain_order="left",
@@ -217,17 +214,17 @@ def _shared_with(by_key: pl.DataFrame, place: int) -> pl.DataFrame:
         .group_by("family_b", maintain_order=True)
         .agg(
             tasks_shared=pl.len(),
-            shared_without_hours=(~both).sum(),
-            known_a=hours[0].count(),
-            known_b=hours[1].count(),
-            lesser=pl.min_horizontal(mine, other).sum(),
-            lost=pl.max_horizontal(mine, other).filter(~both).sum(),
-            product=(pl.col("share") * pl.col("other_share")).sum(),
-            a_in_b=mine.sum(),
-            b_in_a=other.sum(),
+            shared_without_hours=(~in_both).sum(),
+            known_a=pl.col("hours").count(),
+            known_b=pl.col("hours_b").count(),
+            min_hours=pl.min_horizontal(hours_a, hours_b).sum(),
+            excluded_hours=pl.max_horizontal(hours_a, hours_b).filter(~in_both).sum(),
+            product=(pl.col("share") * pl.col("share_b")).sum(),
+            a_in_b=hours_a.sum(),
+            b_in_a=hours_b.sum(),
         )
         .select(
-            pl.lit(place, dtype=pl.UInt32).alias("family_a"),
+            pl.lit(family, dtype=pl.UInt32).alias("family_a"),
             "family_b",
             *(pl.col(name).cast(pl.Float64) for name in _SHARED),
         )
@@ -237,31 +234,32 @@ def _shared_with(by_key: pl.DataFrame, place: int) -> pl.DataFrame:
 def _figures() -> dict[str, pl.Expr]:
     shared, a, b = pl.col("tasks_shared"), pl.col("tasks_a"), pl.col("tasks_b")
     hours_a, hours_b = pl.col("hours_a"), pl.col("hours_b")
-    # Of tasks that one family has alone the greater hours are its own.
-    greater = hours_a + hours_b - pl.col("lesser")
-    kept = greater - pl.col("lost")
+    min_hours = pl.col("min_hours")
+    # min(a, b) + max(a, b) = a + b
+    max_hours = hours_a + hours_b - min_hours
+    included = max_hours - pl.col("excluded_hours")
     rest = pl.when((pl.col("no_week_a") + pl.col("no_week_b")) == 0).then(pl.col("rest_a") + pl.col("rest_b"))
-    high = pl.when(greater > 0).then(((pl.col("lesser") + rest) / greater).clip(upper_bound=1.0))
-    tasks, measured = (a > 0) & (b > 0), (hours_a > 0) & (hours_b > 0)
-    # Shared tasks none of which has hours on both sides say nothing of hours; that is no overlap of 0.
-    seen = (shared == 0) | (pl.col("shared_without_hours") < shared)
-    alike = measured & seen & (kept.round(DIGITS) > 0)
-    # Where no task is shared, no hour can be: that needs no contract.
-    apart = measured & (shared == 0)
-    unbounded = ((pl.col("no_week_a") + pl.col("no_week_b")) > 0) & ~apart
-    reason = pl.when(~tasks).then(pl.lit("NO_TASKS")).when(~alike).then(pl.lit("NO_HOURS"))
+    high = pl.when(max_hours > 0).then(((min_hours + rest) / max_hours).clip(upper_bound=1.0))
+    has_tasks, has_hours = (a > 0) & (b > 0), (hours_a > 0) & (hours_b > 0)
+    # If no shared task has hours in both families, the overlap in hours is unknown rather than 0.
+    comparable = (shared == 0) | (pl.col("shared_without_hours") < shared)
+    measured = has_hours & comparable & (included.round(DIGITS) > 0)
+    # Without shared tasks the overlap is 0, even if contract hours are missing.
+    disjoint = has_hours & (shared == 0)
+    unbounded = ((pl.col("no_week_a") + pl.col("no_week_b")) > 0) & ~disjoint
+    reason = pl.when(~has_tasks).then(pl.lit("NO_TASKS")).when(~measured).then(pl.lit("NO_HOURS"))
     norms = (pl.col("squares_a") * pl.col("squares_b")).sqrt()
     return {
-        "jaccard": pl.when(tasks).then(share_of(shared, a + b - shared)),
-        "sorensen": pl.when(tasks).then(share_of(2 * shared, a + b)),
-        "ruzicka": pl.when(alike).then((pl.col("lesser") / kept).clip(upper_bound=1.0)),
-        "ruzicka_low": pl.when(apart).then(0.0).when(tasks).then(share_of(pl.col("lesser"), greater + rest)),
-        "ruzicka_high": pl.when(apart).then(0.0).when(tasks).then(high.otherwise(pl.when(rest > 0).then(1.0))),
-        "cosine": pl.when(measured & seen).then((pl.col("product") / norms).clip(upper_bound=1.0)),
-        "containment_a_in_b": pl.when(tasks & ((shared == 0) | (pl.col("known_a") > 0))).then(
+        "jaccard": pl.when(has_tasks).then(share_of(shared, a + b - shared)),
+        "sorensen": pl.when(has_tasks).then(share_of(2 * shared, a + b)),
+        "ruzicka": pl.when(measured).then((min_hours / included).clip(upper_bound=1.0)),
+        "ruzicka_low": pl.when(disjoint).then(0.0).when(has_tasks).then(share_of(min_hours, max_hours + rest)),
+        "ruzicka_high": pl.when(disjoint).then(0.0).when(has_tasks).then(high.otherwise(pl.when(rest > 0).then(1.0))),
+        "cosine": pl.when(has_hours & comparable).then((pl.col("product") / norms).clip(upper_bound=1.0)),
+        "containment_a_in_b": pl.when(has_tasks & ((shared == 0) | (pl.col("known_a") > 0))).then(
             share_of(pl.col("a_in_b"), hours_a)
         ),
-        "containment_b_in_a": pl.when(tasks & ((shared == 0) | (pl.col("known_b") > 0))).then(
+        "containment_b_in_a": pl.when(has_tasks & ((shared == 0) | (pl.col("known_b") > 0))).then(
             share_of(pl.col("b_in_a"), hours_b)
         ),
         "reason": reason.when(unbounded).then(pl.lit("NO_CONTRACT_HOURS")),
@@ -269,38 +267,27 @@ def _figures() -> dict[str, pl.Expr]:
 
 
 def by_likeness(families: Sequence[str], likeness: Mapping[tuple[str, str], float]) -> list[str]:
-    """Put families in a row so that those like each other stand beside each other; the same input, the same order.
+    """Return the families in an order that places similar families next to each other (greedy, not optimal).
 
-    It starts with the two most alike and goes on at whichever end of the row has the family most like it. That is
-    simple, not the best of all orders.
-
-    Parameters
-    ----------
-    families
-        In the order that decides ties.
-    likeness
-        Of pairs, in either order; a pair that is missing is not alike.
-
-    Examples
-    --------
     >>> by_likeness(["A", "B", "C", "D"], {("A", "C"): 0.5, ("B", "C"): 0.2, ("B", "D"): 0.3})
     ['A', 'C', 'B', 'D']
     """
 
-    def alike(one: str, other: str) -> float:
-        return likeness.get((one, other), likeness.get((other, one), 0.0))
+    def similarity(a: str, b: str) -> float:
+        return likeness.get((a, b), likeness.get((b, a), 0.0))
 
-    left = list(families)
-    pairs = [(one, other) for at, one in enumerate(left) for other in left[at + 1 :]]
+    remaining = list(families)
+    pairs = list(combinations(remaining, 2))
     if not pairs:
-        return left
-    row = list(max(pairs, key=lambda pair: alike(*pair)))  # the first of equals
-    left = [family for family in left if family not in row]
-    while left:
-        before, after = (max(left, key=lambda family: alike(row[end], family)) for end in (0, -1))
-        if alike(row[0], before) > alike(row[-1], after):
-            row.insert(0, before)
+        return remaining
+    ordered = list(max(pairs, key=lambda pair: similarity(*pair)))
+    remaining = [family for family in remaining if family not in ordered]
+    while remaining:
+        first, last = (max(remaining, key=lambda family: similarity(ordered[end], family)) for end in (0, -1))
+        if similarity(ordered[0], first) > similarity(ordered[-1], last):
+            ordered.insert(0, first)
+            remaining.remove(first)
         else:
-            row.append(after)
-        left.remove(row[0] if row[0] in left else row[-1])
-    return row
+            ordered.append(last)
+            remaining.remove(last)
+    return ordered

@@ -1,4 +1,4 @@
-"""What is wrong, missing or odd in task profiles, in one table to read before anything is quoted."""
+"""Data quality checks of task profiles, in one table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = {
     "severity": pl.String(),
     "finding": pl.String(),
     "value": pl.Float64(),
-    "affected": pl.UInt64(),  # pairs of jobs may be more than 32 bits hold
+    "affected": pl.UInt64(),  # the number of pairs of jobs may exceed 32 bits
     "of": pl.UInt64(),
     "counted": pl.String(),
     "unit": pl.String(),
@@ -43,71 +43,69 @@ _COLUMNS = {
 def quality_report(
     profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, same_task: SameTask = "id"
 ) -> pl.DataFrame:
-    """List what is missing, contradictory or odd, worst first, each with how much of the known hours it touches.
+    """Check the profiles for missing, contradictory and implausible data.
 
-    Nothing is corrected: a missing hour stays not known and a repeated task stays there twice. A check that cannot be
-    made, because what it needs was not asked for say, has a null figure and a reason, not a clean bill.
+    Nothing is corrected: missing hours stay null and repeated tasks are kept. A check without the data it requires has
+    a null ``value`` and a ``reason``.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and where present ``job_name``, ``headcount`` (full-time equivalents),
-        ``contract_hours`` (hours per week) of `jobs`; ``job_id, task_id, task, ai_impact_level, validation_state,
-        weekly_hours`` (hours per week) and where it is a list ``source_data`` of `tasks`; manifest and rejects.
+        Reads ``job_id, job_family`` and, if present, ``job_name``, ``headcount`` (full-time equivalents) and
+        ``contract_hours`` (hours per week) from `jobs`; ``job_id, task_id, task, ai_impact_level, validation_state,
+        weekly_hours`` (hours per week) and, if it is a list, ``source_data`` from `tasks`; the manifest and rejects.
     states
-        Validation states that count.
+        Validation states to include.
     same_task
-        By what two tasks are the same: their ``"id"``, or where every job has ids of its own their ``"text"``, without
-        case and spacing. Texts that are only alike are different tasks.
+        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. Use ``"text"`` if task ids are not shared
+        between jobs.
 
     Returns
     -------
     pl.DataFrame
-        One row per check, whatever the data are; by severity, then by ``share_hours`` with those first that touch
-        hours nobody knows, ties by name. Checks that could not be made are the last notes.
+        One row per check, sorted by severity and by descending ``share_hours``, nulls first, then by name. Notes
+        without a ``value`` come last among the notes.
 
         ===============  ============  ======================================================================
-        ``check``        String        what was looked at
-        ``severity``     String        ``error``, ``warning``, ``note`` or ``ok``. A share of those affected of up to
-                                       10 % is a note, up to 30 % a warning, above it an error, as grades A, B, C
-                                       go; some checks are never as bad as that, or always worse
-        ``finding``      String        what was found, in a sentence with its numbers
-        ``value``        Float64       the figure; null where it cannot be said
-        ``affected``     UInt64        how many it concerns; null with ``value``
-        ``of``           UInt64        of how many; null where it cannot be said
-        ``counted``      String        what these two count
+        ``check``        String        name of the check, from the list below
+        ``severity``     String        ``error`` (more than 30% affected), ``warning`` (more than 10%), ``note`` or
+                                       ``ok`` (none); some checks have a minimum or maximum severity
+        ``finding``      String        result as a sentence
+        ``value``        Float64       result as a number; null if the check is not possible
+        ``affected``     UInt64        number affected; null if ``value`` is
+        ``of``           UInt64        number checked; may be null if ``value`` is
+        ``counted``      String        what ``affected`` and ``of`` count
         ``unit``         String        unit of ``value``
-        ``share_hours``  Float64       share of all known hours that lie in what is affected, 0 to 1; null where it is
-                                       not known
-        ``examples``     List(String)  the first 5 of those affected: ids of jobs, also for tasks; names of families and
-                                       groups; ids, or texts, of tasks where tasks are compared across jobs
+        ``share_hours``  Float64       share of all known hours that is affected, 0 to 1; null if unknown
+        ``examples``     List(String)  first 5 affected: ids of jobs (also for tasks), names of families and groups, or
+                                       ids or texts of tasks if tasks are compared across jobs
         ``reason``       String        why ``value`` is null
         ===============  ============  ======================================================================
 
-        The checks of tasks: ``hours_missing, levels_missing, hours_and_levels_missing, levels_unknown, not_validated,
+        Checks of tasks: ``hours_missing, levels_missing, hours_and_levels_missing, levels_unknown, not_validated,
         rejected, states_not_counted, zero_hours, tasks_over_contract, evidence_missing, missing_hours_uneven,
-        identity_missing``. Of jobs: ``jobs_without_tasks, jobs_incomplete, weeks_over_described,
+        identity_missing``. Checks of jobs: ``jobs_without_tasks, jobs_incomplete, weeks_over_described,
         weeks_under_described, headcount_missing, contract_hours_missing, jobs_without_name, jobs_without_family,
-        families_without_tasks``. Of tasks in jobs: ``repeated_tasks, repeated_hours, levels_in_conflict,
-        rated_differently, level_agreement, level_alpha``. Of the export: ``records_left_out, export_complete``.
+        families_without_tasks``. Checks of repeated and shared tasks: ``repeated_tasks, repeated_hours,
+        levels_in_conflict, rated_differently, level_agreement, level_alpha``. Checks of the export:
+        ``records_left_out, export_complete``.
 
     Raises
     ------
     SchemaError
-        If a column is missing, the job of a task is not in `jobs`, hours are negative or infinite, or `states` or
-        `same_task` cannot be.
+        If a required column is missing, a task belongs to no job in `jobs`, hours are negative or infinite, or an
+        argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Notes
     -----
-    ``level_alpha`` is Krippendorff's alpha for ordered levels (Krippendorff 2011), with his marks 0.8 and 0.667; its
-    formula stands at `agreement.ordinal_alpha`. Both it and ``level_agreement`` need 20
-    tasks that are rated in two jobs. The same task may rightly have another level in another job; these two say how
-    often it has.
+    ``level_alpha`` is Krippendorff's alpha for ordinal data (Krippendorff, 2011), with his thresholds 0.8 and 0.667.
+    ``level_alpha`` and ``level_agreement`` require 20 tasks that are rated in at least two jobs. A task may have
+    different levels in different jobs for good reasons.
 
     Examples
     --------
@@ -116,80 +114,80 @@ def quality_report(
     >>> report.filter(check="hours_missing").item(0, "finding")
     '760 of 5,516 tasks (13.8%) have no hours. Missing hours are excluded, not counted as zero.'
     """
-    shared = aggregate_by_identity(profiles, states, same_task=same_task)
+    identified = aggregate_by_identity(profiles, states, same_task=same_task)
     jobs, tasks = read_inputs(profiles)
     sums = sum_tasks(tasks, "job_id", "level", "state").drop("least", "most")
     counts = pl.col("state").is_in(list(states))
     by_state = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
     cells = of_jobs(sums.filter(counts), jobs).sort("job", "level", "state")
     reduced = TaskCounts(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), list(states))
-    look = Look(per_job(reduced), cells, _odd(tasks, jobs, counts), evidence_by_job(tasks, jobs, counts))
+    look = Look(per_job(reduced), cells, _suspicious(tasks, jobs, counts), evidence_by_job(tasks, jobs, counts))
     checks = [
         *checks_of_tasks(look),
         *checks_of_jobs(look),
         *_states(sums, list(states), profiles.manifest),
-        *checks_of_keys(shared, look, same_task),
+        *checks_of_keys(identified, look, same_task),
         *_export(profiles),
     ]
     result = pl.DataFrame(checks, schema=_COLUMNS, orient="row")
     order = pl.col("severity").replace_strict({"error": 0, "warning": 1, "note": 2, "ok": 3}, return_dtype=pl.Int8)
     result = result.sort(order, pl.col("value").is_null(), -pl.col("share_hours").round(9).fill_null(2.0), "check")
-    worst = result.filter(pl.col("severity") == "error").get_column("check").to_list()
+    errors = result.filter(pl.col("severity") == "error").get_column("check").to_list()
     return attach_metadata(
         result,
         meaning_of(
             reduced,
             measure="quality_report",
-            value="share of those looked at that are affected, unless the unit says otherwise",
-            unit="as each row says",
+            value="share of the items checked that are affected, unless the unit differs",
+            unit="see column unit",
             basis="task",
             policy=(
-                f"Two tasks are the same by their {same_task}; texts that are only alike are different tasks.",
-                "Nothing was corrected, and repeated tasks were left where they are.",
+                f"Tasks are matched by {same_task}. Similar texts do not match.",
+                "Nothing was corrected, and repeated tasks were kept.",
             ),
-            warnings=(f"Read first: {', '.join(worst)}.",) if worst else (),
+            warnings=(f"Read first: {', '.join(errors)}.",) if errors else (),
         ),
     )
 
 
-def _odd(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame:
-    """Count tasks of no hours, and of more hours than the shortest contract, by job and length; on the engine."""
+def _suspicious(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame:
+    """Count tasks with 0 hours or more hours than the shortest contract week, by job and hours."""
     hours = nw.col("weekly_hours").cast(nw.Float64)
-    wanted = hours == 0
-    shortest = jobs.get_column("contract_hours").min() if "contract_hours" in jobs.columns else None
-    if isinstance(shortest, float):
-        wanted |= hours > shortest
-    odd = sum_tasks(tasks.filter(wanted).with_columns(length=hours), "job_id", "length", "state")
-    return of_jobs(odd.filter(counts, pl.col("least").is_not_null()), jobs).select("job", "n", length="least")
+    is_suspicious = hours == 0
+    shortest_week = jobs.get_column("contract_hours").min() if "contract_hours" in jobs.columns else None
+    if isinstance(shortest_week, float):
+        is_suspicious |= hours > shortest_week
+    sums = sum_tasks(tasks.filter(is_suspicious).with_columns(length=hours), "job_id", "length", "state")
+    return of_jobs(sums.filter(counts, pl.col("least").is_not_null()), jobs).select("job", "n", length="least")
 
 
 def _states(sums: pl.DataFrame, states: list[str], manifest: dict[str, Any]) -> Iterator[Check]:
-    """Look at the tasks that do not count: rejected ones (M7), and those in states nobody asked for."""
+    """Check for rejected tasks and for tasks in unknown states."""
     state, n = pl.col("state"), pl.col("n")
     rejected = sums.filter(state == "rejected")
-    settled = int(sums.filter(state.is_in(["rejected", "validated"])).select(n.sum()).item())
-    asked = "rejected_tasks" in (manifest.get("request", {}).get("include") or ())
-    if rejected.is_empty() and not asked:
+    reviewed = int(sums.filter(state.is_in(["rejected", "validated"])).select(n.sum()).item())
+    requested = "rejected_tasks" in (manifest.get("request", {}).get("include") or ())
+    if rejected.is_empty() and not requested:
         yield unknown(
             "rejected",
             "NOT_REQUESTED",
-            "How many suggestions were rejected is not known: there is no rejected task; ask for "
+            "The share of rejected tasks is unknown, because rejected tasks were not loaded. Pass "
             "include=['rejected_tasks'] when loading.",
         )
     else:
         yield found(
             "rejected",
-            "{n} that were decided on {are} rejected",
+            "{n} that were reviewed {are} rejected",
             int(rejected.get_column("n").sum()),
-            settled,
+            reviewed,
             "tasks",
             cap="warning",
-            so="; they count nowhere else",
+            so="; all other figures exclude them",
             share_hours=0.0,
             examples=rejected.get_column("job_id").unique().sort().head(5).to_list(),
         )
     others = sums.filter(~state.is_in([*COUNTED_STATES, "rejected", *states]))
-    named = ", ".join(f"{name!r} {count:,}" for name, count in others.group_by(state).agg(n.sum()).sort(state).rows())
+    counts = ", ".join(f"{name!r} {count:,}" for name, count in others.group_by(state).agg(n.sum()).sort(state).rows())
     yield found(
         "states_not_counted",
         "{n} {are} in a state that is neither counted nor rejected",
@@ -197,45 +195,44 @@ def _states(sums: pl.DataFrame, states: list[str], manifest: dict[str, Any]) -> 
         int(sums.filter(state != "rejected").select(n.sum()).item()),
         "tasks",
         floor="warning",
-        so=f": {named}",
+        so=f": {counts}",
         examples=others.get_column("job_id").unique().sort().head(5).to_list(),
     )
 
 
 def _export(profiles: TaskProfiles) -> Iterator[Check]:
-    """Look at what came before the tables: records left out, and whether all is there."""
-    manifest, lost = profiles.manifest, profiles.rejects
-    kept = pl.col("job_id").drop_nulls().unique().sort().head(5)
+    """Check for skipped records and whether the export is complete."""
+    manifest, rejects = profiles.manifest, profiles.rejects
+    example_ids = pl.col("job_id").drop_nulls().unique().sort().head(5)
     jobs = manifest.get("jobs")
-    seen = lost.height + jobs if isinstance(jobs, int) else None
     yield Check(
         "records_left_out",
-        "error" if lost.height else "ok",
-        f"{lost.height:,} records were left out because they are not as documented; see profiles.rejects."
-        if lost.height
-        else "No record was left out.",
-        float(lost.height),
-        lost.height,
-        seen,
+        "error" if rejects.height else "ok",
+        f"{rejects.height:,} invalid records were skipped; see profiles.rejects."
+        if rejects.height
+        else "No records were skipped.",
+        float(rejects.height),
+        rejects.height,
+        rejects.height + jobs if isinstance(jobs, int) else None,
         "records",
         "records",
-        None if lost.height else 0.0,
-        examples=lost.select(kept).get_column("job_id").to_list(),
+        None if rejects.height else 0.0,
+        examples=rejects.select(example_ids).get_column("job_id").to_list(),
     )
-    whole = manifest.get("complete")
-    if whole is None:
+    complete = manifest.get("complete")
+    if complete is None:
         yield unknown(
-            "export_complete", "NOT_RECORDED", "Whether the export is complete is not recorded.", None, "exports"
+            "export_complete", "NOT_RECORDED", "It is unknown whether the export is complete.", None, "exports"
         )
     else:
         yield Check(
             "export_complete",
-            "ok" if whole else "error",
+            "ok" if complete else "error",
             f"Loaded: {provenance(manifest)}",
-            float(whole),
-            int(not whole),
+            float(complete),
+            int(not complete),
             1,
             "exports",
             "1 if complete, else 0",
-            0.0 if whole else None,
+            0.0 if complete else None,
         )

@@ -1,4 +1,4 @@
-"""Which work several jobs share."""
+"""Tasks that several jobs have in common."""
 
 from __future__ import annotations
 
@@ -30,56 +30,55 @@ def shared_tasks(
     min_jobs: int = 2,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """List the tasks that several jobs have, how far each reaches, and how much of the work it is.
+    """Return the tasks that several jobs share, with their jobs, families and hours.
 
-    A task none of whose hours are known has null hours, not 0, and stays in the list. The meaning says what share of
-    all known hours lies in tasks that two or more families have.
+    A task without known hours has null ``hours``, not 0, and is included. `about` reports the share of all known hours
+    in tasks of two or more families.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and where present ``headcount`` (full-time equivalents) of `jobs`, and ``job_id,
-        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+        Reads ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) from `jobs`, and ``job_id,
+        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. The same work in
-        other words is not seen, so that what is shared is a lower bound. Rows of one job that are the same task are one
-        task, by the rule of `_core.task_identity`.
+        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. Rows of a job that match are one task.
+        Differently worded tasks do not match, so the shared work is a lower bound.
     min_jobs
-        List tasks of so many jobs or more.
+        Minimum number of jobs with the task.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per task, most jobs first, then most hours, then by ``task_key``. Hours are per week.
+        One row per task, sorted by descending number of jobs, descending hours and ``task_key``.
 
         ====================  =======  ================================================================
-        ``task_key``          String   the task's identity, by `same_task`
-        ``task``              String   its text; the first in order where there are several
-        ``jobs``              UInt32   jobs that have it
-        ``families``          UInt32   their job families
-        ``tasks``             UInt32   tasks in these jobs
-        ``tasks_with_hours``  UInt32   those with hours
-        ``hours``             Float64  hours of one incumbent of each job; null where none are known
+        ``task_key``          String   task id or normalised text, by `same_task`
+        ``task``              String   task text; the alphabetically first if they differ
+        ``jobs``              UInt32   jobs with the task
+        ``families``          UInt32   job families of these jobs
+        ``tasks``             UInt32   task rows in these jobs
+        ``tasks_with_hours``  UInt32   task rows with hours
+        ``hours``             Float64  hours per week, for one incumbent of each job; null if none are known
         ``share_of_hours``    Float64  share of all known hours, 0 to 1
-        ``headcount``         Float64  full-time equivalents in the jobs that have a headcount; null where none has
-        ``headcount_hours``   Float64  hours times headcount, over jobs that have both; null where none has
-        ``levels``            String   levels it was given, H1 to H5, unknown ones, ``not assessed``
-        ``level_agreement``   Float64  share of pairs of jobs with a level for it that gave it the same, 0 to 1; null
-                                       where fewer than 2 did
-        ``reason``            String   why ``hours`` is null: a word of `metadata.NONE_BECAUSE`
+        ``headcount``         Float64  full-time equivalents in jobs with a headcount; null if there are none
+        ``headcount_hours``   Float64  hours times headcount, over jobs with both; null if there are none
+        ``levels``            String   AI impact levels of the task, separated by commas
+        ``level_agreement``   Float64  share of pairs of jobs that rate the task the same, 0 to 1; null if fewer than 2
+                                       jobs rate it
+        ``reason``            String   why ``hours`` is null: ``NO_HOURS``
         ====================  =======  ================================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is none of its values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -89,10 +88,10 @@ def shared_tasks(
     """
     check_whole("min_jobs", min_jobs, least=1)
     matrix = task_matrix(profiles, states, same_task)
-    reached = per_task(matrix)
+    all_tasks = per_task(matrix)
     total = float(matrix.reduced.cells.get_column("hours").sum())
-    shared = reached.filter(pl.col("jobs") >= min_jobs)
-    nothing = pl.lit(None, dtype=pl.Float64)
+    shared = all_tasks.filter(pl.col("jobs") >= min_jobs)
+    null = pl.lit(None, dtype=pl.Float64)
     result = (
         shared.join(_people(matrix, shared), on="key", how="left", maintain_order="left")
         .join(level_agreement(matrix), on="key", how="left", maintain_order="left")
@@ -102,7 +101,7 @@ def shared_tasks(
         .select(
             pl.col("name").alias("task_key"),
             *("task", "jobs", "families", "tasks", "tasks_with_hours", "hours"),
-            (pl.col("hours") / total if total else nothing).alias("share_of_hours"),
+            (pl.col("hours") / total if total else null).alias("share_of_hours"),
             *("headcount", "headcount_hours", "levels", "level_agreement"),
             pl.when(pl.col("hours").is_null()).then(pl.lit("NO_HOURS")).alias("reason"),
         )
@@ -113,15 +112,15 @@ def shared_tasks(
             matrix.reduced,
             covered="hours",
             measure="shared_tasks",
-            value=f"known hours of a task that {min_jobs} or more jobs have",
+            value=f"known hours of a task in {min_jobs} or more jobs",
             unit="hours per week",
             basis="hours",
             policy=(
-                "Hours are for one incumbent of each job; tasks without hours add nothing and are not zero.",
-                *_said(reached, shared, total),
+                "Hours are for one incumbent of each job. Missing hours are excluded, not counted as zero.",
+                *_notes(all_tasks, shared, total),
             ),
             warnings=(
-                "The same work in other words counts as another task, so that what is shared is a lower bound.",
+                "Differently worded tasks do not match, so the shared work is a lower bound.",
                 *matrix.warnings,
             ),
         ),
@@ -142,24 +141,24 @@ def _people(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
 
 
 def _levels(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
-    """Return ``key, levels``, as they came."""
+    """Return ``key, levels`` with the distinct levels of each task, before conflicts are resolved."""
     order = level_order(matrix.levels.get_column("level").unique().to_list())
-    place = pl.DataFrame({"level": pl.Series(order, dtype=pl.String)}).with_row_index("place")
+    positions = pl.DataFrame({"level": pl.Series(order, dtype=pl.String)}).with_row_index("position")
     return (
         matrix.levels.join(shared.select("key"), on="key", how="semi")
-        .join(place, on="level", how="left")
-        .sort("key", "place")
+        .join(positions, on="level", how="left")
+        .sort("key", "position")
         .group_by("key", maintain_order=True)
         .agg(levels=pl.col("level").str.join(", "))
     )
 
 
-def _said(reached: pl.DataFrame, shared: pl.DataFrame, total: float) -> tuple[str, ...]:
-    across = reached.filter(pl.col("families") >= 2)
-    dark = shared.get_column("hours").null_count()
+def _notes(all_tasks: pl.DataFrame, shared: pl.DataFrame, total: float) -> tuple[str, ...]:
+    across = all_tasks.filter(pl.col("families") >= 2)
+    no_hours = shared.get_column("hours").null_count()
     share = float(across.get_column("hours").sum()) / total if total else None
     return (
-        f"{shared.height:,} of {reached.height:,} tasks are listed; {across.height:,} tasks are in 2 or more families.",
+        f"{shared.height:,} of {all_tasks.height:,} tasks are listed; {across.height:,} are in 2 or more families.",
         *(() if share is None else (f"{share:.1%} of all known hours are in tasks of 2 or more families.",)),
-        *((f"{dark:,} of the listed tasks have no known hours.",) * bool(dark)),
+        *((f"{no_hours:,} of the listed tasks have no known hours.",) * bool(no_hours)),
     )

@@ -1,4 +1,4 @@
-"""Which tasks moved: from level to level, and from one validation state to another."""
+"""Transitions of tasks between AI impact levels or validation states, from one snapshot to the next."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOVES", "transitions"]
 
-#: What can happen to a task's level, in the order of the rows.
+#: Values of the column ``move``, in row order.
 MOVES = ("stayed", "relevelled", "newly assessed", "no longer assessed", "added", "removed")
 _SIDES = ("before", "after")
 
@@ -39,89 +39,81 @@ def transitions(
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Count the tasks that went from each AI impact level to each, or from each validation state to each.
+    """Count the tasks that changed from each AI impact level or validation state to each other.
 
-    Tasks that are on both sides make the table; those that are on one side only follow it, so that nothing is lost
-    between the snapshots. A missing level is ``not assessed``, never a level; so is one in doubt, where rows of one
-    task in one job have levels that contradict each other. States include ``rejected``, which every other measure
-    leaves out: they show which tasks were rejected in between, and which suggestions were validated. No hours are added
-    up by state, for a rejected task never counts.
+    Tasks without a level, or with contradictory levels within a job, are ``not assessed``. Missing hours are excluded,
+    not counted as zero. Transitions between states include rejected tasks and therefore have no hours.
 
     Parameters
     ----------
     before, after
-        The two snapshots. Reads ``job_id, job_family`` of `jobs`, and ``job_id, task_id, task, ai_impact_level,
-        validation_state, weekly_hours`` (hours per week) of `tasks`.
+        The two snapshots. Reads ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task, ai_impact_level,
+        validation_state, weekly_hours`` (hours per week) from `tasks`.
     of
-        What moves: the AI impact ``"level"`` of a task, with its hours, or its validation ``"state"``.
+        ``"level"`` for AI impact levels or ``"state"`` for validation states.
     same_task
-        By what a task of a job is the same before and after, as in `compare`. Rows of one job that are the same task
-        are one task, by the rule of `_core.task_identity`; by state it is in the first of its states in the order of
-        the rows of the result.
+        Match the tasks of a job by ``"id"`` or by ``"text"``, ignoring case and spacing. Rows of a job that match are
+        one task; its state is the first of their states in row order of the result.
     states
-        Validation states that count by level. By state every task counts, and other `states` are refused.
+        Validation states to include. Cannot be changed with ``of="state"``, which includes all states.
 
     Returns
     -------
     pl.DataFrame
-        By level, one row per pair of levels that any task has, in the order of `MOVES`, then by level before and
-        after, H1 to H5, then unknown ones, then ``not assessed``.
+        With ``of="level"``, one row per pair of levels, sorted by ``move`` in the order below and by the levels before
+        and after: H1 to H5, unknown levels, ``not assessed``.
 
         =====================  =======  ============================================================
-        ``move``               String   ``stayed``, ``relevelled``, ``newly assessed``, ``no longer assessed``; or
-                                        ``added`` or ``removed`` for tasks on one side only
-        ``level_before``       String   the level before; null where the task was not there
-        ``level_after``        String   the level after; null where the task is not there
-        ``tasks``              UInt32   tasks of a job, each counted once
-        ``jobs``               UInt32   jobs that have such a task
-        ``tasks_with_hours``   UInt32   those of them with hours on every side they are on
-        ``hours_before``       Float64  hours per week of ``tasks_with_hours`` before; null where there is none
-        ``hours_after``        Float64  the same after
-        ``share``              Float64  share of the tasks of ``level_before`` on both sides that went to
-                                        ``level_after``, 0 to 1; null for ``added`` and ``removed``
+        ``move``               String   ``stayed``, ``relevelled``, ``newly assessed``, ``no longer assessed``,
+                                        ``added`` or ``removed``
+        ``level_before``       String   AI impact level before; null if the task was added
+        ``level_after``        String   AI impact level after; null if the task was removed
+        ``tasks``              UInt32   distinct tasks of each job
+        ``jobs``               UInt32   jobs with such a task
+        ``tasks_with_hours``   UInt32   tasks with hours in each snapshot that contains them
+        ``hours_before``       Float64  hours per week of ``tasks_with_hours`` before; null if there are none
+        ``hours_after``        Float64  hours per week of ``tasks_with_hours`` after
+        ``share``              Float64  share of the tasks in both snapshots with this ``level_before``, 0 to 1; null
+                                        for ``added`` and ``removed``
         =====================  =======  ============================================================
 
-        By state, one row per pair of states that any task has, by state before and after: ``validated``,
-        ``suggested``, others by name, ``(no state)``, ``rejected``; tasks that were not there before come last.
+        With ``of="state"``, one row per pair of states, sorted by the states before and after: ``validated``,
+        ``suggested``, others by name, ``(no state)``, ``rejected``, null.
 
         ================  =======  ============================================================
-        ``state_before``  String   the state before; null where the task was not there
-        ``state_after``   String   the state after; null where the task is not there
-        ``tasks``         UInt32   tasks of a job, each counted once
-        ``jobs``          UInt32   jobs that have such a task
-        ``share``         Float64  share of the tasks of ``state_before`` that went to ``state_after``, 0 to 1; null
-                                   where the task was not there
+        ``state_before``  String   validation state before; null if the task was added
+        ``state_after``   String   validation state after; null if the task was removed
+        ``tasks``         UInt32   distinct tasks of each job
+        ``jobs``          UInt32   jobs with such a task
+        ``share``         Float64  share of the tasks with this ``state_before``, 0 to 1; null for added tasks
         ================  =======  ============================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, `of` or `same_task` is not one of its values, or other `states` are asked for
-        with ``of="state"``.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        By level, if tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded (``of="level"``).
 
     Examples
     --------
     >>> from tpanalytics import load_sample
     >>> may, november = load_sample("2026-05"), load_sample("2026-11")
-    >>> moves = transitions(may, november)
-    >>> moves.filter(move="relevelled").select("level_before", "level_after", "tasks").rows()
+    >>> by_level = transitions(may, november)
+    >>> by_level.filter(move="relevelled").select("level_before", "level_after", "tasks").rows()
     [('H2', 'H1', 113), ('H3', 'H2', 106)]
-    >>> moves = transitions(may, november, of="state")
-    >>> moves.filter(state_before="suggested").select("state_after", "tasks").rows()
+    >>> by_state = transitions(may, november, of="state")
+    >>> by_state.filter(state_before="suggested").select("state_after", "tasks").rows()
     [('validated', 525), ('suggested', 860), ('rejected', 86), (None, 69)]
     """
     check_choice("of", of, TransitionOf)
     if of == "level":
         return _of_levels(before, after, same_task, states)
     if list(states) != list(COUNTED_STATES):
-        raise SchemaError(
-            f"states={states!r}: with of='state' every state counts. Leave states out, or use of='level'."
-        )
+        raise SchemaError("`states` must be omitted with of='state', which includes all states.")
     return _of_states(before, after, same_task)
 
 
@@ -129,7 +121,7 @@ def _of_levels(before: TaskProfiles, after: TaskProfiles, same_task: SameTask, s
     pair = match_tasks(before, after, states, same_task=same_task)
     order = level_order([*pair.levels, None])
     result = (
-        _moved(pair.tasks)
+        _with_moves(pair.tasks)
         .group_by("move", "level_before", "level_after", maintain_order=True)
         .agg(
             pl.len().cast(pl.UInt32).alias("tasks"),
@@ -138,7 +130,7 @@ def _of_levels(before: TaskProfiles, after: TaskProfiles, same_task: SameTask, s
             *(known_sum(f"hours_{side}") for side in _SIDES),
         )
         .with_columns(share=_share_of_level())
-        .sort(_place("move", MOVES), *(_place(f"level_{side}", order) for side in _SIDES))
+        .sort(_position("move", MOVES), *(_position(f"level_{side}", order) for side in _SIDES))
     )
     return attach_metadata(
         result,
@@ -147,30 +139,30 @@ def _of_levels(before: TaskProfiles, after: TaskProfiles, same_task: SameTask, s
             pair.after,
             covered="level",
             measure="transitions",
-            value="tasks of a job that went from one AI impact level to another",
+            value="tasks of a job by AI impact level before and after",
             unit="tasks, and hours per week",
             basis="task",
             policy=(
-                f"A task is the same before and after if its job and its {'id' if same_task == 'id' else 'text'} are.",
-                "A missing level is 'not assessed'; that a level became known is a fact about the data, not the work.",
-                "Hours are of tasks with hours on every side they are on; those of the others are not zero.",
+                f"Tasks are matched by job and task {same_task}.",
+                "Tasks without a level are 'not assessed'. Newly assessed tasks change the data, not the work.",
+                "Hours include only tasks with hours in each snapshot that contains them; missing hours are not zero.",
             ),
             warnings=(*pull_warnings(before, after), *match_warnings(pair)),
         ),
     )
 
 
-def _moved(tasks: pl.DataFrame) -> pl.DataFrame:
-    """Name what happened to each task that has an identity: ``move``, ``with_hours`` and its levels."""
-    here, there = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
-    known = {side: pl.col(f"level_{side}").fill_null(NOT_ASSESSED) for side in _SIDES}
-    rated = {side: known[side] != NOT_ASSESSED for side in _SIDES}
+def _with_moves(tasks: pl.DataFrame) -> pl.DataFrame:
+    """Add ``move`` and ``with_hours`` to the tasks that have an id or text, and set the levels before and after."""
+    in_before, in_after = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
+    level = {side: pl.col(f"level_{side}").fill_null(NOT_ASSESSED) for side in _SIDES}
+    rated = {side: level[side] != NOT_ASSESSED for side in _SIDES}
     move = (
-        pl.when(~here)
+        pl.when(~in_before)
         .then(pl.lit("added"))
-        .when(~there)
+        .when(~in_after)
         .then(pl.lit("removed"))
-        .when(known["before"] == known["after"])
+        .when(level["before"] == level["after"])
         .then(pl.lit("stayed"))
         .when(rated["before"] & rated["after"])
         .then(pl.lit("relevelled"))
@@ -178,14 +170,14 @@ def _moved(tasks: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("newly assessed"))
         .otherwise(pl.lit("no longer assessed"))
     )
-    # Hours are of tasks that have them on every side, so that before and after describe the same work.
+    # Require hours in each snapshot, so that the hours before and after are those of the same tasks.
     complete = {side: (pl.col(f"n_{side}") == pl.col(f"n_known_{side}")).fill_null(value=True) for side in _SIDES}
     return (
         tasks.filter("named")
         .with_columns(
             move=move,
-            level_before=pl.when(here).then(known["before"]),
-            level_after=pl.when(there).then(known["after"]),
+            level_before=pl.when(in_before).then(level["before"]),
+            level_after=pl.when(in_after).then(level["after"]),
             with_hours=complete["before"] & complete["after"],
         )
         .with_columns(pl.when("with_hours").then(f"hours_{side}") for side in _SIDES)
@@ -193,76 +185,77 @@ def _moved(tasks: pl.DataFrame) -> pl.DataFrame:
 
 
 def _share_of_level() -> pl.Expr:
-    on_both = ~pl.col("move").is_in(["added", "removed"])
-    return pl.when(on_both).then(pl.col("tasks") / pl.col("tasks").filter(on_both).sum().over("level_before"))
+    in_both = ~pl.col("move").is_in(["added", "removed"])
+    return pl.when(in_both).then(pl.col("tasks") / pl.col("tasks").filter(in_both).sum().over("level_before"))
 
 
-def _place(column: str, order: Sequence[str]) -> pl.Expr:
-    places = pl.col(column).replace_strict(list(order), list(range(len(order))), return_dtype=pl.Int32)
-    return places.cast(pl.Int32)
+def _position(column: str, order: Sequence[str]) -> pl.Expr:
+    positions = pl.col(column).replace_strict(list(order), list(range(len(order))), return_dtype=pl.Int32)
+    return positions.cast(pl.Int32)
 
 
 def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -> pl.DataFrame:
-    (first, was), (second, now) = (_states(profiles, same_task) for profiles in (before, after))
-    states = sorted({*first.states.get_column("state"), *second.states.get_column("state")}, key=_rank)
+    counts_before, states_before = _states(before, same_task)
+    counts_after, states_after = _states(after, same_task)
+    states = sorted({*counts_before.states.get_column("state"), *counts_after.states.get_column("state")}, key=_rank)
     share = pl.col("tasks") / pl.col("tasks").sum().over("state_before")
     result = (
-        was.join(now, on=["job_id", "name"], how="full", coalesce=True)
+        states_before.join(states_after, on=["job_id", "name"], how="full", coalesce=True)
         .group_by(state_before="state", state_after="state_right")
         .agg(
             pl.len().cast(pl.UInt32).alias("tasks"),
             pl.col("job_id").n_unique().cast(pl.UInt32).alias("jobs"),
         )
         .with_columns(share=pl.when(pl.col("state_before").is_not_null()).then(share))
-        .sort(*(_place(f"state_{side}", states) for side in _SIDES), nulls_last=True)
+        .sort(*(_position(f"state_{side}", states) for side in _SIDES), nulls_last=True)
     )
     meaning = meaning_of(
-        second,
+        counts_after,
         measure="transitions",
-        value="tasks of a job that went from one validation state to another",
+        value="tasks of a job by validation state before and after",
         unit="tasks",
         basis="task",
         policy=(
-            f"Before: {first.jobs.height:,} jobs; after: {second.jobs.height:,} jobs.",
-            f"A task is the same before and after if its job and its {'id' if same_task == 'id' else 'text'} are.",
-            "Tasks without that are left out. Rejected tasks are counted here, and nowhere else.",
+            f"Before: {counts_before.jobs.height:,} jobs; after: {counts_after.jobs.height:,} jobs.",
+            f"Tasks are matched by job and task {same_task}; tasks without {same_task} are excluded.",
+            "Rejected tasks are included, unlike in other measures.",
         ),
         warnings=(
             *pull_warnings(before, after),
             *(
-                ["No rejected task is in either snapshot; what is gone may have been rejected, and not exported."]
+                ["Neither snapshot contains rejected tasks. Removed tasks may have been rejected and not exported."]
                 * ("rejected" not in states and bool(states))
             ),
-            *job_warnings(jobs_of(first.jobs, second.jobs)),
+            *job_warnings(jobs_of(counts_before.jobs, counts_after.jobs)),
         ),
     )
     return attach_metadata(result, replace(meaning, coverage={}, grade=None))
 
 
 def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl.DataFrame]:
-    """Count the tasks of one snapshot, and give the state of each job's task that has an identity."""
+    """Return the task counts of a snapshot, and one row with the state of each task that has an id or text."""
     jobs, tasks = read_identified(profiles, same_task)
     sums = sum_tasks(tasks, "name", "job_id", "state")
     check_hours(tasks, sums)
     by_job = of_jobs(sums, jobs)
     in_states = by_job.group_by("state").agg(pl.col("n").sum()).sort("state")
     ranked = sorted(in_states.get_column("state"), key=_rank)
-    places = pl.DataFrame({"place": range(len(ranked)), "state": ranked}, schema=_STATES)
-    ones = (
+    positions = pl.DataFrame({"position": range(len(ranked)), "state": ranked}, schema=_STATES)
+    tasks_with_state = (
         sums.filter(~has_no_identity())
-        .join(places, on="state")
+        .join(positions, on="state")
         .group_by("job_id", "name")
-        .agg(pl.col("place").min())
-        .join(places, on="place")
-        .drop("place")
+        .agg(pl.col("position").min())
+        .join(positions, on="position")
+        .drop("position")
     )
     cells = by_job.group_by("job", "job_family").agg(
         pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed")
     )
-    return TaskCounts(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked), ones
+    return TaskCounts(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked), tasks_with_state
 
 
-_STATES = {"place": pl.Int32, "state": pl.String}
+_STATES = {"position": pl.Int32, "state": pl.String}
 
 
 def _rank(state: str) -> tuple[int, str]:

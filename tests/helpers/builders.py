@@ -1,0 +1,102 @@
+"""Builders of small task profiles, and helpers to compare results."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+
+import tpanalytics as tpa
+from tests.helpers.random_profiles import profiles_of
+
+__all__ = [
+    "TASKS",
+    "TASKS_WITH_WEIGHTS",
+    "as_pandas",
+    "close",
+    "in_parts",
+    "job",
+    "one_job",
+    "query",
+    "task",
+    "with_headcount",
+    "with_staffing",
+]
+
+#: SQL for `query`: the tasks as ``t``, with ``not assessed`` for a missing level.
+TASKS = """with family as (select *, coalesce(job_family, '(no family)') as family from jobs),
+    t as (select p.family, p.job_id, x.weekly_hours as h, coalesce(x.ai_impact_level, 'not assessed') as level,
+                 x.validation_state as state, p.headcount as fte
+          from tasks x join family p using (job_id) where x.validation_state in ('validated', 'suggested')) """
+#: SQL for `query`: the tasks as ``t``, with the weight of their level, and its weight if H2 = 0 and H2 = 1.
+TASKS_WITH_WEIGHTS = """with family as (select *, coalesce(job_family, '(no family)') as family from jobs),
+    w as (from (values ('H1', 1.0, 1.0, 1.0), ('H2', 0.5, 0.0, 1.0), ('H3', 0.0, 0.0, 0.0)) v(level, b, b0, b1)),
+    t as (select p.family, p.job_id, p.headcount fte, p.contract_hours c, x.weekly_hours h,
+                 x.ai_impact_level as level, w.b::double b, w.b0::double b0, w.b1::double b1
+          from tasks x join family p using (job_id) left join w on w.level = x.ai_impact_level
+          where x.validation_state in ('validated', 'suggested')) """
+
+
+def task(
+    level: str | None = "H1", hours: float | None = 1.0, state: str = "validated", key: str | None = "t"
+) -> dict[str, Any]:
+    return {"task_id": key, "validation_state": state, "weekly_hours": hours, "ai_impact_level": level}
+
+
+def job(
+    *tasks: dict[str, Any], family: str | None = "A", headcount: float | None = None, week: float | None = None
+) -> dict[str, Any]:
+    return {"job_family": family, "headcount": headcount, "contract_hours": week, "tasks": list(tasks)}
+
+
+def one_job(*tasks: dict[str, Any], family: str | None = "A") -> tpa.TaskProfiles:
+    return profiles_of([job(*tasks, family=family)])
+
+
+def in_parts(profiles: tpa.TaskProfiles, seed: int, cut: float = 0.5) -> tpa.TaskProfiles:
+    """Shuffle the rows and concatenate the tasks from two lazy frames."""
+    jobs, tasks = (frame.sample(fraction=1, shuffle=True, seed=seed) for frame in (profiles.jobs, profiles.tasks))
+    at = int(tasks.height * cut)
+    return tpa.TaskProfiles(jobs.lazy(), pl.concat([tasks[at:].lazy(), tasks[:at].lazy()]))
+
+
+def with_headcount(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    if "headcount" in profiles.jobs.columns:
+        return profiles
+    fte = pl.int_range(pl.len()).cast(pl.Float64) % 7
+    return tpa.TaskProfiles(profiles.jobs.with_columns(headcount=pl.when(fte > 0).then(fte)), profiles.tasks)
+
+
+def with_staffing(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    """Add headcounts and contract hours, some of them missing."""
+    fte, n = pl.int_range(pl.len()).cast(pl.Float64) % 7, pl.int_range(pl.len()) % 5
+    jobs = profiles.jobs.with_columns(
+        headcount=pl.when(fte > 0).then(fte), contract_hours=pl.when(n > 0).then(pl.lit(38.5))
+    )
+    return tpa.TaskProfiles(jobs, profiles.tasks)
+
+
+def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
+    """Convert the text and number columns to pandas."""
+    return pd.DataFrame(frame.select(pl.col(pl.String, pl.Float64)).to_dict(as_series=False))
+
+
+def close(actual: float | None, expected: float | None) -> bool:
+    if actual is None or expected is None:
+        return actual is expected
+    return math.isclose(actual, expected, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def query(profiles: tpa.TaskProfiles, sql: str, **tables: pl.DataFrame) -> list[dict[str, Any]]:
+    """Run SQL over the tables `jobs` and `tasks`."""
+    connection = duckdb.connect()
+    columns = ["job_id", "task_id", "validation_state", "weekly_hours", "ai_impact_level"]
+    for name, frame in {"jobs": profiles.jobs, "tasks": profiles.tasks.select(columns), **tables}.items():
+        frame.write_parquet(f"{name}.parquet")
+        connection.execute(f"create table {name} as from '{name}.parquet'")
+    result = connection.execute(sql)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
