@@ -97,12 +97,12 @@ def automation_candidates(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) of `jobs`, and ``job_id,
-        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`. Also reads
-        ``headcount`` (full-time equivalents) of `jobs` if `weight` is ``"headcount"``.
+        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
+        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        ``weight="headcount"`` also reads ``headcount`` (full-time equivalents) from `jobs`.
     weight
-        What to add up: ``"hours"`` of one incumbent per job, or ``"headcount"``, hours times headcount. Jobs without a
-        headcount are excluded from the latter.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies its hours by its full-time equivalents and excludes
+        jobs without a headcount.
     same_task
         Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. Matching rows of one job are merged: their
         hours are added up, and conflicting levels count as unknown unless the validated rows agree.
@@ -115,7 +115,7 @@ def automation_candidates(
     seed
         Seed of the bootstrap resamples.
     states
-        Validation states to count.
+        Validation states to include.
     privacy
         Suppress tasks of fewer jobs or people than this. If None, no task is suppressed.
 
@@ -150,12 +150,12 @@ def automation_candidates(
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument has an invalid value.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Notes
     -----

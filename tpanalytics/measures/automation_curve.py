@@ -59,8 +59,8 @@ def automation_curve(
     profiles
         Reads the columns that `automation_candidates` reads, except contract hours.
     weight
-        What to add up: ``"hours"`` of one incumbent per job, or ``"headcount"``, hours times headcount. Jobs without a
-        headcount are excluded from the latter.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies its hours by its full-time equivalents and excludes
+        jobs without a headcount.
     block_hours
         Smallest useful block of hours per person and week, such as 4. Tasks are then sorted by how soon they free such
         blocks, and the curve ends when no further task adds hours to a block. If None, tasks are sorted by hours.
@@ -69,7 +69,7 @@ def automation_curve(
     top
         Maximum number of tasks. If None, return all.
     states
-        Validation states to count.
+        Validation states to include.
     privacy
         Suppress tasks of fewer jobs or people than this. If None, no task is suppressed.
 
@@ -101,12 +101,12 @@ def automation_curve(
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument has an invalid value.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Notes
     -----

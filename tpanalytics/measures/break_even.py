@@ -39,12 +39,12 @@ def break_even(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` of `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
-        per week) of `tasks`.
+        Reads ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
+        per week) from `tasks`.
     level_weights
-        Weight of each level, 0 to 1, including H2. A level without a weight is treated as unknown.
+        Weight of each level, 0 to 1, including H2. Levels without a weight count as unknown.
     states
-        Validation states to count.
+        Validation states to include.
 
     Returns
     -------
@@ -69,12 +69,12 @@ def break_even(
     Raises
     ------
     SchemaError
-        If a column is missing, a weight is invalid, or H2 has no weight.
+        If a required column is missing, a weight is invalid, or H2 has no weight.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------

@@ -68,8 +68,8 @@ def capacity(
     ----------
     profiles
         Reads ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and ``contract_hours``
-        (hours per week) of `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of
-        `tasks`.
+        (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week)
+        from `tasks`.
     freed
         Share of the time of a task that is freed, 0 to 1, by level: a number or a pair (low, high). Must include every
         level of the tasks, with 0 for levels that free no time.
@@ -83,7 +83,7 @@ def capacity(
         Hours of a full-time week for jobs without contract hours. If None, full-time weeks and ``capacity_most`` are
         null for families in which a job with a headcount needs them.
     states
-        Validation states to count.
+        Validation states to include.
 
     Returns
     -------
@@ -135,13 +135,13 @@ def capacity(
     Raises
     ------
     SchemaError
-        If a column is missing, `adoption` or `realisation` is set without a headcount column, `freed` lacks a level, or
+        If a required column is missing, `adoption` or `realisation` is set without a headcount column, `freed` lacks a level, or
         an assumption is not a share.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
