@@ -47,7 +47,7 @@ def about(result: pl.DataFrame) -> Meaning:
     metadata = get_metadata(result)
     if metadata is None:
         raise SchemaError(
-            "`result` has no metadata. Pass the data frame that a measure returned, before grouping or reshaping it or "
-            "reading it from a file."
+            "`result` must be a data frame returned by a measure. Grouping, reshaping or writing it to a file removes the "
+            "metadata."
         )
     return metadata

@@ -135,8 +135,8 @@ def capacity(
     Raises
     ------
     SchemaError
-        If a required column is missing, `adoption` or `realisation` is set without a headcount column, `freed` lacks a level, or
-        an assumption is not a share.
+        If a required column is missing (``headcount`` if `adoption` or `realisation` is set), `freed` lacks a level of
+        the tasks or an argument is invalid.
 
     Warns
     -----

@@ -118,7 +118,7 @@ class Claim:
                 for name, figure, bounds, jobs, grade in sides
             ),
             f"{int(defined.sum()):,} of {defined.len():,} specifications agree.",
-            "There are not enough jobs for bootstrap resamples."
+            "Too few jobs for bootstrap resamples."
             if self.resamples_agree is None
             else f"{self.resamples_agree:.1%} of {self.rounds:,} bootstrap resamples agree (seed {self.seed}).",
             *([f"The order changes at an H2 weight of {self.break_even:.2f}."] if self.break_even is not None else []),
@@ -151,18 +151,22 @@ def check_claim(
     The verdict is the first of these that applies:
 
     ``"undetermined"``
-        A figure is not defined, is based on fewer than 5 jobs or has data grade C; or the bounds of one family lie
-        within the bounds of the other and not both have grade A.
+        A figure is not defined, is based on fewer than 5 jobs or has data grade C. Also if the bounds of one family lie
+        within the bounds of the other, unless both have grade A.
     ``"robust"``
         The figures support the claim, all specifications in which both figures are defined agree, at least 95% of the
         resamples agree, and the claim is true for all values within the bounds or both families have grade A.
     ``"fragile"``
         All other cases, including claims that the figures contradict. See ``because`` for the reasons.
 
-    The specifications are all combinations of: hours, tasks (not for ``"hours"`` and ``"hours_per_job"``) or headcount
-    (if available); all tasks or validated tasks only; all jobs or only jobs in which all tasks have hours; and, for the
-    exposure index, an H2 weight of 0, 0.25, 0.5, 0.75 or 1. The reported figures are by hours, over validated and
-    suggested tasks of all jobs, with the given `level_weights`.
+    The specifications are all combinations of these choices:
+
+    - weight by hours, tasks (only shares and the index) or headcount (if available)
+    - all tasks or only validated tasks
+    - all jobs or only jobs in which all tasks have hours
+    - an H2 weight of 0, 0.25, 0.5, 0.75 or 1 (only the index)
+
+    The reported figures are weighted by hours, over validated and suggested tasks of all jobs.
 
     Parameters
     ----------
@@ -413,7 +417,7 @@ def _doubts(
         doubts.append(f"{share or 0:.1%} of the resamples agree, less than {_MIN_AGREEMENT:.0%}.")
     if not separate and grades != ("A", "A"):
         doubts.append(
-            "There are no bounds because contract hours are missing."
+            "The bounds are unknown because contract hours are missing."
             if separate is None
             else "Missing data could reverse the order."
         )

@@ -59,11 +59,15 @@ def compare_groups(
 ) -> pl.DataFrame:
     """Break down the difference in exposure between two job families by task category.
 
-    Let s be the share of a category in the hours of a family and e its exposure index there. A category in both
-    families contributes within, ``(s_other + s) / 2 * (e - e_other)``, because it is rated differently, and mix,
-    ``((e_other + e) / 2 - mean) * (s - s_other)``, because its share differs, with the mean index of both families over
-    the shared categories (Kitagawa, 1955). A category in one family contributes its share times the difference between
-    its index and the mean of that family over the shared categories. The contributions add up to the difference.
+    Let s be the share of a category in the weighted hours of a family and e its exposure index there. A category in
+    both families has two contributions (Kitagawa, 1955):
+
+    - within, ``(s_other + s) / 2 * (e - e_other)``, if it is rated differently
+    - mix, ``((e_other + e) / 2 - mean) * (s - s_other)``, if its share differs; mean is the index of both families over
+      the shared categories
+
+    A category in one family contributes its share times the difference between its index and the index of that family
+    over the shared categories. All contributions add up to the difference.
 
     Parameters
     ----------

@@ -192,7 +192,7 @@ def concentration_curve(
     pl.DataFrame
         The points of both curves, ``all`` first, in order of ``k``. Each task counts once, with its hours in all jobs,
         for one incumbent of each job. Long curves are reduced to fewer than 200 points; the line through them deviates
-        from the full curve by less than 0.0002.
+        from the full curve by less than 0.0002 of its height.
 
         =======================  =======  ===================================================================
         ``part``                 String   ``all``, or ``H1`` for highly automatable hours

@@ -140,7 +140,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
         meaning_of(
             reduced,
             measure="coverage",
-            value="share of the tasks of a family with hours, a level or a validation",
+            value="share of the tasks of a family that have hours, have a level or are validated",
             unit="share, 0 to 1",
             basis="task",
             numerator="tasks with the attribute",

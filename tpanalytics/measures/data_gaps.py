@@ -181,16 +181,16 @@ def _gaps(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> _Gaps:
 def _gaps_note(jobs: pl.DataFrame, bounds: tuple[float | None, float | None], *, bounded: bool) -> str:
     """Describe the missing data and the current bounds."""
     if not jobs.height:
-        return "There are no tasks."
+        return "No tasks to check."
     missing = jobs.select((pl.col("open_tasks") + pl.col("unweighted_tasks")).sum() / pl.col("tasks").sum()).item()
     if not missing:
         return "Nothing is missing: all tasks have hours and a weighted level."
     share = f"{missing:.1%} of the tasks lack hours or a weighted level."
     if not bounded:
-        return f"{share} There are no bounds because contract hours of their jobs are missing."
+        return f"{share} The bounds are unknown because contract hours of their jobs are missing."
     low, high = bounds
     if low is None or high is None:
-        return f"{share} There are no hours to compute an index from."
+        return f"{share} The exposure index is undefined because no hours are known."
     return f"{share} The exposure index of all jobs is between {low:.3f} and {high:.3f}."
 
 
