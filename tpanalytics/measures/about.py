@@ -47,7 +47,7 @@ def about(result: pl.DataFrame) -> Meaning:
     metadata = get_metadata(result)
     if metadata is None:
         raise SchemaError(
-            "`result` must be a data frame returned by a measure. Grouping, reshaping or writing it to a file removes the "
-            "metadata."
+            "`result` must be a data frame returned by a measure. Grouping, reshaping or writing it to a file removes "
+            "its metadata."
         )
     return metadata
