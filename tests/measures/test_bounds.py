@@ -171,7 +171,7 @@ def all_work_lies_within(profiles: tpa.TaskProfiles, **how: Any) -> tuple[set[st
     found = data_gaps(profiles, **how)
     meaning = tpa.about(found)
     assert meaning is not None
-    gaps = ("Nothing is missing", "No task counts", "of the tasks that count lack")
+    gaps = ("Nothing is missing", "No tasks to check", "of the tasks lack")
     (text,) = (text for text in meaning.policy if any(gap in text for gap in gaps))
     return set(found["room"]), text
 
@@ -196,11 +196,11 @@ def check_that_all_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
         alone = tpa.TaskProfiles(jobs, profiles.tasks.filter(pl.col("job_id").is_in(jobs["job_id"].implode())))
         room, text = all_work_lies_within(alone, **how)
         if None in bounds:
-            assert "lies within" not in text
+            assert "between" not in text
         elif room:
-            assert (room, text.partition("; ")[2]) == (
+            assert (room, text.partition(". ")[2]) == (
                 {"bounds"},
-                f"the exposure index of all work lies within {bounds[0]:.3f} and {bounds[1]:.3f}.",
+                f"The exposure index of all jobs is between {bounds[0]:.3f} and {bounds[1]:.3f}.",
             )
         else:
             assert "Nothing is missing" in text

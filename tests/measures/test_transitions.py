@@ -756,9 +756,9 @@ def test_validated_only_is_one_argument() -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda p: compare(p, p, level="H7"), "no task has it; the tasks have H1"),
-        (lambda p: compare(p, p, level="not assessed"), "give the level"),
-        (lambda p: compare(p, p, level=None), "give the level"),
+        (lambda p: compare(p, p, level="H7"), r"`level` must be a level of the tasks \(H1\), not 'H7'"),
+        (lambda p: compare(p, p, level="not assessed"), "`level` must be an AI impact level"),
+        (lambda p: compare(p, p, level=None), "`level` must be an AI impact level"),
         (lambda p: compare(p, p, same_task="name"), "choose from id, text"),
         (lambda p: compare(p, p, states="validated"), "give a list"),
         (lambda p: compare(p, p, states=["rejected"]), "rejected task never counts"),
@@ -772,10 +772,10 @@ def test_validated_only_is_one_argument() -> None:
         (lambda p: transitions(p, p, of="job"), "of='job': choose from level, state"),
         (lambda p: transitions(p, p, of="state", states=["validated"]), "with of='state' every state counts"),
         (lambda p: compare_groups(p, "A", category="cluster"), "tasks lacks 'cluster'"),
-        (lambda p: compare_groups(p, "A", category="linked_skills"), "holds lists"),
-        (lambda p: compare_groups(p, "B", category="task_id"), "family='B': there is no such family; there are A"),
-        (lambda p: compare_groups(p, "A", "B", category="task_id"), "other='B': there is no such family"),
-        (lambda p: compare_groups(p, "A", "A", category="task_id"), "both 'A'"),
+        (lambda p: compare_groups(p, "A", category="linked_skills"), "not the nested column 'linked_skills'"),
+        (lambda p: compare_groups(p, "B", category="task_id"), "`family`: 'B' is not a job family .*'A'"),
+        (lambda p: compare_groups(p, "A", "B", category="task_id"), "`other`: 'B' is not a job family"),
+        (lambda p: compare_groups(p, "A", "A", category="task_id"), "`other` must be a different family or None, not 'A' again"),
     ],
 )
 def test_wrong_arguments_are_refused_with_the_choices(call: Callable[..., Any], said: str) -> None:
