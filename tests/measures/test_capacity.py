@@ -178,7 +178,7 @@ def test_missing_data_are_null_with_a_reason(jobs: list[Any], expected: tuple[An
 
 def test_level_without_a_share_raises() -> None:
     profiles = profiles_of([job(task("H1"), task("H9"), task("höchst", None), task(None))])
-    with pytest.raises(tpa.SchemaError, match=r"says nothing of 'H9', 'höchst', which tasks have; it names 'H1', 'H3'"):
+    with pytest.raises(tpa.SchemaError, match="`freed` has no share for 'H9', 'höchst', only for 'H1', 'H3'"):
         tpa.capacity(profiles, freed={"H1": 0.5, "H3": 0})
     only_rejected = profiles_of([job(task("H1"), task("H9", state="rejected"))])
     assert tpa.capacity(only_rejected, freed={"H1": 0.5}).item(0, "freed_low") == 5.0
@@ -230,20 +230,23 @@ def test_assumptions_have_no_default(omitted: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"freed": {}}, r"freed=\{\}: give the share"),
-        ({"freed": 0.5}, r"freed=0\.5: give the share"),
-        ({"freed": {"H1": 1.5}}, r"freed\['H1'\]=1\.5: give a number from 0 to 1"),
-        ({"freed": {"H1": (0.7, 0.4)}}, r"freed\['H1'\]=\(0\.7, 0\.4\): give .* \(least, most\)"),
-        ({"freed": {"H1": (0.1, 0.2, 0.3)}}, r"freed\['H1'\]"),
-        ({"freed": {"H1": None}}, r"freed\['H1'\]=None"),
-        ({"freed": {"H1": 1, "not assessed": 0}}, "'not assessed' free an unknown share"),
-        ({"adoption": True}, "adoption=True"),
-        ({"adoption": "half"}, "adoption='half'"),
-        ({"realisation": float("nan")}, "realisation=nan"),
-        ({"realisation": (-0.1, 0.5)}, r"realisation=\(-0\.1, 0\.5\)"),
-        ({"contract_hours": 0}, r"`contract_hours` must be above 0 and up to 168 \(hours of a full-time week\)"),
-        ({"contract_hours": 200}, "`contract_hours` must be .* not 200"),
-        ({"contract_hours": "40"}, "`contract_hours` must be .* not '40'"),
+        ({"freed": {}}, r"`freed` must be a dict of level and share .*, not \{\}"),
+        ({"freed": 0.5}, r"`freed` must be a dict of level and share .*, not 0\.5"),
+        (
+            {"freed": {"H1": 1.5}},
+            r"`freed\['H1'\]` must be a number from 0 to 1 or a pair like \(0\.4, 0\.7\), not 1\.5",
+        ),
+        ({"freed": {"H1": (0.7, 0.4)}}, r"`freed\['H1'\]` must be .*, not \(0\.7, 0\.4\)"),
+        ({"freed": {"H1": (0.1, 0.2, 0.3)}}, r"`freed\['H1'\]` must be .*, not \(0\.1, 0\.2, 0\.3\)"),
+        ({"freed": {"H1": None}}, r"`freed\['H1'\]` must be .*, not None"),
+        ({"freed": {"H1": 1, "not assessed": 0}}, "`freed` must not contain 'not assessed'"),
+        ({"adoption": True}, "`adoption` must be a number from 0 to 1 .*, not True"),
+        ({"adoption": "half"}, "`adoption` must be a number from 0 to 1 .*, not 'half'"),
+        ({"realisation": float("nan")}, "`realisation` must be a number from 0 to 1 .*, not nan"),
+        ({"realisation": (-0.1, 0.5)}, r"`realisation` must be a number from 0 to 1 .*, not \(-0\.1, 0\.5\)"),
+        ({"contract_hours": 0}, "`contract_hours` must be above 0 and up to 168 .hours of a full-time week.*, not 0"),
+        ({"contract_hours": 200}, "`contract_hours` must be above 0 and up to 168 .*, not 200"),
+        ({"contract_hours": "40"}, "`contract_hours` must be above 0 and up to 168 .*, not '40'"),
     ],
 )
 def test_invalid_assumptions_raise(arguments: dict[str, Any], message: str) -> None:
@@ -257,6 +260,6 @@ def test_missing_headcounts_lower_the_grade() -> None:
     assert (full.grade, full.warnings) == ("A", ())
     incomplete = tpa.about(capacity(profiles_of([*staffed, *(job(task(), headcount=None) for _ in range(11))])))
     assert (incomplete.grade, incomplete.coverage["hours, level and headcount"]) == ("C", 9 / 20)
-    assert incomplete.warnings == ("11 of 20 jobs have no headcount and are left out.",)
+    assert incomplete.warnings == ("11 of 20 jobs have no headcount and are excluded.",)
     overlong = tpa.about(capacity(profiles_of([job(task(hours=44.1)), job(task(hours=43.9))])))
-    assert [warning.split(" the tasks")[0] for warning in overlong.warnings] == ["In 1 job(s)"]
+    assert [warning.split(" documented")[0] for warning in overlong.warnings] == ["1 job has"]

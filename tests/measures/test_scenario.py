@@ -89,8 +89,7 @@ def test_missing_headcount_column_and_invalid_amounts_raise(measure: Callable[..
 def test_metadata_state_the_assumptions(sample: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]) -> None:
     text = str(tpa.about(measure(sample)))
     assert NOT_WHO_LEAVES in text
-    assert "Assumed, not measured: share of a task's time freed H1 0.4 to 0.7, H2 0.2" in text
+    assert "Assumed, not measured: share of task time freed H1 0.4 to 0.7, H2 0.2" in text
     if measure is capacity:
-        assert "Full-time weeks are capacity, not headcount reduction." in text
         assert "adoption 0.3 to 0.6; realisation 0.5 to 0.8" in text
         assert "37 hours if they are missing" in text

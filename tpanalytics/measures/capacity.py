@@ -279,7 +279,6 @@ def _meaning(
         unit="hours per week",
         policy=(
             NOT_WHO_LEAVES,
-            "Full-time weeks are capacity, not headcount reduction.",
             f"{assumed(levels)}; {scenario}",
             _ONE_PERSON,
             ONLY_KNOWN,
