@@ -386,7 +386,7 @@ def test_the_gap_of_count_and_time_is_on_the_same_tasks(profiles: tpa.TaskProfil
         (lambda p: exposure_by_job(p, contract_hours=True), "contract_hours=True"),
         (lambda p: hours_at_stake(p, contract_hours="40"), "contract_hours='40'"),
         (lambda p: hours_at_stake(p, level="not assessed"), "level='not assessed'"),
-        (lambda p: break_even(p, level_weights={"H1": 1}), "give H2 one too"),
+        (lambda p: break_even(p, level_weights={"H1": 1}), "must include a weight for 'H2'"),
         (lambda p: break_even(p, states="validated"), "give a list"),
         (
             lambda p: measure_exposure(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
