@@ -294,25 +294,22 @@ def suppress_small_groups(
     amounts = candidates.amounts.select("key", "job")
     layers = {"rated": candidates.rated, "staffed" if weight == "headcount" else "measured": amounts}
     visible_layers = {name: pairs.join(candidates.table, on="key", how="semi") for name, pairs in layers.items()}
-    suppressed_keys = keys_of_few(visible_layers, people_of(profiles, matrix.reduced.jobs), privacy)
-    table = candidates.table.join(suppressed_keys.to_frame(), on="key", how="anti", maintain_order="left").with_columns(
+    small_groups = keys_of_few(visible_layers, people_of(profiles, matrix.reduced.jobs), privacy)
+    table = candidates.table.join(small_groups.to_frame(), on="key", how="anti", maintain_order="left").with_columns(
         rank=pl.col("h1_hours").round(DIGITS).rank("min", descending=True).cast(pl.UInt32)
     )
-    return candidates._replace(table=table, n_suppressed=suppressed_keys.len())
+    return candidates._replace(table=table, n_suppressed=small_groups.len())
 
 
 def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
     """Describe the excluded and the suppressed tasks."""
     hours = f" with {candidates.contested_hours:,.1f} hours at {_LEVEL}" if candidates.n_suppressed is None else ""
     groups = (
-        (candidates.contested, hours, "fewer than half of the pairs of jobs that rated them agree on the level"),
-        (candidates.n_suppressed, "", f"too few jobs or people have them at {_LEVEL}"),
+        (candidates.contested, hours, "fewer than half of the pairs of jobs agree on the level"),
+        (candidates.n_suppressed, "", "too few jobs or people are involved (small group)"),
     )
-    return tuple(
-        f"{plural(n, 'task')}{hours} {'is' if n == 1 else 'are'} left out because {cause}."
-        for n, hours, cause in groups
-        if n
-    )
+    texts = ((f"{plural(n, 'task')}{hours}", "is" if n == 1 else "are", cause) for n, hours, cause in groups if n)
+    return tuple(f"{tasks} {verb} left out because {cause}." for tasks, verb, cause in texts)
 
 
 def check_weight(profiles: TaskProfiles, weight: StaffWeight) -> None:

@@ -154,25 +154,20 @@ def capacity(
     (None, 'NOT_ASSUMED')
     """
     levels, week = checked_freed(freed), checked_week(contract_hours, FULL_TIME_WEEK)
-    adoption_range = None if adoption is None else checked_share("adoption", adoption)
-    realisation_range = None if realisation is None else checked_share("realisation", realisation)
+    adopted = None if adoption is None else checked_share("adoption", adoption)
+    realised = None if realisation is None else checked_share("realisation", realisation)
     reduced = aggregate_tasks(profiles, states)
     if "headcount" not in reduced.jobs.columns:
-        if adoption_range or realisation_range:
+        if adopted or realised:
             needs_headcount(reduced.jobs)
         reduced = reduced._replace(jobs=reduced.jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64)))
     per_job = freed_per_job(reduced, levels, week)
     result = (
         _per_person(per_job)
-        .join(
-            _over_all_people(per_job, adoption_range, realisation_range),
-            on="job_family",
-            how="left",
-            maintain_order="left",
-        )
+        .join(_over_all_people(per_job, adopted, realised), on="job_family", how="left", maintain_order="left")
         .sort(BY_FAMILY)
     )
-    return attach_metadata(result, _meaning(reduced, per_job, levels, adoption_range, realisation_range, week))
+    return attach_metadata(result, _meaning(reduced, per_job, levels, adopted, realised, week))
 
 
 def _per_person(per_job: pl.DataFrame) -> pl.DataFrame:
@@ -217,12 +212,9 @@ def _over_all_people(per_job: pl.DataFrame, adoption: Span | None, realisation: 
         )
         .with_columns(capacity_coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
     )
-    nothing = pl.lit(None, dtype=pl.Float64)
-    low, high = (
-        (pl.lit(adoption.low * realisation.low), pl.lit(adoption.high * realisation.high))
-        if adoption and realisation
-        else (nothing, nothing)
-    )
+    low = high = pl.lit(None, dtype=pl.Float64)
+    if adoption and realisation:
+        low, high = pl.lit(adoption.low * realisation.low), pl.lit(adoption.high * realisation.high)
     not_assumed = pl.when(not (adoption and realisation)).then(pl.lit("NOT_ASSUMED"))
     no_contract = pl.when(pl.any_horizontal(pl.col("weeks_low", "freed_most").is_null())).then(
         pl.lit("NO_CONTRACT_HOURS")

@@ -115,19 +115,10 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
         .join(by_family, on="job_family", how="left")
         .with_columns(pl.col("tasks").fill_null(0), data_grade=grade(pl.col("both_coverage")))
         .select(
-            "job_family",
-            "jobs",
-            "jobs_without_tasks",
+            *("job_family", "jobs", "jobs_without_tasks"),
             pl.col("tasks").cast(pl.UInt32),
-            "hours_coverage",
-            "level_coverage",
-            "both_coverage",
-            "level_coverage_hours",
-            "jobs_profiled_share",
-            "jobs_complete_share",
-            "validated_share",
-            "validated_share_hours",
-            "data_grade",
+            *("hours_coverage", "level_coverage", "both_coverage", "level_coverage_hours", "jobs_profiled_share"),
+            *("jobs_complete_share", "validated_share", "validated_share_hours", "data_grade"),
             reason=pl.when(pl.col("tasks") == 0)
             .then(pl.lit("NO_TASKS"))
             .when(pl.col("validated_share_hours").is_null())
