@@ -104,7 +104,7 @@ def test_a_change_leaves_the_result_itself_as_it_was(sample: tpa.TaskProfiles) -
     ids=["not a measure's", "grouped", "a plain copy", "transposed", "through a lazy frame"],
 )
 def test_other_frames_are_refused(sample: tpa.TaskProfiles, frame: Callable[[tpa.TaskProfiles], pl.DataFrame]) -> None:
-    with pytest.raises(tpa.SchemaError, match="does not come from a measure"):
+    with pytest.raises(tpa.SchemaError, match="`result` must be a data frame returned by a measure"):
         tpa.about(frame(sample))
 
 
