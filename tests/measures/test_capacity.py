@@ -147,7 +147,7 @@ def test_capacity_multiplies_the_assumptions() -> None:
     row = tpa.capacity(
         profiles, freed={"H1": (0.4, 0.6), "H2": 0.2, "H3": 0}, adoption=(0.5, 1.0), realisation=0.5
     ).row(0, named=True)
-    # One person is freed of 5 to 7 hours and eight people of 40 to 56, of which 25% to 50% remain.
+    # One person is freed of 5 to 7 hours and eight people of 40 to 56. Adoption and realisation leave 25% to 50%.
     freed = (row["headcount_freed_low"], row["headcount_freed_high"])
     assert (*freed, row["headcount_hours"]) == pytest.approx((40.0, 56.0, 280.0))
     # One person in each job: 5 to 7 hours, and 1.6 to 2.4 hours in the job without a headcount.
