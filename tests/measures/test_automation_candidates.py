@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -18,6 +19,8 @@ import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.bootstrap import poisson_weights
 
+approx = partial(pytest.approx, rel=1e-9, abs=1e-9)
+
 
 def task(
     key: str = "a", level: str | None = "H1", hours: float | None = 1.0, state: str = "validated"
@@ -27,12 +30,6 @@ def task(
 
 def job(*tasks: dict[str, Any], family: str | None = "A", staff: float | None = 1.0, week: float | None = None) -> Any:
     return {"job_family": family, "headcount": staff, "contract_hours": week, "tasks": list(tasks)}
-
-
-def is_close(result: Any, expected: Any) -> bool:
-    if result is None or expected is None:
-        return result is expected
-    return math.isclose(result, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def rows_of(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -116,7 +113,7 @@ def test_candidates_match_a_plain_python_computation(profiles: tpa.TaskProfiles,
     assert set(result["task_key"]) == set(expected)
     for row in result.iter_rows(named=True):
         for name, value in expected[row["task_key"]].items():
-            assert is_close(row[name], value), (row["task_key"], name)
+            assert row[name] == approx(value), (row["task_key"], name)
         if row["h1_hours"] is None:
             assert row["rank"] is None
             assert row["reason"] in ("NO_HOURS", "NO_HEADCOUNT")
@@ -144,7 +141,7 @@ def test_candidates_match_sql_on_real_data(real: tpa.TaskProfiles) -> None:
     rows = {key: (hours, jobs) for key, hours, jobs in result.select("task_key", "h1_hours", "jobs").rows()}
     assert len(expected) > 2000
     for key, hours, jobs in expected:
-        assert is_close(rows[key][0], hours)
+        assert rows[key][0] == approx(hours)
         assert rows[key][1] == jobs
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
-from tests.helpers.scenarios import FREED, HIGH, LOW, capacity, fragmentation, is_close, job, task
+from tests.helpers.scenarios import FREED, HIGH, LOW, approx, capacity, fragmentation, job, task
 
 
 def with_headcount(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
@@ -88,17 +88,17 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
             figures["measured"],
         )
         for name, (key, factor) in scaled.items():
-            assert is_close(row[name], None if figures[key] is None else figures[key] * factor), name
+            assert row[name] == approx(None if figures[key] is None else figures[key] * factor), name
         assert (row["capacity_reason"] is None) == (row["headcount_freed_low"] is not None)
         assert (row["reason"] is None) == (row["freed_low"] is not None)
         assert (row["jobs"], row["jobs_measured"]) == (figures["jobs"], figures["measured_one"])
         pairs = {"hours": "rated", "freed_low": "one_lo", "freed_high": "one_hi", "coverage": "coverage_one"}
         for name, key in pairs.items():
-            assert is_close(row[name], figures[key]), name
+            assert row[name] == approx(figures[key]), name
         for end in ("low", "high"):
-            assert is_close(row[f"share_{end}"], row[f"freed_{end}"] / figures["rated"] if figures["rated"] else None)
+            assert row[f"share_{end}"] == approx(row[f"freed_{end}"] / figures["rated"] if figures["rated"] else None)
             mean = row[f"freed_{end}"] / figures["measured_one"] if figures["measured_one"] else None
-            assert is_close(row[f"per_job_{end}"], mean)
+            assert row[f"per_job_{end}"] == approx(mean)
 
 
 def test_figures_match_sql_on_sample_companies(company: tpa.TaskProfiles) -> None:
@@ -134,7 +134,7 @@ def test_upper_bound_matches_brute_force(jobs: list[Any]) -> None:
     )
     row = tpa.capacity(profiles, freed=FREED, adoption=1, realisation=1).row(0, named=True)
     if any(tasks for tasks, _ in jobs):
-        assert is_close(row["capacity_most"], best)
+        assert row["capacity_most"] == approx(best)
         assert row["capacity_high"] is None or row["capacity_high"] <= row["capacity_most"] + 1e-9
     else:
         assert (row["capacity_most"], row["capacity_reason"]) == (None, "NO_TASKS")
@@ -149,11 +149,11 @@ def test_capacity_multiplies_the_assumptions() -> None:
     ).row(0, named=True)
     # One person is freed of 5 to 7 hours and eight people of 40 to 56. Adoption and realisation leave 25% to 50%.
     freed = (row["headcount_freed_low"], row["headcount_freed_high"])
-    assert (*freed, row["headcount_hours"]) == pytest.approx((40.0, 56.0, 280.0))
+    assert (*freed, row["headcount_hours"]) == approx((40.0, 56.0, 280.0))
     # One person in each job: 5 to 7 hours, and 1.6 to 2.4 hours in the job without a headcount.
-    assert (row["freed_low"], row["freed_high"], row["hours"]) == pytest.approx((6.6, 9.4, 39.0))
-    assert (row["capacity_low"], row["capacity_high"]) == pytest.approx((10.0, 28.0))
-    assert (row["full_time_weeks_low"], row["full_time_weeks_high"]) == pytest.approx((0.25, 0.7))
+    assert (row["freed_low"], row["freed_high"], row["hours"]) == approx((6.6, 9.4, 39.0))
+    assert (row["capacity_low"], row["capacity_high"]) == approx((10.0, 28.0))
+    assert (row["full_time_weeks_low"], row["full_time_weeks_high"]) == approx((0.25, 0.7))
     assert (row["capacity_coverage"], row["coverage"], row["people"]) == (0.75, 1.0, 8.0)
 
 
@@ -201,17 +201,15 @@ def test_missing_contract_hours_are_not_assumed() -> None:
     profiles = profiles_of([job(task(), task(hours=None)), job(task(), task(hours=None), week=None)])
     row = full_capacity(profiles).row(0, named=True)
     assert [row[name] for name in columns] == [None, None, None, "NO_CONTRACT_HOURS"]
-    assert row["capacity_high"] == pytest.approx(14.0)
+    assert row["capacity_high"] == approx(14.0)
     with pytest.raises(tpa.SchemaError, match=r"1 job\(s\) with a headcount have no contract_hours.*'j001'"):
         fragmentation(profiles, adoption=1)
-    assert full_capacity(profiles, contract_hours=20.0).item(0, "full_time_weeks_high") == pytest.approx(
-        7 / 40 + 7 / 20
-    )
+    assert full_capacity(profiles, contract_hours=20.0).item(0, "full_time_weeks_high") == approx(7 / 40 + 7 / 20)
     unstaffed = profiles_of([job(task()), job(task(), week=None, headcount=None)])
-    assert full_capacity(unstaffed).item(0, "full_time_weeks_high") == pytest.approx(7 / 40)
+    assert full_capacity(unstaffed).item(0, "full_time_weeks_high") == approx(7 / 40)
     assert full_capacity(unstaffed).item(0, "capacity_reason") is None
     complete = full_capacity(profiles_of([job(task()), job(task(), week=None)])).row(0, named=True)
-    assert (complete["capacity_most"], complete["full_time_weeks_high"]) == (pytest.approx(14.0), None)
+    assert (complete["capacity_most"], complete["full_time_weeks_high"]) == (approx(14.0), None)
 
 
 @pytest.mark.parametrize("omitted", ["adoption", "realisation"])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import math
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -14,6 +14,8 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
 
+approx = partial(pytest.approx, rel=1e-9, abs=1e-9)
+
 
 def job(hours: dict[str, float | None], family: str | None = "A") -> dict[str, Any]:
     tasks = [
@@ -21,12 +23,6 @@ def job(hours: dict[str, float | None], family: str | None = "A") -> dict[str, A
         for key, h in hours.items()
     ]
     return {"job_family": family, "tasks": tasks}
-
-
-def is_close(result: Any, expected: Any) -> bool:
-    if result is None or expected is None:
-        return result is expected
-    return math.isclose(result, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def check_against_sql(profiles: tpa.TaskProfiles) -> None:
@@ -68,7 +64,7 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
             "share_of_top_10": top / total if has_hours else None,
         }
         for name, value in figures.items():
-            assert is_close(row[name], value), (family, name)
+            assert row[name] == approx(value), (family, name)
         reason = "NO_TASKS" if missing is None else "NO_HOURS" if not has_hours else "TOO_FEW" if n == 1 else None
         assert row["reason"] == reason
 

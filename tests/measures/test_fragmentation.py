@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
-from tests.helpers.scenarios import LOW, fragmentation, is_close, job, task
+from tests.helpers.scenarios import LOW, approx, fragmentation, job, task
 
 
 def per_person(profiles: tpa.TaskProfiles, shares: dict[str, float]) -> dict[str, list[tuple[float, float]]]:
@@ -38,10 +38,10 @@ def test_usable_hours_match_a_plain_python_computation(profiles: tpa.TaskProfile
         usable = sum(people * hours for people, hours in jobs if hours >= block - 1e-9)
         assert row["jobs_measured"] == len(jobs)
         for end in ("low", "high"):
-            assert is_close(row[f"gained_{end}"], total if jobs else None)
-            assert is_close(row[f"usable_hours_{end}"], usable if jobs else None)
-            assert is_close(row[f"usable_share_{end}"], usable / total if total else None)
-            assert is_close(row[f"median_gained_{end}"], weighted_median(jobs))
+            assert row[f"gained_{end}"] == approx(total if jobs else None)
+            assert row[f"usable_hours_{end}"] == approx(usable if jobs else None)
+            assert row[f"usable_share_{end}"] == approx(usable / total if total else None)
+            assert row[f"median_gained_{end}"] == approx(weighted_median(jobs))
         assert (row["reason"] is None) == (total > 0)
         assert (row["reason"] == "NOTHING_FREED") == (bool(jobs) and total == 0)
 
