@@ -14,7 +14,6 @@ FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": (0.25, 0.5), "H4": 0, "H5": 1, "H9":
 LOW = {level: share[0] if isinstance(share, tuple) else share for level, share in FREED.items()}
 HIGH = {level: share[1] if isinstance(share, tuple) else share for level, share in FREED.items()}
 capacity = partial(tpa.capacity, freed=FREED, adoption=(0.3, 0.6), realisation=(0.5, 0.8), contract_hours=37.0)
-approx = partial(pytest.approx, rel=1e-9, abs=1e-9)
 fragmentation = partial(tpa.fragmentation, freed=FREED, realisation=(0.5, 0.8))
 
 
@@ -26,3 +25,7 @@ def job(
     *tasks: dict[str, Any], headcount: float | None = 1.0, week: float | None = 40.0, family: str = "A"
 ) -> dict[str, Any]:
     return {"job_family": family, "headcount": headcount, "contract_hours": week, "tasks": list(tasks)}
+
+
+def approx(expected: float | None) -> Any:
+    return None if expected is None else pytest.approx(expected, rel=1e-9, abs=1e-9)

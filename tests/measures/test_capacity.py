@@ -149,11 +149,11 @@ def test_capacity_multiplies_the_assumptions() -> None:
     ).row(0, named=True)
     # One person is freed of 5 to 7 hours and eight people of 40 to 56. Adoption and realisation leave 25% to 50%.
     freed = (row["headcount_freed_low"], row["headcount_freed_high"])
-    assert (*freed, row["headcount_hours"]) == approx((40.0, 56.0, 280.0))
+    assert (*freed, row["headcount_hours"]) == pytest.approx((40.0, 56.0, 280.0))
     # One person in each job: 5 to 7 hours, and 1.6 to 2.4 hours in the job without a headcount.
-    assert (row["freed_low"], row["freed_high"], row["hours"]) == approx((6.6, 9.4, 39.0))
-    assert (row["capacity_low"], row["capacity_high"]) == approx((10.0, 28.0))
-    assert (row["full_time_weeks_low"], row["full_time_weeks_high"]) == approx((0.25, 0.7))
+    assert (row["freed_low"], row["freed_high"], row["hours"]) == pytest.approx((6.6, 9.4, 39.0))
+    assert (row["capacity_low"], row["capacity_high"]) == pytest.approx((10.0, 28.0))
+    assert (row["full_time_weeks_low"], row["full_time_weeks_high"]) == pytest.approx((0.25, 0.7))
     assert (row["capacity_coverage"], row["coverage"], row["people"]) == (0.75, 1.0, 8.0)
 
 

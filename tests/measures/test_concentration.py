@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import duckdb
@@ -14,7 +13,9 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
 
-approx = partial(pytest.approx, rel=1e-9, abs=1e-9)
+
+def approx(expected: float | None) -> Any:
+    return None if expected is None else pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def job(hours: dict[str, float | None], family: str | None = "A") -> dict[str, Any]:
