@@ -1,8 +1,5 @@
-"""How unevenly hours lie on tasks equals the definitions worked apart, and is null where it says nothing."""
-
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import duckdb
@@ -15,7 +12,10 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
-from tpanalytics.measures.concentration import concentration as measure_concentration, concentration_curve
+
+
+def approx(expected: float | None) -> Any:
+    return None if expected is None else pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def job(hours: dict[str, float | None], family: str | None = "A") -> dict[str, Any]:
@@ -26,17 +26,11 @@ def job(hours: dict[str, float | None], family: str | None = "A") -> dict[str, A
     return {"job_family": family, "tasks": tasks}
 
 
-def near(ours: Any, theirs: Any) -> bool:
-    if ours is None or theirs is None:
-        return ours is theirs
-    return math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-9)
-
-
-def check(profiles: tpa.TaskProfiles) -> None:
-    """Compare with SQL: the Gini index as the mean difference of every two tasks over twice the mean."""
+def check_against_sql(profiles: tpa.TaskProfiles) -> None:
+    """Compare with SQL, where the Gini index is the mean difference of all pairs of tasks over twice the mean."""
     profiles.jobs.select("job_id", "job_family").write_parquet("jobs.parquet")
     profiles.tasks.select("job_id", "task_id", "validation_state", "weekly_hours").write_parquet("tasks.parquet")
-    theirs = duckdb.execute(
+    expected = duckdb.execute(
         """with x as (select coalesce(job_family, '(no family)') f, task_id k, sum(weekly_hours) h
               from 'tasks.parquet' join 'jobs.parquet' using (job_id)
               where validation_state <> 'rejected' group by all),
@@ -52,129 +46,129 @@ def check(profiles: tpa.TaskProfiles) -> None:
         left join by_family using (f) left join pairs using (f)
         left join (select f, count(*) filter (h is null) as missing from x group by f) using (f)"""
     ).fetchall()
-    ours = {row["job_family"]: row for row in measure_concentration(profiles).iter_rows(named=True)}
-    assert list(ours) == sorted((row[0] for row in theirs), key=lambda family: (family == "(no family)", family))
-    for family, n, missing, total, hhi, k80, top, gaps in theirs:
-        row, some = ours[family], bool(total)
-        several = some and n > 1
+    rows = {row["job_family"]: row for row in tpa.concentration(profiles).iter_rows(named=True)}
+    assert list(rows) == sorted((row[0] for row in expected), key=lambda family: (family == "(no family)", family))
+    for family, n, missing, total, hhi, k80, top, gaps in expected:
+        row, has_hours = rows[family], bool(total)
+        several = has_hours and n > 1
         gini = gaps / (2 * n * total) if several else None
-        expected = {
+        figures = {
             "tasks_with_hours": n,
             "tasks_without_hours": missing or 0,
             "hours": total,
             "gini": gini,
             "gini_corrected": gini * n / (n - 1) if several else None,
-            "hhi": hhi if some else None,
+            "hhi": hhi if has_hours else None,
             "hhi_normalised": (hhi - 1 / n) / (1 - 1 / n) if several else None,
-            "effective_tasks": 1 / hhi if some else None,
-            "tasks_for_80": k80 if some else None,
-            "share_of_top_10": top / total if some else None,
+            "effective_tasks": 1 / hhi if has_hours else None,
+            "tasks_for_80": k80 if has_hours else None,
+            "share_of_top_10": top / total if has_hours else None,
         }
-        for name, value in expected.items():
-            assert near(row[name], value), (family, name)
-        why = "NO_TASKS" if missing is None else "NO_HOURS" if not some else "TOO_FEW" if n == 1 else None
-        assert row["reason"] == why
+        for name, value in figures.items():
+            assert row[name] == approx(value), (family, name)
+        reason = "NO_TASKS" if missing is None else "NO_HOURS" if not has_hours else "TOO_FEW" if n == 1 else None
+        assert row["reason"] == reason
 
 
-def sane_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
-    """Leave out hours too small to be told from none."""
+def without_tiny_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    """Replace hours close to 0 by null, because rounding errors make their shares meaningless."""
     hours = pl.when((pl.col("weekly_hours") == 0) | (pl.col("weekly_hours") > 1e-3)).then("weekly_hours")
     return tpa.TaskProfiles(profiles.jobs, profiles.tasks.with_columns(weekly_hours=hours))
 
 
-@hypothesis.given(profiles=companies.map(sane_hours))
-def test_concentration_equals_sql_on_any_profiles(profiles: tpa.TaskProfiles) -> None:
-    check(profiles)
+@hypothesis.given(profiles=companies.map(without_tiny_hours))
+def test_concentration_matches_sql_on_random_companies(profiles: tpa.TaskProfiles) -> None:
+    check_against_sql(profiles)
 
 
-def test_concentration_equals_sql_on_the_companies(company: tpa.TaskProfiles) -> None:
-    check(company)
+def test_concentration_matches_sql_on_sample_companies(company: tpa.TaskProfiles) -> None:
+    check_against_sql(company)
 
 
-def test_equal_hours_are_not_concentrated_and_one_task_with_all_is() -> None:
-    equal = measure_concentration(profiles_of([job(dict.fromkeys("abcde", 2.0))])).row(0, named=True)
+def test_gini_ranges_from_equal_hours_to_one_task_with_all_hours() -> None:
+    equal = tpa.concentration(profiles_of([job(dict.fromkeys("abcde", 2.0))])).row(0, named=True)
     assert (equal["gini"], equal["hhi_normalised"]) == pytest.approx((0.0, 0.0), abs=1e-12)
     assert (equal["effective_tasks"], equal["tasks_for_80"]) == (pytest.approx(5.0), 4)
-    alone = measure_concentration(profiles_of([job({"a": 7.0, "b": 0.0, "c": 0.0, "d": None})])).row(0, named=True)
+    alone = tpa.concentration(profiles_of([job({"a": 7.0, "b": 0.0, "c": 0.0, "d": None})])).row(0, named=True)
     assert (alone["gini"], alone["gini_corrected"], alone["hhi"]) == pytest.approx((2 / 3, 1.0, 1.0))
     assert (alone["tasks_with_hours"], alone["tasks_without_hours"], alone["tasks_for_80"]) == (3, 1, 1)
 
 
-def test_one_task_says_nothing_of_inequality() -> None:
-    row = measure_concentration(profiles_of([job({"a": 3.0}), job({"a": 4.0})])).row(0, named=True)
+def test_gini_is_null_for_a_single_task() -> None:
+    row = tpa.concentration(profiles_of([job({"a": 3.0}), job({"a": 4.0})])).row(0, named=True)
     assert (row["gini"], row["hhi"], row["hhi_normalised"], row["reason"]) == (None, 1.0, None, "TOO_FEW")
     assert (row["hours"], row["tasks_with_hours"], row["share_of_top_10"]) == (7.0, 1, 1.0)
 
 
-def test_missing_hours_zero_hours_and_no_tasks_are_told_apart() -> None:
-    jobs = [job({"a": None}, "Dark"), job({"a": 0.0, "b": 0.0}, "Idle"), job({}, "Empty")]
-    found = measure_concentration(profiles_of(jobs)).select("job_family", "hours", "tasks_with_hours", "gini", "reason")
-    assert found.rows() == [
-        ("Dark", None, 0, None, "NO_HOURS"),
+def test_reason_distinguishes_missing_hours_from_missing_tasks() -> None:
+    jobs = [job({"a": None}, "Unknown"), job({"a": 0.0, "b": 0.0}, "Idle"), job({}, "Empty")]
+    result = tpa.concentration(profiles_of(jobs)).select("job_family", "hours", "tasks_with_hours", "gini", "reason")
+    assert result.rows() == [
         ("Empty", None, 0, None, "NO_TASKS"),
         ("Idle", 0.0, 2, None, "NO_HOURS"),
+        ("Unknown", None, 0, None, "NO_HOURS"),
     ]
 
 
-def test_a_job_without_tasks_changes_no_figure_of_its_family() -> None:
+def test_jobs_without_tasks_do_not_change_the_figures() -> None:
     jobs = [job({"a": 3.0, "b": 1.0}), job({"a": 1.0})]
-    assert_frame_equal(measure_concentration(profiles_of([*jobs, job({})])), measure_concentration(profiles_of(jobs)))
+    assert_frame_equal(tpa.concentration(profiles_of([*jobs, job({})])), tpa.concentration(profiles_of(jobs)))
 
 
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
-def test_order_of_rows_and_parts_change_nothing(profiles: tpa.TaskProfiles, seed: int) -> None:
-    ours = measure_concentration(profiles)
-    for column in ours.select(pl.col(pl.Float64)):
+def test_result_does_not_depend_on_the_order_of_rows(profiles: tpa.TaskProfiles, seed: int) -> None:
+    result = tpa.concentration(profiles)
+    for column in result.select(pl.col(pl.Float64)):
         assert column.drop_nulls().is_finite().all()
-    for column in ours.select("gini", "gini_corrected", "hhi", "hhi_normalised", "share_of_top_10"):
+    for column in result.select("gini", "gini_corrected", "hhi", "hhi_normalised", "share_of_top_10"):
         assert column.drop_nulls().is_between(0, 1 + 1e-9).all()
     jobs, tasks = (frame.sample(fraction=1, shuffle=True, seed=seed) for frame in (profiles.jobs, profiles.tasks))
     at = seed % (tasks.height + 1)
     parts = pl.concat([tasks[at:].lazy(), tasks[:at].lazy()])
-    assert_frame_equal(measure_concentration(tpa.TaskProfiles(jobs.lazy(), parts)), ours, abs_tol=1e-9)
-    curve = concentration_curve(profiles)
+    assert_frame_equal(tpa.concentration(tpa.TaskProfiles(jobs.lazy(), parts)), result, abs_tol=1e-9)
+    curve = tpa.concentration_curve(profiles)
     for column in curve.select("share_of_tasks", "share_of_hours"):
         assert column.drop_nulls().is_between(0, 1).all()
-    assert_frame_equal(concentration_curve(tpa.TaskProfiles(jobs.lazy(), parts)), curve, abs_tol=1e-9)
+    assert_frame_equal(tpa.concentration_curve(tpa.TaskProfiles(jobs.lazy(), parts)), curve, abs_tol=1e-9)
 
 
-def test_every_engine_gives_the_same(sample: tpa.TaskProfiles) -> None:
+def test_results_are_the_same_for_all_dataframe_engines(sample: tpa.TaskProfiles) -> None:
     flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
     frames = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]
-    ours = measure_concentration(sample, same_task="text")
-    curve = concentration_curve(sample, same_task="text")
-    for held in (frames, list(map(duckdb.from_df, frames))):
-        assert_frame_equal(concentration_curve(tpa.TaskProfiles(*held), same_task="text"), curve, abs_tol=1e-9)
-        assert_frame_equal(measure_concentration(tpa.TaskProfiles(*held), same_task="text"), ours, abs_tol=1e-9)
+    result = tpa.concentration(sample, same_task="text")
+    curve = tpa.concentration_curve(sample, same_task="text")
+    for tables in (frames, list(map(duckdb.from_df, frames))):
+        assert_frame_equal(tpa.concentration_curve(tpa.TaskProfiles(*tables), same_task="text"), curve, abs_tol=1e-9)
+        assert_frame_equal(tpa.concentration(tpa.TaskProfiles(*tables), same_task="text"), result, abs_tol=1e-9)
 
 
-def test_the_curve_passes_through_the_figures_of_the_family() -> None:
+def test_curve_matches_the_figures_of_the_family() -> None:
     profiles = profiles_of([job({"a": 6.0, "b": 2.5, "c": None}), job({"a": 1.0, "d": 0.5, "e": 0.0})])
-    curve = concentration_curve(profiles)
-    assert curve.filter(part="all").equals(curve.filter(part="H1").with_columns(part=pl.lit("all")))  # all are H1
+    curve = tpa.concentration_curve(profiles)
+    assert curve.filter(part="all").equals(curve.filter(part="H1").with_columns(part=pl.lit("all")))
     assert curve.filter(part="H1").select("k", "share_of_tasks", pl.col("share_of_hours").round(9)).rows() == [
         (1, 0.25, 0.7),
         (2, 0.5, 0.95),
         (3, 0.75, 1.0),
         (4, 1.0, 1.0),
     ]
-    family = measure_concentration(profiles).row(0, named=True)
+    family = tpa.concentration(profiles).row(0, named=True)
     for name in ("tasks_with_hours", "tasks_without_hours", "tasks_for_80"):
         assert curve[name].unique().to_list() == [family[name]]
     for hours, counts in (({"a": None}, (0, 1)), ({"a": 0.0}, (1, 0)), ({}, (0, 0))):
-        empty = concentration_curve(profiles_of([job(hours)]))
+        empty = tpa.concentration_curve(profiles_of([job(hours)]))
         assert empty.rows() == [(part, None, None, None, *counts, None) for part in ("all", "H1")]
     assert empty.schema == curve.schema
 
 
 def test_no_jobs_give_an_empty_table_with_all_columns() -> None:
-    full = measure_concentration(profiles_of([job({"a": 1.0})]))
-    assert_frame_equal(measure_concentration(profiles_of([])), full.clear())
+    full = tpa.concentration(profiles_of([job({"a": 1.0})]))
+    assert_frame_equal(tpa.concentration(profiles_of([])), full.clear())
     assert tpa.about(full).measure == "concentration"
 
 
-def test_wrong_arguments_are_refused_with_the_choices() -> None:
+def test_invalid_arguments_raise() -> None:
     with pytest.raises(tpa.SchemaError, match="`same_task` must be 'id' or 'text', not 'name'"):
-        measure_concentration(profiles_of([]), same_task="name")  # type: ignore[arg-type]
+        tpa.concentration(profiles_of([]), same_task="name")  # type: ignore[arg-type]
     with pytest.raises(tpa.SchemaError, match="Rejected tasks are never counted"):
-        measure_concentration(profiles_of([]), states=["rejected"])
+        tpa.concentration(profiles_of([]), states=["rejected"])

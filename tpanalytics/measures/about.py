@@ -1,4 +1,4 @@
-"""What a result means, read from the result itself."""
+"""Metadata of a measure's result."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ __all__ = ["about"]
 
 
 def about(result: pl.DataFrame) -> Meaning:
-    """Return what a measure's result means: units, denominators, coverage, rules, data grade, warnings.
+    """Return the metadata of a result: unit, denominator, coverage, assumptions, data grade and warnings.
+
+    Filtering, sorting, copying and pickling a result keep its metadata. If rows or columns were changed, a warning in
+    the metadata says that counts, coverage and data grade describe the full result.
 
     Parameters
     ----------
     result
-        What a measure returned, also after it was filtered, sorted, copied or pickled. Where rows or columns have
-        changed since, a warning says that counts, coverage and data grade describe the full result.
+        The data frame returned by a measure.
 
     Returns
     -------
     Meaning
-        Print it, or read its attributes.
+        The metadata, which can be printed or read by attribute.
 
     Raises
     ------
     SchemaError
-        If `result` does not come from a measure, or was aggregated or read from a file since.
+        If `result` was not returned by a measure, or was aggregated, reshaped or read from a file.
 
     Examples
     --------
@@ -42,10 +44,10 @@ def about(result: pl.DataFrame) -> Meaning:
     >>> print(about(sales).unit)
     share, 0 to 1
     """
-    found = get_metadata(result)
-    if found is None:
+    metadata = get_metadata(result)
+    if metadata is None:
         raise SchemaError(
-            "This frame does not come from a measure, so it carries no information about itself. Pass what a measure "
-            "returned; grouping, reshaping or reading it from a file loses the information."
+            "`result` must be a data frame returned by a measure. Grouping, reshaping or writing it to a file removes "
+            "its metadata."
         )
-    return found
+    return metadata

@@ -1,4 +1,4 @@
-"""Which comparisons of families depend on the weight of H2, and at which weight they turn."""
+"""Weights of H2 at which two job families swap places in the exposure ranking."""
 
 from __future__ import annotations
 
@@ -22,58 +22,59 @@ if TYPE_CHECKING:
 
 __all__ = ["break_even"]
 
-#: Two indices nearer than this are the same: which is higher would depend on how floats were added up.
-_SAME = 1e-12
+#: Indices that differ by less are equal; the difference is rounding error.
+_TOLERANCE = 1e-12
 
 
 @cached
 def break_even(
     profiles: TaskProfiles, *, level_weights: Mapping[str, float] = WEIGHTS, states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
-    """Find the pairs of families whose order by exposure turns with the weight of H2, and the weight where it does.
+    """Return the pairs of job families whose order by exposure depends on the weight of H2.
 
-    As that weight b goes from 0 to 1 a family's index is a straight line from ``weight_low`` to ``weight_high``; two
-    lines that cross within 0 and 1 do so at ``(low_a - low_b) / ((high_b - low_b) - (high_a - low_a))``. Pairs that
-    keep their order are not in the result, nor are families without an index.
+    The exposure index of a family is linear in the weight of H2, from ``weight_low`` at 0 to ``weight_high`` at 1. Two
+    lines that intersect do so at ``(low_a - low_b) / ((high_b - low_b) - (high_a - low_a))``. Families without an
+    index, and pairs whose order does not change, are not returned.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` of `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
-        per week) of `tasks`.
+        Reads ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
+        per week) from `tasks`.
     level_weights
-        Weight of each level, 0 to 1, H2 among them. A level that is not among them counts as unknown.
+        Weight of each level, 0 to 1, including H2. Levels without a weight count as unknown.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per pair that turns, the nearest to the weight in use first, ties by name.
+        One row per pair, sorted by the distance of ``break_even`` from the weight of H2 in `level_weights`, then by
+        name.
 
         =================  =======  ==================================================================
-        ``family_a``       String   the family that is more exposed at the weight in use; by name if equal there
-        ``family_b``       String   the other
-        ``break_even``     Float64  weight of H2 at which both are equally exposed, within 0 and 1
-        ``a_leads``        String   on which side of it ``family_a`` is the more exposed: ``"above"`` or ``"below"``
-        ``exposure_a``     Float64  index at the `level_weights`, 0 to 1
-        ``exposure_b``     Float64  likewise
-        ``weight_low_a``   Float64  index with a weight of 0 for H2
-        ``weight_high_a``  Float64  index with a weight of 1 for H2
-        ``weight_low_b``   Float64  as for ``family_a``
-        ``weight_high_b``  Float64  likewise
-        ``data_grade``     String   the poorer of both families' grades, by the tasks that are in the index
+        ``family_a``       String   more exposed family at `level_weights`; first by name if equal
+        ``family_b``       String   other family
+        ``break_even``     Float64  weight of H2 at which both are equally exposed, between 0 and 1
+        ``a_leads``        String   where ``family_a`` is more exposed: ``"above"`` or ``"below"`` that weight
+        ``exposure_a``     Float64  index of ``family_a`` at `level_weights`, 0 to 1
+        ``exposure_b``     Float64  index of ``family_b``
+        ``weight_low_a``   Float64  index of ``family_a`` if the weight of H2 is 0
+        ``weight_high_a``  Float64  index of ``family_a`` if the weight of H2 is 1
+        ``weight_low_b``   Float64  index of ``family_b`` if the weight of H2 is 0
+        ``weight_high_b``  Float64  index of ``family_b`` if the weight of H2 is 1
+        ``data_grade``     String   lower data grade of the two families, by coverage of the index
         =================  =======  ==================================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, a weight is not as above, or there is none for H2.
+        If a required column is missing, a weight is invalid, or H2 has no weight.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -84,7 +85,7 @@ def break_even(
     """
     level_weights = checked_weights(level_weights)
     if "H2" not in level_weights:
-        raise SchemaError(f"level_weights={level_weights!r}: the break-even is a weight of 'H2', so give H2 one too.")
+        raise SchemaError(f"`level_weights` must include a weight for 'H2', not {level_weights!r}.")
     reduced = aggregate_tasks(profiles, states, per="family")
     sums = level_sums(families_as_jobs(reduced.cells), "job_family")
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
@@ -100,7 +101,7 @@ def break_even(
             data_grade=grade(share_of(pl.col("tasks_stated"), pl.col("tasks"))),
         )
     )
-    result = _turning_pairs(lines, level_weights["H2"])
+    result = _crossing_pairs(lines, level_weights["H2"])
     n = lines.height
     return attach_metadata(
         result,
@@ -112,34 +113,30 @@ def break_even(
             value="weight of H2 at which two families are equally exposed",
             basis="hours",
             policy=(
-                (
-                    f"Of {n * (n - 1) // 2:,} pairs of families {result.height:,} turn; the others keep their order "
-                    "whatever H2 weighs."
-                ),
-                "Only the weight is varied; see the bounds of exposure for what is not known.",
+                f"The weight of H2 decides the order of {result.height:,} of {n * (n - 1) // 2:,} pairs of families.",
+                "Only the weight of H2 is varied. See the bounds of exposure for missing data.",
             ),
         ),
     )
 
 
-def _turning_pairs(lines: pl.DataFrame, b: float) -> pl.DataFrame:
-    """Return the pairs of lines that cross within 0 and 1, the nearest to the weight `b` of H2 first."""
+def _crossing_pairs(lines: pl.DataFrame, b: float) -> pl.DataFrame:
     pairs = lines.join(lines, how="cross", suffix="_b").filter(pl.col("place") < pl.col("place_b"))
     low, high = (pl.col(name) - pl.col(f"{name}_b") for name in ("weight_low", "weight_high"))
-    turns = pl.min_horizontal(low.abs(), high.abs()) > _SAME
-    turning = pairs.filter(turns & ((low > 0) != (high > 0))).with_columns(break_even=low / (low - high))
-    lead = pl.col("exposure_b") - pl.col("exposure") > _SAME
-    sides = ("family", "exposure", "weight_low", "weight_high")
+    distinct = pl.min_horizontal(low.abs(), high.abs()) > _TOLERANCE
+    crossing = pairs.filter(distinct & ((low > 0) != (high > 0))).with_columns(break_even=low / (low - high))
+    b_leads = pl.col("exposure_b") - pl.col("exposure") > _TOLERANCE
+    columns = ("family", "exposure", "weight_low", "weight_high")
     return (
-        turning.with_columns(
-            *(pl.when(lead).then(f"{name}_b").otherwise(name).alias(f"{name}_a") for name in sides),
-            *(pl.when(lead).then(name).otherwise(f"{name}_b").alias(f"{name}_b") for name in sides),
+        crossing.with_columns(
+            *(pl.when(b_leads).then(f"{name}_b").otherwise(name).alias(f"{name}_a") for name in columns),
+            *(pl.when(b_leads).then(name).otherwise(f"{name}_b").alias(f"{name}_b") for name in columns),
         )
         .with_columns(
             a_leads=pl.when(pl.col("weight_high_a") > pl.col("weight_high_b"))
             .then(pl.lit("above"))
             .otherwise(pl.lit("below")),
-            data_grade=pl.max_horizontal("data_grade", "data_grade_b"),  # C comes after A
+            data_grade=pl.max_horizontal("data_grade", "data_grade_b"),  # the lower grade
         )
         .sort((pl.col("break_even") - b).abs().round(DIGITS), "family_a", "family_b")
         .select(

@@ -1,4 +1,4 @@
-"""How many hours a week could be freed, by what is assumed of each level, of adoption and of what remains of it."""
+"""Weekly hours that could be freed under explicit assumptions."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["capacity"]
 
 _COUNTS = ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated")
-_ONE_PERSON = "The figures from hours to per_job_high are for one person in each job, before adoption and realisation."
+_ONE_PERSON = "Columns hours to per_job_high are for one person in each job, before adoption and realisation."
 _MOST = (
-    "capacity_most adds what they could free: a task without a level by the level that frees most, and the rest of "
-    "the week in jobs with tasks without hours. Jobs without tasks add nothing to it."
+    "capacity_most is an upper bound: tasks without a level have the level that frees most, and tasks without hours "
+    "fill the contract hours of their job. Jobs without tasks are excluded."
 )
 
 
@@ -54,93 +54,94 @@ def capacity(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Add up the hours a week that could be freed in each job family: for one person in each job, and over all people.
+    """Compute the weekly hours that could be freed in each job family under the given assumptions.
 
-    One person in a job is freed of ``F = sum of hours * freed[level]``. A family's capacity is ``adoption *
-    realisation * sum of headcount * F``, and its full-time weeks are the same with each job's hours divided by its
-    week: hours equal to so many full-time weeks; not so many posts. Nothing is assumed for you: figures that need an
-    assumption that was not given are null, and ``capacity_reason`` says so. A pair (least, most) gives the lower and
-    the upper figure.
+    One person in a job is freed of ``F = sum of hours * freed[level]``. The capacity of a family is ``adoption *
+    realisation * sum of headcount * F``. Full-time weeks divide the hours of each job by its contract hours: they
+    measure capacity, not headcount reduction. No assumption has a default: figures that need a missing assumption are
+    null, and ``capacity_reason`` says why. A pair (low, high) as an assumption gives a lower and an upper figure.
 
-    Tasks without hours or without a level are in no figure but ``capacity_most``. Over all people, jobs without a
-    headcount are left out, never counted as one person.
+    Tasks without hours or without a level only count in ``capacity_most``. Jobs without a headcount are excluded from
+    the figures over all people.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and where present ``headcount`` (full-time equivalents) and ``contract_hours``
-        (hours per week) of `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of
-        `tasks`.
+        Reads ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and ``contract_hours``
+        (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week)
+        from `tasks`.
     freed
-        Share of a task's time that is freed, 0 to 1, by level: a number, or a pair (least, most). Every level that a
-        task has must be there; give 0 to one that frees nothing.
+        Share of the time of a task that is freed, 0 to 1, by level: a number or a pair (low, high). Must include every
+        level of the tasks, with 0 for levels that free no time.
     adoption
-        Share of the people whom it reaches, 0 to 1; a number or a pair. None assumes none: the figures after adoption
-        and realisation are null.
+        Share of people who adopt the change, 0 to 1: a number or a pair (low, high). If None, the figures after
+        adoption and realisation are null.
     realisation
-        Share of the freed time that remains after review, rework and switching, 0 to 1; a number or a pair. None
-        assumes none: the figures after adoption and realisation are null.
+        Share of the freed time that remains after review, rework and switching, 0 to 1: a number or a pair (low, high).
+        If None, the figures after adoption and realisation are null.
     contract_hours
-        Hours of a full-time week, for jobs without contract hours. None assumes none: in families where a job with a
-        headcount needs a week and has none, full-time weeks and ``capacity_most`` are null.
+        Hours of a full-time week for jobs without contract hours. If None, full-time weeks and ``capacity_most`` are
+        null for families in which a job with a headcount needs them.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, by name, ``(no family)`` last. Hours are per week. First the figures for one
-        person in each job, before adoption and realisation, which need no headcount:
+        One row per family of `jobs`, sorted by name with ``(no family)`` last. Hours are per week. The first columns
+        are for one person in each job, before adoption and realisation, and need no headcount:
 
         =======================  =======  ================================================================
-        ``job_family``           String   the family
+        ``job_family``           String   job family
         ``jobs``                 UInt32   jobs
-        ``jobs_measured``        UInt32   those with a task that has hours and a level
+        ``jobs_measured``        UInt32   jobs with a task that has hours and a level
         ``hours``                Float64  hours of tasks with a level
-        ``freed_low``            Float64  hours freed, by the least of `freed`
-        ``freed_high``           Float64  the same by the most
+        ``freed_low``            Float64  hours freed at the low end of `freed`
+        ``freed_high``           Float64  hours freed at the high end of `freed`
         ``share_low``            Float64  ``freed_low / hours``, 0 to 1
         ``share_high``           Float64  ``freed_high / hours``, 0 to 1
         ``per_job_low``          Float64  ``freed_low`` per measured job
         ``per_job_high``         Float64  ``freed_high`` per measured job
         ``coverage``             Float64  share of tasks with hours and a level, 0 to 1
-        ``data_grade``           String   A from 0.9 of ``coverage``, B from 0.7, C below; quote no C alone
-        ``reason``               String   why these figures are null; null where they are not
+        ``data_grade``           String   A from 0.9 of ``coverage``, B from 0.7, C below; do not quote
+                                          grade C figures on their own
+        ``reason``               String   why these figures are null: ``NO_TASKS``, ``NO_HOURS`` or
+                                          ``NO_LEVELS``
         =======================  =======  ================================================================
 
-        Then those over all people:
+        The other columns are over all people:
 
         ================================  =======  =========================================================
         ``jobs_with_headcount``           UInt32   jobs with a headcount
-        ``jobs_measured_with_headcount``  UInt32   those of them with a task that has hours and a level
-        ``people``                        Float64  their full-time equivalents
-        ``headcount_hours``               Float64  described hours times headcount, whatever their level
-        ``headcount_freed_low``           Float64  hours freed before adoption and realisation, by the least of `freed`
-        ``headcount_freed_high``          Float64  the same by the most
-        ``capacity_low``                  Float64  hours freed after adoption and realisation, by the least of each
-        ``capacity_high``                 Float64  the same by the most
-        ``capacity_most``                 Float64  most it can be if tasks without a level are of the level that frees
-                                                   most, and the rest of each week belongs to tasks without hours
-        ``full_time_weeks_low``           Float64  ``capacity_low`` in full-time weeks; not posts
-        ``full_time_weeks_high``          Float64  ``capacity_high`` in full-time weeks; not posts
-        ``capacity_coverage``             Float64  share of the family's tasks with hours and a level in jobs with a
+        ``jobs_measured_with_headcount``  UInt32   jobs with a headcount and a task that has hours and a level
+        ``people``                        Float64  full-time equivalents of these measured jobs
+        ``headcount_hours``               Float64  documented hours times headcount, at any level
+        ``headcount_freed_low``           Float64  hours freed before adoption and realisation, low end
+        ``headcount_freed_high``          Float64  hours freed before adoption and realisation, high end
+        ``capacity_low``                  Float64  hours freed after adoption and realisation, low end
+        ``capacity_high``                 Float64  hours freed after adoption and realisation, high end
+        ``capacity_most``                 Float64  upper bound: tasks without a level have the level that frees
+                                                   most, and tasks without hours fill the contract hours
+        ``full_time_weeks_low``           Float64  ``capacity_low`` in full-time weeks
+        ``full_time_weeks_high``          Float64  ``capacity_high`` in full-time weeks
+        ``capacity_coverage``             Float64  share of tasks with hours and a level in jobs with a
                                                    headcount, 0 to 1
         ``capacity_data_grade``           String   A from 0.9 of ``capacity_coverage``, B from 0.7, C below
-        ``capacity_reason``               String   why a figure over all people is null, first the hours freed, then
-                                                   the capacity (``NOT_ASSUMED``), then the full-time weeks or
-                                                   ``capacity_most`` (``NO_CONTRACT_HOURS``); null where none is
+        ``capacity_reason``               String   why a figure over all people is null: ``NO_TASKS``,
+                                                   ``NO_HEADCOUNT``, ``NO_HOURS``, ``NO_LEVELS``, ``NOT_ASSUMED``
+                                                   (no adoption or realisation) or ``NO_CONTRACT_HOURS``
         ================================  =======  =========================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, ``headcount`` included where `adoption` or `realisation` is given; a level has no share
-        in `freed`; or an assumption is no share.
+        If a required column is missing (``headcount`` if `adoption` or `realisation` is set), `freed` lacks a level of
+        the tasks or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -153,24 +154,23 @@ def capacity(
     (None, 'NOT_ASSUMED')
     """
     levels, week = checked_freed(freed), checked_week(contract_hours, FULL_TIME_WEEK)
-    reach = None if adoption is None else checked_share("adoption", adoption)
-    kept = None if realisation is None else checked_share("realisation", realisation)
+    adopted = None if adoption is None else checked_share("adoption", adoption)
+    realised = None if realisation is None else checked_share("realisation", realisation)
     reduced = aggregate_tasks(profiles, states)
     if "headcount" not in reduced.jobs.columns:
-        if reach or kept:
+        if adopted or realised:
             needs_headcount(reduced.jobs)
         reduced = reduced._replace(jobs=reduced.jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64)))
     per_job = freed_per_job(reduced, levels, week)
     result = (
-        _of_one_person(per_job)
-        .join(_of_all_people(per_job, reach, kept), on="job_family", how="left", maintain_order="left")
+        _per_person(per_job)
+        .join(_over_all_people(per_job, adopted, realised), on="job_family", how="left", maintain_order="left")
         .sort(BY_FAMILY)
     )
-    return attach_metadata(result, _meaning(reduced, per_job, levels, reach, kept, week))
+    return attach_metadata(result, _meaning(reduced, per_job, levels, adopted, realised, week))
 
 
-def _of_one_person(per_job: pl.DataFrame) -> pl.DataFrame:
-    """Add up by family the hours freed of one person in each job."""
+def _per_person(per_job: pl.DataFrame) -> pl.DataFrame:
     families = per_job.group_by("job_family", maintain_order=True).agg(
         pl.col(*_COUNTS).sum(),
         jobs=pl.len(),
@@ -192,8 +192,7 @@ def _of_one_person(per_job: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _of_all_people(per_job: pl.DataFrame, reach: Span | None, kept: Span | None) -> pl.DataFrame:
-    """Add up by family the hours freed over all people, before and after adoption and realisation."""
+def _over_all_people(per_job: pl.DataFrame, adoption: Span | None, realisation: Span | None) -> pl.DataFrame:
     no_week = pl.col("week").is_null() & pl.col("people").is_not_null()
     no_most = pl.col("freed_most").is_null() & pl.col("headcount").is_not_null() & (pl.col("all_tasks") > 0)
     families = (
@@ -213,9 +212,10 @@ def _of_all_people(per_job: pl.DataFrame, reach: Span | None, kept: Span | None)
         )
         .with_columns(capacity_coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
     )
-    nothing = pl.lit(None, dtype=pl.Float64)
-    low, high = (pl.lit(reach.low * kept.low), pl.lit(reach.high * kept.high)) if reach and kept else (nothing, nothing)
-    unassumed = pl.when(not (reach and kept)).then(pl.lit("NOT_ASSUMED"))
+    low = high = pl.lit(None, dtype=pl.Float64)
+    if adoption and realisation:
+        low, high = pl.lit(adoption.low * realisation.low), pl.lit(adoption.high * realisation.high)
+    not_assumed = pl.when(not (adoption and realisation)).then(pl.lit("NOT_ASSUMED"))
     no_contract = pl.when(pl.any_horizontal(pl.col("weeks_low", "freed_most").is_null())).then(
         pl.lit("NO_CONTRACT_HOURS")
     )
@@ -229,7 +229,7 @@ def _of_all_people(per_job: pl.DataFrame, reach: Span | None, kept: Span | None)
         full_time_weeks_high=pl.col("weeks_high") * high,
         capacity_coverage="capacity_coverage",
         capacity_data_grade=grade(pl.col("capacity_coverage")),
-        capacity_reason=pl.coalesce(why_null(), unassumed, no_contract),
+        capacity_reason=pl.coalesce(why_null(), not_assumed, no_contract),
     )
 
 
@@ -237,16 +237,15 @@ def _meaning(
     reduced: TaskCounts,
     per_job: pl.DataFrame,
     levels: Mapping[str, Span],
-    reach: Span | None,
-    kept: Span | None,
+    adoption: Span | None,
+    realisation: Span | None,
     week: float | None,
 ) -> Meaning:
-    """Describe the figures over all people where both assumptions were given, else those for one person in each job."""
-    if not (reach and kept):
+    if not (adoption and realisation):
         return meaning_of(
             reduced,
             measure="capacity",
-            value="weekly hours that could be freed, for one person in each job; before adoption and realisation",
+            value="weekly hours that could be freed for one person in each job, before adoption and realisation",
             unit="hours per week",
             basis="hours",
             numerator="weekly hours freed",
@@ -255,12 +254,12 @@ def _meaning(
                 NOT_WHO_LEAVES,
                 f"{assumed(levels)}.",
                 _ONE_PERSON,
-                "Adoption or realisation was not given, so that there is no capacity over all people.",
+                "Capacity over all people requires both `adoption` and `realisation`.",
                 ONLY_KNOWN,
             ),
         )
-    scenario = f"adoption {reach}; realisation {kept}; " + (
-        f"a full-time week is the contract hours of the job, or {week:g} hours where they are not known."
+    scenario = f"adoption {adoption}; realisation {realisation}; " + (
+        f"a full-time week is the contract hours of the job, or {week:g} hours if they are missing."
         if week is not None
         else "a full-time week is the contract hours of the job."
     )
@@ -268,12 +267,10 @@ def _meaning(
         reduced,
         per_job,
         measure="capacity",
-        value="weekly hours that could be freed over all people; full_time_weeks are hours equal to so many full-time "
-        "weeks, not so many posts",
+        value="weekly hours that could be freed over all people",
         unit="hours per week",
         policy=(
             NOT_WHO_LEAVES,
-            "Hours equal to n full-time weeks are not n posts.",
             f"{assumed(levels)}; {scenario}",
             _ONE_PERSON,
             ONLY_KNOWN,

@@ -1,4 +1,4 @@
-"""Whether a comparison of two families holds under every choice, and allowing for all missing data."""
+"""Robustness check of a comparison of two job families."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.formatting import html_lines
+from tpanalytics.formatting import html_lines, plural
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.bounds import hours_bounds, index_bounds, share_bounds
@@ -26,55 +26,57 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import ClaimMeasure, Verdict
 
-__all__ = ["Claim", "check_claim", "read_claim"]
+__all__ = ["Claim", "check_claim", "parse_claim"]
 
 _Pair = tuple[float | None, float | None]
 
-#: Share of resamples that must agree with a robust claim.
-_RESAMPLES = 0.95
+#: Share of the resamples that must agree for a claim to be robust.
+_MIN_AGREEMENT = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What became of a claim; print it, or read its attributes.
+    """Result of `check_claim`, which can be printed or read by attribute.
 
     Attributes
     ----------
     claim
-        As it was read: ``"Finance > Sales"``.
+        The claim as parsed, such as ``"Finance > Sales"``.
     measure, unit
-        What is compared, and in which unit.
+        Description and unit of the compared figure.
     left, right
-        The two families.
+        The two job families.
     figure_left, figure_right
-        Their figures; None where not defined.
+        Their figures, or None if not defined.
     holds
-        Whether the figures are as claimed; None where one is not defined.
+        Whether the figures support the claim, or None if one of them is not defined.
     verdict
-        ``"robust"``, ``"fragile"`` or ``"undetermined"``; see `check_claim` for the rule.
+        ``"robust"``, ``"fragile"`` or ``"undetermined"``, as explained in `check_claim`.
     because
-        Sentences: what keeps the claim from being robust; empty where it is.
+        Reasons why the claim is not robust. Empty if it is.
     specifications
-        One row per way to work the figures out: ``basis, states, jobs, h2_weight, figure_left, figure_right, agrees``.
+        One row per specification: ``basis, states, jobs, h2_weight, figure_left, figure_right, agrees``.
     specifications_agree
-        Share of those in which both figures are defined that agree with the claim, 0 to 1; None where there is none.
+        Share of the specifications with both figures defined that agree with the claim, 0 to 1, or None if there are
+        none.
     resamples_agree
-        Share of the resamples of jobs that agree, 0 to 1; None below 5 jobs on a side.
+        Share of the bootstrap resamples that agree, 0 to 1, or None with fewer than 5 jobs in a family.
     bounds_left, bounds_right
-        Least and most each figure can be, given what is not known; None where contract hours are needed and missing.
+        Lower and upper bound of each figure, allowing for missing data, or None if the contract hours they require are
+        missing.
     bounds_separate
-        Whether all that is possible is as claimed; None where a bound is not known.
+        Whether the claim is true for all values within the bounds, or None if a bound is unknown.
     break_even
-        Weight of H2 at which the order of the two turns, within 0 and 1; None where it does not, and for measures
-        that have no weights.
+        Weight of H2 at which the order of the families changes, between 0 and 1, or None if it does not change or the
+        measure has no weights.
     jobs_left, jobs_right
-        Jobs that are in the figures.
+        Number of jobs included in the figures.
     grade_left, grade_right
-        A, B or C by how much of each figure is known; None for a family without tasks.
+        Data grade A, B or C of each figure, or None for a family without tasks.
     rounds, seed
-        Of the resamples.
+        Number of bootstrap resamples and their seed.
     warnings
-        Sentences that belong beside the verdict.
+        Warnings to print with the verdict.
     """
 
     claim: str
@@ -103,7 +105,7 @@ class Claim:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Format the verdict, the figures and each source of doubt as lines of text."""
+        """Format the verdict, the figures and the result of each check."""
         defined = self.specifications.get_column("agrees").drop_nulls()
         sides = (
             (self.left, self.figure_left, self.bounds_left, self.jobs_left, self.grade_left),
@@ -112,14 +114,14 @@ class Claim:
         lines = [
             f"{self.claim} ({self.measure}; {self.unit}): {self.verdict}.",
             *(
-                f"{name}: {_figure_text(figure)}, possible {_range_text(bounds)}; {jobs:,} jobs, grade {grade or '-'}."
+                f"{name}: {_figure_text(figure)}, {_bounds_text(bounds)}, {plural(jobs, 'job')}, grade {grade or '-'}."
                 for name, figure, bounds, jobs, grade in sides
             ),
-            f"{int(defined.sum()):,} of {defined.len():,} ways to work it out agree.",
-            "Too few jobs, or no figure, to draw jobs again."
+            f"{int(defined.sum()):,} of {defined.len():,} specifications agree.",
+            "Too few jobs for bootstrap resamples."
             if self.resamples_agree is None
-            else f"{self.resamples_agree:.1%} of {self.rounds:,} resamples of jobs agree (seed {self.seed}).",
-            *([f"The order turns where H2 weighs {self.break_even:.2f}."] if self.break_even is not None else []),
+            else f"{self.resamples_agree:.1%} of {self.rounds:,} bootstrap resamples agree (seed {self.seed}).",
+            *([f"The order changes at an H2 weight of {self.break_even:.2f}."] if self.break_even is not None else []),
             *self.because,
             *(f"Warning: {warning}" for warning in self.warnings),
         ]
@@ -140,72 +142,73 @@ def check_claim(
     seed: int = 0,
     contract_hours: float | None = None,
 ) -> Claim:
-    """Say whether a comparison of two families is robust, fragile, or cannot be determined.
+    """Check whether a comparison of two job families is robust, fragile or undetermined.
 
-    Four sources of doubt are looked at one by one and never blended: choices (every way to work the figures out),
-    which jobs are in the data (resamples), what is not known (bounds), and the weight of H2 (break-even). A missing
-    hour is never a zero, a missing level never a level.
+    Four checks are made and reported separately: the choice of specification, the jobs in the data (bootstrap), missing
+    data (bounds) and the weight of H2 (break-even). Missing hours are excluded, not counted as zero, and missing levels
+    count as unknown.
 
-    The verdict is the first of these that fits:
+    The verdict is the first of these that applies:
 
     ``"undetermined"``
-        a figure is not defined; or a side has fewer than 5 jobs in its figure; or a side is of grade C; or one
-        side's bounds lie within the other's and a side is not of grade A.
+        A figure is not defined, is based on fewer than 5 jobs or has data grade C. Also if the bounds of one family lie
+        within the bounds of the other, unless both have grade A.
     ``"robust"``
-        the figures are as claimed; and so are those of all ways to work them out in which both are defined; and those
-        of at least 95 % of the resamples; and the bounds are, whatever is not known, as claimed, or both sides are of
-        grade A, so that at most a tenth is not known.
+        The figures support the claim, all specifications in which both figures are defined agree, at least 95% of the
+        resamples agree, and the claim is true for all values within the bounds or both families have grade A.
     ``"fragile"``
-        all else, a claim that the figures contradict among it; ``because`` says what it fails on.
+        All other cases, including claims that the figures contradict. See ``because`` for the reasons.
 
-    The ways are every combination of: basis hours, tasks (for shares and the index) or headcount (where there is
-    any); all counted tasks or the validated alone; all jobs or those all of whose tasks have hours; and, for the
-    index, a weight for H2 of 0, 0.25, 0.5, 0.75, 1. The figures themselves are by hours, of validated and suggested
-    tasks, of all jobs, with the `level_weights` as they are.
+    The specifications are all combinations of these choices:
+
+    - weight by hours, tasks (only shares and the index) or headcount (if available)
+    - all tasks or only validated tasks
+    - all jobs or only jobs in which all tasks have hours
+    - an H2 weight of 0, 0.25, 0.5, 0.75 or 1 (only the index)
+
+    The reported figures are weighted by hours, over validated and suggested tasks of all jobs.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and where present ``headcount`` (full-time equivalents) and ``contract_hours``
-        (hours per week) of `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week)
-        of `tasks`.
+        Reads ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and ``contract_hours``
+        (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week)
+        from `tasks`.
     claim
-        Two families with ``>`` or ``<`` between them, like ``"Finance > Sales"``. Names may hold these signs too; in
-        double quotes where it could be read in several ways.
+        Two job families separated by ``>`` or ``<``, such as ``"Finance > Sales"``. Put names that contain these
+        characters in double quotes if the claim is ambiguous.
     measure
-        ``"exposure"``, the index; ``"hours"``, the sum of described hours; ``"hours_per_job"``, their mean over jobs
-        with hours; ``"h1_share"``, the share of the hours that are at H1.
+        ``"exposure"`` is the exposure index, ``"hours"`` the sum of documented hours, ``"hours_per_job"`` their mean
+        over jobs with hours, and ``"h1_share"`` the share of hours at H1.
     level_weights
-        Weight of each level, 0 to 1. A level that is not among them counts as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as unknown.
     rounds
-        How many resamples of jobs to draw, 100 to 100,000; of a sum each draws as many jobs as there are.
+        Number of bootstrap resamples, 100 to 100,000. For sums, every resample has the original number of jobs.
     seed
-        Whole number; the same one gives the same result.
+        Seed of the random number generator.
     contract_hours
-        Hours per week that jobs without contract hours of their own are taken to have, for the bounds alone; None
-        takes none.
+        Hours per week to assume for jobs without contract hours; affects only the bounds. If None, assume nothing.
 
     Returns
     -------
     Claim
-        Print it, or read its attributes. The bounds of ``"hours_per_job"`` are those of the mean over jobs with tasks.
+        The verdict with its evidence. The bounds of ``"hours_per_job"`` are for the mean over jobs with tasks.
 
     Raises
     ------
     SchemaError
-        If a column is missing, a family is not known, the claim can be read in several ways, or an argument is not as
-        above.
+        If a required column is missing, a family does not exist, the claim is ambiguous or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> found = check_claim(load_sample(), "Finance > Sales", rounds=200)
-    >>> found.verdict, found.holds
+    >>> claim = check_claim(load_sample(), "Finance > Sales", rounds=200)
+    >>> claim.verdict, claim.holds
     ('undetermined', True)
     """
     check_choice("measure", measure, MEASURES)
@@ -213,11 +216,11 @@ def check_claim(
     checked_rounds(rounds, seed)
     reduced = aggregate_tasks(profiles, by_state=True)
     families = reduced.jobs.get_column("job_family").unique().sort().to_list()
-    read = read_claim(claim, sorted(families, key=lambda family: (family == NO_FAMILY, family)))
-    left, sign, right = read
-    of_both = pl.col("job_family").is_in([left, right])
-    jobs, by_state = reduced.jobs.filter(of_both), reduced.cells.filter(of_both)
-    cells = by_state.group_by("job", "job_family", "level", maintain_order=True).agg(
+    parsed = parse_claim(claim, sorted(families, key=lambda family: (family == NO_FAMILY, family)))
+    left, sign, right = parsed
+    in_either = pl.col("job_family").is_in([left, right])
+    jobs, cells_by_state = reduced.jobs.filter(in_either), reduced.cells.filter(in_either)
+    cells = cells_by_state.group_by("job", "job_family", "level", maintain_order=True).agg(
         pl.col("n", "n_known", "n_imputed").sum(), hours=known_sum("hours")
     )
     b = level_weights.get("H2")
@@ -228,18 +231,18 @@ def check_claim(
     pair: _Pair = (figures.get(left), figures.get(right))
     grades = _grades(cells, measure, level_weights)
     bounds = _bounds(attach_staffing(jobs, cells, contract_hours=week), measure, level_weights)
-    table = specifications(jobs, by_state, measure, level_weights, read)
+    table = specifications(jobs, cells_by_state, measure, level_weights, parsed)
     share: float | None = None
     if min(counts) >= ENOUGH_JOBS:
-        share = _resampled(parts, jobs, read, measure, b, rounds, seed)
+        share = _share_of_resamples(parts, jobs, parsed, measure, b, rounds, seed)
     agree = table.get_column("agrees").drop_nulls()
-    both = bounds.get(left), bounds.get(right)
-    separate = _separate(both[0], sign, both[1])
+    bounds_left, bounds_right = bounds.get(left), bounds.get(right)
+    separate = _separate(bounds_left, sign, bounds_right)
     holds = agrees(pair[0], sign, pair[1])
-    graded = grades.get(left), grades.get(right)
-    undetermined = _undetermined(read, pair, counts, graded, both)
-    doubts = () if undetermined else _doubts(agree, share, graded, separate=separate, holds=holds)
-    strange = unmapped(cells.get_column("level").to_list(), level_weights) if measure == "exposure" else []
+    grade_pair = grades.get(left), grades.get(right)
+    undetermined = _undetermined(parsed, pair, counts, grade_pair, (bounds_left, bounds_right))
+    doubts = () if undetermined else _doubts(agree, share, grade_pair, separate=separate, holds=holds)
+    unweighted = unmapped(cells.get_column("level").to_list(), level_weights) if measure == "exposure" else []
     return Claim(
         claim=f"{left} {sign} {right}",
         measure=MEASURES[measure][0],
@@ -254,108 +257,108 @@ def check_claim(
         specifications=table,
         specifications_agree=float(agree.sum()) / agree.len() if agree.len() else None,
         resamples_agree=share,
-        bounds_left=both[0],
-        bounds_right=both[1],
+        bounds_left=bounds_left,
+        bounds_right=bounds_right,
         bounds_separate=separate,
         break_even=_break_even(parts, left, right) if measure == "exposure" and b is not None else None,
         jobs_left=counts[0],
         jobs_right=counts[1],
-        grade_left=graded[0],
-        grade_right=graded[1],
+        grade_left=grade_pair[0],
+        grade_right=grade_pair[1],
         rounds=rounds,
         seed=seed,
-        warnings=(f"Levels without a weight count as unknown: {', '.join(strange)}.",) if strange else (),
+        warnings=(f"Levels without a weight count as unknown: {', '.join(unweighted)}.",) if unweighted else (),
     )
 
 
-def read_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
-    """Return the left family, ``>`` or ``<``, and the right family; raise SchemaError where that is not clear."""
+def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
+    """Return the left family, ``>`` or ``<``, and the right family; raise if they are unknown or ambiguous."""
     if not isinstance(claim, str):
-        raise SchemaError(f"claim={claim!r}: give it as text, like 'Finance > Sales'.")
-    cuts = [i for i, sign in enumerate(claim) if sign in "<>"]
-    if not cuts:
-        raise SchemaError(f"claim={claim!r}: put > or < between two families, like 'Finance > Sales'.")
-    sides = [(_family(claim[:i], families), claim[i], _family(claim[i + 1 :], families)) for i in cuts]
-    ways = sorted({(left, sign, right) for left, sign, right in sides if left is not None and right is not None})
-    if len(ways) > 1:
-        listed = " or ".join(f'"{left}" {sign} "{right}"' for left, sign, right in ways)
-        raise SchemaError(f"claim={claim!r} can be read as {listed}; put the families in double quotes.")
-    if ways:
-        left, sign, right = ways[0]
+        raise SchemaError(f"`claim` must be a string like 'Finance > Sales', not {claim!r}.")
+    splits = [i for i, sign in enumerate(claim) if sign in "<>"]
+    if not splits:
+        raise SchemaError(f"`claim` must contain > or <, like 'Finance > Sales', not {claim!r}.")
+    sides = [(_match_family(claim[:i], families), claim[i], _match_family(claim[i + 1 :], families)) for i in splits]
+    readings = sorted({(left, sign, right) for left, sign, right in sides if left is not None and right is not None})
+    if len(readings) > 1:
+        listed = " or ".join(f'"{left}" {sign} "{right}"' for left, sign, right in readings)
+        raise SchemaError(f"`claim` {claim!r} is ambiguous: {listed}. Put the families in double quotes.")
+    if readings:
+        left, sign, right = readings[0]
         if left == right:
-            raise SchemaError(f"claim={claim!r}: both sides are {left!r}; compare two families.")
+            raise SchemaError(f"`claim` must compare two different families, not {left!r} with itself.")
         return left, sign, right
-    # The cut at which most is known is the one that was meant.
-    best = max(range(len(cuts)), key=lambda i: (sides[i][0] is not None) + (sides[i][2] is not None))
-    texts = claim[: cuts[best]].strip(), claim[cuts[best] + 1 :].strip()
-    found = sides[best][0], sides[best][2]
-    unknown = [text for text, family in zip(texts, found, strict=True) if family is None]
-    raise SchemaError(f"claim={claim!r}: {'; '.join(no_family(text, families) for text in unknown)}.")
+    # Report the split at which most families are known.
+    best = max(range(len(splits)), key=lambda i: (sides[i][0] is not None) + (sides[i][2] is not None))
+    texts = claim[: splits[best]].strip(), claim[splits[best] + 1 :].strip()
+    matches = sides[best][0], sides[best][2]
+    unknown = [text for text, family in zip(texts, matches, strict=True) if family is None]
+    raise SchemaError(f"`claim` {claim!r}: {'; '.join(no_family(text, families) for text in unknown)}.")
 
 
-def _family(text: str, families: list[str]) -> str | None:
+def _match_family(text: str, families: list[str]) -> str | None:
     text = text.strip()
     for name in (text, text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text):
         if name in families:
             return name
-        alike = [family for family in families if family.strip().casefold() == name.strip().casefold()]
-        if len(alike) == 1:
-            return alike[0]
+        matches = [family for family in families if family.strip().casefold() == name.strip().casefold()]
+        if len(matches) == 1:
+            return matches[0]
     return None
 
 
 def _grades(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, str | None]:
-    """Grade each family by the share of its tasks that are in the figure, or could be at H1."""
+    """Grade each family by the share of its tasks that are included in the figure."""
     known = {"exposure": pl.col("level").is_in(list(level_weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
     covered = n_stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
     return {family: grade_of(share) for family, share in cells.group_by("job_family").agg(covered).rows()}
 
 
 def _bounds(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Bound each family's figure; one with an unknown bound is left out."""
+    """Return the bounds of the figure by family, without families whose bounds are unknown."""
     if measure == "h1_share":
-        found = share_bounds(cells, "H1").filter(pl.col("level") == "H1").drop("level")
+        bounds = share_bounds(cells, "H1").filter(pl.col("level") == "H1").drop("level")
     elif measure == "exposure":
-        found = index_bounds(level_sums(cells, "job_family"), level_weights, "job_family")
+        bounds = index_bounds(level_sums(cells, "job_family"), level_weights, "job_family")
     else:
-        found = hours_bounds(level_sums(cells, "job_family"))
+        bounds = hours_bounds(level_sums(cells, "job_family"))
         if measure == "hours_per_job":
             jobs = cells.group_by("job_family").agg(jobs=pl.col("job").n_unique())
-            found = found.join(jobs, on="job_family").select(
+            bounds = bounds.join(jobs, on="job_family").select(
                 "job_family", pl.col("bound_low", "bound_high") / pl.col("jobs")
             )
-    return {family: (low, high) for family, low, high in found.drop_nulls().rows()}
+    return {family: (low, high) for family, low, high in bounds.drop_nulls().rows()}
 
 
-def _resampled(
+def _share_of_resamples(
     parts: pl.DataFrame,
     jobs: pl.DataFrame,
-    read: tuple[str, str, str],
+    parsed: tuple[str, str, str],
     measure: str,
     b: float | None,
     rounds: int,
     seed: int,
 ) -> float | None:
-    """Return the share of resamples as claimed, among those in which both figures are defined."""
-    left, sign, right = read
-    named = parts.join(jobs.select("job", "job_id"), on="job", how="left").select(
+    """Return the share of resamples that agree, among those in which both figures are defined."""
+    left, sign, right = parsed
+    jobs_by_id = parts.join(jobs.select("job", "job_id"), on="job", how="left").select(
         "job_family", "job_id", "whole", part=pl.col("part") + pl.col("part_h2") * (b or 0.0)
     )
-    # A sum is a mean times how many there are: resampling asks which jobs, not how many.
+    # Scale a mean to a sum, so that the number of jobs does not vary between resamples.
     scale = pl.len().over("job_family") if measure == "hours" else pl.lit(1)
-    scales = named.select("job_family", scale=scale).unique()
-    drawn = (
-        resample(named, rounds=rounds, seed=seed)
+    scales = jobs_by_id.select("job_family", scale=scale).unique()
+    resampled = (
+        resample(jobs_by_id, rounds=rounds, seed=seed)
         .join(scales, on="job_family", how="left")
         .select("job_family", "round", figure=share_of(pl.col("part"), pl.col("whole")) * pl.col("scale"))
     )
-    one, other = (drawn.filter(pl.col("job_family") == name).drop("job_family") for name in (left, right))
-    more = one.join(other, on="round", suffix="_right").select(more=pl.col("figure") - pl.col("figure_right"))
-    more = more.drop_nulls()
-    if not more.height:
+    lefts, rights = (resampled.filter(pl.col("job_family") == name).drop("job_family") for name in (left, right))
+    pairs = lefts.join(rights, on="round", suffix="_right").select(difference=pl.col("figure") - pl.col("figure_right"))
+    pairs = pairs.drop_nulls()
+    if not pairs.height:
         return None
-    as_claimed = pl.col("more") > SAME if sign == ">" else pl.col("more") < -SAME
-    return float(more.select(as_claimed.mean()).item())
+    as_claimed = pl.col("difference") > SAME if sign == ">" else pl.col("difference") < -SAME
+    return float(pairs.select(as_claimed.mean()).item())
 
 
 def _separate(left: tuple[float, float] | None, sign: str, right: tuple[float, float] | None) -> bool | None:
@@ -368,35 +371,34 @@ def _break_even(parts: pl.DataFrame, left: str, right: str) -> float | None:
     at_0, at_1 = (figures_of(parts, "exposure", b) for b in (0.0, 1.0))
     if left not in at_0 or right not in at_0:
         return None
-    before, after = at_0[left] - at_0[right], at_1[left] - at_1[right]
-    if min(abs(before), abs(after)) <= SAME or before * after > 0:
+    low, high = at_0[left] - at_0[right], at_1[left] - at_1[right]
+    if min(abs(low), abs(high)) <= SAME or low * high > 0:
         return None
-    return before / (before - after)
+    return low / (low - high)
 
 
 def _undetermined(
-    read: tuple[str, str, str],
+    parsed: tuple[str, str, str],
     figures: _Pair,
     jobs: tuple[int, int],
     grades: tuple[str | None, str | None],
     bounds: tuple[tuple[float, float] | None, tuple[float, float] | None],
 ) -> tuple[str, ...]:
-    """Return why there can be no verdict."""
-    why = []
-    for name, figure, n, graded in zip((read[0], read[2]), figures, jobs, grades, strict=True):
+    reasons = []
+    for name, figure, n, grade in zip((parsed[0], parsed[2]), figures, jobs, grades, strict=True):
         if figure is None:
-            lacking = "no task that counts" if graded is None else "no hours that it could be worked out of"
-            why.append(f"{name} has no figure: {lacking}.")
+            missing = "tasks" if grade is None else "hours to compute it from"
+            reasons.append(f"{name} has no figure because it has no {missing}.")
         elif n < ENOUGH_JOBS:
-            why.append(f"{name} has {n} job{'s' * (n != 1)} in its figure, fewer than {ENOUGH_JOBS}.")
-        elif graded == "C":
-            why.append(f"Less than 70 % of {name} is known (grade C).")
-    one, other = bounds
-    if one is not None and other is not None and not why and set(grades) != {"A"}:
-        within = one[0] <= other[0] <= other[1] <= one[1] or other[0] <= one[0] <= one[1] <= other[1]
-        if within:
-            why.append("What one family's figure can be lies within what the other's can be.")
-    return tuple(why)
+            reasons.append(f"The figure of {name} is based on {plural(n, 'job')}, fewer than {ENOUGH_JOBS}.")
+        elif grade == "C":
+            reasons.append(f"The coverage of {name} is below 70% (grade C).")
+    left, right = bounds
+    if left is not None and right is not None and not reasons and set(grades) != {"A"}:
+        nested = left[0] <= right[0] <= right[1] <= left[1] or right[0] <= left[0] <= left[1] <= right[1]
+        if nested:
+            reasons.append("The bounds of one family lie within the bounds of the other.")
+    return tuple(reasons)
 
 
 def _doubts(
@@ -407,18 +409,17 @@ def _doubts(
     separate: bool | None,
     holds: bool | None,
 ) -> tuple[str, ...]:
-    """Return on what a claim fails."""
-    doubts = [] if holds else ["The figures are not as claimed."]
+    doubts = [] if holds else ["The figures do not support the claim."]
     against = agree.len() - int(agree.sum())
     if against:
-        doubts.append(f"{against:,} of {agree.len():,} ways to work it out do not agree.")
-    if share is None or share < _RESAMPLES:
-        doubts.append(f"{share or 0:.1%} of the resamples agree, less than {_RESAMPLES:.0%}.")
+        doubts.append(f"{against:,} of {agree.len():,} specifications disagree.")
+    if share is None or share < _MIN_AGREEMENT:
+        doubts.append(f"{share or 0:.1%} of the resamples agree, less than {_MIN_AGREEMENT:.0%}.")
     if not separate and grades != ("A", "A"):
         doubts.append(
-            "Contract hours are needed to bound what is not known, and are missing."
+            "The bounds are unknown because contract hours are missing."
             if separate is None
-            else "What is not known could turn the order."
+            else "Missing data could reverse the order."
         )
     return tuple(doubts)
 
@@ -427,5 +428,5 @@ def _figure_text(figure: float | None) -> str:
     return "no figure" if figure is None else f"{figure:,.3f}"
 
 
-def _range_text(bounds: tuple[float, float] | None) -> str:
-    return "range not known" if bounds is None else f"{bounds[0]:,.3f} to {bounds[1]:,.3f}"
+def _bounds_text(bounds: tuple[float, float] | None) -> str:
+    return "bounds unknown" if bounds is None else f"bounds {bounds[0]:,.3f} to {bounds[1]:,.3f}"

@@ -1,4 +1,4 @@
-"""The bridge: why the hours at one level are more or fewer than they were."""
+"""Change in the weekly hours at one AI impact level between two snapshots."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TERMS", "compare"]
 
-#: What leads from the hours before to the hours after.
+#: The terms whose sum is the change from before to after.
 TERMS = ("added", "removed", "relevelled", "hours_changed", "newly_measured")
 
 
@@ -42,78 +42,77 @@ def compare(
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Lead from the hours at one level before to those after, by what happened to the tasks.
+    """Break down the change in the hours at one level between two snapshots.
 
-    ``before + added + removed + relevelled + hours_changed + newly_measured = after`` in every row, a null being
-    nothing there. With h the hours of a task and z whether it is at the level (1 or 0), for a task measured on both
-    sides (its hours and its level known): relevelled is ``(h1 + h2) / 2 * (z2 - z1)`` and hours changed is
-    ``(z1 + z2) / 2 * (h2 - h1)``, which share what both did together evenly. All else is newly measured: a fact about
-    the data, not about the work. A missing hour is never a zero: a task that loses its hours has not become short.
+    In every row, ``before + added + removed + relevelled + hours_changed + newly_measured = after``, counting nulls as
+    0. Let h be the hours of a task and z be 1 if the task is at the level, else 0. For tasks with known hours and level
+    in both snapshots, ``relevelled`` is ``(h1 + h2) / 2 * (z2 - z1)`` and ``hours_changed`` is ``(z1 + z2) / 2 * (h2 -
+    h1)``. The change of all other tasks is ``newly_measured``: their hours or level are missing in a snapshot, so it
+    describes the data and not the work. Missing hours are excluded, not counted as zero.
 
     Parameters
     ----------
     before, after
-        The two snapshots. Reads ``job_id, job_family`` of `jobs`, and ``job_id, task_id, task, ai_impact_level,
-        validation_state, weekly_hours`` (hours per week) of `tasks`.
+        The two snapshots. Reads ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task, ai_impact_level,
+        validation_state, weekly_hours`` (hours per week) from `tasks`.
     level
-        The level whose hours are led over: one of H1 to H5, or another that the tasks have.
+        AI impact level, one of H1 to H5 or another level of the tasks.
     same_task
-        By what a task of a job is the same before and after: its ``"id"``, or its ``"text"`` without case and spacing.
-        Rows of one job that are the same task are one task, by the rule of `_core.task_identity`.
+        Match the tasks of a job by ``"id"`` or by ``"text"``, ignoring case and spacing. Matching rows of one job are
+        merged: their hours are added up, and conflicting levels count as unknown unless the validated rows agree.
     states
-        Validation states that count. A task that was rejected in between counts as removed; see `transitions`
-        with ``of="state"``.
+        Validation states to include. Tasks that were rejected in the meantime count as removed; see `transitions` with
+        ``of="state"``.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of either snapshot by name, ``(no family)`` after them, and then one row of all; no row
-        where there is no job. A job that is in both counts on both sides in its family after, so that moving it is no
-        change in work. Hours are per week, for one incumbent of each job.
+        One row per family of either snapshot, sorted by name with ``(no family)`` last, and a final row with the total.
+        Jobs in both snapshots are counted in their family of the later one, so moving a job between families is not a
+        change. Hours are per week, for one incumbent of each job.
 
         ============================  =======  ============================================================
-        ``scope``                     String   ``family``, or ``all`` for the last row
-        ``job_family``                String   the family; null in the row of all
+        ``scope``                     String   ``family``, or ``all`` in the last row
+        ``job_family``                String   job family; null in the last row
         ``level``                     String   the `level`
-        ``before``                    Float64  hours at the level before; null where no task had hours and a level
-        ``added``                     Float64  hours of tasks that were not there before
-        ``removed``                   Float64  hours of tasks that are not there any more, as 0 or less
-        ``relevelled``                Float64  by tasks that came to the level or left it
-        ``hours_changed``             Float64  by tasks at the level that got longer or shorter
-        ``newly_measured``            Float64  by hours or levels that were or are not known
-        ``after``                     Float64  hours at the level after; null where no task has hours and a level
-        ``moved``                     Float64  part of ``before`` that jobs brought from the family they were in then,
-                                               less what others took along; ``before - moved`` is what
-                                               `impact` says of the earlier snapshot where no job repeats a task
+        ``before``                    Float64  hours at the level before; null if no task had hours and a level
+        ``added``                     Float64  hours of added tasks
+        ``removed``                   Float64  hours of removed tasks, 0 or negative
+        ``relevelled``                Float64  change from tasks re-rated to or from the level
+        ``hours_changed``             Float64  change in the hours of tasks at the level
+        ``newly_measured``            Float64  change from hours or levels missing in one snapshot
+        ``after``                     Float64  hours at the level after; null if no task has hours and a level
+        ``moved``                     Float64  part of ``before`` from jobs that joined the family, minus the part
+                                               of jobs that left it; without repeated tasks, ``before - moved``
+                                               equals the hours that `impact` reports for the earlier snapshot
         ``jobs_before``               UInt32   jobs before
         ``jobs_after``                UInt32   jobs after
-        ``jobs_both``                 UInt32   jobs that are in both
-        ``tasks_before``              UInt32   tasks that count before
-        ``tasks_after``               UInt32   tasks that count after
-        ``tasks_both``                UInt32   tasks of a job that are in both, whatever their level
-        ``tasks_both_measured``       UInt32   those of them whose hours and level are known on both sides
-        ``tasks_added``               UInt32   tasks that were not there before, whatever their level
-        ``tasks_added_unmeasured``    UInt32   those of them without hours; nothing in the bridge tells of them
-        ``tasks_removed``             UInt32   tasks that are not there any more, whatever their level
-        ``tasks_removed_unmeasured``  UInt32   those of them without hours
-        ``churn``                     Float64  tasks added and removed as a share of all tasks of either side, 0 to 1
-        ``coverage_before``           Float64  share of the tasks with stated hours and a level before, 0 to 1
-        ``coverage_after``            Float64  the same after
-        ``data_grade``                String   of the lower coverage: A from 0.9, B from 0.7, C below
-        ``reason``                    String   why ``before`` or else ``after`` is null: a word of
-                                               `metadata.NONE_BECAUSE`
+        ``jobs_both``                 UInt32   jobs in both snapshots
+        ``tasks_before``              UInt32   tasks before, in the selected states
+        ``tasks_after``               UInt32   tasks after, in the selected states
+        ``tasks_both``                UInt32   tasks in both snapshots, at any level
+        ``tasks_both_measured``       UInt32   tasks with known hours and level in both snapshots
+        ``tasks_added``               UInt32   added tasks, at any level
+        ``tasks_added_unmeasured``    UInt32   added tasks without hours, which add nothing to ``added``
+        ``tasks_removed``             UInt32   removed tasks, at any level
+        ``tasks_removed_unmeasured``  UInt32   removed tasks without hours
+        ``churn``                     Float64  added and removed tasks as a share of all tasks of both snapshots
+        ``coverage_before``           Float64  share of tasks with documented hours and a level before, 0 to 1
+        ``coverage_after``            Float64  share of tasks with documented hours and a level after, 0 to 1
+        ``data_grade``                String   grade of the lower coverage: A from 0.9, B from 0.7, C below
+        ``reason``                    String   why ``before`` or ``after`` is null: ``NO_JOBS``, ``NO_TASKS``,
+                                               ``NO_HOURS`` or ``NO_LEVELS``
         ============================  =======  ============================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, no task has the `level` and it is none of H1 to H5, or `same_task` is none of its
-        values.
+        If a required column is missing, `level` is not a level of the tasks or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -123,32 +122,32 @@ def compare(
     (1797.25, 82.75, -97.75, 203.0, 2111.25)
     """
     if not isinstance(level, str) or not level or level == NOT_ASSESSED:
-        raise SchemaError(f"level={level!r}: give the level whose hours are led over, like 'H1'.")
+        raise SchemaError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
     pair = match_tasks(before, after, states, same_task=same_task, level=level)
     if pair.levels and level not in {*LEVELS, *pair.levels}:
-        raise SchemaError(f"level={level!r}: no task has it; the tasks have {', '.join(pair.levels)}.")
+        raise SchemaError(f"`level` must be a level of the tasks ({', '.join(pair.levels)}), not {level!r}.")
     families = _by_family(pair, level)
-    whole = families.select(
+    total = families.select(
         pl.lit("all").alias("scope"),
         pl.lit(None, dtype=pl.String).alias("job_family"),
         *(pl.col(name).sum() for name in families.columns if name not in ("scope", "job_family")),
     )
-    result = _figures(pl.concat([families, whole.head(min(families.height, 1))]), level)
+    result = _figures(pl.concat([families, total.head(min(families.height, 1))]), level)
     return attach_metadata(
         result.sort(families_last()),
         meaning_of_both(
             pair.before,
             pair.after,
             measure="compare",
-            value=f"hours at {level} before and after, and what lies between them, for one incumbent of each job",
+            value=f"hours at {level} before and after, and the causes of the change, for one incumbent of each job",
             unit="hours per week",
             basis="hours",
             policy=(
-                f"A task is the same before and after if its job and its {'id' if same_task == 'id' else 'text'} are.",
-                "Newly measured tells of the data, not of the work: of hours or levels that were or are not known.",
-                "Tasks without hours add nothing to hours; they are counted beside the bridge, and are not zero.",
-                "A job that is in both counts in its family after.",
-                "A task that was rejected in between counts as removed.",
+                f"Tasks are matched by job and {'id' if same_task == 'id' else 'text'}.",
+                "Newly measured hours reflect hours or levels missing in one snapshot, not changes in the work.",
+                "Missing hours are excluded, not counted as zero.",
+                "Jobs in both snapshots are counted in their family of the later one.",
+                "Tasks that were rejected in the meantime count as removed.",
             ),
             warnings=(*pull_warnings(before, after), *match_warnings(pair)),
         ),
@@ -156,9 +155,9 @@ def compare(
 
 
 def _by_family(pair: Pair, level: str) -> pl.DataFrame:
-    """Add up the terms and all counts by family; sums only, so that they add up once more to the row of all."""
-    here, there, named = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null(), pl.col("named")
-    both, new, gone = here & there & named, there & ~here & named, here & ~there & named
+    """Return the sums by family, from which the row of totals is summed."""
+    in_before, in_after, named = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null(), pl.col("named")
+    both, added, removed = in_before & in_after & named, in_after & ~in_before & named, in_before & ~in_after & named
     measured = both & pl.col("measured_before") & pl.col("measured_after")
     was, now = pl.col("at_before").fill_null(0.0), pl.col("at_after").fill_null(0.0)
     h1, h2 = pl.col("hours_before"), pl.col("hours_after")
@@ -166,27 +165,27 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
     tasks = pair.tasks.join(pair.jobs, on="job_id", how="left", maintain_order="left").with_columns(
         was=was,
         now=now,
-        added=pl.when(new).then(now),
-        removed=pl.when(gone).then(-was),
+        added=pl.when(added).then(now),
+        removed=pl.when(removed).then(-was),
         relevelled=pl.when(measured).then((h1 + h2) / 2 * (z2 - z1)),
         hours_changed=pl.when(measured).then((z1 + z2) / 2 * (h2 - h1)),
-        newly_measured=pl.when(~(new | gone | measured)).then(now - was),
-        brought=pl.when(pl.col("job_family") != pl.col("family_before")).then("at_before"),
+        newly_measured=pl.when(~(added | removed | measured)).then(now - was),
+        moved_in=pl.when(pl.col("job_family") != pl.col("family_before")).then("at_before"),
     )
     sums = tasks.group_by("job_family", maintain_order=True).agg(
         pl.col("was").sum().alias("before"),
         *(pl.col(term).sum() for term in TERMS),
         pl.col("now").sum().alias("after"),
-        pl.col("brought").sum(),
+        pl.col("moved_in").sum(),
         tasks_both=both.sum(),
         tasks_both_measured=measured.sum(),
-        tasks_added=new.sum(),
-        tasks_added_unmeasured=(new & (pl.col("n_known_after") < pl.col("n_after"))).sum(),
-        tasks_removed=gone.sum(),
-        tasks_removed_unmeasured=(gone & (pl.col("n_known_before") < pl.col("n_before"))).sum(),
+        tasks_added=added.sum(),
+        tasks_added_unmeasured=(added & (pl.col("n_known_after") < pl.col("n_after"))).sum(),
+        tasks_removed=removed.sum(),
+        tasks_removed_unmeasured=(removed & (pl.col("n_known_before") < pl.col("n_before"))).sum(),
         tasks_of_either=named.sum(),
     )
-    left = tasks.group_by(job_family="family_before").agg(taken=pl.col("brought").sum())
+    leavers = tasks.group_by(job_family="family_before").agg(moved_out=pl.col("moved_in").sum())
     jobs = pair.jobs.group_by("job_family").agg(
         jobs_before=pl.col("family_before").count(),
         jobs_after=pl.col("family_after").count(),
@@ -194,17 +193,23 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
     )
     families = pl.concat([pair.jobs.get_column("job_family"), pair.jobs.get_column("family_before").drop_nulls()])
     table = pl.DataFrame({"job_family": families.unique().sort()}, schema={"job_family": pl.String})
-    for part in (sums, left, jobs, _known(pair.before, pair.jobs, "before"), _known(pair.after, pair.jobs, "after")):
+    for part in (
+        sums,
+        leavers,
+        jobs,
+        _counts(pair.before, pair.jobs, "before"),
+        _counts(pair.after, pair.jobs, "after"),
+    ):
         table = table.join(part, on="job_family", how="left")
     return (
         table.select(pl.lit("family").alias("scope"), pl.all().fill_null(0))
-        .with_columns(moved=pl.col("brought") - pl.col("taken"))
-        .drop("brought", "taken")
+        .with_columns(moved=pl.col("moved_in") - pl.col("moved_out"))
+        .drop("moved_in", "moved_out")
     )
 
 
-def _known(side: TaskCounts, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
-    """Count, in the families of the comparison, the tasks of one snapshot and what is known of them."""
+def _counts(side: TaskCounts, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
+    """Count the tasks of one snapshot, with hours and with a level, by family of the comparison."""
     family = side.jobs.select("job", "job_id").join(jobs, on="job_id", how="left").select("job", "job_family")
     assessed = pl.col("level") != NOT_ASSESSED
     sums = (
@@ -215,18 +220,20 @@ def _known(side: TaskCounts, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
             tasks=pl.col("n").sum(),
             with_hours=pl.col("n_known").sum(),
             with_both=pl.col("n_known").filter(assessed).sum(),
-            put_in=pl.col("n_imputed").filter(assessed).sum(),
+            imputed=pl.col("n_imputed").filter(assessed).sum(),
         )
     )
     return sums.rename({name: f"{name}_{when}" for name in sums.columns if name != "job_family"})
 
 
 def _figures(sums: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Divide what is to be divided, and make null what is not known."""
+    """Compute shares from the sums, and replace sums of unknown hours by null."""
     known = {when: pl.col(f"with_both_{when}") > 0 for when in ("before", "after")}
     either = known["before"] | known["after"]
     coverage = {
-        when: share_of(pl.col(f"with_both_{when}").cast(pl.Float64) - pl.col(f"put_in_{when}"), pl.col(f"tasks_{when}"))
+        when: share_of(
+            pl.col(f"with_both_{when}").cast(pl.Float64) - pl.col(f"imputed_{when}"), pl.col(f"tasks_{when}")
+        )
         for when in known
     }
     counts = [

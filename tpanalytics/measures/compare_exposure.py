@@ -1,4 +1,4 @@
-"""Why the exposure of a company is higher or lower than it was: its parts changed, or their weights among them did."""
+"""Change in the exposure of the company between two snapshots."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "compare_exposure"]
 
-#: Of what the company is made up.
+#: What to break down the exposure by.
 Part = Literal["family", "job"]
 
 
@@ -42,72 +42,74 @@ def compare_exposure(
     level_weights: Mapping[str, float] = WEIGHTS,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Split the change of the company's exposure index over its families or jobs.
+    """Break down the change in the exposure index of the company by job family or job.
 
-    The index is that of `exposure`: hours times the weight of their level, over the hours that have a
-    weight. With s a part's share of those hours and e its index, its contribution is within, ``(s1 + s2) / 2 * (e2 -
-    e1)``: it became more exposed or less; mix, ``((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)``: it grew or shrank,
-    being more exposed than the others or less; entry, ``s2 * (e2 - Ec2)``, or exit, ``s1 * (Ec1 - e1)``, where it has
-    an index on one side only. Within and mix are over the parts that have an index on both sides, with shares of them
-    and Ec their index together. All contributions add up to the change. A part whose tasks have no hours or no level
-    on one side counts as not there, which is a fact about the data: read ``reason`` and the coverage.
+    The index is defined as in `exposure`: hours times level weight, divided by the hours whose level has a weight. Let
+    s be the share of a family or job in those hours and e its index. Its contribution is the sum of four terms:
+
+    - within, ``(s1 + s2) / 2 * (e2 - e1)``, if its own index changed
+    - mix, ``((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)``, if its share changed
+    - entry, ``s2 * (e2 - Ec2)``, if it has an index only in the later snapshot
+    - exit, ``s1 * (Ec1 - e1)``, if it has an index only in the earlier snapshot
+
+    Within and mix use the families or jobs with an index in both snapshots, with shares among them and Ec as their
+    common index. The contributions add up to the change. A family or job without hours or levels in one snapshot also
+    counts as entry or exit; check ``reason`` and the coverage.
 
     Parameters
     ----------
     before, after
-        The two snapshots. Reads ``job_id, job_family`` and where present ``job_name`` of `jobs`, and ``job_id,
-        ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+        The two snapshots. Reads ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and ``job_id,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
-        The parts: ``"family"`` or ``"job"``. A job that is in both counts on both sides in its family after.
+        Break down by ``"family"`` or ``"job"``. Jobs in both snapshots are counted in their family of the later one.
     level_weights
-        Weight of each level, 0 to 1. A level that is not among them counts as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as unknown.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family by name, ``(no family)`` after them, or per job in the order of its family and its id; then
-        one row of all; no row where there is no job.
+        One row per family, sorted by name with ``(no family)`` last, or per job, sorted by family and id, and a final
+        row with the total. ``by="job"`` adds the String columns ``job_id`` and ``job_name`` after ``job_family``; the
+        name is the one after, or else the one before, or else the id.
 
         =====================  =======  ============================================================
-        ``scope``              String   ``family`` or ``job``; ``all`` for the last row
-        ``job_family``         String   the family; null in the row of all
-        ``exposure_before``    Float64  the index before, 0 to 1; null where no hours have a weight
-        ``exposure_after``     Float64  the index after
-        ``change``             Float64  after less before; null where either is
-        ``share_before``       Float64  share of all hours that have a weight, 0 to 1
-        ``share_after``        Float64  the same after
-        ``within``             Float64  part of the company's change because the part's own index changed
-        ``mix``                Float64  because its share did, among the parts on both sides
-        ``entry``              Float64  because it has an index only after
-        ``exit``               Float64  because it had one only before
-        ``contribution``       Float64  the four together; in the row of all equal to ``change``
-        ``weight_low``         Float64  the contribution with a weight of 0 for H2
-        ``weight_high``        Float64  the contribution with a weight of 1 for H2
+        ``scope``              String   ``family`` or ``job``, or ``all`` in the last row
+        ``job_family``         String   job family; null in the last row
+        ``exposure_before``    Float64  index before, 0 to 1; null if no hours have a weight
+        ``exposure_after``     Float64  index after, 0 to 1; null if no hours have a weight
+        ``change``             Float64  ``exposure_after - exposure_before``
+        ``share_before``       Float64  share of all hours that have a weight before, 0 to 1
+        ``share_after``        Float64  share of all hours that have a weight after, 0 to 1
+        ``within``             Float64  contribution from a change of its own index
+        ``mix``                Float64  contribution from a change of its share
+        ``entry``              Float64  contribution if it has an index only after
+        ``exit``               Float64  contribution if it has an index only before
+        ``contribution``       Float64  sum of the four terms; equals ``change`` in the last row
+        ``weight_low``         Float64  contribution with an H2 weight of 0
+        ``weight_high``        Float64  contribution with an H2 weight of 1
         ``jobs_before``        UInt32   jobs before
         ``jobs_after``         UInt32   jobs after
-        ``tasks_before``       UInt32   tasks that count before
-        ``tasks_after``        UInt32   tasks that count after
-        ``coverage_before``    Float64  share of the tasks that have stated hours and a weight, 0 to 1
-        ``coverage_after``     Float64  the same after
-        ``reason``             String   why an index, first the one before, or else the split is null: a word of
-                                        `metadata.NONE_BECAUSE`; ``TOO_FEW`` where no part has an
-                                        index on both sides
+        ``tasks_before``       UInt32   tasks before, in the selected states
+        ``tasks_after``        UInt32   tasks after, in the selected states
+        ``coverage_before``    Float64  share of tasks with documented hours and a weighted level before
+        ``coverage_after``     Float64  share of tasks with documented hours and a weighted level after
+        ``reason``             String   why an index is null (``NO_JOBS``, ``NO_TASKS``, ``NO_HOURS``,
+                                        ``NO_LEVELS``) or the terms are (``TOO_FEW``: no family or job
+                                        has an index in both snapshots)
         =====================  =======  ============================================================
-
-        By job also ``job_id`` and ``job_name`` (as after where the job is there, its id where it has none), String,
-        after ``job_family``.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or `by` or a weight is not as above.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -134,13 +136,13 @@ def compare_exposure(
             with_weight(first, level_weights),
             with_weight(second, level_weights),
             measure="compare_exposure",
-            value=f"what each {by} contributes to the change of the company's exposure index",
+            value=f"contribution of each {by} to the change in the exposure index of the company",
             **INDEX_DIFFERENCE,
             level_weights=level_weights,
             policy=(
                 LEFT_OUT,
-                f"A {by} that has no index on one side counts as entry or exit there; read its reason.",
-                "A job that is in both counts in its family after.",
+                f"A {by} without an index in one snapshot counts as entry or exit. See its reason.",
+                "Jobs in both snapshots are counted in their family of the later one.",
             ),
             warnings=(
                 *pull_warnings(before, after),
@@ -154,20 +156,20 @@ def compare_exposure(
 def _sums(
     reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str
 ) -> pl.DataFrame:
-    """Add up one snapshot by the parts of the comparison."""
-    places = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
-    cells = reduced.cells.drop("job_family").join(places, on="job", how="left", maintain_order="left")
-    sums = places.group_by(part).agg(jobs=pl.len()).join(weighed_by(cells, level_weights, part), on=part, how="left")
+    """Return the sums of one snapshot by family or job."""
+    families = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
+    cells = reduced.cells.drop("job_family").join(families, on="job", how="left", maintain_order="left")
+    sums = families.group_by(part).agg(jobs=pl.len()).join(weighed_by(cells, level_weights, part), on=part, how="left")
     return sums.rename({name: f"{name}_{side}" for name in sums.columns if name != part})
 
 
 def _names(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    named = [
+    names = [
         frame.select("job_id", job_name=pl.col("job_name") if "job_name" in frame.columns else pl.lit(None, pl.String))
         for frame in (after, before)
     ]
     return (
-        named[0]
-        .join(named[1], on="job_id", how="full", coalesce=True)
+        names[0]
+        .join(names[1], on="job_id", how="full", coalesce=True)
         .select("job_id", job_name=pl.coalesce("job_name", "job_name_right", "job_id"))
     )

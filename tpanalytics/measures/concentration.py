@@ -1,4 +1,4 @@
-"""Whether few tasks carry most of the hours."""
+"""Concentration of weekly hours on few tasks."""
 
 from __future__ import annotations
 
@@ -21,74 +21,71 @@ if TYPE_CHECKING:
 
 __all__ = ["concentration", "concentration_curve"]
 
-_MOST, _TOP = 0.8, 10
-#: Parts of the curve's length, and of its turn from upright to flat; a point stands where one of them changes.
-_PARTS = 95
+_MOST_HOURS, _TOP = 0.8, 10
+#: Number of steps in length and in slope at which the curve gets a point.
+_STEPS = 95
 
 
 @cached
 def concentration(
     profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
-    """Say per job family how unevenly its hours lie on its tasks, and how many tasks matter.
+    """Compute how concentrated the hours of each job family are on its tasks.
 
-    Tasks without known hours are left out and counted; they are not zero. Tasks of zero hours stay.
+    Missing hours are excluded, not counted as zero. Tasks with 0 hours are included.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` of `jobs`, and ``job_id, task_id, task, ai_impact_level, validation_state,
-        weekly_hours`` (hours per week) of `tasks`.
+        Reads ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task, ai_impact_level, validation_state,
+        weekly_hours`` (hours per week) from `tasks`.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
-        that are the same task are one task, by the rule of `_core.task_identity`.
+        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. The hours of matching rows are added up.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, by name, ``(no family)`` last. A task counts once, with its hours in all jobs of
-        the family, for one incumbent of each.
+        One row per family of `jobs`, sorted by name with ``(no family)`` last. Each task counts once, with its hours in
+        all jobs of the family, for one incumbent of each job.
 
         =======================  =======  ===================================================================
-        ``job_family``           String   the family
-        ``tasks_with_hours``     UInt32   different tasks with known hours
-        ``tasks_without_hours``  UInt32   different tasks none of whose hours are known
-        ``hours``                Float64  known hours per week; null where none are known
-        ``gini``                 Float64  0: all tasks alike, towards 1: one has all; null below 2 tasks
-        ``gini_corrected``       Float64  times ``n / (n - 1)``: 1 where one of n tasks has all the hours
+        ``job_family``           String   job family
+        ``tasks_with_hours``     UInt32   distinct tasks with known hours
+        ``tasks_without_hours``  UInt32   distinct tasks without known hours
+        ``hours``                Float64  known hours per week; null if none are known
+        ``gini``                 Float64  Gini index, 0 if all tasks have equal hours; null below 2 tasks
+        ``gini_corrected``       Float64  ``gini * n / (n - 1)``, 1 if one of n tasks has all hours
         ``hhi``                  Float64  sum of the squared shares of hours, 1/n to 1
-        ``hhi_normalised``       Float64  the same from 0 to 1; null below 2 tasks
-        ``effective_tasks``      Float64  ``1 / hhi``: so many tasks of equal hours would be as concentrated
-        ``tasks_for_80``         UInt32   fewest tasks that hold 80 % of the hours
-        ``share_of_top_10``      Float64  share of hours in the 10 tasks with most, 0 to 1
-        ``reason``               String   why there are null figures: a word of
-                                          `metadata.NONE_BECAUSE`
+        ``hhi_normalised``       Float64  ``hhi`` scaled to 0 to 1; null below 2 tasks
+        ``effective_tasks``      Float64  ``1 / hhi``, number of tasks with equal hours and this ``hhi``
+        ``tasks_for_80``         UInt32   minimum number of tasks with 80% of the hours
+        ``share_of_top_10``      Float64  share of hours of the 10 tasks with most hours, 0 to 1
+        ``reason``               String   why figures are null: ``NO_TASKS``, ``NO_HOURS`` (none known, or
+                                          all 0) or ``TOO_FEW``
         =======================  =======  ===================================================================
-
-        Where all hours are 0 there is nothing to share out, and the reason is ``NO_HOURS``.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or `same_task` is none of its values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Notes
     -----
-    With hours x in ascending order, i from 1 to n: ``gini = 2 Σ i·x_i / (n Σ x) - (n + 1) / n``, and with shares s:
-    ``hhi = Σ s²`` (Herfindahl and Hirschman), ``hhi_normalised = (hhi - 1/n) / (1 - 1/n)``.
+    For n hours x in ascending order: ``gini = 2 Σ i·x_i / (n Σ x) - (n + 1) / n``. For shares s: ``hhi = Σ s²``
+    (Herfindahl and Hirschman) and ``hhi_normalised = (hhi - 1/n) / (1 - 1/n)``.
 
     Examples
     --------
     >>> from tpanalytics import concentration, load_sample
-    >>> found = concentration(load_sample())
-    >>> found.select("job_family", "tasks_with_hours", pl.col("gini").round(3), "tasks_for_80").row(0)
+    >>> table = concentration(load_sample())
+    >>> table.select("job_family", "tasks_with_hours", pl.col("gini").round(3), "tasks_for_80").row(0)
     ('Customer Service', 116, 0.467, 55)
     """
     matrix = task_matrix(profiles, states, same_task)
@@ -99,12 +96,12 @@ def concentration(
             matrix.reduced,
             covered="hours",
             measure="concentration",
-            value="how unevenly a family's known hours lie on its tasks",
+            value="concentration of the known hours of a family on its tasks",
             unit="index, 0 to 1",
             basis="hours",
             policy=(
-                "A task counts once per family, with its hours in all jobs, for one incumbent of each.",
-                "Tasks without known hours are left out and counted; they are not zero.",
+                "Each task counts once per family, with its hours in all jobs, for one incumbent of each job.",
+                "Missing hours are excluded, not counted as zero.",
             ),
             warnings=matrix.warnings,
         ),
@@ -112,7 +109,6 @@ def concentration(
 
 
 def _figures(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Compute the measures of concentration by family."""
     hours, count = pl.col("hours"), pl.col("n")
     several = (count > 1) & (hours > 0)
     gini = (2 * pl.col("moment") / (count * hours) - (count + 1) / count).clip(0.0, 1.0)
@@ -146,7 +142,7 @@ def _figures(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Add up by family what the measures of concentration are made of."""
+    """Return the sums by family from which the figures are computed."""
     by_key = (
         rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
         .group_by("job_family", "key", maintain_order=True)
@@ -155,19 +151,19 @@ def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     )
     x, n = pl.col("hours").drop_nulls(), pl.col("hours").count()
     total = x.sum()
-    place = pl.int_range(1, n + 1)
-    most_first = x.sort(descending=True)
-    reached = most_first.cum_sum() >= (_MOST - 1e-12) * total
+    rank = pl.int_range(1, n + 1)
+    descending = x.sort(descending=True)
+    reached = descending.cum_sum() >= (_MOST_HOURS - 1e-12) * total
     return (
         by_key.group_by("job_family", maintain_order=True)
         .agg(
             tasks_with_hours=n,
             tasks_without_hours=pl.col("hours").null_count(),
             hours=known_sum("hours"),
-            moment=(place * x).sum(),
+            moment=(rank * x).sum(),
             hhi=pl.when(total > 0).then(((x / total) ** 2).sum()),
             tasks_for_80=reached.arg_true().first() + 1,
-            top=most_first.head(_TOP).sum(),
+            top=descending.head(_TOP).sum(),
         )
         .with_columns(n=pl.col("tasks_with_hours").cast(pl.Float64))
     )
@@ -177,54 +173,53 @@ def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 def concentration_curve(
     profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
-    """Say how much of the hours the k tasks with most hold, for every k: for all work, and for the part at H1.
+    """Return the cumulative share of hours over the tasks, sorted by hours, for all hours and for H1 hours.
 
-    The curve of all work and that of its highly automatable (H1) part are each over their own tasks. Tasks without
-    known hours are left out and counted; they are not zero.
+    The curve of all hours and the curve of highly automatable (H1) hours are each over their own tasks. Missing hours
+    are excluded, not counted as zero.
 
     Parameters
     ----------
     profiles
-        Reads what `concentration` reads.
+        Reads the columns that `concentration` reads.
     same_task
-        By what two tasks are the same: their ``"id"``, or their ``"text"`` without case and spacing. Rows of one job
-        that are the same task are one task, by the rule of `_core.task_identity`.
+        Match tasks by ``"id"`` or by ``"text"``, as in `concentration`.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        Points of the two curves, ``all`` first, each from most hours to least, from its first task to its last. A task
-        counts once, with its hours in all jobs, for one incumbent of each. Of thousands of tasks fewer than 200 points
-        are given, so chosen that the line through them leaves the curve by less than 0.0002 of its height.
+        The points of both curves, ``all`` first, in order of ``k``. Each task counts once, with its hours in all jobs,
+        for one incumbent of each job. Long curves are reduced to fewer than 200 points; the line through them deviates
+        from the full curve by less than 0.0002 of its height.
 
         =======================  =======  ===================================================================
-        ``part``                 String   ``all``, or ``H1``: hours rated so
-        ``k``                    UInt32   how many tasks, those with most hours
-        ``share_of_tasks``       Float64  their share of the part's tasks with known hours, 0 to 1
-        ``share_of_hours``       Float64  their share of its hours, 0 to 1
-        ``tasks_with_hours``     UInt32   different tasks of the part with known hours
-        ``tasks_without_hours``  UInt32   different tasks of it none of whose hours are known
-        ``tasks_for_80``         UInt32   fewest tasks that hold 80 % of its hours; there is a point for it
+        ``part``                 String   ``all``, or ``H1`` for highly automatable hours
+        ``k``                    UInt32   number of tasks, most hours first
+        ``share_of_tasks``       Float64  share of the tasks with known hours, 0 to 1
+        ``share_of_hours``       Float64  share of the known hours, 0 to 1
+        ``tasks_with_hours``     UInt32   distinct tasks with known hours in this part
+        ``tasks_without_hours``  UInt32   distinct tasks without known hours in this part
+        ``tasks_for_80``         UInt32   minimum number of tasks with 80% of the hours, always a point
         =======================  =======  ===================================================================
 
-        A part whose hours are all unknown, or 0, has one row: null but for the counts of tasks.
+        If all hours of a part are unknown or 0, it has one row in which only the task counts are not null.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or `same_task` is none of its values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Notes
     -----
-    Between two points the curve turns by less than a degree and is no longer than a hundredth of its whole length, or
-    it is straight.
+    Between two adjacent points, the curve is straight, or it turns by less than a degree and is at most a hundredth of
+    the full length.
 
     Examples
     --------
@@ -242,14 +237,14 @@ def concentration_curve(
             matrix.reduced,
             covered="hours",
             measure="concentration_curve",
-            value="share of the known hours that the k tasks with most hold",
+            value="share of the known hours of the k tasks with most hours",
             unit="share, 0 to 1",
             basis="hours",
-            numerator="known hours of the k tasks with most",
-            denominator="known hours of all tasks, or of those at H1",
+            numerator="known hours of the k tasks with most hours",
+            denominator="known hours of all tasks, or known H1 hours",
             policy=(
-                "A task counts once, with its hours in all jobs, for one incumbent of each.",
-                "Tasks without known hours are left out and counted; they are not zero.",
+                "Each task counts once, with its hours in all jobs, for one incumbent of each job.",
+                "Missing hours are excluded, not counted as zero.",
             ),
             warnings=matrix.warnings,
         ),
@@ -265,24 +260,24 @@ def _curve(part: str, rows: pl.DataFrame) -> pl.DataFrame:
         k=pl.int_range(1, pl.len() + 1),
         share_of_tasks=pl.int_range(1, pl.len() + 1) / max(n, 1),
         share_of_hours=share.clip(upper_bound=1.0),
-        turn=((pl.col("hours") * n / total).arctan() * (_PARTS * 2 / math.pi)).round(DIGITS).floor(),
+        slope_step=((pl.col("hours") * n / total).arctan() * (_STEPS * 2 / math.pi)).round(DIGITS).floor(),
     )
-    most = points.filter(pl.col("share_of_hours") >= _MOST - 1e-12).get_column("k")
-    last = points.with_columns(
-        at=((pl.col("share_of_tasks") + pl.col("share_of_hours")) * (_PARTS / 2)).round(DIGITS).floor(),
+    reaches_most = points.filter(pl.col("share_of_hours") >= _MOST_HOURS - 1e-12).get_column("k")
+    selected = points.with_columns(
+        length_step=((pl.col("share_of_tasks") + pl.col("share_of_hours")) * (_STEPS / 2)).round(DIGITS).floor(),
     ).filter(
-        (pl.col("at") != pl.col("at").shift(-1)).fill_null(value=True)
-        | (pl.col("turn") != pl.col("turn").shift(-1))
-        | (pl.col("k") == (most[0] if most.len() else 0))
+        (pl.col("length_step") != pl.col("length_step").shift(-1)).fill_null(value=True)
+        | (pl.col("slope_step") != pl.col("slope_step").shift(-1))
+        | (pl.col("k") == (reaches_most[0] if reaches_most.len() else 0))
     )
     if not total:
-        nothing = [pl.lit(None, dtype=kind).alias(name) for name, kind in last.schema.items()]
-        last = pl.DataFrame({"part": [part]}).select(nothing)
-    return last.select(
+        nulls = [pl.lit(None, dtype=kind).alias(name) for name, kind in selected.schema.items()]
+        selected = pl.DataFrame({"part": [part]}).select(nulls)
+    return selected.select(
         pl.lit(part).alias("part"),
         pl.col("k").cast(pl.UInt32),
         *("share_of_tasks", "share_of_hours"),
         tasks_with_hours=pl.lit(n, dtype=pl.UInt32),
         tasks_without_hours=pl.lit(by_key.height - n, dtype=pl.UInt32),
-        tasks_for_80=pl.lit(most[0] if most.len() and total else None, dtype=pl.UInt32),
+        tasks_for_80=pl.lit(reaches_most[0] if reaches_most.len() and total else None, dtype=pl.UInt32),
     )

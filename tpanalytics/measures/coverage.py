@@ -1,4 +1,4 @@
-"""How much is known of each job family, and whether hours are missing more among some tasks than among others."""
+"""Coverage of hours, levels and validation."""
 
 from __future__ import annotations
 
@@ -28,59 +28,60 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "coverage", "evidence_by_family", "evidence_by_job", "uneven_hours"]
 
-#: By what tasks are told apart: the column, and how it is called.
+#: Columns by which to compare the hours coverage, with their labels.
 GROUPS = {"state": "validation state", "level": "AI impact level", "job_family": "job family"}
-_POINTS = 0.1
-_STANDARD_ERRORS = 3.0
+_MIN_DIFFERENCE = 0.1
+_MIN_STANDARD_ERRORS = 3.0
 
 
 @cached
 def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Say per job family how much is known: hours, levels, validation.
+    """Compute the coverage of hours, levels and validation for each job family.
 
-    A share whose denominator is zero is null: a family without tasks has no coverage, not a coverage of 0. Hours that
-    `impute_hours` put in are not known ones; only in ``level_coverage_hours`` and ``validated_share_hours`` they count.
+    Shares with a denominator of 0 are null, so a family without tasks has no coverage. Imputed hours count only in
+    ``level_coverage_hours`` and ``validated_share_hours``.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` of `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` of
-        `tasks`.
+        Reads ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
+        per week) from `tasks`.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, by name, ``(no family)`` last. Shares run from 0 to 1.
+        One row per family of `jobs`, sorted by name with ``(no family)`` last. Shares are from 0 to 1.
 
-        ========================  =======  ==========================================================
-        ``job_family``            String   the family
-        ``jobs``                  UInt32   jobs
-        ``jobs_without_tasks``    UInt32   jobs without a task that counts
-        ``tasks``                 UInt32   tasks that count
-        ``hours_coverage``        Float64  share of tasks with hours
-        ``level_coverage``        Float64  share of tasks with a level
-        ``both_coverage``         Float64  share of tasks with hours and level
-        ``level_coverage_hours``  Float64  share of the known hours that lie in tasks with a level
-        ``jobs_profiled_share``   Float64  share of jobs with at least one task
-        ``jobs_complete_share``   Float64  share of jobs with tasks, all of which have hours
-        ``validated_share``       Float64  share of tasks that are validated
-        ``validated_share_hours``  Float64  the same by hours; too high if suggested tasks lack hours
-        ``data_grade``            String   A, B, C by ``both_coverage``; see `metadata.grade`
-        ``reason``                String   ``NO_TASKS`` where the shares of tasks are null; ``NO_HOURS`` where only
-                                           those of hours are
-        ========================  =======  ==========================================================
+        =========================  =======  ==========================================================
+        ``job_family``             String   job family
+        ``jobs``                   UInt32   jobs
+        ``jobs_without_tasks``     UInt32   jobs without tasks in the selected states
+        ``tasks``                  UInt32   tasks in the selected states
+        ``hours_coverage``         Float64  share of tasks with hours
+        ``level_coverage``         Float64  share of tasks with a level
+        ``both_coverage``          Float64  share of tasks with hours and a level
+        ``level_coverage_hours``   Float64  share of the known hours in tasks with a level
+        ``jobs_profiled_share``    Float64  share of jobs with at least one task
+        ``jobs_complete_share``    Float64  share of jobs with tasks in which all tasks have hours
+        ``validated_share``        Float64  share of tasks that are validated
+        ``validated_share_hours``  Float64  share of the known hours in validated tasks; too high if
+                                            suggested tasks lack hours
+        ``data_grade``             String   A from 0.9 of ``both_coverage``, B from 0.7, C below
+        ``reason``                 String   why shares of tasks (``NO_TASKS``) or only shares of hours
+                                            (``NO_HOURS``) are null
+        =========================  =======  ==========================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -114,19 +115,10 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
         .join(by_family, on="job_family", how="left")
         .with_columns(pl.col("tasks").fill_null(0), data_grade=grade(pl.col("both_coverage")))
         .select(
-            "job_family",
-            "jobs",
-            "jobs_without_tasks",
+            *("job_family", "jobs", "jobs_without_tasks"),
             pl.col("tasks").cast(pl.UInt32),
-            "hours_coverage",
-            "level_coverage",
-            "both_coverage",
-            "level_coverage_hours",
-            "jobs_profiled_share",
-            "jobs_complete_share",
-            "validated_share",
-            "validated_share_hours",
-            "data_grade",
+            *("hours_coverage", "level_coverage", "both_coverage", "level_coverage_hours", "jobs_profiled_share"),
+            *("jobs_complete_share", "validated_share", "validated_share_hours", "data_grade"),
             reason=pl.when(pl.col("tasks") == 0)
             .then(pl.lit("NO_TASKS"))
             .when(pl.col("validated_share_hours").is_null())
@@ -139,18 +131,18 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
         meaning_of(
             reduced,
             measure="coverage",
-            value="share of a family's tasks of which something is known",
+            value="share of the tasks of a family that have hours, have a level or are validated",
             unit="share, 0 to 1",
             basis="task",
-            numerator="tasks with it",
-            denominator="tasks that count",
-            policy=("A share of nothing is null, not 0.",),
+            numerator="tasks with the attribute",
+            denominator="all tasks",
+            policy=("Shares with a denominator of 0 are null.",),
         ),
     )
 
 
 def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame | None:
-    """Count tasks by job and by how many different sources they have; None where sources were not asked for."""
+    """Count the tasks of each job by number of distinct sources, or return None if sources were not requested."""
     if tasks.collect_schema().get("source_data") != nw.List:
         return None
     sources = nw.col("source_data").list.unique().list.len()
@@ -167,14 +159,14 @@ def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataF
 
 
 def evidence_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
-    """Say per family of which share of its tasks a source is known; None where sources were not asked for."""
+    """Return the share of tasks with a source by family, or None if sources were not requested."""
     jobs, tasks = read_inputs(profiles)
-    found = evidence_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
-    if found is None:
+    evidence = evidence_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
+    if evidence is None:
         return None
     n = pl.col("n")
     return (
-        found.join(jobs.select("job", "job_family"), on="job", how="left")
+        evidence.join(jobs.select("job", "job_family"), on="job", how="left")
         .group_by("job_family")
         .agg(evidence_coverage=n.filter(pl.col("sources") > 0).sum() / n.sum())
         .sort("job_family")
@@ -182,14 +174,14 @@ def evidence_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
 
 
 def uneven_hours(cells: pl.DataFrame) -> pl.DataFrame:
-    """Compare, by validation state, level and family, the share of tasks with hours with that of all other tasks."""
+    """Compare the hours coverage of each validation state, level and family with that of all other tasks."""
     n, known = (int(cells.get_column(name).sum()) for name in ("n", "n_known"))
     p = known / n if n else 0.0
     groups = pl.concat(
         cells.group_by(pl.col(column).alias("group"))
         .agg(tasks=pl.col("n").sum().cast(pl.Int64), known=pl.col("n_known").sum().cast(pl.Int64))
-        .with_columns(by=pl.lit(called), order=pl.lit(place))
-        for place, (column, called) in enumerate(GROUPS.items())
+        .with_columns(by=pl.lit(label), order=pl.lit(order))
+        for order, (column, label) in enumerate(GROUPS.items())
     ).filter(pl.col("tasks") < n)
     error = (p * (1 - p) * (1 / pl.col("tasks") + 1 / (n - pl.col("tasks")))).sqrt()
     difference = pl.col("difference").abs()
@@ -199,11 +191,11 @@ def uneven_hours(cells: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(difference=pl.col("coverage") - pl.col("others"))
         .with_columns(
-            stands_out=(difference > _POINTS)
-            & (difference > _STANDARD_ERRORS * error)
+            stands_out=(difference > _MIN_DIFFERENCE)
+            & (difference > _MIN_STANDARD_ERRORS * error)
             & ((pl.len().over("by") > 2) | (pl.col("difference") < 0))
         )
-        # Rounded, so that an engine's last digit decides no order.
+        # Round, so that rounding errors do not decide the order.
         .sort("order", -difference.round(9), "group")
         .select("by", "group", pl.col("tasks").cast(pl.UInt32), "coverage", "others", "difference", "stands_out")
     )

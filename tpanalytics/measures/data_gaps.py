@@ -1,4 +1,4 @@
-"""Which missing data to ask for next, to narrow the bounds of the exposure index most."""
+"""Missing data that would narrow the bounds of the exposure index most."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks
-from tpanalytics.measures._core.bounds import extreme_indices, known_hours, open_hours
+from tpanalytics.measures._core.aggregate import aggregate_tasks
+from tpanalytics.measures._core.bounds import extreme_indices, known_hours, open_hours, taken_week
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole, checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data_gaps"]
 
-#: Two narrowings nearer than this are the same; what orders rows must not depend on how floats were added up.
+#: Round before sorting, so that rounding errors do not decide the order.
 _DIGITS = 9
 _COLUMNS = ("job_id", "job_name", "job_family", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
 
@@ -36,63 +36,64 @@ def data_gaps(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """List the jobs whose missing hours or levels leave most room in the exposure index of all work.
+    """List the jobs whose missing hours or levels widen the bounds of the exposure index most.
 
-    The room is the width of the bounds of the index over all jobs (Manski, 2005: a task without a level that has a
-    weight may have any, and the contract hours that a job does not describe may belong to any of its tasks without
-    hours, or to none). What a job's answer takes off it is worked out for the worst answer: of levels exactly; of
-    hours the worst of none at all and all undescribed hours at any one of the tasks in question. Where contract hours
-    are needed for these bounds and missing, the room is instead the share of tasks that lack hours or level. A task
-    that lacks both is asked for its hours first.
+    The bounds are those of the index over all jobs: an unknown level may have any weight, and the undocumented contract
+    hours of a job may belong to any of its tasks without hours, or to none (Manski, 2005, *Partial identification with
+    missing data*). ``narrowing`` is the minimum reduction of their width if the job provides the missing data. It is
+    exact for levels. For hours it is the minimum over the answers of no hours at all and of all undocumented hours in
+    one of the tasks. If contract hours that the bounds require are missing, ``narrowing`` is the share of tasks without
+    hours or level instead. A task without both is listed under hours.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and where present ``job_name`` and ``contract_hours`` (hours per week) of `jobs`,
-        and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) of `tasks`.
+        Reads ``job_id, job_family`` and, if present, ``job_name`` and ``contract_hours`` (hours per week) from `jobs`,
+        and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     top
-        How many rows to give, 1 or more.
+        Maximum number of rows, 1 or more.
     level_weights
-        Weight of each level, 0 to 1. A level that is not among them counts as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as unknown.
     contract_hours
-        Hours per week that jobs without contract hours of their own are taken to have; None takes none.
+        Hours per week to assume for jobs without contract hours. If None, assume nothing.
     states
-        Validation states that count.
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per job and kind of gap, most narrowing first, ties by hours at issue, then id, then kind; no row where
-        nothing is missing, and the result's meaning says so.
+        One row per job and kind of gap, sorted by descending ``narrowing`` and ``hours_at_issue``, then by id and kind.
+        Empty if no data are missing.
 
         ==================  =======  ==================================================================
-        ``job_id``          String   the job
-        ``job_name``        String   its name, or its id where it has none
-        ``job_family``      String   its family
-        ``kind``            String   what is missing: ``"hours"`` or ``"level"``
-        ``tasks_to_ask``    UInt32   tasks that lack it; for ``"level"`` those with hours
-        ``hours_at_issue``  Float64  hours per week: for ``"hours"`` those in the contract that no task describes, null
-                                     where not known; for ``"level"`` those of the tasks
-        ``narrowing``       Float64  how much narrower the room is at least, once the job has answered, 0 to 1
-        ``cumulative``      Float64  sum of it so far: exact for shares, and a guide for bounds, which are no sums
-        ``room``            String   what becomes narrower: ``"bounds"`` or ``"share of tasks"``
+        ``job_id``          String   id of the job
+        ``job_name``        String   name of the job, or its id if it has none
+        ``job_family``      String   job family
+        ``kind``            String   missing data: ``"hours"`` or ``"level"``
+        ``tasks_to_ask``    UInt32   tasks without hours, or tasks with hours and without a level
+        ``hours_at_issue``  Float64  hours per week: undocumented contract hours (null if unknown), or
+                                     hours of the tasks without a level
+        ``narrowing``       Float64  minimum reduction of the width of the bounds, 0 to 1
+        ``cumulative``      Float64  running total of ``narrowing``; only a guide if ``room`` is ``"bounds"``,
+                                     because the reductions interact
+        ``room``            String   what narrows: ``"bounds"`` or ``"share of tasks"``
         ==================  =======  ==================================================================
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is not as above.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks are in a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> asked = data_gaps(load_sample(), contract_hours=40)
-    >>> asked.select("job_id", "kind", "tasks_to_ask", "hours_at_issue", "room").row(0)
+    >>> gaps = data_gaps(load_sample(), contract_hours=40)
+    >>> gaps.select("job_id", "kind", "tasks_to_ask", "hours_at_issue", "room").row(0)
     ('job-0153', 'level', 11, 29.5, 'bounds')
     """
     check_whole("top", top, least=1)
@@ -101,10 +102,10 @@ def data_gaps(
     gaps = _gaps(attach_staffing(reduced.jobs, reduced.cells, contract_hours=week), level_weights)
     bounds = extreme_indices(gaps.known, gaps.open, ["all"]).select("bound_low", "bound_high").row(0)
     bounded = None not in bounds or not gaps.open.get_column("unknown").sum()
-    found = _by_bounds(gaps, reduced.cells, level_weights, bounds) if bounded else _by_share(gaps.jobs)
-    named = pl.coalesce("job_name", "job_id") if "job_name" in reduced.jobs.columns else pl.col("job_id")
-    found = (
-        found.join(reduced.jobs.select("job", "job_id", job_name=named.cast(pl.String)), on="job", how="left")
+    table = _by_bounds(gaps, reduced.cells, level_weights, bounds) if bounded else _by_share(gaps.jobs)
+    name = pl.coalesce("job_name", "job_id") if "job_name" in reduced.jobs.columns else pl.col("job_id")
+    table = (
+        table.join(reduced.jobs.select("job", "job_id", job_name=name.cast(pl.String)), on="job", how="left")
         .with_columns(narrowing=pl.col("narrowing").clip(lower_bound=0.0))
         .sort(
             pl.col("narrowing").round(_DIGITS),
@@ -116,38 +117,35 @@ def data_gaps(
         )
         .with_columns(cumulative=pl.col("narrowing").cum_sum())
     )
-    result = found.select(
-        *_COLUMNS,
-        room=pl.lit("bounds" if bounded else "share of tasks"),
-    ).head(top)
-    strange = unmapped(reduced.cells.get_column("level").to_list(), level_weights)
+    result = table.select(*_COLUMNS, room=pl.lit("bounds" if bounded else "share of tasks")).head(top)
+    unweighted = unmapped(reduced.cells.get_column("level").to_list(), level_weights)
     known = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return attach_metadata(
         result,
         meaning_of(
             reduced._replace(cells=reduced.cells.with_columns(level=known)),
             measure="data_gaps",
-            value="how much narrower the room left by what is not known becomes with a job's answer, at least",
+            value="minimum reduction of the width of the bounds if the job provides its missing data",
             unit="share, 0 to 1",
             basis="hours" if bounded else "task",
             level_weights=level_weights,
-            policy=(_room(gaps.jobs, bounds, bounded=bounded), *_taken(reduced, week)),
-            warnings=(f"Levels without a weight count as unknown: {', '.join(strange)}.",) if strange else (),
+            policy=(_gaps_note(gaps.jobs, bounds, bounded=bounded), *taken_week(reduced.jobs, week)),
+            warnings=(f"Levels without a weight count as unknown: {', '.join(unweighted)}.",) if unweighted else (),
         ),
     )
 
 
 class _Gaps(NamedTuple):
-    """What is known and what is missing, by job and of all work.
+    """Known and missing data, by job and in total.
 
     Attributes
     ----------
     jobs
-        ``job, job_family, tasks``; ``vague_tasks`` with hours whose weight is not known, and their hours ``vague``;
-        ``open_tasks`` without hours, the weights ``low`` and ``high`` they can have at least and at most, and
-        ``rest``, the contract hours that may be theirs: null where not known. One row per job with a task.
+        One row per job with tasks: ``job, job_family, tasks``, the ``unweighted_tasks`` with hours but without a
+        weighted level and their hours ``unweighted``, the ``open_tasks`` without hours, their minimum and maximum
+        weight ``low`` and ``high``, and their undocumented contract hours ``rest`` (null if unknown).
     known, open
-        Of all work, as `known_hours` and `open_hours` return them, by the key ``all``.
+        Totals of `known_hours` and `open_hours`, with the key ``all``.
     """
 
     jobs: pl.DataFrame
@@ -159,13 +157,13 @@ def _gaps(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> _Gaps:
     any_weight = min(level_weights.values()), max(level_weights.values())
     sums, everything = level_sums(cells, "job"), pl.lit(0).alias("all")
     known, rest = known_hours(sums, level_weights, "job", any_weight), open_hours(sums, level_weights, any_weight)
-    vague = weight_of(level_weights).is_null()
+    unweighted = weight_of(level_weights).is_null()
     jobs = (
         cells.group_by("job", "job_family", maintain_order=True)
         .agg(
             tasks=pl.col("n").sum(),
-            vague=pl.col("hours").filter(vague).sum(),
-            vague_tasks=pl.col("n_known").filter(vague).sum(),
+            unweighted=pl.col("hours").filter(unweighted).sum(),
+            unweighted_tasks=pl.col("n_known").filter(unweighted).sum(),
             open_tasks=(pl.col("n") - pl.col("n_known")).sum(),
         )
         .join(rest.select("job", "low", "high", "rest", "unknown"), on="job", how="left", maintain_order="left")
@@ -180,59 +178,51 @@ def _gaps(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> _Gaps:
     )
 
 
-def _room(jobs: pl.DataFrame, bounds: tuple[float | None, float | None], *, bounded: bool) -> str:
-    """Describe how far the bounds are apart now."""
+def _gaps_note(jobs: pl.DataFrame, bounds: tuple[float | None, float | None], *, bounded: bool) -> str:
+    """Describe the missing data and the current bounds."""
     if not jobs.height:
-        return "No task counts, so there is nothing to ask about."
-    lacking = jobs.select((pl.col("open_tasks") + pl.col("vague_tasks")).sum() / pl.col("tasks").sum()).item()
-    if not lacking:
-        return "Nothing is missing: every task that counts has hours and a level that has a weight."
-    gap = f"{lacking:.1%} of the tasks that count lack hours or a level that has a weight"
+        return "No tasks to check."
+    missing = jobs.select((pl.col("open_tasks") + pl.col("unweighted_tasks")).sum() / pl.col("tasks").sum()).item()
+    if not missing:
+        return "Nothing is missing: all tasks have hours and a weighted level."
+    share = f"{missing:.1%} of the tasks lack hours or a weighted level."
     if not bounded:
-        return f"{gap}; contract hours of jobs that have such tasks are missing, so there are no bounds."
+        return f"{share} The bounds are unknown because contract hours of their jobs are missing."
     low, high = bounds
     if low is None or high is None:
-        return f"{gap}; there are no hours that an index could be worked out of."
-    return f"{gap}; the exposure index of all work lies within {low:.3f} and {high:.3f}."
-
-
-def _taken(reduced: TaskCounts, week: float | None) -> tuple[str, ...]:
-    jobs = reduced.jobs
-    without = jobs.height - (jobs.get_column("contract_hours").count() if "contract_hours" in jobs.columns else 0)
-    if week is None or not without:
-        return ()
-    return (f"{without:,} of {jobs.height:,} jobs have no contract hours; they are taken to have {week:g} per week.",)
+        return f"{share} The exposure index is undefined because no hours are known."
+    return f"{share} The exposure index of all jobs is between {low:.3f} and {high:.3f}."
 
 
 def _by_bounds(
     gaps: _Gaps, cells: pl.DataFrame, level_weights: Mapping[str, float], bounds: tuple[float | None, float | None]
 ) -> pl.DataFrame:
-    """Recompute the bounds with each extreme answer of each job; the worst one tells how much is gained at least."""
+    """Return the narrowing for the least informative answer of each job."""
     before = 0.0 if bounds[0] is None or bounds[1] is None else bounds[1] - bounds[0]
     answers = pl.concat(
         [_answers_of_hours(gaps.jobs, cells, level_weights), _answers_of_levels(gaps.jobs, level_weights)]
     ).with_row_index("answer")
     job = {name: pl.col(f"{name}_job") for name in ("low", "high", "rest", "unknown")}
-    # Hours that were reported are no longer open; what is left of a sum is not less than nothing, whatever floats say.
-    reported = (pl.col("kind") == "hours") & (pl.col("low") == job["low"]) & (pl.col("high") == job["high"])
+    # Answered hours are no longer open. Clip the remaining sums, because rounding errors can make them negative.
+    answered = (pl.col("kind") == "hours") & (pl.col("low") == job["low"]) & (pl.col("high") == job["high"])
     still_open = (
         answers.select("answer", "kind", *(pl.col(name).name.suffix("_job") for name in job))
         .join(gaps.open, how="cross", maintain_order="left_right")
         .select(
             *("answer", "low", "high"),
-            rest=pl.when(reported)
+            rest=pl.when(answered)
             .then((pl.col("rest") - job["rest"].fill_null(0.0)).clip(lower_bound=0.0))
             .otherwise("rest"),
-            unknown=pl.col("unknown") - pl.when(reported).then(job["unknown"]).otherwise(0),
+            unknown=pl.col("unknown") - pl.when(answered).then(job["unknown"]).otherwise(0),
         )
     )
     now = gaps.known.row(0, named=True)
     known = answers.select("answer", **{name: now[name] + pl.col(f"more_{name}") for name in ("whole", "low", "high")})
     after = answers.join(extreme_indices(known, still_open, ["answer"]), on="answer")
-    # An answer never widens the bounds: where it leaves one open, nothing is sure to be gained.
-    left = (pl.col("bound_high") - pl.col("bound_low")).fill_null(before)
+    # If an answer leaves a bound unknown, no narrowing is guaranteed.
+    width = (pl.col("bound_high") - pl.col("bound_low")).fill_null(before)
     return after.group_by("job", "job_family", "kind", "tasks_to_ask", "hours_at_issue").agg(
-        narrowing=before - left.max()
+        narrowing=before - width.max()
     )
 
 
@@ -243,28 +233,28 @@ _ANSWER = (
 
 
 def _answers_of_levels(jobs: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return both extreme answers; the bounds are piecewise linear in a level's weight, so the worst is one of them."""
-    least, most = min(level_weights.values()), max(level_weights.values())
-    extremes = pl.DataFrame({"answer": [least, most]}, schema={"answer": pl.Float64})
+    """Return both extreme answers; the bounds are piecewise linear in the weight, so one of them is the worst case."""
+    lowest, highest = min(level_weights.values()), max(level_weights.values())
+    extremes = pl.DataFrame({"answer": [lowest, highest]}, schema={"answer": pl.Float64})
     return (
-        jobs.filter(pl.col("vague_tasks") > 0)
+        jobs.filter(pl.col("unweighted_tasks") > 0)
         .join(extremes, how="cross", maintain_order="left_right")
         .with_columns(
             kind=pl.lit("level"),
-            tasks_to_ask="vague_tasks",
-            hours_at_issue="vague",
+            tasks_to_ask="unweighted_tasks",
+            hours_at_issue="unweighted",
             more_whole=pl.lit(0.0),
-            more_low=pl.col("vague") * (pl.col("answer") - least),
-            more_high=pl.col("vague") * (pl.col("answer") - most),
+            more_low=pl.col("unweighted") * (pl.col("answer") - lowest),
+            more_high=pl.col("unweighted") * (pl.col("answer") - highest),
         )
         .select(_ANSWER)
     )
 
 
 def _answers_of_hours(jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return the answers that give all undocumented hours to tasks of one weight, or to none."""
+    """Return the answers that assign all undocumented hours to tasks of one weight, or to none."""
     weight = weight_of(level_weights)
-    places = (
+    answers_by_weight = (
         cells.filter(pl.col("n_known") < pl.col("n"))
         .select(
             "job",
@@ -274,10 +264,10 @@ def _answers_of_hours(jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Ma
         )
         .unique()
     )
-    nowhere = places.select("job", at_low=pl.lit(0.0), at_high=pl.lit(0.0), share=pl.lit(0.0)).unique()
+    no_hours = answers_by_weight.select("job", at_low=pl.lit(0.0), at_high=pl.lit(0.0), share=pl.lit(0.0)).unique()
     rest = pl.col("rest")
     return (
-        jobs.join(pl.concat([places, nowhere]), on="job")
+        jobs.join(pl.concat([answers_by_weight, no_hours]), on="job")
         .with_columns(
             kind=pl.lit("hours"),
             tasks_to_ask="open_tasks",
@@ -291,10 +281,10 @@ def _answers_of_hours(jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Ma
 
 
 def _by_share(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Return each gap's share of all tasks."""
+    """Return the share of each gap in all tasks."""
     kinds = {
         "hours": (pl.col("open_tasks"), pl.col("rest")),
-        "level": (pl.col("vague_tasks"), pl.col("vague")),
+        "level": (pl.col("unweighted_tasks"), pl.col("unweighted")),
     }
     all_tasks = pl.col("tasks").sum()
     return pl.concat(
