@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from tpanalytics.api.records import (
-    BROKEN,
+    DECODE_ERRORS,
     Decoded,
     KnownRecord,
-    NotUnderstood,
     Record,
     SourceData,
+    TasksNotFound,
     decode_record,
     job_id_of,
 )
@@ -102,7 +102,7 @@ def read_envelope(body: bytes) -> Envelope:
     """Read a page, and its records as far as they are as expected."""
     try:
         return _decode_known_page(body)
-    except BROKEN:
+    except DECODE_ERRORS:
         page: Envelope = _checked(_decode_raw_page, body)
         return page
 
@@ -112,7 +112,7 @@ def _checked(decode: Callable[[bytes], Any], body: bytes) -> Any:
         return decode(body)
     except msgspec.ValidationError as error:
         raise NotAPage(f"not of the documented form: {error}") from None
-    except BROKEN as error:
+    except DECODE_ERRORS as error:
         raise NotAPage(f"not readable as JSON: {error}") from None
 
 
@@ -135,7 +135,7 @@ def decode_page(
             place = f"{where}, record {number}"
             decoded.append(decode_record(raw, where=place, response_format=response_format, unknown=unknown))
         except RecordError as error:
-            if on_bad_record == "raise" and not isinstance(error, NotUnderstood):
+            if on_bad_record == "raise" and not isinstance(error, TasksNotFound):
                 raise
             rejects.append(
                 {
