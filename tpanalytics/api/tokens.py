@@ -26,7 +26,7 @@ from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from tpanalytics._atomic import atomic_write
 from tpanalytics.api.http.refusals import outline
-from tpanalytics.api.http.retry import RETRIED
+from tpanalytics.api.http.retry import RETRY_STATUSES
 from tpanalytics.api.settings import Secret, Settings, is_loopback
 from tpanalytics.errors import AuthError, ConfigError
 
@@ -122,7 +122,7 @@ class Tokens:
         settings = self._settings
         response = self._sender.send("POST", settings.token_url, _ENDPOINT, on_wait=on_wait, auth=self._add_body)
         self.fetched += 1
-        if response.status_code in RETRIED:
+        if response.status_code in RETRY_STATUSES:
             raise self._sender.refusal(response, "POST", _ENDPOINT)
         host = urlsplit(settings.token_url).hostname
         if response.status_code != 200:

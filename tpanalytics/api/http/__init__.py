@@ -1,1 +1,1 @@
-"""One request: sending, retrying, reading the body within limits, wording refusals."""
+"""Sending requests, retrying them and reading their responses."""
