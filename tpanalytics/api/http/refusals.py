@@ -36,7 +36,9 @@ def outline(response: requests.Response) -> str:
     except (ValueError, RecursionError):
         start = response.text.strip()[:200]
         return repr(start) if start.startswith("<") else "not JSON" if start else "empty"
-    return f"an object with the fields {', '.join(body)[:200] or '(none)'}" if isinstance(body, dict) else "not an object"
+    return (
+        f"an object with the fields {', '.join(body)[:200] or '(none)'}" if isinstance(body, dict) else "not an object"
+    )
 
 
 def redirect_host(response: requests.Response) -> str:
