@@ -1,1 +1,1 @@
-"""Task profiles as two tables: loaded, read, grouped, and kept as snapshots on disk."""
+"""Loading, reading, storing and filtering of task profiles."""
