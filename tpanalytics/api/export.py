@@ -52,13 +52,13 @@ class ExportRequest:
     def __post_init__(self) -> None:
         known = INCLUDES if self.of == "jobs" else EMPLOYEE_INCLUDES
         if any(name not in known for name in self.include):
-            raise ConfigError(f"`include` must only contain {', '.join(known)}, not {self.include!r}.")
+            raise ConfigError(f"`include` must be a list of any of {', '.join(known)}, not {list(self.include)}.")
         if self.response_format not in get_args(ResponseFormat):
             raise ConfigError(f"`response_format` must be 'list' or 'hierarchy', not {self.response_format!r}.")
         if self.external_vendor is not None and self.external_vendor not in get_args(Vendor):
             raise ConfigError(f"`external_vendor` must be one of {get_args(Vendor)}, not {self.external_vendor!r}.")
         if isinstance(self.limit, bool) or not isinstance(self.limit, int) or not 1 <= self.limit <= 100:
-            raise ConfigError(f"`limit` must be a whole number from 1 to 100 (jobs per page), not {self.limit!r}.")
+            raise ConfigError(f"`limit` must be a whole number from 1 to 100, not {self.limit!r}.")
         if not all(isinstance(entry, dict) for entry in self.filters):
             raise ConfigError(
                 "`filters` must be a list of dicts like "

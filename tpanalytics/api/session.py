@@ -86,7 +86,7 @@ class Client:
         Raises
         ------
         AuthError, ApiError
-            If the token endpoint refuses or cannot be reached.
+            If the token endpoint returns an error or cannot be reached.
         """
         self._tokens.get(self.on_wait)
 
@@ -182,7 +182,7 @@ class Client:
     def not_understood(self, method: str, path: str, body: bytes, reason: str) -> ApiError:
         """Return the error for a response with status 200 and an unexpected body."""
         start = self._sender.redact(body[:4000].decode("utf-8", "replace")).strip()[:200]
-        excerpt = f" ({start!r}…)" if start[:1] not in {"{", "["} else ""  # do not quote records
+        excerpt = f" ({start!r}…)" if start[:1] not in {"{", "[", ""} else ""  # do not quote records
         return ApiError(
             f"{method} {path}: the service returned 200, but the body is {reason}{excerpt}. "
             "Check `base_url`; the response may come from a gateway or login page.",

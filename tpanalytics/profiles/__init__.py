@@ -1,1 +1,1 @@
-"""Loading, reading, storing and filtering of task profiles."""
+"""Load, read, store and filter task profiles."""

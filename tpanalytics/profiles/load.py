@@ -139,7 +139,7 @@ def load_task_profiles(
     if isinstance(families, str) and families != "lists":
         raise ConfigError(f"`families` must be a list of family ids or 'lists', not {families!r}.")
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ConfigError(f"`workers` must be a whole number of 1 or more, not {workers!r}.")
+        raise ConfigError(f"`workers` must be a whole number, 1 or more, not {workers!r}.")
     if workers > 1 and families is None:
         raise ConfigError(
             f"workers={workers} requires `families`, because the export is split at known job ids. "
@@ -193,8 +193,8 @@ class _Export:
                 self._pull(chains, pull.save, pull.notes)
             except CursorLost as error:
                 warn(
-                    f"The export in {folder} cannot be resumed because the service no longer knows its last job, so "
-                    f"it starts over from the first page ({error})"
+                    f"The export in {folder} starts over from the first page because the service no longer knows its "
+                    f"last job. The service reported: {error}"
                 )
                 pull.begin(chains := self._chains(names))
                 self._pull(chains, pull.save)

@@ -1,4 +1,4 @@
-"""Filtering of task profiles."""
+"""Filter task profiles."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Sending requests, retrying them and reading their responses."""
+"""HTTP requests, retries and responses."""

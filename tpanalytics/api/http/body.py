@@ -1,4 +1,4 @@
-"""Limits for responses, and reading a response body within them."""
+"""Read response bodies within size and time limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parsing and describing error responses without revealing secrets."""
+"""Parse and describe error responses without revealing secrets."""
 
 from __future__ import annotations
 

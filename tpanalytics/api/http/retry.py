@@ -71,7 +71,7 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         pass
     until, now = _parse_date(value), _parse_date(headers.get("Date", ""))
-    # Prefer the service's clock, because the local one may be minutes off.
+    # Prefer the service's clock, because the local clock may be minutes off.
     return None if until is None else max(0.0, until - (time.time() if now is None else now))
 
 

@@ -1,4 +1,4 @@
-"""Sending requests with retries, and building error messages without secrets."""
+"""Send requests with retries and build error messages without secrets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OPTIONAL_SILENCE_SECONDS = 10.0
 
 
 class Sender:
-    """Thread-safe sender of requests over a single session."""
+    """Send requests over a single session. Thread-safe."""
 
     def __init__(
         self,

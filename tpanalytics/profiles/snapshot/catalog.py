@@ -1,4 +1,4 @@
-"""Listing and pruning of snapshots."""
+"""List and prune snapshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing and reading of snapshots."""
+"""Write and read snapshots."""
 
 from __future__ import annotations
 

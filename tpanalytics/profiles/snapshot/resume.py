@@ -1,4 +1,4 @@
-"""Saving an export page by page so that it can be resumed.
+"""Save an export page by page so that it can be resumed.
 
 Every page is saved in its own Parquet file before the next one counts. The tasks are its rows, and the cursor and the
 jobs are in the file metadata, so that data and cursor are always written together. The file name contains the page
