@@ -52,8 +52,8 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     Raises
     ------
     SnapshotError
-        If the folder contains other files, cannot be written, or is in use by another process. The existing snapshot is not
-        changed.
+        If the folder contains other files, cannot be written, or is in use by another process. An existing
+        snapshot is not changed.
     SchemaError
         If a table lacks a column.
 
