@@ -1,11 +1,61 @@
-"""What the tests of the session and of its tokens share: a time of day that stands still."""
+"""Fixtures and helpers for tests of the client."""
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING, Any
+
 import pytest
+
+from tests.helpers.scripted_server import Host, Received, client_of, jobs, said
+from tpanalytics.demo.server import Reply, Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import tpanalytics as tpa
+    from tpanalytics.api.session import Client
 
 #: Where the clock stands when a test begins; seconds since 1970.
 NOW = 1_800_000_000
+
+EXPORT = "/job_architecture/export/jobs/task_profiles"
+TOKEN = ("POST", "/oauth/token")
+CREDENTIAL = {"client_id": "cid", "client_secret": 's3cr"et-Vögel', "audience": "eu3", "tenant": "northwind"}
+
+
+@pytest.fixture
+def tenant() -> Iterator[Tenant]:
+    with Tenant(jobs(3)) as made:
+        yield made
+
+
+def ask(client: Client) -> Any:
+    """Ask for the first page."""
+    return json.loads(client.request("POST", EXPORT, body={"limit": 100}))
+
+
+def settings_of(host: Host) -> dict[str, Any]:
+    return {"base_url": host.address, "token_url": f"{host.address}/oauth/token", **CREDENTIAL}
+
+
+def service(received: Received) -> Reply:
+    """Answer as a service does that accepts everyone."""
+    if received.target == "/oauth/token":
+        return said(200, {"access_token": f"tok-{received.method}", "expires_in": 60, "token_type": "Bearer"})
+    return said(200, {"has_next": False, "records": []})
+
+
+def refused(tenant: Tenant, kind: type[tpa.TpAnalyticsError], waits: list[float] | None = None, **policy: Any) -> Any:
+    """Ask for a page and give the error."""
+    with client_of(tenant.settings, waits, **policy) as client, pytest.raises(kind) as exc_info:
+        ask(client)
+    assert type(exc_info.value) is kind
+    return exc_info.value
+
+
+def exports(tenant: Tenant) -> int:
+    return tenant.requests.count(("POST", EXPORT))
 
 
 class Clock:

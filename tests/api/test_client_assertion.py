@@ -55,16 +55,16 @@ def given(tenant: Tenant) -> dict[str, Any]:
 
 
 def refused(settings: dict[str, Any]) -> str:
-    with client_of(settings) as client, pytest.raises(tpa.AuthError) as caught:
+    with client_of(settings) as client, pytest.raises(tpa.AuthError) as exc_info:
         client.sign_in()
-    return str(caught.value)
+    return str(exc_info.value)
 
 
 # It signs in
 
 
 @pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
-def test_a_key_signs_in(tenant: Tenant, form: str) -> None:
+def test_private_key_signs_in(tenant: Tenant, form: str) -> None:
     with tpa.connect(**tenant.settings, private_key=pem(made(), form=form)) as client:
         assert client.version() == "2025-01-29"
         assert client.tokens_fetched == tenant.tokens_issued == 1
@@ -72,7 +72,7 @@ def test_a_key_signs_in(tenant: Tenant, form: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["path", "text", "environment", "one line", "windows"])
-def test_a_key_may_come_as_text_or_file(tenant: Tenant, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_private_key_can_be_text_or_file(tenant: Tenant, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = pem(made())
     file = Path("key.pem")
     file.write_text(text, encoding="utf-8")
@@ -94,7 +94,7 @@ def test_a_key_may_come_as_text_or_file(tenant: Tenant, how: str, monkeypatch: p
     assert tenant.tokens_issued == 1
 
 
-def test_the_assertion_is_as_agreed() -> None:
+def test_assertion_has_expected_claims() -> None:
     def answer(_: Received) -> Reply:
         return said(200, {"access_token": "tok", "expires_in": 60, "token_type": "Bearer"})
 
@@ -122,7 +122,7 @@ def test_the_assertion_is_as_agreed() -> None:
     assert len(claims["jti"]) >= 16
 
 
-def test_each_try_is_signed_anew() -> None:
+def test_each_attempt_has_a_new_assertion() -> None:
     def answer(received: Received) -> Reply:
         return said(503 if len(host.received) < 4 else 200, {"access_token": "tok", "expires_in": 60})
 
@@ -141,14 +141,14 @@ def test_each_try_is_signed_anew() -> None:
     assert (len(sent), len(ids)) == (4, 4)
 
 
-def test_a_tenant_that_stumbles_takes_the_second_assertion(tenant: Tenant, given: dict[str, Any]) -> None:
+def test_retry_after_503_is_accepted(tenant: Tenant, given: dict[str, Any]) -> None:
     tenant.token_faults[1] = instead(503)  # it has seen the first one's jti by then
     with client_of(given) as client:
         assert client.version() == "2025-01-29"
     assert tenant.requests.count(TOKEN) == 2
 
 
-def test_tokens_of_a_key_are_kept_and_belong_to_this_key(tenant: Tenant, given: dict[str, Any]) -> None:
+def test_cached_token_belongs_to_one_private_key(tenant: Tenant, given: dict[str, Any]) -> None:
     for expected in (1, 0):
         with tpa.connect(**given, token_cache="tokens") as client:
             client.sign_in()
@@ -161,7 +161,7 @@ def test_tokens_of_a_key_are_kept_and_belong_to_this_key(tenant: Tenant, given: 
     assert given["private_key"].splitlines()[1] not in written
 
 
-def test_doctor_and_the_environment(
+def test_doctor_reads_private_key_from_environment(
     tenant: Tenant, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in given.items():
@@ -176,7 +176,7 @@ def test_doctor_and_the_environment(
 
 
 @pytest.mark.parametrize("skew", [-55, -200, 60, 200])
-def test_clocks_may_differ_by_some_minutes(skew: float) -> None:
+def test_small_clock_differences_are_tolerated(skew: float) -> None:
     with Tenant(jobs(1), public_key=public(made()), clock_skew_seconds=skew) as tenant:
         settings = {**tenant.settings, "private_key": pem(made())}
         if -120 < skew < 240:
@@ -187,7 +187,7 @@ def test_clocks_may_differ_by_some_minutes(skew: float) -> None:
 
 
 @pytest.mark.parametrize(("skew", "words"), [(-600, "from the future"), (600, "expired")])
-def test_a_clock_that_is_far_off_is_hinted_at(skew: float, words: str) -> None:
+def test_wrong_clock_is_suggested_as_cause(skew: float, words: str) -> None:
     with Tenant(jobs(1), public_key=public(made()), clock_skew_seconds=skew) as tenant:
         message = refused({**tenant.settings, "private_key": pem(made())})
     assert words in message
@@ -196,14 +196,14 @@ def test_a_clock_that_is_far_off_is_hinted_at(skew: float, words: str) -> None:
     assert "client_secret" not in message
 
 
-def test_another_key_or_a_secret_or_another_client_is_refused(tenant: Tenant, given: dict[str, Any]) -> None:
+def test_wrong_credentials_are_rejected(tenant: Tenant, given: dict[str, Any]) -> None:
     assert "not signed with this client's key" in refused({**given, "private_key": pem(made(which=1))})
     assert "Unauthorized" in refused({**given, "client_id": "somebody-else"})
     assert "client_assertion_type" in refused({**tenant.settings, "client_secret": "not-a-real-secret"})
     assert tenant.tokens_issued == 0
 
 
-def test_a_tenant_with_a_secret_takes_no_key() -> None:
+def test_tenant_with_secret_rejects_private_key() -> None:
     with Tenant(jobs(1)) as tenant:
         settings = {**tenant.settings, "private_key": pem(made())}
         del settings["client_secret"]
@@ -239,7 +239,7 @@ def checked(claims: dict[str, Any], checks: Assertions, key: Any = None, algorit
 
 
 @pytest.mark.parametrize(("changes", "words"), BAD.values(), ids=BAD)
-def test_the_tenant_refuses_what_is_not_as_agreed(
+def test_demo_server_rejects_invalid_claims(
     changes: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.time", lambda: float(NOW))
@@ -251,7 +251,7 @@ def test_the_tenant_refuses_what_is_not_as_agreed(
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", None, 7])
-def test_the_tenant_refuses_what_is_not_signed(text: Any) -> None:
+def test_demo_server_rejects_unsigned_assertions(text: Any) -> None:
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     body = {"client_id": "cid", "client_assertion_type": kind, "client_assertion": text}
     assert "not signed" in (Assertions(public(made())).refusal(body, "x") or "")
@@ -291,26 +291,24 @@ def bad_key(kind: str) -> str:
     ],
 )
 @pytest.mark.parametrize("how", ["text", "file"])
-def test_a_key_that_cannot_be_used_is_refused_without_showing_it(
-    tenant: Tenant, kind: str, words: str, how: str
-) -> None:
+def test_unusable_private_key_raises_without_revealing_it(tenant: Tenant, kind: str, words: str, how: str) -> None:
     text = bad_key(kind)
     Path("key.pem").write_text(text, encoding="utf-8")
     given: dict[str, Any] = {"private_key": text} if how == "text" else {"private_key_file": "key.pem"}
-    with pytest.raises(tpa.ConfigError, match=words) as caught:
+    with pytest.raises(tpa.ConfigError, match=words) as exc_info:
         tpa.connect(**tenant.settings, **given)
-    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    shown = traceback.TracebackException.from_exception(exc_info.value, capture_locals=True)
     ours = [frame for frame in shown.stack if "tests" not in frame.filename]
-    told = "".join(f"{frame.name} {frame.locals}" for frame in ours) + str(caught.value)
+    told = "".join(f"{frame.name} {frame.locals}" for frame in ours) + str(exc_info.value)
     for line in text.splitlines():
         assert line not in told or line.startswith("-----")
     assert "TPANALYTICS_PRIVATE_KEY_FILE" in told
-    assert caught.value.__context__ is None
+    assert exc_info.value.__context__ is None
     assert tenant.requests == []
 
 
 @pytest.mark.parametrize("package", ["jwt", "cryptography.hazmat.primitives.asymmetric.rsa"])
-def test_a_missing_package_is_named_with_the_way_to_get_it(
+def test_missing_package_raises_with_install_command(
     given: dict[str, Any], package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -322,7 +320,7 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 429, 503])
-def test_an_assertion_or_key_thrown_back_is_not_quoted(
+def test_echoed_assertion_and_key_are_redacted(
     tenant: Tenant,
     given: dict[str, Any],
     status: int,
@@ -341,11 +339,11 @@ def test_an_assertion_or_key_thrown_back_is_not_quoted(
     tenant.token_faults[0] = lambda _: said(
         status, {"error": f"bad {sent[-1]}", "error_description": f"You sent {sent[-1]} {given['private_key']}"}
     )
-    with client_of(given) as client, pytest.raises(tpa.TpAnalyticsError) as caught:
+    with client_of(given) as client, pytest.raises(tpa.TpAnalyticsError) as exc_info:
         client.sign_in()
-    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    shown = traceback.TracebackException.from_exception(exc_info.value, capture_locals=True)
     ours = [frame for frame in shown.stack if "tests" not in frame.filename]
-    told = "".join(f"{frame.name} {frame.locals}" for frame in ours) + str(caught.value) + caplog.text
+    told = "".join(f"{frame.name} {frame.locals}" for frame in ours) + str(exc_info.value) + caplog.text
     told += repr(client) + repr(client.settings) + repr(vars(client._tokens))
     assert sent
     for secret in (*sent, *(part for one in sent for part in one.split(".")[1:])):

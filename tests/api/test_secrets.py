@@ -1,4 +1,4 @@
-"""No path, however it fails, lets the client secret or a token out: not in messages, reprs, causes, logs or files."""
+"""Secrets and tokens in messages, reprs, logs, tracebacks and files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import os
 import traceback
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
@@ -108,10 +109,10 @@ def witness(
         monkeypatch.setattr(logger, "propagate", True)
         logger.manager._clear_cache()  # type: ignore[attr-defined]
     caplog.handler.setLevel(logging.DEBUG)
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as exc_info:
         warnings.simplefilter("always")
         yield made
-    made.hears(*(warning.message for warning in caught))
+    made.hears(*(warning.message for warning in exc_info))
     for record in caplog.records:
         made.examines(record)
     made.texts += [caplog.text, *capfd.readouterr()]
@@ -171,7 +172,7 @@ def answering(status: int, body: Callable[[], Any], headers: Callable[[], dict[s
     return lambda _: said(status, body(), **headers())
 
 
-def test_a_pull_that_succeeds_lets_nothing_out(tenant: Tenant, witness: Witness) -> None:
+def test_successful_export_reveals_nothing(tenant: Tenant, witness: Witness) -> None:
     tokens = Tokens(tenant)
     assert go(witness, tenant) == []
     assert Path("snapshot").is_dir()
@@ -180,7 +181,7 @@ def test_a_pull_that_succeeds_lets_nothing_out(tenant: Tenant, witness: Witness)
 
 
 @pytest.mark.parametrize("form", ECHOES)
-def test_a_service_that_echoes_token_and_secret_is_not_quoted(tenant: Tenant, witness: Witness, form: str) -> None:
+def test_echoed_token_and_secret_are_redacted(tenant: Tenant, witness: Witness, form: str) -> None:
     tokens = Tokens(tenant)
     for status in STATUSES:
         tenant.faults[0] = answering(status, lambda: ECHOES[form](f"{SECRET} {tokens.issued[-1]}"))
@@ -189,7 +190,7 @@ def test_a_service_that_echoes_token_and_secret_is_not_quoted(tenant: Tenant, wi
     assert witness.finds(*tokens.issued) == []
 
 
-def test_an_old_token_is_not_quoted_either(tenant: Tenant, witness: Witness) -> None:
+def test_echoed_old_token_is_redacted(tenant: Tenant, witness: Witness) -> None:
     tokens = Tokens(tenant)
     tenant.faults[0] = lambda _: said(
         401 if len(tokens.issued) < 2 else 400, [{"title": "No", "description": tokens.issued[0]}]
@@ -200,14 +201,14 @@ def test_an_old_token_is_not_quoted_either(tenant: Tenant, witness: Witness) -> 
 
 
 @pytest.mark.parametrize("form", ECHOES)
-def test_a_token_endpoint_that_echoes_the_secret_is_not_quoted(tenant: Tenant, witness: Witness, form: str) -> None:
+def test_secret_echoed_by_token_endpoint_is_redacted(tenant: Tenant, witness: Witness, form: str) -> None:
     for status in STATUSES:
         tenant.token_faults[0] = answering(status, lambda: ECHOES[form](SECRET))
         assert go(witness, tenant), status
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_a_header_that_echoes_is_not_quoted(tenant: Tenant, witness: Witness, header: str) -> None:
+def test_echoed_headers_are_redacted(tenant: Tenant, witness: Witness, header: str) -> None:
     tokens = Tokens(tenant)
     plain = quote(SECRET, safe="")
     for status in STATUSES:
@@ -222,7 +223,7 @@ def test_a_header_that_echoes_is_not_quoted(tenant: Tenant, witness: Witness, he
 
 
 @pytest.mark.parametrize("tail", ["", "\r\n", "ключ", " ", "é"])
-def test_a_token_that_cannot_be_used_is_not_quoted(tenant: Tenant, witness: Witness, tail: str) -> None:
+def test_unusable_token_is_redacted(tenant: Tenant, witness: Witness, tail: str) -> None:
     token = f"Kanarie5517{tail}"
     for more in ({"expires_in": "soon"}, {"expires_in": [1]}, {"error": "odd"}, {"access_token": 1}):
         tenant.token_faults[0] = answering(200, lambda: {"access_token": token, "jwt": token, **more})  # noqa: B023
@@ -230,7 +231,7 @@ def test_a_token_that_cannot_be_used_is_not_quoted(tenant: Tenant, witness: Witn
 
 
 @pytest.mark.parametrize("at", [0, 10])
-def test_broken_connections_let_nothing_out(tenant: Tenant, witness: Witness, at: int) -> None:
+def test_connection_errors_reveal_nothing(tenant: Tenant, witness: Witness, at: int) -> None:
     tokens = Tokens(tenant)
     tenant.faults[0] = cut(at)
     assert all(isinstance(error, tpa.Unreachable) for error in go(witness, tenant)[:2])
@@ -241,7 +242,7 @@ def test_broken_connections_let_nothing_out(tenant: Tenant, witness: Witness, at
 
 @pytest.mark.parametrize("name", ["base_url", "token_url"])
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "https://127.0.0.1:1", "https://{}", "https://%zz"])
-def test_services_out_of_reach_let_nothing_out(tenant: Tenant, witness: Witness, name: str, address: str) -> None:
+def test_unreachable_services_reveal_nothing(tenant: Tenant, witness: Witness, name: str, address: str) -> None:
     tokens = Tokens(tenant)
     with Tenant(jobs(1)) as other:
         assert go(witness, tenant, **{name: address.format(other.base_url.removeprefix("http://"))})
@@ -250,12 +251,12 @@ def test_services_out_of_reach_let_nothing_out(tenant: Tenant, witness: Witness,
     assert go(witness, tenant) == []
 
 
-def test_a_wrong_secret_is_not_quoted_by_anyone(tenant: Tenant, witness: Witness) -> None:
+def test_wrong_secret_is_not_revealed(tenant: Tenant, witness: Witness) -> None:
     assert all(isinstance(error, tpa.AuthError) for error in go(witness, tenant, client_secret=f"{SECRET}x"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the environment holds text there")
-def test_a_secret_that_is_no_text_is_not_quoted(tenant: Tenant, witness: Witness) -> None:
+def test_undecodable_secret_is_not_revealed(tenant: Tenant, witness: Witness) -> None:
     odd = os.fsdecode(b"Kanarie5517\xff\xfekanari8823")
     assert all(isinstance(error, tpa.AuthError) for error in go(witness, tenant, client_secret=odd))
 
@@ -272,12 +273,10 @@ def test_a_secret_that_is_no_text_is_not_quoted(tenant: Tenant, witness: Witness
         {"tenant": ""},
     ],
 )
-def test_a_secret_pasted_into_the_wrong_place_is_not_quoted(
-    tenant: Tenant, witness: Witness, given: dict[str, str]
-) -> None:
-    with pytest.raises(tpa.ConfigError) as caught:
+def test_secret_in_wrong_setting_is_not_revealed(tenant: Tenant, witness: Witness, given: dict[str, str]) -> None:
+    with pytest.raises(tpa.ConfigError) as exc_info:
         resolve({**tenant.settings, **given})
-    witness.examines(caught.value)
+    witness.examines(exc_info.value)
     assert go(witness, tenant) == []
 
 
@@ -290,16 +289,16 @@ def test_a_secret_pasted_into_the_wrong_place_is_not_quoted(
     ],
     ids=["utf-16", "malformed", "latin-1"],
 )
-def test_a_broken_env_file_is_not_quoted(tenant: Tenant, witness: Witness, raw: bytes) -> None:
+def test_invalid_env_file_is_not_quoted(tenant: Tenant, witness: Witness, raw: bytes) -> None:
     Path(".env").write_bytes(raw)
-    with pytest.raises(tpa.ConfigError) as caught:
+    with pytest.raises(tpa.ConfigError) as exc_info:
         resolve({**tenant.settings, "client_secret": None, "tenant": None})
-    witness.examines(caught.value)
+    witness.examines(exc_info.value)
     Path(".env").unlink()
     assert go(witness, tenant) == []
 
 
-def test_the_witness_would_notice(tenant: Tenant) -> None:
+def test_recorder_finds_secrets_in_nested_objects(tenant: Tenant) -> None:
     witness = Witness()
     inner = ValueError("x")
     inner.response = {"body": [SECRET]}  # type: ignore[attr-defined]
@@ -311,3 +310,37 @@ def test_the_witness_would_notice(tenant: Tenant) -> None:
     except RuntimeError as error:
         witness.examines(error)
     assert witness.finds(*SECRET_WORDS)
+
+
+QUICK = tpa.RetryPolicy(tries=2, base=0)
+
+
+def told(act: Callable[[], Any]) -> str:
+    """Give the whole traceback of what `act` raises, with the variables of our own frames."""
+    with pytest.raises(tpa.TpAnalyticsError) as exc_info:
+        act()
+    shown = traceback.TracebackException.from_exception(exc_info.value, capture_locals=True)
+    ours = [frame for frame in shown.stack if "tpanalytics" in frame.filename and "tests" not in frame.filename]
+    assert ours
+    return "".join(f"{frame.name} {frame.locals}" for frame in ours) + str(exc_info.value)
+
+
+@pytest.mark.parametrize("broken", ["token endpoint", "export", "answer", "setting", "address"])
+def test_local_variables_in_tracebacks_reveal_nothing(broken: str) -> None:
+    with Tenant(client_secret=SECRET) as tenant:
+        settings = dict(tenant.settings)
+        match broken:
+            case "token endpoint":
+                tenant.token_faults[0] = lambda reply: replace(reply, cut_at=0)
+            case "export":
+                tenant.faults[0] = lambda reply: replace(reply, status=400)
+            case "answer":
+                tenant.faults[0] = lambda reply: replace(reply, body=b"<html>")
+            case "setting":
+                del settings["tenant"]
+            case "address":
+                settings["base_url"] = "http://elsewhere.example"
+        said = told(lambda: tpa.load_task_profiles(tpa.connect(**settings, retry=QUICK), progress=False))
+        assert SECRET not in said
+        assert "tok-" not in said
+        assert all(token not in said for token in tenant._tokens)

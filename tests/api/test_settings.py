@@ -75,7 +75,7 @@ PLACES = [places for n in range(1, 5) for places in itertools.combinations(ORIGI
 
 @pytest.mark.parametrize("name", GIVEN)
 @pytest.mark.parametrize("places", PLACES, ids="+".join)
-def test_the_first_place_that_has_a_setting_wins_and_is_named(
+def test_first_source_of_a_setting_is_used(
     places: tuple[str, ...], name: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments: dict[str, str | None] = {**GIVEN, name: None}
@@ -88,7 +88,7 @@ def test_the_first_place_that_has_a_setting_wins_and_is_named(
     assert settings.origins[name] in {ORIGINS[places[0]].format(name.upper()), ORIGINS[places[0]].format(name)}
 
 
-def test_settings_may_come_from_different_places(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_can_have_different_sources(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
     keyring.entries["tpanalytics", "client_secret"] = GIVEN["client_secret"]
     monkeypatch.setenv("TPANALYTICS_CLIENT_ID", GIVEN["client_id"])
     Path(".env").write_text(f"TPANALYTICS_TENANT='{GIVEN['tenant']}'\n# a comment\n", encoding="utf-8")
@@ -100,22 +100,22 @@ def test_settings_may_come_from_different_places(keyring: Keyring, monkeypatch: 
 
 
 @pytest.mark.parametrize("blank", ["", "   ", "\n"])
-def test_a_blank_value_counts_as_not_given(blank: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_values_are_ignored(blank: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TPANALYTICS_TENANT", blank)
     keyring.entries["tpanalytics", "tenant"] = "from the keyring"
     assert resolve({**GIVEN, "tenant": blank}).tenant == "from the keyring"
 
 
-def test_a_pasted_line_break_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whitespace_is_stripped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TPANALYTICS_CLIENT_SECRET", " s3cret\n")
     assert resolve({**GIVEN, "client_secret": None}).client_secret.reveal() == "s3cret"
 
 
 @pytest.mark.parametrize("gone", [names for n in (1, 2, 6) for names in itertools.combinations(GIVEN, n)], ids="+".join)
-def test_all_that_is_missing_is_named_at_once_with_its_variable(gone: tuple[str, ...]) -> None:
-    with pytest.raises(tpa.ConfigError) as caught:
+def test_error_lists_all_missing_settings(gone: tuple[str, ...]) -> None:
+    with pytest.raises(tpa.ConfigError) as exc_info:
         resolve({name: value for name, value in GIVEN.items() if name not in gone})
-    message = str(caught.value)
+    message = str(exc_info.value)
     assert f"{len(gone)} setting" in message
     for name, value in GIVEN.items():
         assert (f"TPANALYTICS_{name.upper()}" in message) == (name in gone)
@@ -125,13 +125,13 @@ def test_all_that_is_missing_is_named_at_once_with_its_variable(gone: tuple[str,
     assert all(place in message for place in ("argument", "environment variable", ".env", "keyring"))
 
 
-def test_the_version_may_be_left_out() -> None:
+def test_api_version_is_optional() -> None:
     assert resolve(GIVEN).api_version is None
     assert resolve({**GIVEN, "api_version": "2026-01-29"}).api_version == "2026-01-29"
 
 
 @pytest.mark.parametrize("version", ["latest", "2026", "2026-1-29", "2026-01-29\r\nX-Evil: 1", "\uff12026-01-29"])
-def test_a_version_that_is_no_date_is_refused(version: str) -> None:
+def test_invalid_api_version_raises(version: str) -> None:
     with pytest.raises(tpa.ConfigError, match="YYYY-MM-DD"):
         resolve({**GIVEN, "api_version": version})
 
@@ -144,7 +144,7 @@ WAYS = ("client_secret", "private_key", "private_key_file")
 
 @pytest.mark.parametrize(("one", "other"), [*itertools.permutations(WAYS, 2)])
 @pytest.mark.parametrize(("early", "late"), [*itertools.combinations(ORIGINS, 2)])
-def test_the_way_to_sign_in_is_the_one_given_first(
+def test_first_credential_is_used(
     one: str, other: str, early: str, late: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("key.pem").write_text("from the file", encoding="utf-8")
@@ -163,7 +163,7 @@ def test_the_way_to_sign_in_is_the_one_given_first(
 
 @pytest.mark.parametrize("place", ORIGINS)
 @pytest.mark.parametrize("names", [*itertools.combinations(WAYS, 2), WAYS], ids="+".join)
-def test_two_ways_in_one_place_are_refused_by_name(
+def test_several_credentials_in_one_source_raise(
     names: tuple[str, ...], place: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments: dict[str, str | None] = {**GIVEN, "client_secret": None}
@@ -173,21 +173,21 @@ def test_two_ways_in_one_place_are_refused_by_name(
         lines += f"TPANALYTICS_{name.upper()}=s3cr3t-value\n"
     if place == ".env":
         Path(".env").write_text(lines, encoding="utf-8")
-    with pytest.raises(tpa.ConfigError, match="one alone signs in") as caught:
+    with pytest.raises(tpa.ConfigError, match="one alone signs in") as exc_info:
         resolve(arguments)
-    assert all(f"{name} (from {ORIGINS[place].split()[0]}" in str(caught.value) or place == ".env" for name in names)
-    assert all(name.upper() in str(caught.value).upper() for name in names)
-    assert "s3cr3t-value" not in str(caught.value)
+    assert all(f"{name} (from {ORIGINS[place].split()[0]}" in str(exc_info.value) or place == ".env" for name in names)
+    assert all(name.upper() in str(exc_info.value).upper() for name in names)
+    assert "s3cr3t-value" not in str(exc_info.value)
 
 
-def test_where_neither_is_given_both_are_named() -> None:
-    with pytest.raises(tpa.ConfigError, match="1 setting is missing") as caught:
+def test_error_without_credential_mentions_all_kinds() -> None:
+    with pytest.raises(tpa.ConfigError, match="1 setting is missing") as exc_info:
         resolve({**GIVEN, "client_secret": None})
-    assert all(f"TPANALYTICS_{name.upper()}" in str(caught.value) for name in WAYS)
+    assert all(f"TPANALYTICS_{name.upper()}" in str(exc_info.value) for name in WAYS)
 
 
 @pytest.mark.parametrize("place", ORIGINS)
-def test_the_id_of_a_key_goes_with_a_key_alone(place: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_id_is_ignored_without_private_key(place: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
     given = put(place, "key_id", "key-7", keyring, monkeypatch)
     assert resolve({**GIVEN, "client_secret": None, "private_key": "pem", **given}).key_id == "key-7"
     assert resolve({**GIVEN, **given}).key_id is None
@@ -198,70 +198,70 @@ def test_the_id_of_a_key_goes_with_a_key_alone(place: str, keyring: Keyring, mon
     [(None, "cannot be read: No such file"), (..., "cannot be read"), ("kéy".encode("utf-16"), "is no text file")],
     ids=["missing", "folder", "utf-16"],
 )
-def test_a_key_file_that_cannot_be_read_is_refused_by_the_name_of_its_setting(content: Any, said: str) -> None:
+def test_unreadable_key_file_raises(content: Any, said: str) -> None:
     path = Path("s3cr3t-name.pem")
     if content is ...:
         path.mkdir()
     elif content is not None:
         path.write_bytes(content)
-    with pytest.raises(tpa.ConfigError) as caught:
+    with pytest.raises(tpa.ConfigError) as exc_info:
         resolve({**GIVEN, "client_secret": None, "private_key_file": str(path)})
-    assert f"private_key_file (from argument) {said}" in str(caught.value)
-    assert "s3cr3t" not in str(caught.value)
+    assert f"private_key_file (from argument) {said}" in str(exc_info.value)
+    assert "s3cr3t" not in str(exc_info.value)
 
 
 PEM = "-----BEGIN PRIVATE KEY-----\nS3CR3T\n-----END PRIVATE KEY-----"
 
 
 @pytest.mark.parametrize("name", ["private_key_file", "key_id", "tenant", "base_url"])
-def test_a_key_in_the_wrong_place_is_never_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_private_key_in_wrong_setting_is_not_revealed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"TPANALYTICS_{name.upper()}", PEM)
     given = {"private_key": "pem"} if name == "key_id" else {}
     arguments = {**GIVEN, "client_secret": None, **given, name: None}
     assert "S3CR3T" not in repr(look_up(arguments))
     if name in {"tenant", "base_url"}:
         arguments["client_secret"] = "s"
-    with pytest.raises(tpa.ConfigError, match=f"{name} .* holds a private key") as caught:
+    with pytest.raises(tpa.ConfigError, match=f"{name} .* holds a private key") as exc_info:
         resolve(arguments)
-    assert "S3CR3T" not in str(caught.value)
+    assert "S3CR3T" not in str(exc_info.value)
 
 
 # The file .env
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_an_env_file_is_read_with_or_without_byte_order_mark(encoding: str) -> None:
+def test_env_file_can_have_byte_order_mark(encoding: str) -> None:
     text = "".join(f"TPANALYTICS_{name.upper()}={value}\n" for name, value in GIVEN.items())
     Path(".env").write_text(text, encoding=encoding)
     assert resolve({}).base_url == GIVEN["base_url"]
 
 
-def test_an_env_file_in_another_encoding_is_named_and_not_quoted() -> None:
+def test_env_file_in_other_encoding_raises() -> None:
     Path(".env").write_text("TPANALYTICS_CLIENT_SECRET=s3cret-Vögel\n", encoding="utf-16")
-    with pytest.raises(tpa.ConfigError, match=r"\.env.*UTF-8") as caught:
+    with pytest.raises(tpa.ConfigError, match=r"\.env.*UTF-8") as exc_info:
         resolve({})
-    assert caught.value.__context__ is None, "the library's exception carries the file"
+    assert exc_info.value.__context__ is None, "the library's exception carries the file"
 
 
 @pytest.mark.parametrize("secret", ["a${HOME}b", "a$HOME", 'quo"te', "per%cent", "Vögel", "a=b", "a#b"])
-def test_a_secret_in_an_env_file_is_taken_as_it_stands(secret: str) -> None:
+def test_env_file_is_read_without_interpolation(secret: str) -> None:
     Path(".env").write_text(f"TPANALYTICS_CLIENT_SECRET={secret}\n", encoding="utf-8")
     assert resolve({**GIVEN, "client_secret": None}).client_secret.reveal() == secret
 
 
-def test_only_the_working_directory_is_searched_for_an_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_file_in_parent_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("TPANALYTICS_TENANT=above\n", encoding="utf-8")
     Path("below").mkdir()
     monkeypatch.chdir("below")
     assert look_up({}) == {}
 
 
-def test_a_folder_named_env_is_no_file() -> None:
+def test_folder_named_env_is_ignored() -> None:
     Path(".env").mkdir()
     assert resolve(GIVEN).tenant == "northwind"
 
 
-def test_reading_settings_changes_no_environment_variable() -> None:
+def test_env_file_does_not_change_environment() -> None:
     Path(".env").write_text("TPANALYTICS_TENANT=elsewhere\nOTHER=1\n", encoding="utf-8")
     before = dict(os.environ)
     assert look_up({})["tenant"][0] == "elsewhere"
@@ -271,20 +271,20 @@ def test_reading_settings_changes_no_environment_variable() -> None:
 # The keyring
 
 
-def test_without_the_package_keyring_the_rest_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keyring_package_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert resolve(GIVEN).tenant == "northwind"
     with pytest.raises(tpa.ConfigError, match="client_secret"):
         resolve({**GIVEN, "client_secret": None})
 
 
-def test_a_locked_keyring_counts_as_empty(keyring: Keyring) -> None:
+def test_locked_keyring_is_ignored(keyring: Keyring) -> None:
     keyring.error = sys.modules["keyring.errors"].KeyringError("locked")
     with pytest.raises(tpa.ConfigError, match="client_secret"):
         resolve({**GIVEN, "client_secret": None})
 
 
-def test_the_keyring_is_asked_only_for_what_is_missing(keyring: Keyring) -> None:
+def test_keyring_is_only_used_for_missing_settings(keyring: Keyring) -> None:
     keyring.error = AssertionError("asked without need")
     assert resolve(GIVEN).tenant == "northwind"
 
@@ -316,30 +316,30 @@ BAD_ADDRESSES = [
 
 @pytest.mark.parametrize("name", ["base_url", "token_url"])
 @pytest.mark.parametrize(("address", "said"), BAD_ADDRESSES)
-def test_an_unsafe_or_broken_address_is_refused_without_showing_it(name: str, address: str, said: str) -> None:
-    with pytest.raises(tpa.ConfigError) as caught:
+def test_invalid_url_raises_without_quoting_it(name: str, address: str, said: str) -> None:
+    with pytest.raises(tpa.ConfigError) as exc_info:
         resolve({**GIVEN, name: address})
-    message = str(caught.value)
+    message = str(exc_info.value)
     assert message.startswith(f"{name} (from argument)")
     assert said in message
     assert address not in message.replace("https://", "")
-    assert caught.value.__context__ is None, "the library's exception quotes the value"
+    assert exc_info.value.__context__ is None, "the library's exception quotes the value"
 
 
 @pytest.mark.parametrize("name", ["base_url", "token_url"])
 @pytest.mark.parametrize(
     "address", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000/x", "http://LOCALHOST", "https://a.b/c"]
 )
-def test_https_is_taken_and_http_to_this_machine(name: str, address: str) -> None:
+def test_https_and_localhost_are_accepted(name: str, address: str) -> None:
     assert getattr(resolve({**GIVEN, name: address}), name) == address
 
 
-def test_a_slash_at_the_end_of_the_base_is_dropped() -> None:
+def test_trailing_slash_of_base_url_is_removed() -> None:
     assert resolve({**GIVEN, "base_url": "https://host/api//"}).base_url == "https://host/api"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.2", "http://localhost.", "http://localhostess", "", "http://:80"])
-def test_only_this_machine_is_this_machine(url: str) -> None:
+def test_other_hosts_are_not_loopback(url: str) -> None:
     assert not is_loopback(url)
 
 
@@ -347,7 +347,7 @@ def test_only_this_machine_is_this_machine(url: str) -> None:
 
 
 @hypothesis.given(value=st.text(min_size=4).map("s3cret-{}".format))
-def test_a_secret_prints_as_stars_wherever_it_stands(value: str) -> None:
+def test_secret_is_masked_in_every_repr(value: str) -> None:
     settings = resolve({**GIVEN, "client_secret": value})
     secret = settings.client_secret
     assert secret.reveal() == value.strip()
@@ -365,11 +365,11 @@ def test_a_secret_prints_as_stars_wherever_it_stands(value: str) -> None:
 
 
 @pytest.mark.parametrize("write", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
-def test_a_secret_cannot_be_written_or_copied(write: Any) -> None:
+def test_secret_cannot_be_pickled_or_copied(write: Any) -> None:
     with pytest.raises(TypeError, match="secret"):
         write(resolve(GIVEN).client_secret)
 
 
-def test_an_empty_secret_is_false() -> None:
+def test_empty_secret_is_falsy() -> None:
     assert not Secret("")
     assert Secret("x")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from tpanalytics.api.records import decode_record
-from tpanalytics.api.wire import Batch, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
+from tpanalytics.api.wire import Batch, InvalidPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.errors import RecordError
 
 CANARY = "Bargain hard with Northwind"
@@ -112,12 +112,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("wrong", "path", "reason", "found"), WRONG.values(), ids=WRONG.keys())
-def test_a_wrong_value_is_named_by_job_path_reason_and_find(
+def test_invalid_value_raises_with_job_path_reason_and_value(
     wrong: dict[str, Any], path: str, reason: str, found: str | None
 ) -> None:
-    with pytest.raises(RecordError) as caught:
+    with pytest.raises(RecordError) as exc_info:
         decode(page(record(external_id="job-0"), wrong))
-    error = caught.value
+    error = exc_info.value
     assert (error.where, error.job_id, error.path, error.found) == ("page 7, record 2", "job-1", path, found)
     assert reason in error.reason
     for said in ("page 7, record 2", "job 'job-1'", path, error.reason, found or "", "on_bad_record='collect'"):
@@ -126,7 +126,7 @@ def test_a_wrong_value_is_named_by_job_path_reason_and_find(
 
 @pytest.mark.parametrize("response_format", FORMATS)
 @pytest.mark.parametrize("wrong", [wrong for wrong, *_ in WRONG.values()], ids=WRONG.keys())
-def test_free_text_never_stands_in_a_message(wrong: dict[str, Any], response_format: ResponseFormat | None) -> None:
+def test_free_text_is_not_quoted(wrong: dict[str, Any], response_format: ResponseFormat | None) -> None:
     try:
         rejects = decode(page(wrong), response_format, on_bad_record="collect").rejects
         decode(page(wrong), response_format)
@@ -143,24 +143,22 @@ def test_free_text_never_stands_in_a_message(wrong: dict[str, Any], response_for
     ("external_id", "found"), [(True, "true"), (1.5, "1.5"), ("", '""'), (None, None), ([CANARY], None), (..., None)]
 )
 @pytest.mark.parametrize("response_format", FORMATS)
-def test_a_job_id_that_is_none_is_said_to_be_unreadable(
-    external_id: Any, found: str | None, response_format: ResponseFormat | None
-) -> None:
-    with pytest.raises(RecordError, match="without a readable external_id") as caught:
+def test_invalid_job_id_raises(external_id: Any, found: str | None, response_format: ResponseFormat | None) -> None:
+    with pytest.raises(RecordError, match="without a readable external_id") as exc_info:
         decode(page(record(task(), external_id=external_id)), response_format)
-    assert caught.value.job_id is None
-    assert caught.value.found == found
-    assert "external_id" in caught.value.path + caught.value.reason
+    assert exc_info.value.job_id is None
+    assert exc_info.value.found == found
+    assert "external_id" in exc_info.value.path + exc_info.value.reason
 
 
 @pytest.mark.parametrize("broken", [None, 5, "text", [], [CANARY], {}], ids=repr)
 @pytest.mark.parametrize("response_format", FORMATS)
-def test_a_record_that_is_no_record_is_refused(broken: Any, response_format: ResponseFormat | None) -> None:
+def test_invalid_record_raises(broken: Any, response_format: ResponseFormat | None) -> None:
     with pytest.raises(RecordError, match=r"page 7, record 1"):
         decode(page(broken), response_format)
 
 
-def test_collecting_keeps_the_good_records_and_describes_the_bad_one() -> None:
+def test_collect_skips_invalid_records() -> None:
     bad = record(task(weekly_hours="five"), external_id="job-2")
     batch = decode(page(record(task()), bad, record(external_id="job-3")), on_bad_record="collect")
     assert batch.jobs == {"job_id": ["job-1", "job-3"], "n_tasks": [1, 0]}
@@ -172,7 +170,7 @@ def test_collecting_keeps_the_good_records_and_describes_the_bad_one() -> None:
     assert '"five"' in str(reject["reason"])
 
 
-def test_unknown_fields_levels_and_states_are_kept_or_passed_over() -> None:
+def test_unknown_fields_levels_and_states_are_accepted() -> None:
     odd = task(validation_state="initially_validated", ai_impact={"level": "H9", "score": 1}, owner={"name": "x"})
     batch = decode(page(record(odd, job_name="Clerk", rank=None), total=12))
     assert batch.tasks["validation_state"] == ["initially_validated"]
@@ -182,7 +180,7 @@ def test_unknown_fields_levels_and_states_are_kept_or_passed_over() -> None:
 
 @pytest.mark.parametrize("value", [b"1e999", HUGE, b"-" + HUGE, b"[" * 400 + b"]" * 400], ids=lambda value: value[:9])
 @pytest.mark.parametrize("response_format", ["list", None])
-def test_an_unknown_field_may_hold_what_python_cannot(value: bytes, response_format: ResponseFormat | None) -> None:
+def test_unknown_field_can_have_any_value(value: bytes, response_format: ResponseFormat | None) -> None:
     good = b'{"task_id":"t","task":"x","validation_state":"v","later":%s}' % value
     body = b'{"has_next":false,"records":[{"external_id":"j","tasks":[%s],"later":%s}]}' % (good, value)
     batch = decode(body, response_format)
@@ -191,21 +189,21 @@ def test_an_unknown_field_may_hold_what_python_cannot(value: bytes, response_for
 
 
 @pytest.mark.parametrize("absent", [None, ...], ids=["null", "missing"])
-def test_what_is_optional_may_be_null_or_missing(absent: Any) -> None:
+def test_optional_fields_can_be_null_or_missing(absent: Any) -> None:
     optional = ("weekly_hours", "ai_impact", "source_data", "linked_skills")
     batch = decode(page(record(task(**dict.fromkeys(optional, absent)))))
     for column in ("weekly_hours", "ai_impact_level", "ai_impact_rationale", "source_data", "linked_skills"):
         assert batch.tasks[column] == [None]
 
 
-def test_parts_of_an_impact_or_skill_may_be_null() -> None:
+def test_nested_optional_fields_can_be_null() -> None:
     odd = task(ai_impact={"level": None, "rationale": None}, linked_skills=[{"skill_id": "s", "skill": None}])
     batch = decode(page(record(odd)))
     assert batch.tasks["ai_impact_level"] == [None]
     assert batch.tasks["linked_skills"] == [[{"skill_id": "s", "skill": None}]]
 
 
-def test_an_empty_list_stays_apart_from_none() -> None:
+def test_empty_list_is_not_null() -> None:
     batch = decode(page(record(task(source_data=[], linked_skills=None), task(source_data=None, linked_skills=[]))))
     assert batch.tasks["source_data"] == [[], None]
     assert batch.tasks["linked_skills"] == [None, []]
@@ -213,7 +211,7 @@ def test_an_empty_list_stays_apart_from_none() -> None:
 
 @pytest.mark.parametrize("response_format", FORMATS)
 @pytest.mark.parametrize("number", [0, -7, 17, 2**63, 10**29])
-def test_ids_that_are_numbers_become_text(number: int, response_format: ResponseFormat | None) -> None:
+def test_numeric_ids_become_text(number: int, response_format: ResponseFormat | None) -> None:
     numbered = task(
         task_id=number, source_data=[{"external_id": number}], linked_skills=[{"skill_id": number, "skill": "s"}]
     )
@@ -224,7 +222,7 @@ def test_ids_that_are_numbers_become_text(number: int, response_format: Response
 
 
 @pytest.mark.parametrize("hours", [0, 0.0, 2.5, 40, 1e300])
-def test_hours_keep_their_value_and_are_fractional(hours: float) -> None:
+def test_hours_are_floats(hours: float) -> None:
     [read] = decode(page(record(task(weekly_hours=hours)))).tasks["weekly_hours"]
     assert isinstance(read, float)
     assert read == hours
@@ -243,9 +241,7 @@ def test_hours_keep_their_value_and_are_fractional(hours: float) -> None:
     ids=["broken UTF-8", "broken UTF-8 after another fault", "huge id", "huge hours", "endless hours", "deep nesting"],
 )
 @pytest.mark.parametrize("response_format", FORMATS)
-def test_a_record_that_breaks_the_decoder_is_one_bad_record(
-    broken: bytes, response_format: ResponseFormat | None
-) -> None:
+def test_undecodable_record_is_a_single_reject(broken: bytes, response_format: ResponseFormat | None) -> None:
     body = b'{"has_next":false,"records":[%s,{"external_id":"good","tasks":[]}]}' % broken
     with pytest.raises(RecordError, match="page 7, record 1"):
         decode(body, response_format)
@@ -257,16 +253,16 @@ def test_a_record_that_breaks_the_decoder_is_one_bad_record(
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"", "not readable as JSON"),
-        (b"<html>sign in</html>", "not readable as JSON"),
-        (page(record(task()))[:-30], "not readable as JSON"),
-        (page() + b" and more", "not readable as JSON"),
-        (page().decode().encode("utf-16"), "not readable as JSON"),
-        (b'{"has_next":false,"records":[' + b"[" * 100_000, "not readable as JSON"),
-        (b'{"has_next":false,"records":[{"external_id":"\\ud800","tasks":[]}]}', "not readable as JSON"),
-        (b'{"has_next":false,"records":[NaN]}', "not readable as JSON"),
-        (b"[]", "not of the documented form"),
-        (b'[{"title":"400 Bad Request","description":"no"}]', "not of the documented form"),
+        (b"", "not valid JSON"),
+        (b"<html>sign in</html>", "not valid JSON"),
+        (page(record(task()))[:-30], "not valid JSON"),
+        (page() + b" and more", "not valid JSON"),
+        (page().decode().encode("utf-16"), "not valid JSON"),
+        (b'{"has_next":false,"records":[' + b"[" * 100_000, "not valid JSON"),
+        (b'{"has_next":false,"records":[{"external_id":"\\ud800","tasks":[]}]}', "not valid JSON"),
+        (b'{"has_next":false,"records":[NaN]}', "not valid JSON"),
+        (b"[]", "not in the documented format"),
+        (b'[{"title":"400 Bad Request","description":"no"}]', "not in the documented format"),
         (b'{"has_next":false}', "records"),
         (b'{"records":[]}', "has_next"),
         (page(has_next="no"), "$.has_next"),
@@ -276,12 +272,12 @@ def test_a_record_that_breaks_the_decoder_is_one_bad_record(
     ],
     ids=lambda value: value[:40].decode("latin-1") if isinstance(value, bytes) else None,
 )
-def test_a_body_that_is_no_page_is_refused_with_the_reason(body: bytes, why: str) -> None:
+def test_invalid_page_raises(body: bytes, why: str) -> None:
     for read in (read_cursor, read_envelope):
-        with pytest.raises(NotAPage) as caught:
+        with pytest.raises(InvalidPage) as exc_info:
             read(body)
-        assert why in str(caught.value)
-        assert "Bargain" not in str(caught.value)
+        assert why in str(exc_info.value)
+        assert "Bargain" not in str(exc_info.value)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +295,7 @@ def test_a_body_that_is_no_page_is_refused_with_the_reason(body: bytes, why: str
     ],
     ids=repr,
 )
-def test_the_cursor_is_what_the_page_says_or_else_its_last_job(said: dict[str, Any], cursor: str | None) -> None:
+def test_cursor_defaults_to_last_job(said: dict[str, Any], cursor: str | None) -> None:
     assert read_cursor(page(**said))[1] == cursor
 
 
@@ -308,9 +304,7 @@ PATH = ["Finance", "Payables", "Invoice handling", "Match invoices to orders"]
 
 @pytest.mark.parametrize("nest", [as_groups, as_nodes])
 @pytest.mark.parametrize("response_format", ["hierarchy", None])
-def test_both_hierarchies_hold_the_tasks_of_the_list_and_their_paths(
-    nest: Any, response_format: ResponseFormat | None
-) -> None:
+def test_hierarchy_has_the_same_tasks_as_the_list(nest: Any, response_format: ResponseFormat | None) -> None:
     tasks = [
         task(task_id="a"),
         task(task_id="b", weekly_hours=None, linked_skills=[]),
@@ -324,7 +318,7 @@ def test_both_hierarchies_hold_the_tasks_of_the_list_and_their_paths(
     assert flat.tasks["hierarchy"] == [[]] * 3
 
 
-def test_tasks_outside_the_taxonomy_have_an_empty_path_and_the_order_is_kept() -> None:
+def test_tasks_outside_the_taxonomy_have_an_empty_path() -> None:
     outside = {"domain": None, "subdomains": [{"subdomain": None, "clusters": [{"tasks": [task(task_id="out")]}]}]}
     tree = as_groups([task(task_id="in")], PATH)["hierarchy"]
     batch = decode(page(record(tasks=..., hierarchy=[outside, *tree, task(task_id="bare")])), "hierarchy")
@@ -332,14 +326,14 @@ def test_tasks_outside_the_taxonomy_have_an_empty_path_and_the_order_is_kept() -
     assert batch.tasks["hierarchy"] == [[], PATH, []]
 
 
-def test_a_label_is_never_an_id() -> None:
+def test_ids_are_not_used_as_labels() -> None:
     group = {"domain_id": "d-1", "domain": "Finance", "tasks": [task()]}
     assert decode(page(record(tasks=..., hierarchy=[group])), "hierarchy").tasks["hierarchy"] == [["Finance"]]
 
 
 @pytest.mark.parametrize("profile", [[], None], ids=repr)
 @pytest.mark.parametrize("key", ["hierarchy", "tree"])
-def test_an_empty_hierarchy_is_a_job_without_tasks_whatever_stands_beside_it(key: str, profile: Any) -> None:
+def test_empty_hierarchy_is_a_job_without_tasks(key: str, profile: Any) -> None:
     batch = decode(page(record(tasks=..., **{key: profile}, job_name="Clerk", rank=3)), "hierarchy")
     assert batch.jobs == {"job_id": ["job-1"], "n_tasks": [0]}
 
@@ -353,11 +347,11 @@ def test_an_empty_hierarchy_is_a_job_without_tasks_whatever_stands_beside_it(key
     ],
     ids=repr,
 )
-def test_a_record_with_neither_tasks_nor_hierarchy_is_refused(rest: dict[str, Any]) -> None:
-    with pytest.raises(RecordError, match="Expected") as caught:
+def test_record_without_tasks_and_hierarchy_raises(rest: dict[str, Any]) -> None:
+    with pytest.raises(RecordError, match="Expected") as exc_info:
         decode(page(record(tasks=..., **rest)), "hierarchy")
-    assert (caught.value.job_id, caught.value.path) == ("job-1", "$")
-    assert "Bargain" not in str(caught.value)
+    assert (exc_info.value.job_id, exc_info.value.path) == ("job-1", "$")
+    assert "Bargain" not in str(exc_info.value)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +362,7 @@ def test_a_record_with_neither_tasks_nor_hierarchy_is_refused(rest: dict[str, An
     ],
     ids=repr,
 )
-def test_a_tree_whose_ends_are_no_tasks_is_kept_aside_and_ends_no_export(rest: dict[str, Any]) -> None:
+def test_tree_without_recognizable_tasks_is_rejected(rest: dict[str, Any]) -> None:
     batch = decode(page(record(tasks=..., **rest), record(external_id="job-2", tasks=..., hierarchy=[])), "hierarchy")
     assert batch.jobs["job_id"] == ["job-2"], "it does not count as a job without tasks"
     (reject,) = batch.rejects
@@ -385,19 +379,19 @@ def test_a_tree_whose_ends_are_no_tasks_is_kept_aside_and_ends_no_export(rest: d
     ],
     ids=repr,
 )
-def test_branches_without_ends_are_an_empty_profile(rest: dict[str, Any]) -> None:
+def test_tree_without_leaves_is_a_job_without_tasks(rest: dict[str, Any]) -> None:
     batch = decode(page(record(tasks=..., **rest)), "hierarchy")
     assert (batch.jobs, batch.rejects) == ({"job_id": ["job-1"], "n_tasks": [0]}, [])
 
 
-def test_a_wrong_value_deep_in_a_hierarchy_is_named_by_its_whole_path() -> None:
-    with pytest.raises(RecordError) as caught:
+def test_invalid_value_in_hierarchy_has_full_path() -> None:
+    with pytest.raises(RecordError) as exc_info:
         decode(page(record(tasks=..., **as_groups([task(), task(weekly_hours="five")], PATH))), "hierarchy")
     place = "$.hierarchy[0].subdomains[0].clusters[0].canonical_tasks[0].tasks[1].weekly_hours"
-    assert (caught.value.path, caught.value.found) == (place, '"five"')
+    assert (exc_info.value.path, exc_info.value.found) == (place, '"five"')
 
 
-def test_lists_and_hierarchies_may_stand_on_one_page_when_the_format_is_not_known() -> None:
+def test_format_is_detected_per_record() -> None:
     nested = record(tasks=..., external_id="nested", **as_groups([task()], PATH))
     batch = decode(page(record(task()), nested, record(external_id="bare")), None)
     assert batch.jobs == {"job_id": ["job-1", "nested", "bare"], "n_tasks": [1, 1, 0]}
@@ -436,32 +430,30 @@ def outcome(records: list[Any], response_format: ResponseFormat | None) -> Batch
 @given(st.binary(max_size=300), st.sampled_from(FORMATS), st.sampled_from(["raise", "collect"]))
 @example(b"[" * 100_000, "list", "raise")
 @example(page(record(task()))[:-1] + b"\xff}", None, "collect")
-def test_any_bytes_give_a_batch_or_one_of_our_errors(body: bytes, response_format: Any, on_bad_record: Any) -> None:
+def test_arbitrary_bytes_are_decoded_or_raise(body: bytes, response_format: Any, on_bad_record: Any) -> None:
     try:
         batch = decode(body, response_format, on_bad_record=on_bad_record)
-    except (NotAPage, RecordError):
+    except (InvalidPage, RecordError):
         return
     assert len(batch.jobs["job_id"]) == len(batch.jobs["n_tasks"])
 
 
 @given(st.data(), st.lists(_good | _odd, min_size=1, max_size=3), st.sampled_from(FORMATS))
-def test_a_page_with_flipped_or_cut_bytes_gives_a_batch_or_one_of_our_errors(
-    data: st.DataObject, records: list[Any], response_format: Any
-) -> None:
+def test_damaged_page_is_decoded_or_raises(data: st.DataObject, records: list[Any], response_format: Any) -> None:
     body = bytearray(page(*records))
     for place in data.draw(st.lists(st.integers(0, len(body) - 1), max_size=3)):
         body[place] = data.draw(st.integers(0, 255))
     del body[data.draw(st.sampled_from([len(body), len(body) // 2, len(body) - 1])) :]
     try:
         batch = decode(bytes(body), response_format, on_bad_record="collect")
-    except NotAPage:
+    except InvalidPage:
         return
     assert all(len(column) == sum(batch.jobs["n_tasks"]) for column in batch.tasks.values())
     assert len(batch.jobs["job_id"]) + len(batch.rejects) == len(read_envelope(bytes(body)).records)
 
 
 @given(st.lists(_good, max_size=4))
-def test_a_decoded_page_equals_what_json_loads_reads(records: list[dict[str, Any]]) -> None:
+def test_decoded_page_equals_parsed_json(records: list[dict[str, Any]]) -> None:
     body = page(*records)
     batch = decode(body)
     expected = json.loads(body)["records"]
@@ -477,9 +469,7 @@ def test_a_decoded_page_equals_what_json_loads_reads(records: list[dict[str, Any
 
 
 @given(st.lists(_good | _odd, min_size=1, max_size=4), st.sampled_from(FORMATS))
-def test_a_record_means_the_same_alone_on_a_good_page_and_beside_a_bad_record(
-    records: list[Any], response_format: ResponseFormat | None
-) -> None:
+def test_record_is_independent_of_other_records(records: list[Any], response_format: ResponseFormat | None) -> None:
     alone = [outcome([one], response_format) for one in records]
     good = [batch for batch in alone if batch is not None]
     kept = [one for one, batch in zip(records, alone, strict=True) if batch is not None]
@@ -496,7 +486,7 @@ def test_a_record_means_the_same_alone_on_a_good_page_and_beside_a_bad_record(
 
 
 @given(_good)
-def test_a_record_read_by_itself_is_the_one_read_from_a_page(one: dict[str, Any]) -> None:
+def test_single_record_equals_record_on_a_page(one: dict[str, Any]) -> None:
     job_id, tasks, paths = decode_record(json.dumps(one).encode(), where="here", response_format="list")
     batch = decode(page(one))
     assert (str(job_id), len(tasks), paths) == (batch.jobs["job_id"][0], batch.jobs["n_tasks"][0], None)

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers.random_records import records
-from tpanalytics.api.wire import Envelope, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
+from tpanalytics.api.wire import Envelope, InvalidPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.profiles.frames import frames_of
@@ -133,7 +133,7 @@ def keeps_its_promises(body: bytes, response_format: ResponseFormat | None, way:
         _, cursor = read_cursor(body)
         envelope = read_envelope(body)
         batch = decode_page(envelope, where="page 1", response_format=response_format, on_bad_record=way)
-    except (NotAPage, tpa.RecordError) as error:
+    except (InvalidPage, tpa.RecordError) as error:
         str(error).encode()  # it can be printed
         return
     assert cursor is None or cursor.encode()
@@ -171,7 +171,7 @@ def hold(jobs: pl.DataFrame, tasks: pl.DataFrame) -> None:
 @given(st.binary(max_size=400), formats, ways)
 @example(b"[" * 100_000, "list", "raise")
 @example(b'{"has_next":false,"records":' + b"[" * 100_000, None, "collect")
-def test_any_bytes(body: bytes, response_format: ResponseFormat | None, way: Any) -> None:
+def test_arbitrary_bytes(body: bytes, response_format: ResponseFormat | None, way: Any) -> None:
     keeps_its_promises(body, response_format, way)
 
 
@@ -205,7 +205,7 @@ def load() -> Iterator[Callable[..., tpa.TaskProfiles]]:
 
 @slow_is_wrong
 @given(broken_pages() | odd_pages() | st.binary(max_size=50), formats.filter(bool), ways)
-def test_an_export_over_a_socket_gives_tables_or_one_of_our_errors(
+def test_export_returns_tables_or_raises(
     load: Callable[..., tpa.TaskProfiles], body: bytes, response_format: Any, way: Any
 ) -> None:
     with warnings.catch_warnings():

@@ -177,7 +177,7 @@ CONNECTIONS = {
         Whole(4), {2: faults.wrong_length(10)}, limits=QUICK
     ),
     "Content-Length is too small: given up, since the JSON is cut": Case(
-        Fails(tpa.ApiError, ("not readable as JSON",), requests=2), {2: faults.wrong_length(-10)}
+        Fails(tpa.ApiError, ("not valid JSON",), requests=2), {2: faults.wrong_length(-10)}
     ),
     "more follows after the body: the next request survives it": Case(Whole(), {2: faults.rubbish_after()}),
     "junk follows after every body: the next request survives it": Case(
@@ -213,7 +213,7 @@ BODIES = {
     ),
     "nothing with status 200: given up": Case(Fails(tpa.ApiError, ("answered 200, but",)), {0: faults.empty_body(200)}),
     "JSON cut, all lengths right: given up": Case(
-        Fails(tpa.ApiError, ("not readable as JSON",), requests=2), {2: faults.cut_json()}
+        Fails(tpa.ApiError, ("not valid JSON",), requests=2), {2: faults.cut_json()}
     ),
     "gzip cut, all lengths right: tried again": Case(Whole(4), {2: faults.cut_gzip()}),
     "gzip that is none: tried again": Case(Whole(4), {2: faults.packed_as("gzip")}),

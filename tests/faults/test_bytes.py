@@ -76,7 +76,7 @@ def outcome(raw: Raw) -> bytes | tpa.TpAnalyticsError:
     given = {"base_url": address, "token_url": f"{address}/oauth/token", "client_id": "c", "client_secret": SECRET}
     limits = tpa.Limits(silence_seconds=1, answer_seconds=2, answer_bytes=1 << 20)
     policy = tpa.RetryPolicy(tries=2, base=0)
-    begun = time.monotonic()
+    start = time.monotonic()
     with Client(
         resolve({**given, "audience": "a", "tenant": "t"}), retry=policy, limits=limits, sleep=lambda _: None
     ) as client:
@@ -84,7 +84,7 @@ def outcome(raw: Raw) -> bytes | tpa.TpAnalyticsError:
             return client.request("POST", "/x", body={"limit": 1})
         except tpa.TpAnalyticsError as error:
             found = error
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - start < 10
     assert SECRET not in str(found)
     assert "tok-canary" not in str(found)
     return found
@@ -145,20 +145,20 @@ ODD = {
 
 
 @pytest.mark.parametrize(("sent", "expected"), ODD.values(), ids=ODD)
-def test_odd_answers_are_read_or_refused(raw: Raw, sent: bytes, expected: bytes | type[Exception]) -> None:
+def test_unusual_responses_are_read_or_raise(raw: Raw, sent: bytes, expected: bytes | type[Exception]) -> None:
     raw.token, raw.page = answer(TOKEN, length(len(TOKEN))), sent
     found = outcome(raw)
     assert found == expected if isinstance(expected, bytes) else type(found) is expected, found
 
 
 @pytest.mark.parametrize("sent", [sent for sent, _ in ODD.values()], ids=ODD)
-def test_odd_answers_of_the_token_endpoint_are_refused(raw: Raw, sent: bytes) -> None:
+def test_unusual_token_responses_raise(raw: Raw, sent: bytes) -> None:
     raw.token = sent
     assert isinstance(outcome(raw), tpa.AuthError | tpa.ApiError)
 
 
 @hypothesis.given(st.data())
-def test_damaged_answers_end_in_an_error_of_ours_or_are_read(raw: Raw, data: st.DataObject) -> None:
+def test_damaged_responses_are_read_or_raise(raw: Raw, data: st.DataObject) -> None:
     """A few bytes of a good answer are changed, left out or doubled; also of the token's."""
     whole = data.draw(st.sampled_from([WHOLE, ODD["chunks"][0], answer(PACKED, b"Content-Encoding: gzip")]))
     for name in data.draw(st.sampled_from([("page",), ("token",), ("page", "token")])):

@@ -53,20 +53,20 @@ def pull(case: Case, client: Client) -> Any:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_a_fault_ends_as_the_table_says(case: Case, other: Host) -> None:
+def test_fault_has_expected_result(case: Case, other: Host) -> None:
     waits: list[float] = []
     with Tenant(case.catalogue, rules=case.rules, client_secret=SECRET) as tenant:
         tenant.faults.update({n: pointed(fault, other) for n, fault in case.export.items()})
         tenant.token_faults.update({n: pointed(fault, other) for n, fault in case.token.items()})
         policy = tpa.RetryPolicy(tries=2, base=0)
-        begun = time.monotonic()
+        start = time.monotonic()
         with Client(resolve(tenant.settings), retry=policy, limits=case.limits, sleep=waits.append) as client:
             if isinstance(case.then, Whole):
                 check_whole(case.then, pull(case, client))
                 assert [pytest.approx(wait, abs=1.5) for wait in waits if wait] == list(case.then.waits)
             else:
                 check_error(case.then, case, client)
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - start < 10
         assert tenant.requests.count(("POST", EXPORT)) == case.then.requests
         assert tenant.requests.count(("POST", "/oauth/token")) == case.then.tokens
     assert other.received == []
@@ -80,22 +80,22 @@ def check_whole(then: Whole, profiles: tpa.TaskProfiles) -> None:
 
 
 def check_error(then: Fails, case: Case, client: Client) -> None:
-    with pytest.raises(tpa.TpAnalyticsError) as caught:
+    with pytest.raises(tpa.TpAnalyticsError) as exc_info:
         pull(case, client)
-    assert type(caught.value) is then.kind
-    message = str(caught.value)
+    assert type(exc_info.value) is then.kind
+    message = str(exc_info.value)
     assert all(word in message for word in then.words), message
     assert SECRET not in message
     assert "tok-" not in message
     assert len(message) < 700
 
 
-def test_every_switch_of_the_tenant_is_in_the_table() -> None:
+def test_every_fault_is_in_the_table() -> None:
     tried = re.findall(r"faults\.(\w+)\(", inspect.getsource(table))
     assert set(tried) == set(faults.__all__)
 
 
-def test_every_fault_is_a_documented_switch() -> None:
+def test_every_fault_is_exported_and_documented() -> None:
     made = [f for name, f in vars(faults).items() if inspect.isfunction(f) and f.__module__ == faults.__name__]
     switches = [f for f in made if not f.__name__.startswith("_")]
     assert [f.__name__ for f in sorted(switches, key=lambda f: f.__name__)] == faults.__all__

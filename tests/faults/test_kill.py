@@ -104,7 +104,7 @@ def forge(tenant: Tenant) -> Iterator[Forge]:
 
 
 @pytest.mark.parametrize(("workers", "step"), [(1, 1), (3, 4)])
-def test_an_export_killed_before_any_operation_on_a_file_opens_or_resumes(
+def test_export_killed_at_any_file_operation_can_be_resumed(
     tenant: Tenant, forge: Forge, workers: int, step: int
 ) -> None:
     company = invent()
@@ -118,25 +118,25 @@ def test_an_export_killed_before_any_operation_on_a_file_opens_or_resumes(
     die_at, before = 0, 0
     while True:
         die_at += step
-        shutil.copytree("old", "kept")
-        forge.start("kept", limit=1, workers=workers, die_at=die_at)
+        shutil.copytree("old", "snapshot")
+        forge.start("snapshot", limit=1, workers=workers, die_at=die_at)
         status = forge.ended()
-        held = tpa.read_profiles("kept")
+        held = tpa.read_profiles("snapshot")
         same(held, old if held.jobs.height == old.jobs.height else new)
         if status == 0:
             break
         assert status == -signal.SIGKILL
-        resumed = tpa.load_task_profiles(client, snapshot="kept", limit=1, progress=False, **asked)
+        resumed = tpa.load_task_profiles(client, snapshot="snapshot", limit=1, progress=False, **asked)
         same(resumed, new)
-        same(tpa.read_profiles("kept"), new)
-        nothing_else_in("kept")
-        shutil.rmtree("kept")
+        same(tpa.read_profiles("snapshot"), new)
+        nothing_else_in("snapshot")
+        shutil.rmtree("snapshot")
         before = die_at
     assert before > 40, "a pull has many operations on files"
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_an_export_killed_at_random_moments_loses_no_page_and_comes_to_its_end(
+def test_export_killed_at_random_times_loses_no_page(
     tenant: Tenant, forge: Forge, workers: int
 ) -> None:
     dice = random.Random(20261125 + workers)
@@ -145,23 +145,23 @@ def test_an_export_killed_at_random_moments_loses_no_page_and_comes_to_its_end(
     whole = tpa.load_task_profiles(tpa.connect(**tenant.settings), progress=False, **asked)
     kills = finished = pages = 0
     while kills < 15:
-        process = forge.start("kept", limit=4, workers=workers)
+        process = forge.start("snapshot", limit=4, workers=workers)
         time.sleep(dice.uniform(0.0, 0.4))
         with suppress(ProcessLookupError):  # it was quicker
             os.kill(process, dice.choice([signal.SIGKILL, signal.SIGINT]))
         status = forge.ended()
         assert status in {0, 130, -signal.SIGKILL, -signal.SIGINT}
-        if Path("kept", "manifest.json").exists():
-            same(tpa.read_profiles("kept"), whole)
-            shutil.rmtree("kept")
+        if Path("snapshot", "manifest.json").exists():
+            same(tpa.read_profiles("snapshot"), whole)
+            shutil.rmtree("snapshot")
             finished, pages = finished + 1, 0
         else:
             kills += 1
-            assert kept_pages("kept") >= pages, "a page that was kept is lost"
-            pages = kept_pages("kept")
+            assert kept_pages("snapshot") >= pages, "a page that was kept is lost"
+            pages = kept_pages("snapshot")
             with pytest.raises(tpa.SnapshotError):
-                tpa.read_profiles("kept")
-    if Path("kept").exists():
+                tpa.read_profiles("snapshot")
+    if Path("snapshot").exists():
         client = tpa.connect(**tenant.settings)
-        same(tpa.load_task_profiles(client, snapshot="kept", limit=4, progress=False, **asked), whole)
-        nothing_else_in("kept")
+        same(tpa.load_task_profiles(client, snapshot="snapshot", limit=4, progress=False, **asked), whole)
+        nothing_else_in("snapshot")

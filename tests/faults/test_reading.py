@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.helpers.scripted_server import Host, Received, instead, jobs, said
-from tpanalytics.api.http.body import _unpacked
+from tpanalytics.api.http.body import _gunzip
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo import faults
@@ -54,26 +54,26 @@ def ask(client: Client) -> bytes:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_body_may_be_as_large_as_the_limit_and_no_larger(tenant: Tenant, packed: bool) -> None:
+def test_body_size_is_limited(tenant: Tenant, packed: bool) -> None:
     tenant.compress = packed
     with client_of(tenant.settings, answer_bytes=100_000) as client:
         for size in (99_999, 100_000):
             tenant.faults[0] = instead(200, b"x" * size)
             assert len(ask(client)) == size
         tenant.faults[0] = instead(200, b"x" * 100_001)
-        with pytest.raises(tpa.ApiError, match="answered 200, but its body is larger than 100,000 bytes") as caught:
+        with pytest.raises(tpa.ApiError, match="returned 200, but the body is larger than 100,000 bytes") as exc_info:
             ask(client)
-    assert (caught.value.status, caught.value.path) == (200, EXPORT)
+    assert (exc_info.value.status, exc_info.value.path) == (200, EXPORT)
     assert tenant.requests.count(("POST", EXPORT)) == 3
 
 
-def test_of_a_refusal_no_more_is_read_than_can_be_told(tenant: Tenant) -> None:
+def test_large_error_body_is_truncated(tenant: Tenant) -> None:
     tenant.faults[0] = lambda reply: replace(faults.gzip_bomb(512)(reply), status=404)
-    with client_of(tenant.settings) as client, pytest.raises(tpa.ApiError, match="the service answered 404"):
+    with client_of(tenant.settings) as client, pytest.raises(tpa.ApiError, match="the service returned 404"):
         ask(client)
 
 
-def test_a_refusal_packed_in_an_unknown_way_is_told_by_its_status(tenant: Tenant) -> None:
+def test_error_body_with_unknown_encoding_is_ignored(tenant: Tenant) -> None:
     tenant.faults[0] = instead(404, b"...", Content_Encoding="br")
     with client_of(tenant.settings) as client, pytest.raises(tpa.ApiError, match=r"404: \(empty body\)"):
         ask(client)
@@ -108,7 +108,7 @@ def peak_mib(tenant: Tenant, mib: int) -> tuple[str, int]:
 
 
 @pytest.mark.skipif(not hasattr(resource, "getrusage"), reason="the system does not tell")
-def test_a_bomb_of_a_gigabyte_takes_no_more_memory_than_the_limit(tenant: Tenant) -> None:
+def test_gzip_bomb_does_not_exceed_memory_limit(tenant: Tenant) -> None:
     tenant.faults[2] = tenant.faults[3] = faults.gzip_bomb(1024)
     (calm, usual), (small, at_16), (large, at_256) = (peak_mib(tenant, mib) for mib in (16, 16, 256))
     print(f"peak memory: {usual} MiB without bomb, {at_16} with a limit of 16 MiB, {at_256} with 256")
@@ -123,37 +123,37 @@ def test_a_bomb_of_a_gigabyte_takes_no_more_memory_than_the_limit(tenant: Tenant
 
 
 @hypothesis.given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 50), st.integers(1, 2000))
-def test_what_was_packed_is_unpacked_however_it_is_cut_into_pieces(parts: list[bytes], step: int, most: int) -> None:
+def test_gunzip_handles_any_chunk_size(parts: list[bytes], step: int, most: int) -> None:
     packed, plain = b"".join(map(gzip.compress, parts)), b"".join(parts)
     pieces = [packed[i : i + step] for i in range(0, len(packed), step)]
-    assert b"".join(_unpacked(pieces, len(plain) + 1)) == plain
-    assert b"".join(_unpacked([*pieces, b"\0" * 20], len(plain) + 1)) == plain, "padding after the end is left out"
-    assert all(len(piece) <= most + 1 for piece in islice(_unpacked(pieces, most), 1))
+    assert b"".join(_gunzip(pieces, len(plain) + 1)) == plain
+    assert b"".join(_gunzip([*pieces, b"\0" * 20], len(plain) + 1)) == plain, "padding after the end is left out"
+    assert all(len(piece) <= most + 1 for piece in islice(_gunzip(pieces, most), 1))
     with pytest.raises(EOFError):
-        list(_unpacked([packed[:-1]], len(plain) + 1))
+        list(_gunzip([packed[:-1]], len(plain) + 1))
 
 
 # Time
 
 
-def test_the_limit_counts_from_the_request_over_head_and_body(tenant: Tenant) -> None:
+def test_deadline_includes_headers_and_body(tenant: Tenant) -> None:
     tenant.faults[0] = lambda reply: faults.slow(0.3)(faults.dripping(100)(reply))
     with client_of(tenant.settings, tries=1, silence_seconds=5, answer_seconds=0.6) as client:
-        begun = time.monotonic()
+        start = time.monotonic()
         with pytest.raises(tpa.Unreachable, match=r"not complete within 0\.6 s"):
             ask(client)
-        assert 0.55 < time.monotonic() - begun < 1.5
+        assert 0.55 < time.monotonic() - start < 1.5
 
 
-def test_a_slow_body_within_the_limits_is_waited_for(tenant: Tenant) -> None:
+def test_slow_body_within_the_limits_is_read(tenant: Tenant) -> None:
     tenant.faults[0] = faults.dripping(150)
     with client_of(tenant.settings, tries=1, silence_seconds=0.3, answer_seconds=30) as client:
-        begun = time.monotonic()
+        start = time.monotonic()
         assert ask(client).endswith(b"}")
-        assert time.monotonic() - begun > 0.3, "longer than any silence may be"
+        assert time.monotonic() - start > 0.3, "longer than any silence may be"
 
 
-def test_a_connection_kept_open_is_not_late_for_the_next_request(tenant: Tenant) -> None:
+def test_deadline_restarts_with_each_request(tenant: Tenant) -> None:
     with client_of(tenant.settings, tries=1, answer_seconds=0.3) as client:
         ask(client)
         time.sleep(0.4)
@@ -161,7 +161,7 @@ def test_a_connection_kept_open_is_not_late_for_the_next_request(tenant: Tenant)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses instead of keeping silent")
-def test_a_host_that_lets_nobody_in_is_given_up_in_time(tenant: Tenant) -> None:
+def test_connection_attempt_times_out(tenant: Tenant) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
         for _ in range(4):
             knock = waiting.enter_context(socket.socket())
@@ -177,12 +177,12 @@ def test_a_host_that_lets_nobody_in_is_given_up_in_time(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("name", ["connect_seconds", "silence_seconds", "answer_seconds", "answer_bytes"])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
-def test_a_limit_that_allows_nothing_is_refused(name: str, value: Any) -> None:
+def test_limits_must_be_positive(name: str, value: Any) -> None:
     with pytest.raises(tpa.ConfigError, match=name):
         tpa.Limits(**{name: value})
 
 
-def test_limits_can_be_given_to_connect(tenant: Tenant) -> None:
+def test_connect_accepts_limits(tenant: Tenant) -> None:
     limits = tpa.Limits(answer_bytes=10)
     with tpa.connect(**tenant.settings, limits=limits) as client, pytest.raises(tpa.ApiError, match="10 bytes"):
         client.sign_in()
@@ -192,7 +192,7 @@ def test_limits_can_be_given_to_connect(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_a_clock_that_is_set_in_the_middle_of_a_pull_breaks_nothing(
+def test_clock_change_during_export_is_harmless(
     tenant: Tenant, minutes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant.token_lifetime_seconds = 300
@@ -207,7 +207,7 @@ def test_a_clock_that_is_set_in_the_middle_of_a_pull_breaks_nothing(
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_a_lifetime_counts_from_when_the_token_came_whatever_the_clock_of_the_endpoint(
+def test_token_lifetime_starts_when_it_is_received(
     tenant: Tenant, minutes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant.token_lifetime_seconds = 3600
@@ -224,7 +224,7 @@ def test_a_lifetime_counts_from_when_the_token_came_whatever_the_clock_of_the_en
 
 
 @pytest.mark.parametrize("broken", ["whole", "too large", "cut"])
-def test_a_connection_is_used_again_after_a_whole_answer_only(tenant: Tenant, broken: str) -> None:
+def test_connection_is_reused_after_complete_response_only(tenant: Tenant, broken: str) -> None:
     made: list[Any] = []
     server = tenant._server
     process = server.process_request
@@ -243,7 +243,7 @@ def test_a_connection_is_used_again_after_a_whole_answer_only(tenant: Tenant, br
     assert len(made) == (1 if broken == "whole" else 2)
 
 
-def test_a_body_without_announced_length_is_read_to_its_end() -> None:
+def test_chunked_body_is_read() -> None:
     def answer(received: Received) -> Reply:
         if received.target == "/oauth/token":
             return said(200, {"access_token": "tok"})
@@ -257,15 +257,15 @@ def test_a_body_without_announced_length_is_read_to_its_end() -> None:
             assert [ask(client) for _ in range(2)] == [b'{"records": []}'] * 2
 
 
-def test_threads_read_at_once(tenant: Tenant) -> None:
+def test_threads_read_in_parallel(tenant: Tenant) -> None:
     tenant.faults[0] = faults.dripping(2000)
     with client_of(tenant.settings) as client:
         ask(client)
         threads = [threading.Thread(target=ask, args=(client,)) for _ in range(4)]
-        begun = time.monotonic()
+        start = time.monotonic()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - start < 5
     assert tenant.requests.count(("POST", EXPORT)) == 5

@@ -73,7 +73,7 @@ SLOW = {"body": faults.dripping(20), "head": faults.slow_head(20)}
 
 
 @pytest.mark.parametrize("part", SLOW)
-def test_an_encrypted_answer_that_drips_is_given_up_in_time(encrypted: Tenant, part: str) -> None:
+def test_slow_tls_response_times_out(encrypted: Tenant, part: str) -> None:
     encrypted.faults[0] = SLOW[part]
     with (
         client_of(encrypted, answer_seconds=0.4) as client,
@@ -82,14 +82,14 @@ def test_an_encrypted_answer_that_drips_is_given_up_in_time(encrypted: Tenant, p
         ask(client)
 
 
-def test_an_encrypted_connection_that_breaks_is_tried_again(encrypted: Tenant) -> None:
+def test_interrupted_tls_response_is_retried(encrypted: Tenant) -> None:
     encrypted.faults[1] = faults.cut(10)
     with client_of(encrypted) as client:
         assert ask(client).count(b"external_id") == 3
     assert encrypted.requests.count(("POST", EXPORT)) == 2
 
 
-def test_silence_on_an_encrypted_connection_is_given_up(encrypted: Tenant) -> None:
+def test_silent_tls_connection_times_out(encrypted: Tenant) -> None:
     encrypted.faults[0] = faults.slow(1)
     with client_of(encrypted, silence_seconds=0.2) as client, pytest.raises(tpa.Unreachable, match=r"within 0\.2 s"):
         ask(client)
@@ -163,7 +163,7 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda address: monkeypatch.setenv("HTTPS_PROXY", address)
 
 
-def test_the_limits_hold_through_a_proxy(encrypted: Tenant, through: Callable[[str], None]) -> None:
+def test_limits_apply_behind_a_proxy(encrypted: Tenant, through: Callable[[str], None]) -> None:
     proxy = Proxy(lambda _: None)
     with proxy as address:
         through(address)
@@ -175,7 +175,7 @@ def test_the_limits_hold_through_a_proxy(encrypted: Tenant, through: Callable[[s
     assert proxy.asked > 0
 
 
-def test_a_proxy_that_drips_its_own_answer_is_given_up_in_time(
+def test_slow_proxy_response_times_out(
     encrypted: Tenant, through: Callable[[str], None]
 ) -> None:
     with Proxy(dawdle) as address:

@@ -37,7 +37,7 @@ def _die_before(number: int, folder: str) -> None:
 
 
 def _pull(order: dict[str, Any]) -> int:
-    resume._PAGES_A_FILE = 3  # so that a few pages are enough for files to be joined
+    resume._PAGES_PER_FILE = 3  # so that a few pages are enough for files to be joined
     if order["die_at"]:
         _die_before(order["die_at"], order["folder"])
     asked: dict[str, Any] = {"families": "lists", "workers": order["workers"]} if order["workers"] > 1 else {}

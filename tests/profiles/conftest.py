@@ -1,8 +1,9 @@
-"""What the tests of loading share: tenants that hold given records."""
+"""Fixtures and helpers for tests of task profiles."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,3 +32,17 @@ def tenant() -> Iterator[Tenant]:
     """Give a tenant for tests that bring their own data, one after another, and leave no faults behind."""
     with Tenant(Catalogue([])) as tenant:
         yield tenant
+
+
+def task(number: int, **more: Any) -> dict[str, Any]:
+    return {"task_id": f"t{number}", "task": f"Do piece {number}", "validation_state": "validated", **more}
+
+
+def job(number: int, *tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"external_id": f"job-{number}", "tasks": list(tasks), **more}
+
+
+def write(name: str, raw: bytes | str) -> Path:
+    path = Path(name)
+    path.write_bytes(raw if isinstance(raw, bytes) else raw.encode())
+    return path

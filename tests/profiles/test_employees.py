@@ -33,7 +33,7 @@ def employees(tenant: Tenant, **asked: Any) -> tpa.TaskProfiles:
         return tpa.load_employee_task_profiles(client, progress=False, **asked)
 
 
-def test_one_job_is_as_in_the_export(tenant: Tenant) -> None:
+def test_single_job_equals_job_in_export(tenant: Tenant) -> None:
     include = ("ai_impact", "weekly_hours", "source_data", "rejected_tasks")
     with tpa.connect(**tenant.settings) as client:
         whole = tpa.load_task_profiles(client, include=include, progress=False)
@@ -46,24 +46,24 @@ def test_one_job_is_as_in_the_export(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("job_id", ["no such job", "../jobs", "job-0007?limit=1", "ä/b"])
-def test_a_job_nobody_knows_is_said(tenant: Tenant, job_id: str) -> None:
-    with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ApiError, match="404") as caught:
+def test_unknown_job_raises(tenant: Tenant, job_id: str) -> None:
+    with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ApiError, match="404") as exc_info:
         tpa.load_job(client, job_id)
-    assert caught.value.status == 404
+    assert exc_info.value.status == 404
 
 
 @pytest.mark.parametrize(
     ("job_id", "asked"),
     [("", {}), (7, {}), ("job-0007", {"include": ["linked_skills"]}), ("x", {"include": "ai_impact"})],
 )
-def test_a_wrong_question_about_a_job_is_refused_before_it_is_asked(tenant: Tenant, job_id: Any, asked: Any) -> None:
+def test_load_job_validates_arguments(tenant: Tenant, job_id: Any, asked: Any) -> None:
     before = len(tenant.requests)
     with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ConfigError):
         tpa.load_job(client, job_id, **asked)
     assert len(tenant.requests) == before
 
 
-def test_an_answer_that_is_no_job_is_one_of_our_errors() -> None:
+def test_load_job_raises_on_invalid_response() -> None:
     bad = {"external_id": "job-1", "tasks": [{"task_id": "t", "task": None, "validation_state": "validated"}]}
     with Tenant(Catalogue([bad])) as tenant, tpa.connect(**tenant.settings) as client:
         with pytest.raises(tpa.RecordError, match=r"tasks\[0\].task"):
@@ -78,7 +78,7 @@ def test_an_answer_that_is_no_job_is_one_of_our_errors() -> None:
             tpa.load_job(client, "job-0007")
 
 
-def test_employees_come_under_pseudonyms_and_no_id_is_left(tenant: Tenant) -> None:
+def test_employee_ids_are_pseudonymised(tenant: Tenant) -> None:
     profiles = employees(tenant, include=("weekly_hours", "source_events"), limit=50)
     assert profiles.jobs.height == 480
     assert profiles.jobs["job_id"].str.contains(r"^p-[0-9a-f]{16}$").all()
@@ -87,13 +87,11 @@ def test_employees_come_under_pseudonyms_and_no_id_is_left(tenant: Tenant) -> No
     assert profiles.tasks["source_data"].list.len().min() == 1
     assert not ID.search(json.dumps(profiles.manifest) + profiles.tasks.write_json() + profiles.jobs.write_json())
     assert "under pseudonyms" in repr(profiles)
-    tpa.write_profiles(profiles, "kept")
-    assert "under pseudonyms" in repr(tpa.read_profiles("kept"))
+    tpa.write_profiles(profiles, "snapshot")
+    assert "under pseudonyms" in repr(tpa.read_profiles("snapshot"))
 
 
-def test_a_key_gives_the_same_pseudonyms_again_and_no_key_never_does(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pseudonyms_depend_on_the_key(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     one, again = (employees(tenant, key=KEY).jobs["job_id"] for _ in range(2))
     assert one.equals(again)
     assert not set(one) & set(employees(tenant, key=KEY + "!").jobs["job_id"])
@@ -102,13 +100,13 @@ def test_a_key_gives_the_same_pseudonyms_again_and_no_key_never_does(
     assert employees(tenant).jobs["job_id"].equals(one)
 
 
-def test_ids_are_kept_when_that_is_asked_for(tenant: Tenant) -> None:
+def test_pseudonymisation_can_be_disabled(tenant: Tenant) -> None:
     profiles = employees(tenant, pseudonymise=False)
     assert profiles.jobs["job_id"].str.starts_with("emp-").all()
     assert "with ids" in repr(profiles)
 
 
-def test_filters_are_passed_on(tenant: Tenant) -> None:
+def test_filters_are_sent(tenant: Tenant) -> None:
     active = employees(tenant, filters=[{"filter": "is_active", "is_active": True}])
     assert 0 < active.jobs.height < 480
 
@@ -116,12 +114,12 @@ def test_filters_are_passed_on(tenant: Tenant) -> None:
 @pytest.mark.parametrize(
     "asked", [{"key": "short"}, {"include": ("source_data",)}, {"include": "weekly_hours"}, {"on_bad_record": "skip"}]
 )
-def test_a_wrong_argument_is_refused_before_anything_is_sent(tenant: Tenant, asked: dict[str, Any]) -> None:
+def test_invalid_arguments_raise_before_any_request(tenant: Tenant, asked: dict[str, Any]) -> None:
     before = len(tenant.requests)
-    with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ConfigError) as caught:
+    with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ConfigError) as exc_info:
         tpa.load_employee_task_profiles(client, progress=False, **asked)
     assert len(tenant.requests) == before
-    assert "short" not in str(caught.value)
+    assert "short" not in str(exc_info.value)
 
 
 def bad(record: dict[str, Any]) -> None:
@@ -133,7 +131,7 @@ def no_id(record: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("harm", [bad, no_id])
-def test_a_bad_record_names_no_employee(harm: Any) -> None:
+def test_invalid_record_does_not_reveal_employee(harm: Any) -> None:
     with Tenant() as tenant:
         plain = tenant.reply
 
@@ -146,10 +144,10 @@ def test_a_bad_record_names_no_employee(harm: Any) -> None:
             return replace(reply, body=json.dumps(page).encode())
 
         tenant.reply = harmed  # type: ignore[method-assign]
-        with pytest.raises(tpa.RecordError) as caught:
+        with pytest.raises(tpa.RecordError) as exc_info:
             employees(tenant)
-        assert not ID.search(str(caught.value))
-        assert caught.value.__context__ is None
+        assert not ID.search(str(exc_info.value))
+        assert exc_info.value.__context__ is None
         with pytest.warns(tpa.TpAnalyticsWarning, match="left out") as warned:
             profiles = employees(tenant, on_bad_record="collect")
     assert not any(ID.search(str(warning.message)) for warning in warned)
@@ -160,7 +158,7 @@ def test_a_bad_record_names_no_employee(harm: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", ["stuck", "refused"])
-def test_a_broken_cursor_names_no_employee(fault: str) -> None:
+def test_invalid_cursor_does_not_reveal_employee(fault: str) -> None:
     with Tenant() as tenant:
         plain = tenant.reply
 
@@ -174,16 +172,16 @@ def test_a_broken_cursor_names_no_employee(fault: str) -> None:
             return replace(reply, body=json.dumps({**json.loads(reply.body), "next_starting_after": after}).encode())
 
         tenant.reply = broken  # type: ignore[method-assign]
-        with pytest.raises(tpa.PaginationError if fault == "stuck" else tpa.ApiError) as caught:
+        with pytest.raises(tpa.PaginationError if fault == "stuck" else tpa.ApiError) as exc_info:
             employees(tenant)
-    assert not ID.search(str(caught.value))
-    assert not ID.search(str(caught.value.__dict__))
-    assert caught.value.__context__ is None
+    assert not ID.search(str(exc_info.value))
+    assert not ID.search(str(exc_info.value.__dict__))
+    assert exc_info.value.__context__ is None
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 422])
 @pytest.mark.parametrize("quoted", ["'emp-00007'", '"emp-00007"', "emp-00007"])
-def test_what_the_service_says_of_an_employee_is_not_repeated(status: int, quoted: str) -> None:
+def test_error_text_does_not_reveal_employee(status: int, quoted: str) -> None:
     with Tenant() as tenant:
         plain = tenant.reply
 
@@ -193,7 +191,7 @@ def test_what_the_service_says_of_an_employee_is_not_repeated(status: int, quote
             return replace(reply, status=status, body=said) if target.startswith("/export/employees") else reply
 
         tenant.reply = refused  # type: ignore[method-assign]
-        with pytest.raises((tpa.ApiError, tpa.AuthError)) as caught:
+        with pytest.raises((tpa.ApiError, tpa.AuthError)) as exc_info:
             employees(tenant)
-    assert not ID.search("".join(traceback.format_exception(caught.value)))
-    assert not ID.search(str(caught.value.__dict__))
+    assert not ID.search("".join(traceback.format_exception(exc_info.value)))
+    assert not ID.search(str(exc_info.value.__dict__))

@@ -1,37 +1,30 @@
-"""Listeners hear of a request at the right moment, and the parts of the libraries that keep deadlines are there."""
+"""Deadlines, redirects, proxies and callbacks of requests."""
 
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 import tpanalytics as tpa
-from tests.helpers.scripted_server import Host, Received, client_of, instead, jobs, said
+from tests.api.conftest import EXPORT, TOKEN, ask, exports, refused, service, settings_of
+from tests.helpers.scripted_server import Host, Received, client_of, instead, said
 from tpanalytics.api.http import transport
 from tpanalytics.demo import faults
-from tpanalytics.demo.server import Tenant
+from tpanalytics.demo.server import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tpanalytics.demo.server import Reply
-
-EXPORT = "/job_architecture/export/jobs/task_profiles"
+    from tpanalytics.demo.server import Reply, Tenant
 
 
-@pytest.fixture
-def tenant() -> Iterator[Tenant]:
-    with Tenant(jobs(3)) as made:
-        yield made
-
-
-def test_a_request_is_announced_each_time_it_has_left_and_before_it_is_answered() -> None:
+def test_on_request_sent_is_called_before_the_response() -> None:
     left, seen = threading.Event(), []
 
     def answer(received: Received) -> Reply:
@@ -48,7 +41,7 @@ def test_a_request_is_announced_each_time_it_has_left_and_before_it_is_answered(
     assert seen == [(True, b'{"limit": 1}')] * 2
 
 
-def test_an_announced_body_is_sent_whole_however_large() -> None:
+def test_large_body_is_sent_completely() -> None:
     calls: list[None] = []
     with Host(lambda _: said(200, {"access_token": "tok"})) as host:
         given = {"base_url": host.address, "token_url": f"{host.address}/oauth/token", "client_id": "c"}
@@ -61,7 +54,7 @@ def test_an_announced_body_is_sent_whole_however_large() -> None:
     assert len(calls) == 1
 
 
-def test_the_listener_of_a_request_is_told_in_place_of_the_clients(tenant: Tenant) -> None:
+def test_on_wait_of_request_overrides_client(tenant: Tenant) -> None:
     tenant.token_faults[1] = tenant.faults[1] = instead(503)
     of_client: list[str] = []
     of_request: list[str] = []
@@ -72,7 +65,7 @@ def test_the_listener_of_a_request_is_told_in_place_of_the_clients(tenant: Tenan
     assert len(of_request) == 2, "of the token, and of the page"
 
 
-def test_what_is_optional_is_tried_once(tenant: Tenant) -> None:
+def test_optional_request_is_not_retried(tenant: Tenant) -> None:
     tenant.faults[0] = instead(503)
     waits: list[float] = []
     with client_of(tenant.settings, waits) as client, pytest.raises(tpa.ApiError):
@@ -80,7 +73,7 @@ def test_what_is_optional_is_tried_once(tenant: Tenant) -> None:
     assert (tenant.requests.count(("POST", EXPORT)), waits) == (1, [])
 
 
-def test_what_is_optional_is_not_waited_for_long(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_optional_request_times_out_early(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tpanalytics.api.http.sender._OPTIONAL_SILENCE_SECONDS", 0.2)
     tenant.faults[0] = faults.slow(1)
     with client_of(tenant.settings) as client:
@@ -89,7 +82,7 @@ def test_what_is_optional_is_not_waited_for_long(tenant: Tenant, monkeypatch: py
         assert b"job-1" in client.request("POST", EXPORT, body={"limit": 1})
 
 
-def test_http_client_reads_an_answer_through_a_reader_made_of_its_socket() -> None:
+def test_http_client_reads_through_makefile() -> None:
     """The deadline sits in that reader; a version that reads in another way must not go unnoticed."""
     ours, theirs = socket.socketpair()
     ended = threading.Event()
@@ -104,11 +97,11 @@ def test_http_client_reads_an_answer_through_a_reader_made_of_its_socket() -> No
         ours.settimeout(5)
         dripping = threading.Thread(target=drip)
         dripping.start()
-        begun = time.monotonic()
+        start = time.monotonic()
         answer = http.client.HTTPResponse(transport._DeadlineSocket(ours, 0.2))  # type: ignore[arg-type]
         with pytest.raises(TimeoutError):
             answer.begin()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - start < 2
         ended.set()
         dripping.join()
         answer.close()
@@ -116,7 +109,7 @@ def test_http_client_reads_an_answer_through_a_reader_made_of_its_socket() -> No
 
 @pytest.mark.parametrize("address", ["https://tenant.invalid/x", "http://tenant.invalid/x"])
 @pytest.mark.parametrize("proxy", [None, "http://proxy.invalid:3128", "https://proxy.invalid:3128"])
-def test_every_connection_of_the_library_keeps_the_deadline(address: str, proxy: str | None) -> None:
+def test_all_connection_classes_have_a_deadline(address: str, proxy: str | None) -> None:
     adapter = transport._DeadlineAdapter(7.0)
     request = requests.Request("GET", address).prepare()
     proxies = None if proxy is None else {"http": proxy, "https": proxy}
@@ -130,3 +123,98 @@ def test_every_connection_of_the_library_keeps_the_deadline(address: str, proxy:
         assert connection.answer_seconds == 7.0
         connection.close()
         assert connection.sock is None
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(tenant: Tenant, status: int) -> None:
+    with Host(service) as other:
+        tenant.faults[0] = instead(status, b"", Location=f"{other.address}/steal")
+        error = refused(tenant, tpa.ApiError)
+        assert other.received == []
+    assert exports(tenant) == 1
+    assert error.status == status
+    assert "redirects to 127.0.0.1" in str(error)
+    assert "not sent there" in str(error)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_of_token_endpoint_are_not_followed(tenant: Tenant, status: int) -> None:
+    with Host(service) as other:
+        tenant.token_faults[0] = instead(status, b"", Location=f"{other.address}/steal")
+        assert str(status) in str(refused(tenant, tpa.AuthError))
+        assert other.received == []
+    assert tenant.requests == [TOKEN]
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Location": ""}, {"Location": "/elsewhere"}, {"Location": "http://[broken"}, {"Location": "\xff"}]
+)
+def test_redirect_without_valid_location_raises(tenant: Tenant, headers: dict[str, str]) -> None:
+    tenant.faults[0] = instead(302, b"", **headers)
+    assert "redirects to elsewhere" in str(refused(tenant, tpa.ApiError))
+    assert exports(tenant) == 1
+
+
+def test_http_is_limited_to_one_port() -> None:
+    with Host(service) as other:
+        given = {**settings_of(other), "base_url": other.address[:-1]}  # the address is a prefix of the other's
+        given["token_url"] = given["token_url"].replace("http://", "https://")
+        with client_of(given) as client, pytest.raises(tpa.Unreachable, match="encrypted connection"):
+            ask(client)
+        assert other.received == []
+
+
+def test_uppercase_url_works(tenant: Tenant) -> None:
+    given = {**tenant.settings, "base_url": tenant.base_url.replace("http://127.0.0.1", "HTTP://LOCALHOST")}
+    with client_of(given) as client:
+        assert len(ask(client)["records"]) == 3
+
+
+def test_path_of_base_url_is_kept() -> None:
+    with Host(service) as host, client_of({**settings_of(host), "base_url": f"{host.address}/api/"}) as client:
+        client.request("GET", "/version", query=[("include", "a"), ("include", "b&c")])
+        assert host.received[-1].target == "/api/version?include=a&include=b%26c"
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"])
+def test_proxy_is_not_used_for_localhost(tenant: Tenant, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(other, raising=False)
+    with Host(service) as proxy:
+        monkeypatch.setenv(name, proxy.address)
+        with client_of(tenant.settings) as client:
+            assert len(ask(client)["records"]) == 3
+        assert proxy.received == []
+
+
+def test_certificate_bundle_is_not_used_for_http(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "nowhere.pem")
+    with client_of(tenant.settings) as client:
+        assert len(ask(client)["records"]) == 3
+
+
+def test_netrc_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("netrc").write_text("machine 127.0.0.1\nlogin someone\npassword else\ndefault login a password b\n")
+    monkeypatch.setenv("NETRC", str(Path("netrc").resolve()))
+    with Host(service) as host:
+        with client_of(settings_of(host)) as client:
+            ask(client)
+        token, export = host.received
+    assert "authorization" not in token.headers
+    assert export.headers["authorization"] == "Bearer tok-POST"
+
+
+@pytest.mark.parametrize("before", [None, "0", "1"])
+def test_environment_variables_are_not_changed(
+    tenant: Tenant, before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OAUTHLIB_INSECURE_TRANSPORT", raising=False)
+    if before is not None:
+        monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", before)
+    seen = []
+    tenant.faults[0] = lambda reply: seen.append(dict(os.environ)) or reply  # type: ignore[func-returns-value]
+    variables = dict(os.environ)
+    with tpa.connect(**tenant.settings) as client:
+        ask(client)
+    assert seen == [variables], "not even while a request is under way"
+    assert dict(os.environ) == variables

@@ -1,4 +1,4 @@
-"""An export that broke off goes on from the page it was at, and what it then holds is what an unbroken one gives."""
+"""Resuming interrupted exports."""
 
 from __future__ import annotations
 
@@ -8,86 +8,33 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.profiles.test_snapshot import manifest_of, names, no_file_larger_than
+from tests.profiles.snapshot.conftest import broken_off, exports, job, pull, refused, same
+from tests.profiles.snapshot.test_read_write import manifest_of, names, no_file_larger_than
 from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.profiles.snapshot.read_write import replace_jobs
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-EXPORT = "/job_architecture/export/jobs/task_profiles"
-
-
-def job(number: int, tasks: int = 2) -> dict[str, Any]:
-    said = [
-        {
-            "task_id": f"t-{number}-{i}",
-            "task": "Check the books",
-            "validation_state": "validated",
-            "weekly_hours": i + 0.5,
-        }
-        for i in range(tasks)
-    ]
-    return {"external_id": f"job-{number:03d}", "tasks": said}
-
-
-def refused(reply: Reply) -> Reply:
-    return replace(reply, status=403, body=b"[]")
-
-
-@pytest.fixture
-def tenant() -> Iterator[Tenant]:
-    """Give a tenant of 70 jobs, which are 70 pages for `pull`."""
-    with Tenant(Catalogue([job(i, tasks=i % 3) for i in range(70)])) as tenant:
-        yield tenant
-
-
-def pull(tenant: Tenant, folder: str | None = "kept", **asked: Any) -> tpa.TaskProfiles:
-    with tpa.connect(**tenant.settings) as client:
-        return tpa.load_task_profiles(client, snapshot=folder, **{"limit": 1, "progress": False, **asked})
-
-
-def exports(tenant: Tenant) -> int:
-    return sum(path == EXPORT for _, path in tenant.requests)
-
-
-def broken_off(tenant: Tenant, page: int, **asked: Any) -> None:
-    """Let an export of `tenant` fail at a page."""
-    tenant.faults[exports(tenant) + page] = refused
-    with pytest.raises(tpa.AuthError) as caught:
-        pull(tenant, **asked)
-    assert page == 1 or "asking again goes on from there" in caught.value.__notes__[0]
-    tenant.faults.clear()
-
-
-def same(one: tpa.TaskProfiles, other: tpa.TaskProfiles) -> None:
-    assert_frame_equal(one.jobs, other.jobs)
-    assert_frame_equal(one.tasks, other.tasks)
-    counts = ("jobs", "tasks", "pages", "duplicates", "rejects", "repeated_tasks", "unknown_levels", "unknown_fields")
-    assert {name: one.manifest[name] for name in counts} == {name: other.manifest[name] for name in counts}
-
 
 @pytest.mark.parametrize("page", [1, 2, 16, 17, 18, 51, 70])
-def test_it_goes_on_from_the_page_it_broke_off_at(tenant: Tenant, page: int) -> None:
+def test_export_resumes_at_the_failed_page(tenant: Tenant, page: int) -> None:
     broken_off(tenant, page)
     before = exports(tenant)
     resumed = pull(tenant)
     assert exports(tenant) - before == 70 - (page - 1)
     same(resumed, pull(tenant, None))
     assert resumed.manifest["resumed_pages"] == page - 1
-    assert tpa.read_profiles("kept").manifest == resumed.manifest
-    assert not Path("kept", "unfinished.json").exists()
+    assert tpa.read_profiles("snapshot").manifest == resumed.manifest
+    assert not Path("snapshot", "unfinished.json").exists()
 
 
-def test_it_may_break_off_again_and_again(tenant: Tenant) -> None:
+def test_export_can_be_resumed_repeatedly(tenant: Tenant) -> None:
     before = exports(tenant)
     for page in (5, 1, 30, 2):
         broken_off(tenant, page)
@@ -95,23 +42,23 @@ def test_it_may_break_off_again_and_again(tenant: Tenant) -> None:
     assert exports(tenant) - before == 70 + 4 + 70
 
 
-def test_pages_are_joined_to_few_files_on_the_way_and_at_the_end(tenant: Tenant) -> None:
+def test_pages_are_merged_into_few_files(tenant: Tenant) -> None:
     broken_off(tenant, 60)
-    assert len([name for name in names("kept") if name.startswith("tasks-")]) < 40
+    assert len([name for name in names("snapshot") if name.startswith("tasks-")]) < 40
     pull(tenant)
-    assert len(manifest_of("kept")["parts"]["tasks"]) == 5
-    assert len(names("kept")) == 5 + 3
+    assert len(manifest_of("snapshot")["parts"]["tasks"]) == 5
+    assert len(names("snapshot")) == 5 + 3
 
 
-def test_a_sealed_snapshot_stays_readable_until_the_next_export_is_whole(tenant: Tenant) -> None:
+def test_snapshot_is_readable_until_next_export_is_complete(tenant: Tenant) -> None:
     first = pull(tenant)
     tenant.catalogue = Catalogue([job(i) for i in range(5)])
     broken_off(tenant, 3)
-    same(tpa.read_profiles("kept"), first)
+    same(tpa.read_profiles("snapshot"), first)
     second = pull(tenant)
     assert second.jobs.height == 5
-    same(tpa.read_profiles("kept"), second)
-    assert len(names("kept")) == 4, "nothing of the first is left"
+    same(tpa.read_profiles("snapshot"), second)
+    assert len(names("snapshot")) == 4, "nothing of the first is left"
 
 
 def test_resume_false_starts_over(tenant: Tenant) -> None:
@@ -134,19 +81,17 @@ def test_resume_false_starts_over(tenant: Tenant) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
-def test_an_unfinished_export_of_another_request_is_refused_and_kept(
-    tenant: Tenant, asked: dict[str, Any], said: str
-) -> None:
+def test_unfinished_export_with_other_parameters_raises(tenant: Tenant, asked: dict[str, Any], said: str) -> None:
     broken_off(tenant, 5)
-    before = names("kept"), exports(tenant)
-    with pytest.raises(tpa.SnapshotError, match=said) as caught:
+    before = names("snapshot"), exports(tenant)
+    with pytest.raises(tpa.SnapshotError, match=said) as exc_info:
         pull(tenant, **asked)
-    assert "resume=False" in str(caught.value)
-    assert (names("kept"), exports(tenant)) == before
+    assert "resume=False" in str(exc_info.value)
+    assert (names("snapshot"), exports(tenant)) == before
     assert pull(tenant).jobs.height == 70
 
 
-def test_an_unfinished_export_of_another_tenant_is_refused(tenant: Tenant) -> None:
+def test_unfinished_export_of_other_tenant_raises(tenant: Tenant) -> None:
     broken_off(tenant, 5)
     with (
         Tenant(name="other") as other,
@@ -155,7 +100,7 @@ def test_an_unfinished_export_of_another_tenant_is_refused(tenant: Tenant) -> No
         pull(other)
 
 
-def test_when_the_service_no_longer_knows_the_job_it_starts_over_and_says_so(tenant: Tenant) -> None:
+def test_unknown_cursor_starts_over_with_warning(tenant: Tenant) -> None:
     broken_off(tenant, 5)
     tenant.catalogue = Catalogue([job(i) for i in range(70) if i != 3])
     with pytest.warns(tpa.TpAnalyticsWarning, match=r"no longer knows.*starts over from the first page.*does not name"):
@@ -164,7 +109,7 @@ def test_when_the_service_no_longer_knows_the_job_it_starts_over_and_says_so(ten
     same(profiles, pull(tenant, None))
 
 
-def test_pages_are_kept_when_starting_over_fails_too(tenant: Tenant) -> None:
+def test_pages_are_kept_if_starting_over_fails(tenant: Tenant) -> None:
     broken_off(tenant, 5)
     number = exports(tenant)
     unknown = lambda reply: replace(reply, status=400, body=b"[]")  # noqa: E731
@@ -177,9 +122,9 @@ def test_pages_are_kept_when_starting_over_fails_too(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut", "emptied", "a flipped bit", "gone", "of another page"])
-def test_a_damaged_page_and_those_after_it_are_asked_for_again(tenant: Tenant, damage: str) -> None:
+def test_damaged_page_and_later_pages_are_requested_again(tenant: Tenant, damage: str) -> None:
     broken_off(tenant, 9)
-    pages = sorted(Path("kept").glob("tasks-*"))
+    pages = sorted(Path("snapshot").glob("tasks-*"))
     path = pages[4]
     raw = path.read_bytes()
     if damage == "gone":
@@ -197,39 +142,39 @@ def test_a_damaged_page_and_those_after_it_are_asked_for_again(tenant: Tenant, d
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"schema": 2}', b'{"schema": "x"}', b"\xff"], ids=repr)
-def test_a_state_that_cannot_be_read_starts_over_and_says_so(tenant: Tenant, raw: bytes) -> None:
+def test_unreadable_state_starts_over_with_warning(tenant: Tenant, raw: bytes) -> None:
     broken_off(tenant, 5)
-    Path("kept", "unfinished.json").write_bytes(raw)
+    Path("snapshot", "unfinished.json").write_bytes(raw)
     with pytest.warns(tpa.TpAnalyticsWarning, match="starts over from the first page"):
         same(pull(tenant), pull(tenant, None))
 
 
-def test_a_state_of_a_later_version_is_refused(tenant: Tenant) -> None:
+def test_state_of_later_version_raises(tenant: Tenant) -> None:
     broken_off(tenant, 5)
-    state = Path("kept", "unfinished.json")
+    state = Path("snapshot", "unfinished.json")
     state.write_text(json.dumps({**json.loads(state.read_text()), "schema": 3}))
     with pytest.raises(tpa.SnapshotError, match="schema 3"):
         pull(tenant)
 
 
-def test_a_full_disk_is_said_and_what_was_there_stays_good(tenant: Tenant) -> None:
+def test_full_disk_raises_and_keeps_saved_pages(tenant: Tenant) -> None:
     broken_off(tenant, 9)
-    with no_file_larger_than(1000), pytest.raises(tpa.SnapshotError, match="could not be written") as caught:
+    with no_file_larger_than(1000), pytest.raises(tpa.SnapshotError, match="could not be written") as exc_info:
         pull(tenant)
-    assert caught.value.__notes__[0].startswith("8 pages are kept; asking again goes on from there")
+    assert exc_info.value.__notes__[0].startswith("8 pages are kept; asking again goes on from there")
     before = exports(tenant)
     same(pull(tenant), pull(tenant, None))
     assert exports(tenant) - before == 62 + 70
 
 
-def test_a_folder_that_cannot_be_written_is_said_before_anything_is_sent(tenant: Tenant) -> None:
+def test_unwritable_folder_raises_before_any_request(tenant: Tenant) -> None:
     Path("file").write_text("mine")
     with pytest.raises(tpa.SnapshotError, match="could not be written"):
         pull(tenant, "file/kept")
     assert tenant.requests == []
 
 
-def test_duplicates_across_pages_are_left_out_of_the_files_too(tenant: Tenant) -> None:
+def test_duplicates_are_dropped_from_files(tenant: Tenant) -> None:
     def repeated(reply: Reply) -> Reply:
         page = json.loads(reply.body)
         page["records"].insert(0, job(0))
@@ -248,19 +193,19 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from tpanalytics.profiles.snapshot.layout import locked
-with locked(Path("kept")):
+with locked(Path("snapshot")):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_second_process_is_refused_and_a_dead_one_is_in_nobodys_way(tenant: Tenant) -> None:
+def test_folder_is_locked_by_running_process_only(tenant: Tenant) -> None:
     writer = subprocess.Popen([sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert writer.stdout is not None
     assert writer.stdin is not None
     with writer.stdout, writer.stdin:
         assert writer.stdout.readline() == b"held\n"
-        for write in (lambda: pull(tenant), lambda: tpa.write_profiles(tpa.load_sample(), "kept")):
+        for write in (lambda: pull(tenant), lambda: tpa.write_profiles(tpa.load_sample(), "snapshot")):
             with pytest.raises(tpa.SnapshotError, match="another process is writing"):
                 write()
         assert tenant.requests == []
@@ -269,10 +214,10 @@ def test_a_second_process_is_refused_and_a_dead_one_is_in_nobodys_way(tenant: Te
     assert pull(tenant).jobs.height == 70
 
 
-def test_lazy_frames_over_the_files_give_the_same(tenant: Tenant) -> None:
+def test_lazy_frames_equal_eager_frames(tenant: Tenant) -> None:
     lazy = pull(tenant, lazy=True)
     assert isinstance(lazy.tasks, pl.LazyFrame)
-    eager = tpa.read_profiles("kept")
+    eager = tpa.read_profiles("snapshot")
     assert_frame_equal(lazy.jobs.collect(), eager.jobs)
     assert_frame_equal(lazy.tasks.collect(), eager.tasks)
     assert_frame_equal(tpa.hours(lazy), tpa.hours(eager))
@@ -280,7 +225,7 @@ def test_lazy_frames_over_the_files_give_the_same(tenant: Tenant) -> None:
         pull(tenant, None, lazy=True)
 
 
-def test_a_lazy_snapshot_knows_the_families_in_tasks_too() -> None:
+def test_lazy_tasks_have_families() -> None:
     with Tenant() as tenant:
         lazy = pull(tenant, limit=100, families="lists", lazy=True)
         eager = pull(tenant, None, limit=100, families="lists")
@@ -288,7 +233,7 @@ def test_a_lazy_snapshot_knows_the_families_in_tasks_too() -> None:
     assert lazy.manifest["families"] == eager.manifest["families"]
 
 
-def test_the_manifest_counts_what_the_tenant_lists() -> None:
+def test_manifest_has_number_of_listed_jobs() -> None:
     with Tenant() as tenant:
         whole = pull(tenant, limit=100)
         assert whole.manifest["jobs_in_tenant_list"] == 240
@@ -301,57 +246,15 @@ def test_the_manifest_counts_what_the_tenant_lists() -> None:
         assert pull(bare).manifest["jobs_in_tenant_list"] is None
 
 
-def test_snapshots_are_listed_and_old_ones_go(tenant: Tenant) -> None:
-    for month in ("2026-08", "2026-09", "2026-10", "2026-11"):
-        pull(tenant, f"data/{month}", limit=100)
-        manifest = json.loads(Path("data", month, "manifest.json").read_text())
-        manifest.update(started=f"{month}-01T00:00:00+00:00", finished=f"{month}-01T01:00:00+00:00")
-        Path("data", month, "manifest.json").write_text(json.dumps(manifest))
-    broken_off(tenant, 2, folder="data/unfinished")
-    state = Path("data", "unfinished", "unfinished.json")
-    state.write_text(json.dumps({**json.loads(state.read_text()), "started": "2026-09-02T00:00:00+00:00"}))
-    tpa.write_profiles(tpa.load_sample(), "data/sample")
-    Path("data/broken").mkdir()
-    Path("data/broken/manifest.json").write_text("{")
-    Path("data/broken/tasks-01234567.parquet").write_bytes(b"")
-    Path("data/app").mkdir()
-    Path("data/app/manifest.json").write_text('{"name": "of some program"}')
-    Path("data/2026-08/notes.txt").write_text("mine")
-
-    listed = tpa.list_snapshots("data")
-    assert dict(listed.select("folder", "state").rows()) == {
-        **{f"data/2026-{month}": "sealed" for month in ("08", "09", "10", "11")},
-        "data/sample": "sealed",
-        "data/unfinished": "unfinished",
-        "data/broken": "damaged",
-    }
-    assert listed.row(0, named=True)["tenant"] == "alderbrook"
-    assert listed.row(0, named=True)["folder"] == "data/2026-11"
-    assert (listed["bytes"].head(5) > 0).all()
-
-    gone = ["data/2026-09", "data/2026-08", "data/unfinished"]
-    assert tpa.prune_snapshots("data", keep=2, dry_run=True)["folder"].to_list() == gone
-    assert tpa.list_snapshots("data").height == 7
-    assert tpa.prune_snapshots("data", keep=2)["folder"].to_list() == gone
-    assert sorted(path.name for path in Path("data").iterdir()) == [
-        *("2026-08", "2026-10", "2026-11", "app", "broken", "sample"),
-    ]
-    assert names("data/2026-08") == ["notes.txt"]
-    with pytest.raises(tpa.ConfigError, match="at least 1"):
-        tpa.prune_snapshots("data", keep=0)
-    with pytest.raises(tpa.ConfigError, match="no folder"):
-        tpa.list_snapshots("nowhere")
-
-
-def test_what_an_earlier_version_wrote_is_read(sample: tpa.TaskProfiles) -> None:
-    tpa.write_profiles(sample, "kept")
-    manifest = manifest_of("kept")
+def test_earlier_schema_version_is_read(sample: tpa.TaskProfiles) -> None:
+    tpa.write_profiles(sample, "snapshot")
+    manifest = manifest_of("snapshot")
     manifest["parts"] = {table: parts[0] for table, parts in manifest["parts"].items()}
-    Path("kept", "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
-    assert_frame_equal(tpa.read_profiles("kept").tasks, sample.tasks)
+    Path("snapshot", "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
+    assert_frame_equal(tpa.read_profiles("snapshot").tasks, sample.tasks)
 
 
-def test_collected_rejects_survive_a_broken_off_export(tenant: Tenant) -> None:
+def test_rejects_are_kept_on_resume(tenant: Tenant) -> None:
     bad = {"external_id": "job-bad", "tasks": [{"task_id": "t", "task": 5, "validation_state": "validated"}]}
     tenant.catalogue = Catalogue([job(0), bad, job(2), job(3)])
     with warnings.catch_warnings():
@@ -361,11 +264,11 @@ def test_collected_rejects_survive_a_broken_off_export(tenant: Tenant) -> None:
         profiles = pull(tenant, on_bad_record="collect")
     assert profiles.rejects.select("job_id", "path").rows() == [("job-bad", "$.tasks[0].task")]
     assert json.loads(profiles.rejects["raw"].item()) == bad
-    assert_frame_equal(tpa.read_profiles("kept").rejects, profiles.rejects)
+    assert_frame_equal(tpa.read_profiles("snapshot").rejects, profiles.rejects)
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 422])
-def test_a_stray_refusal_of_the_first_request_loses_no_page(tenant: Tenant, status: int) -> None:
+def test_single_error_on_resume_does_not_discard_pages(tenant: Tenant, status: int) -> None:
     """It may be a gateway's word; pages are dropped only when the service says twice that it knows no such job."""
     broken_off(tenant, 9)
     before = exports(tenant)
@@ -377,41 +280,21 @@ def test_a_stray_refusal_of_the_first_request_loses_no_page(tenant: Tenant, stat
     assert exports(tenant) - before == 1 + 62 + 70
 
 
-def test_an_export_under_way_into_an_old_snapshot_is_not_pruned(tenant: Tenant) -> None:
-    for name in ("data/old", "data/new"):
-        pull(tenant, name, limit=100)
-    broken_off(tenant, 5, folder="data/old")
-    assert tpa.prune_snapshots("data", keep=1).height == 0
-    pull(tenant, "data/old")
-    assert exports(tenant) == 2 + 5 + 66
-
-
-def test_a_snapshot_with_a_damaged_part_is_listed_as_such_and_no_good_one_goes_for_it(tenant: Tenant) -> None:
-    for name in ("data/good", "data/bad"):
-        pull(tenant, name, limit=100)
-    next(Path("data/bad").glob("tasks-*")).write_bytes(b"")
-    assert dict(tpa.list_snapshots("data").select("folder", "state").rows()) == {
-        "data/good": "sealed",
-        "data/bad": "damaged",
-    }
-    assert tpa.prune_snapshots("data", keep=1).height == 0
-
-
-def test_data_of_another_kind_are_not_replaced_by_an_export(tenant: Tenant, sample: tpa.TaskProfiles) -> None:
-    tpa.write_profiles(sample, "kept")
+def test_export_does_not_replace_other_data(tenant: Tenant, sample: tpa.TaskProfiles) -> None:
+    tpa.write_profiles(sample, "snapshot")
     with pytest.raises(tpa.SnapshotError, match=r"data of another kind \(sample\)"):
         pull(tenant)
-    assert tpa.read_profiles("kept").tasks.height == sample.tasks.height
+    assert tpa.read_profiles("snapshot").tasks.height == sample.tasks.height
 
 
 @pytest.mark.parametrize("folder", ["x" * 300, "a\0b"])
-def test_a_name_that_no_folder_can_have_is_refused(tenant: Tenant, folder: str) -> None:
+def test_invalid_folder_name_raises(tenant: Tenant, folder: str) -> None:
     with pytest.raises(tpa.SnapshotError, match="cannot be used as a folder"):
         pull(tenant, folder)
     assert tenant.requests == []
 
 
-def test_duplicates_are_counted_even_if_sealing_broke_off(tenant: Tenant) -> None:
+def test_duplicates_are_counted_after_failed_seal(tenant: Tenant) -> None:
     def repeated(reply: Reply) -> Reply:
         page = json.loads(reply.body)
         page["records"].insert(0, job(0))
@@ -429,7 +312,7 @@ def full_disk(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_bad_records_alike_to_the_letter_are_each_counted(tenant: Tenant) -> None:
+def test_identical_invalid_records_are_counted_separately(tenant: Tenant) -> None:
     def emptied(reply: Reply) -> Reply:
         page = json.loads(reply.body)
         return replace(reply, body=json.dumps({**page, "records": [{}, *page["records"]]}).encode())
@@ -440,13 +323,13 @@ def test_bad_records_alike_to_the_letter_are_each_counted(tenant: Tenant) -> Non
         assert pull(tenant, None, on_bad_record="collect").rejects.height == 2
 
 
-def test_families_are_not_put_over_another_export(tenant: Tenant) -> None:
+def test_families_are_not_written_to_another_export(tenant: Tenant) -> None:
     first = pull(tenant, limit=100)
     pull(tenant, limit=50)
     with pytest.raises(tpa.SnapshotError, match="another export by now"):
-        replace_jobs(first, Path("kept"))
-    second = tpa.read_profiles("kept")
+        replace_jobs(first, Path("snapshot"))
+    second = tpa.read_profiles("snapshot")
     broken_off(tenant, 3)
     with pytest.raises(tpa.SnapshotError, match="another export by now"):
-        replace_jobs(second, Path("kept"))
-    same(tpa.read_profiles("kept"), second)
+        replace_jobs(second, Path("snapshot"))
+    same(tpa.read_profiles("snapshot"), second)

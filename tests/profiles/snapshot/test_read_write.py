@@ -63,10 +63,10 @@ def no_file_larger_than(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_what_was_written_reads_back_the_same(company: tpa.TaskProfiles) -> None:
-    assert tpa.write_profiles(company, "kept") == Path("kept")
-    same(tpa.read_profiles("kept"), company)
-    same(tpa.read_profiles(Path("kept").resolve()), company)
+def test_written_profiles_can_be_read(company: tpa.TaskProfiles) -> None:
+    assert tpa.write_profiles(company, "snapshot") == Path("snapshot")
+    same(tpa.read_profiles("snapshot"), company)
+    same(tpa.read_profiles(Path("snapshot").resolve()), company)
 
 
 _json = st.recursive(
@@ -81,7 +81,7 @@ _json = st.recursive(
 
 
 @given(records(), st.dictionaries(st.sampled_from(["source", "request", "jobs", "later"]), _json), st.data())
-def test_random_profiles_read_back_the_same(
+def test_random_profiles_can_be_read(
     served: list[dict[str, Any]], manifest: dict[str, Any], data: st.DataObject
 ) -> None:
     Path("records.json").write_text(json.dumps(served), encoding="utf-8")
@@ -96,70 +96,70 @@ def test_random_profiles_read_back_the_same(
         for text in data.draw(st.lists(st.none() | st.text("é研,", max_size=3), max_size=2))
     ]
     profiles = replace(profiles, manifest=manifest, rejects=pl.DataFrame(rejects, schema=REJECTS))
-    tpa.write_profiles(profiles, "kept")  # over the snapshot of the example before
-    same(tpa.read_profiles("kept"), profiles)
-    assert len(names("kept")) == 4
+    tpa.write_profiles(profiles, "snapshot")  # over the snapshot of the example before
+    same(tpa.read_profiles("snapshot"), profiles)
+    assert len(names("snapshot")) == 4
 
 
-def test_empty_profiles_keep_their_columns_and_types() -> None:
-    tpa.write_profiles(tpa.TaskProfiles(jobs=empty(JOBS), tasks=empty(TASKS)), "kept")
-    read = tpa.read_profiles("kept")
+def test_empty_profiles_keep_their_dtypes() -> None:
+    tpa.write_profiles(tpa.TaskProfiles(jobs=empty(JOBS), tasks=empty(TASKS)), "snapshot")
+    read = tpa.read_profiles("snapshot")
     assert read.jobs.schema == pl.Schema(JOBS)
     assert read.tasks.schema == pl.Schema(TASKS)
     assert read.rejects.schema == pl.Schema(REJECTS)
 
 
-def test_lazy_frames_are_accepted(sample: tpa.TaskProfiles) -> None:
+def test_lazy_frames_can_be_written(sample: tpa.TaskProfiles) -> None:
     lazy = replace(sample, jobs=sample.jobs.lazy(), tasks=sample.tasks.lazy())
-    same(tpa.read_profiles(tpa.write_profiles(lazy, "kept")), sample)
+    same(tpa.read_profiles(tpa.write_profiles(lazy, "snapshot")), sample)
 
 
-def test_a_lazy_frame_may_read_the_snapshot_it_replaces(sample: tpa.TaskProfiles) -> None:
-    tpa.write_profiles(sample, "kept")
-    part = Path("kept", manifest_of("kept")["parts"]["tasks"][0]["file"])
+def test_lazy_frame_can_replace_its_own_snapshot(sample: tpa.TaskProfiles) -> None:
+    tpa.write_profiles(sample, "snapshot")
+    part = Path("snapshot", manifest_of("snapshot")["parts"]["tasks"][0]["file"])
     validated = pl.scan_parquet(part).filter(pl.col("validation_state") == "validated")
-    tpa.write_profiles(replace(sample, tasks=validated), "kept")
-    assert tpa.read_profiles("kept").tasks["validation_state"].unique().to_list() == ["validated"]
+    tpa.write_profiles(replace(sample, tasks=validated), "snapshot")
+    assert tpa.read_profiles("snapshot").tasks["validation_state"].unique().to_list() == ["validated"]
     assert not part.exists()
 
 
-def test_optional_and_further_columns_are_kept(sample: tpa.TaskProfiles) -> None:
+def test_additional_columns_are_kept(sample: tpa.TaskProfiles) -> None:
     assert set(OPTIONAL_JOBS) <= set(sample.jobs.columns)
     wide = replace(sample, jobs=sample.jobs.with_columns(site=pl.lit("North")))
-    same(tpa.read_profiles(tpa.write_profiles(wide, "kept")), wide)
+    same(tpa.read_profiles(tpa.write_profiles(wide, "snapshot")), wide)
 
 
-def test_folders_above_are_made_and_an_empty_one_is_used() -> None:
+def test_parent_folders_are_created() -> None:
     same(tpa.read_profiles(tpa.write_profiles(small(), "years/2026/kept")), small())
     Path("empty").mkdir()
     same(tpa.read_profiles(tpa.write_profiles(small(), "empty")), small())
 
 
-def test_a_snapshot_may_be_moved(sample: tpa.TaskProfiles) -> None:
-    tpa.write_profiles(sample, "kept")
-    Path("kept").rename("moved")
+def test_snapshot_can_be_moved(sample: tpa.TaskProfiles) -> None:
+    tpa.write_profiles(sample, "snapshot")
+    Path("snapshot").rename("moved")
     same(tpa.read_profiles("moved"), sample)
 
 
-def test_replacing_a_snapshot_leaves_only_the_new_parts() -> None:
+def test_replacing_a_snapshot_deletes_old_parts() -> None:
     for name in ("first", "second", "third"):
-        tpa.write_profiles(small(name), "kept")
-        parts = {part["file"] for table in manifest_of("kept")["parts"].values() for part in table}
-        assert names("kept") == sorted({"manifest.json", *parts})
-    same(tpa.read_profiles("kept"), small("third"))
+        tpa.write_profiles(small(name), "snapshot")
+        parts = {part["file"] for table in manifest_of("snapshot")["parts"].values() for part in table}
+        assert names("snapshot") == sorted({"manifest.json", *parts})
+    same(tpa.read_profiles("snapshot"), small("third"))
 
 
-def test_a_file_of_ones_own_in_a_snapshot_is_left_alone() -> None:
-    tpa.write_profiles(small(), "kept")
-    Path("kept", "notes.txt").write_text("mine")
-    tpa.write_profiles(small("second"), "kept")
-    assert Path("kept", "notes.txt").read_text() == "mine"
+def test_other_files_in_a_snapshot_are_kept() -> None:
+    tpa.write_profiles(small(), "snapshot")
+    Path("snapshot", "notes.txt").write_text("mine")
+    tpa.write_profiles(small("second"), "snapshot")
+    assert Path("snapshot", "notes.txt").read_text() == "mine"
 
 
-def test_neither_a_secret_nor_a_path_of_this_machine_stands_in_a_snapshot(serve: Callable[..., Tenant]) -> None:
+def test_snapshot_does_not_contain_secrets_or_paths(serve: Callable[..., Tenant]) -> None:
     tenant = serve()
     client = tpa.connect(**tenant.settings)
-    folder = Path.cwd() / "private place" / "kept"
+    folder = Path.cwd() / "private place" / "snapshot"
     tpa.load_task_profiles(client, families="lists", snapshot=folder, progress=False)
     Path("mine").mkdir()
     jobs = Path.cwd() / "mine" / "jobs.csv"
@@ -179,7 +179,7 @@ def test_neither_a_secret_nor_a_path_of_this_machine_stands_in_a_snapshot(serve:
         assert b"tok-" not in raw
 
 
-def test_what_is_no_snapshot_is_not_read() -> None:
+def test_reading_other_folders_raises() -> None:
     Path("empty").mkdir()
     Path("file").write_text("x")
     for folder in ("missing", "empty", "file"):
@@ -188,19 +188,19 @@ def test_what_is_no_snapshot_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("table", ["jobs", "tasks", "rejects"])
-def test_a_part_that_is_missing_is_named(sample: tpa.TaskProfiles, table: str) -> None:
-    tpa.write_profiles(sample, "kept")
-    part = manifest_of("kept")["parts"][table][0]["file"]
-    Path("kept", part).unlink()
+def test_missing_part_raises(sample: tpa.TaskProfiles, table: str) -> None:
+    tpa.write_profiles(sample, "snapshot")
+    part = manifest_of("snapshot")["parts"][table][0]["file"]
+    Path("snapshot", part).unlink()
     with pytest.raises(tpa.SnapshotError, match=f"{part} is missing"):
-        tpa.read_profiles("kept")
+        tpa.read_profiles("snapshot")
 
 
 @pytest.mark.parametrize("table", ["jobs", "tasks", "rejects"])
 @pytest.mark.parametrize("damage", ["a flipped bit", "cut", "longer", "emptied", "of another snapshot"])
-def test_a_part_that_is_damaged_is_named(sample: tpa.TaskProfiles, table: str, damage: str) -> None:
-    tpa.write_profiles(sample, "kept")
-    part = Path("kept", manifest_of("kept")["parts"][table][0]["file"])
+def test_damaged_part_raises(sample: tpa.TaskProfiles, table: str, damage: str) -> None:
+    tpa.write_profiles(sample, "snapshot")
+    part = Path("snapshot", manifest_of("snapshot")["parts"][table][0]["file"])
     raw = part.read_bytes()
     middle = len(raw) // 2
     other = tpa.write_profiles(replace(small(), rejects=pl.DataFrame({c: ["x"] for c in REJECTS})), "other")
@@ -214,7 +214,7 @@ def test_a_part_that_is_damaged_is_named(sample: tpa.TaskProfiles, table: str, d
         }[damage]
     )
     with pytest.raises(tpa.SnapshotError, match=f"{part.name} is damaged"):
-        tpa.read_profiles("kept")
+        tpa.read_profiles("snapshot")
 
 
 def part(**changes: Any) -> dict[str, Any]:
@@ -248,32 +248,32 @@ PARTS = {table: [part()] for table in ("jobs", "tasks", "rejects")}
     ],
     ids=lambda value: repr(value)[:60],
 )
-def test_a_manifest_that_cannot_be_followed_is_refused_for_reading_and_writing(manifest: Any, said: str) -> None:
-    tpa.write_profiles(small(), "kept")
-    path = Path("kept", "manifest.json")
+def test_invalid_manifest_raises(manifest: Any, said: str) -> None:
+    tpa.write_profiles(small(), "snapshot")
+    path = Path("snapshot", "manifest.json")
     path.write_bytes(manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode())
-    before = {name: Path("kept", name).read_bytes() for name in names("kept")}
+    before = {name: Path("snapshot", name).read_bytes() for name in names("snapshot")}
     with pytest.raises(tpa.SnapshotError, match=said):
-        tpa.read_profiles("kept")
+        tpa.read_profiles("snapshot")
     with pytest.raises(tpa.SnapshotError, match=said):
-        tpa.write_profiles(small("second"), "kept")
-    assert {name: Path("kept", name).read_bytes() for name in names("kept")} == before
+        tpa.write_profiles(small("second"), "snapshot")
+    assert {name: Path("snapshot", name).read_bytes() for name in names("snapshot")} == before
 
 
-def test_a_manifest_cannot_point_outside_its_folder() -> None:
-    tpa.write_profiles(small(), "kept")
+def test_manifest_cannot_refer_to_other_folders() -> None:
+    tpa.write_profiles(small(), "snapshot")
     tpa.write_profiles(small("second"), "other")
     outside = Path("other", manifest_of("other")["parts"]["jobs"][0]["file"])
-    manifest = manifest_of("kept")
+    manifest = manifest_of("snapshot")
     manifest["parts"]["jobs"][0]["file"] = f"../other/{outside.name}"
-    Path("kept", "manifest.json").write_text(json.dumps(manifest))
+    Path("snapshot", "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(tpa.SnapshotError, match="is missing"):
-        tpa.read_profiles("kept")
-    tpa.write_profiles(small("third"), "kept")  # which clears away the parts the manifest names
+        tpa.read_profiles("snapshot")
+    tpa.write_profiles(small("third"), "snapshot")  # which clears away the parts the manifest names
     same(tpa.read_profiles("other"), small("second"))
 
 
-def test_a_folder_with_other_files_and_a_file_are_no_target() -> None:
+def test_writing_to_other_folders_raises() -> None:
     Path("letters").mkdir()
     Path("letters", "dear.txt").write_text("mine")
     with pytest.raises(tpa.SnapshotError, match="letters holds files but no manifest"):
@@ -287,12 +287,12 @@ def test_a_folder_with_other_files_and_a_file_are_no_target() -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), [("jobs", "n_tasks"), ("tasks", "weekly_hours")])
-def test_a_table_that_lacks_a_column_is_refused_before_anything_is_written(table: str, column: str) -> None:
+def test_missing_column_raises_before_writing(table: str, column: str) -> None:
     poor = small()
     poor = replace(poor, **{table: getattr(poor, table).drop(column)})
     with pytest.raises(tpa.SchemaError, match=f"{table} lacks '{column}'"):
-        tpa.write_profiles(poor, "kept")
-    assert not Path("kept").exists()
+        tpa.write_profiles(poor, "snapshot")
+    assert not Path("snapshot").exists()
 
 
 # Bytes a file may have, by what then no longer fits: parts of one row are shorter than the manifest they come with.
@@ -300,25 +300,25 @@ LIMITS = {"the first part": 10, "the largest part": 100_000, "the manifest": 10_
 
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
-def test_a_failing_write_leaves_the_old_snapshot_and_nothing_else(sample: tpa.TaskProfiles, limit: int) -> None:
-    tpa.write_profiles(small(), "kept")
-    before = names("kept")
+def test_failed_write_keeps_the_old_snapshot(sample: tpa.TaskProfiles, limit: int) -> None:
+    tpa.write_profiles(small(), "snapshot")
+    before = names("snapshot")
     new = replace(small("second"), manifest={"note": "x" * 20_000}) if limit == LIMITS["the manifest"] else sample
     with no_file_larger_than(limit), pytest.raises(tpa.SnapshotError, match=r"could not be written.*unchanged"):
-        tpa.write_profiles(new, "kept")
-    assert names("kept") == before
-    same(tpa.read_profiles("kept"), small())
-    tpa.write_profiles(new, "kept")  # and once there is room it succeeds
-    same(tpa.read_profiles("kept"), new)
+        tpa.write_profiles(new, "snapshot")
+    assert names("snapshot") == before
+    same(tpa.read_profiles("snapshot"), small())
+    tpa.write_profiles(new, "snapshot")  # and once there is room it succeeds
+    same(tpa.read_profiles("snapshot"), new)
 
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
-def test_a_failing_first_write_leaves_a_folder_that_can_be_used(sample: tpa.TaskProfiles, limit: int) -> None:
+def test_failed_first_write_leaves_an_empty_folder(sample: tpa.TaskProfiles, limit: int) -> None:
     new = replace(small("second"), manifest={"note": "x" * 20_000}) if limit == LIMITS["the manifest"] else sample
     with no_file_larger_than(limit), pytest.raises(tpa.SnapshotError, match="could not be written"):
-        tpa.write_profiles(new, "kept")
-    assert names("kept") == []
-    same(tpa.read_profiles(tpa.write_profiles(new, "kept")), new)
+        tpa.write_profiles(new, "snapshot")
+    assert names("snapshot") == []
+    same(tpa.read_profiles(tpa.write_profiles(new, "snapshot")), new)
 
 
 @pytest.mark.parametrize(
@@ -329,16 +329,16 @@ def test_a_failing_first_write_leaves_a_folder_that_can_be_used(sample: tpa.Task
     ],
     ids=["a manifest JSON cannot hold", "a lazy frame that fails when collected"],
 )
-def test_profiles_that_cannot_be_written_leave_no_stray_files(change: dict[str, Any], error: type[Exception]) -> None:
-    tpa.write_profiles(small(), "kept")
-    before = names("kept")
+def test_failed_serialization_leaves_no_files(change: dict[str, Any], error: type[Exception]) -> None:
+    tpa.write_profiles(small(), "snapshot")
+    before = names("snapshot")
     with pytest.raises(error):
-        tpa.write_profiles(replace(small("second"), **change), "kept")
-    assert names("kept") == before
-    same(tpa.read_profiles("kept"), small())
+        tpa.write_profiles(replace(small("second"), **change), "snapshot")
+    assert names("snapshot") == before
+    same(tpa.read_profiles("snapshot"), small())
 
 
-def test_what_a_killed_writer_left_neither_blocks_nor_stays(sample: tpa.TaskProfiles) -> None:
+def test_files_of_a_killed_process_are_removed(sample: tpa.TaskProfiles) -> None:
     folder = Path("snap")
     folder.mkdir()
     for name in ("jobs-01234567.parquet", ".tasks-01234567-89abcdef.parquet", ".DS_Store"):

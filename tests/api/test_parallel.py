@@ -14,13 +14,13 @@ from hypothesis import given, strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.profiles.test_resume import exports, job, pull, same
+from tests.profiles.snapshot.conftest import exports, job, pull, same
 from tpanalytics.api.export import ExportRequest, decode
 from tpanalytics.api.parallel import Chain, Walk
 from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.errors import PaginationError
-from tpanalytics.profiles.completeness import Note, Tables, in_order, record_page
+from tpanalytics.profiles.completeness import Note, Tables, describe_page, export_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,10 +46,10 @@ def alone(tenant: Tenant) -> Callable[[Any, int], tpa.TaskProfiles]:
     return of
 
 
-@pytest.mark.parametrize("snapshot", [None, "kept"])
+@pytest.mark.parametrize("snapshot", [None, "snapshot"])
 @pytest.mark.parametrize("families", ["lists", ["fam-fin", "fam-hr", "fam-it"]], ids=["lists", "filters"])
 @pytest.mark.parametrize(("workers", "limit"), [(2, 100), (3, 100), (4, 7), (7, 13), (50, 20)])
-def test_the_result_is_that_of_one_worker(
+def test_result_does_not_depend_on_workers(
     tenant: Tenant,
     alone: Callable[..., tpa.TaskProfiles],
     workers: int,
@@ -69,14 +69,14 @@ def test_the_result_is_that_of_one_worker(
         assert exports(tenant) - before <= 2 * (-(-240 // limit) + workers), "few pages are asked for twice"
 
 
-def test_jobs_without_family_are_found_by_the_chain_they_stand_in(tenant: Tenant) -> None:
+def test_jobs_without_family_are_loaded(tenant: Tenant) -> None:
     profiles = pull(tenant, None, families=["fam-fin"], limit=10, workers=3)
     assert profiles.jobs["job_family"].value_counts(sort=True).rows()[0][0] is None
     assert profiles.jobs.height == 240
 
 
 @given(st.integers(0, 24), st.integers(1, 7), st.lists(st.integers(-1, 30), max_size=6, unique=True), st.integers())
-def test_chains_begun_anywhere_in_any_order_make_up_the_one_chain(
+def test_chains_with_arbitrary_starts_cover_the_export(
     tenant: Tenant, jobs: int, limit: int, starts: list[int], seed: int
 ) -> None:
     """Starts that no job has, starts out of order, and pages that come in any order change nothing."""
@@ -93,14 +93,14 @@ def test_chains_begun_anywhere_in_any_order_make_up_the_one_chain(
         request = ExportRequest(limit=limit)
         decoder = partial(decode, client, request, on_bad_record="raise")
         for page in Walk(client, request, chains, decode=decoder, workers=3):
-            tables.keep(*record_page(page))
+            tables.add(*describe_page(page))
     profiles = tables.profiles({})
     assert profiles.jobs["job_id"].to_list() == [f"job-{i:03d}" for i in range(jobs)]
     assert profiles.tasks["job_id"].to_list() == [f"job-{i:03d}" for i in range(jobs)]
     assert profiles.manifest["duplicates"] == 0
 
 
-def test_a_job_that_the_service_gives_too_early_does_not_end_a_chain() -> None:
+def test_repeated_job_does_not_end_a_chain() -> None:
     """The first job of the second chain comes once more on the first page: what lies between must not be lost."""
 
     def repeated(reply: Reply) -> Reply:
@@ -125,9 +125,7 @@ def test_a_job_that_the_service_gives_too_early_does_not_end_a_chain() -> None:
     st.integers(0, 11),
     st.sampled_from(["twice", "moved", "moves"]),
 )
-def test_a_job_that_moves_or_comes_twice_costs_no_other(
-    limit: int, workers: int, which: int, to: int, how: str
-) -> None:
+def test_moved_or_repeated_job_does_not_lose_others(limit: int, workers: int, which: int, to: int, how: str) -> None:
     """What one worker would see of a catalogue that is odd, or changes once the first pages are out, several see."""
     records = [job(i) for i in range(12)]
     odd = [record for i, record in enumerate(records) if how == "twice" or i != which]
@@ -158,7 +156,7 @@ def test_a_job_that_moves_or_comes_twice_costs_no_other(
     assert several.jobs["job_id"].is_unique().all()
 
 
-def test_a_broken_off_export_of_several_workers_goes_on_with_any_number(tenant: Tenant) -> None:
+def test_export_can_be_resumed_with_other_number_of_workers(tenant: Tenant) -> None:
     one = pull(tenant, None, families="lists", limit=5)
     for page, workers in ((20, 4), (10, 1), (12, 2)):
         tenant.faults[exports(tenant) + page] = lambda reply: replace(reply, status=403, body=b"[]")
@@ -172,7 +170,7 @@ def test_a_broken_off_export_of_several_workers_goes_on_with_any_number(tenant: 
     assert_frame_equal(several.jobs, one.jobs)
 
 
-def test_an_error_of_one_worker_ends_the_others(tenant: Tenant) -> None:
+def test_error_in_one_worker_stops_the_others(tenant: Tenant) -> None:
     before = exports(tenant)
     # Some in a row: a page that was asked for ahead, and turns out not to be needed, may be refused without harm.
     for number in range(before + 9, before + 14):
@@ -189,7 +187,7 @@ def test_an_error_of_one_worker_ends_the_others(tenant: Tenant) -> None:
     [({"workers": 0}, "at least 1"), ({"workers": 2.0}, "whole number"), ({"workers": 2}, "families='lists'")],
     ids=repr,
 )
-def test_workers_that_cannot_be_had_are_refused(tenant: Tenant, asked: dict[str, Any], said: str) -> None:
+def test_invalid_workers_raise(tenant: Tenant, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(tpa.ConfigError, match=said):
         pull(tenant, None, **asked)
 
@@ -208,11 +206,11 @@ def test_workers_that_cannot_be_had_are_refused(tenant: Tenant, asked: dict[str,
     ],
     ids=["nothing", "no end", "meets nobody", "a circle", "no beginning", "a gap", "one too many", "not the first"],
 )
-def test_pages_that_do_not_lead_from_first_to_last_are_no_export(notes: list[Note]) -> None:
+def test_incomplete_pages_raise(notes: list[Note]) -> None:
     with pytest.raises(PaginationError):
-        list(in_order(notes))
+        list(export_order(notes))
 
 
-def test_same_is_not_blind() -> None:
+def test_assert_same_detects_differences() -> None:
     with Tenant(Catalogue([job(1)])) as one, Tenant(Catalogue([job(2)])) as other, pytest.raises(AssertionError):
         same(pull(one, None), pull(other, None))

@@ -1,0 +1,78 @@
+"""Listing and pruning of snapshots."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tpanalytics as tpa
+from tests.profiles.snapshot.conftest import broken_off, exports, pull
+from tests.profiles.snapshot.test_read_write import names
+
+if TYPE_CHECKING:
+    from tpanalytics.demo.server import Tenant
+
+
+def test_snapshots_are_listed_and_pruned(tenant: Tenant) -> None:
+    for month in ("2026-08", "2026-09", "2026-10", "2026-11"):
+        pull(tenant, f"data/{month}", limit=100)
+        manifest = json.loads(Path("data", month, "manifest.json").read_text())
+        manifest.update(started=f"{month}-01T00:00:00+00:00", finished=f"{month}-01T01:00:00+00:00")
+        Path("data", month, "manifest.json").write_text(json.dumps(manifest))
+    broken_off(tenant, 2, folder="data/unfinished")
+    state = Path("data", "unfinished", "unfinished.json")
+    state.write_text(json.dumps({**json.loads(state.read_text()), "started": "2026-09-02T00:00:00+00:00"}))
+    tpa.write_profiles(tpa.load_sample(), "data/sample")
+    Path("data/broken").mkdir()
+    Path("data/broken/manifest.json").write_text("{")
+    Path("data/broken/tasks-01234567.parquet").write_bytes(b"")
+    Path("data/app").mkdir()
+    Path("data/app/manifest.json").write_text('{"name": "of some program"}')
+    Path("data/2026-08/notes.txt").write_text("mine")
+
+    listed = tpa.list_snapshots("data")
+    assert dict(listed.select("folder", "state").rows()) == {
+        **{f"data/2026-{month}": "sealed" for month in ("08", "09", "10", "11")},
+        "data/sample": "sealed",
+        "data/unfinished": "unfinished",
+        "data/broken": "damaged",
+    }
+    assert listed.row(0, named=True)["tenant"] == "alderbrook"
+    assert listed.row(0, named=True)["folder"] == "data/2026-11"
+    assert (listed["bytes"].head(5) > 0).all()
+
+    gone = ["data/2026-09", "data/2026-08", "data/unfinished"]
+    assert tpa.prune_snapshots("data", keep=2, dry_run=True)["folder"].to_list() == gone
+    assert tpa.list_snapshots("data").height == 7
+    assert tpa.prune_snapshots("data", keep=2)["folder"].to_list() == gone
+    assert sorted(path.name for path in Path("data").iterdir()) == [
+        *("2026-08", "2026-10", "2026-11", "app", "broken", "sample"),
+    ]
+    assert names("data/2026-08") == ["notes.txt"]
+    with pytest.raises(tpa.ConfigError, match="at least 1"):
+        tpa.prune_snapshots("data", keep=0)
+    with pytest.raises(tpa.ConfigError, match="no folder"):
+        tpa.list_snapshots("nowhere")
+
+
+def test_snapshot_with_pending_export_is_not_pruned(tenant: Tenant) -> None:
+    for name in ("data/old", "data/new"):
+        pull(tenant, name, limit=100)
+    broken_off(tenant, 5, folder="data/old")
+    assert tpa.prune_snapshots("data", keep=1).height == 0
+    pull(tenant, "data/old")
+    assert exports(tenant) == 2 + 5 + 66
+
+
+def test_damaged_snapshots_are_listed_but_not_pruned(tenant: Tenant) -> None:
+    for name in ("data/good", "data/bad"):
+        pull(tenant, name, limit=100)
+    next(Path("data/bad").glob("tasks-*")).write_bytes(b"")
+    assert dict(tpa.list_snapshots("data").select("folder", "state").rows()) == {
+        "data/good": "sealed",
+        "data/bad": "damaged",
+    }
+    assert tpa.prune_snapshots("data", keep=1).height == 0
