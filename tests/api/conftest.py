@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.helpers.scripted_server import Host, Received, client_of, jobs, said
+from tests.helpers.scripted_server import Host, Received, jobs, make_client, said
 from tpanalytics.demo.server import Reply, Tenant
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import tpanalytics as tpa
     from tpanalytics.api.session import Client
 
-#: Where the clock stands when a test begins; seconds since 1970.
+#: Initial time of the `clock` fixture, in seconds since 1970.
 NOW = 1_800_000_000
 
 EXPORT = "/job_architecture/export/jobs/task_profiles"
@@ -26,12 +26,12 @@ CREDENTIAL = {"client_id": "cid", "client_secret": 's3cr"et-Vögel', "audience":
 
 @pytest.fixture
 def tenant() -> Iterator[Tenant]:
-    with Tenant(jobs(3)) as made:
-        yield made
+    with Tenant(jobs(3)) as tenant:
+        yield tenant
 
 
 def ask(client: Client) -> Any:
-    """Ask for the first page."""
+    """Request the first page."""
     return json.loads(client.request("POST", EXPORT, body={"limit": 100}))
 
 
@@ -40,15 +40,15 @@ def settings_of(host: Host) -> dict[str, Any]:
 
 
 def service(received: Received) -> Reply:
-    """Answer as a service does that accepts everyone."""
+    """Return a valid response to every request."""
     if received.target == "/oauth/token":
         return said(200, {"access_token": f"tok-{received.method}", "expires_in": 60, "token_type": "Bearer"})
     return said(200, {"has_next": False, "records": []})
 
 
-def refused(tenant: Tenant, kind: type[tpa.TpAnalyticsError], waits: list[float] | None = None, **policy: Any) -> Any:
-    """Ask for a page and give the error."""
-    with client_of(tenant.settings, waits, **policy) as client, pytest.raises(kind) as exc_info:
+def error_of(tenant: Tenant, kind: type[tpa.TpAnalyticsError], waits: list[float] | None = None, **policy: Any) -> Any:
+    """Request a page and return the error, which must be exactly of this kind."""
+    with make_client(tenant.settings, waits, **policy) as client, pytest.raises(kind) as exc_info:
         ask(client)
     assert type(exc_info.value) is kind
     return exc_info.value
@@ -59,7 +59,7 @@ def exports(tenant: Tenant) -> int:
 
 
 class Clock:
-    """The time of day, which only a test moves."""
+    """Replacement for `time.time` that only changes when a test sets `now`."""
 
     def __init__(self) -> None:
         self.now = float(NOW)
@@ -70,6 +70,6 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("time.time", made)
-    return made
+    clock = Clock()
+    monkeypatch.setattr("time.time", clock)
+    return clock

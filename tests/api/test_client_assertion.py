@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import tpanalytics as tpa
-from tests.helpers.scripted_server import Host, Received, client_of, instead, jobs, said
+from tests.helpers.scripted_server import Host, Received, instead, jobs, make_client, said
 from tpanalytics.cli.main import main
 from tpanalytics.demo.client_assertion import Assertions
 from tpanalytics.demo.server import Reply, Tenant
@@ -55,7 +55,7 @@ def given(tenant: Tenant) -> dict[str, Any]:
 
 
 def refused(settings: dict[str, Any]) -> str:
-    with client_of(settings) as client, pytest.raises(tpa.AuthError) as exc_info:
+    with make_client(settings) as client, pytest.raises(tpa.AuthError) as exc_info:
         client.sign_in()
     return str(exc_info.value)
 
@@ -101,7 +101,7 @@ def test_assertion_has_expected_claims() -> None:
     with Host(answer) as host:
         url = f"{host.address}/oauth/token"
         settings = {"base_url": host.address, "token_url": url, "client_id": "cid", "audience": "eu3", "tenant": "nw"}
-        with client_of({**settings, "private_key": pem(made()), "key_id": "key-7"}) as client:
+        with make_client({**settings, "private_key": pem(made()), "key_id": "key-7"}) as client:
             client.sign_in()
         body = json.loads(host.received[0].body)
         assert host.received[0].headers["content-type"] == "application/json"
@@ -134,7 +134,7 @@ def test_each_attempt_has_a_new_assertion() -> None:
             "audience": "a",
             "tenant": "t",
         }
-        with client_of({**settings, "tenant": "t", "private_key": pem(made())}) as client:
+        with make_client({**settings, "tenant": "t", "private_key": pem(made())}) as client:
             client.sign_in()
         sent = [json.loads(one.body)["client_assertion"] for one in host.received]
     ids = {jwt.decode(one, options={"verify_signature": False})["jti"] for one in sent}
@@ -143,7 +143,7 @@ def test_each_attempt_has_a_new_assertion() -> None:
 
 def test_retry_after_503_is_accepted(tenant: Tenant, given: dict[str, Any]) -> None:
     tenant.token_faults[1] = instead(503)  # it has seen the first one's jti by then
-    with client_of(given) as client:
+    with make_client(given) as client:
         assert client.version() == "2025-01-29"
     assert tenant.requests.count(TOKEN) == 2
 
@@ -180,7 +180,7 @@ def test_small_clock_differences_are_tolerated(skew: float) -> None:
     with Tenant(jobs(1), public_key=public(made()), clock_skew_seconds=skew) as tenant:
         settings = {**tenant.settings, "private_key": pem(made())}
         if -120 < skew < 240:
-            with client_of(settings) as client:
+            with make_client(settings) as client:
                 client.sign_in()
         else:
             assert "from the future" in refused(settings)
@@ -339,7 +339,7 @@ def test_echoed_assertion_and_key_are_redacted(
     tenant.token_faults[0] = lambda _: said(
         status, {"error": f"bad {sent[-1]}", "error_description": f"You sent {sent[-1]} {given['private_key']}"}
     )
-    with client_of(given) as client, pytest.raises(tpa.TpAnalyticsError) as exc_info:
+    with make_client(given) as client, pytest.raises(tpa.TpAnalyticsError) as exc_info:
         client.sign_in()
     shown = traceback.TracebackException.from_exception(exc_info.value, capture_locals=True)
     ours = [frame for frame in shown.stack if "tests" not in frame.filename]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tpanalytics as tpa
-from tests.helpers.scripted_server import Host, changed, client_of, instead, jobs, said
+from tests.helpers.scripted_server import Host, change_fields, instead, jobs, make_client, said
 from tpanalytics.api.export import INCLUDES, ExportRequest, export_pages, list_all
 from tpanalytics.demo.handlers import Rules
 from tpanalytics.demo.server import Reply, Tenant
@@ -29,7 +29,7 @@ def tenant() -> Iterator[Tenant]:
 
 
 def pull(tenant: Tenant, starting_after: str | None = None, **asked: Any) -> list[Page]:
-    with client_of(tenant.settings) as client:
+    with make_client(tenant.settings) as client:
         return list(export_pages(client, ExportRequest(**asked), starting_after))
 
 
@@ -64,7 +64,7 @@ def test_export_starts_after_cursor(tenant: Tenant) -> None:
 
 
 def test_pages_are_requested_lazily(tenant: Tenant) -> None:
-    with client_of(tenant.settings) as client:
+    with make_client(tenant.settings) as client:
         pages = export_pages(client, ExportRequest(limit=1))
         assert tenant.requests == []
         next(pages)
@@ -86,7 +86,7 @@ def test_only_the_cursor_changes_between_pages() -> None:
         given |= {"client_secret": "s", "audience": "a", "tenant": "t", "api_version": "2026-02-03"}
         filters = ({"filter": "of a later version", "n": 1},)
         request = ExportRequest(("weekly_hours",), filters, "hierarchy", "workday", 5)
-        with client_of(given) as client:
+        with make_client(given) as client:
             assert len(list(export_pages(client, request))) == 2
     _, first, second = host.received
     assert first.target == second.target == f"{EXPORT}?response_format=hierarchy&external_vendor=workday"
@@ -118,7 +118,7 @@ def test_missing_cursor_defaults_to_last_record(tenant: Tenant, how: str) -> Non
 
 
 def test_empty_page_with_cursor_continues(tenant: Tenant) -> None:
-    tenant.faults[1] = changed(records=[], next_starting_after="job-2")
+    tenant.faults[1] = change_fields(records=[], next_starting_after="job-2")
     pages = pull(tenant, limit=2)
     assert [len(json.loads(page.body)["records"]) for page in pages] == [0, 2, 2, 1]
 
@@ -132,7 +132,7 @@ def test_next_page_without_cursor_raises(tenant: Tenant, records: list[Any]) -> 
 
 
 def test_unchanged_cursor_raises(tenant: Tenant) -> None:
-    tenant.faults[2] = changed(next_starting_after="job-2")
+    tenant.faults[2] = change_fields(next_starting_after="job-2")
     with pytest.raises(tpa.PaginationError, match=r"Page 2 .*seen before, 'job-2'") as exc_info:
         pull(tenant, limit=2)
     assert exc_info.value.starting_after == "job-2"
@@ -141,21 +141,21 @@ def test_unchanged_cursor_raises(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("length", [2, 3])
 def test_cursor_cycle_raises(tenant: Tenant, length: int) -> None:
-    tenant.faults[length + 1] = changed(next_starting_after="job-1")
+    tenant.faults[length + 1] = change_fields(next_starting_after="job-1")
     with pytest.raises(tpa.PaginationError, match="seen before, 'job-1'"):
         pull(tenant, limit=1)
     assert tenant.requests.count(("POST", EXPORT)) == length + 1
 
 
 def test_cursor_equal_to_start_raises(tenant: Tenant) -> None:
-    tenant.faults[1] = changed(next_starting_after="job-3")
+    tenant.faults[1] = change_fields(next_starting_after="job-3")
     with pytest.raises(tpa.PaginationError, match="Page 1 "):
         pull(tenant, "job-3", limit=1)
 
 
 def test_pages_before_invalid_cursor_are_yielded(tenant: Tenant) -> None:
-    tenant.faults[3] = changed(next_starting_after="job-4")
-    with client_of(tenant.settings) as client:
+    tenant.faults[3] = change_fields(next_starting_after="job-4")
+    with make_client(tenant.settings) as client:
         pages = export_pages(client, ExportRequest(limit=2))
         assert ids([next(pages), next(pages)]) == ["job-1", "job-2", "job-3", "job-4"]
         with pytest.raises(tpa.PaginationError):
@@ -163,12 +163,12 @@ def test_pages_before_invalid_cursor_are_yielded(tenant: Tenant) -> None:
 
 
 def test_cursor_on_last_page_is_ignored(tenant: Tenant) -> None:
-    tenant.faults[1] = changed(has_next=False, next_starting_after="job-2")
+    tenant.faults[1] = change_fields(has_next=False, next_starting_after="job-2")
     assert len(pull(tenant, limit=2)) == 1
 
 
 def test_numeric_cursor_is_sent_as_text(tenant: Tenant) -> None:
-    tenant.faults[1] = changed(next_starting_after=2)
+    tenant.faults[1] = change_fields(next_starting_after=2)
     with pytest.raises(tpa.ApiError, match="starting_after='2'"):
         pull(tenant, limit=2)
 
@@ -274,7 +274,7 @@ def test_invalid_arguments_raise(asked: dict[str, Any], words: list[str]) -> Non
 
 
 def test_list_is_read_completely() -> None:
-    with Tenant() as tenant, client_of(tenant.settings) as client:
+    with Tenant() as tenant, make_client(tenant.settings) as client:
         rows = list_all(client, "/job_architecture/jobs")
         assert rows is not None
         assert [row["external_id"] for row in rows] == [job["job_id"] for job in tenant.catalogue.jobs]
@@ -282,7 +282,7 @@ def test_list_is_read_completely() -> None:
 
 
 def test_missing_list_returns_none() -> None:
-    with Tenant(jobs(1), rules=Rules(lists=False)) as tenant, client_of(tenant.settings) as client:
+    with Tenant(jobs(1), rules=Rules(lists=False)) as tenant, make_client(tenant.settings) as client:
         assert list_all(client, "/job_architecture/jobs") is None
         assert list_all(client, "/no/such/list") is None
 
@@ -298,7 +298,7 @@ def lists(*answers: Any) -> Any:
 
     with Host(answer) as host:
         given = {"base_url": host.address, "token_url": f"{host.address}/token", "client_id": "c"}
-        with client_of(given | {"client_secret": "s", "audience": "a", "tenant": "t"}) as client:
+        with make_client(given | {"client_secret": "s", "audience": "a", "tenant": "t"}) as client:
             return list_all(client, "/job_architecture/jobs"), len(host.received) - 1
 
 

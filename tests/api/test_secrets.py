@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 import tpanalytics as tpa
-from tests.helpers.scripted_server import client_of, cut, jobs, said
+from tests.helpers.scripted_server import cut, jobs, make_client, said
 from tpanalytics.api.export import ExportRequest, export_pages, list_all
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo.server import Reply, Tenant
@@ -147,7 +147,7 @@ def go(witness: Witness, tenant: Tenant, **more: Any) -> list[BaseException]:
     """Do all a client can do, and show the witness what comes of it."""
     told: list[str] = []
     errors: list[BaseException] = []
-    with client_of({**tenant.settings, **more}) as client:
+    with make_client({**tenant.settings, **more}) as client:
         client.on_wait = told.append
         for act in (
             lambda: list(export_pages(client, ExportRequest(limit=1))),

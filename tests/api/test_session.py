@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tpanalytics as tpa
-from tests.api.conftest import CREDENTIAL, EXPORT, TOKEN, ask, exports, refused, service, settings_of
-from tests.helpers.scripted_server import Host, Received, client_of, instead, said
+from tests.api.conftest import CREDENTIAL, EXPORT, TOKEN, ask, error_of, exports, service, settings_of
+from tests.helpers.scripted_server import Host, Received, instead, make_client, said
 from tpanalytics.demo.handlers import Rules
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_requests_have_expected_headers_and_body() -> None:
     with Host(service) as host:
-        with client_of(settings_of(host)) as client:
+        with make_client(settings_of(host)) as client:
             ask(client)
         first, second = host.received
     assert (first.method, first.target) == TOKEN
@@ -35,7 +35,7 @@ def test_requests_have_expected_headers_and_body() -> None:
 
 def test_403_raises_without_retry(tenant: Tenant) -> None:
     tenant.faults[0] = instead(403, [{"title": "403 Forbidden", "description": "Scope read is missing."}])
-    error = refused(tenant, tpa.AuthError)
+    error = error_of(tenant, tpa.AuthError)
     assert (exports(tenant), tenant.tokens_issued) == (1, 1)
     assert all(part in str(error) for part in ("403", "Scope read is missing", EXPORT))
 
@@ -44,7 +44,10 @@ def test_403_raises_without_retry(tenant: Tenant) -> None:
     "path", ["https://evil.invalid/x", "@evil.invalid/x", ".evil.invalid/x", ":80/x", "version", ""]
 )
 def test_path_on_another_host_raises(tenant: Tenant, path: str) -> None:
-    with client_of(tenant.settings) as client, pytest.raises(tpa.ConfigError, match="its host only"):
+    with (
+        make_client(tenant.settings) as client,
+        pytest.raises(tpa.ConfigError, match="path on the tenant's host"),
+    ):
         client.request("GET", path)
     assert tenant.requests == []
 
@@ -53,7 +56,7 @@ def test_path_on_another_host_raises(tenant: Tenant, path: str) -> None:
     "path", ["//evil.invalid/x", "/\\evil.invalid/x", "/../..//evil.invalid", "/x?u=http://evil.invalid"]
 )
 def test_path_resembling_a_host_stays_on_the_tenant(tenant: Tenant, path: str) -> None:
-    with client_of(tenant.settings) as client, pytest.raises(tpa.ApiError) as exc_info:
+    with make_client(tenant.settings) as client, pytest.raises(tpa.ApiError) as exc_info:
         client.request("GET", path)
     assert exc_info.value.status == 405
     assert len(tenant.requests) == 2
@@ -61,7 +64,7 @@ def test_path_resembling_a_host_stays_on_the_tenant(tenant: Tenant, path: str) -
 
 def test_version_is_returned(tenant: Tenant) -> None:
     tenant.rules = Rules(version="2026-02-03")
-    with client_of(tenant.settings) as client:
+    with make_client(tenant.settings) as client:
         assert client.version() == "2026-02-03"
 
 
@@ -73,7 +76,7 @@ def test_missing_version_returns_none(reply: Reply) -> None:
     def answer(received: Received) -> Reply:
         return reply if received.target == "/version" else service(received)
 
-    with Host(answer) as host, client_of(settings_of(host)) as client:
+    with Host(answer) as host, make_client(settings_of(host)) as client:
         assert client.version() is None
 
 
@@ -81,7 +84,7 @@ def test_version_without_permission_raises() -> None:
     def answer(received: Received) -> Reply:
         return said(403) if received.target == "/version" else service(received)
 
-    with Host(answer) as host, client_of(settings_of(host)) as client, pytest.raises(tpa.AuthError):
+    with Host(answer) as host, make_client(settings_of(host)) as client, pytest.raises(tpa.AuthError):
         client.version()
 
 

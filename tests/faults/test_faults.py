@@ -39,7 +39,7 @@ def other() -> Iterator[Host]:
 def pointed(fault: Fault, other: Host) -> Fault:
     """Point a redirect to the other host, now that its port is known."""
 
-    def changed(reply: Reply) -> Reply:
+    def change_fields(reply: Reply) -> Reply:
         made = fault(reply)
         return replace(made, headers={k: v.replace(OTHER, other.address) for k, v in made.headers.items()})
 

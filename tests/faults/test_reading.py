@@ -41,7 +41,7 @@ def tenant() -> Iterator[Tenant]:
         yield made
 
 
-def client_of(settings: dict[str, Any], tries: int = 2, **limits: Any) -> Client:
+def make_client(settings: dict[str, Any], tries: int = 2, **limits: Any) -> Client:
     policy = tpa.RetryPolicy(tries=tries, base=0)
     return Client(resolve(settings), retry=policy, limits=tpa.Limits(**limits), sleep=lambda _: None)
 
@@ -56,7 +56,7 @@ def ask(client: Client) -> bytes:
 @pytest.mark.parametrize("packed", [True, False])
 def test_body_size_is_limited(tenant: Tenant, packed: bool) -> None:
     tenant.compress = packed
-    with client_of(tenant.settings, answer_bytes=100_000) as client:
+    with make_client(tenant.settings, answer_bytes=100_000) as client:
         for size in (99_999, 100_000):
             tenant.faults[0] = instead(200, b"x" * size)
             assert len(ask(client)) == size
@@ -69,13 +69,13 @@ def test_body_size_is_limited(tenant: Tenant, packed: bool) -> None:
 
 def test_large_error_body_is_truncated(tenant: Tenant) -> None:
     tenant.faults[0] = lambda reply: replace(faults.gzip_bomb(512)(reply), status=404)
-    with client_of(tenant.settings) as client, pytest.raises(tpa.ApiError, match="the service returned 404"):
+    with make_client(tenant.settings) as client, pytest.raises(tpa.ApiError, match="the service returned 404"):
         ask(client)
 
 
 def test_error_body_with_unknown_encoding_is_ignored(tenant: Tenant) -> None:
     tenant.faults[0] = instead(404, b"...", Content_Encoding="br")
-    with client_of(tenant.settings) as client, pytest.raises(tpa.ApiError, match=r"404: \(empty body\)"):
+    with make_client(tenant.settings) as client, pytest.raises(tpa.ApiError, match=r"404: \(empty body\)"):
         ask(client)
 
 
@@ -138,7 +138,7 @@ def test_gunzip_handles_any_chunk_size(parts: list[bytes], step: int, most: int)
 
 def test_deadline_includes_headers_and_body(tenant: Tenant) -> None:
     tenant.faults[0] = lambda reply: faults.slow(0.3)(faults.dripping(100)(reply))
-    with client_of(tenant.settings, tries=1, silence_seconds=5, answer_seconds=0.6) as client:
+    with make_client(tenant.settings, tries=1, silence_seconds=5, answer_seconds=0.6) as client:
         start = time.monotonic()
         with pytest.raises(tpa.Unreachable, match=r"not complete within 0\.6 s"):
             ask(client)
@@ -147,14 +147,14 @@ def test_deadline_includes_headers_and_body(tenant: Tenant) -> None:
 
 def test_slow_body_within_the_limits_is_read(tenant: Tenant) -> None:
     tenant.faults[0] = faults.dripping(150)
-    with client_of(tenant.settings, tries=1, silence_seconds=0.3, answer_seconds=30) as client:
+    with make_client(tenant.settings, tries=1, silence_seconds=0.3, answer_seconds=30) as client:
         start = time.monotonic()
         assert ask(client).endswith(b"}")
         assert time.monotonic() - start > 0.3, "longer than any silence may be"
 
 
 def test_deadline_restarts_with_each_request(tenant: Tenant) -> None:
-    with client_of(tenant.settings, tries=1, answer_seconds=0.3) as client:
+    with make_client(tenant.settings, tries=1, answer_seconds=0.3) as client:
         ask(client)
         time.sleep(0.4)
         ask(client)
@@ -169,7 +169,7 @@ def test_connection_attempt_times_out(tenant: Tenant) -> None:
             knock.connect_ex(full.getsockname())
         given = {**tenant.settings, "token_url": f"http://127.0.0.1:{full.getsockname()[1]}/oauth/token"}
         with (
-            client_of(given, connect_seconds=0.2) as client,
+            make_client(given, connect_seconds=0.2) as client,
             pytest.raises(tpa.Unreachable, match=r"no connection within 0\.2 s \(try 2 of 2\)"),
         ):
             ask(client)
@@ -197,7 +197,7 @@ def test_clock_change_during_export_is_harmless(
 ) -> None:
     tenant.token_lifetime_seconds = 300
     now = time.time
-    with client_of(tenant.settings) as client:
+    with make_client(tenant.settings) as client:
         ask(client)
         monkeypatch.setattr("time.time", lambda: now() + 60 * minutes)
         ask(client)
@@ -213,7 +213,7 @@ def test_token_lifetime_starts_when_it_is_received(
     tenant.token_lifetime_seconds = 3600
     tenant.token_faults[0] = faults.clock_off(minutes)
     now = time.time
-    with client_of(tenant.settings) as client:
+    with make_client(tenant.settings) as client:
         for after, issued in ((0, 1), (3500, 1), (3590, 2)):
             monkeypatch.setattr("time.time", lambda after=after: now() + after)
             ask(client)
@@ -234,7 +234,7 @@ def test_connection_is_reused_after_complete_response_only(tenant: Tenant, broke
         tenant.faults[1] = instead(200, b"x" * 3_000_000)
     if broken == "cut":
         tenant.faults[1] = faults.cut()
-    with client_of(tenant.settings, answer_bytes=50_000) as client:
+    with make_client(tenant.settings, answer_bytes=50_000) as client:
         if broken == "too large":
             with pytest.raises(tpa.ApiError, match="larger than"):
                 ask(client)
@@ -253,13 +253,13 @@ def test_chunked_body_is_read() -> None:
 
     with Host(answer) as host:
         given = {"base_url": host.address, "token_url": f"{host.address}/oauth/token", "client_id": "c"}
-        with client_of(given | {"client_secret": "s", "audience": "a", "tenant": "t"}) as client:
+        with make_client(given | {"client_secret": "s", "audience": "a", "tenant": "t"}) as client:
             assert [ask(client) for _ in range(2)] == [b'{"records": []}'] * 2
 
 
 def test_threads_read_in_parallel(tenant: Tenant) -> None:
     tenant.faults[0] = faults.dripping(2000)
-    with client_of(tenant.settings) as client:
+    with make_client(tenant.settings) as client:
         ask(client)
         threads = [threading.Thread(target=ask, args=(client,)) for _ in range(4)]
         start = time.monotonic()

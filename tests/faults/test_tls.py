@@ -59,7 +59,7 @@ def encrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenan
         yield tenant
 
 
-def client_of(tenant: Tenant, **limits: Any) -> Client:
+def make_client(tenant: Tenant, **limits: Any) -> Client:
     given = {name: value.replace("http://", "https://") for name, value in tenant.settings.items()}
     policy = tpa.RetryPolicy(tries=2, base=0)
     return Client(resolve(given), retry=policy, limits=tpa.Limits(**limits), sleep=lambda _: None)
@@ -76,7 +76,7 @@ SLOW = {"body": faults.dripping(20), "head": faults.slow_head(20)}
 def test_slow_tls_response_times_out(encrypted: Tenant, part: str) -> None:
     encrypted.faults[0] = SLOW[part]
     with (
-        client_of(encrypted, answer_seconds=0.4) as client,
+        make_client(encrypted, answer_seconds=0.4) as client,
         pytest.raises(tpa.Unreachable, match=r"not complete within 0\.4 s"),
     ):
         ask(client)
@@ -84,14 +84,14 @@ def test_slow_tls_response_times_out(encrypted: Tenant, part: str) -> None:
 
 def test_interrupted_tls_response_is_retried(encrypted: Tenant) -> None:
     encrypted.faults[1] = faults.cut(10)
-    with client_of(encrypted) as client:
+    with make_client(encrypted) as client:
         assert ask(client).count(b"external_id") == 3
     assert encrypted.requests.count(("POST", EXPORT)) == 2
 
 
 def test_silent_tls_connection_times_out(encrypted: Tenant) -> None:
     encrypted.faults[0] = faults.slow(1)
-    with client_of(encrypted, silence_seconds=0.2) as client, pytest.raises(tpa.Unreachable, match=r"within 0\.2 s"):
+    with make_client(encrypted, silence_seconds=0.2) as client, pytest.raises(tpa.Unreachable, match=r"within 0\.2 s"):
         ask(client)
 
 
@@ -167,7 +167,7 @@ def test_limits_apply_behind_a_proxy(encrypted: Tenant, through: Callable[[str],
     proxy = Proxy(lambda _: None)
     with proxy as address:
         through(address)
-        with client_of(encrypted, answer_seconds=0.4) as client:
+        with make_client(encrypted, answer_seconds=0.4) as client:
             ask(client)
             encrypted.faults[0] = faults.dripping(20)
             with pytest.raises(tpa.Unreachable, match=r"not complete within 0\.4 s"):
@@ -180,6 +180,6 @@ def test_slow_proxy_response_times_out(
 ) -> None:
     with Proxy(dawdle) as address:
         through(address)
-        with client_of(encrypted, answer_seconds=0.4) as client, pytest.raises(tpa.Unreachable, match="try 2 of 2"):
+        with make_client(encrypted, answer_seconds=0.4) as client, pytest.raises(tpa.Unreachable, match="try 2 of 2"):
             ask(client)
     assert encrypted.requests == []
