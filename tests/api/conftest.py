@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,6 +57,14 @@ def error_of(tenant: Tenant, kind: type[tpa.TpAnalyticsError], waits: list[float
 
 def exports(tenant: Tenant) -> int:
     return tenant.requests.count(("POST", EXPORT))
+
+
+def traceback_with_locals(error: BaseException) -> str:
+    """Return the local variables of all frames outside the tests, and the message."""
+    stack = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+    frames = [frame for frame in stack if "tests" not in frame.filename]
+    assert frames
+    return "".join(f"{frame.name} {frame.locals}" for frame in frames) + str(error)
 
 
 class Clock:

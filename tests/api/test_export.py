@@ -1,4 +1,4 @@
-"""The pages of an export lead on to the last job whatever the page size, and what cannot be followed is an error."""
+"""Pagination of exports and lists."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tpanalytics as tpa
+from tests.api.conftest import EXPORT, settings_of
 from tests.helpers.scripted_server import Host, change_fields, instead, jobs, make_client, said
 from tpanalytics.api.export import INCLUDES, ExportRequest, export_pages, list_all
 from tpanalytics.demo.handlers import Rules
@@ -19,18 +20,16 @@ if TYPE_CHECKING:
 
     from tpanalytics.api.export import Page
 
-EXPORT = "/job_architecture/export/jobs/task_profiles"
-
 
 @pytest.fixture
 def tenant() -> Iterator[Tenant]:
-    with Tenant(jobs(7)) as made:
-        yield made
+    with Tenant(jobs(7)) as tenant:
+        yield tenant
 
 
-def pull(tenant: Tenant, starting_after: str | None = None, **asked: Any) -> list[Page]:
+def pull(tenant: Tenant, starting_after: str | None = None, **parameters: Any) -> list[Page]:
     with make_client(tenant.settings) as client:
-        return list(export_pages(client, ExportRequest(**asked), starting_after))
+        return list(export_pages(client, ExportRequest(**parameters), starting_after))
 
 
 def ids(pages: list[Page]) -> list[str]:
@@ -74,25 +73,20 @@ def test_pages_are_requested_lazily(tenant: Tenant) -> None:
 
 
 def test_only_the_cursor_changes_between_pages() -> None:
-    answers = iter(
-        [{"has_next": True, "records": [], "next_starting_after": "j-1"}, {"has_next": False, "records": []}]
-    )
+    bodies = iter([{"has_next": True, "records": [], "next_starting_after": "j-1"}, {"has_next": False, "records": []}])
 
     def answer(received: Any) -> Reply:
-        return said(200, {"access_token": "tok"} if received.target == "/token" else next(answers))
+        return said(200, {"access_token": "tok"} if received.target == "/oauth/token" else next(bodies))
 
-    with Host(answer) as host:
-        given = {"base_url": host.address, "token_url": f"{host.address}/token", "client_id": "c"}
-        given |= {"client_secret": "s", "audience": "a", "tenant": "t", "api_version": "2026-02-03"}
-        filters = ({"filter": "of a later version", "n": 1},)
-        request = ExportRequest(("weekly_hours",), filters, "hierarchy", "workday", 5)
-        with make_client(given) as client:
-            assert len(list(export_pages(client, request))) == 2
+    filters = ({"filter": "of a later version", "n": 1},)
+    request = ExportRequest(("weekly_hours",), filters, "hierarchy", "workday", 5)
+    with Host(answer) as host, make_client({**settings_of(host), "api_version": "2026-02-03"}) as client:
+        assert len(list(export_pages(client, request))) == 2
     _, first, second = host.received
     assert first.target == second.target == f"{EXPORT}?response_format=hierarchy&external_vendor=workday"
-    asked = {"limit": 5, "include": ["weekly_hours"], "filters": list(filters)}
-    assert json.loads(first.body) == asked
-    assert json.loads(second.body) == {**asked, "starting_after": "j-1"}
+    body = {"limit": 5, "include": ["weekly_hours"], "filters": list(filters)}
+    assert json.loads(first.body) == body
+    assert json.loads(second.body) == {**body, "starting_after": "j-1"}
     for received in (first, second):
         assert received.headers["content-type"] == "application/json"
         assert received.headers["x-api-version"] == "2026-02-03"
@@ -103,15 +97,15 @@ def test_defaults_are_not_sent() -> None:
     assert ExportRequest().query() == [("response_format", "list")]
 
 
-# Guards
+# Cursors
 
 
-@pytest.mark.parametrize("how", ["missing", "null"])
-def test_missing_cursor_defaults_to_last_record(tenant: Tenant, how: str) -> None:
+@pytest.mark.parametrize("cursor", ["missing", "null"])
+def test_missing_cursor_defaults_to_last_record(tenant: Tenant, cursor: str) -> None:
     def fault(reply: Reply) -> Reply:
         body = json.loads(reply.body)
         body.pop("next_starting_after", None)
-        return said(200, body if how == "missing" else {**body, "next_starting_after": None})
+        return said(200, body if cursor == "missing" else {**body, "next_starting_after": None})
 
     tenant.faults[0] = fault
     assert ids(pull(tenant, limit=2)) == [f"job-{n}" for n in range(1, 8)]
@@ -133,7 +127,7 @@ def test_next_page_without_cursor_raises(tenant: Tenant, records: list[Any]) -> 
 
 def test_unchanged_cursor_raises(tenant: Tenant) -> None:
     tenant.faults[2] = change_fields(next_starting_after="job-2")
-    with pytest.raises(tpa.PaginationError, match=r"Page 2 .*seen before, 'job-2'") as exc_info:
+    with pytest.raises(tpa.PaginationError, match=r"Page 2 .*repeated cursor 'job-2'") as exc_info:
         pull(tenant, limit=2)
     assert exc_info.value.starting_after == "job-2"
     assert tenant.requests.count(("POST", EXPORT)) == 2
@@ -142,7 +136,7 @@ def test_unchanged_cursor_raises(tenant: Tenant) -> None:
 @pytest.mark.parametrize("length", [2, 3])
 def test_cursor_cycle_raises(tenant: Tenant, length: int) -> None:
     tenant.faults[length + 1] = change_fields(next_starting_after="job-1")
-    with pytest.raises(tpa.PaginationError, match="seen before, 'job-1'"):
+    with pytest.raises(tpa.PaginationError, match="repeated cursor 'job-1'"):
         pull(tenant, limit=1)
     assert tenant.requests.count(("POST", EXPORT)) == length + 1
 
@@ -204,16 +198,15 @@ def test_error_quotes_login_page_but_not_records(tenant: Tenant) -> None:
     assert "Contoso" not in str(exc_info.value)
 
 
-# Refusals say what was asked for
+# Error messages
 
 
 def test_unknown_cursor_suggests_starting_again(tenant: Tenant) -> None:
     with pytest.raises(tpa.ApiError) as exc_info:
         pull(tenant, "job-gone")
     message = str(exc_info.value)
-    assert all(
-        part in message for part in ("400", "does not name a job", "'job-gone'", "start again from the first page")
-    )
+    parts = ("400", "does not name a job", "'job-gone'", "start again from the first page")
+    assert all(part in message for part in parts)
 
 
 def test_unsupported_include_error_lists_parameters() -> None:
@@ -249,24 +242,24 @@ def test_other_errors_do_not_list_parameters(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("parameters", "words"),
     [
         ({"include": ("ai_impact", "salary")}, ["salary", *INCLUDES]),
         ({"response_format": "tree"}, ["'tree'", "list", "hierarchy"]),
         ({"external_vendor": "oracle"}, ["'oracle'", "techwolf", "workday", "sap_attribute_library"]),
-        ({"limit": 0}, ["limit=0", "1 to 100"]),
-        ({"limit": 101}, ["limit=101", "1 to 100"]),
-        ({"limit": True}, ["limit=True", "1 to 100"]),
-        ({"limit": "50"}, ["limit='50'", "1 to 100"]),
-        ({"limit": 5.0}, ["limit=5.0", "1 to 100"]),
-        ({"filters": ("last_updated",)}, ["filters", "list of objects"]),
+        ({"limit": 0}, ["`limit`", "1 to 100, not 0."]),
+        ({"limit": 101}, ["`limit`", "1 to 100, not 101."]),
+        ({"limit": True}, ["`limit`", "1 to 100, not True."]),
+        ({"limit": "50"}, ["`limit`", "1 to 100, not '50'."]),
+        ({"limit": 5.0}, ["`limit`", "1 to 100, not 5.0."]),
+        ({"filters": ("last_updated",)}, ["filters", "list of dicts"]),
         ({"filters": ({"filter": "last_updated", "value": dt.date(2026, 5, 1)},)}, ["filters", "JSON"]),
         ({"filters": ({"filter": "of a later version", "value": float("nan")},)}, ["filters", "JSON"]),
     ],
 )
-def test_invalid_arguments_raise(asked: dict[str, Any], words: list[str]) -> None:
+def test_invalid_arguments_raise(parameters: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(tpa.ConfigError) as exc_info:
-        ExportRequest(**asked)
+        ExportRequest(**parameters)
     assert all(word in str(exc_info.value) for word in words)
 
 
@@ -278,7 +271,7 @@ def test_list_is_read_completely() -> None:
         rows = list_all(client, "/job_architecture/jobs")
         assert rows is not None
         assert [row["external_id"] for row in rows] == [job["job_id"] for job in tenant.catalogue.jobs]
-        assert len(rows) > 200, "more than one part"
+        assert len(rows) > 200, "more than one page"
 
 
 def test_missing_list_returns_none() -> None:
@@ -287,27 +280,25 @@ def test_missing_list_returns_none() -> None:
         assert list_all(client, "/no/such/list") is None
 
 
-def lists(*answers: Any) -> Any:
-    """Read a list from a service that gives these answers in turn, the last one again and again."""
-    left = list(answers)
+def read_list(*bodies: Any) -> Any:
+    """Read a list from a server that returns these bodies, and return it with the number of requests."""
+    remaining = list(bodies)
 
     def answer(received: Any) -> Reply:
-        if received.target == "/token":
+        if received.target == "/oauth/token":
             return said(200, {"access_token": "tok"})
-        return said(200, left.pop(0) if len(left) > 1 else left[0])
+        return said(200, remaining.pop(0) if len(remaining) > 1 else remaining[0])
 
-    with Host(answer) as host:
-        given = {"base_url": host.address, "token_url": f"{host.address}/token", "client_id": "c"}
-        with make_client(given | {"client_secret": "s", "audience": "a", "tenant": "t"}) as client:
-            return list_all(client, "/job_architecture/jobs"), len(host.received) - 1
+    with Host(answer) as host, make_client(settings_of(host)) as client:
+        return list_all(client, "/job_architecture/jobs"), len(host.received) - 1
 
 
 def test_list_ends_with_empty_page() -> None:
-    rows, asked = lists({"count": 99, "results": [{"external_id": "1"}]}, {"count": 99, "results": []})
-    assert (rows, asked) == ([{"external_id": "1"}], 2)
+    rows, n_requests = read_list({"count": 99, "results": [{"external_id": "1"}]}, {"count": 99, "results": []})
+    assert (rows, n_requests) == ([{"external_id": "1"}], 2)
 
 
 @pytest.mark.parametrize("body", ["<html>", [], {}, {"count": "1", "results": []}, {"count": 1, "results": [1]}])
 def test_invalid_list_raises(body: Any) -> None:
-    with pytest.raises(tpa.ApiError, match=r"GET /job_architecture/jobs: .* not a list of the assumed form"):
-        lists(body)
+    with pytest.raises(tpa.ApiError, match=r"GET /job_architecture/jobs: .* not a list in the expected format"):
+        read_list(body)

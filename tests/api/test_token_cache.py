@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
+from tests.api.conftest import traceback_with_locals
 from tests.helpers.scripted_server import change_fields, instead
 from tpanalytics.api import tokens
 from tpanalytics.cli.main import main
@@ -239,9 +239,7 @@ def test_cached_token_is_not_in_messages_logs_or_reprs(
             client.request("POST", "/job_architecture/export/jobs/task_profiles", body={"limit": 1})
         assert client.tokens_fetched == 0
         texts = [repr(client), repr(vars(client)), repr(vars(client._tokens)), repr(client._tokens._current)]
-    frames = traceback.TracebackException.from_exception(exc_info.value, capture_locals=True).stack
-    texts += [str(frame.locals) for frame in frames if "tests" not in frame.filename]
-    texts += [str(exc_info.value), caplog.text, *capfd.readouterr()]
+    texts += [traceback_with_locals(exc_info.value), caplog.text, *capfd.readouterr()]
     assert "***" in str(exc_info.value)
     assert not any(token in text for text in texts)
 
