@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Tenant]]:
-    """Give a function that starts a tenant holding the records it is given, or the invented company."""
+    """Return a function that starts a tenant with the given records, or with the sample company."""
     with ExitStack() as open_tenants:
 
         def start(*records: dict[str, Any], **rules: Any) -> Tenant:
@@ -29,7 +29,7 @@ def serve() -> Iterator[Callable[..., Tenant]]:
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[Tenant]:
-    """Give a tenant for tests that bring their own data, one after another, and leave no faults behind."""
+    """Return an empty tenant. Tests set its catalogue and must not leave any faults."""
     with Tenant(Catalogue([])) as tenant:
         yield tenant
 

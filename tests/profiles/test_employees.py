@@ -1,4 +1,4 @@
-"""One job by itself; employees only under pseudonyms, with a warning, and with no id anywhere."""
+"""Loading of single jobs and of employees."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def tenant() -> Iterator[Tenant]:
         yield tenant
 
 
-def employees(tenant: Tenant, **asked: Any) -> tpa.TaskProfiles:
+def employees(tenant: Tenant, **options: Any) -> tpa.TaskProfiles:
     with tpa.connect(**tenant.settings) as client, pytest.warns(tpa.TpAnalyticsWarning, match="personal data"):
-        return tpa.load_employee_task_profiles(client, progress=False, **asked)
+        return tpa.load_employee_task_profiles(client, progress=False, **options)
 
 
 def test_single_job_equals_job_in_export(tenant: Tenant) -> None:
     include = ("ai_impact", "weekly_hours", "source_data", "rejected_tasks")
     with tpa.connect(**tenant.settings) as client:
-        whole = tpa.load_task_profiles(client, include=include, progress=False)
-        one = tpa.load_job(client, "job-0007", include=include)
+        export = tpa.load_task_profiles(client, include=include, progress=False)
+        single = tpa.load_job(client, "job-0007", include=include)
         tree = tpa.load_job(client, "job-0007", response_format="hierarchy")
-    assert_frame_equal(one.jobs, whole.jobs.filter(job_id="job-0007"))
-    assert_frame_equal(one.tasks, whole.tasks.filter(job_id="job-0007"))
+    assert_frame_equal(single.jobs, export.jobs.filter(job_id="job-0007"))
+    assert_frame_equal(single.tasks, export.tasks.filter(job_id="job-0007"))
     assert tree.tasks["hierarchy"].list.len().max() == 4
-    assert "asked for by itself" in repr(one)
+    assert "asked for by itself" in repr(single)
 
 
 @pytest.mark.parametrize("job_id", ["no such job", "../jobs", "job-0007?limit=1", "ä/b"])
@@ -53,28 +53,28 @@ def test_unknown_job_raises(tenant: Tenant, job_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("job_id", "asked"),
+    ("job_id", "options"),
     [("", {}), (7, {}), ("job-0007", {"include": ["linked_skills"]}), ("x", {"include": "ai_impact"})],
 )
-def test_load_job_validates_arguments(tenant: Tenant, job_id: Any, asked: Any) -> None:
+def test_load_job_validates_arguments(tenant: Tenant, job_id: Any, options: Any) -> None:
     before = len(tenant.requests)
     with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ConfigError):
-        tpa.load_job(client, job_id, **asked)
+        tpa.load_job(client, job_id, **options)
     assert len(tenant.requests) == before
 
 
 def test_load_job_raises_on_invalid_response() -> None:
-    bad = {"external_id": "job-1", "tasks": [{"task_id": "t", "task": None, "validation_state": "validated"}]}
-    with Tenant(Catalogue([bad])) as tenant, tpa.connect(**tenant.settings) as client:
+    invalid = {"external_id": "job-1", "tasks": [{"task_id": "t", "task": None, "validation_state": "validated"}]}
+    with Tenant(Catalogue([invalid])) as tenant, tpa.connect(**tenant.settings) as client:
         with pytest.raises(tpa.RecordError, match=r"tasks\[0\].task"):
             tpa.load_job(client, "job-1")
-        plain = tenant.reply
-        tenant.reply = lambda *request: replace(plain(*request), body=b"<html>")  # type: ignore[method-assign]
+        original = tenant.reply
+        tenant.reply = lambda *request: replace(original(*request), body=b"<html>")  # type: ignore[method-assign]
         client.sign_in()
     with Tenant() as tenant, tpa.connect(**tenant.settings) as client:
         client.sign_in()
         tenant.reply = lambda *_: Reply(200, b"<html>Sign in</html>")  # type: ignore[method-assign]
-        with pytest.raises(tpa.ApiError, match="no record of a job"):
+        with pytest.raises(tpa.ApiError, match="not a job record"):
             tpa.load_job(client, "job-0007")
 
 
@@ -92,12 +92,12 @@ def test_employee_ids_are_pseudonymised(tenant: Tenant) -> None:
 
 
 def test_pseudonyms_depend_on_the_key(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, again = (employees(tenant, key=KEY).jobs["job_id"] for _ in range(2))
-    assert one.equals(again)
-    assert not set(one) & set(employees(tenant, key=KEY + "!").jobs["job_id"])
+    first, second = (employees(tenant, key=KEY).jobs["job_id"] for _ in range(2))
+    assert first.equals(second)
+    assert not set(first) & set(employees(tenant, key=KEY + "!").jobs["job_id"])
     assert not set(employees(tenant).jobs["job_id"]) & set(employees(tenant).jobs["job_id"])
     monkeypatch.setenv("TPANALYTICS_PSEUDONYM_KEY", KEY)
-    assert employees(tenant).jobs["job_id"].equals(one)
+    assert employees(tenant).jobs["job_id"].equals(first)
 
 
 def test_pseudonymisation_can_be_disabled(tenant: Tenant) -> None:
@@ -112,45 +112,41 @@ def test_filters_are_sent(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"key": "short"}, {"include": ("source_data",)}, {"include": "weekly_hours"}, {"on_bad_record": "skip"}]
+    "options", [{"key": "short"}, {"include": ("source_data",)}, {"include": "weekly_hours"}, {"on_bad_record": "skip"}]
 )
-def test_invalid_arguments_raise_before_any_request(tenant: Tenant, asked: dict[str, Any]) -> None:
+def test_invalid_arguments_raise_before_any_request(tenant: Tenant, options: dict[str, Any]) -> None:
     before = len(tenant.requests)
     with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ConfigError) as exc_info:
-        tpa.load_employee_task_profiles(client, progress=False, **asked)
+        tpa.load_employee_task_profiles(client, progress=False, **options)
     assert len(tenant.requests) == before
     assert "short" not in str(exc_info.value)
 
 
-def bad(record: dict[str, Any]) -> None:
-    record["tasks"] = [{"task_id": "t", "task": None, "validation_state": "validated"}]
-
-
-def no_id(record: dict[str, Any]) -> None:
-    record["external_id"] = 1.5
-
-
-@pytest.mark.parametrize("harm", [bad, no_id])
-def test_invalid_record_does_not_reveal_employee(harm: Any) -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [{"tasks": [{"task_id": "t", "task": None, "validation_state": "validated"}]}, {"external_id": 1.5}],
+    ids=["invalid task", "invalid id"],
+)
+def test_invalid_record_does_not_reveal_employee(fields: dict[str, Any]) -> None:
     with Tenant() as tenant:
-        plain = tenant.reply
+        original = tenant.reply
 
-        def harmed(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
-            reply = plain(method, target, headers, raw)
+        def reply_with_fields(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
+            reply = original(method, target, headers, raw)
             if not target.startswith("/export/employees"):
                 return reply
             page = json.loads(reply.body)
-            harm(page["records"][1])
+            page["records"][1] |= fields
             return replace(reply, body=json.dumps(page).encode())
 
-        tenant.reply = harmed  # type: ignore[method-assign]
+        tenant.reply = reply_with_fields  # type: ignore[method-assign]
         with pytest.raises(tpa.RecordError) as exc_info:
             employees(tenant)
         assert not ID.search(str(exc_info.value))
         assert exc_info.value.__context__ is None
-        with pytest.warns(tpa.TpAnalyticsWarning, match="left out") as warned:
+        with pytest.warns(tpa.TpAnalyticsWarning, match="skipped") as caught_warnings:
             profiles = employees(tenant, on_bad_record="collect")
-    assert not any(ID.search(str(warning.message)) for warning in warned)
+    assert not any(ID.search(str(warning.message)) for warning in caught_warnings)
     assert profiles.rejects.height == 5
     assert profiles.rejects["raw"].null_count() == 5
     assert not ID.search(profiles.rejects.write_json())
@@ -160,10 +156,10 @@ def test_invalid_record_does_not_reveal_employee(harm: Any) -> None:
 @pytest.mark.parametrize("fault", ["stuck", "refused"])
 def test_invalid_cursor_does_not_reveal_employee(fault: str) -> None:
     with Tenant() as tenant:
-        plain = tenant.reply
+        original = tenant.reply
 
-        def broken(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
-            reply = plain(method, target, headers, raw)
+        def reply_with_fault(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
+            reply = original(method, target, headers, raw)
             after = json.loads(raw).get("starting_after") if target.startswith("/export/employees") else None
             if after is None:
                 return reply
@@ -171,7 +167,7 @@ def test_invalid_cursor_does_not_reveal_employee(fault: str) -> None:
                 return replace(reply, status=400, body=b"[]")
             return replace(reply, body=json.dumps({**json.loads(reply.body), "next_starting_after": after}).encode())
 
-        tenant.reply = broken  # type: ignore[method-assign]
+        tenant.reply = reply_with_fault  # type: ignore[method-assign]
         with pytest.raises(tpa.PaginationError if fault == "stuck" else tpa.ApiError) as exc_info:
             employees(tenant)
     assert not ID.search(str(exc_info.value))
@@ -183,14 +179,14 @@ def test_invalid_cursor_does_not_reveal_employee(fault: str) -> None:
 @pytest.mark.parametrize("quoted", ["'emp-00007'", '"emp-00007"', "emp-00007"])
 def test_error_text_does_not_reveal_employee(status: int, quoted: str) -> None:
     with Tenant() as tenant:
-        plain = tenant.reply
+        original = tenant.reply
 
-        def refused(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
-            said = json.dumps([{"title": f"No {quoted}", "description": f"There is no {quoted}."}]).encode()
-            reply = plain(method, target, headers, raw)
-            return replace(reply, status=status, body=said) if target.startswith("/export/employees") else reply
+        def reply_with_error(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
+            body = json.dumps([{"title": f"No {quoted}", "description": f"There is no {quoted}."}]).encode()
+            reply = original(method, target, headers, raw)
+            return replace(reply, status=status, body=body) if target.startswith("/export/employees") else reply
 
-        tenant.reply = refused  # type: ignore[method-assign]
+        tenant.reply = reply_with_error  # type: ignore[method-assign]
         with pytest.raises((tpa.ApiError, tpa.AuthError)) as exc_info:
             employees(tenant)
     assert not ID.search("".join(traceback.format_exception(exc_info.value)))

@@ -19,15 +19,15 @@ RECORDS = [
     job(2),
     job(3, task(3, task="Größe prüfen 測定\u2028 mit Umbruch"), extra=[{}]),
 ]
-LINES = [json.dumps(one, ensure_ascii=False) for one in RECORDS]
+LINES = [json.dumps(record, ensure_ascii=False) for record in RECORDS]
 PAGES = [
     json.dumps({"has_next": True, "records": RECORDS[:2], "next_starting_after": "job-2"}),
     json.dumps({"has_next": False, "records": RECORDS[2:]}),
 ]
 LAYOUTS = {
     "lines": "\n".join(LINES),
-    "lines with an end": "\n".join(LINES) + "\n",
-    "lines of another system": "\r\n".join(LINES) + "\r\n",
+    "trailing newline": "\n".join(LINES) + "\n",
+    "Windows line endings": "\r\n".join(LINES) + "\r\n",
     "blank lines": "\n\n  \n" + "\n\n".join(LINES) + "\n \t\n",
     "a list": json.dumps(RECORDS),
     "an indented list": json.dumps(RECORDS, indent=2),
@@ -39,12 +39,12 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "byte order mark"])
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
-def test_supported_file_layouts(layout: str, packed: bool, mark: bytes) -> None:
+def test_supported_file_layouts(layout: str, compressed: bool, mark: bytes) -> None:
     raw = mark + layout.encode()
     profiles = tpa.read_records(
-        write("export.jsonl.gz" if packed else "export.json", gzip.compress(raw) if packed else raw)
+        write("export.jsonl.gz" if compressed else "export.json", gzip.compress(raw) if compressed else raw)
     )
     assert profiles.jobs.select("job_id", "n_tasks").rows() == [("job-1", 1), ("job-2", 0), ("job-3", 1)]
     assert profiles.tasks["task"].to_list() == [RECORDS[0]["tasks"][0]["task"], RECORDS[2]["tasks"][0]["task"]]
@@ -74,7 +74,7 @@ def test_repeated_job_in_file_is_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         (LINES[1] + "," + LINES[2], "not valid JSON"),
         (LINES[1][:-4], "not valid JSON"),
@@ -84,13 +84,13 @@ def test_repeated_job_in_file_is_dropped() -> None:
         (json.dumps(job(2, task(1, weekly_hours=-1))), "weekly_hours"),
         ('{"note": ' + "[" * 100_000, "not valid JSON"),
     ],
-    ids=["two on a line", "cut", "one on two lines", "null", "no tasks", "negative hours", "deep nesting"],
+    ids=["two per line", "truncated", "two lines", "null", "no tasks", "negative hours", "deep nesting"],
 )
-def test_invalid_line_raises_or_is_collected(line: str, said: str) -> None:
+def test_invalid_line_raises_or_is_collected(line: str, message: str) -> None:
     path = write("export.jsonl", "\n".join([LINES[0], line, json.dumps(job(4))]))
     with pytest.raises(tpa.RecordError, match=r"export\.jsonl, record 2") as exc_info:
         tpa.read_records(path)
-    assert said in str(exc_info.value)
+    assert message in str(exc_info.value)
     with pytest.warns(tpa.TpAnalyticsWarning):
         profiles = tpa.read_records(path, on_bad_record="collect")
     assert profiles.jobs["job_id"].to_list() == ["job-1", "job-4"]
@@ -100,7 +100,7 @@ def test_invalid_line_raises_or_is_collected(line: str, said: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     [json.dumps(RECORDS)[:-9], "[" * 100_000, '{"records": ' + "[" * 100_000],
-    ids=["cut list", "deep list", "deep page"],
+    ids=["truncated list", "deeply nested list", "deeply nested page"],
 )
 def test_invalid_json_raises(raw: str) -> None:
     with pytest.raises(tpa.RecordError, match=r"export\.json.*not valid JSON"):
@@ -109,22 +109,22 @@ def test_invalid_json_raises(raw: str) -> None:
 
 @pytest.mark.parametrize("raw", ["external_id,tasks\njob-1,\n", "\x00"], ids=["CSV", "a null byte"])
 def test_file_without_json_raises(raw: str) -> None:
-    with pytest.raises(tpa.ConfigError, match=r"export\.json holds no records.* mapping file"):
+    with pytest.raises(tpa.ConfigError, match=r"export\.json does not contain JSON records.* assign_families"):
         tpa.read_records(write("export.json", raw))
 
 
 def test_truncated_gzip_file_raises() -> None:
-    whole = gzip.compress("\n".join(LINES).encode())
-    for length in range(2, len(whole)):
+    raw = gzip.compress("\n".join(LINES).encode())
+    for length in range(2, len(raw)):
         with pytest.raises(tpa.ConfigError, match=r"export\.jsonl\.gz cannot be read"):
-            tpa.read_records(write("export.jsonl.gz", whole[:length]))
+            tpa.read_records(write("export.jsonl.gz", raw[:length]))
 
 
 def test_damaged_gzip_file_raises() -> None:
-    whole = gzip.compress("\n".join(LINES).encode(), mtime=0)
-    for place in range(10, len(whole)):  # from where the header ends
-        damaged = bytearray(whole)
-        damaged[place] ^= 0x55
+    raw = gzip.compress("\n".join(LINES).encode(), mtime=0)
+    for position in range(10, len(raw)):  # after the header
+        damaged = bytearray(raw)
+        damaged[position] ^= 0x55
         with pytest.raises(tpa.ConfigError, match=r"export\.jsonl\.gz cannot be read"):
             tpa.read_records(write("export.jsonl.gz", bytes(damaged)))
 

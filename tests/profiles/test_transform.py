@@ -1,4 +1,4 @@
-"""A part of a company has the jobs that fit, all their tasks and no others."""
+"""Filtering of task profiles."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import tpanalytics as tpa
 
 
 def test_jobs_and_tasks_are_filtered_together(sample: tpa.TaskProfiles) -> None:
-    part = tpa.filter_jobs(sample, pl.col("contract_hours") > 38, job_family="Sales")
-    assert 0 < part.jobs.height < sample.jobs.filter(job_family="Sales").height + 1
-    assert set(part.jobs["job_family"]) == {"Sales"}
-    assert_frame_equal(part.tasks, sample.tasks.filter(pl.col("job_id").is_in(part.jobs["job_id"].implode())))
-    assert repr(part).startswith(f"TaskProfiles: {part.jobs.height} jobs and {part.tasks.height} tasks out of 240 jobs")
+    sales = tpa.filter_jobs(sample, pl.col("contract_hours") > 38, job_family="Sales")
+    assert 0 < sales.jobs.height < sample.jobs.filter(job_family="Sales").height + 1
+    assert set(sales.jobs["job_family"]) == {"Sales"}
+    assert_frame_equal(sales.tasks, sample.tasks.filter(pl.col("job_id").is_in(sales.jobs["job_id"].implode())))
+    summary = f"TaskProfiles: {sales.jobs.height} jobs and {sales.tasks.height} tasks out of 240 jobs"
+    assert repr(sales).startswith(summary)
 
 
 def test_jobs_without_tasks_can_match(sample: tpa.TaskProfiles) -> None:
@@ -35,5 +36,5 @@ def test_lazy_frames_stay_lazy(sample: tpa.TaskProfiles) -> None:
 def test_invalid_filters_raise(sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match=r"famly.*it has 'job_id', 'job_name'"):
         tpa.filter_jobs(sample, famly="Sales")
-    with pytest.raises(tpa.SchemaError, match="takes Polars frames"):
+    with pytest.raises(tpa.SchemaError, match="requires Polars frames"):
         tpa.filter_jobs(tpa.TaskProfiles([], []), job_family="Sales")

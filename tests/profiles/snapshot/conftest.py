@@ -19,7 +19,7 @@ EXPORT = "/job_architecture/export/jobs/task_profiles"
 
 
 def job(number: int, tasks: int = 2) -> dict[str, Any]:
-    said = [
+    task_records = [
         {
             "task_id": f"t-{number}-{i}",
             "task": "Check the books",
@@ -28,40 +28,40 @@ def job(number: int, tasks: int = 2) -> dict[str, Any]:
         }
         for i in range(tasks)
     ]
-    return {"external_id": f"job-{number:03d}", "tasks": said}
+    return {"external_id": f"job-{number:03d}", "tasks": task_records}
 
 
-def refused(reply: Reply) -> Reply:
+def refuse(reply: Reply) -> Reply:
     return replace(reply, status=403, body=b"[]")
 
 
 @pytest.fixture
 def tenant() -> Iterator[Tenant]:
-    """Give a tenant of 70 jobs, which are 70 pages for `pull`."""
+    """Return a tenant with 70 jobs, which are 70 pages in `pull`."""
     with Tenant(Catalogue([job(i, tasks=i % 3) for i in range(70)])) as tenant:
         yield tenant
 
 
-def pull(tenant: Tenant, folder: str | None = "snapshot", **asked: Any) -> tpa.TaskProfiles:
+def pull(tenant: Tenant, folder: str | None = "snapshot", **options: Any) -> tpa.TaskProfiles:
     with tpa.connect(**tenant.settings) as client:
-        return tpa.load_task_profiles(client, snapshot=folder, **{"limit": 1, "progress": False, **asked})
+        return tpa.load_task_profiles(client, snapshot=folder, **{"limit": 1, "progress": False, **options})
 
 
 def exports(tenant: Tenant) -> int:
     return sum(path == EXPORT for _, path in tenant.requests)
 
 
-def broken_off(tenant: Tenant, page: int, **asked: Any) -> None:
-    """Let an export of `tenant` fail at a page."""
-    tenant.faults[exports(tenant) + page] = refused
+def interrupt(tenant: Tenant, page: int, **options: Any) -> None:
+    """Start an export that fails at a page."""
+    tenant.faults[exports(tenant) + page] = refuse
     with pytest.raises(tpa.AuthError) as exc_info:
-        pull(tenant, **asked)
-    assert page == 1 or "asking again goes on from there" in exc_info.value.__notes__[0]
+        pull(tenant, **options)
+    assert page == 1 or "Run the same call again to resume" in exc_info.value.__notes__[0]
     tenant.faults.clear()
 
 
-def same(one: tpa.TaskProfiles, other: tpa.TaskProfiles) -> None:
-    assert_frame_equal(one.jobs, other.jobs)
-    assert_frame_equal(one.tasks, other.tasks)
+def assert_same(left: tpa.TaskProfiles, right: tpa.TaskProfiles) -> None:
+    assert_frame_equal(left.jobs, right.jobs)
+    assert_frame_equal(left.tasks, right.tasks)
     counts = ("jobs", "tasks", "pages", "duplicates", "rejects", "repeated_tasks", "unknown_levels", "unknown_fields")
-    assert {name: one.manifest[name] for name in counts} == {name: other.manifest[name] for name in counts}
+    assert {name: left.manifest[name] for name in counts} == {name: right.manifest[name] for name in counts}

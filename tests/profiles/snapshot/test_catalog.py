@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tpanalytics as tpa
-from tests.profiles.snapshot.conftest import broken_off, exports, pull
+from tests.profiles.snapshot.conftest import exports, interrupt, pull
 from tests.profiles.snapshot.test_read_write import names
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def test_snapshots_are_listed_and_pruned(tenant: Tenant) -> None:
         manifest = json.loads(Path("data", month, "manifest.json").read_text())
         manifest.update(started=f"{month}-01T00:00:00+00:00", finished=f"{month}-01T01:00:00+00:00")
         Path("data", month, "manifest.json").write_text(json.dumps(manifest))
-    broken_off(tenant, 2, folder="data/unfinished")
+    interrupt(tenant, 2, folder="data/unfinished")
     state = Path("data", "unfinished", "unfinished.json")
     state.write_text(json.dumps({**json.loads(state.read_text()), "started": "2026-09-02T00:00:00+00:00"}))
     tpa.write_profiles(tpa.load_sample(), "data/sample")
@@ -30,7 +30,7 @@ def test_snapshots_are_listed_and_pruned(tenant: Tenant) -> None:
     Path("data/broken/manifest.json").write_text("{")
     Path("data/broken/tasks-01234567.parquet").write_bytes(b"")
     Path("data/app").mkdir()
-    Path("data/app/manifest.json").write_text('{"name": "of some program"}')
+    Path("data/app/manifest.json").write_text('{"name": "other program"}')
     Path("data/2026-08/notes.txt").write_text("mine")
 
     listed = tpa.list_snapshots("data")
@@ -44,24 +44,24 @@ def test_snapshots_are_listed_and_pruned(tenant: Tenant) -> None:
     assert listed.row(0, named=True)["folder"] == "data/2026-11"
     assert (listed["bytes"].head(5) > 0).all()
 
-    gone = ["data/2026-09", "data/2026-08", "data/unfinished"]
-    assert tpa.prune_snapshots("data", keep=2, dry_run=True)["folder"].to_list() == gone
+    deleted = ["data/2026-09", "data/2026-08", "data/unfinished"]
+    assert tpa.prune_snapshots("data", keep=2, dry_run=True)["folder"].to_list() == deleted
     assert tpa.list_snapshots("data").height == 7
-    assert tpa.prune_snapshots("data", keep=2)["folder"].to_list() == gone
+    assert tpa.prune_snapshots("data", keep=2)["folder"].to_list() == deleted
     assert sorted(path.name for path in Path("data").iterdir()) == [
         *("2026-08", "2026-10", "2026-11", "app", "broken", "sample"),
     ]
     assert names("data/2026-08") == ["notes.txt"]
-    with pytest.raises(tpa.ConfigError, match="at least 1"):
+    with pytest.raises(tpa.ConfigError, match="`keep` must be 1 or more, not 0"):
         tpa.prune_snapshots("data", keep=0)
-    with pytest.raises(tpa.ConfigError, match="no folder"):
+    with pytest.raises(tpa.ConfigError, match="is not a folder"):
         tpa.list_snapshots("nowhere")
 
 
 def test_snapshot_with_pending_export_is_not_pruned(tenant: Tenant) -> None:
     for name in ("data/old", "data/new"):
         pull(tenant, name, limit=100)
-    broken_off(tenant, 5, folder="data/old")
+    interrupt(tenant, 5, folder="data/old")
     assert tpa.prune_snapshots("data", keep=1).height == 0
     pull(tenant, "data/old")
     assert exports(tenant) == 2 + 5 + 66

@@ -1,4 +1,4 @@
-"""What was written reads back the same; what is damaged is refused; a failing write leaves the old state."""
+"""Writing and reading of snapshots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.helpers.random_records import records
+from tests.helpers.random_records import records as random_records
 from tpanalytics.schema import JOBS, OPTIONAL_JOBS, REJECTS, TASKS, empty
 
 if TYPE_CHECKING:
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 
     from tpanalytics.demo.server import Tenant
 
-resource = pytest.importorskip("resource", reason="a limit on the size of files makes a write fail for real")
+resource = pytest.importorskip("resource", reason="file size limits are required to simulate a full disk")
 
 
-def same(one: tpa.TaskProfiles, other: tpa.TaskProfiles) -> None:
-    assert_frame_equal(one.jobs, other.jobs)
-    assert_frame_equal(one.tasks, other.tasks)
-    assert_frame_equal(one.rejects, other.rejects)
-    kept, given = ({**profiles.manifest, "content_sha256": None} for profiles in (one, other))
-    assert kept == given
+def assert_same(left: tpa.TaskProfiles, right: tpa.TaskProfiles) -> None:
+    assert_frame_equal(left.jobs, right.jobs)
+    assert_frame_equal(left.tasks, right.tasks)
+    assert_frame_equal(left.rejects, right.rejects)
+    assert {**left.manifest, "content_sha256": None} == {**right.manifest, "content_sha256": None}
 
 
 def names(folder: str | Path) -> list[str]:
@@ -43,7 +42,7 @@ def manifest_of(folder: str | Path) -> dict[str, Any]:
 
 
 def small(name: str = "job-1") -> tpa.TaskProfiles:
-    """Give one job with a task."""
+    """Return task profiles of a job with one task."""
     task = {"job_id": name, "task_id": "t", "task": "Prüfen", "validation_state": "validated", "hierarchy": []}
     return tpa.TaskProfiles(
         jobs=pl.DataFrame({column: [{"job_id": name, "n_tasks": 1}.get(column)] for column in JOBS}, schema=JOBS),
@@ -54,7 +53,7 @@ def small(name: str = "job-1") -> tpa.TaskProfiles:
 
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
-    """Let the system refuse longer writes, as a full disk would."""
+    """Limit the size of written files to simulate a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -65,8 +64,8 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 
 def test_written_profiles_can_be_read(company: tpa.TaskProfiles) -> None:
     assert tpa.write_profiles(company, "snapshot") == Path("snapshot")
-    same(tpa.read_profiles("snapshot"), company)
-    same(tpa.read_profiles(Path("snapshot").resolve()), company)
+    assert_same(tpa.read_profiles("snapshot"), company)
+    assert_same(tpa.read_profiles(Path("snapshot").resolve()), company)
 
 
 _json = st.recursive(
@@ -80,11 +79,11 @@ _json = st.recursive(
 )
 
 
-@given(records(), st.dictionaries(st.sampled_from(["source", "request", "jobs", "later"]), _json), st.data())
+@given(random_records(), st.dictionaries(st.sampled_from(["source", "request", "jobs", "later"]), _json), st.data())
 def test_random_profiles_can_be_read(
-    served: list[dict[str, Any]], manifest: dict[str, Any], data: st.DataObject
+    records: list[dict[str, Any]], manifest: dict[str, Any], data: st.DataObject
 ) -> None:
-    Path("records.json").write_text(json.dumps(served), encoding="utf-8")
+    Path("records.json").write_text(json.dumps(records), encoding="utf-8")
     profiles = tpa.read_records("records.json")
     numbers = st.lists(st.none() | st.floats(0, 1e6), min_size=profiles.jobs.height, max_size=profiles.jobs.height)
     if data.draw(st.booleans()):
@@ -96,22 +95,22 @@ def test_random_profiles_can_be_read(
         for text in data.draw(st.lists(st.none() | st.text("é研,", max_size=3), max_size=2))
     ]
     profiles = replace(profiles, manifest=manifest, rejects=pl.DataFrame(rejects, schema=REJECTS))
-    tpa.write_profiles(profiles, "snapshot")  # over the snapshot of the example before
-    same(tpa.read_profiles("snapshot"), profiles)
+    tpa.write_profiles(profiles, "snapshot")  # replaces the snapshot of the previous example
+    assert_same(tpa.read_profiles("snapshot"), profiles)
     assert len(names("snapshot")) == 4
 
 
 def test_empty_profiles_keep_their_dtypes() -> None:
     tpa.write_profiles(tpa.TaskProfiles(jobs=empty(JOBS), tasks=empty(TASKS)), "snapshot")
-    read = tpa.read_profiles("snapshot")
-    assert read.jobs.schema == pl.Schema(JOBS)
-    assert read.tasks.schema == pl.Schema(TASKS)
-    assert read.rejects.schema == pl.Schema(REJECTS)
+    profiles = tpa.read_profiles("snapshot")
+    assert profiles.jobs.schema == pl.Schema(JOBS)
+    assert profiles.tasks.schema == pl.Schema(TASKS)
+    assert profiles.rejects.schema == pl.Schema(REJECTS)
 
 
 def test_lazy_frames_can_be_written(sample: tpa.TaskProfiles) -> None:
     lazy = replace(sample, jobs=sample.jobs.lazy(), tasks=sample.tasks.lazy())
-    same(tpa.read_profiles(tpa.write_profiles(lazy, "snapshot")), sample)
+    assert_same(tpa.read_profiles(tpa.write_profiles(lazy, "snapshot")), sample)
 
 
 def test_lazy_frame_can_replace_its_own_snapshot(sample: tpa.TaskProfiles) -> None:
@@ -126,19 +125,19 @@ def test_lazy_frame_can_replace_its_own_snapshot(sample: tpa.TaskProfiles) -> No
 def test_additional_columns_are_kept(sample: tpa.TaskProfiles) -> None:
     assert set(OPTIONAL_JOBS) <= set(sample.jobs.columns)
     wide = replace(sample, jobs=sample.jobs.with_columns(site=pl.lit("North")))
-    same(tpa.read_profiles(tpa.write_profiles(wide, "snapshot")), wide)
+    assert_same(tpa.read_profiles(tpa.write_profiles(wide, "snapshot")), wide)
 
 
 def test_parent_folders_are_created() -> None:
-    same(tpa.read_profiles(tpa.write_profiles(small(), "years/2026/kept")), small())
+    assert_same(tpa.read_profiles(tpa.write_profiles(small(), "years/2026/snapshot")), small())
     Path("empty").mkdir()
-    same(tpa.read_profiles(tpa.write_profiles(small(), "empty")), small())
+    assert_same(tpa.read_profiles(tpa.write_profiles(small(), "empty")), small())
 
 
 def test_snapshot_can_be_moved(sample: tpa.TaskProfiles) -> None:
     tpa.write_profiles(sample, "snapshot")
     Path("snapshot").rename("moved")
-    same(tpa.read_profiles("moved"), sample)
+    assert_same(tpa.read_profiles("moved"), sample)
 
 
 def test_replacing_a_snapshot_deletes_old_parts() -> None:
@@ -146,7 +145,7 @@ def test_replacing_a_snapshot_deletes_old_parts() -> None:
         tpa.write_profiles(small(name), "snapshot")
         parts = {part["file"] for table in manifest_of("snapshot")["parts"].values() for part in table}
         assert names("snapshot") == sorted({"manifest.json", *parts})
-    same(tpa.read_profiles("snapshot"), small("third"))
+    assert_same(tpa.read_profiles("snapshot"), small("third"))
 
 
 def test_other_files_in_a_snapshot_are_kept() -> None:
@@ -159,23 +158,24 @@ def test_other_files_in_a_snapshot_are_kept() -> None:
 def test_snapshot_does_not_contain_secrets_or_paths(serve: Callable[..., Tenant]) -> None:
     tenant = serve()
     client = tpa.connect(**tenant.settings)
-    folder = Path.cwd() / "private place" / "snapshot"
+    folder = Path.cwd() / "private folder" / "snapshot"
     tpa.load_task_profiles(client, families="lists", snapshot=folder, progress=False)
-    Path("mine").mkdir()
-    jobs = Path.cwd() / "mine" / "jobs.csv"
+    Path("files").mkdir()
+    jobs = Path.cwd() / "files" / "jobs.csv"
     jobs.write_text("job_id,job_family_id\njob-0002,fam-a\n")
-    export = Path.cwd() / "mine" / "export.jsonl"
+    export = Path.cwd() / "files" / "export.jsonl"
     export.write_text('{"external_id": "job-0002", "tasks": []}')
-    again = tpa.write_profiles(tpa.assign_families(tpa.read_records(export), jobs), Path.cwd() / "again")
-    for part in [*folder.iterdir(), *again.iterdir()]:
+    other = tpa.write_profiles(tpa.assign_families(tpa.read_records(export), jobs), Path.cwd() / "other")
+    secrets = (
+        tenant.settings["client_secret"],
+        tenant.settings["client_id"],
+        str(Path.cwd()),
+        "private folder",
+    )
+    for part in [*folder.iterdir(), *other.iterdir()]:
         raw = part.read_bytes()
-        for hidden in (
-            tenant.settings["client_secret"],
-            tenant.settings["client_id"],
-            str(Path.cwd()),
-            "private place",
-        ):
-            assert hidden.encode() not in raw
+        for secret in secrets:
+            assert secret.encode() not in raw
         assert b"tok-" not in raw
 
 
@@ -183,7 +183,7 @@ def test_reading_other_folders_raises() -> None:
     Path("empty").mkdir()
     Path("file").write_text("x")
     for folder in ("missing", "empty", "file"):
-        with pytest.raises(tpa.SnapshotError, match=f"{folder} is no snapshot"):
+        with pytest.raises(tpa.SnapshotError, match=f"{folder} is not a snapshot"):
             tpa.read_profiles(folder)
 
 
@@ -197,7 +197,7 @@ def test_missing_part_raises(sample: tpa.TaskProfiles, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["jobs", "tasks", "rejects"])
-@pytest.mark.parametrize("damage", ["a flipped bit", "cut", "longer", "emptied", "of another snapshot"])
+@pytest.mark.parametrize("damage", ["flipped bit", "truncated", "extended", "emptied", "of another snapshot"])
 def test_damaged_part_raises(sample: tpa.TaskProfiles, table: str, damage: str) -> None:
     tpa.write_profiles(sample, "snapshot")
     part = Path("snapshot", manifest_of("snapshot")["parts"][table][0]["file"])
@@ -206,9 +206,9 @@ def test_damaged_part_raises(sample: tpa.TaskProfiles, table: str, damage: str) 
     other = tpa.write_profiles(replace(small(), rejects=pl.DataFrame({c: ["x"] for c in REJECTS})), "other")
     part.write_bytes(
         {
-            "a flipped bit": raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :],
-            "cut": raw[:-1],
-            "longer": raw + b"\0",
+            "flipped bit": raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :],
+            "truncated": raw[:-1],
+            "extended": raw + b"\0",
             "emptied": b"",
             "of another snapshot": (other / manifest_of(other)["parts"][table][0]["file"]).read_bytes(),
         }[damage]
@@ -225,10 +225,10 @@ PARTS = {table: [part()] for table in ("jobs", "tasks", "rejects")}
 
 
 @pytest.mark.parametrize(
-    ("manifest", "said"),
+    ("manifest", "message"),
     [
-        ({"schema": 3, "parts": PARTS}, "schema 3"),
-        ({"schema": 99, "tables": ["of a later version"]}, "schema 99"),
+        ({"schema": 3, "parts": PARTS}, "schema version 3"),
+        ({"schema": 99, "tables": ["of a later version"]}, "schema version 99"),
         ({"schema": 1}, "is damaged"),
         ({"parts": PARTS}, "is damaged"),
         ({"schema": "1", "parts": PARTS}, "is damaged"),
@@ -248,14 +248,14 @@ PARTS = {table: [part()] for table in ("jobs", "tasks", "rejects")}
     ],
     ids=lambda value: repr(value)[:60],
 )
-def test_invalid_manifest_raises(manifest: Any, said: str) -> None:
+def test_invalid_manifest_raises(manifest: Any, message: str) -> None:
     tpa.write_profiles(small(), "snapshot")
     path = Path("snapshot", "manifest.json")
     path.write_bytes(manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode())
     before = {name: Path("snapshot", name).read_bytes() for name in names("snapshot")}
-    with pytest.raises(tpa.SnapshotError, match=said):
+    with pytest.raises(tpa.SnapshotError, match=message):
         tpa.read_profiles("snapshot")
-    with pytest.raises(tpa.SnapshotError, match=said):
+    with pytest.raises(tpa.SnapshotError, match=message):
         tpa.write_profiles(small("second"), "snapshot")
     assert {name: Path("snapshot", name).read_bytes() for name in names("snapshot")} == before
 
@@ -269,56 +269,56 @@ def test_manifest_cannot_refer_to_other_folders() -> None:
     Path("snapshot", "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(tpa.SnapshotError, match="is missing"):
         tpa.read_profiles("snapshot")
-    tpa.write_profiles(small("third"), "snapshot")  # which clears away the parts the manifest names
-    same(tpa.read_profiles("other"), small("second"))
+    tpa.write_profiles(small("third"), "snapshot")  # deletes the parts in the manifest
+    assert_same(tpa.read_profiles("other"), small("second"))
 
 
 def test_writing_to_other_folders_raises() -> None:
     Path("letters").mkdir()
     Path("letters", "dear.txt").write_text("mine")
-    with pytest.raises(tpa.SnapshotError, match="letters holds files but no manifest"):
+    with pytest.raises(tpa.SnapshotError, match=r"letters is not a snapshot: it contains 'dear\.txt'"):
         tpa.write_profiles(small(), "letters")
     with pytest.raises(tpa.SnapshotError, match=r"dear\.txt is a file"):
         tpa.write_profiles(small(), "letters/dear.txt")
     with pytest.raises(tpa.SnapshotError, match="could not be written"):
-        tpa.write_profiles(small(), "letters/dear.txt/kept")
+        tpa.write_profiles(small(), "letters/dear.txt/snapshot")
     assert names("letters") == ["dear.txt"]
     assert Path("letters", "dear.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize(("table", "column"), [("jobs", "n_tasks"), ("tasks", "weekly_hours")])
 def test_missing_column_raises_before_writing(table: str, column: str) -> None:
-    poor = small()
-    poor = replace(poor, **{table: getattr(poor, table).drop(column)})
+    profiles = small()
+    profiles = replace(profiles, **{table: getattr(profiles, table).drop(column)})
     with pytest.raises(tpa.SchemaError, match=f"{table} lacks '{column}'"):
-        tpa.write_profiles(poor, "snapshot")
+        tpa.write_profiles(profiles, "snapshot")
     assert not Path("snapshot").exists()
 
 
-# Bytes a file may have, by what then no longer fits: parts of one row are shorter than the manifest they come with.
-LIMITS = {"the first part": 10, "the largest part": 100_000, "the manifest": 10_000}
+# File size limit by the first file that exceeds it. A part with one row is smaller than its manifest.
+LIMITS = {"first part": 10, "largest part": 100_000, "manifest": 10_000}
 
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
 def test_failed_write_keeps_the_old_snapshot(sample: tpa.TaskProfiles, limit: int) -> None:
     tpa.write_profiles(small(), "snapshot")
     before = names("snapshot")
-    new = replace(small("second"), manifest={"note": "x" * 20_000}) if limit == LIMITS["the manifest"] else sample
+    new = replace(small("second"), manifest={"note": "x" * 20_000}) if limit == LIMITS["manifest"] else sample
     with no_file_larger_than(limit), pytest.raises(tpa.SnapshotError, match=r"could not be written.*unchanged"):
         tpa.write_profiles(new, "snapshot")
     assert names("snapshot") == before
-    same(tpa.read_profiles("snapshot"), small())
-    tpa.write_profiles(new, "snapshot")  # and once there is room it succeeds
-    same(tpa.read_profiles("snapshot"), new)
+    assert_same(tpa.read_profiles("snapshot"), small())
+    tpa.write_profiles(new, "snapshot")  # succeeds without the limit
+    assert_same(tpa.read_profiles("snapshot"), new)
 
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
 def test_failed_first_write_leaves_an_empty_folder(sample: tpa.TaskProfiles, limit: int) -> None:
-    new = replace(small("second"), manifest={"note": "x" * 20_000}) if limit == LIMITS["the manifest"] else sample
+    new = replace(small("second"), manifest={"note": "x" * 20_000}) if limit == LIMITS["manifest"] else sample
     with no_file_larger_than(limit), pytest.raises(tpa.SnapshotError, match="could not be written"):
         tpa.write_profiles(new, "snapshot")
     assert names("snapshot") == []
-    same(tpa.read_profiles(tpa.write_profiles(new, "snapshot")), new)
+    assert_same(tpa.read_profiles(tpa.write_profiles(new, "snapshot")), new)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_failed_first_write_leaves_an_empty_folder(sample: tpa.TaskProfiles, lim
         ({"manifest": {"when": object()}}, TypeError),
         ({"tasks": small().tasks.lazy().with_columns(pl.col("task").cast(pl.Int64))}, pl.exceptions.PolarsError),
     ],
-    ids=["a manifest JSON cannot hold", "a lazy frame that fails when collected"],
+    ids=["manifest that is not JSON", "lazy frame that cannot be collected"],
 )
 def test_failed_serialization_leaves_no_files(change: dict[str, Any], error: type[Exception]) -> None:
     tpa.write_profiles(small(), "snapshot")
@@ -335,7 +335,7 @@ def test_failed_serialization_leaves_no_files(change: dict[str, Any], error: typ
     with pytest.raises(error):
         tpa.write_profiles(replace(small("second"), **change), "snapshot")
     assert names("snapshot") == before
-    same(tpa.read_profiles("snapshot"), small())
+    assert_same(tpa.read_profiles("snapshot"), small())
 
 
 def test_files_of_a_killed_process_are_removed(sample: tpa.TaskProfiles) -> None:
@@ -345,6 +345,6 @@ def test_files_of_a_killed_process_are_removed(sample: tpa.TaskProfiles) -> None
         (folder / name).write_bytes(b"half")
     tpa.write_profiles(sample, folder)
     assert_frame_equal(tpa.read_profiles(folder).tasks, sample.tasks)
-    left = {entry.name for entry in folder.iterdir()}
-    assert not left & {"jobs-01234567.parquet", ".tasks-01234567-89abcdef.parquet"}
-    assert ".DS_Store" in left
+    remaining = {entry.name for entry in folder.iterdir()}
+    assert not remaining & {"jobs-01234567.parquet", ".tasks-01234567-89abcdef.parquet"}
+    assert ".DS_Store" in remaining
