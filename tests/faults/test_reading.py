@@ -1,4 +1,4 @@
-"""An answer takes bounded time and memory, is read whole or not at all, and leaves the connection fit for the next."""
+"""Limits of time and memory for responses, and reuse of connections."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
+from tests.api.conftest import EXPORT, settings_of
 from tests.helpers.scripted_server import Host, Received, instead, jobs, said
 from tpanalytics.api.http.body import _gunzip
 from tpanalytics.api.session import Client
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
 
     from tpanalytics.demo.server import Reply
 
-EXPORT = "/job_architecture/export/jobs/task_profiles"
 MIB = 1 << 20
 
 
 @pytest.fixture
 def tenant() -> Iterator[Tenant]:
-    with Tenant(jobs(3)) as made:
-        yield made
+    with Tenant(jobs(3)) as tenant:
+        yield tenant
 
 
 def make_client(settings: dict[str, Any], tries: int = 2, **limits: Any) -> Client:
@@ -53,15 +53,17 @@ def ask(client: Client) -> bytes:
 # Size
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_body_size_is_limited(tenant: Tenant, packed: bool) -> None:
-    tenant.compress = packed
+@pytest.mark.parametrize("compress", [True, False])
+def test_body_size_is_limited(tenant: Tenant, compress: bool) -> None:
+    tenant.compress = compress
     with make_client(tenant.settings, answer_bytes=100_000) as client:
         for size in (99_999, 100_000):
             tenant.faults[0] = instead(200, b"x" * size)
             assert len(ask(client)) == size
         tenant.faults[0] = instead(200, b"x" * 100_001)
-        with pytest.raises(tpa.ApiError, match="returned 200, but the body is larger than 100,000 bytes") as exc_info:
+        with pytest.raises(
+            tpa.ApiError, match="returned 200, but the body is larger than the limit of 100,000"
+        ) as exc_info:
             ask(client)
     assert (exc_info.value.status, exc_info.value.path) == (200, EXPORT)
     assert tenant.requests.count(("POST", EXPORT)) == 3
@@ -99,38 +101,38 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 if sys.platform =
 
 
 def peak_mib(tenant: Tenant, mib: int) -> tuple[str, int]:
-    """Ask for a page in a process of its own; give what came of it, and the most memory it took at any time."""
+    """Request a page in a separate process and return its output and peak memory."""
     settings = tenant.settings
     command = [sys.executable, "-c", PULL, settings["base_url"], settings["token_url"], str(mib)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    outcome, peak = done.stdout.splitlines()
-    return outcome, int(peak)
+    process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    output, peak = process.stdout.splitlines()
+    return output, int(peak)
 
 
-@pytest.mark.skipif(not hasattr(resource, "getrusage"), reason="the system does not tell")
+@pytest.mark.skipif(not hasattr(resource, "getrusage"), reason="requires resource.getrusage")
 def test_gzip_bomb_does_not_exceed_memory_limit(tenant: Tenant) -> None:
     tenant.faults[2] = tenant.faults[3] = faults.gzip_bomb(1024)
-    (calm, usual), (small, at_16), (large, at_256) = (peak_mib(tenant, mib) for mib in (16, 16, 256))
-    print(f"peak memory: {usual} MiB without bomb, {at_16} with a limit of 16 MiB, {at_256} with 256")
-    assert calm == "read"
-    assert "larger than 16 MiB" in small
-    assert "larger than 256 MiB" in large
-    assert at_16 - usual < 2 * 16 + 16
-    assert at_256 - usual < 256 + 2 * 64 + 16, "a piece of 64 KiB can become 64 MiB"
+    (output, base), (output_16, peak_16), (output_256, peak_256) = (peak_mib(tenant, mib) for mib in (16, 16, 256))
+    print(f"peak memory: {base} MiB without bomb, {peak_16} with a limit of 16 MiB, {peak_256} with 256")
+    assert output == "read"
+    assert "larger than the limit of 16 MiB" in output_16
+    assert "larger than the limit of 256 MiB" in output_256
+    assert peak_16 - base < 2 * 16 + 16
+    assert peak_256 - base < 256 + 2 * 64 + 16, "a chunk of 64 KiB can expand to 64 MiB"
 
 
-# Packing
+# Compression
 
 
 @hypothesis.given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 50), st.integers(1, 2000))
-def test_gunzip_handles_any_chunk_size(parts: list[bytes], step: int, most: int) -> None:
-    packed, plain = b"".join(map(gzip.compress, parts)), b"".join(parts)
-    pieces = [packed[i : i + step] for i in range(0, len(packed), step)]
-    assert b"".join(_gunzip(pieces, len(plain) + 1)) == plain
-    assert b"".join(_gunzip([*pieces, b"\0" * 20], len(plain) + 1)) == plain, "padding after the end is left out"
-    assert all(len(piece) <= most + 1 for piece in islice(_gunzip(pieces, most), 1))
+def test_gunzip_handles_any_chunk_size(parts: list[bytes], step: int, max_bytes: int) -> None:
+    compressed, plain = b"".join(map(gzip.compress, parts)), b"".join(parts)
+    chunks = [compressed[i : i + step] for i in range(0, len(compressed), step)]
+    assert b"".join(_gunzip(chunks, len(plain) + 1)) == plain
+    assert b"".join(_gunzip([*chunks, b"\0" * 20], len(plain) + 1)) == plain, "padding must be ignored"
+    assert all(len(chunk) <= max_bytes + 1 for chunk in islice(_gunzip(chunks, max_bytes), 1))
     with pytest.raises(EOFError):
-        list(_gunzip([packed[:-1]], len(plain) + 1))
+        list(_gunzip([compressed[:-1]], len(plain) + 1))
 
 
 # Time
@@ -150,7 +152,7 @@ def test_slow_body_within_the_limits_is_read(tenant: Tenant) -> None:
     with make_client(tenant.settings, tries=1, silence_seconds=0.3, answer_seconds=30) as client:
         start = time.monotonic()
         assert ask(client).endswith(b"}")
-        assert time.monotonic() - start > 0.3, "longer than any silence may be"
+        assert time.monotonic() - start > 0.3, "expected to take longer than silence_seconds"
 
 
 def test_deadline_restarts_with_each_request(tenant: Tenant) -> None:
@@ -160,17 +162,17 @@ def test_deadline_restarts_with_each_request(tenant: Tenant) -> None:
         ask(client)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses instead of keeping silent")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse connections if the queue is full")
 def test_connection_attempt_times_out(tenant: Tenant) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
         for _ in range(4):
-            knock = waiting.enter_context(socket.socket())
-            knock.setblocking(False)
-            knock.connect_ex(full.getsockname())
-        given = {**tenant.settings, "token_url": f"http://127.0.0.1:{full.getsockname()[1]}/oauth/token"}
+            connection = stack.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(server.getsockname())
+        settings = {**tenant.settings, "token_url": f"http://127.0.0.1:{server.getsockname()[1]}/oauth/token"}
         with (
-            make_client(given, connect_seconds=0.2) as client,
-            pytest.raises(tpa.Unreachable, match=r"no connection within 0\.2 s \(try 2 of 2\)"),
+            make_client(settings, connect_seconds=0.2) as client,
+            pytest.raises(tpa.Unreachable, match=r"no connection within 0\.2 s \(attempt 2 of 2\)"),
         ):
             ask(client)
 
@@ -192,9 +194,7 @@ def test_connect_accepts_limits(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_clock_change_during_export_is_harmless(
-    tenant: Tenant, minutes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clock_change_during_export_is_harmless(tenant: Tenant, minutes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     tenant.token_lifetime_seconds = 300
     now = time.time
     with make_client(tenant.settings) as client:
@@ -223,38 +223,36 @@ def test_token_lifetime_starts_when_it_is_received(
 # Connections
 
 
-@pytest.mark.parametrize("broken", ["whole", "too large", "cut"])
-def test_connection_is_reused_after_complete_response_only(tenant: Tenant, broken: str) -> None:
-    made: list[Any] = []
+@pytest.mark.parametrize("first_response", ["complete", "too large", "truncated"])
+def test_connection_is_reused_after_complete_response_only(tenant: Tenant, first_response: str) -> None:
+    connections: list[Any] = []
     server = tenant._server
     process = server.process_request
-    server.process_request = lambda *args: (made.append(args[1]), process(*args))[1]  # type: ignore[method-assign]
+    server.process_request = lambda *args: (connections.append(args[1]), process(*args))[1]  # type: ignore[method-assign]
     tenant.compress = False
-    if broken == "too large":
+    if first_response == "too large":
         tenant.faults[1] = instead(200, b"x" * 3_000_000)
-    if broken == "cut":
+    if first_response == "truncated":
         tenant.faults[1] = faults.cut()
     with make_client(tenant.settings, answer_bytes=50_000) as client:
-        if broken == "too large":
+        if first_response == "too large":
             with pytest.raises(tpa.ApiError, match="larger than"):
                 ask(client)
         for _ in range(3):
             ask(client)
-    assert len(made) == (1 if broken == "whole" else 2)
+    assert len(connections) == (1 if first_response == "complete" else 2)
 
 
 def test_chunked_body_is_read() -> None:
     def answer(received: Received) -> Reply:
         if received.target == "/oauth/token":
             return said(200, {"access_token": "tok"})
-        piece = b'{"records": []}'
-        chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(piece), piece)
+        body = b'{"records": []}'
+        chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
         return said(200, chunked, Transfer_Encoding="chunked")
 
-    with Host(answer) as host:
-        given = {"base_url": host.address, "token_url": f"{host.address}/oauth/token", "client_id": "c"}
-        with make_client(given | {"client_secret": "s", "audience": "a", "tenant": "t"}) as client:
-            assert [ask(client) for _ in range(2)] == [b'{"records": []}'] * 2
+    with Host(answer) as host, make_client(settings_of(host)) as client:
+        assert [ask(client) for _ in range(2)] == [b'{"records": []}'] * 2
 
 
 def test_threads_read_in_parallel(tenant: Tenant) -> None:
