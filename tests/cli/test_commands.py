@@ -229,7 +229,7 @@ def test_doctor_reports_a_refusal(tenant: Tenant, capsys: pytest.CaptureFixture[
     [
         (["export", "snap"], "6 settings are missing"),
         (["summary", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
-        (["summary", "."], "is no snapshot: it has no manifest.json"),
+        (["summary", "."], "is not a snapshot: it has no manifest.json"),
         (["export", "snap", "--filter", "{"], "--filter must be a JSON object"),
         (["export", "snap", "--limit", "0"], "6 settings are missing"),
         (["serve", "--records", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
@@ -369,7 +369,7 @@ def test_faults_can_be_tried_by_hand(capsys: pytest.CaptureFixture[str], monkeyp
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert status == 1
-    assert "the service answered 400" in err
+    assert "the service returned 400" in err
 
 
 def test_a_broken_off_export_goes_on_with_the_same_command(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
@@ -377,14 +377,14 @@ def test_a_broken_off_export_goes_on_with_the_same_command(tenant: Tenant, capsy
     tenant.faults[7] = lambda reply: replace(reply, status=403, body=b"[]")
     status, _, err = run(*words, capsys=capsys)
     assert status == 1
-    assert "kept; asking again goes on from there" in err
+    assert "saved. Run the same export again to resume" in err
     tenant.faults.clear()
     status, _, err = run("summary", "kept", capsys=capsys)
     assert status == 1
-    assert "broken off" in err
+    assert "contains an unfinished export" in err
     status, _, err = run("export", "kept", "--limit", "30", capsys=capsys)
     assert status == 1
-    assert "limit was 20 and is 30 now" in err
+    assert "limit was 20 and is now 30" in err
     assert "--no-resume" in err
     status, out, _ = run(*words, capsys=capsys)
     assert (status, "240 jobs" in out) == (0, True)
@@ -402,7 +402,7 @@ def test_an_interrupted_export_says_how_to_go_on(tenant: Tenant) -> None:
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert re.search(r"interrupted\n\d+ pages? (is|are) kept; asking again goes on from there", err)
+    assert re.search(r"interrupted\n\d+ pages? (is|are) saved\. Run the same export again to resume", err)
     assert "Traceback" not in err
 
 

@@ -247,8 +247,8 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
     for path, rows in zip(paths, listed, strict=True):
         if rows is None:
             raise ApiError(
-                f"GET {path}: this tenant has no such list. Pass job family ids as `families`, or call "
-                "assign_families with mapping files.",
+                f"GET {path}: this tenant has no such list. Use assign_families with mapping files, or pass the "
+                "ids of the job families.",
                 status=404,
                 path=path,
             )
