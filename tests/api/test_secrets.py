@@ -316,11 +316,11 @@ def test_recorder_finds_secrets_in_nested_objects(tenant: Tenant) -> None:
 QUICK = tpa.RetryPolicy(tries=2, base=0)
 
 
-@pytest.mark.parametrize("broken", ["token endpoint", "export", "response", "setting", "url"])
-def test_local_variables_in_tracebacks_reveal_nothing(broken: str) -> None:
+@pytest.mark.parametrize("fault", ["token endpoint", "export", "response", "setting", "url"])
+def test_local_variables_in_tracebacks_reveal_nothing(fault: str) -> None:
     with Tenant(client_secret=SECRET) as tenant:
         settings = dict(tenant.settings)
-        match broken:
+        match fault:
             case "token endpoint":
                 tenant.token_faults[0] = lambda reply: replace(reply, cut_at=0)
             case "export":

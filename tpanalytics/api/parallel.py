@@ -78,8 +78,8 @@ class CursorLost(Exception):  # noqa: N818  internal
 class Walk:
     """Iterable over the decoded pages of all chains, loading `workers` chains in parallel and one page ahead.
 
-    Pages of a chain are yielded in order and must be saved before the next one is requested. If the service does not
-    know the starting job of a chain, that chain is skipped and the previous chain covers its jobs.
+    Pages of a chain are yielded in order, and each must be saved before the iterator is advanced. If the service does
+    not know the starting job of a chain, that chain is skipped and the previous chain covers its jobs.
     """
 
     def __init__(

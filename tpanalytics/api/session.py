@@ -81,7 +81,7 @@ class Client:
         self._tokens.clear()
 
     def sign_in(self) -> None:
-        """Request a token if there is no valid one.
+        """Request a token unless a valid one is available.
 
         Raises
         ------

@@ -119,11 +119,11 @@ def look_up(
                 return matches
         return {}
 
-    found = first(_CREDENTIALS)
+    available = first(_CREDENTIALS)
     for name in SETTINGS:
-        if name not in _CREDENTIALS and (name != "key_id" or "client_secret" not in found):
-            found.update(first((name,)))
-    return found
+        if name not in _CREDENTIALS and (name != "key_id" or "client_secret" not in available):
+            available.update(first((name,)))
+    return available
 
 
 def _wrap(name: str, value: str) -> str | Secret:
@@ -133,9 +133,9 @@ def _wrap(name: str, value: str) -> str | Secret:
 
 def resolve(arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None) -> Settings:
     """Collect and validate the settings."""
-    found = look_up(arguments, dotenv)
-    credentials = [name for name in _CREDENTIALS if name in found]
-    missing = [name for name in SETTINGS if name not in found and name not in _OPTIONAL]
+    available = look_up(arguments, dotenv)
+    credentials = [name for name in _CREDENTIALS if name in available]
+    missing = [name for name in SETTINGS if name not in available and name not in _OPTIONAL]
     if credentials and "client_secret" in missing:
         missing.remove("client_secret")
     if missing:
@@ -147,23 +147,23 @@ def resolve(arguments: Mapping[str, str | Secret | None], dotenv: Path | None = 
             + (f" {_PRIVATE_KEY_ADVICE}" if "client_secret" in missing else "")
         )
     if len(credentials) > 1:
-        listed = " and ".join(f"{name} (from {found[name][1]})" for name in credentials)
+        listed = " and ".join(f"{name} (from {available[name][1]})" for name in credentials)
         raise ConfigError(f"{listed} cannot be used together. Remove all but one.")
-    for name, (value, origin) in found.items():
+    for name, (value, origin) in available.items():
         if isinstance(value, Secret) and name not in SECRETS:
             raise ConfigError(f"`{name}` (from {origin}) contains a private key. {_PRIVATE_KEY_ADVICE}")
-    values = {name: value for name, (value, _) in found.items() if isinstance(value, str)}
+    values = {name: value for name, (value, _) in available.items() if isinstance(value, str)}
     for name in ("base_url", "token_url"):
-        _check_url(name, values[name], found[name][1])
+        _check_url(name, values[name], available[name][1])
     if "api_version" in values and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", values["api_version"]):
-        raise ConfigError(f"`api_version` (from {found['api_version'][1]}) must be a date in the format YYYY-MM-DD.")
+        raise ConfigError(f"`api_version` (from {available['api_version'][1]}) must be a date (YYYY-MM-DD).")
     values["base_url"] = values["base_url"].rstrip("/")
-    secrets = {name: value for name, (value, _) in found.items() if isinstance(value, Secret)}
+    secrets = {name: value for name, (value, _) in available.items() if isinstance(value, Secret)}
     key_file = values.pop("private_key_file", None)
     return Settings(
         client_secret=secrets.get("client_secret"),
-        private_key=_read_key(key_file, found["private_key_file"][1]) if key_file else secrets.get("private_key"),
-        origins={name: origin for name, (_, origin) in found.items()},
+        private_key=_read_key(key_file, available["private_key_file"][1]) if key_file else secrets.get("private_key"),
+        origins={name: origin for name, (_, origin) in available.items()},
         **values,
     )
 

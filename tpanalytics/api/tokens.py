@@ -111,7 +111,7 @@ class Tokens:
     def _renew(self, on_wait: Callable[[str], None] | None) -> _CachedToken:
         if self._file is None:
             return self._fetch(on_wait)
-        with self._file.locked():  # another process may have written a token while this one waited
+        with self._file.locked():  # another process may have written a token in the meantime
             cached = self._read_cache()
             if cached is None:
                 cached = self._fetch(on_wait)

@@ -167,9 +167,9 @@ def assign_jobs(
 
     if "job_name" not in jobs.columns:
         del columns["job_name"]  # keep the existing names
-    kept = [name for name in ("job_id", "job_name", "n_tasks", *schema.OPTIONAL_JOBS) if name in before.columns]
-    kept = [name for name in kept if name not in columns]
-    joined = before.select(kept).join(mapping, on="job_id", how="left", maintain_order="left")
+    existing = [name for name in ("job_id", "job_name", "n_tasks", *schema.OPTIONAL_JOBS) if name in before.columns]
+    existing = [name for name in existing if name not in columns]
+    joined = before.select(existing).join(mapping, on="job_id", how="left", maintain_order="left")
     order = [name for name in (*schema.JOBS, *schema.OPTIONAL_JOBS) if name in joined.columns]
     dtypes = {**schema.JOBS, **schema.OPTIONAL_JOBS}
     assigned = joined.select(pl.col(name).cast(dtypes[name]) for name in order)

@@ -86,8 +86,8 @@ def load_task_profiles(
         Source of job families: a list of family ids (one filtered export per family), or ``"lists"`` to use the lists
         of jobs and families, which some tenants do not have. If None, families are null; see `assign_families`.
     snapshot
-        Folder to save the export to. Every page is saved before the next one is requested, and an existing snapshot is
-        only replaced once the export is complete. If None, nothing is written.
+        Folder to save the export to. Pages are saved as they arrive, and an existing snapshot is only replaced once
+        the export is complete. If None, nothing is written.
     resume
         If True, resume an unfinished export in `snapshot`. If False, start over.
     workers

@@ -26,9 +26,9 @@ def test_snapshots_are_listed_and_pruned(tenant: Tenant) -> None:
     state = Path("data", "unfinished", "unfinished.json")
     state.write_text(json.dumps({**json.loads(state.read_text()), "started": "2026-09-02T00:00:00+00:00"}))
     tpa.write_profiles(tpa.load_sample(), "data/sample")
-    Path("data/broken").mkdir()
-    Path("data/broken/manifest.json").write_text("{")
-    Path("data/broken/tasks-01234567.parquet").write_bytes(b"")
+    Path("data/damaged").mkdir()
+    Path("data/damaged/manifest.json").write_text("{")
+    Path("data/damaged/tasks-01234567.parquet").write_bytes(b"")
     Path("data/app").mkdir()
     Path("data/app/manifest.json").write_text('{"name": "other program"}')
     Path("data/2026-08/notes.txt").write_text("mine")
@@ -38,7 +38,7 @@ def test_snapshots_are_listed_and_pruned(tenant: Tenant) -> None:
         **{f"data/2026-{month}": "sealed" for month in ("08", "09", "10", "11")},
         "data/sample": "sealed",
         "data/unfinished": "unfinished",
-        "data/broken": "damaged",
+        "data/damaged": "damaged",
     }
     assert listed.row(0, named=True)["tenant"] == "alderbrook"
     assert listed.row(0, named=True)["folder"] == "data/2026-11"
@@ -49,7 +49,7 @@ def test_snapshots_are_listed_and_pruned(tenant: Tenant) -> None:
     assert tpa.list_snapshots("data").height == 7
     assert tpa.prune_snapshots("data", keep=2)["folder"].to_list() == deleted
     assert sorted(path.name for path in Path("data").iterdir()) == [
-        *("2026-08", "2026-10", "2026-11", "app", "broken", "sample"),
+        *("2026-08", "2026-10", "2026-11", "app", "damaged", "sample"),
     ]
     assert names("data/2026-08") == ["notes.txt"]
     with pytest.raises(tpa.ConfigError, match="`keep` must be 1 or more, not 0"):
@@ -68,11 +68,11 @@ def test_snapshot_with_pending_export_is_not_pruned(tenant: Tenant) -> None:
 
 
 def test_damaged_snapshots_are_listed_but_not_pruned(tenant: Tenant) -> None:
-    for name in ("data/good", "data/bad"):
+    for name in ("data/valid", "data/damaged"):
         pull(tenant, name, limit=100)
-    next(Path("data/bad").glob("tasks-*")).write_bytes(b"")
+    next(Path("data/damaged").glob("tasks-*")).write_bytes(b"")
     assert dict(tpa.list_snapshots("data").select("folder", "state").rows()) == {
-        "data/good": "sealed",
-        "data/bad": "damaged",
+        "data/valid": "sealed",
+        "data/damaged": "damaged",
     }
     assert tpa.prune_snapshots("data", keep=1).height == 0

@@ -170,7 +170,7 @@ def test_full_disk_raises_and_keeps_saved_pages(tenant: Tenant) -> None:
 def test_unwritable_folder_raises_before_any_request(tenant: Tenant) -> None:
     Path("file").write_text("mine")
     with pytest.raises(tpa.SnapshotError, match="could not be written"):
-        pull(tenant, "file/kept")
+        pull(tenant, "file/snapshot")
     assert tenant.requests == []
 
 
