@@ -377,7 +377,7 @@ def test_a_broken_off_export_goes_on_with_the_same_command(tenant: Tenant, capsy
     tenant.faults[7] = lambda reply: replace(reply, status=403, body=b"[]")
     status, _, err = run(*words, capsys=capsys)
     assert status == 1
-    assert "saved. Run the same export again to resume" in err
+    assert "saved. Run the same call again to resume" in err
     tenant.faults.clear()
     status, _, err = run("summary", "kept", capsys=capsys)
     assert status == 1
@@ -402,7 +402,7 @@ def test_an_interrupted_export_says_how_to_go_on(tenant: Tenant) -> None:
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert re.search(r"interrupted\n\d+ pages? (is|are) saved\. Run the same export again to resume", err)
+    assert re.search(r"interrupted\n\d+ pages? (is|are) saved\. Run the same call again to resume", err)
     assert "Traceback" not in err
 
 

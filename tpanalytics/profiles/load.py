@@ -273,7 +273,7 @@ def _add_resume_note(pull: Pull) -> Iterator[None]:
         fatal = isinstance(error, PaginationError) or isinstance(error.__cause__, PaginationError)
         if not fatal and (pages := pull.saved_pages()):
             saved = "1 page is saved" if pages == 1 else f"{pages:,} pages are saved"
-            error.add_note(f"{saved}. Run the same export again to resume, or pass resume=False to start over.")
+            error.add_note(f"{saved}. Run the same call again to resume, or pass resume=False to start over.")
         raise
 
 

@@ -56,7 +56,7 @@ def interrupt(tenant: Tenant, page: int, **options: Any) -> None:
     tenant.faults[exports(tenant) + page] = refuse
     with pytest.raises(tpa.AuthError) as exc_info:
         pull(tenant, **options)
-    assert page == 1 or "Run the same export again to resume" in exc_info.value.__notes__[0]
+    assert page == 1 or "Run the same call again to resume" in exc_info.value.__notes__[0]
     tenant.faults.clear()
 
 

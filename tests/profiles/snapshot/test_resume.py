@@ -161,7 +161,7 @@ def test_full_disk_raises_and_keeps_saved_pages(tenant: Tenant) -> None:
     interrupt(tenant, 9)
     with no_file_larger_than(1000), pytest.raises(tpa.SnapshotError, match="could not be written") as exc_info:
         pull(tenant)
-    assert exc_info.value.__notes__[0].startswith("8 pages are saved. Run the same export again to resume")
+    assert exc_info.value.__notes__[0].startswith("8 pages are saved. Run the same call again to resume")
     before = exports(tenant)
     assert_same(pull(tenant), pull(tenant, None))
     assert exports(tenant) - before == 62 + 70
