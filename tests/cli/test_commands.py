@@ -217,7 +217,7 @@ def test_doctor_says_where_each_setting_came_from(
 def test_doctor_reports_a_refusal(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = run("doctor", "--client-id", "somebody-else", capsys=capsys)
     assert status == 1
-    assert "refused (401): access_denied: Unauthorized" in err
+    assert "returned 401: access_denied: Unauthorized" in err
     said = json.loads(run("doctor", "--client-id", "somebody-else", "--json", capsys=capsys)[1])
     assert said["settings"]["client_secret"]["value"] == "***"
     assert "access_denied" in said["problem"]
