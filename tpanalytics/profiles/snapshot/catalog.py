@@ -73,8 +73,8 @@ def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
     Examples
     --------
     >>> from tpanalytics import load_sample, write_profiles
-    >>> _ = write_profiles(load_sample(), "data/2026-05")
-    >>> list_snapshots("data").select("state", "jobs", "tasks").rows()
+    >>> _ = write_profiles(load_sample(), "snapshots/2026-05")
+    >>> list_snapshots("snapshots").select("state", "jobs", "tasks").rows()
     [('sealed', 240, 5825)]
     """
     root = local_path(root)
@@ -123,8 +123,8 @@ def prune_snapshots(root: str | Path = "data", *, keep: int = 3, dry_run: bool =
     Examples
     --------
     >>> from pathlib import Path
-    >>> Path("data").mkdir()
-    >>> prune_snapshots("data").height
+    >>> Path("snapshots").mkdir()
+    >>> prune_snapshots("snapshots").height
     0
     """
     if keep < 1:
