@@ -1,11 +1,10 @@
-"""A private key signs in as a secret does: each try with an assertion of its own, and no key or assertion gets out."""
+"""Signing in with a private key."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
-import traceback
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import tpanalytics as tpa
-from tests.helpers.scripted_server import Host, Received, client_of, instead, jobs, said
+from tests.api.conftest import TOKEN, traceback_with_locals
+from tests.helpers.scripted_server import Host, Received, instead, jobs, make_client, said
 from tpanalytics.cli.main import main
 from tpanalytics.demo.client_assertion import Assertions
 from tpanalytics.demo.server import Reply, Tenant
@@ -24,18 +24,17 @@ from tpanalytics.demo.server import Reply, Tenant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TOKEN = ("POST", "/oauth/token")
 PLAIN = serialization.NoEncryption()
 
 
 def pem(key: Any, encryption: Any = PLAIN, form: str = "PKCS8") -> str:
-    written = key.private_bytes(serialization.Encoding.PEM, getattr(serialization.PrivateFormat, form), encryption)
-    return str(written.decode())
+    raw = key.private_bytes(serialization.Encoding.PEM, getattr(serialization.PrivateFormat, form), encryption)
+    return str(raw.decode())
 
 
 @cache
-def made(bits: int = 2048, which: int = 0) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, bits)
+def rsa_key(number: int = 0) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
 
 
 def public(key: Any) -> str:
@@ -45,39 +44,39 @@ def public(key: Any) -> str:
 
 @pytest.fixture
 def tenant() -> Iterator[Tenant]:
-    with Tenant(jobs(2), public_key=public(made())) as started:
-        yield started
+    with Tenant(jobs(2), public_key=public(rsa_key())) as tenant:
+        yield tenant
 
 
 @pytest.fixture
-def given(tenant: Tenant) -> dict[str, Any]:
-    return {**tenant.settings, "private_key": pem(made())}
+def settings(tenant: Tenant) -> dict[str, Any]:
+    return {**tenant.settings, "private_key": pem(rsa_key())}
 
 
-def refused(settings: dict[str, Any]) -> str:
-    with client_of(settings) as client, pytest.raises(tpa.AuthError) as caught:
+def auth_error(settings: dict[str, Any]) -> str:
+    with make_client(settings) as client, pytest.raises(tpa.AuthError) as exc_info:
         client.sign_in()
-    return str(caught.value)
+    return str(exc_info.value)
 
 
-# It signs in
+# Signing in
 
 
 @pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
-def test_a_key_signs_in(tenant: Tenant, form: str) -> None:
-    with tpa.connect(**tenant.settings, private_key=pem(made(), form=form)) as client:
+def test_private_key_signs_in(tenant: Tenant, form: str) -> None:
+    with tpa.connect(**tenant.settings, private_key=pem(rsa_key(), form=form)) as client:
         assert client.version() == "2025-01-29"
         assert client.tokens_fetched == tenant.tokens_issued == 1
     assert "client_secret" not in tenant.settings
 
 
-@pytest.mark.parametrize("how", ["path", "text", "environment", "one line", "windows"])
-def test_a_key_may_come_as_text_or_file(tenant: Tenant, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = pem(made())
+@pytest.mark.parametrize("source", ["path", "text", "environment", "one line", "windows"])
+def test_private_key_can_be_text_or_file(tenant: Tenant, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = pem(rsa_key())
     file = Path("key.pem")
     file.write_text(text, encoding="utf-8")
     arguments: dict[str, Any] = {}
-    match how:
+    match source:
         case "path":
             arguments["private_key_file"] = file
         case "text":
@@ -94,14 +93,14 @@ def test_a_key_may_come_as_text_or_file(tenant: Tenant, how: str, monkeypatch: p
     assert tenant.tokens_issued == 1
 
 
-def test_the_assertion_is_as_agreed() -> None:
+def test_assertion_has_expected_claims() -> None:
     def answer(_: Received) -> Reply:
         return said(200, {"access_token": "tok", "expires_in": 60, "token_type": "Bearer"})
 
     with Host(answer) as host:
         url = f"{host.address}/oauth/token"
         settings = {"base_url": host.address, "token_url": url, "client_id": "cid", "audience": "eu3", "tenant": "nw"}
-        with client_of({**settings, "private_key": pem(made()), "key_id": "key-7"}) as client:
+        with make_client({**settings, "private_key": pem(rsa_key()), "key_id": "key-7"}) as client:
             client.sign_in()
         body = json.loads(host.received[0].body)
         assert host.received[0].headers["content-type"] == "application/json"
@@ -114,7 +113,7 @@ def test_the_assertion_is_as_agreed() -> None:
         "tenant": "nw",
     }
     assert jwt.get_unverified_header(assertion) == {"alg": "RS256", "typ": "JWT", "kid": "key-7"}
-    claims = jwt.decode(assertion, public(made()), algorithms=["RS256"], audience=url)
+    claims = jwt.decode(assertion, public(rsa_key()), algorithms=["RS256"], audience=url)
     assert set(claims) == {"iss", "sub", "aud", "iat", "exp", "jti"}
     assert claims["iss"] == claims["sub"] == "cid"
     assert claims["aud"] == url
@@ -122,7 +121,7 @@ def test_the_assertion_is_as_agreed() -> None:
     assert len(claims["jti"]) >= 16
 
 
-def test_each_try_is_signed_anew() -> None:
+def test_each_attempt_has_a_new_assertion() -> None:
     def answer(received: Received) -> Reply:
         return said(503 if len(host.received) < 4 else 200, {"access_token": "tok", "expires_in": 60})
 
@@ -134,85 +133,85 @@ def test_each_try_is_signed_anew() -> None:
             "audience": "a",
             "tenant": "t",
         }
-        with client_of({**settings, "tenant": "t", "private_key": pem(made())}) as client:
+        with make_client({**settings, "tenant": "t", "private_key": pem(rsa_key())}) as client:
             client.sign_in()
-        sent = [json.loads(one.body)["client_assertion"] for one in host.received]
-    ids = {jwt.decode(one, options={"verify_signature": False})["jti"] for one in sent}
-    assert (len(sent), len(ids)) == (4, 4)
+        assertions = [json.loads(request.body)["client_assertion"] for request in host.received]
+    ids = {jwt.decode(assertion, options={"verify_signature": False})["jti"] for assertion in assertions}
+    assert (len(assertions), len(ids)) == (4, 4)
 
 
-def test_a_tenant_that_stumbles_takes_the_second_assertion(tenant: Tenant, given: dict[str, Any]) -> None:
-    tenant.token_faults[1] = instead(503)  # it has seen the first one's jti by then
-    with client_of(given) as client:
+def test_retry_after_503_is_accepted(tenant: Tenant, settings: dict[str, Any]) -> None:
+    tenant.token_faults[1] = instead(503)  # sent after the jti was registered as used
+    with make_client(settings) as client:
         assert client.version() == "2025-01-29"
     assert tenant.requests.count(TOKEN) == 2
 
 
-def test_tokens_of_a_key_are_kept_and_belong_to_this_key(tenant: Tenant, given: dict[str, Any]) -> None:
+def test_cached_token_belongs_to_one_private_key(tenant: Tenant, settings: dict[str, Any]) -> None:
     for expected in (1, 0):
-        with tpa.connect(**given, token_cache="tokens") as client:
+        with tpa.connect(**settings, token_cache="tokens") as client:
             client.sign_in()
             assert client.tokens_fetched == expected
-    another = {**given, "private_key": pem(made(which=1))}
-    with tpa.connect(**another, token_cache="tokens") as client, pytest.raises(tpa.AuthError):
+    other_settings = {**settings, "private_key": pem(rsa_key(1))}
+    with tpa.connect(**other_settings, token_cache="tokens") as client, pytest.raises(tpa.AuthError):
         client.sign_in()
-    written = b"".join(path.read_bytes() for path in Path("tokens").iterdir()).decode()
-    assert "PRIVATE KEY" not in written
-    assert given["private_key"].splitlines()[1] not in written
+    content = b"".join(path.read_bytes() for path in Path("tokens").iterdir()).decode()
+    assert "PRIVATE KEY" not in content
+    assert settings["private_key"].splitlines()[1] not in content
 
 
-def test_doctor_and_the_environment(
-    tenant: Tenant, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_doctor_reads_private_key_from_environment(
+    tenant: Tenant, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in given.items():
+    for name, value in settings.items():
         monkeypatch.setenv(f"TPANALYTICS_{name.upper()}", value)
     assert main(["doctor"]) == 0
-    shown = "".join(capsys.readouterr())
-    assert "***   (environment variable TPANALYTICS_PRIVATE_KEY)" in shown
-    assert "BEGIN" not in shown
+    output = "".join(capsys.readouterr())
+    assert "***   (environment variable TPANALYTICS_PRIVATE_KEY)" in output
+    assert "BEGIN" not in output
 
 
-# What the tenant refuses
+# Rejected assertions
 
 
 @pytest.mark.parametrize("skew", [-55, -200, 60, 200])
-def test_clocks_may_differ_by_some_minutes(skew: float) -> None:
-    with Tenant(jobs(1), public_key=public(made()), clock_skew_seconds=skew) as tenant:
-        settings = {**tenant.settings, "private_key": pem(made())}
+def test_small_clock_differences_are_tolerated(skew: float) -> None:
+    with Tenant(jobs(1), public_key=public(rsa_key()), clock_skew_seconds=skew) as tenant:
+        settings = {**tenant.settings, "private_key": pem(rsa_key())}
         if -120 < skew < 240:
-            with client_of(settings) as client:
+            with make_client(settings) as client:
                 client.sign_in()
         else:
-            assert "from the future" in refused(settings)
+            assert "from the future" in auth_error(settings)
 
 
 @pytest.mark.parametrize(("skew", "words"), [(-600, "from the future"), (600, "expired")])
-def test_a_clock_that_is_far_off_is_hinted_at(skew: float, words: str) -> None:
-    with Tenant(jobs(1), public_key=public(made()), clock_skew_seconds=skew) as tenant:
-        message = refused({**tenant.settings, "private_key": pem(made())})
+def test_wrong_clock_is_suggested_as_cause(skew: float, words: str) -> None:
+    with Tenant(jobs(1), public_key=public(rsa_key()), clock_skew_seconds=skew) as tenant:
+        message = auth_error({**tenant.settings, "private_key": pem(rsa_key())})
     assert words in message
     assert "clock" in message
     assert "private key" in message
     assert "client_secret" not in message
 
 
-def test_another_key_or_a_secret_or_another_client_is_refused(tenant: Tenant, given: dict[str, Any]) -> None:
-    assert "not signed with this client's key" in refused({**given, "private_key": pem(made(which=1))})
-    assert "Unauthorized" in refused({**given, "client_id": "somebody-else"})
-    assert "client_assertion_type" in refused({**tenant.settings, "client_secret": "not-a-real-secret"})
+def test_wrong_credentials_are_rejected(tenant: Tenant, settings: dict[str, Any]) -> None:
+    assert "not signed with this client's key" in auth_error({**settings, "private_key": pem(rsa_key(1))})
+    assert "Unauthorized" in auth_error({**settings, "client_id": "other-client"})
+    assert "client_assertion_type" in auth_error({**tenant.settings, "client_secret": "not-a-real-secret"})
     assert tenant.tokens_issued == 0
 
 
-def test_a_tenant_with_a_secret_takes_no_key() -> None:
+def test_tenant_with_secret_rejects_private_key() -> None:
     with Tenant(jobs(1)) as tenant:
-        settings = {**tenant.settings, "private_key": pem(made())}
+        settings = {**tenant.settings, "private_key": pem(rsa_key())}
         del settings["client_secret"]
-        assert "401" in refused(settings)
+        assert "401" in auth_error(settings)
 
 
 NOW = 1_800_000_000
-GOOD = {"iss": "cid", "sub": "cid", "aud": "https://x/token", "iat": NOW, "exp": NOW + 300, "jti": "a"}
-BAD = {
+VALID = {"iss": "cid", "sub": "cid", "aud": "https://x/token", "iat": NOW, "exp": NOW + 300, "jti": "a"}
+INVALID = {
     "no iss": ({"iss": None}, "lacks iss"),
     "no jti": ({"jti": None}, "lacks jti"),
     "no exp": ({"exp": None}, "lacks exp"),
@@ -228,53 +227,53 @@ BAD = {
 }
 
 
-def checked(claims: dict[str, Any], checks: Assertions, key: Any = None, algorithm: str = "RS256") -> str | None:
-    token = jwt.encode({k: v for k, v in claims.items() if v is not None}, key or made(), algorithm=algorithm)
+def check(claims: dict[str, Any], assertions: Assertions, key: Any = None, algorithm: str = "RS256") -> str | None:
+    """Return the reason why claims are rejected, or None."""
+    token = jwt.encode({k: v for k, v in claims.items() if v is not None}, key or rsa_key(), algorithm=algorithm)
     body = {
         "client_id": "cid",
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         "client_assertion": token,
     }
-    return checks.refusal(body, "https://x/token")
+    return assertions.refusal(body, "https://x/token")
 
 
-@pytest.mark.parametrize(("changes", "words"), BAD.values(), ids=BAD)
-def test_the_tenant_refuses_what_is_not_as_agreed(
+@pytest.mark.parametrize(("changes", "words"), INVALID.values(), ids=INVALID)
+def test_demo_server_rejects_invalid_claims(
     changes: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.time", lambda: float(NOW))
-    checks = Assertions(public(made()))
-    assert words in (checked({**GOOD, **changes}, checks) or "not refused")
-    assert checked(GOOD, checks) is None
-    assert "used before" in (checked(GOOD, checks) or "")
-    assert checked({**GOOD, "iat": NOW + 60, "jti": "b"}, checks) is None
+    assertions = Assertions(public(rsa_key()))
+    assert words in (check({**VALID, **changes}, assertions) or "not rejected")
+    assert check(VALID, assertions) is None
+    assert "used before" in (check(VALID, assertions) or "")
+    assert check({**VALID, "iat": NOW + 60, "jti": "b"}, assertions) is None
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", None, 7])
-def test_the_tenant_refuses_what_is_not_signed(text: Any) -> None:
+def test_demo_server_rejects_unsigned_assertions(text: Any) -> None:
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     body = {"client_id": "cid", "client_assertion_type": kind, "client_assertion": text}
-    assert "not signed" in (Assertions(public(made())).refusal(body, "x") or "")
-    assert "not signed" in (checked(GOOD, Assertions(public(made())), key="x" * 64, algorithm="HS256") or ""), (
-        "the algorithm is not the sender's to choose"
-    )
+    assert "not signed" in (Assertions(public(rsa_key())).refusal(body, "x") or "")
+    assertions = Assertions(public(rsa_key()))
+    assert "not signed" in (check(VALID, assertions, key="x" * 64, algorithm="HS256") or ""), "wrong algorithm"
 
 
-# Keys that cannot be used
+# Unusable keys
 
 
-def bad_key(kind: str) -> str:
+def unusable_key(kind: str) -> str:
     match kind:
         case "encrypted":
-            return pem(made(), serialization.BestAvailableEncryption(b"s3cr3t-phrase"))
-        case "another kind":
+            return pem(rsa_key(), serialization.BestAvailableEncryption(b"s3cr3t-phrase"))
+        case "not RSA":
             return pem(ec.generate_private_key(ec.SECP256R1()))
         case "short":
             return pem(rsa.generate_private_key(65537, 1024))
         case "public":
-            return public(made())
-        case "cut":
-            return pem(made())[:500]
+            return public(rsa_key())
+        case "truncated":
+            return pem(rsa_key())[:500]
         case _:
             return "not a key, but S3CR3T-canary"
 
@@ -283,71 +282,65 @@ def bad_key(kind: str) -> str:
     ("kind", "words"),
     [
         ("encrypted", "is encrypted"),
-        ("another kind", "is no RSA key"),
-        ("short", "1024 bits"),
-        ("public", "no private key in PEM form"),
-        ("cut", "no private key in PEM form"),
-        ("text", "no private key in PEM form"),
+        ("not RSA", "is not an RSA key"),
+        ("short", "has only 1024 bits"),
+        ("public", "is not in PEM format"),
+        ("truncated", "is not in PEM format"),
+        ("text", "is not in PEM format"),
     ],
 )
-@pytest.mark.parametrize("how", ["text", "file"])
-def test_a_key_that_cannot_be_used_is_refused_without_showing_it(
-    tenant: Tenant, kind: str, words: str, how: str
-) -> None:
-    text = bad_key(kind)
+@pytest.mark.parametrize("source", ["text", "file"])
+def test_unusable_private_key_raises_without_revealing_it(tenant: Tenant, kind: str, words: str, source: str) -> None:
+    text = unusable_key(kind)
     Path("key.pem").write_text(text, encoding="utf-8")
-    given: dict[str, Any] = {"private_key": text} if how == "text" else {"private_key_file": "key.pem"}
-    with pytest.raises(tpa.ConfigError, match=words) as caught:
-        tpa.connect(**tenant.settings, **given)
-    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = [frame for frame in shown.stack if "tests" not in frame.filename]
-    told = "".join(f"{frame.name} {frame.locals}" for frame in ours) + str(caught.value)
+    arguments: dict[str, Any] = {"private_key": text} if source == "text" else {"private_key_file": "key.pem"}
+    with pytest.raises(tpa.ConfigError, match=words) as exc_info:
+        tpa.connect(**tenant.settings, **arguments)
+    output = traceback_with_locals(exc_info.value)
     for line in text.splitlines():
-        assert line not in told or line.startswith("-----")
-    assert "TPANALYTICS_PRIVATE_KEY_FILE" in told
-    assert caught.value.__context__ is None
+        assert line not in output or line.startswith("-----")
+    assert "TPANALYTICS_PRIVATE_KEY_FILE" in output
+    assert exc_info.value.__context__ is None
     assert tenant.requests == []
 
 
 @pytest.mark.parametrize("package", ["jwt", "cryptography.hazmat.primitives.asymmetric.rsa"])
-def test_a_missing_package_is_named_with_the_way_to_get_it(
-    given: dict[str, Any], package: str, monkeypatch: pytest.MonkeyPatch
+def test_missing_package_raises_with_install_command(
+    settings: dict[str, Any], package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(tpa.ConfigError, match=r'pip install "tpanalytics\[jwt\]"'):
-        tpa.connect(**given)
+        tpa.connect(**settings)
 
 
-# Nothing gets out
+# Secrets
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 429, 503])
-def test_an_assertion_or_key_thrown_back_is_not_quoted(
+def test_echoed_assertion_and_key_are_redacted(
     tenant: Tenant,
-    given: dict[str, Any],
+    settings: dict[str, Any],
     status: int,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     sent: list[str] = []
-    check = Assertions.refusal
+    original = Assertions.refusal
 
-    def watched(self: Assertions, body: dict[str, Any], audience: str) -> str | None:
+    def recording_refusal(self: Assertions, body: dict[str, Any], audience: str) -> str | None:
         sent.append(body["client_assertion"])
-        return check(self, body, audience)
+        return original(self, body, audience)
 
-    monkeypatch.setattr(Assertions, "refusal", watched)
+    monkeypatch.setattr(Assertions, "refusal", recording_refusal)
     tenant.token_faults[0] = lambda _: said(
-        status, {"error": f"bad {sent[-1]}", "error_description": f"You sent {sent[-1]} {given['private_key']}"}
+        status, {"error": f"bad {sent[-1]}", "error_description": f"You sent {sent[-1]} {settings['private_key']}"}
     )
-    with client_of(given) as client, pytest.raises(tpa.TpAnalyticsError) as caught:
+    with make_client(settings) as client, pytest.raises(tpa.TpAnalyticsError) as exc_info:
         client.sign_in()
-    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = [frame for frame in shown.stack if "tests" not in frame.filename]
-    told = "".join(f"{frame.name} {frame.locals}" for frame in ours) + str(caught.value) + caplog.text
-    told += repr(client) + repr(client.settings) + repr(vars(client._tokens))
+    output = traceback_with_locals(exc_info.value) + caplog.text
+    output += repr(client) + repr(client.settings) + repr(vars(client._tokens))
     assert sent
-    for secret in (*sent, *(part for one in sent for part in one.split(".")[1:])):
-        assert secret not in told
-    assert not any(line in told for line in given["private_key"].splitlines()[1:-1])
+    for secret in (*sent, *(part for assertion in sent for part in assertion.split(".")[1:])):
+        assert secret not in output
+    assert not any(line in output for line in settings["private_key"].splitlines()[1:-1])

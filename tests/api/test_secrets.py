@@ -1,4 +1,4 @@
-"""No path, however it fails, lets the client secret or a token out: not in messages, reprs, causes, logs or files."""
+"""Secrets and tokens in messages, reprs, logs, tracebacks and files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import os
 import traceback
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
@@ -15,7 +16,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 import tpanalytics as tpa
-from tests.helpers.scripted_server import client_of, cut, jobs, said
+from tests.api.conftest import traceback_with_locals
+from tests.helpers.scripted_server import cut, jobs, make_client, said
 from tpanalytics.api.export import ExportRequest, export_pages, list_all
 from tpanalytics.api.settings import resolve
 from tpanalytics.demo.server import Reply, Tenant
@@ -23,31 +25,31 @@ from tpanalytics.demo.server import Reply, Tenant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: With everything between its two words that some encoding writes otherwise; a word alone shows that it got out.
+#: Contains characters that encodings change. Finding one of the two words means that the secret was revealed.
 SECRET = "Kanarie5517\"'%41 ü€ß\\<&+/=\U0001f424kanari8823"
 SECRET_WORDS = ("Kanarie5517", "kanari8823")
 
-#: Ways in which a service may throw back what it was sent.
+#: Formats in which a service may echo the request.
 ECHOES: dict[str, Callable[[str], Any]] = {
     "list of errors": lambda text: [{"title": f"Refused {text}", "description": f"You sent {text}!"}],
     "oauth object": lambda text: {"error": f"bad {text}", "error_description": f"You sent {text}!"},
     "other object": lambda text: {"detail": text},
     "nested object": lambda text: {"error": {"reason": text, "again": [text]}, "description": {"it's": text}},
-    "json beyond ascii": lambda text: json.dumps({"detail": text}, ensure_ascii=False).encode(),
-    "json within json": lambda text: {"detail": json.dumps(json.dumps(text))},
+    "json with unicode": lambda text: json.dumps({"detail": text}, ensure_ascii=False).encode(),
+    "nested json": lambda text: {"detail": json.dumps(json.dumps(text))},
     "html": lambda text: f"<html>{html.escape(text)}</html>",
     "html with numbers": lambda text: f"<html>{html.escape(text).encode('ascii', 'xmlcharrefreplace').decode()}</html>",
     "plain": lambda text: f"secret={text}",
-    "utf-8 read as latin-1": lambda text: text.encode().decode("latin-1"),
-    "another encoding": lambda text: text.encode("latin-1", "replace"),
+    "utf-8 decoded as latin-1": lambda text: text.encode().decode("latin-1"),
+    "latin-1": lambda text: text.encode("latin-1", "replace"),
     "utf-16": lambda text: text.encode("utf-16-le").replace(b"\0", b""),
     "query": lambda text: f"secret={quote(text)}&again={quote(text, safe='')}",
     "form": lambda text: f"secret={quote_plus(text)}",
-    "small percent": lambda text: "".join(
+    "lowercase percent-encoding": lambda text: "".join(
         f"%{byte:02x}" if byte > 126 or byte < 48 else chr(byte) for byte in text.encode()
     ),
     "repr": lambda text: repr({"it's": text}),
-    "cut short": lambda text: "x" * 150 + text,
+    "truncated": lambda text: "x" * 150 + text,
     "twice": lambda text: text + text,
 }
 HEADERS = {
@@ -62,44 +64,44 @@ HEADERS = {
 STATUSES = (200, 302, 400, 401, 403, 404, 422, 429, 503)
 
 
-class Witness:
-    """All that somebody could read afterwards."""
+class Recorder:
+    """Collection of all texts that a user or a program can read after a test."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def hears(self, *things: object) -> None:
-        self.texts += [text for thing in things for text in (str(thing), repr(thing))]
+    def add(self, *objects: object) -> None:
+        self.texts += [text for obj in objects for text in (str(obj), repr(obj))]
 
-    def examines(self, thing: object, depth: int = 0, seen: set[int] | None = None) -> None:
-        """Look into an object as deep as anybody could without reading frames."""
+    def add_recursively(self, obj: object, depth: int = 0, seen: set[int] | None = None) -> None:
+        """Add an object with its attributes, items, causes and notes."""
         seen = set() if seen is None else seen
-        if id(thing) in seen or depth > 6:
+        if id(obj) in seen or depth > 6:
             return
-        seen.add(id(thing))
-        self.hears(thing)
-        inner: list[object] = [*getattr(thing, "__dict__", {}).values()]
-        if isinstance(thing, BaseException):
-            inner += [thing.__cause__, thing.__context__, *thing.args, *getattr(thing, "__notes__", [])]
-            inner += [getattr(thing, name) for name in ("object", "doc") if hasattr(thing, name)]
-            self.texts += traceback.format_exception(thing)
-        elif isinstance(thing, dict):
-            inner += thing.values()
-        elif isinstance(thing, (list, tuple, set)):
-            inner += thing
-        for one in inner:
-            self.examines(one, depth + 1, seen)
+        seen.add(id(obj))
+        self.add(obj)
+        children: list[object] = [*getattr(obj, "__dict__", {}).values()]
+        if isinstance(obj, BaseException):
+            children += [obj.__cause__, obj.__context__, *obj.args, *getattr(obj, "__notes__", [])]
+            children += [getattr(obj, name) for name in ("object", "doc") if hasattr(obj, name)]
+            self.texts += traceback.format_exception(obj)
+        elif isinstance(obj, dict):
+            children += obj.values()
+        elif isinstance(obj, (list, tuple, set)):
+            children += obj
+        for child in children:
+            self.add_recursively(child, depth + 1, seen)
 
-    def finds(self, *words: str) -> list[str]:
+    def find(self, *words: str) -> list[str]:
         return [text for text in self.texts if any(word in text for word in words)]
 
 
 @pytest.fixture
-def witness(
+def recorder(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Witness]:
-    """Listen at level DEBUG to every logger there is, to the screen and to warnings; read every file at the end."""
-    made = Witness()
+) -> Iterator[Recorder]:
+    """Record all loggers at level DEBUG, the output, warnings and files, and check that they contain no secret."""
+    recorder = Recorder()
     root = logging.getLogger()
     loggers = [root, *(logging.getLogger(name) for name in root.manager.loggerDict)]
     for logger in loggers:
@@ -108,29 +110,29 @@ def witness(
         monkeypatch.setattr(logger, "propagate", True)
         logger.manager._clear_cache()  # type: ignore[attr-defined]
     caplog.handler.setLevel(logging.DEBUG)
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
-        yield made
-    made.hears(*(warning.message for warning in caught))
+        yield recorder
+    recorder.add(*(warning.message for warning in caught_warnings))
     for record in caplog.records:
-        made.examines(record)
-    made.texts += [caplog.text, *capfd.readouterr()]
+        recorder.add_recursively(record)
+    recorder.texts += [caplog.text, *capfd.readouterr()]
     for path in Path().rglob("*"):
-        made.hears(path)
+        recorder.add(path)
         if path.is_file():
-            made.texts.append(path.read_bytes().decode("utf-8", "replace"))
-    assert any("/oauth/token" in text for text in made.texts), "the log was not heard"
-    assert made.finds(*SECRET_WORDS) == []
+            recorder.texts.append(path.read_bytes().decode("utf-8", "replace"))
+    assert any("/oauth/token" in text for text in recorder.texts), "the log was not recorded"
+    assert recorder.find(*SECRET_WORDS) == []
 
 
 @pytest.fixture
 def tenant() -> Iterator[Tenant]:
-    with Tenant(jobs(3), client_secret=SECRET) as made:
-        yield made
+    with Tenant(jobs(3), client_secret=SECRET) as tenant:
+        yield tenant
 
 
 class Tokens:
-    """Write down every token handed out and give each a form that is easy to recognise."""
+    """Fault that records all issued tokens."""
 
     def __init__(self, tenant: Tenant) -> None:
         self.issued: list[str] = []
@@ -142,126 +144,126 @@ class Tokens:
         return reply
 
 
-def go(witness: Witness, tenant: Tenant, **more: Any) -> list[BaseException]:
-    """Do all a client can do, and show the witness what comes of it."""
-    told: list[str] = []
+def use_client(recorder: Recorder, tenant: Tenant, **settings: Any) -> list[BaseException]:
+    """Call all methods of a client, record the results and return the errors."""
+    reasons: list[str] = []
     errors: list[BaseException] = []
-    with client_of({**tenant.settings, **more}) as client:
-        client.on_wait = told.append
-        for act in (
+    with make_client({**tenant.settings, **settings}) as client:
+        client.on_wait = reasons.append
+        for function in (
             lambda: list(export_pages(client, ExportRequest(limit=1))),
             lambda: tpa.load_task_profiles(client, limit=1, snapshot="snapshot", progress=True),
             lambda: list_all(client, "/job_architecture/jobs"),
             client.version,
         ):
             try:
-                witness.hears(act())
-            except Exception as error:  # noqa: BLE001  whatever comes is examined
+                recorder.add(function())
+            except Exception as error:  # noqa: BLE001  checked below
                 errors.append(error)
-        witness.hears(client, client.settings, client.settings.origins, vars(client.settings))
-    witness.hears(*told)
+        recorder.add(client, client.settings, client.settings.origins, vars(client.settings))
+    recorder.add(*reasons)
     for error in errors:
-        witness.examines(error)
+        recorder.add_recursively(error)
         assert isinstance(error, tpa.TpAnalyticsError), repr(error)
     return errors
 
 
-def answering(status: int, body: Callable[[], Any], headers: Callable[[], dict[str, str]] = dict) -> Any:
-    """Make the fault whose answer is made when it is sent, for it quotes what was sent."""
+def respond(status: int, body: Callable[[], Any], headers: Callable[[], dict[str, str]] = dict) -> Any:
+    """Return a fault whose body is created when it is sent, so that it can echo the request."""
     return lambda _: said(status, body(), **headers())
 
 
-def test_a_pull_that_succeeds_lets_nothing_out(tenant: Tenant, witness: Witness) -> None:
+def test_successful_export_reveals_nothing(tenant: Tenant, recorder: Recorder) -> None:
     tokens = Tokens(tenant)
-    assert go(witness, tenant) == []
+    assert use_client(recorder, tenant) == []
     assert Path("snapshot").is_dir()
     assert len(tokens.issued) == 1
-    assert witness.finds(*tokens.issued) == []
+    assert recorder.find(*tokens.issued) == []
 
 
 @pytest.mark.parametrize("form", ECHOES)
-def test_a_service_that_echoes_token_and_secret_is_not_quoted(tenant: Tenant, witness: Witness, form: str) -> None:
+def test_echoed_token_and_secret_are_redacted(tenant: Tenant, recorder: Recorder, form: str) -> None:
     tokens = Tokens(tenant)
     for status in STATUSES:
-        tenant.faults[0] = answering(status, lambda: ECHOES[form](f"{SECRET} {tokens.issued[-1]}"))
-        assert go(witness, tenant), status
+        tenant.faults[0] = respond(status, lambda: ECHOES[form](f"{SECRET} {tokens.issued[-1]}"))
+        assert use_client(recorder, tenant), status
     assert len(tokens.issued) >= len(STATUSES)
-    assert witness.finds(*tokens.issued) == []
+    assert recorder.find(*tokens.issued) == []
 
 
-def test_an_old_token_is_not_quoted_either(tenant: Tenant, witness: Witness) -> None:
+def test_echoed_old_token_is_redacted(tenant: Tenant, recorder: Recorder) -> None:
     tokens = Tokens(tenant)
     tenant.faults[0] = lambda _: said(
         401 if len(tokens.issued) < 2 else 400, [{"title": "No", "description": tokens.issued[0]}]
     )
-    assert go(witness, tenant)
+    assert use_client(recorder, tenant)
     assert len(tokens.issued) > 1
-    assert witness.finds(*tokens.issued) == []
+    assert recorder.find(*tokens.issued) == []
 
 
 @pytest.mark.parametrize("form", ECHOES)
-def test_a_token_endpoint_that_echoes_the_secret_is_not_quoted(tenant: Tenant, witness: Witness, form: str) -> None:
+def test_secret_echoed_by_token_endpoint_is_redacted(tenant: Tenant, recorder: Recorder, form: str) -> None:
     for status in STATUSES:
-        tenant.token_faults[0] = answering(status, lambda: ECHOES[form](SECRET))
-        assert go(witness, tenant), status
+        tenant.token_faults[0] = respond(status, lambda: ECHOES[form](SECRET))
+        assert use_client(recorder, tenant), status
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_a_header_that_echoes_is_not_quoted(tenant: Tenant, witness: Witness, header: str) -> None:
+def test_echoed_headers_are_redacted(tenant: Tenant, recorder: Recorder, header: str) -> None:
     tokens = Tokens(tenant)
     plain = quote(SECRET, safe="")
     for status in STATUSES:
         tenant.token_faults[0] = tokens
-        tenant.faults[0] = answering(
+        tenant.faults[0] = respond(
             status, bytes, lambda: {header: HEADERS[header].format(f"{plain}-{tokens.issued[-1]}")}
         )
-        assert go(witness, tenant), status
-        tenant.token_faults[0] = answering(status, bytes, lambda: {header: HEADERS[header].format(plain)})
-        assert go(witness, tenant), status
-    assert witness.finds(*tokens.issued) == []
+        assert use_client(recorder, tenant), status
+        tenant.token_faults[0] = respond(status, bytes, lambda: {header: HEADERS[header].format(plain)})
+        assert use_client(recorder, tenant), status
+    assert recorder.find(*tokens.issued) == []
 
 
 @pytest.mark.parametrize("tail", ["", "\r\n", "ключ", " ", "é"])
-def test_a_token_that_cannot_be_used_is_not_quoted(tenant: Tenant, witness: Witness, tail: str) -> None:
+def test_unusable_token_is_redacted(tenant: Tenant, recorder: Recorder, tail: str) -> None:
     token = f"Kanarie5517{tail}"
-    for more in ({"expires_in": "soon"}, {"expires_in": [1]}, {"error": "odd"}, {"access_token": 1}):
-        tenant.token_faults[0] = answering(200, lambda: {"access_token": token, "jwt": token, **more})  # noqa: B023
-        assert go(witness, tenant), more
+    for fields in ({"expires_in": "soon"}, {"expires_in": [1]}, {"error": "odd"}, {"access_token": 1}):
+        tenant.token_faults[0] = respond(200, lambda: {"access_token": token, "jwt": token, **fields})  # noqa: B023
+        assert use_client(recorder, tenant), fields
 
 
 @pytest.mark.parametrize("at", [0, 10])
-def test_broken_connections_let_nothing_out(tenant: Tenant, witness: Witness, at: int) -> None:
+def test_connection_errors_reveal_nothing(tenant: Tenant, recorder: Recorder, at: int) -> None:
     tokens = Tokens(tenant)
     tenant.faults[0] = cut(at)
-    assert all(isinstance(error, tpa.Unreachable) for error in go(witness, tenant)[:2])
-    assert witness.finds(*tokens.issued) == []
+    assert all(isinstance(error, tpa.Unreachable) for error in use_client(recorder, tenant)[:2])
+    assert recorder.find(*tokens.issued) == []
     tenant.token_faults[0] = cut(at)
-    assert go(witness, tenant)
+    assert use_client(recorder, tenant)
 
 
 @pytest.mark.parametrize("name", ["base_url", "token_url"])
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "https://127.0.0.1:1", "https://{}", "https://%zz"])
-def test_services_out_of_reach_let_nothing_out(tenant: Tenant, witness: Witness, name: str, address: str) -> None:
+def test_unreachable_services_reveal_nothing(tenant: Tenant, recorder: Recorder, name: str, address: str) -> None:
     tokens = Tokens(tenant)
     with Tenant(jobs(1)) as other:
-        assert go(witness, tenant, **{name: address.format(other.base_url.removeprefix("http://"))})
+        assert use_client(recorder, tenant, **{name: address.format(other.base_url.removeprefix("http://"))})
         assert other.requests == []
-    assert witness.finds(*tokens.issued) == []
-    assert go(witness, tenant) == []
+    assert recorder.find(*tokens.issued) == []
+    assert use_client(recorder, tenant) == []
 
 
-def test_a_wrong_secret_is_not_quoted_by_anyone(tenant: Tenant, witness: Witness) -> None:
-    assert all(isinstance(error, tpa.AuthError) for error in go(witness, tenant, client_secret=f"{SECRET}x"))
+def test_wrong_secret_is_not_revealed(tenant: Tenant, recorder: Recorder) -> None:
+    assert all(isinstance(error, tpa.AuthError) for error in use_client(recorder, tenant, client_secret=f"{SECRET}x"))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the environment holds text there")
-def test_a_secret_that_is_no_text_is_not_quoted(tenant: Tenant, witness: Witness) -> None:
-    odd = os.fsdecode(b"Kanarie5517\xff\xfekanari8823")
-    assert all(isinstance(error, tpa.AuthError) for error in go(witness, tenant, client_secret=odd))
+@pytest.mark.skipif(os.name == "nt", reason="environment variables are always valid text")
+def test_undecodable_secret_is_not_revealed(tenant: Tenant, recorder: Recorder) -> None:
+    secret = os.fsdecode(b"Kanarie5517\xff\xfekanari8823")
+    assert all(isinstance(error, tpa.AuthError) for error in use_client(recorder, tenant, client_secret=secret))
 
 
 @pytest.mark.parametrize(
-    "given",
+    "settings",
     [
         {"base_url": f"https://host:{SECRET_WORDS[0]}"},
         {"base_url": f"https://user:{SECRET_WORDS[0]}@host"},
@@ -272,13 +274,11 @@ def test_a_secret_that_is_no_text_is_not_quoted(tenant: Tenant, witness: Witness
         {"tenant": ""},
     ],
 )
-def test_a_secret_pasted_into_the_wrong_place_is_not_quoted(
-    tenant: Tenant, witness: Witness, given: dict[str, str]
-) -> None:
-    with pytest.raises(tpa.ConfigError) as caught:
-        resolve({**tenant.settings, **given})
-    witness.examines(caught.value)
-    assert go(witness, tenant) == []
+def test_secret_in_wrong_setting_is_not_revealed(tenant: Tenant, recorder: Recorder, settings: dict[str, str]) -> None:
+    with pytest.raises(tpa.ConfigError) as exc_info:
+        resolve({**tenant.settings, **settings})
+    recorder.add_recursively(exc_info.value)
+    assert use_client(recorder, tenant) == []
 
 
 @pytest.mark.parametrize(
@@ -290,24 +290,48 @@ def test_a_secret_pasted_into_the_wrong_place_is_not_quoted(
     ],
     ids=["utf-16", "malformed", "latin-1"],
 )
-def test_a_broken_env_file_is_not_quoted(tenant: Tenant, witness: Witness, raw: bytes) -> None:
+def test_invalid_env_file_is_not_quoted(tenant: Tenant, recorder: Recorder, raw: bytes) -> None:
     Path(".env").write_bytes(raw)
-    with pytest.raises(tpa.ConfigError) as caught:
+    with pytest.raises(tpa.ConfigError) as exc_info:
         resolve({**tenant.settings, "client_secret": None, "tenant": None})
-    witness.examines(caught.value)
+    recorder.add_recursively(exc_info.value)
     Path(".env").unlink()
-    assert go(witness, tenant) == []
+    assert use_client(recorder, tenant) == []
 
 
-def test_the_witness_would_notice(tenant: Tenant) -> None:
-    witness = Witness()
-    inner = ValueError("x")
-    inner.response = {"body": [SECRET]}  # type: ignore[attr-defined]
+def test_recorder_finds_secrets_in_nested_objects(tenant: Tenant) -> None:
+    recorder = Recorder()
+    cause = ValueError("x")
+    cause.response = {"body": [SECRET]}  # type: ignore[attr-defined]
     try:
         try:
-            raise inner
+            raise cause
         except ValueError:
             raise RuntimeError("outer") from None
     except RuntimeError as error:
-        witness.examines(error)
-    assert witness.finds(*SECRET_WORDS)
+        recorder.add_recursively(error)
+    assert recorder.find(*SECRET_WORDS)
+
+
+QUICK = tpa.RetryPolicy(tries=2, base=0)
+
+
+@pytest.mark.parametrize("fault", ["token endpoint", "export", "response", "setting", "url"])
+def test_local_variables_in_tracebacks_reveal_nothing(fault: str) -> None:
+    with Tenant(client_secret=SECRET) as tenant:
+        settings = dict(tenant.settings)
+        match fault:
+            case "token endpoint":
+                tenant.token_faults[0] = lambda reply: replace(reply, cut_at=0)
+            case "export":
+                tenant.faults[0] = lambda reply: replace(reply, status=400)
+            case "response":
+                tenant.faults[0] = lambda reply: replace(reply, body=b"<html>")
+            case "setting":
+                del settings["tenant"]
+            case "url":
+                settings["base_url"] = "http://elsewhere.example"
+        with pytest.raises(tpa.TpAnalyticsError) as exc_info:
+            tpa.load_task_profiles(tpa.connect(**settings, retry=QUICK), progress=False)
+        output = traceback_with_locals(exc_info.value)
+        assert not any(word in output for word in ("tok-", *SECRET_WORDS, *tenant._tokens))

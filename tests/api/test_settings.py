@@ -1,4 +1,4 @@
-"""Each setting comes from the first place that has it, what is missing or unsafe is named, and no value is shown."""
+"""Sources and validation of connection settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import tpanalytics as tpa
 from tpanalytics.api.settings import SETTINGS, Secret, is_loopback, look_up, resolve
 
-GIVEN = {
+COMPLETE = {
     "base_url": "https://northwind.eu3.techwolf.ai",
     "token_url": "https://techwolf.eu.auth0.com/oauth/token",
     "client_id": "cid-7f3a",
@@ -35,7 +35,7 @@ ORIGINS = {
 
 
 class Keyring:
-    """A keyring as far as we use one."""
+    """Minimal replacement for the keyring package."""
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str], str] = {}
@@ -49,265 +49,266 @@ class Keyring:
 
 @pytest.fixture
 def keyring(monkeypatch: pytest.MonkeyPatch) -> Keyring:
-    made = Keyring()
+    keyring = Keyring()
     package, errors = ModuleType("keyring"), ModuleType("keyring.errors")
-    package.get_password = made.get_password  # type: ignore[attr-defined]
+    package.get_password = keyring.get_password  # type: ignore[attr-defined]
     errors.KeyringError = type("KeyringError", (Exception,), {})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keyring", package)
     monkeypatch.setitem(sys.modules, "keyring.errors", errors)
-    return made
+    return keyring
 
 
-def put(place: str, name: str, value: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Write a value to a place; give the arguments that carry it there."""
+def provide(source: str, name: str, value: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Provide a setting through a source and return it if it is passed as an argument."""
     variable = f"TPANALYTICS_{name.upper()}"
-    if place == "environment":
+    if source == "environment":
         monkeypatch.setenv(variable, value)
-    elif place == ".env":
+    elif source == ".env":
         Path(".env").write_text(f"{variable}={value}\n", encoding="utf-8")
-    elif place == "keyring":
+    elif source == "keyring":
         keyring.entries["tpanalytics", name] = value
-    return {name: value} if place == "argument" else {}
+    return {name: value} if source == "argument" else {}
 
 
-PLACES = [places for n in range(1, 5) for places in itertools.combinations(ORIGINS, n)]
+SOURCES = [sources for n in range(1, 5) for sources in itertools.combinations(ORIGINS, n)]
 
 
-@pytest.mark.parametrize("name", GIVEN)
-@pytest.mark.parametrize("places", PLACES, ids="+".join)
-def test_the_first_place_that_has_a_setting_wins_and_is_named(
-    places: tuple[str, ...], name: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", COMPLETE)
+@pytest.mark.parametrize("sources", SOURCES, ids="+".join)
+def test_first_source_of_a_setting_is_used(
+    sources: tuple[str, ...], name: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments: dict[str, str | None] = {**GIVEN, name: None}
-    for place in places:
-        arguments.update(put(place, name, f"https://{place.strip('.')}.invalid", keyring, monkeypatch))
+    arguments: dict[str, str | None] = {**COMPLETE, name: None}
+    for source in sources:
+        arguments.update(provide(source, name, f"https://{source.strip('.')}.invalid", keyring, monkeypatch))
     settings = resolve(arguments)
     value = getattr(settings, name)
     value = value.reveal() if isinstance(value, Secret) else value
-    assert value == f"https://{places[0].strip('.')}.invalid"
-    assert settings.origins[name] in {ORIGINS[places[0]].format(name.upper()), ORIGINS[places[0]].format(name)}
+    assert value == f"https://{sources[0].strip('.')}.invalid"
+    assert settings.origins[name] in {ORIGINS[sources[0]].format(name.upper()), ORIGINS[sources[0]].format(name)}
 
 
-def test_settings_may_come_from_different_places(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
-    keyring.entries["tpanalytics", "client_secret"] = GIVEN["client_secret"]
-    monkeypatch.setenv("TPANALYTICS_CLIENT_ID", GIVEN["client_id"])
-    Path(".env").write_text(f"TPANALYTICS_TENANT='{GIVEN['tenant']}'\n# a comment\n", encoding="utf-8")
-    given = {name: GIVEN[name] for name in ("base_url", "token_url", "audience")}
-    settings = tpa.connect(**given).settings
-    assert settings.client_secret.reveal() == GIVEN["client_secret"]
-    assert (settings.client_id, settings.tenant) == (GIVEN["client_id"], GIVEN["tenant"])
-    assert set(settings.origins) == set(GIVEN)
+def test_settings_can_have_different_sources(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring.entries["tpanalytics", "client_secret"] = COMPLETE["client_secret"]
+    monkeypatch.setenv("TPANALYTICS_CLIENT_ID", COMPLETE["client_id"])
+    Path(".env").write_text(f"TPANALYTICS_TENANT='{COMPLETE['tenant']}'\n# a comment\n", encoding="utf-8")
+    settings = tpa.connect(**{name: COMPLETE[name] for name in ("base_url", "token_url", "audience")}).settings
+    assert settings.client_secret.reveal() == COMPLETE["client_secret"]
+    assert (settings.client_id, settings.tenant) == (COMPLETE["client_id"], COMPLETE["tenant"])
+    assert set(settings.origins) == set(COMPLETE)
 
 
 @pytest.mark.parametrize("blank", ["", "   ", "\n"])
-def test_a_blank_value_counts_as_not_given(blank: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_values_are_ignored(blank: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TPANALYTICS_TENANT", blank)
     keyring.entries["tpanalytics", "tenant"] = "from the keyring"
-    assert resolve({**GIVEN, "tenant": blank}).tenant == "from the keyring"
+    assert resolve({**COMPLETE, "tenant": blank}).tenant == "from the keyring"
 
 
-def test_a_pasted_line_break_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whitespace_is_stripped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TPANALYTICS_CLIENT_SECRET", " s3cret\n")
-    assert resolve({**GIVEN, "client_secret": None}).client_secret.reveal() == "s3cret"
-
-
-@pytest.mark.parametrize("gone", [names for n in (1, 2, 6) for names in itertools.combinations(GIVEN, n)], ids="+".join)
-def test_all_that_is_missing_is_named_at_once_with_its_variable(gone: tuple[str, ...]) -> None:
-    with pytest.raises(tpa.ConfigError) as caught:
-        resolve({name: value for name, value in GIVEN.items() if name not in gone})
-    message = str(caught.value)
-    assert f"{len(gone)} setting" in message
-    for name, value in GIVEN.items():
-        assert (f"TPANALYTICS_{name.upper()}" in message) == (name in gone)
-        assert f"\n  {name}: " in message or name not in gone
-        if name not in gone:
-            assert value not in message.replace(SETTINGS["audience"], "").replace(SETTINGS["base_url"], "")
-    assert all(place in message for place in ("argument", "environment variable", ".env", "keyring"))
-
-
-def test_the_version_may_be_left_out() -> None:
-    assert resolve(GIVEN).api_version is None
-    assert resolve({**GIVEN, "api_version": "2026-01-29"}).api_version == "2026-01-29"
-
-
-@pytest.mark.parametrize("version", ["latest", "2026", "2026-1-29", "2026-01-29\r\nX-Evil: 1", "\uff12026-01-29"])
-def test_a_version_that_is_no_date_is_refused(version: str) -> None:
-    with pytest.raises(tpa.ConfigError, match="YYYY-MM-DD"):
-        resolve({**GIVEN, "api_version": version})
-
-
-# Secret or key
-
-
-WAYS = ("client_secret", "private_key", "private_key_file")
-
-
-@pytest.mark.parametrize(("one", "other"), [*itertools.permutations(WAYS, 2)])
-@pytest.mark.parametrize(("early", "late"), [*itertools.combinations(ORIGINS, 2)])
-def test_the_way_to_sign_in_is_the_one_given_first(
-    one: str, other: str, early: str, late: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Path("key.pem").write_text("from the file", encoding="utf-8")
-    arguments = {**GIVEN, "client_secret": None}
-    for place, name in ((late, other), (early, one)):
-        arguments.update(
-            put(place, name, "key.pem" if name == "private_key_file" else f"a {name}", keyring, monkeypatch)
-        )
-    settings = resolve(arguments)
-    secret, key = settings.client_secret, settings.private_key
-    expected = {"client_secret": "a client_secret", "private_key": "a private_key", "private_key_file": "from the file"}
-    assert (secret is None) == (one != "client_secret")
-    assert (secret or key).reveal() == expected[one]  # type: ignore[union-attr]
-    assert [name for name in WAYS if name in settings.origins] == [one]
-
-
-@pytest.mark.parametrize("place", ORIGINS)
-@pytest.mark.parametrize("names", [*itertools.combinations(WAYS, 2), WAYS], ids="+".join)
-def test_two_ways_in_one_place_are_refused_by_name(
-    names: tuple[str, ...], place: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments: dict[str, str | None] = {**GIVEN, "client_secret": None}
-    lines = ""
-    for name in names:
-        arguments.update(put(place, name, "s3cr3t-value", keyring, monkeypatch))
-        lines += f"TPANALYTICS_{name.upper()}=s3cr3t-value\n"
-    if place == ".env":
-        Path(".env").write_text(lines, encoding="utf-8")
-    with pytest.raises(tpa.ConfigError, match="one alone signs in") as caught:
-        resolve(arguments)
-    assert all(f"{name} (from {ORIGINS[place].split()[0]}" in str(caught.value) or place == ".env" for name in names)
-    assert all(name.upper() in str(caught.value).upper() for name in names)
-    assert "s3cr3t-value" not in str(caught.value)
-
-
-def test_where_neither_is_given_both_are_named() -> None:
-    with pytest.raises(tpa.ConfigError, match="1 setting is missing") as caught:
-        resolve({**GIVEN, "client_secret": None})
-    assert all(f"TPANALYTICS_{name.upper()}" in str(caught.value) for name in WAYS)
-
-
-@pytest.mark.parametrize("place", ORIGINS)
-def test_the_id_of_a_key_goes_with_a_key_alone(place: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = put(place, "key_id", "key-7", keyring, monkeypatch)
-    assert resolve({**GIVEN, "client_secret": None, "private_key": "pem", **given}).key_id == "key-7"
-    assert resolve({**GIVEN, **given}).key_id is None
+    assert resolve({**COMPLETE, "client_secret": None}).client_secret.reveal() == "s3cret"
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
-    [(None, "cannot be read: No such file"), (..., "cannot be read"), ("kéy".encode("utf-16"), "is no text file")],
+    "missing", [names for n in (1, 2, 6) for names in itertools.combinations(COMPLETE, n)], ids="+".join
+)
+def test_error_lists_all_missing_settings(missing: tuple[str, ...]) -> None:
+    with pytest.raises(tpa.ConfigError) as exc_info:
+        resolve({name: value for name, value in COMPLETE.items() if name not in missing})
+    message = str(exc_info.value)
+    assert f"{len(missing)} setting" in message
+    for name, value in COMPLETE.items():
+        assert (f"TPANALYTICS_{name.upper()}" in message) == (name in missing)
+        assert f"\n  {name}: " in message or name not in missing
+        if name not in missing:
+            assert value not in message.replace(SETTINGS["audience"], "").replace(SETTINGS["base_url"], "")
+    assert all(source in message for source in ("connect()", "environment variable", ".env", "keyring"))
+
+
+def test_api_version_is_optional() -> None:
+    assert resolve(COMPLETE).api_version is None
+    assert resolve({**COMPLETE, "api_version": "2026-01-29"}).api_version == "2026-01-29"
+
+
+@pytest.mark.parametrize("version", ["latest", "2026", "2026-1-29", "2026-01-29\r\nX-Evil: 1", "\uff12026-01-29"])
+def test_invalid_api_version_raises(version: str) -> None:
+    with pytest.raises(tpa.ConfigError, match="YYYY-MM-DD"):
+        resolve({**COMPLETE, "api_version": version})
+
+
+# Credentials
+
+
+CREDENTIALS = ("client_secret", "private_key", "private_key_file")
+
+
+@pytest.mark.parametrize(("first", "second"), [*itertools.permutations(CREDENTIALS, 2)])
+@pytest.mark.parametrize(("first_source", "second_source"), [*itertools.combinations(ORIGINS, 2)])
+def test_first_credential_is_used(
+    first: str, second: str, first_source: str, second_source: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("key.pem").write_text("from the file", encoding="utf-8")
+    arguments = {**COMPLETE, "client_secret": None}
+    for source, name in ((second_source, second), (first_source, first)):
+        value = "key.pem" if name == "private_key_file" else f"a {name}"
+        arguments.update(provide(source, name, value, keyring, monkeypatch))
+    settings = resolve(arguments)
+    secret, key = settings.client_secret, settings.private_key
+    expected = {"client_secret": "a client_secret", "private_key": "a private_key", "private_key_file": "from the file"}
+    assert (secret is None) == (first != "client_secret")
+    assert (secret or key).reveal() == expected[first]  # type: ignore[union-attr]
+    assert [name for name in CREDENTIALS if name in settings.origins] == [first]
+
+
+@pytest.mark.parametrize("source", ORIGINS)
+@pytest.mark.parametrize("names", [*itertools.combinations(CREDENTIALS, 2), CREDENTIALS], ids="+".join)
+def test_several_credentials_in_one_source_raise(
+    names: tuple[str, ...], source: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments: dict[str, str | None] = {**COMPLETE, "client_secret": None}
+    lines = ""
+    for name in names:
+        arguments.update(provide(source, name, "s3cr3t-value", keyring, monkeypatch))
+        lines += f"TPANALYTICS_{name.upper()}=s3cr3t-value\n"
+    if source == ".env":
+        Path(".env").write_text(lines, encoding="utf-8")
+    with pytest.raises(tpa.ConfigError, match="cannot be used together") as exc_info:
+        resolve(arguments)
+    origin = ORIGINS[source].split()[0]
+    assert all(f"{name} (from {origin}" in str(exc_info.value) or source == ".env" for name in names)
+    assert all(name.upper() in str(exc_info.value).upper() for name in names)
+    assert "s3cr3t-value" not in str(exc_info.value)
+
+
+def test_error_without_credential_mentions_all_kinds() -> None:
+    with pytest.raises(tpa.ConfigError, match="1 setting is missing") as exc_info:
+        resolve({**COMPLETE, "client_secret": None})
+    assert all(f"TPANALYTICS_{name.upper()}" in str(exc_info.value) for name in CREDENTIALS)
+
+
+@pytest.mark.parametrize("source", ORIGINS)
+def test_key_id_is_ignored_without_private_key(source: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = provide(source, "key_id", "key-7", keyring, monkeypatch)
+    assert resolve({**COMPLETE, "client_secret": None, "private_key": "pem", **arguments}).key_id == "key-7"
+    assert resolve({**COMPLETE, **arguments}).key_id is None
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "cannot be read: No such file"), (..., "cannot be read"), ("kéy".encode("utf-16"), "is not a text file")],
     ids=["missing", "folder", "utf-16"],
 )
-def test_a_key_file_that_cannot_be_read_is_refused_by_the_name_of_its_setting(content: Any, said: str) -> None:
+def test_unreadable_key_file_raises(content: Any, problem: str) -> None:
     path = Path("s3cr3t-name.pem")
     if content is ...:
         path.mkdir()
     elif content is not None:
         path.write_bytes(content)
-    with pytest.raises(tpa.ConfigError) as caught:
-        resolve({**GIVEN, "client_secret": None, "private_key_file": str(path)})
-    assert f"private_key_file (from argument) {said}" in str(caught.value)
-    assert "s3cr3t" not in str(caught.value)
+    with pytest.raises(tpa.ConfigError) as exc_info:
+        resolve({**COMPLETE, "client_secret": None, "private_key_file": str(path)})
+    assert f"`private_key_file` (from argument) {problem}" in str(exc_info.value)
+    assert "s3cr3t" not in str(exc_info.value)
 
 
 PEM = "-----BEGIN PRIVATE KEY-----\nS3CR3T\n-----END PRIVATE KEY-----"
 
 
 @pytest.mark.parametrize("name", ["private_key_file", "key_id", "tenant", "base_url"])
-def test_a_key_in_the_wrong_place_is_never_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_private_key_in_wrong_setting_is_not_revealed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"TPANALYTICS_{name.upper()}", PEM)
-    given = {"private_key": "pem"} if name == "key_id" else {}
-    arguments = {**GIVEN, "client_secret": None, **given, name: None}
+    key = {"private_key": "pem"} if name == "key_id" else {}
+    arguments = {**COMPLETE, "client_secret": None, **key, name: None}
     assert "S3CR3T" not in repr(look_up(arguments))
     if name in {"tenant", "base_url"}:
         arguments["client_secret"] = "s"
-    with pytest.raises(tpa.ConfigError, match=f"{name} .* holds a private key") as caught:
+    with pytest.raises(tpa.ConfigError, match=f"`{name}` .* contains a private key") as exc_info:
         resolve(arguments)
-    assert "S3CR3T" not in str(caught.value)
+    assert "S3CR3T" not in str(exc_info.value)
 
 
-# The file .env
+# .env file
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_an_env_file_is_read_with_or_without_byte_order_mark(encoding: str) -> None:
-    text = "".join(f"TPANALYTICS_{name.upper()}={value}\n" for name, value in GIVEN.items())
+def test_env_file_can_have_byte_order_mark(encoding: str) -> None:
+    text = "".join(f"TPANALYTICS_{name.upper()}={value}\n" for name, value in COMPLETE.items())
     Path(".env").write_text(text, encoding=encoding)
-    assert resolve({}).base_url == GIVEN["base_url"]
+    assert resolve({}).base_url == COMPLETE["base_url"]
 
 
-def test_an_env_file_in_another_encoding_is_named_and_not_quoted() -> None:
+def test_env_file_in_other_encoding_raises() -> None:
     Path(".env").write_text("TPANALYTICS_CLIENT_SECRET=s3cret-Vögel\n", encoding="utf-16")
-    with pytest.raises(tpa.ConfigError, match=r"\.env.*UTF-8") as caught:
+    with pytest.raises(tpa.ConfigError, match=r"\.env.*UTF-8") as exc_info:
         resolve({})
-    assert caught.value.__context__ is None, "the library's exception carries the file"
+    assert exc_info.value.__context__ is None, "the original exception contains the file"
 
 
 @pytest.mark.parametrize("secret", ["a${HOME}b", "a$HOME", 'quo"te', "per%cent", "Vögel", "a=b", "a#b"])
-def test_a_secret_in_an_env_file_is_taken_as_it_stands(secret: str) -> None:
+def test_env_file_is_read_without_interpolation(secret: str) -> None:
     Path(".env").write_text(f"TPANALYTICS_CLIENT_SECRET={secret}\n", encoding="utf-8")
-    assert resolve({**GIVEN, "client_secret": None}).client_secret.reveal() == secret
+    assert resolve({**COMPLETE, "client_secret": None}).client_secret.reveal() == secret
 
 
-def test_only_the_working_directory_is_searched_for_an_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_file_in_parent_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("TPANALYTICS_TENANT=above\n", encoding="utf-8")
     Path("below").mkdir()
     monkeypatch.chdir("below")
     assert look_up({}) == {}
 
 
-def test_a_folder_named_env_is_no_file() -> None:
+def test_folder_named_env_is_ignored() -> None:
     Path(".env").mkdir()
-    assert resolve(GIVEN).tenant == "northwind"
+    assert resolve(COMPLETE).tenant == "northwind"
 
 
-def test_reading_settings_changes_no_environment_variable() -> None:
+def test_env_file_does_not_change_environment() -> None:
     Path(".env").write_text("TPANALYTICS_TENANT=elsewhere\nOTHER=1\n", encoding="utf-8")
     before = dict(os.environ)
     assert look_up({})["tenant"][0] == "elsewhere"
     assert dict(os.environ) == before
 
 
-# The keyring
+# Keyring
 
 
-def test_without_the_package_keyring_the_rest_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keyring_package_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    assert resolve(GIVEN).tenant == "northwind"
+    assert resolve(COMPLETE).tenant == "northwind"
     with pytest.raises(tpa.ConfigError, match="client_secret"):
-        resolve({**GIVEN, "client_secret": None})
+        resolve({**COMPLETE, "client_secret": None})
 
 
-def test_a_locked_keyring_counts_as_empty(keyring: Keyring) -> None:
+def test_locked_keyring_is_ignored(keyring: Keyring) -> None:
     keyring.error = sys.modules["keyring.errors"].KeyringError("locked")
     with pytest.raises(tpa.ConfigError, match="client_secret"):
-        resolve({**GIVEN, "client_secret": None})
+        resolve({**COMPLETE, "client_secret": None})
 
 
-def test_the_keyring_is_asked_only_for_what_is_missing(keyring: Keyring) -> None:
-    keyring.error = AssertionError("asked without need")
-    assert resolve(GIVEN).tenant == "northwind"
+def test_keyring_is_only_used_for_missing_settings(keyring: Keyring) -> None:
+    keyring.error = AssertionError("the keyring was used")
+    assert resolve(COMPLETE).tenant == "northwind"
 
 
-# Addresses
+# URLs
 
-BAD_ADDRESSES = [
-    ("http://northwind.eu3.techwolf.ai", "plain http"),
-    ("HTTP://northwind.eu3.techwolf.ai", "plain http"),
-    ("http://127.0.0.1.evil.invalid", "plain http"),
-    ("http://localhost.evil.invalid", "plain http"),
-    ("http://localhost@evil.invalid", "plain http"),
-    ("http://0.0.0.0:8000", "plain http"),
-    ("http://192.168.1.10", "plain http"),
-    ("http://[2001:db8::1]", "plain http"),
+INVALID_URLS = [
+    ("http://northwind.eu3.techwolf.ai", "uses http"),
+    ("HTTP://northwind.eu3.techwolf.ai", "uses http"),
+    ("http://127.0.0.1.evil.invalid", "uses http"),
+    ("http://localhost.evil.invalid", "uses http"),
+    ("http://localhost@evil.invalid", "uses http"),
+    ("http://0.0.0.0:8000", "uses http"),
+    ("http://192.168.1.10", "uses http"),
+    ("http://[2001:db8::1]", "uses http"),
     ("northwind.eu3.techwolf.ai", "https://"),
     ("ftp://northwind.eu3.techwolf.ai", "https://"),
     ("https://", "https://"),
     ("https:///path", "https://"),
-    ("https://host:port", "no address"),
-    ("https://host:99999", "no address"),
-    ("https://[::1", "no address"),
-    ("https://user@host", "without a user"),
+    ("https://host:port", "is not a valid URL"),
+    ("https://host:99999", "is not a valid URL"),
+    ("https://[::1", "is not a valid URL"),
+    ("https://user@host", "must not contain a user"),
     ("https://user:password@host", "password"),
     ("https://host?tenant=1", "query"),
     ("https://host#top", "fragment"),
@@ -315,43 +316,43 @@ BAD_ADDRESSES = [
 
 
 @pytest.mark.parametrize("name", ["base_url", "token_url"])
-@pytest.mark.parametrize(("address", "said"), BAD_ADDRESSES)
-def test_an_unsafe_or_broken_address_is_refused_without_showing_it(name: str, address: str, said: str) -> None:
-    with pytest.raises(tpa.ConfigError) as caught:
-        resolve({**GIVEN, name: address})
-    message = str(caught.value)
-    assert message.startswith(f"{name} (from argument)")
-    assert said in message
-    assert address not in message.replace("https://", "")
-    assert caught.value.__context__ is None, "the library's exception quotes the value"
+@pytest.mark.parametrize(("url", "problem"), INVALID_URLS)
+def test_invalid_url_raises_without_quoting_it(name: str, url: str, problem: str) -> None:
+    with pytest.raises(tpa.ConfigError) as exc_info:
+        resolve({**COMPLETE, name: url})
+    message = str(exc_info.value)
+    assert message.startswith(f"`{name}` (from argument)")
+    assert problem in message
+    assert url not in message.replace("https://", "")
+    assert exc_info.value.__context__ is None, "the original exception quotes the value"
 
 
 @pytest.mark.parametrize("name", ["base_url", "token_url"])
 @pytest.mark.parametrize(
-    "address", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000/x", "http://LOCALHOST", "https://a.b/c"]
+    "url", ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000/x", "http://LOCALHOST", "https://a.b/c"]
 )
-def test_https_is_taken_and_http_to_this_machine(name: str, address: str) -> None:
-    assert getattr(resolve({**GIVEN, name: address}), name) == address
+def test_https_and_localhost_are_accepted(name: str, url: str) -> None:
+    assert getattr(resolve({**COMPLETE, name: url}), name) == url
 
 
-def test_a_slash_at_the_end_of_the_base_is_dropped() -> None:
-    assert resolve({**GIVEN, "base_url": "https://host/api//"}).base_url == "https://host/api"
+def test_trailing_slash_of_base_url_is_removed() -> None:
+    assert resolve({**COMPLETE, "base_url": "https://host/api//"}).base_url == "https://host/api"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.2", "http://localhost.", "http://localhostess", "", "http://:80"])
-def test_only_this_machine_is_this_machine(url: str) -> None:
+def test_other_hosts_are_not_loopback(url: str) -> None:
     assert not is_loopback(url)
 
 
-# The secret
+# Secrets
 
 
 @hypothesis.given(value=st.text(min_size=4).map("s3cret-{}".format))
-def test_a_secret_prints_as_stars_wherever_it_stands(value: str) -> None:
-    settings = resolve({**GIVEN, "client_secret": value})
+def test_secret_is_masked_in_every_repr(value: str) -> None:
+    settings = resolve({**COMPLETE, "client_secret": value})
     secret = settings.client_secret
     assert secret.reveal() == value.strip()
-    shown = [
+    texts = [
         repr(secret),
         str(secret),
         f"{secret}",
@@ -360,16 +361,16 @@ def test_a_secret_prints_as_stars_wherever_it_stands(value: str) -> None:
         str(settings),
         repr(tpa.Client(settings)),
     ]
-    assert not any(value.strip() in text for text in shown)
-    assert all("***" in text for text in shown[:6])
+    assert not any(value.strip() in text for text in texts)
+    assert all("***" in text for text in texts[:6])
 
 
-@pytest.mark.parametrize("write", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
-def test_a_secret_cannot_be_written_or_copied(write: Any) -> None:
+@pytest.mark.parametrize("function", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
+def test_secret_cannot_be_pickled_or_copied(function: Any) -> None:
     with pytest.raises(TypeError, match="secret"):
-        write(resolve(GIVEN).client_secret)
+        function(resolve(COMPLETE).client_secret)
 
 
-def test_an_empty_secret_is_false() -> None:
+def test_empty_secret_is_falsy() -> None:
     assert not Secret("")
     assert Secret("x")

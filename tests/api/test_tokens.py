@@ -1,485 +1,209 @@
-"""One token serves all threads and processes; its file is private, never trusted blindly, and dropped when refused."""
+"""Requesting and renewing access tokens."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
-import os
-import stat
-import subprocess
-import sys
 import threading
-import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
-import hypothesis
 import pytest
-from hypothesis import strategies as st
 
 import tpanalytics as tpa
-from tests.helpers.scripted_server import changed, instead, jobs
-from tpanalytics.api import tokens
-from tpanalytics.cli.main import main
-from tpanalytics.demo.server import Tenant
+from tests.api.conftest import EXPORT, NOW, TOKEN, Clock, ask, error_of, exports, settings_of
+from tests.helpers.scripted_server import Host, Received, change_fields, instead, make_client, said
+from tpanalytics.api.export import ExportRequest, export_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.api.conftest import Clock
-
-TOKEN = ("POST", "/oauth/token")
-QUICK = tpa.RetryPolicy(tries=2, base=0)
-posix = pytest.mark.skipif(os.name == "nt", reason="rights are another matter there")
+    from tpanalytics.api.session import Client
+    from tpanalytics.demo.server import Reply, Tenant
 
 
-@pytest.fixture
-def tenant() -> Iterator[Tenant]:
-    with Tenant(jobs(2)) as made:
-        yield made
+def test_token_is_requested_lazily(tenant: Tenant) -> None:
+    with tpa.connect(**tenant.settings) as client:
+        assert client.tokens_fetched == 0
+    assert tenant.requests == []
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "tokens"
+def test_export_uses_one_token(tenant: Tenant) -> None:
+    with make_client(tenant.settings) as client:
+        assert len(list(export_pages(client, ExportRequest(limit=1)))) == 3
+        client.version()
+        assert client.tokens_fetched == 1
+    assert tenant.requests.count(TOKEN) == tenant.tokens_issued == 1
 
 
-def pull(tenant: Tenant, cache: Any, /, **given: Any) -> int:
-    """Do what a process does: connect, ask, close; give the number of tokens it fetched."""
-    with tpa.connect(**{**tenant.settings, **given}, retry=QUICK, token_cache=cache) as client:
-        assert client.version() == "2025-01-29"
-        return client.tokens_fetched
+def test_threads_share_one_token(tenant: Tenant) -> None:
+    barrier = threading.Barrier(8)
 
+    def count_records(client: Client) -> int:
+        barrier.wait()
+        return len(ask(client)["records"])
 
-def kept(folder: Path) -> Path:
-    """Give the one token file."""
-    (file,) = folder.glob("*.json")
-    return file
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-# One token for all
-
-
-def test_a_second_client_uses_the_token_of_the_first(tenant: Tenant, folder: Path) -> None:
-    assert [pull(tenant, cache) for cache in (folder, str(folder), folder)] == [1, 0, 0]
-    assert tenant.tokens_issued == 1
-
-
-def test_eight_threads_take_one_token(tenant: Tenant, folder: Path) -> None:
-    together = threading.Barrier(8)
-    with tpa.connect(**tenant.settings, token_cache=folder) as client, ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: (together.wait(), client.version()), range(8)))
-    assert tenant.tokens_issued == 1
-
-
-def test_eight_clients_in_threads_take_one_token(tenant: Tenant, folder: Path) -> None:
-    together = threading.Barrier(8)
-    with ThreadPoolExecutor(8) as pool:
-        fetched = list(pool.map(lambda _: (together.wait(), pull(tenant, folder))[1], range(8)))
-    assert (sum(fetched), tenant.tokens_issued) == (1, 1)
-
-
-PROCESS = """
-import json, sys
-import tpanalytics as tpa
-settings = json.loads(sys.argv[1])
-client = tpa.connect(**settings, token_cache=sys.argv[2])
-print("ready", flush=True)
-sys.stdin.readline()
-client.version()
-print(client.tokens_fetched)
-"""
-
-
-@pytest.mark.parametrize("before", ["no token", "a refused token"])
-def test_four_processes_started_together_take_one_token(tenant: Tenant, folder: Path, before: str) -> None:
-    if before == "a refused token":
-        pull(tenant, folder)
+    with make_client(tenant.settings) as client, ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(count_records, [client] * 8)) == [3] * 8
+        assert tenant.tokens_issued == 1
         tenant.expire_tokens()
-    issued = tenant.tokens_issued
-
-    def slow(reply: Any) -> Any:
-        time.sleep(0.3)  # long enough for all to ask
-        return reply
-
-    tenant.token_faults[0] = slow
-    command = [sys.executable, "-c", PROCESS, json.dumps(tenant.settings), str(folder)]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(command, **pipes) for _ in range(4)]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    fetched = [int(process.communicate(timeout=60)[0]) for process in processes]
-    assert [process.returncode for process in processes] == [0] * 4
-    assert sorted(fetched) == [0, 0, 0, 1]
-    assert tenant.tokens_issued == issued + 1
+        assert list(pool.map(count_records, [client] * 8)) == [3] * 8
+        assert tenant.tokens_issued == 2
 
 
-def test_a_lock_that_is_never_freed_is_waited_for_no_longer_than_agreed(
-    tenant: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tokens, "_LOCK_SECONDS", 0.2)
-    pull(tenant, folder)
-    kept(folder).unlink()
-    (lock,) = folder.glob("*.lock")
-    with filelock.FileLock(lock), ThreadPoolExecutor(1) as pool:
-        assert pool.submit(pull, tenant, folder).result(timeout=30) == 1
-
-
-@pytest.mark.parametrize("error", [OSError, PermissionError, NotImplementedError])
-def test_a_disk_without_locks_is_no_error(
-    tenant: Tenant, folder: Path, error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(filelock.FileLock, "acquire", fails)
-    assert [pull(tenant, folder), pull(tenant, folder)] == [1, 0]
-
-
-# Which token is whose
-
-
-@pytest.mark.parametrize("name", ["client_id", "client_secret", "audience", "tenant"])
-def test_another_setting_finds_no_token(tenant: Tenant, folder: Path, name: str) -> None:
-    pull(tenant, folder)
-    with pytest.raises(tpa.AuthError):
-        pull(tenant, folder, **{name: "another"})
-    assert pull(tenant, folder) == 0, "and the right ones still find theirs"
-
-
-def test_another_token_endpoint_finds_no_token(tenant: Tenant, folder: Path) -> None:
-    pull(tenant, folder)
-    assert pull(tenant, folder, token_url=tenant.settings["token_url"].replace("127.0.0.1", "localhost")) == 1
-    assert len(list(folder.glob("*.json"))) == 2
-
-
-def test_doctor_is_not_content_with_a_wrong_secret_after_a_right_one(
-    tenant: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TPANALYTICS_TOKEN_CACHE", str(folder))
-    for name, value in tenant.settings.items():
-        monkeypatch.setenv(f"TPANALYTICS_{name.upper()}", value)
-    assert main(["doctor"]) == 0
-    assert "granted\n" in capsys.readouterr().out
-    assert main(["doctor"]) == 0
-    assert "from the cache" in capsys.readouterr().out
-    assert main(["doctor", "--no-token-cache"]) == 0
-    assert "granted\n" in capsys.readouterr().out
-    assert tenant.tokens_issued == 2
-    monkeypatch.setenv("TPANALYTICS_CLIENT_SECRET", "wrong")
-    assert main(["doctor"]) == 1
-    assert "refused (401)" in capsys.readouterr().err
-
-
-def test_an_export_may_do_without_the_cache(
-    tenant: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TPANALYTICS_TOKEN_CACHE", str(folder))
-    for name, value in tenant.settings.items():
-        monkeypatch.setenv(f"TPANALYTICS_{name.upper()}", value)
-    assert main(["export", "snap", "--no-token-cache", "--json"]) == 0
-    assert not folder.exists()
-    for _ in range(2):
-        assert main(["export", "snap", "--json"]) == 0
-    assert tenant.tokens_issued == 2
-
-
-# What is on the disk
-
-
-@posix
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_file_and_folder_are_private_from_their_creation(
-    tenant: Tenant, folder: Path, umask: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[int] = []
-
-    def watch(target: Path, descriptor: int) -> None:
-        seen.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
-
-    opened = os.open
-
-    def watched(path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
-        descriptor = opened(path, flags, mode, **more)
-        if flags & os.O_CREAT and Path(path).parent == folder:
-            watch(Path(path), descriptor)
-        return descriptor
-
-    monkeypatch.setattr(os, "open", watched)
-    before = os.umask(umask)
-    try:
-        pull(tenant, folder)
-    finally:
-        os.umask(before)
-    assert mode(folder) == 0o700
-    assert {mode(path) for path in folder.iterdir()} == {0o600}
-    assert set(seen) == {0o600}
-
-
-def test_no_secret_is_in_a_file_and_no_setting_in_a_name(tenant: Tenant, folder: Path) -> None:
-    pull(tenant, folder)
-    names = " ".join(str(path.relative_to(folder)) for path in folder.rglob("*"))
-    content = b"".join(path.read_bytes() for path in folder.rglob("*"))
-    for value in tenant.settings.values():
-        assert value not in names
-        assert value.encode() not in content
-        assert hashlib.sha256(value.encode()).hexdigest() not in names
-    assert set(json.loads(kept(folder).read_bytes())) == {"access_token", "received_at", "expires_at"}
-    assert {path.suffix for path in folder.iterdir()} <= {".json", ".lock"}
-
-
-def test_the_token_is_in_no_message_log_or_repr(
-    tenant: Tenant, folder: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    pull(tenant, folder)
-    token = json.loads(kept(folder).read_bytes())["access_token"]
-    tenant.faults[0] = instead(400, [{"title": "No", "description": f"You sent {token}."}])
-    with tpa.connect(**tenant.settings, token_cache=folder) as client:
-        with pytest.raises(tpa.ApiError) as caught:
-            client.request("POST", "/job_architecture/export/jobs/task_profiles", body={"limit": 1})
-        assert client.tokens_fetched == 0, "the token came from the file"
-        shown = [repr(client), repr(vars(client)), repr(vars(client._tokens)), repr(client._tokens._held)]
-    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
-    shown += [str(frame.locals) for frame in frames if "tests" not in frame.filename]
-    shown += [str(caught.value), caplog.text, *capfd.readouterr()]
-    assert "***" in str(caught.value)
-    assert not any(token in text for text in shown)
-
-
-@pytest.mark.parametrize("cache", [False, True])
-def test_nothing_is_written_without_the_cache_nor_by_default_for_this_machine(tenant: Tenant, cache: bool) -> None:
-    assert [pull(tenant, cache), pull(tenant, cache)] == [1, 1]
-    assert list(Path().rglob("*")) == []
-
-
-def test_the_default_is_the_users_cache_folder() -> None:
-    found = tokens._cache_folder(True, "https://techwolf.eu.auth0.com/oauth/token")
-    assert found == Path("user-cache/tokens").absolute()
-
-
-def test_the_folder_may_be_named_by_the_environment(
-    tenant: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TPANALYTICS_TOKEN_CACHE", str(folder))
-    assert [pull(tenant, True), pull(tenant, True), pull(tenant, False)] == [1, 0, 1]
-    assert kept(folder)
-    monkeypatch.setenv("TPANALYTICS_TOKEN_CACHE", " ")
-    assert pull(tenant, True) == 1
-
-
-@pytest.mark.parametrize("cache", ["", " ", None, 1, b"x"])
-def test_what_is_no_folder_is_refused(tenant: Tenant, cache: Any) -> None:
-    with pytest.raises(tpa.ConfigError, match="token_cache"):
-        tpa.connect(**tenant.settings, token_cache=cache)
-
-
-# Time
-
-
-@pytest.mark.parametrize(("lifetime", "leeway"), [(10800, 60), (600, 60), (100, 10), (10, 1)])
-def test_a_kept_token_is_renewed_early(
-    tenant: Tenant, folder: Path, clock: Clock, lifetime: float, leeway: float
-) -> None:
-    tenant.token_faults[0] = changed(expires_in=lifetime)
-    pull(tenant, folder)
-    start = clock.now
-    clock.now = start + lifetime - leeway - 0.5
-    assert pull(tenant, folder) == 0
-    clock.now = start + lifetime - leeway + 0.5
-    assert pull(tenant, folder) == 1
-    assert pull(tenant, folder) == 0
+@pytest.mark.parametrize(("lifetime", "leeway"), [(10800, 60), (600, 60), (100, 10), (10, 1), ("10800", 60)])
+def test_token_is_renewed_before_it_expires(tenant: Tenant, clock: Clock, lifetime: Any, leeway: float) -> None:
+    tenant.token_faults[0] = change_fields(expires_in=lifetime)
+    with make_client(tenant.settings) as client:
+        ask(client)
+        clock.now = NOW + float(lifetime) - leeway - 0.5
+        ask(client)
+        assert tenant.tokens_issued == 1
+        clock.now = NOW + float(lifetime) - leeway + 0.5
+        ask(client)
+        assert tenant.tokens_issued == 2
+        ask(client)
+        assert tenant.tokens_issued == 2
 
 
 @pytest.mark.parametrize("lifetime", [None, 0])
-def test_a_token_without_lifetime_is_not_kept(tenant: Tenant, folder: Path, lifetime: Any) -> None:
-    tenant.token_faults[0] = changed(expires_in=lifetime)
-    assert [pull(tenant, folder), pull(tenant, folder)] == [1, 1]
-    assert list(folder.glob("*.json")) == []
-
-
-@pytest.mark.parametrize(("moved", "fetched"), [(-86400, 1), (-301, 1), (-180, 0), (180, 0), (86400, 1)])
-def test_minutes_between_two_clocks_do_not_matter_and_a_token_from_the_future_is_not_used(
-    tenant: Tenant, folder: Path, clock: Clock, moved: float, fetched: int
-) -> None:
-    pull(tenant, folder)
-    clock.now += moved
-    assert pull(tenant, folder) == fetched
-    assert pull(tenant, folder) == 0
-
-
-# 401
-
-
-def test_a_refused_token_is_replaced_once_and_the_file_holds_the_new_one(tenant: Tenant, folder: Path) -> None:
-    pull(tenant, folder)
-    old = kept(folder).read_bytes()
-    tenant.expire_tokens()
-    assert pull(tenant, folder) == 1
-    assert kept(folder).read_bytes() != old
-    assert pull(tenant, folder) == 0
-    assert tenant.tokens_issued == 2
-
-
-def test_a_token_refused_twice_is_in_no_file(tenant: Tenant, folder: Path) -> None:
-    pull(tenant, folder)
-    tenant.faults[0] = instead(401)
-    with tpa.connect(**tenant.settings, token_cache=folder) as client, pytest.raises(tpa.AuthError):
-        client.request("POST", "/job_architecture/export/jobs/task_profiles", body={"limit": 1})
-    assert tenant.tokens_issued == 2
-    assert list(folder.glob("*.json")) == []
-
-
-def test_a_token_another_process_has_renewed_already_is_used(tenant: Tenant, folder: Path) -> None:
-    with tpa.connect(**tenant.settings, token_cache=folder) as late:
-        late.version()
+def test_token_without_lifetime_is_used_until_rejected(tenant: Tenant, clock: Clock, lifetime: Any) -> None:
+    tenant.token_faults[0] = change_fields(expires_in=lifetime)
+    with make_client(tenant.settings) as client:
+        ask(client)
+        clock.now += 10 * 365 * 86400
+        ask(client)
+        assert tenant.tokens_issued == 1
         tenant.expire_tokens()
-        assert pull(tenant, folder) == 1
-        renewed = kept(folder).read_bytes()
-        late.version()
-        assert late.tokens_fetched == 1
-    assert kept(folder).read_bytes() == renewed
-    assert tenant.tokens_issued == 2
+        ask(client)
+        assert tenant.tokens_issued == 2
 
 
-def test_closing_forgets_the_token_in_memory_alone(tenant: Tenant, folder: Path) -> None:
-    client = tpa.connect(**tenant.settings, token_cache=folder)
-    client.version()
-    client.close()
-    assert client._tokens._held is None
-    assert pull(tenant, folder) == 0
+def test_token_that_expires_during_export_is_renewed(tenant: Tenant) -> None:
+    seen = []
+    with make_client(tenant.settings) as client:
+        for page in export_pages(client, ExportRequest(limit=1)):
+            seen += [record["external_id"] for record in json.loads(page.body)["records"]]
+            tenant.expire_tokens()
+    assert seen == ["job-1", "job-2", "job-3"]
+    assert tenant.tokens_issued == 3
 
 
-# Whatever is wrong with file or folder, a token is fetched
+def test_401_is_retried_once_with_a_new_token() -> None:
+    def answer(received: Received) -> Reply:
+        if received.target == "/oauth/token":
+            return said(200, {"access_token": f"tok-{len(host.received)}"})
+        expired = received.headers["authorization"] == "Bearer tok-1"
+        return said(401, []) if expired else said(200, {"records": []})
+
+    with Host(answer) as host, make_client(settings_of(host)) as client:
+        ask(client)
+        received = host.received
+    assert [request.target for request in received] == ["/oauth/token", EXPORT, "/oauth/token", EXPORT]
+    assert received[1].body == received[3].body
+    assert [received[i].headers["authorization"] for i in (1, 3)] == ["Bearer tok-1", "Bearer tok-3"]
 
 
-def spoil(**changes: Any) -> Callable[[Path], None]:
-    def act(file: Path) -> None:
-        said = {**json.loads(file.read_bytes()), **changes}
-        file.write_text(json.dumps({name: value for name, value in said.items() if value is not ...}))
+def test_second_401_raises(tenant: Tenant) -> None:
+    tenant.faults[0] = instead(401, [{"title": "401 Unauthorized", "description": "Wrong audience."}])
+    waits: list[float] = []
+    error = error_of(tenant, tpa.AuthError, waits)
+    assert (exports(tenant), tenant.tokens_issued, waits) == (2, 2, [])
+    assert all(part in str(error) for part in ("401", "Wrong audience", "rejected a new token", EXPORT))
 
-    return act
+
+def test_every_request_can_be_retried_after_401(tenant: Tenant) -> None:
+    for number in (1, 3, 5):
+        tenant.faults[number] = instead(401)
+    with make_client(tenant.settings) as client:
+        for _ in range(3):
+            ask(client)
+    assert (exports(tenant), tenant.tokens_issued) == (6, 4)
 
 
-SPOILT: dict[str, Callable[[Path], Any]] = {
-    "empty": lambda file: file.write_bytes(b""),
-    "cut": lambda file: file.write_bytes(file.read_bytes()[:-5]),
-    "deep": lambda file: file.write_bytes(b"[" * 60_000),
-    "huge": lambda file: file.write_bytes(b" " * 100_000 + file.read_bytes()),
-    "no token": spoil(access_token=...),
-    "a null token": spoil(access_token=None),
-    "an empty token": spoil(access_token=""),
-    "a token with a line break": spoil(access_token="tok\r\nX-Evil: 1"),
-    "a token in another alphabet": spoil(access_token="ключ"),
-    "no times": spoil(received_at=..., expires_at=...),
-    "a time in words": spoil(expires_at="soon"),
-    "no number": spoil(received_at=float("nan")),
-    "an endless life": spoil(expires_at=float("inf")),
-    "an endless past": spoil(received_at=float("-inf")),
-    "a number too large": spoil(expires_at=10**400),
-    "over before it began": spoil(expires_at=0),
-    "from the future": spoil(received_at=time.time() + 4000, expires_at=time.time() + 9000),
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"client_secret": "guessed"}, ("401", "access_denied", "Unauthorized", "client_secret")),
+        ({"client_id": "guessed"}, ("401", "Unauthorized", "client_id")),
+        ({"audience": "elsewhere"}, ("403", "not authorised for this audience", "audience")),
+        ({"tenant": "elsewhere"}, ("403", "not authorised for this tenant", "tenant")),
+    ],
+)
+def test_wrong_credential_raises_auth_error(tenant: Tenant, wrong: dict[str, str], words: tuple[str, ...]) -> None:
+    waits: list[float] = []
+    with make_client({**tenant.settings, **wrong}, waits) as client, pytest.raises(tpa.AuthError) as exc_info:
+        ask(client)
+    assert all(word in str(exc_info.value) for word in words)
+    assert tenant.requests == [TOKEN]
+    assert waits == []
+
+
+NO_TOKEN = {
+    "empty": b"",
+    "a login page": "<html>Sign in</html>",
+    "an empty object": {},
+    "a list": [],
+    "null": None,
+    "text": b'"token"',
+    "a number": 7,
+    "deep nesting": b"[" * 100_000,
+    "other field name": {"token": "live-token-value"},
+    "an empty token": {"access_token": ""},
+    "a null token": {"access_token": None},
+    "a token that is a number": {"access_token": 5},
+    "a token that is a list": {"access_token": ["live-token-value"]},
+    "a token with a line break": {"access_token": "live-token-value\r\nX-Evil: 1"},
+    "a token with Cyrillic letters": {"access_token": "live-token-value-ключ"},
+    "a lifetime as text": {"access_token": "live-token-value", "expires_in": "soon"},
+    "an infinite lifetime": b'{"access_token": "live-token-value", "expires_in": 1e999}',
+    "a NaN lifetime": b'{"access_token": "live-token-value", "expires_in": NaN}',
+    "a list of lifetimes": {"access_token": "live-token-value", "expires_in": [60]},
 }
 
 
-@pytest.mark.parametrize("act", SPOILT.values(), ids=SPOILT)
-def test_a_damaged_file_is_replaced(tenant: Tenant, folder: Path, act: Callable[[Path], Any]) -> None:
-    pull(tenant, folder)
-    act(kept(folder))
-    assert [pull(tenant, folder), pull(tenant, folder)] == [1, 0]
-    if os.name != "nt":
-        assert mode(kept(folder)) == 0o600
+@pytest.mark.parametrize("body", NO_TOKEN.values(), ids=NO_TOKEN)
+def test_response_without_usable_token_raises_auth_error(tenant: Tenant, body: Any) -> None:
+    tenant.token_faults[0] = instead(200, body)
+    error = error_of(tenant, tpa.AuthError)
+    assert "returned 200 without a valid token" in str(error)
+    assert "live-token-value" not in str(error)
+    assert tenant.requests == [TOKEN]
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-NAMED = st.fixed_dictionaries(dict.fromkeys(("access_token", "received_at", "expires_at"), VALUES))
+def test_error_quotes_login_page(tenant: Tenant) -> None:
+    tenant.token_faults[0] = instead(200, "<html><title>Corporate proxy</title></html>")
+    assert "Corporate proxy" in str(error_of(tenant, tpa.AuthError))
 
 
-@hypothesis.given(raw=st.binary() | st.recursive(VALUES | NAMED, st.lists).map(lambda said: json.dumps(said).encode()))
-def test_no_content_is_an_error(raw: bytes) -> None:
-    held = tokens._parsed(raw)
-    assert held is None or held.token.reveal().isascii()
+def test_error_lists_fields_of_response_without_token(tenant: Tenant) -> None:
+    tenant.token_faults[0] = instead(200, {"jwt": "live-token-value", "ttl": 60})
+    assert "jwt, ttl" in str(error_of(tenant, tpa.AuthError))
 
 
-@posix
-@pytest.mark.parametrize("rights", [0o640, 0o604, 0o660, 0o666])
-def test_a_file_others_could_read_or_write_is_replaced(tenant: Tenant, folder: Path, rights: int) -> None:
-    pull(tenant, folder)
-    kept(folder).chmod(rights)
-    assert [pull(tenant, folder), pull(tenant, folder)] == [1, 0]
-    assert mode(kept(folder)) == 0o600
+def test_error_quotes_oauth_error_with_status_200(tenant: Tenant) -> None:
+    tenant.token_faults[0] = instead(200, {"error": "invalid_client", "error_description": "Client is disabled."})
+    assert "Client is disabled" in str(error_of(tenant, tpa.AuthError))
 
 
-@posix
-def test_a_file_of_another_user_is_not_used(tenant: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pull(tenant, folder)
-    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
-    assert [pull(tenant, folder), pull(tenant, folder)] == [1, 1]
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_token_request_is_retried(tenant: Tenant, status: int) -> None:
+    tenant.token_faults[1] = instead(status, "<html>busy</html>")
+    with make_client(tenant.settings) as client:
+        assert len(ask(client)["records"]) == 3
+    assert tenant.requests.count(TOKEN) == 2
 
 
-@posix
-@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
-def test_what_is_no_file_is_not_read(tenant: Tenant, folder: Path, kind: str) -> None:
-    pull(tenant, folder)
-    file = kept(folder)
-    elsewhere = folder.parent / "elsewhere.json"
-    file.replace(elsewhere)
-    if kind == "link":
-        file.symlink_to(elsewhere)
-    elif kind == "pipe":
-        os.mkfifo(file)
-    else:
-        file.mkdir()
-    assert pull(tenant, folder) == 1
-    assert pull(tenant, folder) == (kind == "folder"), "a folder cannot be replaced"
+@pytest.mark.parametrize(("status", "kind"), [(429, tpa.RateLimited), (503, tpa.ApiError)])
+def test_token_request_raises_after_last_attempt(tenant: Tenant, status: int, kind: Any) -> None:
+    tenant.token_faults[0] = instead(status, "<html>busy</html>")
+    error = error_of(tenant, kind)
+    assert error.status == status
+    assert "token endpoint" in str(error)
+    assert tenant.requests == [TOKEN] * 5
 
 
-@posix
-def test_a_folder_anybody_may_write_to_is_not_used(tenant: Tenant, folder: Path) -> None:
-    folder.mkdir()
-    folder.chmod(0o777)
-    assert [pull(tenant, folder), pull(tenant, folder)] == [1, 1]
-    assert list(folder.iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_made_is_no_error(tenant: Tenant, folder: Path) -> None:
-    folder.write_text("a file stands here")
-    assert [pull(tenant, folder), pull(tenant, folder / "inside")] == [1, 1]
-
-
-@posix
-def test_a_folder_that_cannot_be_written_is_no_error_even_when_its_token_is_refused(
-    tenant: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pull(tenant, folder)
-    old = kept(folder).read_bytes()
-
-    def fails(*_: object, **__: object) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(Path, "unlink", fails)
-    monkeypatch.setattr(Path, "replace", fails)
-    monkeypatch.setattr(filelock.FileLock, "acquire", fails)
-    tenant.expire_tokens()
-    assert pull(tenant, folder) == 1
-    assert old in [file.read_bytes() for file in folder.glob("*.json")]
-
-
-@posix
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is read-only to root")
-def test_a_read_only_folder_is_no_error(tenant: Tenant, folder: Path) -> None:
-    folder.mkdir(mode=0o500)
-    assert [pull(tenant, folder), pull(tenant, folder)] == [1, 1]
+def test_closed_client_discards_token(tenant: Tenant) -> None:
+    client = make_client(tenant.settings)
+    ask(client)
+    client.close()
+    ask(client)
+    client.close()
+    assert tenant.tokens_issued == 2

@@ -1,4 +1,4 @@
-"""Whatever bytes a service sends, they become tables that keep their promises or one of our errors; nothing else."""
+"""Decoding of arbitrary and damaged pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers.random_records import records
-from tpanalytics.api.wire import Envelope, NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
+from tpanalytics.api.wire import Envelope, InvalidPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.profiles.frames import frames_of
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.timeout(120)
-slow_is_wrong = settings(deadline=5000, max_examples=200, suppress_health_check=list(HealthCheck))
+with_deadline = settings(deadline=5000, suppress_health_check=list(HealthCheck))
 formats: st.SearchStrategy[ResponseFormat | None] = st.sampled_from(["list", "hierarchy", None])
-ways: st.SearchStrategy[Literal["raise", "collect"]] = st.sampled_from(["raise", "collect"])
+actions: st.SearchStrategy[Literal["raise", "collect"]] = st.sampled_from(["raise", "collect"])
 
-# JSON as it may be written, which is more than json.dumps writes: any value as its text.
-_odd = st.sampled_from(
+# JSON text of unusual values, including those that json.dumps never writes.
+_unusual = st.sampled_from(
     [
         "1e999",
         "-1e999",
@@ -63,7 +63,7 @@ _odd = st.sampled_from(
         '{"task_id":"t","task_id":2,"task":"x","validation_state":"v"}',
     ]
 )
-_value = st.one_of(_odd, st.from_type(type(None) | bool | int | float).map(json.dumps), st.text().map(json.dumps))
+_value = st.one_of(_unusual, st.from_type(type(None) | bool | int | float).map(json.dumps), st.text().map(json.dumps))
 _names = st.sampled_from(
     ["external_id", "tasks", "task_id", "task", "validation_state", "weekly_hours", "ai_impact", "level", "rationale"]
 ) | st.sampled_from(["source_data", "linked_skills", "skill_id", "skill", "hierarchy", "has_next", "records"])
@@ -71,7 +71,7 @@ _names = st.sampled_from(
 
 @st.composite
 def pages(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a good page, of lists, trees or both."""
+    """Return a valid page with lists, trees or both."""
     jobs = draw(records(max_size=4))
     for job in jobs:
         if draw(st.booleans()):
@@ -83,35 +83,35 @@ def pages(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def odd_pages(draw: st.DrawFn) -> bytes:
-    """Draw a page in which values are replaced by others, and fields doubled, renamed, added or left out."""
-    left = draw(st.integers(1, 3))
+def unusual_pages(draw: st.DrawFn) -> bytes:
+    """Return a page in which values are replaced and fields duplicated, renamed, added or removed."""
+    remaining = draw(st.integers(1, 3))
     page = draw(pages())
 
-    def written(node: Any) -> str:
-        nonlocal left
-        if left and draw(st.integers(0, 9)) == 0:
-            left -= 1
+    def to_json(node: Any) -> str:
+        nonlocal remaining
+        if remaining and draw(st.integers(0, 9)) == 0:
+            remaining -= 1
             return draw(_value)
         if isinstance(node, list):
-            return f"[{','.join(map(written, node))}]"
+            return f"[{','.join(map(to_json, node))}]"
         if not isinstance(node, dict):
             return json.dumps(node)
-        fields = [(key, written(value)) for key, value in node.items()]
-        if left and fields and draw(st.integers(0, 9)) == 0:
-            left -= 1
+        fields = [(key, to_json(value)) for key, value in node.items()]
+        if remaining and fields and draw(st.integers(0, 9)) == 0:
+            remaining -= 1
             at = draw(st.integers(0, len(fields) - 1))
             name, value = fields[at]
-            odd = [(name, draw(_value)), (draw(_names | st.text(max_size=4)), value)]
-            fields[at : at + draw(st.integers(0, 1))] = draw(st.lists(st.sampled_from(odd), max_size=2))
+            changes = [(name, draw(_value)), (draw(_names | st.text(max_size=4)), value)]
+            fields[at : at + draw(st.integers(0, 1))] = draw(st.lists(st.sampled_from(changes), max_size=2))
         return f"{{{','.join(f'{json.dumps(name)}:{value}' for name, value in fields)}}}"
 
-    return written(page).encode("utf-8", "surrogatepass")
+    return to_json(page).encode("utf-8", "surrogatepass")
 
 
 @st.composite
-def broken_pages(draw: st.DrawFn) -> bytes:
-    """Draw a page with bytes flipped, cut out, doubled or put in."""
+def damaged_pages(draw: st.DrawFn) -> bytes:
+    """Return a page in which bytes are removed, duplicated or replaced."""
     body = bytearray(json.dumps(draw(pages()), ensure_ascii=draw(st.booleans())).encode())
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(body)))
@@ -127,31 +127,31 @@ class _Undecoded(msgspec.Struct):
     records: list[msgspec.Raw]
 
 
-def keeps_its_promises(body: bytes, response_format: ResponseFormat | None, way: Literal["raise", "collect"]) -> None:
-    """Decode a body and hold the tables against what they promise."""
+def check_decoding(body: bytes, response_format: ResponseFormat | None, action: Literal["raise", "collect"]) -> None:
+    """Decode a body and check the tables, unless an expected error is raised."""
     try:
         _, cursor = read_cursor(body)
         envelope = read_envelope(body)
-        batch = decode_page(envelope, where="page 1", response_format=response_format, on_bad_record=way)
-    except (NotAPage, tpa.RecordError) as error:
-        str(error).encode()  # it can be printed
+        batch = decode_page(envelope, where="page 1", response_format=response_format, on_bad_record=action)
+    except (InvalidPage, tpa.RecordError) as error:
+        str(error).encode()  # the message can be printed
         return
     assert cursor is None or cursor.encode()
     jobs, tasks = frames_of(batch)
     assert (jobs.schema, tasks.schema) == (pl.Schema(JOBS), pl.Schema(TASKS))
     assert jobs.height + len(batch.rejects) == len(envelope.records)
-    hold(jobs, tasks)
+    check_tables(jobs, tasks)
     pl.DataFrame(batch.rejects, schema=tpa.schema.REJECTS)
-    # A page read in one call is the same record by record.
-    one_by_one = Envelope(has_next=False, records=msgspec.json.decode(body, type=_Undecoded).records)
-    again = decode_page(one_by_one, where="page 1", response_format=response_format, on_bad_record=way)
-    for frame, other in zip((jobs, tasks), frames_of(again), strict=True):
-        assert_frame_equal(frame, other)
-    assert (batch.rejects, batch.unknown_fields) == (again.rejects, again.unknown_fields)
+    # Decoding record by record gives the same result.
+    undecoded = Envelope(has_next=False, records=msgspec.json.decode(body, type=_Undecoded).records)
+    by_record = decode_page(undecoded, where="page 1", response_format=response_format, on_bad_record=action)
+    for frame, expected in zip((jobs, tasks), frames_of(by_record), strict=True):
+        assert_frame_equal(frame, expected)
+    assert (batch.rejects, batch.unknown_fields) == (by_record.rejects, by_record.unknown_fields)
 
 
-def hold(jobs: pl.DataFrame, tasks: pl.DataFrame) -> None:
-    """Check what holds for the tables of any export."""
+def check_tables(jobs: pl.DataFrame, tasks: pl.DataFrame) -> None:
+    """Check the invariants of all exports."""
     assert jobs["n_tasks"].sum() == tasks.height
     assert jobs["job_id"].null_count() == 0
     assert set(tasks["job_id"]) <= set(jobs["job_id"])
@@ -167,29 +167,29 @@ def hold(jobs: pl.DataFrame, tasks: pl.DataFrame) -> None:
         assert json.dumps(frame.rows(), ensure_ascii=False).encode()
 
 
-@slow_is_wrong
-@given(st.binary(max_size=400), formats, ways)
+@with_deadline
+@given(st.binary(max_size=400), formats, actions)
 @example(b"[" * 100_000, "list", "raise")
 @example(b'{"has_next":false,"records":' + b"[" * 100_000, None, "collect")
-def test_any_bytes(body: bytes, response_format: ResponseFormat | None, way: Any) -> None:
-    keeps_its_promises(body, response_format, way)
+def test_arbitrary_bytes(body: bytes, response_format: ResponseFormat | None, action: Any) -> None:
+    check_decoding(body, response_format, action)
 
 
-@slow_is_wrong
-@given(broken_pages(), formats, ways)
-def test_pages_with_broken_bytes(body: bytes, response_format: ResponseFormat | None, way: Any) -> None:
-    keeps_its_promises(body, response_format, way)
+@with_deadline
+@given(damaged_pages(), formats, actions)
+def test_pages_with_damaged_bytes(body: bytes, response_format: ResponseFormat | None, action: Any) -> None:
+    check_decoding(body, response_format, action)
 
 
-@slow_is_wrong
-@given(odd_pages(), formats, ways)
-def test_pages_with_odd_values(body: bytes, response_format: ResponseFormat | None, way: Any) -> None:
-    keeps_its_promises(body, response_format, way)
+@with_deadline
+@given(unusual_pages(), formats, actions)
+def test_pages_with_unusual_values(body: bytes, response_format: ResponseFormat | None, action: Any) -> None:
+    check_decoding(body, response_format, action)
 
 
 @pytest.fixture(scope="module")
 def load() -> Iterator[Callable[..., tpa.TaskProfiles]]:
-    """Give a function that loads an export whose only page is the given bytes, over a socket."""
+    """Return a function that loads an export with the given bytes as its only page."""
     with Tenant(Catalogue([])) as tenant:
         client = tpa.connect(**tenant.settings, retry=tpa.RetryPolicy(tries=1))
 
@@ -203,18 +203,18 @@ def load() -> Iterator[Callable[..., tpa.TaskProfiles]]:
         yield load
 
 
-@slow_is_wrong
-@given(broken_pages() | odd_pages() | st.binary(max_size=50), formats.filter(bool), ways)
-def test_an_export_over_a_socket_gives_tables_or_one_of_our_errors(
-    load: Callable[..., tpa.TaskProfiles], body: bytes, response_format: Any, way: Any
+@with_deadline
+@given(damaged_pages() | unusual_pages() | st.binary(max_size=50), formats.filter(bool), actions)
+def test_export_returns_tables_or_raises(
+    load: Callable[..., tpa.TaskProfiles], body: bytes, response_format: Any, action: Any
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tpa.TpAnalyticsWarning)
         try:
-            profiles = load(body, response_format=response_format, on_bad_record=way)
+            profiles = load(body, response_format=response_format, on_bad_record=action)
         except tpa.TpAnalyticsError as error:
-            str(error).encode()  # it can be printed
+            str(error).encode()  # the message can be printed
             return
-    hold(profiles.jobs, profiles.tasks)
+    check_tables(profiles.jobs, profiles.tasks)
     assert json.dumps(profiles.manifest, allow_nan=False, ensure_ascii=False).encode()
     assert repr(profiles)

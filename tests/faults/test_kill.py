@@ -1,4 +1,4 @@
-"""The plug may be pulled at any moment: what is left opens or resumes, and loses no page that was kept."""
+"""Exports of killed processes can be read or resumed."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 if not hasattr(os, "fork"):
-    pytest.skip("processes cannot be forked here", allow_module_level=True)
+    pytest.skip("requires os.fork", allow_module_level=True)
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Forge:
-    """Starts pulls in processes of their own."""
+class ForkServer:
+    """Starts exports in separate processes."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
@@ -46,18 +46,18 @@ class Forge:
         )
 
     def start(self, folder: str, *, limit: int, workers: int = 1, die_at: int = 0) -> int:
-        """Start a pull; gives its process."""
-        order = {"settings": self.settings, "limit": limit, "workers": workers, "die_at": die_at}
+        """Start an export and return its process id."""
+        command = {"settings": self.settings, "limit": limit, "workers": workers, "die_at": die_at}
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({**order, "folder": str(Path(folder).resolve())}) + "\n")
+        self._process.stdin.write(json.dumps({**command, "folder": str(Path(folder).resolve())}) + "\n")
         self._process.stdin.flush()
-        return self._line()
+        return self._read_int()
 
-    def ended(self) -> int:
-        """Wait for it; gives its status, negative for the signal that ended it."""
-        return self._line()
+    def wait(self) -> int:
+        """Wait for the process and return its exit code, which is negative for a signal."""
+        return self._read_int()
 
-    def _line(self) -> int:
+    def _read_int(self) -> int:
         assert self._process.stdout is not None
         return int(self._process.stdout.readline())
 
@@ -69,22 +69,22 @@ class Forge:
         assert self._process.wait(30) == 0
 
 
-def same(one: tpa.TaskProfiles, other: tpa.TaskProfiles) -> None:
-    assert_frame_equal(one.jobs, other.jobs)
-    assert_frame_equal(one.tasks, other.tasks)
-    assert one.manifest["duplicates"] == other.manifest["duplicates"] == 0
+def assert_same(left: tpa.TaskProfiles, right: tpa.TaskProfiles) -> None:
+    assert_frame_equal(left.jobs, right.jobs)
+    assert_frame_equal(left.tasks, right.tasks)
+    assert left.manifest["duplicates"] == right.manifest["duplicates"] == 0
 
 
-def kept_pages(folder: str) -> int:
-    """Count the pages on disk; joined files and their own may both be there for a moment."""
+def saved_pages(folder: str) -> int:
+    """Count the pages on disk, counting pages in both merged and single files once."""
     pages = set()
     for path in Path(folder).glob("tasks-*-*.parquet"):
-        _, pull, chain, first, last, _ = path.stem.split("-")
-        pages |= {(pull, chain, page) for page in range(int(first), int(last) + 1)}
+        _, export_id, chain, first, last, _ = path.stem.split("-")
+        pages |= {(export_id, chain, page) for page in range(int(first), int(last) + 1)}
     return len(pages)
 
 
-def nothing_else_in(folder: str) -> None:
+def assert_no_other_files(folder: str) -> None:
     manifest = json.loads(Path(folder, "manifest.json").read_text(encoding="utf-8"))
     parts = {part["file"] for table in manifest["parts"].values() for part in table}
     assert {path.name for path in Path(folder).iterdir()} - {".lock"} == {"manifest.json", *parts}
@@ -97,71 +97,69 @@ def tenant() -> Iterator[Tenant]:
 
 
 @pytest.fixture
-def forge(tenant: Tenant) -> Iterator[Forge]:
-    forge = Forge(tenant.settings)
-    yield forge
-    forge.close()
+def server(tenant: Tenant) -> Iterator[ForkServer]:
+    server = ForkServer(tenant.settings)
+    yield server
+    server.close()
 
 
 @pytest.mark.parametrize(("workers", "step"), [(1, 1), (3, 4)])
-def test_an_export_killed_before_any_operation_on_a_file_opens_or_resumes(
-    tenant: Tenant, forge: Forge, workers: int, step: int
+def test_export_killed_at_any_file_operation_can_be_resumed(
+    tenant: Tenant, server: ForkServer, workers: int, step: int
 ) -> None:
     company = invent()
     tenant.catalogue = Catalogue(company.records[40:44], company.jobs, company.families)
-    asked: dict[str, Any] = {"families": "lists", "workers": workers} if workers > 1 else {}
+    options: dict[str, Any] = {"families": "lists", "workers": workers} if workers > 1 else {}
     client = tpa.connect(**tenant.settings)
-    old = tpa.load_task_profiles(client, snapshot="old", limit=3, progress=False, **asked)
+    old = tpa.load_task_profiles(client, snapshot="old", limit=3, progress=False, **options)
     tenant.catalogue = Catalogue(company.records[:5], company.jobs, company.families)
-    new = tpa.load_task_profiles(client, limit=1, progress=False, **asked)
+    new = tpa.load_task_profiles(client, limit=1, progress=False, **options)
 
     die_at, before = 0, 0
     while True:
         die_at += step
-        shutil.copytree("old", "kept")
-        forge.start("kept", limit=1, workers=workers, die_at=die_at)
-        status = forge.ended()
-        held = tpa.read_profiles("kept")
-        same(held, old if held.jobs.height == old.jobs.height else new)
+        shutil.copytree("old", "snapshot")
+        server.start("snapshot", limit=1, workers=workers, die_at=die_at)
+        status = server.wait()
+        profiles = tpa.read_profiles("snapshot")
+        assert_same(profiles, old if profiles.jobs.height == old.jobs.height else new)
         if status == 0:
             break
         assert status == -signal.SIGKILL
-        resumed = tpa.load_task_profiles(client, snapshot="kept", limit=1, progress=False, **asked)
-        same(resumed, new)
-        same(tpa.read_profiles("kept"), new)
-        nothing_else_in("kept")
-        shutil.rmtree("kept")
+        resumed = tpa.load_task_profiles(client, snapshot="snapshot", limit=1, progress=False, **options)
+        assert_same(resumed, new)
+        assert_same(tpa.read_profiles("snapshot"), new)
+        assert_no_other_files("snapshot")
+        shutil.rmtree("snapshot")
         before = die_at
-    assert before > 40, "a pull has many operations on files"
+    assert before > 40, "expected more file operations"
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_an_export_killed_at_random_moments_loses_no_page_and_comes_to_its_end(
-    tenant: Tenant, forge: Forge, workers: int
-) -> None:
-    dice = random.Random(20261125 + workers)
+def test_export_killed_at_random_times_loses_no_page(tenant: Tenant, server: ForkServer, workers: int) -> None:
+    rng = random.Random(20261125 + workers)
     tenant.page_seconds = 0.002
-    asked: dict[str, Any] = {"families": "lists", "workers": workers} if workers > 1 else {}
-    whole = tpa.load_task_profiles(tpa.connect(**tenant.settings), progress=False, **asked)
-    kills = finished = pages = 0
+    options: dict[str, Any] = {"families": "lists", "workers": workers} if workers > 1 else {}
+    expected = tpa.load_task_profiles(tpa.connect(**tenant.settings), progress=False, **options)
+    kills = pages = 0
     while kills < 15:
-        process = forge.start("kept", limit=4, workers=workers)
-        time.sleep(dice.uniform(0.0, 0.4))
-        with suppress(ProcessLookupError):  # it was quicker
-            os.kill(process, dice.choice([signal.SIGKILL, signal.SIGINT]))
-        status = forge.ended()
+        process = server.start("snapshot", limit=4, workers=workers)
+        time.sleep(rng.uniform(0.0, 0.4))
+        with suppress(ProcessLookupError):  # already finished
+            os.kill(process, rng.choice([signal.SIGKILL, signal.SIGINT]))
+        status = server.wait()
         assert status in {0, 130, -signal.SIGKILL, -signal.SIGINT}
-        if Path("kept", "manifest.json").exists():
-            same(tpa.read_profiles("kept"), whole)
-            shutil.rmtree("kept")
-            finished, pages = finished + 1, 0
+        if Path("snapshot", "manifest.json").exists():
+            assert_same(tpa.read_profiles("snapshot"), expected)
+            shutil.rmtree("snapshot")
+            pages = 0
         else:
             kills += 1
-            assert kept_pages("kept") >= pages, "a page that was kept is lost"
-            pages = kept_pages("kept")
+            assert saved_pages("snapshot") >= pages, "a saved page was lost"
+            pages = saved_pages("snapshot")
             with pytest.raises(tpa.SnapshotError):
-                tpa.read_profiles("kept")
-    if Path("kept").exists():
+                tpa.read_profiles("snapshot")
+    if Path("snapshot").exists():
         client = tpa.connect(**tenant.settings)
-        same(tpa.load_task_profiles(client, snapshot="kept", limit=4, progress=False, **asked), whole)
-        nothing_else_in("kept")
+        assert_same(tpa.load_task_profiles(client, snapshot="snapshot", limit=4, progress=False, **options), expected)
+        assert_no_other_files("snapshot")

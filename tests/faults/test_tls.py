@@ -1,4 +1,4 @@
-"""The limits of an answer hold on an encrypted connection as well, and through a proxy."""
+"""Limits for responses over TLS and through a proxy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXPORT = "/job_architecture/export/jobs/task_profiles"
 
 
 def write_certificate(path: Path) -> None:
-    """Write a certificate for this machine that signs itself, and its key."""
+    """Write a self-signed certificate for localhost and its key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -41,13 +41,13 @@ def write_certificate(path: Path) -> None:
     builder = builder.not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1))
     certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
     pem = serialization.Encoding.PEM
-    plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(certificate.public_bytes(pem) + plain)
+    private_key = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(certificate.public_bytes(pem) + private_key)
 
 
 @pytest.fixture
 def encrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenant]:
-    """Give a tenant that speaks TLS alone, with a certificate that is trusted."""
+    """Return a tenant that only accepts TLS, with a trusted certificate."""
     write_certificate(tmp_path / "own.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "own.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -59,10 +59,10 @@ def encrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenan
         yield tenant
 
 
-def client_of(tenant: Tenant, **limits: Any) -> Client:
-    given = {name: value.replace("http://", "https://") for name, value in tenant.settings.items()}
+def make_client(tenant: Tenant, **limits: Any) -> Client:
+    settings = {name: value.replace("http://", "https://") for name, value in tenant.settings.items()}
     policy = tpa.RetryPolicy(tries=2, base=0)
-    return Client(resolve(given), retry=policy, limits=tpa.Limits(**limits), sleep=lambda _: None)
+    return Client(resolve(settings), retry=policy, limits=tpa.Limits(**limits), sleep=lambda _: None)
 
 
 def ask(client: Client) -> bytes:
@@ -73,34 +73,34 @@ SLOW = {"body": faults.dripping(20), "head": faults.slow_head(20)}
 
 
 @pytest.mark.parametrize("part", SLOW)
-def test_an_encrypted_answer_that_drips_is_given_up_in_time(encrypted: Tenant, part: str) -> None:
+def test_slow_tls_response_times_out(encrypted: Tenant, part: str) -> None:
     encrypted.faults[0] = SLOW[part]
     with (
-        client_of(encrypted, answer_seconds=0.4) as client,
+        make_client(encrypted, answer_seconds=0.4) as client,
         pytest.raises(tpa.Unreachable, match=r"not complete within 0\.4 s"),
     ):
         ask(client)
 
 
-def test_an_encrypted_connection_that_breaks_is_tried_again(encrypted: Tenant) -> None:
+def test_interrupted_tls_response_is_retried(encrypted: Tenant) -> None:
     encrypted.faults[1] = faults.cut(10)
-    with client_of(encrypted) as client:
+    with make_client(encrypted) as client:
         assert ask(client).count(b"external_id") == 3
     assert encrypted.requests.count(("POST", EXPORT)) == 2
 
 
-def test_silence_on_an_encrypted_connection_is_given_up(encrypted: Tenant) -> None:
+def test_silent_tls_connection_times_out(encrypted: Tenant) -> None:
     encrypted.faults[0] = faults.slow(1)
-    with client_of(encrypted, silence_seconds=0.2) as client, pytest.raises(tpa.Unreachable, match=r"within 0\.2 s"):
+    with make_client(encrypted, silence_seconds=0.2) as client, pytest.raises(tpa.Unreachable, match=r"within 0\.2 s"):
         ask(client)
 
 
 class Proxy:
-    """A proxy that opens a tunnel to where it is asked; `before` it answers, it may dawdle."""
+    """HTTP proxy that opens tunnels. `before_response` is called before it responds."""
 
-    def __init__(self, before: Callable[[socket.socket], None]) -> None:
-        self.before = before
-        self.asked = 0
+    def __init__(self, before_response: Callable[[socket.socket], None]) -> None:
+        self.before_response = before_response
+        self.n_requests = 0
         self.socket = socket.create_server(("127.0.0.1", 0))
 
     def __enter__(self) -> str:
@@ -119,36 +119,35 @@ class Proxy:
             threading.Thread(target=self._tunnel, args=(inner,), daemon=True).start()
 
     def _tunnel(self, inner: socket.socket) -> None:
-        asked = b""
-        while b"\r\n\r\n" not in asked:
-            asked += inner.recv(4096)
-        self.asked += 1
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += inner.recv(4096)
+        self.n_requests += 1
         try:
-            self.before(inner)
-            host, port = asked.split()[1].decode().split(":")
+            self.before_response(inner)
+            host, port = request.split()[1].decode().split(":")
             outer = socket.create_connection((host, int(port)))
             inner.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=_pump, args=(outer, inner), daemon=True)
-            back.start()
-            _pump(inner, outer)
-            back.join()
+            thread = threading.Thread(target=_forward, args=(outer, inner), daemon=True)
+            thread.start()
+            _forward(inner, outer)
+            thread.join()
             outer.close()
         except OSError:
             pass
         inner.close()
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def _forward(source: socket.socket, target: socket.socket) -> None:
     try:
-        while piece := source.recv(65536):
-            target.sendall(piece)
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
         target.shutdown(socket.SHUT_WR)
     except OSError:
         pass
 
 
-def dawdle(inner: socket.socket) -> None:
-    """Send the head of an answer that never ends."""
+def send_header(inner: socket.socket) -> None:
     inner.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while True:
         inner.sendall(b"x")
@@ -156,30 +155,31 @@ def dawdle(inner: socket.socket) -> None:
 
 
 @pytest.fixture
-def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Give what makes the environment name a proxy."""
+def use_proxy(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return a function that sets the proxy in the environment."""
     for name in ("NO_PROXY", "no_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    return lambda address: monkeypatch.setenv("HTTPS_PROXY", address)
+    return lambda url: monkeypatch.setenv("HTTPS_PROXY", url)
 
 
-def test_the_limits_hold_through_a_proxy(encrypted: Tenant, through: Callable[[str], None]) -> None:
+def test_limits_apply_behind_a_proxy(encrypted: Tenant, use_proxy: Callable[[str], None]) -> None:
     proxy = Proxy(lambda _: None)
-    with proxy as address:
-        through(address)
-        with client_of(encrypted, answer_seconds=0.4) as client:
+    with proxy as url:
+        use_proxy(url)
+        with make_client(encrypted, answer_seconds=0.4) as client:
             ask(client)
             encrypted.faults[0] = faults.dripping(20)
             with pytest.raises(tpa.Unreachable, match=r"not complete within 0\.4 s"):
                 ask(client)
-    assert proxy.asked > 0
+    assert proxy.n_requests > 0
 
 
-def test_a_proxy_that_drips_its_own_answer_is_given_up_in_time(
-    encrypted: Tenant, through: Callable[[str], None]
-) -> None:
-    with Proxy(dawdle) as address:
-        through(address)
-        with client_of(encrypted, answer_seconds=0.4) as client, pytest.raises(tpa.Unreachable, match="try 2 of 2"):
+def test_slow_proxy_response_times_out(encrypted: Tenant, use_proxy: Callable[[str], None]) -> None:
+    with Proxy(send_header) as url:
+        use_proxy(url)
+        with (
+            make_client(encrypted, answer_seconds=0.4) as client,
+            pytest.raises(tpa.Unreachable, match="attempt 2 of 2"),
+        ):
             ask(client)
     assert encrypted.requests == []

@@ -1,8 +1,8 @@
-"""A process that forks pulls on demand, so that each can be killed for real without paying for its imports.
+"""Fork server for exports that can be killed without importing everything again.
 
-It reads a line of JSON per pull, ``{"settings", "folder", "limit", "workers", "die_at"}``, prints the id of the process
-that pulls, and, when that has ended, its status. With ``die_at`` = n the pull kills itself just before its n-th
-operation on a file below the folder.
+It reads one line of JSON per export, ``{"settings", "folder", "limit", "workers", "die_at"}``, and prints the id of the
+forked process and then its exit code. If ``die_at`` is n, the process kills itself before its n-th file operation in
+the folder.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import traceback
 from typing import Any
 
 import tpanalytics as tpa
-from tpanalytics.api import session  # noqa: F401  imported once, before the forks
+from tpanalytics.api import session  # noqa: F401  imported before forking
 from tpanalytics.profiles import load  # noqa: F401
 from tpanalytics.profiles.snapshot import resume
 
-#: Operations that Python tells its audit hooks of before it does them.
+#: File operations with audit events.
 _OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir"}
 
 
@@ -36,28 +36,28 @@ def _die_before(number: int, folder: str) -> None:
     sys.addaudithook(hook)
 
 
-def _pull(order: dict[str, Any]) -> int:
-    resume._PAGES_A_FILE = 3  # so that a few pages are enough for files to be joined
-    if order["die_at"]:
-        _die_before(order["die_at"], order["folder"])
-    asked: dict[str, Any] = {"families": "lists", "workers": order["workers"]} if order["workers"] > 1 else {}
-    with tpa.connect(**order["settings"]) as client:
+def _export(command: dict[str, Any]) -> int:
+    resume._PAGES_PER_FILE = 3  # merge files after a few pages
+    if command["die_at"]:
+        _die_before(command["die_at"], command["folder"])
+    options: dict[str, Any] = {"families": "lists", "workers": command["workers"]} if command["workers"] > 1 else {}
+    with tpa.connect(**command["settings"]) as client:
         tpa.load_task_profiles(
-            client, snapshot=order["folder"], limit=order["limit"], progress=False, lazy=True, **asked
+            client, snapshot=command["folder"], limit=command["limit"], progress=False, lazy=True, **options
         )
     return 0
 
 
 def main() -> None:
     for line in sys.stdin:
-        order = json.loads(line)
+        command = json.loads(line)
         child = os.fork()
         if not child:
             try:
-                status = _pull(order)
+                status = _export(command)
             except KeyboardInterrupt:
                 status = 130
-            except Exception:  # noqa: BLE001  a fork must not go on as its parent
+            except Exception:  # noqa: BLE001  the child must not continue the loop of its parent
                 traceback.print_exc()
                 status = 1
             os._exit(status)

@@ -1,4 +1,4 @@
-"""Random records as a tenant holds them, with everything that can be odd about one."""
+"""Hypothesis strategies for export records."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ _task = st.fixed_dictionaries(
 
 
 def records(max_size: int = 8) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """Draw the records of a tenant: jobs in order, each id once."""
+    """Return a strategy for the records of a tenant, ordered by unique job id."""
     profiles = st.lists(st.lists(_task, max_size=4), max_size=max_size)
     return profiles.map(lambda jobs: [{"external_id": f"job-{i}", "tasks": tasks} for i, tasks in enumerate(jobs)])

@@ -1,4 +1,4 @@
-"""A server that answers whatever a test wants and keeps what it received, and shorthands for faults."""
+"""HTTP server with scripted responses, and helpers to define faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from tpanalytics.api.http.retry import RetryPolicy
 from tpanalytics.api.session import Client
 from tpanalytics.api.settings import resolve
-from tpanalytics.demo.faults import cut  # noqa: F401  tests take it from here, among the other shorthands
+from tpanalytics.demo.faults import cut  # noqa: F401  re-exported for tests
 from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.demo.server import Reply
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Received(NamedTuple):
-    """A request as it came over the socket."""
+    """Request received by a `Host`."""
 
     method: str
     target: str
@@ -29,7 +29,7 @@ class Received(NamedTuple):
 
 
 class Host:
-    """A server on a loopback socket; use it as a context manager."""
+    """Context manager for a server on localhost that records requests."""
 
     def __init__(self, answer: Callable[[Received], Reply]) -> None:
         self.answer = answer
@@ -74,30 +74,30 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply.body)
 
-    do_POST = do_CONNECT = do_GET  # noqa: N815  the names http.server looks for
+    do_POST = do_CONNECT = do_GET  # noqa: N815  names required by http.server
 
     def log_message(self, *args: Any) -> None:
         pass
 
 
 def said(status: int, body: Any = b"", **headers: str) -> Reply:
-    """Make an answer; anything but bytes and text is written as JSON."""
+    """Return a reply with a body of bytes, HTML or JSON."""
     if isinstance(body, str):
-        raw, kind = body.encode(), "text/html; charset=utf-8"
+        raw, content_type = body.encode(), "text/html; charset=utf-8"
     elif isinstance(body, bytes):
-        raw, kind = body, "application/octet-stream"
+        raw, content_type = body, "application/octet-stream"
     else:
-        raw, kind = json.dumps(body).encode(), "application/json"
-    return Reply(status, raw, {"Content-Type": kind, **{k.replace("_", "-"): v for k, v in headers.items()}})
+        raw, content_type = json.dumps(body).encode(), "application/json"
+    return Reply(status, raw, {"Content-Type": content_type, **{k.replace("_", "-"): v for k, v in headers.items()}})
 
 
 def instead(status: int, body: Any = b"", **headers: str) -> Callable[[Reply], Reply]:
-    """Make the fault that answers this instead."""
+    """Return a fault that replaces the reply."""
     return lambda _: said(status, body, **headers)
 
 
-def changed(**changes: Any) -> Callable[[Reply], Reply]:
-    """Make the fault that changes keys of a JSON answer; None drops the key."""
+def change_fields(**changes: Any) -> Callable[[Reply], Reply]:
+    """Return a fault that changes fields of a JSON reply, or removes them if the value is None."""
 
     def fault(reply: Reply) -> Reply:
         body = {**json.loads(reply.body), **changes}
@@ -107,11 +107,11 @@ def changed(**changes: Any) -> Callable[[Reply], Reply]:
 
 
 def jobs(n: int) -> Catalogue:
-    """Make a catalogue of `n` jobs without tasks."""
+    """Return a catalogue of `n` jobs without tasks."""
     return Catalogue([{"external_id": f"job-{i}", "tasks": []} for i in range(1, n + 1)])
 
 
-def client_of(settings: dict[str, Any], waits: list[float] | None = None, **policy: Any) -> Client:
-    """Make a client whose waits are written down and not waited."""
-    waited = [] if waits is None else waits
-    return Client(resolve(settings), retry=RetryPolicy(**{"base": 0, **policy}), sleep=waited.append)
+def make_client(settings: dict[str, Any], waits: list[float] | None = None, **policy: Any) -> Client:
+    """Return a client that appends its waits to a list instead of sleeping."""
+    recorded = [] if waits is None else waits
+    return Client(resolve(settings), retry=RetryPolicy(**{"base": 0, **policy}), sleep=recorded.append)

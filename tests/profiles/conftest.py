@@ -1,8 +1,9 @@
-"""What the tests of loading share: tenants that hold given records."""
+"""Fixtures and helpers for tests of task profiles."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Tenant]]:
-    """Give a function that starts a tenant holding the records it is given, or the invented company."""
+    """Return a function that starts a tenant with the given records, or with the sample company."""
     with ExitStack() as open_tenants:
 
         def start(*records: dict[str, Any], **rules: Any) -> Tenant:
@@ -28,6 +29,20 @@ def serve() -> Iterator[Callable[..., Tenant]]:
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[Tenant]:
-    """Give a tenant for tests that bring their own data, one after another, and leave no faults behind."""
+    """Return an empty tenant. Tests set its catalogue and must not leave any faults."""
     with Tenant(Catalogue([])) as tenant:
         yield tenant
+
+
+def task(number: int, **more: Any) -> dict[str, Any]:
+    return {"task_id": f"t{number}", "task": f"Do piece {number}", "validation_state": "validated", **more}
+
+
+def job(number: int, *tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"external_id": f"job-{number}", "tasks": list(tasks), **more}
+
+
+def write(name: str, raw: bytes | str) -> Path:
+    path = Path(name)
+    path.write_bytes(raw if isinstance(raw, bytes) else raw.encode())
+    return path

@@ -1,4 +1,4 @@
-"""Names and families are joined once per job, by ids as text; what does not fit is counted or named, never guessed."""
+"""Job names and families from mapping tables and from the tenant."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FAMILY_HEAD = ("job_family_id", "job_family_name", "job_family_group_name")
 
 
 def csv(name: str, head: tuple[str, ...], *rows: tuple[str, ...], separator: str = ",", mark: bytes = b"") -> Path:
-    """Write a table as a spreadsheet would: cells that hold the separator or a comma stand in quotes."""
+    """Write a CSV file in which cells with a comma are quoted."""
     lines = [separator.join(f'"{cell}"' if "," in cell else cell for cell in row) for row in (head, *rows)]
     path = Path(name)
     path.write_bytes(mark + "\n".join(lines).encode())
@@ -43,8 +43,8 @@ def csv(name: str, head: tuple[str, ...], *rows: tuple[str, ...], separator: str
 
 @pytest.fixture
 def profiles() -> tpa.TaskProfiles:
-    """Give five jobs with up to two tasks; the last one stands in no mapping."""
-    task = {"task": "Do a piece of work", "validation_state": "validated", "weekly_hours": 1}
+    """Return five jobs with up to two tasks. The last job is not in the mapping."""
+    task = {"task": "Do work", "validation_state": "validated", "weekly_hours": 1}
     records = [
         {"external_id": job_id, "tasks": [{**task, "task_id": f"t{i}"} for i in range(n)]}
         for job_id, n in (("007", 2), ("8", 1), ("job-c", 0), ("job-d", 1), ("job-e", 1))
@@ -55,7 +55,7 @@ def profiles() -> tpa.TaskProfiles:
 
 
 def frames() -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give the mapping as frames, with null where a CSV cell is empty."""
+    """Return the mapping as frames with null instead of empty cells."""
     tables = (pl.DataFrame(JOB_ROWS, JOB_HEAD, orient="row"), pl.DataFrame(FAMILY_ROWS, FAMILY_HEAD, orient="row"))
     jobs, families = (table.with_columns(pl.all().replace("", None)) for table in tables)
     return jobs, families
@@ -78,9 +78,7 @@ def check(assigned: tpa.TaskProfiles) -> None:
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "byte order mark"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
-def test_files_may_be_separated_as_any_spreadsheet_does(
-    profiles: tpa.TaskProfiles, separator: str, mark: bytes
-) -> None:
+def test_csv_separator_is_detected(profiles: tpa.TaskProfiles, separator: str, mark: bytes) -> None:
     jobs = csv("jobs.csv", JOB_HEAD, *JOB_ROWS, separator=separator, mark=mark)
     families = csv("families.csv", FAMILY_HEAD, *FAMILY_ROWS, separator=separator, mark=mark)
     check(tpa.assign_families(profiles, jobs, families))
@@ -88,7 +86,7 @@ def test_files_may_be_separated_as_any_spreadsheet_does(
 
 
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
-def test_frames_do_what_files_do(profiles: tpa.TaskProfiles, lazy: bool) -> None:
+def test_mapping_can_be_a_data_frame(profiles: tpa.TaskProfiles, lazy: bool) -> None:
     jobs, families = (frame.lazy() if lazy else frame for frame in frames())
     if lazy:
         profiles = replace(profiles, jobs=profiles.jobs.lazy(), tasks=profiles.tasks.lazy())
@@ -97,13 +95,13 @@ def test_frames_do_what_files_do(profiles: tpa.TaskProfiles, lazy: bool) -> None
     assert isinstance(assigned.tasks, pl.LazyFrame) is lazy
 
 
-def test_cells_may_have_blanks_around_them(profiles: tpa.TaskProfiles) -> None:
+def test_cells_are_stripped(profiles: tpa.TaskProfiles) -> None:
     jobs = csv("jobs.csv", JOB_HEAD, *[tuple(f"  {cell} " for cell in row) for row in JOB_ROWS])
     families = csv("families.csv", FAMILY_HEAD, *[tuple(f" {cell}  " for cell in row) for row in FAMILY_ROWS])
     check(tpa.assign_families(profiles, jobs, families))
 
 
-def test_ids_that_are_numbers_in_a_frame_are_compared_as_text(profiles: tpa.TaskProfiles) -> None:
+def test_numeric_ids_are_compared_as_text(profiles: tpa.TaskProfiles) -> None:
     jobs = pl.DataFrame({"job_id": [8, 9], "job_family_id": [10, None]})
     families = pl.DataFrame({"job_family_id": [10], "job_family_name": ["Finance"]})
     assigned = tpa.assign_families(profiles, jobs, families)
@@ -111,20 +109,20 @@ def test_ids_that_are_numbers_in_a_frame_are_compared_as_text(profiles: tpa.Task
     assert assigned.jobs["job_family_id"].to_list() == [None, "10", None, None, None]
 
 
-def test_leading_zeros_are_part_of_an_id(profiles: tpa.TaskProfiles) -> None:
+def test_leading_zeros_are_kept(profiles: tpa.TaskProfiles) -> None:
     wrong = csv("jobs.csv", ("job_id", "job_family_id"), ("7", "01"), ("8", "02"))
     assert tpa.assign_families(profiles, wrong).manifest["families"]["jobs_listed"] == 1
     assigned = tpa.assign_families(profiles, csv("jobs.csv", ("job_id", "job_family_id"), ("007", "01")))
     assert assigned.jobs["job_family_id"].to_list() == ["01", None, None, None, None]
 
 
-def test_without_a_table_of_families_their_ids_are_shown(profiles: tpa.TaskProfiles) -> None:
+def test_family_ids_are_used_without_family_table(profiles: tpa.TaskProfiles) -> None:
     assigned = tpa.assign_families(profiles, csv("jobs.csv", JOB_HEAD, *JOB_ROWS))
     assert assigned.jobs["job_family"].to_list() == ["10", "10", "fam-b", None, None]
     assert assigned.jobs["job_family_group"].null_count() == 5
 
 
-def test_a_family_without_a_name_is_shown_by_its_id(profiles: tpa.TaskProfiles) -> None:
+def test_family_without_name_is_shown_by_id(profiles: tpa.TaskProfiles) -> None:
     rows = [("10", "", "Corporate"), ("fam-b", "", "")]
     assigned = tpa.assign_families(
         profiles, csv("jobs.csv", JOB_HEAD, *JOB_ROWS), csv("families.csv", FAMILY_HEAD, *rows)
@@ -133,7 +131,7 @@ def test_a_family_without_a_name_is_shown_by_its_id(profiles: tpa.TaskProfiles) 
     assert assigned.jobs["job_family_group"].to_list() == ["Corporate", "Corporate", None, None, None]
 
 
-def test_two_families_of_one_name_are_told_apart(profiles: tpa.TaskProfiles) -> None:
+def test_families_with_equal_names_are_distinguished_by_id(profiles: tpa.TaskProfiles) -> None:
     rows = [("10", "Finance", "North"), ("fam-b", "Finance", "South"), ("fam-c", "Sales", "")]
     assigned = tpa.assign_families(
         profiles, csv("jobs.csv", JOB_HEAD, *JOB_ROWS), csv("families.csv", FAMILY_HEAD, *rows)
@@ -141,7 +139,7 @@ def test_two_families_of_one_name_are_told_apart(profiles: tpa.TaskProfiles) -> 
     assert assigned.jobs["job_family"].to_list() == ["Finance (10)", "Finance (10)", "Finance (fam-b)", None, None]
 
 
-def test_jobs_that_do_not_match_either_way_are_counted(profiles: tpa.TaskProfiles) -> None:
+def test_unmatched_jobs_are_counted(profiles: tpa.TaskProfiles) -> None:
     jobs = csv("jobs.csv", JOB_HEAD, *JOB_ROWS, ("gone-1", "Smith", "0", "10"), ("gone-2", "Miller", "1", ""))
     assigned = tpa.assign_families(profiles, jobs, csv("families.csv", FAMILY_HEAD, *FAMILY_ROWS))
     check(assigned)
@@ -155,29 +153,29 @@ def test_jobs_that_do_not_match_either_way_are_counted(profiles: tpa.TaskProfile
 
 
 @pytest.mark.parametrize("families", [None, "families"])
-def test_a_mapping_that_fits_no_job_is_refused(profiles: tpa.TaskProfiles, families: Any) -> None:
+def test_mapping_without_matching_jobs_raises(profiles: tpa.TaskProfiles, families: Any) -> None:
     empty = csv("jobs.csv", ("job_id", "job_family_id"))
     table = csv("families.csv", ("job_family_id", "job_family_name")) if families else None
-    with pytest.raises(tpa.SchemaError, match=r"jobs\.csv: none of the 5 jobs is listed; .* the table lists none"):
+    with pytest.raises(tpa.SchemaError, match=r"jobs\.csv: none of the 5 jobs .* is listed .* in the table: none\)"):
         tpa.assign_families(profiles, empty, table)
     other = csv("jobs.csv", ("job_id", "job_family_id"), ("7", ""))
-    with pytest.raises(tpa.SchemaError, match=r"the profiles have '007', the table lists '7'"):
+    with pytest.raises(tpa.SchemaError, match=r"first id in the profiles: '007', in the table: '7'"):
         tpa.assign_families(profiles, other)
 
 
-def test_no_jobs_fit_any_mapping(profiles: tpa.TaskProfiles) -> None:
-    nothing = tpa.TaskProfiles(profiles.jobs.clear(), profiles.tasks.clear())
-    assert tpa.assign_families(nothing, csv("jobs.csv", ("job_id", "job_family_id"))).jobs.height == 0
+def test_empty_profiles_accept_any_mapping(profiles: tpa.TaskProfiles) -> None:
+    empty = tpa.TaskProfiles(profiles.jobs.clear(), profiles.tasks.clear())
+    assert tpa.assign_families(empty, csv("jobs.csv", ("job_id", "job_family_id"))).jobs.height == 0
 
 
-def test_names_stay_where_the_mapping_has_none(profiles: tpa.TaskProfiles) -> None:
+def test_existing_names_are_kept_without_job_name_column(profiles: tpa.TaskProfiles) -> None:
     named = tpa.assign_families(profiles, csv("a.csv", ("job_id", "job_family_id", "job_name"), ("8", "f", "Eight")))
     again = tpa.assign_families(named, csv("b.csv", ("job_id", "job_family_id"), ("8", "g")))
     assert again.jobs.filter(job_id="8").select("job_name", "job_family").row(0) == ("Eight", "g")
     assert "4 of them not in b.csv" in repr(again)
 
 
-def test_hours_and_headcount_are_numbers_and_survive_a_new_mapping(profiles: tpa.TaskProfiles) -> None:
+def test_headcount_and_hours_are_kept_by_a_new_mapping(profiles: tpa.TaskProfiles) -> None:
     head = ("job_id", "job_family_id", "headcount", "contract_hours", "job_inactive")
     first = tpa.assign_families(
         profiles, csv("jobs.csv", head, ("007", "10", "1.5", "38.5", "1"), ("8", "10", "", "40", "0"))
@@ -194,14 +192,14 @@ def test_hours_and_headcount_are_numbers_and_survive_a_new_mapping(profiles: tpa
     assert again.manifest["families"]["source"] == "moved.csv"
 
 
-def test_assigning_the_same_mapping_again_changes_nothing(sample: tpa.TaskProfiles) -> None:
+def test_assign_families_is_idempotent(sample: tpa.TaskProfiles) -> None:
     company = invent()
     again = tpa.assign_families(sample, pl.DataFrame(company.jobs), pl.DataFrame(company.families))
     assert_frame_equal(again.jobs, sample.jobs)
     assert_frame_equal(again.tasks, sample.tasks)
 
 
-def test_the_profiles_that_went_in_are_not_changed(profiles: tpa.TaskProfiles) -> None:
+def test_assign_families_does_not_change_its_input(profiles: tpa.TaskProfiles) -> None:
     jobs, tasks, manifest = profiles.jobs.clone(), profiles.tasks.clone(), dict(profiles.manifest)
     tpa.assign_families(profiles, *frames())
     assert_frame_equal(profiles.jobs, jobs)
@@ -209,80 +207,80 @@ def test_the_profiles_that_went_in_are_not_changed(profiles: tpa.TaskProfiles) -
     assert profiles.manifest == manifest
 
 
-# A mapping that cannot be meant: its header, its rows and words of the message.
-WRONG_JOBS = {
-    "near names": (("job_ID", "family_id"), [("007", "10")], ["jobs.csv", "'job_id'", "did you mean 'job_ID'"]),
-    "a column missing": (("job_id", "job_name"), [("007", "Clerk")], ["jobs.csv", "'job_family_id'", "'job_name'"]),
-    "an id twice": (
+# Header and rows of an invalid mapping, and parts of the error message.
+INVALID_JOBS = {
+    "similar names": (("job_ID", "family_id"), [("007", "10")], ["jobs.csv", "'job_id'", "did you mean 'job_ID'"]),
+    "missing column": (("job_id", "job_name"), [("007", "Clerk")], ["jobs.csv", "'job_family_id'", "'job_name'"]),
+    "repeated id": (
         ("job_id", "job_family_id"),
         [("007", "10"), ("8", "10"), ("007", "fam-b")],
         ["jobs.csv", "job_id", "'007'", "lines 2, 4"],
     ),
-    "several ids twice": (
+    "several repeated ids": (
         ("job_id", "job_family_id"),
         [("007", "10"), ("007", "10"), ("8", ""), ("8", "")],
-        ["'007'", "lines 2, 3", "and 1 more"],
+        ["'007'", "lines 2, 3", "and 1 other ids are repeated"],
     ),
-    "an id twice but for blanks": (("job_id", "job_family_id"), [("8", ""), (" 8 ", "10")], ["'8'", "lines 2, 3"]),
-    "an empty id": (("job_id", "job_family_id"), [("007", "10"), ("", "10"), (" ", "10")], ["job_id", "2 row(s)"]),
-    "a family not known": (
+    "repeated id with spaces": (("job_id", "job_family_id"), [("8", ""), (" 8 ", "10")], ["'8'", "lines 2, 3"]),
+    "empty id": (("job_id", "job_family_id"), [("007", "10"), ("", "10"), (" ", "10")], ["job_id", "2 row(s)"]),
+    "unknown family": (
         ("job_id", "job_family_id"),
         [("007", "fam-x"), ("8", "fam-x"), ("job-c", "10")],
         ["jobs.csv", "families.csv", "'fam-x' (2 jobs)", "leave job_family_id empty"],
     ),
-    "many families not known": (
+    "many unknown families": (
         ("job_id", "job_family_id"),
         [(str(i), f"fam-{i}") for i in range(7)],
         ["'fam-0' (1 jobs)", "and 2 more"],
     ),
-    "headcount in words": (
+    "headcount as text": (
         ("job_id", "job_family_id", "headcount"),
         [("007", "10", "1"), ("8", "10", "two")],
-        ["headcount", "job '8'", "'two'", "1 such row"],
+        ["headcount", "job '8'", "'two'", "1 invalid row"],
     ),
-    "a decimal comma": (("job_id", "job_family_id", "headcount"), [("8", "10", "1,5")], ["'1,5'", "decimal point"]),
+    "decimal comma": (("job_id", "job_family_id", "headcount"), [("8", "10", "1,5")], ["'1,5'", "decimal point"]),
     "negative hours": (("job_id", "job_family_id", "contract_hours"), [("8", "10", "-1")], ["contract_hours", "'-1'"]),
-    "endless hours": (("job_id", "job_family_id", "contract_hours"), [("8", "10", "inf")], ["contract_hours", "inf"]),
-    "no number": (("job_id", "job_family_id", "headcount"), [("8", "10", "NaN")], ["headcount", "NaN"]),
+    "infinite hours": (("job_id", "job_family_id", "contract_hours"), [("8", "10", "inf")], ["contract_hours", "inf"]),
+    "NaN": (("job_id", "job_family_id", "headcount"), [("8", "10", "NaN")], ["headcount", "NaN"]),
 }
 
 
-@pytest.mark.parametrize(("head", "rows", "said"), WRONG_JOBS.values(), ids=WRONG_JOBS.keys())
-def test_a_mapping_that_cannot_be_meant_is_refused_with_the_place(
-    profiles: tpa.TaskProfiles, head: tuple[str, ...], rows: list[tuple[str, ...]], said: list[str]
+@pytest.mark.parametrize(("head", "rows", "parts"), INVALID_JOBS.values(), ids=INVALID_JOBS.keys())
+def test_invalid_job_mapping_raises(
+    profiles: tpa.TaskProfiles, head: tuple[str, ...], rows: list[tuple[str, ...]], parts: list[str]
 ) -> None:
     families = csv("families.csv", FAMILY_HEAD, *FAMILY_ROWS)
-    with pytest.raises(tpa.SchemaError) as caught:
+    with pytest.raises(tpa.SchemaError) as exc_info:
         tpa.assign_families(profiles, csv("jobs.csv", head, *rows), families)
-    for words in said:
-        assert words in str(caught.value)
+    for part in parts:
+        assert part in str(exc_info.value)
 
 
 @pytest.mark.parametrize(
-    ("head", "rows", "said"),
+    ("head", "rows", "parts"),
     [
         (("job_family_id", "name"), [("10", "Finance")], ["families.csv", "'job_family_name'"]),
         (FAMILY_HEAD[:2], [("10", "Finance"), ("fam-b", "B"), ("10", "X")], ["job_family_id", "'10'", "lines 2, 4"]),
         (FAMILY_HEAD[:2], [("10", "Finance"), ("fam-b", "B"), ("", "X")], ["job_family_id", "1 row(s)"]),
     ],
-    ids=["a column missing", "an id twice", "an empty id"],
+    ids=["missing column", "repeated id", "empty id"],
 )
-def test_a_table_of_families_that_cannot_be_meant_is_refused(
-    profiles: tpa.TaskProfiles, head: tuple[str, ...], rows: list[tuple[str, ...]], said: list[str]
+def test_invalid_family_mapping_raises(
+    profiles: tpa.TaskProfiles, head: tuple[str, ...], rows: list[tuple[str, ...]], parts: list[str]
 ) -> None:
-    with pytest.raises(tpa.SchemaError) as caught:
+    with pytest.raises(tpa.SchemaError) as exc_info:
         tpa.assign_families(profiles, csv("jobs.csv", JOB_HEAD, *JOB_ROWS), csv("families.csv", head, *rows))
-    for words in said:
-        assert words in str(caught.value)
+    for part in parts:
+        assert part in str(exc_info.value)
 
 
-def test_a_wrong_frame_is_named_as_the_argument_it_was(profiles: tpa.TaskProfiles) -> None:
+def test_error_names_the_invalid_data_frame(profiles: tpa.TaskProfiles) -> None:
     jobs, families = frames()
     with pytest.raises(tpa.SchemaError, match="the jobs table"):
         tpa.assign_families(profiles, jobs.drop("job_id"), families)
     with pytest.raises(tpa.SchemaError, match="the families table"):
         tpa.assign_families(profiles, jobs, families.drop("job_family_id"))
-    with pytest.raises(tpa.SchemaError, match="jobs must be a path or a data frame, not list"):
+    with pytest.raises(tpa.SchemaError, match="`jobs` must be a path or a data frame, not list"):
         tpa.assign_families(profiles, [("007", "10")])
 
 
@@ -295,30 +293,28 @@ def test_a_wrong_frame_is_named_as_the_argument_it_was(profiles: tpa.TaskProfile
         ("job_id,job_family_id\n007,10\n".encode("utf-16"), tpa.SchemaError),
         (None, tpa.ConfigError),
     ],
-    ids=["empty", "ragged", "another encoding", "two bytes a letter", "missing"],
+    ids=["empty", "ragged", "latin-1", "utf-16", "missing"],
 )
-def test_a_file_that_is_no_mapping_is_refused_by_name(
-    profiles: tpa.TaskProfiles, raw: bytes | None, error: type[Exception]
-) -> None:
+def test_unreadable_mapping_file_raises(profiles: tpa.TaskProfiles, raw: bytes | None, error: type[Exception]) -> None:
     path = Path.cwd() / "mapping.csv"
     if raw is not None:
         path.write_bytes(raw)
-    with pytest.raises(error, match=r"^mapping\.csv") as caught:
+    with pytest.raises(error, match=r"^mapping\.csv") as exc_info:
         tpa.assign_families(profiles, path)
-    assert str(path.parent) not in str(caught.value)
+    assert str(path.parent) not in str(exc_info.value)
 
 
 _ids = st.text("ab01 ", min_size=1, max_size=3).filter(str.strip)
 
 
 @given(st.dictionaries(_ids.map(str.strip), st.none() | st.sampled_from(["f1", "f2", "f3"]), max_size=8))
-def test_no_mapping_changes_how_many_jobs_and_tasks_there_are(mapping: dict[str, str | None]) -> None:
+def test_mapping_does_not_change_number_of_jobs_and_tasks(mapping: dict[str, str | None]) -> None:
     jobs = [{"job_id": f"{a}{b}".strip(), "n_tasks": 1} for a in "ab01" for b in ("", "0", "b")]
     base = tpa.TaskProfiles(
         jobs=pl.DataFrame({name: [row.get(name) for row in jobs] for name in JOBS}, schema=JOBS),
         tasks=pl.DataFrame({name: [row.get(name) for row in jobs] for name in TASKS}, schema=TASKS),
     )
-    mapping = {"a0": None, **mapping}  # a mapping that fits no job is refused
+    mapping = {"a0": None, **mapping}  # a mapping without matching jobs raises
     table = pl.DataFrame(
         {"job_id": list(mapping), "job_family_id": list(mapping.values())},
         schema={"job_id": pl.String, "job_family_id": pl.String},
@@ -337,7 +333,7 @@ def load(tenant: Tenant, **options: Any) -> tpa.TaskProfiles:
     return tpa.load_task_profiles(client, **{"include": (), "progress": False, **options})
 
 
-def test_one_filtered_export_per_family_finds_the_family_of_each_job(serve: Callable[..., Tenant]) -> None:
+def test_family_ids_are_resolved_by_filtered_exports(serve: Callable[..., Tenant]) -> None:
     tenant, company = serve(), invent()
     ids = [family["job_family_id"] for family in company.families]
     profiles = load(tenant, families=ids, limit=20)
@@ -345,14 +341,14 @@ def test_one_filtered_export_per_family_finds_the_family_of_each_job(serve: Call
     assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == family_of
     assert profiles.jobs["job_family"].to_list() == profiles.jobs["job_family_id"].to_list()
     assert profiles.jobs["job_name"].null_count() == profiles.jobs.height == 240
-    assert profiles.manifest["families"]["source"] == "the families asked for"
+    assert profiles.manifest["families"]["source"] == "the requested families"
     assert tenant.requests.count(("POST", "/job_architecture/export/jobs/task_profiles")) >= 12 + len(ids)
     assert not [path for method, path in tenant.requests if method == "GET" and "job_architecture" in path]
 
 
-def test_a_family_not_asked_for_stays_empty_and_an_unknown_one_matches_nothing(serve: Callable[..., Tenant]) -> None:
+def test_other_families_are_null_and_unknown_family_warns(serve: Callable[..., Tenant]) -> None:
     family_of = {row["job_id"]: row["job_family_id"] for row in invent().jobs}
-    with pytest.warns(tpa.TpAnalyticsWarning, match="Family 'fam-nowhere' has no job in this export"):
+    with pytest.warns(tpa.TpAnalyticsWarning, match="Family 'fam-nowhere' has no jobs in this export"):
         profiles = load(serve(), families=["fam-fin", "fam-nowhere"])
     expected = [family if family == "fam-fin" else None for family in family_of.values()]
     assert profiles.jobs["job_family"].to_list() == expected
@@ -360,17 +356,20 @@ def test_a_family_not_asked_for_stays_empty_and_an_unknown_one_matches_nothing(s
     assert load(serve(), families=[]).jobs["job_family"].null_count() == 240
 
 
-def test_the_filters_of_the_export_hold_for_its_families_too(serve: Callable[..., Tenant]) -> None:
-    only = {"filter": "job_family_id_is_in_list", "job_family_ids": ["fam-hr"]}
+def test_filters_also_apply_to_family_exports(serve: Callable[..., Tenant]) -> None:
+    family_filter = {"filter": "job_family_id_is_in_list", "job_family_ids": ["fam-hr"]}
     with pytest.warns(tpa.TpAnalyticsWarning, match="Family 'fam-fin'"):
-        profiles = load(serve(), filters=[only], families=["fam-hr", "fam-fin"])
+        profiles = load(serve(), filters=[family_filter], families=["fam-hr", "fam-fin"])
     assert profiles.jobs["job_family"].unique().to_list() == ["fam-hr"]
     assert profiles.manifest["families"]["listed_but_not_exported"] == 0
 
 
-def test_a_record_left_out_of_the_export_does_not_stop_its_families(serve: Callable[..., Tenant]) -> None:
-    tenant, bad = serve(), {"task_id": "t", "task": 5, "validation_state": "validated"}
-    records = [{**one, "tasks": [bad]} if one["external_id"] == "job-0004" else one for one in tenant.catalogue.records]
+def test_invalid_record_does_not_stop_family_exports(serve: Callable[..., Tenant]) -> None:
+    tenant, task = serve(), {"task_id": "t", "task": 5, "validation_state": "validated"}
+    records = [
+        {**record, "tasks": [task]} if record["external_id"] == "job-0004" else record
+        for record in tenant.catalogue.records
+    ]
     tenant.catalogue = Catalogue(records, tenant.catalogue.jobs, tenant.catalogue.families)
     ids = [family["job_family_id"] for family in tenant.catalogue.families]
     with pytest.warns(tpa.TpAnalyticsWarning, match="job-0004"):
@@ -380,7 +379,7 @@ def test_a_record_left_out_of_the_export_does_not_stop_its_families(serve: Calla
     assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == family_of
 
 
-def test_the_lists_of_the_service_give_names_and_families(serve: Callable[..., Tenant]) -> None:
+def test_lists_provide_names_and_families(serve: Callable[..., Tenant]) -> None:
     company = invent()
     profiles = load(serve(), families="lists")
     names = {family["job_family_id"]: family["job_family_name"] for family in company.families}
@@ -399,7 +398,7 @@ def test_the_lists_of_the_service_give_names_and_families(serve: Callable[..., T
     assert profiles.manifest["families"]["source"] == "lists of the service"
 
 
-def test_a_family_that_only_the_list_of_jobs_names_is_shown_by_its_id(serve: Callable[..., Tenant]) -> None:
+def test_family_missing_in_list_is_shown_by_id(serve: Callable[..., Tenant]) -> None:
     tenant = serve()
     tenant.catalogue = Catalogue(tenant.catalogue.records, tenant.catalogue.jobs, [])
     profiles = load(tenant, families="lists")
@@ -407,7 +406,7 @@ def test_a_family_that_only_the_list_of_jobs_names_is_shown_by_its_id(serve: Cal
     assert profiles.jobs["job_family"].null_count() < 240
 
 
-def test_an_entry_that_the_lists_repeat_counts_once(serve: Callable[..., Tenant]) -> None:
+def test_repeated_list_entries_are_ignored(serve: Callable[..., Tenant]) -> None:
     tenant = serve()
     jobs = [*tenant.catalogue.jobs, {**tenant.catalogue.jobs[0], "job_name": "Another name", "job_family_id": None}]
     tenant.catalogue = Catalogue(tenant.catalogue.records, jobs, tenant.catalogue.families * 2)
@@ -416,28 +415,28 @@ def test_an_entry_that_the_lists_repeat_counts_once(serve: Callable[..., Tenant]
     assert profiles.jobs["job_name"][0] == jobs[0]["job_name"]
 
 
-def test_lists_that_are_switched_off_are_said_to_be_not_available(serve: Callable[..., Tenant]) -> None:
-    with pytest.raises(tpa.ApiError, match="not available on this tenant") as caught:
+def test_missing_lists_raise(serve: Callable[..., Tenant]) -> None:
+    with pytest.raises(tpa.ApiError, match="this tenant has no such list") as exc_info:
         load(serve(lists=False), families="lists")
-    assert caught.value.status == 404
-    assert "assign_families" in str(caught.value)
+    assert exc_info.value.status == 404
+    assert "assign_families" in str(exc_info.value)
 
 
-@pytest.mark.parametrize("bad", [{"job_name": 5}, {"job_family_id": 1.5}], ids=repr)
-def test_a_list_of_another_form_is_refused(serve: Callable[..., Tenant], bad: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fields", [{"job_name": 5}, {"job_family_id": 1.5}], ids=repr)
+def test_invalid_list_entry_raises(serve: Callable[..., Tenant], fields: dict[str, Any]) -> None:
     tenant = serve()
-    tenant.catalogue = Catalogue(tenant.catalogue.records, [{**tenant.catalogue.jobs[0], **bad}], [])
-    with pytest.raises(tpa.ApiError, match="not of the assumed form"):
+    tenant.catalogue = Catalogue(tenant.catalogue.records, [{**tenant.catalogue.jobs[0], **fields}], [])
+    with pytest.raises(tpa.ApiError, match="unexpected entry in the list"):
         load(tenant, families="lists")
 
 
-def test_a_broken_export_of_one_family_is_said_before_the_export_itself(serve: Callable[..., Tenant]) -> None:
-    def refused(reply: Reply) -> Reply:
+def test_failed_family_export_raises_before_main_export(serve: Callable[..., Tenant]) -> None:
+    def refuse(reply: Reply) -> Reply:
         return replace(reply, status=400, body=b'[{"title": "Bad Request", "description": "no such filter"}]')
 
     tenant = serve()
-    tenant.faults[2] = refused  # the first family takes one page
+    tenant.faults[2] = refuse  # the first family has one page
     with pytest.raises(tpa.ApiError, match="no such filter"):
-        load(tenant, families=["fam-fin", "fam-hr"], snapshot="kept")
+        load(tenant, families=["fam-fin", "fam-hr"], snapshot="snapshot")
     assert len([path for _, path in tenant.requests if "export" in path]) == 2
-    assert load(tenant, families=["fam-fin", "fam-hr"], snapshot="kept").jobs["job_family"].n_unique() == 3
+    assert load(tenant, families=["fam-fin", "fam-hr"], snapshot="snapshot").jobs["job_family"].n_unique() == 3

@@ -1,4 +1,4 @@
-"""A part of a company has the jobs that fit, all their tasks and no others."""
+"""Filtering of task profiles."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 
 
-def test_the_tables_stay_in_step(sample: tpa.TaskProfiles) -> None:
-    part = tpa.filter_jobs(sample, pl.col("contract_hours") > 38, job_family="Sales")
-    assert 0 < part.jobs.height < sample.jobs.filter(job_family="Sales").height + 1
-    assert set(part.jobs["job_family"]) == {"Sales"}
-    assert_frame_equal(part.tasks, sample.tasks.filter(pl.col("job_id").is_in(part.jobs["job_id"].implode())))
-    assert repr(part).startswith(f"TaskProfiles: {part.jobs.height} jobs and {part.tasks.height} tasks out of 240 jobs")
+def test_jobs_and_tasks_are_filtered_together(sample: tpa.TaskProfiles) -> None:
+    sales = tpa.filter_jobs(sample, pl.col("contract_hours") > 38, job_family="Sales")
+    assert 0 < sales.jobs.height < sample.jobs.filter(job_family="Sales").height + 1
+    assert set(sales.jobs["job_family"]) == {"Sales"}
+    assert_frame_equal(sales.tasks, sample.tasks.filter(pl.col("job_id").is_in(sales.jobs["job_id"].implode())))
+    summary = f"TaskProfiles: {sales.jobs.height} jobs and {sales.tasks.height} tasks out of 240 jobs"
+    assert repr(sales).startswith(summary)
 
 
-def test_a_job_without_tasks_stays_if_it_fits(sample: tpa.TaskProfiles) -> None:
+def test_jobs_without_tasks_can_match(sample: tpa.TaskProfiles) -> None:
     empty = tpa.filter_jobs(sample, pl.col("n_tasks") == 0)
     assert empty.jobs.height == 8
     assert empty.tasks.height == 0
@@ -32,8 +33,8 @@ def test_lazy_frames_stay_lazy(sample: tpa.TaskProfiles) -> None:
     assert "in a polars LazyFrame, not counted" in repr(lazy)
 
 
-def test_a_column_that_is_not_there_is_named(sample: tpa.TaskProfiles) -> None:
+def test_invalid_filters_raise(sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match=r"famly.*it has 'job_id', 'job_name'"):
         tpa.filter_jobs(sample, famly="Sales")
-    with pytest.raises(tpa.SchemaError, match="takes Polars frames"):
+    with pytest.raises(tpa.SchemaError, match="requires Polars frames"):
         tpa.filter_jobs(tpa.TaskProfiles([], []), job_family="Sales")

@@ -1,1 +1,1 @@
-"""The service: signing in, paging through an export, checking what arrives."""
+"""Client for the Skill Engine API."""

@@ -1,4 +1,4 @@
-"""The cursor loop: asks for page after page and proves that each one leads on; knows no tables."""
+"""Cursor pagination over the export endpoints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
-from tpanalytics.api.wire import NotAPage, ResponseFormat, decode_page, read_cursor, read_envelope
+from tpanalytics.api.wire import InvalidPage, ResponseFormat, decode_page, read_cursor, read_envelope
 from tpanalytics.errors import ApiError, AuthError, ConfigError, PaginationError
 from tpanalytics.typing import Vendor
 
@@ -28,7 +28,7 @@ __all__ = [
     "list_all",
 ]
 
-#: What the export of jobs can add to a task, and what that of employees can.
+#: Values of ``include`` that the exports of jobs and of employees accept.
 INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
 EMPLOYEE_INCLUDES = ("ai_impact", "source_events", "linked_skills", "rejected_tasks", "weekly_hours")
 _PATHS = {
@@ -40,7 +40,7 @@ _LIST_LIMIT = 200
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What is asked of the export, of jobs or of employees; the same over all its pages."""
+    """Parameters of an export of jobs or employees, validated on creation."""
 
     include: tuple[str, ...] = ("ai_impact", "weekly_hours")
     filters: tuple[dict[str, Any], ...] = ()
@@ -52,34 +52,36 @@ class ExportRequest:
     def __post_init__(self) -> None:
         known = INCLUDES if self.of == "jobs" else EMPLOYEE_INCLUDES
         if any(name not in known for name in self.include):
-            raise ConfigError(f"include={self.include!r}: choose from {', '.join(known)}.")
+            raise ConfigError(f"`include` must be a list of any of {', '.join(known)}, not {list(self.include)}.")
         if self.response_format not in get_args(ResponseFormat):
-            raise ConfigError(f"response_format={self.response_format!r}: choose 'list' or 'hierarchy'.")
+            raise ConfigError(f"`response_format` must be 'list' or 'hierarchy', not {self.response_format!r}.")
         if self.external_vendor is not None and self.external_vendor not in get_args(Vendor):
-            raise ConfigError(f"external_vendor={self.external_vendor!r}: choose from {', '.join(get_args(Vendor))}.")
+            raise ConfigError(f"`external_vendor` must be one of {get_args(Vendor)}, not {self.external_vendor!r}.")
         if isinstance(self.limit, bool) or not isinstance(self.limit, int) or not 1 <= self.limit <= 100:
-            raise ConfigError(f"limit={self.limit!r}: the service gives 1 to 100 jobs per page.")
+            raise ConfigError(f"`limit` must be a whole number from 1 to 100, not {self.limit!r}.")
         if not all(isinstance(entry, dict) for entry in self.filters):
             raise ConfigError(
-                "filters must be a list of objects, like "
+                "`filters` must be a list of dicts like "
                 "[{'filter': 'job_family_id_is_in_list', 'job_family_ids': ['fam-fin']}]."
             )
         try:
             json.dumps(self.filters, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"filters cannot be written as JSON: {error}. Give dates as text, YYYY-MM-DD.") from None
+            raise ConfigError(
+                f"`filters` cannot be converted to JSON: {error}. Pass dates as text (YYYY-MM-DD)."
+            ) from None
 
     @property
     def path(self) -> str:
-        """Path of the export on the tenant."""
+        """Path of the export endpoint."""
         return _PATHS[self.of]
 
-    def unnamed(self, text: str, cursor: str | None) -> str:
-        """Take the cursor out of a message where it is an employee's id."""
+    def redact_cursor(self, text: str, cursor: str | None) -> str:
+        """Remove the cursor from a message if it is the id of an employee."""
         return text if self.of == "jobs" or not cursor else text.replace(repr(cursor), "(an employee)")
 
     def body(self, starting_after: str | None) -> dict[str, Any]:
-        """Return the body of the request for the page after `starting_after`."""
+        """Return the request body for the page after `starting_after`."""
         body: dict[str, Any] = {"limit": self.limit}
         if self.include:
             body["include"] = list(self.include)
@@ -90,7 +92,7 @@ class ExportRequest:
         return body
 
     def query(self) -> list[tuple[str, str]]:
-        """Return the query parameters of the request."""
+        """Return the query parameters."""
         query: list[tuple[str, str]] = [("response_format", self.response_format)]
         if self.external_vendor is not None:
             query.append(("external_vendor", self.external_vendor))
@@ -98,7 +100,7 @@ class ExportRequest:
 
 
 class Page(NamedTuple):
-    """One page undecoded: its place in its chain, the cursor it was asked for with, and the next, if any."""
+    """Undecoded page with its number, the cursor it was requested with and the cursor of the next page, if any."""
 
     number: int
     starting_after: str | None
@@ -120,12 +122,12 @@ def export_pages(
     on_request_sent: Callable[[], None] | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[Page]:
-    """Ask for one page after another, from after the job `starting_after`, until the service says there is no more."""
+    """Request pages from the one after `starting_after` until the service reports that there are no more."""
     seen = {starting_after}
     number = pages
     while True:
         number += 1
-        refused: AuthError | ApiError | None = None
+        refusal: AuthError | ApiError | None = None
         try:
             body = client.request(
                 "POST",
@@ -136,24 +138,24 @@ def export_pages(
                 on_wait=on_wait,
             )
         except (ApiError, AuthError) as error:
-            refused = _explained(error, request, starting_after)
-        if refused is not None:  # raised outside the handler, whose error may name an employee
-            raise refused
+            refusal = _add_request_details(error, request, starting_after)
+        if refusal is not None:  # raised outside the handler because the original error may name an employee
+            raise refusal
         try:
             has_next, following = read_cursor(body)
-        except NotAPage as error:
-            why = str(error)
+        except InvalidPage as error:
+            reason = str(error)
         else:
-            why = ""
-        if why:
-            raise client.not_understood("POST", request.path, body, why)
+            reason = ""
+        if reason:
+            raise client.not_understood("POST", request.path, body, reason)
         if has_next and (following is None or following in seen):
-            fault = "no cursor to ask for it with" if following is None else f"a cursor seen before, {following!r}"
-            fault = request.unnamed(fault, following)
-            after = request.unnamed(repr(starting_after), starting_after)
+            problem = "no cursor" if following is None else f"the repeated cursor {following!r}"
+            problem = request.redact_cursor(problem, following)
+            after = request.redact_cursor(repr(starting_after), starting_after)
             raise PaginationError(
-                f"Page {number} (starting_after={after}) says there is more but gives {fault}. The export cannot be "
-                "completed; report it to the service's owner.",
+                f"Page {number} (starting_after={after}) has a next page but {problem}, so the export cannot be "
+                "completed. Report this to the owner of the service.",
                 starting_after=starting_after if request.of == "jobs" else None,
             )
         yield Page(number, starting_after, following if has_next else None, body)
@@ -166,56 +168,58 @@ def export_pages(
 def decode(
     client: Client, request: ExportRequest, page: Page, where: str, *, on_bad_record: Literal["raise", "collect"]
 ) -> Batch:
-    """Decode the records of a page and check the type of every field."""
+    """Decode the records of a page."""
     try:
         envelope = read_envelope(page.body)
-    except NotAPage as error:
-        why = str(error)
+    except InvalidPage as error:
+        reason = str(error)
     else:
         return decode_page(envelope, where=where, response_format=request.response_format, on_bad_record=on_bad_record)
-    raise client.not_understood("POST", request.path, page.body, why)
+    raise client.not_understood("POST", request.path, page.body, reason)
 
 
 def list_all(client: Client, path: str) -> list[dict[str, Any]] | None:
-    """Read a whole list endpoint, or return None where this tenant does not have it."""
+    """Return all entries of a list endpoint, or None if the tenant does not have it."""
     results: list[dict[str, Any]] = []
     while True:
         query = [("limit", str(_LIST_LIMIT)), ("offset", str(len(results)))]
         try:
             body = client.request("GET", path, query=query)
         except ApiError as error:
-            if error.status in {404, 405}:  # such lists are an assumption about the service
+            if error.status in {404, 405}:  # list endpoints are optional
                 return None
             raise
         try:
             page = msgspec.json.decode(body, type=_ListPage)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            why = f"not a list of the assumed form: {error}"
+            reason = f"not a list in the expected format: {error}"
         else:
-            why = ""
-        if why:
-            raise client.not_understood("GET", path, body, why)
+            reason = ""
+        if reason:
+            raise client.not_understood("GET", path, body, reason)
         results += page.results
         if not page.results or len(results) >= page.count:
             return results
 
 
-def _explained(error: ApiError | AuthError, request: ExportRequest, starting_after: str | None) -> ApiError | AuthError:
-    """Add to a refusal what was asked for, since the service may not know all of it; quote nothing about employees."""
+def _add_request_details(
+    error: ApiError | AuthError, request: ExportRequest, starting_after: str | None
+) -> ApiError | AuthError:
+    """Add the request parameters to an error, or remove the response text if it may name an employee."""
     status = getattr(error, "status", None)
     if request.of == "employees":
-        outcome = f"answered {status}" if status is not None else "refused, or gave no answer"
-        hidden = f"POST {request.path}: the service {outcome}. What it said is left out, for it may name an employee."
-        return AuthError(hidden) if isinstance(error, AuthError) else ApiError(hidden, status=status, path=request.path)
+        outcome = f"returned {status}" if status is not None else "refused the request or did not respond"
+        text = f"POST {request.path}: the service {outcome}. The response is not shown because it may name an employee."
+        return AuthError(text) if isinstance(error, AuthError) else ApiError(text, status=status, path=request.path)
     if isinstance(error, AuthError) or status not in {400, 422}:
         return error
-    hint = f"Asked for include={list(request.include)}, filters={list(request.filters)}, limit={request.limit}"
+    details = f"The request had include={list(request.include)}, filters={list(request.filters)}, limit={request.limit}"
     if starting_after is not None:
-        hint += f", starting_after={starting_after!r}. If that job is gone, start again from the first page"
+        details += f", starting_after={starting_after!r}; if this job was deleted, start again from the first page"
     elif "include" in str(error):
-        hint += ". An older deployment may not know every include value"
+        details += "; an older deployment may not support every `include` value"
     return ApiError(
-        f"{error} {hint}.",
+        f"{error} {details}.",
         status=status,
         path=error.path,
         title=error.title,

@@ -1,7 +1,7 @@
-"""An export walked in several chains of pages side by side.
+"""Load an export as several chains of pages in parallel.
 
-A chain may begin after any job that the export has. It is cut where it meets the first jobs of another, so that
-together they are the one chain of the whole export, whatever order their beginnings were guessed in.
+A chain can start after any job of the export. It ends where it reaches the first jobs of another chain, so that all
+chains together cover the export once, even if their starting jobs were passed in the wrong order.
 """
 
 from __future__ import annotations
@@ -24,30 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Chain", "CursorLost", "DecodedPage", "Walk"]
 
-#: How the service says that it does not know the job to start after.
-_CURSOR_REFUSED = {400, 422}
-#: First jobs of a chain by which another that comes to them knows it.
-_HEAD = 100
+#: Statuses for an unknown cursor.
+_CURSOR_ERRORS = {400, 422}
+#: Number of jobs at the start of a chain that are compared with other chains.
+_HEAD_SIZE = 100
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A run of pages that begins after one job and ends with the export, or where it meets another chain.
+    """Consecutive pages of an export and the state of loading them.
 
-    Attributes
-    ----------
-    number
-        Its place among the chains; 0 begins at the first job.
-    starting_after
-        The job it begins after.
-    pages
-        How many of its pages are held.
-    following
-        The cursor of the page after those.
-    head
-        Its first jobs, once they are known; another chain that meets them has come to its end.
-    finished
-        Nothing is left to ask for.
+    Chain 0 starts at the first job. `following` is the cursor of the next page, and `head` contains the first jobs of
+    the chain once they are loaded. Another chain that reaches them is finished.
     """
 
     number: int = 0
@@ -59,31 +47,21 @@ class Chain:
 
     @property
     def cursor(self) -> str | None:
-        """What to ask with next."""
+        """Cursor of the next request."""
         return self.following if self.pages else self.starting_after
 
     def advance(self, pages: int, following: str | None, met: int | None, job_ids: Sequence[str]) -> Chain:
-        """Return the chain with its pages up to number `pages` held, the last of which have these jobs."""
+        """Return the chain after loading its pages up to number `pages`."""
         finished = met is not None or following is None
-        head = self.head or tuple(job_ids[:_HEAD])
+        head = self.head or tuple(job_ids[:_HEAD_SIZE])
         return replace(self, pages=pages, following=following, finished=finished, head=head)
 
 
 class DecodedPage(NamedTuple):
-    """The checked columns of a page, cut where another chain begins, and what it takes to resume after it.
+    """Decoded page, numbered from 1 within its chain.
 
-    Attributes
-    ----------
-    chain
-        Number of its chain.
-    number
-        Its place in the chain, counted from 1.
-    following
-        Cursor of the next page; None where the export ended.
-    met
-        The chain that goes on from here instead of a next page, if any.
-    batch
-        Its jobs and tasks.
+    `following` is the cursor of the next page. If another chain continues from here, `met` is its number and the batch
+    ends before the first job of that chain.
     """
 
     chain: int
@@ -93,38 +71,15 @@ class DecodedPage(NamedTuple):
     batch: Batch
 
 
-class CursorLost(Exception):  # noqa: N818  it never leaves the package; the export starts over
-    """The service no longer knows the job that a broken-off export resumes after; the text is its message."""
+class CursorLost(Exception):  # noqa: N818  internal
+    """The service no longer knows the job after which an export should resume."""
 
 
 class Walk:
-    """Walks the chains of an export, `workers` at a time, and asks for the next page while the caller is at this one.
+    """Iterable over the decoded pages of all chains, loading `workers` chains in parallel and one page ahead.
 
-    Iterate over it once: pages of one chain come in order, those of different chains as they arrive. A chain moves on
-    when the next page is taken, so keep a page before that. A chain that would begin after a job the service does not
-    know gives no page, and the chain before it walks through its jobs.
-
-    Parameters
-    ----------
-    client, request
-        Whom to ask, and for what.
-    chains
-        Where to begin or resume, in the order of their numbers.
-    decode
-        Turns a page into columns, given its name for messages.
-    workers
-        How many chains are walked at a time.
-    on_wait
-        Told why, before each wait of a request.
-
-    Raises
-    ------
-    CursorLost
-        If the service no longer knows the cursor of a chain of which pages are held.
-    PaginationError, ApiError, AuthError
-        As `export_pages`; the other chains are left.
-    RecordError
-        As `decode`.
+    Pages of a chain are yielded in order, and each must be saved before the iterator is advanced. If the service does
+    not know the starting job of a chain, that chain is skipped and the previous chain covers its jobs.
     """
 
     def __init__(
@@ -146,70 +101,70 @@ class Walk:
 
     def __iter__(self) -> Generator[DecodedPage]:
         relay = _Relay(self._workers)
-        todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+        pending: queue.SimpleQueue[int] = queue.SimpleQueue()
         for chain in self._chains:
             if not chain.finished:
-                todo.put(chain.number)
-        at_work = min(self._workers, todo.qsize())
-        threads = [threading.Thread(target=self._work, args=(todo, relay), daemon=True) for _ in range(at_work)]
+                pending.put(chain.number)
+        running = min(self._workers, pending.qsize())
+        threads = [threading.Thread(target=self._work, args=(pending, relay), daemon=True) for _ in range(running)]
         for thread in threads:
             thread.start()
         try:
-            while at_work:
+            while running:
                 item = relay.receive()
                 if item is None:
-                    at_work -= 1
-                elif not self._chains[item[0]].finished:  # it may have met another while this page was on its way
-                    page = self._decoded(*item)
+                    running -= 1
+                elif not self._chains[item[0]].finished:  # its chain may have ended while the page was loading
+                    page = self._decode_page(*item)
                     yield page
                     chain, jobs = self._chains[page.chain], page.batch.jobs["job_id"]
                     self._chains[page.chain] = chain.advance(page.number, page.following, page.met, jobs)
         finally:
             relay.close()
-            for thread in threads:  # so that no request is under way behind the caller's back, unless it takes long
+            for thread in threads:  # let requests in progress finish, but do not wait long
                 thread.join(1.0)
 
-    def _decoded(self, number: int, page: Page) -> DecodedPage:
+    def _decode_page(self, number: int, page: Page) -> DecodedPage:
         where = f"page {page.number}"
         if number:
             where += f" after {self._chains[number].starting_after}"
         batch, met = self._decode(page, where), None
         ids = batch.jobs["job_id"]
         for other in self._chains:
-            if other.number != number and other.head and (place := _meeting(ids, other.head)) is not None:
-                batch, met = batch.first_jobs(place), other.number
+            if other.number != number and other.head and (start := _find_overlap(ids, other.head)) is not None:
+                batch, met = batch.first_jobs(start), other.number
                 break
         return DecodedPage(number, page.number, page.following, met, batch)
 
-    def _work(self, todo: queue.SimpleQueue[int], relay: _Relay) -> None:
-        """Walk the chains in `todo`, one after another."""
+    def _work(self, pending: queue.SimpleQueue[int], relay: _Relay) -> None:
+        """Load the chains in the queue, one after another."""
         ready: list[tuple[int, Page]] = []
 
-        def hand_over() -> None:
+        def flush() -> None:
             relay.check()
             if ready:
                 relay.send(ready.pop())
 
         try:
-            while not todo.empty():
+            while not pending.empty():
                 with suppress(queue.Empty):
-                    number = todo.get_nowait()
-                    # A page is handed over when the request for the next has left: who decodes it would be in its way.
-                    for page in self._pages(number, hand_over):
-                        hand_over()
+                    number = pending.get_nowait()
+                    # Pass a page on after the next request was sent, because decoding would delay that request.
+                    for page in self._pages(number, flush):
+                        flush()
                         ready.append((number, page))
-            hand_over()
+            flush()
             relay.send(None)
-        except _Abandoned:
+        except _RelayClosed:
             pass
-        except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
-            with suppress(_Abandoned):
-                hand_over()
+        except BaseException as error:  # noqa: BLE001  raised again by the receiver
+            with suppress(_RelayClosed):
+                flush()
                 relay.send(error)
 
     def _pages(self, number: int, on_request_sent: Callable[[], None]) -> Iterator[Page]:
-        """Walk one chain until the export ends, or it has met another."""
-        chain, doubted = self._chains[number], False
+        """Request the pages of a chain until the chain is finished."""
+        chain, retried = self._chains[number], False
         while True:
             first = True
             pages = export_pages(
@@ -227,59 +182,59 @@ class Walk:
                         return
                     yield page
             except ApiError as error:
-                if not first or chain.cursor is None or error.status not in _CURSOR_REFUSED:
+                if not first or chain.cursor is None or error.status not in _CURSOR_ERRORS:
                     raise
                 if not chain.pages:
-                    self._chains[number] = replace(chain, finished=True)  # without a head no other chain ends here
+                    self._chains[number] = replace(chain, finished=True)  # has no head, so no chain ends here
                     return
-                if doubted:
+                if retried:
                     raise CursorLost(str(error)) from None
-                doubted = True  # pages that are kept depend on it, so it is asked for once more
+                retried = True  # starting over is expensive, so request the page again first
             else:
                 return
 
 
-class _Abandoned(Exception):  # noqa: N818  it never leaves the thread it ends
-    """No one takes pages any more."""
+class _RelayClosed(Exception):  # noqa: N818  internal
+    """The receiver has stopped."""
 
 
 class _Relay:
-    """Hands pages from the threads that ask for them to the one that takes them, few at a time."""
+    """Bounded queue that passes pages and errors from the worker threads to the consumer."""
 
     def __init__(self, size: int) -> None:
         self._items: queue.Queue[tuple[int, Page] | BaseException | None] = queue.Queue(size)
         self._closed = threading.Event()
 
     def send(self, item: tuple[int, Page] | BaseException | None) -> None:
-        """Wait until there is space."""
+        """Add an item, waiting until there is space."""
         while True:
             self.check()
             with suppress(queue.Full):
                 return self._items.put(item, timeout=0.1)
 
     def check(self) -> None:
-        """End the calling thread once the relay is closed."""
+        """Raise an exception if the relay is closed."""
         if self._closed.is_set():
-            raise _Abandoned
+            raise _RelayClosed
 
     def receive(self) -> tuple[int, Page] | None:
-        """Wait for the next item, and raise it if it is an error."""
+        """Wait for the next item and return it, or raise it if it is an error."""
         item = self._items.get()
         if isinstance(item, BaseException):
             raise item
         return item
 
     def close(self) -> None:
-        """Take no more."""
+        """Stop all senders."""
         self._closed.set()
 
 
-def _meeting(ids: list[str], head: tuple[str, ...]) -> int | None:
-    """Return the place where the jobs of another chain begin."""
-    # One job proves nothing: it may be one that moved, or that the service gave twice, and to cut there would lose what
-    # lies between. Where no more of the other chain is seen, this one walks through its jobs, and both are whole.
+def _find_overlap(ids: list[str], head: tuple[str, ...]) -> int | None:
+    """Return the position in `ids` where another chain starts, or None."""
+    # A single common job is not enough, because a job can move or appear twice, and cutting there would lose jobs.
+    # Without a match this chain simply continues through the jobs of the other.
     if head[0] not in ids:
         return None
-    place = ids.index(head[0])
-    both = min(len(head), len(ids) - place)
-    return place if both > 1 and tuple(ids[place : place + both]) == head[:both] else None
+    start = ids.index(head[0])
+    length = min(len(head), len(ids) - start)
+    return start if length > 1 and tuple(ids[start : start + length]) == head[:length] else None

@@ -1,9 +1,8 @@
-"""A signed-in connection to one tenant: requests that only read, signed, and secrets that never get out.
+"""Authenticated client for a tenant.
 
-The token is signed onto a request by `requests_oauthlib.OAuth2` at the last moment, not by `OAuth2Session`: that class
-writes token and secret to the debug log and cannot renew a client-credentials token. Plain http to this machine (the
-embedded tenant) needs no process-wide switch here: the library sees https, and an adapter mounted on that one address
-speaks http.
+`OAuth2Session` is not used because it writes the token and the secret to the debug log and cannot renew
+client-credentials tokens. Instead, `requests_oauthlib.OAuth2` adds the token to each request. The demo server uses
+plain http without setting ``OAUTHLIB_INSECURE_TRANSPORT``, because oauthlib is given an https URL (see `as_https`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from tpanalytics._version import __version__
 from tpanalytics.api.http.body import Limits
 from tpanalytics.api.http.retry import RetryPolicy
 from tpanalytics.api.http.sender import Sender
-from tpanalytics.api.http.transport import origin, plain_session
+from tpanalytics.api.http.transport import create_session, origin
 from tpanalytics.api.settings import Secret, Settings, resolve
 from tpanalytics.api.tokens import Tokens
 from tpanalytics.errors import ApiError, AuthError, ConfigError
@@ -32,14 +31,14 @@ __all__ = ["Client", "RetryPolicy", "connect"]
 
 
 class Client:
-    """A connection to one tenant; made by `connect`, safe to share between threads.
+    """Thread-safe client for a tenant, created by `connect`.
 
     Attributes
     ----------
     settings
-        The settings in force; the secret prints as ``***``.
+        Settings of the tenant. The secret prints as ``***``.
     on_wait
-        Told why, before each wait of a request that brings no listener of its own.
+        Default callback that receives the reason before each wait.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Client:
         token_cache: bool | str | Path = True,
     ) -> None:
         self.settings = settings
-        self._http = plain_session((settings.base_url, settings.token_url), limits or Limits())
+        self._http = create_session((settings.base_url, settings.token_url), limits or Limits())
         self._http.headers.update({"Accept": "application/json", "User-Agent": f"tpanalytics/{__version__}"})
         if settings.api_version:
             self._http.headers["X-API-Version"] = settings.api_version
@@ -73,35 +72,35 @@ class Client:
 
     @property
     def tokens_fetched(self) -> int:
-        """How many tokens the token endpoint was asked for; one found in the cache is not counted."""
+        """Number of tokens requested from the token endpoint, not counting cached tokens."""
         return self._tokens.fetched
 
     def close(self) -> None:
-        """Close the connections and forget the token; a token in the cache stays there for the next process."""
+        """Close the connections and discard the token in memory. A token in the cache file is kept."""
         self._http.close()
         self._tokens.clear()
 
     def sign_in(self) -> None:
-        """Get a token now, if there is none that is still good.
+        """Request a token unless a valid one is available.
 
         Raises
         ------
         AuthError, ApiError
-            If there is none to be had.
+            If the token endpoint returns an error or cannot be reached.
         """
         self._tokens.get(self.on_wait)
 
     def version(self) -> str | None:
-        """Ask which version of the API the tenant is pinned to; None where it does not say."""
+        """Return the API version of the tenant, or None if the service does not report it."""
         try:
-            answer = json.loads(self.request("GET", "/version"))
+            body = json.loads(self.request("GET", "/version"))
         except ApiError as error:
             if error.status in {404, 405}:
                 return None
             raise
         except (ValueError, RecursionError):
             return None
-        version = answer.get("version") if isinstance(answer, dict) else None
+        version = body.get("version") if isinstance(body, dict) else None
         return str(version) if version else None
 
     def request(
@@ -115,42 +114,43 @@ class Client:
         on_wait: Callable[[str], None] | None = None,
         optional: bool = False,
     ) -> bytes:
-        """Send a request that only reads, signed, and return the body of the answer.
+        """Send an authenticated request and return the body of the response.
 
-        It is tried again on 429, on 5xx and on broken connections, and once with a new token on 401.
+        The request is retried on 429, on 5xx and on connection errors, and once with a new token on 401. Only use it
+        for requests that do not change data.
 
         Parameters
         ----------
         method
             ``GET`` or ``POST``.
         path
-            Path on the tenant, starting with ``/``; the token goes to no other host.
+            Path on the tenant, starting with ``/``.
         body
-            Sent as JSON.
+            JSON body.
         query
-            Query parameters; a name may be repeated.
+            Query parameters. Names may be repeated.
         on_request_sent
-            Called each time the request, which needs a body, has left and its answer is to be waited for.
+            Callback that is invoked after the body of each attempt was sent.
         on_wait
-            Told why, before each wait; by default the client's own.
+            Callback that receives the reason before each wait. Defaults to that of the client.
         optional
-            Try once and give up after 10 seconds of silence, for what can be done without.
+            If True, do not retry, and wait at most 10 seconds for a response.
 
         Raises
         ------
         AuthError
-            If no token is to be had, or the service refuses a fresh one (401), or refuses access (403).
+            If no token can be obtained, or the service rejects a new token (401) or denies access (403).
         RateLimited, Unreachable, ApiError
-            If the service refuses for another reason, or cannot be reached.
+            If the service returns another error or cannot be reached.
         ConfigError
-            If `path` would leave the tenant's host.
+            If `path` is not on the tenant's host.
         """
         url = self.settings.base_url + path
         if not path.startswith("/") or origin(url) != origin(self.settings.base_url):
-            raise ConfigError(f"{path!r} is no path on the tenant; the token is sent to its host only.")
+            raise ConfigError(f"`path` must be a path on the tenant's host, not {path!r}.")
         on_wait = on_wait or self.on_wait
         for last in (False, True):
-            token = self._tokens.get(on_wait)  # a Secret: tracebacks with local variables end up in notebooks
+            token = self._tokens.get(on_wait)  # a Secret, because tracebacks may include local variables
             response = self._sender.send(
                 method,
                 url,
@@ -160,32 +160,32 @@ class Client:
                 optional=optional,
                 json=None if body is None else dict(body),
                 params=list(query),
-                auth=_signed_with(token),
+                auth=_bearer_auth(token),
             )
             if response.status_code != 401:
                 break
             self._tokens.forget(token)
             if last:
                 raise AuthError(
-                    f"{method} {path}: the service refused a fresh token (401): {self._sender.quote(response)}. "
-                    "Check audience, tenant and the credential's rights."
+                    f"{method} {path}: the service rejected a new token (401): {self._sender.quote(response)}. "
+                    "Check `audience`, `tenant` and the permissions of the credential."
                 )
         if response.status_code == 403:
             raise AuthError(
-                f"{method} {path}: the credential may not do this (403): {self._sender.quote(response)}. "
-                "Ask for a credential with the scope 'read' on this tenant."
+                f"{method} {path}: access denied (403): {self._sender.quote(response)}. "
+                "Use a credential with the scope 'read' on this tenant."
             )
         if response.status_code != 200:
             raise self._sender.refusal(response, method, path)
         return response.content
 
-    def not_understood(self, method: str, path: str, body: bytes, why: str) -> ApiError:
-        """Return the error for an answer 200 that is not what was asked for; quotes its beginning, without secrets."""
+    def not_understood(self, method: str, path: str, body: bytes, reason: str) -> ApiError:
+        """Return the error for a response with status 200 and an unexpected body."""
         start = self._sender.redact(body[:4000].decode("utf-8", "replace")).strip()[:200]
-        quoted = f" It begins: {start!r}." if start[:1] not in {"{", "["} else ""  # a record's text is not quoted
+        excerpt = f" ({start!r}…)" if start[:1] not in {"{", "[", ""} else ""  # do not quote records
         return ApiError(
-            f"{method} {path}: the service answered 200, but its body is {why}.{quoted} "
-            "Check base_url; a gateway or login page may stand in between.",
+            f"{method} {path}: the service returned 200, but the body is {reason}{excerpt}. "
+            "Check `base_url`; the response may come from a gateway or login page.",
             status=200,
             path=path,
         )
@@ -207,48 +207,47 @@ def connect(
     limits: Limits | None = None,
     token_cache: bool | str | Path = True,
 ) -> Client:
-    """Connect to a tenant; the token is fetched with the first request.
+    """Return a client for a tenant.
 
-    What is not given is read from the environment variable ``TPANALYTICS_…``, then from ``.env`` in the working
-    directory, then from the system's keyring (service ``tpanalytics``) where the package keyring is installed.
+    Settings that are not passed are read from environment variables, then from ``.env`` in the working directory, then
+    from the system keyring (service ``tpanalytics``, if the package keyring is installed). The variable of `base_url`
+    is ``TPANALYTICS_BASE_URL``, and so on. The token is requested with the first request.
 
     Parameters
     ----------
     base_url
-        Address of the tenant's API, like ``https://northwind.eu3.techwolf.ai``.
+        URL of the tenant's API, like ``https://northwind.eu3.techwolf.ai``.
     token_url
-        Address of the token endpoint.
+        URL of the token endpoint.
     client_id, client_secret
-        The API credential. Better kept out of notebooks: use the environment, ``.env`` or the keyring.
+        API credential. Do not store it in a notebook; use the environment, ``.env`` or the keyring instead.
     audience
         Audience of the token, like ``eu3.techwolf.ai``.
     tenant
         Name of the tenant.
     private_key, private_key_file, key_id
-        In place of `client_secret`, where the credential has a key: its private half (RSA, unencrypted) as PEM text or
-        as the path of a file, and its id if the tenant wants one. Needs ``pip install "tpanalytics[jwt]"``.
+        Unencrypted RSA private key as PEM text or as the path of a PEM file, and its id if the tenant requires it.
+        Use instead of `client_secret`. Requires ``pip install "tpanalytics[jwt]"``.
     api_version
-        Version to ask for, ``YYYY-MM-DD``; by default the one the tenant is pinned to.
+        API version to request, ``YYYY-MM-DD``. Defaults to the version configured for the tenant.
     retry, limits
-        How often and how long to try again, and how long and large an answer may be; by default 5 tries, waits up to
-        60 seconds, or up to 300 where the service asks for it, answers of 600 seconds and 256 MiB.
+        Retry policy and response limits. By default a request is attempted 5 times with waits of up to 60 seconds
+        (300 if the service requests it), and a response may take 600 seconds and contain 256 MiB.
     token_cache
-        Whether a token is kept in a file that only you can read and shared by all your processes until shortly before
-        it expires, since their number is limited. The file lies in the folder of the environment variable
-        ``TPANALYTICS_TOKEN_CACHE``, otherwise in your user cache folder; a path names another folder. In the user
-        cache folder tokens of this machine (the embedded tenant) are not kept: they die with the process that issued
-        them. False keeps the token in memory alone.
+        If True, share the token between your processes until shortly before it expires, because the number of tokens
+        is limited. The token is stored in a file that only you can read, in the folder in the environment variable
+        ``TPANALYTICS_TOKEN_CACHE`` or else in your user cache folder, or in the folder passed as a path. Tokens of the
+        demo server are not written to the user cache folder. If False, keep the token in memory only.
 
     Returns
     -------
     Client
-        For `load_task_profiles`.
+        Client to pass to `load_task_profiles`.
 
     Raises
     ------
     ConfigError
-        If a setting is missing, contradicts another, or is no safe address, or the private key cannot be used; says
-        which and where it may be put.
+        If a setting is missing, invalid or in conflict with another, or the private key cannot be used.
 
     Examples
     --------
@@ -265,8 +264,8 @@ def connect(
     """
     secret = None if client_secret is None else Secret(client_secret)
     key = None if private_key is None else Secret(private_key)
-    key_file = None if private_key_file is None else Secret(str(private_key_file))  # or the key itself, by mistake
-    del client_secret, private_key, private_key_file  # tracebacks with local variables end up in notebooks
+    key_file = None if private_key_file is None else Secret(str(private_key_file))  # may be the key by mistake
+    del client_secret, private_key, private_key_file  # tracebacks may include local variables
     arguments = {
         "base_url": base_url,
         "token_url": token_url,
@@ -282,7 +281,7 @@ def connect(
     return Client(resolve(arguments), retry=retry, limits=limits, token_cache=token_cache)
 
 
-def _signed_with(token: Secret) -> OAuth2:
-    # Only the type and the token: oauthlib would compare an expiry of its own with a clock of its own.
-    signed = {"token_type": "Bearer", "access_token": token.reveal()}
-    return OAuth2(client=BackendApplicationClient(""), token=signed)
+def _bearer_auth(token: Secret) -> OAuth2:
+    # Omit the expiry, because `Tokens` checks it and oauthlib would check it again.
+    fields = {"token_type": "Bearer", "access_token": token.reveal()}
+    return OAuth2(client=BackendApplicationClient(""), token=fields)

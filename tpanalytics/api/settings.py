@@ -1,8 +1,8 @@
-"""What is needed to reach a tenant, and where each value came from.
+"""Connection settings of a tenant.
 
-Order: arguments, then environment, then ``.env`` in the working directory, then the system's keyring where the
-package keyring is installed. Nothing else is searched. The ways to sign in count as one setting: the first place that
-has a secret or a key decides.
+Each setting is taken from the first of these sources: arguments, environment variables, ``.env`` in the working
+directory, the system keyring (if the package keyring is installed). Secret and private key count as one setting, so
+the first source that has either of them is used.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 __all__ = ["SECRETS", "SETTINGS", "Secret", "Settings", "is_loopback", "resolve"]
 
-#: Setting → what it is, in words. The environment variable is ``TPANALYTICS_`` and the name in capitals.
+#: Description of each setting. The environment variable is ``TPANALYTICS_`` plus the name in capitals.
 SETTINGS = {
-    "base_url": "address of the tenant's API, like https://northwind.eu3.techwolf.ai",
-    "token_url": "address of the token endpoint",
+    "base_url": "URL of the tenant's API, like https://northwind.eu3.techwolf.ai",
+    "token_url": "URL of the token endpoint",
     "client_id": "client id of the API credential",
     "client_secret": "client secret of the API credential",
     "private_key": "private key of the API credential as PEM text, instead of a client secret",
-    "private_key_file": "file with the private key, PEM, instead of a client secret",
-    "key_id": "id of the private key, where the tenant asks for one",
+    "private_key_file": "PEM file with the private key, instead of a client secret",
+    "key_id": "id of the private key, if the tenant requires it",
     "audience": "audience of the token, like eu3.techwolf.ai",
     "tenant": "name of the tenant",
-    "api_version": "version of the API to ask for, YYYY-MM-DD",
+    "api_version": "API version to request, YYYY-MM-DD",
 }
-#: Settings whose value is never shown.
+#: Settings whose value is never displayed.
 SECRETS = ("client_secret", "private_key")
 _CREDENTIALS = ("client_secret", "private_key", "private_key_file")
 _OPTIONAL = ("private_key", "private_key_file", "key_id", "api_version")
 _SERVICE = "tpanalytics"
-_KEY_INSTEAD = (
-    "Instead of client_secret a private key does: its PEM text as private_key (TPANALYTICS_PRIVATE_KEY), or the path "
-    "of its file as private_key_file (TPANALYTICS_PRIVATE_KEY_FILE)."
+_PRIVATE_KEY_ADVICE = (
+    "To sign in with a private key, pass its PEM text as `private_key` (TPANALYTICS_PRIVATE_KEY) or the path of its "
+    "file as `private_key_file` (TPANALYTICS_PRIVATE_KEY_FILE)."
 )
 
 
 class Secret:
-    """A value that prints as ``***``; `reveal` gives it."""
+    """Text that prints as ``***``. Use `reveal` to get its value."""
 
     __slots__ = ("_value",)
 
@@ -57,7 +57,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the value itself."""
+        """Return the value."""
         return self._value
 
     def __repr__(self) -> str:
@@ -67,12 +67,12 @@ class Secret:
         return bool(self._value)
 
     def __reduce__(self) -> str:
-        raise TypeError("a secret is not written to a file")
+        raise TypeError("A secret cannot be pickled.")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one tenant, complete and checked: either a client secret or a private key is there."""
+    """Validated settings of a tenant, with either a client secret or a private key."""
 
     base_url: str
     token_url: str
@@ -86,125 +86,125 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def _plain(value: str | Secret | None) -> str | None:
+def _reveal(value: str | Secret | None) -> str | None:
     return value.reveal() if isinstance(value, Secret) else value
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether `url` points at this machine, where plain http carries no risk."""
+    """Return whether `url` points to this machine, where plain http is safe."""
     return (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
 
 
 def look_up(
     arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None
 ) -> dict[str, tuple[str | Secret, str]]:
-    """Return the value of each setting that is found, and a description of where it came from."""
+    """Return the value of each available setting and a description of its source."""
     file = dotenv or Path.cwd() / ".env"
-    lines = _lines(file) if file.is_file() else {}
+    lines = _read_dotenv(file) if file.is_file() else {}
 
     def candidates(name: str) -> Iterator[tuple[str | None, str]]:
         variable = f"TPANALYTICS_{name.upper()}"
-        yield _plain(arguments.get(name)), "argument"
+        yield _reveal(arguments.get(name)), "argument"
         yield os.environ.get(variable), f"environment variable {variable}"
         yield lines.get(variable), f"{variable} in {file.name}"
         yield None if name == "api_version" else _from_keyring(name), f"keyring entry '{_SERVICE}' / '{name}'"
 
     def first(names: tuple[str, ...]) -> dict[str, tuple[str | Secret, str]]:
-        for place in zip(*map(candidates, names), strict=True):
-            here = zip(names, place, strict=True)
-            hits = {name: (_shown(name, value), origin) for name, (value, origin) in here if value and value.strip()}
-            if hits:
-                return hits
+        for source in zip(*map(candidates, names), strict=True):
+            entries = zip(names, source, strict=True)
+            matches = {
+                name: (_wrap(name, value), origin) for name, (value, origin) in entries if value and value.strip()
+            }
+            if matches:
+                return matches
         return {}
 
-    found = first(_CREDENTIALS)
+    available = first(_CREDENTIALS)
     for name in SETTINGS:
-        if name not in _CREDENTIALS and (name != "key_id" or "client_secret" not in found):
-            found.update(first((name,)))
-    return found
+        if name not in _CREDENTIALS and (name != "key_id" or "client_secret" not in available):
+            available.update(first((name,)))
+    return available
 
 
-def _shown(name: str, value: str) -> str | Secret:
-    """Hide a secret, and a key that was put into the wrong place."""
+def _wrap(name: str, value: str) -> str | Secret:
+    """Strip a value, and hide it if it is a secret or a private key in the wrong setting."""
     return Secret(value.strip()) if name in SECRETS or "PRIVATE KEY" in value else value.strip()
 
 
 def resolve(arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None) -> Settings:
-    """Gather the settings and check them."""
-    found = look_up(arguments, dotenv)
-    ways = [name for name in _CREDENTIALS if name in found]
-    missing = [name for name in SETTINGS if name not in found and name not in _OPTIONAL]
-    if ways and "client_secret" in missing:
-        missing.remove("client_secret")  # a key does as well
+    """Collect and validate the settings."""
+    available = look_up(arguments, dotenv)
+    credentials = [name for name in _CREDENTIALS if name in available]
+    missing = [name for name in SETTINGS if name not in available and name not in _OPTIONAL]
+    if credentials and "client_secret" in missing:
+        missing.remove("client_secret")
     if missing:
         listed = "".join(f"\n  {name}: {SETTINGS[name]} (TPANALYTICS_{name.upper()})" for name in missing)
         raise ConfigError(
             f"{len(missing)} setting{'s are' if len(missing) > 1 else ' is'} missing:{listed}\n"
-            "Give each as an argument of connect(), as the environment variable in brackets, as a line of a file "
-            f".env in the working directory, or as a keyring entry of the service '{_SERVICE}'."
-            + (f" {_KEY_INSTEAD}" if "client_secret" in missing else "")
+            "Pass each one to connect(), or set the environment variable in brackets, add it to a file .env in the "
+            f"working directory, or store it in the keyring under the service '{_SERVICE}'."
+            + (f" {_PRIVATE_KEY_ADVICE}" if "client_secret" in missing else "")
         )
-    if len(ways) > 1:
-        both = " and ".join(f"{name} (from {found[name][1]})" for name in ways)
-        raise ConfigError(f"{both} are given, but one alone signs in. Take out all but one.")
-    for name, (value, origin) in found.items():
+    if len(credentials) > 1:
+        listed = " and ".join(f"{name} (from {available[name][1]})" for name in credentials)
+        raise ConfigError(f"{listed} cannot be used together. Remove all but one.")
+    for name, (value, origin) in available.items():
         if isinstance(value, Secret) and name not in SECRETS:
-            raise ConfigError(f"{name} (from {origin}) holds a private key. {_KEY_INSTEAD}")
-    values = {name: value for name, (value, _) in found.items() if isinstance(value, str)}
+            raise ConfigError(f"`{name}` (from {origin}) contains a private key. {_PRIVATE_KEY_ADVICE}")
+    values = {name: value for name, (value, _) in available.items() if isinstance(value, str)}
     for name in ("base_url", "token_url"):
-        _check_address(name, values[name], found[name][1])
+        _check_url(name, values[name], available[name][1])
     if "api_version" in values and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", values["api_version"]):
-        raise ConfigError(f"api_version (from {found['api_version'][1]}) must be a date, YYYY-MM-DD.")
+        raise ConfigError(f"`api_version` (from {available['api_version'][1]}) must be a date (YYYY-MM-DD).")
     values["base_url"] = values["base_url"].rstrip("/")
-    secrets = {name: value for name, (value, _) in found.items() if isinstance(value, Secret)}
+    secrets = {name: value for name, (value, _) in available.items() if isinstance(value, Secret)}
     key_file = values.pop("private_key_file", None)
     return Settings(
         client_secret=secrets.get("client_secret"),
-        private_key=_key_in(key_file, found["private_key_file"][1]) if key_file else secrets.get("private_key"),
-        origins={name: origin for name, (_, origin) in found.items()},
+        private_key=_read_key(key_file, available["private_key_file"][1]) if key_file else secrets.get("private_key"),
+        origins={name: origin for name, (_, origin) in available.items()},
         **values,
     )
 
 
-def _key_in(file: str, origin: str) -> Secret:
-    why = "is no text file"
+def _read_key(file: str, origin: str) -> Secret:
+    problem = "is not a text file"
     try:
         return Secret(Path(file).expanduser().read_text(encoding="utf-8-sig"))
     except OSError as error:
-        why = f"cannot be read: {error.strerror}"
-    except (ValueError, RuntimeError):  # no text, no path, or a user without a home
+        problem = f"cannot be read: {error.strerror}"
+    except (ValueError, RuntimeError):  # binary file, invalid path, or a user without a home folder
         pass
-    # Raised outside the handler: the library's exception may carry the whole file.
-    raise ConfigError(f"The file named by private_key_file (from {origin}) {why}.")
+    # Raised outside the handler because the original exception may contain the file.
+    raise ConfigError(f"The file in `private_key_file` (from {origin}) {problem}.")
 
 
-def _lines(file: Path) -> dict[str, str | None]:
-    try:  # as it stands: a secret may hold ``${``, and some editors begin a file with a byte order mark
+def _read_dotenv(file: Path) -> dict[str, str | None]:
+    try:  # no interpolation because a secret may contain ``${``; some editors add a byte order mark
         return dotenv_values(file, interpolate=False, encoding="utf-8-sig")
     except UnicodeDecodeError:
         pass
-    # Raised outside the handler: the library's exception carries the whole file.
-    raise ConfigError(f"{file.name} is not written in UTF-8; save it anew in that encoding.")
+    # Raised outside the handler because the original exception contains the file.
+    raise ConfigError(f"{file.name} is not encoded as UTF-8. Save it as UTF-8.")
 
 
-def _check_address(name: str, url: str, origin: str) -> None:
-    readable = False
+def _check_url(name: str, url: str, origin: str) -> None:
+    valid = False
     with suppress(ValueError):  # its message quotes the value
         parts = urlsplit(url)
-        readable = parts.port is None or parts.port >= 0  # reading it is the check
-    if not readable:
-        raise ConfigError(f"{name} (from {origin}) is no address.")
+        valid = parts.port is None or parts.port >= 0  # an invalid port raises
+    if not valid:
+        raise ConfigError(f"`{name}` (from {origin}) is not a valid URL.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"{name} (from {origin}) is no address: it must start with https:// and name a host.")
+        raise ConfigError(f"`{name}` (from {origin}) is not a valid URL. It must start with https:// and a host name.")
     if parts.scheme == "http" and not is_loopback(url):
         raise ConfigError(
-            f"{name} (from {origin}) is plain http; a secret would cross the network unencrypted. "
-            "Use https; http is allowed to this machine only."
+            f"`{name}` (from {origin}) uses http, which would send secrets unencrypted. "
+            "Use https; http is only allowed for localhost."
         )
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError(
-            f"{name} (from {origin}) must be an address alone, without a user, password, query or fragment."
-        )
+        raise ConfigError(f"`{name}` (from {origin}) must not contain a user, password, query or fragment.")
 
 
 def _from_keyring(name: str) -> str | None:

@@ -1,7 +1,7 @@
-"""Where a token comes from and how long it is kept: one for all threads, and through a file one for all processes.
+"""Access tokens, shared between threads in memory and between processes through a cache file.
 
-The file is a convenience: if anything is wrong with it or its folder, a token is fetched instead. Time is the local
-clock's, counted from the receipt of a token, so that a clock that differs from the service's does not matter.
+If the cache file cannot be used, a new token is requested. Expiry is measured with the local clock from the moment a
+token is received, so clock differences with the service do not matter.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from tpanalytics._atomic import atomic_write
 from tpanalytics.api.http.refusals import outline
-from tpanalytics.api.http.retry import RETRIED
+from tpanalytics.api.http.retry import RETRY_STATUSES
 from tpanalytics.api.settings import Secret, Settings, is_loopback
 from tpanalytics.errors import AuthError, ConfigError
 
@@ -42,135 +42,120 @@ __all__ = ["Tokens"]
 
 _ENDPOINT = "the token endpoint"
 _LEEWAY_SECONDS = 60.0
-_CLOCK_SECONDS = 300.0  # by so much may the clocks of two machines differ that share a home folder
+_CLOCK_SKEW_SECONDS = 300.0  # tolerated between machines that share a home folder
 _LOCK_SECONDS = 60.0
-_MOST_BYTES = 1 << 16
-_ROUNDS = 100_000
+_MAX_BYTES = 1 << 16
+_ITERATIONS = 100_000
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 300
-_BEFORE_SECONDS = 60  # an assertion counts from so much earlier, for the endpoint's clock may be behind ours
-_LEAST_BITS = 2048
+_BACKDATE_SECONDS = 60  # assertions are backdated in case the endpoint's clock is behind
+_MIN_KEY_BITS = 2048
 
 
 @dataclass(frozen=True)
-class _HeldToken:
-    """A token and its times by the local clock; without a lifetime it is used until it is refused."""
+class _CachedToken:
+    """Token with its local receive time and lifetime in seconds. If the lifetime is unknown, it is infinite."""
 
     token: Secret
     received_at: float
     lifetime: float = math.inf
 
-    def is_good(self) -> bool:
-        # Early, so that a request never leaves with a token that dies on the way; but a short-lived token is used too.
-        early = min(_LEEWAY_SECONDS, 0.1 * self.lifetime)
-        return time.time() < self.received_at + self.lifetime - early
+    def is_valid(self) -> bool:
+        # Renew early so that a token does not expire during a request. Scale the margin down for short-lived tokens.
+        margin = min(_LEEWAY_SECONDS, 0.1 * self.lifetime)
+        return time.time() < self.received_at + self.lifetime - margin
 
 
 class Tokens:
-    """The tokens of one credential; safe to share between threads.
-
-    Parameters
-    ----------
-    settings
-        The credential, and what the token is for.
-    sender
-        Sends the request to the token endpoint, and keeps every token out of messages.
-    cache
-        Whether to share tokens with other processes through files; a path names the folder. See `connect`.
-
-    Attributes
-    ----------
-    fetched
-        How many tokens the endpoint was asked for.
-    """
+    """Thread-safe source of access tokens for one credential."""
 
     def __init__(self, settings: Settings, sender: Sender, *, cache: bool | str | Path = True) -> None:
         self.fetched = 0
         self._settings = settings
         self._sender = sender
         self._lock = threading.Lock()
-        self._held: _HeldToken | None = None
-        self._refused = deque[str](maxlen=16)  # digests: the file may still hold them where it cannot be changed
+        self._current: _CachedToken | None = None
+        self._rejected = deque[str](maxlen=16)  # digests, because a read-only cache file keeps rejected tokens
         self._key = None if settings.private_key is None else _signing_key(settings.private_key)
         folder = _cache_folder(cache, settings.token_url)
         self._file = None if folder is None else _TokenFile(folder, settings)
 
     def get(self, on_wait: Callable[[str], None] | None = None) -> Secret:
-        """Return a token that is valid now; all threads that wait for one get the same."""
+        """Return a valid token. Threads that wait for a new token all receive the same one."""
         with self._lock:
-            if self._held is None or not self._held.is_good():
-                self._held = self._kept() or self._renewed(on_wait)
-            return self._held.token
+            if self._current is None or not self._current.is_valid():
+                self._current = self._read_cache() or self._renew(on_wait)
+            return self._current.token
 
     def forget(self, token: Secret) -> None:
-        """Drop a token that was refused, from the file as well; one that took its place meanwhile stays."""
+        """Discard a rejected token, also from the cache file. A newer token is not affected."""
         with self._lock:
-            self._refused.append(_digest(token))
-            if self._held is not None and _digest(self._held.token) == _digest(token):
-                self._held = None
+            self._rejected.append(_digest(token))
+            if self._current is not None and _digest(self._current.token) == _digest(token):
+                self._current = None
             if self._file is not None:
-                self._file.drop(token)
+                self._file.delete(token)
 
     def clear(self) -> None:
-        """Forget the token in memory; the file keeps it for the next process."""
-        self._held = None
+        """Discard the token in memory, but not the cache file."""
+        self._current = None
 
-    def _kept(self) -> _HeldToken | None:
-        """Return the token another process has left, if it is still valid."""
-        held = None if self._file is None else self._file.read()
-        if held is None or not held.is_good() or _digest(held.token) in self._refused:
+    def _read_cache(self) -> _CachedToken | None:
+        """Return the token in the cache file if it is still valid."""
+        cached = None if self._file is None else self._file.read()
+        if cached is None or not cached.is_valid() or _digest(cached.token) in self._rejected:
             return None
-        self._sender.hide(held.token)
-        return held
+        self._sender.hide(cached.token)
+        return cached
 
-    def _renewed(self, on_wait: Callable[[str], None] | None) -> _HeldToken:
+    def _renew(self, on_wait: Callable[[str], None] | None) -> _CachedToken:
         if self._file is None:
             return self._fetch(on_wait)
-        with self._file.locked():  # who waited here finds the token of the one who did not
-            held = self._kept()
-            if held is None:
-                held = self._fetch(on_wait)
-                self._file.write(held)
-            return held
+        with self._file.locked():  # another process may have written a token in the meantime
+            cached = self._read_cache()
+            if cached is None:
+                cached = self._fetch(on_wait)
+                self._file.write(cached)
+            return cached
 
-    def _fetch(self, on_wait: Callable[[str], None] | None) -> _HeldToken:
+    def _fetch(self, on_wait: Callable[[str], None] | None) -> _CachedToken:
         settings = self._settings
-        response = self._sender.send("POST", settings.token_url, _ENDPOINT, on_wait=on_wait, auth=self._asking)
+        response = self._sender.send("POST", settings.token_url, _ENDPOINT, on_wait=on_wait, auth=self._add_body)
         self.fetched += 1
-        if response.status_code in RETRIED:
+        if response.status_code in RETRY_STATUSES:
             raise self._sender.refusal(response, "POST", _ENDPOINT)
         host = urlsplit(settings.token_url).hostname
         if response.status_code != 200:
             raise AuthError(
-                f"The token endpoint at {host} refused ({response.status_code}): {self._sender.quote(response)}. "
+                f"The token endpoint at {host} returned {response.status_code}: {self._sender.quote(response)}. "
                 + (
-                    "Check client_id, client_secret, audience and tenant."
+                    "Check `client_id`, `client_secret`, `audience` and `tenant`."
                     if self._key is None
-                    else "Check client_id, the private key and its key_id, audience, tenant, and this machine's clock: "
-                    "what is signed is good for a few minutes only."
+                    else "Check `client_id`, the private key, `key_id`, `audience`, `tenant` and this machine's clock "
+                    "(signatures expire after a few minutes)."
                 )
             )
-        why = None
+        problem = None
         try:
-            held = _token_in(response)
-            if not _fits_a_header(held.token.reveal()):
-                why = "its access_token cannot stand in a header"
-            elif held.lifetime <= 0:
-                why = "its access_token has expired already"
+            received = _parse_response(response)
+            if not _is_header_safe(received.token.reveal()):
+                problem = "access_token contains characters that are not allowed in a header"
+            elif received.lifetime <= 0:
+                problem = "access_token has already expired"
         except OAuth2Error as error:
-            why = self._sender.redact(str(error.description or error.error))[:200].rstrip(".")
+            problem = self._sender.redact(str(error.description or error.error))[:200].rstrip(".")
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, Warning):
-            why = "it holds no usable access_token"
-        if why is not None:
+            problem = "no usable access_token"
+        if problem is not None:
             raise AuthError(
-                f"The token endpoint at {host} answered 200 without a token: {why}; "
-                f"the body is {self._sender.redact(outline(response))}. Check token_url."
+                f"The token endpoint at {host} returned 200 without a valid token ({problem}). "
+                f"Check `token_url`; the body is {self._sender.redact(outline(response))}."
             )
-        self._sender.hide(held.token)
-        return held
+        self._sender.hide(received.token)
+        return received
 
-    def _asking(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Write the body of one try at the last moment, out of sight of everything above."""
+    def _add_body(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the body right before sending, so that no other object refers to the secret."""
         settings = self._settings
         body = {"client_id": settings.client_id}
         if settings.client_secret is not None:
@@ -184,7 +169,7 @@ class Tokens:
         return request
 
     def _assertion(self, key: RSAPrivateKey) -> Secret:
-        """Sign that we are who we say; each is good for one try."""
+        """Return a signed JWT assertion (RFC 7523) for a single attempt."""
         import jwt
 
         settings, now = self._settings, int(time.time())
@@ -192,8 +177,8 @@ class Tokens:
             "iss": settings.client_id,
             "sub": settings.client_id,
             "aud": settings.token_url,
-            "iat": now - _BEFORE_SECONDS,
-            "exp": now + _ASSERTION_SECONDS - _BEFORE_SECONDS,
+            "iat": now - _BACKDATE_SECONDS,
+            "exp": now + _ASSERTION_SECONDS - _BACKDATE_SECONDS,
             "jti": secrets.token_urlsafe(24),
         }
         headers = {"kid": settings.key_id} if settings.key_id else None
@@ -203,65 +188,64 @@ class Tokens:
 
 
 class _TokenFile:
-    """The file in which processes of one user share the tokens of one credential; nothing here raises an OSError.
+    """File that shares the token of one credential between a user's processes. An `OSError` is never raised.
 
-    Its name changes with whatever the token depends on, the secret too: a wrong secret finds nothing. The name tells
-    none of it.
+    The file name is a hash of the settings and the secret, so a different secret never matches a cached token.
     """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
         self._settings = settings
-        self._known: Path | None = None
+        self._cached_path: Path | None = None
 
     @property
     def _path(self) -> Path:
-        if self._known is None:  # made on first use, for it is slow on purpose
-            self._known = self._folder / f"{_key(self._settings)}.json"
-        return self._known
+        if self._cached_path is None:  # the hash is slow by design, so compute it on first use
+            self._cached_path = self._folder / f"{_cache_key(self._settings)}.json"
+        return self._cached_path
 
-    def read(self) -> _HeldToken | None:
-        """Return what another process has left, if the file is private and complete."""
+    def read(self) -> _CachedToken | None:
+        """Return the token in the file if the file is private and complete."""
         raw = b""
         with suppress(OSError):
-            # Neither through a link nor from a pipe, and from no other user's file.
+            # Do not follow links, block on pipes or read files of other users.
             flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
             with open(os.open(self._path, flags), "rb") as file:  # noqa: PTH123  a descriptor
                 if _is_private(os.fstat(file.fileno())):
-                    raw = file.read(_MOST_BYTES)
-        return _parsed(raw)
+                    raw = file.read(_MAX_BYTES)
+        return _parse_entry(raw)
 
-    def write(self, held: _HeldToken) -> None:
-        """Leave a token for other processes, unless its lifetime is unknown."""
-        if not math.isfinite(held.lifetime) or not self._folder_is_safe():
+    def write(self, token: _CachedToken) -> None:
+        """Write a token to the file, unless its lifetime is unknown."""
+        if not math.isfinite(token.lifetime) or not self._folder_is_safe():
             return
         with suppress(OSError), atomic_write(self._path) as draft:
-            # Private from the start: a file made readable and changed later was readable for a moment.
+            # Create the file with private permissions. Changing them afterwards would leave it readable for a moment.
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  a descriptor
                 json.dump(
                     {
-                        "access_token": held.token.reveal(),
-                        "received_at": held.received_at,
-                        "expires_at": held.received_at + held.lifetime,
+                        "access_token": token.token.reveal(),
+                        "received_at": token.received_at,
+                        "expires_at": token.received_at + token.lifetime,
                     },
                     file,
                 )
 
-    def drop(self, token: Secret) -> None:
-        """Remove the file if it still holds this token."""
-        kept = self.read()
-        if kept is None or _digest(kept.token) != _digest(token):
+    def delete(self, token: Secret) -> None:
+        """Delete the file if it still contains this token."""
+        cached = self.read()
+        if cached is None or _digest(cached.token) != _digest(token):
             return
         with self.locked():
-            kept = self.read()
-            if kept is not None and _digest(kept.token) == _digest(token):
+            cached = self.read()
+            if cached is not None and _digest(cached.token) == _digest(token):
                 with suppress(OSError):
                     self._path.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out, as far as that can be had: who waits too long, or cannot lock, goes on without."""
+        """Lock the file, or continue without a lock if locking fails or times out."""
         lock = None
         if self._folder_is_safe():
             from filelock import FileLock
@@ -279,68 +263,68 @@ class _TokenFile:
                     lock.release()
 
     def _folder_is_safe(self) -> bool:
-        """Make the folder if need be, and return whether this user alone can put files or links there."""
+        """Create the folder if it is missing and return whether other users cannot write to it."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = self._folder.stat()
+            status = self._folder.stat()
         except OSError:
             return False
-        return os.name == "nt" or (found.st_uid == os.geteuid() and not found.st_mode & stat.S_IWOTH)
+        return os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & stat.S_IWOTH)
 
 
 def _cache_folder(cache: bool | str | Path, token_url: str) -> Path | None:  # noqa: FBT001  a path as well
     if cache is False:
         return None
     if cache is True:
-        named = os.environ.get("TPANALYTICS_TOKEN_CACHE", "").strip()
-        if not named:
+        configured = os.environ.get("TPANALYTICS_TOKEN_CACHE", "").strip()
+        if not configured:
             if is_loopback(token_url):
                 return None
             import platformdirs
 
             folder = Path(platformdirs.user_cache_dir("tpanalytics")) / "tokens"
-            return folder if folder.is_absolute() else None  # there are users without a home
-        cache = named
+            return folder if folder.is_absolute() else None  # some users have no home folder
+        cache = configured
     if not isinstance(cache, (str, Path)) or not str(cache).strip():
-        raise ConfigError(f"token_cache={cache!r} is neither True nor False nor the path of a folder.")
-    return Path(os.path.expanduser(cache)).absolute()  # noqa: PTH111  Path's own fails for users without a home
+        raise ConfigError(f"`token_cache` must be True, False or the path of a folder, not {cache!r}.")
+    return Path(os.path.expanduser(cache)).absolute()  # noqa: PTH111  Path.expanduser fails without a home folder
 
 
-def _key(settings: Settings) -> str:
+def _cache_key(settings: Settings) -> str:
     public = [settings.token_url, settings.client_id, settings.audience, settings.tenant]
-    salt = json.dumps([*public, []]).encode()  # the list: sorted scopes, of which none are asked for by name
-    # Slow and salted, so that the name of a file does not help to guess a secret.
+    salt = json.dumps([*public, []]).encode()  # the empty list is the list of scopes
+    # Use a slow, salted hash so that the file name cannot be used to guess the secret.
     secret = settings.client_secret or settings.private_key or Secret("")
-    digest = hashlib.pbkdf2_hmac("sha256", secret.reveal().encode("utf-8", "surrogatepass"), salt, _ROUNDS)
+    digest = hashlib.pbkdf2_hmac("sha256", secret.reveal().encode("utf-8", "surrogatepass"), salt, _ITERATIONS)
     return hashlib.sha256(salt + digest).hexdigest()
 
 
-def _is_private(found: os.stat_result) -> bool:
-    if not stat.S_ISREG(found.st_mode):
+def _is_private(status: os.stat_result) -> bool:
+    if not stat.S_ISREG(status.st_mode):
         return False
-    return os.name == "nt" or (found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+    return os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)
 
 
-def _parsed(raw: bytes) -> _HeldToken | None:
-    """Read the content of a token file, which may be anything."""
+def _parse_entry(raw: bytes) -> _CachedToken | None:
+    """Parse the content of a cache file, or return None if it is not a valid entry."""
     with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
         entry = json.loads(raw)
         received_at, expires_at = float(entry["received_at"]), float(entry["expires_at"])
-        held = _HeldToken(Secret(entry["access_token"]), received_at, expires_at - received_at)
-        usable = _fits_a_header(held.token.reveal()) and math.isfinite(received_at) and 0 < held.lifetime < math.inf
-        if usable and received_at <= time.time() + _CLOCK_SECONDS:
-            return held
+        token = _CachedToken(Secret(entry["access_token"]), received_at, expires_at - received_at)
+        usable = _is_header_safe(token.token.reveal()) and math.isfinite(received_at) and 0 < token.lifetime < math.inf
+        if usable and received_at <= time.time() + _CLOCK_SKEW_SECONDS:
+            return token
     return None
 
 
-def _token_in(response: requests.Response) -> _HeldToken:
-    """Read the token and its lifetime in seconds; without one, or with 0, it is used until it is refused."""
-    answer = dict(BackendApplicationClient("").parse_request_body_response(response.text))
-    lifetime = answer.get("expires_in")
-    return _HeldToken(Secret(answer["access_token"]), time.time(), float(lifetime) if lifetime else math.inf)
+def _parse_response(response: requests.Response) -> _CachedToken:
+    """Return the token in a response. If ``expires_in`` is missing or 0, the lifetime is infinite."""
+    body = dict(BackendApplicationClient("").parse_request_body_response(response.text))
+    lifetime = body.get("expires_in")
+    return _CachedToken(Secret(body["access_token"]), time.time(), float(lifetime) if lifetime else math.inf)
 
 
-def _fits_a_header(token: str) -> bool:
+def _is_header_safe(token: str) -> bool:
     return re.fullmatch(r"[!-~]+", token) is not None
 
 
@@ -349,31 +333,31 @@ def _digest(token: Secret) -> str:
 
 
 def _signing_key(pem: Secret) -> RSAPrivateKey:
-    """Read the private key; what the libraries say of a wrong one is not passed on, for it may hold parts of it."""
+    """Load the private key without quoting library errors, which may contain parts of it."""
     try:
-        import jwt  # noqa: F401  needed later, and missed now
+        import jwt  # noqa: F401  fail early if it is missing
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
         raise ConfigError(
-            'To sign in with a private key two packages are missing: pip install "tpanalytics[jwt]".'
+            'Signing in with a private key requires optional packages: pip install "tpanalytics[jwt]".'
         ) from None
-    why = "is no private key in PEM form"
+    problem = "is not in PEM format"
     try:
-        # In a variable or on one line of a file, line breaks are often written as \\n.
+        # Environment variables and .env files often contain line breaks as a literal \n.
         key = load_pem_private_key(pem.reveal().replace("\\n", "\n").encode(), None)
         if not isinstance(key, RSAPrivateKey):
-            why = "is no RSA key"
-        elif key.key_size < _LEAST_BITS:
-            why = f"is too short: {key.key_size} bits, where {_LEAST_BITS} are needed"
+            problem = "is not an RSA key"
+        elif key.key_size < _MIN_KEY_BITS:
+            problem = f"has only {key.key_size} bits (at least {_MIN_KEY_BITS} are required)"
         else:
             return key
     except TypeError:
-        why = "is encrypted"
+        problem = "is encrypted"
     except (ValueError, UnsupportedAlgorithm):
         pass
     raise ConfigError(
-        f"The private key {why}. Give an unencrypted RSA key, from -----BEGIN to the end of the last line, as "
-        "private_key (TPANALYTICS_PRIVATE_KEY) or in the file private_key_file (TPANALYTICS_PRIVATE_KEY_FILE)."
+        f"The private key {problem}. Pass an unencrypted RSA key, including the BEGIN and END lines, as `private_key` "
+        "(TPANALYTICS_PRIVATE_KEY) or the path of its file as `private_key_file` (TPANALYTICS_PRIVATE_KEY_FILE)."
     )

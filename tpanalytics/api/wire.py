@@ -1,9 +1,8 @@
-"""A page of the export as bytes in, checked columns out; pure.
+"""Decode the pages of an export into columns.
 
-The cursor is read by itself, in a fraction of the time that the records take, so that the next page can be asked for
-while they are decoded. A page that holds nothing unknown and nothing wrong, as nearly all do, is decoded in one call.
-Any other is decoded record by record, which finds the same in a good record and names the bad one: a record means the
-same in any page.
+The cursor is read first, which is fast, so that the next page can be requested while the records are decoded. Pages
+without errors or unknown fields (nearly all) are decoded in a single call. Other pages are decoded record by record,
+with the same result for valid records, so that an error can name the record.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from tpanalytics.api.records import (
-    BROKEN,
+    DECODE_ERRORS,
     Decoded,
     KnownRecord,
-    NotUnderstood,
     Record,
     SourceData,
+    TasksNotFound,
     decode_record,
     job_id_of,
 )
@@ -32,11 +31,11 @@ from tpanalytics.typing import ResponseFormat
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Batch", "Envelope", "NotAPage", "ResponseFormat", "decode_page", "read_cursor", "read_envelope"]
+__all__ = ["Batch", "Envelope", "InvalidPage", "ResponseFormat", "decode_page", "read_cursor", "read_envelope"]
 
 
 class Envelope(msgspec.Struct, kw_only=True):
-    """A page whose records are of known fields throughout, or all left as bytes."""
+    """Page whose records are either all decoded or all left as bytes."""
 
     has_next: bool
     records: list[Any]
@@ -58,10 +57,10 @@ class _RawPage(Envelope):
 
 
 class Batch(NamedTuple):
-    """Columns of the jobs and tasks in one page, the records that were left out, and counts of unknown fields.
+    """Columns of the jobs and tasks in a page, its rejected records and its unknown fields.
 
-    A list column that no task of the page has is not there; a linked skill is an object with its fields. Unknown
-    fields are counted in list format only: in the hierarchy format any key may be the name of a group.
+    List columns that are empty for all tasks of the page are omitted. Unknown fields are only counted in list format,
+    because in hierarchy format any key may be the name of a group.
     """
 
     jobs: dict[str, list[Any]]
@@ -70,14 +69,14 @@ class Batch(NamedTuple):
     unknown_fields: Mapping[str, int] = MappingProxyType({})
 
     def first_jobs(self, n: int) -> Batch:
-        """Return the batch with its first `n` jobs and their tasks alone."""
+        """Return a batch with only the first `n` jobs and their tasks."""
         n_tasks = sum(self.jobs["n_tasks"][:n])
         jobs = {name: column[:n] for name, column in self.jobs.items()}
         return self._replace(jobs=jobs, tasks={name: column[:n_tasks] for name, column in self.tasks.items()})
 
 
-class NotAPage(ValueError):  # noqa: N818  it never leaves the package; the loop turns it into an ApiError
-    """The body is no page; the text says why."""
+class InvalidPage(ValueError):  # noqa: N818  internal
+    """The response body is not a page. Converted to an `ApiError` by the caller."""
 
 
 _decode_outline = msgspec.json.Decoder(_Outline).decode
@@ -86,34 +85,34 @@ _decode_raw_page = msgspec.json.Decoder(_RawPage).decode
 
 
 def read_cursor(body: bytes) -> tuple[bool, str | None]:
-    """Read whether there is a next page, and the cursor to ask for it with; the records are passed over."""
-    # Where the page gives no cursor it is the id of its last record, if that can be read.
-    outline: _Outline = _checked(_decode_outline, body)
+    """Return whether there is a next page, and its cursor, without decoding the records."""
+    # If the page has no cursor, the id of its last record is the cursor.
+    outline: _Outline = _decode(_decode_outline, body)
     cursor = outline.next_starting_after
     if memoryview(outline.records)[0] != ord("["):
-        raise NotAPage("not of the documented form: Expected a list - at `$.records`")
+        raise InvalidPage("not in the documented format: Expected a list - at `$.records`")
     if cursor in {None, ""}:
-        records = _checked(_decode_raw_page, body).records if outline.has_next else []
+        records = _decode(_decode_raw_page, body).records if outline.has_next else []
         cursor = job_id_of(records[-1]) if records else None
     return outline.has_next, None if cursor is None else str(cursor)
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """Read a page, and its records as far as they are as expected."""
+    """Decode a page, leaving the records as bytes if any of them is invalid or has unknown fields."""
     try:
         return _decode_known_page(body)
-    except BROKEN:
-        page: Envelope = _checked(_decode_raw_page, body)
+    except DECODE_ERRORS:
+        page: Envelope = _decode(_decode_raw_page, body)
         return page
 
 
-def _checked(decode: Callable[[bytes], Any], body: bytes) -> Any:
+def _decode(decoder: Callable[[bytes], Any], body: bytes) -> Any:
     try:
-        return decode(body)
+        return decoder(body)
     except msgspec.ValidationError as error:
-        raise NotAPage(f"not of the documented form: {error}") from None
-    except BROKEN as error:
-        raise NotAPage(f"not readable as JSON: {error}") from None
+        raise InvalidPage(f"not in the documented format: {error}") from None
+    except DECODE_ERRORS as error:
+        raise InvalidPage(f"not valid JSON: {error}") from None
 
 
 def decode_page(
@@ -123,7 +122,7 @@ def decode_page(
     response_format: ResponseFormat | None = "list",
     on_bad_record: Literal["raise", "collect"] = "raise",
 ) -> Batch:
-    """Turn the records of a page into columns, each field's type checked."""
+    """Convert the records of a page to columns."""
     decoded: list[Decoded] = []
     unknown: Counter[str] = Counter()
     rejects: list[dict[str, str | None]] = []
@@ -132,10 +131,10 @@ def decode_page(
             decoded.append((raw.external_id, raw.tasks, None))
             continue
         try:
-            place = f"{where}, record {number}"
-            decoded.append(decode_record(raw, where=place, response_format=response_format, unknown=unknown))
+            location = f"{where}, record {number}"
+            decoded.append(decode_record(raw, where=location, response_format=response_format, unknown=unknown))
         except RecordError as error:
-            if on_bad_record == "raise" and not isinstance(error, NotUnderstood):
+            if on_bad_record == "raise" and not isinstance(error, TasksNotFound):
                 raise
             rejects.append(
                 {
@@ -150,26 +149,26 @@ def decode_page(
 
 
 def _columns(records: list[Decoded], rejects: list[dict[str, str | None]]) -> Batch:
-    job_ids = _texts([job_id for job_id, _, _ in records])
+    job_ids = _to_text([job_id for job_id, _, _ in records])
     counts = [len(tasks) for _, tasks, _ in records]
     flat = list(chain.from_iterable([tasks for _, tasks, _ in records]))
     impacts = [task.ai_impact for task in flat]
     columns: dict[str, list[Any]] = {
         "job_id": list(chain.from_iterable(map(repeat, job_ids, counts))),
-        "task_id": _texts([task.task_id for task in flat]),
+        "task_id": _to_text([task.task_id for task in flat]),
         "task": [task.task for task in flat],
         "validation_state": [task.validation_state for task in flat],
         "weekly_hours": [task.weekly_hours for task in flat],
         "ai_impact_level": [None if impact is None else impact.level for impact in impacts],
         "ai_impact_rationale": [None if impact is None else impact.rationale for impact in impacts],
     }
-    # Lists cost more to build than all the rest, and most exports ask for none of them.
+    # List columns are slow to build and most exports do not include them.
     sources: list[Sequence[SourceData] | None] = [task.source_data for task in flat]
-    if sources.count(None) == len(sources):  # what employees have in its place
+    if sources.count(None) == len(sources):  # employees have events instead
         sources = [task.source_events for task in flat]
     if sources.count(None) < len(sources):
         columns["source_data"] = [
-            None if entries is None else _texts([source.external_id for source in entries]) for entries in sources
+            None if entries is None else _to_text([source.external_id for source in entries]) for entries in sources
         ]
     skills = [task.linked_skills for task in flat]
     if skills.count(None) < len(skills):
@@ -182,9 +181,9 @@ def _columns(records: list[Decoded], rejects: list[dict[str, str | None]]) -> Ba
     return Batch(jobs={"job_id": job_ids, "n_tasks": counts}, tasks=columns, rejects=rejects)
 
 
-def _texts(ids: list[str | int]) -> list[str]:
-    """Convert ids that came as numbers to text."""
+def _to_text(ids: list[str | int]) -> list[str]:
+    """Convert numeric ids to text."""
     with suppress(TypeError):
-        "".join(ids)  # type: ignore[arg-type]  # only text can be joined; far quicker than a look at every type
+        "".join(ids)  # type: ignore[arg-type]  # raises on numbers; faster than checking every type
         return ids  # type: ignore[return-value]
     return [str(value) for value in ids]

@@ -1,1 +1,1 @@
-"""Task profiles as two tables: loaded, read, grouped, and kept as snapshots on disk."""
+"""Load, read, store and filter task profiles."""

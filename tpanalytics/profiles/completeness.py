@@ -1,7 +1,7 @@
-"""What is kept of each page in addition to its tasks, and the proof that the pages together are the whole export.
+"""Page metadata, and the check that the pages form a complete export.
 
-A note is small, so that notes of a hundred thousand jobs fit where their tasks would not; it travels with the tasks, in
-memory or in the metadata of their file.
+The metadata of a page (`Note`) is small enough to keep in memory even if the tasks are not. It is stored with the
+tasks, in memory or in the metadata of their Parquet file.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from tpanalytics.api.wire import Batch
 
 __all__ = [
+    "CompleteExport",
     "Note",
     "Tables",
-    "Whole",
+    "check_complete",
+    "describe_batch",
+    "describe_page",
     "drop_jobs",
-    "in_order",
-    "prove_complete",
-    "record_batch",
-    "record_page",
-    "restore",
+    "export_order",
+    "restore_chains",
     "warn_of_rejects",
 ]
 
 
 class Note(msgspec.Struct):
-    """Pages `first` to `last` of a chain: their jobs, what was left out, and where the chain continues."""
+    """Metadata of the pages `first` to `last` of a chain."""
 
     chain: int = 0
     first: int = 1
@@ -54,16 +54,16 @@ class Note(msgspec.Struct):
 
     @property
     def pages(self) -> int:
-        """How many pages these are."""
+        """Number of pages."""
         return self.last - self.first + 1
 
     @property
     def n_tasks(self) -> int:
-        """How many tasks the pages hold."""
+        """Number of tasks."""
         return sum(n for _, n in self.jobs)
 
-    def joined(self, later: Note) -> Note:
-        """Return the note of these pages and of those that follow them."""
+    def merge(self, later: Note) -> Note:
+        """Merge with the metadata of the pages that follow."""
         return Note(
             self.chain,
             self.first,
@@ -72,39 +72,39 @@ class Note(msgspec.Struct):
             later.met,
             self.jobs + later.jobs,
             self.rejects + later.rejects,
-            _added(self.unknown_fields, later.unknown_fields),
-            _added(self.unknown_levels, later.unknown_levels),
+            _add_counts(self.unknown_fields, later.unknown_fields),
+            _add_counts(self.unknown_levels, later.unknown_levels),
             self.repeated_tasks + later.repeated_tasks,
             self.dropped + later.dropped,
         )
 
 
-class Whole(NamedTuple):
-    """An export proven complete: its notes in the service's order, jobs counted once."""
+class CompleteExport(NamedTuple):
+    """Jobs without duplicates, rejected records and counts of a complete export, in the service's order."""
 
     jobs: pl.DataFrame
     rejects: pl.DataFrame
     counts: dict[str, Any]
 
 
-def record_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
-    """Return the note of decoded records and the frame of their tasks."""
+def describe_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
+    """Return the metadata and the tasks of decoded records."""
     tasks = frame_of(batch.tasks, schema.TASKS)
     jobs = list(zip(batch.jobs["job_id"], batch.jobs["n_tasks"], strict=True))
     note = Note(jobs=jobs, rejects=list(batch.rejects), unknown_fields=dict(batch.unknown_fields))
-    return _counted(note, batch.tasks), tasks
+    return _count(note, batch.tasks), tasks
 
 
-def record_page(page: DecodedPage) -> tuple[Note, pl.DataFrame]:
-    """Return the note of a page and the frame of its tasks."""
-    note, tasks = record_batch(page.batch)
+def describe_page(page: DecodedPage) -> tuple[Note, pl.DataFrame]:
+    """Return the metadata and the tasks of a page."""
+    note, tasks = describe_batch(page.batch)
     note.chain, note.first, note.last = page.chain, page.number, page.number
     note.following, note.met = page.following, page.met
     return note, tasks
 
 
-def restore(chains: Iterable[Chain], notes: Iterable[Note]) -> list[Chain]:
-    """Return the chains as their notes left them."""
+def restore_chains(chains: Iterable[Chain], notes: Iterable[Note]) -> list[Chain]:
+    """Return the chains after the pages that are already loaded."""
     restored = list(chains)
     for note in sorted(notes, key=lambda note: note.last):
         job_ids = [job_id for job_id, _ in note.jobs]
@@ -112,39 +112,40 @@ def restore(chains: Iterable[Chain], notes: Iterable[Note]) -> list[Chain]:
     return restored
 
 
-def in_order(notes: Iterable[Note]) -> Iterator[int]:
-    """Follow the chains from the first job to the last, and yield the places of their notes."""
+def export_order(notes: Iterable[Note]) -> Iterator[int]:
+    """Yield the positions of the notes in the order of the export, from the first job to the last."""
     by_chain: dict[int, list[tuple[int, Note]]] = {}
-    for place, note in enumerate(notes):
-        by_chain.setdefault(note.chain, []).append((place, note))
+    for position, note in enumerate(notes):
+        by_chain.setdefault(note.chain, []).append((position, note))
     chain: int | None = 0
-    passed: set[int] = set()
+    visited: set[int] = set()
     while chain is not None:
-        if chain in passed or chain not in by_chain:
-            raise PaginationError(f"chain {chain} is missing or leads in a circle")
-        passed.add(chain)
+        if chain in visited or chain not in by_chain:
+            raise PaginationError(f"chain {chain} is missing or repeated")
+        visited.add(chain)
         page, open_ended = 0, True
-        for place, note in sorted(by_chain[chain], key=lambda entry: entry[1].first):
+        for position, note in sorted(by_chain[chain], key=lambda entry: entry[1].first):
             if note.first != page + 1 or not open_ended:
-                raise PaginationError(f"page {page + 1} of chain {chain} is missing, or one too many")
+                raise PaginationError(f"page {page + 1} of chain {chain} is missing or unexpected")
             page, open_ended = note.last, note.met is None and note.following is not None
-            yield place
+            yield position
         if open_ended:
-            raise PaginationError(f"chain {chain} has not come to its end")
+            raise PaginationError(f"chain {chain} is unfinished")
         chain = note.met
 
 
-def prove_complete(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> Whole:
-    """Prove that the pages of `notes` lead from the first job to the last, and count each job once."""
-    whole, repeats = _whole_and_repeats(notes)
+def check_complete(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> CompleteExport:
+    """Check that the pages form a complete export, and drop repeated jobs using `drop`."""
+    export, repeats = _combine(notes)
     if repeats:
-        for place, jobs in repeats.items():
-            notes[place] = drop(place, jobs)
-        whole = _whole_and_repeats(notes)[0]
-    return whole
+        for position, jobs in repeats.items():
+            notes[position] = drop(position, jobs)
+        export = _combine(notes)[0]
+    return export
 
 
-def _whole_and_repeats(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
+def _combine(notes: list[Note]) -> tuple[CompleteExport, dict[int, set[int]]]:
+    """Return the export and the positions of repeated jobs by note."""
     counts: dict[str, Any] = {"jobs": 0, "tasks": 0, "pages": 0, "duplicates": 0, "rejects": 0, "repeated_tasks": 0}
     fields: dict[str, int] = {}
     levels: dict[str, int] = {}
@@ -152,76 +153,76 @@ def _whole_and_repeats(notes: list[Note]) -> tuple[Whole, dict[int, set[int]]]:
     rejects: list[dict[str, str | None]] = []
     chain_of: dict[str | None, int] = {}
     repeats: dict[int, set[int]] = {}
-    for place in in_order(notes):
-        note = notes[place]
+    for position in export_order(notes):
+        note = notes[position]
         for i, (job_id, n) in enumerate(note.jobs):
             if job_id in ids:
-                repeats.setdefault(place, set()).add(i)
+                repeats.setdefault(position, set()).add(i)
             else:
                 ids[job_id] = n
         counts["pages"] += note.pages
-        fields, levels = _added(fields, note.unknown_fields), _added(levels, note.unknown_levels)
+        fields, levels = _add_counts(fields, note.unknown_fields), _add_counts(levels, note.unknown_levels)
         counts["repeated_tasks"] += note.repeated_tasks
         counts["duplicates"] += note.dropped
-        # Where chains meet, both saw the records before the head of the second.
+        # Two chains may both contain a rejected record just before the start of the second one.
         rejects += [entry for entry in note.rejects if chain_of.setdefault(entry["raw"], note.chain) == note.chain]
     counts |= {"jobs": len(ids), "tasks": sum(ids.values()), "rejects": len(rejects)}
     counts |= {"unknown_levels": dict(sorted(levels.items())), "unknown_fields": dict(sorted(fields.items()))}
     jobs = frame_of({"job_id": list(ids), "n_tasks": list(ids.values())}, schema.JOBS)
-    return Whole(jobs, pl.DataFrame(rejects, schema=schema.REJECTS), counts), repeats
+    return CompleteExport(jobs, pl.DataFrame(rejects, schema=schema.REJECTS), counts), repeats
 
 
-def drop_jobs(note: Note, tasks: pl.DataFrame, places: set[int]) -> tuple[Note, pl.DataFrame]:
-    """Leave out jobs at `places`, which came before, with their tasks, and count them."""
-    kept = pl.Series([i not in places for i, (_, n) in enumerate(note.jobs) for _ in range(n)], dtype=pl.Boolean)
-    tasks = tasks.filter(kept)
-    jobs = [job for i, job in enumerate(note.jobs) if i not in places]
-    counted = tasks.select("job_id", "task_id", "ai_impact_level").to_dict(as_series=False)
-    note = msgspec.structs.replace(note, jobs=jobs, dropped=note.dropped + len(places))
-    return _counted(note, counted), tasks
+def drop_jobs(note: Note, tasks: pl.DataFrame, positions: set[int]) -> tuple[Note, pl.DataFrame]:
+    """Drop the jobs at `positions` and their tasks."""
+    mask = pl.Series([i not in positions for i, (_, n) in enumerate(note.jobs) for _ in range(n)], dtype=pl.Boolean)
+    tasks = tasks.filter(mask)
+    jobs = [job for i, job in enumerate(note.jobs) if i not in positions]
+    columns = tasks.select("job_id", "task_id", "ai_impact_level").to_dict(as_series=False)
+    note = msgspec.structs.replace(note, jobs=jobs, dropped=note.dropped + len(positions))
+    return _count(note, columns), tasks
 
 
 class Tables:
-    """Pages in memory: their notes and their tasks."""
+    """Pages of an export in memory."""
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
         self._tasks: list[pl.DataFrame] = []
 
-    def keep(self, note: Note, tasks: pl.DataFrame) -> None:
-        """Keep a page."""
+    def add(self, note: Note, tasks: pl.DataFrame) -> None:
+        """Add a page."""
         self.notes.append(note)
         self._tasks.append(tasks)
 
     def profiles(self, manifest: dict[str, Any]) -> TaskProfiles:
-        """Join the pages in the service's order, each job once, and describe them."""
+        """Concatenate the pages in the service's order without repeated jobs."""
 
-        def drop(place: int, jobs: set[int]) -> Note:
-            note, self._tasks[place] = drop_jobs(self.notes[place], self._tasks[place], jobs)
+        def drop(position: int, jobs: set[int]) -> Note:
+            note, self._tasks[position] = drop_jobs(self.notes[position], self._tasks[position], jobs)
             return note
 
-        whole = prove_complete(self.notes, drop)
-        frames = [schema.empty(schema.TASKS), *(self._tasks[place] for place in in_order(self.notes))]
+        export = check_complete(self.notes, drop)
+        frames = [schema.empty(schema.TASKS), *(self._tasks[position] for position in export_order(self.notes))]
         return TaskProfiles(
-            jobs=whole.jobs,
+            jobs=export.jobs,
             tasks=pl.concat(frames, rechunk=True),
-            manifest={**manifest, **whole.counts},
-            rejects=whole.rejects,
+            manifest={**manifest, **export.counts},
+            rejects=export.rejects,
         )
 
 
 def warn_of_rejects(rejects: pl.DataFrame) -> None:
-    """Warn that records were left out."""
+    """Warn if records were skipped."""
     if rejects.height:
         first = rejects.row(0, named=True)
         warn(
-            f"{rejects.height} record(s) were left out, the first is {first['where']}, job {first['job_id']}: "
-            f"{first['reason']}. See profiles.rejects."
+            f"{rejects.height} invalid record(s) skipped, starting with {first['where']}, job {first['job_id']}: "
+            f"{first['reason']}. See `profiles.rejects`."
         )
 
 
-def _counted(note: Note, columns: Mapping[str, list[Any]]) -> Note:
-    """Count what the manifest reports of tasks; all tasks of a job are in one page."""
+def _count(note: Note, columns: Mapping[str, list[Any]]) -> Note:
+    """Set the counts of unknown levels and repeated tasks."""
     levels = Counter(columns["ai_impact_level"])
     note.unknown_levels = {level: n for level, n in levels.items() if level not in _KNOWN}
     ids = columns["job_id"], columns["task_id"]
@@ -232,5 +233,5 @@ def _counted(note: Note, columns: Mapping[str, list[Any]]) -> Note:
 _KNOWN = {None, *schema.LEVELS}
 
 
-def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return dict(Counter(one) + Counter(other)) if one or other else {}
+def _add_counts(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(left) + Counter(right)) if left or right else {}

@@ -1,7 +1,7 @@
-"""Task profiles of single jobs and of employees: asked for by name, never part of an export of jobs.
+"""Load task profiles of single jobs and of employees.
 
-Employees' profiles are personal data. Their ids are replaced the moment a page is decoded, before anything is built
-from them, and an export of them is kept in memory alone: the cursor of a page is an employee's id.
+Task profiles of employees are personal data. Ids are replaced as soon as a page is decoded, and nothing is written to
+disk, because even the cursor of a page is an employee's id.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tpanalytics.api.parallel import Chain
 from tpanalytics.api.settings import Secret
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError, warn
-from tpanalytics.profiles.completeness import Tables, record_batch, warn_of_rejects
-from tpanalytics.profiles.load import describe_request, keep_pages
+from tpanalytics.profiles.completeness import Tables, describe_batch, warn_of_rejects
+from tpanalytics.profiles.load import describe_request, load_pages
 from tpanalytics.profiles.records import check_on_bad_record
 
 if TYPE_CHECKING:
@@ -49,32 +49,32 @@ def load_job(
 ) -> TaskProfiles:
     """Load the task profile of one job.
 
-    A value the service does not give is null. Names and families are null; see `assign_families`.
+    Values that the service does not return are null, as are the job's name and family; see `assign_families`.
 
     Parameters
     ----------
     client
-        From `connect`.
+        Client returned by `connect`.
     job_id
-        The job's id.
+        Id of the job.
     include
-        What to add to each task: any of ``ai_impact``, ``weekly_hours``, ``source_data``, ``rejected_tasks``.
+        Data to add to each task: any of ``ai_impact``, ``weekly_hours``, ``source_data``, ``rejected_tasks``.
     response_format
-        ``"hierarchy"`` also gives each task's place in the taxonomy.
+        ``"list"``, or ``"hierarchy"`` to add each task's path in the taxonomy.
 
     Returns
     -------
     TaskProfiles
-        One job and its tasks, columns as in `tpanalytics.schema`.
+        The job and its tasks, with columns as in `tpanalytics.schema`.
 
     Raises
     ------
     AuthError, ApiError
-        If the service refuses, or does not know the job (status 404).
+        If the service refuses the request or does not know the job (status 404).
     RecordError
-        If the profile is not as documented; names the path of what is wrong.
+        If the profile is invalid. The message contains the path of the invalid field.
     ConfigError
-        If an argument is none of its values.
+        If an argument is invalid.
 
     Examples
     --------
@@ -85,20 +85,20 @@ def load_job(
     21
     """
     if isinstance(include, str) or any(name not in _ONE_JOB_INCLUDES for name in include):
-        raise ConfigError(f"include={include!r}: choose from {', '.join(_ONE_JOB_INCLUDES)}.")
+        raise ConfigError(f"`include` must be a list of any of {', '.join(_ONE_JOB_INCLUDES)}, not {include!r}.")
     request = ExportRequest(tuple(include), response_format=response_format)
     if not job_id or not isinstance(job_id, str):
-        raise ConfigError(f"job_id={job_id!r}: give the id of a job as text.")
+        raise ConfigError(f"`job_id` must be the id of a job as text, not {job_id!r}.")
     path = f"/job_architecture/jobs/{quote(job_id, safe='')}/task_profile"
     body = client.request("GET", path, query=[*(("include", name) for name in include), *request.query()])
     if body.lstrip()[:1] != b"{":
-        raise client.not_understood("GET", path, body, "no record of a job")
+        raise client.not_understood("GET", path, body, "not a job record")
     envelope = Envelope(has_next=False, records=[msgspec.Raw(body)])
     tables = Tables()
-    tables.keep(*record_batch(decode_page(envelope, where="the answer", response_format=response_format)))
-    asked = {"job_id": job_id, "include": list(include), "response_format": response_format}
-    profiles = tables.profiles(describe_request(client, "job", asked))
-    del profiles.manifest["pages"]  # it is none
+    tables.add(*describe_batch(decode_page(envelope, where="response", response_format=response_format)))
+    parameters = {"job_id": job_id, "include": list(include), "response_format": response_format}
+    profiles = tables.profiles(describe_request(client, "job", parameters))
+    del profiles.manifest["pages"]  # a single job has no pages
     return profiles
 
 
@@ -115,50 +115,49 @@ def load_employee_task_profiles(
     limit: int = 100,
     progress: bool = True,
 ) -> TaskProfiles:
-    """Load the task profiles of employees, which are personal data, under pseudonyms.
+    """Load the task profiles of employees with pseudonymised ids.
 
-    A value the service does not give is null. Nothing is written to disk. A pseudonym is a keyed hash (HMAC-SHA256,
-    cut to 64 bits) of the id: without the key nobody gets from one to the other, and with the same key the same person
-    has the same pseudonym in every load. Pseudonyms are still personal data where the key, or the tasks themselves,
-    lead back to somebody.
+    Task profiles of employees are personal data, so nothing is written to disk. Values that the service does not
+    return are null. A pseudonym is a keyed hash (HMAC-SHA256, truncated to 64 bits) of an id. It cannot be reversed
+    without the key, and the same key always results in the same pseudonyms. Pseudonymised data are still personal data
+    if the key or the tasks identify a person.
 
     Parameters
     ----------
     client
-        From `connect`.
+        Client returned by `connect`.
     include
-        What to add to each task: any of ``ai_impact``, ``weekly_hours``, ``source_events``, ``linked_skills``,
+        Data to add to each task: any of ``ai_impact``, ``weekly_hours``, ``source_events``, ``linked_skills``,
         ``rejected_tasks``.
     filters
-        Filter objects of the service, passed on as they are, like ``{"filter": "is_active", "is_active": True}``.
+        Filters of the service, like ``{"filter": "is_active", "is_active": True}``.
     response_format, external_vendor, on_bad_record, limit, progress
         As in `load_task_profiles`.
     pseudonymise
-        False keeps the ids of the service.
+        If False, return the original ids.
     key
-        Secret the pseudonyms hang on, 16 characters or more; otherwise the environment variable
-        ``TPANALYTICS_PSEUDONYM_KEY``; otherwise a key drawn for this call and forgotten after it.
+        Secret key for the pseudonyms, at least 16 characters. Defaults to the environment variable
+        ``TPANALYTICS_PSEUDONYM_KEY``, or else to a random key that is not stored.
 
     Returns
     -------
     TaskProfiles
-        Columns as in `tpanalytics.schema`, with an employee where elsewhere a job is: ``job_id`` is the pseudonym, and
-        ``source_data`` the ids of the source events, under pseudonyms too. Under pseudonyms ``rejects`` has no raw
-        record.
+        Employees and their tasks, with columns as in `tpanalytics.schema`: ``job_id`` is the pseudonym of the employee
+        and ``source_data`` the pseudonymised ids of source events. Pseudonymised ``rejects`` have no raw record.
 
     Raises
     ------
     AuthError, ApiError, PaginationError
-        If the service refuses, cannot be reached, or its pages do not lead on.
+        If the service refuses a request, cannot be reached, or returns an invalid cursor.
     RecordError
-        If a record is not as documented.
+        If a record is invalid.
     ConfigError
-        If an argument is none of its values.
+        If an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        Always, that these are personal data; and if records were left out.
+        Always, as a reminder that the data are personal, and if records were skipped.
 
     Examples
     --------
@@ -171,58 +170,60 @@ def load_employee_task_profiles(
     TaskProfiles: 480 employees and 5,516 tasks in 5 pages, 0 duplicates, complete; personal data with pseudonyms.
     """
     if isinstance(include, str):
-        raise ConfigError(f"include={include!r}: give a list, like ['ai_impact', 'weekly_hours'].")
+        raise ConfigError(f"`include` must be a list like ['ai_impact', 'weekly_hours'], not {include!r}.")
     check_on_bad_record(on_bad_record)
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit, "employees")
-    hide = _pseudonyms(Secret(key or os.environ.get(_KEY, "") or secrets.token_hex(32))) if pseudonymise else None
-    del key  # tracebacks with local variables end up in notebooks
+    pseudonym = _keyed_hash(Secret(key or os.environ.get(_KEY, "") or secrets.token_hex(32))) if pseudonymise else None
+    del key  # tracebacks may include local variables
     warn(
-        "Employees' task profiles are personal data: use them only for what they were collected for, keep them off "
-        "shared notebooks, and see people in groups. Job-level profiles answer most questions."
+        "Task profiles of employees are personal data: only use them for the purpose they were collected for, do not "
+        "share them in notebooks, and report on groups. Most questions can be answered with task profiles of jobs."
     )
     tables = Tables()
-    asked = {**msgspec.to_builtins(request), "pseudonyms": pseudonymise}
-    manifest = describe_request(client, "employees", asked)
+    parameters = {**msgspec.to_builtins(request), "pseudonyms": pseudonymise}
+    manifest = describe_request(client, "employees", parameters)
     decoder = partial(decode, client, request, on_bad_record=on_bad_record)
-    if hide is not None:
-        decoder = partial(_decode_hiding, decoder, hide)
-    keep_pages(client, request, [Chain()], decoder, tables.keep, show=progress)
+    if pseudonym is not None:
+        decoder = partial(_decode_pseudonymised, decoder, pseudonym)
+    load_pages(client, request, [Chain()], decoder, tables.add, show=progress)
     profiles = tables.profiles({**manifest, "complete": True})
     warn_of_rejects(profiles.rejects)
     return profiles
 
 
-def _pseudonyms(secret: Secret) -> Callable[[str], str]:
+def _keyed_hash(secret: Secret) -> Callable[[str], str]:
     if len(secret.reveal()) < 16:
-        raise ConfigError(f"The key of the pseudonyms (key, or {_KEY}) must have 16 characters or more.")
+        raise ConfigError(f"The pseudonym key (`key` or {_KEY}) must have at least 16 characters.")
 
-    def hide(identity: str) -> str:
+    def pseudonym(identity: str) -> str:
         return "p-" + hmac.new(secret.reveal().encode(), identity.encode(), hashlib.sha256).hexdigest()[:16]
 
-    return hide
+    return pseudonym
 
 
-def _decode_hiding(decoder: Callable[[Page, str], Batch], hide: Callable[[str], str], page: Page, where: str) -> Batch:
-    """Decode a page, and replace every id in it."""
-    refused = None
+def _decode_pseudonymised(
+    decoder: Callable[[Page, str], Batch], pseudonym: Callable[[str], str], page: Page, where: str
+) -> Batch:
+    """Decode a page and replace all ids."""
+    refusal = None
     try:
         batch = decoder(page, where)
     except RecordError as error:
-        job_id = None if error.job_id is None else hide(error.job_id)
-        refused = RecordError(where=error.where, job_id=job_id, path=error.path, reason=error.reason)
-    if refused is not None:  # raised outside the handler, whose error names the employee
-        raise refused
-    tasks = dict(batch.tasks, job_id=list(map(hide, batch.tasks["job_id"])))
+        job_id = None if error.job_id is None else pseudonym(error.job_id)
+        refusal = RecordError(where=error.where, job_id=job_id, path=error.path, reason=error.reason)
+    if refusal is not None:  # raised outside the handler because the original error contains the employee's id
+        raise refusal
+    tasks = dict(batch.tasks, job_id=list(map(pseudonym, batch.tasks["job_id"])))
     if "source_data" in tasks:
-        tasks["source_data"] = [None if ids is None else list(map(hide, ids)) for ids in tasks["source_data"]]
+        tasks["source_data"] = [None if ids is None else list(map(pseudonym, ids)) for ids in tasks["source_data"]]
     rejects = [
         {
             **entry,
-            "job_id": None if entry["job_id"] is None else hide(entry["job_id"]),
+            "job_id": None if entry["job_id"] is None else pseudonym(entry["job_id"]),
             "reason": str(entry["reason"]).partition("; found ")[0],
             "raw": None,
         }
         for entry in batch.rejects
     ]
-    jobs = dict(batch.jobs, job_id=list(map(hide, batch.jobs["job_id"])))
+    jobs = dict(batch.jobs, job_id=list(map(pseudonym, batch.jobs["job_id"])))
     return batch._replace(jobs=jobs, tasks=tasks, rejects=rejects)

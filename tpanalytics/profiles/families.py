@@ -1,4 +1,4 @@
-"""Where a job's name and family come from: the export itself does not include them."""
+"""Job names and job families, which exports do not include."""
 
 from __future__ import annotations
 
@@ -37,36 +37,37 @@ __all__ = [
 def assign_families(
     profiles: TaskProfiles, jobs: str | Path | Any, families: str | Path | Any | None = None
 ) -> TaskProfiles:
-    """Join names and families from mapping tables to the jobs, and families to their tasks.
+    """Add job names and job families from mapping tables.
 
-    A job that `jobs` does not list keeps its row, with null name and family; a job without a family there gets a null
-    family, printed ``(no family)``. Both are counted in ``manifest["families"]``. Ids are compared as text. Without
-    a column ``job_name`` the names that are there already stay.
+    The name and family of a job are null if `jobs` does not list it. A null family is printed as ``(no family)``. The
+    numbers of such jobs are stored in ``manifest["families"]``. Ids are compared as text. If `jobs` has no column
+    ``job_name``, existing names are kept.
 
     Parameters
     ----------
     profiles
-        From `load_task_profiles`, `read_records` or `read_profiles`.
+        Task profiles from `load_task_profiles`, `read_records` or `read_profiles`.
     jobs
-        CSV file or Polars frame, one row per job. Reads ``job_id`` and ``job_family_id``, and where present
-        ``job_name``, ``job_inactive`` (``1`` is inactive, anything else active), ``headcount`` (full-time
-        equivalents) and ``contract_hours`` (hours per week).
+        CSV file or data frame with one row per job and the columns ``job_id`` and ``job_family_id``. Optional columns:
+        ``job_name``, ``job_inactive`` (``1`` for inactive jobs), ``headcount`` (full-time equivalents) and
+        ``contract_hours`` (hours per week).
     families
-        CSV file or Polars frame, one row per family. Reads ``job_family_id`` and ``job_family_name``, and where
-        present ``job_family_group_name``. None shows the ids.
+        CSV file or data frame with one row per family and the columns ``job_family_id`` and ``job_family_name``.
+        Optional column: ``job_family_group_name``. If None, the ids are used as names.
 
     Returns
     -------
     TaskProfiles
-        With ``job_name``, ``job_family_id``, ``job_family``, ``job_family_group`` filled in ``jobs``, ``job_family``
-        in ``tasks``, and the columns ``headcount``, ``contract_hours``, ``active`` where `jobs` has them. Two
-        families of one name are told apart by their ids.
+        Task profiles with these columns filled: ``job_name``, ``job_family_id``, ``job_family`` and
+        ``job_family_group`` in ``jobs``, ``job_family`` in ``tasks``. ``jobs`` also has ``headcount``,
+        ``contract_hours`` and ``active`` if the mapping has them. Names shared by several families are followed by
+        the family id.
 
     Raises
     ------
     SchemaError
-        If a column is missing, an id stands twice, a family does not exist, a number is none, or no job at all is
-        listed; says which.
+        If a column is missing, an id is repeated, a family is unknown, a number is invalid, or none of the jobs is
+        listed.
     ConfigError
         If a file cannot be read.
 
@@ -84,8 +85,9 @@ def assign_families(
     if assigned.jobs.height and not assigned.manifest["families"]["jobs_listed"]:
         listed = repr(job_table.item(0, "job_id")) if job_table.height else "none"
         raise SchemaError(
-            f"{job_source}: none of the {assigned.jobs.height:,} jobs is listed; the profiles have "
-            f"{assigned.jobs.item(0, 'job_id')!r}, the table lists {listed}. Ids must be the same text, zeros included."
+            f"{job_source}: none of the {assigned.jobs.height:,} jobs in the profiles is listed (first id in the "
+            f"profiles: {assigned.jobs.item(0, 'job_id')!r}, in the table: {listed}). "
+            "Ids must match exactly, including leading zeros."
         )
     return assigned
 
@@ -93,20 +95,22 @@ def assign_families(
 def read_mappings(
     jobs: str | Path | Any, families: str | Path | Any | None
 ) -> tuple[pl.DataFrame, pl.DataFrame | None, str]:
-    """Read and check both mapping tables, and name the first."""
+    """Read and validate both mapping tables, and return them with the name of the first."""
     job_table, job_source = read_mapping(jobs, "jobs")
     family_table, family_source = (None, "") if families is None else read_mapping(families, "families")
     _check_unique(job_table, "job_id", job_source, "job_id", "job_family_id")
     if family_table is not None:
         _check_unique(family_table, "job_family_id", family_source, "job_family_id", "job_family_name")
         known = family_table.get_column("job_family_id")
-        lost = job_table.filter(pl.col("job_family_id").is_not_null() & ~pl.col("job_family_id").is_in(known.implode()))
-        if lost.height:
-            counts = lost.group_by("job_family_id").len().sort("job_family_id").rows()
+        unknown = job_table.filter(
+            pl.col("job_family_id").is_not_null() & ~pl.col("job_family_id").is_in(known.implode())
+        )
+        if unknown.height:
+            counts = unknown.group_by("job_family_id").len().sort("job_family_id").rows()
             listed = ", ".join(f"{family!r} ({n} jobs)" for family, n in counts[:5])
             more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
             raise SchemaError(
-                f"{job_source} names families that {family_source} does not have: {listed}{more}. "
+                f"{job_source} contains families that are missing in {family_source}: {listed}{more}. "
                 f"Add them to {family_source}, or leave job_family_id empty."
             )
     return job_table, family_table, job_source
@@ -115,7 +119,7 @@ def read_mappings(
 def assign_mapping(
     profiles: TaskProfiles, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> TaskProfiles:
-    """Join checked mapping tables; a family they do not name is shown by its id, and lazy tasks stay lazy."""
+    """Join validated mapping tables to task profiles. Lazy tasks stay lazy."""
     assigned, counts = assign_jobs(to_polars(profiles.jobs), jobs, families, source=source)
     tasks = (
         profiles.tasks.lazy()
@@ -131,7 +135,7 @@ def assign_mapping(
 def assign_jobs(
     before: pl.DataFrame, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Join checked mapping tables to the jobs, and return the counts for the manifest."""
+    """Join validated mapping tables to the jobs and return the counts for the manifest."""
     mapping = jobs.with_columns(_text(jobs, "job_family_id"))
     if families is not None:
         names = families.select(
@@ -156,21 +160,23 @@ def assign_jobs(
             columns[name] = _number(jobs, name, source)
     if "job_inactive" in jobs.columns:
         flag = pl.col("job_inactive").cast(pl.String).str.strip_chars().str.to_lowercase()
-        columns["active"] = ~flag.is_in(["1", "1.0", "true"]).fill_null(value=False)  # frames may hold 1.0 or True
+        columns["active"] = ~flag.is_in(["1", "1.0", "true"]).fill_null(
+            value=False
+        )  # data frames may contain 1.0 or True
     mapping = mapping.select("job_id", **columns).with_columns(listed=True)
 
     if "job_name" not in jobs.columns:
-        del columns["job_name"]  # names that are there already stay
-    kept = [name for name in ("job_id", "job_name", "n_tasks", *schema.OPTIONAL_JOBS) if name in before.columns]
-    kept = [name for name in kept if name not in columns]
-    wide = before.select(kept).join(mapping, on="job_id", how="left", maintain_order="left")
-    order = [name for name in (*schema.JOBS, *schema.OPTIONAL_JOBS) if name in wide.columns]
+        del columns["job_name"]  # keep the existing names
+    existing = [name for name in ("job_id", "job_name", "n_tasks", *schema.OPTIONAL_JOBS) if name in before.columns]
+    existing = [name for name in existing if name not in columns]
+    joined = before.select(existing).join(mapping, on="job_id", how="left", maintain_order="left")
+    order = [name for name in (*schema.JOBS, *schema.OPTIONAL_JOBS) if name in joined.columns]
     dtypes = {**schema.JOBS, **schema.OPTIONAL_JOBS}
-    assigned = wide.select(pl.col(name).cast(dtypes[name]) for name in order)
+    assigned = joined.select(pl.col(name).cast(dtypes[name]) for name in order)
     counts = {
         "source": source,
-        "jobs_listed": int(wide.get_column("listed").count()),
-        "jobs_not_listed": int(wide.get_column("listed").null_count()),
+        "jobs_listed": int(joined.get_column("listed").count()),
+        "jobs_not_listed": int(joined.get_column("listed").null_count()),
         "jobs_without_family": int(assigned.get_column("job_family").null_count()),
         "listed_but_not_exported": mapping.join(assigned, on="job_id", how="anti").height,
     }
@@ -180,18 +186,18 @@ def assign_jobs(
 def family_filters(
     client: Client, request: ExportRequest, family_ids: Sequence[str], *, workers: int = 1
 ) -> pl.DataFrame:
-    """Find each family's jobs by one filtered export per family id, documented calls only, `workers` at a time."""
+    """Return the jobs of each family, using one filtered export per family."""
 
     def jobs_of(family_id: str) -> list[str]:
-        one_family = {"filter": "job_family_id_is_in_list", "job_family_ids": [family_id]}
-        narrow = ExportRequest((), (*request.filters, one_family), "list", None, request.limit)
+        family_filter = {"filter": "job_family_id_is_in_list", "job_family_ids": [family_id]}
+        family_request = ExportRequest((), (*request.filters, family_filter), "list", None, request.limit)
         jobs: list[str] = []
-        for page in export_pages(client, narrow):
+        for page in export_pages(client, family_request):
             if stopped.is_set():
                 break
             where = f"family {family_id}, page {page.number}"
-            # A bad record is a matter of the export itself, which meets it too.
-            jobs += decode(client, narrow, page, where, on_bad_record="collect").jobs["job_id"]
+            # Ignore invalid records here, because the main export reports them.
+            jobs += decode(client, family_request, page, where, on_bad_record="collect").jobs["job_id"]
         return jobs
 
     ids = list(dict.fromkeys(map(str, family_ids)))
@@ -202,14 +208,14 @@ def family_filters(
     finally:
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
-    found: dict[str, str] = {}
+    family_of: dict[str, str] = {}
     for family_id, jobs in listed.items():
         for job_id in jobs:
-            found.setdefault(job_id, family_id)
+            family_of.setdefault(job_id, family_id)
         if not jobs:
-            warn(f"Family {family_id!r} has no job in this export; check the id.")
+            warn(f"Family {family_id!r} has no jobs in this export. Check the id.")
     return pl.DataFrame(
-        {"job_id": list(found), "job_family_id": list(found.values())},
+        {"job_id": list(family_of), "job_family_id": list(family_of.values())},
         schema={"job_id": pl.String, "job_family_id": pl.String},
     )
 
@@ -235,13 +241,13 @@ class _Family(msgspec.Struct):
 
 
 def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read jobs and families from the service's lists, which are assumed calls."""
+    """Load jobs and families from the list endpoints, which are optional."""
     paths = (_JOB_LIST, "/job_architecture/job_families")
     listed = [list_all(client, path) for path in paths]
     for path, rows in zip(paths, listed, strict=True):
         if rows is None:
             raise ApiError(
-                f"GET {path}: not available on this tenant. Use assign_families with mapping files, or pass the "
+                f"GET {path}: this tenant has no such list. Use assign_families with mapping files, or pass the "
                 "ids of the job families.",
                 status=404,
                 path=path,
@@ -250,7 +256,7 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
         jobs = msgspec.convert(listed[0], list[_Job])
         families = msgspec.convert(listed[1], list[_Family])
     except msgspec.ValidationError as error:
-        raise ApiError(f"GET {' or '.join(paths)}: an entry is not of the assumed form: {error}.", status=200) from None
+        raise ApiError(f"GET {' or '.join(paths)}: unexpected entry in the list: {error}.", status=200) from None
     job_table = pl.DataFrame(
         {
             "job_id": [str(job.external_id) for job in jobs],
@@ -268,7 +274,7 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
         },
         schema=dict.fromkeys(("job_family_id", "job_family_name", "job_family_group_name"), pl.String),
     )
-    # Live lists may repeat an entry across their pages; the first counts, as in the export.
+    # Entries may be repeated across pages if the list changes in between. Keep the first, as in the export.
     return (
         job_table.unique("job_id", keep="first", maintain_order=True),
         family_table.unique("job_family_id", keep="first", maintain_order=True),
@@ -276,7 +282,7 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def jobs_listed(client: Client) -> int | None:
-    """Ask the assumed list how many jobs the tenant has; None where it does not say, which is no reason to give up."""
+    """Return the number of jobs in the tenant, or None if it is not available."""
     try:
         listed = msgspec.json.decode(
             client.request("GET", _JOB_LIST, query=[("limit", "1"), ("offset", "0")], optional=True), type=_Count
@@ -287,33 +293,33 @@ def jobs_listed(client: Client) -> int | None:
 
 
 def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
-    """Read a mapping table with every column as text, so that ids keep their leading zeros."""
+    """Read a mapping table with all columns as text so that ids keep leading zeros."""
     if not isinstance(table, (str, Path)):
         try:
             frame = to_polars(table)
         except SchemaError:
-            raise SchemaError(f"{what} must be a path or a data frame, not {type(table).__name__}.") from None
-        kinds = ("job_id", "job_name", "job_family_id", "job_family_name", "job_family_group_name")
-        texts = [name for name in kinds if name in frame.columns]
-        return frame.with_columns(_text(frame, name) for name in texts), f"the {what} table"
+            raise SchemaError(f"`{what}` must be a path or a data frame, not {type(table).__name__}.") from None
+        text_columns = ("job_id", "job_name", "job_family_id", "job_family_name", "job_family_group_name")
+        present = [name for name in text_columns if name in frame.columns]
+        return frame.with_columns(_text(frame, name) for name in present), f"the {what} table"
     path = local_path(table)
     try:
         with path.open("rb") as file:
-            head = file.readline().decode("utf-8-sig", "replace")
-        separator = max(",;\t", key=head.count)
+            header = file.readline().decode("utf-8-sig", "replace")
+        separator = max(",;\t", key=header.count)
         frame = pl.read_csv(path, infer_schema=False, separator=separator, glob=False)
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error.strerror}.") from None
     except pl.exceptions.PolarsError as error:
-        why = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise SchemaError(
-            f"{path.name} is no CSV file that can be read: {why}. In a spreadsheet program save it as 'CSV UTF-8'."
+            f"{path.name} is not a valid CSV file: {reason}. In a spreadsheet program, save it as 'CSV UTF-8'."
         ) from None
     return frame.with_columns(_text(frame, name) for name in frame.columns), path.name
 
 
 def _text(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """Trim a text column; an empty cell is null, and a whole number that became a float is its digits."""
+    """Strip a text column, converting empty cells to null and floats to whole numbers."""
     number = pl.col(name).cast(pl.Int64) if frame.schema[name].is_float() else pl.col(name)
     text = number.cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text).alias(name)
@@ -323,14 +329,14 @@ def _check_unique(table: pl.DataFrame, key: str, source: str, *columns: str) -> 
     require(table, *columns, name=source)
     empty = table.get_column(key).null_count()
     if empty:
-        raise SchemaError(f"{source}: {key} is empty in {empty} row(s); every row needs one.")
-    twice = table.filter(pl.col(key).is_duplicated()).get_column(key).unique(maintain_order=True).to_list()
-    if twice:
-        rows = [i + 2 for i, value in enumerate(table.get_column(key)) if value == twice[0]][:3]
-        others = f", and {len(twice) - 1} more" if len(twice) > 1 else ""
+        raise SchemaError(f"{source}: {key} is empty in {empty} row(s). Fill it in or remove these rows.")
+    repeated = table.filter(pl.col(key).is_duplicated()).get_column(key).unique(maintain_order=True).to_list()
+    if repeated:
+        lines = [i + 2 for i, value in enumerate(table.get_column(key)) if value == repeated[0]][:3]
+        others = f", and {len(repeated) - 1} other ids are repeated" if len(repeated) > 1 else ""
         raise SchemaError(
-            f"{source}: {key} must be unique, but {twice[0]!r} stands in lines {', '.join(map(str, rows))}{others}. "
-            "Remove the rows that are not meant."
+            f"{source}: {key} must be unique, but {repeated[0]!r} is in lines {', '.join(map(str, lines))}{others}. "
+            "Remove the duplicate rows."
         )
 
 
@@ -340,13 +346,13 @@ def _optional(table: pl.DataFrame, name: str) -> pl.Expr:
 
 def _number(table: pl.DataFrame, name: str, source: str) -> pl.Expr:
     numbers = table.get_column(name).cast(pl.Float64, strict=False)
-    bad = table.filter(
+    invalid = table.filter(
         (numbers.is_null() & table.get_column(name).is_not_null()) | (numbers < 0) | ~numbers.is_finite()
     )
-    if bad.height:
-        job, found = bad.select("job_id", name).row(0)
+    if invalid.height:
+        job, value = invalid.select("job_id", name).row(0)
         raise SchemaError(
-            f"{source}: {name} of job {job!r} is {found!r}, not a number of at least 0 ({bad.height} such rows). "
-            "Write numbers with a decimal point, and leave the cell empty where it is not known."
+            f"{source}: {name} of job {job!r} must be a number of 0 or more, not {value!r} ({invalid.height} invalid "
+            "row(s)). Use a decimal point, and leave the cell empty if the value is unknown."
         )
     return pl.lit(numbers).alias(name)

@@ -1,4 +1,4 @@
-"""Columns become frames, built against the schema, so that no value is guessed at."""
+"""Build frames from decoded columns with the dtypes of the schema."""
 
 from __future__ import annotations
 
@@ -18,45 +18,44 @@ __all__ = ["frame_of", "frames_of"]
 
 
 def frames_of(batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Build the jobs and the tasks of one page, with every column of the schema."""
+    """Return the jobs and the tasks of a page with all columns of the schema."""
     return frame_of(batch.jobs, schema.JOBS), frame_of(batch.tasks, schema.TASKS)
 
 
-#: The value where a column was not asked for: outside the hierarchy format a task's path is empty, all else is null.
-_ABSENT = {
+#: Columns that are missing in a response. The hierarchy path is an empty list, all other columns are null.
+_MISSING = {
     name: pl.Series(name, [[] if name == "hierarchy" else None], dtype).new_from_index(0, 10_000)
     for name, dtype in {**schema.JOBS, **schema.TASKS}.items()
 }
 
 
-def frame_of(columns: dict[str, list[Any]], wanted: dict[str, Any]) -> pl.DataFrame:
-    """Build jobs or tasks, whichever `wanted` is the schema of; a column that is not given is null."""
+def frame_of(columns: dict[str, list[Any]], dtypes: dict[str, Any]) -> pl.DataFrame:
+    """Return a frame with the given dtypes, filling missing columns."""
     height = len(columns["job_id"])
     return pl.DataFrame(
         [
-            _series(name, columns[name], dtype) if name in columns else _absent(name, height)
-            for name, dtype in wanted.items()
+            _series(name, columns[name], dtype) if name in columns else _missing(name, height)
+            for name, dtype in dtypes.items()
         ]
     )
 
 
-def _absent(name: str, height: int) -> pl.Series:
-    """Return an absent column; a part of one that is there already costs nothing."""
-    rows = _ABSENT[name]
-    return rows.head(height) if height <= rows.len() else rows.new_from_index(0, height)
+def _missing(name: str, height: int) -> pl.Series:
+    rows = _MISSING[name]
+    return rows.head(height) if height <= rows.len() else rows.new_from_index(0, height)  # slicing is free
 
 
 def _series(name: str, values: list[Any], dtype: Any) -> pl.Series:
-    """Build a column; a list column from all its entries at once, since Polars takes ten times as long list by list."""
+    """Return a column, building lists by grouping all entries, which is 10 times as fast as row by row."""
     if not isinstance(dtype, pl.List):
         return pl.Series(name, values, dtype)
-    # A null before the entries of each row keeps the empty rows among the groups; it is cut off again.
+    # Add a null before the entries of each row so that empty rows form a group. It is removed below.
     entries: list[Any] = []
     for row in values:
         entries.append(None)
         if row:
             entries += row
-    numbers = pl.Series("row", _repeated(range(len(values)), [1 + len(row or ()) for row in values]), pl.UInt32)
+    numbers = pl.Series("row", _repeat(range(len(values)), [1 + len(row or ()) for row in values]), pl.UInt32)
     if isinstance(dtype.inner, pl.Struct):
         fields = dtype.inner.fields
         flat = pl.DataFrame(
@@ -68,10 +67,9 @@ def _series(name: str, values: list[Any], dtype: Any) -> pl.Series:
     lists = rows.agg(pl.col(name).slice(1)).get_column(name)
     if None not in values:
         return lists
-    given = pl.Series([row is not None for row in values])
-    return pl.select(pl.when(given).then(lists).alias(name)).to_series()
+    not_null = pl.Series([row is not None for row in values])
+    return pl.select(pl.when(not_null).then(lists).alias(name)).to_series()
 
 
-def _repeated(values: Iterable[Any], counts: list[int]) -> list[Any]:
-    """Repeat each value as often as its count says."""
+def _repeat(values: Iterable[Any], counts: list[int]) -> list[Any]:
     return list(chain.from_iterable(map(repeat, values, counts)))

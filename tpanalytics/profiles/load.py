@@ -1,7 +1,6 @@
-"""An export over the network in, `TaskProfiles` out.
+"""Load task profiles from a tenant.
 
-Tables are built column by column against the schema of `tpanalytics.schema`; jobs have a table of their own, so that a
-job without tasks cannot be lost by a join or an explode.
+Jobs and tasks are separate tables so that jobs without tasks are not lost.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from tpanalytics.errors import (
     TpAnalyticsError,
     warn,
 )
-from tpanalytics.profiles.completeness import Note, Tables, record_page, warn_of_rejects
+from tpanalytics.profiles.completeness import Note, Tables, describe_page, warn_of_rejects
 from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
 from tpanalytics.profiles.records import check_on_bad_record
 from tpanalytics.profiles.snapshot.layout import locked, now
-from tpanalytics.profiles.snapshot.read_write import opened
+from tpanalytics.profiles.snapshot.read_write import open_snapshot
 from tpanalytics.profiles.snapshot.resume import Pull
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import OnBadRecord, Vendor
 
-__all__ = ["describe_request", "keep_pages", "load_task_profiles"]
+__all__ = ["describe_request", "load_pages", "load_task_profiles"]
 
 
 def load_task_profiles(
@@ -65,68 +64,67 @@ def load_task_profiles(
     limit: int = 100,
     progress: bool = True,
 ) -> TaskProfiles:
-    """Load the task profiles of all jobs, page by page.
+    """Load the task profiles of all jobs in a tenant.
 
-    A value the service does not give is null; jobs without tasks are rows of ``jobs``. A job that comes twice is kept
-    once, as it came first, and counted.
+    Values that the service does not return are null. Jobs without tasks are included in ``jobs``. If a job is returned
+    more than once, only the first is kept.
 
     Parameters
     ----------
     client
-        From `connect`.
+        Client returned by `connect`.
     include
-        What to add to each task: any of ``ai_impact``, ``weekly_hours``, ``source_data``, ``linked_skills``,
+        Data to add to each task: any of ``ai_impact``, ``weekly_hours``, ``source_data``, ``linked_skills``,
         ``rejected_tasks``.
     filters
-        Filter objects of the service, passed on as they are.
+        Filters of the service.
     response_format
-        ``"hierarchy"`` also gives each task's place in the taxonomy.
+        ``"list"``, or ``"hierarchy"`` to add each task's path in the taxonomy.
     external_vendor
-        Whose names ``linked_skills`` shall carry: ``techwolf``, ``workday`` or ``sap_attribute_library``.
+        Vendor whose skill names are used in ``linked_skills``: ``techwolf``, ``workday`` or ``sap_attribute_library``.
     families
-        Where job families come from: ids of families, one filtered export each; or ``"lists"``, the service's lists
-        of jobs and families, which not every tenant has. None leaves them empty; see `assign_families`.
+        Source of job families: a list of family ids (one filtered export per family), or ``"lists"`` to use the lists
+        of jobs and families, which some tenants do not have. If None, families are null; see `assign_families`.
     snapshot
-        Folder to write to while loading: a page is on disk before the next is counted on, and it takes the place of a
-        snapshot there only once the service said that there is no more. Without it nothing is written.
+        Folder to save the export to. Pages are saved as they arrive, and an existing snapshot is only replaced once
+        the export is complete. If None, nothing is written.
     resume
-        Go on with the unfinished export in `snapshot`, if there is one; False starts over.
+        If True, resume an unfinished export in `snapshot`. If False, start over.
     workers
-        Parts of the export that are loaded side by side, over one token. It needs job ids to part it at, so `families`
-        must be given. The tables are those of one worker; only page numbers in ``rejects`` count from the part's
-        beginning, and fields nobody knows are counted twice in the few records where two parts meet.
+        Number of parts to load in parallel, using the same token. More than one part requires `families`, because the
+        export is split at known job ids. The tables do not depend on the number of parts, but page numbers in
+        ``rejects`` start from 1 in each part, and unknown fields in records where two parts meet are counted twice.
     lazy
-        Give `polars.LazyFrame` over the files of `snapshot`, for more tasks than fit into memory. They end with the
-        next export into that folder.
+        If True, return lazy frames that read the files in `snapshot`, for exports that do not fit into memory. They
+        become invalid with the next export to that folder.
     on_bad_record
-        ``"raise"`` stops at a record that is not as documented, ``"collect"`` leaves it out and lists it in
-        ``rejects``.
+        If ``"raise"``, raise an error on an invalid record. If ``"collect"``, skip it and list it in ``rejects``.
     limit
-        Jobs per page, 1 to 100.
+        Number of jobs per page, 1 to 100.
     progress
-        Show a progress bar in a terminal or notebook.
+        If True, show a progress bar in a terminal or notebook.
 
     Returns
     -------
     TaskProfiles
-        Columns as in `tpanalytics.schema`, rows in the service's order.
+        Jobs and tasks in the service's order, with columns as in `tpanalytics.schema`.
 
     Raises
     ------
     AuthError, ApiError, PaginationError
-        If the service refuses, cannot be reached, or its pages do not lead on.
+        If the service refuses a request, cannot be reached, or returns an invalid cursor.
     RecordError
-        If a record is not as documented; names job and path.
+        If a record is invalid. The message contains the job id and the path of the invalid field.
     ConfigError
-        If an argument is none of its values.
+        If an argument is invalid.
     SnapshotError
-        If `snapshot` is a folder that holds something else or an unfinished export of another request, cannot be
-        written, or is being written to by another process. What was there stays good.
+        If `snapshot` contains other files or an unfinished export with other parameters, cannot be written, or is in
+        use by another process. Its content is not changed.
 
     Warns
     -----
     TpAnalyticsWarning
-        If records were left out, or an unfinished export could not be gone on with and starts over.
+        If records were skipped, or an unfinished export could not be resumed.
 
     Examples
     --------
@@ -137,18 +135,18 @@ def load_task_profiles(
     TaskProfiles: 240 jobs and 5,516 tasks in 3 pages, 0 duplicates, complete; may be a subset of the tenant.
     """
     if isinstance(include, str):
-        raise ConfigError(f"include={include!r}: give a list, like ['ai_impact', 'weekly_hours'].")
+        raise ConfigError(f"`include` must be a list like ['ai_impact', 'weekly_hours'], not {include!r}.")
     if isinstance(families, str) and families != "lists":
-        raise ConfigError(f"families={families!r}: give a list of family ids, or 'lists'.")
+        raise ConfigError(f"`families` must be a list of family ids or 'lists', not {families!r}.")
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ConfigError(f"workers={workers!r}: give a whole number of at least 1.")
+        raise ConfigError(f"`workers` must be a whole number, 1 or more, not {workers!r}.")
     if workers > 1 and families is None:
         raise ConfigError(
-            f"workers={workers}: the export is parted at jobs that are known beforehand; pass families='lists' or a "
-            "list of family ids."
+            f"workers={workers} requires `families`, because the export is split at known job ids. "
+            "Pass families='lists' or a list of family ids."
         )
     if lazy and snapshot is None:
-        raise ConfigError("lazy=True reads from the files of a snapshot; give a folder as snapshot.")
+        raise ConfigError("lazy=True requires `snapshot`. Pass a folder to save the export to.")
     check_on_bad_record(on_bad_record)
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit)
     export = _Export(client, request, families, on_bad_record, workers, progress)
@@ -156,16 +154,16 @@ def load_task_profiles(
         profiles = export.into_memory()
     else:
         folder = local_path(snapshot)
-        with locked(folder):  # what the folder refuses is said before anything is asked for
+        with locked(folder):  # fail before sending requests
             export.into_folder(folder, resume=resume)
-            profiles = opened(folder, lazy=lazy, proven=True)
+            profiles = open_snapshot(folder, lazy=lazy, verified=True)
     warn_of_rejects(profiles.rejects)
     return profiles
 
 
 @dataclass(frozen=True)
 class _Export:
-    """One call of `load_task_profiles`, its arguments checked."""
+    """Validated arguments of `load_task_profiles`."""
 
     client: Client
     request: ExportRequest
@@ -175,61 +173,62 @@ class _Export:
     progress: bool
 
     def into_memory(self) -> TaskProfiles:
-        described, started, tables = self._described(), now(), Tables()
+        description, started, tables = self._describe(), now(), Tables()
         names = self._names()
         listed = self._jobs_listed(names)
-        self._pull(self._chains(names), tables.keep)
-        profiles = tables.profiles(_manifest(described, started, listed))
+        self._pull(self._chains(names), tables.add)
+        profiles = tables.profiles(_manifest(description, started, listed))
         return profiles if names is None else assign_mapping(profiles, names.jobs, names.families, source=names.source)
 
     def into_folder(self, folder: Path, *, resume: bool) -> None:
-        described = self._described()
-        with Pull(folder, {name: described[name] for name in ("source", "request")}) as pull, _note_of_kept_pages(pull):
+        description = self._describe()
+        parameters = {name: description[name] for name in ("source", "request")}
+        with Pull(folder, parameters) as pull, _add_resume_note(pull):
             chains = pull.resume() if resume else []
             names = self._names()
             listed = self._jobs_listed(names)
             if not chains:
                 pull.begin(chains := self._chains(names))
             try:
-                self._pull(chains, pull.keep, pull.notes)
-            except CursorLost as lost:
+                self._pull(chains, pull.save, pull.notes)
+            except CursorLost as error:
                 warn(
-                    f"The service no longer knows the job that the export in {folder} broke off after, so it starts "
-                    f"over from the first page. It said: {lost}"
+                    f"The export in {folder} starts over from the first page because the service no longer knows its "
+                    f"last job. The service reported: {error}"
                 )
                 pull.begin(chains := self._chains(names))
-                self._pull(chains, pull.keep)
-            manifest = {**_manifest(described, pull.started, listed), "resumed_pages": pull.resumed_pages}
-            pull.seal(manifest, names.assign if names is not None else _unnamed)
+                self._pull(chains, pull.save)
+            manifest = {**_manifest(description, pull.started, listed), "resumed_pages": pull.resumed_pages}
+            pull.seal(manifest, names.assign if names is not None else _without_names)
 
     def _pull(
-        self, chains: list[Chain], keep: Callable[[Note, pl.DataFrame], None], resumed: Iterable[Note] = ()
+        self, chains: list[Chain], save: Callable[[Note, pl.DataFrame], None], resumed: Iterable[Note] = ()
     ) -> None:
         decoder = partial(decode, self.client, self.request, on_bad_record=self.on_bad_record)
-        keep_pages(
+        load_pages(
             self.client,
             self.request,
             chains,
             decoder,
-            keep,
+            save,
             show=self.progress,
             workers=self.workers,
             resumed=resumed,
         )
 
     def _jobs_listed(self, names: _Names | None) -> int | None:
-        """Ask how many jobs the tenant lists, unless that is known, or filters make the answer meaningless."""
+        """Return the number of jobs in the tenant, or None if it is unknown or does not apply due to filters."""
         if self.request.filters:
             return None
         return jobs_listed(self.client) if names is None else names.listed
 
-    def _described(self) -> dict[str, Any]:
+    def _describe(self) -> dict[str, Any]:
         request = msgspec.json.decode(msgspec.json.encode(asdict(self.request)))
         del request["of"]
         return describe_request(self.client, "export", request)
 
     def _names(self) -> _Names | None:
-        """Ask for names and families before the export, so that no finished one is lost to their refusal."""
+        """Load names and families, which is done before the export so that errors occur early."""
         if self.families is None:
             return None
         if self.families == "lists":
@@ -238,10 +237,10 @@ class _Export:
         mapping = family_filters(self.client, self.request, self.families, workers=self.workers)
         largest = mapping.filter(pl.len().over("job_family_id") == pl.len().over("job_family_id").max())
         known = largest.filter(pl.col("job_family_id") == pl.col("job_family_id").first()).get_column("job_id")
-        return _Names(mapping, None, "the families asked for", known.to_list(), None)
+        return _Names(mapping, None, "the requested families", known.to_list(), None)
 
     def _chains(self, names: _Names | None) -> list[Chain]:
-        """Split the export at known jobs, evenly, and at the ends of pages where all jobs are known."""
+        """Split the export evenly at known jobs, and at page boundaries if all jobs are known."""
         known = [] if names is None else names.in_order
         pages = len(known) / self.request.limit
         cuts = {round(pages * i / self.workers) * self.request.limit for i in range(1, self.workers)}
@@ -252,7 +251,7 @@ class _Export:
 
 
 class _Names(NamedTuple):
-    """Names and families of jobs, and the jobs that are known from there, in the service's order."""
+    """Names and families of jobs, and the ids of known jobs in the service's order."""
 
     jobs: pl.DataFrame
     families: pl.DataFrame | None
@@ -265,35 +264,35 @@ class _Names(NamedTuple):
 
 
 @contextmanager
-def _note_of_kept_pages(pull: Pull) -> Iterator[None]:
-    """Add to an error that breaks an export off how many pages are kept."""
+def _add_resume_note(pull: Pull) -> Iterator[None]:
+    """Add the number of saved pages to errors that interrupt an export."""
     try:
         yield
     except (TpAnalyticsError, KeyboardInterrupt) as error:
-        # Where the pages themselves are at fault, resuming would not help.
-        hopeless = isinstance(error, PaginationError) or isinstance(error.__cause__, PaginationError)
-        if not hopeless and (pages := pull.kept_pages()):
-            kept = "1 page is kept" if pages == 1 else f"{pages:,} pages are kept"
-            error.add_note(f"{kept}; asking again goes on from there, unless with resume=False.")
+        # Resuming does not help if the pages are inconsistent.
+        fatal = isinstance(error, PaginationError) or isinstance(error.__cause__, PaginationError)
+        if not fatal and (pages := pull.saved_pages()):
+            saved = "1 page is saved" if pages == 1 else f"{pages:,} pages are saved"
+            error.add_note(f"{saved}. Run the same call again to resume, or pass resume=False to start over.")
         raise
 
 
-def _manifest(described: dict[str, Any], started: str, listed: int | None) -> dict[str, Any]:
+def _manifest(description: dict[str, Any], started: str, listed: int | None) -> dict[str, Any]:
     return {
-        **described,
+        **description,
         "started": started,
         "finished": now(),
-        "complete": True,  # a walk ends, and `prove_complete` passes, only where the service said that it is
+        "complete": True,  # guaranteed by `check_complete`
         "jobs_in_tenant_list": listed,
     }
 
 
-def _unnamed(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+def _without_names(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
     return jobs, {}
 
 
 def describe_request(client: Client, kind: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Return what a manifest records of a request; signs in, so that wrong settings are reported first."""
+    """Return the description of a request for the manifest. Signs in, so that wrong settings are reported first."""
     settings = client.settings
     source = {
         "kind": kind,
@@ -305,7 +304,7 @@ def describe_request(client: Client, kind: str, request: dict[str, Any]) -> dict
 
 
 def _version(client: Client) -> str | None:
-    """Ask for the service's version; it is a note in the manifest, and no reason to give up."""
+    """Return the API version of the tenant, or None if it is not available."""
     client.sign_in()
     try:
         return client.version()
@@ -313,21 +312,21 @@ def _version(client: Client) -> str | None:
         return None
 
 
-def keep_pages(
+def load_pages(
     client: Client,
     request: ExportRequest,
     chains: Iterable[Chain],
     decoder: Callable[[Page, str], Batch],
-    keep: Callable[[Note, pl.DataFrame], None],
+    save: Callable[[Note, pl.DataFrame], None],
     *,
     show: bool,
     workers: int = 1,
     resumed: Iterable[Note] = (),
 ) -> None:
-    """Walk the chains to their ends, hand every page to `keep`, and show a progress bar that starts at `resumed`."""
+    """Load all remaining pages of the chains, pass each to `save`, and show a progress bar."""
     from tqdm.auto import tqdm
 
-    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None shows it on a terminal alone
+    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it on a terminal
     counts: Counter[str] = Counter()
     with tqdm(desc="Task profiles", unit=" pages", leave=False, disable=disable) as bar:
 
@@ -341,6 +340,6 @@ def keep_pages(
         walk = Walk(client, request, chains, decode=decoder, workers=workers, on_wait=bar.set_postfix_str)
         with closing(iter(walk)) as pages:
             for page in pages:
-                note, tasks = record_page(page)
-                keep(note, tasks)
+                note, tasks = describe_page(page)
+                save(note, tasks)
                 advance(note)

@@ -1,4 +1,4 @@
-"""Raw records of the export from a file, without any network."""
+"""Read raw export records from a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tpanalytics._paths import local_path
 from tpanalytics._version import __version__
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError
-from tpanalytics.profiles.completeness import Tables, record_batch, warn_of_rejects
+from tpanalytics.profiles.completeness import Tables, describe_batch, warn_of_rejects
 from tpanalytics.typing import OnBadRecord
 
 if TYPE_CHECKING:
@@ -28,28 +28,31 @@ __all__ = ["check_on_bad_record", "profiles_of", "raw_records", "read_records"]
 def read_records(
     path: str | Path, *, response_format: ResponseFormat | None = None, on_bad_record: OnBadRecord = "raise"
 ) -> TaskProfiles:
-    """Read raw records of the export from a file, without any network.
+    """Read raw export records from a file.
+
+    Values that are missing in a record are null, as are all job names and families; see `assign_families`.
 
     Parameters
     ----------
     path
-        ``.jsonl`` with a record or a page per line, or ``.json`` with a list of records or a page; plain or gzip.
+        ``.jsonl`` file with one record or page per line, or ``.json`` file with a list of records or a page. The file
+        may be compressed with gzip.
     response_format
-        Format of the records; by default each record is looked at.
+        Format of the records. By default the format of each record is detected.
     on_bad_record
-        As in `load_task_profiles`.
+        If ``"raise"``, raise an error on an invalid record. If ``"collect"``, skip it and list it in ``rejects``.
 
     Returns
     -------
     TaskProfiles
-        Families are empty; see `assign_families`.
+        Jobs and tasks, with columns as in `tpanalytics.schema`.
 
     Raises
     ------
     RecordError
-        If a record is not as documented; names its number, job and path.
+        If a record is invalid. The message contains its number, its job id and the path of the invalid field.
     ConfigError
-        If the file cannot be read, or an argument is none of its values.
+        If the file cannot be read or an argument is invalid.
 
     Examples
     --------
@@ -77,19 +80,19 @@ def profiles_of(
     response_format: ResponseFormat | None = None,
     on_bad_record: OnBadRecord = "raise",
 ) -> TaskProfiles:
-    """Turn records at hand into task profiles."""
+    """Convert raw records to task profiles."""
     envelope = Envelope(has_next=False, records=records)
     tables = Tables()
     batch = decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)
-    tables.keep(*record_batch(batch))
+    tables.add(*describe_batch(batch))
     profiles = tables.profiles({"tpanalytics": __version__, "source": source})
-    del profiles.manifest["pages"]  # a file has none
+    del profiles.manifest["pages"]  # files have no pages
     warn_of_rejects(profiles.rejects)
     return profiles
 
 
 def raw_records(path: Path) -> list[msgspec.Raw]:
-    """Find the records in a file, undecoded."""
+    """Return the undecoded records in a file."""
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
@@ -98,16 +101,16 @@ def raw_records(path: Path) -> list[msgspec.Raw]:
     raw = raw.removeprefix(codecs.BOM_UTF8).strip()
     if raw and raw[:1] not in {b"{", b"["}:
         raise ConfigError(
-            f"{path.name} holds no records: they are JSON and begin with {{ or [. A CSV of jobs or families is a "
-            "mapping file, for assign_families or --jobs and --families."
+            f"{path.name} does not contain JSON records, which start with {{ or [. Pass CSV files with jobs or "
+            "families to assign_families, or use the options --jobs and --families."
         )
     return _split(raw, path.name)
 
 
 def check_on_bad_record(value: str) -> None:
-    """Refuse any other value than those of `OnBadRecord`."""
+    """Raise a `ConfigError` if the value is not 'raise' or 'collect'."""
     if value not in get_args(OnBadRecord):
-        raise ConfigError(f"on_bad_record={value!r}: choose 'raise' or 'collect'.")
+        raise ConfigError(f"`on_bad_record` must be 'raise' or 'collect', not {value!r}.")
 
 
 class _Lines(msgspec.Struct):
@@ -115,7 +118,7 @@ class _Lines(msgspec.Struct):
 
 
 def _split(raw: bytes, name: str) -> list[msgspec.Raw]:
-    """Find the records in a file: a list, a page, or a record or page per line."""
+    """Split a list of records, a page, or lines of records or pages."""
     start = raw.lstrip()[:1]
     try:
         if start == b"[":
@@ -133,4 +136,4 @@ def _split(raw: bytes, name: str) -> list[msgspec.Raw]:
                     records.append(msgspec.Raw(line))
             return records
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(where=name, job_id=None, path="$", reason=f"not readable as JSON: {error}") from None
+        raise RecordError(where=name, job_id=None, path="$", reason=f"not valid JSON: {error}") from None

@@ -1,4 +1,4 @@
-"""Part of a company, with both tables in step."""
+"""Filter task profiles."""
 
 from __future__ import annotations
 
@@ -18,28 +18,31 @@ __all__ = ["filter_jobs"]
 
 
 def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskProfiles:
-    """Keep the jobs that fit, and their tasks; the other table follows.
+    """Return the jobs that match all predicates, with their tasks.
 
-    A job for which a predicate is null is left out, as in `polars.DataFrame.filter`.
+    Jobs for which a predicate is null are excluded, as in `polars.DataFrame.filter`.
 
     Parameters
     ----------
     profiles
-        With Polars frames, eager or lazy.
+        Task profiles with eager or lazy Polars frames.
     *predicates
-        Polars expressions over the columns of `jobs`.
+        Polars expressions on the columns of `jobs`.
     **equal
-        Columns of `jobs` and the value each must have.
+        Column names of `jobs` and the value to match.
 
     Returns
     -------
     TaskProfiles
-        Its manifest is still that of the whole, and its repr says how much of it is here.
+        The matching jobs and their tasks. The manifest still describes the complete export, and
+        the repr shows the size of the selection.
 
     Raises
     ------
     SchemaError
-        If the frames are not Polars frames, or a column is missing.
+        If the frames are not Polars frames or a column is missing.
+    ArgumentError
+        If a predicate is not a Polars expression.
 
     Examples
     --------
@@ -50,16 +53,16 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
     [('Manufacturing', 5), ('Quality and Calibration', 2), ('Supply Chain and Logistics', 1)]
     """
     if not all(isinstance(frame, (pl.DataFrame, pl.LazyFrame)) for frame in (profiles.jobs, profiles.tasks)):
-        raise SchemaError("filter_jobs takes Polars frames; filter frames of another engine yourself, both in step.")
-    if strange := [one for one in predicates if not isinstance(one, pl.Expr | pl.Series | bool)]:
-        raise ArgumentError(f"filter_jobs: {strange[0]!r} is not a condition; give one like pl.col('n_tasks') > 0.")
+        raise SchemaError("filter_jobs requires Polars frames. Filter `jobs` and `tasks` of other libraries directly.")
+    if invalid := [predicate for predicate in predicates if not isinstance(predicate, pl.Expr | pl.Series | bool)]:
+        raise ArgumentError(f"filter_jobs: {invalid[0]!r} is not a predicate. Pass one like pl.col('n_tasks') > 0.")
     try:
         jobs = profiles.jobs.filter(*predicates, **equal)
         ids = jobs.lazy().select("job_id")
         tasks = profiles.tasks.lazy().join(ids, on="job_id", how="semi", maintain_order="left")
         tasks = tasks if isinstance(profiles.tasks, pl.LazyFrame) else tasks.collect()
     except pl.exceptions.ColumnNotFoundError as error:
-        named = re.search(r'"([^"]*)"', str(error))
-        require(profiles.jobs, named[1] if named else str(error), name="jobs")
+        match = re.search(r'"([^"]*)"', str(error))
+        require(profiles.jobs, match[1] if match else str(error), name="jobs")
         raise
     return replace(profiles, jobs=jobs, tasks=tasks)

@@ -1,1 +1,1 @@
-"""One request: sending, retrying, reading the body within limits, wording refusals."""
+"""HTTP requests, retries and responses."""

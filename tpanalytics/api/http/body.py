@@ -1,4 +1,4 @@
-"""Read the body of an answer within a limit of size, and whole or not at all; `transport` limits its time."""
+"""Read response bodies within size and time limits."""
 
 from __future__ import annotations
 
@@ -17,25 +17,30 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadlineExceeded", "Limits", "ResponseRejected", "read_body"]
 
-_BODY_PIECE = 1 << 20  # a page at once: the library's 10 KiB cost more time than they save memory
-_REFUSAL_BYTES = 1 << 16  # of an answer that is quoted, not used
+_CHUNK_BYTES = 1 << 20  # a whole page; the default of 10 KiB is slower
+_ERROR_BODY_BYTES = 1 << 16  # error bodies are only quoted in messages
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long and how large one answer may be; each try of a request starts afresh.
+    """Time and size limits for a single response. Retries start again from zero.
 
     Attributes
     ----------
     connect_seconds
-        Time to connect.
+        Maximum time to connect.
     silence_seconds
-        Time between two bytes; exports can be slow.
+        Maximum time between two bytes of the response.
     answer_seconds
-        Time from the end of the request to the last byte of its answer.
+        Maximum time from the end of the request to the last byte of the response.
     answer_bytes
-        Size of an answer's body, unpacked. A page of 100 jobs has about 1 MB; the default is 256 MiB.
+        Maximum size of the decompressed body, 256 MiB by default. A page of 100 jobs is about 1 MB.
+
+    Raises
+    ------
+    ConfigError
+        If a limit is not greater than 0.
     """
 
     connect_seconds: float = 10.0
@@ -46,86 +51,86 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not value > 0:
-                raise ConfigError(f"{name}={value!r}: a limit must be greater than 0.")
+                raise ConfigError(f"`{name}` must be greater than 0, not {value!r}.")
 
 
 class DeadlineExceeded(requests.Timeout):
-    """No connection, no answer, or not all of it in time; the text says which and is safe to print."""
+    """A time limit was exceeded. The message contains no secrets."""
 
 
 class ResponseRejected(requests.RequestException):
-    """The service answered, but the answer is not read, and a second try would not change that."""
+    """The response cannot be read, and a retry would not help."""
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(f"the service answered {status}, but {why}")
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"the service returned {status}, but {reason}")
         self.status = status
 
 
 def read_body(response: requests.Response, limits: Limits) -> None:
-    """Read the body into `response` and return or close its connection; of a refusal only the beginning is read."""
-    wanted = response.status_code == 200
-    most = limits.answer_bytes if wanted else _REFUSAL_BYTES
-    pieces: list[bytes] = []
-    size, whole = 0, False
+    """Read the body into `response` and release its connection. The bodies of error responses are truncated."""
+    success = response.status_code == 200
+    max_bytes = limits.answer_bytes if success else _ERROR_BODY_BYTES
+    chunks: list[bytes] = []
+    size, complete = 0, False
     try:
-        for piece in _pieces(response, most):
-            pieces.append(piece)
-            size += len(piece)
-            if size > most:
+        for chunk in _iter_bytes(response, max_bytes):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > max_bytes:
                 break
         else:
-            whole = True
+            complete = True
     except ResponseRejected:
-        if wanted:
+        if success:
             raise
     finally:
-        if not whole:  # a connection with a rest in it cannot be used again
+        if not complete:  # a connection with unread data cannot be reused
             response.raw.close()
         response.raw.release_conn()
-    if size > most and wanted:
-        raise ResponseRejected(200, f"its body is larger than {_in_units(most)}, the most that is read")
-    if "\0" in (response.encoding or ""):  # the one name of a character set that is no LookupError
+    if size > max_bytes and success:
+        raise ResponseRejected(200, f"the body is larger than the limit of {_format_size(max_bytes)}")
+    if "\0" in (response.encoding or ""):  # would raise a ValueError instead of the LookupError that requests handles
         response.encoding = None
-    response.raw = io.BytesIO(b"".join(pieces)[:most])  # content, text and json() read it from there
+    response.raw = io.BytesIO(b"".join(chunks)[:max_bytes])  # read by content, text and json()
 
 
-def _pieces(response: requests.Response, most: int) -> Iterator[bytes]:
-    """Yield the unpacked body piece by piece, and raise whatever breaks it as an exception of requests."""
-    packing = response.headers.get("Content-Encoding", "").strip().lower()
-    if packing not in {"", "identity", "gzip", "x-gzip"}:
-        raise ResponseRejected(response.status_code, f"its body is packed as {packing[:40]!r}, which was not asked for")
+def _iter_bytes(response: requests.Response, max_bytes: int) -> Iterator[bytes]:
+    """Yield the decompressed body in chunks and convert errors to exceptions of requests."""
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity", "gzip", "x-gzip"}:
+        raise ResponseRejected(response.status_code, f"the body has the unsupported Content-Encoding {encoding[:40]!r}")
     try:
-        raw = response.raw.stream(_BODY_PIECE, decode_content=False)
-        yield from _unpacked(raw, most) if "gzip" in packing else raw
-        if response.raw.length_remaining:  # older urllib3 do not look
+        raw = response.raw.stream(_CHUNK_BYTES, decode_content=False)
+        yield from _gunzip(raw, max_bytes) if "gzip" in encoding else raw
+        if response.raw.length_remaining:  # not checked by older versions of urllib3
             raise EOFError
     except urllib3.exceptions.ReadTimeoutError:
         raise requests.ReadTimeout from None
     except zlib.error:
         raise requests.exceptions.ContentDecodingError from None
-    # Also faults of TLS, whose certificate was good a moment ago, and chunks of impossible sizes.
+    # This includes TLS errors in the middle of the body and invalid chunk sizes.
     except (urllib3.exceptions.HTTPError, EOFError, ValueError, OverflowError):
         raise requests.exceptions.ChunkedEncodingError from None
 
 
-def _unpacked(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """Unpack gzip, several members included, in pieces of at most `most` bytes and one."""
-    # Not left to urllib3: up to 2.5 it unpacks a piece whole, however large it becomes, and a cut end goes unseen.
-    member, begun, padding = zlib.decompressobj(_GZIP), False, False
-    for packed in pieces:
-        rest = packed
+def _gunzip(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+    """Decompress gzip data with one or more members, in chunks of at most ``max_bytes + 1`` bytes."""
+    # urllib3 up to 2.5 decompresses a chunk to any size and does not detect truncated data.
+    member, started, padding = zlib.decompressobj(_GZIP), False, False
+    for chunk in chunks:
+        rest = chunk
         while rest and not padding:
-            begun = True
+            started = True
             if member.eof:
                 padding = rest[0] != 0x1F
                 member = member if padding else zlib.decompressobj(_GZIP)
                 continue
-            piece = member.decompress(rest, most + 1)
+            data = member.decompress(rest, max_bytes + 1)
             rest = member.unused_data
-            yield piece
-    if begun and not member.eof:
+            yield data
+    if started and not member.eof:
         raise EOFError
 
 
-def _in_units(size: int) -> str:
+def _format_size(size: int) -> str:
     return f"{size >> 20:,} MiB" if size >= 1 << 20 else f"{size:,} bytes"

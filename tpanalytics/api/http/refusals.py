@@ -1,4 +1,4 @@
-"""What a refusal says, in words that are safe to print."""
+"""Parse and describe error responses without revealing secrets."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from urllib.parse import quote, urlsplit
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["error_text", "host_named", "outline", "traces"]
+__all__ = ["error_text", "outline", "redirect_host", "secret_pattern"]
 
 
 def error_text(response: requests.Response) -> tuple[str | None, str | None]:
-    """Read title and description from the documented list of errors, or the token endpoint's object."""
+    """Return the title and description of an error response from the API or the token endpoint."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -30,35 +30,37 @@ def error_text(response: requests.Response) -> tuple[str | None, str | None]:
 
 
 def outline(response: requests.Response) -> str:
-    """Describe a body without any value in it: it may be a token under another name."""
+    """Describe a body without quoting values, which may include a token."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
         start = response.text.strip()[:200]
-        return repr(start) if start.startswith("<") else "no JSON" if start else "empty"
-    return f"an object with {', '.join(body)[:200] or 'nothing'}" if isinstance(body, dict) else "no JSON object"
+        return repr(start) if start.startswith("<") else "not JSON" if start else "empty"
+    return (
+        f"an object with the fields {', '.join(body)[:200] or '(none)'}" if isinstance(body, dict) else "not an object"
+    )
 
 
-def host_named(response: requests.Response) -> str:
-    """Return the host a redirect points to."""
+def redirect_host(response: requests.Response) -> str:
+    """Return the host that a redirect points to."""
     try:
-        return urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
+        return urlsplit(response.headers.get("Location", "")).hostname or "an unknown host"
     except ValueError:
-        return "elsewhere"
+        return "an unknown host"
 
 
-def traces(value: str) -> re.Pattern[str]:
-    """Compile the pattern that finds `value` however it was escaped or decoded on its way back."""
-    # Letters and digits stay; any other character may have become \u00e9, %C3%A9, &eacute;, or two wrong ones.
-    ways = [re.escape(way) for way in (value, json.dumps(value)[1:-1], quote(value, safe="", errors="replace"))]
+def secret_pattern(value: str) -> re.Pattern[str]:
+    """Return a pattern that matches `value` in plain, escaped and wrongly decoded form."""
+    # Letters and digits never change. Any other character may appear as \u00e9, %C3%A9, &eacute; or mojibake.
+    forms = [re.escape(form) for form in (value, json.dumps(value)[1:-1], quote(value, safe="", errors="replace"))]
     parts = re.findall(r"[A-Za-z0-9._~-]+|[^A-Za-z0-9._~-]+", value)
     plain = [re.match(r"[A-Za-z0-9._~-]", part) is not None for part in parts]
     if any(plain):
         first, last = plain.index(True), len(plain) - plain[::-1].index(True)
-        ways.append(
+        forms.append(
             "".join(
-                re.escape(part) if kept else f".{{1,{24 * len(part)}}}?"
-                for part, kept in zip(parts[first:last], plain[first:last], strict=True)
+                re.escape(part) if is_plain else f".{{1,{24 * len(part)}}}?"
+                for part, is_plain in zip(parts[first:last], plain[first:last], strict=True)
             )
         )
-    return re.compile("|".join(ways), re.DOTALL | re.IGNORECASE)
+    return re.compile("|".join(forms), re.DOTALL | re.IGNORECASE)

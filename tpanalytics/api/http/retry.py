@@ -1,4 +1,4 @@
-"""Whether to try a request again, and how long to wait: pure decisions, no sleeping."""
+"""Retry policy for requests to the tenant."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from tpanalytics.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["RETRIED", "RetryPolicy", "in_words", "is_passing", "seconds_asked"]
+__all__ = ["RETRY_STATUSES", "RetryPolicy", "describe_error", "is_transient", "parse_retry_after"]
 
-#: Statuses after which the same request may succeed.
-RETRIED = {429, 500, 502, 503, 504}
-_PASSING = (
+RETRY_STATUSES = {429, 500, 502, 503, 504}
+_TRANSIENT_ERRORS = (
     requests.ConnectionError,
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
@@ -30,16 +29,21 @@ _PASSING = (
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how long to try again; times in seconds.
+    """Number of retries and time between them. All times are in seconds.
 
     Attributes
     ----------
     tries
-        Attempts in all, the first included.
+        Maximum number of attempts, including the first.
     base, factor, cap
-        The n-th wait is drawn evenly from 0 to ``min(cap, base * factor ** n)`` (full jitter).
+        The n-th wait is drawn uniformly from 0 to ``min(cap, base * factor ** n)`` (full jitter).
     retry_after_cap
-        Longest wait the service may ask for with ``Retry-After``; a longer one is cut to this.
+        Maximum wait if the service sends a ``Retry-After`` header. Longer values are reduced to it.
+
+    Raises
+    ------
+    ConfigError
+        If `tries` is less than 1.
     """
 
     tries: int = 5
@@ -50,49 +54,49 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if self.tries < 1:
-            raise ConfigError(f"tries={self.tries!r}: a request must be tried once at least.")
+            raise ConfigError(f"`tries` must be 1 or more, not {self.tries!r}.")
 
     def wait(self, attempt: int, retry_after: float | None) -> float:
-        """Return the seconds to wait after the failed try number `attempt`, counted from 0."""
+        """Return the seconds to wait after a failed attempt, where `attempt` starts at 0."""
         if retry_after is not None:
             return min(max(retry_after, 0.0), self.retry_after_cap)
         return random.uniform(0.0, min(self.cap, self.base * self.factor**attempt))  # noqa: S311
 
 
-def seconds_asked(headers: Mapping[str, str]) -> float | None:
-    """Read the header ``Retry-After``, seconds or an HTTP date; None where it is unreadable."""
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the ``Retry-After`` header (seconds or an HTTP date) in seconds, or None if it is invalid."""
     value = headers.get("Retry-After", "")
     try:
         return float(value) if float(value) >= 0 else None
     except ValueError:
         pass
-    until, now = _instant(value), _instant(headers.get("Date", ""))
-    # From the service's own clock where it tells the time: this machine's may be minutes off.
+    until, now = _parse_date(value), _parse_date(headers.get("Date", ""))
+    # Prefer the service's clock, because the local clock may be minutes off.
     return None if until is None else max(0.0, until - (time.time() if now is None else now))
 
 
-def _instant(text: str) -> float | None:
+def _parse_date(text: str) -> float | None:
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def is_passing(error: requests.RequestException) -> bool:
-    """Return whether the same request may succeed later; a certificate does not mend itself."""
-    return isinstance(error, _PASSING) and not isinstance(error, requests.exceptions.SSLError)
+def is_transient(error: requests.RequestException) -> bool:
+    """Return whether a retry may succeed. Certificate errors are permanent."""
+    return isinstance(error, _TRANSIENT_ERRORS) and not isinstance(error, requests.exceptions.SSLError)
 
 
-def in_words(error: requests.RequestException) -> str:
-    """Describe what broke, without the request, which may hold a secret."""
+def describe_error(error: requests.RequestException) -> str:
+    """Describe an error without quoting the request, which may contain a secret."""
     if isinstance(error, ResponseRejected | DeadlineExceeded):
         return str(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return "the encrypted connection could not be set up"
+        return "the TLS connection could not be established"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke in the middle of the answer"
+        return "the connection was closed in the middle of the response"
     if isinstance(error, requests.exceptions.ContentDecodingError):
-        return "the answer could not be unpacked"
+        return "the response could not be decompressed"
     if isinstance(error, requests.ConnectionError):
-        return "no connection, or it was closed without an answer"
+        return "the connection failed or was closed without a response"
     return f"the request failed ({type(error).__name__})"

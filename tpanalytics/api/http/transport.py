@@ -1,8 +1,7 @@
-"""How requests travel: no redirect is followed, plain http goes to this machine alone, and no answer is endless.
+"""HTTP session with a deadline for every response, without redirects, and with plain http only to localhost.
 
-The timeout of the libraries limits the silence between two bytes only, so an answer that drips would never end. Here
-the reader through which ``http.client`` takes an answer from its socket also keeps a deadline, for the head, the body
-and the answer of a proxy.
+The timeouts of requests and urllib3 only limit the time between two bytes, so a slow response could take forever. The
+classes below add a deadline to the reader that ``http.client`` uses for headers, bodies and proxy responses.
 """
 
 from __future__ import annotations
@@ -23,29 +22,29 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable
 
-__all__ = ["BoundedSession", "disguised", "origin", "plain_session"]
+__all__ = ["BoundedSession", "as_https", "create_session", "origin"]
 
 _BUFFER = 1 << 16
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Reads a socket, and lowers its timeout so that no wait lasts beyond `seconds` from now."""
+    """Socket reader that lowers the socket's timeout so that no read ends later than `seconds` from now."""
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
         self._file = sock.makefile("rb", buffering=0)
-        self._until = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._until - time.monotonic()
-        if left <= 0:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError
-        silence = self._sock.gettimeout()
-        if silence is None or left < silence:
-            self._sock.settimeout(left)
+        timeout = self._sock.gettimeout()
+        if timeout is None or remaining < timeout:
+            self._sock.settimeout(remaining)
         return self._file.readinto(buffer)
 
     def close(self) -> None:
@@ -54,7 +53,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _DeadlineSocket:
-    """A connected socket; ``http.client`` makes one reader of it per answer, when the request has been sent."""
+    """Connected socket. ``http.client`` calls `makefile` once per response, after sending the request."""
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
@@ -68,7 +67,7 @@ class _DeadlineSocket:
 
 
 class _DeadlineConnection:
-    """Mixed into a connection class of urllib3: gives its socket, plain or encrypted, the deadline of an answer."""
+    """Mixin for urllib3 connection classes that adds a deadline to their socket."""
 
     answer_seconds: float
     _wrapped: _DeadlineSocket | None = None
@@ -88,14 +87,14 @@ def _with_deadline(connection: type, seconds: float) -> type:
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    """Limits the time of each answer, its head included."""
+    """Adapter with a deadline for each response, including its headers."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the pool of connections to a host, or to the proxy before it, with connections that keep deadlines."""
+        """Return the connection pool for a host or proxy, using connections with deadlines."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         if not issubclass(pool.ConnectionCls, _DeadlineConnection):
             pool.ConnectionCls = _with_deadline(pool.ConnectionCls, self._seconds)
@@ -103,36 +102,36 @@ class _DeadlineAdapter(HTTPAdapter):
 
 
 class _LoopbackAdapter(_DeadlineAdapter):
-    """Speaks http to this machine where the library was shown https."""
+    """Adapter that sends requests to localhost over http although their URL says https."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         request.url = str(request.url).replace("https://", "http://", 1)
-        kwargs["proxies"] = {}  # a proxy cannot reach this machine's loopback
+        kwargs["proxies"] = {}  # a proxy cannot reach localhost on this machine
         return super().send(request, *args, **kwargs)
 
 
-class _AnnouncedBody(io.BytesIO):
-    """The body of a request, which the library reads to its end while it sends it: a call follows the last byte."""
+class _NotifyingBody(io.BytesIO):
+    """Request body that invokes a callback after its last byte was read."""
 
-    def __init__(self, body: bytes, call: Callable[[], None]) -> None:
+    def __init__(self, body: bytes, callback: Callable[[], None]) -> None:
         super().__init__(body)
-        self._call = call
+        self._callback = callback
 
     def read(self, size: int | None = -1) -> bytes:
-        piece = super().read(size)
-        if not piece:
-            self._call()
-        return piece
+        chunk = super().read(size)
+        if not chunk:
+            self._callback()
+        return chunk
 
 
 class BoundedSession(requests.Session):
-    """Reads every answer within limits, and follows no redirect."""
+    """Session that applies `Limits` to every response and does not follow redirects."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__()
         self._limits = limits
         self._environments: dict[str, dict[str, Any]] = {}
-        self.headers["Accept-Encoding"] = "gzip"  # the one packing that is read
+        self.headers["Accept-Encoding"] = "gzip"  # the only encoding supported by read_body
         self.mount("https://", _DeadlineAdapter(limits.answer_seconds))
 
     def exchange(
@@ -144,28 +143,28 @@ class BoundedSession(requests.Session):
         silence_seconds: float | None = None,
         **parts: Any,
     ) -> requests.Response:
-        """Send a request of these `parts`, as `requests.Request` takes them, and read its answer."""
-        limits, begun = self._limits, time.monotonic()
+        """Send a request and read its response. Other keyword arguments are passed to `requests.Request`."""
+        limits, start = self._limits, time.monotonic()
         silence = min(limits.silence_seconds, silence_seconds or limits.silence_seconds)
         request = self.prepare_request(requests.Request(method, url, **parts))
         if on_request_sent is not None and isinstance(request.body, bytes):
-            request.body = _AnnouncedBody(request.body, on_request_sent)  # type: ignore[assignment]  # a file will do
+            request.body = _NotifyingBody(request.body, on_request_sent)  # type: ignore[assignment]  # file-like
         timeout = limits.connect_seconds, silence
         try:
             response = self.send(request, timeout=timeout, allow_redirects=False, **self._environment(url))
             read_body(response, limits)
         except requests.ConnectTimeout:
-            why = f"no connection within {limits.connect_seconds:g} s"
+            reason = f"no connection within {limits.connect_seconds:g} s"
         except requests.ReadTimeout:
-            why = f"no answer within {silence:g} s"
-            if time.monotonic() - begun >= limits.answer_seconds:
-                why = f"the answer was not complete within {limits.answer_seconds:g} s"
+            reason = f"no response within {silence:g} s"
+            if time.monotonic() - start >= limits.answer_seconds:
+                reason = f"the response was not complete within {limits.answer_seconds:g} s"
         else:
             return response
-        raise DeadlineExceeded(why)
+        raise DeadlineExceeded(reason)
 
     def _environment(self, url: str) -> dict[str, Any]:
-        """Look once a host for proxies and certificates in the environment, which costs a millisecond each time."""
+        """Return proxies and certificates from the environment, cached per host because the lookup takes 1 ms."""
         host = origin(url)
         if host not in self._environments:
             self._environments[host] = dict(
@@ -174,26 +173,26 @@ class BoundedSession(requests.Session):
         return dict(self._environments[host])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  the library's signature
-        """Return None: the library would trip over a broken address even where it does not follow."""
+        """Return None, because requests parses the target even if redirects are disabled."""
         return None
 
 
-def plain_session(addresses: Iterable[str], limits: Limits) -> BoundedSession:
-    """Return a session without token that reaches `addresses`, also those on this machine that speak http."""
+def create_session(urls: Iterable[str], limits: Limits) -> BoundedSession:
+    """Return a session for requests to `urls`, which may use plain http on localhost."""
     session = BoundedSession(limits)
-    session.auth = lambda request: request  # keeps a .netrc from replacing the token
-    for address in {origin(address) for address in addresses}:
-        if address.startswith("http://"):
-            session.mount(disguised(address) + "/", _LoopbackAdapter(limits.answer_seconds))
+    session.auth = lambda request: request  # prevent a .netrc file from replacing the token
+    for url in {origin(url) for url in urls}:
+        if url.startswith("http://"):
+            session.mount(as_https(url) + "/", _LoopbackAdapter(limits.answer_seconds))
     return session
 
 
 def origin(url: str) -> str:
-    """Return scheme, host and port of an address."""
+    """Return the scheme, host and port of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def disguised(url: str) -> str:
-    """Return the address as the library is shown it."""
+def as_https(url: str) -> str:
+    """Return a localhost URL with https instead of http, which oauthlib requires."""
     return f"https{url[4:]}" if urlsplit(url).scheme == "http" and is_loopback(url) else url

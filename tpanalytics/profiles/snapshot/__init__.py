@@ -1,1 +1,1 @@
-"""Task profiles in a folder on disk: written atomically, verified when read, resumable."""
+"""Snapshots: task profiles in a folder, written atomically, verified on reading and resumable."""

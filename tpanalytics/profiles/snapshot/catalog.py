@@ -1,4 +1,4 @@
-"""Which snapshots there are, and which may go."""
+"""List and prune snapshots."""
 
 from __future__ import annotations
 
@@ -35,51 +35,51 @@ _COLUMNS: dict[str, Any] = {
 
 
 def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
-    """List the snapshots in a folder and in the folders below it, finished exports first, newest first.
+    """Return a table of all snapshots in a folder and its subfolders.
 
-    Every part is read to prove that it is the one that was written. What a manifest does not say is null: a sample or
-    file has neither tenant nor times.
+    Sealed snapshots are listed first, the newest at the top. All files are read to verify their hashes. Values that
+    are missing in a manifest are null: samples and files have no tenant and no times.
 
     Parameters
     ----------
     root
-        Where to look.
+        Folder to search.
 
     Returns
     -------
     pl.DataFrame
-        One row per snapshot; no row where there is none.
+        One row per snapshot.
 
-        ==============  ======  =================================================================
-        ``folder``      String  path, beginning with `root`
-        ``state``       String  ``sealed``, ``unfinished`` (an export to go on with) or ``damaged``
-        ``tenant``      String  the tenant's name
-        ``started``     String  when its first page was asked for, UTC
-        ``finished``    String  when its last page had come
-        ``jobs``        Int64   jobs
-        ``tasks``       Int64   tasks
-        ``pages``       Int64   pages
-        ``duplicates``  Int64   jobs that came more than once
-        ``rejects``     Int64   records left out
-        ``bytes``       Int64   size on disk
-        ``pending``     Boolean  an unfinished export lies in the folder, alone or beside a sealed one
-        ==============  ======  =================================================================
+        ==============  =======  ================================================================
+        ``folder``      String   path, starting with `root`
+        ``state``       String   ``sealed`` (complete), ``unfinished`` (can be resumed) or ``damaged``
+        ``tenant``      String   name of the tenant
+        ``started``     String   time of the first request, UTC
+        ``finished``    String   time of the last response, UTC
+        ``jobs``        Int64    number of jobs
+        ``tasks``       Int64    number of tasks
+        ``pages``       Int64    number of pages
+        ``duplicates``  Int64    number of repeated jobs that were dropped
+        ``rejects``     Int64    number of invalid records that were skipped
+        ``bytes``       Int64    size on disk
+        ``pending``     Boolean  whether the folder contains an unfinished export
+        ==============  =======  ================================================================
 
     Raises
     ------
     ConfigError
-        If `root` is no folder.
+        If `root` is not a folder.
 
     Examples
     --------
     >>> from tpanalytics import load_sample, write_profiles
-    >>> _ = write_profiles(load_sample(), "kept/2026-05")
-    >>> list_snapshots("kept").select("state", "jobs", "tasks").rows()
+    >>> _ = write_profiles(load_sample(), "snapshots/2026-05")
+    >>> list_snapshots("snapshots").select("state", "jobs", "tasks").rows()
     [('sealed', 240, 5825)]
     """
     root = local_path(root)
     if not root.is_dir():
-        raise ConfigError(f"{root} is no folder; snapshots lie in folders below the one to list.")
+        raise ConfigError(f"{root} is not a folder. Pass the folder that contains the snapshots.")
     folders = {path.parent for name in (MANIFEST, STATE) for path in root.rglob(name)}
     rows = [row for folder in folders if (row := _row(folder)) is not None]
     return pl.DataFrame(rows, schema=_COLUMNS, orient="row").sort(
@@ -93,54 +93,55 @@ def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
 
 
 def prune_snapshots(root: str | Path = "data", *, keep: int = 3, dry_run: bool = False) -> pl.DataFrame:
-    """Remove old snapshots of each tenant: all but the newest `keep`, and unfinished exports older than those.
+    """Delete old snapshots, keeping the newest of each tenant.
 
-    Samples, files of records and damaged snapshots stay: nothing says which is newer. So does a folder into which an
-    export is under way. Only what the toolkit wrote is removed; a file of your own keeps its folder.
+    Unfinished exports are deleted if a newer snapshot is sealed. Snapshots with a null tenant or time (samples, files
+    and damaged snapshots) and sealed snapshots with a pending export are not deleted. Folders are only removed if they
+    do not contain other files.
 
     Parameters
     ----------
     root
-        Where to look.
+        Folder to search.
     keep
-        Sealed snapshots to keep per tenant, 1 or more.
+        Number of sealed snapshots to keep per tenant, 1 or more.
     dry_run
-        Only say what would be removed.
+        If True, do not delete anything.
 
     Returns
     -------
     pl.DataFrame
-        What was removed, columns as in `list_snapshots`.
+        Deleted snapshots, with columns as in `list_snapshots`.
 
     Raises
     ------
     ConfigError
-        If `root` is no folder, or `keep` is less than 1.
+        If `root` is not a folder or `keep` is less than 1.
     SnapshotError
-        If another process is writing to a snapshot that is to go.
+        If another process is writing to a snapshot that should be deleted.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> Path("kept").mkdir()
-    >>> prune_snapshots("kept").height
+    >>> Path("snapshots").mkdir()
+    >>> prune_snapshots("snapshots").height
     0
     """
     if keep < 1:
-        raise ConfigError(f"keep={keep!r}: keep at least 1; to remove a snapshot altogether delete its folder.")
+        raise ConfigError(f"`keep` must be 1 or more, not {keep!r}. To delete the last snapshot, delete its folder.")
     listed = list_snapshots(root).filter(pl.col("tenant").is_not_null(), pl.col("started").is_not_null())
     sealed = listed.filter(state="sealed")
-    place = pl.col("finished").rank("ordinal", descending=True).over("tenant")
+    rank = pl.col("finished").rank("ordinal", descending=True).over("tenant")
     newest = sealed.group_by("tenant").agg(pl.col("finished").max().alias("newest"))
     unfinished = (
         listed.filter(state="unfinished").join(newest, on="tenant").filter(pl.col("started") < pl.col("newest"))
     )
-    gone = pl.concat([sealed.filter(place > keep), unfinished.drop("newest")])
-    gone = gone.filter((pl.col("state") != "sealed") | ~pl.col("pending"))
+    outdated = pl.concat([sealed.filter(rank > keep), unfinished.drop("newest")])
+    outdated = outdated.filter((pl.col("state") != "sealed") | ~pl.col("pending"))
     if not dry_run:
-        for row in gone.iter_rows(named=True):
+        for row in outdated.iter_rows(named=True):
             _remove(Path(row["folder"]), row)
-    return gone
+    return outdated
 
 
 def _row(folder: Path) -> dict[str, Any] | None:
@@ -158,11 +159,11 @@ def _row(folder: Path) -> dict[str, Any] | None:
             state = "unfinished"
     sizes = dict(_sizes(folder))
     if state == "damaged" and not any(is_part(path) for path in sizes):
-        return None  # a manifest of something else
+        return None  # an unrelated file with the same name
     source = manifest.get("source")
-    given = {name: manifest.get(name) for name in _COLUMNS}
-    texts = {name: value if isinstance(value, str) else None for name, value in given.items()}
-    numbers = {name: value if isinstance(value, int) else None for name, value in given.items()}
+    values = {name: manifest.get(name) for name in _COLUMNS}
+    texts = {name: value if isinstance(value, str) else None for name, value in values.items()}
+    numbers = {name: value if isinstance(value, int) else None for name, value in values.items()}
     row = {name: texts[name] if dtype == pl.String else numbers[name] for name, dtype in _COLUMNS.items()}
     tenant = source.get("tenant") if isinstance(source, dict) else None
     return {
@@ -176,7 +177,7 @@ def _row(folder: Path) -> dict[str, Any] | None:
 
 
 def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Yield the files that were written here; an export into the folder may remove some meanwhile."""
+    """Yield the snapshot files and their sizes, ignoring files that are deleted in the meantime."""
     with suppress(OSError):
         for entry in folder.iterdir():
             if is_part(entry) or entry.name in {MANIFEST, STATE}:
@@ -186,13 +187,13 @@ def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
 
 def _remove(folder: Path, listed: dict[str, Any]) -> None:
     with locked(folder):
-        if _row(folder) != listed:  # an export has come in between
+        if _row(folder) != listed:  # changed by another export
             return
-        # The manifest first: a snapshot half removed must not look like a whole one.
+        # Delete the manifest first so that a partly deleted snapshot is not taken for a complete one.
         (folder / MANIFEST).unlink(missing_ok=True)
         (folder / STATE).unlink(missing_ok=True)
         clear(folder, ())
-        with suppress(OSError):  # a system that does not remove what is in use
+        with suppress(OSError):  # Windows does not delete open files
             (folder / LOCK).unlink()
-    with suppress(OSError):  # a file of the user is in it
+    with suppress(OSError):  # contains other files
         folder.rmdir()

@@ -1,7 +1,7 @@
-"""What lies in a snapshot folder: Parquet parts, a manifest that names them with their hashes, and a lock.
+"""Layout of a snapshot folder: Parquet files, a manifest with their hashes, and a lock file.
 
-The manifest is replaced last and at once: a part that no manifest names does not count, so that a crash leaves the old
-snapshot or the new one. While an export is unfinished, `STATE` lies next to the parts it has so far.
+The manifest is replaced atomically after all parts are written, so a crash leaves either the old or the new snapshot.
+An unfinished export also has a state file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
-#: The request of an export that has not come to its end.
+#: State of an unfinished export.
 STATE = "unfinished.json"
 LOCK = ".lock"
 SCHEMA_VERSION = 2
@@ -56,7 +56,7 @@ TABLES: dict[str, dict[str, Any]] = {"jobs": JOBS, "tasks": TASKS, "rejects": RE
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A Parquet file of a table."""
+    """Parquet file of a table."""
 
     file: str
     rows: int
@@ -65,7 +65,7 @@ class Part(msgspec.Struct, frozen=True):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Reserve a folder for this process, and make it if it is missing; the lock ends with the process."""
+    """Create a folder if needed and lock it for this process."""
     _check_target(folder)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
@@ -77,8 +77,8 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise unwritable(folder, error) from None
-    except NotImplementedError:  # a file system without locks, on an older library
-        raise SnapshotError(f"{folder}: files cannot be locked there; choose a folder on another disk.") from None
+    except NotImplementedError:  # raised by older versions of filelock on file systems without locks
+        raise SnapshotError(f"{folder}: the file system does not support locks. Choose another disk.") from None
     try:
         yield
     finally:
@@ -86,31 +86,30 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def unwritable(folder: Path, error: OSError) -> SnapshotError:
-    """Return the error for a folder or disk that cannot be written."""
+    """Return the error for a snapshot that cannot be written."""
     return SnapshotError(
-        f"{folder}: the snapshot could not be written ({error.strerror or error}). What was there is unchanged."
+        f"{folder}: the snapshot could not be written ({error.strerror or error}). The existing snapshot is unchanged."
     )
 
 
 def _check_target(folder: Path) -> None:
-    """Refuse a folder that holds something other than a snapshot."""
+    """Raise a `SnapshotError` if the folder is not a snapshot and not empty."""
     try:
-        others = _others(folder)
-    except (OSError, ValueError) as error:  # a name that no file can have, or a folder that may not be looked into
+        others = _other_files(folder)
+    except (OSError, ValueError) as error:  # invalid name or no permission
         reason = getattr(error, "strerror", None) or error
         raise SnapshotError(f"{str(folder)[:80]!r} cannot be used as a folder: {reason}.") from None
     if others:
         raise SnapshotError(
-            f"{folder} holds files but no {MANIFEST}: it is no snapshot ({others[0]!r} is there). "
-            "Choose an empty folder."
+            f"{folder} is not a snapshot: it contains {others[0]!r} but no {MANIFEST}. Choose an empty folder."
         )
     if folder.exists() and not folder.is_dir():
-        raise SnapshotError(f"{folder} is a file; a snapshot needs a folder.")
+        raise SnapshotError(f"{folder} is a file. Choose a folder for the snapshot.")
 
 
-def _others(folder: Path) -> list[str]:
-    if "\0" in str(folder):  # which some versions of Python pass over here, and trip over later
-        raise ValueError("a name cannot hold a null character")
+def _other_files(folder: Path) -> list[str]:
+    if "\0" in str(folder):  # not detected by all versions of Python
+        raise ValueError("the name contains a null character")
     if not folder.is_dir() or (folder / MANIFEST).exists() or (folder / STATE).exists():
         return []
     return [entry.name for entry in folder.iterdir() if not (entry.name.startswith(".") or is_part(entry))]
@@ -120,16 +119,16 @@ _PART = re.compile(rf"\.?({'|'.join(TABLES)})-[0-9a-f-]+\.parquet|\.(manifest|un
 
 
 def is_part(path: Path) -> bool:
-    """Return whether the name of a file is that of a part, or of a draft that a killed process left."""
+    """Return whether a file is part of a snapshot or a temporary file left by a killed process."""
     return _PART.fullmatch(path.name) is not None
 
 
 def write_part(folder: Path, name: str, frame: pl.DataFrame, note: bytes | None = None, **options: Any) -> Part:
-    """Write a table to a file whose name ends with the hash of its bytes, with a `note` in its metadata."""
-    packed = io.BytesIO()
+    """Write a table to a file whose name ends with its hash, with `note` in the Parquet metadata."""
+    buffer = io.BytesIO()
     metadata = None if note is None else {"tpanalytics": note.decode()}
-    frame.write_parquet(packed, metadata=metadata, **options)
-    raw = packed.getbuffer()
+    frame.write_parquet(buffer, metadata=metadata, **options)
+    raw = buffer.getbuffer()
     digest = hashlib.sha256(raw).hexdigest()
     path = folder / f"{name}-{digest[:16]}.parquet"
     with atomic_write(path) as draft:
@@ -138,86 +137,87 @@ def write_part(folder: Path, name: str, frame: pl.DataFrame, note: bytes | None 
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a small JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     with atomic_write(path) as draft:
         draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any], parts: Mapping[str, list[Part]]) -> dict[str, Any]:
-    """Replace the manifest, which makes its parts the snapshot, remove all other parts, and return it."""
+    """Replace the manifest, delete the files of the previous snapshot and return the new manifest."""
     digests = [part.sha256 for table in TABLES for part in parts[table]]
     content = hashlib.sha256("\n".join(digests).encode()).hexdigest()
-    named = {table: [msgspec.to_builtins(part) for part in parts[table]] for table in TABLES}
-    whole = {**manifest, "content_sha256": content}
-    write_json(folder / MANIFEST, {**whole, "schema": SCHEMA_VERSION, "parts": named})
+    entries = {table: [msgspec.to_builtins(part) for part in parts[table]] for table in TABLES}
+    updated = {**manifest, "content_sha256": content}
+    write_json(folder / MANIFEST, {**updated, "schema": SCHEMA_VERSION, "parts": entries})
     clear(folder, {part.file for table in TABLES for part in parts[table]})
-    return whole
+    return updated
 
 
-def clear(folder: Path, kept: Iterable[str]) -> None:
-    """Remove parts that are not among `kept`: of the snapshot before, or of a broken-off one; people's data too."""
-    kept = set(kept)
+def clear(folder: Path, keep: Iterable[str]) -> None:
+    """Delete all parts and temporary files in the folder except those in `keep`."""
+    keep = set(keep)
     for entry in folder.iterdir():
-        if is_part(entry) and entry.name not in kept:
-            with suppress(OSError):  # another program may have it open
+        if is_part(entry) and entry.name not in keep:
+            with suppress(OSError):  # may be open in another program
                 entry.unlink()
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
-    """Read the manifest of a sealed snapshot, and the parts it names."""
+    """Return the manifest of a sealed snapshot and its parts by table."""
     path = folder / MANIFEST
     if not path.is_file():
         if (folder / STATE).is_file():
             raise SnapshotError(
-                f"{folder} holds an export that was broken off. Go on with it: load_task_profiles with the same "
-                "request and snapshot=, or in a shell `tpanalytics export` as before."
+                f"{folder} contains an unfinished export. Call load_task_profiles with the same arguments, or run the "
+                "same `tpanalytics export` command, to resume it."
             )
-        raise SnapshotError(f"{folder} is no snapshot: it has no {MANIFEST}.")
+        raise SnapshotError(f"{folder} is not a snapshot: it has no {MANIFEST}.")
     manifest: Any = None
     version: Any = None
     parts: dict[str, list[Part]] = {}
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, msgspec.ValidationError):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema"]
-        if version == 1:  # one file a table, then
+        if version == 1:  # one file per table
             manifest["parts"] = {table: [manifest["parts"][table]] for table in TABLES}
         parts = {table: msgspec.convert(manifest["parts"][table], list[Part]) for table in TABLES}
-    if isinstance(version, int) and version not in {1, SCHEMA_VERSION}:  # its parts may be described in another way
+    if isinstance(version, int) and version not in {1, SCHEMA_VERSION}:
         raise SnapshotError(
-            f"{folder} was written with schema {version}, this version reads {SCHEMA_VERSION}. Update tpanalytics."
+            f"{folder} has schema version {version}, but this version of tpanalytics reads {SCHEMA_VERSION}. "
+            "Update tpanalytics."
         )
     if version not in {1, SCHEMA_VERSION} or len(parts) < len(TABLES):
         raise SnapshotError(
-            f"{path} is damaged or was not written by tpanalytics. Delete the folder, or export into another one."
+            f"{path} is damaged or was not written by tpanalytics. Delete the folder or export to another one."
         )
     return {key: value for key, value in manifest.items() if key not in {"parts", "schema"}}, parts
 
 
 def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:
-    """Prove that the parts are those that were written, and return their paths by table."""
+    """Check the hashes and columns of the parts, and return their paths by table."""
     paths = paths_of(folder, parts)
-    flat = [(path, part) for table in TABLES for path, part in zip(paths[table], parts[table], strict=True)]
+    files = [(path, part) for table in TABLES for path, part in zip(paths[table], parts[table], strict=True)]
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(_digest, [path for path, _ in flat]))
-    for (path, part), digest in zip(flat, digests, strict=True):
+        digests = list(pool.map(_digest, [path for path, _ in files]))
+    for (path, part), digest in zip(files, digests, strict=True):
         if digest is None:
-            raise SnapshotError(f"{folder}: the part {path.name} is missing. Restore it, or export again.")
+            raise SnapshotError(f"{folder}: the file {path.name} is missing. Restore it or export again.")
         if digest != part.sha256:
-            raise SnapshotError(f"{folder}: the part {path.name} is damaged (its hash differs). Export again.")
+            raise SnapshotError(f"{folder}: the file {path.name} is damaged (its hash differs). Export again.")
     for table, columns in TABLES.items():
         for path in paths[table][:1]:
-            needed = [name for name in columns if (table, name) != ("tasks", "job_family")]
-            require(pl.scan_parquet(path), *needed, name=path.name)
+            required = [name for name in columns if (table, name) != ("tasks", "job_family")]
+            require(pl.scan_parquet(path), *required, name=path.name)
     return paths
 
 
 def paths_of(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:
-    """Return the paths of the parts by table; a manifest cannot point outside its folder."""
+    """Return the paths of the parts by table, ignoring any folders in the manifest."""
     return {table: [folder / Path(part.file).name for part in parts[table]] for table in TABLES}
 
 
 def now() -> str:
-    """Return the time as manifests hold it, UTC to the second."""
+    """Return the current UTC time to the second, in ISO format."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,4 +1,4 @@
-"""Task profiles onto disk and back."""
+"""Write and read snapshots."""
 
 from __future__ import annotations
 
@@ -28,31 +28,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["opened", "read_profiles", "replace_jobs", "write_profiles"]
+__all__ = ["open_snapshot", "read_profiles", "replace_jobs", "write_profiles"]
 
 
 def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
-    """Write task profiles to a folder: Parquet files and a manifest.
+    """Write task profiles to a snapshot folder.
 
-    Nulls stay null. A snapshot that is there already is replaced once the new one is complete on disk.
+    A snapshot consists of Parquet files and a manifest. Nulls are preserved. An existing snapshot is only replaced
+    once the new one is complete on disk.
 
     Parameters
     ----------
     profiles
-        With Polars frames, eager or lazy.
+        Task profiles with eager or lazy Polars frames.
     folder
-        A new or empty folder, or an earlier snapshot.
+        New or empty folder, or an existing snapshot.
 
     Returns
     -------
     Path
-        The folder.
+        Path of the folder.
 
     Raises
     ------
     SnapshotError
-        If the folder holds something else, cannot be written, or is being written to by another process; nothing
-        was changed then.
+        If the folder contains other files, cannot be written, or is in use by another process. An existing
+        snapshot is not changed.
     SchemaError
         If a table lacks a column.
 
@@ -64,48 +65,49 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     True
     """
     if not isinstance(profiles, TaskProfiles):
-        raise SchemaError(f"write_profiles takes TaskProfiles, not a {type(profiles).__name__}.")
+        raise SchemaError(f"`profiles` must be TaskProfiles, not {type(profiles).__name__}.")
     folder = local_path(folder)
     require(profiles.jobs, *JOBS, name="jobs")
     require(profiles.tasks, *TASKS, name="tasks")
     with locked(folder):
         if (folder / MANIFEST).exists():
-            read_manifest(folder)  # what a later version wrote, or cannot be read, is not replaced
+            read_manifest(folder)  # do not replace unreadable snapshots or those of a later version
         tables = {
             "jobs": lambda: to_polars(profiles.jobs),
             "tasks": lambda: to_polars(profiles.tasks),
             "rejects": lambda: profiles.rejects,
         }
         _replace(folder, profiles.manifest, {}, tables)
-        (folder / STATE).unlink(missing_ok=True)  # a broken-off export would take the place of what was just written
+        (folder / STATE).unlink(missing_ok=True)  # resuming an unfinished export would overwrite the new snapshot
     return folder
 
 
 def replace_jobs(profiles: TaskProfiles, folder: Path) -> TaskProfiles:
-    """Write the jobs of `profiles` to the export that holds its tasks; the family of a task is that of its job."""
+    """Replace the jobs of the snapshot that `profiles` was read from."""
     with locked(folder):
         manifest, parts = read_manifest(folder)
         if manifest["content_sha256"] != profiles.manifest["content_sha256"] or (folder / STATE).exists():
             raise SnapshotError(
-                f"{folder} holds another export by now; nothing was changed. Assign families to that one."
+                f"{folder} was replaced by another export in the meantime, so nothing was changed. Run the command "
+                "again."
             )
-        kept = {"tasks": parts["tasks"], "rejects": parts["rejects"]}
-        manifest = _replace(folder, profiles.manifest, kept, {"jobs": lambda: to_polars(profiles.jobs)})
+        unchanged = {"tasks": parts["tasks"], "rejects": parts["rejects"]}
+        manifest = _replace(folder, profiles.manifest, unchanged, {"jobs": lambda: to_polars(profiles.jobs)})
     return TaskProfiles(profiles.jobs, profiles.tasks, manifest, profiles.rejects)
 
 
 def _replace(
     folder: Path,
     manifest: Mapping[str, Any],
-    kept: Mapping[str, list[Part]],
+    unchanged: Mapping[str, list[Part]],
     tables: Mapping[str, Callable[[], pl.DataFrame]],
 ) -> dict[str, Any]:
-    """Write some tables, then the manifest that makes them the snapshot; on failure nothing has changed."""
+    """Write tables and a new manifest, or leave the snapshot unchanged on failure."""
     written: dict[str, list[Part]] = {}
     try:
         for table, frame in tables.items():
             written[table] = [write_part(folder, table, frame())]
-        return write_manifest(folder, manifest, {**kept, **written})
+        return write_manifest(folder, manifest, {**unchanged, **written})
     except BaseException as error:
         for parts in written.values():
             for part in parts:
@@ -117,35 +119,35 @@ def _replace(
 
 
 def _remove_new(folder: Path, part: Part) -> None:
-    """Remove a part, unless the current snapshot has one of the same content and so of the same name."""
+    """Delete a part, unless the current snapshot contains the same file."""
     with suppress(SnapshotError):
-        if part.file in {named.file for parts in read_manifest(folder)[1].values() for named in parts}:
+        if part.file in {current.file for parts in read_manifest(folder)[1].values() for current in parts}:
             return
     (folder / part.file).unlink(missing_ok=True)
 
 
 def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
-    """Read task profiles from a folder that an export or `write_profiles` wrote; no network from here on.
+    """Read task profiles from a snapshot folder.
 
-    Every part is proven to be the one that was written. A task's family is that of its job.
+    The hashes of all files are verified. Nulls are preserved.
 
     Parameters
     ----------
     folder
-        The snapshot.
+        Folder written by `load_task_profiles` or `write_profiles`.
     lazy
-        Give `polars.LazyFrame`, read when they are asked for, part by part: for more tasks than fit into memory. The
-        files must stay where they are as long as the frames are used.
+        If True, return lazy frames, for snapshots that do not fit into memory. The files must not be moved or changed
+        while the frames are in use.
 
     Returns
     -------
     TaskProfiles
-        As it was written, manifest included.
+        Task profiles as they were written, including the manifest.
 
     Raises
     ------
     SnapshotError
-        If the folder is no snapshot, holds an unfinished export, or a part is missing or damaged.
+        If the folder is not a snapshot, contains an unfinished export, or a file is missing or damaged.
 
     Examples
     --------
@@ -153,19 +155,19 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
     >>> read_profiles(write_profiles(load_sample(), "snapshot"))
     TaskProfiles: 240 jobs and 5,825 tasks; sample data for a fictional company, as of 2026-05.
     """
-    return opened(local_path(folder), lazy=lazy, proven=False)
+    return open_snapshot(local_path(folder), lazy=lazy, verified=False)
 
 
-def opened(folder: Path, *, lazy: bool, proven: bool) -> TaskProfiles:
-    """Read a snapshot; `proven` skips the check that its parts are those that were written."""
+def open_snapshot(folder: Path, *, lazy: bool, verified: bool) -> TaskProfiles:
+    """Read a snapshot. If `verified`, skip the check of its files."""
     manifest, parts = read_manifest(folder)
-    paths = paths_of(folder, parts) if proven else verify(folder, parts)
+    paths = paths_of(folder, parts) if verified else verify(folder, parts)
     jobs, tasks, rejects = (pl.scan_parquet(paths[table]) for table in ("jobs", "tasks", "rejects"))
-    if "job_family" not in tasks.collect_schema():  # an export knows the families only when it has come to its end
-        of_job = jobs.select("job_id", "job_family").collect()
-        # A column made from another costs nothing where it is not used; a join would be done all the same.
+    if "job_family" not in tasks.collect_schema():  # exports only store it with the jobs
+        families = jobs.select("job_id", "job_family").collect()
+        # Unlike a join, an expression is skipped if the column is not used.
         family = pl.col("job_id").replace_strict(
-            of_job.get_column("job_id"), of_job.get_column("job_family"), default=None, return_dtype=pl.String
+            families.get_column("job_id"), families.get_column("job_family"), default=None, return_dtype=pl.String
         )
         tasks = tasks.with_columns(job_family=family).select(list(schema.TASKS))
     if not lazy:
