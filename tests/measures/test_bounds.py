@@ -146,7 +146,7 @@ def gaps_and_note(profiles: tpa.TaskProfiles, **how: Any) -> tuple[set[str], str
     result = data_gaps(profiles, **how)
     meaning = tpa.about(result)
     assert meaning is not None
-    gaps = ("Nothing is missing", "No task counts", "of the tasks that count lack")
+    gaps = ("Nothing is missing", "No tasks to check", "of the tasks lack")
     (note,) = (note for note in meaning.policy if any(gap in note for gap in gaps))
     return set(result["room"]), note
 
@@ -171,11 +171,11 @@ def check_that_bounds_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
         alone = tpa.TaskProfiles(jobs, profiles.tasks.filter(pl.col("job_id").is_in(jobs["job_id"].implode())))
         room, note = gaps_and_note(alone, **how)
         if None in bounds:
-            assert "lies within" not in note
+            assert "between" not in note
         elif room:
-            assert (room, note.partition("; ")[2]) == (
+            assert (room, note.partition(". ")[2]) == (
                 {"bounds"},
-                f"the exposure index of all work lies within {bounds[0]:.3f} and {bounds[1]:.3f}.",
+                f"The exposure index of all jobs is between {bounds[0]:.3f} and {bounds[1]:.3f}.",
             )
         else:
             assert "Nothing is missing" in note

@@ -54,7 +54,7 @@ def test_two_families_computed_by_hand() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: tpa.break_even(p, level_weights={"H1": 1}), "give H2 one too"),
+        (lambda p: tpa.break_even(p, level_weights={"H1": 1}), "must include a weight for 'H2'"),
         (lambda p: tpa.break_even(p, states="validated"), "`states` must be a list of validation states like"),
     ],
 )

@@ -95,15 +95,15 @@ def test_text_hours_raise() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: tpa.TaskProfiles(p.jobs, p.tasks.drop("weekly_hours")), "tasks lacks 'weekly_hours'"),
+        (lambda p: tpa.TaskProfiles(p.jobs, p.tasks.drop("weekly_hours")), "`tasks` has no column 'weekly_hours'"),
         (
             lambda p: tpa.TaskProfiles(p.jobs, p.tasks.rename({"ai_impact_level": "ai_impact_lvl"})),
-            "'ai_impact_lvl' for",
+            r"no column 'ai_impact_level' \(did you mean 'ai_impact_lvl'\?\)",
         ),
-        (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "jobs lacks 'job_family'"),
+        (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "`jobs` has no column 'job_family'"),
         (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "`tasks` has jobs that `jobs` does not have"),
         (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "`job_id` of `jobs` must be unique"),
-        (lambda p: tpa.TaskProfiles("jobs.csv", p.tasks), "jobs is a str, not a data frame"),
+        (lambda p: tpa.TaskProfiles("jobs.csv", p.tasks), "`jobs` must be a Polars, pandas, DuckDB or Spark frame, not str"),
     ],
 )
 def test_invalid_frames_raise(change: Callable[..., Any], message: str) -> None:

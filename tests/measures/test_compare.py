@@ -312,14 +312,14 @@ def test_unknown_state_warns_once_per_snapshot() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: tpa.compare(p, p, level="H7"), "no task has it; the tasks have H1"),
-        (lambda p: tpa.compare(p, p, level="not assessed"), "give the level"),
-        (lambda p: tpa.compare(p, p, level=None), "give the level"),
+        (lambda p: tpa.compare(p, p, level="H7"), r"`level` must be a level of the tasks \(H1\), not 'H7'"),
+        (lambda p: tpa.compare(p, p, level="not assessed"), "`level` must be an AI impact level"),
+        (lambda p: tpa.compare(p, p, level=None), "`level` must be an AI impact level"),
         (lambda p: tpa.compare(p, p, same_task="name"), "must be 'id' or 'text', not"),
         (lambda p: tpa.compare(p, p, states="validated"), "`states` must be a list of validation states like"),
         (lambda p: tpa.compare(p, p, states=["rejected"]), "Rejected tasks are never counted"),
         (lambda p: tpa.compare(p, p.tasks), "must be TaskProfiles, not DataFrame"),
-        (lambda p: tpa.compare(p, tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "tasks lacks 'task_id'"),
+        (lambda p: tpa.compare(p, tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "`tasks` has no column 'task_id'"),
     ],
 )
 def test_invalid_arguments_raise(call: Callable[..., Any], message: str) -> None:

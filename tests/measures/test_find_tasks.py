@@ -178,7 +178,7 @@ def test_invalid_arguments_raise(sample: tpa.TaskProfiles) -> None:
     for top in (0, -1, 2.5, True):
         with pytest.raises(tpa.SchemaError, match="`top` must be a whole number, 1 or more, not"):
             tpa.find_tasks(sample, "check", top=top)  # type: ignore[arg-type]
-    with pytest.raises(tpa.SchemaError, match="lacks 'task'"):
+    with pytest.raises(tpa.SchemaError, match="has no column 'task'"):
         tpa.find_tasks(replace(sample, tasks=sample.tasks.drop("task")), "check")
     with pytest.raises(tpa.SchemaError, match="`task` of `tasks` must be text"):
         tpa.find_tasks(replace(sample, tasks=sample.tasks.with_columns(task=pl.lit(5))), "5")

@@ -260,12 +260,12 @@ def test_provenance_lists_the_imputations_in_order(sample: tpa.TaskProfiles) -> 
     before = provenance(sample.manifest)
     once = tpa.impute_hours(sample, "equal_residual")
     rows = once.manifest["imputation"]["rows"]
-    imputed = f"; hours that were not stated were put in or changed: those of {rows} tasks by equal_residual"
+    imputed = f"; hours imputed or adjusted: {rows} tasks by equal_residual"
     assert provenance(once.manifest) == f"{before[:-1]}{imputed}."
     twice = tpa.impute_hours(once, "zero_i_know_what_i_do")
     left = twice.manifest["imputation"]["rows"]
-    assert provenance(twice.manifest) == f"{before[:-1]}{imputed}, then those of {left} tasks by zero_i_know_what_i_do."
-    assert "of 1 task by" in provenance({"imputation": {"method": "hot_deck", "rows": 1}})
+    assert provenance(twice.manifest) == f"{before[:-1]}{imputed}, then {left} tasks by zero_i_know_what_i_do."
+    assert ": 1 task by" in provenance({"imputation": {"method": "hot_deck", "rows": 1}})
 
 
 #: Columns that depend on how much is known, and columns that identify a row.

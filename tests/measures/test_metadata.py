@@ -97,7 +97,7 @@ def test_filter_does_not_change_the_original_result(sample: tpa.TaskProfiles) ->
 def test_frame_without_metadata_raises(
     sample: tpa.TaskProfiles, frame: Callable[[tpa.TaskProfiles], pl.DataFrame]
 ) -> None:
-    with pytest.raises(tpa.SchemaError, match="does not come from a measure"):
+    with pytest.raises(tpa.SchemaError, match="`result` must be a data frame returned by a measure"):
         tpa.about(frame(sample))
 
 
