@@ -168,7 +168,7 @@ def _finding(families: pl.DataFrame, of: _Figure) -> str:
         return f"There is not enough data to say how the {of.name} of job families changed"
     steady = safe.filter(~pl.col("measured"))
     if not steady.height:
-        return f"Coverage changed by more than 5 percentage points in every family: no change in {of.name} is due to work alone"
+        return f"Changes in {of.name} partly reflect new data: every family's coverage changed by over 5 points"
     row = max(steady.rows(named=True), key=lambda row: abs(round(row["change"], 9)))
     among = "Among families with stable coverage, " if steady.height < both.height else ""
     of_shown = " of those shown" if shown.height < families.height else ""
