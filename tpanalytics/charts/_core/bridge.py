@@ -33,64 +33,64 @@ _LABEL_SPACE = 0.2
 _DECREASE = "#B5D9DC"
 
 
-def bridge(groups: Groups, whole: dict[str, Any], meaning: Meaning) -> theme.Chart:
-    """Draw one bar per term of the change; ``whole`` is the company row of `compare`."""
-    steps, notes = _steps(whole), _notes(whole, meaning)
+def bridge(groups: Groups, company: dict[str, Any], meaning: Meaning) -> theme.Chart:
+    """Draw one bar per term of the change; ``company`` is the company row of `compare`."""
+    steps, notes = _steps(company), _notes(company, meaning)
     return theme.assemble(
         [*_bars(steps), theme.footer(captions.wrapped([*notes, *groups.sources]), below=44)],
-        title=_finding(whole, meaning),
-        subtitle=f"Weekly hours rated {whole['level']}, one incumbent per job · {groups.population}",
-        description=_description(steps, whole, notes, groups.population),
+        title=_finding(company, meaning),
+        subtitle=f"Weekly hours rated {company['level']}, one incumbent per job · {groups.population}",
+        description=_description(steps, company, notes, groups.population),
         width=_WIDTH,
         height=len(_NAMES) * _ROW,
     )
 
 
-def _steps(whole: dict[str, Any]) -> pl.DataFrame:
+def _steps(company: dict[str, Any]) -> pl.DataFrame:
     """Return one row per bar, each starting where the previous one ends."""
-    at = whole["before"] or 0.0
-    rows = [_step("before", whole["before"], at, at, whole)]
+    at = company["before"] or 0.0
+    rows = [_step("before", company["before"], at, at, company)]
     for term in TERMS:
-        change = whole[term] or 0.0  # null: no such tasks
-        rows.append(_step(term, whole[term], at, at + change, whole))
+        change = company[term] or 0.0  # null: no such tasks
+        rows.append(_step(term, company[term], at, at + change, company))
         at += change
-    rows.append(_step("after", whole["after"], at, at, whole))
+    rows.append(_step("after", company["after"], at, at, company))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _step(term: str, value: float | None, start: float, end: float, whole: dict[str, Any]) -> dict[str, Any]:
+def _step(term: str, value: float | None, start: float, end: float, company: dict[str, Any]) -> dict[str, Any]:
     total = term in ("before", "after")
     kind = "total" if total else "measured" if term == "newly_measured" else "more" if end >= start else "less"
     return {
-        "term": _named(term, whole),
+        "term": _named(term, company),
         "start": float(start),
         "end": float(end),
         "most": float(max(start, end)),
         "kind": kind,
         "figure": (hours(value) if total else captions.signed_hours(value)) if value is not None else "unknown",
-        "detail": _detail(term, whole),
+        "detail": _detail(term, company),
         "drawn": value is not None,
     }
 
 
-def _detail(term: str, whole: dict[str, Any]) -> str:
-    level = whole["level"]
+def _detail(term: str, company: dict[str, Any]) -> str:
+    level = company["level"]
     if term in ("before", "after"):
-        tasks, coverage = whole[f"tasks_{term}"], whole[f"coverage_{term}"]
-        if whole[term] is None:
+        tasks, coverage = company[f"tasks_{term}"], company[f"coverage_{term}"]
+        if company[term] is None:
             # The reason in the row refers to the first snapshot without a figure.
-            first = term == "before" or whole["before"] is not None
-            why = NONE_BECAUSE.get(whole["reason"], "unknown") if first else "no task has hours and a level"
+            first = term == "before" or company["before"] is not None
+            why = NONE_BECAUSE.get(company["reason"], "unknown") if first else "no task has hours and a level"
             return f"{plural(tasks, 'task')}: {why}"
         return f"{plural(tasks, 'task')}, {covered(coverage)} with hours and a level"
     if term in ("added", "removed"):
-        n, without = whole[f"tasks_{term}"], whole[f"tasks_{term}_unmeasured"]
+        n, without = company[f"tasks_{term}"], company[f"tasks_{term}_unmeasured"]
         gaps = f", {without:,} without hours" if without else ""
         return f"{plural(n, 'task')} of any level{gaps}"
     return {
         "relevelled": f"tasks re-rated to or from {level}",
         "hours_changed": f"tasks at {level} whose hours changed",
-        "newly_measured": "hours or levels missing in one snapshot (data, not work)",
+        "newly_measured": "hours or level missing in one snapshot, not a change in work",
     }[term]
 
 
@@ -170,58 +170,60 @@ def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
     return pl.DataFrame(positions, schema={"term": pl.String, "at": pl.Float64})
 
 
-def _named(term: str, whole: dict[str, Any]) -> str:
+def _named(term: str, company: dict[str, Any]) -> str:
     """Return the label of a term; negative newly measured hours are no longer measured."""
-    less = term == "newly_measured" and (whole[term] or 0.0) < 0
+    less = term == "newly_measured" and (company[term] or 0.0) < 0
     return "No longer measured" if less else _NAMES[term]
 
 
-def _work(whole: dict[str, Any]) -> float:
-    return float(sum(whole[term] or 0.0 for term in TERMS if term != "newly_measured"))
+def _work(company: dict[str, Any]) -> float:
+    return float(sum(company[term] or 0.0 for term in TERMS if term != "newly_measured"))
 
 
-def _finding(whole: dict[str, Any], meaning: Meaning) -> str:
+def _finding(company: dict[str, Any], meaning: Meaning) -> str:
     """Return the headline, which separates changes in work from newly measured hours."""
-    level = whole["level"]
-    if not whole["tasks_before"] and not whole["tasks_after"]:
+    level = company["level"]
+    if not company["tasks_before"] and not company["tasks_after"]:
         return captions.NO_TASK_IN_EITHER
-    if whole["before"] is None or whole["after"] is None:
-        side = "before" if whole["before"] is None else "after"
+    if company["before"] is None or company["after"] is None:
+        side = "before" if company["before"] is None else "after"
         return f"Change in hours at {level} cannot be shown: no task {side} has hours and a level"
-    if whole["data_grade"] == "C":
+    if company["data_grade"] == "C":
         was, now = captions.coverage_before_after(meaning)
         return (
             f"There is not enough data to say how hours at {level} changed: {covered(was)} of tasks before and "
             f"{covered(now)} after have hours and a level"
         )
-    change, new = whole["after"] - whole["before"], whole["newly_measured"] or 0.0
+    change, new = company["after"] - company["before"], company["newly_measured"] or 0.0
     if round(change, 1) == 0 and round(new, 1) == 0:
-        return f"Hours at {level} are unchanged: {hours(whole['after'])} a week"
+        return f"Hours at {level} are unchanged: {hours(company['after'])} a week"
     verb = "rose" if change > 0 else "fell" if change < 0 else "stayed at"
-    totals = f"from {hours(whole['before'])} to {hours(whole['after'])} a week" if change else hours(whole["after"])
+    totals = (
+        f"from {hours(company['before'])} to {hours(company['after'])} a week" if change else hours(company["after"])
+    )
     causes = "changes in work and rating" if counts_suggested(meaning.states) else "changes in work, rating and state"
-    measured = f"{captions.signed_hours(new)} {_named('newly_measured', whole).lower()}"
-    parts = f"{captions.signed_hours(_work(whole))} from {causes}, {measured}"
+    measured = f"{captions.signed_hours(new)} {_named('newly_measured', company).lower()}"
+    parts = f"{captions.signed_hours(_work(company))} from {causes}, {measured}"
     if round(new, 1) == 0:
-        parts = f"{captions.signed_hours(_work(whole))}, all from {causes}"
+        parts = f"{captions.signed_hours(_work(company))}, all from {causes}"
     return f"Hours at {level} {verb} {totals}: {parts}"
 
 
-def _notes(whole: dict[str, Any], meaning: Meaning) -> list[str]:
+def _notes(company: dict[str, Any], meaning: Meaning) -> list[str]:
     lines = captions.coverage_of_both(meaning)
-    if not whole["tasks_before"] and not whole["tasks_after"]:
+    if not company["tasks_before"] and not company["tasks_after"]:
         return lines
     if captions.coverage_shifted(meaning):
         lines.append("Coverage changed by more than 5 percentage points: quote the terms, not the total change.")
     matched = (
-        f"{whole['tasks_both']:,} tasks are in both snapshots, {whole['tasks_both_measured']:,} of them with hours and "
-        "a level in both. A task that was rejected between the snapshots counts as removed."
+        f"{company['tasks_both']:,} tasks are in both snapshots, {company['tasks_both_measured']:,} of them with hours "
+        "and a level in both. A task that was rejected between the snapshots counts as removed."
     )
-    return [*lines, matched, captions.grade_note("hours and a level in both snapshots", whole["data_grade"])]
+    return [*lines, matched, captions.grade_note("hours and a level in both snapshots", company["data_grade"])]
 
 
-def _description(steps: pl.DataFrame, whole: dict[str, Any], notes: list[str], of: str) -> str:
-    level = whole["level"]
+def _description(steps: pl.DataFrame, company: dict[str, Any], notes: list[str], of: str) -> str:
+    level = company["level"]
     built = (
         f"Bridge chart from the weekly hours rated {level} before to the hours after, for {of}. "
         "Bars in fixed order: tasks added, removed, re-rated, hours changed, and newly measured (hatched)."
@@ -229,9 +231,9 @@ def _description(steps: pl.DataFrame, whole: dict[str, Any], notes: list[str], o
     figures = "; ".join(
         f"{term} {figure} ({detail})" for term, figure, detail in steps.select("term", "figure", "detail").rows()
     )
-    terms = [(abs(whole[term] or 0.0), _named(term, whole)) for term in TERMS]
+    terms = [(abs(company[term] or 0.0), _named(term, company)) for term in TERMS]
     largest = max(terms)
     shape = f"The largest term is {largest[1].lower()}." if largest[0] else "All terms are zero."
-    if whole["before"] is not None and whole["after"] is not None:
-        shape += f" The terms add up to {captions.signed_hours(whole['after'] - whole['before'])}."
+    if company["before"] is not None and company["after"] is not None:
+        shape += f" The terms add up to {captions.signed_hours(company['after'] - company['before'])}."
     return captions.alt_text(built, " ".join([f"{figures}.", *notes]), shape)

@@ -46,13 +46,13 @@ class _Figure(NamedTuple):
         return captions.signed(change) if self.level is None else captions.signed_hours(change, digits)
 
 
-def dumbbell(groups: frame.Groups, whole: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
-    """Draw hours at a level, or the exposure index if `level` is None; ``whole`` is the company row."""
+def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
+    """Draw hours at a level, or the exposure index if `level` is None; ``company`` is the company row."""
     of = _Figure(level)
     was, now = ("exposure_before", "exposure_after") if level is None else ("before", "after")
     rows = _families(groups.rows.rename({was: "was", now: "now"}), of)
     coverage = captions.coverage_of_both(meaning, weighed=level is None)
-    overall = _overall_note(whole[was], whole[now], of)
+    overall = _overall_note(company[was], company[now], of)
     return frame.chart(
         groups,
         rows,
@@ -214,5 +214,7 @@ def _description(
     measured = both.filter("measured").select("job_family", "known").rows()
     if measured:
         names = listed(f"{family} ({coverage})" for family, coverage in measured)
-        shape.append(f"Coverage changed by more than 5 percentage points in {names}, which partly reflects new data.")
+        shape.append(
+            f"Changes that partly reflect new data (coverage changed by more than 5 percentage points): {names}."
+        )
     return built, " ".join(extremes), [*shape, *captions.no_figure(families, "change")]

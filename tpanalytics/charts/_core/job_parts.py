@@ -41,12 +41,12 @@ def week(
 ) -> alt.LayerChart:
     """Draw the current week as one block per task and, below it, the week under a scenario."""
     blocks = _blocks(tasks)
-    known = max([0.0, *blocks.get_column("end")])
-    top = max(known, contract or 0.0) or 1.0
+    documented = max([0.0, *blocks.get_column("end")])
+    top = max(documented, contract or 0.0) or 1.0
     per_pixel = top / _WIDTH
     scale = alt.Scale(domain=[0, top], nice=False)
     x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="weekly hours", titleAnchor="start", tickCount=8, grid=False))
-    spans = _spans(known, contract, scenario)
+    spans = _spans(documented, contract, scenario)
     # Labels that do not fit are omitted: the sentence above the bar contains the same figures.
     width = (pl.col("end") - pl.col("start")) / per_pixel
     fits = pl.col("label").str.len_chars() * 5.8 + 6 < width
@@ -165,15 +165,15 @@ def _printed(level: str) -> str:
     return printable(level) or level
 
 
-def _spans(known: float, contract: float | None, scenario: pl.DataFrame | None) -> pl.DataFrame:
+def _spans(documented: float, contract: float | None, scenario: pl.DataFrame | None) -> pl.DataFrame:
     """Return the parts of the bars that are not tasks: undocumented hours, and the scenario."""
     rows: list[tuple[str, float, float, str, str, bool]] = []
-    if contract and contract > known:
-        rows.append((_CURRENT, known, contract, "unknown", f"undocumented {hours(contract - known)}", True))
+    if contract and contract > documented:
+        rows.append((_CURRENT, documented, contract, "unknown", f"undocumented {hours(contract - documented)}", True))
     if scenario is not None:
         low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
         if rated is not None and low is not None:
-            ends = [0.0, rated - high, rated - low, rated, max(known, rated)]
+            ends = [0.0, rated - high, rated - low, rated, max(documented, rated)]
             freed = _between(low, high)
             for start, end, paint, label, is_hatched in (
                 (ends[0], ends[1], "remaining", f"remaining {hours(ends[1])}", False),
@@ -183,8 +183,8 @@ def _spans(known: float, contract: float | None, scenario: pl.DataFrame | None) 
             ):
                 if end - start > 1e-9:
                     rows.append((_SCENARIO, start, end, paint, label, is_hatched))
-        if contract and contract > known:
-            rows.append((_SCENARIO, known, contract, "unknown", "undocumented", True))
+        if contract and contract > documented:
+            rows.append((_SCENARIO, documented, contract, "unknown", "undocumented", True))
     schema = {
         "line": pl.String,
         "start": pl.Float64,
@@ -203,12 +203,12 @@ def _between(low: float, high: float) -> str:
 def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
     """Summarize documented hours, contract hours and tasks without hours."""
     timed = tasks.filter(pl.col("hours").is_not_null())
-    known = float(timed.get_column("hours").sum())
+    documented = float(timed.get_column("hours").sum())
     without = tasks.height - timed.height
-    text = f"{hours(known)} documented" if timed.height else "no hours documented"
+    text = f"{hours(documented)} documented" if timed.height else "no hours documented"
     if contract:
-        text += f" of {hours(contract)} contract hours"
-        gap = contract - known
+        text += f" of a {hours(contract)} contract week"
+        gap = contract - documented
         text += f", {hours(gap)} undocumented" if gap > 0.05 else f", {hours(-gap)} over" if gap < -0.05 else ""
     return text + (f"; {plural(without, 'task')} without hours" if without else "")
 

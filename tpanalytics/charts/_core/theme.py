@@ -213,9 +213,9 @@ def strokes(low: float, high: float, per_pixel: float) -> list[float]:
     return [round((low + high) / 2 + side * (step + 0.5) * distance, 5) for step in steps for side in (-1, 1)]
 
 
-def hatched(places: alt.Chart, bar: int) -> alt.Chart:
-    """Draw hatching strokes at `places` over bars that are `bar` pixels high."""
-    mark: alt.Chart = places.mark_point(
+def hatched(positions: alt.Chart, bar: int) -> alt.Chart:
+    """Draw hatching strokes at `positions` over bars that are `bar` pixels high."""
+    mark: alt.Chart = positions.mark_point(
         shape="M-0.3,1L0.3,-1", size=bar**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1
     )
     return mark
