@@ -101,7 +101,7 @@ def title_with_selection(finding: str, families: Sequence[str] | None) -> str:
 
 # population, coverage and grade ---------------------------------------------------------------------------------------
 
-NO_TASK_COUNTS = "There are no tasks to count."
+NO_TASK_COUNTS = "No tasks to count."
 MISSING_HOURS = "Missing hours are excluded, not counted as zero."
 JUDGED = "Levels rate tasks, not people."
 
@@ -297,7 +297,7 @@ def no_headline_reason(families: pl.DataFrame) -> str | None:
         return ALL_HIDDEN
     of_shown = " of the families shown" if shown.height < families.height else ""
     if not total(shown.fill_null(0), "tasks"):
-        return "The families shown have no tasks" if of_shown else "There are no tasks"
+        return "No tasks in the families shown" if of_shown else "No tasks in these task profiles"
     if not shown.get_column("exposure").count():
         whose = f" of {shown.item(0, 'job_family')}" if shown.height == families.height == 1 else of_shown
         return f"Exposure{whose} cannot be computed: {_why_no_index(shown)}"
@@ -337,7 +337,7 @@ def index_definition(level_weights: Mapping[str, float]) -> str:
 
 # two snapshots --------------------------------------------------------------------------------------------------------
 
-NO_TASK_IN_EITHER = "Neither snapshot has any tasks"
+NO_TASK_IN_EITHER = "No tasks in either snapshot"
 NO_CHANGE = f"\u00b10{chr(0xA0)}h"
 _PARTS = {"both": "hours and a level", "hours": "hours", "level": "a level"}
 
