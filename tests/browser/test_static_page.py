@@ -42,7 +42,7 @@ def drawn(page: Page) -> str:
 def choose(page: Page, name: str, value: str) -> None:
     """Move a control, and wait until the page has drawn."""
     before = drawn(page)
-    control = page.locator(f"#of-{name}")
+    control = page.locator(f"#control-{name}")
     if control.locator("select").count():
         control.locator("select").select_option(value)
     else:
@@ -70,9 +70,9 @@ def test_each_control_changes_the_chart_its_words_and_its_python(page: Page) -> 
         choose(page, name, value)
         shown = page.locator("#controls fieldset:visible").count()
         assert 2 <= shown <= 4
-        assert page.locator(f"#of-{name}").is_visible()
+        assert page.locator(f"#control-{name}").is_visible()
         assert page.locator("#chart").evaluate("one => one.scrollWidth <= one.clientWidth"), "the chart is cut off"
-        assert page.locator("#python").text_content() != python or page.locator("#words").text_content() != words
+        assert page.locator("#python").text_content() != python or page.locator("#description").text_content() != words
     choose(page, "show", "levels")
     before = marks(page)
     choose(page, "weight", "hours")
@@ -82,7 +82,7 @@ def test_each_control_changes_the_chart_its_words_and_its_python(page: Page) -> 
 def test_a_list_leads_to_the_jobs_of_a_family(page: Page) -> None:
     choose(page, "view", "tasks")
     before = marks(page)
-    family = page.locator("#of-family select option, #of-family input").nth(1).get_attribute("value")
+    family = page.locator("#control-family select option, #control-family input").nth(1).get_attribute("value")
     assert family
     choose(page, "family", family)
     assert marks(page) != before
@@ -101,11 +101,11 @@ def test_the_slider_works_without_python(page: Page) -> None:
 
 
 def test_controls_are_reached_by_keyboard(page: Page) -> None:
-    page.locator("#of-view input:checked").focus()
+    page.locator("#control-view input:checked").focus()
     before = drawn(page)
     page.keyboard.press("ArrowRight")
     page.wait_for_function("before => document.documentElement.dataset.drawn !== before", arg=before)
-    assert page.locator("#of-view input:checked").get_attribute("value") == "hours"
+    assert page.locator("#control-view input:checked").get_attribute("value") == "hours"
     choose(page, "view", "impact")
 
 
