@@ -268,7 +268,7 @@ def index_range(low: float | None, high: float | None) -> str:
 
 
 def rank_range(row: Mapping[str, int | None]) -> str:
-    """Format the interval of a rank, or the rank in parentheses if there is no interval."""
+    """Format the interval of a rank, or the rank in parentheses without one."""
     if row["rank"] is None:
         return NONE
     if row["rank_low"] is None:
