@@ -66,7 +66,7 @@ def shared(browser: Browser, kind: str, reports: dict[str, Path]) -> Iterator[Pa
 
 @pytest.fixture
 def page(shared: Page) -> Iterator[Page]:
-    """Give the page as it was open_file."""
+    """Reset the page after each test."""
     yield shared
     shared.emulate_media(media="screen", color_scheme="light")
     shared.set_viewport_size(WINDOW)
