@@ -149,7 +149,7 @@ def _arrows(families: pl.DataFrame, of: _Figure) -> list[alt.Chart]:
     end = base.mark_point(size=110, fill=theme.ACCENT, stroke=theme.ACCENT, strokeWidth=1, opacity=1).encode(
         x=alt.X("now:Q", scale=scale, axis=axis), y=y, shape=alt.Shape("head:N", scale=None), tooltip=tooltip
     )
-    key = "ring: before, arrowhead: after, dashed: coverage changed by more than 5 percentage points"
+    key = "ring: before, arrowhead: after, dashed: coverage changed by more than 5 points"
     return [line, start, end, *([theme.note(key, x=0, y=-12, fontSize=10.5)] * bool(rows.height))]
 
 
