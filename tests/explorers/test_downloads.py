@@ -35,7 +35,7 @@ def test_save_accepts_names_that_start_with_a_tilde(
 @pytest.mark.parametrize("path", [None, 3, b"x.html", ["x.html"], "", "a\0b.html"])
 def test_invalid_path_raises(explorer: tpa.Explorer, path: Any) -> None:
     for write in (explorer.save, explorer.freeze):
-        with pytest.raises(tpa.ShareError, match="The path is where to write"):
+        with pytest.raises(tpa.ShareError, match="`path` must be a file path"):
             write(path)
 
 

@@ -25,7 +25,7 @@ def test_invalid_arguments_raise(profiles: tpa.TaskProfiles) -> None:
         with pytest.raises(tpa.SchemaError, match="takes TaskProfiles, not a"):
             tpa.explore(profiles, value)  # type: ignore[arg-type]
     for privacy in (5, False, {"min_jobs": 3}):
-        with pytest.raises(tpa.SchemaError, match="give a Privacy"):
+        with pytest.raises(tpa.SchemaError, match="must be a Privacy"):
             tpa.explore(profiles, privacy=privacy)  # type: ignore[arg-type]
 
 

@@ -49,7 +49,7 @@ def test_state_is_a_copy(explorer: tpa.Explorer) -> None:
         ({"job": ["x"]}, r"one of the 0 jobs shown for family None, not \['x'\]"),
         ({"picked": ["Finances"]}, "`picked` must contain only the 5 marks of this chart, not 'Finances'"),
         ({"level_weights": {"H1": 2}}, "must be a number from 0 to 1"),
-        ({"level_weights": {1: 0.5}}, "1 is no level; levels are texts"),
+        ({"level_weights": {1: 0.5}}, "Levels in `level_weights` must be strings like 'H1', not 1"),
         ({"level_weights": {"H1": 0.5}}, "`level_weights` must include 'H2'"),
         ({"states": ["rejected"]}, "are never counted"),
         ({"states": ["draft"]}, "no task is 'draft'"),

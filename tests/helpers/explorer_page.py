@@ -104,7 +104,7 @@ def tour(page: Page) -> list[tuple[Callable[[], Any], str, dict[str, Any]]]:
     return [
         (press(page, "weight", "tasks"), "Share of tasks by AI impact level", {"weight": "tasks"}),
         (press(page, "weight", "headcount"), "headcount", {"weight": "headcount"}),
-        (choose(page, "states", "validated only"), "100\u00a0% are validated", {"states": ["validated"]}),
+        (choose(page, "states", "validated only"), "100% are validated", {"states": ["validated"]}),
         (choose(page, "families", "Finance", "Sales"), "2 selected families", {"families": ["Finance", "Sales"]}),
         (press(page, "show", "exposure by weight"), "weight of H2", {"show": "weights"}),
         (slide(page, "H1", "ArrowLeft"), "H1 = 0.95", {"level_weights": {"H1": 0.95, "H2": 0.5, "H3": 0.0}}),
