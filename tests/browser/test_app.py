@@ -79,7 +79,7 @@ def test_app_is_local_needs_the_token_and_stops_when_interrupted(
     page.screenshot(path=pictures / "app.png", full_page=True)
     text = page.locator("body").inner_text()
     assert page.title() == page.locator("h1").inner_text() == "AI impact and weekly hours per job family"
-    assert "Hidden is what tells of fewer than 3 jobs or 5 people." in text
+    assert "Figures of fewer than 3 jobs or 5 people are suppressed." in text
     assert "import" not in text
     assert str(tmp_path) not in page.content()
     changed(page, press(page, "weight", "tasks"), "Share of tasks")

@@ -19,7 +19,7 @@ def test_save_writes_the_same_files_as_the_function(explorer: tpa.Explorer, tmp_
     chart = tpa.save(explorer._view.chart.of(explorer._source), tmp_path / "function.svg")
     assert explorer.save(tmp_path / "method.svg").read_text() == chart.read_text()
     assert pl.read_csv(explorer.save(tmp_path / "method.csv"))["job_family"].unique().to_list() == ["Finance"]
-    with pytest.raises(tpa.ShareError, match=r"cannot be written as \.docx"):
+    with pytest.raises(tpa.ShareError, match=r"cannot be saved as \.docx"):
         explorer.save(tmp_path / "method.docx")
 
 

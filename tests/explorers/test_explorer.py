@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def test_invalid_arguments_raise(profiles: tpa.TaskProfiles) -> None:
     for value in (0, profiles.tasks, "folder"):
-        with pytest.raises(tpa.SchemaError, match="takes TaskProfiles, not a"):
+        with pytest.raises(tpa.SchemaError, match="must be TaskProfiles, not"):
             tpa.explore(value)  # type: ignore[arg-type]
-        with pytest.raises(tpa.SchemaError, match="takes TaskProfiles, not a"):
+        with pytest.raises(tpa.SchemaError, match="must be TaskProfiles, not"):
             tpa.explore(profiles, value)  # type: ignore[arg-type]
     for privacy in (5, False, {"min_jobs": 3}):
         with pytest.raises(tpa.SchemaError, match="must be a Privacy"):

@@ -62,7 +62,7 @@ def test_table_of_level_changes_suppresses_the_same_cells_as_the_chart(
     assert small.join(suppressed, on=["level_before", "level_after"], how="anti", nulls_equal=True).height == 0
     figures = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after", "share")
     assert suppressed.select(pl.col(figures).count()).sum_horizontal().item() == 0
-    assert f"{suppressed.height} moves hidden" in json.dumps(chart_spec(explorer))
+    assert f"{suppressed.height} level changes are suppressed" in json.dumps(chart_spec(explorer))
     assert explorer.selected.height == transitions.height
 
 
