@@ -112,6 +112,7 @@ def test_bars_do_not_move_when_the_title_wraps(page: Page) -> None:
     top = """() => Math.min(...[...document.querySelectorAll(".tpa-chart .mark-rect path[aria-label]")].map(
         bar => bar.getBoundingClientRect().top))"""
     lines = "() => document.querySelectorAll('.tpa-chart .role-title-text tspan').length"
+    changed(page, choose(page, "families", "Finance", "Sales"))
     positions = set()
     for weight in ("tasks", "headcount", "hours"):
         page.locator(".tpa-weight").get_by_role("button", name=weight, exact=True).click()
