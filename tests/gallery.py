@@ -1,4 +1,4 @@
-"""Every chart on one page to look at: `python -m tests.gallery`; of the sample, of the real data, at three sizes."""
+"""Write an HTML page with all charts of several companies: `python -m tests.gallery`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<title>Every chart of tpanalytics</title>
+<title>Charts of tpanalytics</title>
 <style>
 body {{ font: 15px/1.5 "Liberation Sans", Arial, sans-serif; margin: 2rem; color: #1B1B1F; background: #F4F4F5 }}
 figure {{ margin: 0 0 2rem; padding: 1rem; background: #fff; border: 1px solid #DDD; overflow-x: auto }}
@@ -31,7 +31,7 @@ details {{ white-space: pre-line; color: #5A5A60; max-width: 60rem }}
 </style>
 </head>
 <body>
-<h1>Every chart</h1>
+<h1>Charts of tpanalytics</h1>
 {body}
 </body>
 </html>
@@ -39,23 +39,23 @@ details {{ white-space: pre-line; color: #5A5A60; max-width: 60rem }}
 
 
 def companies() -> dict[str, Callable[[], tpa.TaskProfiles]]:
-    """Give what each chart is drawn of, by its name."""
-    found: dict[str, Callable[[], tpa.TaskProfiles]] = {"the sample": tpa.load_sample}
+    """Return functions that load the companies, by name."""
+    result: dict[str, Callable[[], tpa.TaskProfiles]] = {"sample": tpa.load_sample}
     if REAL.is_dir():
-        found["1,016 real occupations"] = read_real
+        result["1,016 real occupations"] = read_real
     for families in (6, 23, 60):
-        found[f"{families} families with awkward names"] = lambda families=families: many(families)  # type: ignore[misc]
-    return found
+        result[f"{families} families with awkward names"] = lambda families=families: many(families)  # type: ignore[misc]
+    return result
 
 
 def figures(only: list[str]) -> Iterator[str]:
-    """Draw each chart of each company."""
-    made = {name: make() for name, make in companies().items()}
+    """Yield the HTML of each chart of each company."""
+    loaded = {name: load() for name, load in companies().items()}
     for plot, draw in PLOTS.items():
         if only and plot not in only:
             continue
         yield f"<h2>{html.escape(plot)}</h2>"
-        for company, profiles in made.items():
+        for company, profiles in loaded.items():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", tpa.TpAnalyticsWarning)
                 try:
@@ -65,15 +65,15 @@ def figures(only: list[str]) -> Iterator[str]:
                     continue
             yield (
                 f"<figure><figcaption>{html.escape(company)}</figcaption>{vl_convert.vegalite_to_svg(spec)}"
-                f"<details><summary>In words</summary>{html.escape(spec['description'])}</details></figure>"
+                f"<details><summary>Description</summary>{html.escape(spec['description'])}</details></figure>"
             )
 
 
 def main() -> None:
-    """Write the page, and say where."""
+    """Write the page and print its path."""
     parser = argparse.ArgumentParser(prog="python -m tests.gallery", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("gallery.html"), help="where to write (%(default)s)")
-    parser.add_argument("--only", action="append", default=[], choices=PLOTS, help="a chart; may be repeated")
+    parser.add_argument("--out", type=Path, default=Path("gallery.html"), help="output file (default: %(default)s)")
+    parser.add_argument("--only", action="append", default=[], choices=PLOTS, help="chart to include (repeatable)")
     arguments = parser.parse_args()
     arguments.out.write_text(_PAGE.format(body="\n".join(figures(arguments.only))), encoding="utf-8")
     print(arguments.out.resolve())

@@ -1,4 +1,4 @@
-"""`tpanalytics app`: a page on this machine only, behind a token, silent, without code; it ends with Ctrl-C."""
+"""`tpanalytics app` in a browser: token, isolation and shutdown."""
 
 from __future__ import annotations
 
@@ -31,71 +31,72 @@ def app(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     pytest.importorskip("voila")
     tpa.write_profiles(tpa.load_sample(), tmp_path / "before")
     tpa.write_profiles(tpa.load_sample("2026-11"), tmp_path / "after")
-    own = {"TMPDIR": str(tmp_path), "JUPYTER_CONFIG_DIR": "none", "IPYTHONDIR": str(tmp_path / "ipython")}
-    own |= {"PYTHONPATH": str(REPOSITORY), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
-    started = subprocess.Popen(
+    variables = {"TMPDIR": str(tmp_path), "JUPYTER_CONFIG_DIR": "none", "IPYTHONDIR": str(tmp_path / "ipython")}
+    variables |= {"PYTHONPATH": str(REPOSITORY), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
+    process = subprocess.Popen(
         [*(sys.executable, "-m", "tpanalytics", "app", "after", "--before", "before", "--no-browser")],
         cwd=tmp_path,
-        env={**os.environ, **own, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
+        env={**os.environ, **variables, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         bufsize=1,
     )
     try:
-        yield started
+        yield process
     finally:
-        end(started)  # type: ignore[arg-type]
-        if started.stdout:
-            started.stdout.close()
+        end(process)  # type: ignore[arg-type]
+        if process.stdout:
+            process.stdout.close()
 
 
-def address_of(started: subprocess.Popen[str]) -> str:
-    said = ""
-    for line in started.stdout or ():
-        said += line
-        if found := re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", said):
-            return found[0]
-    raise AssertionError(said)
+def address_of(process: subprocess.Popen[str]) -> str:
+    output = ""
+    for line in process.stdout or ():
+        output += line
+        if match := re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", output):
+            return match[0]
+    raise AssertionError(output)
 
 
-def ask(address: str, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
-    where = urlsplit(address)
-    connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=60)
-    connection.request("GET", path, headers={"Host": f"{host}:{where.port}"})
-    answer = connection.getresponse()
-    said = answer.read().decode()
+def get(address: str, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
+    port = urlsplit(address).port
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", path, headers={"Host": f"{host}:{port}"})
+    response = connection.getresponse()
+    body = response.read().decode()
     connection.close()
-    return answer.status, said
+    return response.status, body
 
 
-def test_a_snapshot_is_shown_on_this_machine_alone_until_interrupted(
-    app: subprocess.Popen[str], opened: Callable[..., Page], pictures: Path, tmp_path: Path
+def test_app_is_local_needs_the_token_and_stops_when_interrupted(
+    app: subprocess.Popen[str], open_page: Callable[..., Page], pictures: Path, tmp_path: Path
 ) -> None:
     address = address_of(app)
-    page = opened(viewport={"width": 1280, "height": 1000})
+    page = open_page(viewport={"width": 1280, "height": 1000})
     page.goto(address)
     wait_until_drawn(page)
     page.screenshot(path=pictures / "app.png", full_page=True)
-    shown = page.locator("body").inner_text()
+    text = page.locator("body").inner_text()
     assert page.title() == page.locator("h1").inner_text() == "AI impact and weekly hours per job family"
-    assert "Hidden is what tells of fewer than 3 jobs or 5 people." in shown
-    assert "import" not in shown
+    assert "Figures of fewer than 3 jobs or 5 people are suppressed." in text
+    assert "import" not in text
     assert str(tmp_path) not in page.content()
     changed(page, press(page, "weight", "tasks"), "Share of tasks")
     changed(page, press(page, "view", "What changed"), "Hours at H1")
-    assert page.asked == []  # type: ignore[attr-defined]
+    assert page.requested == []  # type: ignore[attr-defined]
 
     token = urlsplit(address).query
     for path in ("/", "/?token=wrong", "/app.ipynb", "/voila/files/app.ipynb"):
-        status, said = ask(address, path)
+        status, body = get(address, path)
         assert status in {302, 403}, path
-        assert "explorer" not in said
+        assert "explorer" not in body
     for path in ("/voila/files/app.ipynb", "/app.ipynb", "/voila/files/../open.html"):
-        assert ask(address, f"{path}?{token}")[0] in {302, 403, 404}, path
-    assert ask(address, f"/?{token}", host="elsewhere.example")[0] == 403, "a name that leads here is not this machine"
+        assert get(address, f"{path}?{token}")[0] in {302, 403, 404}, path
+    assert get(address, f"/?{token}", host="elsewhere.example")[0] == 403, "protects against DNS rebinding"
     if os.name == "posix":
-        (folder,) = (one for one in (*tmp_path.glob("tpanalytics-*"), *Path("/tmp").glob("tpanalytics-*")) if owns(one))
+        folders = (*tmp_path.glob("tpanalytics-*"), *Path("/tmp").glob("tpanalytics-*"))
+        (folder,) = (each for each in folders if (each / "page" / "app.ipynb").is_file())
         assert folder.stat().st_mode & 0o077 == 0
         assert '"transport": "ipc"' in next(folder.glob("voila_*/kernel-*.json")).read_text(encoding="utf-8")
 
@@ -105,8 +106,3 @@ def test_a_snapshot_is_shown_on_this_machine_alone_until_interrupted(
     if os.name == "posix":
         assert not folder.exists()
     page.wait_for_function("url => fetch(url).then(() => false, () => true)", arg=address)
-
-
-def owns(folder: Path) -> bool:
-    """Say whether a folder is of an app that runs."""
-    return (folder / "page" / "app.ipynb").is_file()

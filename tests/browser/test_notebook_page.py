@@ -1,4 +1,4 @@
-"""A notebook run as a report is a page that shows itself in a real browser without network, and folds its code."""
+"""Report pages created from notebooks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")
-def test_the_page_of_a_family_asks_nobody_and_fits_a_phone(browser: Browser, tmp_path: Path) -> None:
-    made = run_notebook(FOLDER / "09_family_report.ipynb", tmp_path / "sales.html", {"family": "Sales"})
+def test_family_report_works_offline_and_fits_a_phone(browser: Browser, tmp_path: Path) -> None:
+    report = run_notebook(FOLDER / "09_family_report.ipynb", tmp_path / "sales.html", {"family": "Sales"})
     context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
     page = context.new_page()
-    asked: list[str] = []
-    said: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
-    page.goto(made.as_uri())
+    requested: list[str] = []
+    console: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.on("console", lambda message: console.append(message.text))
+    page.goto(report.as_uri())
     assert page.locator("h2").first.text_content() == "Sales"
     pictures = page.get_by_role("img").all()
     assert len(pictures) == 3
@@ -36,6 +36,6 @@ def test_the_page_of_a_family_asks_nobody_and_fits_a_phone(browser: Browser, tmp
     assert code.is_visible()
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert said == []
+    assert [url for url in requested if not url.startswith(("file:", "data:"))] == []
+    assert console == []
     context.close()

@@ -1,4 +1,4 @@
-"""A frozen explorer in a real browser with no network: its controls work, it asks nobody, and it can be reached."""
+"""Self-contained explorer pages in an offline browser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tpanalytics as tpa
-from tests.browser.test_report import opened
+from tests.browser.test_report import open_file
 from tests.helpers.companies import many
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     profiles = many(4, jobs=4)
     explorer = tpa.explore(profiles, profiles, privacy=None)
     file: Path = explorer.freeze(tmp_path_factory.mktemp("frozen") / "page.html", jobs=True)
-    page = opened(browser, file)
+    page = open_file(browser, file)
     yield page
     page.context.close()
 
 
 def marks(page: Page) -> list[str]:
-    found: list[str] = page.evaluate(MARKS)
-    return found
+    result: list[str] = page.evaluate(MARKS)
+    return result
 
 
 def drawn(page: Page) -> str:
@@ -40,19 +40,19 @@ def drawn(page: Page) -> str:
 
 
 def choose(page: Page, name: str, value: str) -> None:
-    """Move a control, and wait until the page has drawn."""
+    """Change a control and wait until the chart is drawn."""
     before = drawn(page)
-    control = page.locator(f"#of-{name}")
+    control = page.locator(f"#control-{name}")
     if control.locator("select").count():
         control.locator("select").select_option(value)
     else:
-        values = control.locator("input").evaluate_all("all => all.map((one) => one.value)")
+        values = control.locator("input").evaluate_all("all => all.map((input) => input.value)")
         control.locator("input").nth(values.index(value)).check(force=True)
     page.wait_for_function("before => document.documentElement.dataset.drawn !== before", arg=before)
 
 
-def test_each_control_changes_the_chart_its_words_and_its_python(page: Page) -> None:
-    moves = [
+def test_each_control_changes_the_chart_or_its_code(page: Page) -> None:
+    changes = [
         ("weight", "tasks"),
         ("states", "validated"),
         ("show", "weights"),
@@ -65,24 +65,23 @@ def test_each_control_changes_the_chart_its_words_and_its_python(page: Page) -> 
         ("view", "impact"),
     ]
     page.set_viewport_size({"width": 1000, "height": 900})
-    for name, value in moves:
-        python, words = (page.locator(f"#{one}").text_content() for one in ("python", "words"))
+    for name, value in changes:
+        before = [page.locator(f"#{element}").text_content() for element in ("python", "description")]
         choose(page, name, value)
-        shown = page.locator("#controls fieldset:visible").count()
-        assert 2 <= shown <= 4
-        assert page.locator(f"#of-{name}").is_visible()
-        assert page.locator("#chart").evaluate("one => one.scrollWidth <= one.clientWidth"), "the chart is cut off"
-        assert page.locator("#python").text_content() != python or page.locator("#words").text_content() != words
+        assert 2 <= page.locator("#controls fieldset:visible").count() <= 4
+        assert page.locator(f"#control-{name}").is_visible()
+        assert page.locator("#chart").evaluate("box => box.scrollWidth <= box.clientWidth"), "the chart is cut off"
+        assert [page.locator(f"#{element}").text_content() for element in ("python", "description")] != before
     choose(page, "show", "levels")
-    before = marks(page)
+    drawn_before = marks(page)
     choose(page, "weight", "hours")
-    assert marks(page) != before
+    assert marks(page) != drawn_before
 
 
-def test_a_list_leads_to_the_jobs_of_a_family(page: Page) -> None:
+def test_family_list_opens_the_jobs_of_a_family(page: Page) -> None:
     choose(page, "view", "tasks")
     before = marks(page)
-    family = page.locator("#of-family select option, #of-family input").nth(1).get_attribute("value")
+    family = page.locator("#control-family select option, #control-family input").nth(1).get_attribute("value")
     assert family
     choose(page, "family", family)
     assert marks(page) != before
@@ -90,7 +89,7 @@ def test_a_list_leads_to_the_jobs_of_a_family(page: Page) -> None:
     choose(page, "view", "impact")
 
 
-def test_the_slider_works_without_python(page: Page) -> None:
+def test_chart_slider_works_without_python(page: Page) -> None:
     choose(page, "show", "weights")
     before = page.evaluate(f"JSON.stringify(({MARKS})())")
     slider = page.locator("#chart .vega-bind input")
@@ -100,29 +99,29 @@ def test_the_slider_works_without_python(page: Page) -> None:
     choose(page, "show", "levels")
 
 
-def test_controls_are_reached_by_keyboard(page: Page) -> None:
-    page.locator("#of-view input:checked").focus()
+def test_controls_work_by_keyboard(page: Page) -> None:
+    page.locator("#control-view input:checked").focus()
     before = drawn(page)
     page.keyboard.press("ArrowRight")
     page.wait_for_function("before => document.documentElement.dataset.drawn !== before", arg=before)
-    assert page.locator("#of-view input:checked").get_attribute("value") == "hours"
+    assert page.locator("#control-view input:checked").get_attribute("value") == "hours"
     choose(page, "view", "impact")
 
 
-def test_it_asks_nobody_says_nothing_and_breaks_no_rule(page: Page) -> None:
+def test_page_is_accessible_and_makes_no_requests(page: Page) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []  # type: ignore[attr-defined]
-    assert page.said == []  # type: ignore[attr-defined]
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert [url for url in page.requested if not url.startswith(("file:", "data:", "blob:"))] == []  # type: ignore[attr-defined]
+    assert page.console == []  # type: ignore[attr-defined]
+    result = Axe().run(page)
+    assert result.violations_count == 0, result.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def test_without_scripts_the_first_chart_is_there(browser: Browser, page: Page) -> None:
+def test_first_chart_is_visible_without_javascript(browser: Browser, page: Page) -> None:
     context = browser.new_context(offline=True, java_script_enabled=False)
-    still = context.new_page()
-    still.goto(page.url)
-    assert still.locator("#chart svg").bounding_box()["height"] > 100  # type: ignore[index]
-    assert still.locator("noscript p").is_visible()
+    static = context.new_page()
+    static.goto(page.url)
+    assert static.locator("#chart svg").bounding_box()["height"] > 100  # type: ignore[index]
+    assert static.locator("noscript p").is_visible()
     context.close()

@@ -1,4 +1,4 @@
-"""A frozen explorer: one file whole or not at all, which carries what it shows and nothing else."""
+"""Self-contained HTML pages of explorers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def entries(page: Path) -> list[dict[str, Any]]:
-    found = re.search(r'<script type="application/json" id="entries">(.*?)</script>', page.read_text(encoding="utf-8"))
-    assert found
-    read: list[dict[str, Any]] = json.loads(found[1])
-    return read
+    match = re.search(r'<script type="application/json" id="entries">(.*?)</script>', page.read_text(encoding="utf-8"))
+    assert match
+    result: list[dict[str, Any]] = json.loads(match[1])
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -28,59 +28,61 @@ def profiles() -> tpa.TaskProfiles:
     return many(4, jobs=4)
 
 
-def test_every_state_is_there_and_the_one_at_hand_first(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
+def test_page_contains_every_state_with_the_current_one_first(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
     explorer = tpa.explore(profiles, state={"view": "hours", "states": ["validated"]}, privacy=None)
-    found = entries(explorer.freeze(tmp_path / "page.html"))
-    assert found[0]["at"] == {"view": "hours", "states": "validated"}
-    at = [entry["at"] for entry in found]
-    assert len({json.dumps(one, sort_keys=True) for one in at}) == len(at), "no state twice"
+    page = entries(explorer.freeze(tmp_path / "page.html"))
+    assert page[0]["at"] == {"view": "hours", "states": "validated"}
+    states = [entry["at"] for entry in page]
+    assert len({json.dumps(state, sort_keys=True) for state in states}) == len(states), "no duplicates"
     for weight in ("tasks", "hours", "headcount"):
-        for states in ("validated, suggested", "validated"):
-            assert {"view": "impact", "show": "levels", "weight": weight, "states": states} in at
-    assert not [one for one in at if one["view"] == "tasks"], "jobs stay out"
-    for entry in found[::3]:  # that the Python gives what is shown, in every state, test_explorer says
-        made: dict[str, Any] = {"profiles": profiles}
-        exec(entry["code"], made)
-        assert made["chart"].to_dict()["title"] == entry["spec"]["title"]
+        for counted in ("validated, suggested", "validated"):
+            assert {"view": "impact", "show": "levels", "weight": weight, "states": counted} in states
+    assert not [state for state in states if state["view"] == "tasks"], "no jobs by default"
+    for entry in page[::3]:  # test_views.py checks the code of every state
+        variables: dict[str, Any] = {"profiles": profiles}
+        exec(entry["code"], variables)
+        assert variables["chart"].to_dict()["title"] == entry["spec"]["title"]
 
 
-def test_jobs_come_in_only_when_asked_for(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
+def test_jobs_are_only_included_on_request(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
     jobs = profiles.jobs["job_id"].to_list()
     explorer = tpa.explore(profiles, privacy=None)
     without = explorer.freeze(tmp_path / "without.html")
     assert not [job for job in jobs if f'"{job}"' in json.dumps(entries(without))]
-    told = entries(explorer.freeze(tmp_path / "with.html", jobs=True))
-    assert {one["at"].get("family") for one in told if one["at"]["view"] == "tasks"} >= set(explorer._facts.families)
+    states = [entry["at"] for entry in entries(explorer.freeze(tmp_path / "with.html", jobs=True))]
+    assert {state.get("family") for state in states if state["view"] == "tasks"} >= set(explorer._facts.families)
 
 
-def test_only_families_that_are_drawn_are_in_it(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
-    one, *others = profiles.jobs["job_family"].unique().sort().to_list()
-    page = tpa.explore(profiles, state={"families": [one]}, privacy=None).freeze(tmp_path / "one.html")
+def test_page_contains_only_the_selected_families(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
+    family, *others = profiles.jobs["job_family"].unique().sort().to_list()
+    page = tpa.explore(profiles, state={"families": [family]}, privacy=None).freeze(tmp_path / "one.html")
     assert not [other for other in others if other in page.read_text(encoding="utf-8")]
 
 
-def test_only_families_that_are_drawn_are_in_it_with_two_snapshots_and_jobs_too(
+def test_page_with_jobs_and_two_snapshots_contains_only_the_selected_families(
     profiles: tpa.TaskProfiles, tmp_path: Path
 ) -> None:
-    one, *others = profiles.jobs["job_family"].unique().sort().to_list()
-    explorer = tpa.explore(profiles, profiles, state={"families": [one]}, privacy=None)
+    family, *others = profiles.jobs["job_family"].unique().sort().to_list()
+    explorer = tpa.explore(profiles, profiles, state={"families": [family]}, privacy=None)
     page = explorer.freeze(tmp_path / "one.html", jobs=True)
     assert not [other for other in others if other in page.read_text(encoding="utf-8")]
-    strangers = profiles.jobs.filter(pl.col("job_family") != one)["job_id"]
-    assert not [job for job in strangers if f'"{job}"' in json.dumps(entries(page))]
+    other_jobs = profiles.jobs.filter(pl.col("job_family") != family)["job_id"]
+    assert not [job for job in other_jobs if f'"{job}"' in json.dumps(entries(page))]
     assert {entry["at"]["view"] for entry in entries(page)} == {"impact", "hours", "tasks"}
     explorer.state = {"view": "compare"}
-    with pytest.warns(tpa.TpAnalyticsWarning, match="not in the page: what changed is told of all job families"):
+    with pytest.warns(tpa.TpAnalyticsWarning, match="not include the current view: it covers all job families"):
         explorer.freeze(tmp_path / "one.html")
 
 
-def test_a_view_that_is_not_in_the_page_is_told(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
+def test_omitted_current_view_warns(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
     explorer = tpa.explore(profiles, state={"view": "tasks"}, privacy=None)
-    with pytest.warns(tpa.TpAnalyticsWarning, match="not in the page: it names jobs; jobs=True puts it in"):
+    with pytest.warns(
+        tpa.TpAnalyticsWarning, match="not include the current view: it contains job names, which .* jobs=True"
+    ):
         explorer.freeze(tmp_path / "page.html")
 
 
-def test_markup_in_a_name_is_text(tmp_path: Path) -> None:
+def test_markup_in_names_is_escaped(tmp_path: Path) -> None:
     name = "</script><img src=x onerror=alert(1)>"
     profiles = many(2, jobs=4)
     jobs = profiles.jobs.with_columns(job_family=pl.col("job_family").replace(profiles.jobs["job_family"][0], name))
@@ -95,23 +97,22 @@ def test_markup_in_a_name_is_text(tmp_path: Path) -> None:
     assert any(name in json.dumps(entry["spec"], ensure_ascii=False) for entry in entries(page))
 
 
-def test_it_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_pages_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     explorer = tpa.explore(many(1))
-    with pytest.raises(tpa.ShareError, match=r"page\.png: a frozen explorer is an \.html page"):
+    with pytest.raises(tpa.ShareError, match=r"`path` must end in \.html, not 'page\.png'"):
         explorer.freeze(tmp_path / "page.png")
     (tmp_path / "file").write_text("")
     with pytest.raises(tpa.ShareError, match="cannot be written"):
         explorer.freeze(tmp_path / "file" / "page.html")
     monkeypatch.setattr("tpanalytics.explorers.static_page._MAX_BYTES", 100_000)
-    with pytest.raises(tpa.ShareError, match=r"would have \d\.\d MB.*fewer job families"):
+    with pytest.raises(tpa.ShareError, match=r"would be \d\.\d MB.*fewer job families"):
         explorer.freeze(tmp_path / "page.html")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_two_snapshots_of_a_company_stay_under_two_megabytes(tmp_path: Path) -> None:
+def test_page_of_two_snapshots_is_under_two_megabytes(tmp_path: Path) -> None:
     explorer = tpa.explore(tpa.load_sample("2026-11"), tpa.load_sample("2026-05"))
     page = explorer.freeze(tmp_path / "page.html")
     assert page.stat().st_size < 2_000_000
-    assert {one["at"]["view"] for one in entries(page)} == {"impact", "hours", "compare"}
-    carried = tpa.check_share(page)
-    assert not carried.filter(severity="stop").height
+    assert {entry["at"]["view"] for entry in entries(page)} == {"impact", "hours", "compare"}
+    assert not tpa.check_share(page).filter(severity="stop").height

@@ -1,4 +1,4 @@
-"""Companies of any number of families, with names and gaps that are hard to draw."""
+"""Companies with any number of job families, awkward names and missing values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["many"]
 
 
 def many(families: int, jobs: int = 3) -> tpa.TaskProfiles:
-    """Make a company of so many families, with long, foreign and awkward names."""
+    """Return a company with this number of families, with long and non-Latin names."""
     names = [
         "Research, Development, Engineering and Prototyping of Flow Instruments",
         "研究開発部門",

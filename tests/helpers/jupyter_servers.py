@@ -1,4 +1,4 @@
-"""JupyterLab and Voilà in processes of their own: a free port, a token, an empty folder, no settings of the user."""
+"""Isolated JupyterLab and Voilà servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-#: A pop-up with news covers a corner, and would ask another host.
+#: Disable the news pop-up, which sends a request to another host and covers part of the page.
 _PAGE = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 _LAB = ["--no-browser", "--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True", "--allow-root"]
 _VOILA = ["--no-browser", "--port_retries=0"]
@@ -28,7 +28,7 @@ _VOILA = ["--no-browser", "--port_retries=0"]
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs; `folder` holds what it serves."""
+    """A running server and the folder it serves."""
 
     url: str
     token: str
@@ -38,12 +38,12 @@ class Server:
 
 @contextmanager
 def running(kind: str, folder: Path) -> Iterator[Server]:
-    """Run ``jupyterlab`` or ``voila`` over an empty folder."""
+    """Run ``jupyterlab`` or ``voila`` in an empty folder, without the user's settings."""
     served = folder / "served"
     served.mkdir(parents=True)
-    own = {name: str(folder / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
-    own["JUPYTER_RUNTIME_DIR"] = str(folder / "runtime")
-    settings = Path(own["JUPYTER_CONFIG_DIR"]) / "labconfig"
+    variables = {name: str(folder / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
+    variables["JUPYTER_RUNTIME_DIR"] = str(folder / "runtime")
+    settings = Path(variables["JUPYTER_CONFIG_DIR"]) / "labconfig"
     settings.mkdir(parents=True)
     (settings / "page_config.json").write_text(json.dumps(_PAGE), encoding="utf-8")
     port, token = free_port(), secrets.token_hex(16)
@@ -57,12 +57,12 @@ def running(kind: str, folder: Path) -> Iterator[Server]:
     else:
         options = [*_VOILA, f"--port={port}", f"--token={token}", str(served)]
     log = folder / "log.txt"
-    with log.open("w") as said:
+    with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", kind, *options],
             cwd=served,
-            env={**os.environ, **own, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
-            stdout=said,
+            env={**os.environ, **variables, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
         server = Server(f"http://127.0.0.1:{port}", token, served, log)
@@ -74,20 +74,20 @@ def running(kind: str, folder: Path) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
+    """Return an unused port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Ask until there is an answer, or the process has ended."""
-    where = urlsplit(url)
+    """Send requests until the server responds, or raise a RuntimeError if its process ends."""
+    address = urlsplit(url)
     while process.poll() is None:
-        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
         try:
-            connection.request("GET", "/api" if "token" not in url else where.path)
+            connection.request("GET", "/api" if "token" not in url else address.path)
             connection.getresponse()
         except OSError:
             try:
@@ -102,7 +102,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end, and end it if it does not."""
+    """Terminate a process, and kill it if it is still running after 15 seconds."""
     process.terminate()
     try:
         process.wait(15)
@@ -112,27 +112,27 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def write_notebook(path: Path, *cells: str) -> Path:
-    """Write a notebook of these cells of code, none of them run."""
+    """Write a notebook of code cells without outputs."""
     code = [
         {"cell_type": "code", "id": f"cell-{n}", "source": cell, "metadata": {}, "outputs": [], "execution_count": None}
         for n, cell in enumerate(cells)
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    whole = {"cells": code, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    path.write_text(json.dumps(whole), encoding="utf-8")
+    notebook = {"cells": code, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
     return path
 
 
-#: The indicator "idle" stands there before there is a kernel; this says that there is one, and that it rests.
+#: Whether the kernel is connected and idle. JupyterLab's "idle" indicator is also shown before a kernel has started.
 READY = """() => {
-  const shown = window.jupyterapp?.shell?.currentWidget, kernel = shown?.sessionContext?.session?.kernel;
-  return !!(shown?.sessionContext?.isReady && shown.context.isReady && kernel
+  const panel = window.jupyterapp?.shell?.currentWidget, kernel = panel?.sessionContext?.session?.kernel;
+  return !!(panel?.sessionContext?.isReady && panel.context.isReady && kernel
     && kernel.connectionStatus === 'connected' && kernel.status === 'idle');
 }"""
 
 
 def open_in_lab(page: Page, server: Server, name: str, *, run: bool = True) -> None:
-    """Open a notebook in JupyterLab alone on the page, and run all of it."""
+    """Open a notebook in JupyterLab and, by default, run all cells."""
     page.goto(f"{server.url}/lab/tree/{name}?reset&token={server.token}")
     page.wait_for_function(READY)
     if run:
@@ -140,25 +140,25 @@ def open_in_lab(page: Page, server: Server, name: str, *, run: bool = True) -> N
 
 
 def command(page: Page, name: str) -> None:
-    """Run a command of JupyterLab to its end; its own result is the whole application and must not be asked for."""
+    """Run a JupyterLab command, discarding its result because that can reference the whole application."""
     page.evaluate("async name => { await window.jupyterapp.commands.execute(name); return null; }", name)
 
 
 _EXECUTE = """async code => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   const future = kernel.requestExecute({ code });
-  let said = "";
+  let output = "";
   future.onIOPub = ({ header, content }) => {
-    if (header.msg_type === "stream") { said += content.text; }
-    if (header.msg_type === "error") { said += `${content.ename}: ${content.evalue}`; }
+    if (header.msg_type === "stream") { output += content.text; }
+    if (header.msg_type === "error") { output += `${content.ename}: ${content.evalue}`; }
   };
-  const answer = await future.done;
-  return [answer.content.status, said];
+  const reply = await future.done;
+  return [reply.content.status, output];
 }"""
 
 
 def execute(page: Page, code: str) -> str:
-    """Run code in the kernel behind a page of JupyterLab; give what it prints."""
-    status, said = page.evaluate(_EXECUTE, code)
-    assert status == "ok", said
-    return str(said)
+    """Run code in the kernel of a JupyterLab page and return its output."""
+    status, output = page.evaluate(_EXECUTE, code)
+    assert status == "ok", output
+    return str(output)

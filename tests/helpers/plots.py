@@ -1,4 +1,4 @@
-"""Every chart there is, by the name its tests and its picture go by; another chart is another line."""
+"""All charts by name, for tests that apply to every chart."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["FAMILY_ROWS", "NAMELESS", "NAMES_WORK", "PLOTS", "fragmentation", "half_a_year_later"]
 
 
-def fragmentation(profiles: tpa.TaskProfiles, **how: Any) -> Any:
-    """Assume something of each level there is, so that any profiles can be drawn."""
+def fragmentation(profiles: tpa.TaskProfiles, **arguments: Any) -> Any:
+    """Draw the chart with an assumption for each level in the data."""
     levels = ["H1", *profiles.tasks.get_column("ai_impact_level").drop_nulls().unique().sort()]
     freed = {level: {"H1": (0.4, 0.7), "H2": (0.15, 0.3)}.get(level, 0.0) for level in levels}
     return tpa.plot_fragmentation(
-        profiles, freed=freed, realisation=(0.6, 0.8), adoption=(0.3, 0.6), contract_hours=38.5, **how
+        profiles, freed=freed, realisation=(0.6, 0.8), adoption=(0.3, 0.6), contract_hours=38.5, **arguments
     )
 
 
 def half_a_year_later(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
-    """Change profiles as half a year would, the same way each time: hours, levels, some tasks gone."""
+    """Return a deterministic later snapshot with changed hours and levels, and some tasks removed."""
     row = pl.int_range(pl.len())
     level = pl.col("ai_impact_level")
     tasks = profiles.tasks.with_columns(
@@ -49,7 +49,7 @@ def _jobs(profiles: tpa.TaskProfiles) -> Any:
     return tpa.plot_jobs(profiles, (families[0] if families else None) or "(no family)", privacy=None)
 
 
-#: Each takes profiles and gives the chart; one of two snapshots makes the other from them.
+#: Functions from profiles to a chart. Charts of two snapshots derive the second one.
 PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "impact by tasks": lambda profiles: tpa.plot_impact(profiles, weight="tasks"),
     "impact by hours": lambda profiles: tpa.plot_impact(profiles, weight="hours"),
@@ -77,11 +77,9 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "jobs of a family": _jobs,
     "found tasks": lambda profiles: tpa.plot_find_tasks(profiles, "re"),
 }
-#: Charts with a row per family, in which a hidden family keeps its row.
-FAMILY_ROWS = [
-    *("change of hours", "change of exposure", "quality", "found tasks"),
-]
-#: Charts that name jobs or tasks, because that is what was asked; no chart holds a rationale or an id unasked.
+#: Charts with a row per family, in which suppressed families keep their row.
+FAMILY_ROWS = ["change of hours", "change of exposure", "quality", "found tasks"]
+#: Charts that contain names of jobs or tasks. No chart contains rationales or ids by default.
 NAMES_WORK = {"exposure of jobs by name", "candidates", "candidates by headcount", "job", "jobs of a family"}
-#: Charts of the whole company, which name no family.
+#: Charts of the whole company, without names of families.
 NAMELESS = {"concentration", "candidates", "candidates by headcount", "bridge", "moves by tasks", "moves by hours"}

@@ -1,1 +1,1 @@
-"""Widgets to explore task profiles: controls, a pure view of their state, one chart."""
+"""Notebook widget to explore task profiles."""

@@ -1,4 +1,4 @@
-"""What keyboards and screen readers need from an explorer and its widgets do not provide."""
+"""Keyboard and screen reader support that ipywidgets lacks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ __all__ = ["Accessibility"]
 
 
 class Accessibility(anywidget.AnyWidget):
-    """Shows nothing; keeps key presses inside the explorer, and announces which buttons are pressed."""
+    """An invisible widget that keeps key presses inside the explorer and sets ARIA attributes on its buttons."""
 
     _esm = (Path(__file__).parent / "assets" / "accessibility.js").read_text(encoding="utf-8")

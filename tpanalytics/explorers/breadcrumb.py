@@ -1,4 +1,4 @@
-"""The path from all families down to one job, with a button back to each step."""
+"""Breadcrumb navigation from all job families to one job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Breadcrumb"]
 
 
 class Breadcrumb(widgets.Box):
-    """Shows which family and job the tasks belong to; each step above is a button that changes the state back."""
+    """The current family and job, with a button to go back to each higher level."""
 
     def __init__(self, change_state: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(layout={"flex_flow": "row wrap", "align_items": "center"})
@@ -24,18 +24,18 @@ class Breadcrumb(widgets.Box):
         self._change_state = change_state
 
     def show(self, state: State, facts: Facts) -> None:
-        """Show the steps to a state; none at the top."""
+        """Update the breadcrumb to a state; hide it at the top level."""
         family, job = state["family"], state["job"]
         self.layout.display = "" if state["view"] == "tasks" and family is not None else "none"
         if self.layout.display:
             return
-        above: list[tuple[str, dict[str, Any]]] = [("All job families", {"family": None, "job": None})]
+        ancestors: list[tuple[str, dict[str, Any]]] = [("All job families", {"family": None, "job": None})]
         current = family
         if job is not None:
-            above.append((family, {"job": None}))
+            ancestors.append((family, {"job": None}))
             current = next((name for name, other in facts.visible_jobs(family, state["states"]) if other == job), job)
         children = []
-        for name, change in above:
+        for name, change in ancestors:
             button = widgets.Button(description=name, tooltip=f"Back to {name}", layout={"width": "auto"})
             button.on_click(lambda _, change=change: self._change_state(change))
             children += [button, widgets.Label("\u203a")]

@@ -1,4 +1,4 @@
-"""The chart of an explorer: a widget that shows Vega-Lite specifications, and what the explorer adds to them."""
+"""Widget that displays Vega-Lite specifications and reports clicks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 __all__ = ["PICKED", "ChartWidget", "add_selection", "reserve_title_space"]
 
-#: Name of the selection that a click on a mark makes.
+#: Name of the Vega-Lite selection parameter.
 PICKED = "picked"
 
 
 class ChartWidget(anywidget.AnyWidget):
-    """Shows a specification without network access; clicks on marks and moved sliders come back in `params`."""
+    """A chart that works offline and reports clicks and slider changes in `params`."""
 
     spec = traitlets.Dict().tag(sync=True)
-    #: Counts the specifications, so that a click on the previous chart is not taken for one on the new chart.
+    #: Incremented with each specification, so that late clicks on the previous chart can be ignored.
     revision = traitlets.Int(0).tag(sync=True)
-    #: ``{"revision": ..., "values": {name: value}}``: what was moved in the chart since that specification was shown.
+    #: ``{"revision": ..., "values": {name: value}}``: parameters changed in the browser since that revision.
     params = traitlets.Dict().tag(sync=True)
 
     def __init__(self, on_pick: Callable[[list[str]], None], on_param: Callable[[str, Any], None]) -> None:
@@ -34,7 +34,7 @@ class ChartWidget(anywidget.AnyWidget):
         self.observe(self._report, "params")
 
     def swap(self, spec: dict[str, Any]) -> None:
-        """Show another specification; its parameters and selection start as it states."""
+        """Show another specification with its initial parameters and selection."""
         if spec != self.spec or self.params.get("revision") == self.revision:
             with self.hold_sync():
                 self.spec, self.revision = spec, self.revision + 1
@@ -43,9 +43,9 @@ class ChartWidget(anywidget.AnyWidget):
         new, old = change["new"], change["old"]
         if new.get("revision") != self.revision:
             return
-        known = old["values"] if old.get("revision") == self.revision else {}
+        previous = old["values"] if old.get("revision") == self.revision else {}
         for name, value in new["values"].items():
-            if name in known and known[name] == value:
+            if name in previous and previous[name] == value:
                 continue
             if name == PICKED:
                 self._on_pick([str(next(iter(mark.values()))) for mark in value])
@@ -55,7 +55,7 @@ class ChartWidget(anywidget.AnyWidget):
 
 @cache
 def _module() -> str:
-    """Return the script of the widget with Vega bundled into it, about 1 MB; saved notebooks do not hold it."""
+    """Return the widget script bundled with Vega (about 1 MB, not stored in notebooks)."""
     import vl_convert
 
     script = (Path(__file__).parent / "assets" / "chart.js").read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ def _module() -> str:
 
 
 def add_selection(spec: dict[str, Any], column: str | None, picked: list[str]) -> dict[str, Any]:
-    """Return a copy of a layered specification in which a click on a mark selects its row, and others fade."""
+    """Return a copy of a layered specification in which a click selects a mark and fades the others."""
     layers = spec.get("layer", [])
     data = spec.get("datasets", {})
     selectable = [
@@ -77,8 +77,8 @@ def add_selection(spec: dict[str, Any], column: str | None, picked: list[str]) -
     spec = {**spec, "layer": [*layers]}
     for number in selectable:
         layer = copy.copy(layers[number])
-        faint = {"condition": {"param": PICKED, "value": 1}, "value": 0.6}
-        layer["encoding"] = {"opacity": faint, **layer["encoding"]}
+        opacity = {"condition": {"param": PICKED, "value": 1}, "value": 0.6}
+        layer["encoding"] = {"opacity": opacity, **layer["encoding"]}
         spec["layer"][number] = layer
     spec["layer"][selectable[0]]["name"] = "marks"
     param: dict[str, Any] = {
@@ -93,7 +93,7 @@ def add_selection(spec: dict[str, Any], column: str | None, picked: list[str]) -
 
 
 def reserve_title_space(spec: dict[str, Any]) -> dict[str, Any]:
-    """Reserve space for a second title line, so that marks do not move when the next title has one."""
+    """Reserve space for a second title line, so that marks do not move when a title wraps."""
     title = spec.get("title", {})
     if len(title.get("text", ())) != 1:
         return spec
@@ -101,9 +101,9 @@ def reserve_title_space(spec: dict[str, Any]) -> dict[str, Any]:
     return {**spec, "title": {**title, "offset": style["offset"] + style["fontSize"] + _LEADING}}
 
 
-#: What Vega puts between two lines of a title, in pixels.
+#: Pixels that Vega adds between two title lines.
 _LEADING = 2
-#: Marks that represent figures; text does not.
+#: Mark types that can be selected.
 _MARKS = {"bar", "point", "circle", "rule"}
 
 

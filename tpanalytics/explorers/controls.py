@@ -1,4 +1,4 @@
-"""The widgets that change a state; each has a label, and each can be reached by keyboard."""
+"""Control widgets of the explorer."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["ControlBar"]
 
 _STYLE = {"description_width": "initial"}
-#: Position of a slider whose level has no weight; None is not a position.
-_LEFT_OUT = -1.0
+#: Slider value of a level without weight, because sliders do not accept None.
+_EXCLUDED = -1.0
 
 
 class Control:
-    """One entry of the state and its widget."""
+    """A widget bound to one entry of the state."""
 
     def __init__(self, name: str, widget: Any) -> None:
         self.name, self.widget = name, widget
         widget.add_class(f"tpa-{name}")
 
     def read(self) -> Any:
-        """Return the value of the widget in a form that JSON can hold."""
+        """Return the value of the widget as a JSON-compatible value."""
         value = self.widget.value
         return list(value) if isinstance(value, tuple) else value
 
-    def write(self, state: State, facts: Facts) -> None:  # noqa: ARG002  the options may depend on the facts
+    def write(self, state: State, facts: Facts) -> None:  # noqa: ARG002  subclasses use the facts
         """Set the widget to the value in the state."""
         value = state[self.name]
         self.widget.value = tuple(value) if isinstance(value, list) else value
@@ -44,11 +44,11 @@ class Control:
 
 
 class _States(Control):
-    """Which validation states count; another choice than the usual two is offered once a state contains it."""
+    """The validation states that count, with custom combinations added to the options when they are set."""
 
     def __init__(self, choices: Sequence[tuple[str, Any]]) -> None:
         hashable = [(label, tuple(states)) for label, states in choices]
-        super().__init__("states", _dropdown("Tasks that count", hashable))
+        super().__init__("states", _dropdown("Validation states", hashable))
 
     def write(self, state: State, facts: Facts) -> None:
         states = tuple(state["states"])
@@ -58,7 +58,7 @@ class _States(Control):
 
 
 class _Job(Control):
-    """Which job of the family is shown."""
+    """The job of the family to show."""
 
     def __init__(self) -> None:
         super().__init__("job", _dropdown("Job", [("all jobs", None)]))
@@ -73,20 +73,21 @@ class _Choice(Control):
 
     def write(self, state: State, facts: Facts) -> None:
         if self.name in controls(state) or state[self.name] not in [value for _, value in self.widget.options]:
-            _set_options(self.widget, facts.options(state["states"])[self.name])  # not elsewhere: it reads the tasks
+            # Only update when needed, because computing the options reads the tasks.
+            _set_options(self.widget, facts.options(state["states"])[self.name])
         super().write(state, facts)
 
 
 class _Weights(Control):
-    """The weight of each level; that of H2 is moved in the chart itself."""
+    """The weight of each level except H2, which has its slider in the chart."""
 
     def __init__(self, levels: Sequence[str]) -> None:
-        steps = [("left out", _LEFT_OUT), *((f"{step:.2f}", step) for step in WEIGHT_STEPS)]
+        steps = [("excluded", _EXCLUDED), *((f"{step:.2f}", step) for step in WEIGHT_STEPS)]
         self._sliders = {
             level: widgets.SelectionSlider(
-                description=f"{level} counts",
+                description=f"Weight of {level}",
                 options=steps,
-                value=_LEFT_OUT,
+                value=_EXCLUDED,
                 continuous_update=False,
                 style=_STYLE,
                 layout={"width": "250px"},
@@ -98,11 +99,11 @@ class _Weights(Control):
         super().__init__("level_weights", widgets.VBox(list(self._sliders.values())))
 
     def read(self) -> Any:
-        """Return the weights of the levels that have one; a slider that was not moved keeps the exact weight."""
+        """Return the weights of the included levels; weights between slider steps are kept until the slider moves."""
         for level, slider in self._sliders.items():
             if slider.value != self._nearest(level):
                 self._weights.pop(level, None)
-                if slider.value != _LEFT_OUT:
+                if slider.value != _EXCLUDED:
                     self._weights[level] = slider.value
         return dict(sorted(self._weights.items()))
 
@@ -113,7 +114,7 @@ class _Weights(Control):
 
     def _nearest(self, level: str) -> float:
         weight = self._weights.get(level)
-        return _LEFT_OUT if weight is None else min(WEIGHT_STEPS, key=lambda step: abs(step - weight))
+        return _EXCLUDED if weight is None else min(WEIGHT_STEPS, key=lambda step: abs(step - weight))
 
     def watch(self, on_change: Callable[[str], None]) -> None:
         """Call a function with the name of the control whenever its value changes."""
@@ -122,20 +123,20 @@ class _Weights(Control):
 
 
 class ControlBar(widgets.Box):
-    """The controls that have an effect in a state; those of the views are all in `controls`, by name."""
+    """The controls of the current view; `controls` contains the controls of all views by name."""
 
     def __init__(self, facts: Facts, on_change: Callable[[str], None]) -> None:
         super().__init__(layout={"flex_flow": "row wrap"})
         self.add_class("tpa-controls")
         self._facts = facts
-        #: Whether `show` is changing the controls, and not the user.
+        #: True while `show` changes the controls, so that these changes are not treated as user input.
         self.updating = False
         self.controls = _controls(facts)
         for control in self.controls.values():
             control.watch(on_change)
 
     def show(self, state: State) -> None:
-        """Set the controls to a state, and show those that have an effect in it."""
+        """Set the controls to a state and show the ones that affect it."""
         self.updating = True
         try:
             for control in self.controls.values():
@@ -154,20 +155,20 @@ def _controls(facts: Facts) -> dict[str, Control]:
         return kind(name, widgets.ToggleButtons(description=label, options=options[name], style=style))
 
     families = widgets.SelectMultiple(
-        description="Job families (Ctrl: several; none: all)",
+        description="Job families (Ctrl-click for several, none for all)",
         options=list(facts.families),
         rows=min(max(len(facts.families), 2), 4),
         style=_STYLE,
         layout={"width": "auto"},
     )
     search = widgets.Text(
-        description="Find tasks", placeholder="all words must be in the task", continuous_update=False, style=_STYLE
+        description="Find tasks", placeholder="all words must match", continuous_update=False, style=_STYLE
     )
     rationales = widgets.Checkbox(description="show rationales", indent=False, layout={"width": "auto"})
     all_controls = [
         buttons("view", "View"),
         buttons("show", "Show"),
-        buttons("weight", "Weighed by"),
+        buttons("weight", "Weighted by"),
         _Weights(facts.levels),
         _States(options["states"]),
         Control("families", families),
@@ -176,15 +177,15 @@ def _controls(facts: Facts) -> dict[str, Control]:
         _Job(),
         Control("rationales", rationales),
         buttons("change", "Show", _Choice),
-        Control("level", _dropdown("Hours rated", options["level"])),
-        buttons("counted", "Counted in"),
-        buttons("value", "Change of"),
+        Control("level", _dropdown("AI impact level", options["level"])),
+        buttons("counted", "Weighted by"),
+        buttons("value", "Change in"),
     ]
     return {control.name: control for control in all_controls}
 
 
 def _set_options(widget: Any, choices: Sequence[tuple[str, Any]]) -> None:
-    """Set the options of a widget, without a message to the browser if they are the same."""
+    """Set the options of a widget if they changed, to avoid messages to the browser."""
     if list(widget.options) != list(choices):
         widget.options = list(choices)
 

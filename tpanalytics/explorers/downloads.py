@@ -1,4 +1,4 @@
-"""The row below the chart that downloads chart and table, and shows the Python."""
+"""Download buttons for the chart and table, and a toggle for the Python code."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MIME_TYPES = {
 
 
 class _DownloadButton(anywidget.AnyWidget):
-    """Sends the browser a file that `make` writes on the click; None means that it failed and reported why."""
+    """A button that sends the file returned by `make` to the browser; `make` returns None on errors."""
 
     _esm = (Path(__file__).parent / "assets" / "download.js").read_text(encoding="utf-8")
     label = traitlets.Unicode("Download").tag(sync=True)
@@ -45,19 +45,19 @@ class _DownloadButton(anywidget.AnyWidget):
         self.on_msg(self._send_file)
 
     def _send_file(self, *_: Any) -> None:
-        made = None
+        file = None
         try:
-            made = self._make()
+            file = self._make()
         finally:
-            if made is None:
-                self.send({})  # the button can be pressed again
-        if made is not None:
-            name, content = made
+            if file is None:
+                self.send({})  # enables the button again
+        if file is not None:
+            name, content = file
             self.send({"name": name, "mime": _MIME_TYPES[Path(name).suffix]}, buffers=[content])
 
 
 class DownloadBar(widgets.Box):
-    """Buttons that download what `save` writes, and one that shows the Python in `python`."""
+    """Buttons to download the files written by `save`, and a toggle for the code in `python`."""
 
     def __init__(self, save: Callable[[Path], Path], stem: Callable[[], str], report: Callable[[str], None]) -> None:
         self._save, self._stem, self._report = save, stem, report
@@ -69,7 +69,7 @@ class DownloadBar(widgets.Box):
             button = _DownloadButton(partial(self._file, choice), f"Download {kind}")
             button.add_class(f"tpa-download-{kind}")
             row += [choice, button]
-        toggle = widgets.ToggleButton(description="Show the Python", layout={"width": "auto"})
+        toggle = widgets.ToggleButton(description="Show Python code", layout={"width": "auto"})
         toggle.add_class("tpa-code")
         super().__init__([*row, toggle], layout={"flex_flow": "row wrap"})
         self.add_class("tpa-files")
@@ -77,7 +77,7 @@ class DownloadBar(widgets.Box):
         toggle.observe(self._toggle_python, "value")
 
     def set_python(self, code: str) -> None:
-        """Set the Python that the button shows."""
+        """Set the displayed Python code."""
         self.python.value = f'<pre class="tpa-python">{html.escape(code)}</pre>'
 
     def _file(self, choice: Any) -> tuple[str, bytes] | None:

@@ -1,4 +1,4 @@
-"""The explorer: its controls set the state, the state determines the view, and the view is drawn in one chart."""
+"""Interactive explorer of task profiles."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ __all__ = ["Explorer", "explore"]
 
 Method = TypeVar("Method", bound="Callable[..., Any]")
 
-#: Seconds without another change before a chart that is not in the cache is drawn.
+#: Seconds to wait for further changes before drawing a chart that is not cached.
 _DEBOUNCE = 0.05
-#: Seconds without a change before charts are drawn ahead, and between one such chart and the next.
+#: Seconds of inactivity before charts are prerendered, and the pause between them.
 _IDLE, _PAUSE = 0.3, 0.03
 _STYLE = Path(__file__).parent / "assets" / "explorer.css"
 
@@ -57,31 +57,31 @@ def explore(
     state: Mapping[str, Any] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> Explorer:
-    """Open an explorer: AI impact, weekly hours, tasks and, with two snapshots, what changed.
+    """Open an explorer with views of AI impact, weekly hours, tasks and changes between two snapshots.
 
-    It works without network access, in JupyterLab, Notebook and Voilà. Next to the widget the notebook stores a picture
-    of the first chart and its description, which are shown when the notebook is reopened, mailed or converted.
+    The explorer works offline in JupyterLab, Jupyter Notebook and Voilà. The notebook also stores a picture of the
+    first chart and its description, which are shown where widgets do not run. Nulls are treated as in `impact`.
 
     Parameters
     ----------
     profiles
-        As for `impact`. Results are cached as long as the explorer exists, so its tables must not change meanwhile.
+        Task profiles with the columns that `impact` reads. Results are cached, so do not modify the tables.
     before
-        An earlier snapshot to compare with.
+        An earlier snapshot to compare with. Without it, the view of changes is not available.
     state
-        The initial state, as `Explorer.state` returns it, whole or in part.
+        The initial state: all or some of the entries of `Explorer.state`.
     privacy
-        The smallest group of jobs or people a figure may describe; None suppresses nothing.
+        Suppress figures for groups smaller than this. If None, nothing is suppressed.
 
     Returns
     -------
     Explorer
-        A widget. `Explorer.state`, `Explorer.selected`, `Explorer.code` and `Explorer.save` return what it shows.
+        A widget with one chart and its controls.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or `state` has an unknown entry or value.
+        If a column is missing, or if `state` has an unknown entry or value.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def explore(
 
 
 def _locked(method: Method) -> Method:
-    """Let one thread at a time run these methods: notebooks receive widget messages in one and run cells in another."""
+    """Lock a method, because notebooks receive widget messages and run cells in different threads."""
 
     @wraps(method)
     def locked(self: Explorer, *args: Any, **kwargs: Any) -> Any:
@@ -108,17 +108,17 @@ def _locked(method: Method) -> Method:
 
 
 class Explorer(widgets.VBox):
-    """Controls above one chart; made by `explore`.
+    """A chart with controls, created by `explore`.
 
     Attributes
     ----------
     state
-        The values of the controls, as plain values; set it, in part or whole, to change them.
+        The values of the controls as a JSON-compatible dict. Assign a dict with all or some entries to change them.
     selected
-        The figures behind the chart as a Polars frame: those of the marks that were clicked, or all.
+        The figures in the chart as a Polars frame, limited to the selected marks if there are any.
     """
 
-    # On the class, because ipywidgets also closes a widget whose creation failed.
+    # Class attributes, because ipywidgets calls `close` even if `__init__` failed.
     _draw_timer: asyncio.TimerHandle | None = None
     _ahead_timer: asyncio.TimerHandle | None = None
     _closed = False
@@ -181,33 +181,33 @@ class Explorer(widgets.VBox):
     @property
     @_locked
     def selected(self) -> pl.DataFrame:
-        """The figures behind the chart: of the marks that were clicked, or of all."""
+        """The figures in the chart, limited to the selected marks if there are any."""
         return self._view.selected(self._source, self._state["picked"])
 
     @_locked
     def code(self) -> str:
-        """Return the Python that reproduces this chart and this table from the profiles that are explored."""
+        """Return Python code that reproduces the current chart and table from the task profiles."""
         return self._view.code(self._state["picked"])
 
     @_locked
     def save(self, path: str | Path) -> Path:
-        """Write the chart, or the table behind it, as `tpanalytics.save` does, depending on the suffix.
+        """Write the current chart or table to a file, as `tpanalytics.save` does.
 
         Parameters
         ----------
         path
-            ``.png``, ``.svg``, ``.pdf``, ``.html``, ``.json`` for the chart; ``.csv``, ``.xlsx``, ``.parquet`` for the
-            table.
+            The file to write. The chart is written for the suffixes ``.png``, ``.svg``, ``.pdf``, ``.html`` and
+            ``.json``, the table for ``.csv``, ``.xlsx`` and ``.parquet``.
 
         Returns
         -------
         Path
-            The file.
+            The path of the file.
 
         Raises
         ------
         ShareError
-            If the suffix is another, or the file cannot be written.
+            If the suffix is not supported, or the file cannot be written.
         """
         path = path_of(path)
         is_table = path.suffix.lower().removeprefix(".") in TABLE_SUFFIXES.values()
@@ -215,42 +215,42 @@ class Explorer(widgets.VBox):
 
     @_locked
     def freeze(self, path: str | Path, *, jobs: bool = False) -> Path:
-        """Write a page with working controls that needs neither Python nor network access, to be mailed.
+        """Write an HTML page with working controls that runs offline and without Python.
 
-        Every state that its controls can reach is drawn in advance. The page contains the figures it shows, no
-        rationales, and suppresses what the explorer suppresses. If job families are selected, it contains only these,
+        The charts of all states that the controls can reach are drawn in advance. The page contains no rationales and
+        suppresses the same groups as the explorer. If job families are selected, the page contains only these families
         and no comparison with the earlier snapshot.
 
         Parameters
         ----------
         path
-            An ``.html`` file; it is written whole or not at all.
+            The ``.html`` file to write. It is replaced only when the page is complete.
         jobs
-            Include the jobs of each family, by name.
+            If True, include the jobs of each family with their names.
 
         Returns
         -------
         Path
-            The file.
+            The path of the file.
 
         Raises
         ------
         ShareError
-            If the suffix is another, the file cannot be written, or it would be too large to be mailed.
+            If the suffix is not ``.html``, the file cannot be written, or the page exceeds 2 MB.
 
         Warns
         -----
         TpAnalyticsWarning
-            If the current view is not in the page, with the reason.
+            If the page does not include the current view.
         """
         path = path_of(path)
         if path.suffix.lower() != ".html":
-            raise ShareError(f"{path.name}: a frozen explorer is an .html page.")
+            raise ShareError(f"`path` must end in .html, not {path.name!r}.")
         return static_page.write(self._facts, self._state, path, jobs=jobs)
 
     @_locked
     def close(self) -> None:
-        """Close the widget, and draw nothing more ahead."""
+        """Close the widget and stop prerendering charts."""
         self._cancel_timers()
         self._closed = True
         super().close()
@@ -262,7 +262,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def _on_pick(self, picked: list[str]) -> None:
-        """Handle a click on a mark: it selects rows, or in the tasks leads one step down."""
+        """Handle a click on a mark, which selects its rows or opens the family or job."""
         if picked == self._state["picked"] or not self._is_drawn():
             return
         self._state = {**self._state, "picked": picked}
@@ -274,7 +274,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def _on_param(self, name: str, value: Any) -> None:
-        """Handle the slider in the chart, which has redrawn the marks already."""
+        """Handle the slider in the chart, which does not need to be redrawn."""
         if name == "weight_of_h2" and self._state["view"] == "impact":
             is_drawn, level_weights = self._is_drawn(), {**self._state["level_weights"], "H2": round(float(value), 2)}
             self._state = {**self._state, "level_weights": level_weights}
@@ -286,7 +286,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def _change(self, changes: Mapping[str, Any]) -> None:
-        """Change the state; draw it at once if its chart is in the cache, else when the controls have come to rest."""
+        """Change the state and draw its chart, after a short delay if it is not cached."""
         try:
             state = merge(self._state, changes, self._facts)
             self._enter(state, view_of(state, self._facts))
@@ -316,8 +316,7 @@ class Explorer(widgets.VBox):
             self._show_error(str(error))
             return
         except Exception as error:
-            what = f"This view could not be drawn: {type(error).__name__}, an error of tpanalytics itself."
-            self._show_error(f"{what} The log of the kernel says where; the other views still work.")
+            self._show_error(f"Internal error: {type(error).__name__}. See the kernel log; other views still work.")
             raise
         self._show(spec)
 
@@ -329,7 +328,7 @@ class Explorer(widgets.VBox):
         self._schedule_ahead()
 
     def _is_drawn(self) -> bool:
-        """Return whether the chart is that of the state, and not of a state before it."""
+        """Return whether the displayed chart belongs to the current state."""
         return self._drawn == self._view.chart
 
     def _show_error(self, text: str) -> None:
@@ -339,7 +338,7 @@ class Explorer(widgets.VBox):
         self._message.value = f'<div class="tpa-{kind}" role="status">{html.escape(text)}</div>' if text else ""
 
     def _schedule_ahead(self) -> None:
-        """Use the time until the next change to draw the views one click away."""
+        """Prerender the views one click away while the user is idle."""
         if self._ahead_timer is not None:
             self._ahead_timer.cancel()
         self._ahead = self._specs.ahead(self._state)
@@ -349,13 +348,13 @@ class Explorer(widgets.VBox):
     def _draw_ahead(self) -> None:
         self._ahead_timer = None
         for view in self._ahead:
-            with suppress(Exception):  # shown to those who open the view
+            with suppress(Exception):  # raised again when the user opens the view
                 self._specs.of(view)
             self._ahead_timer = self._call_later(_PAUSE, self._draw_ahead)
             return
 
     def _call_later(self, seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle | None:
-        """Call a function later; return None, without a call, where no event loop is running."""
+        """Schedule a call; return None if no event loop is running."""
         try:
             return None if self._closed else asyncio.get_running_loop().call_later(seconds, function)
         except RuntimeError:
@@ -371,14 +370,14 @@ class Explorer(widgets.VBox):
         return f"Explorer of {self._source.profiles!r}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the widget, and a picture of its chart with a description for places where no widget runs."""
+        """Return the widget, with a picture and description for environments without widgets."""
         bundle: Any = super()._repr_mimebundle_(**kwargs)
         widget, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         picture, size = displayed(self._spec)
         return {**widget, **picture}, {**metadata, **size}
 
     def _ipython_display_(self) -> None:
-        """Show the picture, and the widget, which hides the picture where it runs."""
+        """Display the picture and the widget; the widget's style sheet hides the picture."""
         bundle, metadata = self._repr_mimebundle_()
         for kinds in (("image/png", "text/plain"), ("application/vnd.jupyter.widget-view+json",)):
             sizes = {kind: metadata[kind] for kind in kinds if kind in metadata}

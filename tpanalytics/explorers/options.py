@@ -1,4 +1,4 @@
-"""What the data of an explorer offer: families, jobs and levels, and the choices of every control."""
+"""Control options of an explorer, derived from its data."""
 
 from __future__ import annotations
 
@@ -26,52 +26,52 @@ if TYPE_CHECKING:
 
 __all__ = ["VALIDATED", "Facts", "facts_of"]
 
-#: The validation states offered in addition to the usual ones.
 VALIDATED = COUNTED_STATES[:1]
-#: Longest list of jobs; the search finds the others.
+#: Maximum number of jobs in the job list. Other jobs can be found by searching for tasks.
 _MAX_JOBS = 2_000
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the snapshots of an explorer contain, and what may be shown of it."""
+    """The families, levels and options of an explorer's snapshots after suppression."""
 
     source: Source
-    #: By name, jobs without a family last.
+    #: Sorted by name, with jobs without a family last.
     families: tuple[str, ...]
-    #: Levels in the data, without ``not assessed``; H1, H2 and H3 always.
+    #: Assessed levels in the data. Always includes H1, H2 and H3.
     levels: tuple[str, ...]
     has_headcount: bool
-    #: Whether the validated tasks may be shown next to all tasks: the difference between both reveals no small group.
+    #: False if the difference between all tasks and validated tasks would reveal a small group.
     offers_validated_only: bool
     privacy: Privacy | None
 
     def visible_families(self, states: Sequence[str]) -> tuple[str, ...]:
-        """Return the families whose single jobs may be shown."""
-        hidden = _hidden(self.source.profiles, states=list(states), privacy=self.privacy)
-        return tuple(family for family in self.families if family not in hidden)
+        """Return the families that are not suppressed."""
+        suppressed = _suppressed_families(self.source.profiles, states=list(states), privacy=self.privacy)
+        return tuple(family for family in self.families if family not in suppressed)
 
     def visible_jobs(self, family: str | None, states: Sequence[str]) -> list[tuple[str, str]]:
-        """Return name and id of the jobs of a family that may be shown, by name."""
+        """Return name and id of the unsuppressed jobs of a family, sorted by name."""
         if family is None or family not in self.visible_families(states):
             return []
-        return _listed(self.source.profiles, family=family, states=list(states), privacy=self.privacy)
+        return _job_options(self.source.profiles, family=family, states=list(states), privacy=self.privacy)
 
     def n_suppressed_jobs(self, states: Sequence[str]) -> int:
-        """Return how many jobs no table of single jobs or tasks may contain."""
+        """Return the number of jobs that are suppressed in tables of jobs or tasks."""
         return len(jobs_left_out(self.source.profiles, states=list(states), privacy=self.privacy))
 
     def compares_families(self, states: Sequence[str]) -> bool:
-        """Return whether changes may be shown by family."""
+        """Return whether changes can be shown by family."""
         source, all_states = self.source, {COUNTED_STATES, VALIDATED, tuple(states)}
         if source.before is None or self.privacy is None:
             return True
         return all(
-            _hidden_alike(source.before, source.profiles, states=list(one), privacy=self.privacy) for one in all_states
+            _same_suppression(source.before, source.profiles, states=list(counted), privacy=self.privacy)
+            for counted in all_states
         )
 
     def options(self, states: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
-        """Return label and value of every choice of every control, while tasks in these states count."""
+        """Return the options of each control as (label, value) pairs, for these validation states."""
         views = [("AI impact", "impact"), ("Weekly hours", "hours"), ("Tasks", "tasks")]
         return {
             "states": [
@@ -79,10 +79,10 @@ class Facts:
                 *[("validated only", list(VALIDATED))] * self.offers_validated_only,
             ],
             "view": [*views, *[("What changed", "compare")] * (self.source.before is not None)],
-            "show": [("shares of levels", "levels"), ("exposure by weight", "weights")],
+            "show": [("shares by level", "levels"), ("exposure by weight", "weights")],
             "weight": [("tasks", "tasks"), ("hours", "hours"), *[("headcount", "headcount")] * self.has_headcount],
             "change": [
-                *[("bridge", "bridge"), ("moves of levels", "moves")],
+                *[("bridge", "bridge"), ("level changes", "moves")],
                 *[("job families", "families")] * self.compares_families(states),
             ],
             "level": [(level, level) for level in self.levels],
@@ -93,27 +93,27 @@ class Facts:
 
 
 def facts_of(source: Source, privacy: Privacy | None) -> Facts:
-    """Read what the snapshots contain; the one measure it needs is that of the first chart."""
+    """Return the facts of the snapshots, computed from the impact measure that the first chart also uses."""
     check_privacy(privacy)
     jobs, _ = read_inputs(source.profiles)
     impact = measure_impact(source.profiles, weight="hours", states=COUNTED_STATES)
     families = jobs.get_column("job_family").unique().sort().to_list()
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
-    snapshots = [one for one in (source.before, source.profiles) if one is not None]
+    snapshots = [profiles for profiles in (source.before, source.profiles) if profiles is not None]
     return Facts(
         source=source,
         families=(*(family for family in families if family != NO_FAMILY), *[NO_FAMILY] * (NO_FAMILY in families)),
         levels=tuple(dict.fromkeys([*LEVELS[:3], *(level for level in levels if level != NOT_ASSESSED)])),
         has_headcount="headcount" in jobs.columns and jobs.get_column("headcount").count() > 0,
-        offers_validated_only=privacy is None or all(_reveals_no_small_group(one, privacy) for one in snapshots),
+        offers_validated_only=privacy is None or all(_reveals_no_small_group(each, privacy) for each in snapshots),
         privacy=privacy,
     )
 
 
 @cached
 @readable()
-def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
-    # The chart, which is drawn later, warns about the tasks.
+def _suppressed_families(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
+    # Skip the checks of the tasks here, because drawing the chart emits the same warnings.
     cells = aggregate_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
     return set(hidden_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))
@@ -121,35 +121,34 @@ def _hidden(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | Non
 
 @cached
 @readable()
-def _listed(
+def _job_options(
     profiles: TaskProfiles, *, family: str, states: list[str], privacy: Privacy | None
 ) -> list[tuple[str, str]]:
     jobs, _ = read_inputs(profiles)
-    left = jobs_left_out(profiles, states=states, privacy=privacy)
-    own = jobs.filter(pl.col("job_family") == family).filter(~pl.col("job_id").is_in(left.to_list()))
-    named = pl.col("job_name") if "job_name" in jobs.columns else pl.lit(None, dtype=pl.String)
-    name = pl.coalesce(named, "job_id").map_elements(printable, return_dtype=pl.String).alias("name")
-    rows = own.select("job_id", name).sort("name", "job_id").head(_MAX_JOBS)
-    twice = rows.get_column("name").is_duplicated()
+    suppressed = jobs_left_out(profiles, states=states, privacy=privacy)
+    visible = jobs.filter(pl.col("job_family") == family).filter(~pl.col("job_id").is_in(suppressed.to_list()))
+    job_name = pl.col("job_name") if "job_name" in jobs.columns else pl.lit(None, dtype=pl.String)
+    name = pl.coalesce(job_name, "job_id").map_elements(printable, return_dtype=pl.String).alias("name")
+    rows = visible.select("job_id", name).sort("name", "job_id").head(_MAX_JOBS)
+    duplicated = rows.get_column("name").is_duplicated()
     return [
-        (f"{name} ({job})" if again else name, job)
-        for (name, job), again in zip(rows.select("name", "job_id").rows(), twice, strict=True)
+        (f"{name} ({job})" if ambiguous else name, job)
+        for (name, job), ambiguous in zip(rows.select("name", "job_id").rows(), duplicated, strict=True)
     ]
 
 
 @cached
 @readable()
-def _hidden_alike(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
-    """Return whether two snapshots together hide the same families as the later one alone."""
-    alone = group_counts(after, states=states)
-    one = apply_policy(alone.select("job_family"), alone, privacy)
-    other = families_in_change(before, after, states=states, privacy=privacy)
-    return set(hidden_families(one)) == set(hidden_families(other))
+def _same_suppression(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
+    """Return whether comparing the snapshots suppresses the same families as the later snapshot alone."""
+    counts = group_counts(after, states=states)
+    single = apply_policy(counts.select("job_family"), counts, privacy)
+    change = families_in_change(before, after, states=states, privacy=privacy)
+    return set(hidden_families(single)) == set(hidden_families(change))
 
 
 def _reveals_no_small_group(profiles: TaskProfiles, privacy: Privacy) -> bool:
-    """Return whether the suggested tasks of every family that is shown come from enough jobs and people."""
-    between = group_counts(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
-    few = between.filter(below_threshold(between.columns, privacy, staffed=True)).get_column("job_family")
-    hidden = _hidden(profiles, states=list(COUNTED_STATES), privacy=privacy)
-    return set(few) <= hidden
+    """Return whether the suggested tasks of each visible family come from enough jobs and people."""
+    suggested = group_counts(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
+    small = suggested.filter(below_threshold(suggested.columns, privacy, staffed=True)).get_column("job_family")
+    return set(small) <= _suppressed_families(profiles, states=list(COUNTED_STATES), privacy=privacy)

@@ -1,4 +1,4 @@
-"""The specifications of views: each is drawn once, some before they are asked for, and kept."""
+"""Cache of chart specifications."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SpecCache"]
 
-#: Specifications kept, and how many of them may be drawn ahead from one state.
+#: Cache size, and the maximum number of charts prerendered from one state.
 _MAX_SPECS, _MAX_AHEAD = 256, 128
 
 
 class SpecCache:
-    """The specifications of the views of an explorer, the least recently used one first."""
+    """LRU cache of the Vega-Lite specifications of an explorer's views."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
@@ -32,15 +32,15 @@ class SpecCache:
         self._warnings: dict[tuple[Any, ...], dict[str, None]] = {}
 
     def has(self, view: View) -> bool:
-        """Return whether a view is drawn already."""
+        """Return whether the specification of a view is cached."""
         return str(view.chart) in self._specs
 
     def of(self, view: View, picked: Sequence[str] = ()) -> dict[str, Any]:
-        """Return the specification of a view with these marks selected."""
+        """Return the specification of a view with the picked marks selected."""
         key = str(view.chart)
         spec = self._specs.pop(key, None)
         if spec is None:
-            # Tests validate what our own functions draw; validating the whole again would take longer than drawing it.
+            # Skip validation, which takes longer than drawing. The tests validate these charts.
             with collected() as messages:
                 spec = reserve_title_space(view.chart.of(self._facts.source).to_dict(validate=False))
             self._warnings.setdefault(_tasks_counted(view), {}).update(dict.fromkeys(messages))
@@ -54,7 +54,7 @@ class SpecCache:
         return list(self._warnings.get(_tasks_counted(view), ()))
 
     def ahead(self, state: State) -> Iterator[View]:
-        """Yield the views one click or key away that are not drawn yet."""
+        """Return the uncached views one click or key press away."""
         views = (view_of(adjacent, self._facts) for adjacent in adjacent_states(state, self._facts))
         return islice((view for view in views if not self.has(view)), _MAX_AHEAD)
 

@@ -1,4 +1,4 @@
-"""The state of an explorer: the values of its controls, which values are valid, and where a click leads."""
+"""State of an explorer: control values, validation and transitions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ArgumentError
-from tpanalytics.measures._core.checks import checked_states, no_family
+from tpanalytics.measures._core.checks import check_choice, check_flag, checked_states, no_family
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
 
@@ -50,16 +50,16 @@ START: State = {
     "value": "hours",
 }
 
-#: Weights that a slider offers.
+#: Steps of the weight sliders.
 WEIGHT_STEPS = [round(0.05 * step, 2) for step in range(21)]
-#: Entries whose change shows other rows, which ends the selection of marks.
+#: Entries that change the rows of the chart. Changing them clears the selection.
 _CHANGES_ROWS = {"view", "family", "job", "search", "change", "value"}
-#: Entries whose values are not limited to those offered; they are checked separately.
+#: Entries that are validated separately, because they are not limited to the options of their control.
 _UNLIMITED = {"states", "family"}
 
 
 def controls(state: State) -> tuple[str, ...]:
-    """Return the names of the controls that have an effect in a state, in order."""
+    """Return the names of the controls that affect a state, in display order."""
     match state["view"]:
         case "hours":
             return ("states", "families")
@@ -72,13 +72,13 @@ def controls(state: State) -> tuple[str, ...]:
 
 
 def merge(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
-    """Return a state after changes; the selection of marks ends where other rows are shown."""
+    """Return a state after changes, clearing the selection if the rows of the chart change."""
     picked = [] if _CHANGES_ROWS & changes.keys() else state["picked"]
     return normalize({**state, "picked": picked, **changes}, facts)
 
 
 def normalize(state: State, facts: Facts) -> State:
-    """Return a state without the entries that do not fit the rest of it."""
+    """Return a state with inconsistent entries removed, such as a job of another family."""
     states, family, job, picked = state["states"], state["family"], state["job"], state["picked"]
     if family is not None and family not in facts.visible_families(states):
         family = None
@@ -90,7 +90,7 @@ def normalize(state: State, facts: Facts) -> State:
 
 
 def drill_down(state: State, facts: Facts) -> State | None:
-    """Return the state that the picked mark leads to: the jobs of a family, the tasks of a job, or None."""
+    """Return the state after opening the picked family or job, or None if it cannot be opened."""
     if state["view"] != "tasks" or not state["picked"]:
         return None
     level, mark = "family" if state["family"] is None else "job", state["picked"][-1]
@@ -99,7 +99,7 @@ def drill_down(state: State, facts: Facts) -> State | None:
 
 
 def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
-    """Yield the states one click or key away: those of buttons first, then those of lists and sliders in turn."""
+    """Yield the states one click or key press away, first of buttons, then of lists and sliders in turn."""
     options, shown = facts.options(state["states"]), controls(state)
     for name in [*(name for name in shown if name in options and name != "family"), "view"]:
         for _, value in options[name]:
@@ -118,7 +118,7 @@ def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
 
 
 def _adjacent_selections(selected: list[str], families: tuple[str, ...]) -> Iterator[list[str]]:
-    """Yield each family alone, one more or one fewer, and all from the first or the last selected one to another."""
+    """Yield the selections reachable by a click, Ctrl-click or Shift-click on a family."""
     for family in families:
         yield [family]
     if not selected:
@@ -132,7 +132,7 @@ def _adjacent_selections(selected: list[str], families: tuple[str, ...]) -> Iter
 
 
 def _adjacent_weights(level_weights: Mapping[str, float], levels: tuple[str, ...]) -> Iterator[dict[str, float]]:
-    """Yield the weights with that of one level moved or left out, small steps first; H2 is moved in the chart."""
+    """Yield the weights after moving one slider, small steps first; H2 has its slider in the chart."""
     moves = []
     for level in levels:
         if level != "H2":
@@ -145,30 +145,29 @@ def _adjacent_weights(level_weights: Mapping[str, float], levels: tuple[str, ...
 
 
 def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
-    """Return changes of a state as it holds them, or raise ArgumentError if there is no such state."""
+    """Return validated changes of a state, or raise an ArgumentError."""
     if not isinstance(changes, Mapping):
-        raise ArgumentError(f"state={changes!r}: give a dict as Explorer.state is, whole or in part.")
+        raise ArgumentError(f"`state` must be a dict with entries of Explorer.state, not {changes!r}.")
     state = {**state, **changes}
     _check_entries(state)
     state["states"] = checked_states(state["states"])
     _check_choices(state, facts)
     _check_names(state, facts)
-    if not isinstance(state["search"], str) or not isinstance(state["rationales"], bool):
-        raise ArgumentError("state: search is a text, and rationales True or False.")
+    if not isinstance(state["search"], str):
+        raise ArgumentError(f"`search` must be a string, not {state['search']!r}.")
+    check_flag("rationales", state["rationales"])
     state["level_weights"] = checked_weights(state["level_weights"])
     if "H2" not in state["level_weights"]:
         raise ArgumentError(
-            f"state: level_weights={state['level_weights']!r}; give H2 one too, since the chart moves it from 0 to 1."
+            f"`level_weights` must include 'H2', whose weight varies in the chart, not {state['level_weights']!r}."
         )
     if changes.get("family") is not None and state["family"] not in facts.visible_families(state["states"]):
-        raise ArgumentError(
-            f"state: the jobs of family {state['family']!r} are hidden: they are too few, or would tell of others."
-        )
+        raise ArgumentError(f"`family` must not be {state['family']!r}: its jobs are suppressed (small group).")
     jobs = [job for _, job in facts.visible_jobs(state["family"], state["states"])]
     if changes.get("job") is not None and changes["job"] not in jobs:
         raise ArgumentError(
-            f"state: job={changes['job']!r} is none of the {len(jobs)} jobs that may be looked at in family "
-            f"{state['family']!r}; give the family by name and the job by id."
+            f"`job` must be the id of one of the {len(jobs)} jobs shown for family {state['family']!r}, "
+            f"not {changes['job']!r}."
         )
     for name in ("families", "picked"):
         state[name] = list(dict.fromkeys(state[name]))
@@ -178,22 +177,21 @@ def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> S
 def _check_entries(state: State) -> None:
     for name in state:
         if name not in START:
-            near = difflib.get_close_matches(str(name), START, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(START)}."
-            raise ArgumentError(f"state: there is no entry {name!r}; {hint}")
+            matches = difflib.get_close_matches(str(name), START, n=1)
+            hint = f"Did you mean {matches[0]!r}?" if matches else f"Use {', '.join(START)}."
+            raise ArgumentError(f"`state` has no entry {name!r}. {hint}")
 
 
 def _check_choices(state: State, facts: Facts) -> None:
     for name, choices in facts.options(state["states"]).items():
-        allowed = [value for _, value in choices]
-        if name not in _UNLIMITED and (not isinstance(state[name], str) or state[name] not in allowed):
-            raise ArgumentError(f"state: {name}={state[name]!r}; choose from {', '.join(map(str, allowed))}.")
+        if name not in _UNLIMITED:
+            check_choice(name, state[name], [value for _, value in choices])
 
 
 def _check_names(state: State, facts: Facts) -> None:
     for name in ("families", "picked"):
         if not isinstance(state[name], list | tuple) or not all(isinstance(item, str) for item in state[name]):
-            raise ArgumentError(f"state: {name}={state[name]!r}; give a list of names, empty for all.")
+            raise ArgumentError(f"`{name}` must be a list of names, empty for all, not {state[name]!r}.")
     for family in [*state["families"], *([] if state["family"] is None else [state["family"]])]:
         if family not in facts.families:
-            raise ArgumentError(f"state: {no_family(str(family), list(facts.families))}.")
+            raise ArgumentError(f"`state`: {no_family(str(family), list(facts.families))}.")

@@ -1,4 +1,4 @@
-"""An explorer as one page that needs neither Python nor network: every state of its controls is drawn in advance."""
+"""Export of an explorer as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
-#: A page must be small enough to be mailed.
+#: Maximum page size, so that pages can be mailed.
 _MAX_BYTES = 2_000_000
 _LABELS = {
     "view": "View",
     "show": "Show",
-    "weight": "Weighed by",
-    "states": "Tasks that count",
+    "weight": "Weighted by",
+    "states": "Validation states",
     "family": "Job family",
     "change": "Show",
-    "level": "Hours rated",
-    "counted": "Counted in",
-    "value": "Change of",
+    "level": "AI impact level",
+    "counted": "Weighted by",
+    "value": "Change in",
 }
 
 
 def write(facts: Facts, state: State, path: Path, *, jobs: bool) -> Path:
-    """Draw every state that the controls of a page can reach, and write them as one page."""
+    """Draw all states that the page's controls can reach and write the page."""
     return save_text(_page(facts, state, jobs=jobs), path)
 
 
@@ -50,14 +50,14 @@ def _page(facts: Facts, state: State, *, jobs: bool) -> str:
     entries: list[dict[str, Any]] = []
     reason = _omitted_views(facts, state, jobs=jobs).get(state["view"])
     if reason is not None:
-        warn(f"The view that is shown now is not in the page: {reason}.")
+        warn(f"The page does not include the current view: {reason}.")
     for reachable in _reachable_states(facts, state, jobs=jobs):
         view = view_of(reachable, facts)
         spec = spec_of(view.chart.of(facts.source))
         at = {name: _plain(reachable[name]) for name in ("view", *_enumerable(reachable, jobs=jobs))}
         entries.append({"at": at, "spec": spec, "title": title_of(spec), "code": view.code([])})
     values = {name: {entry["at"].get(name) for entry in entries} - {None} for name in _LABELS}
-    offered = {
+    page_controls = {
         name: {
             "label": _LABELS[name],
             "options": [(label, _plain(value)) for label, value in choices if _plain(value) in values[name]],
@@ -76,7 +76,7 @@ def _page(facts: Facts, state: State, *, jobs: bool) -> str:
             still=vl_convert.vegalite_to_svg(entries[0]["spec"]),
             style=_read(assets / "frozen.css"),
             entries=script_safe(entries),
-            offered=script_safe(offered),
+            controls=script_safe(page_controls),
             library=library(),
             script=_read(assets / "frozen.js"),
             note=_note(facts),
@@ -85,8 +85,8 @@ def _page(facts: Facts, state: State, *, jobs: bool) -> str:
     size = len(text.encode())
     if size > _MAX_BYTES:
         raise ShareError(
-            f"The page would have {size / 1e6:.1f} MB, and {_MAX_BYTES / 1e6:g} MB are the most that go through the "
-            "mail. Freeze an explorer of fewer job families, or without jobs."
+            f"The page would be {size / 1e6:.1f} MB, but the limit for mailing is {_MAX_BYTES / 1e6:g} MB. "
+            "Select fewer job families, or leave out the jobs."
         )
     return text
 
@@ -96,7 +96,7 @@ def _read(path: Traversable) -> str:
 
 
 def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
-    """Return what can be chosen in the page; of the families only the selected ones, if any are."""
+    """Return the options of the page's controls, limited to the selected families if there are any."""
     choices = facts.options(state["states"])
     if state["families"]:
         visible = facts.visible_families(state["states"])
@@ -107,14 +107,14 @@ def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
 
 
 def _omitted_views(facts: Facts, state: State, *, jobs: bool) -> dict[str, str]:
-    """Return the views that are not in the page, with the reason."""
+    """Return the views that the page does not include, with the reason."""
     reasons = {}
     if not jobs:
-        reasons["tasks"] = "it names jobs; jobs=True puts it in"
+        reasons["tasks"] = "it contains job names, which are only included with jobs=True"
     elif not _choices(facts, state)["family"]:
-        reasons["tasks"] = "the jobs of the families that are chosen are hidden"
+        reasons["tasks"] = "the jobs of the selected families are suppressed"
     if state["families"]:
-        reasons["compare"] = "what changed is told of all job families, and some are chosen"
+        reasons["compare"] = "it covers all job families, but only some are selected"
     return reasons
 
 
@@ -123,35 +123,35 @@ def _enumerable(state: State, *, jobs: bool) -> list[str]:
 
 
 def _reachable_states(facts: Facts, state: State, *, jobs: bool) -> Iterator[State]:
-    """Yield the states that the controls of the page can reach, the current one first."""
+    """Yield the states that the page's controls can reach, starting with the current one."""
     choices = _choices(facts, state)
     families = [family for _, family in choices["family"]] if jobs else []
     family = state["family"] if state["family"] in families else next(iter(families), None)
     start = {**state, "job": None, "search": "", "picked": [], "family": family}
     omitted = _omitted_views(facts, state, jobs=jobs)
     views = [view for _, view in choices["view"] if view not in omitted]
-    waiting, seen = [{**start, "view": view} for view in sorted(views, key=lambda view: view != start["view"])], set()
-    while waiting:
-        current = waiting.pop(0)
+    queue, visited = [{**start, "view": view} for view in sorted(views, key=lambda view: view != start["view"])], set()
+    while queue:
+        current = queue.pop(0)
         names = _enumerable(current, jobs=jobs)
         key = tuple((name, _plain(current[name])) for name in ("view", *names))
-        if key in seen:
+        if key in visited:
             continue
-        seen.add(key)
+        visited.add(key)
         yield current
-        waiting += [{**current, name: value} for name in names for _, value in choices[name]]
+        queue += [{**current, name: value} for name in names for _, value in choices[name]]
 
 
 def _plain(value: Any) -> str:
-    """Write a choice as text that the page can compare."""
+    """Return an option value as a string that the page's script can compare."""
     return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
 
 
 def _note(facts: Facts) -> str:
     privacy = facts.privacy
-    hidden = (
-        "Nothing is hidden, however few jobs or people it tells of."
+    suppression = (
+        "No figures are suppressed."
         if privacy is None or privacy.off
-        else f"What tells of fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people is hidden."
+        else f"Figures for fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people are suppressed."
     )
-    return f"{hidden} The page holds the figures it shows, and asks nothing of any network."
+    return f"{suppression} The page contains all the figures it shows and works offline."

@@ -1,7 +1,4 @@
-"""What an explorer shows in a state: the calls of public functions behind its chart and its table.
-
-A view computes nothing, so that its Python can be printed.
-"""
+"""Chart and table of each explorer state, as calls of public functions that can be printed as code."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import plural
 from tpanalytics.share.calls import Call, Source, Table, call
 
 if TYPE_CHECKING:
@@ -22,35 +20,35 @@ __all__ = ["View", "view_of"]
 
 @dataclass(frozen=True)
 class View:
-    """What is shown in one state."""
+    """The chart and table of one state."""
 
     chart: Call
     table: Table
-    #: Column of the chart's data whose marks can be clicked; None if there are none.
+    #: Column identified by a click on a mark, or None if marks cannot be clicked.
     picks: str | None = None
-    #: A remark on chart and table.
+    #: A message to show above the chart.
     note: str = ""
 
     def selected(self, source: Source, picked: list[str]) -> pl.DataFrame:
-        """Return the rows of the picked marks, or all."""
+        """Return the rows of the picked marks, or all rows if none are picked."""
         return self._of(picked).of(source)
 
     def code(self, picked: list[str]) -> str:
-        """Write the Python that reproduces chart and table."""
+        """Return Python code that reproduces the chart and table."""
         inputs = " and ".join(self.chart.takes)
-        lines = [f"# {inputs}: as given to tpa.explore"]
+        lines = [f"# {inputs}: as passed to tpa.explore"]
         lines += [f"chart = {self.chart}", f"table = {self._of(picked)}"]
         uses_polars = any("pl." in line for line in lines)
         return "\n".join([*["import polars as pl"] * uses_polars, "import tpanalytics as tpa", "", *lines])
 
     def check_picked(self, source: Source, picked: list[str]) -> None:
-        """Raise if a picked mark is not in the chart."""
+        """Raise a SchemaError if a picked mark is not in the chart."""
         if not picked:
             return
         marks = self.table.of(source).get_column(self.picks).unique().to_list() if self.picks else []
         for mark in picked:
             if mark not in marks:
-                raise SchemaError(f"state: picked={mark!r} is none of the {len(marks)} marks that can be picked here.")
+                raise SchemaError(f"`picked` must contain only the {len(marks)} marks of this chart, not {mark!r}.")
 
     def _of(self, picked: list[str]) -> Table:
         if not picked or self.picks is None:
@@ -69,12 +67,12 @@ def _families(state: State) -> tuple[str, ...] | None:
 
 def _impact(state: State, facts: Facts) -> View:
     families, states = _families(state), tuple(state["states"])
-    how: dict[str, Any] = {"states": states, "families": families, "privacy": facts.privacy}
+    arguments: dict[str, Any] = {"states": states, "families": families, "privacy": facts.privacy}
     if state["show"] == "weights":
-        chart = call("plot_weight_sensitivity", level_weights=state["level_weights"], **how)
+        chart = call("plot_weight_sensitivity", level_weights=state["level_weights"], **arguments)
         measure = call("exposure", level_weights=state["level_weights"], states=states)
     else:
-        chart = call("plot_impact", weight=state["weight"], **how)
+        chart = call("plot_impact", weight=state["weight"], **arguments)
         measure = call("impact", weight=state["weight"], states=states)
     return View(chart, Table(measure, facts.privacy, {"job_family": families}), "job_family")
 
@@ -87,42 +85,40 @@ def _hours(state: State, facts: Facts) -> View:
 
 
 def _tasks(state: State, facts: Facts) -> View:
-    """Return families, the jobs of one family, the tasks of one job, or the hits of a search."""
+    """Return the view of all families, one family's jobs, one job's tasks, or search results."""
     states, family, job, search = tuple(state["states"]), state["family"], state["job"], state["search"].strip()
-    how: dict[str, Any] = {"states": states, "privacy": facts.privacy}
+    arguments: dict[str, Any] = {"states": states, "privacy": facts.privacy}
     if job is not None:
-        chart = call("plot_job", job, rationales=state["rationales"], **how)
+        chart = call("plot_job", job, rationales=state["rationales"], **arguments)
         keep = {"job_id": (job,), "validation_state": states}
         return View(chart, Table(None, keep=keep, rationales=state["rationales"]))
     if family is not None:
-        chart = call("plot_jobs", family, **how)
+        chart = call("plot_jobs", family, **arguments)
         measure = call("hours_by_job", states=states)
         return View(chart, Table(measure, facts.privacy, {"job_family": (family,)}), "job_id")
     if search:
-        chart = call("plot_find_tasks", search, **how)
+        chart = call("plot_find_tasks", search, **arguments)
         visible = facts.visible_families(states)
         families = visible if visible != facts.families else None
         table = Table(call("find_tasks", search, states=states), facts.privacy, {"job_family": families})
-        suppressed, note = facts.n_suppressed_jobs(states), ""
-        if suppressed:
-            few = f"{suppressed:,} that tell of few people, or of others,"
-            note = f"The chart counts all jobs; {few} are not in the table."
+        omitted = facts.n_suppressed_jobs(states)
+        note = f"The chart counts all jobs. The table omits {plural(omitted, 'suppressed job')}." if omitted else ""
         return View(chart, table, "job_family", note)
-    chart = call("plot_impact", weight="tasks", **how)
+    chart = call("plot_impact", weight="tasks", **arguments)
     measure = call("impact", weight="tasks", states=states)
     return View(chart, Table(measure, facts.privacy), "job_family")
 
 
 def _compare(state: State, facts: Facts) -> View:
-    both: dict[str, Any] = {"takes": ("before", "profiles"), "states": tuple(state["states"])}
+    arguments: dict[str, Any] = {"takes": ("before", "profiles"), "states": tuple(state["states"])}
     match state["change"]:
         case "moves":
-            chart = call("plot_transitions", weight=state["counted"], privacy=facts.privacy, **both)
-            return View(chart, Table(call("transitions", **both), facts.privacy))
+            chart = call("plot_transitions", weight=state["counted"], privacy=facts.privacy, **arguments)
+            return View(chart, Table(call("transitions", **arguments), facts.privacy))
         case "families":
-            measure = call("compare" if state["value"] == "hours" else "compare_exposure", **both)
-            chart = call("plot_compare", by="job_family", measure=state["value"], privacy=facts.privacy, **both)
+            measure = call("compare" if state["value"] == "hours" else "compare_exposure", **arguments)
+            chart = call("plot_compare", by="job_family", measure=state["value"], privacy=facts.privacy, **arguments)
             return View(chart, Table(measure, facts.privacy), "job_family")
-    chart = call("plot_compare", level=state["level"], privacy=facts.privacy, **both)
-    whole = {} if facts.compares_families(state["states"]) else {"scope": ("all",)}
-    return View(chart, Table(call("compare", level=state["level"], **both), facts.privacy, whole))
+    chart = call("plot_compare", level=state["level"], privacy=facts.privacy, **arguments)
+    keep = {} if facts.compares_families(state["states"]) else {"scope": ("all",)}
+    return View(chart, Table(call("compare", level=state["level"], **arguments), facts.privacy, keep))

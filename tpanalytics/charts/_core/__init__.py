@@ -1,1 +1,1 @@
-"""What several charts share: look, captions, rows, labels, rendering."""
+"""Building blocks shared by the charts."""

@@ -1,4 +1,4 @@
-"""The bridge from the hours at one level before to those after, by what happened to the tasks."""
+"""Bridge chart of the change in weekly hours at one AI impact level."""
 
 from __future__ import annotations
 
@@ -23,76 +23,74 @@ _NAMES = {
     "before": "Before",
     "added": "Added tasks",
     "removed": "Removed tasks",
-    "relevelled": "Rated otherwise",
-    "hours_changed": "Longer or shorter",
+    "relevelled": "Re-rated tasks",
+    "hours_changed": "Hours changed",
     "newly_measured": "Newly measured",
     "after": "After",
 }
-#: Room right of the bars for the figure of the rightmost, as a share of what is drawn.
-_ROOM = 0.2
-_LESS = "#B5D9DC"
+#: Space for the label of the rightmost bar, as a share of the axis range.
+_LABEL_SPACE = 0.2
+_DECREASE = "#B5D9DC"
 
 
-def bridge(groups: Groups, whole: dict[str, Any], meaning: Meaning) -> theme.Chart:
-    """Draw a bar for each term of the change; ``whole`` is the row of `compare` for the company."""
-    steps, notes = _steps(whole), _notes(whole, meaning)
+def bridge(groups: Groups, company: dict[str, Any], meaning: Meaning) -> theme.Chart:
+    """Draw one bar per term of the change; ``company`` is the company row of `compare`."""
+    steps, notes = _steps(company), _notes(company, meaning)
     return theme.assemble(
         [*_bars(steps), theme.footer(captions.wrapped([*notes, *groups.sources]), below=44)],
-        title=_finding(whole, meaning),
-        subtitle=f"Weekly hours rated {whole['level']}, for one incumbent of each job · {groups.population}",
-        description=_description(steps, whole, notes, groups.population),
+        title=_finding(company, meaning),
+        subtitle=f"Weekly hours rated {company['level']}, one incumbent per job · {groups.population}",
+        description=_description(steps, company, notes, groups.population),
         width=_WIDTH,
         height=len(_NAMES) * _ROW,
     )
 
 
-def _steps(whole: dict[str, Any]) -> pl.DataFrame:
-    """Place each term where the one before it ends, between the two totals."""
-    at = whole["before"] or 0.0
-    rows = [_step("before", whole["before"], at, at, whole)]
+def _steps(company: dict[str, Any]) -> pl.DataFrame:
+    """Return one row per bar, each starting where the previous one ends."""
+    at = company["before"] or 0.0
+    rows = [_step("before", company["before"], at, at, company)]
     for term in TERMS:
-        change = whole[term] or 0.0  # null is nothing there
-        rows.append(_step(term, whole[term], at, at + change, whole))
+        change = company[term] or 0.0  # null: no such tasks
+        rows.append(_step(term, company[term], at, at + change, company))
         at += change
-    rows.append(_step("after", whole["after"], at, at, whole))
+    rows.append(_step("after", company["after"], at, at, company))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _step(term: str, value: float | None, start: float, end: float, whole: dict[str, Any]) -> dict[str, Any]:
+def _step(term: str, value: float | None, start: float, end: float, company: dict[str, Any]) -> dict[str, Any]:
     total = term in ("before", "after")
     kind = "total" if total else "measured" if term == "newly_measured" else "more" if end >= start else "less"
     return {
-        "term": _named(term, whole),
+        "term": _named(term, company),
         "start": float(start),
         "end": float(end),
         "most": float(max(start, end)),
         "kind": kind,
-        "figure": (hours(value) if total else captions.signed_hours(value)) if value is not None else "not known",
-        "said": _said(term, whole),
+        "figure": (hours(value) if total else captions.signed_hours(value)) if value is not None else "unknown",
+        "detail": _detail(term, company),
         "drawn": value is not None,
     }
 
 
-def _said(term: str, whole: dict[str, Any]) -> str:
-    """Describe a term in one line."""
-    level = whole["level"]
+def _detail(term: str, company: dict[str, Any]) -> str:
+    level = company["level"]
     if term in ("before", "after"):
-        tasks, known = whole[f"tasks_{term}"], whole[f"coverage_{term}"]
-        if whole[term] is None:
-            # The reason of a row is that of the first side which has none.
-            first = term == "before" or whole["before"] is not None
-            why = NONE_BECAUSE.get(whole["reason"], "not known") if first else "no task has hours and a level"
+        tasks, coverage = company[f"tasks_{term}"], company[f"coverage_{term}"]
+        if company[term] is None:
+            # The reason in the row refers to the first snapshot without a figure.
+            first = term == "before" or company["before"] is not None
+            why = NONE_BECAUSE.get(company["reason"], "unknown") if first else "no task has hours and a level"
             return f"{plural(tasks, 'task')}: {why}"
-        return f"{plural(tasks, 'task')}, {covered(known)} of them with hours and level"
+        return f"{plural(tasks, 'task')}, {covered(coverage)} with hours and a level"
     if term in ("added", "removed"):
-        n, without = whole[f"tasks_{term}"], whole[f"tasks_{term}_unmeasured"]
-        where = "not there before" if term == "added" else "not there any more"
+        n, without = company[f"tasks_{term}"], company[f"tasks_{term}_unmeasured"]
         gaps = f", {without:,} without hours" if without else ""
-        return f"{plural(n, 'task')} of any level {where}{gaps}"
+        return f"{plural(n, 'task')} of any level{gaps}"
     return {
-        "relevelled": f"tasks that came to {level} or left it",
+        "relevelled": f"tasks re-rated to or from {level}",
         "hours_changed": f"tasks at {level} whose hours changed",
-        "newly_measured": "hours or levels that were or are not known: data, not work",
+        "newly_measured": "hours or level missing in one snapshot, not a change in work",
     }[term]
 
 
@@ -106,22 +104,22 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
     )
     low, high = min(*steps["start"], *steps["end"]), max(*steps["start"], *steps["end"])
     span = high - low or high or 1.0
-    # So that terms can be seen beside far larger totals, the axis need not begin at 0; totals are ticks then, not bars.
+    # Small changes between large totals are only visible if the axis does not start at 0. Totals are ticks, not bars.
     first = 0.0 if low < span else low - 0.12 * span
-    domain = [first, high + _ROOM * (high - first or 1.0)]
+    domain = [first, high + _LABEL_SPACE * (high - first or 1.0)]
     scale = alt.Scale(domain=domain, nice=False)
-    cut = "" if first == 0 else "; the axis does not begin at 0"
-    axis = alt.Axis(title=f"hours a week{cut}", titleAnchor="start", tickCount=6)
+    truncated = "" if first == 0 else " (axis does not start at 0)"
+    axis = alt.Axis(title=f"weekly hours{truncated}", titleAnchor="start", tickCount=6)
     if not steps.get_column("drawn").any():
         axis = alt.Axis(title=None, labels=False, grid=False)
     x = alt.X("start:Q", scale=scale, axis=axis)
     terms = steps.filter(pl.col("kind") != "total")
-    shown = alt.Chart(terms.select("term", "start", "end", "kind", "figure", "said"))
+    base = alt.Chart(terms.select("term", "start", "end", "kind", "figure", "detail"))
     tooltip = captions.tooltips(
-        term=("N", "Term", None), figure=("N", "Hours a week", None), said=("N", "What it is", None)
+        term=("N", "Term", None), figure=("N", "Weekly hours", None), detail=("N", "Description", None)
     )
-    fills = alt.Scale(domain=["more", "less", "measured"], range=[theme.ACCENT, _LESS, "#FFFFFF"])
-    bars = shown.mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1).encode(
+    fills = alt.Scale(domain=["more", "less", "measured"], range=[theme.ACCENT, _DECREASE, "#FFFFFF"])
+    bars = base.mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1).encode(
         x=x, x2=alt.X2("end:Q"), y=y, color=alt.Color("kind:N", scale=fills, legend=None), tooltip=tooltip
     )
     totals = (
@@ -142,16 +140,16 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
         .mark_text(align="left", dx=7, fontSize=12, fontWeight="bold", color=theme.INK)
         .encode(x=alt.X("most:Q", scale=scale, axis=axis), y=y, text=alt.Text("figure:N"))
     )
-    said = (
-        alt.Chart(steps.select("term", "said"))
+    details = (
+        alt.Chart(steps.select("term", "detail"))
         .mark_text(align="left", fontSize=11, color=theme.MUTED)
-        .encode(**theme.pixel_encoding(x=_WIDTH + 8), y=y, text=alt.Text("said:N"))
+        .encode(**theme.pixel_encoding(x=_WIDTH + 8), y=y, text=alt.Text("detail:N"))
     )
-    return [links, bars, hatching, totals, figures, said]
+    return [links, bars, hatching, totals, figures, details]
 
 
 def _links(steps: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """Link the end of each row to the beginning of the next, unless a total is not known."""
+    """Connect the end of each bar to the start of the next, unless a total is unknown."""
     rows = steps.select("term", "end", "drawn").rows()
     links = [
         {"term": term, "next": following[0], "at": end}
@@ -162,79 +160,80 @@ def _links(steps: pl.DataFrame, names: list[str]) -> pl.DataFrame:
 
 
 def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
-    """Place the strokes of the hatching, clear of the edges of the bar."""
+    """Return the positions of the hatching strokes inside the bars."""
     per_pixel = (domain[1] - domain[0]) / _WIDTH
-    places = [
+    positions = [
         {"term": term, "at": at}
         for term, start, end in terms.filter(pl.col("kind") == "measured").select("term", "start", "end").rows()
         for at in theme.strokes(min(start, end), max(start, end), per_pixel)
     ]
-    return pl.DataFrame(places, schema={"term": pl.String, "at": pl.Float64})
+    return pl.DataFrame(positions, schema={"term": pl.String, "at": pl.Float64})
 
 
-def _named(term: str, whole: dict[str, Any]) -> str:
-    """Name a term; newly measured hours below zero are no longer measured."""
-    less = term == "newly_measured" and (whole[term] or 0.0) < 0
+def _named(term: str, company: dict[str, Any]) -> str:
+    """Return the label of a term; negative newly measured hours are no longer measured."""
+    less = term == "newly_measured" and (company[term] or 0.0) < 0
     return "No longer measured" if less else _NAMES[term]
 
 
-def _work(whole: dict[str, Any]) -> float:
-    return float(sum(whole[term] or 0.0 for term in TERMS if term != "newly_measured"))
+def _work(company: dict[str, Any]) -> float:
+    return float(sum(company[term] or 0.0 for term in TERMS if term != "newly_measured"))
 
 
-def _finding(whole: dict[str, Any], meaning: Meaning) -> str:
-    """State how much of the change is work and how much measurement; not for grade C."""
-    level = whole["level"]
-    if not whole["tasks_before"] and not whole["tasks_after"]:
+def _finding(company: dict[str, Any], meaning: Meaning) -> str:
+    """Return the headline, which separates changes in work from newly measured hours."""
+    level = company["level"]
+    if not company["tasks_before"] and not company["tasks_after"]:
         return captions.NO_TASK_IN_EITHER
-    if whole["before"] is None or whole["after"] is None:
-        side = "before" if whole["before"] is None else "after"
-        return f"How the hours at {level} changed cannot be shown: {side}, no task has hours and a level"
-    if whole["data_grade"] == "C":
+    if company["before"] is None or company["after"] is None:
+        side = "before" if company["before"] is None else "after"
+        return f"Change in hours at {level} cannot be shown: no task {side} has hours and a level"
+    if company["data_grade"] == "C":
         was, now = captions.coverage_before_after(meaning)
         return (
-            f"Too little is known to say how the hours at {level} changed: hours and level of {covered(was)} of tasks "
-            f"before, {covered(now)} after"
+            f"There is not enough data to say how hours at {level} changed: {covered(was)} of tasks before and "
+            f"{covered(now)} after have hours and a level"
         )
-    change, new = whole["after"] - whole["before"], whole["newly_measured"] or 0.0
+    change, new = company["after"] - company["before"], company["newly_measured"] or 0.0
     if round(change, 1) == 0 and round(new, 1) == 0:
-        return f"The hours at {level} are what they were: {hours(whole['after'])} a week"
-    way = "rose" if change > 0 else "fell" if change < 0 else "stayed at"
-    totals = f"from {hours(whole['before'])} to {hours(whole['after'])} a week" if change else hours(whole["after"])
-    of_work = "changes in work and rating" if counts_suggested(meaning.states) else "changes in work, rating and state"
-    measured = f"{captions.signed_hours(new)} {_named('newly_measured', whole).lower()}"
-    parts = f"{captions.signed_hours(_work(whole))} by {of_work}, {measured}"
+        return f"Hours at {level} are unchanged: {hours(company['after'])} a week"
+    verb = "rose" if change > 0 else "fell" if change < 0 else "stayed at"
+    totals = (
+        f"from {hours(company['before'])} to {hours(company['after'])} a week" if change else hours(company["after"])
+    )
+    causes = "changes in work and rating" if counts_suggested(meaning.states) else "changes in work, rating and state"
+    measured = f"{captions.signed_hours(new)} {_named('newly_measured', company).lower()}"
+    parts = f"{captions.signed_hours(_work(company))} from {causes}, {measured}"
     if round(new, 1) == 0:
-        parts = f"{captions.signed_hours(_work(whole))}, all of it by {of_work}"
-    return f"Hours at {level} {way} {totals}: {parts}"
+        parts = f"{captions.signed_hours(_work(company))}, all from {causes}"
+    return f"Hours at {level} {verb} {totals}: {parts}"
 
 
-def _notes(whole: dict[str, Any], meaning: Meaning) -> list[str]:
+def _notes(company: dict[str, Any], meaning: Meaning) -> list[str]:
     lines = captions.coverage_of_both(meaning)
-    if not whole["tasks_before"] and not whole["tasks_after"]:
+    if not company["tasks_before"] and not company["tasks_after"]:
         return lines
     if captions.coverage_shifted(meaning):
-        lines.append("What is known moved by more than 5 points, so the bridge is what counts, not the difference.")
+        lines.append("Coverage changed by more than 5 percentage points: quote the terms, not the total change.")
     matched = (
-        f"{whole['tasks_both']:,} tasks are on both sides, {whole['tasks_both_measured']:,} of them measured on both; "
-        "a task rejected in between counts as removed."
+        f"{company['tasks_both']:,} tasks are in both snapshots, {company['tasks_both_measured']:,} of them with hours "
+        "and a level in both. A task that was rejected between the snapshots counts as removed."
     )
-    return [*lines, matched, captions.grade_note("hours and a level on both sides", whole["data_grade"])]
+    return [*lines, matched, captions.grade_note("hours and a level in both snapshots", company["data_grade"])]
 
 
-def _description(steps: pl.DataFrame, whole: dict[str, Any], notes: list[str], of: str) -> str:
-    level = whole["level"]
+def _description(steps: pl.DataFrame, company: dict[str, Any], notes: list[str], of: str) -> str:
+    level = company["level"]
     built = (
-        f"Bridge of bars from the weekly hours rated {level} before to those after, for {of}. "
-        "Terms in fixed order: tasks added, removed, rated otherwise, longer or shorter, and hatched what is newly "
-        "measured."
+        f"Bridge chart from the weekly hours rated {level} before to the hours after, for {of}. "
+        "Bars in fixed order: tasks added, removed, re-rated, hours changed, and newly measured (hatched)."
     )
-    said = "; ".join(
-        f"{term} {figure} ({what})" for term, figure, what in steps.select("term", "figure", "said").rows()
+    figures = "; ".join(
+        f"{term} {figure} ({detail})" for term, figure, detail in steps.select("term", "figure", "detail").rows()
     )
-    terms = [(abs(whole[term] or 0.0), _named(term, whole)) for term in TERMS]
+    terms = [(abs(company[term] or 0.0), _named(term, company)) for term in TERMS]
     largest = max(terms)
-    shape = f"The largest term is {largest[1].lower()}." if largest[0] else "No term moves anything."
-    if whole["before"] is not None and whole["after"] is not None:
-        shape += f" The terms add up to {captions.signed_hours(whole['after'] - whole['before'])}."
-    return captions.alt_text(built, " ".join([f"{said}.", *notes]), shape)
+    shape = f"The largest term is {largest[1].lower()}." if largest[0] else "All terms are zero."
+    if company["before"] is not None and company["after"] is not None:
+        shape += f" The terms add up to {captions.signed_hours(company['after'] - company['before'])}."
+    return captions.alt_text(built, " ".join([f"{figures}.", *notes]), shape)

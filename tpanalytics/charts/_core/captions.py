@@ -1,4 +1,4 @@
-"""The words of every chart: population, coverage, grade, footnotes, sources, alt text and tooltips."""
+"""Shared chart text: population, coverage, data grade, footnotes, sources, alt text and tooltips."""
 
 from __future__ import annotations
 
@@ -22,127 +22,126 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
 
-#: Width of a footnote in characters.
+#: Maximum width of a footnote, in characters.
 LINE = 150
 
 # suppression ----------------------------------------------------------------------------------------------------------
 
-#: What a suppressed row says, and the title where every row is suppressed.
-WHY_HIDDEN = "hidden to protect small groups of jobs or people"
-ALL_HIDDEN = "Every job family is hidden: its figures tell of too few jobs or people"
+#: Label of a suppressed row, and the title when every row is suppressed.
+WHY_HIDDEN = "suppressed (small group)"
+ALL_HIDDEN = "All job families are suppressed (too few jobs or people)"
 
 
 def released(
     measure: Callable[..., pl.DataFrame], profiles: TaskProfiles, privacy: Privacy | None, **how: Any
 ) -> pl.DataFrame:
-    """Measure by group and suppress small groups."""
+    """Compute a measure per group and suppress small groups."""
     return release(measure, profiles, privacy=privacy, **how)
 
 
 def released_change(
     result: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
-    """Return the rows of groups, with those suppressed that are small in either snapshot."""
+    """Return the rows per group, suppressing groups that are small in either snapshot."""
     rows = result.filter(pl.col("scope") == "family").drop("scope", "level", strict=False)
     return apply_change_policy(rows, before, after, states=states, privacy=privacy)
 
 
 def is_hidden() -> pl.Expr:
-    """Return whether a row is suppressed."""
+    """Return an expression that is true for suppressed rows."""
     return (pl.col("reason") == SUPPRESSED).fill_null(value=False)
 
 
 def mask_hidden(*columns: str) -> list[pl.Expr]:
-    """Print the sign of suppression in text columns of suppressed rows."""
+    """Replace the text columns of suppressed rows with the suppression symbol."""
     return [pl.when(is_hidden()).then(pl.lit(HIDDEN)).otherwise(name).alias(name) for name in columns]
 
 
 def why_missing(cases: Mapping[str, pl.Expr], *texts: pl.Expr) -> pl.Expr:
-    """Explain why a row has no marks: it is suppressed, or the first case that holds, or the first text there is."""
+    """Return the reason a row has no marks: suppressed, the first matching case, or the first non-null text."""
     tests = {WHY_HIDDEN: is_hidden(), **cases}
     return pl.coalesce([*(pl.when(test).then(pl.lit(text)) for text, test in tests.items()), *texts])
 
 
 def hidden_note(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
-    """Return the footnote on how many groups are suppressed, if any is."""
+    """Return the footnote that counts suppressed groups; empty if there are none."""
     hidden = len(hidden_families(result))
     if not hidden or privacy is None:
         return []
     note = said_of_hidden(hidden, result.get_column("job_family").n_unique(), privacy)
-    return [note.replace("hidden:", f"hidden ({HIDDEN}):", 1)]
+    return [f"{HIDDEN} = suppressed. {note}"]
 
 
 def hidden_names(rows: pl.DataFrame) -> list[str]:
-    """Name the suppressed groups in a sentence, if any is."""
+    """Return a sentence listing the suppressed groups; empty if there are none."""
     names = rows.filter(is_hidden()).get_column("job_family").to_list()
-    return [f"Hidden, to protect small groups of jobs or people: {listed(names)}."] if names else []
+    return [f"Suppressed (small group): {listed(names)}."] if names else []
 
 
 def no_figure(rows: pl.DataFrame, column: str) -> list[str]:
-    """Name in a sentence the groups without a figure that are not suppressed, if any is."""
+    """Return a sentence listing the groups without a figure, except suppressed ones; empty if there are none."""
     names = rows.filter(pl.col(column).is_null() & ~is_hidden()).get_column("job_family").to_list()
-    return [f"No figure can be shown for {listed(names)}."] if names else []
+    return [f"No figure is available for {listed(names)}."] if names else []
 
 
 # selection ------------------------------------------------------------------------------------------------------------
 
 
 def rows_for_totals(counts: pl.DataFrame, shown: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
-    """Keep the rows that totals may count: all, or of a selection those that are not suppressed."""
+    """Return the rows to include in totals: all rows, or the unsuppressed rows of a selection."""
     if families is None:
         return counts
     return counts.join(shown.filter(~is_hidden()), on="job_family", how="semi", maintain_order="left")
 
 
 def title_with_selection(finding: str, families: Sequence[str] | None) -> str:
-    """State in a title that it is about a selection of families."""
-    return finding if families is None or len(families) == 1 else f"{len(families)} chosen families · {finding}"
+    """Prefix a title with the number of selected families."""
+    return finding if families is None or len(families) == 1 else f"{len(families)} selected families · {finding}"
 
 
 # population, coverage and grade ---------------------------------------------------------------------------------------
 
-NO_TASK_COUNTS = "No job has a task that counts."
+NO_TASK_COUNTS = "No tasks to count."
 MISSING_HOURS = "Missing hours are excluded, not counted as zero."
-JUDGED = "Levels are judgements of tasks, not of people."
+JUDGED = "Levels rate tasks, not people."
 
 
 def population(families: pl.DataFrame, *, totals: bool = True) -> str:
-    """Count families, jobs and tasks, or without `totals` families only; mention jobs without a family."""
+    """Return the number of families, jobs and tasks, or of families only if `totals` is False."""
     named = families.get_column("job_family").ne(NO_FAMILY).sum()
     groups = f"{plural(named, 'job family')}{' and jobs without one' * (named < families.height)}"
     return f"{groups}, {jobs_and_tasks(total(families, 'jobs'), total(families, 'tasks'))}" if totals else groups
 
 
 def population_after(families: pl.DataFrame, *, totals: bool = True) -> str:
-    """Count families, jobs and tasks of the later snapshot."""
+    """Return the number of families, jobs and tasks in the later snapshot."""
     if not totals:
         return population(families, totals=False)
     return f"{population(families.select('job_family', jobs='jobs_after', tasks='tasks_after'))} after"
 
 
 def jobs_and_tasks(jobs: int, tasks: int) -> str:
-    """Count jobs and tasks."""
+    """Return the number of jobs and tasks as text."""
     return f"{plural(jobs, 'job')}, {plural(tasks, 'task')}"
 
 
 def overall(coverage: pl.DataFrame, column: str) -> float | None:
-    """Return the share of all tasks from the shares of each group; null without tasks."""
+    """Return the task-weighted mean of a share over all groups, or None without tasks."""
     share: float | None = coverage.select((pl.col(column) * pl.col("tasks")).sum() / pl.col("tasks").sum()).item()
     return share
 
 
 def known_note(have: Mapping[str, float | None], *validated: float | None, of: str = "tasks") -> str:
-    """State of how many tasks (a count, or a share) each part is known, and if given how many are validated."""
-    known = [
-        f"{_amount(value)}{'' if at else f' of {of} have'} {part}" for at, (part, value) in enumerate(have.items())
-    ]
-    known += [f"{_amount(value)} are validated" for value in validated]
-    return f"{', '.join(known)}; rejected tasks do not count."
+    """Describe coverage by the count or share of tasks that have each part and, optionally, are validated."""
+    parts = [f"{_amount(value)} have {part}" for part, value in have.items()]
+    parts += [f"{_amount(value)} are validated" for value in validated]
+    parts[0] = parts[0].replace(" have", f" of {of} have", 1)
+    return f"{listed(parts)}. Rejected tasks are excluded."
 
 
 def known_of(meaning: Meaning, *parts: str) -> str:
-    """State the coverage of a result for the whole company."""
-    names = {"hours": "hours", "level": "a level", "hours, level and headcount": "hours, a level and people"}
+    """Describe the coverage of a result for the whole company."""
+    names = {"hours": "hours", "level": "a level", "hours, level and headcount": "hours, a level and a headcount"}
     validated = None if meaning.share_suggested is None else 1 - meaning.share_suggested
     return known_note({names[part]: meaning.coverage.get(part) for part in parts}, validated)
 
@@ -152,34 +151,34 @@ def _amount(value: float | None) -> str:
 
 
 def grade_note(have: str, grade: str | None = "", *, of: str = "tasks") -> str:
-    """Explain data grades by the share of tasks they are based on; with a `grade` that of the whole chart."""
-    scale = f"at least 90% of {of} have {have}; B: at least 70%; C: less, not to be quoted on its own"
-    return f"Grade A: {scale}." if grade == "" else f"Data grade: {grade or 'none'} (A: {scale})."
+    """Explain the data grades and, if `grade` is passed, state the grade of the whole chart."""
+    scale = f"Grade A: at least 90% of {of} have {have}. Grade B: at least 70%. Grade C: do not quote on its own."
+    return scale if grade == "" else f"Data grade: {grade or 'none'}. {scale}"
 
 
 def without_tasks(families: pl.DataFrame) -> str:
-    """Count the jobs that have no task."""
+    """Return a sentence that counts the jobs without tasks."""
     jobs = total(families, "jobs_without_tasks")
-    return f"{plural(jobs, 'job')} without any task." if jobs else "Every job has tasks."
+    return f"{plural(jobs, 'job')} {'has' if jobs == 1 else 'have'} no tasks." if jobs else "Every job has tasks."
 
 
 # sources, footnotes, alt text and tooltips ----------------------------------------------------------------------------
 
 
 def source_line(manifest: Mapping[str, Any]) -> list[str]:
-    """State which data these are: when they were exported, and the beginning of their hash."""
+    """Return a line on the data source with the export date and the start of the content hash."""
     source = manifest.get("source") or {}
     finished, content, kind = manifest.get("finished"), manifest.get("content_sha256"), source.get("kind", "")
     if kind == "sample":
-        return [f"Data: the sample, an invented company, as of {source.get('state')}."]
-    named = {"file": "records from a file", "job": "one job, asked for by itself"}.get(kind, "export")
-    when = f" of {finished[:10]}" if finished else ""
-    marked = f", content {content[:8]}" if content else ""
-    return [f"Data: {named}{when}{marked}."] if when or marked or kind else []
+        return [f"Data: sample of an invented company, as of {source.get('state')}."]
+    origin = {"file": "records from a file", "job": "single job"}.get(kind, "export")
+    date = f" of {finished[:10]}" if finished else ""
+    digest = f", content hash {content[:8]}" if content else ""
+    return [f"Data: {origin}{date}{digest}."] if date or digest or kind else []
 
 
 def source_lines(before: TaskProfiles, after: TaskProfiles) -> list[str]:
-    """State which data either snapshot is, and what limits comparing them."""
+    """Return the source of each snapshot, after any warnings about comparing them."""
     lines = [
         line.replace("Data:", f"{side}:", 1)
         for side, profiles in (("Before", before), ("After", after))
@@ -189,16 +188,16 @@ def source_lines(before: TaskProfiles, after: TaskProfiles) -> list[str]:
 
 
 def wrapped(lines: Iterable[str], width: int = LINE) -> list[str]:
-    """Break footnotes to a width in characters."""
+    """Wrap footnotes to a width in characters."""
     return [part for line in lines for part in textwrap.wrap(printable(line) or "", width)]
 
 
 def alt_text(built: str, extremes: str, shape: str = "") -> str:
-    """Join the three tiers of a description: how the chart is built; its extremes and numbers; its shape and groups."""
+    """Join the parts of an alt text: chart type and encoding, extremes and figures, shape and groups."""
     return "\n".join(tier for tier in (built, extremes, shape) if tier)
 
 
-#: Fields of tooltips: their Vega-Lite type, title and format.
+#: Vega-Lite type, title and number format of each tooltip field.
 _TOOLTIPS = {
     "bound_high": ("Q", "Upper bound", ".2f"),
     "bound_low": ("Q", "Lower bound", ".2f"),
@@ -206,33 +205,33 @@ _TOOLTIPS = {
     "data_grade": ("N", "Grade", None),
     "exposure": ("Q", "Index", ".2f"),
     "families": ("Q", "Job families", ","),
-    "hours": ("Q", "Hours a week", ",.1f"),
-    "hours_p10": ("Q", "A tenth of jobs below", ".1f"),
-    "hours_p50": ("Q", "Median, hours a week", ".1f"),
-    "hours_p90": ("Q", "A tenth of jobs above", ".1f"),
-    "interval_high": ("Q", "to", ".2f"),
-    "interval_low": ("Q", "95% interval, from", ".2f"),
+    "hours": ("Q", "Weekly hours", ",.1f"),
+    "hours_p10": ("Q", "Weekly hours, 10th percentile", ".1f"),
+    "hours_p50": ("Q", "Weekly hours, median", ".1f"),
+    "hours_p90": ("Q", "Weekly hours, 90th percentile", ".1f"),
+    "interval_high": ("Q", "95% interval, upper end", ".2f"),
+    "interval_low": ("Q", "95% interval, lower end", ".2f"),
     "job_family": ("N", "Job family", None),
     "jobs": ("Q", "Jobs", None),
-    "jobs_weighed": ("Q", "Jobs in it", None),
+    "jobs_weighed": ("Q", "Jobs included", None),
     "jobs_with_hours": ("Q", "Jobs with hours", None),
     "level": ("N", "AI impact level", None),
     "row": ("Q", "Row", None),
     "share": ("Q", "Share", ".1%"),
     "share_of_hours": ("Q", "Share of hours", ".1%"),
     "share_of_tasks": ("Q", "Share of tasks", ".1%"),
-    "shared": ("Q", "Tasks both have", ","),
+    "shared": ("Q", "Shared tasks", ","),
     "task": ("N", "Task", None),
     "tasks": ("Q", "Tasks", ","),
-    "tasks_weighed": ("Q", "Tasks in it", None),
+    "tasks_weighed": ("Q", "Tasks included", None),
     "tasks_with_hours": ("Q", "Tasks with hours", ","),
-    "weight_high": ("Q", "H2 counts in full", ".2f"),
-    "weight_low": ("Q", "H2 counts nothing", ".2f"),
+    "weight_high": ("Q", "Index at H2 = 1", ".2f"),
+    "weight_low": ("Q", "Index at H2 = 0", ".2f"),
 }
 
 
 def tooltips(*fields: str, **others: tuple[str, str, str | None]) -> list[alt.Tooltip]:
-    """Return tooltips in order, the usual ones by name and `others` by type, title and format."""
+    """Return the tooltips of the named fields, followed by `others` given as (type, title, format)."""
     rows = {**{field: _TOOLTIPS[field] for field in fields}, **others}
     return [
         alt.Tooltip(f"{field}:{kind}", title=title, format=shown or alt.Undefined)
@@ -242,16 +241,16 @@ def tooltips(*fields: str, **others: tuple[str, str, str | None]) -> list[alt.To
 
 # the exposure index ---------------------------------------------------------------------------------------------------
 
-#: What levels are shares of, by weight.
-UNIT = {"tasks": "tasks", "hours": "described weekly hours", "headcount": "the weekly hours of all incumbents"}
-WEIGHED = "hours and a level that has a weight"
+#: Denominator of the shares per level, by weight.
+UNIT = {"tasks": "tasks", "hours": "documented weekly hours", "headcount": "weekly hours across all incumbents"}
+WEIGHED = "hours and a weighted level"
 INDEX_GRADE = grade_note(WEIGHED)
-#: What the row of a group without an index says.
+#: Label of a group without an index, by reason.
 NO_INDEX = {
-    "NO_TASKS": "no task described",
-    "NO_HOURS": "no hours are known, or all are zero",
-    "NO_LEVELS": "no task with hours has a level that counts",
-    "NO_HEADCOUNT": "no headcount is known",
+    "NO_TASKS": "no tasks",
+    "NO_HOURS": "no hours, or all hours are zero",
+    "NO_LEVELS": "no task with hours has a weighted level",
+    "NO_HEADCOUNT": "no headcount",
 }
 
 
@@ -261,7 +260,7 @@ def index_text(index: float | None) -> str:
 
 
 def index_range(low: float | None, high: float | None) -> str:
-    """Format a range of the index."""
+    """Format a range of index values."""
     if low is None or high is None:
         return NONE
     ends = index_text(low), index_text(high)
@@ -269,7 +268,7 @@ def index_range(low: float | None, high: float | None) -> str:
 
 
 def rank_range(row: Mapping[str, int | None]) -> str:
-    """Format the interval of a rank; in brackets the rank itself where no interval is known."""
+    """Format the interval of a rank, or the rank in parentheses without one."""
     if row["rank"] is None:
         return NONE
     if row["rank_low"] is None:
@@ -278,51 +277,51 @@ def rank_range(row: Mapping[str, int | None]) -> str:
 
 
 def may_headline() -> pl.Expr:
-    """Return whether a group may be the headline: it has a name, an index, and a grade of A or B."""
-    well = pl.col("data_grade").is_in(["A", "B"]) & pl.col("exposure").is_not_null() & ~is_hidden()
-    return well & (pl.col("job_family") != NO_FAMILY)
+    """Return an expression that selects the families a headline may quote: an index and grade A or B."""
+    quotable = pl.col("data_grade").is_in(["A", "B"]) & pl.col("exposure").is_not_null() & ~is_hidden()
+    return quotable & (pl.col("job_family") != NO_FAMILY)
 
 
 def headline_scope(families: pl.DataFrame) -> str:
-    """State which families a headline is about, if not all."""
-    well, shown = families.filter(may_headline()).height, families.filter(~is_hidden()).height
-    if well < shown:
-        return " of those of which enough is known"
+    """Return the phrase that limits a headline to the families with enough data, or to those shown."""
+    quotable, shown = families.filter(may_headline()).height, families.filter(~is_hidden()).height
+    if quotable < shown:
+        return " among families with enough data"
     return " of the families shown" if shown < families.height else ""
 
 
 def no_headline_reason(families: pl.DataFrame) -> str | None:
-    """Explain why no family may be the headline, if none may."""
+    """Return the headline used when no family can be quoted, or None if one can."""
     shown = families.filter(~is_hidden())
     if not shown.height:
         return ALL_HIDDEN
     of_shown = " of the families shown" if shown.height < families.height else ""
     if not total(shown.fill_null(0), "tasks"):
-        return f"No task{of_shown} is described"
+        return "No tasks in the families shown" if of_shown else "No tasks in these task profiles"
     if not shown.get_column("exposure").count():
         whose = f" of {shown.item(0, 'job_family')}" if shown.height == families.height == 1 else of_shown
-        return f"The exposure{whose} cannot be worked out: {_why_no_index(shown)}"
+        return f"Exposure{whose} cannot be computed: {_why_no_index(shown)}"
     if not shown.select(may_headline().any()).item():
-        return "Too little is known to say which job family is most exposed"
+        return "There is not enough data to say which job family is most exposed"
     return None
 
 
 def _why_no_index(shown: pl.DataFrame) -> str:
     reasons = shown.filter(pl.col("reason") != "NO_TASKS").get_column("reason").unique()
-    return NONE_BECAUSE[reasons[0]] if len(reasons) == 1 else "no task has hours above 0 and a level that has a weight"
+    return NONE_BECAUSE[reasons[0]] if len(reasons) == 1 else "no task has hours above 0 and a weighted level"
 
 
 def without_index(families: pl.DataFrame) -> list[str]:
-    """Name the families without an index and explain why, in a sentence per reason."""
+    """Return one sentence per reason that lists the families without an index."""
     rows = families.filter(pl.col("exposure").is_null() & ~is_hidden())
     return [
-        f"No index: {listed(some.get_column('job_family').to_list())} ({NONE_BECAUSE[str(reason)]})."
-        for (reason,), some in rows.group_by("reason", maintain_order=True)
+        f"No index for {listed(group.get_column('job_family').to_list())} ({NONE_BECAUSE[str(reason)]})."
+        for (reason,), group in rows.group_by("reason", maintain_order=True)
     ]
 
 
 def index_coverage(families: pl.DataFrame) -> str:
-    """State how many of all tasks the index is based on."""
+    """Return the share of all tasks that the index is based on."""
     tasks = total(families.fill_null(0), "tasks")
     if not tasks:
         return NO_TASK_COUNTS
@@ -331,48 +330,48 @@ def index_coverage(families: pl.DataFrame) -> str:
 
 
 def index_definition(level_weights: Mapping[str, float]) -> str:
-    """Define the index by the weight of each level."""
-    weights = listed(f"{level} {weight:g}" for level, weight in level_weights.items())
-    return f"Index: share of weekly hours, by level {weights}. It says what could change, not who leaves."
+    """Return the definition of the index with the weight of each level."""
+    weights = listed(f"{level} = {weight:g}" for level, weight in level_weights.items())
+    return f"Index: share of weekly hours, with level weights {weights}. It estimates potential change, not job losses."
 
 
 # two snapshots --------------------------------------------------------------------------------------------------------
 
-NO_TASK_IN_EITHER = "No task is described, before or after"
+NO_TASK_IN_EITHER = "No tasks in either snapshot"
 NO_CHANGE = f"\u00b10{chr(0xA0)}h"
 _PARTS = {"both": "hours and a level", "hours": "hours", "level": "a level"}
 
 
 def coverage_before_after(meaning: Meaning, part: str = "both") -> tuple[float | None, float | None]:
-    """Return the coverage of either side."""
+    """Return the coverage before and after."""
     return meaning.coverage.get(f"{part} before"), meaning.coverage.get(f"{part} after")
 
 
 def coverage_shifted(meaning: Meaning, part: str = "both") -> bool:
-    """Return whether coverage moved so far that a difference is partly one of measurement."""
+    """Return whether coverage changed enough for part of a difference to come from measurement."""
     was, now = coverage_before_after(meaning, part)
     return was is not None and now is not None and abs(now - was) > COVERAGE_MOVED + 1e-12
 
 
 def coverage_changed() -> pl.Expr:
-    """Return for each row whether its coverage moved so far."""
+    """Return an expression for the rows whose coverage changed by more than the threshold."""
     return ((pl.col("coverage_after") - pl.col("coverage_before")).abs() > COVERAGE_MOVED + 1e-12).fill_null(
         value=False
     )
 
 
 def coverage_of_both(meaning: Meaning, part: str = "both", *, weighed: bool = False) -> list[str]:
-    """State the coverage of either side, and which states count."""
+    """Describe the coverage of both snapshots, with a warning if not every validation state counts."""
     was, now = coverage_before_after(meaning, part)
     if was is None and now is None:
         return [NO_TASK_COUNTS]
-    have = f"{_PARTS[part]}{' that has a weight' * weighed}"
-    note = f"{covered(was)} of tasks before and {covered(now)} after have {have}; rejected tasks do not count."
+    have = WEIGHED if weighed else _PARTS[part]
+    note = f"{covered(was)} of tasks before and {covered(now)} after have {have}. Rejected tasks are excluded."
     return [f"{note} {MISSING_HOURS}", *state_warnings(meaning.states)]
 
 
 def signed(value: float | None) -> str:
-    """Format a difference of indices with its sign."""
+    """Format an index difference with its sign."""
     if value is None:
         return NONE
     rounded = round(value, 2)
@@ -380,7 +379,7 @@ def signed(value: float | None) -> str:
 
 
 def signed_hours(value: float | None, digits: int | None = None) -> str:
-    """Format a difference of hours with its sign; in a column all with the same decimals."""
+    """Format an hours difference with its sign, using `digits` decimals if given."""
     if value is None:
         return NONE
     if round(value, 1) == 0:
@@ -390,7 +389,7 @@ def signed_hours(value: float | None, digits: int | None = None) -> str:
 
 
 def relative(change: float | None, was: float | None) -> str:
-    """Format a difference as a share of the earlier amount, if that was above zero."""
+    """Format a change as a share of the earlier amount, if that was above zero."""
     if change is None or not was or was < 0:
         return NONE
     share = change / was

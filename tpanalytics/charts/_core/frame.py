@@ -1,4 +1,4 @@
-"""The frame of a chart with a row per group: rows and side columns, footnotes, and the states without marks."""
+"""Layout of charts with one row per group: row axis, side columns, footnotes and empty charts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-#: Characters of a name before it continues on the next line, and the height of such a line in pixels.
+#: Width of a row label in characters, and its line height in pixels.
 _WRAP, _LINE = 38, 12
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The released rows of a chart by group, under printable names, and what may be stated about all of them."""
+    """The rows of a chart by group after suppression, with the texts that describe all groups."""
 
     rows: pl.DataFrame
-    #: Where every row is suppressed, a total would reveal them.
+    #: False if every row is suppressed, because totals would reveal them.
     totals: bool
     population: str
     suppression: list[str]
@@ -37,7 +37,7 @@ class Groups:
     families: Sequence[str] | None = None
 
     def footnotes(self, notes: Iterable[str]) -> list[str]:
-        """Return the footnotes, `notes` among them unless every group is suppressed."""
+        """Return the footnotes, without `notes` if every group is suppressed."""
         return captions.wrapped([*self.suppression, *(notes if self.totals else ()), *self.sources])
 
 
@@ -48,7 +48,7 @@ def groups(
     privacy: Privacy | None,
     families: Sequence[str] | None = None,
 ) -> Groups:
-    """Describe the released rows of a chart; `counts` are the rows that totals may count."""
+    """Return the groups of a chart; `counts` are the rows included in totals."""
     population = captions.population(counts, totals=any_shown(shown))
     return _groups(shown, population, captions.source_line(profiles.manifest), privacy, families)
 
@@ -56,7 +56,7 @@ def groups(
 def groups_of_change(
     counts: pl.DataFrame, shown: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, privacy: Privacy | None
 ) -> Groups:
-    """Describe the released rows of a chart of two snapshots."""
+    """Return the groups of a chart that compares two snapshots."""
     population = captions.population_after(counts, totals=any_shown(shown))
     return _groups(shown, population, captions.source_lines(before, after), privacy)
 
@@ -68,8 +68,8 @@ def _groups(
     privacy: Privacy | None,
     families: Sequence[str] | None = None,
 ) -> Groups:
-    rows, note_of_hidden = theme.sanitize_labels(shown), captions.hidden_note(shown, privacy)
-    return Groups(rows, any_shown(shown), population, note_of_hidden, sources, families)
+    rows, suppression = theme.sanitize_labels(shown), captions.hidden_note(shown, privacy)
+    return Groups(rows, any_shown(shown), population, suppression, sources, families)
 
 
 def any_shown(rows: pl.DataFrame) -> bool:
@@ -78,7 +78,7 @@ def any_shown(rows: pl.DataFrame) -> bool:
 
 
 class SideColumn(NamedTuple):
-    """A field printed in each row right of the plot, its header, and its right edge in pixels from the plot."""
+    """A text column right of the plot, with its right edge in pixels from the plot."""
 
     field: str
     header: str | Sequence[str]
@@ -100,7 +100,7 @@ def chart(
     below: int = 38,
     over: Sequence[alt.Chart] = (),
 ) -> theme.Chart:
-    """Assemble a chart by group from its rows in order (``missing`` says why one has no marks) and its marks."""
+    """Assemble a chart by group; the column ``missing`` of `rows` explains rows without marks."""
     order = rows.get_column("job_family").to_list()
     built, extremes, shape = description
     footnotes = list(notes) if groups.totals else []
@@ -122,17 +122,17 @@ def chart(
 
 
 def no_jobs() -> theme.Chart:
-    """Return the chart of profiles without a job."""
+    """Return the chart for profiles without jobs."""
     return theme.empty_chart("No jobs in these task profiles", "There is nothing to draw.")
 
 
 def no_jobs_in_either() -> theme.Chart:
-    """Return the chart of two snapshots without a job."""
-    return theme.empty_chart("No jobs in either of these task profiles", "There is nothing that could have changed.")
+    """Return the chart for two snapshots without jobs."""
+    return theme.empty_chart("No jobs in either snapshot", "There is nothing to compare.")
 
 
 def all_hidden_chart(groups: Groups, title: str = captions.ALL_HIDDEN) -> theme.Chart:
-    """Return the chart of groups of which not even a total may be shown."""
+    """Return the chart for groups that are all suppressed."""
     lines = [*groups.suppression, *groups.sources]
     return theme.assemble(
         [note(lines, x=0, y=8)],
@@ -145,41 +145,41 @@ def all_hidden_chart(groups: Groups, title: str = captions.ALL_HIDDEN) -> theme.
 
 
 def group_axis(order: Sequence[str]) -> alt.Y:
-    """Return the axis of groups in order; a long name is broken, never cut."""
+    """Return the row axis of the groups in order, with long names wrapped."""
     return row_axis("job_family", {family: family for family in order})
 
 
 def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
-    """Return the axis of rows by a field, in the order of its values and under their names."""
+    """Return the row axis of a field, with `names` mapping its values in order to labels."""
     order, lines = list(names), {value: name_lines(name, width) for value, name in names.items()}
-    # Vega hangs further lines below the first; half of their height up again puts the name next to its row.
-    lifted = [
+    # Vega aligns the first line with the row. Shift multi-line labels up by half their extra height to center them.
+    offsets = [
         {"test": f"indexof({json.dumps(long)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
         for count in range(2, max(map(len, lines.values()), default=1) + 1)
         if (long := [value for value in order if len(lines[value]) == count])
     ]
-    # Plain mappings: every layer carries the axis, and each copy of an `alt.Axis` copies all that it could have.
+    # Use a plain dict: the axis is copied for every layer, and copying an `alt.Axis` is slow.
     axis = {
         "title": None,
-        # By position, not by name: a family may be called "constructor".
+        # Look labels up by position, because a family could be named "constructor".
         "labelExpr": f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
         "labelLimit": 400,
         "labelLineHeight": _LINE,
-        "labelOffset": {"condition": lifted, "value": 0} if lifted else 0,
+        "labelOffset": {"condition": offsets, "value": 0} if offsets else 0,
         "grid": False,
     }
     return alt.Y(f"{field}:N", sort=order, axis=axis, scale={"domain": order})
 
 
 def numbered_axis(field: str, names: Sequence[Sequence[str]], **look: Any) -> alt.Y:
-    """Return the axis of rows numbered from 1 under names of one or two lines, which need not differ."""
-    two = [place for place, name in enumerate(names, 1) if len(name) > 1]
-    lifted = {"condition": {"test": f"indexof({json.dumps(two)}, datum.value) >= 0", "value": -6}, "value": 0}
+    """Return the axis of rows numbered from 1; their names of one or two lines can repeat."""
+    two_lines = [number for number, name in enumerate(names, 1) if len(name) > 1]
+    offset = {"condition": {"test": f"indexof({json.dumps(two_lines)}, datum.value) >= 0", "value": -6}, "value": 0}
     axis = alt.Axis(
         title=None,
         labelExpr=f"{json.dumps(names)}[datum.value - 1]",
         labelLineHeight=_LINE,
-        labelOffset=lifted if two else 0,
+        labelOffset=offset if two_lines else 0,
         grid=False,
         **look,
     )
@@ -187,19 +187,19 @@ def numbered_axis(field: str, names: Sequence[Sequence[str]], **look: Any) -> al
 
 
 def row_height(order: Sequence[str], usual: int, width: int = _WRAP) -> int:
-    """Return the height of a row in pixels, enough for the name with the most lines."""
+    """Return the row height in pixels that fits the label with the most lines."""
     return max([usual, *(_LINE * len(name_lines(family, width)) + 4 for family in order)])
 
 
 def name_lines(family: str, width: int = _WRAP, *, most: int = 4) -> list[str]:
-    """Break a name to a width in characters, over at most `most` lines."""
+    """Wrap a name to a width in characters, in at most `most` lines."""
     return textwrap.wrap(family, width, max_lines=most, placeholder=" …") or ["(unnamed)"]
 
 
 def side_columns(
     rows: pl.DataFrame, y: alt.Y, columns: Sequence[SideColumn], width: int, *, key: str = "job_family"
 ) -> list[alt.Chart]:
-    """Print columns right of the plot, and in rows without marks why they have none (``missing``)."""
+    """Return the text columns right of the plot and the remarks of rows without marks (``missing``)."""
     table = rows.select(key, *(column.field for column in columns))
     marks = []
     for field, header, edge, muted in columns:
@@ -217,26 +217,26 @@ def side_columns(
 
 
 def as_text(column: str, write: Callable[[Any], str]) -> pl.Expr:
-    """Return a column as text, nulls too."""
+    """Format a column as text, including nulls."""
     return pl.col(column).map_elements(write, return_dtype=pl.String, skip_nulls=False)
 
 
 def counts_as_text(column: str | pl.Expr) -> pl.Expr:
-    """Return counts as text, none of them as a dash."""
+    """Format counts as text, with a dash for zero and null."""
     counted = pl.col(column) if isinstance(column, str) else column
     return counted.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String, skip_nulls=False)
 
 
 def decimals(values: Sequence[float | None]) -> int:
-    """Return how many decimals the hours of a column have, so that their points are aligned."""
-    known = [abs(round(value, 1)) for value in values if value is not None]
-    whole = all(value == round(value) for value in known)
-    large = any(value >= 100 for value in known) and all(value == 0 or value >= 10 for value in known)
-    return 0 if whole or large else 1
+    """Return the number of decimals for a column of hours, 0 or 1, so that decimal points align."""
+    amounts = [abs(round(value, 1)) for value in values if value is not None]
+    integral = all(value == round(value) for value in amounts)
+    large = any(value >= 100 for value in amounts) and all(value == 0 or value >= 10 for value in amounts)
+    return 0 if integral or large else 1
 
 
 def hours_column(amounts: pl.Series) -> pl.Series:
-    """Format the hours of a column, each with as many decimals."""
+    """Format a column of hours with the same number of decimals."""
     digits = decimals(amounts.to_list())
     texts = [NONE if amount is None else f"{amount:,.{digits}f}\u00a0h" for amount in amounts]
     return pl.Series(texts, dtype=pl.String)

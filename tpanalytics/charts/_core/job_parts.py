@@ -1,4 +1,4 @@
-"""The parts of a job's sheet: the bar of the week, the list of tasks, the strip of its family, quotes."""
+"""Panels of the job sheet: week bar, task list, exposure strip and rationales."""
 
 from __future__ import annotations
 
@@ -15,81 +15,83 @@ from tpanalytics.schema import NOT_ASSESSED, level_order
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: How many tasks are listed; the bar has all of them.
+#: Maximum number of listed tasks. The bar contains all tasks.
 LISTED = 40
 _WIDTH, _BAR, _ROW, _LINE = 890, 34, 19, 14
-#: Height of a bar with the sentence above it.
+#: Height of a bar and the sentence above it, in pixels.
 _BAND = 66
-#: Narrowest block in pixels that has room for its number.
+#: Minimum width in pixels of a block with a number.
 _NUMBER = 15
-#: Characters of a task's name before it goes to the next line, and of a quote.
+#: Line width of task names and of rationales, in characters.
 _NAME, _QUOTE = 104, 165
-#: Every fill besides the blocks'; one scale for all, since panels share theirs.
+#: All fills except those of the blocks, in one dict because the panels share a scale.
 _FILLS = {
-    "stays": "#D9D9DE",
-    "perhaps": "#F1F8F8",
+    "remaining": "#D9D9DE",
+    "possibly freed": "#F1F8F8",
     "freed": "#CFE6E8",
-    "not known": "#FFFFFF",
+    "unknown": "#FFFFFF",
     **theme.LEVEL_COLOURS,
     "another level": "#BDBDC2",
 }
-_WEEK, _LEFT = "the week now", "under the scenario"
+_CURRENT, _SCENARIO = "current week", "scenario"
 
 
 def week(
     tasks: pl.DataFrame, levels: Sequence[str], contract: float | None, scenario: pl.DataFrame | None
 ) -> alt.LayerChart:
-    """Draw the week as blocks, and below it what a scenario would leave of it."""
+    """Draw the current week as one block per task and, below it, the week under a scenario."""
     blocks = _blocks(tasks)
-    known = max([0.0, *blocks.get_column("end")])
-    top = max(known, contract or 0.0) or 1.0
+    documented = max([0.0, *blocks.get_column("end")])
+    top = max(documented, contract or 0.0) or 1.0
     per_pixel = top / _WIDTH
     scale = alt.Scale(domain=[0, top], nice=False)
-    x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="hours a week", titleAnchor="start", tickCount=8, grid=False))
-    spans = _spans(known, contract, scenario)
-    # What does not fit into its span is in the sentence above the bar.
-    room = (pl.col("end") - pl.col("start")) / per_pixel
-    fits = pl.col("said").str.len_chars() * 5.8 + 6 < room
-    spans = spans.with_columns(said=pl.when(fits).then("said").otherwise(pl.lit("")))
+    x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="weekly hours", titleAnchor="start", tickCount=8, grid=False))
+    spans = _spans(documented, contract, scenario)
+    # Labels that do not fit are omitted: the sentence above the bar contains the same figures.
+    width = (pl.col("end") - pl.col("start")) / per_pixel
+    fits = pl.col("label").str.len_chars() * 5.8 + 6 < width
+    spans = spans.with_columns(label=pl.when(fits).then("label").otherwise(pl.lit("")))
     layers = []
-    for number, line in enumerate([_WEEK, _LEFT] if scenario is not None else [_WEEK]):
+    for number, line in enumerate([_CURRENT, _SCENARIO] if scenario is not None else [_CURRENT]):
         top_of_bar = number * _BAND + _BAND - _BAR - 8
-        layers += _other(spans.filter(pl.col("line") == line), x, scale, top_of_bar)
-    layers += _own(blocks, x, scale, levels, per_pixel)
-    for number, line in enumerate([_WEEK, _LEFT]):
-        open_ = spans.filter(pl.col("line") == line, pl.col("open")).select("start", "end", "said").rows()
-        if line == _WEEK:
-            open_ += [
+        layers += _span_layers(spans.filter(pl.col("line") == line), x, scale, top_of_bar)
+    layers += _block_layers(blocks, x, scale, levels, per_pixel)
+    for number, line in enumerate([_CURRENT, _SCENARIO]):
+        hatched = spans.filter(pl.col("line") == line, pl.col("hatched")).select("start", "end", "label").rows()
+        if line == _CURRENT:
+            hatched += [
                 (start, end, str(n) if end - start >= _NUMBER * per_pixel else "")
                 for start, end, n in blocks.filter(level=NOT_ASSESSED).select("start", "end", "n").rows()
             ]
-        places = [
+        positions = [
             at
-            for start, end, said in open_
+            for start, end, label in hatched
             for at in theme.strokes(start, end, per_pixel)
-            if not said or abs(at - (start + end) / 2) > (len(said) * 2.9 + 6) * per_pixel
+            if not label or abs(at - (start + end) / 2) > (len(label) * 2.9 + 6) * per_pixel
         ]
-        if places:
-            strokes = theme.hatched(alt.Chart(pl.DataFrame({"at": places})), _BAR)
+        if positions:
+            strokes = theme.hatched(alt.Chart(pl.DataFrame({"at": positions})), _BAR)
             middle = theme.pixel_encoding(y=number * _BAND + _BAND - _BAR / 2 - 8)
             layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), **middle))
-    sentences = [f"The week now: {said_of_week(tasks, contract)}"]
+    sentences = [f"Current week: {said_of_week(tasks, contract)}"]
     sentences += [said_of_scenario(scenario)] if scenario is not None else []
     layers += [
-        theme.note(said, x=0, y=_BAND * number + 12, baseline="middle", color=theme.INK)
-        for number, said in enumerate(sentences)
+        theme.note(sentence, x=0, y=_BAND * number + 12, baseline="middle", color=theme.INK)
+        for number, sentence in enumerate(sentences)
     ]
     height = _BAND * len(sentences)
     if contract:
-        line_ = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
+        rule = alt.Chart(pl.DataFrame({"contract": [contract]})).mark_rule(stroke=theme.INK, strokeWidth=1.5)
         ends = theme.pixel_encoding(y=_BAND - _BAR - 14, y2=height)
-        layers.append(line_.encode(x=alt.X("contract:Q", scale=scale), **ends))
+        layers.append(rule.encode(x=alt.X("contract:Q", scale=scale), **ends))
     chart: alt.LayerChart = alt.LayerChart(layer=layers, width=_WIDTH, height=height)
     return chart
 
 
-def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str], per_pixel: float) -> list[alt.Chart]:
-    """Draw the blocks of the tasks, numbered where there is room."""
+def _block_layers(
+    blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str], per_pixel: float
+) -> list[alt.Chart]:
+    """Draw one block per task, with its number if it fits."""
     top = _BAND - _BAR - 8
     printed = [_printed(level) for level in levels]
     colours = alt.Scale(domain=printed, range=[theme.LEVEL_COLOURS.get(level, "#BDBDC2") for level in levels])
@@ -103,7 +105,7 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
             color=alt.Color("level:N", scale=colours, legend=theme.level_legend(printed)),
             tooltip=[
                 alt.Tooltip("task:N", title="Task"),
-                alt.Tooltip("hours:Q", title="Hours a week", format=",.2f"),
+                alt.Tooltip("hours:Q", title="Weekly hours", format=",.2f"),
                 alt.Tooltip("level:N", title="AI impact level"),
             ],
         )
@@ -122,21 +124,21 @@ def _own(blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str]
     return [bar, numbers]
 
 
-def _other(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[alt.Chart]:
-    """Draw what is no task's block, dashed where it is not known."""
+def _span_layers(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[alt.Chart]:
+    """Draw the parts of a bar that are not tasks."""
     if not spans.height:
         return []
-    rest = (
+    bars = (
         alt.Chart(spans.select("start", "end", "paint"))
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
         .encode(x=x, x2=alt.X2("end:Q"), **theme.pixel_encoding(y=top, y2=top + _BAR), fill=_paint())
     )
-    named = spans.filter(pl.col("said") != "").select("said", middle=(pl.col("start") + pl.col("end")) / 2)
-    words = alt.Chart(named).mark_text(fontSize=11, color=theme.INK)
+    labelled = spans.filter(pl.col("label") != "").select("label", middle=(pl.col("start") + pl.col("end")) / 2)
+    labels = alt.Chart(labelled).mark_text(fontSize=11, color=theme.INK)
     return [
-        rest,
-        words.encode(
-            x=alt.X("middle:Q", scale=scale), **theme.pixel_encoding(y=top + _BAR / 2), text=alt.Text("said:N")
+        bars,
+        labels.encode(
+            x=alt.X("middle:Q", scale=scale), **theme.pixel_encoding(y=top + _BAR / 2), text=alt.Text("label:N")
         ),
     ]
 
@@ -146,7 +148,7 @@ def _paint() -> alt.Fill:
 
 
 def _blocks(tasks: pl.DataFrame) -> pl.DataFrame:
-    """Lay the tasks end to end: by level, H1 first, and within it the longest first."""
+    """Stack the tasks end to end, sorted by level (H1 first) and then by hours (longest first)."""
     levels = level_order(tasks.get_column("level").to_list())
     rank = {level: number for number, level in enumerate(levels)}
     end = pl.col("hours").cum_sum()
@@ -163,33 +165,33 @@ def _printed(level: str) -> str:
     return printable(level) or level
 
 
-def _spans(known: float, contract: float | None, scenario: pl.DataFrame | None) -> pl.DataFrame:
-    """Place what is no task's block: what is not described, and the parts of the week under a scenario."""
+def _spans(documented: float, contract: float | None, scenario: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the parts of the bars that are not tasks: undocumented hours, and the scenario."""
     rows: list[tuple[str, float, float, str, str, bool]] = []
-    if contract and contract > known:
-        rows.append((_WEEK, known, contract, "not known", f"not described {hours(contract - known)}", True))
+    if contract and contract > documented:
+        rows.append((_CURRENT, documented, contract, "unknown", f"undocumented {hours(contract - documented)}", True))
     if scenario is not None:
         low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
         if rated is not None and low is not None:
-            ends = [0.0, rated - high, rated - low, rated, max(known, rated)]
+            ends = [0.0, rated - high, rated - low, rated, max(documented, rated)]
             freed = _between(low, high)
-            for start, end, paint, said, is_open in (
-                (ends[0], ends[1], "stays", f"stays {hours(ends[1])}", False),
-                (ends[1], ends[2], "perhaps", "perhaps freed", False),
+            for start, end, paint, label, is_hatched in (
+                (ends[0], ends[1], "remaining", f"remaining {hours(ends[1])}", False),
+                (ends[1], ends[2], "possibly freed", "possibly freed", False),
                 (ends[2], ends[3], "freed", f"freed {freed}", False),
-                (ends[3], ends[4], "not known", "no level", True),
+                (ends[3], ends[4], "unknown", "no level", True),
             ):
                 if end - start > 1e-9:
-                    rows.append((_LEFT, start, end, paint, said, is_open))
-        if contract and contract > known:
-            rows.append((_LEFT, known, contract, "not known", "not described", True))
+                    rows.append((_SCENARIO, start, end, paint, label, is_hatched))
+        if contract and contract > documented:
+            rows.append((_SCENARIO, documented, contract, "unknown", "undocumented", True))
     schema = {
         "line": pl.String,
         "start": pl.Float64,
         "end": pl.Float64,
         "paint": pl.String,
-        "said": pl.String,
-        "open": pl.Boolean,
+        "label": pl.String,
+        "hatched": pl.Boolean,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -199,33 +201,31 @@ def _between(low: float, high: float) -> str:
 
 
 def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
-    """State how much of the week is described, and how much may be in tasks without hours."""
+    """Summarize documented hours, contract hours and tasks without hours."""
     timed = tasks.filter(pl.col("hours").is_not_null())
-    known = float(timed.get_column("hours").sum())
+    documented = float(timed.get_column("hours").sum())
     without = tasks.height - timed.height
-    said = f"{hours(known)} described" if timed.height else "no hours are described"
+    text = f"{hours(documented)} documented" if timed.height else "no hours documented"
     if contract:
-        said += f" of a contract week of {hours(contract)}"
-        gap = contract - known
-        said += (
-            f", {hours(gap)} not described" if gap > 0.05 else f", {hours(-gap)} more than that" if gap < -0.05 else ""
-        )
-    return said + (f"; {plural(without, 'task')} without hours" if without else "")
+        text += f" of a {hours(contract)} contract week"
+        gap = contract - documented
+        text += f", {hours(gap)} undocumented" if gap > 0.05 else f", {hours(-gap)} over" if gap < -0.05 else ""
+    return text + (f"; {plural(without, 'task')} without hours" if without else "")
 
 
 def said_of_scenario(scenario: pl.DataFrame) -> str:
-    """State what a scenario frees and leaves."""
+    """Summarize the hours a scenario frees and the minimum that remains."""
     low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
     if low is None or rated is None:
-        return "Under the scenario nothing can be said: no task has hours and a level"
+        return "The scenario cannot be computed: no task has hours and a level"
     freed = _between(low, high)
     return (
-        f"Under the scenario {freed} of {hours(rated)} with a level would be freed, {hours(rated - high)} stay at least"
+        f"Scenario: {freed} of {hours(rated)} with a level would be freed, at least {hours(rated - high)} would remain"
     )
 
 
 def _listed(shown: pl.DataFrame) -> tuple[pl.DataFrame, float, float | None]:
-    """Place the rows of the list; return them, where the last one ends, and where those without hours begin."""
+    """Return the rows of the list, its height, and the position of the first task without hours."""
     rows, at, gap_at = [], 0.0, None
     digits = frame.decimals(shown.get_column("hours").to_list())
     for n, task, amount, level, state in shown.select("n", "task", "hours", "level", "state").rows():
@@ -234,17 +234,17 @@ def _listed(shown: pl.DataFrame) -> tuple[pl.DataFrame, float, float | None]:
             at += 30
         lines = textwrap.wrap(task, _NAME, max_lines=3, placeholder=" …") or [""]
         middle = at + _LINE / 2
-        word = theme.LEVEL_WORDS.get(level, _printed(level))
-        figure = "not known" if amount is None else f"{amount:,.{digits}f}\u00a0h"
+        level_text = theme.LEVEL_WORDS.get(level, _printed(level))
+        figure = "unknown" if amount is None else f"{amount:,.{digits}f}\u00a0h"
         paint = level if level in theme.LEVEL_COLOURS else "another level"
-        rows.append((str(n), "\n".join(lines), figure, word, _printed(state), paint, round(middle, 1)))
+        rows.append((str(n), "\n".join(lines), figure, level_text, _printed(state), paint, round(middle, 1)))
         at += _ROW + _LINE * (len(lines) - 1)
     schema = dict.fromkeys(("n", "task", "hours", "level", "state", "paint"), pl.String) | {"y": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row"), at, gap_at
 
 
 def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
-    """List the tasks, the longest first, those without hours below them."""
+    """List the tasks, longest first, with tasks without hours at the end."""
     if not tasks.height:
         return []
     shown = tasks.head(LISTED)
@@ -282,25 +282,25 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
     heads = [
         theme.note(name, x=x, y=-8, align=align, baseline="bottom", fontSize=10.5)
         for name, x, align in (
-            ("task, the longest first; numbers as in the bar", 46, "left"),
-            ("hours a week", 672, "right"),
+            ("task (longest first, numbered as in the bar)", 46, "left"),
+            ("weekly hours", 672, "right"),
             ("AI impact level", 690, "left"),
             ("state", 832, "left"),
         )
     ]
     if gap_at is not None:
-        said = "without hours: not zero, and so not in the bar"
-        heads.append(theme.note(said, x=46, y=round(gap_at), baseline="middle", fontStyle="italic"))
+        text = "hours missing (not zero), so not in the bar"
+        heads.append(theme.note(text, x=46, y=round(gap_at), baseline="middle", fontStyle="italic"))
     if more:
-        said = f"and {plural(more, 'more task')} with {hours(rest)}"
-        heads.append(theme.note(said, x=46, y=round(height + 8), baseline="middle", fontStyle="italic"))
+        text = f"and {plural(more, 'more task')} with {hours(rest)}"
+        heads.append(theme.note(text, x=46, y=round(height + 8), baseline="middle", fontStyle="italic"))
     chart: alt.LayerChart = alt.LayerChart(layer=[*texts, squares, *heads], width=_WIDTH, height=height)
     return [chart]
 
 
-def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
-    """Draw the exposure of the family's jobs as a strip, this one marked and named."""
-    lines = textwrap.wrap(said, _QUOTE)
+def peers(jobs: pl.DataFrame, text: str) -> list[alt.LayerChart]:
+    """Draw the exposure of the jobs in the family as a strip, with this job marked."""
+    lines = textwrap.wrap(text, _QUOTE)
     heading = theme.note(lines, x=0, y=-22 - 15 * (len(lines) - 1), baseline="bottom", color=theme.INK)
     if not jobs.height:
         return [alt.LayerChart(layer=[heading], width=_WIDTH, height=1)]
@@ -313,7 +313,7 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     )
     own = alt.Chart(jobs.filter("own").select("exposure"))
     mark = own.mark_point(shape="diamond", size=150, fill=theme.INK, stroke="#FFFFFF", strokeWidth=1, opacity=1)
-    # At an end of the strip the name stands beside its mark, not over the edge.
+    # Align the label inwards near the ends of the strip so that it is not cut off.
     at = jobs.filter("own").get_column("exposure").sum()
     side: Literal["left", "center", "right"] = "left" if at < 0.03 else "right" if at > 0.97 else "center"
     name = own.mark_text(text="this job", align=side, dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
@@ -323,12 +323,12 @@ def peers(jobs: pl.DataFrame, said: str) -> list[alt.LayerChart]:
     return [strip]
 
 
-def quotes(found: Sequence[tuple[int, str]]) -> list[alt.LayerChart]:
-    """Quote why tasks were rated as they are."""
-    if not found:
+def quotes(rationales: Sequence[tuple[int, str]]) -> list[alt.LayerChart]:
+    """Quote the rationales of the ratings by task number."""
+    if not rationales:
         return []
-    lines = ["Why they were rated so, in the words of the rating:"]
-    for n, why in found:
-        lines += textwrap.wrap(f"{n}  {why}", _QUOTE, max_lines=3, placeholder=" …", subsequent_indent="     ")
+    lines = ["Rationales of the ratings, by task number:"]
+    for n, rationale in rationales:
+        lines += textwrap.wrap(f"{n}  {rationale}", _QUOTE, max_lines=3, placeholder=" …", subsequent_indent="     ")
     note = theme.note(lines, x=0, y=0, baseline="top", color=theme.INK)
     return [alt.LayerChart(layer=[note], width=_WIDTH, height=15 * len(lines))]

@@ -1,4 +1,4 @@
-"""Where labels stand so that none covers another, which line is the highest where, and who is tied with whom."""
+"""Layout of line labels, leading families by weight of H2, and groups of tied families."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tpanalytics.charts._core.frame import name_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Height of a line of a label in pixels, and how many characters go into it.
+#: Line height of a label in pixels, and its maximum width in characters.
 LINE, WRAP = 12, 34
-#: Up to so many families are all named; of more only some, so that each name can be read.
+#: Up to `ALL` families are all labelled. Beyond that, only about `SOME` are, to keep the labels legible.
 ALL, SOME = 18, 10
 
 
 class Extent(NamedTuple):
-    """Where the plot ends in the index, and how high it is in pixels."""
+    """Index range of the plot and its height in pixels."""
 
     low: float
     high: float
@@ -27,12 +27,12 @@ class Extent(NamedTuple):
 
     @property
     def pixel(self) -> float:
-        """Return the height of a pixel in the index."""
+        """Return the index difference that one pixel represents."""
         return (self.high - self.low) / self.height
 
 
 class Leader(NamedTuple):
-    """A family that is the most exposed from a weight of H2 on, and the index at which it takes the lead."""
+    """The most exposed family from weight `since` of H2 upwards, and its index at that weight."""
 
     family: str
     since: float
@@ -40,30 +40,30 @@ class Leader(NamedTuple):
 
 
 def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
-    """List the families that lead as the weight of H2 goes from 0 to 1."""
+    """Return the most exposed families in order as the weight of H2 increases from 0 to 1."""
     if not lines.height:
         return []
     ends = {family: (low, high) for family, low, high in _ends(lines)}
-    turns = [
-        (b, *both) for *both, b in pairs.select("family_a", "family_b", "break_even").rows() if ends.keys() >= {*both}
+    crossings = [
+        (b, *pair) for *pair, b in pairs.select("family_a", "family_b", "break_even").rows() if ends.keys() >= {*pair}
     ]
     start = min(ends, key=lambda family: (-round(ends[family][0], 9), -round(ends[family][1], 9), family))
-    found = [Leader(start, 0.0, ends[start][0])]
+    result = [Leader(start, 0.0, ends[start][0])]
     while True:
-        now, since, _ = found[-1]
-        steep = ends[now][1] - ends[now][0]
-        over = [
+        current, since, _ = result[-1]
+        slope = ends[current][1] - ends[current][0]
+        overtaking = [
             (round(b, 9), -(ends[other][1] - ends[other][0]), other, b)
-            for b, *both in turns
-            if now in both and b > since + 1e-9
-            for other in both
-            if other != now and ends[other][1] - ends[other][0] > steep
+            for b, *pair in crossings
+            if current in pair and b > since + 1e-9
+            for other in pair
+            if other != current and ends[other][1] - ends[other][0] > slope
         ]
-        if not over:
-            return found
-        *_, family, b = min(over)
+        if not overtaking:
+            return result
+        *_, family, b = min(overtaking)
         low, high = ends[family]
-        found.append(Leader(family, b, low + b * (high - low)))
+        result.append(Leader(family, b, low + b * (high - low)))
 
 
 def _ends(lines: pl.DataFrame) -> list[tuple[str, float, float]]:
@@ -71,55 +71,56 @@ def _ends(lines: pl.DataFrame) -> list[tuple[str, float, float]]:
     return rows
 
 
-def spread(wanted: Sequence[float], slots: Sequence[float], room: float) -> list[float]:
-    """Move labels apart by as little as it takes, keeping their order."""
-    before = [sum(slots[:i]) + slots[i] / 2 for i in range(len(slots))]
+def spread(wanted: Sequence[float], slots: Sequence[float], height: float) -> list[float]:
+    """Move labels apart by the least total distance that removes overlaps, keeping their order."""
+    # Pool adjacent violators: without the space that earlier labels take, positions must not decrease.
+    occupied = [sum(slots[:i]) + slots[i] / 2 for i in range(len(slots))]
     pools: list[tuple[float, int]] = []
-    for place, ahead in zip(wanted, before, strict=True):
-        mean, n = place - ahead, 1
+    for position, before in zip(wanted, occupied, strict=True):
+        mean, n = position - before, 1
         while pools and pools[-1][0] > mean:
             other, m = pools.pop()
             mean, n = (mean * n + other * m) / (n + m), n + m
         pools.append((mean, n))
-    most = max(0.0, room - sum(slots))
+    most = max(0.0, height - sum(slots))
     offsets = [min(max(mean, 0.0), most) for mean, n in pools for _ in range(n)]
-    return [offset + ahead for offset, ahead in zip(offsets, before, strict=True)]
+    return [offset + before for offset, before in zip(offsets, occupied, strict=True)]
 
 
-def words(family: str) -> list[str]:
+def _label_lines(family: str) -> list[str]:
     return name_lines(family, WRAP, most=3)
 
 
 def slot(family: str) -> int:
     """Return the height of a label in pixels."""
-    return LINE * len(words(family)) + 4
+    return LINE * len(_label_lines(family)) + 4
 
 
 def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
-    """Return each line's label at an `end` its place beside the plot, in the index."""
+    """Return the label of each line at one `end` of the plot, with its vertical position as an index value."""
     ordered = rows.sort(end, "job_family")
-    names = [words(name) for name in ordered["job_family"]]
+    names = [_label_lines(name) for name in ordered["job_family"]]
     wanted = [(value - extent.low) / extent.pixel for value in ordered[end]]
     slots = [slot(name) for name in ordered["job_family"]]
     label = pl.Series(
-        [extent.low + place * extent.pixel for place in spread(wanted, slots, extent.height)], dtype=pl.Float64
+        [extent.low + position * extent.pixel for position in spread(wanted, slots, extent.height)], dtype=pl.Float64
     )
-    lifted = pl.Series([LINE / 2 * (len(name) - 1) * extent.pixel for name in names], dtype=pl.Float64)
+    offset = pl.Series([LINE / 2 * (len(name) - 1) * extent.pixel for name in names], dtype=pl.Float64)
     return ordered.select(
         *("role", "weight_low", "weight_high"),
         end=pl.col(end),
         figure=pl.col(end).map_elements(captions.index_text, return_dtype=pl.String),
         label=label.round(5),
-        above=(label + lifted).round(5),
+        above=(label + offset).round(5),
         name=pl.Series(["\n".join(name) for name in names], dtype=pl.String),
     )
 
 
 def ties(families: pl.DataFrame) -> list[list[str]]:
-    """Gather the families that all overlap in place, pair by pair, each group as large as it can be."""
+    """Return the largest groups of families whose rank intervals all overlap pairwise."""
     rows = families.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high").rows()
     overlapping = [
-        [family for family, low, high in rows if low <= place <= high] for place in sorted({r[1] for r in rows})
+        [family for family, low, high in rows if low <= rank <= high] for rank in sorted({row[1] for row in rows})
     ]
     largest = [
         group for group in overlapping if len(group) > 1 and not any(set(group) < set(other) for other in overlapping)
@@ -128,20 +129,20 @@ def ties(families: pl.DataFrame) -> list[list[str]]:
 
 
 def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
-    """Return each group a column; groups that share no row between their ends share one."""
-    found: list[list[list[str]]] = []
+    """Assign groups to columns so that the groups of a column do not overlap."""
+    result: list[list[list[str]]] = []
     for group in groups:
         first = order.index(group[0])
-        free = next((column for column in found if order.index(column[-1][-1]) < first), None)
+        free = next((column for column in result if order.index(column[-1][-1]) < first), None)
         if free is None:
-            found.append([group])
+            result.append([group])
         else:
             free.append(group)
-    return found
+    return result
 
 
 def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Keep the pairs of families that are both drawn, under the names they are drawn by."""
+    """Return the pairs of families that are both drawn, with their sanitized names."""
     names = dict(zip(shown["job_family"], theme.sanitize_labels(shown)["job_family"], strict=True))
     sides = [pl.col(f"family_{side}") for side in "ab"]
     return (
@@ -152,18 +153,19 @@ def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFram
 
 
 def roles(lines: pl.DataFrame, pairs: pl.DataFrame, first: list[Leader]) -> pl.DataFrame:
-    """State which lines lead, which have a name, and which stay in the background."""
+    """Add the column ``role``: 'leads', 'named' or 'other' (background)."""
     by_name = {family: (round(low, 9), round(high, 9)) for family, low, high in _ends(lines)}
     highest = [by_name[leader.family] for leader in first]
-    lead = [family for family, ends in by_name.items() if ends in highest]  # one that lies on another leads as well
+    # Families with the same line as a leader lead as well.
+    leading = [family for family, ends in by_name.items() if ends in highest]
     named = lines.get_column("job_family").to_list()
     if len(named) > ALL:
-        ends = [lines.sort(column, "job_family").item(0, "job_family") for column in ("weight_low", "weight_high")]
-        turning = pl.concat([pairs["family_a"], pairs["family_b"]]).value_counts(name="times")
-        turning = turning.sort("times", turning.columns[0], descending=[True, False])
-        named = list(dict.fromkeys([*lead, *ends, *turning.to_series()]))[: max(SOME, len(lead))]
+        lowest = [lines.sort(column, "job_family").item(0, "job_family") for column in ("weight_low", "weight_high")]
+        crossings = pl.concat([pairs["family_a"], pairs["family_b"]]).value_counts(name="times")
+        crossings = crossings.sort("times", crossings.columns[0], descending=[True, False])
+        named = list(dict.fromkeys([*leading, *lowest, *crossings.to_series()]))[: max(SOME, len(leading))]
     role = (
-        pl.when(pl.col("job_family").is_in(lead))
+        pl.when(pl.col("job_family").is_in(leading))
         .then(pl.lit("leads"))
         .when(pl.col("job_family").is_in(named))
         .then(pl.lit("named"))

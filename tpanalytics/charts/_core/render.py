@@ -1,4 +1,4 @@
-"""A finished chart as a PNG."""
+"""Rendering of charts as PNG."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import struct
 import zlib
 from typing import Any
 
-#: Sharp on most screens, and still small enough to keep in a notebook.
+#: Sharp on most screens, but small enough to store in a notebook.
 _DISPLAY_SCALE = 1.5
 
 
 def png(spec: dict[str, Any], scale: float, *, small: bool = False) -> bytes:
-    """Render a Vega-Lite specification, in less than half the bytes the renderer would write."""
+    """Render a Vega-Lite specification as a PNG, recompressed to less than half the renderer's size."""
     import vl_convert
 
     return _packed(vl_convert.vegalite_to_png(spec, scale=scale), 6 if small else 3)
 
 
 def displayed(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a notebook keeps of a chart: a picture and its description, by kind, and the picture's size."""
+    """Return the MIME bundle of a chart (picture and description) and its metadata (picture size)."""
     picture = png(spec, _DISPLAY_SCALE, small=True)
-    # Without its size in points a notebook would show the picture pixel by pixel.
+    # Without a size, notebooks display one screen pixel per image pixel, which is too large.
     width, height = (round(int.from_bytes(picture[i : i + 4], "big") / _DISPLAY_SCALE) for i in (16, 20))
-    kept = {"image/png": picture, "text/plain": spec.get("description", "chart")}
-    return kept, {"image/png": {"width": width, "height": height}}
+    bundle = {"image/png": picture, "text/plain": spec.get("description", "chart")}
+    return bundle, {"image/png": {"width": width, "height": height}}
 
 
 def _packed(image: bytes, level: int) -> bytes:
-    """Compress the pixel data anew: the renderer hardly does, and a notebook or mail keeps every byte."""
+    """Recompress the pixel data of a PNG, which the renderer compresses poorly."""
     pixels, others, at = b"", [], 8
     while at < len(image):
         (length,) = struct.unpack(">I", image[at : at + 4])
-        kind, whole = image[at + 4 : at + 8], image[at : at + 12 + length]
+        kind, chunk = image[at + 4 : at + 8], image[at : at + 12 + length]
         if kind == b"IDAT":
-            pixels += whole[8:-4]
+            pixels += chunk[8:-4]
         else:
-            others.append(whole)
+            others.append(chunk)
         at += 12 + length
-    packed = b"IDAT" + zlib.compress(zlib.decompress(pixels), level=level)
-    block = struct.pack(">I", len(packed) - 4) + packed + struct.pack(">I", zlib.crc32(packed))
-    return b"".join([image[:8], *others[:-1], block, others[-1]])
+    data = b"IDAT" + zlib.compress(zlib.decompress(pixels), level=level)
+    idat = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+    return b"".join([image[:8], *others[:-1], idat, others[-1]])

@@ -1,4 +1,4 @@
-"""Ribbons from what was to what is, each as wide as what it carries."""
+"""Flow ribbons between the levels before and after, as in a Sankey diagram."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tpanalytics.charts._core import theme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What a ribbon carries, and its look: what stayed is muted, and what only became known is no change in work.
+#: Colour per kind of flow. Only re-rated tasks are highlighted.
 KINDS = {"stayed": "#E4E4E8", "rated otherwise": theme.ACCENT, "known or not": "#A9A9B0", "come or gone": "#DDD7CB"}
 _WIDTH, _NODE, _GAP = 300, 16, 10
-#: Every fill there is, of ribbons, of places by level and of cells; one scale for all, since panels share theirs.
+#: Fills of ribbons, nodes and cells, in one dict because the panels share a scale.
 _FILLS = {
     **KINDS,
     **theme.LEVEL_COLOURS,
@@ -24,12 +24,12 @@ _FILLS = {
     "stayed cell": "#EFEFF2",
     "other cell": "#FFFFFF",
 }
-#: Points of a ribbon's edge; the curve between them is smooth.
+#: Number of points along the edge of a ribbon.
 _POINTS = 11
 
 
 class Flow(NamedTuple):
-    """What goes from a place on the left to one on the right: places, amount, one of `KINDS`, and its label if any."""
+    """A flow from a node on the left to a node on the right; `kind` is a key of `KINDS`."""
 
     start: str
     end: str
@@ -41,68 +41,66 @@ class Flow(NamedTuple):
 def ribbons(
     flows: Sequence[Flow], left: Sequence[str], right: Sequence[str], words: dict[str, str], height: int
 ) -> alt.LayerChart:
-    """Draw flows between two stacks of places."""
+    """Draw flows between two stacks of nodes."""
     total = sum(flow.amount for flow in flows)
     unit = (height - _GAP * (max(len(left), len(right)) - 1)) / total
-    starts = _tops([(place, sum(f.amount for f in flows if f.start == place)) for place in left], unit)
-    ends = _tops([(place, sum(f.amount for f in flows if f.end == place)) for place in right], unit)
-    rank = {place: number for number, place in enumerate([*left, *right])}
-    laid: dict[tuple[str, str], list[float]] = {}
+    starts = _tops([(node, sum(f.amount for f in flows if f.start == node)) for node in left], unit)
+    ends = _tops([(node, sum(f.amount for f in flows if f.end == node)) for node in right], unit)
+    rank = {node: number for number, node in enumerate([*left, *right])}
+    positions: dict[tuple[str, str], list[float]] = {}
     for side, tops, order in (
         (0, dict(starts), sorted(flows, key=lambda f: (left.index(f.start), right.index(f.end)))),
         (1, dict(ends), sorted(flows, key=lambda f: (right.index(f.end), rank[f.start]))),
     ):
         for flow in order:
-            place = flow.end if side else flow.start
-            laid.setdefault((flow.start, flow.end), []).append(tops[place])
-            tops[place] += flow.amount * unit
+            node = flow.end if side else flow.start
+            positions.setdefault((flow.start, flow.end), []).append(tops[node])
+            tops[node] += flow.amount * unit
     rows, labels = [], []
     for number, flow in enumerate(flows):
-        top, bottom = laid[flow.start, flow.end]
+        top, bottom = positions[flow.start, flow.end]
         thick = flow.amount * unit
         for point in range(_POINTS):
             t = point / (_POINTS - 1)
             at = top + (bottom - top) * t * t * (3 - 2 * t)
             rows.append((number, flow.kind, round(t, 2), round(at, 1), round(at + thick, 1)))
         if flow.label:
-            # A ribbon too thin for its label has it above.
+            # Put the label above a ribbon that is too thin for it.
             labels.append((0.5, (top + bottom + thick) / 2 - (0 if thick > 16 else thick / 2 + 8), flow.label))
     schema = {"n": pl.Int64, "paint": pl.String, "x": pl.Float64, "top": pl.Float64, "end": pl.Float64}
     y = alt.Y("top:Q", scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
     x = alt.X("x:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=None)
     stayed = pl.col("paint") == "stayed"
     paths = pl.DataFrame(rows, schema=schema, orient="row")
-    drawn = [
+    areas = [
         alt.Chart(part)
         .mark_area(opacity=0.85, interpolate="monotone", line=False)
         .encode(x=x, y=y, y2=alt.Y2("end:Q"), detail=alt.Detail("n:N"), fill=paint())
         for part in (paths.filter(stayed), paths.filter(~stayed))
     ]
-    named = alt.Chart(
-        pl.DataFrame(labels, schema={"x": pl.Float64, "at": pl.Float64, "label": pl.String}, orient="row")
-    )
-    halo = named.mark_text(fontSize=11, fontWeight="bold", stroke="#FFFFFF", strokeWidth=4, strokeJoin="round")
-    ink = named.mark_text(fontSize=11, fontWeight="bold", color=theme.INK)
-    place_of_label = alt.Y("at:Q", scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
+    text = alt.Chart(pl.DataFrame(labels, schema={"x": pl.Float64, "at": pl.Float64, "label": pl.String}, orient="row"))
+    halo = text.mark_text(fontSize=11, fontWeight="bold", stroke="#FFFFFF", strokeWidth=4, strokeJoin="round")
+    ink = text.mark_text(fontSize=11, fontWeight="bold", color=theme.INK)
+    label_y = alt.Y("at:Q", scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
     marks = [
-        *drawn,
+        *areas,
         *_nodes(starts, flows, unit, words, height, left=True),
         *_nodes(ends, flows, unit, words, height, left=False),
-        *(mark.encode(x=x, y=place_of_label, text=alt.Text("label:N")) for mark in (halo, ink)),
+        *(mark.encode(x=x, y=label_y, text=alt.Text("label:N")) for mark in (halo, ink)),
     ]
     chart: alt.LayerChart = alt.LayerChart(layer=marks, width=_WIDTH, height=height)
     return chart
 
 
 def paint() -> alt.Fill:
-    """Fill by what stands in ``paint``: one of `KINDS`, a level, ``another level`` or a kind of cell."""
+    """Return the fill encoding of the column ``paint``."""
     return alt.Fill("paint:N", scale=alt.Scale(domain=list(_FILLS), range=list(_FILLS.values())), legend=None)
 
 
 def _tops(amounts: Sequence[tuple[str, float]], unit: float) -> dict[str, float]:
     tops, at = {}, 0.0
-    for place, amount in amounts:
-        tops[place] = at
+    for node, amount in amounts:
+        tops[node] = at
         at += amount * unit + _GAP
     return tops
 
@@ -110,22 +108,22 @@ def _tops(amounts: Sequence[tuple[str, float]], unit: float) -> dict[str, float]
 def _nodes(
     tops: dict[str, float], flows: Sequence[Flow], unit: float, words: dict[str, str], height: int, *, left: bool
 ) -> list[alt.Chart]:
-    """Draw the stack of one side: a block per place in its level's colour, named beside it."""
-    amounts = {place: sum(f.amount for f in flows if (f.start if left else f.end) == place) for place in tops}
+    """Draw the labelled stack of nodes on one side, coloured by level."""
+    amounts = {node: sum(f.amount for f in flows if (f.start if left else f.end) == node) for node in tops}
     rows = [
         (
-            words[place],
-            place if place in theme.LEVEL_COLOURS else "another level",
+            words[node],
+            node if node in theme.LEVEL_COLOURS else "another level",
             round(top, 1),
-            round(top + amounts[place] * unit, 1),
+            round(top + amounts[node] * unit, 1),
         )
-        for place, top in tops.items()
+        for node, top in tops.items()
     ]
     schema = {"level": pl.String, "paint": pl.String, "top": pl.Float64, "end": pl.Float64}
     blocks = pl.DataFrame(rows, schema=schema, orient="row")
     middles = blocks.select("level", middle=((pl.col("top") + pl.col("end")) / 2).round(1))
     scale = alt.Scale(domain=[height, 0], nice=False)
-    edge, beside = (-_NODE, -_NODE - 6) if left else (_WIDTH, _WIDTH + _NODE + 6)
+    edge, label_x = (-_NODE, -_NODE - 6) if left else (_WIDTH, _WIDTH + _NODE + 6)
     block = (
         alt.Chart(blocks.drop("level"))
         .mark_rect(stroke=theme.OUTLINE, strokeWidth=1)
@@ -139,6 +137,8 @@ def _nodes(
     name = (
         alt.Chart(middles)
         .mark_text(align="right" if left else "left", fontSize=11, color=theme.INK)
-        .encode(**theme.pixel_encoding(x=beside), y=alt.Y("middle:Q", scale=scale, axis=None), text=alt.Text("level:N"))
+        .encode(
+            **theme.pixel_encoding(x=label_x), y=alt.Y("middle:Q", scale=scale, axis=None), text=alt.Text("level:N")
+        )
     )
     return [block, name]

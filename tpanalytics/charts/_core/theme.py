@@ -1,6 +1,6 @@
-"""How every chart looks, and how it shows itself in a notebook.
+"""Look of the charts, and their display in notebooks.
 
-The look is set on each chart, never in Altair's global theme: other charts of the same notebook stay as they are.
+The theme is set on each chart instead of globally, so that other Altair charts in the same notebook do not change.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 INK, MUTED, OUTLINE, SHADE = "#1B1B1F", "#5A5A60", "#3A3A40", "#DCE4E5"
 ACCENT = "#21787F"
-# Liberation Sans comes with the renderer and has Arial's widths: a chart measures the same everywhere.
+# Liberation Sans ships with the renderer and has the metrics of Arial, so the layout is the same everywhere.
 FONT = "Liberation Sans, Arial, sans-serif"
 _NOT_ASSESSED = "#FFFFFF"
 _UNKNOWN = "#BDBDC2"
-#: Lightness falls from H5 to H1, so the order survives greyscale; every segment has an outline and a label besides.
+#: Lightness decreases from H5 to H1, so the order is visible in greyscale.
 LEVEL_COLOURS = {
     "H1": "#200A45",
     "H2": "#21787F",
@@ -45,39 +45,35 @@ LEVEL_WORDS = {
     "H5": "H5 human only",
     NOT_ASSESSED: NOT_ASSESSED,
 }
-#: Pixels between the strokes of a hatching.
+#: Pixels between hatching strokes.
 _HATCH = 7
-#: Width of a title in characters; a longer one is parted evenly.
+#: Maximum width of a title line, in characters.
 _TITLE = 104
-#: A name written from right to left, up to a sign after which a number comes: it would be drawn as a part of the name.
+#: Right-to-left text directly before punctuation and a number, which would be rendered as part of that text.
 _LEFTWARD = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff][^A-Za-z,:;(]*)(?=[,:;] ?\\(?[0-9]| \\([0-9])")
 
 
 class _Shown:
-    """Shows itself in a notebook as a picture, with its description as text.
-
-    The stock display fetches scripts from another host; this one needs neither script nor network, and it is still
-    there when the notebook is reopened, mailed or shown on a page.
-    """
+    """Mixin that displays a chart as a PNG, because Altair's default renderer loads scripts from a CDN."""
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return displayed(self.to_dict())  # type: ignore[attr-defined]  # a chart's
+        return displayed(self.to_dict())  # type: ignore[attr-defined]  # defined by the chart class
 
     def copy(self, deep: Any = True, ignore: list[str] | None = None) -> Any:  # noqa: FBT002
-        """Copy as a chart does, but where the parts need no copy (`to_dict`, at each part) do not make them anew."""
+        """Copy the chart, faster than Altair for the shallow copies that `to_dict` makes."""
         if deep is not False:
             return super().copy(deep, ignore)  # type: ignore[misc]
-        made = copy.copy(self)
-        vars(made).update({name: copy.copy(part) for name, part in vars(self).items()})
-        return made
+        duplicate = copy.copy(self)
+        vars(duplicate).update({name: copy.copy(part) for name, part in vars(self).items()})
+        return duplicate
 
 
 class Chart(_Shown, alt.LayerChart):
-    """Marks in layers that show themselves in a notebook as a picture."""
+    """A layered chart that displays as a PNG in notebooks."""
 
 
 class Panels(_Shown, alt.ConcatChart):
-    """Charts side by side and below each other that show themselves in a notebook as one picture."""
+    """A concatenated chart that displays as a PNG in notebooks."""
 
 
 def assemble(
@@ -89,8 +85,8 @@ def assemble(
     width: int,
     height: int,
 ) -> Chart:
-    """Put layers, the first at the bottom, under one title in the house's look."""
-    return Chart(layer=list(layers), width=width, height=height, **_dress(title, subtitle, description))
+    """Combine layers, bottom first, into a themed chart with a title."""
+    return Chart(layer=list(layers), width=width, height=height, **_chart_options(title, subtitle, description))
 
 
 def assemble_panels(
@@ -102,21 +98,21 @@ def assemble_panels(
     description: str,
     **layout: Any,
 ) -> Panels:
-    """Put panels, the last of them a `footer_panel`, in rows of `columns` under one title."""
-    return Panels(concat=list(panels), columns=columns, **layout, **_dress(title, subtitle, description))
+    """Arrange panels, the last one a `footer_panel`, in rows of `columns` under one title."""
+    return Panels(concat=list(panels), columns=columns, **layout, **_chart_options(title, subtitle, description))
 
 
-def _dress(title: str, subtitle: str | Sequence[str], description: str) -> dict[str, Any]:
-    """Give what a chart is made with; put on afterwards it would copy the whole chart, its data too."""
+def _chart_options(title: str, subtitle: str | Sequence[str], description: str) -> dict[str, Any]:
+    # Pass these to the constructor: `properties` and `configure` copy the whole chart with its data.
     title = _LEFTWARD.sub("\\1\u200e", title)
     lines = math.ceil(len(title) / _TITLE)
     heading = alt.Title(
         textwrap.wrap(title, _TITLE if lines < 2 else len(title) // lines + 8), subtitle=subtitle or alt.Undefined
     )
-    return {"title": heading, "description": description, "config": _look()}
+    return {"title": heading, "description": description, "config": _config()}
 
 
-def _look() -> alt.Config:
+def _config() -> alt.Config:
     return alt.Config(
         font=FONT,
         background="#FFFFFF",
@@ -163,7 +159,7 @@ def _look() -> alt.Config:
 
 
 def sanitize_labels(frame: pl.DataFrame) -> pl.DataFrame:
-    """Make the names of a frame ones that a picture can hold."""
+    """Replace characters in family and level names that cannot be rendered."""
     names = [name for name in ("job_family", "level") if name in frame.columns]
     return frame.with_columns(
         pl.col(name).replace_strict(
@@ -176,64 +172,63 @@ def sanitize_labels(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def percent_axis() -> alt.Axis:
-    """Give an axis of shares."""
-    return alt.Axis(title=None, tickCount=5, labelExpr="round(datum.value * 100) + '\u00a0%'")
+    """Return an axis that shows shares as percentages."""
+    return alt.Axis(title=None, tickCount=5, labelExpr="round(datum.value * 100) + '%'")
 
 
 def pixel_encoding(**channels: float | alt.ExprRef) -> dict[str, Any]:
-    """Return places in pixels for `encode`."""
-    # Channels are named by their class: Altair looks for the class of plain text, `alt.value` and `alt.condition` in
-    # the whole schema, which takes longer than all else about a mark.
+    """Return encodings with positions in pixels, for `encode`."""
+    # Use the channel classes directly: Altair searches the whole schema to resolve `alt.value`, which is slow.
     classes: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
-    return {name: classes[name](place) for name, place in channels.items()}
+    return {name: classes[name](position) for name, position in channels.items()}
 
 
 def when(test: str, value: Any) -> dict[str, Any]:
-    """Give a value for the rows of which a test holds."""
+    """Return a condition that sets a value for the rows that pass a test."""
     return {"test": test, "value": value}
 
 
 def ink_if(test: str, then: str, otherwise: str) -> alt.ColorValue:
-    """Give the rows of which a test holds one colour, the others another."""
+    """Return a colour that depends on a test."""
     return alt.ColorValue(otherwise, condition=when(test, then))
 
 
 def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
-    """Write a line of the chart itself, which no datum stands behind."""
+    """Return a text at a fixed position, independent of the data."""
     look = {"fontSize": 11, "color": MUTED, "align": "left", "lineHeight": 15, **look}
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text if isinstance(text, str) else list(text), **look)
-    placed: alt.Chart = mark.encode(**pixel_encoding(x=x, y=y))
-    return placed
+    layer: alt.Chart = mark.encode(**pixel_encoding(x=x, y=y))
+    return layer
 
 
 def footer(lines: Sequence[str], *, below: int = 38) -> alt.Chart:
-    """Write the policy, `below` pixels under the plot."""
+    """Return the footnotes as a layer, `below` pixels under the plot."""
     return note(list(lines), x=0, y=alt.expr(f"height + {below}"), baseline="top", fontSize=10.5)
 
 
 def strokes(low: float, high: float, per_pixel: float) -> list[float]:
-    """Place the strokes of a hatching between two ends, from the middle outwards and clear of both."""
-    half, apart = (high - low) / 2, _HATCH * per_pixel
-    steps = range(int(max(half - 3 * per_pixel, 0) / apart + 0.5))
-    return [round((low + high) / 2 + side * (step + 0.5) * apart, 5) for step in steps for side in (-1, 1)]
+    """Return the positions of hatching strokes between two ends, from the middle outwards."""
+    half, distance = (high - low) / 2, _HATCH * per_pixel
+    steps = range(int(max(half - 3 * per_pixel, 0) / distance + 0.5))
+    return [round((low + high) / 2 + side * (step + 0.5) * distance, 5) for step in steps for side in (-1, 1)]
 
 
-def hatched(places: alt.Chart, bar: int) -> alt.Chart:
-    """Draw strokes at `places` over bars of so many pixels."""
-    mark: alt.Chart = places.mark_point(
+def hatched(positions: alt.Chart, bar: int) -> alt.Chart:
+    """Draw hatching strokes at `positions` over bars that are `bar` pixels high."""
+    mark: alt.Chart = positions.mark_point(
         shape="M-0.3,1L0.3,-1", size=bar**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1
     )
     return mark
 
 
 def footer_panel(lines: Sequence[str]) -> alt.LayerChart:
-    """Write the policy in a panel of its own, below panels of marks."""
+    """Return the footnotes as a separate panel."""
     panel: alt.LayerChart = alt.LayerChart(layer=[footer(lines, below=0)], width=600, height=1)
     return panel
 
 
 def empty_chart(text: str, detail: str) -> Chart:
-    """Make the chart for an input that has nothing to show, and say so."""
+    """Return a chart that only contains a message."""
     return assemble(
         [note(detail, x=0, y=20, fontSize=13)],
         title=text,
@@ -245,17 +240,17 @@ def empty_chart(text: str, detail: str) -> Chart:
 
 
 def level_scale(levels: Sequence[str]) -> alt.Scale:
-    """Give each level its colour, whatever else the data hold."""
+    """Return the colour scale of the levels."""
     return alt.Scale(domain=list(levels), range=[LEVEL_COLOURS.get(level, _UNKNOWN) for level in levels])
 
 
 def level_legend(levels: Sequence[str]) -> alt.Legend | None:
-    """Say beside each colour what the level means; an empty legend would break the picture."""
+    """Return the legend of the levels, or None without levels because an empty legend cannot be rendered."""
     if not levels:
         return None
-    words = [LEVEL_WORDS.get(level, f"{level} (unknown level)") for level in levels]
+    labels = [LEVEL_WORDS.get(level, f"{level} (unknown level)") for level in levels]
     return alt.Legend(
-        labelExpr=f"{json.dumps(words)}[indexof({json.dumps(list(levels))}, datum.label)]",
+        labelExpr=f"{json.dumps(labels)}[indexof({json.dumps(list(levels))}, datum.label)]",
         symbolStrokeColor=OUTLINE,
         columns=min(len(levels), 6),
     )

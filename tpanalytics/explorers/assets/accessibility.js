@@ -1,4 +1,4 @@
-// Without this JupyterLab takes keys pressed in the explorer as its own: arrows leave the cell, and "d d" deletes it.
+// Keep JupyterLab from handling keys pressed in the explorer: arrow keys would leave the cell and "d d" delete it.
 const keepKeys = event => event.target.setAttribute("data-lm-suppress-shortcuts", "true");
 
 function announce(explorer) {

@@ -1,7 +1,7 @@
-// vl-convert bundles this file with Vega, so that `vegaEmbed` is there without a network.
+// vl-convert bundles this file with Vega, which defines `vegaEmbed`.
 const OPTIONS = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } };
 
-// A point selection as a specification states it: one object per mark.
+// Convert a point selection signal to the form used in specifications: one object per mark.
 function selected(fields, signal) {
   return (signal?.[fields[0]] ?? []).map((_, row) =>
     Object.fromEntries(fields.map((field) => [field, signal[field][row]])));
@@ -15,40 +15,40 @@ function render({ model, el }) {
     return params.revision === model.get("revision") ? params.values : {};
   };
 
-  // What was moved in the chart is written to the model; a second view of the widget follows from there.
-  function listen(embedded, spec, mine) {
+  // Write parameter changes to the model, which updates other views of the widget.
+  function listen(embedded, spec, current) {
     for (const { name, select } of spec.params ?? []) {
       embedded.view.addSignalListener(name, (_, signal) => {
-        if (mine !== model.get("revision")) { return; }
+        if (current !== model.get("revision")) { return; }
         const value = select ? selected(select.fields, signal) : signal;
         if (JSON.stringify(value) === JSON.stringify(values()[name])) { return; }
-        model.set("params", { revision: mine, values: { ...values(), [name]: value } });
+        model.set("params", { revision: current, values: { ...values(), [name]: value } });
         model.save_changes();
       });
     }
   }
 
   async function embed() {
-    const mine = revision = model.get("revision"), spec = structuredClone(model.get("spec")), moved = values();
+    const current = revision = model.get("revision"), spec = structuredClone(model.get("spec")), changed = values();
     for (const param of spec.params ?? []) {
-      if (param.name in moved) { param.value = moved[param.name]; }
+      if (param.name in changed) { param.value = changed[param.name]; }
     }
     const next = document.createElement("div");
     let embedded = null;
     try {
       embedded = await vegaEmbed(next, spec, OPTIONS);
-      listen(embedded, spec, mine);
-      next.querySelector("summary")?.setAttribute("aria-label", "Save the chart as a picture");
+      listen(embedded, spec, current);
+      next.querySelector("summary")?.setAttribute("aria-label", "Save chart as image");
     } catch (error) {
       next.setAttribute("role", "alert");
       next.textContent = `The chart could not be drawn: ${error.message}.`;
       console.error(error);
     }
-    if (mine !== revision || removed) {
+    if (current !== revision || removed) {
       embedded?.finalize();
       return;
     }
-    // The finished chart replaces the one before in one step: the page neither flickers nor scrolls.
+    // Replace the previous chart only when the new one is complete, so that the page does not flicker or scroll.
     const focused = el.contains(document.activeElement) ? document.activeElement : null;
     view?.finalize();
     view = embedded;

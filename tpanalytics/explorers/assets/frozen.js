@@ -1,9 +1,9 @@
 (async function () {
   "use strict";
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const entries = read("entries"), offered = read("offered"), state = { ...entries[0].at };
+  const entries = read("entries"), controls = read("page-controls"), state = { ...entries[0].at };
   const form = document.getElementById("controls"), chart = document.getElementById("chart");
-  // Where the library cannot be unpacked the first picture stays.
+  // Browsers that cannot decompress the library only show the first chart.
   if (!("DecompressionStream" in window)) { return; }
   const bytes = Uint8Array.from(atob(document.getElementById("library").textContent), (letter) => letter.charCodeAt(0));
   const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -34,31 +34,31 @@
     set.append(legend, select);
     return set;
   };
-  for (const [name, { label, options, value }] of Object.entries(offered)) {
-    state[name] ??= (options.find(([, one]) => one === value) ?? options[0])[1];
+  for (const [name, { label, options, value }] of Object.entries(controls)) {
+    state[name] ??= (options.find(([, other]) => other === value) ?? options[0])[1];
     const set = (options.length > 6 ? list : group)(name, label, options);
-    set.id = "of-" + name;
+    set.id = "control-" + name;
     form.append(set);
   }
   form.addEventListener("submit", (event) => event.preventDefault());
 
   async function draw() {
-    const mine = ++turn;
+    const current = ++turn;
     const entry = entries.find(({ at }) => Object.entries(at).every(([name, value]) => state[name] === value));
-    for (const name of Object.keys(offered)) { document.getElementById("of-" + name).hidden = !(name in entry.at); }
-    document.getElementById("words").textContent = entry.spec.description;
+    for (const name of Object.keys(controls)) { document.getElementById("control-" + name).hidden = !(name in entry.at); }
+    document.getElementById("description").textContent = entry.spec.description;
     document.getElementById("python").textContent = entry.code;
     const next = document.createElement("div");
     const options = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } };
     const embedded = await vegaEmbed(next, structuredClone(entry.spec), options);
-    if (mine !== turn) { embedded.finalize(); return; }
+    if (current !== turn) { embedded.finalize(); return; }
     view?.finalize();
     view = embedded;
     chart.removeAttribute("role");
     chart.removeAttribute("aria-label");
-    next.querySelector("summary")?.setAttribute("aria-label", "Save the chart as a picture");
+    next.querySelector("summary")?.setAttribute("aria-label", "Save chart as image");
     chart.replaceChildren(next);
-    document.documentElement.dataset.drawn = String(mine);
+    document.documentElement.dataset.drawn = String(current);
   }
   await draw();
 })();
