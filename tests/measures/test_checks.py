@@ -103,7 +103,10 @@ def test_text_hours_raise() -> None:
         (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "`jobs` has no column 'job_family'"),
         (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "`tasks` has jobs that `jobs` does not have"),
         (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "`job_id` of `jobs` must be unique"),
-        (lambda p: tpa.TaskProfiles("jobs.csv", p.tasks), "`jobs` must be a Polars, pandas, DuckDB or Spark frame, not str"),
+        (
+            lambda p: tpa.TaskProfiles("jobs.csv", p.tasks),
+            "`jobs` must be a Polars, pandas, DuckDB or Spark frame, not str",
+        ),
     ],
 )
 def test_invalid_frames_raise(change: Callable[..., Any], message: str) -> None:

@@ -319,7 +319,10 @@ def test_unknown_state_warns_once_per_snapshot() -> None:
         (lambda p: tpa.compare(p, p, states="validated"), "`states` must be a list of validation states like"),
         (lambda p: tpa.compare(p, p, states=["rejected"]), "Rejected tasks are never counted"),
         (lambda p: tpa.compare(p, p.tasks), "must be TaskProfiles, not DataFrame"),
-        (lambda p: tpa.compare(p, tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "`tasks` has no column 'task_id'"),
+        (
+            lambda p: tpa.compare(p, tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))),
+            "`tasks` has no column 'task_id'",
+        ),
     ],
 )
 def test_invalid_arguments_raise(call: Callable[..., Any], message: str) -> None:

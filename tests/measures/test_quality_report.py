@@ -371,7 +371,10 @@ def test_database_with_lists_returns_the_same_report(sample: tpa.TaskProfiles) -
         (lambda p: tpa.quality_report(p, same_task="name"), "`same_task` must be 'id' or 'text', not 'name'"),
         (lambda p: tpa.quality_report(p, states="validated"), "`states` must be a list of validation states like"),
         (lambda p: tpa.quality_report(p, states=["rejected"]), "Rejected tasks are never counted"),
-        (lambda p: tpa.quality_report(tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))), "`tasks` has no column 'task_id'"),
+        (
+            lambda p: tpa.quality_report(tpa.TaskProfiles(p.jobs, p.tasks.drop("task_id"))),
+            "`tasks` has no column 'task_id'",
+        ),
         (lambda p: tpa.quality_report(p.tasks), "must be TaskProfiles"),
     ],
 )
