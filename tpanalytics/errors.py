@@ -43,7 +43,7 @@ __all__ = [
     "TpAnalyticsError",
     "TpAnalyticsWarning",
     "Unreachable",
-    "collected",
+    "collect_warnings",
     "warn",
 ]
 
@@ -185,11 +185,11 @@ class ShareError(TpAnalyticsError, ValueError):
     """A file cannot be written as requested. Nothing was written."""
 
 
-_COLLECTED: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+_COLLECTED: ContextVar[list[str] | None] = ContextVar("collect_warnings", default=None)
 
 
 @contextmanager
-def collected() -> Iterator[list[str]]:
+def collect_warnings() -> Iterator[list[str]]:
     """Collect warnings of the current thread instead of issuing them."""
     # warnings.catch_warnings affects all threads.
     texts: list[str] = []

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = [
     "MINUS",
     "NONE",
-    "covered",
+    "clean_text",
+    "coverage_percent",
     "hours",
     "html_lines",
     "html_table",
     "listed",
     "percent",
     "plural",
-    "printable",
     "total",
 ]
 
@@ -51,7 +51,7 @@ def percent(share: float | None) -> str:
     return f"{share:.0%}"
 
 
-def covered(share: float | None) -> str:
+def coverage_percent(share: float | None) -> str:
     """Format coverage as a whole percentage, rounded down so that 90% means at least 90%."""
     return percent(share if share is None else math.floor(share * 100 + 1e-9) / 100)
 
@@ -71,7 +71,7 @@ def plural(n: Any, word: str) -> str:
     return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
-def printable(text: str | None) -> str | None:
+def clean_text(text: str | None) -> str | None:
     """Replace line breaks and characters that are not allowed in XML, and escape reserved names."""
     if text is None:
         return None

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
-from tpanalytics.api.settings import SETTINGS, Secret, is_loopback, look_up, resolve
+from tpanalytics.api.settings import SETTINGS, Secret, find_settings, is_loopback, resolve
 
 COMPLETE = {
     "base_url": "https://northwind.eu3.techwolf.ai",
@@ -219,7 +219,7 @@ def test_private_key_in_wrong_setting_is_not_revealed(name: str, monkeypatch: py
     monkeypatch.setenv(f"TPANALYTICS_{name.upper()}", PEM)
     key = {"private_key": "pem"} if name == "key_id" else {}
     arguments = {**COMPLETE, "client_secret": None, **key, name: None}
-    assert "S3CR3T" not in repr(look_up(arguments))
+    assert "S3CR3T" not in repr(find_settings(arguments))
     if name in {"tenant", "base_url"}:
         arguments["client_secret"] = "s"
     with pytest.raises(tpa.ConfigError, match=f"`{name}` .* contains a private key") as exc_info:
@@ -254,7 +254,7 @@ def test_env_file_in_parent_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -
     Path(".env").write_text("TPANALYTICS_TENANT=above\n", encoding="utf-8")
     Path("below").mkdir()
     monkeypatch.chdir("below")
-    assert look_up({}) == {}
+    assert find_settings({}) == {}
 
 
 def test_folder_named_env_is_ignored() -> None:
@@ -265,7 +265,7 @@ def test_folder_named_env_is_ignored() -> None:
 def test_env_file_does_not_change_environment() -> None:
     Path(".env").write_text("TPANALYTICS_TENANT=elsewhere\nOTHER=1\n", encoding="utf-8")
     before = dict(os.environ)
-    assert look_up({})["tenant"][0] == "elsewhere"
+    assert find_settings({})["tenant"][0] == "elsewhere"
     assert dict(os.environ) == before
 
 

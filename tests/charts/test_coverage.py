@@ -11,7 +11,7 @@ import pytest
 import tpanalytics as tpa
 from tests.helpers.chart_specs import job_in, layers, title_of
 from tests.helpers.random_profiles import profiles_of
-from tpanalytics.formatting import covered
+from tpanalytics.formatting import coverage_percent
 
 
 def test_cells_match_the_measure(company: tpa.TaskProfiles) -> None:
@@ -32,7 +32,7 @@ def test_cells_match_the_measure(company: tpa.TaskProfiles) -> None:
     for column, name in names.items():
         for family, share in coverage.filter(pl.col(column).is_not_null()).select("job_family", column).rows():
             assert cells[family, name] == pytest.approx(share)
-            assert covered(share) in spec["description"]
+            assert coverage_percent(share) in spec["description"]
     order = next(layer["encoding"]["y"]["sort"] for layer in layers(spec) if "sort" in layer["encoding"].get("y", {}))
     both = dict(coverage.select("job_family", "both_coverage").rows())
     assert order == sorted(both, key=lambda family: (both[family] is None, round(both[family] or 0, 9), family))
@@ -56,7 +56,7 @@ def test_share_with_a_source_matches_the_quality_report(sample: tpa.TaskProfiles
     )
     profiles = tpa.TaskProfiles(sample.jobs, tasks, sample.manifest)
     missing = tpa.quality_report(profiles).filter(check="evidence_missing").item(0, "value")
-    assert f"a source {covered(1 - missing)}" in tpa.plot_coverage(profiles).to_dict()["description"]
+    assert f"a source {coverage_percent(1 - missing)}" in tpa.plot_coverage(profiles).to_dict()["description"]
 
 
 def test_fields_that_were_not_requested_are_not_drawn_as_zero(sample: tpa.TaskProfiles) -> None:
@@ -83,8 +83,8 @@ def test_fields_that_were_not_requested_are_not_drawn_as_zero(sample: tpa.TaskPr
 @pytest.mark.parametrize(
     ("jobs", "title"),
     [
-        ([job_in("A", ("H1", 2.0))], f"A: {covered(1.0)} of tasks have hours and a level, safe to quote"),
-        ([job_in(None, ("H1", 2.0))], f"{covered(1.0)} of tasks have hours and a level: safe to quote"),
+        ([job_in("A", ("H1", 2.0))], f"A: {coverage_percent(1.0)} of tasks have hours and a level, safe to quote"),
+        ([job_in(None, ("H1", 2.0))], f"{coverage_percent(1.0)} of tasks have hours and a level: safe to quote"),
         ([job_in("A")], "No tasks in these task profiles"),
         ([job_in("A", ("H1", None)), job_in("B", ("H1", None))], "No family has enough data to quote on its own"),
         ([job_in("A", ("H1", None)), job_in("B", ("H1", 1.0))], "A does not have enough data to quote on its own"),

@@ -14,7 +14,7 @@ from tests.helpers.chart_specs import job_in, layers, layers_of, rows_of, text_o
 from tests.helpers.random_profiles import profiles_of
 from tpanalytics.charts._core.render import png
 from tpanalytics.formatting import hours, percent
-from tpanalytics.measures.find_tasks import found_by_family
+from tpanalytics.measures.find_tasks import matches_by_family
 
 
 def bars_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ def test_selected_families_are_drawn_as_in_the_full_chart(sample: tpa.TaskProfil
     assert [row for row in bars_of(full) if row["job_family"] in selection] == bars_of(spec)
     scales = [layers_of(each, "bar")[0]["encoding"]["x"]["scale"] for each in (spec, full)]
     assert scales[0] == scales[1]
-    counts = found_by_family(sample, "customer").filter(pl.col("job_family").is_in(selection))
+    counts = matches_by_family(sample, "customer").filter(pl.col("job_family").is_in(selection))
     title = f"2 selected families · “customer” is in {counts['found'].sum()} of {counts['tasks'].sum()} tasks"
     assert title_of(chart).startswith(title)
 

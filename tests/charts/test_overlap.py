@@ -12,7 +12,7 @@ from tests.helpers.chart_specs import layers, rows_encoding, task_job, title_of
 from tests.helpers.companies import many
 from tests.helpers.random_profiles import profiles_of
 from tpanalytics.formatting import percent
-from tpanalytics.measures.overlap import by_likeness
+from tpanalytics.measures.overlap import order_by_similarity
 
 SIX_TASKS = [(f"t{i}", "H1", 2.0) for i in range(6)]
 
@@ -40,11 +40,11 @@ def test_squares_match_the_measure(sample: tpa.TaskProfiles, weight: Any) -> Non
 
 def test_similar_families_are_next_to_each_other() -> None:
     similarity = {("A", "D"): 0.9, ("B", "D"): 0.6, ("C", "B"): 0.5}
-    assert by_likeness("ABCD", similarity) == ["A", "D", "B", "C"]
-    assert by_likeness("ABCD", {(b, a): share for (a, b), share in similarity.items()}) == ["A", "D", "B", "C"]
-    assert by_likeness("ABC", {}) == ["A", "B", "C"]
-    assert by_likeness("A", {}) == ["A"]
-    assert by_likeness("", {}) == []
+    assert order_by_similarity("ABCD", similarity) == ["A", "D", "B", "C"]
+    assert order_by_similarity("ABCD", {(b, a): share for (a, b), share in similarity.items()}) == ["A", "D", "B", "C"]
+    assert order_by_similarity("ABC", {}) == ["A", "B", "C"]
+    assert order_by_similarity("A", {}) == ["A"]
+    assert order_by_similarity("", {}) == []
 
 
 def test_pairs_with_few_shared_tasks_have_a_sign_instead_of_a_figure() -> None:

@@ -13,7 +13,7 @@ import tpanalytics as tpa
 from tests.helpers.builders import TASKS, close, in_parts, job, one_job, query, task, with_headcount
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.aggregate import aggregate_tasks
-from tpanalytics.measures.coverage import uneven_hours
+from tpanalytics.measures.coverage import compare_hours_coverage
 
 
 def check_against_sql(profiles: tpa.TaskProfiles) -> None:
@@ -93,7 +93,7 @@ def test_low_coverage_has_grade_c() -> None:
 
 @hypothesis.given(profiles=companies)
 def test_groups_are_compared_with_all_other_tasks(profiles: tpa.TaskProfiles) -> None:
-    result = uneven_hours(aggregate_tasks(profiles, by_state=True).cells)
+    result = compare_hours_coverage(aggregate_tasks(profiles, by_state=True).cells)
     counted = profiles.tasks.filter(pl.col("validation_state") != "rejected")
     columns = {
         "validation state": counted["validation_state"],

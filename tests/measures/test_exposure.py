@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.helpers.builders import TASKS_WITH_WEIGHTS, as_pandas, close, in_parts, job, query, task, with_staffing
 from tests.helpers.random_profiles import companies, profiles_of
-from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.measures._core.metadata import NULL_REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,7 +131,7 @@ def test_index_is_within_its_weight_range_and_bounds(profiles: tpa.TaskProfiles,
                 assert row["weight_low"] - 1e-9 <= row["exposure"] <= row["weight_high"] + 1e-9
                 assert row["bound_low"] is None or row["bound_low"] <= row["exposure"] + 1e-9
                 assert row["bound_high"] is None or row["exposure"] <= row["bound_high"] + 1e-9
-            assert row["exposure"] is not None or row["reason"] in NONE_BECAUSE
+            assert row["exposure"] is not None or row["reason"] in NULL_REASONS
 
 
 @every_measure

@@ -18,7 +18,7 @@ import tpanalytics as tpa
 from tests.helpers.builders import one_job, task
 from tests.helpers.random_profiles import companies
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures.find_tasks import PLAIN, folded, found_by_family
+from tpanalytics.measures.find_tasks import PLAIN, fold_case, matches_by_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +143,7 @@ def test_random_texts_match_on_polars(texts: list[str], text: str) -> None:
 def test_plain_characters_have_the_same_lowercase_on_every_backend() -> None:
     characters = [chr(code) for low, high in PLAIN for code in range(max(ord(low), 1), ord(high) + 1)]
     expected = [character.lower() for character in characters]
-    assert [folded(character) for character in characters] == expected
+    assert [fold_case(character) for character in characters] == expected
     assert pl.Series(characters).str.to_lowercase().to_list() == expected
     rows = duckdb.execute("select lower(unnest(?::varchar[]))", [characters]).fetchall()
     assert [lowercase for (lowercase,) in rows] == expected
@@ -214,7 +214,7 @@ def test_search_is_limited_to_states_and_families(sample: tpa.TaskProfiles) -> N
 
 @hypothesis.given(profiles=companies, text=st.sampled_from(["a", "do", "care with", "b", "zzz"]))
 def test_matches_are_counted_by_family(profiles: tpa.TaskProfiles, text: str) -> None:
-    matches, table = tpa.find_tasks(profiles, text), found_by_family(profiles, text)
+    matches, table = tpa.find_tasks(profiles, text), matches_by_family(profiles, text)
     assert table["job_family"].to_list() == sorted(
         set(profiles.jobs["job_family"].fill_null("(no family)")), key=lambda family: (family == "(no family)", family)
     )

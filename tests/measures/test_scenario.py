@@ -12,8 +12,8 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.helpers.random_profiles import companies, profiles_of
 from tests.helpers.scenarios import FREED, capacity, fragmentation, job, task
-from tpanalytics.measures._core.metadata import NONE_BECAUSE
-from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES
+from tpanalytics.measures._core.metadata import NULL_REASONS
+from tpanalytics.measures._core.scenario import CAPACITY_NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def test_every_reason_is_documented(profiles: tpa.TaskProfiles) -> None:
     for measure in MEASURES.values():
         result = measure(profiles)
         reasons = {reason for name in result.columns if name.endswith("reason") for reason in result[name].drop_nulls()}
-        assert reasons <= set(NONE_BECAUSE)
+        assert reasons <= set(NULL_REASONS)
 
 
 @every_measure
@@ -88,7 +88,7 @@ def test_missing_headcount_column_and_invalid_amounts_raise(measure: Callable[..
 @every_measure
 def test_metadata_state_the_assumptions(sample: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]) -> None:
     text = str(tpa.about(measure(sample)))
-    assert NOT_WHO_LEAVES in text
+    assert CAPACITY_NOTE in text
     assert "Assumed, not measured: share of task time freed H1 0.4 to 0.7, H2 0.2" in text
     if measure is capacity:
         assert "adoption 0.3 to 0.6; realisation 0.5 to 0.8" in text

@@ -146,7 +146,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhYmNkZWZnaCJ9.c2lnbmF0dXJlLWhlcmU"
 ADDRESS = "anna.mueller@northwind-corp.de"
 PATH = "/home/anna/exports/2026/jobs.csv"
 #: Content hidden in a file, and its name in `check_share`.
-HIDDEN = {
+HIDDEN_PLACES = {
     "secret": (SECRET, "secret"),
     "token": (TOKEN, "secret"),
     "address": (ADDRESS, "personal data"),
@@ -301,7 +301,7 @@ def findings_in(content: str | bytes, suffix: str) -> set[str]:
     return set(findings.filter(pl.col("severity") != "note")["what"])
 
 
-ALL = tuple(HIDDEN)
+ALL = tuple(HIDDEN_PLACES)
 #: Content that `check_share` does not find, by place.
 MISSED = {
     ".html, percent codes": ALL,
@@ -350,10 +350,10 @@ MISSED = {
     ".txt, UTF-16 without a mark": ALL,
 }
 CASES = {
-    f"{hidden} in {suffix}, {place}": (carrier, suffix, *HIDDEN[hidden])
+    f"{hidden} in {suffix}, {place}": (carrier, suffix, *HIDDEN_PLACES[hidden])
     for suffix, places in CARRIERS.items()
     for place, carrier in places.items()
-    for hidden in HIDDEN
+    for hidden in HIDDEN_PLACES
 }
 
 

@@ -17,7 +17,7 @@ from nbformat import v4
 
 import tpanalytics as tpa
 from tpanalytics.share import run_notebook as running
-from tpanalytics.share.run_notebook import parameters_of, run_notebook
+from tpanalytics.share.run_notebook import notebook_parameters, run_notebook
 
 #: Warnings of the Jupyter libraries.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")
@@ -182,4 +182,4 @@ def test_plain_values_round_trip_through_source(value: Any) -> None:
 
 def test_parameters_are_the_assigned_names() -> None:
     path = template(first="a = b = 1\nc, d = 2, 3\ne: int = 4\nprint(f)\ndel a")
-    assert parameters_of(path) == {"a", "b", "c", "d", "e"}
+    assert notebook_parameters(path) == {"a", "b", "c", "d", "e"}

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
-from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.measures._core.metadata import NULL_REASONS
 
 
 def test_xlsx_stores_formulas_as_text_and_keeps_nulls_empty() -> None:
@@ -49,7 +49,7 @@ def test_workbook_documents_the_figures(sample: tpa.TaskProfiles) -> None:
     assert {meaning.value, meaning.unit, meaning.numerator, meaning.denominator, *meaning.policy} <= texts
     assert set(meaning.warnings) <= texts
     assert f"tpanalytics {tpa.__version__}" in texts
-    assert ("SUPPRESSED", NONE_BECAUSE["SUPPRESSED"]) in rows
+    assert ("SUPPRESSED", NULL_REASONS["SUPPRESSED"]) in rows
     assert any(row[0] == "Grade" and row[1].startswith(f"{meaning.grade} (") for row in rows)
     assert book["how computed"].page_setup.fitToHeight == 0
     part = openpyxl.load_workbook(tpa.save(result.head(3), "part.xlsx"))

@@ -95,7 +95,7 @@ def is_loopback(url: str) -> bool:
     return (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
 
 
-def look_up(
+def find_settings(
     arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None
 ) -> dict[str, tuple[str | Secret, str]]:
     """Return the value of each available setting and a description of its source."""
@@ -133,7 +133,7 @@ def _wrap(name: str, value: str) -> str | Secret:
 
 def resolve(arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None) -> Settings:
     """Collect and validate the settings."""
-    available = look_up(arguments, dotenv)
+    available = find_settings(arguments, dotenv)
     credentials = [name for name in _CREDENTIALS if name in available]
     missing = [name for name in SETTINGS if name not in available and name not in _OPTIONAL]
     if credentials and "client_secret" in missing:

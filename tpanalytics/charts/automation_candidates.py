@@ -12,8 +12,8 @@ import polars as pl
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.errors import SchemaError
-from tpanalytics.formatting import NONE, hours, percent, plural, printable
-from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES
+from tpanalytics.formatting import NONE, clean_text, hours, percent, plural
+from tpanalytics.measures._core.scenario import CAPACITY_NOTE
 from tpanalytics.measures.about import about
 from tpanalytics.measures.automation_candidates import automation_candidates
 from tpanalytics.measures.automation_curve import automation_curve
@@ -188,7 +188,7 @@ def _rows(candidates: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
 
 
 def _name(task: str | None) -> str:
-    return printable((task or "").strip()) or "(no text)"
+    return clean_text((task or "").strip()) or "(no text)"
 
 
 def _rank(row: dict[str, int | None]) -> str:
@@ -279,8 +279,8 @@ def _footnotes(meaning: Meaning, rows: pl.DataFrame, weight: StaffWeight) -> lis
     unbounded = rows.filter(pl.col("h1_hours").is_not_null() & pl.col("h1_hours_high").is_null()).height
     dashed = f"Dashed line ({unbounded} shown): the upper bound is unknown because contract hours are missing."
     lines = [
-        captions.known_of(meaning, "hours", "level"),
-        f"{captions.grade_note('hours and a level', meaning.grade)} {captions.JUDGED} {NOT_WHO_LEAVES}",
+        captions.coverage_of(meaning, "hours", "level"),
+        f"{captions.grade_note('hours and a level', meaning.grade)} {captions.LEVELS_NOTE} {CAPACITY_NOTE}",
         _ORDER,
         *([dashed] * bool(unbounded)),
         *_exclusions(meaning),

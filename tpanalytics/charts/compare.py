@@ -113,4 +113,4 @@ def plot_compare(
     company, meaning = result.filter(pl.col("scope") == "all").row(0, named=True), about(result)
     if by is not None:
         return dumbbell(groups, company, meaning, None if measure == "exposure" else level)
-    return bridge(groups, company, meaning) if groups.totals else frame.all_hidden_chart(groups)
+    return bridge(groups, company, meaning) if groups.totals else frame.all_suppressed_chart(groups)

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.formatting import covered, percent, plural
+from tpanalytics.formatting import coverage_percent, percent, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.about import about
 from tpanalytics.measures.concentration import concentration_curve
@@ -95,7 +95,7 @@ def plot_concentration(
     if not coverage.height:
         return frame.no_jobs()
     if not frame.any_shown(coverage):
-        return theme.empty_chart(captions.ALL_HIDDEN, "A company total would reveal them.")
+        return theme.empty_chart(captions.ALL_SUPPRESSED, "A company total would reveal them.")
     curve = concentration_curve(profiles, same_task=same_task, states=states)
     meaning = about(curve)
     ends = {row["part"]: row for row in curve.group_by("part", maintain_order=True).last().iter_rows(named=True)}
@@ -242,7 +242,7 @@ def _headline(ends: dict[str, Any], meaning: Meaning) -> str:
         reason = "all documented hours are zero" if everything["tasks_with_hours"] else "no hours are documented"
         return f"The concentration of hours is unknown: {reason}"
     if meaning.grade == "C":
-        share = covered(meaning.coverage["hours"])
+        share = coverage_percent(meaning.coverage["hours"])
         return f"There is not enough data to show the concentration of hours: {share} of tasks have hours"
     row, of = (everything, "all documented hours") if part["tasks_for_80"] is None else (part, "the H1 hours")
     share = percent(row["tasks_for_80"] / row["tasks_with_hours"])
@@ -257,8 +257,8 @@ def _headline(ends: dict[str, Any], meaning: Meaning) -> str:
 def _footnotes(meaning: Meaning, same_task: SameTask) -> list[str]:
     key = "id" if same_task == "id" else "text"
     lines = [
-        f"{captions.known_of(meaning, 'hours', 'level')} {captions.MISSING_HOURS}",
-        f"{captions.grade_note('hours', meaning.grade)} {captions.JUDGED}",
+        f"{captions.coverage_of(meaning, 'hours', 'level')} {captions.MISSING_HOURS}",
+        f"{captions.grade_note('hours', meaning.grade)} {captions.LEVELS_NOTE}",
         f"Tasks with the same {key} count as one task, with the hours of one incumbent of each job.",
         *meaning.warnings,
     ]

@@ -10,9 +10,9 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
-from tpanalytics.formatting import NONE, covered, listed, plural, total
+from tpanalytics.formatting import NONE, coverage_percent, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures.coverage import coverage as measure_coverage, evidence_by_family
+from tpanalytics.measures.coverage import coverage as measure_coverage, source_coverage
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress import apply_policy
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
@@ -92,7 +92,7 @@ def plot_coverage(
     coverage = measure_coverage(profiles, states=states)
     if coverage.height == 0:
         return frame.no_jobs()
-    evidence = evidence_by_family(profiles, states=states)
+    evidence = source_coverage(profiles, states=states)
     absent = _empty_columns(coverage, evidence, profiles.manifest)
     if evidence is not None:
         coverage = coverage.join(evidence, on="job_family", how="left", maintain_order="left")
@@ -140,15 +140,15 @@ def _empty_columns(
 def _families(released: pl.DataFrame) -> pl.DataFrame:
     """Sort the families by coverage, lowest first, and format their columns."""
     return (
-        released.with_columns(hidden=captions.is_hidden(), empty=(pl.col("tasks") == 0).fill_null(value=False))
-        .sort("hidden", "empty", pl.col("both_coverage").round(9), "job_family", nulls_last=True)
+        released.with_columns(suppressed=captions.is_suppressed(), empty=(pl.col("tasks") == 0).fill_null(value=False))
+        .sort("suppressed", "empty", pl.col("both_coverage").round(9), "job_family", nulls_last=True)
         .with_columns(
             verdict=pl.col("data_grade").replace_strict(_VERDICT, default=NONE, return_dtype=pl.String).fill_null(NONE),
             bare=pl.format("{} of {}", "jobs_without_tasks", "jobs").fill_null(NONE),
             grade=pl.col("data_grade").fill_null(NONE),
-            missing=captions.why_missing({"no tasks": pl.col("empty")}),
+            missing=captions.missing_figure_reason({"no tasks": pl.col("empty")}),
         )
-        .with_columns(captions.mask_hidden("verdict", "bare", "grade"))
+        .with_columns(captions.mask_suppressed("verdict", "bare", "grade"))
     )
 
 
@@ -156,7 +156,7 @@ def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str]) -> list[
     step = _CELL + _GAP + _FIGURE
     scale = alt.Scale(domain=[0, _WIDTH], nice=False)
     axis = alt.Axis(title=None, labels=False, grid=False)
-    covered_families = families.filter(~pl.col("hidden") & ~pl.col("empty"))
+    covered_families = families.filter(~pl.col("suppressed") & ~pl.col("empty"))
     rows = [
         {
             "job_family": family,
@@ -164,7 +164,7 @@ def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str]) -> list[
             "from": float(number * step + _FIGURE),
             "known": number * step + _FIGURE + _CELL * float(share),
             "to": float(number * step + _FIGURE + _CELL),
-            "figure": covered(share),
+            "figure": coverage_percent(share),
             "graded": column == "both_coverage",
         }
         for number, (column, name, _, _) in enumerate(_PARTS)
@@ -206,9 +206,9 @@ def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str]) -> list[
 
 def _headline(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
     """State how many families have enough data to quote."""
-    shown = families.filter(~pl.col("hidden"))
+    shown = families.filter(~pl.col("suppressed"))
     if not shown.height:
-        return captions.ALL_HIDDEN
+        return captions.ALL_SUPPRESSED
     not_requested = [name for column, name, _, _ in _PARTS[:2] if absent.get(column) == _NOT_REQUESTED]
     if not_requested:
         return f"Figures that need {listed(not_requested)} are missing: not requested when loading"
@@ -220,8 +220,8 @@ def _headline(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
         single = named if named.height else with_tasks
         family, share, grade = single.select("job_family", "both_coverage", "data_grade").row(0)
         if not named.height:
-            return f"{covered(share)} of tasks have hours and a level: {_VERDICT[grade]}"
-        return f"{family}: {covered(share)} of tasks have hours and a level, {_VERDICT[grade]}"
+            return f"{coverage_percent(share)} of tasks have hours and a level: {_VERDICT[grade]}"
+        return f"{family}: {coverage_percent(share)} of tasks have hours and a level, {_VERDICT[grade]}"
     scope = " shown" if shown.height < families.height else " with tasks"
     return _verdicts(named, scope * (named.height < families.filter(pl.col("job_family") != NO_FAMILY).height))
 
@@ -238,7 +238,7 @@ def _verdicts(named: pl.DataFrame, scope: str) -> str:
         family, share = named.select("job_family", "both_coverage").row(0)
         return (
             f"{len(poor)} of {count} families{scope} do not have enough data to quote on their own; lowest coverage: "
-            f"{family}, {covered(share)} of tasks have hours and a level"
+            f"{family}, {coverage_percent(share)} of tasks have hours and a level"
         )
     if safe == count:
         return f"All {count} families{scope} have enough data to quote on their own"
@@ -250,11 +250,11 @@ def _verdicts(named: pl.DataFrame, scope: str) -> str:
 def _footnotes(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
     tasks = total(coverage, "tasks")
     if not tasks:
-        return [captions.NO_TASK_COUNTS]
+        return [captions.NO_TASKS_NOTE]
     shares = {name: captions.overall(coverage, column) for column, _, name, _ in _PARTS if column not in absent}
     known = {name: share for name, share in shares.items() if share is not None}
     validated = [known.pop("a validation")] if "a validation" in known else []
-    note = captions.known_note(known, *validated, of=plural(tasks, "task"))
+    note = captions.coverage_note(known, *validated, of=plural(tasks, "task"))
     missing = [name for column, name, _, include in _PARTS if include and absent.get(column) == _NOT_REQUESTED]
     return [
         f"{note} {captions.without_tasks(coverage)}",
@@ -268,9 +268,9 @@ def _description(families: pl.DataFrame, absent: Mapping[str, str], groups: fram
     drawn = [(column, name) for column, _, name, _ in _PARTS if column not in absent]
     content = f"share of tasks with {listed(name for _, name in drawn)}" if groups.totals else "coverage of the tasks"
     summary = f"Matrix of bars: {content} for {groups.population}. Families sorted by hours and level, lowest first."
-    known = families.filter(~pl.col("hidden") & ~pl.col("empty"))
+    known = families.filter(~pl.col("suppressed") & ~pl.col("empty"))
     rows = "; ".join(
-        f"{row['job_family']} {listed(f'{name} {covered(row[column])}' for column, name in drawn)}, "
+        f"{row['job_family']} {listed(f'{name} {coverage_percent(row[column])}' for column, name in drawn)}, "
         f"{row['bare']} jobs without tasks, grade {row['grade']}, {row['verdict']}"
         for row in known.rows(named=True)
     )

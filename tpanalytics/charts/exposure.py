@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.charts._core.labels import columns, ties
-from tpanalytics.formatting import NONE, covered, listed
+from tpanalytics.formatting import NONE, coverage_percent, listed
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure as measure_exposure
@@ -110,7 +110,7 @@ def plot_exposure(
     released = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **options)
     groups = frame.groups(measured, released, profiles, privacy)
     # Rank only the families shown: a missing rank would reveal the position of a suppressed family.
-    shown = released.filter(~captions.is_hidden()).get_column("job_family").to_list()
+    shown = released.filter(~captions.is_suppressed()).get_column("job_family").to_list()
     ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, families=shown, **options)
     families = _families(groups.rows, theme.sanitize_labels(ranks))
     order = families.get_column("job_family").to_list()
@@ -147,12 +147,12 @@ def _families(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
             figure=frame.as_text("exposure", captions.index_text),
             held=bounds,
             place=places,
-            known=frame.as_text("coverage", covered),
+            known=frame.as_text("coverage", coverage_percent),
             grade=pl.col("data_grade").fill_null(NONE),
             dot=pl.col("data_grade").replace_strict(_DOTS, default=None, return_dtype=pl.String),
-            missing=captions.why_missing({}, pl.when(pl.col("exposure").is_null()).then(why)),
+            missing=captions.missing_figure_reason({}, pl.when(pl.col("exposure").is_null()).then(why)),
         )
-        .with_columns(captions.mask_hidden("figure", "held", "place", "known", "grade"))
+        .with_columns(captions.mask_suppressed("figure", "held", "place", "known", "grade"))
     )
 
 
@@ -280,7 +280,7 @@ def _headline(families: pl.DataFrame) -> str:
     reason = captions.no_headline_reason(families)
     if reason:
         return reason
-    safe = families.filter(captions.may_headline())
+    safe = families.filter(captions.has_enough_data())
     top = safe.row(0, named=True)
     index = captions.index_text(top["exposure"])
     others = families.filter((pl.col("job_family") != NO_FAMILY) & pl.col("exposure").is_not_null()).height - 1
@@ -329,7 +329,10 @@ def _footnotes(
 def _description(families: pl.DataFrame, tied: list[list[str]], population: str) -> tuple[str, str, list[str]]:
     summary = f"Dots and intervals of the exposure index for {population}."
     rows = families.filter(pl.col("exposure").is_not_null())
-    shape = [*(f"Not distinguishable: {listed(group)}." for group in tied), *captions.no_figure(families, "exposure")]
+    shape = [
+        *(f"Not distinguishable: {listed(group)}." for group in tied),
+        *captions.missing_figure_note(families, "exposure"),
+    ]
     if not rows.height:
         return summary, "", shape
     summary += (

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.formatting import hours, listed, plural, printable
+from tpanalytics.formatting import clean_text, hours, listed, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_flag
 from tpanalytics.measures._core.weights import WEIGHTS
@@ -101,7 +101,7 @@ def plot_exposure_scatter(
         return frame.no_jobs()
     released = captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, states=states)
     groups = frame.groups(measured, released, profiles, privacy)
-    shown = groups.rows.filter(~captions.is_hidden()).select("job_family")
+    shown = groups.rows.filter(~captions.is_suppressed()).select("job_family")
     jobs = theme.sanitize_labels(exposure_by_job(profiles, level_weights=level_weights, states=states))
     jobs = jobs.join(shown, on="job_family", how="semi", maintain_order="left")
     drawn = jobs.filter(pl.col("exposure").is_not_null())
@@ -109,7 +109,7 @@ def plot_exposure_scatter(
     notes = captions.wrapped(
         [
             *groups.suppression,
-            *captions.hidden_names(groups.rows),
+            *captions.suppressed_names(groups.rows),
             *_footnotes(measured, jobs, level_weights, staffed=staffed, totals=groups.totals),
             *groups.sources,
         ]
@@ -329,7 +329,7 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) 
     halos: list[dict[str, Any]] = [{"stroke": "#FFFFFF", "strokeWidth": 3.5, "strokeJoin": "round"}, {}]
     for leftward in (True, False):
         rows = [
-            {"name": printable(row["job_name"]), "index": row["exposure"], "long": row["hours"]}
+            {"name": clean_text(row["job_name"]), "index": row["exposure"], "long": row["hours"]}
             for row in labelled
             if row["leftward"] == leftward
         ]
@@ -342,9 +342,9 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) 
 
 def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
     """State the range of the exposure of jobs with grade A or B."""
-    if not families.filter(~captions.is_hidden()).height:
-        return captions.ALL_HIDDEN
-    scope = " in the families shown" if families.filter(captions.is_hidden()).height else ""
+    if not families.filter(~captions.is_suppressed()).height:
+        return captions.ALL_SUPPRESSED
+    scope = " in the families shown" if families.filter(captions.is_suppressed()).height else ""
     if not drawn.height:
         if families.get_column("tasks").fill_null(0).sum():
             return f"Exposure of the jobs{scope} cannot be computed"
@@ -374,7 +374,7 @@ def _footnotes(
         captions.index_coverage(measured),
         *([f"The area of a dot is the {area}; dashed lines are the medians of all dots."] * (missing < jobs.height)),
         captions.index_definition(level_weights),
-        captions.grade_note(captions.WEIGHED, of="a job's tasks"),
+        captions.grade_note(captions.WEIGHTED, of="a job's tasks"),
     ]
 
 
@@ -401,10 +401,10 @@ def _description(
             "grade C."
         )
     if named:
-        far = (f"{printable(row['job_name'])} {row['exposure']:.2f}, {hours(row['hours'])}" for row in named)
+        far = (f"{clean_text(row['job_name'])} {row['exposure']:.2f}, {hours(row['hours'])}" for row in named)
         numbers.append(f"Labelled outermost jobs: {'; '.join(far)}.")
     unknown = groups.rows.filter(
-        pl.col("exposure").is_null() & ~captions.is_hidden() & (pl.col("job_family") != NO_FAMILY)
+        pl.col("exposure").is_null() & ~captions.is_suppressed() & (pl.col("job_family") != NO_FAMILY)
     )
     shape = [f"No jobs drawn for {listed(unknown.get_column('job_family').to_list())}."] if unknown.height else []
     return captions.alt_text(summary, " ".join(numbers), " ".join([*shape, *notes]))

@@ -11,9 +11,9 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
-from tpanalytics.formatting import hours, listed, percent, plural, printable, total
+from tpanalytics.formatting import clean_text, hours, listed, percent, plural, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures.find_tasks import found_by_family, read_words
+from tpanalytics.measures.find_tasks import matches_by_family, search_words
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.release import filter_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
@@ -90,11 +90,11 @@ def plot_find_tasks(
     '“customer” and “quotation” are in 9 of 5,516 tasks'
     """
     profiles = with_cache(profiles)
-    quoted = _quoted(read_words(text))
-    counts = found_by_family(profiles, text=text, states=states)
+    quoted = _quoted(search_words(text))
+    counts = matches_by_family(profiles, text=text, states=states)
     if counts.height == 0:
         return frame.no_jobs()
-    released = captions.released(found_by_family, profiles, privacy, text=text, states=states)
+    released = captions.released(matches_by_family, profiles, privacy, text=text, states=states)
     # Scale the axis to all families, so that bars keep their length in any selection.
     step, top = _axis([0.0, *released.get_column("share").drop_nulls()])
     shown = filter_families(released, families)
@@ -117,7 +117,7 @@ def plot_find_tasks(
 
 def _quoted(words: list[str]) -> str:
     """List the words in quotes, the first few if they are too long for a title."""
-    shown = [printable(textwrap.shorten(word, _WORDS // 2, placeholder="…")) or "" for word in words]
+    shown = [clean_text(textwrap.shorten(word, _WORDS // 2, placeholder="…")) or "" for word in words]
     while len(shown) > 1 and sum(map(len, shown)) > _WORDS:
         shown.pop()
     quoted = [f"“{word}”" for word in shown]
@@ -141,9 +141,9 @@ def _rows(released: pl.DataFrame) -> pl.DataFrame:
             ),
             amount=pl.col("hours").map_batches(frame.hours_column, return_dtype=pl.String),
             open=frame.counts_as_text(pl.col("found") - pl.col("found_with_hours")),
-            missing=captions.why_missing({"no tasks": pl.col("tasks") == 0, "none": pl.col("found") == 0}),
+            missing=captions.missing_figure_reason({"no tasks": pl.col("tasks") == 0, "none": pl.col("found") == 0}),
         )
-        .with_columns(captions.mask_hidden("seen", "amount", "open"))
+        .with_columns(captions.mask_suppressed("seen", "amount", "open"))
     )
 
 
@@ -205,9 +205,9 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
 
 def _headline(rows: pl.DataFrame, counts: pl.DataFrame, quoted: str) -> str:
     """State how many tasks contain the words, and the family with the largest share."""
-    shown = rows.filter(~captions.is_hidden())
+    shown = rows.filter(~captions.is_suppressed())
     if not shown.height:
-        return captions.ALL_HIDDEN
+        return captions.ALL_SUPPRESSED
     scope = " in the families shown" if shown.height < rows.height else ""
     if not total(counts, "tasks"):
         return f"No tasks{scope or ' in these task profiles'}"

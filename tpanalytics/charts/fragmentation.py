@@ -9,12 +9,12 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.formatting import NONE, covered, plural
-from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.formatting import NONE, coverage_percent, plural
+from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
-from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
+from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL, Privacy
 from tpanalytics.measures.privacy.suppress import suppress
 from tpanalytics.schema import COUNTED_STATES
 
@@ -133,7 +133,7 @@ def _families(shown: pl.DataFrame) -> pl.DataFrame:
     """Return the figures of each family at half a day, sorted by usable hours, suppressed families last."""
     return (
         shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null if all suppressed
-        .with_columns(suppressed=captions.is_hidden())
+        .with_columns(suppressed=captions.is_suppressed())
         .sort(
             *("suppressed", "usable_weeks_high", "full_time_weeks_high", "job_family"),
             descending=[False, True, True, False],
@@ -207,17 +207,17 @@ _PERCENT = "round(datum.value * 100) + '%'"
 
 def _reason(row: dict[str, Any]) -> list[str]:
     if row["reason"] == SUPPRESSED:
-        return textwrap.wrap(f"{HIDDEN} {captions.WHY_HIDDEN}", 30)
-    return textwrap.wrap(NONE_BECAUSE.get(row["reason"], "unknown"), 30)
+        return textwrap.wrap(f"{SUPPRESSED_MARK} {captions.SUPPRESSED_LABEL}", 30)
+    return textwrap.wrap(NULL_REASONS.get(row["reason"], "unknown"), 30)
 
 
 def _fte(row: dict[str, Any]) -> str:
     """Return the usable share, the usable and all freed FTE, and the data grade of a family at half a day."""
     if row["reason"] == SUPPRESSED:
-        return HIDDEN
+        return SUPPRESSED_MARK
     if row["usable_share_high"] is None:
         return NONE
-    share = _span(row["usable_share_low"], row["usable_share_high"], covered)
+    share = _span(row["usable_share_low"], row["usable_share_high"], coverage_percent)
     usable = _span(row["usable_weeks_low"], row["usable_weeks_high"], _number)
     freed = _span(row["full_time_weeks_low"], row["full_time_weeks_high"], _number)
     return f"{share}: {usable} of {freed} FTE · {row['data_grade']}"
@@ -238,17 +238,17 @@ def _number(fte: float) -> str:
 def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning) -> str:
     """State the FTE freed in blocks of half a day or more, for all families together."""
     if not frame.any_shown(families):
-        return captions.ALL_HIDDEN
+        return captions.ALL_SUPPRESSED
     half = freed_blocks.filter(block_hours=_HALF_DAY)
     sums = half.select(pl.col("^(usable|full_time)_weeks_.*$").sum()).row(0, named=True)
     if not half.get_column("usable_weeks_high").count():
         reasons = set(half.get_column("reason").drop_nulls())
-        reason = f": {NONE_BECAUSE[reasons.pop()]}" if len(reasons) == 1 else ""
+        reason = f": {NULL_REASONS[reasons.pop()]}" if len(reasons) == 1 else ""
         return f"The block sizes of freed hours are unknown{reason}"
     if not sums["full_time_weeks_high"]:
         return "No hours are freed under these assumptions"
     if meaning.grade == "C":
-        share = covered(meaning.coverage["hours, level and headcount"])
+        share = coverage_percent(meaning.coverage["hours, level and headcount"])
         return f"There is not enough data on block sizes: {share} of tasks have hours, a level and a headcount"
     usable, freed = (
         _span(sums[f"{of}_weeks_low"], sums[f"{of}_weeks_high"], _number).replace(_TO, " to ")
@@ -259,7 +259,7 @@ def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meani
 
 def _footnotes(meaning: Meaning, families: int, drawn: int) -> list[str]:
     return [
-        captions.known_of(meaning, "hours, level and headcount"),
+        captions.coverage_of(meaning, "hours, level and headcount"),
         captions.grade_note("hours, a level and a headcount", meaning.grade),
         _LEGEND,
         *(
@@ -277,11 +277,11 @@ def _description(drawn: pl.DataFrame, families: pl.DataFrame, population: str, h
     )
     known = drawn.filter(pl.col("usable_share_high").is_not_null())
     numbers = "; ".join(f"{row['job_family']} {_fte(row)}" for row in known.iter_rows(named=True))
-    unknown = drawn.filter(pl.col("usable_share_high").is_null() & ~captions.is_hidden())
+    unknown = drawn.filter(pl.col("usable_share_high").is_null() & ~captions.is_suppressed())
     shape = [
-        f"{row['job_family']}: {NONE_BECAUSE.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)
+        f"{row['job_family']}: {NULL_REASONS.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)
     ]
     if families.height > drawn.height:
         shape.append(f"{families.height - drawn.height} more families are not drawn.")
     extremes = f"{headline}." + (f" At half a day: {numbers}." if numbers else "")
-    return captions.alt_text(summary, extremes, " ".join([*shape, *captions.hidden_names(families)]))
+    return captions.alt_text(summary, extremes, " ".join([*shape, *captions.suppressed_names(families)]))

@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
-from tpanalytics.formatting import NONE, covered, hours, listed, plural, total
+from tpanalytics.formatting import NONE, coverage_percent, hours, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.hours import hours as measure_hours, hours_by_job
@@ -89,7 +89,7 @@ def plot_hours(
         return frame.no_jobs()
     released = captions.released(measure_hours, profiles, privacy, states=states)
     jobs = hours_by_job(profiles, states=states)
-    jobs = jobs.join(released.filter(~captions.is_hidden()), on="job_family", how="semi", maintain_order="left")
+    jobs = jobs.join(released.filter(~captions.is_suppressed()), on="job_family", how="semi", maintain_order="left")
     # Scale the axis to all families, so that it is the same for any selection.
     contract, longest = (
         None if value is None else float(value)
@@ -136,13 +136,13 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
                 lambda row: f"{row['jobs_with_hours']:,} of {row['jobs']:,}", return_dtype=pl.String
             ),
             empty=frame.counts_as_text("jobs_without_tasks"),
-            known=frame.as_text("coverage", covered),
-            missing=captions.why_missing(
+            known=frame.as_text("coverage", coverage_percent),
+            missing=captions.missing_figure_reason(
                 {"no tasks": pl.col("tasks") == 0, "no documented hours": pl.col("median").is_null()}
             ),
         )
         .with_columns(pl.col("data_grade").fill_null(NONE).alias("grade"))
-        .with_columns(captions.mask_hidden("half", "seen", "empty", "known", "grade"))
+        .with_columns(captions.mask_suppressed("half", "seen", "empty", "known", "grade"))
     )
 
 
@@ -224,9 +224,9 @@ def _completeness() -> pl.Expr:
 
 def _headline(families: pl.DataFrame) -> str:
     """State the range of the medians, ignoring families of grade C because missing hours lower their median."""
-    all_families, families = families, families.filter(~captions.is_hidden())
+    all_families, families = families, families.filter(~captions.is_suppressed())
     if not families.height:
-        return captions.ALL_HIDDEN
+        return captions.ALL_SUPPRESSED
     safe = families.filter(
         pl.col("hours_p50").is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
     )
@@ -257,7 +257,7 @@ def _footnotes(families: pl.DataFrame, contract: float | None) -> list[str]:
         else "Contract hours are missing, so the documented share of a week is unknown."
     )
     known = {"hours": total(families, "tasks_with_hours") / tasks if tasks else None}
-    note = captions.known_note(known, of=plural(tasks, "task"))
+    note = captions.coverage_note(known, of=plural(tasks, "task"))
     return [
         f"{note} {captions.MISSING_HOURS} Hollow dots therefore understate the hours.",
         f"A dot is one or more jobs with similar hours; the box spans the middle half of the jobs. {line}",
@@ -271,4 +271,4 @@ def _description(families: pl.DataFrame, population: str) -> tuple[str, str, lis
         f"Dots and boxes of documented weekly hours per job for {population}. Families sorted by median, highest first."
     )
     medians = f"Medians: {listed(f'{family} {hours(median)}' for family, median in known)}." if known else ""
-    return summary, medians, captions.no_figure(families, "median")
+    return summary, medians, captions.missing_figure_note(families, "median")

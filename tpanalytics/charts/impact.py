@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
-from tpanalytics.formatting import NONE, covered, listed, percent, total
+from tpanalytics.formatting import NONE, coverage_percent, listed, percent, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
@@ -147,11 +147,13 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
             total=pl.col("amount").map_batches(
                 _counts if weight == "tasks" else frame.hours_column, return_dtype=pl.String
             ),
-            known=frame.as_text("coverage", covered),
+            known=frame.as_text("coverage", coverage_percent),
             grade=pl.col("data_grade").fill_null(NONE),
-            missing=captions.why_missing({"no tasks": pl.col("tasks") == 0, _NO_AMOUNT[weight]: ~pl.col("has_share")}),
+            missing=captions.missing_figure_reason(
+                {"no tasks": pl.col("tasks") == 0, _NO_AMOUNT[weight]: ~pl.col("has_share")}
+            ),
         )
-        .with_columns(captions.mask_hidden("total", "known", "grade"))
+        .with_columns(captions.mask_suppressed("total", "known", "grade"))
     )
 
 
@@ -215,9 +217,9 @@ def _counts(amounts: pl.Series) -> pl.Series:
 
 def _headline(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
     """State the largest H1 share, ignoring families of grade C and jobs without a family."""
-    suppressed, families = families.filter(captions.is_hidden()).height, families.filter(~captions.is_hidden())
+    suppressed, families = families.filter(captions.is_suppressed()).height, families.filter(~captions.is_suppressed())
     if not families.height:
-        return captions.ALL_HIDDEN
+        return captions.ALL_SUPPRESSED
     scope = " in the families shown" if suppressed else ""
     return _no_share(impact, families, weight, scope) or _largest(families, weight, scope)
 
@@ -258,15 +260,15 @@ def _largest(families: pl.DataFrame, weight: Weight, scope: str) -> str:
 
 def _footnotes(coverage: pl.DataFrame, weight: Weight) -> list[str]:
     if not total(coverage, "tasks"):
-        return [captions.NO_TASK_COUNTS]
+        return [captions.NO_TASKS_NOTE]
     parts = ("hours_coverage", "level_coverage", "validated_share")
     with_hours, with_level, validated = (captions.overall(coverage, name) for name in parts)
-    known = captions.known_note({"hours": with_hours, "a level": with_level}, validated)
+    known = captions.coverage_note({"hours": with_hours, "a level": with_level}, validated)
     missing = f"{captions.MISSING_HOURS} Ranges allow for all missing data."
     return [
         f"{known} {captions.without_tasks(coverage)}",
         *([missing] * (weight != "tasks")),
-        f"{captions.grade_note(_NEEDED[weight])} {captions.JUDGED}",
+        f"{captions.grade_note(_NEEDED[weight])} {captions.LEVELS_NOTE}",
     ]
 
 
@@ -288,4 +290,4 @@ def _description(
             f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['data_grade']}). All H1 shares: "
             f"{shares}."
         )
-    return summary, extremes, captions.no_figure(families.filter(~pl.col("has_share")), "h1")
+    return summary, extremes, captions.missing_figure_note(families.filter(~pl.col("has_share")), "h1")

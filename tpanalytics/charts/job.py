@@ -10,15 +10,15 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, job_parts, theme
 from tpanalytics.errors import SchemaError
-from tpanalytics.formatting import hours, listed, percent, plural, printable
+from tpanalytics.formatting import clean_text, hours, listed, percent, plural
 from tpanalytics.measures._core.aggregate import aggregate_tasks, checked_states, read_inputs
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES, assumed, checked_freed, freed_per_job
+from tpanalytics.measures._core.scenario import CAPACITY_NOTE, assumed, checked_freed, freed_per_job
 from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_by_job
 from tpanalytics.measures.hours import hours_by_job
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.suppress import hidden_families
+from tpanalytics.measures.privacy.suppress import suppressed_families
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, level_order, to_polars
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def plot_job(
     levels = level_order(job.tasks.get_column("level").to_list())
     notes = _footnotes(job)
     if shares is not None:
-        notes += [f"{assumed(shares)}. {NOT_WHO_LEAVES}"]
+        notes += [f"{assumed(shares)}. {CAPACITY_NOTE}"]
     panels = [
         job_parts.week(job.tasks, levels, job.week, scenario),
         *job_parts.task_list(job.tasks),
@@ -177,7 +177,7 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
     tasks = (
         own.filter(pl.col("validation_state").is_in(states))
         .select(
-            task=name.map_elements(printable, return_dtype=pl.String),
+            task=name.map_elements(clean_text, return_dtype=pl.String),
             hours="weekly_hours",
             level=pl.col("ai_impact_level").fill_null(NOT_ASSESSED),
             state="validation_state",
@@ -186,11 +186,11 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
         .sort(pl.col("hours").round(9), "task", descending=[True, False], nulls_last=True)
         .with_row_index("n", offset=1)
     )
-    family = printable(row.item(0, "job_family")) or NO_FAMILY
+    family = clean_text(row.item(0, "job_family")) or NO_FAMILY
     grade = impact.item(0, "data_grade") if impact.height else None
     contract = totals["contract_hours"] or None
     share = h1[0] if h1 else ((0.0, None, None) if impact.filter(pl.col("share") > 0).height else (None, None, None))
-    return _Job(printable(totals["job_name"]) or key, family, profile, tasks, contract, totals["hours"], share, grade)
+    return _Job(clean_text(totals["job_name"]) or key, family, profile, tasks, contract, totals["hours"], share, grade)
 
 
 def _peers(
@@ -204,7 +204,7 @@ def _peers(
     if family == NO_FAMILY:
         return no_peers, "This job has no family to compare it with."
     families = captions.released(measure_exposure, profiles, privacy, states=states)
-    if family in hidden_families(families):
+    if family in suppressed_families(families):
         return no_peers, f"The other jobs in {job.family} are suppressed (small group)."
     jobs = exposure.filter(pl.col("job_family") == family, pl.col("exposure").is_not_null())
     if index is None:
@@ -226,7 +226,7 @@ def _peers(
 
 def _quotes(tasks: pl.DataFrame) -> list[tuple[int, str]]:
     quoted = tasks.filter(pl.col("rationale").is_not_null() & (pl.col("rationale") != "")).head(_QUOTED)
-    return [(n, printable(rationale) or "") for n, rationale in quoted.select("n", "rationale").rows()]
+    return [(n, clean_text(rationale) or "") for n, rationale in quoted.select("n", "rationale").rows()]
 
 
 def _headline(job: _Job) -> str:
@@ -249,10 +249,10 @@ def _footnotes(job: _Job) -> list[str]:
     with_hours = job.tasks.get_column("hours").count()
     with_level = job.tasks.filter(pl.col("level") != NOT_ASSESSED).height
     validated = job.tasks.filter(state="validated").height
-    note = captions.known_note({"hours": with_hours, "a level": with_level}, validated, of=plural(n, "task"))
+    note = captions.coverage_note({"hours": with_hours, "a level": with_level}, validated, of=plural(n, "task"))
     return [
         f"{note} {captions.MISSING_HOURS}",
-        f"{captions.grade_note('hours and a level', job.grade)} {captions.JUDGED}",
+        f"{captions.grade_note('hours and a level', job.grade)} {captions.LEVELS_NOTE}",
     ]
 
 
@@ -266,13 +266,13 @@ def _description(
     rows = job.tasks.select("n", "task", "hours", "level", "state").rows()
     numbers = [
         f"{_headline(job)}.",
-        f"Current week: {job_parts.said_of_week(job.tasks, job.week)}.",
-        *([f"{job_parts.said_of_scenario(scenario)}."] if scenario is not None else []),
+        f"Current week: {job_parts.week_note(job.tasks, job.week)}.",
+        *([f"{job_parts.scenario_note(scenario)}."] if scenario is not None else []),
         *notes,
     ]
     if rows:
         tasks = (
-            f"{n} {task}, {hours(h) if h is not None else 'unknown hours'}, {printable(level)}, {printable(state)}"
+            f"{n} {task}, {hours(h) if h is not None else 'unknown hours'}, {clean_text(level)}, {clean_text(state)}"
             for n, task, h, level, state in rows[: job_parts.LISTED]
         )
         numbers.append(f"Tasks: {'; '.join(tasks)}.")
@@ -280,6 +280,6 @@ def _description(
     by_level = job.tasks.filter(pl.col("hours").is_not_null()).group_by("level").agg(pl.col("hours").sum())
     if by_level.height:
         amounts = dict(by_level.rows())
-        texts = (f"{printable(level)} {hours(amounts[level])}" for level in level_order(amounts))
+        texts = (f"{clean_text(level)} {hours(amounts[level])}" for level in level_order(amounts))
         shape.insert(0, f"By level: {listed(texts)}.")
     return captions.alt_text(summary, " ".join(numbers), " ".join(shape))

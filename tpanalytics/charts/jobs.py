@@ -10,9 +10,9 @@ import polars as pl
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.errors import ArgumentError
-from tpanalytics.formatting import NONE, hours, listed, percent, plural, printable, total
+from tpanalytics.formatting import NONE, clean_text, hours, listed, percent, plural, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures._core.checks import no_family
+from tpanalytics.measures._core.checks import unknown_family_message
 from tpanalytics.measures._core.family_jobs import jobs_of_family
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
@@ -95,10 +95,10 @@ def plot_jobs(
     if coverage.height == 0:
         return frame.no_jobs()
     family = _family(family, coverage.get_column("job_family").to_list())
-    name = printable(family) or family
+    name = clean_text(family) or family
     impact = captions.released(measure_impact, profiles, privacy, weight="hours", states=states)
     own = impact.filter(pl.col("job_family") == family)
-    if own.select(captions.is_hidden().all()).item():
+    if own.select(captions.is_suppressed().all()).item():
         reason = "The family has too few jobs or people, or its figures would reveal another suppressed family."
         return theme.empty_chart(f"The jobs in {name} are suppressed", reason)
     selected = jobs_of_family(profiles, family=family, states=states, privacy=privacy)
@@ -143,9 +143,9 @@ def _family(family: str, families: list[str]) -> str:
     """Return the family with a name, which may be the name as printed in charts."""
     if family in families:
         return family
-    matches = [name for name in families if printable(name) == family]
+    matches = [name for name in families if clean_text(name) == family]
     if len(matches) != 1:
-        raise ArgumentError(f"`family`: {no_family(str(family), families)}.")
+        raise ArgumentError(f"`family`: {unknown_family_message(str(family), families)}.")
     return matches[0]
 
 
@@ -157,8 +157,8 @@ def _rows(jobs: pl.DataFrame) -> pl.DataFrame:
         "all hours are zero": pl.col("hours") == 0,
     }
     return jobs.with_columns(
-        pl.col("job_id").map_elements(printable, return_dtype=pl.String),
-        name=pl.col("job_name").map_elements(printable, return_dtype=pl.String),
+        pl.col("job_id").map_elements(clean_text, return_dtype=pl.String),
+        name=pl.col("job_name").map_elements(clean_text, return_dtype=pl.String),
         amount=pl.col("hours").map_batches(frame.hours_column, return_dtype=pl.String),
         of_h1=frame.as_text("h1", percent),
         seen=frame.as_text("tasks", lambda n: f"{n:,}"),
@@ -193,7 +193,7 @@ def _segments(levels: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             figure=pl.when(fits & ~crossed).then(label).otherwise(pl.lit("")),
             dark=pl.col("level").is_in(["H1", "H2"]),
-            paint=pl.col("level").map_elements(printable, return_dtype=pl.String),
+            paint=pl.col("level").map_elements(clean_text, return_dtype=pl.String),
         )
     )
 
@@ -202,7 +202,7 @@ def _bars(segments: pl.DataFrame, drawn: pl.DataFrame, y: alt.Y, levels: list[st
     scale = alt.Scale(domain=[0, _top(drawn)], nice=False)
     axis = alt.Axis(title="documented weekly hours", titleAnchor="start", tickCount=8)
     x = alt.X("start:Q", scale=scale, axis=axis)
-    printed = [printable(level) or level for level in levels]
+    printed = [clean_text(level) or level for level in levels]
     columns = ("job_id", "name", "start", "end", "hours", "tasks", "middle", "figure", "dark")
     base = alt.Chart(segments.rename({"n_known": "tasks"}).select(*columns, level="paint"))
     bars = base.mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR).encode(
@@ -263,7 +263,7 @@ def _rest(jobs: pl.DataFrame) -> list[str]:
 def _footnotes(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
     tasks = total(jobs, "tasks")
     if not tasks:
-        return [captions.NO_TASK_COUNTS]
+        return [captions.NO_TASKS_NOTE]
     with_hours, with_level = (total(jobs, name) / tasks for name in ("tasks_with_hours", "tasks_with_level"))
     weeks = drawn.get_column("contract_hours").drop_nulls()
     line = "Contract hours are missing, so the documented share of a week is unknown."
@@ -271,11 +271,11 @@ def _footnotes(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
         week = f" of {hours(float(weeks[0]))}" if weeks.n_unique() == 1 else " of the job"
         unknown = f" (unknown for {plural(drawn.height - weeks.len(), 'job')})" if weeks.len() < drawn.height else ""
         line = f"The vertical line marks the contract week{week}{unknown}. Hours between bar and line are undocumented."
-    note = captions.known_note({"hours": with_hours, "a level": with_level}, of=plural(tasks, "task"))
+    note = captions.coverage_note({"hours": with_hours, "a level": with_level}, of=plural(tasks, "task"))
     return [
         f"{note} {captions.MISSING_HOURS}",
         line,
-        f"H1 is the share of the hours in the bar. {captions.JUDGED}",
+        f"H1 is the share of the hours in the bar. {captions.LEVELS_NOTE}",
         captions.grade_note("hours and a level"),
     ]
 
@@ -307,7 +307,7 @@ def _headline(name: str, impact: pl.DataFrame, selected: FamilyJobs) -> str:
 
 
 def _description(title: str, name: str, drawn: pl.DataFrame, shown: str, levels: list[str], notes: list[str]) -> str:
-    listed_levels = f" ({listed(printable(level) or level for level in levels)})" if levels else ""
+    listed_levels = f" ({listed(clean_text(level) or level for level in levels)})" if levels else ""
     summary = (
         f"Stacked bars of documented weekly hours of {shown} in {name} by AI impact level{listed_levels}, most hours "
         "first."

@@ -14,8 +14,8 @@ from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
-from tpanalytics.measures.overlap import by_likeness, overlap as measure_overlap
-from tpanalytics.measures.privacy.policy import HIDDEN, USUAL
+from tpanalytics.measures.overlap import order_by_similarity, overlap as measure_overlap
+from tpanalytics.measures.privacy.policy import SUPPRESSED_MARK, USUAL
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 from tpanalytics.typing import CountWeight, SameTask
 
@@ -116,11 +116,11 @@ def plot_overlap(
     overlap = measure_overlap(profiles, same_task=same_task, states=states)
     meaning = about(overlap)
     shares = _shares(overlap, weight)
-    shown = families.filter(~captions.is_hidden())
+    shown = families.filter(~captions.is_suppressed())
     order, not_drawn = _order(families, shown, shares)
     squares = _squares(order, shares, shown)
     named = _named(squares, shown, weight)
-    headline = _headline(squares, named, order, weight) if shown.height else captions.ALL_HIDDEN
+    headline = _headline(squares, named, order, weight) if shown.height else captions.ALL_SUPPRESSED
     notes = groups.footnotes(_footnotes(meaning, squares, not_drawn, weight))
     size = next((size for most, size in _SIZES if len(order) <= most), max(11, 660 // max(len(order), 1)))
     return theme.assemble(
@@ -159,9 +159,9 @@ def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) ->
         pl.min_horizontal("row", "column").alias("first"), pl.max_horizontal("row", "column").alias("second")
     ).agg(pl.col("share").mean())
     similarity = {(first, second): share for first, second, share in both.rows()}
-    order = by_likeness([family for family in names if family != NO_FAMILY], similarity)
+    order = order_by_similarity([family for family in names if family != NO_FAMILY], similarity)
     order += [NO_FAMILY] * (NO_FAMILY in names)
-    suppressed = families.filter(captions.is_hidden()).get_column("job_family").to_list()[: _MOST - len(order)]
+    suppressed = families.filter(captions.is_suppressed()).get_column("job_family").to_list()[: _MOST - len(order)]
     return [*order, *suppressed], families.height - len(order) - len(suppressed)
 
 
@@ -180,7 +180,7 @@ def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.
         grid.join(shares, on=["row", "column"], how="left", maintain_order="left")
         .with_columns(
             sign=pl.when(~released)
-            .then(pl.lit(HIDDEN))
+            .then(pl.lit(SUPPRESSED_MARK))
             .when(pl.col("share").is_null())
             .then(pl.lit(NONE))
             .when(few)
@@ -307,8 +307,8 @@ def _headline(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weig
     boxed = squares.filter(pl.col("share") > _HALF).height
     half = named.filter(pl.col("share") > _HALF).height
     above = f"{plural(half, 'square')} {'is' if half == 1 else 'are'} above" if half else "no square is above"
-    no_family = (pl.col("row") == NO_FAMILY) | (pl.col("column") == NO_FAMILY)
-    others = squares.filter(pl.col("share") > _HALF, ~no_family).height > half
+    unknown_family_message = (pl.col("row") == NO_FAMILY) | (pl.col("column") == NO_FAMILY)
+    others = squares.filter(pl.col("share") > _HALF, ~unknown_family_message).height > half
     scope = " among families with enough data" if others else ", excluding jobs without a family" * (boxed > half)
     first = named.filter(pl.col("share") >= top["share"] - 1e-9)
     pairs = first.select(pl.min_horizontal("row", "column"), other=pl.max_horizontal("row", "column")).n_unique()
@@ -331,7 +331,7 @@ def _footnotes(meaning: Meaning, squares: pl.DataFrame, not_drawn: int, weight: 
     signs = squares.get_column("sign")
     grade_note = captions.grade_note("hours", meaning.grade)
     return [
-        captions.known_of(meaning, "hours"),
+        captions.coverage_of(meaning, "hours"),
         grade_note if weight == "hours" else "A task counts once per family, regardless of its hours.",
         *([_HOURS] * (weight == "hours")),
         *meaning.warnings,
@@ -360,10 +360,10 @@ _PAIR = ("row", "column", "share")
 def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, notes: list[str]) -> str:
     """Describe the order of families and the squares without a figure."""
     shown = [
-        family for family in order if family in set(families.filter(~captions.is_hidden()).get_column("job_family"))
+        family for family in order if family in set(families.filter(~captions.is_suppressed()).get_column("job_family"))
     ]
     texts = [f"Order: {listed(shown)}."] if 0 < len(shown) <= _PRINTED else []
     few = (squares.get_column("sign") == _FEW).sum()
     if few:
         texts.append(f"{few:,} squares have no figure: fewer than {_ENOUGH} shared tasks.")
-    return " ".join([*texts, *captions.hidden_names(families), *(notes if shown else [])])
+    return " ".join([*texts, *captions.suppressed_names(families), *(notes if shown else [])])

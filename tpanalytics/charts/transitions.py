@@ -9,11 +9,11 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
-from tpanalytics.formatting import NONE, covered, hours, listed, percent, plural, printable
+from tpanalytics.formatting import NONE, clean_text, coverage_percent, hours, listed, percent, plural
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
-from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, USUAL, Privacy
+from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL, Privacy
 from tpanalytics.measures.privacy.suppress import families_in_change, suppress
 from tpanalytics.measures.transitions import transitions
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
@@ -103,9 +103,9 @@ def plot_transitions(
     counts = measure_coverage(after, states=states).select("job_family", jobs_after="jobs", tasks_after="tasks")
     groups = frame.groups_of_change(counts, shown, before, after, privacy)
     if not groups.totals:
-        return frame.all_hidden_chart(groups)
+        return frame.all_suppressed_chart(groups)
     if moves.height and not released.height:
-        return frame.all_hidden_chart(groups, title="All level changes are suppressed (too few jobs)")
+        return frame.all_suppressed_chart(groups, title="All level changes are suppressed (too few jobs)")
     table, meaning = _table(released, weight), about(moves)
     top = _largest(table)
     basis = "Tasks of each job" if weight == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
@@ -149,15 +149,15 @@ def _table(moves: pl.DataFrame, weight: CountWeight) -> _Table:
 def _kind(pair: tuple[str, str]) -> str:
     """Return the key of `ribbons.KINDS` for a pair of levels."""
     if pair[0] == _ADDED or pair[1] == _REMOVED:
-        return "come or gone"
+        return "added or removed"
     if pair[0] == pair[1]:
-        return "stayed"
-    return "known or not" if NOT_ASSESSED in pair else "rated otherwise"
+        return "same level"
+    return "newly or no longer assessed" if NOT_ASSESSED in pair else "re-rated"
 
 
 def _largest(table: _Table) -> list[tuple[str, str]]:
     """Return the three largest changes from one level to another, ties by name."""
-    moved = [(pair, amount) for pair, amount in table.amounts.items() if _kind(pair) == "rated otherwise" and amount]
+    moved = [(pair, amount) for pair, amount in table.amounts.items() if _kind(pair) == "re-rated" and amount]
     return [pair for pair, _ in sorted(moved, key=lambda move: (-round(move[1], 9), move[0]))[:3]]
 
 
@@ -168,7 +168,7 @@ def _matrix(table: _Table, weight: CountWeight, top: list[tuple[str, str]]) -> a
             if start == _ADDED and end == _REMOVED:
                 continue
             pair = (start, end)
-            look = "top" if pair in top else "stayed" if _kind(pair) == "stayed" else "other"
+            look = "top" if pair in top else "stayed" if _kind(pair) == "same level" else "other"
             rows.append((_long(start), _short(end), _figure(table, pair, weight), f"{look} cell"))
         totals.append((_long(start), _ALL, _sum(table, weight, start=start)))
     totals += [(_ALL, _short(end), _sum(table, weight, end=end)) for end in table.right]
@@ -221,7 +221,7 @@ def _matrix(table: _Table, weight: CountWeight, top: list[tuple[str, str]]) -> a
 
 def _figure(table: _Table, pair: tuple[str, str], weight: CountWeight) -> str:
     if pair in table.suppressed:
-        return HIDDEN
+        return SUPPRESSED_MARK
     if not table.tasks.get(pair):
         return "0"
     return _format(table.amounts[pair], weight)
@@ -242,7 +242,7 @@ def _sum(table: _Table, weight: CountWeight, *, start: str = "", end: str = "") 
 
 
 def _short(level: str) -> str:
-    return printable(level) or level
+    return clean_text(level) or level
 
 
 def _long(level: str) -> str:
@@ -275,17 +275,17 @@ def _headline(table: _Table, meaning: Meaning, weight: CountWeight, top: list[tu
     """State how much was re-rated of the tasks with a level in both snapshots, and the largest change."""
     if not table.tasks:
         return captions.NO_TASK_IN_EITHER
-    if all(_kind(pair) == "come or gone" for pair in table.tasks):
+    if all(_kind(pair) == "added or removed" for pair in table.tasks):
         return "No task is in both snapshots, so re-ratings cannot be shown"
     if meaning.grade == "C":
         before, after = captions.coverage_before_after(meaning, "level")
         return (
             "There is not enough data on re-rated tasks: "
-            f"{covered(before)} of tasks before and {covered(after)} after have a level"
+            f"{coverage_percent(before)} of tasks before and {coverage_percent(after)} after have a level"
         )
     not_assessed = table.amounts.get((NOT_ASSESSED, NOT_ASSESSED)) or 0.0
-    rated = _moved(table, "rated otherwise", "stayed") - not_assessed
-    moved = _moved(table, "rated otherwise")
+    rated = _moved(table, "re-rated", "same level") - not_assessed
+    moved = _moved(table, "re-rated")
     if not rated:
         hours_and = "hours and " if weight == "hours" else ""
         return f"No task has {hours_and}a level both before and after"
@@ -309,8 +309,8 @@ def _footnotes(table: _Table, meaning: Meaning, weight: CountWeight, privacy: Pr
         changes = f"{plural(len(table.suppressed), 'level change')} {'is' if len(table.suppressed) == 1 else 'are'}"
         lines.insert(
             0,
-            f"{HIDDEN} = suppressed. {changes} suppressed: fewer than {privacy.min_jobs} jobs, or needed to protect "
-            "another level change.",
+            f"{SUPPRESSED_MARK} = suppressed. {changes} suppressed: fewer than {privacy.min_jobs} jobs, or needed to "
+            "protect another level change.",
         )
     if not table.tasks:
         return lines
@@ -322,7 +322,7 @@ def _footnotes(table: _Table, meaning: Meaning, weight: CountWeight, privacy: Pr
         )
     if weight == "hours":
         lines.append("Hours are those before, or those after for added tasks. Missing hours are excluded.")
-    lines.append(f"{captions.grade_note('a level in both snapshots', meaning.grade)} {captions.JUDGED}")
+    lines.append(f"{captions.grade_note('a level in both snapshots', meaning.grade)} {captions.LEVELS_NOTE}")
     return lines
 
 
@@ -344,7 +344,7 @@ def _description(
     if top:
         moves = (f"{_short(a)} to {_short(b)} ({_format(table.amounts[a, b], weight)})" for a, b in top)
         shape.append(f"Largest changes: {listed(moves)}.")
-    stayed = _moved(table, "stayed")
+    stayed = _moved(table, "same level")
     if stayed:
         shape.append(f"Unchanged level: {_format(stayed, weight)}.")
     numbers = [f"{'; '.join(cells)}."] if cells else []

@@ -120,12 +120,12 @@ def plot_weight_sensitivity(
     lines = rows.filter(pl.col("exposure").is_not_null())
     pairs = sanitized_pairs(crossings, released.filter(pl.col("exposure").is_not_null()))
     first = leaders(lines, pairs)
-    safe = leaders(lines.filter(captions.may_headline()), pairs)
+    safe = leaders(lines.filter(captions.has_enough_data()), pairs)
     lines = roles(lines, pairs, first)
     band = _band(profiles, [leader.family for leader in safe[:2]], level_weights, options)
     notes = [
         *groups.suppression,
-        *captions.wrapped([*captions.hidden_names(rows), *captions.without_index(rows)]),
+        *captions.wrapped([*captions.suppressed_names(rows), *captions.without_index(rows)]),
         *(_footnotes(measured, lines, turning=len(first) > 1, banded=band.height > 0) if groups.totals else []),
     ]
     texts: dict[str, Any] = {
@@ -323,7 +323,7 @@ def _headline(families: pl.DataFrame, safe: list[Leader]) -> str:
     reason = captions.no_headline_reason(families)
     if reason:
         return reason
-    known = families.filter(captions.may_headline())
+    known = families.filter(captions.has_enough_data())
     ends = {row["job_family"]: row for row in known.iter_rows(named=True)}
     others = families.filter(pl.col("exposure").is_not_null() & (pl.col("job_family") != NO_FAMILY)).height - 1
     if known.height == 1:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import tpanalytics as tpa
-from tpanalytics.api.settings import SECRETS, SETTINGS, look_up
+from tpanalytics.api.settings import SECRETS, SETTINGS, find_settings
 from tpanalytics.cli.output import as_json, overview, print_lines, print_summary, print_table
 from tpanalytics.formatting import NONE, plural
 from tpanalytics.measures.privacy.policy import USUAL, Privacy
@@ -199,7 +199,7 @@ def _one_line(text: str) -> str:
 def doctor(arguments: argparse.Namespace) -> int:
     """Print the source of each setting, then request a token and the API version."""
     options = _settings(arguments)
-    settings = look_up(options)
+    settings = find_settings(options)
     report: dict[str, Any] = {
         "settings": {
             name: {"value": re.sub(r"//[^/@]*@", "//***@", str(settings[name][0])), "from": settings[name][1]}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import tpanalytics as tpa
-from tpanalytics.formatting import NONE, covered, percent, plural, total
+from tpanalytics.formatting import NONE, coverage_percent, percent, plural, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, said_of_hidden
+from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, suppression_note
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.measures.privacy.suppress import hidden_families
+from tpanalytics.measures.privacy.suppress import suppressed_families
 from tpanalytics.schema import NO_FAMILY, level_order, provenance
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def print_summary(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) 
     rows = [[family["job_family"], *_cells(family, levels)] for family in table.iter_rows(named=True)]
     header = ["job family", "jobs", "no tasks", "tasks", "hours/week", "per job", *levels, "coverage", "grade"]
     print_table(header, rows)
-    suppressed = hidden_families(table)
+    suppressed = suppressed_families(table)
     if suppressed:
-        print(f"{HIDDEN} = suppressed. {said_of_hidden(len(suppressed), table.height, privacy)}")
+        print(f"{SUPPRESSED_MARK} = suppressed. {suppression_note(len(suppressed), table.height, privacy)}")
     if len(suppressed) < table.height:  # otherwise totals would reveal suppressed figures
         for line in _notes(profiles, levels, weight):
             print(line)
@@ -71,13 +71,13 @@ def print_summary(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) 
 
 
 def _cells(family: dict[str, Any], levels: list[str]) -> list[str]:
-    none = HIDDEN if family["reason"] == SUPPRESSED else NONE
+    none = SUPPRESSED_MARK if family["reason"] == SUPPRESSED else NONE
     counts = (family[name] for name in ("jobs", "jobs_without_tasks", "tasks"))
     return [
         *(none if count is None else f"{count:,}" for count in counts),
         *(none if family[name] is None else f"{family[name]:,.1f}" for name in ("hours", "hours_per_job")),
         *(none if family[f"{level} share"] is None else percent(family[f"{level} share"]) for level in levels),
-        none if family["coverage"] is None else covered(family["coverage"]),
+        none if family["coverage"] is None else coverage_percent(family["coverage"]),
         family["data_grade"] or none,
     ]
 
@@ -136,7 +136,7 @@ def _print_findings(report: pl.DataFrame) -> None:
         [
             row["severity"],
             row["check"],
-            HIDDEN if row["reason"] == SUPPRESSED else percent(row["share_hours"]),
+            SUPPRESSED_MARK if row["reason"] == SUPPRESSED else percent(row["share_hours"]),
             ", ".join(_first(row["examples"])) or NONE,
         ]
         for row in report.iter_rows(named=True)
@@ -176,7 +176,7 @@ def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:
     """Return the contents of the summary as JSON-serializable values."""
     results = _results(profiles, "hours", privacy)
     hours = results["hours"]
-    suppressed = hidden_families(hours)
+    suppressed = suppressed_families(hours)
     # If all families are suppressed, the findings would describe them.
     any_shown = not suppressed or len(suppressed) < hours.height
     return {

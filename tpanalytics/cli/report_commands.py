@@ -18,9 +18,9 @@ from tpanalytics.formatting import plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.measures.privacy.suppress import hidden_families
+from tpanalytics.measures.privacy.suppress import suppressed_families
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.run_notebook import parameters_of, run_notebook
+from tpanalytics.share.run_notebook import notebook_parameters, run_notebook
 
 if TYPE_CHECKING:
     import argparse
@@ -88,7 +88,7 @@ def _save_reports(
 
 def _check_parameters(arguments: argparse.Namespace) -> None:
     """Raise a `ConfigError` if the notebook lacks a parameter for one of the options."""
-    parameters = parameters_of(arguments.notebook)
+    parameters = notebook_parameters(arguments.notebook)
     required = {"snapshot", *_options(arguments, parameters)}
     required |= {"family"} if arguments.family or arguments.all_families else set()
     required |= {"before"} if arguments.before else set()
@@ -108,7 +108,7 @@ def _run_notebooks(
     targets: Mapping[str | None, Path],
 ) -> None:
     """Run the notebook once per target."""
-    options = _options(arguments, parameters_of(arguments.notebook))
+    options = _options(arguments, notebook_parameters(arguments.notebook))
     with ExitStack() as stack:
         parameters = {"snapshot": _snapshot(stack, arguments, arguments.source, profiles), **options}
         if before is not None:
@@ -143,7 +143,7 @@ def _snapshot(stack: ExitStack, arguments: argparse.Namespace, source: str | Non
 def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], list[str]]:
     """Return the job families to report on and the suppressed ones."""
     hours = release(tpa.hours, profiles, privacy=privacy)
-    suppressed = hidden_families(hours)
+    suppressed = suppressed_families(hours)
     families = hours.filter(~pl.col("job_family").is_in([*suppressed, NO_FAMILY])).get_column("job_family")
     return families.sort().to_list(), suppressed
 

@@ -29,7 +29,7 @@ from tpanalytics.explorers.views import View, view_of
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.share.calls import Call, Source
-from tpanalytics.share.save import path_of, save
+from tpanalytics.share.save import output_path, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -209,7 +209,7 @@ class Explorer(widgets.VBox):
         ShareError
             If the suffix is not supported, or the file cannot be written.
         """
-        path = path_of(path)
+        path = output_path(path)
         is_table = path.suffix.lower().removeprefix(".") in TABLE_SUFFIXES.values()
         return save((self._view.table if is_table else self._view.chart).of(self._source), path)
 
@@ -243,7 +243,7 @@ class Explorer(widgets.VBox):
         TpAnalyticsWarning
             If the page does not include the current view.
         """
-        path = path_of(path)
+        path = output_path(path)
         if path.suffix.lower() != ".html":
             raise ShareError(f"`path` must end in .html, not {path.name!r}.")
         return static_page.write(self._facts, self._state, path, jobs=jobs)

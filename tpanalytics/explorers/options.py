@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.formatting import printable
+from tpanalytics.formatting import clean_text
 from tpanalytics.measures._core.aggregate import aggregate_tasks, read_inputs
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, hidden_families, jobs_left_out
+from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, suppressed_families, suppressed_jobs
 from tpanalytics.schema import COUNTED_STATES, LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 from tpanalytics.share.calls import readable
 
@@ -58,7 +58,7 @@ class Facts:
 
     def n_suppressed_jobs(self, states: Sequence[str]) -> int:
         """Return the number of jobs that are suppressed in tables of jobs or tasks."""
-        return len(jobs_left_out(self.source.profiles, states=list(states), privacy=self.privacy))
+        return len(suppressed_jobs(self.source.profiles, states=list(states), privacy=self.privacy))
 
     def compares_families(self, states: Sequence[str]) -> bool:
         """Return whether changes can be shown by family."""
@@ -116,7 +116,7 @@ def _suppressed_families(profiles: TaskProfiles, *, states: list[str], privacy: 
     # Skip the checks of the tasks here, because drawing the chart emits the same warnings.
     cells = aggregate_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
-    return set(hidden_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))
+    return set(suppressed_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))
 
 
 @cached
@@ -125,10 +125,10 @@ def _job_options(
     profiles: TaskProfiles, *, family: str, states: list[str], privacy: Privacy | None
 ) -> list[tuple[str, str]]:
     jobs, _ = read_inputs(profiles)
-    suppressed = jobs_left_out(profiles, states=states, privacy=privacy)
+    suppressed = suppressed_jobs(profiles, states=states, privacy=privacy)
     visible = jobs.filter(pl.col("job_family") == family).filter(~pl.col("job_id").is_in(suppressed.to_list()))
     job_name = pl.col("job_name") if "job_name" in jobs.columns else pl.lit(None, dtype=pl.String)
-    name = pl.coalesce(job_name, "job_id").map_elements(printable, return_dtype=pl.String).alias("name")
+    name = pl.coalesce(job_name, "job_id").map_elements(clean_text, return_dtype=pl.String).alias("name")
     rows = visible.select("job_id", name).sort("name", "job_id").head(_MAX_JOBS)
     duplicated = rows.get_column("name").is_duplicated()
     return [
@@ -144,7 +144,7 @@ def _same_suppression(before: TaskProfiles, after: TaskProfiles, *, states: list
     counts = group_counts(after, states=states)
     single = apply_policy(counts.select("job_family"), counts, privacy)
     change = families_in_change(before, after, states=states, privacy=privacy)
-    return set(hidden_families(single)) == set(hidden_families(change))
+    return set(suppressed_families(single)) == set(suppressed_families(change))
 
 
 def _reveals_no_small_group(profiles: TaskProfiles, privacy: Privacy) -> bool:

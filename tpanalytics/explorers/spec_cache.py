@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics.errors import collected
+from tpanalytics.errors import collect_warnings
 from tpanalytics.explorers.chart import add_selection, reserve_title_space
 from tpanalytics.explorers.state import adjacent_states
 from tpanalytics.explorers.views import view_of
@@ -41,7 +41,7 @@ class SpecCache:
         spec = self._specs.pop(key, None)
         if spec is None:
             # Skip validation, which takes longer than drawing. The tests validate these charts.
-            with collected() as messages:
+            with collect_warnings() as messages:
                 spec = reserve_title_space(view.chart.of(self._facts.source).to_dict(validate=False))
             self._warnings.setdefault(_tasks_counted(view), {}).update(dict.fromkeys(messages))
         self._specs[key] = spec
@@ -60,4 +60,4 @@ class SpecCache:
 
 
 def _tasks_counted(view: View) -> tuple[Any, ...]:
-    return view.chart.takes, view.chart.arguments.get("states")
+    return view.chart.snapshots, view.chart.arguments.get("states")

@@ -35,7 +35,7 @@ class View:
 
     def code(self, picked: list[str]) -> str:
         """Return Python code that reproduces the chart and table."""
-        inputs = " and ".join(self.chart.takes)
+        inputs = " and ".join(self.chart.snapshots)
         lines = [f"# {inputs}: as passed to tpa.explore"]
         lines += [f"chart = {self.chart}", f"table = {self._of(picked)}"]
         uses_polars = any("pl." in line for line in lines)
@@ -53,7 +53,7 @@ class View:
     def _of(self, picked: list[str]) -> Table:
         if not picked or self.picks is None:
             return self.table
-        return replace(self.table, keep={**self.table.keep, self.picks: tuple(picked)})
+        return replace(self.table, filters={**self.table.filters, self.picks: tuple(picked)})
 
 
 def view_of(state: State, facts: Facts) -> View:
@@ -91,7 +91,7 @@ def _tasks(state: State, facts: Facts) -> View:
     if job is not None:
         chart = call("plot_job", job, rationales=state["rationales"], **arguments)
         keep = {"job_id": (job,), "validation_state": states}
-        return View(chart, Table(None, keep=keep, rationales=state["rationales"]))
+        return View(chart, Table(None, filters=keep, rationales=state["rationales"]))
     if family is not None:
         chart = call("plot_jobs", family, **arguments)
         measure = call("hours_by_job", states=states)
@@ -110,7 +110,7 @@ def _tasks(state: State, facts: Facts) -> View:
 
 
 def _compare(state: State, facts: Facts) -> View:
-    arguments: dict[str, Any] = {"takes": ("before", "profiles"), "states": tuple(state["states"])}
+    arguments: dict[str, Any] = {"snapshots": ("before", "profiles"), "states": tuple(state["states"])}
     match state["change"]:
         case "moves":
             chart = call("plot_transitions", weight=state["counted"], privacy=facts.privacy, **arguments)

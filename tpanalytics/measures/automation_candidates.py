@@ -13,9 +13,9 @@ from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_headcount, check_whole, is_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES, undocumented_hours
+from tpanalytics.measures._core.scenario import CAPACITY_NOTE, undocumented_hours
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
-from tpanalytics.measures.privacy.group_counts import keys_of_few, people_of
+from tpanalytics.measures.privacy.group_counts import keys_of_small_groups, people_of
 from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 from tpanalytics.typing import SameTask, StaffWeight
@@ -201,7 +201,7 @@ def automation_candidates(
             basis=weight,
             interval=_interval_note(intervals, rounds, seed),
             policy=(
-                NOT_WHO_LEAVES,
+                CAPACITY_NOTE,
                 f"Tasks are ranked by known {_LEVEL} hours; missing data do not raise a rank.",
                 _weight_note(weight),
                 *exclusion_notes(candidates),
@@ -294,7 +294,7 @@ def suppress_small_groups(
     amounts = candidates.amounts.select("key", "job")
     layers = {"rated": candidates.rated, "staffed" if weight == "headcount" else "measured": amounts}
     visible_layers = {name: pairs.join(candidates.table, on="key", how="semi") for name, pairs in layers.items()}
-    small_groups = keys_of_few(visible_layers, people_of(profiles, matrix.reduced.jobs), privacy)
+    small_groups = keys_of_small_groups(visible_layers, people_of(profiles, matrix.reduced.jobs), privacy)
     table = candidates.table.join(small_groups.to_frame(), on="key", how="anti", maintain_order="left").with_columns(
         rank=pl.col("h1_hours").round(DIGITS).rank("min", descending=True).cast(pl.UInt32)
     )

@@ -13,7 +13,7 @@ from tpanalytics.formatting import plural
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
-from tpanalytics.measures._core.scenario import NOT_WHO_LEAVES
+from tpanalytics.measures._core.scenario import CAPACITY_NOTE
 from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 from tpanalytics.measures.automation_candidates import (
     Candidates,
@@ -173,7 +173,7 @@ def automation_curve(
             numerator="known H1 hours of the first k tasks",
             denominator="all known H1 hours",
             policy=(
-                NOT_WHO_LEAVES,
+                CAPACITY_NOTE,
                 _order_note(block),
                 *exclusion_notes(candidates),
                 *_without_hours(candidates),

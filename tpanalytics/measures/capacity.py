@@ -12,16 +12,16 @@ from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
+    CAPACITY_NOTE,
     FULL_TIME_WEEK,
-    NOT_WHO_LEAVES,
-    ONLY_KNOWN,
+    MISSING_DATA_NOTE,
     assumed,
     checked_freed,
     checked_share,
     freed_per_job,
     needs_headcount,
-    of_staff,
     staffed_meaning,
+    times_headcount,
     why_null,
 )
 from tpanalytics.schema import COUNTED_STATES
@@ -196,7 +196,7 @@ def _over_all_people(per_job: pl.DataFrame, adoption: Span | None, realisation: 
     no_week = pl.col("week").is_null() & pl.col("people").is_not_null()
     no_most = pl.col("freed_most").is_null() & pl.col("headcount").is_not_null() & (pl.col("all_tasks") > 0)
     families = (
-        of_staff(per_job)
+        times_headcount(per_job)
         .with_columns(weeks_low=pl.col("freed_low") / pl.col("week"), weeks_high=pl.col("freed_high") / pl.col("week"))
         .group_by("job_family", maintain_order=True)
         .agg(
@@ -251,11 +251,11 @@ def _meaning(
             numerator="weekly hours freed",
             denominator="weekly hours of tasks with a level, in share_low and share_high",
             policy=(
-                NOT_WHO_LEAVES,
+                CAPACITY_NOTE,
                 f"{assumed(levels)}.",
                 _ONE_PERSON,
                 "Capacity over all people requires both `adoption` and `realisation`.",
-                ONLY_KNOWN,
+                MISSING_DATA_NOTE,
             ),
         )
     scenario = f"adoption {adoption}; realisation {realisation}; " + (
@@ -270,10 +270,10 @@ def _meaning(
         value="weekly hours that could be freed over all people",
         unit="hours per week",
         policy=(
-            NOT_WHO_LEAVES,
+            CAPACITY_NOTE,
             f"{assumed(levels)}; {scenario}",
             _ONE_PERSON,
-            ONLY_KNOWN,
+            MISSING_DATA_NOTE,
             _MOST,
         ),
     )

@@ -13,7 +13,7 @@ from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_s
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.bounds import hours_bounds, index_bounds, share_bounds
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, checked_week, no_family
+from tpanalytics.measures._core.checks import check_choice, checked_week, unknown_family_message
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
 from tpanalytics.measures._core.metadata import grade_of
 from tpanalytics.measures._core.specifications import MEASURES, SAME, agrees, figures_of, job_parts, specifications
@@ -293,7 +293,7 @@ def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
     texts = claim[: splits[best]].strip(), claim[splits[best] + 1 :].strip()
     matches = sides[best][0], sides[best][2]
     unknown = [text for text, family in zip(texts, matches, strict=True) if family is None]
-    raise SchemaError(f"`claim` {claim!r}: {'; '.join(no_family(text, families) for text in unknown)}.")
+    raise SchemaError(f"`claim` {claim!r}: {'; '.join(unknown_family_message(text, families) for text in unknown)}.")
 
 
 def _match_family(text: str, families: list[str]) -> str | None:

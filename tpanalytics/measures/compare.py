@@ -14,7 +14,7 @@ from tpanalytics.measures._core.change_notes import (
     meaning_of_both,
     pull_warnings,
 )
-from tpanalytics.measures._core.decomposition import why_nothing
+from tpanalytics.measures._core.decomposition import missing_difference_reason
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.snapshot_pairs import families_last, match_tasks
 from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED
@@ -256,7 +256,7 @@ def _figures(sums: pl.DataFrame, level: str) -> pl.DataFrame:
         coverage_after=coverage["after"],
         data_grade=grade(pl.min_horizontal(coverage["before"], coverage["after"])),
         reason=pl.when(~known["before"])
-        .then(why_nothing("before", pl.col("with_hours_before") == 0))
+        .then(missing_difference_reason("before", pl.col("with_hours_before") == 0))
         .when(~known["after"])
-        .then(why_nothing("after", pl.col("with_hours_after") == 0)),
+        .then(missing_difference_reason("after", pl.col("with_hours_after") == 0)),
     )

@@ -15,7 +15,13 @@ from tpanalytics.measures._core.change_notes import (
     weight_warnings,
 )
 from tpanalytics.measures._core.checks import check_choice
-from tpanalytics.measures._core.decomposition import INDEX_DIFFERENCE, LEFT_OUT, decompose, weighed_by, with_weight
+from tpanalytics.measures._core.decomposition import (
+    EXCLUDED_NOTE,
+    INDEX_DIFFERENCE,
+    decompose,
+    only_weighted_levels,
+    weighted_sums,
+)
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.snapshot_pairs import families_last, jobs_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
@@ -133,14 +139,14 @@ def compare_exposure(
     return attach_metadata(
         result,
         meaning_of_both(
-            with_weight(first, level_weights),
-            with_weight(second, level_weights),
+            only_weighted_levels(first, level_weights),
+            only_weighted_levels(second, level_weights),
             measure="compare_exposure",
             value=f"contribution of each {by} to the change in the exposure index of the company",
             **INDEX_DIFFERENCE,
             level_weights=level_weights,
             policy=(
-                LEFT_OUT,
+                EXCLUDED_NOTE,
                 f"A {by} without an index in one snapshot counts as entry or exit. See its reason.",
                 "Jobs in both snapshots are counted in their family of the later one.",
             ),
@@ -159,7 +165,9 @@ def _sums(
     """Return the sums of one snapshot by family or job."""
     families = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
     cells = reduced.cells.drop("job_family").join(families, on="job", how="left", maintain_order="left")
-    sums = families.group_by(part).agg(jobs=pl.len()).join(weighed_by(cells, level_weights, part), on=part, how="left")
+    sums = (
+        families.group_by(part).agg(jobs=pl.len()).join(weighted_sums(cells, level_weights, part), on=part, how="left")
+    )
     return sums.rename({name: f"{name}_{side}" for name in sums.columns if name != part})
 
 

@@ -20,8 +20,14 @@ from tpanalytics.measures._core.aggregate import (
 )
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import weight_warnings
-from tpanalytics.measures._core.checks import no_family
-from tpanalytics.measures._core.decomposition import INDEX_DIFFERENCE, LEFT_OUT, decompose, weighed_by, with_weight
+from tpanalytics.measures._core.checks import unknown_family_message
+from tpanalytics.measures._core.decomposition import (
+    EXCLUDED_NOTE,
+    INDEX_DIFFERENCE,
+    decompose,
+    only_weighted_levels,
+    weighted_sums,
+)
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES, require
@@ -165,14 +171,14 @@ def compare_groups(
     return attach_metadata(
         result,
         meaning_of(
-            with_weight(reduced, level_weights),
+            only_weighted_levels(reduced, level_weights),
             measure="compare_groups",
             value=f"contribution of each {category} to the exposure index of {family} minus that of {comparison}",
             **INDEX_DIFFERENCE,
             level_weights=level_weights,
             policy=(
                 f"Tasks are compared by {category}.",
-                LEFT_OUT,
+                EXCLUDED_NOTE,
             ),
             warnings=(
                 *weight_warnings(level_weights, reduced.cells),
@@ -201,7 +207,7 @@ def _task_counts(rows: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> 
 def _check_families(families: list[str], family: str, other: str | None) -> None:
     for name, value in (("family", family), ("other", other)):
         if value not in families and (name == "family" or value is not None):
-            raise SchemaError(f"`{name}`: {no_family(str(value), families)}.")
+            raise SchemaError(f"`{name}`: {unknown_family_message(str(value), families)}.")
     if family == other:
         raise SchemaError(f"`other` must be a different family or None, not {family!r} again.")
 
@@ -211,7 +217,7 @@ def _sides(
 ) -> pl.DataFrame:
     """Join the sums of the other family (before) and of the family (after) by category."""
     sides = [
-        weighed_by(rows.filter(in_group), level_weights, "category").select(
+        weighted_sums(rows.filter(in_group), level_weights, "category").select(
             "category", pl.exclude("category").name.suffix(side)
         )
         for in_group, side in ((in_other, "_before"), (in_family, "_after"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["GROUPS", "coverage", "evidence_by_family", "evidence_by_job", "uneven_hours"]
+__all__ = ["GROUPS", "compare_hours_coverage", "coverage", "source_coverage", "sources_by_job"]
 
 #: Columns by which to compare the hours coverage, with their labels.
 GROUPS = {"state": "validation state", "level": "AI impact level", "job_family": "job family"}
@@ -141,7 +141,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
     )
 
 
-def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame | None:
+def sources_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame | None:
     """Count the tasks of each job by number of distinct sources, or return None if sources were not requested."""
     if tasks.collect_schema().get("source_data") != nw.List:
         return None
@@ -158,10 +158,10 @@ def evidence_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataF
     )
 
 
-def evidence_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
+def source_coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
     """Return the share of tasks with a source by family, or None if sources were not requested."""
     jobs, tasks = read_inputs(profiles)
-    evidence = evidence_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
+    evidence = sources_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
     if evidence is None:
         return None
     n = pl.col("n")
@@ -173,7 +173,7 @@ def evidence_by_family(profiles: TaskProfiles, *, states: Sequence[str] = COUNTE
     )
 
 
-def uneven_hours(cells: pl.DataFrame) -> pl.DataFrame:
+def compare_hours_coverage(cells: pl.DataFrame) -> pl.DataFrame:
     """Compare the hours coverage of each validation state, level and family with that of all other tasks."""
     n, known = (int(cells.get_column(name).sum()) for name in ("n", "n_known"))
     p = known / n if n else 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks
-from tpanalytics.measures._core.bounds import extreme_indices, known_hours, open_hours, taken_week
+from tpanalytics.measures._core.bounds import assumed_week_note, extreme_indices, known_hours, open_hours
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole, checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
@@ -129,7 +129,7 @@ def data_gaps(
             unit="share, 0 to 1",
             basis="hours" if bounded else "task",
             level_weights=level_weights,
-            policy=(_gaps_note(gaps.jobs, bounds, bounded=bounded), *taken_week(reduced.jobs, week)),
+            policy=(_gaps_note(gaps.jobs, bounds, bounded=bounded), *assumed_week_note(reduced.jobs, week)),
             warnings=(f"Levels without a weight count as unknown: {', '.join(unweighted)}.",) if unweighted else (),
         ),
     )

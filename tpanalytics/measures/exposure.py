@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, share_of
-from tpanalytics.measures._core.bounds import index_bounds, taken_week
+from tpanalytics.measures._core.bounds import assumed_week_note, index_bounds
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, family_sums, jobs_with_hours, level_sums
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "DIGITS",
     "POTENTIAL_CHANGE",
+    "add_index",
     "bounds_by_family",
     "exposure",
     "exposure_by_job",
     "exposure_meaning",
-    "indexed",
 ]
 
 #: Minimum number of tasks for a polarisation.
@@ -121,7 +121,7 @@ def exposure(
     check_choice("weight", weight, StaffWeight)
     by_headcount = weight == "headcount"
     sums = family_sums(profiles, states=states, by_headcount=by_headcount, week=week)
-    reduced, families = sums.reduced, indexed(sums.families, sums.levels, level_weights, "job_family")
+    reduced, families = sums.reduced, add_index(sums.families, sums.levels, level_weights, "job_family")
     if not sums.per_job:
         jobs = jobs_with_hours(profiles, sums, sorted(level_weights))
         families = families.drop("jobs_weighed").join(jobs, on="job_family", how="left")
@@ -233,7 +233,7 @@ def exposure_by_job(
     reduced = aggregate_tasks(profiles, states)
     cells = attach_staffing(reduced.jobs, reduced.cells, contract_hours=week)
     jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
-    jobs = indexed(jobs, level_sums(cells, "job"), level_weights, "job")
+    jobs = add_index(jobs, level_sums(cells, "job"), level_weights, "job")
     spread = (
         cells.join(jobs.select("job", "exposure"), on="job", how="left", maintain_order="left")
         .with_columns(weight=weight_of(level_weights))
@@ -279,7 +279,7 @@ def exposure_by_job(
     )
 
 
-def indexed(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
+def add_index(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
     """Add the index, bounds, coverage, grade and reason to each job or family of the table."""
     counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_stated", "tasks_with_hours"]
     reason = (
@@ -324,7 +324,7 @@ def exposure_meaning(
             f"{n:,} tasks have a level without a weight ({', '.join(unweighted)}); it counts as unknown.",
             *warnings,
         )
-    warnings = (*taken_week(jobs, week), *warnings)
+    warnings = (*assumed_week_note(jobs, week), *warnings)
     weighted = reduced._replace(
         cells=cells.with_columns(level=pl.when(has_weight).then("level").otherwise(pl.lit(NOT_ASSESSED)))
     )

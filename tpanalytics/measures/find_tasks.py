@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["PLAIN", "find_tasks", "folded", "found_by_family", "read_words"]
+__all__ = ["PLAIN", "find_tasks", "fold_case", "matches_by_family", "search_words"]
 
 #: Task columns to return in addition to the text and the hours.
 _COLUMNS = ("task_id", "validation_state", "ai_impact_level")
@@ -121,7 +121,7 @@ def find_tasks(
     ('Sales', 'Sales Operations Analyst', 5.75)
     """
     check_profiles(profiles)
-    words = read_words(text)
+    words = search_words(text)
     if top is not None:
         check_whole("top", top, least=1)
     reduced, no_text = _searched_tasks(profiles, states)
@@ -146,9 +146,9 @@ def find_tasks(
 
 
 @cached
-def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count the matches of `find_tasks` by job family."""
-    words = read_words(text)
+    words = search_words(text)
     reduced, no_text = _searched_tasks(profiles, states)
     jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
@@ -175,7 +175,7 @@ def found_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] 
     ).with_columns(share=share_of(pl.col("found"), pl.col("tasks")))
     n, with_hours = (int(result.get_column(name).sum()) for name in ("found", "found_with_hours"))
     note = f"{n:,} tasks match, {n - with_hours:,} of them without hours."
-    return attach_metadata(result, _meaning(reduced, "found_by_family", no_text, note))
+    return attach_metadata(result, _meaning(reduced, "matches_by_family", no_text, note))
 
 
 @cached
@@ -239,16 +239,16 @@ def _meaning(reduced: TaskCounts, measure: str, no_text: pl.DataFrame, note: str
     )
 
 
-def read_words(text: str) -> list[str]:
-    """Split a search text into unique case-folded words."""
-    words = list(dict.fromkeys(folded(text).split())) if isinstance(text, str) else []
+def search_words(text: str) -> list[str]:
+    """Split a search text into unique case-fold_case words."""
+    words = list(dict.fromkeys(fold_case(text).split())) if isinstance(text, str) else []
     if not words:
         raise SchemaError(f"`text` must contain at least one word to search for, like 'invoice', not {text!r}.")
     return words
 
 
-def folded(text: str) -> str:
-    """Return the case-folded text in Unicode normal form C."""
+def fold_case(text: str) -> str:
+    """Return the case-fold_case text in Unicode normal form C."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
@@ -279,5 +279,5 @@ def _contain_all(tasks: pl.DataFrame, words: Sequence[str]) -> pl.DataFrame:
     """Return the tasks matched by `_may_contain_all` that do contain all words."""
     unchecked = pl.col("task").str.contains(_NOT_PLAIN)
     texts = tasks.filter(unchecked).get_column("task").unique().to_list()
-    no_match = [text for text in texts if not all(word in lower for lower in [folded(text)] for word in words)]
+    no_match = [text for text in texts if not all(word in lower for lower in [fold_case(text)] for word in words)]
     return tasks.filter(~pl.col("task").is_in(no_match)) if no_match else tasks

@@ -12,9 +12,9 @@ from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.scenario import (
     BY_FAMILY,
+    CAPACITY_NOTE,
     FULL_TIME_WEEK,
-    NOT_WHO_LEAVES,
-    ONLY_KNOWN,
+    MISSING_DATA_NOTE,
     assumed,
     checked_blocks,
     checked_freed,
@@ -22,8 +22,8 @@ from tpanalytics.measures._core.scenario import (
     freed_per_job,
     needs_headcount,
     needs_week,
-    of_staff,
     staffed_meaning,
+    times_headcount,
     why_null,
 )
 from tpanalytics.schema import COUNTED_STATES
@@ -151,9 +151,9 @@ def fragmentation(
     per_job = freed_per_job(reduced, levels, week)
     if adopted:
         needs_week(per_job)
-    # Compute the hours per person first, because of_staff multiplies the freed hours by headcount.
+    # Compute the hours per person first, because times_headcount multiplies the freed hours by headcount.
     per_person = {"low": pl.col("freed_low") * realised.low, "high": pl.col("freed_high") * realised.high}
-    people = of_staff(per_job.with_columns(**per_person)).with_columns(
+    people = times_headcount(per_job.with_columns(**per_person)).with_columns(
         gained_low=pl.col("low") * pl.col("people"), gained_high=pl.col("high") * pl.col("people")
     )
     nothing_freed = pl.when(pl.col("gained_high") == 0).then(pl.lit("NOTHING_FREED"))
@@ -180,12 +180,12 @@ def fragmentation(
         numerator="weekly hours freed in jobs where one person gains at least a block, times full-time equivalents",
         denominator="weekly hours freed, times full-time equivalents",
         policy=(
-            NOT_WHO_LEAVES,
+            CAPACITY_NOTE,
             f"{assumed(levels)}; realisation {realised}. Adoption cancels out of the share.",
             *((f"Full-time weeks assume adoption {adopted}.",) * bool(adopted)),
             "A block is one person's gain in a week, which may be spread over several days.",
             "Lower and upper bounds allow each job to be anywhere in the assumed ranges.",
-            ONLY_KNOWN,
+            MISSING_DATA_NOTE,
         ),
     )
     return attach_metadata(result, meaning)

@@ -8,10 +8,10 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
-from tpanalytics.measures._core.bounds import taken_week
+from tpanalytics.measures._core.bounds import assumed_week_note
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import checked_week
-from tpanalytics.measures._core.level_sums import attach_staffing, undescribed_hours
+from tpanalytics.measures._core.level_sums import attach_staffing, undocumented_hours_expressions
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -141,7 +141,7 @@ def hours_at_stake(
                 ),
             ),
             warnings=(
-                *taken_week(reduced.jobs, week),
+                *assumed_week_note(reduced.jobs, week),
                 *(
                     (f"{unbounded} of {result.height} families have no upper bound: contract hours are missing.",)
                     * (unbounded > 0)
@@ -186,7 +186,7 @@ def _stake(cells: pl.DataFrame, level: str) -> pl.DataFrame:
     ).with_columns(at_level=pl.when(at_level).then("amount"))
     rest = (
         cells.group_by("job_family", "job", maintain_order=True)
-        .agg(undescribed_hours(is_open=pl.col("is_open").any()))
+        .agg(undocumented_hours_expressions(is_open=pl.col("is_open").any()))
         .filter(pl.col("is_open"))
         .group_by("job_family", maintain_order=True)
         .agg(pl.col("rest").sum(), unknown=pl.col("rest").null_count())

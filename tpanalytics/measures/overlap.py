@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import SameTask
 
-__all__ = ["by_likeness", "overlap"]
+__all__ = ["order_by_similarity", "overlap"]
 
 
 @cached
@@ -266,10 +266,10 @@ def _figures() -> dict[str, pl.Expr]:
     }
 
 
-def by_likeness(families: Sequence[str], likeness: Mapping[tuple[str, str], float]) -> list[str]:
+def order_by_similarity(families: Sequence[str], likeness: Mapping[tuple[str, str], float]) -> list[str]:
     """Return the families in an order that places similar families next to each other (greedy, not optimal).
 
-    >>> by_likeness(["A", "B", "C", "D"], {("A", "C"): 0.5, ("B", "C"): 0.2, ("B", "D"): 0.3})
+    >>> order_by_similarity(["A", "B", "C", "D"], {("A", "C"): 0.5, ("B", "C"): 0.2, ("B", "D"): 0.3})
     ['A', 'C', 'B', 'D']
     """
 

@@ -13,7 +13,7 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.quality_checks import Check, Look, checks_of_jobs, checks_of_tasks, found, unknown
 from tpanalytics.measures._core.task_identity import aggregate_by_identity
-from tpanalytics.measures.coverage import evidence_by_job
+from tpanalytics.measures.coverage import sources_by_job
 from tpanalytics.schema import COUNTED_STATES, provenance
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def quality_report(
     by_state = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
     cells = of_jobs(sums.filter(counts), jobs).sort("job", "level", "state")
     reduced = TaskCounts(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), list(states))
-    look = Look(per_job(reduced), cells, _suspicious(tasks, jobs, counts), evidence_by_job(tasks, jobs, counts))
+    look = Look(per_job(reduced), cells, _suspicious(tasks, jobs, counts), sources_by_job(tasks, jobs, counts))
     checks = [
         *checks_of_tasks(look),
         *checks_of_jobs(look),

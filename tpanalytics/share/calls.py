@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["Call", "Source", "Table", "call", "readable", "typed"]
+__all__ = ["Call", "Source", "Table", "as_python", "call", "readable"]
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,20 @@ class Source:
 class Call:
     """A call of a public function.
 
-    `takes` lists the snapshots to pass, in order, and `given` the other positional arguments. `choices` lists
+    `snapshots` lists the snapshots to pass, in order, and `positional` the other positional arguments. `choices` lists
     arguments whose values are attributes of the object passed to `of`, such as the ``states`` of a report.
     """
 
     name: str
-    takes: tuple[str, ...] = ("profiles",)
-    given: tuple[str, ...] = ()
+    snapshots: tuple[str, ...] = ("profiles",)
+    positional: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
 
     def of(self, source: Source, choices: Any = None) -> Any:
         """Make the call and return its result."""
         with readable():
-            return _function(self.name)(*source.snapshots(self.takes), *self.given, **self.keywords(choices))
+            return _function(self.name)(*source.snapshots(self.snapshots), *self.positional, **self.keywords(choices))
 
     def keywords(self, choices: Any = None) -> dict[str, Any]:
         """Return the keyword arguments, including those read from `choices`."""
@@ -66,17 +66,17 @@ class Call:
 
     def released(self, source: Source, privacy: Privacy | None, choices: Any = None) -> pl.DataFrame:
         """Make the call and suppress small groups in the result."""
-        measure, before = _function(self.name), source.before if "before" in self.takes else None
-        names = list(inspect.signature(measure).parameters)[len(self.takes) :]
-        positional = dict(zip(names, self.given, strict=False))
+        measure, before = _function(self.name), source.before if "before" in self.snapshots else None
+        names = list(inspect.signature(measure).parameters)[len(self.snapshots) :]
+        positional = dict(zip(names, self.positional, strict=False))
         keywords = self.keywords(choices)
         with readable():
             return release(measure, source.profiles, before=before, privacy=privacy, **positional, **keywords)
 
     def text(self, **names: str) -> str:
         """Format the call as Python code; `names` replaces the names of the snapshots."""
-        parts = [names.get(name, name) for name in self.takes] + [typed(value) for value in self.given]
-        parts += [f"{name}={typed(value)}" for name, value in self.arguments.items()]
+        parts = [names.get(name, name) for name in self.snapshots] + [as_python(value) for value in self.positional]
+        parts += [f"{name}={as_python(value)}" for name, value in self.arguments.items()]
         parts += [f"{name}={name}" for name in self.choices]
         return f"tpa.{self.name}({', '.join(parts)})"
 
@@ -84,20 +84,20 @@ class Call:
         return self.text()
 
 
-def call(name: str, *given: str, takes: tuple[str, ...] = ("profiles",), **arguments: Any) -> Call:
+def call(name: str, *positional: str, snapshots: tuple[str, ...] = ("profiles",), **arguments: Any) -> Call:
     """Return a `Call` without the arguments that equal their default."""
     parameters = inspect.signature(_function(name)).parameters
-    changed = {key: value for key, value in arguments.items() if typed(value) != typed(parameters[key].default)}
-    return Call(name, takes, given, changed)
+    changed = {key: value for key, value in arguments.items() if as_python(value) != as_python(parameters[key].default)}
+    return Call(name, snapshots, positional, changed)
 
 
 @dataclass(frozen=True)
 class Table:
-    """The table behind a chart: the result of a measure or, without one, the tasks, filtered by `keep`."""
+    """The table behind a chart: the result of a measure or, without one, the tasks, filtered by `filters`."""
 
     measure: Call | None
     privacy: Privacy | None = None
-    keep: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    filters: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     rationales: bool = False
 
     def of(self, source: Source) -> pl.DataFrame:
@@ -108,13 +108,13 @@ class Table:
     def _of(self, source: Source) -> pl.DataFrame:
         if self.measure is None:
             tasks = nw.from_native(source.profiles.tasks)
-            for column, values in self.keep.items():
+            for column, values in self.filters.items():
                 filled = nw.col(column).fill_null(NO_STATE) if NO_STATE in (values or ()) else nw.col(column)
                 tasks = tasks.filter(filled.is_in(list(values or ())))
             rows = to_polars(tasks.to_native())
             return rows if self.rationales else rows.drop("ai_impact_rationale")
         frame = self.measure.of(source) if self.privacy is None else self.measure.released(source, self.privacy)
-        filters = {column: values for column, values in self.keep.items() if values is not None}
+        filters = {column: values for column, values in self.filters.items() if values is not None}
         meaning = get_metadata(frame)
         for column, values in filters.items():
             frame = frame.filter(pl.col(column).is_in(values))
@@ -125,8 +125,8 @@ class Table:
 
     def __str__(self) -> str:
         filters = "".join(
-            f'.filter(pl.col("{column}"){_filled(values)}.is_in({typed(values)}))'
-            for column, values in self.keep.items()
+            f'.filter(pl.col("{column}"){_filled(values)}.is_in({as_python(values)}))'
+            for column, values in self.filters.items()
             if values is not None
         )
         if self.measure is None:
@@ -137,21 +137,21 @@ class Table:
     def _suppressed(self, frame: str) -> Call | None:
         if self.privacy is None or self.measure is None:
             return None
-        return call("suppress", takes=(frame, *reversed(self.measure.takes)), privacy=self.privacy)
+        return call("suppress", snapshots=(frame, *reversed(self.measure.snapshots)), privacy=self.privacy)
 
 
 def _filled(values: tuple[str, ...]) -> str:
-    return f".fill_null({typed(NO_STATE)})" * (NO_STATE in values)
+    return f".fill_null({as_python(NO_STATE)})" * (NO_STATE in values)
 
 
-def typed(value: Any) -> str:
+def as_python(value: Any) -> str:
     """Format a value as Python code."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{typed(key)}: {typed(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{as_python(key)}: {as_python(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(typed, value)) + "]"
+        return "[" + ", ".join(map(as_python, value)) + "]"
     return f"tpa.{value!r}" if isinstance(value, Privacy) else repr(value)
 
 

@@ -27,7 +27,7 @@ from tpanalytics.share.save import save_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["parameters_of", "run_notebook"]
+__all__ = ["notebook_parameters", "run_notebook"]
 
 _SHOWN = "# Parameters (paths shortened to the last part)"
 _TAG, _INJECTED = "parameters", "injected-parameters"
@@ -69,7 +69,7 @@ details pre {{ background: #f4f6f6; padding: .7rem; color: #1b1b1f }}
 """
 
 
-def parameters_of(notebook: str | Path) -> frozenset[str]:
+def notebook_parameters(notebook: str | Path) -> frozenset[str]:
     """Return the parameters of a notebook: the names assigned in the cell tagged ``parameters``."""
     path = local_path(notebook)
     cells = _read(path).cells

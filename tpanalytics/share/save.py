@@ -21,7 +21,7 @@ from tpanalytics.share.xlsx import write_xlsx
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["path_of", "save", "save_text"]
+__all__ = ["output_path", "save", "save_text"]
 
 _FRAME_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".csv": write_csv,
@@ -31,7 +31,7 @@ _FRAME_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 }
 
 
-def path_of(path: str | Path) -> Path:
+def output_path(path: str | Path) -> Path:
     """Return the path of an output file, with ``~`` expanded."""
     if not isinstance(path, str | Path) or not str(path).strip() or "\0" in str(path):
         value = repr(path) if isinstance(path, str) else type(path).__name__
@@ -94,7 +94,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     >>> sorted(file.name for file in main.parent.glob("impact*"))[-4:]
     ['impact.evidence.json', 'impact.json', 'impact.svg', 'impact.txt']
     """
-    path = path_of(path)
+    path = output_path(path)
     if not hasattr(what, "to_dict") or hasattr(what, "columns"):
         with suppress(SchemaError):  # other objects are rejected below
             what = to_polars(what)

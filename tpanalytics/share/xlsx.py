@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError, ShareError
-from tpanalytics.formatting import covered, listed, percent
-from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.formatting import coverage_percent, listed, percent
+from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
 from tpanalytics.share.frames import flat
 
@@ -139,7 +139,7 @@ def _sections(meaning: Meaning, frame: pl.DataFrame) -> Iterator[tuple[str, list
     if meaning.warnings:
         yield "Warnings", [("Warning", sentence) for sentence in meaning.warnings]
     codes = frame.get_column("reason").drop_nulls().unique().sort().to_list() if "reason" in frame.columns else []
-    if reasons := [(code, NONE_BECAUSE[code]) for code in codes if code in NONE_BECAUSE]:
+    if reasons := [(code, NULL_REASONS[code]) for code in codes if code in NULL_REASONS]:
         yield "Reasons for empty cells", reasons
     yield "Software", [("Library", f"tpanalytics {__version__}")]
 
@@ -166,5 +166,5 @@ def _rules(meaning: Meaning) -> Iterator[tuple[str, str]]:
 
 def _coverage(name: str, share: float | None) -> tuple[str, str]:
     if name.startswith("jobs"):
-        return f"J{name[1:]}", f"{covered(share)} of jobs"
-    return f"Tasks with {'hours and level' if name == 'both' else name}", f"{covered(share)} of tasks"
+        return f"J{name[1:]}", f"{coverage_percent(share)} of jobs"
+    return f"Tasks with {'hours and level' if name == 'both' else name}", f"{coverage_percent(share)} of tasks"

@@ -19,7 +19,7 @@ from tests.helpers.public_measures import MEASURES, odd
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, hidden_families, suppress
+from tpanalytics.measures.privacy.suppress import apply_policy, suppress, suppressed_families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,7 +64,7 @@ def family(name: str | None, jobs: int, headcount: float | None = None, hours: f
 
 
 def hidden_of(result: pl.DataFrame) -> set[str]:
-    return set(hidden_families(result))
+    return set(suppressed_families(result))
 
 
 def is_small(
@@ -137,7 +137,7 @@ def test_suppressed_rows_have_no_figures_and_others_are_unchanged(
     assert suppressed.schema == {**result.schema, "reason": pl.String}
     hidden = suppressed.filter(reason=SUPPRESSED)
     shown = suppressed.filter(pl.col("reason").ne_missing(SUPPRESSED))
-    unchanged = result.filter(~pl.col("job_family").is_in(hidden_families(suppressed)))
+    unchanged = result.filter(~pl.col("job_family").is_in(suppressed_families(suppressed)))
     assert_frame_equal(shown.select(result.columns), unchanged)
     assert set(suppressed["job_family"]) == set(result["job_family"])
     assert_frame_equal(pl.concat([shown, hidden]), suppressed)

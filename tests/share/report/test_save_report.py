@@ -27,7 +27,7 @@ from tests.helpers.reports import (
     tables,
 )
 from tests.share.test_canary import found_canaries, marked
-from tpanalytics.measures.privacy.policy import HIDDEN
+from tpanalytics.measures.privacy.policy import SUPPRESSED_MARK
 from tpanalytics.share.report import save_report
 from tpanalytics.share.report.tables import between
 
@@ -158,13 +158,13 @@ def test_suppressed_families_have_a_row_without_figures(reports: dict[str, Path]
     for key in ("mix", "exposure", "hours", "concentration", "coverage"):
         rows = {row[0]: row[1:] for row in cells_of[key]}
         assert rows.keys() == set(FAMILIES)
-        suppressed = {family for family, cells in rows.items() if HIDDEN in cells}
+        suppressed = {family for family, cells in rows.items() if SUPPRESSED_MARK in cells}
         assert "Research and Development" in suppressed
         assert len(suppressed) == 2, "a second family protects the first"
         for family in suppressed:
-            assert set(rows[family][1:]) == {HIDDEN}
+            assert set(rows[family][1:]) == {SUPPRESSED_MARK}
         for family in rows.keys() - suppressed:
-            assert HIDDEN not in rows[family]
+            assert SUPPRESSED_MARK not in rows[family]
         evidence_rows = {row[0]: row[2:] for row in block[key]["rows"]}
         for family in suppressed:
             assert all(value is None for value in evidence_rows[family]), (key, family)

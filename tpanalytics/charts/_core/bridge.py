@@ -9,9 +9,9 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, theme
-from tpanalytics.formatting import covered, hours, plural
+from tpanalytics.formatting import coverage_percent, hours, plural
 from tpanalytics.measures._core.change_notes import counts_suggested
-from tpanalytics.measures._core.metadata import NONE_BECAUSE
+from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.compare import TERMS
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def _detail(term: str, company: dict[str, Any]) -> str:
         if company[term] is None:
             # The reason in the row refers to the first snapshot without a figure.
             first = term == "before" or company["before"] is not None
-            why = NONE_BECAUSE.get(company["reason"], "unknown") if first else "no task has hours and a level"
+            why = NULL_REASONS.get(company["reason"], "unknown") if first else "no task has hours and a level"
             return f"{plural(tasks, 'task')}: {why}"
-        return f"{plural(tasks, 'task')}, {covered(coverage)} with hours and a level"
+        return f"{plural(tasks, 'task')}, {coverage_percent(coverage)} with hours and a level"
     if term in ("added", "removed"):
         n, without = company[f"tasks_{term}"], company[f"tasks_{term}_unmeasured"]
         gaps = f", {without:,} without hours" if without else ""
@@ -191,8 +191,8 @@ def _finding(company: dict[str, Any], meaning: Meaning) -> str:
     if company["data_grade"] == "C":
         was, now = captions.coverage_before_after(meaning)
         return (
-            f"There is not enough data to say how hours at {level} changed: {covered(was)} of tasks before and "
-            f"{covered(now)} after have hours and a level"
+            f"There is not enough data to say how hours at {level} changed: {coverage_percent(was)} of tasks before "
+            f"and {coverage_percent(now)} after have hours and a level"
         )
     change, new = company["after"] - company["before"], company["newly_measured"] or 0.0
     if round(change, 1) == 0 and round(new, 1) == 0:

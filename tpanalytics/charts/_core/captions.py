@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import polars as pl
 
-from tpanalytics.formatting import MINUS, NONE, covered, hours, listed, percent, plural, printable, total
-from tpanalytics.measures._core.change_notes import COVERAGE_MOVED, pull_warnings, state_warnings
-from tpanalytics.measures._core.metadata import NONE_BECAUSE
-from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED, Privacy, said_of_hidden
+from tpanalytics.formatting import MINUS, NONE, clean_text, coverage_percent, hours, listed, percent, plural, total
+from tpanalytics.measures._core.change_notes import COVERAGE_CHANGE_LIMIT, pull_warnings, state_warnings
+from tpanalytics.measures._core.metadata import NULL_REASONS
+from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, Privacy, suppression_note
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.measures.privacy.suppress import apply_change_policy, hidden_families
+from tpanalytics.measures.privacy.suppress import apply_change_policy, suppressed_families
 from tpanalytics.schema import NO_FAMILY
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ LINE = 150
 # suppression ----------------------------------------------------------------------------------------------------------
 
 #: Label of a suppressed row, and the title when every row is suppressed.
-WHY_HIDDEN = "suppressed (small group)"
-ALL_HIDDEN = "All job families are suppressed (too few jobs or people)"
+SUPPRESSED_LABEL = "suppressed (small group)"
+ALL_SUPPRESSED = "All job families are suppressed (too few jobs or people)"
 
 
 def released(
@@ -47,40 +47,40 @@ def released_change(
     return apply_change_policy(rows, before, after, states=states, privacy=privacy)
 
 
-def is_hidden() -> pl.Expr:
+def is_suppressed() -> pl.Expr:
     """Return an expression that is true for suppressed rows."""
     return (pl.col("reason") == SUPPRESSED).fill_null(value=False)
 
 
-def mask_hidden(*columns: str) -> list[pl.Expr]:
+def mask_suppressed(*columns: str) -> list[pl.Expr]:
     """Replace the text columns of suppressed rows with the suppression symbol."""
-    return [pl.when(is_hidden()).then(pl.lit(HIDDEN)).otherwise(name).alias(name) for name in columns]
+    return [pl.when(is_suppressed()).then(pl.lit(SUPPRESSED_MARK)).otherwise(name).alias(name) for name in columns]
 
 
-def why_missing(cases: Mapping[str, pl.Expr], *texts: pl.Expr) -> pl.Expr:
+def missing_figure_reason(cases: Mapping[str, pl.Expr], *texts: pl.Expr) -> pl.Expr:
     """Return the reason a row has no marks: suppressed, the first matching case, or the first non-null text."""
-    tests = {WHY_HIDDEN: is_hidden(), **cases}
+    tests = {SUPPRESSED_LABEL: is_suppressed(), **cases}
     return pl.coalesce([*(pl.when(test).then(pl.lit(text)) for text, test in tests.items()), *texts])
 
 
-def hidden_note(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
+def suppression_footnote(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
     """Return the footnote that counts suppressed groups; empty if there are none."""
-    hidden = len(hidden_families(result))
-    if not hidden or privacy is None:
+    suppressed = len(suppressed_families(result))
+    if not suppressed or privacy is None:
         return []
-    note = said_of_hidden(hidden, result.get_column("job_family").n_unique(), privacy)
-    return [f"{HIDDEN} = suppressed. {note}"]
+    note = suppression_note(suppressed, result.get_column("job_family").n_unique(), privacy)
+    return [f"{SUPPRESSED_MARK} = suppressed. {note}"]
 
 
-def hidden_names(rows: pl.DataFrame) -> list[str]:
+def suppressed_names(rows: pl.DataFrame) -> list[str]:
     """Return a sentence listing the suppressed groups; empty if there are none."""
-    names = rows.filter(is_hidden()).get_column("job_family").to_list()
+    names = rows.filter(is_suppressed()).get_column("job_family").to_list()
     return [f"Suppressed (small group): {listed(names)}."] if names else []
 
 
-def no_figure(rows: pl.DataFrame, column: str) -> list[str]:
+def missing_figure_note(rows: pl.DataFrame, column: str) -> list[str]:
     """Return a sentence listing the groups without a figure, except suppressed ones; empty if there are none."""
-    names = rows.filter(pl.col(column).is_null() & ~is_hidden()).get_column("job_family").to_list()
+    names = rows.filter(pl.col(column).is_null() & ~is_suppressed()).get_column("job_family").to_list()
     return [f"No figure is available for {listed(names)}."] if names else []
 
 
@@ -91,7 +91,7 @@ def rows_for_totals(counts: pl.DataFrame, shown: pl.DataFrame, families: Sequenc
     """Return the rows to include in totals: all rows, or the unsuppressed rows of a selection."""
     if families is None:
         return counts
-    return counts.join(shown.filter(~is_hidden()), on="job_family", how="semi", maintain_order="left")
+    return counts.join(shown.filter(~is_suppressed()), on="job_family", how="semi", maintain_order="left")
 
 
 def title_with_selection(finding: str, families: Sequence[str] | None) -> str:
@@ -101,9 +101,9 @@ def title_with_selection(finding: str, families: Sequence[str] | None) -> str:
 
 # population, coverage and grade ---------------------------------------------------------------------------------------
 
-NO_TASK_COUNTS = "No tasks to count."
+NO_TASKS_NOTE = "No tasks to count."
 MISSING_HOURS = "Missing hours are excluded, not counted as zero."
-JUDGED = "Levels rate tasks, not people."
+LEVELS_NOTE = "Levels rate tasks, not people."
 
 
 def population(families: pl.DataFrame, *, totals: bool = True) -> str:
@@ -131,7 +131,7 @@ def overall(coverage: pl.DataFrame, column: str) -> float | None:
     return share
 
 
-def known_note(have: Mapping[str, float | None], *validated: float | None, of: str = "tasks") -> str:
+def coverage_note(have: Mapping[str, float | None], *validated: float | None, of: str = "tasks") -> str:
     """Describe coverage by the count or share of tasks that have each part and, optionally, are validated."""
     parts = [f"{_amount(value)} have {part}" for part, value in have.items()]
     parts += [f"{_amount(value)} are validated" for value in validated]
@@ -139,15 +139,15 @@ def known_note(have: Mapping[str, float | None], *validated: float | None, of: s
     return f"{listed(parts)}. Rejected tasks are excluded."
 
 
-def known_of(meaning: Meaning, *parts: str) -> str:
+def coverage_of(meaning: Meaning, *parts: str) -> str:
     """Describe the coverage of a result for the whole company."""
     names = {"hours": "hours", "level": "a level", "hours, level and headcount": "hours, a level and a headcount"}
     validated = None if meaning.share_suggested is None else 1 - meaning.share_suggested
-    return known_note({names[part]: meaning.coverage.get(part) for part in parts}, validated)
+    return coverage_note({names[part]: meaning.coverage.get(part) for part in parts}, validated)
 
 
 def _amount(value: float | None) -> str:
-    return f"{value:,}" if isinstance(value, int) else covered(value)
+    return f"{value:,}" if isinstance(value, int) else coverage_percent(value)
 
 
 def grade_note(have: str, grade: str | None = "", *, of: str = "tasks") -> str:
@@ -189,7 +189,7 @@ def source_lines(before: TaskProfiles, after: TaskProfiles) -> list[str]:
 
 def wrapped(lines: Iterable[str], width: int = LINE) -> list[str]:
     """Wrap footnotes to a width in characters."""
-    return [part for line in lines for part in textwrap.wrap(printable(line) or "", width)]
+    return [part for line in lines for part in textwrap.wrap(clean_text(line) or "", width)]
 
 
 def alt_text(built: str, extremes: str, shape: str = "") -> str:
@@ -243,8 +243,8 @@ def tooltips(*fields: str, **others: tuple[str, str, str | None]) -> list[alt.To
 
 #: Denominator of the shares per level, by weight.
 UNIT = {"tasks": "tasks", "hours": "documented weekly hours", "headcount": "weekly hours across all incumbents"}
-WEIGHED = "hours and a weighted level"
-INDEX_GRADE = grade_note(WEIGHED)
+WEIGHTED = "hours and a weighted level"
+INDEX_GRADE = grade_note(WEIGHTED)
 #: Label of a group without an index, by reason.
 NO_INDEX = {
     "NO_TASKS": "no tasks",
@@ -276,15 +276,15 @@ def rank_range(row: Mapping[str, int | None]) -> str:
     return f"{row['rank_low']}" if row["rank_low"] == row["rank_high"] else f"{row['rank_low']} to {row['rank_high']}"
 
 
-def may_headline() -> pl.Expr:
+def has_enough_data() -> pl.Expr:
     """Return an expression that selects the families a headline may quote: an index and grade A or B."""
-    quotable = pl.col("data_grade").is_in(["A", "B"]) & pl.col("exposure").is_not_null() & ~is_hidden()
+    quotable = pl.col("data_grade").is_in(["A", "B"]) & pl.col("exposure").is_not_null() & ~is_suppressed()
     return quotable & (pl.col("job_family") != NO_FAMILY)
 
 
 def headline_scope(families: pl.DataFrame) -> str:
     """Return the phrase that limits a headline to the families with enough data, or to those shown."""
-    quotable, shown = families.filter(may_headline()).height, families.filter(~is_hidden()).height
+    quotable, shown = families.filter(has_enough_data()).height, families.filter(~is_suppressed()).height
     if quotable < shown:
         return " among families with enough data"
     return " of the families shown" if shown < families.height else ""
@@ -292,30 +292,30 @@ def headline_scope(families: pl.DataFrame) -> str:
 
 def no_headline_reason(families: pl.DataFrame) -> str | None:
     """Return the headline used when no family can be quoted, or None if one can."""
-    shown = families.filter(~is_hidden())
+    shown = families.filter(~is_suppressed())
     if not shown.height:
-        return ALL_HIDDEN
+        return ALL_SUPPRESSED
     of_shown = " of the families shown" if shown.height < families.height else ""
     if not total(shown.fill_null(0), "tasks"):
         return "No tasks in the families shown" if of_shown else "No tasks in these task profiles"
     if not shown.get_column("exposure").count():
         whose = f" of {shown.item(0, 'job_family')}" if shown.height == families.height == 1 else of_shown
         return f"Exposure{whose} cannot be computed: {_why_no_index(shown)}"
-    if not shown.select(may_headline().any()).item():
+    if not shown.select(has_enough_data().any()).item():
         return "There is not enough data to say which job family is most exposed"
     return None
 
 
 def _why_no_index(shown: pl.DataFrame) -> str:
     reasons = shown.filter(pl.col("reason") != "NO_TASKS").get_column("reason").unique()
-    return NONE_BECAUSE[reasons[0]] if len(reasons) == 1 else "no task has hours above 0 and a weighted level"
+    return NULL_REASONS[reasons[0]] if len(reasons) == 1 else "no task has hours above 0 and a weighted level"
 
 
 def without_index(families: pl.DataFrame) -> list[str]:
     """Return one sentence per reason that lists the families without an index."""
-    rows = families.filter(pl.col("exposure").is_null() & ~is_hidden())
+    rows = families.filter(pl.col("exposure").is_null() & ~is_suppressed())
     return [
-        f"No index for {listed(group.get_column('job_family').to_list())} ({NONE_BECAUSE[str(reason)]})."
+        f"No index for {listed(group.get_column('job_family').to_list())} ({NULL_REASONS[str(reason)]})."
         for (reason,), group in rows.group_by("reason", maintain_order=True)
     ]
 
@@ -324,9 +324,9 @@ def index_coverage(families: pl.DataFrame) -> str:
     """Return the share of all tasks that the index is based on."""
     tasks = total(families.fill_null(0), "tasks")
     if not tasks:
-        return NO_TASK_COUNTS
-    known = {WEIGHED: total(families.fill_null(0), "tasks_weighed") / tasks}
-    return f"{known_note(known, of=plural(tasks, 'task'))} {MISSING_HOURS}"
+        return NO_TASKS_NOTE
+    known = {WEIGHTED: total(families.fill_null(0), "tasks_weighed") / tasks}
+    return f"{coverage_note(known, of=plural(tasks, 'task'))} {MISSING_HOURS}"
 
 
 def index_definition(level_weights: Mapping[str, float]) -> str:
@@ -350,12 +350,12 @@ def coverage_before_after(meaning: Meaning, part: str = "both") -> tuple[float |
 def coverage_shifted(meaning: Meaning, part: str = "both") -> bool:
     """Return whether coverage changed enough for part of a difference to come from measurement."""
     was, now = coverage_before_after(meaning, part)
-    return was is not None and now is not None and abs(now - was) > COVERAGE_MOVED + 1e-12
+    return was is not None and now is not None and abs(now - was) > COVERAGE_CHANGE_LIMIT + 1e-12
 
 
 def coverage_changed() -> pl.Expr:
     """Return an expression for the rows whose coverage changed by more than the threshold."""
-    return ((pl.col("coverage_after") - pl.col("coverage_before")).abs() > COVERAGE_MOVED + 1e-12).fill_null(
+    return ((pl.col("coverage_after") - pl.col("coverage_before")).abs() > COVERAGE_CHANGE_LIMIT + 1e-12).fill_null(
         value=False
     )
 
@@ -364,10 +364,10 @@ def coverage_of_both(meaning: Meaning, part: str = "both", *, weighed: bool = Fa
     """Describe the coverage of both snapshots, with a warning if not every validation state counts."""
     was, now = coverage_before_after(meaning, part)
     if was is None and now is None:
-        return [NO_TASK_COUNTS]
-    have = WEIGHED if weighed else _PARTS[part]
-    note = f"{covered(was)} of tasks before and {covered(now)} after have {have}. Rejected tasks are excluded."
-    return [f"{note} {MISSING_HOURS}", *state_warnings(meaning.states)]
+        return [NO_TASKS_NOTE]
+    have = WEIGHTED if weighed else _PARTS[part]
+    note = f"{coverage_percent(was)} of tasks before and {coverage_percent(now)} after have {have}."
+    return [f"{note} Rejected tasks are excluded. {MISSING_HOURS}", *state_warnings(meaning.states)]
 
 
 def signed(value: float | None) -> str:

@@ -9,9 +9,9 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
-from tpanalytics.formatting import NONE, covered, hours, listed
-from tpanalytics.measures._core.metadata import NONE_BECAUSE, grade
-from tpanalytics.measures.privacy.policy import HIDDEN
+from tpanalytics.formatting import NONE, coverage_percent, hours, listed
+from tpanalytics.measures._core.metadata import NULL_REASONS, grade
+from tpanalytics.measures.privacy.policy import SUPPRESSED_MARK
 from tpanalytics.schema import NO_FAMILY
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, le
 
 def _families(shown: pl.DataFrame, of: _Figure) -> pl.DataFrame:
     """Return the rows of the chart, sorted by change with the largest increase first."""
-    why = pl.col("reason").replace_strict({**NONE_BECAUSE, **captions.NO_INDEX}, default=None, return_dtype=pl.String)
+    why = pl.col("reason").replace_strict({**NULL_REASONS, **captions.NO_INDEX}, default=None, return_dtype=pl.String)
     families = shown.with_columns(
         change=pl.col("now") - pl.col("was"),
         measured=captions.coverage_changed(),
         data_grade=grade(pl.min_horizontal("coverage_before", "coverage_after")),
-        hidden=captions.is_hidden(),
+        suppressed=captions.is_suppressed(),
     ).sort(
-        *("hidden", pl.col("change").is_null(), pl.col("change").round(9), "job_family"),
+        *("suppressed", pl.col("change").is_null(), pl.col("change").round(9), "job_family"),
         descending=[False, False, True, False],
     )
     digits = frame.decimals(families.get_column("change").to_list())
@@ -94,7 +94,7 @@ def _families(shown: pl.DataFrame, of: _Figure) -> pl.DataFrame:
             {
                 "rise": of.signed(row["change"], digits),
                 "rate": captions.relative(row["change"], row["was"]),
-                "known": NONE if coverage == [None, None] else f"{covered(coverage[0])} → {covered(coverage[1])}",
+                "known": NONE if coverage == [None, None] else " → ".join(map(coverage_percent, coverage)),
                 "shows": NONE if unknown else "measurement" if row["measured"] else "work",
                 "values": f"before {of.write(row['was'])}, after {of.write(row['now'])}",
             }
@@ -103,9 +103,9 @@ def _families(shown: pl.DataFrame, of: _Figure) -> pl.DataFrame:
     neither = pl.col("was").is_null() & pl.col("now").is_null()
     schema = dict.fromkeys(("rise", "rate", "known", "shows", "values"), pl.String)
     return families.hstack(pl.DataFrame(texts, schema=schema)).with_columns(
-        captions.mask_hidden("rise", "rate", "known", "shows"),
-        grade=pl.when("hidden").then(pl.lit(HIDDEN)).otherwise(pl.col("data_grade").fill_null(NONE)),
-        missing=captions.why_missing(
+        captions.mask_suppressed("rise", "rate", "known", "shows"),
+        grade=pl.when("suppressed").then(pl.lit(SUPPRESSED_MARK)).otherwise(pl.col("data_grade").fill_null(NONE)),
+        missing=captions.missing_figure_reason(
             {}, pl.when(pl.col("change").is_null()).then(pl.when(neither).then(why).otherwise(one_side))
         ),
     )
@@ -155,9 +155,9 @@ def _arrows(families: pl.DataFrame, of: _Figure) -> list[alt.Chart]:
 
 def _finding(families: pl.DataFrame, of: _Figure) -> str:
     """Return the largest change among the families of grade A or B with stable coverage."""
-    shown = families.filter(~pl.col("hidden"))
+    shown = families.filter(~pl.col("suppressed"))
     if not shown.height:
-        return captions.ALL_HIDDEN
+        return captions.ALL_SUPPRESSED
     if not shown.select((pl.col("tasks_before") + pl.col("tasks_after")).sum()).item():
         return captions.NO_TASK_IN_EITHER
     both = shown.filter(pl.col("change").is_not_null(), pl.col("job_family") != NO_FAMILY)
@@ -217,4 +217,4 @@ def _description(
         shape.append(
             f"Changes that partly reflect new data (coverage changed by more than 5 percentage points): {names}."
         )
-    return built, " ".join(extremes), [*shape, *captions.no_figure(families, "change")]
+    return built, " ".join(extremes), [*shape, *captions.missing_figure_note(families, "change")]

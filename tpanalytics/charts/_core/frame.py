@@ -68,13 +68,13 @@ def _groups(
     privacy: Privacy | None,
     families: Sequence[str] | None = None,
 ) -> Groups:
-    rows, suppression = theme.sanitize_labels(shown), captions.hidden_note(shown, privacy)
+    rows, suppression = theme.sanitize_labels(shown), captions.suppression_footnote(shown, privacy)
     return Groups(rows, any_shown(shown), population, suppression, sources, families)
 
 
 def any_shown(rows: pl.DataFrame) -> bool:
     """Return whether any row is not suppressed."""
-    return bool(rows.filter(~captions.is_hidden()).height)
+    return bool(rows.filter(~captions.is_suppressed()).height)
 
 
 class SideColumn(NamedTuple):
@@ -114,7 +114,7 @@ def chart(
         title=captions.title_with_selection(title, groups.families),
         subtitle=f"{basis} · {groups.population}",
         description=captions.alt_text(
-            built, extremes, " ".join([*shape, *captions.hidden_names(rows), *footnotes[:1]])
+            built, extremes, " ".join([*shape, *captions.suppressed_names(rows), *footnotes[:1]])
         ),
         width=size[0],
         height=len(order) * row_height(order, size[1]),
@@ -131,14 +131,14 @@ def no_jobs_in_either() -> theme.Chart:
     return theme.empty_chart("No jobs in either snapshot", "There is nothing to compare.")
 
 
-def all_hidden_chart(groups: Groups, title: str = captions.ALL_HIDDEN) -> theme.Chart:
+def all_suppressed_chart(groups: Groups, title: str = captions.ALL_SUPPRESSED) -> theme.Chart:
     """Return the chart for groups that are all suppressed."""
     lines = [*groups.suppression, *groups.sources]
     return theme.assemble(
         [note(lines, x=0, y=8)],
         title=title,
         subtitle=groups.population,
-        description=" ".join([f"{title}.", *captions.hidden_names(groups.rows)]),
+        description=" ".join([f"{title}.", *captions.suppressed_names(groups.rows)]),
         width=620,
         height=16 * max(len(lines), 1),
     )

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import frame, theme
-from tpanalytics.formatting import hours, plural, printable
+from tpanalytics.formatting import clean_text, hours, plural
 from tpanalytics.schema import NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def week(
             strokes = theme.hatched(alt.Chart(pl.DataFrame({"at": positions})), _BAR)
             middle = theme.pixel_encoding(y=number * _BAND + _BAND - _BAR / 2 - 8)
             layers.append(strokes.encode(x=alt.X("at:Q", scale=scale), **middle))
-    sentences = [f"Current week: {said_of_week(tasks, contract)}"]
-    sentences += [said_of_scenario(scenario)] if scenario is not None else []
+    sentences = [f"Current week: {week_note(tasks, contract)}"]
+    sentences += [scenario_note(scenario)] if scenario is not None else []
     layers += [
         theme.note(sentence, x=0, y=_BAND * number + 12, baseline="middle", color=theme.INK)
         for number, sentence in enumerate(sentences)
@@ -162,7 +162,7 @@ def _blocks(tasks: pl.DataFrame) -> pl.DataFrame:
 
 
 def _printed(level: str) -> str:
-    return printable(level) or level
+    return clean_text(level) or level
 
 
 def _spans(documented: float, contract: float | None, scenario: pl.DataFrame | None) -> pl.DataFrame:
@@ -200,7 +200,7 @@ def _between(low: float, high: float) -> str:
     return hours(high) if round(high - low, 2) == 0 else f"{round(low, 1):g} to {hours(high)}"
 
 
-def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
+def week_note(tasks: pl.DataFrame, contract: float | None) -> str:
     """Summarize documented hours, contract hours and tasks without hours."""
     timed = tasks.filter(pl.col("hours").is_not_null())
     documented = float(timed.get_column("hours").sum())
@@ -213,7 +213,7 @@ def said_of_week(tasks: pl.DataFrame, contract: float | None) -> str:
     return text + (f"; {plural(without, 'task')} without hours" if without else "")
 
 
-def said_of_scenario(scenario: pl.DataFrame) -> str:
+def scenario_note(scenario: pl.DataFrame) -> str:
     """Summarize the hours a scenario frees and the minimum that remains."""
     low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
     if low is None or rated is None:

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Colour per kind of flow. Only re-rated tasks are highlighted.
-KINDS = {"stayed": "#E4E4E8", "rated otherwise": theme.ACCENT, "known or not": "#A9A9B0", "come or gone": "#DDD7CB"}
+KINDS = {
+    "same level": "#E4E4E8",
+    "re-rated": theme.ACCENT,
+    "newly or no longer assessed": "#A9A9B0",
+    "added or removed": "#DDD7CB",
+}
 _WIDTH, _NODE, _GAP = 300, 16, 10
 #: Fills of ribbons, nodes and cells, in one dict because the panels share a scale.
 _FILLS = {
@@ -70,7 +75,7 @@ def ribbons(
     schema = {"n": pl.Int64, "paint": pl.String, "x": pl.Float64, "top": pl.Float64, "end": pl.Float64}
     y = alt.Y("top:Q", scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
     x = alt.X("x:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=None)
-    stayed = pl.col("paint") == "stayed"
+    stayed = pl.col("paint") == "same level"
     paths = pl.DataFrame(rows, schema=schema, orient="row")
     areas = [
         alt.Chart(part)

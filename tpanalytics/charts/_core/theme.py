@@ -16,7 +16,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core.render import displayed
-from tpanalytics.formatting import printable
+from tpanalytics.formatting import clean_text
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def sanitize_labels(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         pl.col(name).replace_strict(
             (values := frame.get_column(name).unique().to_list()),
-            [printable(value) for value in values],
+            [clean_text(value) for value in values],
             return_dtype=pl.String,
         )
         for name in names

@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.level_sums import LevelSums
 
 __all__ = [
+    "assumed_week_note",
     "extreme_indices",
     "hours_bounds",
     "index_bounds",
     "known_hours",
     "open_hours",
     "share_bounds",
-    "taken_week",
 ]
 
 #: Lowest and highest possible weight of a task without a level.
 Range = tuple[float, float]
 
 
-def taken_week(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:
+def assumed_week_note(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:
     """Warn if contract hours are assumed for some jobs."""
     without = jobs.height - (jobs.get_column("contract_hours").count() if "contract_hours" in jobs.columns else 0)
     if week is None or not without:

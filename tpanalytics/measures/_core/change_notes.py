@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
 
 __all__ = [
-    "COVERAGE_MOVED",
+    "COVERAGE_CHANGE_LIMIT",
     "counts_suggested",
     "job_warnings",
     "match_warnings",
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 #: Above this change of coverage, a difference between two snapshots may only reflect newly measured data.
-COVERAGE_MOVED = 0.05
+COVERAGE_CHANGE_LIMIT = 0.05
 _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 
 
@@ -47,7 +47,7 @@ def meaning_of_both(
         f"Coverage changed: {was:.1%} of tasks had {_PARTS.get(part, part)} before and {now:.1%} after. "
         "Quote the bridge, which shows newly measured hours separately, instead of the difference."
         for part, was, now in ((part, first.coverage[part], second.coverage[part]) for part in second.coverage)
-        if was is not None and now is not None and abs(now - was) > COVERAGE_MOVED + 1e-12
+        if was is not None and now is not None and abs(now - was) > COVERAGE_CHANGE_LIMIT + 1e-12
     )
     grades = [grade for grade in (first.grade, second.grade) if grade]
     policy = (

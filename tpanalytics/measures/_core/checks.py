@@ -28,8 +28,8 @@ __all__ = [
     "is_number",
     "is_whole",
     "n_stated",
-    "no_family",
     "share_of",
+    "unknown_family_message",
 ]
 
 #: Tasks with documented hours. Imputed hours do not raise the coverage or the data grade.
@@ -167,11 +167,13 @@ def checked_families(families: Any, present: Iterable[str]) -> list[str]:
     names, available = list(families), list(present)
     unknown = [name for name in names if name not in available]
     if unknown:
-        raise ArgumentError(f"`families`: {'; '.join(no_family(str(name), available) for name in unknown)}.")
+        raise ArgumentError(
+            f"`families`: {'; '.join(unknown_family_message(str(name), available) for name in unknown)}."
+        )
     return names
 
 
-def no_family(text: str, families: list[str]) -> str:
+def unknown_family_message(text: str, families: list[str]) -> str:
     """Format the message for an unknown job family, with families of similar names or the first ten."""
     by_fold = {family.casefold(): family for family in families}
     containing = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures._core.aggregate import TaskCounts
 
-__all__ = ["INDEX_DIFFERENCE", "LEFT_OUT", "SPLIT", "decompose", "weighed_by", "with_weight"]
+__all__ = ["EXCLUDED_NOTE", "INDEX_DIFFERENCE", "SPLIT", "decompose", "only_weighted_levels", "weighted_sums"]
 
 #: Metadata shared by all differences of two exposure indices.
 INDEX_DIFFERENCE: dict[str, Any] = {
@@ -38,12 +38,12 @@ INDEX_DIFFERENCE: dict[str, Any] = {
     "numerator": "hours times weight",
     "denominator": "hours with a weight",
 }
-LEFT_OUT = "Tasks without hours, without a level or at a level without a weight are excluded."
+EXCLUDED_NOTE = "Tasks without hours, without a level or at a level without a weight are excluded."
 #: Terms of the decomposition.
 SPLIT = ("within", "mix", "entry", "exit")
 
 
-def weighed_by(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str) -> pl.DataFrame:
+def weighted_sums(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str) -> pl.DataFrame:
     """Return the sums that the exposure index of each part is computed from."""
     parts = {"point": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weight = {
@@ -166,10 +166,10 @@ def _figures(sides: pl.DataFrame, scope: str, names: list[str]) -> pl.DataFrame:
 
 def why_no_index(when: str) -> pl.Expr:
     """Return the reason why one side has no index."""
-    return why_nothing(when, (pl.col(f"with_hours_{when}") == 0) | (pl.col(f"weighed_{when}") == 0))
+    return missing_difference_reason(when, (pl.col(f"with_hours_{when}") == 0) | (pl.col(f"weighed_{when}") == 0))
 
 
-def why_nothing(when: str, no_hours: pl.Expr) -> pl.Expr:
+def missing_difference_reason(when: str, no_hours: pl.Expr) -> pl.Expr:
     """Return the first reason why one side has no figure: no jobs, no tasks, no hours, or no levels."""
     return (
         pl.when(pl.col(f"jobs_{when}") == 0)
@@ -182,7 +182,7 @@ def why_nothing(when: str, no_hours: pl.Expr) -> pl.Expr:
     )
 
 
-def with_weight(reduced: TaskCounts, level_weights: Mapping[str, float]) -> TaskCounts:
+def only_weighted_levels(reduced: TaskCounts, level_weights: Mapping[str, float]) -> TaskCounts:
     """Return the counts with levels that have no weight replaced by 'not assessed'."""
     level = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return reduced._replace(cells=reduced.cells.with_columns(level=level))

@@ -10,7 +10,7 @@ from tpanalytics.measures._core.aggregate import aggregate_tasks, n_stated, per_
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import people_of
-from tpanalytics.measures.privacy.suppress import jobs_left_out
+from tpanalytics.measures.privacy.suppress import suppressed_jobs
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ def jobs_of_family(
     own = pl.col("job_family") == family
     cells = reduced.cells.filter(own)
     all_jobs = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
-    removed = jobs_left_out(profiles, states=states, privacy=privacy)
-    hidden = all_jobs.filter(pl.col("job_id").is_in(removed.to_list())).get_column("job").to_list()
-    cells, rated = cells.filter(~pl.col("job").is_in(hidden)), pl.col("level") != NOT_ASSESSED
+    removed = suppressed_jobs(profiles, states=states, privacy=privacy)
+    suppressed = all_jobs.filter(pl.col("job_id").is_in(removed.to_list())).get_column("job").to_list()
+    cells, rated = cells.filter(~pl.col("job").is_in(suppressed)), pl.col("level") != NOT_ASSESSED
     sums = cells.group_by("job").agg(
         tasks_with_level=pl.col("n").filter(rated).sum(),
         stated_and_rated=n_stated.filter(rated).sum(),
         of_h1=pl.col("hours").filter(pl.col("level") == "H1").sum(),
     )
     jobs = (
-        all_jobs.filter(~pl.col("job").is_in(hidden))
+        all_jobs.filter(~pl.col("job").is_in(suppressed))
         .join(sums, on="job", how="left", maintain_order="left")
         .with_columns(
             pl.coalesce("job_name", "job_id").alias("job_name"),
@@ -61,4 +61,4 @@ def jobs_of_family(
     )
     columns = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")
     levels = cells.select("job", "level", "n", "n_known", "hours")
-    return FamilyJobs(jobs.select(*columns, "h1", "coverage", "data_grade"), levels, len(hidden))
+    return FamilyJobs(jobs.select(*columns, "h1", "coverage", "data_grade"), levels, len(suppressed))

@@ -25,7 +25,7 @@ __all__ = [
     "family_sums",
     "jobs_with_hours",
     "level_sums",
-    "undescribed_hours",
+    "undocumented_hours_expressions",
 ]
 
 #: A set of levels is stored as bits of one or more integers with this many bits each.
@@ -48,7 +48,7 @@ def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
     return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
 
 
-def undescribed_hours(**more: pl.Expr) -> list[pl.Expr]:
+def undocumented_hours_expressions(**more: pl.Expr) -> list[pl.Expr]:
     """Return expressions for a job's ``rest``: undocumented contract hours times people, null if unknown."""
     rest = (pl.col("week").first() - pl.col("hours").sum()).clip(lower_bound=0) * pl.col("staff").first()
     return [
@@ -85,7 +85,7 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
     )
     family = {"job_family": pl.col("job_family").first()} if by == "job_family" else {}
     sets = {f"{kind} {name}": pl.col(f"{kind} {name}").bitwise_or() for kind in marks for name in parts}
-    per_job = cells.group_by("job", maintain_order=True).agg(undescribed_hours(**family, **sets))
+    per_job = cells.group_by("job", maintain_order=True).agg(undocumented_hours_expressions(**family, **sets))
 
     def grouped(kind: str, **sums: pl.Expr) -> pl.DataFrame:
         jobs = per_job.rename({f"{kind} {name}": name for name in parts})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.aggregate import TaskCounts
 
 __all__ = [
-    "NONE_BECAUSE",
+    "NULL_REASONS",
     "Meaning",
     "MeasureResult",
     "attach_metadata",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 #: Why a figure is null, by the code in the column ``reason``.
-NONE_BECAUSE = {
+NULL_REASONS = {
     "NO_JOBS": "there are no jobs",
     "NO_TASKS": "there are no tasks",
     "NO_HOURS": "no task has hours above 0",

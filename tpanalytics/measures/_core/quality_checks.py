@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures.coverage import GROUPS, uneven_hours
+from tpanalytics.measures.coverage import GROUPS, compare_hours_coverage
 from tpanalytics.measures.hours import OVER_DESCRIBED, UNDER_DESCRIBED, is_over, is_under
 from tpanalytics.schema import LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
 
@@ -241,7 +241,7 @@ def _evidence(look: Look) -> Check:
 def _uneven(look: Look) -> Check:
     if not look.tasks:
         return unknown("missing_hours_uneven", "NO_TASKS", "There is no task to check.", 0)
-    out = uneven_hours(look.cells).filter("stands_out")
+    out = compare_hours_coverage(look.cells).filter("stands_out")
     groups = {by: out.filter(pl.col("by") == by).get_column("group").implode() for by in GROUPS.values()}
     affected = look.cells.filter(pl.any_horizontal(pl.col(column).is_in(groups[by]) for column, by in GROUPS.items()))
     listed = [

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY_FAMILY",
+    "CAPACITY_NOTE",
     "FULL_TIME_WEEK",
-    "NOT_WHO_LEAVES",
-    "ONLY_KNOWN",
+    "MISSING_DATA_NOTE",
     "Range",
     "Span",
     "assumed",
@@ -33,8 +33,8 @@ __all__ = [
     "freed_per_job",
     "needs_headcount",
     "needs_week",
-    "of_staff",
     "staffed_meaning",
+    "times_headcount",
     "undocumented_hours",
     "why_null",
 ]
@@ -43,9 +43,9 @@ __all__ = [
 Range = float | tuple[float, float]
 
 #: Printed with every scenario figure.
-NOT_WHO_LEAVES = "Freed hours are capacity, not a headcount reduction."
+CAPACITY_NOTE = "Freed hours are capacity, not a headcount reduction."
 #: Treatment of missing data in the low and high figures.
-ONLY_KNOWN = "Tasks without hours or a level are excluded from the low and high figures, not counted as zero."
+MISSING_DATA_NOTE = "Tasks without hours or a level are excluded from the low and high figures, not counted as zero."
 
 
 #: Valid values of `contract_hours` in scenarios with people, for `checked_week`.
@@ -206,7 +206,7 @@ def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours
     )
 
 
-def of_staff(frame: pl.DataFrame) -> pl.DataFrame:
+def times_headcount(frame: pl.DataFrame) -> pl.DataFrame:
     """Multiply the hours of one person by the headcount; null where it is missing."""
     staff, staffed = pl.col("headcount"), pl.col("headcount").is_not_null()
     counts = ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated")

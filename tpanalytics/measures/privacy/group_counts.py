@@ -23,7 +23,7 @@ __all__ = [
     "counts_of",
     "group_counts",
     "job_differences",
-    "keys_of_few",
+    "keys_of_small_groups",
     "members",
     "own_counts",
     "pair_counts",
@@ -182,7 +182,7 @@ def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
     return jobs
 
 
-def keys_of_few(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:
+def keys_of_small_groups(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:
     """List the keys of small groups, and of the next smallest so that no total reveals them."""
     jobs_by_layer = {name: pairs.join(jobs.select("job", "headcount"), on="job") for name, pairs in layers.items()}
     cells = next(iter(layers.values())).select(pl.col("key").unique()).sort("key")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from tpanalytics.errors import ArgumentError
 
-__all__ = ["HIDDEN", "OFF", "SUPPRESSED", "USUAL", "Privacy", "check_privacy", "said_of_hidden"]
+__all__ = ["OFF", "SUPPRESSED", "SUPPRESSED_MARK", "USUAL", "Privacy", "check_privacy", "suppression_note"]
 
 #: Printed instead of a suppressed figure. Missing figures have a different sign.
-HIDDEN = "·"
+SUPPRESSED_MARK = "·"
 #: Value of the column ``reason`` in suppressed rows.
 SUPPRESSED = "SUPPRESSED"
 
@@ -72,13 +72,13 @@ def check_privacy(privacy: Privacy | None) -> Privacy | None:
     return privacy
 
 
-def said_of_hidden(hidden: int, families: int, privacy: Privacy) -> str:
+def suppression_note(suppressed: int, families: int, privacy: Privacy) -> str:
     """Describe how many job families are suppressed, and why."""
     limits = [f"{privacy.min_jobs} jobs"] * bool(privacy.min_jobs)
     limits += [f"{privacy.min_headcount:g} people"] * bool(privacy.min_headcount)
-    if not hidden:
+    if not suppressed:
         return f"No job family is suppressed (fewer than {' or '.join(limits)})."
     return (
-        f"{hidden} of {families} job {'family is' if families == 1 else 'families are'} suppressed: fewer than "
+        f"{suppressed} of {families} job {'family is' if families == 1 else 'families are'} suppressed: fewer than "
         f"{' or '.join(limits)}, or needed to protect another family."
     )

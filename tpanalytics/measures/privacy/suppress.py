@@ -24,7 +24,7 @@ from tpanalytics.measures.privacy.group_counts import (
     pair_counts,
     per_member_counts,
 )
-from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, said_of_hidden
+from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, suppression_note
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, TaskProfiles, require
 
 if TYPE_CHECKING:
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
 
 __all__ = [
-    "all_hidden",
     "apply_change_policy",
     "apply_policy",
+    "are_all_suppressed",
     "families_in_change",
     "filled",
-    "hidden_families",
-    "jobs_left_out",
     "states_of",
     "suppress",
     "suppress_moves",
+    "suppressed_families",
+    "suppressed_jobs",
 ]
 
 _KEYS = ("level", "block_hours")
-_NOTHING_HIDDEN = "Nothing is suppressed, so figures can describe single jobs or people."
+_NOTHING_SUPPRESSED = "Nothing is suppressed, so figures can describe single jobs or people."
 #: Figures of a result by pairs of levels or states.
 _MOVE_FIGURES = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after")
 #: Columns that are kept in suppressed rows, in addition to the keys.
@@ -202,22 +202,22 @@ def _suppress_difference(
     else:
         differing = job_differences(members(profiles, states_of(result)), members(earlier_profiles, states_of(earlier)))
     is_small = below_threshold(differing.columns, privacy, staffed=_may_be_by_headcount(result))
-    shown = set(earlier.get_column("job_family")) - set(hidden_families(earlier))
+    shown = set(earlier.get_column("job_family")) - set(suppressed_families(earlier))
     small = [family for family in differing.filter(is_small).get_column("job_family") if family in shown]
-    hidden = _suppress_groups(result, profiles, privacy, keys, small, staffed=_may_be_by_headcount(result))
+    suppressed = _suppress_groups(result, profiles, privacy, keys, small, staffed=_may_be_by_headcount(result))
     # A total would reveal the sum of the suppressed families, and so their difference from the released result.
-    parts = differing.filter(pl.col("job_family").is_in(hidden_families(hidden)))
+    parts = differing.filter(pl.col("job_family").is_in(suppressed_families(suppressed)))
     together = parts.select(pl.exclude("job_family", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
-    meaning = get_metadata(hidden)
+    meaning = get_metadata(suppressed)
     if meaning and together.select(is_small).item():
         note = "Do not show a total with this table: with the released figures it would reveal a small group."
         meaning = replace(without_totals(meaning), warnings=(*meaning.warnings, note))
-    return _with_meaning(hidden, meaning)
+    return _with_meaning(suppressed, meaning)
 
 
 def _suppress_jobs(result: pl.DataFrame, profiles: TaskProfiles, privacy: Privacy) -> pl.DataFrame:
     meaning, states = get_metadata(result), states_of(result)
-    jobs, removed = members(profiles, states), jobs_left_out(profiles, states=states, privacy=privacy)
+    jobs, removed = members(profiles, states), suppressed_jobs(profiles, states=states, privacy=privacy)
     unknown = result.join(jobs, on="job_id", how="anti")
     if unknown.height:
         raise SchemaError(
@@ -227,7 +227,7 @@ def _suppress_jobs(result: pl.DataFrame, profiles: TaskProfiles, privacy: Privac
     shown = result.filter(~pl.col("job_id").is_in(removed.to_list()))
     if meaning is None:
         return shown
-    note = _NOTHING_HIDDEN
+    note = _NOTHING_SUPPRESSED
     if not privacy.off:
         note = (
             f"{removed.len():,} of {jobs.height:,} jobs are suppressed: they or their families have fewer than "
@@ -237,19 +237,19 @@ def _suppress_jobs(result: pl.DataFrame, profiles: TaskProfiles, privacy: Privac
 
 
 @cached
-def jobs_left_out(
+def suppressed_jobs(
     profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
 ) -> pl.Series:
     """Return the ids of the jobs that `suppress` removes from a result by job."""
     jobs = members(profiles, states)
     if privacy is None or privacy.off:
         return jobs.get_column("job_id").clear()
-    families = hidden_families(_small_families(group_counts(profiles, states=states), privacy))
+    families = suppressed_families(_small_families(group_counts(profiles, states=states), privacy))
     cells = per_member_counts(jobs)
     # Each row is about one job, so only the number of people matters.
     is_small = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
-    ordered = cells.with_columns(hidden=is_small).sort(
-        "job_family", ~pl.col("hidden"), "headcount", "job_id", nulls_last=True
+    ordered = cells.with_columns(suppressed=is_small).sort(
+        "job_family", ~pl.col("suppressed"), "headcount", "job_id", nulls_last=True
     )
     together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over("job_family"))
     # A job with unknown headcount may have no people, so it cannot protect another job.
@@ -258,7 +258,7 @@ def jobs_left_out(
     ]
     enough = [(pl.col(f"{name}_jobs") == 0) | (pl.col(f"{name}_people") >= privacy.min_headcount) for name in layers]
     closed = filled(ordered, "job_family", together.select(pl.all_horizontal(enough)).to_series())
-    return closed.filter(pl.col("hidden") | pl.col("job_family").is_in(families)).get_column("job_id").sort()
+    return closed.filter(pl.col("suppressed") | pl.col("job_family").is_in(families)).get_column("job_id").sort()
 
 
 def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProfiles, privacy: Privacy) -> pl.DataFrame:
@@ -266,17 +266,17 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
     # Moves between states include rejected tasks, which group counts do not.
     states = [state for state in meaning.states if state != "rejected"] or COUNTED_STATES
     if _move_columns(result):
-        all_suppressed = all_hidden(families_in_change(before, after, states=states, privacy=privacy))
+        all_suppressed = are_all_suppressed(families_in_change(before, after, states=states, privacy=privacy))
         return attach_metadata(suppress_moves(result, privacy, everything=all_suppressed), meaning)
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
     parts, totals = result.filter(pl.col("scope") != "all"), result.filter(scope="all")
     if "job_id" in result.columns:
-        removed = [jobs_left_out(with_cache(side), states=states, privacy=privacy) for side in (before, after)]
+        removed = [suppressed_jobs(with_cache(side), states=states, privacy=privacy) for side in (before, after)]
         shown = parts.filter(~pl.col("job_id").is_in(pl.concat(removed).to_list()))
         all_suppressed = parts.height > shown.height == 0
     else:
         shown = apply_change_policy(parts.drop("scope"), before, after, states=states, privacy=privacy)
-        shown, all_suppressed = shown.with_columns(scope=pl.lit("family")), all_hidden(shown)
+        shown, all_suppressed = shown.with_columns(scope=pl.lit("family")), are_all_suppressed(shown)
     rows = pl.concat([shown, totals.clear() if all_suppressed else totals], how="diagonal")
     return attach_metadata(rows.select(result.columns), meaning)
 
@@ -297,7 +297,7 @@ def apply_change_policy(
     small_in_one = [
         family
         for profiles in (before, after)
-        for family in hidden_families(_small_families(group_counts(profiles, states=states), limits))
+        for family in suppressed_families(_small_families(group_counts(profiles, states=states), limits))
     ]
     return _suppress_groups(families, pair_counts(before, after, states=states), limits, also=small_in_one)
 
@@ -314,16 +314,16 @@ def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = 
     start, end = (pl.col(side).fill_null("\0") for side in sides)
     ends = moves.select(start.alias("job_family"), end.alias("end"), *figures)
     cells = _suppress_groups(ends, None, replace(privacy, min_headcount=0), ["end"])
-    hidden = cells.filter(reason=SUPPRESSED).select("job_family", "end", hidden=pl.lit(value=True))
-    if hidden.height == cells.height:
+    suppressed = cells.filter(reason=SUPPRESSED).select("job_family", "end", suppressed=pl.lit(value=True))
+    if suppressed.height == cells.height:
         return moves.clear()
-    flag = ends.join(hidden, on=["job_family", "end"], how="left", maintain_order="left").get_column("hidden")
-    marked = moves.with_columns(hidden=flag.fill_null(value=False))
+    flag = ends.join(suppressed, on=["job_family", "end"], how="left", maintain_order="left").get_column("suppressed")
+    marked = moves.with_columns(suppressed=flag.fill_null(value=False))
     return marked.with_columns(
-        *(pl.when(~pl.col("hidden")).then(pl.col(name)).alias(name) for name in figures),
-        share=pl.when(~pl.col("hidden").any().over(sides[0])).then("share"),
-        reason=pl.when("hidden").then(pl.lit(SUPPRESSED)),
-    ).drop("hidden")
+        *(pl.when(~pl.col("suppressed")).then(pl.col(name)).alias(name) for name in figures),
+        share=pl.when(~pl.col("suppressed").any().over(sides[0])).then("share"),
+        reason=pl.when("suppressed").then(pl.lit(SUPPRESSED)),
+    ).drop("suppressed")
 
 
 def apply_policy(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
@@ -335,12 +335,12 @@ def _small_families(counts: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
     return _suppress_groups(counts.select("job_family"), counts, privacy)
 
 
-def all_hidden(families: pl.DataFrame) -> bool:
+def are_all_suppressed(families: pl.DataFrame) -> bool:
     """Return whether every family is suppressed, so that no total may be shown either."""
     return families.height > 0 and bool(families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all())
 
 
-def hidden_families(result: pl.DataFrame) -> list[str]:
+def suppressed_families(result: pl.DataFrame) -> list[str]:
     """Return the families with suppressed rows, in the order of the rows."""
     if "reason" not in result.columns:
         return []
@@ -361,48 +361,50 @@ def _suppress_groups(
     keys, meaning, original = [key for key in keys if key in result.columns], get_metadata(result), result
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
     if privacy.off:
-        return _with_meaning(result.clone(), meaning and replace(meaning, policy=(*meaning.policy, _NOTHING_HIDDEN)))
+        return _with_meaning(
+            result.clone(), meaning and replace(meaning, policy=(*meaning.policy, _NOTHING_SUPPRESSED))
+        )
     counts = counts_of(profiles, states_of(original))
     cells = _cells(result, keys, counts)
     staffed = staffed or _by_headcount(original)
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
-    cells = cells.with_columns(hidden=pl.col("hidden") | pl.col("job_family").is_in(list(also)) | is_small)
+    cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("job_family").is_in(list(also)) | is_small)
     cells = _closed(cells, privacy, staffed=staffed)
     shown = _without(result, keys, cells)
     if meaning is not None:
-        n = cells.filter("hidden").get_column("job_family").n_unique()
-        note = said_of_hidden(n, cells.get_column("job_family").n_unique(), privacy)
+        n = cells.filter("suppressed").get_column("job_family").n_unique()
+        note = suppression_note(n, cells.get_column("job_family").n_unique(), privacy)
         meaning = replace(meaning, policy=(*meaning.policy, note))
         if counts is None and "headcount" not in result.columns:
             note = "Families were suppressed by number of jobs only. Pass profiles to suppress by headcount as well."
             meaning = replace(meaning, warnings=(*meaning.warnings, note))
-        if cells.height and cells.get_column("hidden").all():
+        if cells.height and cells.get_column("suppressed").all():
             meaning = without_totals(meaning)
     return _with_meaning(shown, meaning)
 
 
 def _without(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.DataFrame:
     """Set the figures of suppressed cells to null, and move completely suppressed families to the end."""
-    hidden, kept = cells.get_column("hidden"), {"job_family", *keys, *_KEPT}
+    suppressed, kept = cells.get_column("suppressed"), {"job_family", *keys, *_KEPT}
     own = pl.col("own_all_jobs").n_unique().over("job_family")
     if "jobs" in result.columns and cells.select((own > 1).any()).item():
         kept.remove("jobs")  # counted per cell, not per family, so it is a figure like the others
-    is_all_hidden = pl.col("hidden").all().over("job_family")
+    is_all_suppressed = pl.col("suppressed").all().over("job_family")
     order = (
-        cells.with_columns(all_hidden=is_all_hidden)
+        cells.with_columns(all_suppressed=is_all_suppressed)
         .sort(
-            "all_hidden",
-            pl.when("all_hidden").then(pl.col("job_family") == NO_FAMILY),
-            pl.when("all_hidden").then("job_family"),
+            "all_suppressed",
+            pl.when("all_suppressed").then(pl.col("job_family") == NO_FAMILY),
+            pl.when("all_suppressed").then("job_family"),
             "row",
         )
         .get_column("row")
     )
     shown = result.with_columns(
-        *(pl.when(~pl.lit(hidden)).then(pl.col(name)).alias(name) for name in result.columns if name not in kept),
-        reason=pl.when(pl.lit(hidden)).then(pl.lit(SUPPRESSED)).otherwise("reason"),
+        *(pl.when(~pl.lit(suppressed)).then(pl.col(name)).alias(name) for name in result.columns if name not in kept),
+        reason=pl.when(pl.lit(suppressed)).then(pl.lit(SUPPRESSED)).otherwise("reason"),
     )[order]
-    if keys and shown.height and hidden.all():
+    if keys and shown.height and suppressed.all():
         # Even the list of levels would reveal something.
         null_keys = (pl.lit(None, dtype=shown.schema[key]).alias(key) for key in keys)
         shown = shown.unique("job_family", keep="first", maintain_order=True).with_columns(null_keys)
@@ -417,7 +419,7 @@ def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -
         "job_family",
         key=pl.concat_str(parts, separator="\x1f") if parts else pl.lit(""),
         tasks=pl.col("tasks").cast(pl.Float64).fill_null(0) if "tasks" in result.columns else pl.lit(1.0),
-        hidden=(pl.col("reason") == SUPPRESSED).fill_null(value=False),
+        suppressed=(pl.col("reason") == SUPPRESSED).fill_null(value=False),
         **own_counts(result.columns),
     ).with_row_index("row")
     if counts is None:
@@ -437,8 +439,8 @@ def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataF
     empty = pl.min_horizontal(of_jobs) == 0  # suppressing these protects nothing
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     while True:
-        before = cells.get_column("hidden").sum()
-        ordered = cells.sort(~pl.col("hidden"), empty, of_jobs[0], "job_family", "key")
+        before = cells.get_column("suppressed").sum()
+        ordered = cells.sort(~pl.col("suppressed"), empty, of_jobs[0], "job_family", "key")
         together = ordered.select(
             "key",
             pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over("key"),
@@ -446,25 +448,27 @@ def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataF
         )
         cells = filled(ordered, "key", together.select(~is_small).to_series())
         if cells.get_column("key").n_unique() > 1:
-            ordered = cells.sort(~pl.col("hidden"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "job_family")
+            ordered = cells.sort(~pl.col("suppressed"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "job_family")
             cells = filled(ordered, "job_family", pl.repeat(value=True, n=cells.height, eager=True))
-        if cells.get_column("hidden").sum() == before:
+        if cells.get_column("suppressed").sum() == before:
             return cells.sort("row")
 
 
 def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFrame:
-    """Hide at least two rows in each group that has hidden rows, and as many as are `enough` together."""
-    place, hiding = pl.col("place"), pl.col("hiding")
+    """Suppress at least two rows in each group that has suppressed rows, and as many as are `enough` together."""
+    place, n_suppressed = pl.col("place"), pl.col("n_suppressed")
     return (
         ordered.with_columns(
             enough=enough,
             place=pl.int_range(pl.len()).over(within),
-            hiding=pl.col("hidden").sum().over(within).cast(pl.Int64),
+            n_suppressed=pl.col("suppressed").sum().over(within).cast(pl.Int64),
         )
-        .with_columns(last=pl.when(pl.col("enough") & (place >= 1) & (place >= hiding - 1)).then(place))
+        .with_columns(last=pl.when(pl.col("enough") & (place >= 1) & (place >= n_suppressed - 1)).then(place))
         .with_columns(pl.col("last").min().over(within))
-        .with_columns(hidden=pl.col("hidden") | ((hiding > 0) & (place <= pl.col("last").fill_null(pl.len()))))
-        .drop("enough", "place", "hiding", "last")
+        .with_columns(
+            suppressed=pl.col("suppressed") | ((n_suppressed > 0) & (place <= pl.col("last").fill_null(pl.len())))
+        )
+        .drop("enough", "place", "n_suppressed", "last")
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.formatting import NONE, covered, percent, plural
+from tpanalytics.formatting import NONE, coverage_percent, percent, plural
 from tpanalytics.measures._core.metadata import grade_of
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.tables import TO, between
@@ -42,7 +42,7 @@ class Card:
 
 def cards(scope: ReportScope, results: Results) -> list[Card]:
     """Return the cards, or an empty list if there are no jobs or totals would reveal suppressed families."""
-    if scope.all_hidden or not scope.shown.jobs.height:
+    if scope.all_suppressed or not scope.shown.jobs.height:
         return []
     return [_automatable(results), _exposure(results), _hours(results), _coverage(results)]
 
@@ -54,7 +54,7 @@ def sentences(scope: ReportScope, results: Results) -> list[str]:
         "Hours measure capacity, not headcount.",
     ]
     row = _first(results.totals["hours"])
-    if not scope.all_hidden and row.get("tasks"):
+    if not scope.all_suppressed and row.get("tasks"):
         missing = percent(1 - row["tasks_with_hours"] / row["tasks"])
         lines += [f"{missing} of tasks have no hours. They are excluded, not counted as zero.", _judgements(scope)]
     else:
@@ -70,7 +70,7 @@ def _judgements(scope: ReportScope) -> str:
     states = pl.col("validation_state").cast(pl.String)
     counted = scope.shown.tasks.filter(states.is_in(list(scope.states)))
     validated = counted.filter(states == "validated").height
-    return f"AI impact levels are judgements. {covered(validated / counted.height)} of tasks are validated."
+    return f"AI impact levels are judgements. {coverage_percent(validated / counted.height)} of tasks are validated."
 
 
 def _automatable(results: Results) -> Card:
@@ -133,13 +133,13 @@ def _hours(results: Results) -> Card:
 def _coverage(results: Results) -> Card:
     row = _first(results.totals["mix"])
     with_hours = _first(results.totals["hours"]).get("coverage")
-    company = f"company {covered(_first(results.company['mix'])['coverage'])}" if results.company else ""
+    company = f"company {coverage_percent(_first(results.company['mix'])['coverage'])}" if results.company else ""
     return Card(
         key="known",
         name="Coverage",
-        value=covered(row.get("coverage")),
+        value=coverage_percent(row.get("coverage")),
         unit="of tasks have hours and a level",
-        interval="" if with_hours is None else f"{covered(with_hours)} of tasks",
+        interval="" if with_hours is None else f"{coverage_percent(with_hours)} of tasks",
         comparator=company,
         not_mean="Missing data are not counted as zero and may differ from known data.",
         interval_label="Hours",

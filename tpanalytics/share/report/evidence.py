@@ -133,7 +133,7 @@ def code_of(section: Section, scope: ReportScope) -> str:
     """Return the Python code of a section's table and charts."""
     part, part_before = ("profiles", "before") if scope.family is None else ("part", "part_before")
     if section.code:
-        result = re.sub(r"\bpart\b", part, section.code).replace("HIDDEN", repr(sorted(scope.hidden)))
+        result = re.sub(r"\bpart\b", part, section.code).replace("SUPPRESSED_FAMILIES", repr(sorted(scope.suppressed)))
     elif section.cut == "part":
         result = section.measure.text(profiles=part, before=part_before)
     else:

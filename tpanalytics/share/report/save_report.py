@@ -9,10 +9,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from tpanalytics.errors import ShareError, collected, warn
-from tpanalytics.formatting import plural, printable
+from tpanalytics.errors import ShareError, collect_warnings, warn
+from tpanalytics.formatting import clean_text, plural
 from tpanalytics.measures._core.weights import WEIGHTS
-from tpanalytics.measures.privacy.policy import USUAL, said_of_hidden
+from tpanalytics.measures.privacy.policy import USUAL, suppression_note
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, provenance
 from tpanalytics.share.report import evidence
 from tpanalytics.share.report.cards import cards, sentences
@@ -21,7 +21,7 @@ from tpanalytics.share.report.results import measure_all
 from tpanalytics.share.report.scope import ReportScope, resolve_scope
 from tpanalytics.share.report.sections.catalog import SECTIONS
 from tpanalytics.share.report.tables import ReportTable, printed, reason_notes
-from tpanalytics.share.save import path_of, save_text
+from tpanalytics.share.save import output_path, save_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +129,7 @@ def save_report(
     >>> path.stat().st_size < 1_500_000
     True
     """
-    path = path_of(path)
+    path = output_path(path)
     if path.suffix.lower() != ".html":
         raise ShareError(f"`path` must be a file path ending in .html, not '{path}'.")
     scope = resolve_scope(
@@ -149,7 +149,7 @@ def save_report(
 
 def render(scope: ReportScope, created: str) -> str:
     """Return the page as HTML; the same scope, versions and time give identical text."""
-    with collected() as texts:
+    with collect_warnings() as texts:
         sections = [section for section in SECTIONS if section.when(scope)]
         results = measure_all(scope, sections)
         parts = [_part(section, scope, results.frames[section.key]) for section in sections]
@@ -197,10 +197,10 @@ def render(scope: ReportScope, created: str) -> str:
 
 def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
     table = section.table(scope, frame)
-    suppressed = bool(section.charts) and scope.all_hidden and scope.family is not None
+    suppressed = bool(section.charts) and scope.all_suppressed and scope.family is not None
     charts = () if suppressed else section.charts
     keys = [section.key, *(f"{section.key}-{n}" for n in range(2, len(charts) + 1))]
-    rows = [[printable(cell) or "" for cell in row] for row in printed(table)]
+    rows = [[clean_text(cell) or "" for cell in row] for row in printed(table)]
     return _Part(
         section=section,
         table=table,
@@ -216,15 +216,15 @@ def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
 
 def _title(scope: ReportScope) -> str:
     if scope.title is not None:
-        return printable(scope.title) or "Report"
+        return clean_text(scope.title) or "Report"
     family = "Jobs without a family" if scope.family == NO_FAMILY else scope.family
     topic = "AI impact and changes" if scope.before else "AI impact"
-    return printable(f"{family}: {topic}" if family else f"{topic} by job family") or ""
+    return clean_text(f"{family}: {topic}" if family else f"{topic} by job family") or ""
 
 
 def _standfirst(scope: ReportScope) -> str:
     jobs = scope.shown.jobs
-    if scope.all_hidden or not jobs.height:
+    if scope.all_suppressed or not jobs.height:
         return provenance(scope.profiles.manifest)
     tasks = plural(scope.shown.tasks.height, "task")
     if scope.family is not None:
@@ -238,7 +238,7 @@ def _standfirst(scope: ReportScope) -> str:
 def _empty_notes(scope: ReportScope) -> list[str]:
     if not scope.shown.jobs.height:
         return ["These task profiles contain no jobs, so there is nothing to report."]
-    if scope.all_hidden:
+    if scope.all_suppressed:
         subject = "This family is suppressed" if scope.family is not None else "Every job family is suppressed"
         return [f"{subject}: its figures, and any total, would reveal a small group of jobs or people."]
     if not scope.shown.tasks.height:
@@ -255,7 +255,7 @@ def _privacy_note(scope: ReportScope) -> str:
     if scope.family is not None:
         limits = f"{scope.limits.min_jobs} jobs or {scope.limits.min_headcount:g} people"
         return f"Job families with fewer than {limits} are suppressed, as are families that would reveal them."
-    return said_of_hidden(len(scope.hidden), families, scope.limits)
+    return suppression_note(len(scope.suppressed), families, scope.limits)
 
 
 def _contents(by_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:

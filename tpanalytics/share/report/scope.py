@@ -17,7 +17,7 @@ from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import OFF, Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, hidden_families
+from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, suppressed_families
 from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars
 from tpanalytics.share.calls import Source
 
@@ -53,19 +53,19 @@ class ReportScope:
         return self.privacy or OFF
 
     @cached_property
-    def hidden(self) -> frozenset[str]:
+    def suppressed(self) -> frozenset[str]:
         """The families suppressed in either snapshot."""
         if self.before is None:
             counts = group_counts(self.profiles, states=self.states)
-            return frozenset(hidden_families(apply_policy(_families(self.profiles), counts, self.privacy)))
+            return frozenset(suppressed_families(apply_policy(_families(self.profiles), counts, self.privacy)))
         families = families_in_change(self.before, self.profiles, states=self.states, privacy=self.privacy)
-        return frozenset(hidden_families(families))
+        return frozenset(suppressed_families(families))
 
     @cached_property
-    def all_hidden(self) -> bool:
+    def all_suppressed(self) -> bool:
         """Whether all families are suppressed, so that totals must be suppressed as well."""
         families = {self.family} if self.family is not None else set(_families(self.profiles)["job_family"])
-        return bool(families) and families <= self.hidden
+        return bool(families) and families <= self.suppressed
 
     @cached_property
     def shown(self) -> TaskProfiles:
@@ -103,7 +103,7 @@ class ReportScope:
         if self.family is None:
             return result
         rows = result.filter(pl.col("job_family") == self.family)
-        if self.family in hidden_families(result):
+        if self.family in suppressed_families(result):
             return attach_metadata(rows, without_figures(about(result)))
         return attach_metadata(rows, about(measure.released(self.part, self.privacy, self)))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tpanalytics.formatting import MINUS, NONE, covered, percent
-from tpanalytics.measures._core.metadata import NONE_BECAUSE
-from tpanalytics.measures.privacy.policy import HIDDEN, SUPPRESSED
+from tpanalytics.formatting import MINUS, NONE, coverage_percent, percent
+from tpanalytics.measures._core.metadata import NULL_REASONS
+from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,13 +72,16 @@ def reason_notes(table: ReportTable) -> list[str]:
     if "reason" not in table.frame.columns:
         return []
     reasons = table.frame.get_column("reason").drop_nulls().unique(maintain_order=True)
-    return [f"{HIDDEN if reason == SUPPRESSED else NONE}: {NONE_BECAUSE.get(reason, reason)}." for reason in reasons]
+    return [
+        f"{SUPPRESSED_MARK if reason == SUPPRESSED else NONE}: {NULL_REASONS.get(reason, reason)}."
+        for reason in reasons
+    ]
 
 
 def _cell(row: Mapping[str, Any], column: Column, *, key: bool) -> str:
     value = row[column.name]
     if row.get("reason") == SUPPRESSED and not key and (value is None or column.name != "jobs"):
-        return HIDDEN
+        return SUPPRESSED_MARK
     if column.upper is not None:
         return between(value, row[column.upper], column.kind)
     return number(value, column.kind)
@@ -114,7 +117,7 @@ def number(value: Any, kind: Kind) -> str:
         case "share":
             return percent(value)
         case "known":
-            return covered(value)
+            return coverage_percent(value)
         case "index":
             return f"{value:.2f}"
     places, factor = {"change": (1, 1), "points": (1, 100), "index change": (3, 1)}[kind]

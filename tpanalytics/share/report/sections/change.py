@@ -102,20 +102,20 @@ def validation(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
 def _by_family(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, Meaning]:
     """Return the rows with the families suppressed that are suppressed in either snapshot."""
     meaning = about(frame)
-    hidden = pl.col("job_family").is_in(list(scope.hidden)).fill_null(value=scope.all_hidden)
+    suppressed = pl.col("job_family").is_in(list(scope.suppressed)).fill_null(value=scope.all_suppressed)
     keys = ("scope", "job_family", "reason")
     rows = frame.with_columns(
-        *(pl.when(~hidden).then(pl.col(name)).alias(name) for name in frame.columns if name not in keys),
-        reason=pl.when(hidden).then(pl.lit(SUPPRESSED)).otherwise("reason"),
+        *(pl.when(~suppressed).then(pl.col(name)).alias(name) for name in frame.columns if name not in keys),
+        reason=pl.when(suppressed).then(pl.lit(SUPPRESSED)).otherwise("reason"),
         job_family=pl.col("job_family").fill_null(_ALL),
     )
-    if scope.all_hidden:
+    if scope.all_suppressed:
         meaning = replace(meaning, coverage={}, warnings=(), policy=meaning.policy[1:], jobs=0, tasks=0)
     return rows, meaning
 
 
 def _by_pair(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, Meaning]:
     meaning = about(frame)
-    if scope.all_hidden:
+    if scope.all_suppressed:
         return frame.clear(), replace(meaning, coverage={}, warnings=(), policy=meaning.policy[1:], jobs=0, tasks=0)
     return suppress_moves(frame, scope.limits), meaning

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures.about import about
-from tpanalytics.measures.privacy.policy import HIDDEN
+from tpanalytics.measures.privacy.policy import SUPPRESSED_MARK
 from tpanalytics.share.report.tables import Column, ReportTable
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ def checks(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("finding", "Finding", "text"),
         Column("share_hours", "Share of known hours", "share"),
     )
-    rows = frame.clear() if scope.all_hidden else frame
-    names_hidden = pl.any_horizontal(
-        [pl.col("finding").str.contains(name, literal=True) for name in scope.hidden] or [pl.lit(value=False)]
+    rows = frame.clear() if scope.all_suppressed else frame
+    names_suppressed = pl.any_horizontal(
+        [pl.col("finding").str.contains(name, literal=True) for name in scope.suppressed] or [pl.lit(value=False)]
     )
     rows = rows.with_columns(
-        finding=pl.when(names_hidden).then(pl.lit(HIDDEN)).otherwise("finding"),
-        share_hours=pl.when(~names_hidden).then("share_hours"),
+        finding=pl.when(names_suppressed).then(pl.lit(SUPPRESSED_MARK)).otherwise("finding"),
+        share_hours=pl.when(~names_suppressed).then("share_hours"),
     ).with_columns(frame.get_column("check").head(rows.height).map_elements(_label, return_dtype=pl.String))
     caption = "Data checks, most severe first, with the share of known hours affected."
     return ReportTable(rows.drop("reason"), columns, caption, meaning, (), 1, "All families are suppressed.")

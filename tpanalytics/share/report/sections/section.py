@@ -28,7 +28,7 @@ class Section:
     `measure` is the call for the table, and `when` decides whether a report includes the section. `cut` selects the
     rows of one family: ``family`` measures all families and suppresses small ones, ``rows`` only measures them, and
     ``part`` measures the jobs of the family. `code` is the Python code of the table if it differs from `measure`, with
-    the placeholders ``part`` (data of the report) and ``HIDDEN`` (suppressed families).
+    the placeholders ``part`` (data of the report) and ``SUPPRESSED_FAMILIES`` (suppressed families).
     """
 
     key: str

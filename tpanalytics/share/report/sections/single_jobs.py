@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.formatting import plural
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
-from tpanalytics.measures.privacy.suppress import jobs_left_out
+from tpanalytics.measures.privacy.suppress import suppressed_jobs
 from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.tables import Column, ReportTable
 
@@ -25,12 +25,12 @@ _MOST = 40
 #: Python code of each table; see `Section.code`.
 JOBS = (
     "tpa.exposure_by_job(part, level_weights=level_weights, contract_hours=contract_hours, states=states)"
-    '.filter(~pl.col("job_family").is_in(HIDDEN))'
+    '.filter(~pl.col("job_family").is_in(SUPPRESSED_FAMILIES))'
 )
 RATIONALES = (
     f'part.tasks.with_columns(pl.col("job_family").fill_null({NO_FAMILY!r}))'
     '.filter(pl.col("ai_impact_level") == "H1", pl.col("validation_state").is_in(states), '
-    'pl.col("ai_impact_rationale").is_not_null(), ~pl.col("job_family").is_in(HIDDEN))'
+    'pl.col("ai_impact_rationale").is_not_null(), ~pl.col("job_family").is_in(SUPPRESSED_FAMILIES))'
     '.group_by("job_family", "task", "ai_impact_rationale").agg(hours=pl.col("weekly_hours").sum())'
     '.sort("hours", "job_family", "task", "ai_impact_rationale", descending=[True, False, False, False])'
     f".head({_MOST})"
@@ -50,9 +50,9 @@ def rationales_requested(scope: ReportScope) -> bool:
 def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Return a row per job, without suppressed families; jobs with few people are suppressed."""
     meaning = about(frame)
-    shown = frame.filter(~pl.col("job_family").is_in(list(scope.hidden)))
+    shown = frame.filter(~pl.col("job_family").is_in(list(scope.suppressed)))
     suppressed = pl.col("job_id").is_in(
-        jobs_left_out(scope.profiles, states=scope.states, privacy=scope.privacy).to_list()
+        suppressed_jobs(scope.profiles, states=scope.states, privacy=scope.privacy).to_list()
     )
     keys = ("job_id", "job_name", "job_family", "reason")
     rows = shown.with_columns(
@@ -88,7 +88,7 @@ def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
             pl.col("ai_impact_level") == "H1",
             pl.col("validation_state").is_in(list(scope.states)),
             pl.col("ai_impact_rationale").is_not_null(),
-            ~pl.col("job_family").is_in(list(scope.hidden)),
+            ~pl.col("job_family").is_in(list(scope.suppressed)),
         )
         .group_by("job_family", "task", "ai_impact_rationale")
         .agg(jobs=pl.col("job_id").n_unique(), hours=pl.col("weekly_hours").sum())

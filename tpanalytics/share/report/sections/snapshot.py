@@ -113,7 +113,7 @@ def concentration(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 def candidates(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Return the tasks with the most hours at H1; the measure has already suppressed small groups."""
     meaning = about(frame)
-    rows = frame if not scope.all_hidden else frame.clear()
+    rows = frame if not scope.all_suppressed else frame.clear()
     columns = (
         Column("rank", "Rank"),
         Column("task", "Task", "text"),
@@ -124,16 +124,16 @@ def candidates(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("h1_hours_high", "Upper bound", "hours"),
         Column("validated_share", "Validated", "share"),
     )
-    notes = [line for line in meaning.policy if "left out" in line] * (not scope.all_hidden)
+    notes = [line for line in meaning.policy if "left out" in line] * (not scope.all_suppressed)
     caption = "Tasks by weekly hours known to be highly automatable (H1), for one incumbent per job."
-    empty = "No task is known to be highly automatable." if not scope.all_hidden else "All families are suppressed."
+    empty = "No task is known to be highly automatable." if not scope.all_suppressed else "All families are suppressed."
     return ReportTable(rows, columns, caption, meaning, (*notes, *meaning.warnings), 2, empty)
 
 
 #: Python code of the `overlap` table; see `Section.code`.
 OVERLAP = (
     "tpa.overlap(profiles, states=states)"
-    f'.filter(~pl.col("family_a", "family_b").is_in([*HIDDEN, {NO_FAMILY!r}]), pl.col("tasks_shared") > 0)'
+    f'.filter(~pl.col("family_a", "family_b").is_in([*SUPPRESSED_FAMILIES, {NO_FAMILY!r}]), pl.col("tasks_shared") > 0)'
     '.sort("ruzicka", "tasks_shared", "family_a", "family_b", '
     "descending=[True, True, False, False], nulls_last=True)"
     f".head({TOP})"
@@ -142,7 +142,7 @@ OVERLAP = (
 
 def overlap(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Return the pairs of families that share the most hours, without suppressed families."""
-    meaning, excluded = about(frame), [*scope.hidden, NO_FAMILY]
+    meaning, excluded = about(frame), [*scope.suppressed, NO_FAMILY]
     pairs = frame.filter(
         ~pl.col("family_a").is_in(excluded), ~pl.col("family_b").is_in(excluded), pl.col("tasks_shared") > 0
     ).sort("ruzicka", "tasks_shared", "family_a", "family_b", descending=[True, True, False, False], nulls_last=True)
