@@ -22,6 +22,8 @@ from tests.notebooks import MAX_BYTES, NOT_RUN, NOTEBOOKS, problems, run, skippe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 #: Other versions of the libraries warn in this process.
 quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")

@@ -113,9 +113,3 @@ def test_sample_has_the_documented_properties() -> None:
     assert common.filter(pl.col("weekly_hours").is_null() & pl.col("weekly_hours_later").is_not_null()).height > 100
     assert common.filter(pl.col("ai_impact_level") != pl.col("ai_impact_level_later")).height > 50
     assert common.filter(pl.col("task") != pl.col("task_later")).height == 0
-
-
-def test_slow_tests_exist() -> None:
-    from tests.conftest import SLOW
-
-    assert [name for name in SLOW if not (ROOT / "tests" / name).exists()] == []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
 ROOT = Path(__file__).resolve().parents[1]
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CORRECT = """\
 from typing import assert_type

@@ -15,6 +15,8 @@ import pytest
 from tests.bench.generate import Export, generated
 from tests.bench.measures import MEASURES
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("resource", reason="peak memory is not available")
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,6 +6,8 @@ import pytest
 
 from tests.bench import streaming
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("resource", reason="peak memory is not available")
 
 

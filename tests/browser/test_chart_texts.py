@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.slow
+
 #: Ignores a fifth of the line height above and below each text, which letters rarely fill.
 _PROBLEMS = r"""() => {
   const edge = document.querySelector("svg").getBoundingClientRect();

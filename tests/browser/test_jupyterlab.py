@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from tests.helpers.jupyter_servers import Server
 
+pytestmark = pytest.mark.slow
+
 SUBTITLES = {
     "tasks": "Share of tasks",
     "hours": "Share of documented weekly hours",

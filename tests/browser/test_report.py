@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page, ViewportSize
 
+pytestmark = pytest.mark.slow
+
 #: Width of A4 paper between the margins, in pixels.
 PAPER = round(180 / 25.4 * 96)
 WINDOW: ViewportSize = {"width": 1280, "height": 900}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.slow
+
 MARKS = """() => [...document.querySelectorAll('#chart svg path, #chart svg text')]
   .map((mark) => mark.getAttribute('d') ?? mark.textContent).sort()"""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
 import tpanalytics as tpa
 from tests.helpers.explorer_page import CELL, changed, choose, click_bar, marks, press, tour, wait_until_drawn
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from tests.helpers.jupyter_servers import Server
+
+pytestmark = pytest.mark.slow
 
 #: Icons and MathJax that Voilà's template requests, but does not need.
 VOILA_REQUESTS = re.compile(r"https://(cdn\.jsdelivr\.net/npm/@fortawesome/|cdnjs\.cloudflare\.com/ajax/libs/mathjax/)")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.slow
+
 
 def texts(page: Page) -> list[str]:
     """Return the texts in the chart."""

@@ -25,6 +25,8 @@ from tpanalytics.demo.server import Tenant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 if not hasattr(os, "fork"):
     pytest.skip("requires os.fork", allow_module_level=True)
 

@@ -454,7 +454,7 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda r, p: suppress(r.drop("job_family"), p), "result lacks 'job_family'"),
+        (lambda r, p: suppress(r.drop("job_family"), p), "`result` has no column 'job_family'"),
         (lambda r, p: suppress(r.drop("jobs")), "`result` has no column 'jobs'.*pass `profiles`"),
         (lambda r, p: suppress(r, tpa.filter_jobs(p, pl.col("job_family") == "A")), "has the family 'B', which"),
         (lambda r, p: Privacy(min_jobs=-1), "`min_jobs` must be a whole number, 0 or more, not -1"),
@@ -462,7 +462,7 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
         (lambda r, p: Privacy(min_headcount=float("nan")), "`min_headcount` must be a number, 0 or more, not nan"),
         (lambda r, p: Privacy(min_headcount=True), "`min_headcount` must be a number, 0 or more, not True"),
         (lambda r, p: suppress(r, released=(r, p)), "`released` has profiles but `result` does not"),
-        (lambda r, p: suppress(r, released=r.drop("jobs")), "released lacks 'jobs'"),
+        (lambda r, p: suppress(r, released=r.drop("jobs")), "`released` has no column 'jobs'"),
         (lambda r, p: Privacy(min_headcount="5"), "`min_headcount` must be a number, 0 or more, not '5'"),
         (lambda r, p: apply_policy(r, p, 5), "`privacy` must be a Privacy, .*, not 5"),  # type: ignore[arg-type]
         (lambda r, p: suppress(tpa.hours_by_job(p)), "by job. Pass the `profiles`"),

@@ -290,7 +290,7 @@ def test_writing_to_other_folders_raises() -> None:
 def test_missing_column_raises_before_writing(table: str, column: str) -> None:
     profiles = small()
     profiles = replace(profiles, **{table: getattr(profiles, table).drop(column)})
-    with pytest.raises(tpa.SchemaError, match=f"{table} lacks '{column}'"):
+    with pytest.raises(tpa.SchemaError, match=f"`{table}` has no column '{column}'"):
         tpa.write_profiles(profiles, "snapshot")
     assert not Path("snapshot").exists()
 
