@@ -240,7 +240,7 @@ def _meaning(reduced: TaskCounts, measure: str, no_text: pl.DataFrame, note: str
 
 
 def search_words(text: str) -> list[str]:
-    """Split a search text into unique case-fold_case words."""
+    """Split a search text into unique case-folded words."""
     words = list(dict.fromkeys(fold_case(text).split())) if isinstance(text, str) else []
     if not words:
         raise SchemaError(f"`text` must contain at least one word to search for, like 'invoice', not {text!r}.")
@@ -248,7 +248,7 @@ def search_words(text: str) -> list[str]:
 
 
 def fold_case(text: str) -> str:
-    """Return the case-fold_case text in Unicode normal form C."""
+    """Return the case-folded text in Unicode normal form C."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
