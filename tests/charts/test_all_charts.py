@@ -110,6 +110,7 @@ def test_every_field_is_a_column_and_every_column_is_used(plot: Callable[..., An
     assert len(text_of(spec["datasets"]).encode()) < limit
 
 
+@pytest.mark.slow
 @every_plot
 def test_specifications_stay_small(plot: Callable[..., Any], staffed: tpa.TaskProfiles, drawn: Drawings) -> None:
     spec = drawn.spec(plot, staffed)
@@ -117,6 +118,7 @@ def test_specifications_stay_small(plot: Callable[..., Any], staffed: tpa.TaskPr
     assert len(text_of(spec["datasets"]).encode()) < 50_000
 
 
+@pytest.mark.slow
 @each_chart
 def test_many_families_and_jobs_stay_below_the_row_limit(plot: Callable[..., Any]) -> None:
     rows = sum(len(rows) for rows in plot(many(110, jobs=4)).to_dict()["datasets"].values())

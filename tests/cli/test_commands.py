@@ -7,16 +7,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 import tpanalytics as tpa
 from tests.helpers.command_line import run
 from tests.helpers.reports import one_chart_only
 
 if TYPE_CHECKING:
-    import pytest
-
     from tpanalytics.demo.server import Tenant
 
 
+@pytest.mark.slow
 def test_demo_writes_snapshot_charts_and_report(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run("demo", capsys=capsys)
     assert status == 0

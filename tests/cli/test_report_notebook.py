@@ -50,6 +50,7 @@ def snapshot() -> str:
     return write_with_canaries(tpa.load_sample(), "of-anna/2026-05")
 
 
+@pytest.mark.slow
 def test_family_page_contains_only_its_output(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     out, where = "out/finance.html", str(Path(snapshot).resolve())
     assert main(["report", where, "--notebook", str(FAMILY_REPORT), "--family", "Finance", "--out", out]) == 0
@@ -130,6 +131,7 @@ def test_notebook_without_a_limit_parameter_is_refused(snapshot: str, capsys: py
     assert "no parameter min_headcount" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "message"), [("Finance", "is hidden"), ("Finanse", "no job is in a family")])
 def test_suppressed_or_unknown_family_writes_no_file(
     family: str, message: str, snapshot: str, capsys: pytest.CaptureFixture[str]

@@ -33,6 +33,7 @@ def start_server(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, str]
     return process, settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["sample", "real"])
 def test_serve_export_and_summary_in_separate_processes(source: str) -> None:
     arguments, mapping, families, sentence = [], [], 17, "240 jobs and 5,516 tasks in 3 pages"

@@ -48,6 +48,7 @@ CLICKS: dict[str, tuple[dict[str, Any], str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_idle_time")
 @pytest.mark.parametrize("click", CLICKS)
 def test_charts_one_click_away_are_prerendered(

@@ -110,6 +110,7 @@ def test_invalid_pages_are_not_written(tmp_path: Path, monkeypatch: pytest.Monke
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_page_of_two_snapshots_is_under_two_megabytes(tmp_path: Path) -> None:
     explorer = tpa.explore(tpa.load_sample("2026-11"), tpa.load_sample("2026-05"))
     page = explorer.freeze(tmp_path / "page.html")

@@ -74,6 +74,7 @@ def labels_of(widget: Any) -> list[str]:
     return [text for child in children for text in labels_of(child)] if children else [widget.description]
 
 
+@pytest.mark.slow
 def test_code_reproduces_chart_and_table_in_every_state(visits: list[Visit], marked: list[tpa.TaskProfiles]) -> None:
     by_code = {visit.code: visit for visit in visits}
     for code, visit in by_code.items():

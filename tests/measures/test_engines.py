@@ -172,6 +172,7 @@ def spark_profiles(spark: Any, stored: tuple[tpa.TaskProfiles, Path]) -> tpa.Tas
 on_odd = pytest.mark.parametrize("stored", ["odd"], indirect=True)
 
 
+@pytest.mark.slow
 @on_odd
 @every_measure
 def test_spark_returns_the_same_result(

@@ -407,6 +407,7 @@ def test_frame_is_saved_as_workbook_or_raises_a_share_error(frame: pl.DataFrame)
 SETTINGS = ("json", "csv", "vegafusion")
 
 
+@pytest.mark.slow
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,

@@ -537,6 +537,7 @@ def check(path: Path) -> None:
         tpa.check_share(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "crafted",
     inputs(

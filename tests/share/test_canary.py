@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 CHARTS = (".png", ".svg", ".pdf", ".html", ".json")
 FRAMES = (".csv", ".xlsx", ".parquet", ".json")
+pytestmark = pytest.mark.slow
+
 #: Canaries in free text, and in the names and ids of jobs and tasks.
 FREE_TEXT = ("CANARYWHY", "CANARYSOURCE")
 NAMES = ("CANARYTASK", "CANARYJOB", "CANARYID", "CANARYSKILL", "CANARYTREE")

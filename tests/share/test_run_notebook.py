@@ -83,6 +83,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "message"), FAILURES.values(), ids=FAILURES)
 def test_failing_cell_raises_and_keeps_the_existing_file(source: str, message: str) -> None:
     out = Path("out.ipynb")

@@ -219,6 +219,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_files_contain_no_timestamp_or_machine_details(tmp_path: Path) -> None:
     names = [*(f"chart{suffix}" for suffix in MAGIC), *(f"frame{s}" for s in (".csv", ".xlsx", ".parquet", ".json"))]
     names.remove("chart.json")  # part of the bundle

@@ -112,6 +112,7 @@ class _AddressParser(HTMLParser):
             self.metas.append(values)
 
 
+@pytest.mark.slow
 def test_company_report_is_small_and_interactive() -> None:
     path = tpa.save_report(read_real() if REAL.is_dir() else tpa.load_sample(), "report.html")
     assert path.stat().st_size < 1_500_000
@@ -120,6 +121,7 @@ def test_company_report_is_small_and_interactive() -> None:
     assert_offline(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_report_makes_no_requests(kind: str, reports: dict[str, Path]) -> None:
     assert_offline(reports[kind])
