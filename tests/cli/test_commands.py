@@ -63,7 +63,7 @@ def test_doctor_prints_the_source_of_each_setting(
 def test_doctor_reports_a_refused_credential(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = run("doctor", "--client-id", "other-client", capsys=capsys)
     assert status == 1
-    assert "refused (401): access_denied: Unauthorized" in err
+    assert "returned 401: access_denied: Unauthorized" in err
     report = json.loads(run("doctor", "--client-id", "other-client", "--json", capsys=capsys)[1])
     assert report["settings"]["client_secret"]["value"] == "***"
     assert "access_denied" in report["problem"]

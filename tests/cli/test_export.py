@@ -69,7 +69,7 @@ def test_interrupted_export_resumes_with_the_same_command(tenant: Tenant, capsys
     tenant.faults[7] = lambda reply: replace(reply, status=403, body=b"[]")
     status, _, err = run(*arguments, capsys=capsys)
     assert status == 1
-    assert "kept; asking again goes on from there" in err
+    assert "saved. Run the same command again to resume" in err
     tenant.faults.clear()
     status, _, err = run("summary", "snap", capsys=capsys)
     assert status == 1
@@ -94,5 +94,5 @@ def test_interrupted_export_prints_how_to_resume(tenant: Tenant) -> None:
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert re.search(r"interrupted\n\d+ pages? (is|are) kept; asking again goes on from there", err)
+    assert re.search(r"interrupted\n\d+ pages? (is|are) saved\. Run the same command again to resume", err)
     assert "Traceback" not in err

@@ -17,7 +17,7 @@ from tpanalytics.cli.main import main
     [
         (["export", "snap"], "6 settings are missing"),
         (["summary", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
-        (["summary", "."], "is no snapshot: it has no manifest.json"),
+        (["summary", "."], "is not a snapshot: it has no manifest.json"),
         (["export", "snap", "--filter", "{"], "--filter must be a JSON object"),
         (["export", "snap", "--limit", "0"], "6 settings are missing"),
         (["serve", "--records", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),

@@ -88,4 +88,4 @@ def test_serve_with_faults(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert status == 1
-    assert "the service answered 400" in err
+    assert "the service returned 400" in err

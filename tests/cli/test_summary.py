@@ -56,7 +56,7 @@ def test_summary_of_a_single_small_family_shows_no_figures(capsys: pytest.Captur
     Path("small.json").write_text(json.dumps([{"external_id": "j", "tasks": [task]}]), encoding="utf-8")
     out = run("summary", "small.json", capsys=capsys)[1]
     assert "1 of 1 families are" not in out
-    assert "· = suppressed. 1 of 1 families is" in out
+    assert "· = suppressed. 1 of 1 job family is" in out
     assert "77" not in out
     assert "100%" not in out
     output = run("summary", "small.json", "--json", capsys=capsys)[1]

@@ -42,7 +42,7 @@ def test_single_job_equals_job_in_export(tenant: Tenant) -> None:
     assert_frame_equal(single.jobs, export.jobs.filter(job_id="job-0007"))
     assert_frame_equal(single.tasks, export.tasks.filter(job_id="job-0007"))
     assert tree.tasks["hierarchy"].list.len().max() == 4
-    assert "asked for by itself" in repr(single)
+    assert "loaded individually" in repr(single)
 
 
 @pytest.mark.parametrize("job_id", ["no such job", "../jobs", "job-0007?limit=1", "ä/b"])
@@ -86,9 +86,9 @@ def test_employee_ids_are_pseudonymised(tenant: Tenant) -> None:
     assert set(profiles.tasks["job_id"]) <= set(profiles.jobs["job_id"])
     assert profiles.tasks["source_data"].list.len().min() == 1
     assert not ID.search(json.dumps(profiles.manifest) + profiles.tasks.write_json() + profiles.jobs.write_json())
-    assert "under pseudonyms" in repr(profiles)
+    assert "with pseudonyms" in repr(profiles)
     tpa.write_profiles(profiles, "snapshot")
-    assert "under pseudonyms" in repr(tpa.read_profiles("snapshot"))
+    assert "with pseudonyms" in repr(tpa.read_profiles("snapshot"))
 
 
 def test_pseudonyms_depend_on_the_key(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_pseudonyms_depend_on_the_key(tenant: Tenant, monkeypatch: pytest.Monkey
 def test_pseudonymisation_can_be_disabled(tenant: Tenant) -> None:
     profiles = employees(tenant, pseudonymise=False)
     assert profiles.jobs["job_id"].str.starts_with("emp-").all()
-    assert "with ids" in repr(profiles)
+    assert "with employee IDs" in repr(profiles)
 
 
 def test_filters_are_sent(tenant: Tenant) -> None:

@@ -173,7 +173,7 @@ def test_invalid_record_raises_or_is_collected(serve: Callable[..., Tenant], res
     assert "Confidential" in reject.pop("raw")
     assert "Confidential" not in str(reject)
     assert profiles.manifest["rejects"] == 1
-    assert "1 bad record left out" in repr(profiles)
+    assert "1 invalid record skipped" in repr(profiles)
 
 
 def test_valid_record_after_invalid_one_is_not_a_duplicate(serve: Callable[..., Tenant]) -> None:

@@ -50,7 +50,7 @@ def test_supported_file_layouts(layout: str, compressed: bool, mark: bytes) -> N
     assert profiles.tasks["task"].to_list() == [RECORDS[0]["tasks"][0]["task"], RECORDS[2]["tasks"][0]["task"]]
     assert profiles.tasks["weekly_hours"].to_list() == [2.5, None]
     assert profiles.manifest["source"]["kind"] == "file"
-    assert "not known" in repr(profiles)
+    assert "unknown whether the export was complete" in repr(profiles)
 
 
 @pytest.mark.parametrize("raw", ["", "\n\n", "[]", '{"has_next": false, "records": []}'], ids=repr)

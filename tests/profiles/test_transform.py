@@ -34,7 +34,7 @@ def test_lazy_frames_stay_lazy(sample: tpa.TaskProfiles) -> None:
 
 
 def test_invalid_filters_raise(sample: tpa.TaskProfiles) -> None:
-    with pytest.raises(tpa.SchemaError, match=r"famly.*it has 'job_id', 'job_name'"):
+    with pytest.raises(tpa.SchemaError, match=r"famly.*It has: 'job_id', 'job_name'"):
         tpa.filter_jobs(sample, famly="Sales")
     with pytest.raises(tpa.SchemaError, match="requires Polars frames"):
         tpa.filter_jobs(tpa.TaskProfiles([], []), job_family="Sales")
