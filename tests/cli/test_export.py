@@ -73,10 +73,10 @@ def test_interrupted_export_resumes_with_the_same_command(tenant: Tenant, capsys
     tenant.faults.clear()
     status, _, err = run("summary", "snap", capsys=capsys)
     assert status == 1
-    assert "broken off" in err
+    assert "unfinished export" in err
     status, _, err = run("export", "snap", "--limit", "30", capsys=capsys)
     assert status == 1
-    assert "limit was 20 and is 30 now" in err
+    assert "limit was 20 and is now 30" in err
     assert "--no-resume" in err
     status, out, _ = run(*arguments, capsys=capsys)
     assert (status, "240 jobs" in out) == (0, True)
