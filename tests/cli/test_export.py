@@ -89,7 +89,8 @@ def test_interrupted_export_prints_how_to_resume(tenant: Tenant) -> None:
     command = [sys.executable, "-m", "tpanalytics", "export", "snap", "--limit", "5"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     deadline = time.monotonic() + 60
-    while not list(Path.cwd().glob("snap/tasks-*")) and time.monotonic() < deadline:
+    # The first page is recorded before the second one is written.
+    while len(list(Path.cwd().glob("snap/tasks-*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
