@@ -1,6 +1,6 @@
-"""Aggregation of tasks to a small Polars table, the first step of every measure.
+"""Aggregate tasks into a small Polars table, which is the first step of every measure.
 
-It uses Narwhals and only sums and counts by key, so it runs on Polars (eager or lazy), pandas, DuckDB and Spark.
+Narwhals only sums and counts by key here, so this runs on Polars (eager or lazy), pandas, DuckDB and Spark.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Label of a missing validation state. Tasks without a state are only counted on request.
+#: Label for a missing validation state. Tasks without a state are only counted if this label is requested.
 NO_STATE = "(no state)"
 
 __all__ = [
@@ -53,18 +53,18 @@ __all__ = [
 
 
 class TaskCounts(NamedTuple):
-    """The aggregated tables that measures are computed from."""
+    """The aggregated tables that all measures use."""
 
-    #: One row per job: ``job`` (its index by id), ``job_id, job_name, job_family`` (never null), and ``headcount`` and
-    #: ``contract_hours`` if the profiles have them.
+    #: One row per job: ``job`` (row number when sorted by id), ``job_id, job_name, job_family`` (never null), plus
+    #: ``headcount`` and ``contract_hours`` if the profiles have them.
     jobs: pl.DataFrame
-    #: One row per group of counted tasks, sorted: ``job`` (unless by family), ``job_family``, optionally ``level`` and
-    #: ``state`` (never null), ``n`` tasks, ``n_known`` with hours, their ``hours`` (per week, null if there are none),
-    #: the ``imputed`` part of these hours and the ``n_imputed`` tasks that have them.
+    #: One sorted row per group of counted tasks: ``job`` (unless grouped by family), ``job_family``, optional ``level``
+    #: and ``state`` (never null), ``n`` tasks and ``n_known`` tasks with hours. ``hours`` is per week, and null if no
+    #: task has any. ``imputed`` is the imputed part of the hours, from ``n_imputed`` tasks.
     cells: pl.DataFrame
-    #: ``state, n``: number of counted tasks by validation state.
+    #: ``state, n``: number of counted tasks for each validation state.
     states: pl.DataFrame
-    #: The validation states that are counted.
+    #: Validation states to count.
     counted: list[str]
 
 
@@ -84,7 +84,7 @@ def aggregate_tasks(
     by_state: bool = False,
     checked: bool = False,
 ) -> TaskCounts:
-    """Count tasks and sum hours by job or family, optionally also by level and state."""
+    """Count tasks and sum hours by job or by family, and optionally by level and state."""
     keys = [*(["level"] * by_level), *(["state"] * by_state)]
     return _reduced(profiles, states=checked_states(states), per=per, by=keys, checked=checked)
 
@@ -99,7 +99,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, by: list[str],
     all_count = state_counts.get_column("state").is_in(states).all()
     cells = None
     if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
-        # Include tasks that are not counted, because the check of the families compares all tasks.
+        # Include tasks that are not counted, because `_families_agree` compares the total number of tasks.
         keys = ["job_family", *by, *(["counts"] * (not all_count))]
         sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=counts(states)), *keys, extremes=False)
         sums = sums.with_columns(pl.col("job_family").fill_null(NO_FAMILY))
@@ -110,7 +110,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, by: list[str],
         cells = of_jobs(sum_tasks(counted, "job_id", *by, extremes=False), jobs).sort("job", *by)
     else:
         cells = cells.sort("job_family", *by)
-    # Sort first: engines return rows in different orders, and the sum of floats depends on the order.
+    # Sort first, because engines return rows in different orders and the sum of floats depends on the order.
     keys = [*(["job"] if per == "job" else []), "job_family", *by]
     if per == "family":
         cells = (
@@ -131,7 +131,7 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, by: list[str],
 
 
 def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return ``job, job_family, n, n_known, hours`` of the counted tasks by job, for cells that are by family."""
+    """Return ``job, job_family, n, n_known, hours`` for each job, for use when the cells are grouped by family."""
     sorted_levels = None if levels is None else sorted(levels)
     return of_jobs(_summed(profiles, states=reduced.counted, levels=sorted_levels), reduced.jobs).sort("job")
 
@@ -145,18 +145,18 @@ def _summed(profiles: TaskProfiles, states: list[str], levels: list[str] | None)
 
 
 def _is_any(column: str, texts: Sequence[str]) -> Any:
-    # Faster than is_in for a few values.
+    # Faster than `is_in` for a small number of values.
     return functools.reduce(operator.or_, (nw.col(column).cast(nw.String) == text for text in texts))
 
 
 def counts(states: Sequence[str]) -> Any:
-    """Match tasks in these validation states; the result can be null for other tasks."""
+    """Match tasks in the given validation states. The result can be null for other tasks."""
     in_states = _is_any("validation_state", states)
     return in_states | nw.col("validation_state").is_null() if NO_STATE in states else in_states
 
 
 def _count_states(tasks: Any, states: list[str]) -> pl.DataFrame:
-    """Return ``state, n`` of all tasks, with the ``least`` and ``most`` hours of any task."""
+    """Return ``state, n`` for all tasks, with the ``least`` and ``most`` hours of any single task."""
     likely = sorted({*COUNTED_STATES, "rejected", *states} - {NO_STATE})
     are_in = [nw.col("validation_state").is_null(), *(_is_any("validation_state", [state]) for state in likely)]
     hours = _known_hours()
@@ -177,13 +177,13 @@ def _count_states(tasks: Any, states: list[str]) -> pl.DataFrame:
 
 
 def _known_hours() -> Any:
-    # Some engines have NaN instead of null.
+    # Some engines return NaN instead of null.
     hours = nw.col("weekly_hours").cast(nw.Float64)
     return nw.when(~hours.is_nan()).then(hours)
 
 
 def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
-    """Check the columns that every measure reads, and return the jobs, indexed by id, and the tasks to aggregate."""
+    """Check the required columns, and return the jobs, numbered in order of id, and the tasks to aggregate."""
     columns_of_jobs(profiles)
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
     tasks = nw.from_native(profiles.tasks).lazy()
@@ -192,11 +192,11 @@ def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
 
 
 def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
-    """Count tasks and sum hours by `keys` on the engine, for all validation states."""
+    """Count tasks and sum hours by `keys` on the engine, including all validation states."""
     column_of = {"level": "ai_impact_level", "state": "validation_state"}
     where_missing = {"level": NOT_ASSESSED, "state": NO_STATE}
     known, columns = _known_hours(), [column_of.get(key, key) for key in keys]
-    # `impute_hours` marks imputed hours in this column.
+    # `impute_hours` flags imputed hours in this column.
     marked = IMPUTED in tasks.collect_schema().names()
     imputed = {"imputed": nw.when(nw.col(IMPUTED)).then(known)} if marked else {}
     reduced = (
@@ -229,7 +229,7 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
 
 
 def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Replace the job id with the index and family of the job."""
+    """Replace the job id with the job's row number and family."""
     joined = sums.join(jobs.select("job_id", "job", "job_family"), on="job_id", how="left")
     unknown = joined.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
     if unknown.len():
@@ -241,7 +241,7 @@ def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
-    """Return whether the families in the tasks match those of the jobs, by the number of tasks in each family."""
+    """Return `True` if both tables have the same number of tasks in each family."""
     counted = sums.group_by("job_family").agg(pl.col("n").sum())
     listed = jobs.group_by("job_family").agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
     both = counted.join(listed, on="job_family", how="full")
@@ -249,7 +249,7 @@ def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
 
 
 def per_job(reduced: TaskCounts) -> pl.DataFrame:
-    """Return tasks and hours of each job, including jobs without tasks."""
+    """Return the tasks and hours for each job, including jobs without tasks."""
     jobs, cells = reduced.jobs, reduced.cells
     sums = cells.group_by("job").agg(
         tasks=pl.col("n").sum(),
@@ -271,12 +271,12 @@ def per_job(reduced: TaskCounts) -> pl.DataFrame:
 
 
 def known_sum(column: str) -> pl.Expr:
-    """Return the sum of a column, or null instead of 0 if all values are null."""
+    """Return the sum of a column, or null instead of 0 if every value is null."""
     return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
 
 
 def families_in_order(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Return the unique job families by name, with ``(no family)`` last."""
+    """Return the unique job families, sorted by name with ``(no family)`` last."""
     return jobs.select(pl.col("job_family").unique()).sort(pl.col("job_family") == NO_FAMILY, "job_family")
 
 
@@ -292,7 +292,7 @@ def _jobs(native: Any) -> pl.DataFrame:
     jobs = jobs.with_columns(
         pl.col("job_id").cast(pl.String),
         pl.col("job_family").cast(pl.String).fill_null(NO_FAMILY),
-        # Some engines have NaN instead of null.
+        # Some engines return NaN instead of null.
         *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers),
     )
     if not jobs.get_column("job_id").is_sorted():

@@ -1,4 +1,4 @@
-"""Data quality checks of tasks that occur several times: repetitions within a job, agreement between jobs."""
+"""Data quality checks for tasks that are repeated within a job or shared between jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement", "agreement", "checks_of_keys", "ordinal_alpha", "ratings"]
 
-#: Minimum number of tasks rated in at least two jobs to compute an agreement.
+#: Minimum number of tasks rated in two or more jobs to compute an agreement.
 _KEYS_FOR_AGREEMENT = 20
 #: Krippendorff's thresholds for reliable data and for tentative conclusions.
 _RELIABLE, _TENTATIVE = 0.8, 0.667
@@ -27,7 +27,7 @@ _ALPHA = "Krippendorff's alpha, at most 1"
 
 
 class Agreement(NamedTuple):
-    """Number of tasks that several jobs share and rate, and of pairs of jobs that rate them the same."""
+    """Counts of tasks that several jobs share and rate, and of pairs of jobs that give them the same rating."""
 
     shared: int
     rated: int
@@ -37,10 +37,10 @@ class Agreement(NamedTuple):
 
 
 def ratings(unique: pl.DataFrame) -> pl.DataFrame:
-    """Count the jobs by task and level, leaving out levels that are missing or in conflict within a job."""
-    # This also drops null levels, because the comparison is null.
+    """Count the jobs for each task and level, ignoring levels that are missing or conflict within a job."""
+    # This also drops null levels, because comparing null returns null.
     rated = unique.filter(pl.col("level") != NOT_ASSESSED)
-    # Grouping by an Enum is faster than by strings.
+    # Grouping by an Enum is faster than grouping by strings.
     levels = pl.Enum(rated.get_column("level").unique().sort())
     return (
         rated.select("key", pl.col("level").cast(levels))
@@ -52,7 +52,7 @@ def ratings(unique: pl.DataFrame) -> pl.DataFrame:
 
 
 def agreement(unique: pl.DataFrame, rated: pl.DataFrame) -> Agreement:
-    """Compare all pairs of jobs that share a task, computed from counts of levels."""
+    """Compare all pairs of jobs that share a task, using only the number of jobs at each level."""
     jobs = pl.col("jobs")
     of_key = (
         rated.group_by("key")
@@ -70,7 +70,7 @@ def agreement(unique: pl.DataFrame, rated: pl.DataFrame) -> Agreement:
 
 
 def ordinal_alpha(rated: pl.DataFrame) -> float | None:
-    """Return Krippendorff's alpha for ordinal levels: 1 is full agreement, 0 is agreement by chance."""
+    """Return Krippendorff's alpha for ordinal levels, where 1 is full agreement and 0 is agreement by chance."""
     count = {level: pl.when(pl.col("level") == level).then(pl.col("jobs")).otherwise(0) for level in LEVELS}
     of_key = (
         rated.group_by("key")
@@ -91,7 +91,7 @@ def ordinal_alpha(rated: pl.DataFrame) -> float | None:
 
 
 def checks_of_keys(shared: IdentifiedTasks, look: Look, same_task: SameTask) -> Iterator[Check]:
-    """Check tasks that are repeated within a job or shared by several jobs."""
+    """Check for tasks that are repeated within a job or shared by several jobs."""
     nameless = shared.keys.filter(has_no_identity()).get_column("key").implode()
     unidentified = shared.rows.filter(pl.col("key").is_in(nameless))
     yield found(
@@ -190,7 +190,7 @@ def _levels(unique: pl.DataFrame, shared: IdentifiedTasks, look: Look, same_task
 
 
 def _agreements(rated: pl.DataFrame, counts: Agreement, fields: dict[str, Any]) -> Iterator[Check]:
-    """Check how often jobs give a shared task the same level, and compare that with chance."""
+    """Check how often jobs rate a shared task the same, and compare the result with chance."""
     pairs = (counts.pairs - counts.equal, counts.pairs)
     if counts.rated < _KEYS_FOR_AGREEMENT:
         finding = (
@@ -237,6 +237,6 @@ def _alpha(rated: pl.DataFrame, counts: Agreement, fields: dict[str, Any]) -> Ch
 
 
 def _names(shared: IdentifiedTasks, unique: pl.DataFrame) -> list[str]:
-    """Return the identities of the first few tasks."""
+    """Return the ids or texts of the first few tasks."""
     first = unique.get_column("key").unique().sort().head(5).implode()
     return shared.keys.filter(pl.col("key").is_in(first)).get_column("name").to_list()

@@ -1,7 +1,7 @@
 """Poisson bootstrap over jobs.
 
-In each round, the count of each job is a Poisson variable with mean 1. It is computed from the seed, the round and the
-rank of the job id, so it does not depend on the order of the rows or on chunks.
+In each round, a job is counted a Poisson-distributed number of times, with mean 1. The count is derived from the seed,
+the round and the rank of the job id, so it depends neither on the order of the rows nor on the chunk size.
 
 Hanley, J. A. and MacGibbon, B. (2006), Creating non-parametric bootstrap samples using Poisson frequencies, Computer
 Methods and Programs in Biomedicine 83.
@@ -26,11 +26,12 @@ __all__ = ["ENOUGH_JOBS", "checked_rounds", "poisson_weights", "resample"]
 #: Minimum number of jobs for a meaningful interval.
 ENOUGH_JOBS = 5
 _FEWEST_ROUNDS, _MOST_ROUNDS = 100, 100_000
-#: Each 64-bit number gives four draws of 16 bits, so probabilities are exact to 1/65,536.
+#: Each 64-bit number provides four 16-bit draws, so probabilities are multiples of 1/65,536.
 _LANES, _STEPS = 4, 1 << 16
-#: Number of weights computed per chunk, to limit memory.
+#: Maximum number of weights to compute per chunk, which limits memory use.
 _CHUNK_SIZE = 6_400_000
-#: The finaliser of SplitMix64 (Steele, Lea and Flood, 2014, *Fast splittable pseudorandom number generators*).
+#: Constants of the SplitMix64 finaliser (Steele, Lea and Flood, 2014, *Fast splittable pseudorandom number
+#: generators*).
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 _LAST_SHIFT = 31
@@ -38,14 +39,14 @@ _WORD = (1 << 64) - 1
 
 
 def checked_rounds(rounds: int, seed: int) -> None:
-    """Raise if the number of resamples or the seed is invalid."""
+    """Raise an error if the number of resamples or the seed is invalid."""
     expected = f"a whole number from {_FEWEST_ROUNDS} to {_MOST_ROUNDS:,}"
     check_whole("rounds", rounds, expected, least=_FEWEST_ROUNDS, most=_MOST_ROUNDS)
     check_whole("seed", seed, "a whole number")
 
 
 def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
-    """Return the sums of ``part`` and ``whole`` of each family in every bootstrap resample."""
+    """Return the sums of ``part`` and ``whole`` for each family and bootstrap resample."""
     keyed = _keyed(jobs, seed)
     chunk_rounds = max(_LANES, min(rounds, _CHUNK_SIZE // max(keyed.height, 1)) // _LANES * _LANES)
     chunks = [
@@ -55,13 +56,13 @@ def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
 
 
 def poisson_weights(places: pl.Series, rounds: int, seed: int) -> Iterator[pl.Series]:
-    """Yield the counts (UInt8) of the jobs in each round; `places` are the ranks of their ids among all jobs."""
+    """Yield the job counts (UInt8) for each round. `places` contains the rank of each job id among all jobs."""
     keys = pl.DataFrame({"place": places}).select(key=_key(pl.lit(_start(str(seed)), dtype=pl.UInt64), pl.col("place")))
     yield from _counts(keys, range(rounds))
 
 
 def _keyed(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Compute a key of each job from the seed, the family and the rank of the id in the family."""
+    """Compute a key for each job from the seed, the family and the rank of the job id within the family."""
     families = jobs.get_column("job_family").unique().sort()
     starts = pl.Series([_start(f"{seed}\0{family}") for family in families.to_list()], dtype=pl.UInt64)
     place = pl.int_range(pl.len(), dtype=pl.UInt64).over("job_family")
@@ -73,7 +74,7 @@ def _keyed(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def _chunk(keyed: pl.DataFrame, rounds: range) -> pl.DataFrame:
-    """Return the sums of consecutive rounds; the first must be a multiple of `_LANES`."""
+    """Return the sums for consecutive rounds. The first round must be a multiple of `_LANES`."""
     drawn = [counts.cast(pl.Float64).alias(str(at)) for at, counts in zip(rounds, _counts(keyed, rounds), strict=True)]
     sums = (
         keyed.select("job_family", "part", "whole")
@@ -93,7 +94,7 @@ def _chunk(keyed: pl.DataFrame, rounds: range) -> pl.DataFrame:
 
 
 def _counts(keyed: pl.DataFrame, rounds: range) -> Iterator[pl.Series]:
-    """Yield the counts of each ``key`` by round; the first round must be a multiple of `_LANES`."""
+    """Yield the counts for each ``key``, one round at a time. The first round must be a multiple of `_LANES`."""
     table = _poisson_table()
     for first in rounds[::_LANES]:
         step = pl.lit((first // _LANES + 1) * _GOLDEN & _WORD, dtype=pl.UInt64)
@@ -111,7 +112,7 @@ def _key(start: pl.Expr, place: pl.Expr) -> pl.Expr:
 
 
 def _mixed(word: pl.Expr) -> pl.Expr:
-    """Mix the bits of a 64-bit number; products wrap."""
+    """Mix the bits of a 64-bit number. Products wrap around on overflow."""
     for shift, multiplier in _MIXERS:
         word = (word ^ (word // (1 << shift))) * pl.lit(multiplier, dtype=pl.UInt64)
     return word ^ (word // (1 << _LAST_SHIFT))
@@ -119,7 +120,7 @@ def _mixed(word: pl.Expr) -> pl.Expr:
 
 @functools.cache
 def _poisson_table() -> pl.Series:
-    """Return the Poisson count of each 16-bit number, by the inverse distribution function with mean 1."""
+    """Return the Poisson count for each 16-bit number, using the inverse distribution function with mean 1."""
     counts: list[int] = []
     reached, chance, k = 0.0, math.exp(-1), 0
     while len(counts) < _STEPS:

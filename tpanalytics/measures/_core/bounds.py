@@ -1,7 +1,7 @@
-"""Lower and upper bounds of hours, shares and indices, allowing for all missing data (partial identification).
+"""Lower and upper bounds for hours, shares and indices, allowing for all missing data (partial identification).
 
-A task without a level can have any level. The undocumented contract hours of a job can belong to any of its tasks
-without hours, or to none. If contract hours are missing, a bound is null unless the missing hours cannot change it.
+A task without a level can have any level. Undocumented contract hours can belong to any of the job's tasks without
+hours, or to none of them. If contract hours are missing, a bound is null unless the missing hours cannot change it.
 
 Manski, C. F. (2005), Partial identification with missing data: concepts and findings, International Journal of
 Approximate Reasoning 39.
@@ -36,12 +36,12 @@ __all__ = [
     "share_bounds",
 ]
 
-#: Lowest and highest possible weight of a task without a level.
+#: Lowest and highest possible weight for a task without a level.
 Range = tuple[float, float]
 
 
 def assumed_week_note(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:
-    """Warn if contract hours are assumed for some jobs."""
+    """Return a warning if contract hours are assumed for some jobs."""
     without = jobs.height - (jobs.get_column("contract_hours").count() if "contract_hours" in jobs.columns else 0)
     if week is None or not without:
         return ()
@@ -49,14 +49,14 @@ def assumed_week_note(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]
 
 
 def index_bounds(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
-    """Return ``bound_low, bound_high`` of the exposure index of each job or family."""
+    """Return ``bound_low, bound_high`` for the exposure index of each job or family."""
     any_weight = min(level_weights.values()), max(level_weights.values())
     known = known_hours(sums, level_weights, by, any_weight)
     return extreme_indices(known, open_hours(sums, level_weights, any_weight), [by])
 
 
 def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
-    """Return bounds of the share of each level by family, computed as the index with weight 1 for that level only."""
+    """Return bounds for the share of each level by family: the index where only that level has weight 1."""
     sums = level_sums(cells, "job_family")
     levels = sorted({*sums.levels, *more_levels} - {NOT_ASSESSED})
     known, gaps, any_weight = [], [], (0.0, 1.0)
@@ -72,7 +72,7 @@ def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
 
 
 def hours_bounds(sums: LevelSums) -> pl.DataFrame:
-    """Return bounds of the hours by family: documented hours, and documented plus undocumented hours."""
+    """Return bounds for the hours by family: documented hours only, or including undocumented hours."""
     rest = sums.without_hours.group_by("job_family").agg(pl.col("rest").sum(), pl.col("unknown").sum())
     return (
         sums.amounts.group_by("job_family", maintain_order=True)
@@ -88,7 +88,7 @@ def hours_bounds(sums: LevelSums) -> pl.DataFrame:
 
 
 def known_hours(sums: LevelSums, level_weights: Mapping[str, float], by: str, any_weight: Range) -> pl.DataFrame:
-    """Return the documented hours ``whole`` of each job or family, with the bounds ``low, high`` of their exposure."""
+    """Return documented hours ``whole`` for each job or family, and bounds ``low, high`` for their exposure."""
     amount, weight = pl.col("amount"), weight_of(level_weights)
     return (
         sums.amounts.with_columns(low=weight.fill_null(any_weight[0]), high=weight.fill_null(any_weight[1]))
@@ -98,7 +98,7 @@ def known_hours(sums: LevelSums, level_weights: Mapping[str, float], by: str, an
 
 
 def open_hours(sums: LevelSums, level_weights: Mapping[str, float], any_weight: Range) -> pl.DataFrame:
-    """Return `LevelSums.without_hours` with the lowest and highest weight ``low, high`` that its hours can have."""
+    """Add the lowest and highest weight ``low, high`` that the hours can have to `LevelSums.without_hours`."""
     least, most = any_weight
     return attach_level_set_values(
         sums.without_hours,
@@ -109,7 +109,7 @@ def open_hours(sums: LevelSums, level_weights: Mapping[str, float], any_weight: 
 
 
 def extreme_indices(known: pl.DataFrame, gaps: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Return bounds of an index, in closed form, from the results of `known_hours` and `open_hours`."""
+    """Compute bounds for an index in closed form, from the results of `known_hours` and `open_hours`."""
     sides = [_extreme(known, gaps, by, side) for side in ("low", "high")]
     return known.select(by).join(sides[0], on=by, how="left").join(sides[1], on=by, how="left")
 
@@ -132,7 +132,7 @@ def _extreme(known: pl.DataFrame, gaps: pl.DataFrame, by: list[str], side: str) 
     )
     start = share_of(pl.col(side), pl.col("whole"))
     extreme = (pl.max_horizontal if upper else pl.min_horizontal)(start, "reached")
-    # Ignore rounding errors of the sums.
+    # Allow for rounding errors in the sums.
     changes = pl.col("if_unknown") > extreme + 1e-9 if upper else pl.col("if_unknown") < extreme - 1e-9
     stays = changes.fill_null(value=False).not_() & extreme.is_not_null()
     return known.join(best, on=by, how="left").select(

@@ -1,4 +1,4 @@
-"""Cache of results on the profiles they were computed from, used by charts and reports."""
+"""Cache for results, attached to the profiles they were computed from. Charts and reports use it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["cached", "check_profiles", "with_cache"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Maximum number of cached results. The least recently used are dropped first.
+#: Maximum number of results to cache. The least recently used results are dropped first.
 _MOST = 1_000
 _LOCK = Lock()
 
 
 def check_profiles(profiles: Any) -> None:
-    """Raise if the argument is not a `TaskProfiles`."""
+    """Raise an error if the argument is not a `TaskProfiles`."""
     if not isinstance(profiles, TaskProfiles):
         raise SchemaError(
             f"`profiles` must be TaskProfiles, not {type(profiles).__name__}. "
@@ -38,16 +38,16 @@ def check_profiles(profiles: Any) -> None:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class _CachedProfiles(TaskProfiles):
-    """Task profiles with a result cache. Their tables must not be changed.
+    """Task profiles with a result cache. Don't modify their tables, or cached results become stale.
 
-    A copy made by `dataclasses.replace` starts with an empty cache.
+    A copy made with `dataclasses.replace` starts with an empty cache.
     """
 
     results: dict[Hashable, tuple[Any, tuple[TaskProfiles, ...]]] = field(init=False, default_factory=dict)
 
 
 def with_cache(profiles: TaskProfiles) -> TaskProfiles:
-    """Return the profiles with a result cache attached."""
+    """Return a copy of the profiles with a result cache attached."""
     check_profiles(profiles)
     if isinstance(profiles, _CachedProfiles):
         return profiles
@@ -55,7 +55,7 @@ def with_cache(profiles: TaskProfiles) -> TaskProfiles:
 
 
 def cached(measure: Callable[P, R]) -> Callable[P, R]:
-    """Cache the results of a measure on the last profiles it is called with, if they have a cache."""
+    """Cache the results of a measure on the last `TaskProfiles` argument, if it has a cache."""
     signature = inspect.signature(measure)
 
     @wraps(measure)
@@ -68,28 +68,28 @@ def cached(measure: Callable[P, R]) -> Callable[P, R]:
             snapshots = tuple(value for value in bound.arguments.values() if isinstance(value, TaskProfiles))
             key = (measure, _frozen(bound.arguments))
             hash(key)
-        except TypeError:  # invalid arguments, which the measure reports, or unhashable ones
+        except TypeError:  # unhashable arguments, or invalid ones that the measure will report
             return measure(*args, **kwargs)
         last = snapshots[-1] if snapshots else None
         if not isinstance(last, _CachedProfiles):
             return measure(*args, **kwargs)
         entry = last.results.get(key)
         if entry is None:
-            # Keep a reference to earlier snapshots, because the key contains their id.
+            # Keep a reference to the earlier snapshots, because the key contains their ids.
             entry = measure(*args, **kwargs), snapshots[:-1]
         with _LOCK:
             last.results.pop(key, None)
-            last.results[key] = entry  # at the end, so that the least recently used is first
+            last.results[key] = entry  # move to the end, so the least recently used result comes first
             while len(last.results) > _MOST:
                 del last.results[next(iter(last.results))]
-        # Return a copy, so that changing the frame in place does not change the cached result.
+        # Return a copy, so modifying the frame in place doesn't affect the cached result.
         return cast("R", entry[0].clone() if isinstance(entry[0], pl.DataFrame) else entry[0])
 
     return call
 
 
 def _frozen(value: Any) -> Hashable:
-    """Return a hashable key of arguments, independent of the order of names and the type of sequence."""
+    """Return a hashable key for the arguments that ignores the order of names and the type of sequences."""
     if isinstance(value, TaskProfiles):
         return TaskProfiles, id(value)
     if isinstance(value, Mapping):

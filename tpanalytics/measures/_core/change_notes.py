@@ -1,4 +1,4 @@
-"""Metadata and warnings of results that compare two snapshots."""
+"""Metadata and warnings for results that compare two snapshots."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
     "weight_warnings",
 ]
 
-#: Above this change of coverage, a difference between two snapshots may only reflect newly measured data.
+#: If coverage changes by more than this, the difference between two snapshots may only reflect newly measured data.
 COVERAGE_CHANGE_LIMIT = 0.05
 _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 
@@ -39,7 +39,7 @@ _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 def meaning_of_both(
     before: TaskCounts, after: TaskCounts, *, covered: str = "both", warnings: tuple[str, ...] = (), **facts: Any
 ) -> Meaning:
-    """Return metadata with the counts of the later snapshot, the coverage of both and the lower grade."""
+    """Return metadata with the counts from the later snapshot, the coverage of both, and the lower grade."""
     first, second = (
         meaning_of(side, covered=covered, measure="", value="", unit="", basis="") for side in (before, after)
     )
@@ -80,19 +80,19 @@ def _counted(when: str, meaning: Meaning) -> str:
 
 
 def counts_suggested(states: Sequence[str]) -> bool:
-    """Return whether suggested tasks are counted, so that validating one changes no figure."""
+    """Return `True` if suggested tasks are counted. Validating a task then doesn't change any figures."""
     return set(COUNTED_STATES) <= set(states)
 
 
 def state_warnings(states: Sequence[str]) -> tuple[str, ...]:
-    """Warn if only some validation states are counted, because then tasks can appear to be added."""
+    """Return a warning if only some validation states are counted, because tasks can then appear to be added."""
     if counts_suggested(states):
         return ()
     return (f"Only {' and '.join(states)} tasks are counted, so a task that changed its state can appear as added.",)
 
 
 def pull_warnings(before: TaskProfiles, after: TaskProfiles) -> tuple[str, ...]:
-    """Warn if an export is incomplete, or the times of the two exports do not allow a comparison."""
+    """Return warnings if an export is incomplete, or if the export times make the comparison unreliable."""
     warnings = [
         f"The {when} export is incomplete, so {missing} jobs and tasks may only be missing from it."
         for when, missing, profiles in (("earlier", "added", before), ("later", "removed", after))
@@ -132,12 +132,12 @@ def _time(text: Any) -> datetime | None:
         time = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    # Times without a time zone cannot be compared with the UTC times that the package writes.
+    # A time without a time zone can't be compared with the UTC times written by this package.
     return time if time.tzinfo else None
 
 
 def job_warnings(jobs: pl.DataFrame) -> tuple[str, ...]:
-    """Warn of jobs that are only in one snapshot or changed their job family."""
+    """Return warnings about jobs that are only in one snapshot or that changed their job family."""
     removed, added = (int(jobs.get_column(f"family_{side}").null_count()) for side in ("after", "before"))
     moved = int((jobs.get_column("family_before") != jobs.get_column("family_after")).sum())
     warnings = []
@@ -158,7 +158,7 @@ def _n(count: int, singular: str, plural: str) -> str:
 
 
 def match_warnings(pair: Pair) -> tuple[str, ...]:
-    """Warn of tasks that match poorly: different ids, no identity, repetitions or conflicting levels."""
+    """Return warnings about tasks that match poorly, such as tasks with no identity or with conflicting levels."""
     in_both = pair.jobs.drop_nulls().height
     in_before, in_after = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
     counts = pair.tasks.select(
@@ -189,7 +189,7 @@ def match_warnings(pair: Pair) -> tuple[str, ...]:
 
 
 def weight_warnings(level_weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple[str, ...]:
-    """Warn of levels without a weight, and of the number of tasks at these levels."""
+    """Return a warning that lists levels without a weight, with the number of tasks at these levels."""
     levels = pl.concat([frame.select("level", "n") for frame in cells])
     without_weight = unmapped(levels.get_column("level").unique().to_list(), level_weights)
     if not without_weight:

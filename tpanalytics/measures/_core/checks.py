@@ -1,4 +1,4 @@
-"""Validation of arguments and of the numbers in the tables."""
+"""Validation of arguments and of numbers in the tables."""
 
 from __future__ import annotations
 
@@ -32,38 +32,38 @@ __all__ = [
     "unknown_family_message",
 ]
 
-#: Tasks with documented hours. Imputed hours do not raise the coverage or the data grade.
+#: Number of tasks with documented hours. Imputed hours don't raise the coverage or the data grade.
 n_stated = pl.col("n_known") - pl.col("n_imputed")
 
-#: Counts and row numbers are 32-bit integers.
+#: Counts and row numbers are stored as 32-bit integers.
 _LARGEST = 2**31 - 1
 
 
 def check_flag(name: str, value: Any) -> None:
-    """Raise if the value is not a bool."""
+    """Raise an error if the value is not a bool."""
     if not isinstance(value, bool):
         raise ArgumentError(f"`{name}` must be True or False, not {value!r}.")
 
 
 def is_number(value: Any) -> bool:
-    """Return whether the value is a finite int or float; bools are not numbers."""
+    """Return `True` if the value is a finite int or float, but not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_whole(value: Any) -> bool:
-    """Return whether the value is an int; bools are not integers."""
+    """Return `True` if the value is an int, but not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: Any, allowed: Any) -> None:
-    """Raise if the value is not one of the allowed strings, given as a collection or a `Literal`."""
+    """Raise an error if the value is not one of the allowed strings, given as a collection or a `Literal`."""
     values: Iterable[str] = get_args(allowed) or allowed
     if not isinstance(value, str) or value not in values:
         raise ArgumentError(f"`{name}` must be {_one_of(values)}, not {value!r}.")
 
 
 def check_whole(name: str, value: Any, expected: str = "", *, least: float = -math.inf, most: float = math.inf) -> None:
-    """Raise if the value is not an integer from `least` to `most`; `expected` describes them in the message."""
+    """Raise an error if the value is not an integer from `least` to `most`. The message includes `expected`."""
     if not is_whole(value) or not least <= value <= min(most, _LARGEST):
         raise ArgumentError(f"`{name}` must be {expected or f'a whole number, {least} or more'}, not {value!r}.")
 
@@ -72,7 +72,7 @@ _WEEK = "above 0 and up to 168 (hours per week), or None"
 
 
 def checked_week(contract_hours: Any, expected: str = _WEEK) -> float | None:
-    """Return contract hours (per week) as a float, or None; raise if they are not above 0 and up to 168."""
+    """Return the contract hours per week as a float, or None. Raise an error unless they are above 0 and up to 168."""
     if contract_hours is None:
         return None
     if not is_number(contract_hours) or not 0 < contract_hours <= 168:
@@ -81,7 +81,7 @@ def checked_week(contract_hours: Any, expected: str = _WEEK) -> float | None:
 
 
 def check_headcount(columns: Sequence[str], alternative: str = "weight='hours'") -> None:
-    """Raise if the jobs have no column of headcounts."""
+    """Raise an error if the jobs have no headcount column."""
     if "headcount" not in columns:
         raise SchemaError(
             "`jobs` has no column 'headcount' (full-time equivalents). "
@@ -93,7 +93,7 @@ _ALLOWED_AMOUNTS = {"headcount": "0 or more", "contract_hours": "above 0"}
 
 
 def check_amounts(jobs: pl.DataFrame) -> None:
-    """Raise if a headcount is negative, contract hours are 0 or less, or either is infinite."""
+    """Raise an error if a headcount is negative, contract hours are 0 or less, or either is infinite."""
     for name, allowed in _ALLOWED_AMOUNTS.items():
         if name not in jobs.columns:
             continue
@@ -111,12 +111,12 @@ def _raise_for_amount(name: str, allowed: str, job: str, value: float) -> NoRetu
 
 
 def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
-    """Return part / whole, or null instead of NaN where the whole is 0."""
+    """Return part / whole, or null instead of NaN if the whole is 0."""
     return pl.when(whole > 0).then(part / whole)
 
 
 def checked_states(states: Sequence[str]) -> list[str]:
-    """Return the validation states as a list; raise if it is empty, not a list of strings, or has 'rejected'."""
+    """Return the validation states as a list. Raise an error if it is invalid, empty or contains 'rejected'."""
     is_list = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
     if not is_list or not all(isinstance(state, str) for state in states):
         raise ArgumentError(f"`states` must be a list of validation states like ['validated'], not {states!r}.")
@@ -126,7 +126,7 @@ def checked_states(states: Sequence[str]) -> list[str]:
 
 
 def check_hours(tasks: Any, sums: pl.DataFrame) -> None:
-    """Raise if weekly hours are negative or infinite, in any validation state."""
+    """Raise an error if any weekly hours are negative or infinite, whatever the validation state."""
     invalid = sums.filter((pl.col("least") < 0) | pl.col("most").is_infinite())
     if invalid.height:
         least, most = invalid.select("least", "most").row(0)
@@ -136,17 +136,17 @@ def check_hours(tasks: Any, sums: pl.DataFrame) -> None:
 
 
 def check_numbers(frame: Any, name: str, column: str) -> None:
-    """Raise if the column is not numeric."""
+    """Raise an error if the column is not numeric."""
     dtype = frame.collect_schema().get(column)
     if dtype not in (nw.String, nw.Categorical, nw.Boolean):
         return
     n_values = to_polars(frame.select(n=(~nw.col(column).is_null()).sum()).to_native()).item()
-    if n_values:  # pandas infers text for a column that has only nulls
+    if n_values:  # pandas infers text for columns that only contain nulls
         raise SchemaError(f"`{column}` of `{name}` must be numeric, not {dtype}. Cast it first.")
 
 
 def check_states(sums: pl.DataFrame, states: list[str]) -> None:
-    """Raise if no task has a requested state, and warn of tasks whose state is ignored but not 'rejected'."""
+    """Raise an error if a requested state has no tasks, and warn about ignored states other than 'rejected'."""
     counts = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
     present = counts.get_column("state").to_list()
     unknown = [state for state in states if state not in {*COUNTED_STATES, *present}]
@@ -161,7 +161,7 @@ def check_states(sums: pl.DataFrame, states: list[str]) -> None:
 
 
 def checked_families(families: Any, present: Iterable[str]) -> list[str]:
-    """Return the names of job families as a list; raise if the data do not have one of them."""
+    """Return the names of job families as a list. Raise an error if a family is not in the data."""
     if isinstance(families, str) or not isinstance(families, Iterable):
         raise ArgumentError(f"`families` must be a list of job families, or None for all, not {families!r}.")
     names, available = list(families), list(present)
@@ -174,7 +174,7 @@ def checked_families(families: Any, present: Iterable[str]) -> list[str]:
 
 
 def unknown_family_message(text: str, families: list[str]) -> str:
-    """Format the message for an unknown job family, with families of similar names or the first ten."""
+    """Format the message for an unknown job family, suggesting similar names or the first ten families."""
     by_fold = {family.casefold(): family for family in families}
     containing = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
     similar = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)

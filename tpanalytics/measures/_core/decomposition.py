@@ -1,14 +1,14 @@
-"""Decomposition of the difference of two means by part: changed values, changed shares, added and removed parts.
+"""Decompose the difference between two means into changed values, changed shares, and added and removed parts.
 
-With shares s and values e of the parts, the difference of the means E is::
+With shares s and values e for each part, the difference between the means E is::
 
     E2 - E1 = sum over c of (s1 + s2) / 2 * (e2 - e1)                        within
             + sum over c of ((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)    mix
             + sum over new parts of s2 * (e2 - Ec2)                          entry
             + sum over gone parts of s1 * (Ec1 - e1)                         exit
 
-Here c are the parts on both sides, with shares relative to c, and Ec the means over c. The mean of c cancels in the sum
-of mix. It is subtracted so that a growing part contributes positively only if its value is above the mean.
+Here c is the set of parts on both sides. Their shares are relative to c, and Ec is the mean over c. Ec cancels out in
+the sum of mix. It is subtracted so that a growing part only contributes positively if its value is above the mean.
 
 Kitagawa, E. M. (1955), Components of a difference between two rates; Melitz, M. and Polanec, S. (2015) for new and
 gone parts.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXCLUDED_NOTE", "INDEX_DIFFERENCE", "SPLIT", "decompose", "only_weighted_levels", "weighted_sums"]
 
-#: Metadata shared by all differences of two exposure indices.
+#: Metadata shared by all differences between two exposure indices.
 INDEX_DIFFERENCE: dict[str, Any] = {
     "unit": "difference of two indices that run from 0 to 1",
     "basis": "hours",
@@ -44,7 +44,7 @@ SPLIT = ("within", "mix", "entry", "exit")
 
 
 def weighted_sums(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str) -> pl.DataFrame:
-    """Return the sums that the exposure index of each part is computed from."""
+    """Return the sums needed to compute the exposure index of each part."""
     parts = {"point": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weight = {
         name: pl.col("level").replace_strict(dict(weights), default=None, return_dtype=pl.Float64)
@@ -68,7 +68,7 @@ def weighted_sums(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: 
 
 
 def decompose(sides: pl.DataFrame, scope: str) -> pl.DataFrame:
-    """Return the decomposition by part, with a row for the total."""
+    """Return the decomposition by part, with an extra row for the total."""
     names = [name for name in sides.columns if not name.endswith(("_before", "_after"))]
     numbers = [name for name in sides.columns if name not in names]
     counts = [name for name in numbers if name.startswith(("jobs", "tasks", "with"))]
@@ -100,9 +100,9 @@ def _weighed_total(side: str) -> pl.Expr:
 
 
 def _shares() -> dict[str, pl.Expr]:
-    """Return on which sides each part has an index, and its shares: of the parts on both sides, or of all parts."""
+    """Return the sides on which each part has an index, and its share of the parts on both sides or of all parts."""
     w1, w2 = pl.col("weighed_before"), pl.col("weighed_after")
-    # A part with only zero hours has no index and no share.
+    # A part whose tasks all have zero hours has no index and no share.
     in_before, in_after = (w1 > 0).fill_null(value=False), (w2 > 0).fill_null(value=False)
     c = in_before & in_after
     return {
@@ -115,7 +115,7 @@ def _shares() -> dict[str, pl.Expr]:
 
 
 def _split(variant: str) -> list[pl.Expr]:
-    """Return the four terms of each part for one set of weights; null if no part is on both sides."""
+    """Return the four terms for each part and one set of weights, or null if no part is on both sides."""
     c, new, gone, s1, s2 = (pl.col(name) for name in ("is_both", "is_new", "is_gone", "s1", "s2"))
     e1, e2 = (pl.col(f"{variant}_{side}") / pl.col(f"weighed_{side}") for side in ("before", "after"))
     mean1, mean2 = (s1 * e1).filter(c).sum(), (s2 * e2).filter(c).sum()
@@ -170,7 +170,7 @@ def why_no_index(when: str) -> pl.Expr:
 
 
 def missing_difference_reason(when: str, no_hours: pl.Expr) -> pl.Expr:
-    """Return the first reason why one side has no figure: no jobs, no tasks, no hours, or no levels."""
+    """Return the first reason that applies when one side has no figure: no jobs, no tasks, no hours, or no levels."""
     return (
         pl.when(pl.col(f"jobs_{when}") == 0)
         .then(pl.lit("NO_JOBS"))
@@ -183,6 +183,6 @@ def missing_difference_reason(when: str, no_hours: pl.Expr) -> pl.Expr:
 
 
 def only_weighted_levels(reduced: TaskCounts, level_weights: Mapping[str, float]) -> TaskCounts:
-    """Return the counts with levels that have no weight replaced by 'not assessed'."""
+    """Replace levels that have no weight with 'not assessed'."""
     level = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return reduced._replace(cells=reduced.cells.with_columns(level=level))

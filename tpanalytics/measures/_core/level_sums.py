@@ -1,4 +1,4 @@
-"""Sums of hours by level and set of levels, to compute an index and its bounds for any weights."""
+"""Sums of hours by level and by set of levels, used to compute an index and its bounds for any weights."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = [
     "undocumented_hours_expressions",
 ]
 
-#: A set of levels is stored as bits of one or more integers with this many bits each.
+#: A set of levels is stored as bits in one or more integers, with this many bits in each.
 _BITS = 62
 
 
 def attach_staffing(
     jobs: pl.DataFrame, cells: pl.DataFrame, *, by_headcount: bool = False, contract_hours: float | None = None
 ) -> pl.DataFrame:
-    """Attach the ``staff`` (people) and ``week`` (contract hours) of the job to each cell."""
+    """Add the ``staff`` (people) and ``week`` (contract hours) of the job to each cell."""
     staff = pl.col("headcount") if by_headcount else pl.lit(1.0)
     week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
     week = week if contract_hours is None else week.fill_null(contract_hours)
@@ -44,12 +44,12 @@ def attach_staffing(
 
 
 def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
-    """Treat each family as one job with one person and no contract hours, if only sums matter."""
+    """Treat each family as a single job with one person and no contract hours, for when only sums matter."""
     return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
 
 
 def undocumented_hours_expressions(**more: pl.Expr) -> list[pl.Expr]:
-    """Return expressions for a job's ``rest``: undocumented contract hours times people, null if unknown."""
+    """Return expressions for the ``rest`` of a job: undocumented contract hours times people, or null if unknown."""
     rest = (pl.col("week").first() - pl.col("hours").sum()).clip(lower_bound=0) * pl.col("staff").first()
     return [
         pl.when(pl.col("staff").first() == 0).then(0.0).otherwise(rest).alias("rest"),
@@ -58,22 +58,22 @@ def undocumented_hours_expressions(**more: pl.Expr) -> list[pl.Expr]:
 
 
 class LevelSums(NamedTuple):
-    """Sums by job or family that any weights can be applied to; their size does not depend on the number of jobs."""
+    """Sums by job or family that work with any weights. Sums by family don't grow with the number of jobs."""
 
     #: Sorted levels.
     levels: list[str]
-    #: By ``level``: ``amount`` (hours per week times people, null if there are none), ``tasks`` with hours, ``stated``
-    #: tasks with documented hours, and ``people``.
+    #: For each ``level``: ``amount`` (hours per week times people, or null if there are none), the number of ``tasks``
+    #: with hours, the number with documented hours (``stated``), and ``people``.
     amounts: pl.DataFrame
-    #: By set of levels: number of ``jobs`` with hours at exactly these levels.
+    #: For each set of levels, the number of ``jobs`` that have hours at exactly these levels.
     with_hours: pl.DataFrame
-    #: By set of levels, for jobs whose tasks without hours have exactly these levels: ``rest``, their undocumented
-    #: contract hours, and the number of jobs for which these are ``unknown``.
+    #: For each set of levels, the jobs whose tasks without hours have exactly these levels: ``rest`` is the sum of
+    #: their undocumented contract hours, and ``unknown`` is the number of jobs for which this is unknown.
     without_hours: pl.DataFrame
 
 
 def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
-    """Return the sums of the cells from `attach_staffing` by job or family."""
+    """Sum the cells from `attach_staffing` by job or family."""
     levels = cells.get_column("level").unique().sort().to_list()
     parts = _parts(levels)
     cells = cells.with_columns(amount=pl.col("hours") * pl.col("staff"))
@@ -104,7 +104,7 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
 def attach_level_set_values(
     rows: pl.DataFrame, levels: list[str], **value_of: Callable[[list[str]], float]
 ) -> pl.DataFrame:
-    """Attach columns that are computed from each row's set of levels; `levels` is that of the `LevelSums`."""
+    """Add columns computed from the set of levels in each row. `levels` must come from the same `LevelSums`."""
     parts = _parts(levels)
     sets = rows.select(*parts).unique(maintain_order=True)
     members = [
@@ -124,7 +124,7 @@ def attach_level_set_values(
 
 
 def _parts(levels: list[str]) -> dict[str, list[str]]:
-    """Return the integer columns that represent a set of levels, with the levels in each."""
+    """Return the integer columns that store a set of levels, along with the levels in each column."""
     return {f"set {start}": levels[start : start + _BITS] for start in range(0, max(len(levels), 1), _BITS)}
 
 
@@ -134,23 +134,23 @@ def _bit(levels: list[str]) -> pl.Expr:
 
 
 class FamilySums(NamedTuple):
-    """Sums of families that any weights can be applied to."""
+    """Sums by family that work with any weights."""
 
-    #: ``job_family, jobs, tasks`` (null if there are none).
+    #: ``job_family, jobs, tasks``. Counts are null if there are none.
     families: pl.DataFrame
-    #: Level sums of the families. If not `per_job`, each family was treated as one job.
+    #: Level sums by family. Unless `per_job` is set, each family is treated as a single job.
     levels: LevelSums
     per_job: bool
-    #: The counts, with cells by level only.
+    #: The counts, with cells grouped by level only.
     reduced: TaskCounts
-    #: Cached results of `jobs_with_hours`, by levels.
+    #: Cached results of `jobs_with_hours`, keyed by levels.
     jobs_with_hours: dict[tuple[str, ...], pl.DataFrame]
 
 
 @cached
 def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: bool, week: float | None) -> FamilySums:
-    """Return the sums for an exposure index and its bounds; `week` replaces missing contract hours."""
-    # Single jobs are only needed for people and undocumented contract hours.
+    """Return the sums needed for an exposure index and its bounds, using `week` if contract hours are missing."""
+    # Individual jobs are only needed for headcounts and for undocumented contract hours.
     per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
     reduced = aggregate_tasks(profiles, states, per="job" if per_job else "family")
     if by_headcount:
@@ -173,7 +173,7 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
 
 
 def jobs_with_hours(profiles: TaskProfiles, sums: FamilySums, levels: list[str]) -> pl.DataFrame:
-    """Return ``jobs_weighed``, the number of jobs with hours at any of these levels, by family."""
+    """Return ``jobs_weighed``, the number of jobs with hours at any of these levels, for each family."""
     key = tuple(levels)
     if key not in sums.jobs_with_hours:
         jobs = aggregate_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)

@@ -1,6 +1,6 @@
-"""Metadata of a measure's result: units, coverage, data grade, assumptions and warnings.
+"""Metadata for results: units, coverage, data grade, assumptions and warnings.
 
-The metadata survives filtering, sorting, copying and pickling of the result.
+The metadata is preserved when a result is filtered, sorted, copied or pickled.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
     "without_totals",
 ]
 
-#: Why a figure is null, by the code in the column ``reason``.
+#: Reasons why a figure is null, keyed by the code in the ``reason`` column.
 NULL_REASONS = {
     "NO_JOBS": "there are no jobs",
     "NO_TASKS": "there are no tasks",
@@ -54,41 +54,41 @@ NULL_REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """Metadata of a measure's result, as returned by `about`.
+    """Metadata for a result, as returned by `about`.
 
     Attributes
     ----------
     measure
-        Name of the function that computed the result.
+            The name of the function that computed the result.
     value
-        Description of the main figure.
+            A description of the main figure.
     unit
-        Unit of the main figure, such as ``"hours per week"`` or ``"share, 0 to 1"``.
+            The unit of the main figure, such as ``"hours per week"`` or ``"share, 0 to 1"``.
     numerator, denominator
-        Descriptions of the two parts of a ratio. Empty if the figure is not a ratio.
+            Descriptions of the numerator and denominator. Empty if the figure is not a ratio.
     basis
-        What is counted: ``"task"``, ``"hours"``, ``"job"`` or ``"headcount"``.
+            The basis of the figure: ``"task"``, ``"hours"``, ``"job"`` or ``"headcount"``.
     states
-        Validation states that are counted.
+            The validation states that are counted.
     jobs, tasks
-        Number of jobs, and of tasks that are counted.
+            The number of jobs, and the number of counted tasks.
     coverage
-        Share of tasks, 0 to 1, with ``hours``, with a ``level`` and with ``both``. Figures by headcount add the share
-        of ``jobs with headcount``. None if there are no tasks or jobs.
+            The share of tasks (0 to 1) that have ``hours``, a ``level``, or ``both``. Figures by headcount also include
+            the share of ``jobs with headcount``. None if there are no tasks or jobs.
     share_suggested
-        Share of tasks that are not validated, 0 to 1.
+            The share of tasks that are not validated, 0 to 1.
     share_imputed
-        Share of hours that are imputed, 0 to 1; see `impute_hours`.
+            The share of hours that are imputed, 0 to 1. See `impute_hours`.
     policy
-        How missing data were treated and which options were chosen, as sentences.
+            Sentences describing how missing data were handled and which options were used.
     level_weights
-        Weight of each level in an exposure index.
+            The weight of each level in an exposure index.
     interval
-        Method, number of resamples and seed of an interval. Empty if there is none.
+            The method, number of resamples and seed used for an interval. Empty if there is no interval.
     grade
-        Data grade: A from 90% coverage, B from 70%, C below. None if there is nothing to grade.
+            The data grade: A from 90% coverage, B from 70%, C below. None if there is nothing to grade.
     warnings
-        Sentences to print with the figure.
+            Sentences to print alongside the figure.
     """
 
     measure: str
@@ -133,24 +133,24 @@ class Meaning:
 
 
 class MeasureResult(pl.DataFrame):
-    """A Polars frame with the metadata that `about` returns."""
+    """A Polars frame that carries the metadata returned by `about`."""
 
     _meaning: Meaning | None = None
-    #: Whether rows or columns have changed since the measure returned the result.
+    #: Whether rows or columns have been changed since the measure returned the result.
     _derived: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (pl.DataFrame(self), self._meaning, self._derived)
 
 
-#: Methods that keep all rows and columns of the result.
+#: Methods that preserve all rows and columns.
 _SAME_ROWS = {"clone", "rechunk", "reverse", "set_sorted", "shrink_to_fit", "sort"}
-#: Methods that aggregate or reshape, so that the metadata no longer applies.
+#: Methods that aggregate or reshape the result. The metadata no longer applies to their output.
 _NO_RESULT = {
     *("approx_n_unique", "clear", "corr", "count", "describe", "max", "mean", "median", "min", "null_count", "pivot"),
     *("product", "quantile", "std", "sum", "to_dummies", "transpose", "unpivot", "unstack", "upsample", "var"),
 }
-#: Methods that change the frame in place.
+#: Methods that modify the frame in place.
 _IN_PLACE = ("__setitem__", "drop_in_place", "extend", "insert_column", "replace_column")
 
 
@@ -181,7 +181,7 @@ for _name, _method in vars(pl.DataFrame).items():
 
 
 def get_metadata(result: pl.DataFrame) -> Meaning | None:
-    """Return the metadata of a result, or None if the frame has none."""
+    """Return the metadata for a result, or None if the frame has none."""
     if not isinstance(result, MeasureResult) or result._meaning is None:
         return None
     meaning = result._meaning
@@ -194,22 +194,22 @@ def get_metadata(result: pl.DataFrame) -> Meaning | None:
 
 
 def without_totals(meaning: Meaning) -> Meaning:
-    """Return the metadata without coverage, grade and the share of suggested tasks, which describe all rows."""
+    """Remove the coverage, grade and share of suggested tasks, which describe all rows of a result."""
     return replace(meaning, coverage={}, share_suggested=None, grade=None)
 
 
 def attach_metadata(result: pl.DataFrame, meaning: Meaning) -> MeasureResult:
-    """Return the frame as a `MeasureResult` with this metadata."""
+    """Return the frame as a `MeasureResult` with the given metadata."""
     return _restored(result, meaning, derived=False)
 
 
 def meaning_of(
     reduced: TaskCounts, *, covered: str = "both", staffed: bool = False, warnings: tuple[str, ...] = (), **facts: Any
 ) -> Meaning:
-    """Return the metadata of a result, with counts and coverage of the tables it was computed from."""
+    """Return the metadata for a result, with counts and coverage from the aggregated tables."""
     jobs, cells = reduced.jobs, reduced.cells
     n = _total(cells, "n")
-    # Imputed hours must not raise the coverage or the grade.
+    # Imputed hours must not increase the coverage or the grade.
     n_imputed = _total(cells, "n_imputed")
     coverage: dict[str, float | None] = {"hours": _share(_total(cells, "n_known") - n_imputed, n)}
     if "level" in cells.columns:
@@ -244,7 +244,7 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def grade(coverage: pl.Expr) -> pl.Expr:
-    """Return the data grade: A from 90% coverage, B from 70%, C below; null where the coverage is null."""
+    """Return the data grade: A from 90% coverage, B from 70%, C below. Null if the coverage is null."""
     return (
         pl.when(coverage >= 0.9)
         .then(pl.lit("A"))
@@ -256,5 +256,5 @@ def grade(coverage: pl.Expr) -> pl.Expr:
 
 
 def grade_of(coverage: float | None) -> str | None:
-    """Return the data grade of a single coverage."""
+    """Return the data grade for a single coverage value."""
     return None if coverage is None else pl.select(grade(pl.lit(coverage))).item()

@@ -1,4 +1,4 @@
-"""Data quality checks of tasks, jobs and job families."""
+"""Data quality checks for tasks, jobs and job families."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["SHARE", "Check", "Look", "checks_of_jobs", "checks_of_tasks", "found", "unknown"]
 
 SHARE = "share, 0 to 1"
-#: Maximum number of examples of a check, and of groups listed in a sentence.
+#: Maximum number of examples per check, and of groups to list in a sentence.
 _EXAMPLES, _GROUPS_LISTED = 5, 3
 _GRADES = ["note", "warning", "error"]
-#: Singular and plural of what a check counts, and the reason if there is none.
+#: Singular and plural for each type of item, and the reason code if there are none.
 _NOUNS = {
     "tasks": ("task", "tasks", "NO_TASKS"),
     "jobs": ("job", "jobs", "NO_JOBS"),
@@ -31,7 +31,7 @@ _NOUNS = {
 
 
 class Check(NamedTuple):
-    """One row of the quality report."""
+    """A row in the data quality report."""
 
     check: str
     severity: str
@@ -47,24 +47,24 @@ class Check(NamedTuple):
 
 
 class Look(NamedTuple):
-    """The tables that the checks read."""
+    """The tables used by the checks."""
 
-    #: Result of `aggregate.per_job`, one row per job.
+    #: The result of `aggregate.per_job`, with one row per job.
     jobs: pl.DataFrame
-    #: ``job, job_family, level, state, n, n_known, hours`` of the counted tasks.
+    #: ``job, job_family, level, state, n, n_known, hours`` for the counted tasks.
     cells: pl.DataFrame
-    #: ``job, length, n``: number of tasks with 0 hours or more hours than the shortest contract, by length.
+    #: ``job, length, n``: number of tasks with 0 hours or with more hours than the shortest contract, for each length.
     odd: pl.DataFrame
-    #: ``job, sources, n, hours``: tasks by number of sources. None if sources were not requested.
+    #: ``job, sources, n, hours``: tasks grouped by their number of sources. None if sources were not requested.
     evidence: pl.DataFrame | None
 
     @property
     def tasks(self) -> int:
-        """Number of counted tasks."""
+        """The number of counted tasks."""
         return int(self.cells.get_column("n").sum())
 
     def share_of_hours(self, part: pl.DataFrame) -> float | None:
-        """Return the share of all documented hours that is in these rows, or None if there are none."""
+        """Return these rows' share of all documented hours, or None if there are no documented hours."""
         hours, total = (float(frame.get_column("hours").sum()) for frame in (part, self.cells))
         return min(hours / total, 1.0) if total > 0 else None
 
@@ -77,7 +77,7 @@ class Look(NamedTuple):
 def unknown(
     check: str, reason: str, finding: str, of: int | None = None, counted: str = "tasks", **fields: Any
 ) -> Check:
-    """Return the row of a check that cannot be made, with the reason."""
+    """Return a row for a check that can't be performed, including the reason."""
     return Check(check, "note", finding, of=of, counted=counted, reason=reason, **fields)
 
 
@@ -94,7 +94,7 @@ def found(
     value: float | None = None,
     **fields: Any,
 ) -> Check:
-    """Return the row of a check that counts how many items are affected, with a severity by their share."""
+    """Return a row with the number of affected items and a severity that depends on their share."""
     singular, plural, reason = _NOUNS[counted]
     if not of:
         return unknown(
@@ -114,7 +114,7 @@ def found(
 
 
 def checks_of_tasks(look: Look) -> Iterator[Check]:
-    """Check hours, levels, validation states, sources and lengths of the counted tasks."""
+    """Check the hours, levels, validation states, sources and lengths of the counted tasks."""
     cells, all_tasks = look.cells, look.tasks
     n, gap, level = pl.col("n"), pl.col("n") - pl.col("n_known"), pl.col("level")
 
@@ -126,7 +126,7 @@ def checks_of_tasks(look: Look) -> Iterator[Check]:
             int(part.select(count.sum()).item()),
             all_tasks,
             "tasks",
-            # The hours of tasks without hours are unknown.
+            # Checks that count tasks without hours have no share of hours.
             share_hours=look.share_of_hours(part) if count is n else None,
             examples=look.ids(part.get_column("job")),
             **fields,
@@ -268,7 +268,7 @@ def _uneven(look: Look) -> Check:
 
 
 def checks_of_jobs(look: Look) -> Iterator[Check]:
-    """Check tasks, hours, headcounts, contract hours and names of jobs and job families."""
+    """Check the tasks, hours, headcounts, contract hours and names of jobs and job families."""
     check = partial(_check_jobs, look)
     has_tasks = pl.col("tasks") > 0
     yield check("jobs_without_tasks", "{n} {have} no tasks", ~has_tasks, so=". They are not included in averages")
@@ -304,7 +304,7 @@ def checks_of_jobs(look: Look) -> Iterator[Check]:
         pl.col("job_family") == NO_FAMILY,
         so=f". They are listed under {NO_FAMILY}",
     )
-    # Jobs without a family do not form a family without tasks.
+    # Jobs without a family must not be reported as a family without tasks.
     families = look.jobs.group_by("job_family").agg(pl.col("tasks").sum()).filter(pl.col("job_family") != NO_FAMILY)
     empty = families.filter(pl.col("tasks") == 0).get_column("job_family").sort()
     yield found(
@@ -335,7 +335,7 @@ def _check_jobs(look: Look, name: str, says: str, which: pl.Expr, among: pl.Expr
 
 
 def _weeks(look: Look) -> Iterator[Check]:
-    """Check the documented hours of jobs against their contract weeks."""
+    """Compare the documented hours of each job with its contract hours."""
     contract = pl.col("contract_hours") > 0
     over = f"{{n}} with hours and contract hours {{have}} documented hours above {OVER_DESCRIBED:.0%} of the contract"
     under = (

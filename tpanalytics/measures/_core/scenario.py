@@ -1,4 +1,4 @@
-"""Assumptions of a scenario, and the hours they free per person in each job."""
+"""Scenario assumptions, and the hours they free per person in each job."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ __all__ = [
     "why_null",
 ]
 
-#: An assumed share: a number, or its lower and upper value.
+#: An assumed share, as a number or as a pair of lower and upper values.
 Range = float | tuple[float, float]
 
-#: Printed with every scenario figure.
+#: Text printed with every scenario figure.
 CAPACITY_NOTE = "Freed hours are capacity, not a headcount reduction."
-#: Treatment of missing data in the low and high figures.
+#: Text describing how missing data are treated in the low and high figures.
 MISSING_DATA_NOTE = "Tasks without hours or a level are excluded from the low and high figures, not counted as zero."
 
 
-#: Valid values of `contract_hours` in scenarios with people, for `checked_week`.
+#: Valid values of `contract_hours` for scenarios based on headcounts. Passed to `checked_week`.
 FULL_TIME_WEEK = (
     "above 0 and up to 168 (hours of a full-time week), or None if every job with a headcount has contract_hours"
 )
@@ -58,7 +58,7 @@ _FULL_CONTRACT = "above 0 and up to 168 (hours per week of a full contract), or 
 
 
 class Span(NamedTuple):
-    """Lower and upper value of an assumed share, 0 to 1."""
+    """The lower and upper value of an assumed share, 0 to 1."""
 
     low: float
     high: float
@@ -68,7 +68,7 @@ class Span(NamedTuple):
 
 
 def checked_share(name: str, share: Any) -> Span:
-    """Return the lower and upper value of a share given as a number or a pair."""
+    """Convert a share given as a number or a pair to a lower and upper value."""
     pair = share if isinstance(share, tuple | list) else (share, share)
     if len(pair) != 2 or not all(is_number(value) and 0 <= value <= 1 for value in pair) or pair[0] > pair[1]:
         raise SchemaError(f"`{name}` must be a number from 0 to 1 or a pair like (0.4, 0.7), not {share!r}.")
@@ -76,7 +76,7 @@ def checked_share(name: str, share: Any) -> Span:
 
 
 def checked_freed(freed: Mapping[str, Range]) -> dict[str, Span]:
-    """Return the share of task time that is freed at each level."""
+    """Return the share of task time freed at each level."""
     if not hasattr(freed, "items") or not freed:
         raise SchemaError(
             "`freed` must be a dict of level and share of task time, like {'H1': (0.4, 0.7), 'H2': 0.2, 'H3': 0}, "
@@ -90,7 +90,7 @@ def checked_freed(freed: Mapping[str, Range]) -> dict[str, Span]:
 
 
 def must_name(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
-    """Raise if tasks have a level that is missing in `freed`."""
+    """Raise an error if tasks have a level that is missing from `freed`."""
     missing = [level for level in level_order(levels) if level not in freed and level != NOT_ASSESSED]
     if missing:
         raise SchemaError(
@@ -100,7 +100,7 @@ def must_name(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
 
 
 def checked_blocks(block_hours: Any) -> list[float]:
-    """Return the sorted, unique block sizes (hours per person and week)."""
+    """Return the unique block sizes in ascending order, in hours per person and week."""
     blocks = block_hours if isinstance(block_hours, list | tuple) else [block_hours]
     if not blocks or not all(is_number(hours) and hours > 0 for hours in blocks):
         raise SchemaError(
@@ -110,23 +110,23 @@ def checked_blocks(block_hours: Any) -> list[float]:
 
 
 def assumed(levels: Mapping[str, Span]) -> str:
-    """Format the assumed shares by level, as the beginning of a sentence."""
+    """Format the assumed shares by level, for use at the start of a sentence."""
     return "Assumed, not measured: share of task time freed " + ", ".join(
         f"{level} {span}" for level, span in levels.items()
     )
 
 
-#: Sort order of scenario results: job families by name, "(no family)" last.
+#: Sort order for scenario results: job families by name, with "(no family)" last.
 BY_FAMILY: tuple[Any, ...] = (pl.col("job_family") == NO_FAMILY, "job_family")
 
 
 def needs_headcount(jobs: pl.DataFrame) -> None:
-    """Raise if the jobs have no headcounts."""
+    """Raise an error if the jobs have no headcount column."""
     check_headcount(jobs.columns, "capacity without adoption and realisation for one person per job")
 
 
 def needs_week(per_job: pl.DataFrame) -> None:
-    """Raise if a job with a headcount has no contract hours."""
+    """Raise an error if a job with a headcount has no contract hours."""
     without = per_job.filter(pl.col("week").is_null() & pl.col("headcount").is_not_null())
     if without.height:
         raise SchemaError(
@@ -136,7 +136,7 @@ def needs_week(per_job: pl.DataFrame) -> None:
 
 
 def undocumented_hours(reduced: TaskCounts, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Return ``job, rest``, the undocumented contract hours of each job (null where unknown), with warnings."""
+    """Return ``job, rest``, where ``rest`` is a job's undocumented contract hours (null if unknown), and warnings."""
     contract_hours = checked_week(contract_hours, _FULL_CONTRACT)
     jobs = reduced.jobs
     own = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
@@ -153,7 +153,7 @@ def undocumented_hours(reduced: TaskCounts, contract_hours: float | None) -> tup
 
 
 def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
-    """Return the hours freed per person in each job, and the most they can be with missing hours and levels."""
+    """Return the hours freed per person in each job, and the maximum allowing for missing hours and levels."""
     jobs, cells = reduced.jobs, reduced.cells
     must_name(cells.get_column("level").unique(), freed)
     share = {
@@ -169,7 +169,8 @@ def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours
         cells.with_columns(
             freed_low=pl.col("hours") * share["low"],
             freed_high=pl.col("hours") * share["high"],
-            # A task without hours can take all undocumented hours, at the share of its level or, if missing, any level.
+            # A task without hours could account for all undocumented hours. If its level is missing too, it could have
+            # any level.
             open_share=pl.when(pl.col("n_known") < pl.col("n")).then(share["high"].fill_null(most)),
         )
         .group_by("job", maintain_order=True)
@@ -190,7 +191,7 @@ def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours
     if "contract_hours" in jobs.columns:
         week = pl.coalesce("contract_hours", week)
     rest = (pl.col("week") - pl.col("hours").fill_null(0.0)).clip(lower_bound=0.0)
-    # Null for a job without tasks.
+    # This is null for jobs without tasks.
     unknown = pl.col("unrated") * most + pl.when(pl.col("open_share").is_null()).then(0.0).otherwise(
         rest * pl.col("open_share")
     )
@@ -207,7 +208,7 @@ def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours
 
 
 def times_headcount(frame: pl.DataFrame) -> pl.DataFrame:
-    """Multiply the hours of one person by the headcount; null where it is missing."""
+    """Multiply the hours of one person by the headcount, or return null if the headcount is missing."""
     staff, staffed = pl.col("headcount"), pl.col("headcount").is_not_null()
     counts = ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated")
     hours = ("hours", "freed_low", "freed_high", "freed_most")
@@ -236,7 +237,7 @@ def why_null() -> pl.Expr:
 
 
 def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) -> Meaning:
-    """Return metadata of a figure by headcount, graded by the share of tasks with hours, level and headcount."""
+    """Return metadata for a figure by headcount, graded by the share of tasks with hours, a level and a headcount."""
     staffed = pl.col("headcount").is_not_null()
     known, tasks, unstaffed = per_job.select(
         pl.col("tasks_stated").filter(staffed).sum(), pl.col("tasks").sum(), (~staffed).sum().alias("unstaffed")
@@ -251,7 +252,7 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
 
 
 def _over_described(per_job: pl.DataFrame) -> tuple[str, ...]:
-    """Warn of jobs whose documented hours exceed their week, so that more can be freed than is worked."""
+    """Return a warning if jobs document more hours than their week, since scenarios could free more than that."""
     more = (pl.col("hours") > 1.1 * pl.col("week")) & pl.col("headcount").is_not_null()
     n = per_job.select(more.sum()).item()
     if not n:

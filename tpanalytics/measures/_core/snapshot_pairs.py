@@ -1,4 +1,4 @@
-"""Matching of the tasks of two snapshots."""
+"""Match tasks between two snapshots."""
 
 from __future__ import annotations
 
@@ -28,20 +28,22 @@ __all__ = ["Pair", "families_last", "jobs_of", "match_tasks"]
 class Pair(NamedTuple):
     """The matched tasks of two snapshots."""
 
-    #: One row per job, by id: ``job_id``, ``family_before``, ``family_after`` (null where the job is missing) and
-    #: ``job_family``, the later of the two, so that a job that changed its family is not a change of work.
+    #: One row per job, sorted by id: ``job_id``, ``family_before``, ``family_after`` (null if the job is missing) and
+    #: ``job_family``. The latter is the later family, so a job that moves to another family isn't treated as changed
+    #: work.
     jobs: pl.DataFrame
-    #: One row per job and task: ``job_id, name``, ``named`` (whether the task has an identity), and with the suffixes
-    #: ``_before`` and ``_after``: ``n`` rows, ``n_known`` with hours, their ``hours`` (per week), the hours ``at`` the
-    #: requested level, ``level`` (null if missing or in conflict), ``conflict`` and ``measured`` (whether the level and
-    #: all hours are documented). They are null if the task is missing. Tasks of a job without an identity share a row.
+    #: One row per job and task, with ``job_id, name`` and ``named`` (whether the task has an identity). These columns
+    #: have a ``_before`` and an ``_after`` version, which is null if the task is missing: ``n`` rows, ``n_known`` with
+    #: hours, ``hours`` per week, hours ``at`` the requested level, ``level`` (null if missing or conflicting),
+    #: ``conflict`` and ``measured`` (whether the level and all hours are documented). Tasks without an identity share
+    #: one row per job.
     tasks: pl.DataFrame
-    #: Counts of each snapshot by job and level, for coverage.
+    #: Counts for each snapshot by job and level, used to compute the coverage.
     before: TaskCounts
     after: TaskCounts
-    #: Sorted levels of both snapshots.
+    #: Sorted levels from both snapshots.
     levels: list[str]
-    #: Whether tasks are matched by id or text.
+    #: Whether tasks are matched by id or by text.
     same_task: SameTask
 
 
@@ -53,7 +55,7 @@ def match_tasks(
     same_task: SameTask = "id",
     level: str = "",
 ) -> Pair:
-    """Match the tasks of two snapshots by job and identity, with the hours at one `level` in a separate column."""
+    """Match tasks between two snapshots by job and identity, storing the hours at `level` in a separate column."""
     counted = checked_states(states)
     sides = [aggregate_by_identity(profiles, counted, same_task=same_task) for profiles in (before, after)]
     resolved = [resolve_repeats(side) for side in sides]
@@ -78,7 +80,7 @@ def match_tasks(
 
 
 def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Return the jobs of both snapshots with their job families, as in `Pair.jobs`."""
+    """Return the jobs from both snapshots with their job families, in the format of `Pair.jobs`."""
     sides = [
         frame.select("job_id", pl.col("job_family").alias(f"family_{side}"))
         for frame, side in ((before, "before"), (after, "after"))
@@ -92,12 +94,12 @@ def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def families_last(*more: str) -> list[pl.Expr | str]:
-    """Return sort keys for job families by name, then ``(no family)``, then the row of the total."""
+    """Return sort keys that place job families first, by name, then ``(no family)``, then the total."""
     return [pl.col("scope") == "all", pl.col("job_family") == NO_FAMILY, "job_family", *more]
 
 
 def _one_per_name(tasks: IdentifiedTasks, resolved: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Return the columns of `Pair.tasks` for one snapshot."""
+    """Return the columns of `Pair.tasks` for a single snapshot."""
     at = pl.when(pl.col("level") == level).then("hours")
     columns = ("key", "job", "n", "n_known", "n_imputed", "hours", "at", "level", "conflict")
     rows = resolved.with_columns(at=at, level=pl.when(pl.col("level") != NOT_ASSESSED).then("level"))

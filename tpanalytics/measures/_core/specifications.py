@@ -1,4 +1,4 @@
-"""Multiverse analysis: a figure of two families under every defensible specification.
+"""Multiverse analysis: a figure for two families under every defensible specification.
 
 Steegen, S., Tuerlinckx, F., Gelman, A. and Vanpaemel, W. (2016), Increasing transparency through a multiverse
 analysis, Perspectives on Psychological Science 11.
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURES", "SAME", "agrees", "figures_of", "job_parts", "specifications"]
 
-#: Label and unit of each measure that a claim can be about.
+#: Label and unit for each measure that a claim can use.
 MEASURES = {
     "exposure": ("exposure index", "share, 0 to 1"),
     "hours": ("documented hours", "hours per week"),
     "hours_per_job": ("documented hours per job", "hours per week"),
     "h1_share": ("share of hours at H1", "share, 0 to 1"),
 }
-#: Figures that differ by less are equal.
+#: Figures that differ by less than this are considered equal.
 SAME = 1e-9
 _WEIGHTS_OF_H2 = (0.0, 0.25, 0.5, 0.75, 1.0)
 _STATES = {"validated and suggested": ("validated", "suggested"), "validated": ("validated",)}
@@ -33,7 +33,7 @@ _STATES = {"validated and suggested": ("validated", "suggested"), "validated": (
 def job_parts(
     jobs: pl.DataFrame, cells: pl.DataFrame, measure: str, basis: str, level_weights: Mapping[str, float]
 ) -> pl.DataFrame:
-    """Return the terms of each job in a figure ``(part + b * part_h2) / whole``, where b is the weight of H2."""
+    """Return each job's terms in a figure of the form ``(part + b * part_h2) / whole``, where b is the H2 weight."""
     staff = pl.col("headcount") if basis == "headcount" else pl.lit(1.0)
     amount = pl.col("n").cast(pl.Float64) if basis == "tasks" else pl.col("hours")
     cells = (
@@ -64,7 +64,7 @@ def job_parts(
 
 
 def figures_of(parts: pl.DataFrame, measure: str, b: float | None) -> dict[str, float]:
-    """Return the figure of each family, without families for which it is undefined."""
+    """Return the figure for each family, omitting families for which it is undefined."""
     sums = parts.group_by("job_family", maintain_order=True).agg(pl.col("part", "part_h2", "whole").sum())
     part = pl.col("part") + pl.col("part_h2") * (b or 0.0)
     figure = part if measure == "hours" else share_of(part, pl.col("whole"))
@@ -78,7 +78,7 @@ def specifications(
     level_weights: Mapping[str, float],
     claim: tuple[str, str, str],
 ) -> pl.DataFrame:
-    """Return the figures of both families under every specification, from their cells by level and state."""
+    """Return the figures for both families under every specification, computed from cells by level and state."""
     left, sign, right = claim
     bases = ["hours", *(["tasks"] if measure in ("exposure", "h1_share") else [])]
     if "headcount" in jobs.columns and jobs.get_column("headcount").count():
@@ -104,7 +104,7 @@ def specifications(
 
 
 def agrees(left: float | None, sign: str, right: float | None) -> bool | None:
-    """Return whether two figures agree with the claim, or None if one is missing; equal figures do not agree."""
+    """Return whether two figures agree with the claim. Equal figures don't, and a missing figure returns None."""
     if left is None or right is None:
         return None
     return left - right > SAME if sign == ">" else right - left > SAME

@@ -1,13 +1,13 @@
-"""Task identity: which rows are the same task, and how repeated rows of a job are combined.
+"""Decide which rows represent the same task, and merge repeated rows within a job.
 
-Two rows are the same task if they have the same id or, with ``same_task="text"``, the same text after ignoring case and
-spacing. A row without an id or text matches no other row. Repeated rows of a job are combined into one task:
+Two rows are the same task if they have the same id or, with ``same_task="text"``, the same text when case and spacing
+are ignored. A row without an id or text doesn't match any other row. Repeated rows of a job are merged into one task:
 
-- Hours are summed, so that totals agree with `hours`. Missing hours are ignored.
-- The level is the common level of the validated rows or, if no validated row has a level, of all rows. Rows without a
-  level are ignored. If levels differ, they are in conflict and the task has no level.
+- Hours are summed, so totals agree with `hours`. Missing hours are ignored.
+- The level comes from the validated rows or, if none of those has a level, from all rows. Rows without a level are
+  ignored. If the remaining levels conflict, the task has no level.
 
-The result does not depend on the order of the rows. `impact`, `exposure` and `coverage` count rows instead of tasks.
+The result doesn't depend on the order of the rows. `impact`, `exposure` and `coverage` count rows instead of tasks.
 """
 
 from __future__ import annotations
@@ -52,43 +52,43 @@ __all__ = [
     "task_matrix",
 ]
 
-#: How the hours of repeated rows are combined.
+#: How to merge the hours of repeated rows.
 RepeatedHours = Literal["keep", "max", "sum"]
-#: Decimals used to compare hours, because sums of floats depend on the order of the rows.
+#: Number of decimals for comparing hours. Sums of floats depend on the order of the rows.
 DIGITS = 9
 
 
 class IdentifiedTasks(NamedTuple):
-    """Tasks by identity, before repeated rows are combined."""
+    """Tasks grouped by identity, before repeated rows are merged."""
 
-    #: Same as in `aggregate.TaskCounts`.
+    #: See `aggregate.TaskCounts`.
     jobs: pl.DataFrame
-    #: ``key`` (an index in the order of ``name``), ``name`` (the identity) and ``task`` (its text, the alphabetically
-    #: first if there are several).
+    #: ``key`` (row number when sorted by ``name``), ``name`` (the identity) and ``task`` (its text, or the first one
+    #: alphabetically if there are several).
     keys: pl.DataFrame
-    #: One row per task, job and level, sorted: ``key, job, level`` (never null), ``n`` rows, ``n_known`` with hours,
-    #: their ``hours`` (per week, null if there are none) and the ``longest`` of them, ``imputed`` hours, the
-    #: ``n_imputed`` rows that have them, and ``n_validated`` rows.
+    #: One sorted row per task, job and level: ``key, job, level`` (never null), ``n`` rows, ``n_known`` with hours,
+    #: ``hours`` (total per week, or null if there are none), ``longest`` (hours of the longest row), ``imputed`` hours,
+    #: ``n_imputed`` rows with imputed hours and ``n_validated`` rows.
     rows: pl.DataFrame
 
 
 class TaskMatrix(NamedTuple):
-    """Tasks by job, with repeated rows combined."""
+    """Tasks by job, after merging repeated rows."""
 
-    #: The counts of all tasks, including tasks without an identity.
+    #: Counts for all tasks, including tasks without an identity.
     reduced: TaskCounts
-    #: ``key, name, task`` as in `IdentifiedTasks`, without tasks that have no identity.
+    #: ``key, name, task`` as in `IdentifiedTasks`, omitting tasks without an identity.
     keys: pl.DataFrame
     #: One row per task and job: ``key, job, level, n, n_known, hours, n_validated``.
     rows: pl.DataFrame
-    #: The unique ``key, level`` of the rows before they are combined.
+    #: The unique ``key, level`` pairs before rows are merged.
     levels: pl.DataFrame
-    #: Sentences about missing identities, repetitions and conflicting levels.
+    #: Warnings about missing identities, repeated tasks and conflicting levels.
     warnings: tuple[str, ...]
 
 
 def read_identified(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.DataFrame, Any]:
-    """Return the jobs and tasks of `aggregate.read_inputs`, with the task identity as ``name``."""
+    """Return the jobs and tasks from `aggregate.read_inputs`, with the task identity in the ``name`` column."""
     check_choice("same_task", same_task, SameTask)
     jobs, tasks = read_inputs(profiles)
     require(profiles.tasks, "task_id", "task", name="tasks")
@@ -104,7 +104,7 @@ def has_no_identity() -> pl.Expr:
 def aggregate_by_identity(
     profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES, *, same_task: SameTask = "id"
 ) -> IdentifiedTasks:
-    """Count tasks and sum hours by task identity, job and level, in one pass over the tasks."""
+    """Count tasks and sum hours by task identity, job and level in a single pass."""
     states = checked_states(states)
     jobs, tasks = read_identified(profiles, same_task)
     sums = sum_tasks(tasks, "name", "job_id", "level", "state", task="task")
@@ -133,7 +133,7 @@ _COUNTS = ("n", "n_known", "n_imputed", "n_validated")
 
 
 def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl.DataFrame:
-    """Combine repeated rows to one per task and job, with a null level if levels are in conflict."""
+    """Merge repeated rows into one row per task and job. The level is null if the levels conflict."""
     check_choice("hours", hours, RepeatedHours)
     stated = pl.when(pl.col("level") != NOT_ASSESSED).then(pl.col("level"))
     rows = rows.with_columns(
@@ -142,7 +142,7 @@ def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl
         stated=stated,
         settled=pl.when(pl.col("n_validated") > 0).then(stated),
     )
-    # Rows are sorted and most tasks have only one, so group only the repeated ones.
+    # Most tasks have a single row, so only group the repeated ones. The rows are already sorted.
     repeated = (pl.col("key") == pl.col("key").shift(1)) & (pl.col("job") == pl.col("job").shift(1))
     several = repeated.fill_null(value=False) | repeated.shift(-1).fill_null(value=False)
     complete = pl.col("n_known") == pl.col("n")
@@ -155,7 +155,7 @@ def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl
         .group_by("key", "job")
         .agg(
             *(pl.col(name).sum() for name in _COUNTS),
-            # There is one row per key, job and level, so this counts levels.
+            # There is one row per key, job and level, so this is the number of levels.
             pl.col("stated").min(),
             pl.col("settled").min(),
             n_stated=pl.col("stated").count(),
@@ -180,7 +180,7 @@ def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl
 
 
 def resolve_repeats(tasks: IdentifiedTasks) -> pl.DataFrame:
-    """Combine repeated rows; tasks without an identity stay as one row per job and level."""
+    """Merge repeated rows. Tasks without an identity keep one row per job and level."""
     nameless = tasks.keys.filter(has_no_identity()).get_column("key").implode()
     is_nameless = pl.col("key").is_in(nameless)
     identified = one_row_per_task(tasks.rows.filter(~is_nameless))
@@ -196,13 +196,13 @@ def resolve_repeats(tasks: IdentifiedTasks) -> pl.DataFrame:
 
 
 def states_of_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the number of tasks by validation state, as in `aggregate.TaskCounts`."""
+    """Return the number of tasks for each validation state, in the format of `aggregate.TaskCounts`."""
     n, validated = (int(rows.get_column(name).sum()) for name in ("n", "n_validated"))
     return pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
 
 
 def task_matrix(profiles: TaskProfiles, states: Sequence[str], same_task: SameTask) -> TaskMatrix:
-    """Return one row per task and job, without tasks that have no identity."""
+    """Return one row per task and job, omitting tasks without an identity."""
     tasks = aggregate_by_identity(profiles, states, same_task=same_task)
     resolved = resolve_repeats(tasks)
     reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(resolved), list(states))
@@ -242,7 +242,7 @@ def _unknown_levels(levels: pl.DataFrame) -> tuple[str, ...]:
 
 
 def per_task(matrix: TaskMatrix) -> pl.DataFrame:
-    """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated`` by task."""
+    """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated`` for each task."""
     family = pl.col("job_family").rank("dense").alias("family")
     return (
         matrix.rows.join(matrix.reduced.jobs.select("job", family), on="job", how="left", maintain_order="left")
@@ -263,7 +263,7 @@ def per_task(matrix: TaskMatrix) -> pl.DataFrame:
 
 
 def level_agreement(matrix: TaskMatrix) -> pl.DataFrame:
-    """Return ``key, level_agreement``: the share of pairs of jobs that rate the task the same."""
+    """Return ``key, level_agreement``, where the agreement is the share of job pairs that give the same rating."""
     jobs = pl.col("jobs")
     return (
         matrix.rows.filter(pl.col("level") != NOT_ASSESSED)

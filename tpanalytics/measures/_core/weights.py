@@ -28,12 +28,12 @@ __all__ = [
     "weight_of",
 ]
 
-#: Default weights: highly automatable 1, partly automatable 0.5, human judgement 0.
+#: Default weights: 1 for highly automatable work, 0.5 for partly automatable work, 0 for human judgement.
 WEIGHTS: dict[str, float] = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
 
 
 def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
-    """Return the weights as floats; raise unless each is from 0 to 1 and its level is an assessed one."""
+    """Return the weights as floats. Raise an error if a weight is not from 0 to 1 or a level is not an assessed one."""
     if not isinstance(level_weights, Mapping) or not level_weights:
         raise ArgumentError(
             f"`level_weights` must be a dict of level and weight, like {WEIGHTS}, not {level_weights!r}."
@@ -53,22 +53,22 @@ def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def at(level_weights: Mapping[str, float], b: float) -> dict[str, float]:
-    """Return the weights with the weight of H2, if it has one, set to `b`."""
+    """Return a copy of the weights where H2, if present, has weight `b`."""
     return {**level_weights, "H2": b} if "H2" in level_weights else dict(level_weights)
 
 
 def unmapped(levels: Iterable[str], level_weights: Mapping[str, float]) -> list[str]:
-    """Return the assessed levels without a weight, which count as not assessed."""
+    """Return the assessed levels that have no weight and therefore count as not assessed."""
     return sorted(set(levels) - set(level_weights) - {NOT_ASSESSED})
 
 
 def weight_of(level_weights: Mapping[str, float]) -> pl.Expr:
-    """Return the weight of the column ``level``, or null for a level without a weight."""
+    """Return the weight for each value in the ``level`` column, or null if the level has no weight."""
     return pl.col("level").replace_strict(dict(level_weights), default=None, return_dtype=pl.Float64)
 
 
 def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return by job the hours with a weight, ``weighed``, and their weighted sum, ``exposed``; null if none."""
+    """Return the hours with a weight (``weighed``) and their weighted sum (``exposed``) for each job."""
     weight = weight_of(level_weights)
     return (
         cells.with_columns(weighed=pl.when(weight.is_not_null()).then("hours"), exposed=pl.col("hours") * weight)
@@ -78,7 +78,7 @@ def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.Data
 
 
 def index_of(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
-    """Return the exposure index: hours times weight, divided by the hours with a weight."""
+    """Return the exposure index: the weighted sum of hours, divided by the hours at levels with a weight."""
     parts = {"numerator": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weighed = weight_of(level_weights).is_not_null()
     index = {"exposure": "numerator", "weight_low": "low", "weight_high": "high"}
