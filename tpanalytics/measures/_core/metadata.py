@@ -59,36 +59,36 @@ class Meaning:
     Attributes
     ----------
     measure
-            The name of the function that computed the result.
+        The name of the function that computed the result.
     value
-            A description of the main figure.
+        A description of the main figure.
     unit
-            The unit of the main figure, such as ``"hours per week"`` or ``"share, 0 to 1"``.
+        The unit of the main figure, such as ``"hours per week"`` or ``"share, 0 to 1"``.
     numerator, denominator
-            Descriptions of the numerator and denominator. Empty if the figure is not a ratio.
+        Descriptions of the numerator and denominator. Empty if the figure is not a ratio.
     basis
-            The basis of the figure: ``"task"``, ``"hours"``, ``"job"`` or ``"headcount"``.
+        The basis of the figure: ``"task"``, ``"hours"``, ``"job"`` or ``"headcount"``.
     states
-            The validation states that are counted.
+        The validation states that are counted.
     jobs, tasks
-            The number of jobs, and the number of counted tasks.
+        The number of jobs, and the number of counted tasks.
     coverage
-            The share of tasks (0 to 1) that have ``hours``, a ``level``, or ``both``. Figures by headcount also include
-            the share of ``jobs with headcount``. None if there are no tasks or jobs.
+        The share of tasks (0 to 1) that have ``hours``, a ``level``, or ``both``. Figures by headcount also include
+        the share of ``jobs with headcount``. None if there are no tasks or jobs.
     share_suggested
-            The share of tasks that are not validated, 0 to 1.
+        The share of tasks that are not validated, 0 to 1.
     share_imputed
-            The share of hours that are imputed, 0 to 1. See `impute_hours`.
+        The share of hours that are imputed, 0 to 1. See `impute_hours`.
     policy
-            Sentences describing how missing data were handled and which options were used.
+        Sentences describing how missing data were handled and which options were used.
     level_weights
-            The weight of each level in an exposure index.
+        The weight of each level in an exposure index.
     interval
-            The method, number of resamples and seed used for an interval. Empty if there is no interval.
+        The method, number of resamples and seed used for an interval. Empty if there is no interval.
     grade
-            The data grade: A from 90% coverage, B from 70%, C below. None if there is nothing to grade.
+        The data grade: A from 90% coverage, B from 70%, C below. None if there is nothing to grade.
     warnings
-            Sentences to print alongside the figure.
+        Sentences to print alongside the figure.
     """
 
     measure: str

@@ -1,4 +1,4 @@
-"""Number of jobs and people behind each figure, and the comparison with the privacy settings."""
+"""Count the jobs and people behind each figure, and compare the counts with the privacy settings."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ __all__ = [
     "per_member_counts",
 ]
 
-#: A figure by headcount reveals a job that has more than this share of the people.
+#: In a figure by headcount, a job with more than this share of the people would be revealed.
 _DOMINANT = 0.85
-#: Groups of a family's jobs: all, with tasks, with hours, and with hours and headcount (for figures by headcount).
+#: Subsets of a family's jobs: all jobs, with tasks, with hours, and with both hours and a headcount.
 _LAYERS = ("all", "described", "measured", "staffed")
-#: Columns that identify a single job, however large its family is.
+#: Columns that identify a single job, even in a large family.
 _OF_ONE_JOB = ("job_id", "job_name", "most_influential_job", "influence")
 
 
 def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> None:
-    """Raise if a result is not by family and `keys`; `alone` also requires its column of job counts."""
+    """Raise an error unless the result has one row per family and `keys`, plus job counts if `alone` is set."""
     if alone and "jobs" not in result.columns:
         raise SchemaError("`result` has no column 'jobs' (jobs per family). Add it, or pass `profiles`.")
     job_columns = [name for name in _OF_ONE_JOB if name in result.columns]
@@ -60,12 +60,12 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
 
 @cached
 def group_counts(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count the jobs and people behind each family's figures."""
+    """Count the jobs and people behind the figures for each family."""
     return _counted(members(profiles, states))
 
 
 def counts_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str]) -> pl.DataFrame | None:
-    """Return the group counts of `profiles`; counts and None are returned unchanged."""
+    """Return the group counts for `profiles`. Existing counts and None are returned unchanged."""
     if not isinstance(profiles, TaskProfiles):
         return profiles
     return group_counts(profiles, states=states)
@@ -73,7 +73,7 @@ def counts_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str
 
 @cached
 def pair_counts(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count the jobs and people behind each family in both snapshots; jobs count in their later family."""
+    """Count jobs and people for each family in both snapshots, using the later family of each job."""
     first, second = members(before, states), members(after, states)
     moved = first.join(second.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
     sides = [
@@ -91,7 +91,7 @@ def pair_counts(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[s
 
 
 def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) -> pl.Expr:
-    """Match rows in which any count is below the limits; a count of zero jobs reveals nothing."""
+    """Match rows where any count is below the limits. Counts of zero jobs are ignored, as they reveal nothing."""
     is_small = []
     for name in (column.removesuffix("_jobs") for column in columns if column.endswith("_jobs")):
         if name.endswith("staffed") and not staffed:
@@ -106,7 +106,7 @@ def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) 
 
 
 def own_counts(columns: Sequence[str]) -> dict[str, pl.Expr]:
-    """Return expressions for the counts that the columns of a result contain."""
+    """Return expressions for the job and people counts that can be read from the columns of a result."""
     if "jobs" not in columns:
         return {}
     jobs = pl.col("jobs").cast(pl.Int64)
@@ -126,7 +126,7 @@ def own_counts(columns: Sequence[str]) -> dict[str, pl.Expr]:
 
 
 def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFrame:
-    """Return the difference of the counts by family; one job replacing another is not detected."""
+    """Return the differences between the counts for each family. A job that replaces another is not detected."""
     for name, frame in (("result", result), ("released", released)):
         require(frame, "job_family", "jobs", name=name)
     counts = own_counts([name for name in result.columns if name in released.columns])
@@ -135,7 +135,7 @@ def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFr
     differing = both.select(
         "job_family", *((pl.col(n).fill_null(0) - pl.col(f"{n}_right").fill_null(0)).abs() for n in counts)
     )
-    # Headcounts can change although the jobs are the same. The number of jobs they changed for is unknown.
+    # Headcounts can change even if the jobs are the same. We don't know for how many jobs they changed.
     changed = pl.when(pl.col("own_all_people") > 0)
     return differing.with_columns(
         own_staffed_jobs=changed.then(pl.lit(2**31)).otherwise(0),
@@ -146,7 +146,7 @@ def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFr
 
 
 def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
-    """Count by family the jobs that are behind only one of two results, or whose headcount changed."""
+    """Count, for each family, the jobs that are only in one of two results or whose headcount changed."""
     both = first.join(second, on=["job_id", "job_family"], how="full", coalesce=True)
     now, before = pl.col("headcount"), pl.col("headcount_right")
     in_only_one = {
@@ -159,7 +159,7 @@ def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 
 @cached
 def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
-    """Return each job's family and headcount, and the groups it belongs to."""
+    """Return the family and headcount of each job, and the subsets it belongs to."""
     jobs = people_of(profiles, per_job(aggregate_tasks(profiles, states, by_level=False, checked=True)))
     measured = pl.col("tasks_with_hours") > 0
     return jobs.select(
@@ -174,7 +174,7 @@ def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
 
 
 def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Add a headcount to the jobs: 1 if each job is an employee, null if it is missing."""
+    """Add a headcount column to the jobs: 1 if each job represents an employee, or null if it is missing."""
     if (profiles.manifest.get("source") or {}).get("kind") == "employees":
         return jobs.with_columns(headcount=pl.lit(1.0))
     if "headcount" not in jobs.columns:
@@ -183,7 +183,7 @@ def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def keys_of_small_groups(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:
-    """List the keys of small groups, and of the next smallest so that no total reveals them."""
+    """Return the keys of small groups, plus the next smallest groups needed to protect them from totals."""
     jobs_by_layer = {name: pairs.join(jobs.select("job", "headcount"), on="job") for name, pairs in layers.items()}
     cells = next(iter(layers.values())).select(pl.col("key").unique()).sort("key")
     for name, pairs in jobs_by_layer.items():
@@ -192,7 +192,7 @@ def keys_of_small_groups(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame,
     few = below_threshold(cells.columns, privacy, staffed=True)
     first = next(iter(layers))
     order = cells.with_columns(few=few).sort(~pl.col("few"), f"{first}_jobs", "key").with_row_index("place")
-    # A job with several keys counts once, at its first key.
+    # Count a job with several keys only once, under its first key.
     together = order.select("place", "key", "few")
     for name, pairs in jobs_by_layer.items():
         first_place = pairs.join(order.select("key", "place"), on="key").sort("place").unique("job", keep="first")
@@ -219,7 +219,7 @@ def _counts_of(layer: str) -> dict[str, pl.Expr]:
 
 
 def per_member_counts(members: pl.DataFrame) -> pl.DataFrame:
-    """Return what each of the `members` adds to the counts of `group_counts`."""
+    """Return the contribution of each of the `members` to the counts returned by `group_counts`."""
     headcount = pl.col("headcount")
     counts = {}
     for name in _LAYERS:

@@ -1,4 +1,4 @@
-"""Privacy settings: the smallest group that may be shown."""
+"""Privacy settings: the smallest group whose figures may be shown."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tpanalytics.errors import ArgumentError
 
 __all__ = ["OFF", "SUPPRESSED", "SUPPRESSED_MARK", "USUAL", "Privacy", "check_privacy", "suppression_note"]
 
-#: Printed instead of a suppressed figure. Missing figures have a different sign.
+#: Printed in place of a suppressed figure. Missing figures have a different mark.
 SUPPRESSED_MARK = "·"
-#: Value of the column ``reason`` in suppressed rows.
+#: Value of the ``reason`` column in suppressed rows.
 SUPPRESSED = "SUPPRESSED"
 
 
@@ -19,21 +19,21 @@ SUPPRESSED = "SUPPRESSED"
 class Privacy:
     """The smallest group of jobs or people that charts, tables and reports may show.
 
-    Charts, reports and the command line suppress small groups by default. The measures do not, so that you can compute
-    with their results; pass a result to `suppress` before you share it.
+    Charts, reports and the command line suppress small groups by default. Measures do not, so you can keep calculating
+    with their results. Pass a result to `suppress` before you share it.
 
     Attributes
     ----------
     min_jobs
-        Smallest number of jobs. 0 turns this check off.
+        The minimum number of jobs. Use 0 to turn off this check.
     min_headcount
-        Smallest number of people (full-time equivalents), where headcount is known. 0 turns off this check and the
-        one for a single job with more than 85% of the people behind a figure by headcount.
+        The minimum number of people (full-time equivalents) if the headcount is known. Use 0 to turn off this check,
+        as well as the check for a single job with more than 85% of the people in a figure by headcount.
 
     Raises
     ------
     ArgumentError
-        If `min_jobs` is not a whole number, 0 or more, or `min_headcount` not a number, 0 or more.
+        If `min_jobs` is not a whole number, or `min_headcount` is not a number, or either is negative.
 
     Examples
     --------
@@ -55,25 +55,25 @@ class Privacy:
 
     @property
     def off(self) -> bool:
-        """Whether nothing is suppressed."""
+        """Whether suppression is turned off."""
         return not self.min_jobs and not self.min_headcount
 
 
 #: The default setting.
 USUAL = Privacy()
-#: The setting that suppresses nothing.
+#: A setting that turns off suppression.
 OFF = Privacy(min_jobs=0, min_headcount=0)
 
 
 def check_privacy(privacy: Privacy | None) -> Privacy | None:
-    """Raise if the value is neither a `Privacy` nor None."""
+    """Raise an error if the value is neither a `Privacy` nor None, and return it otherwise."""
     if privacy is not None and not isinstance(privacy, Privacy):
         raise ArgumentError(f"`privacy` must be a Privacy, like Privacy(min_jobs=3), or None, not {privacy!r}.")
     return privacy
 
 
 def suppression_note(suppressed: int, families: int, privacy: Privacy) -> str:
-    """Describe how many job families are suppressed, and why."""
+    """Return a sentence with the number of suppressed job families and the reason."""
     limits = [f"{privacy.min_jobs} jobs"] * bool(privacy.min_jobs)
     limits += [f"{privacy.min_headcount:g} people"] * bool(privacy.min_headcount)
     if not suppressed:

@@ -1,4 +1,4 @@
-"""Results for charts, reports and the command line, with small groups suppressed."""
+"""Results with small groups suppressed, for use in charts, reports and the command line."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def release(
     families: Sequence[str] | None = None,
     **how: Any,
 ) -> pl.DataFrame:
-    """Return a measure's result with small groups suppressed.
+    """Return the result of a measure with small groups suppressed.
 
-    Suppression is applied to all families before some are selected, so that a selection reveals nothing more.
+    Suppression covers all families before any are selected, so a selection can't reveal more than the full result.
     """
     return filter_families(_released(before, profiles, measure=measure, privacy=privacy, how=how), families)
 
@@ -50,7 +50,7 @@ def _released(
 
 
 def filter_families(result: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
-    """Select the rows of some job families, or of all if None."""
+    """Select the rows for the given job families, or all rows if None."""
     if families is None:
         return result
     if not (names := checked_families(families, result.get_column("job_family").unique(maintain_order=True))):

@@ -1,4 +1,4 @@
-"""Suppression of small groups, including the figures that would reveal them as a difference."""
+"""Suppress small groups, and any figures that would reveal them as a difference."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ __all__ = [
 
 _KEYS = ("level", "block_hours")
 _NOTHING_SUPPRESSED = "Nothing is suppressed, so figures can describe single jobs or people."
-#: Figures of a result by pairs of levels or states.
+#: Figures in a result that has one row per pair of levels or states.
 _MOVE_FIGURES = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after")
-#: Columns that are kept in suppressed rows, in addition to the keys.
+#: Columns that keep their values in suppressed rows, in addition to the keys.
 _KEPT = ("jobs", "basis", "reason")
 
 
@@ -64,58 +64,59 @@ def suppress(
 ) -> pl.DataFrame:
     """Suppress the figures of small groups of jobs or people.
 
-    The columns of the result decide which rule applies:
+    The rule depends on the columns of the result:
 
-    - By family: all figures of a suppressed row become null except ``jobs``, and ``reason`` is ``SUPPRESSED``. The
-      next smallest rows, over families and over `keys`, are suppressed as well until all suppressed rows together
-      meet the limits, so that no total reveals one of them. Completely suppressed families come last, by name.
-    - By job (with a column ``job_id``): rows of suppressed families and of jobs with fewer than ``min_headcount``
-      people are removed, followed by the next smallest jobs of the family until the removed jobs have at least
-      ``min_headcount`` people together. Jobs with a null headcount stay unless their family is
-      suppressed.
+    - By family: all figures in a suppressed row become null except ``jobs``, and ``reason`` is set to ``SUPPRESSED``.
+      The next smallest rows, across families and across `keys`, are also suppressed until the suppressed rows combined
+      meet the limits. Otherwise a total could reveal one of them. Fully suppressed families come last, sorted by name.
+    - By job (if there is a ``job_id`` column): rows are removed if their family is suppressed or the job has fewer than
+      ``min_headcount`` people. The next smallest jobs in the family are removed as well, until the removed jobs have at
+      least ``min_headcount`` people in total. Jobs with a null headcount are kept unless their family is suppressed.
     - Two snapshots (from `compare`, `compare_exposure` or `transitions`): families that are too small in either
-      snapshot are suppressed. Totals stay unless every family is suppressed. Moves between levels or states are
-      suppressed if fewer than ``min_jobs`` jobs have them, with others as needed to protect them. They are removed if
-      every family is suppressed.
+      snapshot are suppressed. Moves between levels or states are suppressed if they affect fewer than ``min_jobs``
+      jobs, along with any other moves needed to protect them. If every family is suppressed, all moves and totals are
+      removed.
 
-    A family is small if it has fewer than ``min_jobs`` jobs, or at least one but fewer than ``min_jobs`` jobs with
-    tasks or with hours. It is also small if it has fewer than ``min_headcount`` people. Null headcounts are ignored,
-    and this check is skipped if ``min_jobs`` or more jobs have none. For figures by headcount, a family is also small
-    if fewer than ``min_jobs`` of its jobs have hours and a headcount, or if one job has more than 85% of the people.
+    A family is small if it has fewer than ``min_jobs`` jobs, or if the number of its jobs with tasks, or with hours, is
+    below ``min_jobs`` but not zero. It is also small if it has fewer than ``min_headcount`` people. Null headcounts are
+    ignored, and this check is skipped if ``min_jobs`` or more jobs have a null headcount. For figures by headcount, a
+    family is also small if fewer than ``min_jobs`` of its jobs have both hours and a headcount, or if a single job has
+    more than 85% of the people.
 
     Parameters
     ----------
     result
-        Result of a measure. Reads ``job_family`` and, where present, `keys`, ``jobs, jobs_without_tasks,
-        jobs_with_hours, headcount, tasks, reason``, ``job_id``, ``scope`` and the levels or states before and after.
+        The result of a measure. Reads ``job_family`` and, if present, `keys`, ``jobs, jobs_without_tasks,
+        jobs_with_hours, headcount, tasks, reason``, ``job_id``, ``scope`` and the columns for levels or states before
+        and after.
     profiles
-        The profiles that the result was computed from, for two snapshots the later ones. They are used to count jobs
-        with tasks, jobs with hours, and people. If each job is an employee, it counts as one person. Without
-        profiles, only the columns of a result by family are checked.
+        The profiles used to compute the result, or the later profiles if it compares two snapshots. They are used to
+        count people and the jobs with tasks or hours. If each job represents an employee, it counts as one person. If
+        None, only the columns of a result by family are checked.
     before
-        The earlier snapshot, for a result about two snapshots.
+        The earlier snapshot, for a result that compares two snapshots.
     released
-        A result by family that was released before, or a pair of it and its profiles. A family that is shown in both
-        results is suppressed if its jobs or people differ by fewer than `privacy` allows, because the two figures
-        together would reveal the difference. Only with both profiles is one job replacing another detected.
+        A previously released result by family, or a tuple of the result and its profiles. The two figures for a family
+        would together reveal their difference, so a family shown in both results is suppressed if its jobs or people
+        differ by fewer than `privacy` allows. A job that replaces another is only detected if both profiles are passed.
     privacy
-        The smallest group that may be shown. None suppresses nothing.
+        The smallest group whose figures may be shown. If None, nothing is suppressed.
     keys
-        Columns that identify a row together with the family. Columns that the result does not have are ignored.
+        Columns that identify a row within a family. Columns that are not in the result are ignored.
 
     Returns
     -------
     pl.DataFrame
-        The columns of `result`, with ``reason`` (String) added unless the result is by job. If every row by family is
-        suppressed, there is one row per family with null `keys`. `about` returns how many families or jobs are
-        suppressed, and warns if no total may be shown with the result.
+        The columns of `result`, plus ``reason`` (String) unless the result is by job. If every row of a result by
+        family is suppressed, there is one row per family with null `keys`. `about` returns the number of suppressed
+        families or jobs, and a warning if the result must not be shown with a total.
 
     Raises
     ------
     SchemaError
-        If a required column is missing, `result` has a family or job that `profiles` do not have, several rows have
-        the same family and `keys`, columns identify single jobs without ``job_id``, `before` does not fit the result,
-        `released` is used with a result that is not by family, or only one of the two results has profiles.
+        If a required column is missing, `result` has a family or job that is not in `profiles`, several rows have the
+        same family and `keys`, there are columns about single jobs but no ``job_id``, `before` does not match the
+        result, `released` is used with a result that is not by family, or only one of the two results has profiles.
 
     Examples
     --------
@@ -146,7 +147,7 @@ def suppress(
         return _suppress_groups(result, profiles, limits, keys, staffed=_may_be_by_headcount(result))
     if profiles is None:
         raise SchemaError("`result` is by job. Pass the `profiles` it was computed from.")
-    profiles = with_cache(profiles)  # the groups are counted several times
+    profiles = with_cache(profiles)  # groups are counted several times
     if before is None:
         return _suppress_jobs(result, profiles, limits)
     check_profiles(before)
@@ -174,7 +175,7 @@ def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots"]:
 
 
 def _move_columns(result: pl.DataFrame) -> tuple[str, str] | None:
-    """Return the columns before and after of a result by pairs of levels or states, or None."""
+    """Return the before and after columns of a result by pairs of levels or states, or None for other results."""
     for name in ("level", "state"):
         if f"{name}_before" in result.columns and f"{name}_after" in result.columns:
             return f"{name}_before", f"{name}_after"
@@ -188,7 +189,7 @@ def _suppress_difference(
     privacy: Privacy,
     keys: Sequence[str],
 ) -> pl.DataFrame:
-    """Suppress families whose difference from a released result would reveal a small group."""
+    """Suppress families where the difference from a released result would reveal a small group."""
     pair = released if isinstance(released, tuple) else (released, None)
     if len(pair) != 2:
         raise ArgumentError("`released` must be a DataFrame, or a pair of a DataFrame and its profiles.")
@@ -205,7 +206,7 @@ def _suppress_difference(
     shown = set(earlier.get_column("job_family")) - set(suppressed_families(earlier))
     small = [family for family in differing.filter(is_small).get_column("job_family") if family in shown]
     suppressed = _suppress_groups(result, profiles, privacy, keys, small, staffed=_may_be_by_headcount(result))
-    # A total would reveal the sum of the suppressed families, and so their difference from the released result.
+    # A total would reveal the sum of the suppressed families, and therefore how it differs from the released result.
     parts = differing.filter(pl.col("job_family").is_in(suppressed_families(suppressed)))
     together = parts.select(pl.exclude("job_family", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
     meaning = get_metadata(suppressed)
@@ -246,13 +247,13 @@ def suppressed_jobs(
         return jobs.get_column("job_id").clear()
     families = suppressed_families(_small_families(group_counts(profiles, states=states), privacy))
     cells = per_member_counts(jobs)
-    # Each row is about one job, so only the number of people matters.
+    # Each row describes a single job, so only the number of people matters.
     is_small = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
     ordered = cells.with_columns(suppressed=is_small).sort(
         "job_family", ~pl.col("suppressed"), "headcount", "job_id", nulls_last=True
     )
     together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over("job_family"))
-    # A job with unknown headcount may have no people, so it cannot protect another job.
+    # A job whose headcount is unknown might not have any people, so it can't protect another job.
     layers = [
         name.removesuffix("_jobs") for name in together.columns if name.endswith("_jobs") and "staffed" not in name
     ]
@@ -263,7 +264,7 @@ def suppressed_jobs(
 
 def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProfiles, privacy: Privacy) -> pl.DataFrame:
     meaning = about(result)
-    # Moves between states include rejected tasks, which group counts do not.
+    # Moves between states include rejected tasks, but group counts don't.
     states = [state for state in meaning.states if state != "rejected"] or COUNTED_STATES
     if _move_columns(result):
         all_suppressed = are_all_suppressed(families_in_change(before, after, states=states, privacy=privacy))
@@ -284,7 +285,7 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
 def families_in_change(
     before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
-    """Return the families of either snapshot, with a reason where they are suppressed."""
+    """Return the families in either snapshot, with a ``reason`` if they are suppressed."""
     families = pair_counts(before, after, states=states).select("job_family")
     return apply_change_policy(families, before, after, states=states, privacy=privacy)
 
@@ -292,7 +293,7 @@ def families_in_change(
 def apply_change_policy(
     families: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
-    """Suppress families that are too small in either snapshot, counting jobs in their own or their later family."""
+    """Suppress families that are too small in either snapshot, both before and after jobs change their family."""
     limits = check_privacy(privacy) or OFF
     small_in_one = [
         family
@@ -303,14 +304,14 @@ def apply_change_policy(
 
 
 def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = False) -> pl.DataFrame:
-    """Suppress moves of too few jobs, and all shares of the level or state they start from."""
+    """Suppress moves that affect too few jobs, and all shares for the level or state they start from."""
     sides = _move_columns(moves) or ("level_before", "level_after")
     figures = [name for name in _MOVE_FIGURES if name in moves.columns]
     require(moves, *sides, *_MOVE_FIGURES[:2], "share", name="result")
     moves = moves.with_columns(reason=pl.lit(None, dtype=pl.String))
     if everything:
         return moves.clear()
-    # The start takes the place of the family, so that neither row nor column totals reveal a suppressed move.
+    # Treat the start as the family, so neither row totals nor column totals reveal a suppressed move.
     start, end = (pl.col(side).fill_null("\0") for side in sides)
     ends = moves.select(start.alias("job_family"), end.alias("end"), *figures)
     cells = _suppress_groups(ends, None, replace(privacy, min_headcount=0), ["end"])
@@ -327,7 +328,7 @@ def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = 
 
 
 def apply_policy(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
-    """Suppress small groups in a result by family; `profiles` may be the result of `group_counts`."""
+    """Suppress small groups in a result by family, given either profiles or the result of `group_counts`."""
     return _suppress_groups(result, profiles, check_privacy(privacy) or OFF)
 
 
@@ -336,12 +337,12 @@ def _small_families(counts: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
 
 
 def are_all_suppressed(families: pl.DataFrame) -> bool:
-    """Return whether every family is suppressed, so that no total may be shown either."""
+    """Return `True` if every family is suppressed, in which case totals must not be shown either."""
     return families.height > 0 and bool(families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all())
 
 
 def suppressed_families(result: pl.DataFrame) -> list[str]:
-    """Return the families with suppressed rows, in the order of the rows."""
+    """Return the families that have suppressed rows, in row order."""
     if "reason" not in result.columns:
         return []
     return result.filter(pl.col("reason") == SUPPRESSED).get_column("job_family").unique(maintain_order=True).to_list()
@@ -356,7 +357,7 @@ def _suppress_groups(
     *,
     staffed: bool = False,
 ) -> pl.DataFrame:
-    """Suppress small families and those in `also`, with others so that no total reveals them."""
+    """Suppress small families and those in `also`, plus any others needed so totals don't reveal them."""
     require(result, "job_family", name="result")
     keys, meaning, original = [key for key in keys if key in result.columns], get_metadata(result), result
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
@@ -384,11 +385,11 @@ def _suppress_groups(
 
 
 def _without(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.DataFrame:
-    """Set the figures of suppressed cells to null, and move completely suppressed families to the end."""
+    """Set the figures of suppressed cells to null, and move fully suppressed families to the end."""
     suppressed, kept = cells.get_column("suppressed"), {"job_family", *keys, *_KEPT}
     own = pl.col("own_all_jobs").n_unique().over("job_family")
     if "jobs" in result.columns and cells.select((own > 1).any()).item():
-        kept.remove("jobs")  # counted per cell, not per family, so it is a figure like the others
+        kept.remove("jobs")  # counted for each cell rather than each family, so it must be suppressed too
     is_all_suppressed = pl.col("suppressed").all().over("job_family")
     order = (
         cells.with_columns(all_suppressed=is_all_suppressed)
@@ -405,14 +406,14 @@ def _without(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.D
         reason=pl.when(pl.lit(suppressed)).then(pl.lit(SUPPRESSED)).otherwise("reason"),
     )[order]
     if keys and shown.height and suppressed.all():
-        # Even the list of levels would reveal something.
+        # Even the list of levels would reveal information.
         null_keys = (pl.lit(None, dtype=shown.schema[key]).alias(key) for key in keys)
         shown = shown.unique("job_family", keep="first", maintain_order=True).with_columns(null_keys)
     return shown
 
 
 def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -> pl.DataFrame:
-    """Return the counts of each row, from its own columns and from `counts`."""
+    """Return the counts for each row, taken from its own columns and from `counts`."""
     check_cells(result, keys, alone=counts is None)
     parts = [pl.col(key).cast(pl.String).fill_null("\0") for key in keys]
     cells = result.select(
@@ -434,9 +435,9 @@ def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -
 
 
 def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
-    """Suppress the next smallest cells, over families and keys, until the suppressed cells together meet the limits."""
+    """Suppress the next smallest cells, across families and keys, until the suppressed cells meet the limits."""
     of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
-    empty = pl.min_horizontal(of_jobs) == 0  # suppressing these protects nothing
+    empty = pl.min_horizontal(of_jobs) == 0  # suppressing empty cells doesn't protect the others
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     while True:
         before = cells.get_column("suppressed").sum()
@@ -455,7 +456,7 @@ def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataF
 
 
 def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFrame:
-    """Suppress at least two rows in each group that has suppressed rows, and as many as are `enough` together."""
+    """In each group with suppressed rows, suppress at least two rows and enough to reach an `enough` row."""
     place, n_suppressed = pl.col("place"), pl.col("n_suppressed")
     return (
         ordered.with_columns(
@@ -473,7 +474,7 @@ def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFram
 
 
 def _may_be_by_headcount(result: pl.DataFrame) -> bool:
-    """Return whether figures may be by headcount, which is assumed for a result without metadata."""
+    """Return whether figures may be by headcount. This is assumed if the result has no metadata."""
     return get_metadata(result) is None or _by_headcount(result)
 
 
@@ -484,7 +485,7 @@ def _by_headcount(result: pl.DataFrame) -> bool:
 
 
 def states_of(result: pl.DataFrame) -> Sequence[str]:
-    """Return the validation states counted in a result, or the default ones if it has no metadata."""
+    """Return the validation states counted in a result, or the default states if it has no metadata."""
     meaning = get_metadata(result)
     return meaning.states if meaning and meaning.states else COUNTED_STATES
 
