@@ -28,7 +28,7 @@ __all__ = [
     "list_all",
 ]
 
-#: Values of ``include`` that the exports of jobs and of employees accept.
+#: Supported values of ``include`` for exports of jobs and employees.
 INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
 EMPLOYEE_INCLUDES = ("ai_impact", "source_events", "linked_skills", "rejected_tasks", "weekly_hours")
 _PATHS = {
@@ -40,7 +40,7 @@ _LIST_LIMIT = 200
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Parameters of an export of jobs or employees, validated on creation."""
+    """Parameters for exporting jobs or employees. They are validated on creation."""
 
     include: tuple[str, ...] = ("ai_impact", "weekly_hours")
     filters: tuple[dict[str, Any], ...] = ()
@@ -73,15 +73,15 @@ class ExportRequest:
 
     @property
     def path(self) -> str:
-        """Path of the export endpoint."""
+        """The path of the export endpoint."""
         return _PATHS[self.of]
 
     def redact_cursor(self, text: str, cursor: str | None) -> str:
-        """Remove the cursor from a message if it is the id of an employee."""
+        """Remove the cursor from a message if it contains an employee's id."""
         return text if self.of == "jobs" or not cursor else text.replace(repr(cursor), "(an employee)")
 
     def body(self, starting_after: str | None) -> dict[str, Any]:
-        """Return the request body for the page after `starting_after`."""
+        """Return the request body for the page that follows `starting_after`."""
         body: dict[str, Any] = {"limit": self.limit}
         if self.include:
             body["include"] = list(self.include)
@@ -100,7 +100,7 @@ class ExportRequest:
 
 
 class Page(NamedTuple):
-    """Undecoded page with its number, the cursor it was requested with and the cursor of the next page, if any."""
+    """An undecoded page, with its number, the cursor that was used to request it and the next cursor, if any."""
 
     number: int
     starting_after: str | None
@@ -122,7 +122,7 @@ def export_pages(
     on_request_sent: Callable[[], None] | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[Page]:
-    """Request pages from the one after `starting_after` until the service reports that there are no more."""
+    """Request pages, starting after `starting_after`, until the service reports that there are no more."""
     seen = {starting_after}
     number = pages
     while True:
@@ -139,7 +139,7 @@ def export_pages(
             )
         except (ApiError, AuthError) as error:
             refusal = _add_request_details(error, request, starting_after)
-        if refusal is not None:  # raised outside the handler because the original error may name an employee
+        if refusal is not None:  # raised outside the handler, because the original error may name an employee
             raise refusal
         try:
             has_next, following = read_cursor(body)
@@ -168,7 +168,7 @@ def export_pages(
 def decode(
     client: Client, request: ExportRequest, page: Page, where: str, *, on_bad_record: Literal["raise", "collect"]
 ) -> Batch:
-    """Decode the records of a page."""
+    """Decode the records in a page."""
     try:
         envelope = read_envelope(page.body)
     except InvalidPage as error:
@@ -179,7 +179,7 @@ def decode(
 
 
 def list_all(client: Client, path: str) -> list[dict[str, Any]] | None:
-    """Return all entries of a list endpoint, or None if the tenant does not have it."""
+    """Return all entries from a list endpoint, or None if the tenant doesn't provide it."""
     results: list[dict[str, Any]] = []
     while True:
         query = [("limit", str(_LIST_LIMIT)), ("offset", str(len(results)))]
@@ -205,7 +205,7 @@ def list_all(client: Client, path: str) -> list[dict[str, Any]] | None:
 def _add_request_details(
     error: ApiError | AuthError, request: ExportRequest, starting_after: str | None
 ) -> ApiError | AuthError:
-    """Add the request parameters to an error, or remove the response text if it may name an employee."""
+    """Add the request parameters to an error, or drop the response text if it may name an employee."""
     status = getattr(error, "status", None)
     if request.of == "employees":
         outcome = f"returned {status}" if status is not None else "refused the request or did not respond"

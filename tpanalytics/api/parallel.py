@@ -1,7 +1,7 @@
-"""Load an export as several chains of pages in parallel.
+"""Load an export in parallel by splitting it into chains of pages.
 
-A chain can start after any job of the export. It ends where it reaches the first jobs of another chain, so that all
-chains together cover the export once, even if their starting jobs were passed in the wrong order.
+A chain can start after any job in the export. It ends when it reaches the first jobs of another chain. Together, the
+chains cover the export exactly once, even if their starting jobs were passed in the wrong order.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Chain", "CursorLost", "DecodedPage", "Walk"]
 
-#: Statuses for an unknown cursor.
+#: Status codes returned for an unknown cursor.
 _CURSOR_ERRORS = {400, 422}
-#: Number of jobs at the start of a chain that are compared with other chains.
+#: Number of jobs at the start of each chain that are compared with other chains.
 _HEAD_SIZE = 100
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Consecutive pages of an export and the state of loading them.
+    """Consecutive pages of an export, with the progress of loading them.
 
-    Chain 0 starts at the first job. `following` is the cursor of the next page, and `head` contains the first jobs of
-    the chain once they are loaded. Another chain that reaches them is finished.
+    Chain 0 starts at the first job. `following` is the cursor for the next page. Once they are loaded, `head` contains
+    the first jobs in the chain. Any other chain that reaches these jobs is finished.
     """
 
     number: int = 0
@@ -47,21 +47,21 @@ class Chain:
 
     @property
     def cursor(self) -> str | None:
-        """Cursor of the next request."""
+        """The cursor to use for the next request."""
         return self.following if self.pages else self.starting_after
 
     def advance(self, pages: int, following: str | None, met: int | None, job_ids: Sequence[str]) -> Chain:
-        """Return the chain after loading its pages up to number `pages`."""
+        """Return the chain as it is after loading all pages up to number `pages`."""
         finished = met is not None or following is None
         head = self.head or tuple(job_ids[:_HEAD_SIZE])
         return replace(self, pages=pages, following=following, finished=finished, head=head)
 
 
 class DecodedPage(NamedTuple):
-    """Decoded page, numbered from 1 within its chain.
+    """A decoded page. Pages are numbered from 1 within each chain.
 
-    `following` is the cursor of the next page. If another chain continues from here, `met` is its number and the batch
-    ends before the first job of that chain.
+    `following` is the cursor for the next page. If another chain continues from here, `met` is the number of that
+    chain, and the batch ends before its first job.
     """
 
     chain: int
@@ -72,14 +72,14 @@ class DecodedPage(NamedTuple):
 
 
 class CursorLost(Exception):  # noqa: N818  internal
-    """The service no longer knows the job after which an export should resume."""
+    """The service no longer recognises the job that an export would resume from."""
 
 
 class Walk:
-    """Iterable over the decoded pages of all chains, loading `workers` chains in parallel and one page ahead.
+    """Iterate over the decoded pages, loading up to `workers` chains in parallel and one page ahead in each.
 
-    Pages of a chain are yielded in order, and each must be saved before the iterator is advanced. If the service does
-    not know the starting job of a chain, that chain is skipped and the previous chain covers its jobs.
+    Pages are yielded in order within each chain. Save each page before advancing the iterator. If the service doesn't
+    recognise the starting job of a chain, the chain is skipped and the previous chain loads its jobs instead.
     """
 
     def __init__(
@@ -114,14 +114,14 @@ class Walk:
                 item = relay.receive()
                 if item is None:
                     running -= 1
-                elif not self._chains[item[0]].finished:  # its chain may have ended while the page was loading
+                elif not self._chains[item[0]].finished:  # the chain may have ended while the page was loading
                     page = self._decode_page(*item)
                     yield page
                     chain, jobs = self._chains[page.chain], page.batch.jobs["job_id"]
                     self._chains[page.chain] = chain.advance(page.number, page.following, page.met, jobs)
         finally:
             relay.close()
-            for thread in threads:  # let requests in progress finish, but do not wait long
+            for thread in threads:  # let requests in progress finish, but don't wait long
                 thread.join(1.0)
 
     def _decode_page(self, number: int, page: Page) -> DecodedPage:
@@ -137,7 +137,7 @@ class Walk:
         return DecodedPage(number, page.number, page.following, met, batch)
 
     def _work(self, pending: queue.SimpleQueue[int], relay: _Relay) -> None:
-        """Load the chains in the queue, one after another."""
+        """Load chains from the queue, one at a time."""
         ready: list[tuple[int, Page]] = []
 
         def flush() -> None:
@@ -149,7 +149,8 @@ class Walk:
             while not pending.empty():
                 with suppress(queue.Empty):
                     number = pending.get_nowait()
-                    # Pass a page on after the next request was sent, because decoding would delay that request.
+                    # Only pass a page on once the next request has been sent, because decoding would delay that
+                    # request.
                     for page in self._pages(number, flush):
                         flush()
                         ready.append((number, page))
@@ -157,13 +158,13 @@ class Walk:
             relay.send(None)
         except _RelayClosed:
             pass
-        except BaseException as error:  # noqa: BLE001  raised again by the receiver
+        except BaseException as error:  # noqa: BLE001  raised again in the receiver
             with suppress(_RelayClosed):
                 flush()
                 relay.send(error)
 
     def _pages(self, number: int, on_request_sent: Callable[[], None]) -> Iterator[Page]:
-        """Request the pages of a chain until the chain is finished."""
+        """Request pages until the chain is finished."""
         chain, retried = self._chains[number], False
         while True:
             first = True
@@ -185,11 +186,11 @@ class Walk:
                 if not first or chain.cursor is None or error.status not in _CURSOR_ERRORS:
                     raise
                 if not chain.pages:
-                    self._chains[number] = replace(chain, finished=True)  # has no head, so no chain ends here
+                    self._chains[number] = replace(chain, finished=True)  # it has no head, so no chain can end here
                     return
                 if retried:
                     raise CursorLost(str(error)) from None
-                retried = True  # starting over is expensive, so request the page again first
+                retried = True  # starting over is expensive, so try requesting the page again first
             else:
                 return
 
@@ -199,21 +200,21 @@ class _RelayClosed(Exception):  # noqa: N818  internal
 
 
 class _Relay:
-    """Bounded queue that passes pages and errors from the worker threads to the consumer."""
+    """A bounded queue for passing pages and errors from worker threads to the consumer."""
 
     def __init__(self, size: int) -> None:
         self._items: queue.Queue[tuple[int, Page] | BaseException | None] = queue.Queue(size)
         self._closed = threading.Event()
 
     def send(self, item: tuple[int, Page] | BaseException | None) -> None:
-        """Add an item, waiting until there is space."""
+        """Add an item, waiting until there is space in the queue."""
         while True:
             self.check()
             with suppress(queue.Full):
                 return self._items.put(item, timeout=0.1)
 
     def check(self) -> None:
-        """Raise an exception if the relay is closed."""
+        """Raise an exception if the relay has been closed."""
         if self._closed.is_set():
             raise _RelayClosed
 
@@ -230,9 +231,9 @@ class _Relay:
 
 
 def _find_overlap(ids: list[str], head: tuple[str, ...]) -> int | None:
-    """Return the position in `ids` where another chain starts, or None."""
-    # A single common job is not enough, because a job can move or appear twice, and cutting there would lose jobs.
-    # Without a match this chain simply continues through the jobs of the other.
+    """Return the position in `ids` where another chain starts, or None if it doesn't."""
+    # One common job isn't enough. A job can move or appear twice, and ending the chain there would lose other jobs.
+    # If nothing matches, this chain simply continues and also loads the jobs of the other chain.
     if head[0] not in ids:
         return None
     start = ids.index(head[0])

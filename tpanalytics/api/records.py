@@ -1,7 +1,7 @@
-"""Decode and validate a single record (a job with its tasks).
+"""Decode and validate single records (a job and its tasks).
 
-Every field is decoded with its type, because Polars would silently truncate 1.9 to 1 and turn ``"five"`` into null.
-Unknown fields and unknown levels are accepted. Values of the wrong type raise an error.
+Fields are decoded with their exact types. Otherwise, Polars would silently truncate 1.9 to 1 and turn ``"five"`` into
+null. Unknown fields and levels are accepted, but values of the wrong type raise an error.
 """
 
 from __future__ import annotations
@@ -30,41 +30,41 @@ __all__ = [
     "job_id_of",
 ]
 
-#: Exceptions raised by the decoder for invalid input.
+#: Exceptions that the decoder raises for invalid input.
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-#: Ids are text, but numbers are accepted too.
+#: Ids should be strings, but numbers are also accepted.
 Id = Annotated[str, msgspec.Meta(min_length=1)] | int
 Hours = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class AiImpact(msgspec.Struct, gc=False):
-    """AI impact level of a task and the reason for it."""
+    """The AI impact level for a task, and the rationale for it."""
 
     level: str | None = None
     rationale: str | None = None
 
 
 class SourceData(msgspec.Struct, gc=False):
-    """Reference to the profile data that a task was derived from."""
+    """A reference to the profile data that a task was derived from."""
 
     external_id: Id
 
 
 class LinkedSkill(msgspec.Struct, gc=False):
-    """Skill required by a task."""
+    """A skill that a task requires."""
 
     skill_id: Id
     skill: str | None = None
 
 
 class SourceEvent(SourceData, gc=False):
-    """Reference to the event in an employee's history that a task was derived from."""
+    """A reference to the event in an employee's history that a task was derived from."""
 
     event_type: str | None = None
 
 
 class Task(msgspec.Struct, gc=False):
-    """Task of a job or an employee."""
+    """A task performed in a job or by an employee."""
 
     task_id: Id
     task: str
@@ -77,14 +77,14 @@ class Task(msgspec.Struct, gc=False):
 
 
 class Record(msgspec.Struct, gc=False):
-    """Job with a flat list of tasks."""
+    """A job with a flat list of tasks."""
 
     external_id: Id
     tasks: list[Task]
 
 
-# Strict variants that reject unknown fields at any depth. A record that passes them is valid in both response formats,
-# because none of its fields can be the name of a group.
+# Strict versions of the structs that reject unknown fields at any depth. A record that passes is valid in both response
+# formats, because it has no field that could be the name of a group.
 class _KnownAiImpact(AiImpact, forbid_unknown_fields=True): ...
 
 
@@ -99,13 +99,13 @@ class _KnownLinkedSkill(LinkedSkill, forbid_unknown_fields=True): ...
 
 class _KnownTask(Task, forbid_unknown_fields=True):
     ai_impact: _KnownAiImpact | None = None
-    source_data: list[_KnownSourceData] | None = None  # type: ignore[assignment]  # the lists are never modified
+    source_data: list[_KnownSourceData] | None = None  # type: ignore[assignment]  # these lists are never modified
     source_events: list[_KnownSourceEvent] | None = None  # type: ignore[assignment]
     linked_skills: list[_KnownLinkedSkill] | None = None  # type: ignore[assignment]
 
 
 class KnownRecord(Record, forbid_unknown_fields=True):
-    """Record without unknown fields. Most records match, so it is tried first."""
+    """A record without unknown fields. This is tried first, because most records match."""
 
     tasks: list[_KnownTask]  # type: ignore[assignment]
 
@@ -119,12 +119,12 @@ class _Outline(msgspec.Struct):
 
 
 class TasksNotFound(RecordError):  # noqa: N818  internal
-    """No tasks were found in a hierarchy record. Such records are rejected without stopping the export."""
+    """A hierarchy record contains no tasks. These records are rejected, but don't stop the export."""
 
 
 _decode_list_record = msgspec.json.Decoder(Record).decode
 _decode_known_record = msgspec.json.Decoder(KnownRecord).decode
-# Only the field names are needed. The values stay undecoded because Python cannot represent all of them (e.g. 1e999).
+# Only decode the field names, because some JSON values can't be represented in Python (e.g. 1e999).
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_tasks_fields = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _RECORD_FIELDS, _TASK_FIELDS = set(Record.__struct_fields__), set(Task.__struct_fields__)
@@ -140,7 +140,7 @@ def decode_record(
     response_format: ResponseFormat | None,
     unknown: Counter[str] | None = None,
 ) -> Decoded:
-    """Decode a record into its id, its tasks and the hierarchy path of each task, if any."""
+    """Decode a record, returning its id, its tasks and, for hierarchies, the path to each task."""
     try:
         if response_format != "hierarchy":
             try:
@@ -158,7 +158,7 @@ def decode_record(
 
 
 def job_id_of(raw: bytes | msgspec.Raw) -> str | None:
-    """Return the id of a record that may otherwise be invalid, or None."""
+    """Return the id of a record, or None. The rest of the record may be invalid."""
     try:
         return str(_decode_id(raw).external_id)
     except DECODE_ERRORS:
@@ -166,7 +166,7 @@ def job_id_of(raw: bytes | msgspec.Raw) -> str | None:
 
 
 def _flat(raw: bytes | msgspec.Raw, unknown: Counter[str] | None) -> Decoded:
-    """Decode a flat record and count its unknown fields."""
+    """Decode a flat record and count any unknown fields."""
     try:
         known = _decode_known_record(raw)
     except DECODE_ERRORS:
@@ -182,7 +182,7 @@ def _flat(raw: bytes | msgspec.Raw, unknown: Counter[str] | None) -> Decoded:
 
 
 def _is_flat(raw: bytes | msgspec.Raw) -> bool:
-    """Return whether a record has a ``tasks`` field, as in the list format."""
+    """Return `True` if the record has a ``tasks`` field, as in the list format."""
     try:
         return bytes(_decode_outline(raw).tasks) != b""
     except DECODE_ERRORS:
@@ -190,13 +190,13 @@ def _is_flat(raw: bytes | msgspec.Raw) -> bool:
 
 
 def _decode_tree(tree: Any) -> Decoded:
-    """Collect the tasks of a nested record without relying on the names of its groups."""
+    """Collect the tasks from a nested record. The names of the groups don't matter."""
     job_id = msgspec.convert(tree, _RecordId).external_id
     tasks: list[Task] = []
     paths: list[list[str]] = []
 
     def walk(node: Any, parents: list[str], location: str) -> bool:
-        """Collect the tasks below `node` and return whether there were any."""
+        """Collect the tasks below `node`, returning `True` if there are any."""
         if isinstance(node, list):
             has_tasks = [walk(item, parents, f"{location}[{i}]") for i, item in enumerate(node)]
             return any(has_tasks)
@@ -217,7 +217,7 @@ def _decode_tree(tree: Any) -> Decoded:
         paths.append(parents)
         return True
 
-    # Text and numbers next to the tree are unknown fields.
+    # Ignore strings and numbers at the top level, which are unknown fields.
     content = {k: v for k, v in tree.items() if v is None or isinstance(v, (list, dict))}
     content.pop("external_id", None)
     for key, value in content.items():
@@ -230,16 +230,16 @@ def _decode_tree(tree: Any) -> Decoded:
     return job_id, tasks, paths
 
 
-#: Keys that contain the hierarchy. If none is present, all keys are searched.
+#: Keys that may contain the hierarchy. If none of them is present, all keys are searched.
 _TREES = ("hierarchy", "tree", "tasks")
 
 
 class _UnknownTree(msgspec.ValidationError):
-    """The tree has leaves, but none of them is a task."""
+    """The tree has leaf nodes, but none of them is a task."""
 
 
 def _has_object_leaf(node: Any) -> bool:
-    """Return whether a tree has a leaf that may be a task with different field names."""
+    """Return `True` if the tree has a leaf node that might be a task with different field names."""
     if isinstance(node, list):
         return any(_has_object_leaf(item) for item in node)
     if not isinstance(node, dict):
@@ -248,14 +248,14 @@ def _has_object_leaf(node: Any) -> bool:
     return any(_has_object_leaf(value) for value in children) if children else bool(node)
 
 
-#: Text fields that may be quoted in messages. Other text may be confidential (task names, rationales).
+#: Text fields that may be quoted in messages. Other fields may be confidential (task names, rationales).
 _QUOTABLE = ("external_id", "task_id", "skill_id", "validation_state", "weekly_hours", "level")
 
 
 def _record_error(raw: bytes | msgspec.Raw, where: str, path: str, reason: str, kind: type[RecordError]) -> RecordError:
     job_id, found = job_id_of(raw), None
     steps = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path)
-    with suppress(*DECODE_ERRORS, KeyError, IndexError, TypeError):  # the value itself may be unreadable
+    with suppress(*DECODE_ERRORS, KeyError, IndexError, TypeError):  # it may not be possible to read the value
         value = msgspec.json.decode(raw)
         for key, index in steps:
             value = value[key] if key else value[int(index)]

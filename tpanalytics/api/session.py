@@ -1,8 +1,9 @@
 """Authenticated client for a tenant.
 
-`OAuth2Session` is not used because it writes the token and the secret to the debug log and cannot renew
-client-credentials tokens. Instead, `requests_oauthlib.OAuth2` adds the token to each request. The demo server uses
-plain http without setting ``OAUTHLIB_INSECURE_TRANSPORT``, because oauthlib is given an https URL (see `as_https`).
+We don't use `OAuth2Session`, because it writes the token and the secret to the debug log and can't renew
+client-credentials tokens. `requests_oauthlib.OAuth2` adds the token to each request instead. The demo server uses plain
+http. It works without setting ``OAUTHLIB_INSECURE_TRANSPORT``, because oauthlib is passed an https URL (see
+`as_https`).
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ __all__ = ["Client", "RetryPolicy", "connect"]
 
 
 class Client:
-    """Thread-safe client for a tenant, created by `connect`.
+    """A thread-safe client for a tenant, as returned by `connect`.
 
     Attributes
     ----------
     settings
-        Settings of the tenant. The secret prints as ``***``.
+        The settings for the tenant. The secret is displayed as ``***``.
     on_wait
-        Default callback that receives the reason before each wait.
+        The default callback, called with the reason before each wait.
     """
 
     def __init__(
@@ -72,26 +73,26 @@ class Client:
 
     @property
     def tokens_fetched(self) -> int:
-        """Number of tokens requested from the token endpoint, not counting cached tokens."""
+        """The number of tokens requested from the token endpoint, not including cached tokens."""
         return self._tokens.fetched
 
     def close(self) -> None:
-        """Close the connections and discard the token in memory. A token in the cache file is kept."""
+        """Close all connections and discard the token in memory. The token cache file is not deleted."""
         self._http.close()
         self._tokens.clear()
 
     def sign_in(self) -> None:
-        """Request a token unless a valid one is available.
+        """Request a token, unless a valid token is already available.
 
         Raises
         ------
         AuthError, ApiError
-            If the token endpoint returns an error or cannot be reached.
+            If the token endpoint returns an error or can't be reached.
         """
         self._tokens.get(self.on_wait)
 
     def version(self) -> str | None:
-        """Return the API version of the tenant, or None if the service does not report it."""
+        """Return the API version of the tenant, or None if the service doesn't report it."""
         try:
             body = json.loads(self.request("GET", "/version"))
         except ApiError as error:
@@ -114,43 +115,43 @@ class Client:
         on_wait: Callable[[str], None] | None = None,
         optional: bool = False,
     ) -> bytes:
-        """Send an authenticated request and return the body of the response.
+        """Send an authenticated request and return the response body.
 
-        The request is retried on 429, on 5xx and on connection errors, and once with a new token on 401. Only use it
-        for requests that do not change data.
+        Requests are retried on a 429 or 5xx response and on connection errors. On a 401 response, they are retried once
+        with a new token. Only use this method for requests that do not modify data.
 
         Parameters
         ----------
         method
-            ``GET`` or ``POST``.
+            Either ``GET`` or ``POST``.
         path
-            Path on the tenant, starting with ``/``.
+            A path on the tenant, starting with ``/``.
         body
-            JSON body.
+            The JSON request body.
         query
-            Query parameters. Names may be repeated.
+            The query parameters. The same name can be used more than once.
         on_request_sent
-            Callback that is invoked after the body of each attempt was sent.
+            A callback to call once the request body has been sent, for every attempt.
         on_wait
-            Callback that receives the reason before each wait. Defaults to that of the client.
+            A callback to call with the reason before each wait. Defaults to the client's own callback.
         optional
-            If True, do not retry, and wait at most 10 seconds for a response.
+            If True, do not retry, and wait for the response for no more than 10 seconds.
 
         Raises
         ------
         AuthError
-            If no token can be obtained, or the service rejects a new token (401) or denies access (403).
+            If no token is available, or if the service rejects a new token (401) or denies access (403).
         RateLimited, Unreachable, ApiError
-            If the service returns another error or cannot be reached.
+            If the service returns any other error, or can't be reached.
         ConfigError
-            If `path` is not on the tenant's host.
+            If `path` is not on the same host as the tenant.
         """
         url = self.settings.base_url + path
         if not path.startswith("/") or origin(url) != origin(self.settings.base_url):
             raise ConfigError(f"`path` must be a path on the tenant's host, not {path!r}.")
         on_wait = on_wait or self.on_wait
         for last in (False, True):
-            token = self._tokens.get(on_wait)  # a Secret, because tracebacks may include local variables
+            token = self._tokens.get(on_wait)  # a Secret, because tracebacks can include local variables
             response = self._sender.send(
                 method,
                 url,
@@ -180,9 +181,9 @@ class Client:
         return response.content
 
     def not_understood(self, method: str, path: str, body: bytes, reason: str) -> ApiError:
-        """Return the error for a response with status 200 and an unexpected body."""
+        """Return an error for a 200 response with an unexpected body."""
         start = self._sender.redact(body[:4000].decode("utf-8", "replace")).strip()[:200]
-        excerpt = f" ({start!r}…)" if start[:1] not in {"{", "[", ""} else ""  # do not quote records
+        excerpt = f" ({start!r}…)" if start[:1] not in {"{", "[", ""} else ""  # don't quote records
         return ApiError(
             f"{method} {path}: the service returned 200, but the body is {reason}{excerpt}. "
             "Check `base_url`; the response may come from a gateway or login page.",
@@ -209,45 +210,46 @@ def connect(
 ) -> Client:
     """Return a client for a tenant.
 
-    Settings that are not passed are read from environment variables, then from ``.env`` in the working directory, then
-    from the system keyring (service ``tpanalytics``, if the package keyring is installed). The variable of `base_url`
-    is ``TPANALYTICS_BASE_URL``, and so on. The token is requested with the first request.
+    Settings that are not passed as arguments are read from environment variables, from a ``.env`` file in the working
+    directory, or from the system keyring (service ``tpanalytics``, if the keyring package is installed), in that order.
+    For example, the environment variable for `base_url` is ``TPANALYTICS_BASE_URL``. No token is requested until the
+    first request.
 
     Parameters
     ----------
     base_url
-        URL of the tenant's API, like ``https://northwind.eu3.techwolf.ai``.
+        The base URL of the tenant's API, e.g. ``https://northwind.eu3.techwolf.ai``.
     token_url
-        URL of the token endpoint.
+        The URL of the token endpoint.
     client_id, client_secret
-        API credential. Do not store it in a notebook; use the environment, ``.env`` or the keyring instead.
+        The API credentials. Do not store these in a notebook. Use the environment, ``.env`` or the keyring instead.
     audience
-        Audience of the token, like ``eu3.techwolf.ai``.
+        The audience of the token, e.g. ``eu3.techwolf.ai``.
     tenant
-        Name of the tenant.
+        The name of the tenant.
     private_key, private_key_file, key_id
-        Unencrypted RSA private key as PEM text or as the path of a PEM file, and its id if the tenant requires it.
-        Use instead of `client_secret`. Requires ``pip install "tpanalytics[jwt]"``.
+        An unencrypted RSA private key, given as PEM text or as the path to a PEM file, and its key id if the tenant
+        requires one. Use this instead of `client_secret`. Requires ``pip install "tpanalytics[jwt]"``.
     api_version
-        API version to request, ``YYYY-MM-DD``. Defaults to the version configured for the tenant.
+        The API version to request, as ``YYYY-MM-DD``. Defaults to the version configured for the tenant.
     retry, limits
-        Retry policy and response limits. By default a request is attempted 5 times with waits of up to 60 seconds
-        (300 if the service requests it), and a response may take 600 seconds and contain 256 MiB.
+        The retry policy and the response limits. By default, there are up to 5 attempts per request, with waits of up
+        to 60 seconds (or 300 if requested by the service). A response can take up to 600 seconds and be up to 256 MiB.
     token_cache
-        If True, share the token between your processes until shortly before it expires, because the number of tokens
-        is limited. The token is stored in a file that only you can read, in the folder in the environment variable
-        ``TPANALYTICS_TOKEN_CACHE`` or else in your user cache folder, or in the folder passed as a path. Tokens of the
-        demo server are not written to the user cache folder. If False, keep the token in memory only.
+        If True, processes share the token until shortly before it expires, because the number of tokens is limited. The
+        token is stored in a file that only you can read. The folder is taken from the ``TPANALYTICS_TOKEN_CACHE``
+        environment variable, defaulting to your user cache folder. Pass a path to use another folder. Tokens for the
+        demo server are not written to the user cache folder. If False, the token is only kept in memory.
 
     Returns
     -------
     Client
-        Client to pass to `load_task_profiles`.
+        A client that can be passed to `load_task_profiles`.
 
     Raises
     ------
     ConfigError
-        If a setting is missing, invalid or in conflict with another, or the private key cannot be used.
+        If a setting is missing, invalid or conflicts with another setting, or if the private key can't be used.
 
     Examples
     --------
@@ -264,8 +266,8 @@ def connect(
     """
     secret = None if client_secret is None else Secret(client_secret)
     key = None if private_key is None else Secret(private_key)
-    key_file = None if private_key_file is None else Secret(str(private_key_file))  # may be the key by mistake
-    del client_secret, private_key, private_key_file  # tracebacks may include local variables
+    key_file = None if private_key_file is None else Secret(str(private_key_file))  # might be the key by mistake
+    del client_secret, private_key, private_key_file  # tracebacks can include local variables
     arguments = {
         "base_url": base_url,
         "token_url": token_url,
@@ -282,6 +284,6 @@ def connect(
 
 
 def _bearer_auth(token: Secret) -> OAuth2:
-    # Omit the expiry, because `Tokens` checks it and oauthlib would check it again.
+    # Omit the expiry time. `Tokens` already checks it, and oauthlib would check it again.
     fields = {"token_type": "Bearer", "access_token": token.reveal()}
     return OAuth2(client=BackendApplicationClient(""), token=fields)

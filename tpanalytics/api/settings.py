@@ -1,8 +1,8 @@
-"""Connection settings of a tenant.
+"""Connection settings for a tenant.
 
-Each setting is taken from the first of these sources: arguments, environment variables, ``.env`` in the working
-directory, the system keyring (if the package keyring is installed). Secret and private key count as one setting, so
-the first source that has either of them is used.
+Settings are looked up in this order: arguments, environment variables, ``.env`` in the working directory, and the
+system keyring (if the keyring package is installed). The first source that has a setting is used. The client secret
+and the private key count as a single setting.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECRETS", "SETTINGS", "Secret", "Settings", "is_loopback", "resolve"]
 
-#: Description of each setting. The environment variable is ``TPANALYTICS_`` plus the name in capitals.
+#: Descriptions of the settings. Environment variables are named ``TPANALYTICS_`` plus the setting in upper case.
 SETTINGS = {
     "base_url": "URL of the tenant's API, like https://northwind.eu3.techwolf.ai",
     "token_url": "URL of the token endpoint",
@@ -37,7 +37,7 @@ SETTINGS = {
     "tenant": "name of the tenant",
     "api_version": "API version to request, YYYY-MM-DD",
 }
-#: Settings whose value is never displayed.
+#: Settings whose values are never displayed.
 SECRETS = ("client_secret", "private_key")
 _CREDENTIALS = ("client_secret", "private_key", "private_key_file")
 _OPTIONAL = ("private_key", "private_key_file", "key_id", "api_version")
@@ -49,7 +49,7 @@ _PRIVATE_KEY_ADVICE = (
 
 
 class Secret:
-    """Text that prints as ``***``. Use `reveal` to get its value."""
+    """A string that is displayed as ``***``. Use `reveal` to get the actual value."""
 
     __slots__ = ("_value",)
 
@@ -57,7 +57,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the value."""
+        """Return the actual value."""
         return self._value
 
     def __repr__(self) -> str:
@@ -72,7 +72,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Settings:
-    """Validated settings of a tenant, with either a client secret or a private key."""
+    """Validated settings for a tenant. Either a client secret or a private key is set."""
 
     base_url: str
     token_url: str
@@ -91,14 +91,14 @@ def _reveal(value: str | Secret | None) -> str | None:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether `url` points to this machine, where plain http is safe."""
+    """Return `True` if `url` points to this machine, where plain http is safe."""
     return (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
 
 
 def find_settings(
     arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None
 ) -> dict[str, tuple[str | Secret, str]]:
-    """Return the value of each available setting and a description of its source."""
+    """Return the values of all available settings, with a description of where each one was found."""
     file = dotenv or Path.cwd() / ".env"
     lines = _read_dotenv(file) if file.is_file() else {}
 
@@ -127,7 +127,7 @@ def find_settings(
 
 
 def _wrap(name: str, value: str) -> str | Secret:
-    """Strip a value, and hide it if it is a secret or a private key in the wrong setting."""
+    """Strip whitespace from a value. Wrap it in `Secret` if it is a secret, or if it contains a private key."""
     return Secret(value.strip()) if name in SECRETS or "PRIVATE KEY" in value else value.strip()
 
 
@@ -174,26 +174,26 @@ def _read_key(file: str, origin: str) -> Secret:
         return Secret(Path(file).expanduser().read_text(encoding="utf-8-sig"))
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
-    except (ValueError, RuntimeError):  # binary file, invalid path, or a user without a home folder
+    except (ValueError, RuntimeError):  # a binary file, an invalid path, or a user without a home folder
         pass
-    # Raised outside the handler because the original exception may contain the file.
+    # Raised outside the handler, because the original exception may contain the file content.
     raise ConfigError(f"The file in `private_key_file` (from {origin}) {problem}.")
 
 
 def _read_dotenv(file: Path) -> dict[str, str | None]:
-    try:  # no interpolation because a secret may contain ``${``; some editors add a byte order mark
+    try:  # don't interpolate, because a secret may contain ``${``; some editors add a byte order mark
         return dotenv_values(file, interpolate=False, encoding="utf-8-sig")
     except UnicodeDecodeError:
         pass
-    # Raised outside the handler because the original exception contains the file.
+    # Raised outside the handler, because the original exception contains the file content.
     raise ConfigError(f"{file.name} is not encoded as UTF-8. Save it as UTF-8.")
 
 
 def _check_url(name: str, url: str, origin: str) -> None:
     valid = False
-    with suppress(ValueError):  # its message quotes the value
+    with suppress(ValueError):  # the message quotes the value
         parts = urlsplit(url)
-        valid = parts.port is None or parts.port >= 0  # an invalid port raises
+        valid = parts.port is None or parts.port >= 0  # accessing an invalid port raises ValueError
     if not valid:
         raise ConfigError(f"`{name}` (from {origin}) is not a valid URL.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:

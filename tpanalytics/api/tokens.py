@@ -1,7 +1,7 @@
-"""Access tokens, shared between threads in memory and between processes through a cache file.
+"""Access tokens. Threads share a token in memory, and processes share it through a cache file.
 
-If the cache file cannot be used, a new token is requested. Expiry is measured with the local clock from the moment a
-token is received, so clock differences with the service do not matter.
+If the cache file can't be used, a new token is requested. Expiry is measured with the local clock, starting when the
+token is received, so it doesn't matter if the clock of the service is different.
 """
 
 from __future__ import annotations
@@ -42,32 +42,32 @@ __all__ = ["Tokens"]
 
 _ENDPOINT = "the token endpoint"
 _LEEWAY_SECONDS = 60.0
-_CLOCK_SKEW_SECONDS = 300.0  # tolerated between machines that share a home folder
+_CLOCK_SKEW_SECONDS = 300.0  # allowed between machines that share a home folder
 _LOCK_SECONDS = 60.0
 _MAX_BYTES = 1 << 16
 _ITERATIONS = 100_000
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 300
-_BACKDATE_SECONDS = 60  # assertions are backdated in case the endpoint's clock is behind
+_BACKDATE_SECONDS = 60  # backdate assertions in case the endpoint's clock is behind
 _MIN_KEY_BITS = 2048
 
 
 @dataclass(frozen=True)
 class _CachedToken:
-    """Token with its local receive time and lifetime in seconds. If the lifetime is unknown, it is infinite."""
+    """A token, the local time it was received and its lifetime in seconds (infinite if unknown)."""
 
     token: Secret
     received_at: float
     lifetime: float = math.inf
 
     def is_valid(self) -> bool:
-        # Renew early so that a token does not expire during a request. Scale the margin down for short-lived tokens.
+        # Renew tokens early, so they don't expire during a request. Use a smaller margin for short-lived tokens.
         margin = min(_LEEWAY_SECONDS, 0.1 * self.lifetime)
         return time.time() < self.received_at + self.lifetime - margin
 
 
 class Tokens:
-    """Thread-safe source of access tokens for one credential."""
+    """A thread-safe source of access tokens for a single credential."""
 
     def __init__(self, settings: Settings, sender: Sender, *, cache: bool | str | Path = True) -> None:
         self.fetched = 0
@@ -75,20 +75,20 @@ class Tokens:
         self._sender = sender
         self._lock = threading.Lock()
         self._current: _CachedToken | None = None
-        self._rejected = deque[str](maxlen=16)  # digests, because a read-only cache file keeps rejected tokens
+        self._rejected = deque[str](maxlen=16)  # digests; a read-only cache file may still contain rejected tokens
         self._key = None if settings.private_key is None else _signing_key(settings.private_key)
         folder = _cache_folder(cache, settings.token_url)
         self._file = None if folder is None else _TokenFile(folder, settings)
 
     def get(self, on_wait: Callable[[str], None] | None = None) -> Secret:
-        """Return a valid token. Threads that wait for a new token all receive the same one."""
+        """Return a valid token. Threads waiting for a new token all receive the same one."""
         with self._lock:
             if self._current is None or not self._current.is_valid():
                 self._current = self._read_cache() or self._renew(on_wait)
             return self._current.token
 
     def forget(self, token: Secret) -> None:
-        """Discard a rejected token, also from the cache file. A newer token is not affected."""
+        """Discard a rejected token, both in memory and in the cache file. Newer tokens are not affected."""
         with self._lock:
             self._rejected.append(_digest(token))
             if self._current is not None and _digest(self._current.token) == _digest(token):
@@ -97,11 +97,11 @@ class Tokens:
                 self._file.delete(token)
 
     def clear(self) -> None:
-        """Discard the token in memory, but not the cache file."""
+        """Discard the token in memory. The cache file is not deleted."""
         self._current = None
 
     def _read_cache(self) -> _CachedToken | None:
-        """Return the token in the cache file if it is still valid."""
+        """Return the token from the cache file if it is still valid."""
         cached = None if self._file is None else self._file.read()
         if cached is None or not cached.is_valid() or _digest(cached.token) in self._rejected:
             return None
@@ -111,7 +111,7 @@ class Tokens:
     def _renew(self, on_wait: Callable[[str], None] | None) -> _CachedToken:
         if self._file is None:
             return self._fetch(on_wait)
-        with self._file.locked():  # another process may have written a token in the meantime
+        with self._file.locked():  # another process may have written a token while we waited for the lock
             cached = self._read_cache()
             if cached is None:
                 cached = self._fetch(on_wait)
@@ -155,7 +155,7 @@ class Tokens:
         return received
 
     def _add_body(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the body right before sending, so that no other object refers to the secret."""
+        """Add the body immediately before sending, so that no other object holds a reference to the secret."""
         settings = self._settings
         body = {"client_id": settings.client_id}
         if settings.client_secret is not None:
@@ -169,7 +169,7 @@ class Tokens:
         return request
 
     def _assertion(self, key: RSAPrivateKey) -> Secret:
-        """Return a signed JWT assertion (RFC 7523) for a single attempt."""
+        """Return a signed JWT assertion (RFC 7523) for use in a single attempt."""
         import jwt
 
         settings, now = self._settings, int(time.time())
@@ -188,9 +188,9 @@ class Tokens:
 
 
 class _TokenFile:
-    """File that shares the token of one credential between a user's processes. An `OSError` is never raised.
+    """The file used to share a token between processes of the same user. It never raises an `OSError`.
 
-    The file name is a hash of the settings and the secret, so a different secret never matches a cached token.
+    The file name is a hash of the settings and the secret, so a changed secret never matches an existing cache file.
     """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
@@ -200,15 +200,15 @@ class _TokenFile:
 
     @property
     def _path(self) -> Path:
-        if self._cached_path is None:  # the hash is slow by design, so compute it on first use
+        if self._cached_path is None:  # the hash is slow by design, so don't compute it until it is needed
             self._cached_path = self._folder / f"{_cache_key(self._settings)}.json"
         return self._cached_path
 
     def read(self) -> _CachedToken | None:
-        """Return the token in the file if the file is private and complete."""
+        """Return the token from the file, provided that the file is private and complete."""
         raw = b""
         with suppress(OSError):
-            # Do not follow links, block on pipes or read files of other users.
+            # Don't follow symlinks, block on pipes or read files owned by other users.
             flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
             with open(os.open(self._path, flags), "rb") as file:  # noqa: PTH123  a descriptor
                 if _is_private(os.fstat(file.fileno())):
@@ -216,11 +216,11 @@ class _TokenFile:
         return _parse_entry(raw)
 
     def write(self, token: _CachedToken) -> None:
-        """Write a token to the file, unless its lifetime is unknown."""
+        """Write the token to the file. Tokens with an unknown lifetime are not saved."""
         if not math.isfinite(token.lifetime) or not self._folder_is_safe():
             return
         with suppress(OSError), atomic_write(self._path) as draft:
-            # Create the file with private permissions. Changing them afterwards would leave it readable for a moment.
+            # Set the permissions on creation. If they were changed later, the file would be readable for a moment.
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  a descriptor
                 json.dump(
@@ -233,7 +233,7 @@ class _TokenFile:
                 )
 
     def delete(self, token: Secret) -> None:
-        """Delete the file if it still contains this token."""
+        """Delete the file if it still contains the given token."""
         cached = self.read()
         if cached is None or _digest(cached.token) != _digest(token):
             return
@@ -245,7 +245,7 @@ class _TokenFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the file, or continue without a lock if locking fails or times out."""
+        """Lock the file. If locking fails or times out, continue without a lock."""
         lock = None
         if self._folder_is_safe():
             from filelock import FileLock
@@ -263,7 +263,7 @@ class _TokenFile:
                     lock.release()
 
     def _folder_is_safe(self) -> bool:
-        """Create the folder if it is missing and return whether other users cannot write to it."""
+        """Create the folder if needed, and return `True` unless other users can write to it."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = self._folder.stat()
@@ -283,7 +283,7 @@ def _cache_folder(cache: bool | str | Path, token_url: str) -> Path | None:  # n
             import platformdirs
 
             folder = Path(platformdirs.user_cache_dir("tpanalytics")) / "tokens"
-            return folder if folder.is_absolute() else None  # some users have no home folder
+            return folder if folder.is_absolute() else None  # some users don't have a home folder
         cache = configured
     if not isinstance(cache, (str, Path)) or not str(cache).strip():
         raise ConfigError(f"`token_cache` must be True, False or the path of a folder, not {cache!r}.")
@@ -292,8 +292,8 @@ def _cache_folder(cache: bool | str | Path, token_url: str) -> Path | None:  # n
 
 def _cache_key(settings: Settings) -> str:
     public = [settings.token_url, settings.client_id, settings.audience, settings.tenant]
-    salt = json.dumps([*public, []]).encode()  # the empty list is the list of scopes
-    # Use a slow, salted hash so that the file name cannot be used to guess the secret.
+    salt = json.dumps([*public, []]).encode()  # the empty list represents the scopes
+    # Use a slow, salted hash, so that the secret can't be guessed from the file name.
     secret = settings.client_secret or settings.private_key or Secret("")
     digest = hashlib.pbkdf2_hmac("sha256", secret.reveal().encode("utf-8", "surrogatepass"), salt, _ITERATIONS)
     return hashlib.sha256(salt + digest).hexdigest()
@@ -306,7 +306,7 @@ def _is_private(status: os.stat_result) -> bool:
 
 
 def _parse_entry(raw: bytes) -> _CachedToken | None:
-    """Parse the content of a cache file, or return None if it is not a valid entry."""
+    """Parse the contents of a cache file. Returns None if they are invalid."""
     with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
         entry = json.loads(raw)
         received_at, expires_at = float(entry["received_at"]), float(entry["expires_at"])
@@ -318,7 +318,7 @@ def _parse_entry(raw: bytes) -> _CachedToken | None:
 
 
 def _parse_response(response: requests.Response) -> _CachedToken:
-    """Return the token in a response. If ``expires_in`` is missing or 0, the lifetime is infinite."""
+    """Return the token in a response. The lifetime is infinite if ``expires_in`` is missing or 0."""
     body = dict(BackendApplicationClient("").parse_request_body_response(response.text))
     lifetime = body.get("expires_in")
     return _CachedToken(Secret(body["access_token"]), time.time(), float(lifetime) if lifetime else math.inf)
@@ -333,9 +333,9 @@ def _digest(token: Secret) -> str:
 
 
 def _signing_key(pem: Secret) -> RSAPrivateKey:
-    """Load the private key without quoting library errors, which may contain parts of it."""
+    """Load the private key. Errors raised by the library are not quoted, because they may contain parts of the key."""
     try:
-        import jwt  # noqa: F401  fail early if it is missing
+        import jwt  # noqa: F401  fail early if it isn't installed
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -345,7 +345,7 @@ def _signing_key(pem: Secret) -> RSAPrivateKey:
         ) from None
     problem = "is not in PEM format"
     try:
-        # Environment variables and .env files often contain line breaks as a literal \n.
+        # Line breaks are often written as a literal \n in environment variables and .env files.
         key = load_pem_private_key(pem.reveal().replace("\\n", "\n").encode(), None)
         if not isinstance(key, RSAPrivateKey):
             problem = "is not an RSA key"

@@ -1,1 +1,1 @@
-"""HTTP requests, retries and responses."""
+"""Send HTTP requests with retries, and read the responses."""

@@ -1,4 +1,4 @@
-"""Read response bodies within size and time limits."""
+"""Read response bodies, subject to size and time limits."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadlineExceeded", "Limits", "ResponseRejected", "read_body"]
 
-_CHUNK_BYTES = 1 << 20  # a whole page; the default of 10 KiB is slower
-_ERROR_BODY_BYTES = 1 << 16  # error bodies are only quoted in messages
+_CHUNK_BYTES = 1 << 20  # large enough for a whole page; the default of 10 KiB is slower
+_ERROR_BODY_BYTES = 1 << 16  # the body of an error response is only quoted in messages
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Time and size limits for a single response. Retries start again from zero.
+    """Time and size limits for a single response. The limits apply to each attempt separately.
 
     Attributes
     ----------
     connect_seconds
-        Maximum time to connect.
+        The maximum time to wait for a connection.
     silence_seconds
-        Maximum time between two bytes of the response.
+        The maximum time to wait between two bytes of the response.
     answer_seconds
-        Maximum time from the end of the request to the last byte of the response.
+        The maximum time from sending the request to receiving the last byte of the response.
     answer_bytes
-        Maximum size of the decompressed body, 256 MiB by default. A page of 100 jobs is about 1 MB.
+        The maximum size of the decompressed body. Defaults to 256 MiB. A page of 100 jobs is about 1 MB.
 
     Raises
     ------
     ConfigError
-        If a limit is not greater than 0.
+        If any limit is 0 or less.
     """
 
     connect_seconds: float = 10.0
@@ -55,11 +55,11 @@ class Limits:
 
 
 class DeadlineExceeded(requests.Timeout):
-    """A time limit was exceeded. The message contains no secrets."""
+    """A time limit was exceeded. The message does not contain any secrets."""
 
 
 class ResponseRejected(requests.RequestException):
-    """The response cannot be read, and a retry would not help."""
+    """The response can't be read, and retrying wouldn't help."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(f"the service returned {status}, but {reason}")
@@ -67,7 +67,7 @@ class ResponseRejected(requests.RequestException):
 
 
 def read_body(response: requests.Response, limits: Limits) -> None:
-    """Read the body into `response` and release its connection. The bodies of error responses are truncated."""
+    """Read the body into `response` and release the connection. Error response bodies are truncated."""
     success = response.status_code == 200
     max_bytes = limits.answer_bytes if success else _ERROR_BODY_BYTES
     chunks: list[bytes] = []
@@ -84,38 +84,38 @@ def read_body(response: requests.Response, limits: Limits) -> None:
         if success:
             raise
     finally:
-        if not complete:  # a connection with unread data cannot be reused
+        if not complete:  # connections with unread data can't be reused
             response.raw.close()
         response.raw.release_conn()
     if size > max_bytes and success:
         raise ResponseRejected(200, f"the body is larger than the limit of {_format_size(max_bytes)}")
-    if "\0" in (response.encoding or ""):  # would raise a ValueError instead of the LookupError that requests handles
+    if "\0" in (response.encoding or ""):  # raises ValueError, but requests only handles LookupError
         response.encoding = None
-    response.raw = io.BytesIO(b"".join(chunks)[:max_bytes])  # read by content, text and json()
+    response.raw = io.BytesIO(b"".join(chunks)[:max_bytes])  # used by content, text and json()
 
 
 def _iter_bytes(response: requests.Response, max_bytes: int) -> Iterator[bytes]:
-    """Yield the decompressed body in chunks and convert errors to exceptions of requests."""
+    """Yield the decompressed body in chunks, mapping errors to exceptions from requests."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise ResponseRejected(response.status_code, f"the body has the unsupported Content-Encoding {encoding[:40]!r}")
     try:
         raw = response.raw.stream(_CHUNK_BYTES, decode_content=False)
         yield from _gunzip(raw, max_bytes) if "gzip" in encoding else raw
-        if response.raw.length_remaining:  # not checked by older versions of urllib3
+        if response.raw.length_remaining:  # older versions of urllib3 don't check this
             raise EOFError
     except urllib3.exceptions.ReadTimeoutError:
         raise requests.ReadTimeout from None
     except zlib.error:
         raise requests.exceptions.ContentDecodingError from None
-    # This includes TLS errors in the middle of the body and invalid chunk sizes.
+    # This also covers TLS errors partway through the body, and invalid chunk sizes.
     except (urllib3.exceptions.HTTPError, EOFError, ValueError, OverflowError):
         raise requests.exceptions.ChunkedEncodingError from None
 
 
 def _gunzip(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Decompress gzip data with one or more members, in chunks of at most ``max_bytes + 1`` bytes."""
-    # urllib3 up to 2.5 decompresses a chunk to any size and does not detect truncated data.
+    """Decompress gzip data with one or more members, yielding chunks of no more than ``max_bytes + 1`` bytes."""
+    # urllib3 up to 2.5 doesn't limit the size of a decompressed chunk, and doesn't detect truncated data.
     member, started, padding = zlib.decompressobj(_GZIP), False, False
     for chunk in chunks:
         rest = chunk

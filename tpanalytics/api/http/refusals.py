@@ -1,4 +1,4 @@
-"""Parse and describe error responses without revealing secrets."""
+"""Parse and describe error responses without exposing secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["error_text", "outline", "redirect_host", "secret_pattern"]
 
 
 def error_text(response: requests.Response) -> tuple[str | None, str | None]:
-    """Return the title and description of an error response from the API or the token endpoint."""
+    """Return the title and description from an error response of the API or the token endpoint."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -30,7 +30,7 @@ def error_text(response: requests.Response) -> tuple[str | None, str | None]:
 
 
 def outline(response: requests.Response) -> str:
-    """Describe a body without quoting values, which may include a token."""
+    """Describe a response body without quoting any values, because they might include a token."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -42,7 +42,7 @@ def outline(response: requests.Response) -> str:
 
 
 def redirect_host(response: requests.Response) -> str:
-    """Return the host that a redirect points to."""
+    """Return the host of the redirect location."""
     try:
         return urlsplit(response.headers.get("Location", "")).hostname or "an unknown host"
     except ValueError:
@@ -50,8 +50,8 @@ def redirect_host(response: requests.Response) -> str:
 
 
 def secret_pattern(value: str) -> re.Pattern[str]:
-    """Return a pattern that matches `value` in plain, escaped and wrongly decoded form."""
-    # Letters and digits never change. Any other character may appear as \u00e9, %C3%A9, &eacute; or mojibake.
+    """Return a pattern that matches `value` as plain text, escaped, or decoded with the wrong encoding."""
+    # Letters and digits are never changed. Other characters may appear as \u00e9, %C3%A9, &eacute; or mojibake.
     forms = [re.escape(form) for form in (value, json.dumps(value)[1:-1], quote(value, safe="", errors="replace"))]
     parts = re.findall(r"[A-Za-z0-9._~-]+|[^A-Za-z0-9._~-]+", value)
     plain = [re.match(r"[A-Za-z0-9._~-]", part) is not None for part in parts]

@@ -29,16 +29,17 @@ _TRANSIENT_ERRORS = (
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Number of retries and time between them. All times are in seconds.
+    """The number of retries, and the time to wait between them. All times are in seconds.
 
     Attributes
     ----------
     tries
-        Maximum number of attempts, including the first.
+        The maximum number of attempts, including the first one.
     base, factor, cap
-        The n-th wait is drawn uniformly from 0 to ``min(cap, base * factor ** n)`` (full jitter).
+        The n-th wait is a random time between 0 and ``min(cap, base * factor ** n)`` (full jitter).
     retry_after_cap
-        Maximum wait if the service sends a ``Retry-After`` header. Longer values are reduced to it.
+        The maximum time to wait if the response has a ``Retry-After`` header, even if the header specifies a longer
+        time.
 
     Raises
     ------
@@ -57,21 +58,21 @@ class RetryPolicy:
             raise ConfigError(f"`tries` must be 1 or more, not {self.tries!r}.")
 
     def wait(self, attempt: int, retry_after: float | None) -> float:
-        """Return the seconds to wait after a failed attempt, where `attempt` starts at 0."""
+        """Return the number of seconds to wait after a failed attempt, with attempts numbered from 0."""
         if retry_after is not None:
             return min(max(retry_after, 0.0), self.retry_after_cap)
         return random.uniform(0.0, min(self.cap, self.base * self.factor**attempt))  # noqa: S311
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the ``Retry-After`` header (seconds or an HTTP date) in seconds, or None if it is invalid."""
+    """Parse the ``Retry-After`` header (either seconds or an HTTP date), returning seconds or None if it's invalid."""
     value = headers.get("Retry-After", "")
     try:
         return float(value) if float(value) >= 0 else None
     except ValueError:
         pass
     until, now = _parse_date(value), _parse_date(headers.get("Date", ""))
-    # Prefer the service's clock, because the local clock may be minutes off.
+    # Prefer the clock of the service, because the local clock might be off by minutes.
     return None if until is None else max(0.0, until - (time.time() if now is None else now))
 
 
@@ -83,12 +84,12 @@ def _parse_date(text: str) -> float | None:
 
 
 def is_transient(error: requests.RequestException) -> bool:
-    """Return whether a retry may succeed. Certificate errors are permanent."""
+    """Return `True` if a retry may succeed. Certificate errors are considered permanent."""
     return isinstance(error, _TRANSIENT_ERRORS) and not isinstance(error, requests.exceptions.SSLError)
 
 
 def describe_error(error: requests.RequestException) -> str:
-    """Describe an error without quoting the request, which may contain a secret."""
+    """Describe an error without quoting the request, because that might contain a secret."""
     if isinstance(error, ResponseRejected | DeadlineExceeded):
         return str(error)
     if isinstance(error, requests.exceptions.SSLError):

@@ -1,4 +1,4 @@
-"""Send requests with retries and build error messages without secrets."""
+"""Send requests with retries, and build error messages that don't contain secrets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OPTIONAL_SILENCE_SECONDS = 10.0
 
 
 class Sender:
-    """Send requests over a single session. Thread-safe."""
+    """Send requests using a single session. This class is thread-safe."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Sender:
         self._tokens = deque[Secret](maxlen=32)
 
     def hide(self, token: Secret) -> None:
-        """Redact a token in all further messages."""
+        """Redact the given token in all subsequent messages."""
         self._tokens.append(token)
 
     def send(
@@ -55,7 +55,7 @@ class Sender:
         optional: bool = False,
         **parts: Any,
     ) -> requests.Response:
-        """Send a request with retries, referred to as `name` in messages. Do not retry `optional` requests."""
+        """Send a request, with retries unless it is `optional`. Messages refer to the request as `name`."""
         tries, silence = (1, _OPTIONAL_SILENCE_SECONDS) if optional else (self._retry.tries, None)
         for attempt in range(tries):
             response, problem, final = None, "", attempt + 1 == tries
@@ -75,13 +75,13 @@ class Sender:
             self._sleep(wait)
         if response is not None:
             return response
-        # Raised outside the handler because the original exception refers to the request and its secret.
+        # Raised outside the handler, because the original exception refers to the request and its secret.
         kind = Unreachable if status is None else ApiError
         message = f"{method} {name} on {urlsplit(url).netloc}: {problem} (attempt {attempt + 1} of {tries})"
         raise kind(f"{message}. Check the address and the network.", status=status, path=name)
 
     def refusal(self, response: requests.Response, method: str, path: str) -> TpAnalyticsError:
-        """Return the error for an unexpected response."""
+        """Return an error for an unexpected response."""
         status = response.status_code
         title, description = error_text(response)
         request_id = self.redact(response.headers.get("X-Request-ID", ""))[:80] or None
@@ -113,14 +113,14 @@ class Sender:
         return ApiError(f"{message}{attempts}.", **details)
 
     def quote(self, response: requests.Response) -> str:
-        """Quote the body of an error response without secrets."""
+        """Return a quote from the body of an error response, with secrets redacted."""
         title, description = error_text(response)
         if title or description:
             return self.redact(": ".join(part for part in (title, description) if part))[:300].rstrip(".")
         return repr(self.redact(response.text).strip()[:200]) if response.content else "(empty body)"
 
     def redact(self, text: str) -> str:
-        """Replace secrets and tokens with ``***``."""
+        """Replace any secrets and tokens with ``***``."""
         for secret in (*self._secrets, *self._tokens):
             text = secret_pattern(secret.reveal()).sub("***", text)
         return text

@@ -1,6 +1,6 @@
-"""HTTP session with a deadline for every response, without redirects, and with plain http only to localhost.
+"""HTTP session with a deadline for each response. Redirects are disabled, and plain http is only used for localhost.
 
-The timeouts of requests and urllib3 only limit the time between two bytes, so a slow response could take forever. The
+The timeouts in requests and urllib3 only limit the time between two bytes, so a slow response could take forever. The
 classes below add a deadline to the reader that ``http.client`` uses for headers, bodies and proxy responses.
 """
 
@@ -28,7 +28,7 @@ _BUFFER = 1 << 16
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Socket reader that lowers the socket's timeout so that no read ends later than `seconds` from now."""
+    """A socket reader that adjusts the socket timeout, so no read can finish more than `seconds` from now."""
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
@@ -53,7 +53,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _DeadlineSocket:
-    """Connected socket. ``http.client`` calls `makefile` once per response, after sending the request."""
+    """A connected socket. ``http.client`` calls `makefile` once for each response, after sending the request."""
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
@@ -67,7 +67,7 @@ class _DeadlineSocket:
 
 
 class _DeadlineConnection:
-    """Mixin for urllib3 connection classes that adds a deadline to their socket."""
+    """A mixin for urllib3 connection classes that adds a deadline to the socket."""
 
     answer_seconds: float
     _wrapped: _DeadlineSocket | None = None
@@ -87,14 +87,14 @@ def _with_deadline(connection: type, seconds: float) -> type:
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    """Adapter with a deadline for each response, including its headers."""
+    """An adapter with a deadline for each response, including the response headers."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the connection pool for a host or proxy, using connections with deadlines."""
+        """Return the connection pool for a host or proxy. Connections in the pool have a deadline."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         if not issubclass(pool.ConnectionCls, _DeadlineConnection):
             pool.ConnectionCls = _with_deadline(pool.ConnectionCls, self._seconds)
@@ -102,16 +102,16 @@ class _DeadlineAdapter(HTTPAdapter):
 
 
 class _LoopbackAdapter(_DeadlineAdapter):
-    """Adapter that sends requests to localhost over http although their URL says https."""
+    """An adapter that sends requests to localhost over http, even though the URL uses https."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         request.url = str(request.url).replace("https://", "http://", 1)
-        kwargs["proxies"] = {}  # a proxy cannot reach localhost on this machine
+        kwargs["proxies"] = {}  # a proxy can't reach localhost on this machine
         return super().send(request, *args, **kwargs)
 
 
 class _NotifyingBody(io.BytesIO):
-    """Request body that invokes a callback after its last byte was read."""
+    """A request body that calls a callback once the last byte has been read."""
 
     def __init__(self, body: bytes, callback: Callable[[], None]) -> None:
         super().__init__(body)
@@ -125,13 +125,13 @@ class _NotifyingBody(io.BytesIO):
 
 
 class BoundedSession(requests.Session):
-    """Session that applies `Limits` to every response and does not follow redirects."""
+    """A session that applies `Limits` to each response and doesn't follow redirects."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__()
         self._limits = limits
         self._environments: dict[str, dict[str, Any]] = {}
-        self.headers["Accept-Encoding"] = "gzip"  # the only encoding supported by read_body
+        self.headers["Accept-Encoding"] = "gzip"  # read_body doesn't support any other encoding
         self.mount("https://", _DeadlineAdapter(limits.answer_seconds))
 
     def exchange(
@@ -143,7 +143,7 @@ class BoundedSession(requests.Session):
         silence_seconds: float | None = None,
         **parts: Any,
     ) -> requests.Response:
-        """Send a request and read its response. Other keyword arguments are passed to `requests.Request`."""
+        """Send a request and read the response. Additional keyword arguments are passed to `requests.Request`."""
         limits, start = self._limits, time.monotonic()
         silence = min(limits.silence_seconds, silence_seconds or limits.silence_seconds)
         request = self.prepare_request(requests.Request(method, url, **parts))
@@ -164,7 +164,7 @@ class BoundedSession(requests.Session):
         raise DeadlineExceeded(reason)
 
     def _environment(self, url: str) -> dict[str, Any]:
-        """Return proxies and certificates from the environment, cached per host because the lookup takes 1 ms."""
+        """Return the proxies and certificates from the environment. Each lookup takes 1 ms, so cache them by host."""
         host = origin(url)
         if host not in self._environments:
             self._environments[host] = dict(
@@ -172,15 +172,15 @@ class BoundedSession(requests.Session):
             )
         return dict(self._environments[host])
 
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  the library's signature
-        """Return None, because requests parses the target even if redirects are disabled."""
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  signature of requests
+        """Return None. Otherwise, requests would parse the redirect location even if redirects are disabled."""
         return None
 
 
 def create_session(urls: Iterable[str], limits: Limits) -> BoundedSession:
-    """Return a session for requests to `urls`, which may use plain http on localhost."""
+    """Return a session for requests to `urls`. Plain http is allowed for localhost."""
     session = BoundedSession(limits)
-    session.auth = lambda request: request  # prevent a .netrc file from replacing the token
+    session.auth = lambda request: request  # prevent requests from replacing the token with a .netrc entry
     for url in {origin(url) for url in urls}:
         if url.startswith("http://"):
             session.mount(as_https(url) + "/", _LoopbackAdapter(limits.answer_seconds))
@@ -194,5 +194,5 @@ def origin(url: str) -> str:
 
 
 def as_https(url: str) -> str:
-    """Return a localhost URL with https instead of http, which oauthlib requires."""
+    """Convert a localhost URL from http to https, as required by oauthlib."""
     return f"https{url[4:]}" if urlsplit(url).scheme == "http" and is_loopback(url) else url
