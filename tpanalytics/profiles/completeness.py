@@ -1,7 +1,7 @@
-"""Page metadata, and the check that the pages form a complete export.
+"""Metadata for pages, and a check that the pages form a complete export.
 
-The metadata of a page (`Note`) is small enough to keep in memory even if the tasks are not. It is stored with the
-tasks, in memory or in the metadata of their Parquet file.
+The metadata of a page (`Note`) is small enough to keep in memory, even if the tasks are not. It is stored together with
+the tasks, either in memory or in the metadata of their Parquet file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Note(msgspec.Struct):
-    """Metadata of the pages `first` to `last` of a chain."""
+    """Metadata for the pages from `first` to `last` in a chain."""
 
     chain: int = 0
     first: int = 1
@@ -54,16 +54,16 @@ class Note(msgspec.Struct):
 
     @property
     def pages(self) -> int:
-        """Number of pages."""
+        """The number of pages."""
         return self.last - self.first + 1
 
     @property
     def n_tasks(self) -> int:
-        """Number of tasks."""
+        """The number of tasks."""
         return sum(n for _, n in self.jobs)
 
     def merge(self, later: Note) -> Note:
-        """Merge with the metadata of the pages that follow."""
+        """Merge this with the metadata of the following pages."""
         return Note(
             self.chain,
             self.first,
@@ -80,7 +80,7 @@ class Note(msgspec.Struct):
 
 
 class CompleteExport(NamedTuple):
-    """Jobs without duplicates, rejected records and counts of a complete export, in the service's order."""
+    """The jobs (without duplicates), rejected records and counts of a complete export, in the service's order."""
 
     jobs: pl.DataFrame
     rejects: pl.DataFrame
@@ -88,7 +88,7 @@ class CompleteExport(NamedTuple):
 
 
 def describe_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
-    """Return the metadata and the tasks of decoded records."""
+    """Return the metadata and the tasks for a batch of decoded records."""
     tasks = frame_of(batch.tasks, schema.TASKS)
     jobs = list(zip(batch.jobs["job_id"], batch.jobs["n_tasks"], strict=True))
     note = Note(jobs=jobs, rejects=list(batch.rejects), unknown_fields=dict(batch.unknown_fields))
@@ -96,7 +96,7 @@ def describe_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
 
 
 def describe_page(page: DecodedPage) -> tuple[Note, pl.DataFrame]:
-    """Return the metadata and the tasks of a page."""
+    """Return the metadata and the tasks for a page."""
     note, tasks = describe_batch(page.batch)
     note.chain, note.first, note.last = page.chain, page.number, page.number
     note.following, note.met = page.following, page.met
@@ -104,7 +104,7 @@ def describe_page(page: DecodedPage) -> tuple[Note, pl.DataFrame]:
 
 
 def restore_chains(chains: Iterable[Chain], notes: Iterable[Note]) -> list[Chain]:
-    """Return the chains after the pages that are already loaded."""
+    """Return the chains, advanced past the pages that have already been loaded."""
     restored = list(chains)
     for note in sorted(notes, key=lambda note: note.last):
         job_ids = [job_id for job_id, _ in note.jobs]
@@ -113,7 +113,7 @@ def restore_chains(chains: Iterable[Chain], notes: Iterable[Note]) -> list[Chain
 
 
 def export_order(notes: Iterable[Note]) -> Iterator[int]:
-    """Yield the positions of the notes in the order of the export, from the first job to the last."""
+    """Yield the positions of the notes in export order, from the first job to the last."""
     by_chain: dict[int, list[tuple[int, Note]]] = {}
     for position, note in enumerate(notes):
         by_chain.setdefault(note.chain, []).append((position, note))
@@ -135,7 +135,7 @@ def export_order(notes: Iterable[Note]) -> Iterator[int]:
 
 
 def check_complete(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> CompleteExport:
-    """Check that the pages form a complete export, and drop repeated jobs using `drop`."""
+    """Check that the pages form a complete export. Repeated jobs are dropped by calling `drop`."""
     export, repeats = _combine(notes)
     if repeats:
         for position, jobs in repeats.items():
@@ -145,7 +145,7 @@ def check_complete(notes: list[Note], drop: Callable[[int, set[int]], Note]) -> 
 
 
 def _combine(notes: list[Note]) -> tuple[CompleteExport, dict[int, set[int]]]:
-    """Return the export and the positions of repeated jobs by note."""
+    """Return the export, and the positions of repeated jobs within each note."""
     counts: dict[str, Any] = {"jobs": 0, "tasks": 0, "pages": 0, "duplicates": 0, "rejects": 0, "repeated_tasks": 0}
     fields: dict[str, int] = {}
     levels: dict[str, int] = {}
@@ -164,7 +164,7 @@ def _combine(notes: list[Note]) -> tuple[CompleteExport, dict[int, set[int]]]:
         fields, levels = _add_counts(fields, note.unknown_fields), _add_counts(levels, note.unknown_levels)
         counts["repeated_tasks"] += note.repeated_tasks
         counts["duplicates"] += note.dropped
-        # Two chains may both contain a rejected record just before the start of the second one.
+        # If a rejected record is just before the start of the second chain, both chains may contain it.
         rejects += [entry for entry in note.rejects if chain_of.setdefault(entry["raw"], note.chain) == note.chain]
     counts |= {"jobs": len(ids), "tasks": sum(ids.values()), "rejects": len(rejects)}
     counts |= {"unknown_levels": dict(sorted(levels.items())), "unknown_fields": dict(sorted(fields.items()))}
@@ -173,7 +173,7 @@ def _combine(notes: list[Note]) -> tuple[CompleteExport, dict[int, set[int]]]:
 
 
 def drop_jobs(note: Note, tasks: pl.DataFrame, positions: set[int]) -> tuple[Note, pl.DataFrame]:
-    """Drop the jobs at `positions` and their tasks."""
+    """Drop the jobs at the given `positions`, along with their tasks."""
     mask = pl.Series([i not in positions for i, (_, n) in enumerate(note.jobs) for _ in range(n)], dtype=pl.Boolean)
     tasks = tasks.filter(mask)
     jobs = [job for i, job in enumerate(note.jobs) if i not in positions]
@@ -183,7 +183,7 @@ def drop_jobs(note: Note, tasks: pl.DataFrame, positions: set[int]) -> tuple[Not
 
 
 class Tables:
-    """Pages of an export in memory."""
+    """The pages of an export, stored in memory."""
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
@@ -195,7 +195,7 @@ class Tables:
         self._tasks.append(tasks)
 
     def profiles(self, manifest: dict[str, Any]) -> TaskProfiles:
-        """Concatenate the pages in the service's order without repeated jobs."""
+        """Concatenate all pages in the service's order, dropping repeated jobs."""
 
         def drop(position: int, jobs: set[int]) -> Note:
             note, self._tasks[position] = drop_jobs(self.notes[position], self._tasks[position], jobs)
@@ -212,7 +212,7 @@ class Tables:
 
 
 def warn_of_rejects(rejects: pl.DataFrame) -> None:
-    """Warn if records were skipped."""
+    """Show a warning if any records were skipped."""
     if rejects.height:
         first = rejects.row(0, named=True)
         warn(
@@ -222,7 +222,7 @@ def warn_of_rejects(rejects: pl.DataFrame) -> None:
 
 
 def _count(note: Note, columns: Mapping[str, list[Any]]) -> Note:
-    """Set the counts of unknown levels and repeated tasks."""
+    """Count the unknown levels and repeated tasks, and store the counts in the note."""
     levels = Counter(columns["ai_impact_level"])
     note.unknown_levels = {level: n for level, n in levels.items() if level not in _KNOWN}
     ids = columns["job_id"], columns["task_id"]

@@ -1,7 +1,7 @@
-"""Load task profiles of single jobs and of employees.
+"""Load task profiles for single jobs and for employees.
 
-Task profiles of employees are personal data. Ids are replaced as soon as a page is decoded, and nothing is written to
-disk, because even the cursor of a page is an employee's id.
+Task profiles of employees are personal data. Ids are replaced as soon as a page is decoded. Nothing is written to disk,
+because even the cursor for a page is an employee id.
 """
 
 from __future__ import annotations
@@ -47,32 +47,33 @@ def load_job(
     include: Sequence[str] = ("ai_impact", "weekly_hours"),
     response_format: ResponseFormat = "list",
 ) -> TaskProfiles:
-    """Load the task profile of one job.
+    """Load the task profile of a single job.
 
-    Values that the service does not return are null, as are the job's name and family; see `assign_families`.
+    Values that the service doesn't return are null. This includes the name and family of the job (see
+    `assign_families`).
 
     Parameters
     ----------
     client
-        Client returned by `connect`.
+        A client returned by `connect`.
     job_id
-        Id of the job.
+        The id of the job.
     include
-        Data to add to each task: any of ``ai_impact``, ``weekly_hours``, ``source_data``, ``rejected_tasks``.
+        The data to include for each task: any of ``ai_impact``, ``weekly_hours``, ``source_data``, ``rejected_tasks``.
     response_format
-        ``"list"``, or ``"hierarchy"`` to add each task's path in the taxonomy.
+        The response format. Use ``"hierarchy"`` to include each task's path in the taxonomy.
 
     Returns
     -------
     TaskProfiles
-        The job and its tasks, with columns as in `tpanalytics.schema`.
+        The job and its tasks. See `tpanalytics.schema` for the columns.
 
     Raises
     ------
     AuthError, ApiError
-        If the service refuses the request or does not know the job (status 404).
+        If the service refuses the request, or if there is no such job (status 404).
     RecordError
-        If the profile is invalid. The message contains the path of the invalid field.
+        If the profile is invalid. The message includes the path to the invalid field.
     ConfigError
         If an argument is invalid.
 
@@ -98,7 +99,7 @@ def load_job(
     tables.add(*describe_batch(decode_page(envelope, where="response", response_format=response_format)))
     parameters = {"job_id": job_id, "include": list(include), "response_format": response_format}
     profiles = tables.profiles(describe_request(client, "job", parameters))
-    del profiles.manifest["pages"]  # a single job has no pages
+    del profiles.manifest["pages"]  # there are no pages for a single job
     return profiles
 
 
@@ -115,40 +116,41 @@ def load_employee_task_profiles(
     limit: int = 100,
     progress: bool = True,
 ) -> TaskProfiles:
-    """Load the task profiles of employees with pseudonymised ids.
+    """Load the task profiles of employees, using pseudonyms as ids.
 
-    Task profiles of employees are personal data, so nothing is written to disk. Values that the service does not
-    return are null. A pseudonym is a keyed hash (HMAC-SHA256, truncated to 64 bits) of an id. It cannot be reversed
-    without the key, and the same key always results in the same pseudonyms. Pseudonymised data are still personal data
-    if the key or the tasks identify a person.
+    Task profiles of employees are personal data, so nothing is written to disk. Values that the service doesn't return
+    are null. A pseudonym is a keyed hash of an id (HMAC-SHA256, truncated to 64 bits). It can't be reversed without the
+    key, and the same key always produces the same pseudonyms. Pseudonymised data are still personal data if the key or
+    the tasks could identify a person.
 
     Parameters
     ----------
     client
-        Client returned by `connect`.
+        A client returned by `connect`.
     include
-        Data to add to each task: any of ``ai_impact``, ``weekly_hours``, ``source_events``, ``linked_skills``,
+        The data to include for each task: any of ``ai_impact``, ``weekly_hours``, ``source_events``, ``linked_skills``,
         ``rejected_tasks``.
     filters
-        Filters of the service, like ``{"filter": "is_active", "is_active": True}``.
+        Filters to pass to the service, e.g. ``{"filter": "is_active", "is_active": True}``.
     response_format, external_vendor, on_bad_record, limit, progress
-        As in `load_task_profiles`.
+        See `load_task_profiles`.
     pseudonymise
-        If False, return the original ids.
+        If False, the original ids are returned.
     key
-        Secret key for the pseudonyms, at least 16 characters. Defaults to the environment variable
-        ``TPANALYTICS_PSEUDONYM_KEY``, or else to a random key that is not stored.
+        The secret key for the pseudonyms, with at least 16 characters. Defaults to the ``TPANALYTICS_PSEUDONYM_KEY``
+        environment variable. If that isn't set, a random key is used and not stored.
 
     Returns
     -------
     TaskProfiles
-        Employees and their tasks, with columns as in `tpanalytics.schema`: ``job_id`` is the pseudonym of the employee
-        and ``source_data`` the pseudonymised ids of source events. Pseudonymised ``rejects`` have no raw record.
+        The employees and their tasks. See `tpanalytics.schema` for the columns. ``job_id`` is the pseudonym of an
+        employee and ``source_data`` contains the pseudonymised ids of source events. If ids are pseudonymised,
+        ``rejects`` do not include the raw records.
 
     Raises
     ------
     AuthError, ApiError, PaginationError
-        If the service refuses a request, cannot be reached, or returns an invalid cursor.
+        If the service refuses a request, can't be reached, or returns an invalid cursor.
     RecordError
         If a record is invalid.
     ConfigError
@@ -157,7 +159,7 @@ def load_employee_task_profiles(
     Warns
     -----
     TpAnalyticsWarning
-        Always, as a reminder that the data are personal, and if records were skipped.
+        Always, as a reminder that the data are personal. Also if any records were skipped.
 
     Examples
     --------
@@ -174,7 +176,7 @@ def load_employee_task_profiles(
     check_on_bad_record(on_bad_record)
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit, "employees")
     pseudonym = _keyed_hash(Secret(key or os.environ.get(_KEY, "") or secrets.token_hex(32))) if pseudonymise else None
-    del key  # tracebacks may include local variables
+    del key  # tracebacks can include local variables
     warn(
         "Task profiles of employees are personal data: only use them for the purpose they were collected for, do not "
         "share them in notebooks, and report on groups. Most questions can be answered with task profiles of jobs."
@@ -204,14 +206,14 @@ def _keyed_hash(secret: Secret) -> Callable[[str], str]:
 def _decode_pseudonymised(
     decoder: Callable[[Page, str], Batch], pseudonym: Callable[[str], str], page: Page, where: str
 ) -> Batch:
-    """Decode a page and replace all ids."""
+    """Decode a page and replace all ids with pseudonyms."""
     refusal = None
     try:
         batch = decoder(page, where)
     except RecordError as error:
         job_id = None if error.job_id is None else pseudonym(error.job_id)
         refusal = RecordError(where=error.where, job_id=job_id, path=error.path, reason=error.reason)
-    if refusal is not None:  # raised outside the handler because the original error contains the employee's id
+    if refusal is not None:  # raised outside the handler, because the original error contains an employee id
         raise refusal
     tasks = dict(batch.tasks, job_id=list(map(pseudonym, batch.tasks["job_id"])))
     if "source_data" in tasks:

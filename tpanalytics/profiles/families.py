@@ -1,4 +1,4 @@
-"""Job names and job families, which exports do not include."""
+"""Job names and job families, which are not part of an export."""
 
 from __future__ import annotations
 
@@ -39,37 +39,37 @@ def assign_families(
 ) -> TaskProfiles:
     """Add job names and job families from mapping tables.
 
-    The name and family of a job are null if `jobs` does not list it. A null family is printed as ``(no family)``. The
-    numbers of such jobs are stored in ``manifest["families"]``. Ids are compared as text. If `jobs` has no column
-    ``job_name``, existing names are kept.
+    Names and families are null for jobs that `jobs` does not list. A null family is displayed as ``(no family)``. The
+    number of such jobs is stored in ``manifest["families"]``. Ids are compared as strings. Existing names are kept if
+    `jobs` has no ``job_name`` column.
 
     Parameters
     ----------
     profiles
-        Task profiles from `load_task_profiles`, `read_records` or `read_profiles`.
+        Task profiles returned by `load_task_profiles`, `read_records` or `read_profiles`.
     jobs
-        CSV file or data frame with one row per job and the columns ``job_id`` and ``job_family_id``. Optional columns:
-        ``job_name``, ``job_inactive`` (``1`` for inactive jobs), ``headcount`` (full-time equivalents) and
+        A CSV file or data frame with one row per job. Required columns: ``job_id`` and ``job_family_id``. Optional
+        columns: ``job_name``, ``job_inactive`` (``1`` for inactive jobs), ``headcount`` (full-time equivalents) and
         ``contract_hours`` (hours per week).
     families
-        CSV file or data frame with one row per family and the columns ``job_family_id`` and ``job_family_name``.
-        Optional column: ``job_family_group_name``. If None, the ids are used as names.
+        A CSV file or data frame with one row per family. Required columns: ``job_family_id`` and ``job_family_name``.
+        Optional column: ``job_family_group_name``. If None, the family ids are used as names.
 
     Returns
     -------
     TaskProfiles
         Task profiles with these columns filled: ``job_name``, ``job_family_id``, ``job_family`` and
-        ``job_family_group`` in ``jobs``, ``job_family`` in ``tasks``. ``jobs`` also has ``headcount``,
-        ``contract_hours`` and ``active`` if the mapping has them. Names shared by several families are followed by
-        the family id.
+        ``job_family_group`` in ``jobs``, and ``job_family`` in ``tasks``. If they are in the mapping, ``headcount``,
+        ``contract_hours`` and ``active`` are added to ``jobs``. If several families have the same name, the family id
+        is added to the name.
 
     Raises
     ------
     SchemaError
-        If a column is missing, an id is repeated, a family is unknown, a number is invalid, or none of the jobs is
+        If a column is missing, an id is repeated, a family is unknown, a number is invalid, or none of the jobs are
         listed.
     ConfigError
-        If a file cannot be read.
+        If a file can't be read.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def assign_families(
 def read_mappings(
     jobs: str | Path | Any, families: str | Path | Any | None
 ) -> tuple[pl.DataFrame, pl.DataFrame | None, str]:
-    """Read and validate both mapping tables, and return them with the name of the first."""
+    """Read and validate both mapping tables. The name of the first table is returned as well."""
     job_table, job_source = read_mapping(jobs, "jobs")
     family_table, family_source = (None, "") if families is None else read_mapping(families, "families")
     _check_unique(job_table, "job_id", job_source, "job_id", "job_family_id")
@@ -119,7 +119,7 @@ def read_mappings(
 def assign_mapping(
     profiles: TaskProfiles, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> TaskProfiles:
-    """Join validated mapping tables to task profiles. Lazy tasks stay lazy."""
+    """Join validated mapping tables to the task profiles. Lazy tasks remain lazy."""
     assigned, counts = assign_jobs(to_polars(profiles.jobs), jobs, families, source=source)
     tasks = (
         profiles.tasks.lazy()
@@ -135,7 +135,7 @@ def assign_mapping(
 def assign_jobs(
     before: pl.DataFrame, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Join validated mapping tables to the jobs and return the counts for the manifest."""
+    """Join validated mapping tables to the jobs, and return the counts to store in the manifest."""
     mapping = jobs.with_columns(_text(jobs, "job_family_id"))
     if families is not None:
         names = families.select(
@@ -162,11 +162,11 @@ def assign_jobs(
         flag = pl.col("job_inactive").cast(pl.String).str.strip_chars().str.to_lowercase()
         columns["active"] = ~flag.is_in(["1", "1.0", "true"]).fill_null(
             value=False
-        )  # data frames may contain 1.0 or True
+        )  # data frames can contain 1.0 or True
     mapping = mapping.select("job_id", **columns).with_columns(listed=True)
 
     if "job_name" not in jobs.columns:
-        del columns["job_name"]  # keep the existing names
+        del columns["job_name"]  # don't overwrite existing names
     existing = [name for name in ("job_id", "job_name", "n_tasks", *schema.OPTIONAL_JOBS) if name in before.columns]
     existing = [name for name in existing if name not in columns]
     joined = before.select(existing).join(mapping, on="job_id", how="left", maintain_order="left")
@@ -186,7 +186,7 @@ def assign_jobs(
 def family_filters(
     client: Client, request: ExportRequest, family_ids: Sequence[str], *, workers: int = 1
 ) -> pl.DataFrame:
-    """Return the jobs of each family, using one filtered export per family."""
+    """Find the jobs in each family by running a filtered export for every family."""
 
     def jobs_of(family_id: str) -> list[str]:
         family_filter = {"filter": "job_family_id_is_in_list", "job_family_ids": [family_id]}
@@ -196,7 +196,7 @@ def family_filters(
             if stopped.is_set():
                 break
             where = f"family {family_id}, page {page.number}"
-            # Ignore invalid records here, because the main export reports them.
+            # Ignore invalid records here. The main export will report them.
             jobs += decode(client, family_request, page, where, on_bad_record="collect").jobs["job_id"]
         return jobs
 
@@ -241,7 +241,7 @@ class _Family(msgspec.Struct):
 
 
 def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Load jobs and families from the list endpoints, which are optional."""
+    """Load jobs and families from the list endpoints. Not all tenants provide these."""
     paths = (_JOB_LIST, "/job_architecture/job_families")
     listed = [list_all(client, path) for path in paths]
     for path, rows in zip(paths, listed, strict=True):
@@ -274,7 +274,7 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
         },
         schema=dict.fromkeys(("job_family_id", "job_family_name", "job_family_group_name"), pl.String),
     )
-    # Entries may be repeated across pages if the list changes in between. Keep the first, as in the export.
+    # An entry can appear on two pages if the list changes between requests. Keep the first, as we do for exports.
     return (
         job_table.unique("job_id", keep="first", maintain_order=True),
         family_table.unique("job_family_id", keep="first", maintain_order=True),
@@ -282,7 +282,7 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def jobs_listed(client: Client) -> int | None:
-    """Return the number of jobs in the tenant, or None if it is not available."""
+    """Return the number of jobs in the tenant, or None if it isn't available."""
     try:
         listed = msgspec.json.decode(
             client.request("GET", _JOB_LIST, query=[("limit", "1"), ("offset", "0")], optional=True), type=_Count
@@ -293,7 +293,7 @@ def jobs_listed(client: Client) -> int | None:
 
 
 def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
-    """Read a mapping table with all columns as text so that ids keep leading zeros."""
+    """Read a mapping table. All columns are read as strings, so that ids don't lose leading zeros."""
     if not isinstance(table, (str, Path)):
         try:
             frame = to_polars(table)
@@ -319,7 +319,7 @@ def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]
 
 
 def _text(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """Strip a text column, converting empty cells to null and floats to whole numbers."""
+    """Strip whitespace from a column, converting empty strings to null and floats to whole numbers."""
     number = pl.col(name).cast(pl.Int64) if frame.schema[name].is_float() else pl.col(name)
     text = number.cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text).alias(name)

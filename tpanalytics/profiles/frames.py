@@ -1,4 +1,4 @@
-"""Build frames from decoded columns with the dtypes of the schema."""
+"""Build data frames with the schema's dtypes from decoded columns."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["frame_of", "frames_of"]
 
 
 def frames_of(batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the jobs and the tasks of a page with all columns of the schema."""
+    """Return the jobs and the tasks on a page, with all columns in the schema."""
     return frame_of(batch.jobs, schema.JOBS), frame_of(batch.tasks, schema.TASKS)
 
 
-#: Columns that are missing in a response. The hierarchy path is an empty list, all other columns are null.
+#: Values for columns that are missing from a response: an empty list for the hierarchy path, null otherwise.
 _MISSING = {
     name: pl.Series(name, [[] if name == "hierarchy" else None], dtype).new_from_index(0, 10_000)
     for name, dtype in {**schema.JOBS, **schema.TASKS}.items()
@@ -30,7 +30,7 @@ _MISSING = {
 
 
 def frame_of(columns: dict[str, list[Any]], dtypes: dict[str, Any]) -> pl.DataFrame:
-    """Return a frame with the given dtypes, filling missing columns."""
+    """Return a frame with the given dtypes. Missing columns are filled."""
     height = len(columns["job_id"])
     return pl.DataFrame(
         [
@@ -42,14 +42,14 @@ def frame_of(columns: dict[str, list[Any]], dtypes: dict[str, Any]) -> pl.DataFr
 
 def _missing(name: str, height: int) -> pl.Series:
     rows = _MISSING[name]
-    return rows.head(height) if height <= rows.len() else rows.new_from_index(0, height)  # slicing is free
+    return rows.head(height) if height <= rows.len() else rows.new_from_index(0, height)  # slicing doesn't copy
 
 
 def _series(name: str, values: list[Any], dtype: Any) -> pl.Series:
-    """Return a column, building lists by grouping all entries, which is 10 times as fast as row by row."""
+    """Return a column. Lists are built by grouping all entries, which is 10 times faster than row by row."""
     if not isinstance(dtype, pl.List):
         return pl.Series(name, values, dtype)
-    # Add a null before the entries of each row so that empty rows form a group. It is removed below.
+    # Add a null to the start of each row so that empty rows are grouped too. The nulls are removed below.
     entries: list[Any] = []
     for row in values:
         entries.append(None)

@@ -1,6 +1,6 @@
 """Load task profiles from a tenant.
 
-Jobs and tasks are separate tables so that jobs without tasks are not lost.
+Jobs and tasks are stored in separate tables, so that jobs without tasks are preserved.
 """
 
 from __future__ import annotations
@@ -66,65 +66,68 @@ def load_task_profiles(
 ) -> TaskProfiles:
     """Load the task profiles of all jobs in a tenant.
 
-    Values that the service does not return are null. Jobs without tasks are included in ``jobs``. If a job is returned
-    more than once, only the first is kept.
+    Values that the service doesn't return are null. Jobs without tasks are included in ``jobs``. If the same job is
+    returned more than once, only the first one is kept.
 
     Parameters
     ----------
     client
-        Client returned by `connect`.
+        A client returned by `connect`.
     include
-        Data to add to each task: any of ``ai_impact``, ``weekly_hours``, ``source_data``, ``linked_skills``,
+        The data to include for each task: any of ``ai_impact``, ``weekly_hours``, ``source_data``, ``linked_skills``,
         ``rejected_tasks``.
     filters
-        Filters of the service.
+        Filters to pass to the service.
     response_format
-        ``"list"``, or ``"hierarchy"`` to add each task's path in the taxonomy.
+        The response format. Use ``"hierarchy"`` to include each task's path in the taxonomy.
     external_vendor
-        Vendor whose skill names are used in ``linked_skills``: ``techwolf``, ``workday`` or ``sap_attribute_library``.
+        The vendor whose skill names are used in ``linked_skills``: ``techwolf``, ``workday`` or
+        ``sap_attribute_library``.
     families
-        Source of job families: a list of family ids (one filtered export per family), or ``"lists"`` to use the lists
-        of jobs and families, which some tenants do not have. If None, families are null; see `assign_families`.
+        Where to get job families from. Pass a list of family ids to run one filtered export per family, or ``"lists"``
+        to use the lists of jobs and families, which not every tenant provides. If None, families are null (see
+        `assign_families`).
     snapshot
-        Folder to save the export to. Pages are saved as they arrive, and an existing snapshot is only replaced once
-        the export is complete. If None, nothing is written.
+        The folder in which to save the export. Pages are saved as they arrive. An existing snapshot is not replaced
+        until the export is complete. If None, nothing is written to disk.
     resume
-        If True, resume an unfinished export in `snapshot`. If False, start over.
+        If True, resume any unfinished export in `snapshot`. If False, start over.
     workers
-        Number of parts to load in parallel, using the same token. More than one part requires `families`, because the
-        export is split at known job ids. The tables do not depend on the number of parts, but page numbers in
-        ``rejects`` start from 1 in each part, and unknown fields in records where two parts meet are counted twice.
+        The number of parts to load in parallel with the same token. To use more than one, `families` is required,
+        because the export is split at known job ids. The tables are the same for any number of parts. However, page
+        numbers in ``rejects`` start from 1 in each part, and unknown fields in records where two parts meet are counted
+        twice.
     lazy
-        If True, return lazy frames that read the files in `snapshot`, for exports that do not fit into memory. They
-        become invalid with the next export to that folder.
+        If True, return lazy frames that read the files in `snapshot`. Use this for exports that don't fit into memory.
+        The frames become invalid when another export is saved to the same folder.
     on_bad_record
-        If ``"raise"``, raise an error on an invalid record. If ``"collect"``, skip it and list it in ``rejects``.
+        If ``"raise"``, invalid records raise an error. If ``"collect"``, they are skipped and listed in ``rejects``.
     limit
-        Number of jobs per page, 1 to 100.
+        The number of jobs per page, from 1 to 100.
     progress
         If True, show a progress bar in a terminal or notebook.
 
     Returns
     -------
     TaskProfiles
-        Jobs and tasks in the service's order, with columns as in `tpanalytics.schema`.
+        The jobs and tasks, in the service's order. See `tpanalytics.schema` for the columns.
 
     Raises
     ------
     AuthError, ApiError, PaginationError
-        If the service refuses a request, cannot be reached, or returns an invalid cursor.
+        If the service refuses a request, can't be reached, or returns an invalid cursor.
     RecordError
-        If a record is invalid. The message contains the job id and the path of the invalid field.
+        If a record is invalid. The message includes the job id and the path to the invalid field.
     ConfigError
         If an argument is invalid.
     SnapshotError
-        If `snapshot` contains other files or an unfinished export with other parameters, cannot be written, or is in
-        use by another process. Its content is not changed.
+        If `snapshot` contains other files, contains an unfinished export with different parameters, can't be written
+        to, or is being used by another process. The contents of the folder are not changed.
 
     Warns
     -----
     TpAnalyticsWarning
-        If records were skipped, or an unfinished export could not be resumed.
+        If any records were skipped, or if an unfinished export could not be resumed.
 
     Examples
     --------
@@ -154,7 +157,7 @@ def load_task_profiles(
         profiles = export.into_memory()
     else:
         folder = local_path(snapshot)
-        with locked(folder):  # fail before sending requests
+        with locked(folder):  # fail before sending any requests
             export.into_folder(folder, resume=resume)
             profiles = open_snapshot(folder, lazy=lazy, verified=True)
     warn_of_rejects(profiles.rejects)
@@ -163,7 +166,7 @@ def load_task_profiles(
 
 @dataclass(frozen=True)
 class _Export:
-    """Validated arguments of `load_task_profiles`."""
+    """The validated arguments of `load_task_profiles`."""
 
     client: Client
     request: ExportRequest
@@ -217,7 +220,7 @@ class _Export:
         )
 
     def _jobs_listed(self, names: _Names | None) -> int | None:
-        """Return the number of jobs in the tenant, or None if it is unknown or does not apply due to filters."""
+        """Return the number of jobs in the tenant. Returns None if it is unknown, or if there are filters."""
         if self.request.filters:
             return None
         return jobs_listed(self.client) if names is None else names.listed
@@ -228,7 +231,7 @@ class _Export:
         return describe_request(self.client, "export", request)
 
     def _names(self) -> _Names | None:
-        """Load names and families, which is done before the export so that errors occur early."""
+        """Load names and families. This is done before the export, so that errors are raised early."""
         if self.families is None:
             return None
         if self.families == "lists":
@@ -240,7 +243,7 @@ class _Export:
         return _Names(mapping, None, "the requested families", known.to_list(), None)
 
     def _chains(self, names: _Names | None) -> list[Chain]:
-        """Split the export evenly at known jobs, and at page boundaries if all jobs are known."""
+        """Split the export evenly at known jobs. If all jobs are known, split at page boundaries."""
         known = [] if names is None else names.in_order
         pages = len(known) / self.request.limit
         cuts = {round(pages * i / self.workers) * self.request.limit for i in range(1, self.workers)}
@@ -251,7 +254,7 @@ class _Export:
 
 
 class _Names(NamedTuple):
-    """Names and families of jobs, and the ids of known jobs in the service's order."""
+    """The names and families of jobs, and the ids of known jobs in the service's order."""
 
     jobs: pl.DataFrame
     families: pl.DataFrame | None
@@ -265,11 +268,11 @@ class _Names(NamedTuple):
 
 @contextmanager
 def _add_resume_note(pull: Pull) -> Iterator[None]:
-    """Add the number of saved pages to errors that interrupt an export."""
+    """If an export is interrupted, add a note with the number of saved pages to the error."""
     try:
         yield
     except (TpAnalyticsError, KeyboardInterrupt) as error:
-        # Resuming does not help if the pages are inconsistent.
+        # If the pages are inconsistent, resuming won't help.
         fatal = isinstance(error, PaginationError) or isinstance(error.__cause__, PaginationError)
         if not fatal and (pages := pull.saved_pages()):
             saved = "1 page is saved" if pages == 1 else f"{pages:,} pages are saved"
@@ -282,7 +285,7 @@ def _manifest(description: dict[str, Any], started: str, listed: int | None) -> 
         **description,
         "started": started,
         "finished": now(),
-        "complete": True,  # guaranteed by `check_complete`
+        "complete": True,  # checked by `check_complete`
         "jobs_in_tenant_list": listed,
     }
 
@@ -292,7 +295,7 @@ def _without_names(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
 
 
 def describe_request(client: Client, kind: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Return the description of a request for the manifest. Signs in, so that wrong settings are reported first."""
+    """Describe a request for the manifest. This signs in first, so that incorrect settings are reported early."""
     settings = client.settings
     source = {
         "kind": kind,
@@ -304,7 +307,7 @@ def describe_request(client: Client, kind: str, request: dict[str, Any]) -> dict
 
 
 def _version(client: Client) -> str | None:
-    """Return the API version of the tenant, or None if it is not available."""
+    """Return the API version of the tenant, or None if it isn't available."""
     client.sign_in()
     try:
         return client.version()
@@ -323,10 +326,10 @@ def load_pages(
     workers: int = 1,
     resumed: Iterable[Note] = (),
 ) -> None:
-    """Load all remaining pages of the chains, pass each to `save`, and show a progress bar."""
+    """Load the remaining pages of all chains, passing each page to `save` and updating a progress bar."""
     from tqdm.auto import tqdm
 
-    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it on a terminal
+    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it in a terminal
     counts: Counter[str] = Counter()
     with tqdm(desc="Task profiles", unit=" pages", leave=False, disable=disable) as bar:
 

@@ -1,4 +1,4 @@
-"""Read raw export records from a file."""
+"""Read raw records of an export from a file."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ __all__ = ["check_on_bad_record", "profiles_of", "raw_records", "read_records"]
 def read_records(
     path: str | Path, *, response_format: ResponseFormat | None = None, on_bad_record: OnBadRecord = "raise"
 ) -> TaskProfiles:
-    """Read raw export records from a file.
+    """Read raw records of an export from a file.
 
-    Values that are missing in a record are null, as are all job names and families; see `assign_families`.
+    Values that are missing from a record are null. Job names and families are always null (see `assign_families`).
 
     Parameters
     ----------
     path
-        ``.jsonl`` file with one record or page per line, or ``.json`` file with a list of records or a page. The file
-        may be compressed with gzip.
+        A ``.jsonl`` file with one record or page per line, or a ``.json`` file with a list of records or a single page.
+        The file can be compressed with gzip.
     response_format
-        Format of the records. By default the format of each record is detected.
+        The format of the records. If None, the format is detected for each record.
     on_bad_record
-        If ``"raise"``, raise an error on an invalid record. If ``"collect"``, skip it and list it in ``rejects``.
+        If ``"raise"``, invalid records raise an error. If ``"collect"``, they are skipped and listed in ``rejects``.
 
     Returns
     -------
     TaskProfiles
-        Jobs and tasks, with columns as in `tpanalytics.schema`.
+        The jobs and tasks. See `tpanalytics.schema` for the columns.
 
     Raises
     ------
     RecordError
-        If a record is invalid. The message contains its number, its job id and the path of the invalid field.
+        If a record is invalid. The message includes the record number, the job id and the path to the invalid field.
     ConfigError
-        If the file cannot be read or an argument is invalid.
+        If the file can't be read, or an argument is invalid.
 
     Examples
     --------
@@ -86,13 +86,13 @@ def profiles_of(
     batch = decode_page(envelope, where=where, response_format=response_format, on_bad_record=on_bad_record)
     tables.add(*describe_batch(batch))
     profiles = tables.profiles({"tpanalytics": __version__, "source": source})
-    del profiles.manifest["pages"]  # files have no pages
+    del profiles.manifest["pages"]  # files don't have pages
     warn_of_rejects(profiles.rejects)
     return profiles
 
 
 def raw_records(path: Path) -> list[msgspec.Raw]:
-    """Return the undecoded records in a file."""
+    """Return the records in a file without decoding them."""
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
@@ -108,7 +108,7 @@ def raw_records(path: Path) -> list[msgspec.Raw]:
 
 
 def check_on_bad_record(value: str) -> None:
-    """Raise a `ConfigError` if the value is not 'raise' or 'collect'."""
+    """Raise a `ConfigError` if the value is neither 'raise' nor 'collect'."""
     if value not in get_args(OnBadRecord):
         raise ConfigError(f"`on_bad_record` must be 'raise' or 'collect', not {value!r}.")
 
@@ -118,7 +118,7 @@ class _Lines(msgspec.Struct):
 
 
 def _split(raw: bytes, name: str) -> list[msgspec.Raw]:
-    """Split a list of records, a page, or lines of records or pages."""
+    """Split the contents of a file, which is a list of records, a page, or one record or page per line."""
     start = raw.lstrip()[:1]
     try:
         if start == b"[":

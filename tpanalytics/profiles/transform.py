@@ -1,4 +1,4 @@
-"""Filter task profiles."""
+"""Filter task profiles by job."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ __all__ = ["filter_jobs"]
 
 
 def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskProfiles:
-    """Return the jobs that match all predicates, with their tasks.
+    """Return the jobs that match all predicates, along with their tasks.
 
-    Jobs for which a predicate is null are excluded, as in `polars.DataFrame.filter`.
+    Jobs are excluded if a predicate is null, as in `polars.DataFrame.filter`.
 
     Parameters
     ----------
     profiles
         Task profiles with eager or lazy Polars frames.
     *predicates
-        Polars expressions on the columns of `jobs`.
+        Polars expressions based on the columns of `jobs`.
     **equal
-        Column names of `jobs` and the value to match.
+        Columns of `jobs`, with the value that each one must equal.
 
     Returns
     -------
     TaskProfiles
-        The matching jobs and their tasks. The manifest still describes the complete export, and
-        the repr shows the size of the selection.
+        The matching jobs and their tasks. The manifest still describes the full export, while the repr shows the size
+        of the selection.
 
     Raises
     ------
     SchemaError
-        If the frames are not Polars frames or a column is missing.
+        If the frames are not Polars frames, or if a column is missing.
     ArgumentError
         If a predicate is not a Polars expression.
 

@@ -1,1 +1,1 @@
-"""Snapshots: task profiles in a folder, written atomically, verified on reading and resumable."""
+"""Snapshots store task profiles in a folder. Writes are atomic and can be resumed, and reads are verified."""

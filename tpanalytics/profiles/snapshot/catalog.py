@@ -1,4 +1,4 @@
-"""List and prune snapshots."""
+"""List and delete snapshots."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ _COLUMNS: dict[str, Any] = {
 
 
 def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
-    """Return a table of all snapshots in a folder and its subfolders.
+    """Return a table of all snapshots in a folder, including its subfolders.
 
-    Sealed snapshots are listed first, the newest at the top. All files are read to verify their hashes. Values that
-    are missing in a manifest are null: samples and files have no tenant and no times.
+    Sealed snapshots come first, with the most recent at the top. All files are read to verify their hashes. Values that
+    are missing from a manifest are null. For example, samples and files have no tenant and no times.
 
     Parameters
     ----------
     root
-        Folder to search.
+        The folder to search.
 
     Returns
     -------
     pl.DataFrame
-        One row per snapshot.
+        A table with one row per snapshot.
 
         ==============  =======  ================================================================
         ``folder``      String   path, starting with `root`
@@ -93,32 +93,32 @@ def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
 
 
 def prune_snapshots(root: str | Path = "data", *, keep: int = 3, dry_run: bool = False) -> pl.DataFrame:
-    """Delete old snapshots, keeping the newest of each tenant.
+    """Delete old snapshots, keeping the most recent ones for each tenant.
 
-    Unfinished exports are deleted if a newer snapshot is sealed. Snapshots with a null tenant or time (samples, files
-    and damaged snapshots) and sealed snapshots with a pending export are not deleted. Folders are only removed if they
-    do not contain other files.
+    Unfinished exports are deleted if there is a more recent sealed snapshot. Snapshots without a tenant or time
+    (samples, files and damaged snapshots) and sealed snapshots with a pending export are never deleted. A folder is
+    only removed if it does not contain any other files.
 
     Parameters
     ----------
     root
-        Folder to search.
+        The folder to search.
     keep
-        Number of sealed snapshots to keep per tenant, 1 or more.
+        The number of sealed snapshots to keep for each tenant. Must be 1 or more.
     dry_run
-        If True, do not delete anything.
+        If True, no files are deleted.
 
     Returns
     -------
     pl.DataFrame
-        Deleted snapshots, with columns as in `list_snapshots`.
+        The deleted snapshots, with the same columns as `list_snapshots`.
 
     Raises
     ------
     ConfigError
-        If `root` is not a folder or `keep` is less than 1.
+        If `root` is not a folder, or if `keep` is less than 1.
     SnapshotError
-        If another process is writing to a snapshot that should be deleted.
+        If another process is writing to a snapshot that would be deleted.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def _row(folder: Path) -> dict[str, Any] | None:
             state = "unfinished"
     sizes = dict(_sizes(folder))
     if state == "damaged" and not any(is_part(path) for path in sizes):
-        return None  # an unrelated file with the same name
+        return None  # an unrelated file that happens to have the same name
     source = manifest.get("source")
     values = {name: manifest.get(name) for name in _COLUMNS}
     texts = {name: value if isinstance(value, str) else None for name, value in values.items()}
@@ -177,7 +177,7 @@ def _row(folder: Path) -> dict[str, Any] | None:
 
 
 def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Yield the snapshot files and their sizes, ignoring files that are deleted in the meantime."""
+    """Yield the files of a snapshot with their sizes. Files deleted in the meantime are skipped."""
     with suppress(OSError):
         for entry in folder.iterdir():
             if is_part(entry) or entry.name in {MANIFEST, STATE}:
@@ -187,13 +187,13 @@ def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
 
 def _remove(folder: Path, listed: dict[str, Any]) -> None:
     with locked(folder):
-        if _row(folder) != listed:  # changed by another export
+        if _row(folder) != listed:  # another export has changed it
             return
-        # Delete the manifest first so that a partly deleted snapshot is not taken for a complete one.
+        # Delete the manifest first, so that a partially deleted snapshot isn't mistaken for a complete one.
         (folder / MANIFEST).unlink(missing_ok=True)
         (folder / STATE).unlink(missing_ok=True)
         clear(folder, ())
-        with suppress(OSError):  # Windows does not delete open files
+        with suppress(OSError):  # Windows doesn't delete open files
             (folder / LOCK).unlink()
-    with suppress(OSError):  # contains other files
+    with suppress(OSError):  # the folder contains other files
         folder.rmdir()

@@ -1,7 +1,7 @@
-"""Layout of a snapshot folder: Parquet files, a manifest with their hashes, and a lock file.
+"""Layout of a snapshot folder, which contains Parquet files, a manifest with their hashes, and a lock file.
 
-The manifest is replaced atomically after all parts are written, so a crash leaves either the old or the new snapshot.
-An unfinished export also has a state file.
+The manifest is replaced atomically once all parts have been written. If the process crashes, either the old or the new
+snapshot remains. While an export is unfinished, there is also a state file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
-#: State of an unfinished export.
+#: File with the state of an unfinished export.
 STATE = "unfinished.json"
 LOCK = ".lock"
 SCHEMA_VERSION = 2
@@ -56,7 +56,7 @@ TABLES: dict[str, dict[str, Any]] = {"jobs": JOBS, "tasks": TASKS, "rejects": RE
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Parquet file of a table."""
+    """A Parquet file with all or part of a table."""
 
     file: str
     rows: int
@@ -65,7 +65,7 @@ class Part(msgspec.Struct, frozen=True):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Create a folder if needed and lock it for this process."""
+    """Lock a folder for this process, creating it if necessary."""
     _check_target(folder)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
@@ -77,7 +77,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise unwritable(folder, error) from None
-    except NotImplementedError:  # raised by older versions of filelock on file systems without locks
+    except NotImplementedError:  # raised by older versions of filelock if the file system doesn't support locks
         raise SnapshotError(f"{folder}: the file system does not support locks. Choose another disk.") from None
     try:
         yield
@@ -86,17 +86,17 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def unwritable(folder: Path, error: OSError) -> SnapshotError:
-    """Return the error for a snapshot that cannot be written."""
+    """Return an error for a snapshot that can't be written."""
     return SnapshotError(
         f"{folder}: the snapshot could not be written ({error.strerror or error}). The existing snapshot is unchanged."
     )
 
 
 def _check_target(folder: Path) -> None:
-    """Raise a `SnapshotError` if the folder is not a snapshot and not empty."""
+    """Raise a `SnapshotError` unless the folder is empty or contains a snapshot."""
     try:
         others = _other_files(folder)
-    except (OSError, ValueError) as error:  # invalid name or no permission
+    except (OSError, ValueError) as error:  # invalid name or missing permission
         reason = getattr(error, "strerror", None) or error
         raise SnapshotError(f"{str(folder)[:80]!r} cannot be used as a folder: {reason}.") from None
     if others:
@@ -108,7 +108,7 @@ def _check_target(folder: Path) -> None:
 
 
 def _other_files(folder: Path) -> list[str]:
-    if "\0" in str(folder):  # not detected by all versions of Python
+    if "\0" in str(folder):  # not all versions of Python detect this
         raise ValueError("the name contains a null character")
     if not folder.is_dir() or (folder / MANIFEST).exists() or (folder / STATE).exists():
         return []
@@ -119,12 +119,12 @@ _PART = re.compile(rf"\.?({'|'.join(TABLES)})-[0-9a-f-]+\.parquet|\.(manifest|un
 
 
 def is_part(path: Path) -> bool:
-    """Return whether a file is part of a snapshot or a temporary file left by a killed process."""
+    """Return `True` if the file belongs to a snapshot, or is a temporary file left behind by a killed process."""
     return _PART.fullmatch(path.name) is not None
 
 
 def write_part(folder: Path, name: str, frame: pl.DataFrame, note: bytes | None = None, **options: Any) -> Part:
-    """Write a table to a file whose name ends with its hash, with `note` in the Parquet metadata."""
+    """Write a table to a file and add its hash to the file name. `note` is stored in the Parquet metadata."""
     buffer = io.BytesIO()
     metadata = None if note is None else {"tpanalytics": note.decode()}
     frame.write_parquet(buffer, metadata=metadata, **options)
@@ -143,7 +143,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any], parts: Mapping[str, list[Part]]) -> dict[str, Any]:
-    """Replace the manifest, delete the files of the previous snapshot and return the new manifest."""
+    """Replace the manifest and delete the files of the previous snapshot. Returns the new manifest."""
     digests = [part.sha256 for table in TABLES for part in parts[table]]
     content = hashlib.sha256("\n".join(digests).encode()).hexdigest()
     entries = {table: [msgspec.to_builtins(part) for part in parts[table]] for table in TABLES}
@@ -154,16 +154,16 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any], parts: Mapping[str
 
 
 def clear(folder: Path, keep: Iterable[str]) -> None:
-    """Delete all parts and temporary files in the folder except those in `keep`."""
+    """Delete all parts and temporary files in the folder, except for those in `keep`."""
     keep = set(keep)
     for entry in folder.iterdir():
         if is_part(entry) and entry.name not in keep:
-            with suppress(OSError):  # may be open in another program
+            with suppress(OSError):  # the file may be open in another program
                 entry.unlink()
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
-    """Return the manifest of a sealed snapshot and its parts by table."""
+    """Return the manifest of a sealed snapshot, and its parts for each table."""
     path = folder / MANIFEST
     if not path.is_file():
         if (folder / STATE).is_file():
@@ -178,7 +178,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, msgspec.ValidationError):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema"]
-        if version == 1:  # one file per table
+        if version == 1:  # version 1 only had one file per table
             manifest["parts"] = {table: [manifest["parts"][table]] for table in TABLES}
         parts = {table: msgspec.convert(manifest["parts"][table], list[Part]) for table in TABLES}
     if isinstance(version, int) and version not in {1, SCHEMA_VERSION}:
@@ -194,7 +194,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
 
 
 def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:
-    """Check the hashes and columns of the parts, and return their paths by table."""
+    """Check the hashes and columns of all parts, and return their paths for each table."""
     paths = paths_of(folder, parts)
     files = [(path, part) for table in TABLES for path, part in zip(paths[table], parts[table], strict=True)]
     with ThreadPoolExecutor() as pool:
@@ -212,12 +212,12 @@ def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path
 
 
 def paths_of(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:
-    """Return the paths of the parts by table, ignoring any folders in the manifest."""
+    """Return the paths of the parts for each table, ignoring any folder names in the manifest."""
     return {table: [folder / Path(part.file).name for part in parts[table]] for table in TABLES}
 
 
 def now() -> str:
-    """Return the current UTC time to the second, in ISO format."""
+    """Return the current UTC time in ISO format, to the nearest second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -34,28 +34,28 @@ __all__ = ["open_snapshot", "read_profiles", "replace_jobs", "write_profiles"]
 def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     """Write task profiles to a snapshot folder.
 
-    A snapshot consists of Parquet files and a manifest. Nulls are preserved. An existing snapshot is only replaced
-    once the new one is complete on disk.
+    A snapshot consists of Parquet files and a manifest. Nulls are preserved. If there is an existing snapshot, it is
+    not replaced until the new one has been written in full.
 
     Parameters
     ----------
     profiles
         Task profiles with eager or lazy Polars frames.
     folder
-        New or empty folder, or an existing snapshot.
+        A folder that is new, empty, or contains a snapshot.
 
     Returns
     -------
     Path
-        Path of the folder.
+        The path to the folder.
 
     Raises
     ------
     SnapshotError
-        If the folder contains other files, cannot be written, or is in use by another process. An existing
+        If the folder contains other files, can't be written to, or is being used by another process. An existing
         snapshot is not changed.
     SchemaError
-        If a table lacks a column.
+        If a column is missing from one of the tables.
 
     Examples
     --------
@@ -71,19 +71,19 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     require(profiles.tasks, *TASKS, name="tasks")
     with locked(folder):
         if (folder / MANIFEST).exists():
-            read_manifest(folder)  # do not replace unreadable snapshots or those of a later version
+            read_manifest(folder)  # don't replace snapshots that are unreadable or from a later version
         tables = {
             "jobs": lambda: to_polars(profiles.jobs),
             "tasks": lambda: to_polars(profiles.tasks),
             "rejects": lambda: profiles.rejects,
         }
         _replace(folder, profiles.manifest, {}, tables)
-        (folder / STATE).unlink(missing_ok=True)  # resuming an unfinished export would overwrite the new snapshot
+        (folder / STATE).unlink(missing_ok=True)  # otherwise, resuming the export would overwrite the new snapshot
     return folder
 
 
 def replace_jobs(profiles: TaskProfiles, folder: Path) -> TaskProfiles:
-    """Replace the jobs of the snapshot that `profiles` was read from."""
+    """Replace the jobs in the snapshot that `profiles` was read from."""
     with locked(folder):
         manifest, parts = read_manifest(folder)
         if manifest["content_sha256"] != profiles.manifest["content_sha256"] or (folder / STATE).exists():
@@ -102,7 +102,7 @@ def _replace(
     unchanged: Mapping[str, list[Part]],
     tables: Mapping[str, Callable[[], pl.DataFrame]],
 ) -> dict[str, Any]:
-    """Write tables and a new manifest, or leave the snapshot unchanged on failure."""
+    """Write the tables and a new manifest. If this fails, the snapshot is left unchanged."""
     written: dict[str, list[Part]] = {}
     try:
         for table, frame in tables.items():
@@ -119,7 +119,7 @@ def _replace(
 
 
 def _remove_new(folder: Path, part: Part) -> None:
-    """Delete a part, unless the current snapshot contains the same file."""
+    """Delete a part, unless the current snapshot uses the same file."""
     with suppress(SnapshotError):
         if part.file in {current.file for parts in read_manifest(folder)[1].values() for current in parts}:
             return
@@ -134,20 +134,20 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
     Parameters
     ----------
     folder
-        Folder written by `load_task_profiles` or `write_profiles`.
+        A folder written by `load_task_profiles` or `write_profiles`.
     lazy
-        If True, return lazy frames, for snapshots that do not fit into memory. The files must not be moved or changed
-        while the frames are in use.
+        If True, return lazy frames. Use this for snapshots that don't fit into memory. Do not move or change the files
+        while you are using the frames.
 
     Returns
     -------
     TaskProfiles
-        Task profiles as they were written, including the manifest.
+        The task profiles as they were written, including the manifest.
 
     Raises
     ------
     SnapshotError
-        If the folder is not a snapshot, contains an unfinished export, or a file is missing or damaged.
+        If the folder is not a snapshot or contains an unfinished export, or if a file is missing or damaged.
 
     Examples
     --------
@@ -159,13 +159,13 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
 
 
 def open_snapshot(folder: Path, *, lazy: bool, verified: bool) -> TaskProfiles:
-    """Read a snapshot. If `verified`, skip the check of its files."""
+    """Read a snapshot. The files are not checked if `verified` is set."""
     manifest, parts = read_manifest(folder)
     paths = paths_of(folder, parts) if verified else verify(folder, parts)
     jobs, tasks, rejects = (pl.scan_parquet(paths[table]) for table in ("jobs", "tasks", "rejects"))
-    if "job_family" not in tasks.collect_schema():  # exports only store it with the jobs
+    if "job_family" not in tasks.collect_schema():  # exports only store the family in the jobs table
         families = jobs.select("job_id", "job_family").collect()
-        # Unlike a join, an expression is skipped if the column is not used.
+        # Use an expression instead of a join, because it is skipped if the column isn't used.
         family = pl.col("job_id").replace_strict(
             families.get_column("job_id"), families.get_column("job_family"), default=None, return_dtype=pl.String
         )

@@ -1,8 +1,8 @@
-"""Save an export page by page so that it can be resumed.
+"""Save an export one page at a time, so that it can be resumed.
 
-Every page is saved in its own Parquet file before the next one counts. The tasks are its rows, and the cursor and the
-jobs are in the file metadata, so that data and cursor are always written together. The file name contains the page
-numbers and the hash of the file. Damaged pages are requested again.
+Each page is written to a Parquet file before the next page is saved. The file contains the tasks as rows, and the
+cursor and the jobs as metadata, so that data and cursor are always written together. The file name contains the page
+numbers and a hash of the file. Damaged pages are requested again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pull"]
 
-#: Number of pages to merge into one file, a compromise between the number of files and memory.
+#: Number of pages to merge into a single file. This is a trade-off between the number of files and memory use.
 _PAGES_PER_FILE = 16
 
 
@@ -53,11 +53,11 @@ class _PageFile(NamedTuple):
 
 
 class Pull:
-    """Context manager for an export to a locked folder, which can be resumed with the same parameters."""
+    """A context manager for exporting to a locked folder. The export can be resumed with the same parameters."""
 
     def __init__(self, folder: Path, parameters: Mapping[str, Any]) -> None:
         self._folder = folder
-        # The current snapshot stays valid until the export is sealed. Raises if it was written by a later version.
+        # The current snapshot remains valid until the export is sealed. This raises an error for later schema versions.
         self._current = read_manifest(folder) if (folder / MANIFEST).exists() else ({}, {})
         kind = self._current[0].get("source", {}).get("kind", "export")
         if kind != "export":
@@ -69,10 +69,10 @@ class Pull:
         self._has_state = False
         self._starts: list[str | None] = []
         self._files: list[_PageFile] = []
-        self._in_memory: dict[str, pl.DataFrame] = {}  # tasks of the files that will be merged next
+        self._in_memory: dict[str, pl.DataFrame] = {}  # tasks in the files that will be merged next
         self._writing: Future[_PageFile] | None = None
         self._merging: tuple[list[_PageFile], Future[_PageFile]] | None = None
-        self._disk = ThreadPoolExecutor(1, "tpanalytics-disk")  # writes a page while the next one is decoded
+        self._disk = ThreadPoolExecutor(1, "tpanalytics-disk")  # write each page while the next one is decoded
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +81,7 @@ class Pull:
         self._disk.shutdown()
 
     def resume(self) -> list[Chain]:
-        """Return the chains of the unfinished export, or an empty list if there is none."""
+        """Return the chains of the unfinished export, or an empty list if there isn't one."""
         state = self._read_state()
         if state is None:
             return []
@@ -99,18 +99,18 @@ class Pull:
 
     @property
     def notes(self) -> list[Note]:
-        """Metadata of the saved pages."""
+        """The metadata of all saved pages."""
         return [file.note for file in self._files]
 
     def saved_pages(self) -> int:
-        """Return the number of pages on disk after the current write."""
+        """Wait for the current write to finish, and return the number of pages on disk."""
         with suppress(OSError):
             self._finish_write()
         return sum(note.pages for note in self.notes)
 
     def begin(self, chains: list[Chain]) -> None:
-        """Start from the first page. Files of an earlier unfinished export are deleted with the first save."""
-        with suppress(OSError):  # the result is discarded
+        """Start from the first page. The first call to `save` deletes the files of any earlier unfinished export."""
+        with suppress(OSError):  # the result isn't used
             self._finish_write()
             self._finish_merge(wait=True)
         self._id, self._has_state, self.started = secrets.token_hex(4), False, now()
@@ -174,7 +174,7 @@ class Pull:
         except msgspec.ValidationError:
             warn(f"{path} cannot be read, so the export starts over from the first page.")
             return None
-        if state["pull"] == self._current[0].get("pull"):  # the process ended after sealing
+        if state["pull"] == self._current[0].get("pull"):  # the process ended after the export was sealed
             path.unlink()
             clear(self._folder, self._current_files())
             return None
@@ -190,7 +190,7 @@ class Pull:
         return {part.file for parts in self._current[1].values() for part in parts}
 
     def _find_files(self) -> list[_PageFile]:
-        """Return the saved pages of each chain up to the first missing or damaged page, and delete the others."""
+        """Return the saved pages of each chain, up to the first one that is missing or damaged. Delete all others."""
         by_chain: dict[int, list[_PageFile]] = {}
         for path in self._folder.iterdir():
             if is_part(path) and path.name.startswith(f"tasks-{self._id}-"):
@@ -200,7 +200,7 @@ class Pull:
         files: list[_PageFile] = []
         for candidates in by_chain.values():
             page = 0
-            # Prefer merged files to single pages.
+            # Merged files come before single pages.
             for file in sorted(candidates, key=lambda file: (file.note.first, -file.note.last)):
                 if file.note.first == page + 1:
                     files.append(file)
@@ -210,17 +210,17 @@ class Pull:
 
     def _write(self, note: Note, tasks: pl.DataFrame, **options: Any) -> _PageFile:
         name = f"tasks-{self._id}-{note.chain:03d}-{note.first:06d}-{note.last:06d}"
-        # Families are only known at the end, so they are stored with the jobs.
+        # Don't store the families here. They aren't known until the end, and are stored with the jobs.
         tasks = tasks.drop("job_family", strict=False)
         return _PageFile(note, write_part(self._folder, name, tasks, msgspec.json.encode(note), **options))
 
     def _write_page(self, note: Note, tasks: pl.DataFrame) -> _PageFile:
-        file = self._write(note, tasks, compression="uncompressed", statistics=False)  # will be merged soon
+        file = self._write(note, tasks, compression="uncompressed", statistics=False)  # it will be merged soon
         self._in_memory[file.part.file] = tasks.drop("job_family")
         return file
 
     def _finish_write(self) -> None:
-        """Wait for the current write and add the page."""
+        """Wait for the current write to finish, and add the page."""
         if self._writing is not None:
             writing, self._writing = self._writing, None
             self._files.append(writing.result())
@@ -231,7 +231,7 @@ class Pull:
         return pl.read_parquet(self._folder / file.part.file) if tasks is None else tasks
 
     def _start_merge(self, chain: int) -> None:
-        """Merge single pages of a chain in the background if there are enough."""
+        """Start merging the single pages of a chain in the background, if there are enough of them."""
         self._finish_merge(wait=False)
         single = self._single_pages(chain)
         if self._merging is None and len(single) >= _PAGES_PER_FILE:
@@ -252,7 +252,7 @@ class Pull:
         return self._write(note, pl.concat([self._read(file) for file in files]), compression="zstd")
 
     def _finish_merge(self, *, wait: bool) -> None:
-        """Replace the merged pages with the new file if it is ready or `wait` is True."""
+        """Replace the merged pages with the new file, if it is ready or if `wait` is True."""
         if self._merging is None or not (wait or self._merging[1].done()):
             return
         files, future = self._merging
@@ -265,7 +265,7 @@ class Pull:
 
 
 class _State(msgspec.Struct):
-    """Content of the state file: the parameters of the export and the starting jobs of its chains."""
+    """The contents of the state file: the parameters of the export, and the starting jobs of its chains."""
 
     schema: int
     pull: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
@@ -275,7 +275,7 @@ class _State(msgspec.Struct):
 
 
 def _read_page_file(path: Path) -> _PageFile | None:
-    """Read the metadata of a page file, or return None if the file is damaged."""
+    """Read the metadata of a page file. Returns None if the file is damaged."""
     try:
         raw = path.read_bytes()
         digest = hashlib.sha256(raw).hexdigest()
@@ -288,9 +288,9 @@ def _read_page_file(path: Path) -> _PageFile | None:
 
 
 def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
-    """Describe the differences between two sets of parameters."""
+    """Yield a description of each difference between two sets of parameters."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             yield from _differences(old.get(key), new.get(key), key)
-    elif old != new and not (name == "service_version" and None in {old, new}):  # not available in one of them
+    elif old != new and not (name == "service_version" and None in {old, new}):  # one of them isn't available
         yield f"{name} was {json.dumps(old)} and is now {json.dumps(new)}"
