@@ -101,7 +101,7 @@ def test_every_measure_warns_once_at_the_line_of_the_call(name: str, *, with_res
 
 
 def test_least_recently_used_result_is_dropped_first(sample: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tpanalytics.measures._core.cache._MOST", 3)
+    monkeypatch.setattr("tpanalytics.measures._core.cache._MAX_RESULTS", 3)
     calls = []
 
     @cached

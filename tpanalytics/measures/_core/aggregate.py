@@ -86,11 +86,11 @@ def aggregate_tasks(
 ) -> TaskCounts:
     """Count tasks and sum hours by job or by family, and optionally by level and state."""
     keys = [*(["level"] * by_level), *(["state"] * by_state)]
-    return _reduced(profiles, states=checked_states(states), per=per, by=keys, checked=checked)
+    return _aggregate(profiles, states=checked_states(states), per=per, by=keys, checked=checked)
 
 
 @cached
-def _reduced(profiles: TaskProfiles, states: list[str], per: str, by: list[str], *, checked: bool) -> TaskCounts:
+def _aggregate(profiles: TaskProfiles, states: list[str], per: str, by: list[str], *, checked: bool) -> TaskCounts:
     jobs, tasks = read_inputs(profiles)
     state_counts = _count_states(tasks, states)
     if not checked:
@@ -133,11 +133,11 @@ def _reduced(profiles: TaskProfiles, states: list[str], per: str, by: list[str],
 def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
     """Return ``job, job_family, n, n_known, hours`` for each job, for use when the cells are grouped by family."""
     sorted_levels = None if levels is None else sorted(levels)
-    return of_jobs(_summed(profiles, states=reduced.counted, levels=sorted_levels), reduced.jobs).sort("job")
+    return of_jobs(_sum_by_job(profiles, states=reduced.counted, levels=sorted_levels), reduced.jobs).sort("job")
 
 
 @cached
-def _summed(profiles: TaskProfiles, states: list[str], levels: list[str] | None) -> pl.DataFrame:
+def _sum_by_job(profiles: TaskProfiles, states: list[str], levels: list[str] | None) -> pl.DataFrame:
     tasks = nw.from_native(profiles.tasks).lazy()
     if levels is not None:
         tasks = tasks.filter(_is_any("ai_impact_level", levels))
@@ -188,7 +188,7 @@ def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
     tasks = nw.from_native(profiles.tasks).lazy()
     check_numbers(tasks, "tasks", "weekly_hours")
-    return _jobs(profiles.jobs), tasks
+    return _read_jobs(profiles.jobs), tasks
 
 
 def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
@@ -280,7 +280,7 @@ def families_in_order(jobs: pl.DataFrame) -> pl.DataFrame:
     return jobs.select(pl.col("job_family").unique()).sort(pl.col("job_family") == NO_FAMILY, "job_family")
 
 
-def _jobs(native: Any) -> pl.DataFrame:
+def _read_jobs(native: Any) -> pl.DataFrame:
     frame = nw.from_native(native).lazy()
     present = frame.collect_schema().names()
     read = ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")

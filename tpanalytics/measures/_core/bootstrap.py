@@ -47,7 +47,7 @@ def checked_rounds(rounds: int, seed: int) -> None:
 
 def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
     """Return the sums of ``part`` and ``whole`` for each family and bootstrap resample."""
-    keyed = _keyed(jobs, seed)
+    keyed = _with_keys(jobs, seed)
     chunk_rounds = max(_LANES, min(rounds, _CHUNK_SIZE // max(keyed.height, 1)) // _LANES * _LANES)
     chunks = [
         _chunk(keyed, range(first, min(first + chunk_rounds, rounds))) for first in range(0, rounds, chunk_rounds)
@@ -55,21 +55,21 @@ def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
     return pl.concat(chunks).sort("job_family", "round")
 
 
-def poisson_weights(places: pl.Series, rounds: int, seed: int) -> Iterator[pl.Series]:
-    """Yield the job counts (UInt8) for each round. `places` contains the rank of each job id among all jobs."""
-    keys = pl.DataFrame({"place": places}).select(key=_key(pl.lit(_start(str(seed)), dtype=pl.UInt64), pl.col("place")))
+def poisson_weights(ranks: pl.Series, rounds: int, seed: int) -> Iterator[pl.Series]:
+    """Yield the job counts (UInt8) for each round. `ranks` contains the positions of the job ids when sorted."""
+    keys = pl.DataFrame({"rank": ranks}).select(key=_key(pl.lit(_hash(str(seed)), dtype=pl.UInt64), pl.col("rank")))
     yield from _counts(keys, range(rounds))
 
 
-def _keyed(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
+def _with_keys(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
     """Compute a key for each job from the seed, the family and the rank of the job id within the family."""
     families = jobs.get_column("job_family").unique().sort()
-    starts = pl.Series([_start(f"{seed}\0{family}") for family in families.to_list()], dtype=pl.UInt64)
-    place = pl.int_range(pl.len(), dtype=pl.UInt64).over("job_family")
+    starts = pl.Series([_hash(f"{seed}\0{family}") for family in families.to_list()], dtype=pl.UInt64)
+    rank = pl.int_range(pl.len(), dtype=pl.UInt64).over("job_family")
     return (
         jobs.sort("job_family", "job_id")
         .join(pl.DataFrame({"job_family": families, "start": starts}), "job_family", "left", maintain_order="left")
-        .select("job_family", "part", "whole", key=_key(pl.col("start"), place))
+        .select("job_family", "part", "whole", key=_key(pl.col("start"), rank))
     )
 
 
@@ -98,20 +98,20 @@ def _counts(keyed: pl.DataFrame, rounds: range) -> Iterator[pl.Series]:
     table = _poisson_table()
     for first in rounds[::_LANES]:
         step = pl.lit((first // _LANES + 1) * _GOLDEN & _WORD, dtype=pl.UInt64)
-        word = keyed.select(_mixed(pl.col("key") + step)).to_series()
+        word = keyed.select(_mix(pl.col("key") + step)).to_series()
         for lane in range(min(_LANES, rounds.stop - first)):
             yield table.gather((word // _STEPS**lane % _STEPS).cast(pl.UInt16))
 
 
-def _start(text: str) -> int:
+def _hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _key(start: pl.Expr, place: pl.Expr) -> pl.Expr:
-    return _mixed(start + place.cast(pl.UInt64) * pl.lit(_GOLDEN, dtype=pl.UInt64))
+def _key(start: pl.Expr, rank: pl.Expr) -> pl.Expr:
+    return _mix(start + rank.cast(pl.UInt64) * pl.lit(_GOLDEN, dtype=pl.UInt64))
 
 
-def _mixed(word: pl.Expr) -> pl.Expr:
+def _mix(word: pl.Expr) -> pl.Expr:
     """Mix the bits of a 64-bit number. Products wrap around on overflow."""
     for shift, multiplier in _MIXERS:
         word = (word ^ (word // (1 << shift))) * pl.lit(multiplier, dtype=pl.UInt64)

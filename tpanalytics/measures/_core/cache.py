@@ -23,7 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Maximum number of results to cache. The least recently used results are dropped first.
-_MOST = 1_000
+_MAX_RESULTS = 1_000
 _LOCK = Lock()
 
 
@@ -80,7 +80,7 @@ def cached(measure: Callable[P, R]) -> Callable[P, R]:
         with _LOCK:
             last.results.pop(key, None)
             last.results[key] = entry  # move to the end, so the least recently used result comes first
-            while len(last.results) > _MOST:
+            while len(last.results) > _MAX_RESULTS:
                 del last.results[next(iter(last.results))]
         # Return a copy, so modifying the frame in place doesn't affect the cached result.
         return cast("R", entry[0].clone() if isinstance(entry[0], pl.DataFrame) else entry[0])

@@ -51,7 +51,7 @@ def meaning_of_both(
     )
     grades = [grade for grade in (first.grade, second.grade) if grade]
     policy = (
-        f"{_counted('Before', first)}; {_counted('after', second)}.",
+        f"{_summary('Before', first)}; {_summary('after', second)}.",
         *facts.pop("policy", ()),
     )
     later = meaning_of(after, covered=covered, policy=policy, **facts)
@@ -72,7 +72,7 @@ def meaning_of_both(
     )
 
 
-def _counted(when: str, meaning: Meaning) -> str:
+def _summary(when: str, meaning: Meaning) -> str:
     coverage = meaning.coverage.get("both")
     both = "" if coverage is None else f", {coverage:.1%} with hours and a level"
     suggested = "" if not meaning.share_suggested else f", {meaning.share_suggested:.1%} not validated"

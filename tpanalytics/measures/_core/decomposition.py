@@ -4,14 +4,14 @@ With shares s and values e for each part, the difference between the means E is:
 
     E2 - E1 = sum over c of (s1 + s2) / 2 * (e2 - e1)                        within
             + sum over c of ((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)    mix
-            + sum over new parts of s2 * (e2 - Ec2)                          entry
-            + sum over gone parts of s1 * (Ec1 - e1)                         exit
+            + sum over added parts of s2 * (e2 - Ec2)                        entry
+            + sum over removed parts of s1 * (Ec1 - e1)                      exit
 
 Here c is the set of parts on both sides. Their shares are relative to c, and Ec is the mean over c. Ec cancels out in
 the sum of mix. It is subtracted so that a growing part only contributes positively if its value is above the mean.
 
-Kitagawa, E. M. (1955), Components of a difference between two rates; Melitz, M. and Polanec, S. (2015) for new and
-gone parts.
+Kitagawa, E. M. (1955), Components of a difference between two rates; Melitz, M. and Polanec, S. (2015) for added and
+removed parts.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def _shares() -> dict[str, pl.Expr]:
     c = in_before & in_after
     return {
         "is_both": c,
-        "is_new": in_after & ~in_before,
-        "is_gone": in_before & ~in_after,
+        "is_added": in_after & ~in_before,
+        "is_removed": in_before & ~in_after,
         "s1": pl.when(c).then(w1 / w1.filter(c).sum()).otherwise(w1 / w1.sum()),
         "s2": pl.when(c).then(w2 / w2.filter(c).sum()).otherwise(w2 / w2.sum()),
     }
@@ -116,17 +116,17 @@ def _shares() -> dict[str, pl.Expr]:
 
 def _split(variant: str) -> list[pl.Expr]:
     """Return the four terms for each part and one set of weights, or null if no part is on both sides."""
-    c, new, gone, s1, s2 = (pl.col(name) for name in ("is_both", "is_new", "is_gone", "s1", "s2"))
+    c, added, removed, s1, s2 = (pl.col(name) for name in ("is_both", "is_added", "is_removed", "s1", "s2"))
     e1, e2 = (pl.col(f"{variant}_{side}") / pl.col(f"weighed_{side}") for side in ("before", "after"))
     mean1, mean2 = (s1 * e1).filter(c).sum(), (s2 * e2).filter(c).sum()
     terms = {
         "within": pl.when(c).then((s1 + s2) / 2 * (e2 - e1)),
         "mix": pl.when(c).then(((e1 + e2) / 2 - (mean1 + mean2) / 2) * (s2 - s1)),
-        "entry": pl.when(new).then(s2 * (e2 - mean2)),
-        "exit": pl.when(gone).then(s1 * (mean1 - e1)),
+        "entry": pl.when(added).then(s2 * (e2 - mean2)),
+        "exit": pl.when(removed).then(s1 * (mean1 - e1)),
     }
     return [
-        pl.when(c.any() & (c | new | gone)).then(term.otherwise(0.0)).alias(f"{name}_{variant}")
+        pl.when(c.any() & (c | added | removed)).then(term.otherwise(0.0)).alias(f"{name}_{variant}")
         for name, term in terms.items()
     ]
 

@@ -89,7 +89,7 @@ def checked_freed(freed: Mapping[str, Range]) -> dict[str, Span]:
     return {level: checked_share(f"freed[{level!r}]", share) for level, share in freed.items()}
 
 
-def must_name(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
+def check_levels(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
     """Raise an error if tasks have a level that is missing from `freed`."""
     missing = [level for level in level_order(levels) if level not in freed and level != NOT_ASSESSED]
     if missing:
@@ -155,7 +155,7 @@ def undocumented_hours(reduced: TaskCounts, contract_hours: float | None) -> tup
 def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
     """Return the hours freed per person in each job, and the maximum allowing for missing hours and levels."""
     jobs, cells = reduced.jobs, reduced.cells
-    must_name(cells.get_column("level").unique(), freed)
+    check_levels(cells.get_column("level").unique(), freed)
     share = {
         end: pl.col("level").replace_strict(
             {level: getattr(span, end) for level, span in freed.items()}, default=None, return_dtype=pl.Float64
@@ -243,7 +243,7 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
         pl.col("tasks_stated").filter(staffed).sum(), pl.col("tasks").sum(), (~staffed).sum().alias("unstaffed")
     ).row(0)
     share = known / tasks if tasks else None
-    warnings = _over_described(per_job)
+    warnings = _long_week_warning(per_job)
     if unstaffed:
         warnings = (f"{unstaffed:,} of {per_job.height:,} jobs have no headcount and are excluded.", *warnings)
     meaning = meaning_of(reduced, staffed=True, basis="headcount", warnings=warnings, **facts)
@@ -251,7 +251,7 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
     return replace(meaning, coverage=coverage, grade=grade_of(share))
 
 
-def _over_described(per_job: pl.DataFrame) -> tuple[str, ...]:
+def _long_week_warning(per_job: pl.DataFrame) -> tuple[str, ...]:
     """Return a warning if jobs document more hours than their week, since scenarios could free more than that."""
     more = (pl.col("hours") > 1.1 * pl.col("week")) & pl.col("headcount").is_not_null()
     n = per_job.select(more.sum()).item()

@@ -61,7 +61,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
 @cached
 def group_counts(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count the jobs and people behind the figures for each family."""
-    return _counted(members(profiles, states))
+    return _count_by_family(members(profiles, states))
 
 
 def counts_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str]) -> pl.DataFrame | None:
@@ -77,7 +77,7 @@ def pair_counts(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[s
     first, second = members(before, states), members(after, states)
     moved = first.join(second.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
     sides = [
-        _counted(jobs).select("job_family", pl.exclude("job_family").name.prefix(f"{side}_"))
+        _count_by_family(jobs).select("job_family", pl.exclude("job_family").name.prefix(f"{side}_"))
         for side, jobs in (
             ("before", moved.with_columns(pl.coalesce("now", "job_family").alias("job_family")).drop("now")),
             ("after", second),
@@ -154,7 +154,7 @@ def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     }
     in_only_one["staffed"] |= (now != before).fill_null(value=False) & pl.col("staffed") & pl.col("staffed_right")
     people = pl.when(now != before).then((now - before).abs()).otherwise(pl.coalesce(now, before))
-    return _counted(both.with_columns(headcount=people, **in_only_one))
+    return _count_by_family(both.with_columns(headcount=people, **in_only_one))
 
 
 @cached
@@ -231,7 +231,7 @@ def per_member_counts(members: pl.DataFrame) -> pl.DataFrame:
     return members.select("job_id", "job_family", "headcount", **counts)
 
 
-def _counted(members: pl.DataFrame) -> pl.DataFrame:
+def _count_by_family(members: pl.DataFrame) -> pl.DataFrame:
     alone = per_member_counts(members).sort("job_id").group_by("job_family", maintain_order=True)
     sums, largest = pl.col("^.*_(jobs|people|unknown)$").sum(), pl.col("^.*_largest$").max()
     order = [f"{name}_{of}" for name in _LAYERS for of in ("jobs", "people", "unknown", "largest")]

@@ -36,8 +36,8 @@ __all__ = [
     "apply_change_policy",
     "apply_policy",
     "are_all_suppressed",
+    "extend_suppression",
     "families_in_change",
-    "filled",
     "states_of",
     "suppress",
     "suppress_moves",
@@ -258,7 +258,7 @@ def suppressed_jobs(
         name.removesuffix("_jobs") for name in together.columns if name.endswith("_jobs") and "staffed" not in name
     ]
     enough = [(pl.col(f"{name}_jobs") == 0) | (pl.col(f"{name}_people") >= privacy.min_headcount) for name in layers]
-    closed = filled(ordered, "job_family", together.select(pl.all_horizontal(enough)).to_series())
+    closed = extend_suppression(ordered, "job_family", together.select(pl.all_horizontal(enough)).to_series())
     return closed.filter(pl.col("suppressed") | pl.col("job_family").is_in(families)).get_column("job_id").sort()
 
 
@@ -370,8 +370,8 @@ def _suppress_groups(
     staffed = staffed or _by_headcount(original)
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("job_family").is_in(list(also)) | is_small)
-    cells = _closed(cells, privacy, staffed=staffed)
-    shown = _without(result, keys, cells)
+    cells = _protect_from_totals(cells, privacy, staffed=staffed)
+    shown = _hide_suppressed(result, keys, cells)
     if meaning is not None:
         n = cells.filter("suppressed").get_column("job_family").n_unique()
         note = suppression_note(n, cells.get_column("job_family").n_unique(), privacy)
@@ -384,7 +384,7 @@ def _suppress_groups(
     return _with_meaning(shown, meaning)
 
 
-def _without(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.DataFrame:
+def _hide_suppressed(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.DataFrame:
     """Set the figures of suppressed cells to null, and move fully suppressed families to the end."""
     suppressed, kept = cells.get_column("suppressed"), {"job_family", *keys, *_KEPT}
     own = pl.col("own_all_jobs").n_unique().over("job_family")
@@ -434,7 +434,7 @@ def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -
     return cells.join(counts, on="job_family", maintain_order="left")
 
 
-def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
+def _protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
     """Suppress the next smallest cells, across families and keys, until the suppressed cells meet the limits."""
     of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
     empty = pl.min_horizontal(of_jobs) == 0  # suppressing empty cells doesn't protect the others
@@ -447,15 +447,15 @@ def _closed(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataF
             pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over("key"),
             pl.col("^.*_largest$").fill_null(0).cum_max().over("key"),
         )
-        cells = filled(ordered, "key", together.select(~is_small).to_series())
+        cells = extend_suppression(ordered, "key", together.select(~is_small).to_series())
         if cells.get_column("key").n_unique() > 1:
             ordered = cells.sort(~pl.col("suppressed"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "job_family")
-            cells = filled(ordered, "job_family", pl.repeat(value=True, n=cells.height, eager=True))
+            cells = extend_suppression(ordered, "job_family", pl.repeat(value=True, n=cells.height, eager=True))
         if cells.get_column("suppressed").sum() == before:
             return cells.sort("row")
 
 
-def filled(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFrame:
+def extend_suppression(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFrame:
     """In each group with suppressed rows, suppress at least two rows and enough to reach an `enough` row."""
     place, n_suppressed = pl.col("place"), pl.col("n_suppressed")
     return (
