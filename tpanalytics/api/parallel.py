@@ -149,8 +149,7 @@ class Walk:
             while not pending.empty():
                 with suppress(queue.Empty):
                     number = pending.get_nowait()
-                    # Only pass a page on once the next request has been sent, because decoding would delay that
-                    # request.
+                    # Only pass a page on once the next request has been sent. Decoding would delay the request.
                     for page in self._pages(number, flush):
                         flush()
                         ready.append((number, page))

@@ -63,7 +63,7 @@ class Note(msgspec.Struct):
         return sum(n for _, n in self.jobs)
 
     def merge(self, later: Note) -> Note:
-        """Merge this with the metadata of the following pages."""
+        """Return this metadata merged with that of the following pages."""
         return Note(
             self.chain,
             self.first,

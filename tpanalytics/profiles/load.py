@@ -93,7 +93,7 @@ def load_task_profiles(
     resume
         If True, resume any unfinished export in `snapshot`. If False, start over.
     workers
-        The number of parts to load in parallel with the same token. To use more than one, `families` is required,
+        The number of parts to load in parallel with the same token. Using more than one requires `families`,
         because the export is split at known job ids. The tables are the same for any number of parts. However, page
         numbers in ``rejects`` start from 1 in each part, and unknown fields in records where two parts meet are counted
         twice.

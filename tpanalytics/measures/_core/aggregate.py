@@ -58,9 +58,9 @@ class TaskCounts(NamedTuple):
     #: One row per job: ``job`` (row number when sorted by id), ``job_id, job_name, job_family`` (never null), plus
     #: ``headcount`` and ``contract_hours`` if the profiles have them.
     jobs: pl.DataFrame
-    #: One sorted row per group of counted tasks: ``job`` (unless grouped by family), ``job_family``, optional ``level``
-    #: and ``state`` (never null), ``n`` tasks and ``n_known`` tasks with hours. ``hours`` is per week, and null if no
-    #: task has any. ``imputed`` is the imputed part of the hours, from ``n_imputed`` tasks.
+    #: Sorted, with one row per group of counted tasks: ``job`` (unless grouped by family), ``job_family``, optional
+    #: ``level`` and ``state`` (never null), ``n`` tasks and ``n_known`` tasks with hours. ``hours`` are per week, and
+    #: null if no task has any. ``imputed`` is the imputed part of the hours, from ``n_imputed`` tasks.
     cells: pl.DataFrame
     #: ``state, n``: number of counted tasks for each validation state.
     states: pl.DataFrame
@@ -183,7 +183,7 @@ def _known_hours() -> Any:
 
 
 def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
-    """Check the required columns, and return the jobs, numbered in order of id, and the tasks to aggregate."""
+    """Check the required columns, and return the jobs (sorted and numbered by id) and the tasks to aggregate."""
     columns_of_jobs(profiles)
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
     tasks = nw.from_native(profiles.tasks).lazy()
@@ -192,7 +192,7 @@ def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
 
 
 def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
-    """Count tasks and sum hours by `keys` on the engine, including all validation states."""
+    """Count tasks and sum hours by `keys` in the engine of `tasks`, for all validation states."""
     column_of = {"level": "ai_impact_level", "state": "validation_state"}
     where_missing = {"level": NOT_ASSESSED, "state": NO_STATE}
     known, columns = _known_hours(), [column_of.get(key, key) for key in keys]

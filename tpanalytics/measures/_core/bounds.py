@@ -56,7 +56,7 @@ def index_bounds(sums: LevelSums, level_weights: Mapping[str, float], by: str) -
 
 
 def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
-    """Return bounds for the share of each level by family: the index where only that level has weight 1."""
+    """Return bounds for each level's share by family. The share is an index where only that level has weight 1."""
     sums = level_sums(cells, "job_family")
     levels = sorted({*sums.levels, *more_levels} - {NOT_ASSESSED})
     known, gaps, any_weight = [], [], (0.0, 1.0)
@@ -72,7 +72,7 @@ def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
 
 
 def hours_bounds(sums: LevelSums) -> pl.DataFrame:
-    """Return bounds for the hours by family: documented hours only, or including undocumented hours."""
+    """Return the documented hours of each family, and the upper bound that includes all undocumented hours."""
     rest = sums.without_hours.group_by("job_family").agg(pl.col("rest").sum(), pl.col("unknown").sum())
     return (
         sums.amounts.group_by("job_family", maintain_order=True)

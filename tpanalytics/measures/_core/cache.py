@@ -1,4 +1,4 @@
-"""Cache for results, attached to the profiles they were computed from. Charts and reports use it."""
+"""Result cache used by charts and reports. It is attached to the profiles that results are computed from."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _CachedProfiles(TaskProfiles):
 
 
 def with_cache(profiles: TaskProfiles) -> TaskProfiles:
-    """Return a copy of the profiles with a result cache attached."""
+    """Return the profiles with a result cache attached."""
     check_profiles(profiles)
     if isinstance(profiles, _CachedProfiles):
         return profiles

@@ -126,7 +126,7 @@ def checked_states(states: Sequence[str]) -> list[str]:
 
 
 def check_hours(tasks: Any, sums: pl.DataFrame) -> None:
-    """Raise an error if any weekly hours are negative or infinite, whatever the validation state."""
+    """Raise an error if any weekly hours are negative or infinite. All validation states are checked."""
     invalid = sums.filter((pl.col("least") < 0) | pl.col("most").is_infinite())
     if invalid.height:
         least, most = invalid.select("least", "most").row(0)

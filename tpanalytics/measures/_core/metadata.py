@@ -133,7 +133,7 @@ class Meaning:
 
 
 class MeasureResult(pl.DataFrame):
-    """A Polars frame that carries the metadata returned by `about`."""
+    """A Polars frame with attached metadata, which is returned by `about`."""
 
     _meaning: Meaning | None = None
     #: Whether rows or columns have been changed since the measure returned the result.

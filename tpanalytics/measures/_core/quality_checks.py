@@ -126,7 +126,7 @@ def checks_of_tasks(look: Look) -> Iterator[Check]:
             int(part.select(count.sum()).item()),
             all_tasks,
             "tasks",
-            # Checks that count tasks without hours have no share of hours.
+            # The share of hours is unknown when counting tasks without hours.
             share_hours=look.share_of_hours(part) if count is n else None,
             examples=look.ids(part.get_column("job")),
             **fields,

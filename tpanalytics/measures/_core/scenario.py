@@ -169,8 +169,7 @@ def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours
         cells.with_columns(
             freed_low=pl.col("hours") * share["low"],
             freed_high=pl.col("hours") * share["high"],
-            # A task without hours could account for all undocumented hours. If its level is missing too, it could have
-            # any level.
+            # A task without hours could take up all undocumented hours, at any level if its level is also missing.
             open_share=pl.when(pl.col("n_known") < pl.col("n")).then(share["high"].fill_null(most)),
         )
         .group_by("job", maintain_order=True)
@@ -252,7 +251,7 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
 
 
 def _long_week_warning(per_job: pl.DataFrame) -> tuple[str, ...]:
-    """Return a warning if jobs document more hours than their week, since scenarios could free more than that."""
+    """Return a warning if documented hours exceed the week, because more hours could be freed than are worked."""
     more = (pl.col("hours") > 1.1 * pl.col("week")) & pl.col("headcount").is_not_null()
     n = per_job.select(more.sum()).item()
     if not n:

@@ -29,8 +29,7 @@ class Pair(NamedTuple):
     """The matched tasks of two snapshots."""
 
     #: One row per job, sorted by id: ``job_id``, ``family_before``, ``family_after`` (null if the job is missing) and
-    #: ``job_family``. The latter is the later family, so a job that moves to another family isn't treated as changed
-    #: work.
+    #: ``job_family``, the later of the two families. Moving to another family doesn't count as a change of work.
     jobs: pl.DataFrame
     #: One row per job and task, with ``job_id, name`` and ``named`` (whether the task has an identity). These columns
     #: have a ``_before`` and an ``_after`` version, which is null if the task is missing: ``n`` rows, ``n_known`` with

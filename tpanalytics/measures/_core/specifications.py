@@ -104,7 +104,7 @@ def specifications(
 
 
 def agrees(left: float | None, sign: str, right: float | None) -> bool | None:
-    """Return whether two figures agree with the claim. Equal figures don't, and a missing figure returns None."""
+    """Return `True` if the figures support the claim, `False` if not (or if equal), and None if one is missing."""
     if left is None or right is None:
         return None
     return left - right > SAME if sign == ">" else right - left > SAME

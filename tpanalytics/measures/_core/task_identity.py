@@ -66,9 +66,9 @@ class IdentifiedTasks(NamedTuple):
     #: ``key`` (row number when sorted by ``name``), ``name`` (the identity) and ``task`` (its text, or the first one
     #: alphabetically if there are several).
     keys: pl.DataFrame
-    #: One sorted row per task, job and level: ``key, job, level`` (never null), ``n`` rows, ``n_known`` with hours,
-    #: ``hours`` (total per week, or null if there are none), ``longest`` (hours of the longest row), ``imputed`` hours,
-    #: ``n_imputed`` rows with imputed hours and ``n_validated`` rows.
+    #: Sorted, with one row per task, job and level: ``key, job, level`` (never null), ``n`` rows, ``n_known`` with
+    #: hours, ``hours`` (total per week, or null if there are none), ``longest`` (hours of the longest row), ``imputed``
+    #: hours, ``n_imputed`` rows with imputed hours and ``n_validated`` rows.
     rows: pl.DataFrame
 
 

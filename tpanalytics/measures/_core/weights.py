@@ -33,7 +33,7 @@ WEIGHTS: dict[str, float] = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
 
 
 def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
-    """Return the weights as floats. Raise an error if a weight is not from 0 to 1 or a level is not an assessed one."""
+    """Return the weights as floats. Raise an error for weights outside 0 to 1 and for the level 'not assessed'."""
     if not isinstance(level_weights, Mapping) or not level_weights:
         raise ArgumentError(
             f"`level_weights` must be a dict of level and weight, like {WEIGHTS}, not {level_weights!r}."
@@ -68,7 +68,7 @@ def weight_of(level_weights: Mapping[str, float]) -> pl.Expr:
 
 
 def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return the hours with a weight (``weighed``) and their weighted sum (``exposed``) for each job."""
+    """Return each job's hours at levels with a weight (``weighed``) and their weighted sum (``exposed``), or null."""
     weight = weight_of(level_weights)
     return (
         cells.with_columns(weighed=pl.when(weight.is_not_null()).then("hours"), exposed=pl.col("hours") * weight)

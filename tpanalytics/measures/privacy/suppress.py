@@ -175,7 +175,7 @@ def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots"]:
 
 
 def _move_columns(result: pl.DataFrame) -> tuple[str, str] | None:
-    """Return the before and after columns of a result by pairs of levels or states, or None for other results."""
+    """Return the names of the before and after columns if the result has moves between levels or states."""
     for name in ("level", "state"):
         if f"{name}_before" in result.columns and f"{name}_after" in result.columns:
             return f"{name}_before", f"{name}_after"
@@ -293,7 +293,7 @@ def families_in_change(
 def apply_change_policy(
     families: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
-    """Suppress families that are too small in either snapshot, both before and after jobs change their family."""
+    """Suppress families that are too small in either snapshot, by the family of each job at the time or by its later family."""
     limits = check_privacy(privacy) or OFF
     small_in_one = [
         family
@@ -435,7 +435,7 @@ def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -
 
 
 def _protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
-    """Suppress the next smallest cells, across families and keys, until the suppressed cells meet the limits."""
+    """Suppress the next smallest cells, across families and keys, until all suppressed cells combined meet the limits."""
     of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
     empty = pl.min_horizontal(of_jobs) == 0  # suppressing empty cells doesn't protect the others
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
@@ -456,7 +456,7 @@ def _protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool
 
 
 def extend_suppression(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFrame:
-    """In each group with suppressed rows, suppress at least two rows and enough to reach an `enough` row."""
+    """In each group with suppressed rows, suppress at least two rows, and continue up to the first `enough` row."""
     place, n_suppressed = pl.col("place"), pl.col("n_suppressed")
     return (
         ordered.with_columns(

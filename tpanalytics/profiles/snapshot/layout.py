@@ -217,7 +217,7 @@ def paths_of(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Pa
 
 
 def now() -> str:
-    """Return the current UTC time in ISO format, to the nearest second."""
+    """Return the current UTC time in ISO format, without fractions of a second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
