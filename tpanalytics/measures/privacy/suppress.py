@@ -293,7 +293,7 @@ def families_in_change(
 def apply_change_policy(
     families: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
-    """Suppress families that are too small in either snapshot, by the family of each job at the time or by its later family."""
+    """Suppress families that are too small in either snapshot, using both the original and the later family of jobs."""
     limits = check_privacy(privacy) or OFF
     small_in_one = [
         family
@@ -435,7 +435,7 @@ def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -
 
 
 def _protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
-    """Suppress the next smallest cells, across families and keys, until all suppressed cells combined meet the limits."""
+    """Suppress the next smallest cells across families and keys until all suppressed cells together meet the limits."""
     of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
     empty = pl.min_horizontal(of_jobs) == 0  # suppressing empty cells doesn't protect the others
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
