@@ -205,8 +205,7 @@ labels = st.sampled_from(["A", "B", "C"])
 hierarchies = st.none() | st.lists(labels, min_size=4, max_size=4)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@hypothesis.given(jobs=st.lists(st.lists(hierarchies, max_size=6), max_size=4))
+@hypothesis.given(shape=st.sampled_from(list(SHAPES)), jobs=st.lists(st.lists(hierarchies, max_size=6), max_size=4))
 def test_hierarchy_contains_the_same_tasks_as_the_list(shape: Any, jobs: list[list[list[str] | None]]) -> None:
     records = [
         {

@@ -67,8 +67,7 @@ def is_close(result: Any, expected: Any) -> bool:
     )
 
 
-@pytest.mark.parametrize("weight", ["hours", "headcount"])
-@hypothesis.given(jobs=st.lists(_job, min_size=1, max_size=3))
+@hypothesis.given(weight=st.sampled_from(["hours", "headcount"]), jobs=st.lists(_job, min_size=1, max_size=3))
 def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
     for row in tpa.impact(company(jobs), weight=weight).iter_rows(named=True):
         expected: tuple[float | None, float | None] = (None, None)
@@ -78,8 +77,7 @@ def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
         assert is_close((row["share_low"], row["share_high"]), expected)
 
 
-@pytest.mark.parametrize("weight", ["tasks", "hours", "headcount"])
-@hypothesis.given(profiles=companies)
+@hypothesis.given(weight=st.sampled_from(["tasks", "hours", "headcount"]), profiles=companies)
 def test_share_is_within_its_bounds(profiles: tpa.TaskProfiles, weight: Any) -> None:
     for row in tpa.impact(profiles, weight=weight).iter_rows(named=True):
         low, share, high = row["share_low"], row["share"], row["share_high"]
@@ -182,8 +180,7 @@ def check_that_bounds_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
             assert is_close(bounds, (row["exposure"], row["exposure"]))
 
 
-@pytest.mark.parametrize("contract_hours", [None, 60])
-@hypothesis.given(profiles=companies)
+@hypothesis.given(contract_hours=st.sampled_from([None, 60]), profiles=companies)
 def test_exposure_claims_and_gaps_have_the_same_bounds(profiles: tpa.TaskProfiles, contract_hours: Any) -> None:
     check_that_bounds_agree(profiles, **({} if contract_hours is None else {"contract_hours": contract_hours}))
 

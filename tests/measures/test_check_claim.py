@@ -5,6 +5,7 @@ from typing import Any
 import duckdb
 import hypothesis
 import pytest
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
@@ -140,8 +141,7 @@ def test_resamples_of_a_sum_keep_the_number_of_jobs() -> None:
     assert (mean.figure_left, mean.figure_right, mean.holds) == (10.0, 12.0, False)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
-@hypothesis.given(profiles=companies)
+@hypothesis.given(measure=st.sampled_from(list(MEASURES)), profiles=companies)
 def test_specifications_match_sql_on_random_companies(profiles: tpa.TaskProfiles, measure: Any) -> None:
     names = profiles.jobs.get_column("job_family").fill_null("(no family)").unique().sort().to_list()
     hypothesis.assume(len(names) > 1)
@@ -178,8 +178,7 @@ def test_specifications_match_sql_on_random_companies(profiles: tpa.TaskProfiles
             assert agrees == (left - right > 1e-9)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
-@hypothesis.given(profiles=companies)
+@hypothesis.given(measure=st.sampled_from(list(MEASURES)), profiles=companies)
 def test_result_does_not_depend_on_the_order_of_rows(profiles: tpa.TaskProfiles, measure: Any) -> None:
     names = profiles.jobs.get_column("job_family").fill_null("(no family)").unique().sort().to_list()
     hypothesis.assume(len(names) > 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import polars as pl
 import pytest
+from hypothesis import strategies as st
 
 import tpanalytics as tpa
 from tests.helpers.builders import close, job, one_job, task
@@ -29,8 +30,7 @@ def with_families(profiles: tpa.TaskProfiles, families: dict[str, str | None]) -
     return tpa.TaskProfiles(profiles.jobs.with_columns(job_family=family), profiles.tasks)
 
 
-@pytest.mark.parametrize("by", ["family", "job"])
-@hypothesis.given(before=small_profiles, after=small_profiles)
+@hypothesis.given(by=st.sampled_from(["family", "job"]), before=small_profiles, after=small_profiles)
 def test_terms_equal_the_formula_for_random_profiles(
     before: tpa.TaskProfiles, after: tpa.TaskProfiles, by: Any
 ) -> None:

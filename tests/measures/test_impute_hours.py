@@ -43,8 +43,7 @@ def hours(profiles: tpa.TaskProfiles) -> list[float | None]:
     return profiles.tasks["weekly_hours"].to_list()
 
 
-@every_method
-@hypothesis.given(profiles=companies)
+@hypothesis.given(method=st.sampled_from(list(METHODS)), profiles=companies)
 def test_only_missing_hours_are_imputed_and_flagged(profiles: tpa.TaskProfiles, method: Any) -> None:
     imputed = impute(profiles, method)
     other_columns = [name for name in profiles.tasks.columns if name != "weekly_hours"]
@@ -75,8 +74,7 @@ def test_only_missing_hours_are_imputed_and_flagged(profiles: tpa.TaskProfiles, 
     assert "imputation" not in profiles.manifest
 
 
-@every_method
-@hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1))
+@hypothesis.given(method=st.sampled_from(list(METHODS)), profiles=companies, seed=st.integers(0, 2**32 - 1))
 def test_row_order_does_not_matter(profiles: tpa.TaskProfiles, seed: int, method: Any) -> None:
     numbered = profiles.tasks.with_row_index("original")
     rows = numbered.sample(fraction=1, shuffle=True, seed=seed)

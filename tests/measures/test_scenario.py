@@ -34,8 +34,7 @@ def test_every_reason_is_documented(profiles: tpa.TaskProfiles) -> None:
         assert reasons <= set(NULL_REASONS)
 
 
-@every_measure
-@hypothesis.given(profiles=companies)
+@hypothesis.given(measure=st.sampled_from(list(MEASURES.values())), profiles=companies)
 def test_jobs_without_tasks_or_headcount_do_not_change_the_figures(
     profiles: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]
 ) -> None:
@@ -48,8 +47,12 @@ def test_jobs_without_tasks_or_headcount_do_not_change_the_figures(
     assert_frame_equal(after.filter(pl.col("job_family").is_in(families)), before, abs_tol=1e-9)
 
 
-@every_measure
-@hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), cut=st.floats(0, 1))
+@hypothesis.given(
+    measure=st.sampled_from(list(MEASURES.values())),
+    profiles=companies,
+    seed=st.integers(0, 2**32 - 1),
+    cut=st.floats(0, 1),
+)
 def test_result_does_not_depend_on_the_order_of_rows(
     profiles: tpa.TaskProfiles, seed: int, cut: float, measure: Callable[..., pl.DataFrame]
 ) -> None:
@@ -59,8 +62,7 @@ def test_result_does_not_depend_on_the_order_of_rows(
     assert_frame_equal(measure(tpa.TaskProfiles(jobs.lazy(), parts)), measure(profiles), abs_tol=1e-9)
 
 
-@every_measure
-@hypothesis.given(profiles=companies)
+@hypothesis.given(measure=st.sampled_from(list(MEASURES.values())), profiles=companies)
 def test_figures_are_finite_and_not_negative(profiles: tpa.TaskProfiles, measure: Callable[..., pl.DataFrame]) -> None:
     for column in measure(profiles).select(pl.col(pl.Float64)):
         assert column.drop_nulls().is_finite().all()

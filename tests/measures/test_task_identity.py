@@ -108,8 +108,7 @@ def test_tasks_without_identity_are_not_combined() -> None:
         assert tpa.automation_candidates(nameless, rounds=0).height == 0
 
 
-@pytest.mark.parametrize("rule", ["keep", "max", "sum"])
-@hypothesis.given(profiles=companies)
+@hypothesis.given(rule=st.sampled_from(["keep", "max", "sum"]), profiles=companies)
 def test_rows_of_a_task_are_combined_by_the_rule(profiles: tpa.TaskProfiles, rule: Any) -> None:
     shared = aggregate_by_identity(profiles)
     names, jobs = dict(shared.keys.select("key", "name").rows()), dict(shared.jobs.select("job", "job_id").rows())
