@@ -1,1 +1,1 @@
-"""Task profiles in, small tidy frames out; the only layer that computes figures."""
+"""Measures of task profiles. This is the only layer that computes figures."""

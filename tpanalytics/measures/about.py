@@ -1,4 +1,4 @@
-"""Metadata of a measure's result."""
+"""Metadata for the results of measures."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["about"]
 def about(result: pl.DataFrame) -> Meaning:
     """Return the metadata of a result: unit, denominator, coverage, assumptions, data grade and warnings.
 
-    Filtering, sorting, copying and pickling a result keep its metadata. If rows or columns were changed, a warning in
-    the metadata says that counts, coverage and data grade describe the full result.
+    The metadata is kept when a result is filtered, sorted, copied or pickled. If rows or columns have changed, it
+    includes a warning that the counts, coverage and data grade describe the full result.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ def about(result: pl.DataFrame) -> Meaning:
     Returns
     -------
     Meaning
-        The metadata, which can be printed or read by attribute.
+        The metadata. Print it, or access its individual attributes.
 
     Raises
     ------
     SchemaError
-        If `result` was not returned by a measure, or was aggregated, reshaped or read from a file.
+        If `result` was not returned by a measure, or if it has been aggregated, reshaped or read from a file.
 
     Examples
     --------

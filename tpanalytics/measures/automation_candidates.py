@@ -1,4 +1,4 @@
-"""Tasks ranked by the weekly hours that are highly automatable."""
+"""Ranking of tasks by their highly automatable weekly hours."""
 
 from __future__ import annotations
 
@@ -35,34 +35,35 @@ __all__ = [
     "suppress_small_groups",
 ]
 
-#: The level of highly automatable tasks.
+#: AI impact level of highly automatable tasks.
 _LEVEL = "H1"
-#: Minimum share of pairs of jobs that must agree on the level of a task.
+#: Minimum level agreement. Tasks below this value are excluded as contested.
 _AGREED = 0.5
-#: Tasks ranked in the resamples, and tasks that get an interval. Fewer get one, so that lower tasks can overtake them.
+#: Number of tasks to rank in each resample, and number of tasks that get an interval. The second is smaller because
+#: lower-ranked tasks may overtake the ones that get an interval.
 _POOL, _INTERVALS = 600, 300
 _MIN_JOBS, _MIN_ROUNDS, _MAX_ROUNDS = 5, 100, 100_000
-#: Resamples per batch, to limit memory.
+#: Number of resamples to process at a time, to limit memory use.
 _BATCH_SIZE = 50
 
 
 class Candidates(NamedTuple):
-    """Tasks that at least one job rates H1.
+    """The tasks that at least one job rates as H1.
 
     Attributes
     ----------
     table
-        One row per candidate with ``key`` and the columns of `automation_candidates`, except the rank intervals.
+        One row per candidate, with ``key`` and all columns of `automation_candidates` except the rank intervals.
     amounts
-        ``key, job, staff, hours`` of the known H1 hours, per week and incumbent.
+        The known H1 hours by task and job, per week and incumbent. Columns are ``key, job, staff, hours``.
     total
-        All known H1 hours, including those of excluded tasks.
+        Total known H1 hours, including the hours of excluded tasks.
     contested, contested_hours
-        Tasks excluded because jobs disagree on their level, and their H1 hours.
+        Number of tasks that are excluded because jobs disagree on their level, and the total of their H1 hours.
     rated
-        ``key, job`` of the jobs that rate the task H1.
+        The jobs that rate each task as H1. Columns are ``key, job``.
     n_suppressed
-        Number of suppressed tasks; None if suppression is off.
+        Number of suppressed tasks, or None if suppression is off.
     """
 
     table: pl.DataFrame
@@ -89,52 +90,54 @@ def automation_candidates(
 ) -> pl.DataFrame:
     """Rank tasks by the weekly hours that are known to be highly automatable (H1).
 
-    Missing hours are excluded, not counted as zero: ``h1_hours`` is null if no H1 hours are known. Hours without a
-    level, and undocumented contract hours of jobs that have the task without hours, only enter the upper bound
-    ``h1_hours_high``. Tasks are ranked by ``h1_hours``, the lower bound. A task is excluded if fewer than half of the
-    pairs of jobs that rated it agree on its level.
+    Missing hours are excluded, not counted as zero, so ``h1_hours`` is null if none of the H1 hours of a task are
+    known. Hours without a level only affect the upper bound ``h1_hours_high``. The same applies to the undocumented
+    contract hours of jobs that list the task without hours. Tasks are ranked by their lower bound, ``h1_hours``. A task
+    is excluded if fewer than half of the pairs of jobs that rated it agree on its level.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
-        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
-        ``weight="headcount"`` also reads ``headcount`` (full-time equivalents) from `jobs`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
+        ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies its hours by its full-time equivalents and excludes
-        jobs without a headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
+        and excludes jobs that have no headcount.
     same_task
-        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. Matching rows of one job are merged: their
-        hours are added up, and conflicting levels count as unknown unless the validated rows agree.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job match, they are
+        merged into one task and their hours are added up. Conflicting levels are treated as unknown unless the
+        validated rows agree.
     contract_hours
-        Hours per week to assume for jobs without contract hours in ``h1_hours_high``. If None, nothing is assumed.
+        Weekly contract hours to assume for jobs that have none. This only affects ``h1_hours_high``. If None, no
+        assumption is made.
     top
-        Maximum number of rows to return. If None, return all.
+        Maximum number of rows to return. If None, all rows are returned.
     rounds
-        Number of bootstrap resamples for the rank intervals, 100 to 100,000, or 0 to skip them.
+        Number of bootstrap resamples for the rank intervals, from 100 to 100,000. Use 0 to skip the intervals.
     seed
-        Seed of the bootstrap resamples.
+        Seed for the random number generator.
     states
         Validation states to include.
     privacy
-        Suppress tasks of fewer jobs or people than this. If None, no task is suppressed.
+        Suppress tasks that involve fewer jobs or people than these limits. If None, no tasks are suppressed.
 
     Returns
     -------
     pl.DataFrame
-        One row per task that a job rates H1, sorted by ``h1_hours`` in descending order, then by ``task_key``, with
-        nulls last. Hours are per week.
+        One row per task that at least one job rates as H1. Rows are sorted by ``h1_hours`` in descending order, with
+        nulls last, and then by ``task_key``. Hours are per week.
 
         ===================  =======  =====================================================================
-        ``rank``             UInt32   1 for most ``h1_hours``; ties share a rank, null if hours are null
-        ``rank_low``         UInt32   lower end of the 95% interval; for the first 300 tasks, from 5 jobs
+        ``rank``             UInt32   1 for the most ``h1_hours``; ties share a rank; null if hours are null
+        ``rank_low``         UInt32   lower end of the 95% interval; only for the first 300 tasks and at least 5 jobs
         ``rank_high``        UInt32   upper end; only the first 600 tasks are ranked in the resamples
         ``task_key``         String   id or normalised text of the task, depending on `same_task`
         ``task``             String   text of the task; the alphabetically first if there are several
         ``jobs``             UInt32   jobs that have the task, at any level
-        ``jobs_h1``          UInt32   jobs that rate it H1
-        ``families``         UInt32   job families of ``jobs``
-        ``tasks``            UInt32   rows of the task in ``jobs``
+        ``jobs_h1``          UInt32   jobs that rate the task as H1
+        ``families``         UInt32   job families of these jobs
+        ``tasks``            UInt32   task rows in these jobs
         ``h1_hours``         Float64  known H1 hours (lower bound)
         ``h1_hours_high``    Float64  upper bound; null if contract hours are required but missing
         ``share_of_h1``      Float64  share of all known H1 hours, 0 to 1
@@ -155,15 +158,15 @@ def automation_candidates(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Notes
     -----
-    Let h be the hours of a task, N the headcount (or 1), R the undocumented contract hours of a job, and o = 1 if the
-    job has the task without hours, either at H1 or without a level. Then ``h1_hours = Σ N·h at H1`` and
-    ``h1_hours_high = h1_hours + Σ N·h without level + Σ N·R·o`` (Manski, 2005, *Partial identification with missing
-    data*). The upper bounds of several tasks do not add up, because R can only be used once per job. Ranks are
-    resampled with a Poisson bootstrap over jobs.
+    Let h be the hours of a task, N the headcount (or 1), and R the undocumented contract hours of a job. Let o be 1 if
+    the job lists the task without hours, either at H1 or without a level, and 0 otherwise. Then ``h1_hours = Σ N·h at
+    H1`` and ``h1_hours_high = h1_hours + Σ N·h without level + Σ N·R·o`` (Manski, 2005, *Partial identification with
+    missing data*). Upper bounds should not be added up across tasks, because the undocumented hours of a job can only
+    be used once. Rank intervals are computed with a Poisson bootstrap over jobs.
 
     Examples
     --------
@@ -218,7 +221,7 @@ def automation_candidates(
 def find_candidates(
     matrix: TaskMatrix, weight: StaffWeight, contract_hours: float | None = None
 ) -> tuple[Candidates, tuple[str, ...]]:
-    """Return the tasks rated H1 by a job, except contested ones, with warnings about assumed contract hours."""
+    """Return the uncontested tasks that a job rates as H1, and any warnings about assumed contract hours."""
     rest, warnings = undocumented_hours(matrix.reduced, contract_hours)
     staff = pl.col("headcount") if weight == "headcount" else pl.lit(1.0)
     people = matrix.reduced.jobs.select("job", staff=staff).join(rest, on="job", how="left", maintain_order="left")
@@ -288,7 +291,7 @@ def _hours_at_level(rows: pl.DataFrame) -> pl.DataFrame:
 def suppress_small_groups(
     candidates: Candidates, profiles: TaskProfiles, matrix: TaskMatrix, weight: StaffWeight, privacy: Privacy | None
 ) -> Candidates:
-    """Remove the tasks of small groups and rank the remaining tasks again."""
+    """Remove tasks that would reveal a small group, and update the ranks of the remaining tasks."""
     if privacy is None or privacy.off:
         return candidates
     amounts = candidates.amounts.select("key", "job")
@@ -302,7 +305,7 @@ def suppress_small_groups(
 
 
 def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
-    """Describe the excluded and the suppressed tasks."""
+    """Return notes about the tasks that were excluded or suppressed."""
     hours = f" with {candidates.contested_hours:,.1f} hours at {_LEVEL}" if candidates.n_suppressed is None else ""
     groups = (
         (candidates.contested, hours, "fewer than half of the pairs of jobs agree on the level"),
@@ -313,7 +316,7 @@ def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
 
 
 def check_weight(profiles: TaskProfiles, weight: StaffWeight) -> None:
-    """Check `weight`, and that jobs have headcounts if it requires them."""
+    """Check that `weight` is valid, and that `jobs` has a headcount column if one is needed."""
     check_choice("weight", weight, StaffWeight)
     if weight == "headcount":
         check_headcount(columns_of_jobs(profiles))

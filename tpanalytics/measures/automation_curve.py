@@ -1,4 +1,4 @@
-"""Cumulative hours, or jobs relieved, when tasks are automated one after another."""
+"""Cumulative hours and relieved jobs as tasks are automated one by one."""
 
 from __future__ import annotations
 
@@ -48,54 +48,56 @@ def automation_curve(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = None,
 ) -> pl.DataFrame:
-    """Return the cumulative H1 hours of the first k tasks to automate, or the jobs they relieve.
+    """Return the cumulative H1 hours, or the jobs relieved, as tasks are automated one by one.
 
-    The tasks are those of `automation_candidates`, each automated once for all jobs that have it. Missing hours are
-    excluded, not counted as zero, so the curve is a lower bound. Tasks whose level is contested are not on the curve,
-    but their hours are in the denominator, so the shares can end below 1.
+    The tasks come from `automation_candidates`, and each of them is automated for all jobs that have it. Missing hours
+    are excluded, not counted as zero, so the curve is a lower bound. Tasks with a contested level are not on the curve.
+    Their hours are still included in the denominator, so the shares may not reach 1.
 
     Parameters
     ----------
     profiles
-        Reads the columns that `automation_candidates` reads, except contract hours.
+        Task profiles with the columns used by `automation_candidates`. Contract hours are not needed.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies its hours by its full-time equivalents and excludes
-        jobs without a headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
+        and excludes jobs that have no headcount.
     block_hours
-        Smallest useful block of hours per person and week, such as 4. Tasks are then sorted by how soon they free such
-        blocks, and the curve ends when no further task adds hours to a block. If None, tasks are sorted by hours.
+        Smallest useful block of hours per person and week, such as 4. If this is set, tasks are sorted by how soon they
+        free such blocks, and the curve ends when no further task adds hours to a block. If None, tasks are sorted by
+        hours.
     same_task
         Match tasks by ``"id"`` or by ``"text"``, as in `automation_candidates`.
     top
-        Maximum number of tasks. If None, return all.
+        Maximum number of tasks to return. If None, all tasks are returned.
     states
         Validation states to include.
     privacy
-        Suppress tasks of fewer jobs or people than this. If None, no task is suppressed.
+        Suppress tasks that involve fewer jobs or people than these limits. If None, no tasks are suppressed.
 
     Returns
     -------
     pl.DataFrame
-        One row per task, in the order of automation, ties by ``task_key``. Hours are per week.
+        One row per task, in the order in which tasks are automated. Ties are sorted by ``task_key``. Hours are per
+        week.
 
         ========================  =======  ==============================================================
         ``k``                     UInt32   number of tasks automated so far
         ``task_key``              String   id or normalised text of the task, depending on `same_task`
         ``task``                  String   text of the task
-        ``jobs``                  UInt32   jobs with known H1 hours of the task
-        ``jobs_cumulative``       UInt32   jobs with known H1 hours of any of the first ``k`` tasks
+        ``jobs``                  UInt32   jobs with known H1 hours for the task
+        ``jobs_cumulative``       UInt32   jobs with known H1 hours for any of the first ``k`` tasks
         ``h1_hours``              Float64  known H1 hours
         ``h1_hours_cumulative``   Float64  known H1 hours of the first ``k`` tasks
         ``share_cumulative``      Float64  share of all known H1 hours, 0 to 1; null if these are 0
         ``basis``                 String   the `weight`
         ========================  =======  ==============================================================
 
-        With `block_hours` also:
+        If `block_hours` is set, the result also has these columns:
 
         ========================  =======  ==============================================================
         ``block_hours_filled``    Float64  hours of the first ``k`` tasks that count towards a block
         ``jobs_relieved``         UInt32   jobs in which the first ``k`` tasks free at least one block
-        ``share_relieved``        Float64  share of the jobs with known hours of a candidate, 0 to 1
+        ``share_relieved``        Float64  share of the jobs with known H1 hours for any candidate, 0 to 1
         ========================  =======  ==============================================================
 
     Raises
@@ -106,14 +108,14 @@ def automation_curve(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Notes
     -----
-    With blocks of s hours, a set of tasks S, and N the headcount (or 1), each step adds the task that increases
-    ``f(S) = Σ_j N_j · min(s, Σ_{k in S} h_jk)`` most. For each number of tasks this greedy choice reaches at least
-    ``1 - 1/e`` of the optimum of f (Nemhauser, Wolsey and Fisher, 1978, *An analysis of approximations for maximizing
-    submodular set functions*). This guarantee does not apply to ``jobs_relieved``.
+    Let s be the size of a block in hours, S a set of tasks, and N the headcount (or 1). Each step adds the task that
+    leads to the largest increase in ``f(S) = Σ_j N_j · min(s, Σ_{k in S} h_jk)``. For any number of tasks, this greedy
+    algorithm reaches at least ``1 - 1/e`` of the optimum of f (Nemhauser, Wolsey and Fisher, 1978, *An analysis of
+    approximations for maximizing submodular set functions*). This guarantee does not apply to ``jobs_relieved``.
 
     Examples
     --------
@@ -207,7 +209,7 @@ def _without_hours(candidates: Candidates) -> tuple[str, ...]:
 
 
 def _greedy(table: pl.DataFrame, amounts: pl.DataFrame, block: float, top: int | None) -> pl.DataFrame:
-    """Sort the tasks greedily, by the hours that each next task adds to the blocks."""
+    """Sort the tasks greedily, so that each step picks the task that adds the most hours to the blocks."""
     jobs = amounts.get_column("job").unique().sort()
     index, hours, staff = jobs.search_sorted(amounts.get_column("job")), amounts["hours"], amounts["staff"]
     missing = pl.Series([block], dtype=pl.Float64).new_from_index(0, jobs.len())

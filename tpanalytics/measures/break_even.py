@@ -1,4 +1,4 @@
-"""Weights of H2 at which two job families swap places in the exposure ranking."""
+"""H2 weights at which two job families swap places in the exposure ranking."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["break_even"]
 
-#: Indices that differ by less are equal; the difference is rounding error.
+#: Treat smaller differences between two indices as rounding errors.
 _TOLERANCE = 1e-12
 
 
@@ -32,31 +32,30 @@ def break_even(
 ) -> pl.DataFrame:
     """Return the pairs of job families whose order by exposure depends on the weight of H2.
 
-    The exposure index of a family is linear in the weight of H2, from ``weight_low`` at 0 to ``weight_high`` at 1. Two
-    lines that intersect do so at ``(low_a - low_b) / ((high_b - low_b) - (high_a - low_a))``. Families without an
-    index, and pairs whose order does not change, are not returned.
+    The exposure index of a family is a linear function of the H2 weight and runs from ``weight_low`` at 0 to
+    ``weight_high`` at 1. If the lines of two families intersect, they do so at ``(low_a - low_b) / ((high_b - low_b) -
+    (high_a - low_a))``. Pairs whose order never changes are not returned, and neither are families without an index.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
-        per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state,
+        weekly_hours`` (hours per week) from `tasks`.
     level_weights
-        Weight of each level, 0 to 1, including H2. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1, including H2. Levels without a weight are treated as unknown.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per pair, sorted by the distance of ``break_even`` from the weight of H2 in `level_weights`, then by
-        name.
+        One row per pair, sorted by how close ``break_even`` is to the H2 weight in `level_weights`, and then by name.
 
         =================  =======  ==================================================================
-        ``family_a``       String   more exposed family at `level_weights`; first by name if equal
-        ``family_b``       String   other family
+        ``family_a``       String   the more exposed family at `level_weights`, or the first by name if equal
+        ``family_b``       String   the other family
         ``break_even``     Float64  weight of H2 at which both are equally exposed, between 0 and 1
-        ``a_leads``        String   where ``family_a`` is more exposed: ``"above"`` or ``"below"`` that weight
+        ``a_leads``        String   whether ``family_a`` is more exposed ``"above"`` or ``"below"`` that weight
         ``exposure_a``     Float64  index of ``family_a`` at `level_weights`, 0 to 1
         ``exposure_b``     Float64  index of ``family_b``
         ``weight_low_a``   Float64  index of ``family_a`` if the weight of H2 is 0
@@ -74,7 +73,7 @@ def break_even(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------
@@ -136,7 +135,7 @@ def _crossing_pairs(lines: pl.DataFrame, b: float) -> pl.DataFrame:
             a_leads=pl.when(pl.col("weight_high_a") > pl.col("weight_high_b"))
             .then(pl.lit("above"))
             .otherwise(pl.lit("below")),
-            data_grade=pl.max_horizontal("data_grade", "data_grade_b"),  # the lower grade
+            data_grade=pl.max_horizontal("data_grade", "data_grade_b"),  # the worse of the two grades
         )
         .sort((pl.col("break_even") - b).abs().round(DIGITS), "family_a", "family_b")
         .select(

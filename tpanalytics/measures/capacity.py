@@ -56,40 +56,41 @@ def capacity(
 ) -> pl.DataFrame:
     """Compute the weekly hours that could be freed in each job family under the given assumptions.
 
-    One person in a job is freed of ``F = sum of hours * freed[level]``. The capacity of a family is ``adoption *
-    realisation * sum of headcount * F``. Full-time weeks divide the hours of each job by its contract hours: they
-    measure capacity, not headcount reduction. No assumption has a default: figures that need a missing assumption are
-    null, and ``capacity_reason`` says why. A pair (low, high) as an assumption gives a lower and an upper figure.
+    In each job, one person gains ``F = sum of hours * freed[level]``. The capacity of a family is ``adoption *
+    realisation * sum of headcount * F``. To convert hours to full-time weeks, the freed hours of each job are divided
+    by its contract hours. Full-time weeks measure capacity, not headcount reduction. None of the assumptions has a
+    default value. Figures that depend on a missing assumption are null, with the reason in ``capacity_reason``. If an
+    assumption is a pair (low, high), it is used to compute a lower and an upper figure.
 
-    Tasks without hours or without a level only count in ``capacity_most``. Jobs without a headcount are excluded from
-    the figures over all people.
+    Tasks without hours or without a level only affect ``capacity_most``. Jobs without a headcount are excluded from the
+    figures for all people.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and ``contract_hours``
-        (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week)
-        from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and
+        ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
+        (hours per week) from `tasks`.
     freed
-        Share of the time of a task that is freed, 0 to 1, by level: a number or a pair (low, high). Must include every
-        level of the tasks, with 0 for levels that free no time.
+        Share of a task's time that is freed at each level, 0 to 1. Each value is a number or a pair (low, high). Every
+        level in the data must be included. Use 0 for levels at which no time is freed.
     adoption
-        Share of people who adopt the change, 0 to 1: a number or a pair (low, high). If None, the figures after
+        Share of people who adopt the change, 0 to 1, as a number or a pair (low, high). If None, the figures after
         adoption and realisation are null.
     realisation
-        Share of the freed time that remains after review, rework and switching, 0 to 1: a number or a pair (low, high).
-        If None, the figures after adoption and realisation are null.
+        Share of the freed time that remains after review, rework and switching, 0 to 1, as a number or a pair (low,
+        high). If None, the figures after adoption and realisation are null.
     contract_hours
-        Hours of a full-time week for jobs without contract hours. If None, full-time weeks and ``capacity_most`` are
-        null for families in which a job with a headcount needs them.
+        Length of a full-time week in hours, for jobs that have no contract hours. If None, full-time weeks and
+        ``capacity_most`` are null for families where a job with a headcount is missing the required contract hours.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, sorted by name with ``(no family)`` last. Hours are per week. The first columns
-        are for one person in each job, before adoption and realisation, and need no headcount:
+        One row per family in `jobs`, sorted by name with ``(no family)`` last. Hours are per week. The first columns
+        are for one person in each job, before adoption and realisation. They don't require a headcount:
 
         =======================  =======  ================================================================
         ``job_family``           String   job family
@@ -103,13 +104,13 @@ def capacity(
         ``per_job_low``          Float64  ``freed_low`` per measured job
         ``per_job_high``         Float64  ``freed_high`` per measured job
         ``coverage``             Float64  share of tasks with hours and a level, 0 to 1
-        ``data_grade``           String   A from 0.9 of ``coverage``, B from 0.7, C below; do not quote
+        ``data_grade``           String   A (coverage of at least 0.9), B (at least 0.7) or C; do not quote
                                           grade C figures on their own
         ``reason``               String   why these figures are null: ``NO_TASKS``, ``NO_HOURS`` or
                                           ``NO_LEVELS``
         =======================  =======  ================================================================
 
-        The other columns are over all people:
+        The remaining columns are for all people:
 
         ================================  =======  =========================================================
         ``jobs_with_headcount``           UInt32   jobs with a headcount
@@ -120,14 +121,14 @@ def capacity(
         ``headcount_freed_high``          Float64  hours freed before adoption and realisation, high end
         ``capacity_low``                  Float64  hours freed after adoption and realisation, low end
         ``capacity_high``                 Float64  hours freed after adoption and realisation, high end
-        ``capacity_most``                 Float64  upper bound: tasks without a level have the level that frees
-                                                   most, and tasks without hours fill the contract hours
+        ``capacity_most``                 Float64  upper bound, if tasks without a level are at the level that frees
+                                                   the most time, and tasks without hours fill the contract hours
         ``full_time_weeks_low``           Float64  ``capacity_low`` in full-time weeks
         ``full_time_weeks_high``          Float64  ``capacity_high`` in full-time weeks
         ``capacity_coverage``             Float64  share of tasks with hours and a level in jobs with a
                                                    headcount, 0 to 1
-        ``capacity_data_grade``           String   A from 0.9 of ``capacity_coverage``, B from 0.7, C below
-        ``capacity_reason``               String   why a figure over all people is null: ``NO_TASKS``,
+        ``capacity_data_grade``           String   A (coverage of at least 0.9), B (at least 0.7) or C
+        ``capacity_reason``               String   why a figure for all people is null: ``NO_TASKS``,
                                                    ``NO_HEADCOUNT``, ``NO_HOURS``, ``NO_LEVELS``, ``NOT_ASSUMED``
                                                    (no adoption or realisation) or ``NO_CONTRACT_HOURS``
         ================================  =======  =========================================================
@@ -135,13 +136,13 @@ def capacity(
     Raises
     ------
     SchemaError
-        If a required column is missing (``headcount`` if `adoption` or `realisation` is set), `freed` lacks a level of
-        the tasks or an argument is invalid.
+        If a required column is missing, `freed` does not include every level in the data, or an argument is invalid.
+        ``headcount`` is required if `adoption` or `realisation` is set.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Robustness check of a comparison of two job families."""
+"""Robustness checks for comparisons between two job families."""
 
 from __future__ import annotations
 
@@ -30,51 +30,51 @@ __all__ = ["Claim", "check_claim", "parse_claim"]
 
 _Pair = tuple[float | None, float | None]
 
-#: Share of the resamples that must agree for a claim to be robust.
+#: Minimum share of resamples that must agree for a claim to be robust.
 _MIN_AGREEMENT = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """Result of `check_claim`, which can be printed or read by attribute.
+    """The result of `check_claim`. Print it, or access its individual attributes.
 
     Attributes
     ----------
     claim
-        The claim as parsed, such as ``"Finance > Sales"``.
+        The parsed claim, such as ``"Finance > Sales"``.
     measure, unit
-        Description and unit of the compared figure.
+        Description and unit of the figure that is compared.
     left, right
         The two job families.
     figure_left, figure_right
-        Their figures, or None if not defined.
+        The figure for each family, or None if it is undefined.
     holds
-        Whether the figures support the claim, or None if one of them is not defined.
+        Whether the figures support the claim, or None if either of them is undefined.
     verdict
-        ``"robust"``, ``"fragile"`` or ``"undetermined"``, as explained in `check_claim`.
+        ``"robust"``, ``"fragile"`` or ``"undetermined"``. See `check_claim` for the definitions.
     because
-        Reasons why the claim is not robust. Empty if it is.
+        Reasons why the claim is not robust. Empty for robust claims.
     specifications
         One row per specification: ``basis, states, jobs, h2_weight, figure_left, figure_right, agrees``.
     specifications_agree
-        Share of the specifications with both figures defined that agree with the claim, 0 to 1, or None if there are
-        none.
+        Share of specifications that agree with the claim, 0 to 1. Specifications in which a figure is undefined are
+        ignored. None if there are no others.
     resamples_agree
-        Share of the bootstrap resamples that agree, 0 to 1, or None with fewer than 5 jobs in a family.
+        Share of bootstrap resamples that agree with the claim, 0 to 1, or None if either family has fewer than 5 jobs.
     bounds_left, bounds_right
-        Lower and upper bound of each figure, allowing for missing data, or None if the contract hours they require are
+        Lower and upper bound for each figure, allowing for missing data, or None if required contract hours are
         missing.
     bounds_separate
         Whether the claim is true for all values within the bounds, or None if a bound is unknown.
     break_even
-        Weight of H2 at which the order of the families changes, between 0 and 1, or None if it does not change or the
-        measure has no weights.
+        H2 weight between 0 and 1 at which the order of the families changes. None if the order does not change, or if
+        the measure does not use weights.
     jobs_left, jobs_right
         Number of jobs included in the figures.
     grade_left, grade_right
-        Data grade A, B or C of each figure, or None for a family without tasks.
+        Data grade for each figure (A, B or C), or None if the family has no tasks.
     rounds, seed
-        Number of bootstrap resamples and their seed.
+        Number of bootstrap resamples, and the seed used to draw them.
     warnings
         Warnings to print with the verdict.
     """
@@ -105,7 +105,7 @@ class Claim:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Format the verdict, the figures and the result of each check."""
+        """Return the verdict, the figures and the result of each check as text."""
         defined = self.specifications.get_column("agrees").drop_nulls()
         sides = (
             (self.left, self.figure_left, self.bounds_left, self.jobs_left, self.grade_left),
@@ -144,20 +144,21 @@ def check_claim(
 ) -> Claim:
     """Check whether a comparison of two job families is robust, fragile or undetermined.
 
-    Four checks are made and reported separately: the choice of specification, the jobs in the data (bootstrap), missing
-    data (bounds) and the weight of H2 (break-even). Missing hours are excluded, not counted as zero, and missing levels
-    count as unknown.
+    The result includes four separate checks: whether the claim depends on the specification, on which jobs are in the
+    data (bootstrap), on missing data (bounds) or on the weight of H2 (break-even). Missing hours are excluded, not
+    counted as zero, and missing levels are treated as unknown.
 
     The verdict is the first of these that applies:
 
     ``"undetermined"``
-        A figure is not defined, is based on fewer than 5 jobs or has data grade C. Also if the bounds of one family lie
-        within the bounds of the other, unless both have grade A.
+        A figure is undefined, is based on fewer than 5 jobs, or has data grade C. A claim is also undetermined if the
+        bounds of one family lie within the bounds of the other, unless both families have grade A.
     ``"robust"``
-        The figures support the claim, all specifications in which both figures are defined agree, at least 95% of the
-        resamples agree, and the claim is true for all values within the bounds or both families have grade A.
+        The figures support the claim, and so do at least 95% of the resamples and all specifications in which both
+        figures are defined. In addition, the claim is true for all values within the bounds, or both families have
+        grade A.
     ``"fragile"``
-        All other cases, including claims that the figures contradict. See ``because`` for the reasons.
+        All other cases, including claims that are contradicted by the figures. See ``because`` for the reasons.
 
     The specifications are all combinations of these choices:
 
@@ -166,33 +167,36 @@ def check_claim(
     - all jobs or only jobs in which all tasks have hours
     - an H2 weight of 0, 0.25, 0.5, 0.75 or 1 (only the index)
 
-    The reported figures are weighted by hours, over validated and suggested tasks of all jobs.
+    The reported figures are weighted by hours and include all jobs, with both validated and suggested tasks.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and ``contract_hours``
-        (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week)
-        from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and
+        ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
+        (hours per week) from `tasks`.
     claim
-        Two job families separated by ``>`` or ``<``, such as ``"Finance > Sales"``. Put names that contain these
-        characters in double quotes if the claim is ambiguous.
+        Two job families separated by ``>`` or ``<``, such as ``"Finance > Sales"``. If a name contains one of these
+        characters and makes the claim ambiguous, put the names in double quotes.
     measure
-        ``"exposure"`` is the exposure index, ``"hours"`` the sum of documented hours, ``"hours_per_job"`` their mean
-        over jobs with hours, and ``"h1_share"`` the share of hours at H1.
+        The figure to compare. ``"exposure"`` is the exposure index, ``"hours"`` is the sum of documented hours,
+        ``"hours_per_job"`` is their mean over jobs with hours, and ``"h1_share"`` is the share of hours at H1.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     rounds
-        Number of bootstrap resamples, 100 to 100,000. For sums, every resample has the original number of jobs.
+        Number of bootstrap resamples, from 100 to 100,000. Sums are scaled to the original number of jobs in every
+        resample.
     seed
-        Seed of the random number generator.
+        Seed for the random number generator.
     contract_hours
-        Hours per week to assume for jobs without contract hours; affects only the bounds. If None, assume nothing.
+        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, no assumption is
+        made.
 
     Returns
     -------
     Claim
-        The verdict with its evidence. The bounds of ``"hours_per_job"`` are for the mean over jobs with tasks.
+        The verdict and the evidence for it. Bounds for ``"hours_per_job"`` are for the mean over all jobs that have
+        tasks.
 
     Raises
     ------
@@ -202,7 +206,7 @@ def check_claim(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------
@@ -272,7 +276,7 @@ def check_claim(
 
 
 def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
-    """Return the left family, ``>`` or ``<``, and the right family; raise if they are unknown or ambiguous."""
+    """Split a claim into the left family, the sign and the right family. Raises an error if this is not possible."""
     if not isinstance(claim, str):
         raise SchemaError(f"`claim` must be a string like 'Finance > Sales', not {claim!r}.")
     splits = [i for i, sign in enumerate(claim) if sign in "<>"]
@@ -288,7 +292,7 @@ def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
         if left == right:
             raise SchemaError(f"`claim` must compare two different families, not {left!r} with itself.")
         return left, sign, right
-    # Report the split at which most families are known.
+    # Use the split that matches the most families in the error message.
     best = max(range(len(splits)), key=lambda i: (sides[i][0] is not None) + (sides[i][2] is not None))
     texts = claim[: splits[best]].strip(), claim[splits[best] + 1 :].strip()
     matches = sides[best][0], sides[best][2]
@@ -308,14 +312,14 @@ def _match_family(text: str, families: list[str]) -> str | None:
 
 
 def _grades(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, str | None]:
-    """Grade each family by the share of its tasks that are included in the figure."""
+    """Return the data grade for each family, based on the share of its tasks that are included in the figure."""
     known = {"exposure": pl.col("level").is_in(list(level_weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
     covered = n_stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
     return {family: grade_of(share) for family, share in cells.group_by("job_family").agg(covered).rows()}
 
 
 def _bounds(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Return the bounds of the figure by family, without families whose bounds are unknown."""
+    """Return the bounds of the figure by family, omitting families with unknown bounds."""
     if measure == "h1_share":
         bounds = share_bounds(cells, "H1").filter(pl.col("level") == "H1").drop("level")
     elif measure == "exposure":
@@ -339,12 +343,12 @@ def _share_of_resamples(
     rounds: int,
     seed: int,
 ) -> float | None:
-    """Return the share of resamples that agree, among those in which both figures are defined."""
+    """Return the share of resamples that agree with the claim, ignoring any in which a figure is undefined."""
     left, sign, right = parsed
     jobs_by_id = parts.join(jobs.select("job", "job_id"), on="job", how="left").select(
         "job_family", "job_id", "whole", part=pl.col("part") + pl.col("part_h2") * (b or 0.0)
     )
-    # Scale a mean to a sum, so that the number of jobs does not vary between resamples.
+    # Compute sums as the mean times the original number of jobs, since resamples differ in their number of jobs.
     scale = pl.len().over("job_family") if measure == "hours" else pl.lit(1)
     scales = jobs_by_id.select("job_family", scale=scale).unique()
     resampled = (

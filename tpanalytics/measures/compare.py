@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TERMS", "compare"]
 
-#: The terms whose sum is the change from before to after.
+#: Columns that add up to the change from before to after.
 TERMS = ("added", "removed", "relevelled", "hours_changed", "newly_measured")
 
 
@@ -42,34 +42,36 @@ def compare(
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Break down the change in the hours at one level between two snapshots.
+    """Break down the change in hours at an AI impact level between two snapshots.
 
-    In every row, ``before + added + removed + relevelled + hours_changed + newly_measured = after``, counting nulls as
-    0. Let h be the hours of a task and z be 1 if the task is at the level, else 0. For tasks with known hours and level
-    in both snapshots, ``relevelled`` is ``(h1 + h2) / 2 * (z2 - z1)`` and ``hours_changed`` is ``(z1 + z2) / 2 * (h2 -
-    h1)``. The change of all other tasks is ``newly_measured``: their hours or level are missing in a snapshot, so it
-    describes the data and not the work. Missing hours are excluded, not counted as zero.
+    Every row satisfies ``before + added + removed + relevelled + hours_changed + newly_measured = after`` if nulls are
+    replaced by 0. Let h be the hours of a task, and let z be 1 if the task is at the level and 0 otherwise. For tasks
+    whose hours and level are known in both snapshots, ``relevelled`` is ``(h1 + h2) / 2 * (z2 - z1)`` and
+    ``hours_changed`` is ``(z1 + z2) / 2 * (h2 - h1)``. Apart from added and removed tasks, any other change counts as
+    ``newly_measured``. It is caused by hours or levels that are missing in one of the snapshots, so it reflects the
+    data rather than the work. Missing hours are excluded, not counted as zero.
 
     Parameters
     ----------
     before, after
-        The two snapshots. Reads ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task, ai_impact_level,
-        validation_state, weekly_hours`` (hours per week) from `tasks`.
+        The two snapshots to compare. Uses ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     level
-        AI impact level, one of H1 to H5 or another level of the tasks.
+        AI impact level, either H1 to H5 or any other level in the data.
     same_task
-        Match the tasks of a job by ``"id"`` or by ``"text"``, ignoring case and spacing. Matching rows of one job are
-        merged: their hours are added up, and conflicting levels count as unknown unless the validated rows agree.
+        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job
+        match, they are merged into one task and their hours are added up. Conflicting levels are treated as unknown
+        unless the validated rows agree.
     states
-        Validation states to include. Tasks that were rejected in the meantime count as removed; see `transitions` with
-        ``of="state"``.
+        Validation states to include. Tasks that were rejected in the meantime count as removed. To see them, use
+        `transitions` with ``of="state"``.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of either snapshot, sorted by name with ``(no family)`` last, and a final row with the total.
-        Jobs in both snapshots are counted in their family of the later one, so moving a job between families is not a
-        change. Hours are per week, for one incumbent of each job.
+        One row per family in either snapshot, sorted by name with ``(no family)`` last, followed by a row with the
+        total. Jobs in both snapshots are counted in their family of the later one, so moving a job to another family
+        does not count as a change. Hours are per week, for one incumbent of each job.
 
         ============================  =======  ============================================================
         ``scope``                     String   ``family``, or ``all`` in the last row
@@ -82,8 +84,8 @@ def compare(
         ``hours_changed``             Float64  change in the hours of tasks at the level
         ``newly_measured``            Float64  change from hours or levels missing in one snapshot
         ``after``                     Float64  hours at the level after; null if no task has hours and a level
-        ``moved``                     Float64  part of ``before`` from jobs that joined the family, minus the part
-                                               of jobs that left it; without repeated tasks, ``before - moved``
+        ``moved``                     Float64  hours before from jobs that joined the family, minus the hours from
+                                               jobs that left it; if no tasks are repeated, ``before - moved``
                                                equals the hours that `impact` reports for the earlier snapshot
         ``jobs_before``               UInt32   jobs before
         ``jobs_after``                UInt32   jobs after
@@ -93,7 +95,7 @@ def compare(
         ``tasks_both``                UInt32   tasks in both snapshots, at any level
         ``tasks_both_measured``       UInt32   tasks with known hours and level in both snapshots
         ``tasks_added``               UInt32   added tasks, at any level
-        ``tasks_added_unmeasured``    UInt32   added tasks without hours, which add nothing to ``added``
+        ``tasks_added_unmeasured``    UInt32   added tasks without hours, which do not contribute to ``added``
         ``tasks_removed``             UInt32   removed tasks, at any level
         ``tasks_removed_unmeasured``  UInt32   removed tasks without hours
         ``churn``                     Float64  added and removed tasks as a share of all tasks of both snapshots
@@ -112,7 +114,7 @@ def compare(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------
@@ -155,7 +157,7 @@ def compare(
 
 
 def _by_family(pair: Pair, level: str) -> pl.DataFrame:
-    """Return the sums by family, from which the row of totals is summed."""
+    """Return the sums for each family. The totals are computed from these sums."""
     in_before, in_after, named = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null(), pl.col("named")
     both, added, removed = in_before & in_after & named, in_after & ~in_before & named, in_before & ~in_after & named
     measured = both & pl.col("measured_before") & pl.col("measured_after")
@@ -209,7 +211,7 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
 
 
 def _counts(side: TaskCounts, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
-    """Count the tasks of one snapshot, with hours and with a level, by family of the comparison."""
+    """Count the tasks of one snapshot by family, including how many of them have hours and a level."""
     family = side.jobs.select("job", "job_id").join(jobs, on="job_id", how="left").select("job", "job_family")
     assessed = pl.col("level") != NOT_ASSESSED
     sums = (
@@ -227,7 +229,7 @@ def _counts(side: TaskCounts, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
 
 
 def _figures(sums: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Compute shares from the sums, and replace sums of unknown hours by null."""
+    """Compute shares from the sums, and set the sums of unknown hours to null."""
     known = {when: pl.col(f"with_both_{when}") > 0 for when in ("before", "after")}
     either = known["before"] | known["after"]
     coverage = {

@@ -1,4 +1,4 @@
-"""Change in the exposure of the company between two snapshots."""
+"""Change in the company's exposure between two snapshots."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "compare_exposure"]
 
-#: What to break down the exposure by.
+#: Ways to break down the change in exposure.
 Part = Literal["family", "job"]
 
 
@@ -48,38 +48,41 @@ def compare_exposure(
     level_weights: Mapping[str, float] = WEIGHTS,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Break down the change in the exposure index of the company by job family or job.
+    """Break down the change in the company's exposure index by job family or by job.
 
-    The index is defined as in `exposure`: hours times level weight, divided by the hours whose level has a weight. Let
-    s be the share of a family or job in those hours and e its index. Its contribution is the sum of four terms:
+    The index is defined as in `exposure`: hours multiplied by their level weight, divided by all hours that have a
+    level weight. Let s be the share of these hours that a family or job has, and let e be its index. Its contribution
+    is the sum of four terms:
 
     - within, ``(s1 + s2) / 2 * (e2 - e1)``, if its own index changed
     - mix, ``((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)``, if its share changed
     - entry, ``s2 * (e2 - Ec2)``, if it has an index only in the later snapshot
     - exit, ``s1 * (Ec1 - e1)``, if it has an index only in the earlier snapshot
 
-    Within and mix use the families or jobs with an index in both snapshots, with shares among them and Ec as their
-    common index. The contributions add up to the change. A family or job without hours or levels in one snapshot also
-    counts as entry or exit; check ``reason`` and the coverage.
+    The terms for within and mix only include families or jobs that have an index in both snapshots. Their shares add up
+    to 1, and Ec is their common index. The contributions of all families or jobs add up to the total change. Note that
+    a family or job without hours or levels in one of the snapshots also counts as an entry or exit, so check ``reason``
+    and the coverage before you interpret the result.
 
     Parameters
     ----------
     before, after
-        The two snapshots. Reads ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and ``job_id,
-        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        The two snapshots to compare. Uses ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and
+        ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
-        Break down by ``"family"`` or ``"job"``. Jobs in both snapshots are counted in their family of the later one.
+        Break down by ``"family"`` or ``"job"``. Jobs in both snapshots are counted under their family in the later one.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family, sorted by name with ``(no family)`` last, or per job, sorted by family and id, and a final
-        row with the total. ``by="job"`` adds the String columns ``job_id`` and ``job_name`` after ``job_family``; the
-        name is the one after, or else the one before, or else the id.
+        One row per family or job, followed by a row with the total. Families are sorted by name with ``(no family)``
+        last, and jobs are sorted by family and id. ``by="job"`` adds the String columns ``job_id`` and ``job_name``
+        after ``job_family``. The name comes from the later snapshot if possible, or else from the earlier one. If
+        neither has a name, the id is used.
 
         =====================  =======  ============================================================
         ``scope``              String   ``family`` or ``job``, or ``all`` in the last row
@@ -89,8 +92,8 @@ def compare_exposure(
         ``change``             Float64  ``exposure_after - exposure_before``
         ``share_before``       Float64  share of all hours that have a weight before, 0 to 1
         ``share_after``        Float64  share of all hours that have a weight after, 0 to 1
-        ``within``             Float64  contribution from a change of its own index
-        ``mix``                Float64  contribution from a change of its share
+        ``within``             Float64  contribution from a change in its own index
+        ``mix``                Float64  contribution from a change in its share
         ``entry``              Float64  contribution if it has an index only after
         ``exit``               Float64  contribution if it has an index only before
         ``contribution``       Float64  sum of the four terms; equals ``change`` in the last row
@@ -115,7 +118,7 @@ def compare_exposure(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------
@@ -162,7 +165,7 @@ def compare_exposure(
 def _sums(
     reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str
 ) -> pl.DataFrame:
-    """Return the sums of one snapshot by family or job."""
+    """Compute the sums for one snapshot by family or by job."""
     families = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
     cells = reduced.cells.drop("job_family").join(families, on="job", how="left", maintain_order="left")
     sums = (

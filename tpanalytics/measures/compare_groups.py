@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_CATEGORY", "compare_groups"]
 
-#: Category of tasks without a category.
+#: Name of the category for tasks that don't have one.
 NO_CATEGORY = "(no category)"
-#: Warn if the coverage of the two families differs by more.
+#: Warn if the coverage of the two families differs by more than this.
 _MAX_COVERAGE_GAP = 0.05
-#: New names for the columns of `decompose`, where the other family is "before" and the family is "after".
+#: New names for the columns returned by `decompose`. The other family is passed as "before", and the family as "after".
 _NAMES = {
     **{f"{name}_after": name for name in ("exposure", "share", "tasks", "coverage")},
     **{f"{name}_before": f"{name}_other" for name in ("exposure", "share", "tasks", "coverage")},
@@ -65,38 +65,38 @@ def compare_groups(
 ) -> pl.DataFrame:
     """Break down the difference in exposure between two job families by task category.
 
-    Let s be the share of a category in the weighted hours of a family and e its exposure index there. A category in
-    both families has two contributions (Kitagawa, 1955):
+    Let s be the share of a category in the weighted hours of a family, and let e be its exposure index in that family.
+    Categories that exist in both families make two contributions (Kitagawa, 1955):
 
     - within, ``(s_other + s) / 2 * (e - e_other)``, if it is rated differently
     - mix, ``((e_other + e) / 2 - mean) * (s - s_other)``, if its share differs; mean is the index of both families over
       the shared categories
 
-    A category in one family contributes its share times the difference between its index and the index of that family
-    over the shared categories. All contributions add up to the difference.
+    If a category exists in only one family, it contributes its share multiplied by the difference between its index and
+    the index of that family over the shared categories. All contributions add up to the total difference.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
-        per week) and the `category` from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` from `jobs`, and ``job_id, ai_impact_level, validation_state,
+        weekly_hours`` (hours per week) and the `category` from `tasks`.
     family
         Name of the job family, or ``(no family)``.
     other
         Name of the job family to compare with. If None, compare with all other families.
     category
-        Column of `tasks` that identifies the same work, such as ``task_id``, a cluster or a grade. Numbers are
-        converted to strings. Tasks without a category form the category ``(no category)``.
+        Column in `tasks` that identifies comparable work, such as ``task_id``, a cluster or a grade. Numbers are
+        converted to strings. Tasks that have no category are grouped as ``(no category)``.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per category of either family, sorted by descending hours in both and then by name, and a final row with
-        the total.
+        One row per category in either family, followed by a row with the total. Categories are sorted by their hours in
+        both families in descending order, and then by name.
 
         ====================  =======  ============================================================
         ``scope``             String   ``category``, or ``all`` in the last row
@@ -131,7 +131,7 @@ def compare_groups(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def compare_groups(
 
 
 def _task_counts(rows: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> TaskCounts:
-    """Return the tasks of both families in the form of `aggregate_tasks`."""
+    """Return the tasks of both families in the format used by `aggregate_tasks`."""
     cells = (
         rows.group_by("job", "job_family", "level", maintain_order=True)
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
@@ -215,7 +215,7 @@ def _check_families(families: list[str], family: str, other: str | None) -> None
 def _sides(
     rows: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, in_family: pl.Expr, in_other: pl.Expr
 ) -> pl.DataFrame:
-    """Join the sums of the other family (before) and of the family (after) by category."""
+    """Join the sums of both families by category, with the other family as "before" and the family as "after"."""
     sides = [
         weighted_sums(rows.filter(in_group), level_weights, "category").select(
             "category", pl.exclude("category").name.suffix(side)
@@ -228,7 +228,7 @@ def _sides(
         .with_columns(
             jobs_before=pl.lit(jobs.filter(in_other).height), jobs_after=pl.lit(jobs.filter(in_family).height)
         )
-        # Round, so that rounding errors do not decide the order.
+        # Round the hours so that floating-point errors don't affect the order.
         .with_columns(hours=pl.sum_horizontal("weighed_before", "weighed_after").round(9))
         .sort("hours", "category", descending=[True, False], nulls_last=True)
         .drop("hours")

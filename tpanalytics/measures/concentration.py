@@ -1,4 +1,4 @@
-"""Concentration of weekly hours on few tasks."""
+"""Concentration of weekly hours on a small number of tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["concentration", "concentration_curve"]
 
 _MOST_HOURS, _TOP = 0.8, 10
-#: Number of steps in length and in slope at which the curve gets a point.
+#: Number of steps to divide the length and the slope of a curve into. One point is kept for each step.
 _STEPS = 95
 
 
@@ -30,25 +30,25 @@ _STEPS = 95
 def concentration(
     profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
-    """Compute how concentrated the hours of each job family are on its tasks.
+    """Compute how strongly the hours of each job family are concentrated on a few tasks.
 
     Missing hours are excluded, not counted as zero. Tasks with 0 hours are included.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task, ai_impact_level, validation_state,
-        weekly_hours`` (hours per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task, ai_impact_level,
+        validation_state, weekly_hours`` (hours per week) from `tasks`.
     same_task
-        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. The hours of matching rows are added up.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. The hours of matching rows are added up.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, sorted by name with ``(no family)`` last. Each task counts once, with its hours in
-        all jobs of the family, for one incumbent of each job.
+        One row per family in `jobs`, sorted by name with ``(no family)`` last. Each task counts once per family. Its
+        hours are the sum over all jobs in the family, for one incumbent of each job.
 
         =======================  =======  ===================================================================
         ``job_family``           String   job family
@@ -74,7 +74,7 @@ def concentration(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Notes
     -----
@@ -142,7 +142,7 @@ def _figures(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Return the sums by family from which the figures are computed."""
+    """Compute the sums that the figures for each family are based on."""
     by_key = (
         rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
         .group_by("job_family", "key", maintain_order=True)
@@ -173,15 +173,15 @@ def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 def concentration_curve(
     profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
-    """Return the cumulative share of hours over the tasks, sorted by hours, for all hours and for H1 hours.
+    """Return the cumulative share of hours over tasks, both for all hours and for H1 hours.
 
-    The curve of all hours and the curve of highly automatable (H1) hours are each over their own tasks. Missing hours
-    are excluded, not counted as zero.
+    Tasks are sorted by hours in descending order. The curve for highly automatable (H1) hours only includes tasks at
+    that level. Missing hours are excluded, not counted as zero.
 
     Parameters
     ----------
     profiles
-        Reads the columns that `concentration` reads.
+        Task profiles with the columns used by `concentration`.
     same_task
         Match tasks by ``"id"`` or by ``"text"``, as in `concentration`.
     states
@@ -190,9 +190,9 @@ def concentration_curve(
     Returns
     -------
     pl.DataFrame
-        The points of both curves, ``all`` first, in order of ``k``. Each task counts once, with its hours in all jobs,
-        for one incumbent of each job. Long curves are reduced to fewer than 200 points; the line through them deviates
-        from the full curve by less than 0.0002 of its height.
+        The points of both curves, sorted by ``k``, with ``all`` first. Each task counts once. Its hours are the sum
+        over all jobs, for one incumbent of each job. Long curves are reduced to fewer than 200 points. The line through
+        these points deviates from the full curve by less than 0.0002 of its height.
 
         =======================  =======  ===================================================================
         ``part``                 String   ``all``, or ``H1`` for highly automatable hours
@@ -201,10 +201,10 @@ def concentration_curve(
         ``share_of_hours``       Float64  share of the known hours, 0 to 1
         ``tasks_with_hours``     UInt32   distinct tasks with known hours in this part
         ``tasks_without_hours``  UInt32   distinct tasks without known hours in this part
-        ``tasks_for_80``         UInt32   minimum number of tasks with 80% of the hours, always a point
+        ``tasks_for_80``         UInt32   minimum number of tasks with 80% of the hours; always included
         =======================  =======  ===================================================================
 
-        If all hours of a part are unknown or 0, it has one row in which only the task counts are not null.
+        If all hours of a part are unknown or 0, the part has a single row that contains only the task counts.
 
     Raises
     ------
@@ -214,12 +214,12 @@ def concentration_curve(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Notes
     -----
-    Between two adjacent points, the curve is straight, or it turns by less than a degree and is at most a hundredth of
-    the full length.
+    Between two adjacent points, the full curve is either straight, or it turns by less than one degree and covers at
+    most 1% of the total length.
 
     Examples
     --------

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "compare_hours_coverage", "coverage", "source_coverage", "sources_by_job"]
 
-#: Columns by which to compare the hours coverage, with their labels.
+#: Columns to compare hours coverage by, with their labels.
 GROUPS = {"state": "validation state", "level": "AI impact level", "job_family": "job family"}
 _MIN_DIFFERENCE = 0.1
 _MIN_STANDARD_ERRORS = 3.0
@@ -38,21 +38,21 @@ _MIN_STANDARD_ERRORS = 3.0
 def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Compute the coverage of hours, levels and validation for each job family.
 
-    Shares with a denominator of 0 are null, so a family without tasks has no coverage. Imputed hours count only in
-    ``level_coverage_hours`` and ``validated_share_hours``.
+    Shares with a denominator of 0 are null, so there is no coverage for families that have no tasks. Imputed hours are
+    only included in ``level_coverage_hours`` and ``validated_share_hours``.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
-        per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state,
+        weekly_hours`` (hours per week) from `tasks`.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family of `jobs`, sorted by name with ``(no family)`` last. Shares are from 0 to 1.
+        One row per family in `jobs`, sorted by name with ``(no family)`` last. Shares range from 0 to 1.
 
         =========================  =======  ==========================================================
         ``job_family``             String   job family
@@ -64,11 +64,11 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
         ``both_coverage``          Float64  share of tasks with hours and a level
         ``level_coverage_hours``   Float64  share of the known hours in tasks with a level
         ``jobs_profiled_share``    Float64  share of jobs with at least one task
-        ``jobs_complete_share``    Float64  share of jobs with tasks in which all tasks have hours
+        ``jobs_complete_share``    Float64  share of jobs that have tasks, all of them with hours
         ``validated_share``        Float64  share of tasks that are validated
-        ``validated_share_hours``  Float64  share of the known hours in validated tasks; too high if
+        ``validated_share_hours``  Float64  share of the known hours in validated tasks; overestimated if
                                             suggested tasks lack hours
-        ``data_grade``             String   A from 0.9 of ``both_coverage``, B from 0.7, C below
+        ``data_grade``             String   A (``both_coverage`` of at least 0.9), B (at least 0.7) or C
         ``reason``                 String   why shares of tasks (``NO_TASKS``) or only shares of hours
                                             (``NO_HOURS``) are null
         =========================  =======  ==========================================================
@@ -81,7 +81,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
 
 
 def sources_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame | None:
-    """Count the tasks of each job by number of distinct sources, or return None if sources were not requested."""
+    """Count tasks by job and by number of distinct sources, or return None if sources were not requested."""
     if tasks.collect_schema().get("source_data") != nw.List:
         return None
     sources = nw.col("source_data").list.unique().list.len()
@@ -159,7 +159,7 @@ def sources_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFr
 
 
 def source_coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
-    """Return the share of tasks with a source by family, or None if sources were not requested."""
+    """Return the share of tasks in each family that have a source, or None if sources were not requested."""
     jobs, tasks = read_inputs(profiles)
     evidence = sources_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
     if evidence is None:
@@ -174,7 +174,7 @@ def source_coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_S
 
 
 def compare_hours_coverage(cells: pl.DataFrame) -> pl.DataFrame:
-    """Compare the hours coverage of each validation state, level and family with that of all other tasks."""
+    """Compare hours coverage for each validation state, level and family with the coverage for all other tasks."""
     n, known = (int(cells.get_column(name).sum()) for name in ("n", "n_known"))
     p = known / n if n else 0.0
     groups = pl.concat(
@@ -195,7 +195,7 @@ def compare_hours_coverage(cells: pl.DataFrame) -> pl.DataFrame:
             & (difference > _MIN_STANDARD_ERRORS * error)
             & ((pl.len().over("by") > 2) | (pl.col("difference") < 0))
         )
-        # Round, so that rounding errors do not decide the order.
+        # Round the differences so that floating-point errors don't affect the order.
         .sort("order", -difference.round(9), "group")
         .select("by", "group", pl.col("tasks").cast(pl.UInt32), "coverage", "others", "difference", "stands_out")
     )

@@ -1,4 +1,4 @@
-"""Missing data that would narrow the bounds of the exposure index most."""
+"""Jobs whose missing data would narrow the bounds of the exposure index the most."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data_gaps"]
 
-#: Round before sorting, so that rounding errors do not decide the order.
+#: Decimals to round to before sorting, so that floating-point errors don't affect the order.
 _DIGITS = 9
 _COLUMNS = ("job_id", "job_name", "job_family", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
 
@@ -36,47 +36,48 @@ def data_gaps(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """List the jobs whose missing hours or levels widen the bounds of the exposure index most.
+    """List the jobs whose missing hours or levels widen the bounds of the exposure index the most.
 
-    The bounds are those of the index over all jobs: an unknown level may have any weight, and the undocumented contract
-    hours of a job may belong to any of its tasks without hours, or to none (Manski, 2005, *Partial identification with
-    missing data*). ``narrowing`` is the minimum reduction of their width if the job provides the missing data. It is
-    exact for levels. For hours it is the minimum over the answers of no hours at all and of all undocumented hours in
-    one of the tasks. If contract hours that the bounds require are missing, ``narrowing`` is the share of tasks without
-    hours or level instead. A task without both is listed under hours.
+    The bounds are those of the index over all jobs. An unknown level can have any weight, and the undocumented contract
+    hours of a job can belong to any of its tasks without hours, or to none of them (Manski, 2005, *Partial
+    identification with missing data*). ``narrowing`` is the minimum amount by which the bounds narrow if the job
+    provides its missing data. This is exact for levels. For hours, the minimum is taken over two kinds of answers: the
+    tasks take no hours at all, or one of them takes all of the undocumented hours. If the bounds are unknown because
+    contract hours are missing, ``narrowing`` is the share of tasks that lack hours or a level. Tasks that lack both are
+    listed under hours.
 
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``job_name`` and ``contract_hours`` (hours per week) from `jobs`,
-        and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name`` and ``contract_hours`` (hours per week)
+        from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     top
-        Maximum number of rows, 1 or more.
+        Maximum number of rows to return, 1 or more.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     contract_hours
-        Hours per week to assume for jobs without contract hours. If None, assume nothing.
+        Weekly contract hours to assume for jobs that have none. If None, no assumption is made.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per job and kind of gap, sorted by descending ``narrowing`` and ``hours_at_issue``, then by id and kind.
-        Empty if no data are missing.
+        One row per job and kind of missing data. Rows are sorted by ``narrowing`` and ``hours_at_issue`` in descending
+        order, then by id and kind. Empty if no data is missing.
 
         ==================  =======  ==================================================================
         ``job_id``          String   id of the job
         ``job_name``        String   name of the job, or its id if it has none
         ``job_family``      String   job family
         ``kind``            String   missing data: ``"hours"`` or ``"level"``
-        ``tasks_to_ask``    UInt32   tasks without hours, or tasks with hours and without a level
+        ``tasks_to_ask``    UInt32   tasks without hours, or tasks with hours but without a level
         ``hours_at_issue``  Float64  hours per week: undocumented contract hours (null if unknown), or
                                      hours of the tasks without a level
         ``narrowing``       Float64  minimum reduction of the width of the bounds, 0 to 1
         ``cumulative``      Float64  running total of ``narrowing``; only a guide if ``room`` is ``"bounds"``,
                                      because the reductions interact
-        ``room``            String   what narrows: ``"bounds"`` or ``"share of tasks"``
+        ``room``            String   what ``narrowing`` refers to: ``"bounds"`` or ``"share of tasks"``
         ==================  =======  ==================================================================
 
     Raises
@@ -87,7 +88,7 @@ def data_gaps(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------
@@ -136,16 +137,17 @@ def data_gaps(
 
 
 class _Gaps(NamedTuple):
-    """Known and missing data, by job and in total.
+    """Known and missing data for each job and in total.
 
     Attributes
     ----------
     jobs
-        One row per job with tasks: ``job, job_family, tasks``, the ``unweighted_tasks`` with hours but without a
-        weighted level and their hours ``unweighted``, the ``open_tasks`` without hours, their minimum and maximum
-        weight ``low`` and ``high``, and their undocumented contract hours ``rest`` (null if unknown).
+        One row per job that has tasks. ``unweighted_tasks`` is the number of tasks with hours but without a weighted
+        level, and ``unweighted`` is the sum of their hours. ``open_tasks`` is the number of tasks without hours,
+        ``low`` and ``high`` are their minimum and maximum weight, and ``rest`` is their undocumented contract hours
+        (null if unknown).
     known, open
-        Totals of `known_hours` and `open_hours`, with the key ``all``.
+        Totals of `known_hours` and `open_hours`, with ``all`` as the key column.
     """
 
     jobs: pl.DataFrame
@@ -179,7 +181,7 @@ def _gaps(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> _Gaps:
 
 
 def _gaps_note(jobs: pl.DataFrame, bounds: tuple[float | None, float | None], *, bounded: bool) -> str:
-    """Describe the missing data and the current bounds."""
+    """Return a note on the missing data and the current bounds."""
     if not jobs.height:
         return "No tasks to check."
     missing = jobs.select((pl.col("open_tasks") + pl.col("unweighted_tasks")).sum() / pl.col("tasks").sum()).item()
@@ -197,13 +199,14 @@ def _gaps_note(jobs: pl.DataFrame, bounds: tuple[float | None, float | None], *,
 def _by_bounds(
     gaps: _Gaps, cells: pl.DataFrame, level_weights: Mapping[str, float], bounds: tuple[float | None, float | None]
 ) -> pl.DataFrame:
-    """Return the narrowing for the least informative answer of each job."""
+    """Return how much the bounds narrow if each job gives its least informative answer."""
     before = 0.0 if bounds[0] is None or bounds[1] is None else bounds[1] - bounds[0]
     answers = pl.concat(
         [_answers_of_hours(gaps.jobs, cells, level_weights), _answers_of_levels(gaps.jobs, level_weights)]
     ).with_row_index("answer")
     job = {name: pl.col(f"{name}_job") for name in ("low", "high", "rest", "unknown")}
-    # Answered hours are no longer open. Clip the remaining sums, because rounding errors can make them negative.
+    # Hours whose question has been answered no longer count as open. Clip the remaining sums because floating-point
+    # errors can make them negative.
     answered = (pl.col("kind") == "hours") & (pl.col("low") == job["low"]) & (pl.col("high") == job["high"])
     still_open = (
         answers.select("answer", "kind", *(pl.col(name).name.suffix("_job") for name in job))
@@ -219,7 +222,7 @@ def _by_bounds(
     now = gaps.known.row(0, named=True)
     known = answers.select("answer", **{name: now[name] + pl.col(f"more_{name}") for name in ("whole", "low", "high")})
     after = answers.join(extreme_indices(known, still_open, ["answer"]), on="answer")
-    # If an answer leaves a bound unknown, no narrowing is guaranteed.
+    # If a bound is still unknown after an answer, assume that the bounds don't narrow.
     width = (pl.col("bound_high") - pl.col("bound_low")).fill_null(before)
     return after.group_by("job", "job_family", "kind", "tasks_to_ask", "hours_at_issue").agg(
         narrowing=before - width.max()
@@ -233,7 +236,7 @@ _ANSWER = (
 
 
 def _answers_of_levels(jobs: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return both extreme answers; the bounds are piecewise linear in the weight, so one of them is the worst case."""
+    """Return the lowest and the highest weight as answers, because the worst case is always one of these two."""
     lowest, highest = min(level_weights.values()), max(level_weights.values())
     extremes = pl.DataFrame({"answer": [lowest, highest]}, schema={"answer": pl.Float64})
     return (
@@ -252,7 +255,7 @@ def _answers_of_levels(jobs: pl.DataFrame, level_weights: Mapping[str, float]) -
 
 
 def _answers_of_hours(jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return the answers that assign all undocumented hours to tasks of one weight, or to none."""
+    """Return answers that assign all undocumented hours to tasks with the same weight, or to no tasks at all."""
     weight = weight_of(level_weights)
     answers_by_weight = (
         cells.filter(pl.col("n_known") < pl.col("n"))
@@ -281,7 +284,7 @@ def _answers_of_hours(jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Ma
 
 
 def _by_share(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Return the share of each gap in all tasks."""
+    """Return the number of tasks with missing data in each job as a share of all tasks."""
     kinds = {
         "hours": (pl.col("open_tasks"), pl.col("rest")),
         "level": (pl.col("unweighted_tasks"), pl.col("unweighted")),

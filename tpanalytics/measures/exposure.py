@@ -62,16 +62,17 @@ def exposure(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
-        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`. ``weight="headcount"`` also
-        reads ``headcount`` (full-time equivalents) from `jobs`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
+        ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     contract_hours
-        Hours per week to assume for jobs without contract hours; affects only the bounds. If None, assume nothing.
+        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, no assumption is
+        made.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies its hours by its full-time equivalents and
-        excludes jobs without a headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
+        and excludes jobs that have no headcount.
     states
         Validation states to include.
 
@@ -108,7 +109,7 @@ def exposure(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------
@@ -178,11 +179,13 @@ def exposure_by_job(
     Parameters
     ----------
     profiles
-        Reads the same columns as `exposure` and, if present, ``job_name`` and ``headcount`` from `jobs`.
+        Task profiles with the columns used by `exposure`. Also uses ``job_name`` and ``headcount`` from `jobs` if
+        present.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     contract_hours
-        Hours per week to assume for jobs without contract hours; affects only the bounds. If None, assume nothing.
+        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, no assumption is
+        made.
     states
         Validation states to include.
 
@@ -220,7 +223,7 @@ def exposure_by_job(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------

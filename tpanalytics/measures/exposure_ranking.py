@@ -57,19 +57,20 @@ def exposure_ranking(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours
-        per week) from `tasks`. ``weight="headcount"`` also reads ``headcount`` (full-time equivalents) from `jobs`.
+        Task profiles. Uses ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state,
+        weekly_hours`` (hours per week) from `tasks`. ``weight="headcount"`` also uses ``headcount`` (full-time
+        equivalents) from `jobs`.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     confidence
         Confidence level of the intervals, 0.5 to 0.999.
     rounds
         Number of bootstrap resamples, 100 to 100,000.
     seed
-        Seed of the random number generator. The result does not depend on the order of the rows.
+        Seed for the random number generator. The result does not depend on the order of the rows.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies its hours by its full-time equivalents and
-        excludes jobs without a headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
+        and excludes jobs that have no headcount.
     families
         Job families to rank. The others are excluded from the data, so that ranks reveal nothing about suppressed
         families. If None, rank all families.
@@ -112,7 +113,7 @@ def exposure_ranking(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Notes
     -----

@@ -76,8 +76,8 @@ def find_tasks(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and ``job_id, task_id, task,
-        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and ``job_id, task_id,
+        task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     text
         One or more words.
     states
@@ -111,7 +111,7 @@ def find_tasks(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------

@@ -65,9 +65,9 @@ def fragmentation(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family, headcount`` (full-time equivalents) and, if present, ``contract_hours`` (hours per
-        week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from
-        `tasks`.
+        Task profiles. Uses ``job_id, job_family, headcount`` (full-time equivalents) and, if present,
+        ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
+        (hours per week) from `tasks`.
     freed
         Share of a task's time that is freed, 0 to 1, by level: a number or a pair (lower, upper). Must include every
         level in the data; use 0 for a level that frees no time.
@@ -128,7 +128,7 @@ def fragmentation(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------

@@ -43,8 +43,8 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``job_name, contract_hours`` from `jobs`, and the same columns
-        from `tasks` as `hours`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name, contract_hours`` from `jobs`, and the
+        same columns from `tasks` as `hours`.
     states
         Validation states to include.
 
@@ -76,7 +76,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------
@@ -118,9 +118,9 @@ def hours(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
-        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`. ``spread_over="headcount"``
-        also reads ``headcount`` (full-time equivalents) from `jobs`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
+        ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        ``spread_over="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
     states
         Validation states to include.
     complete_only
@@ -165,7 +165,7 @@ def hours(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------

@@ -41,13 +41,14 @@ def hours_at_stake(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and ``contract_hours``
-        (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week)
-        from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and
+        ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
+        (hours per week) from `tasks`.
     level
         AI impact level to sum.
     contract_hours
-        Hours per week to assume for jobs without contract hours; affects only the upper bound. If None, assume nothing.
+        Weekly contract hours to assume for jobs that have none. This only affects the upper bound. If None, no
+        assumption is made.
     states
         Validation states to include.
 
@@ -86,7 +87,7 @@ def hours_at_stake(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------

@@ -34,9 +34,9 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
-        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`. ``weight="headcount"`` also
-        reads ``headcount`` (full-time equivalents) from `jobs`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
+        ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
     weight
         What to add up: ``"tasks"``, ``"hours"``, or ``"headcount"`` for hours times full-time equivalents, excluding
         jobs without a headcount.
@@ -80,7 +80,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------

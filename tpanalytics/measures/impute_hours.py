@@ -61,8 +61,8 @@ def impute_hours(
     Parameters
     ----------
     profiles
-        Task profiles with Polars frames. Reads the same columns as `hours` and, depending on `method`,
-        ``contract_hours`` (hours per week) from `jobs` and ``task_id``, ``task`` and ``hierarchy`` from `tasks`.
+        Task profiles with Polars frames. Uses the same columns as `hours`. Depending on `method`, ``contract_hours``
+        (hours per week) from `jobs` and ``task_id``, ``task`` and ``hierarchy`` from `tasks` are also used.
     method
         Imputation rule, from the table above.
     states
@@ -70,9 +70,9 @@ def impute_hours(
     contract_hours
         Hours per week to assume for jobs without contract hours. Used by ``equal_residual`` and ``validated_scale``.
     same_task
-        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace.
     seed
-        Seed of the random number generator. Required for ``hot_deck``.
+        Seed for the random number generator. Required for ``hot_deck``.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def impute_hours(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Notes
     -----

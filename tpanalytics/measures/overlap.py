@@ -40,13 +40,14 @@ def overlap(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
-        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
+        ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     same_task
-        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. Rows of a job that match are one task.
-        Differently worded tasks do not match, so the overlap is a lower bound.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job match, they are
+        merged into one task. Differently worded tasks do not match, so the overlap is a lower bound.
     contract_hours
-        Hours per week to assume for jobs without contract hours; affects only the bounds. If None, assume nothing.
+        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, no assumption is
+        made.
     states
         Validation states to include.
 
@@ -84,7 +85,7 @@ def overlap(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Notes
     -----

@@ -51,14 +51,14 @@ def quality_report(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``job_name``, ``headcount`` (full-time equivalents) and
-        ``contract_hours`` (hours per week) from `jobs`; ``job_id, task_id, task, ai_impact_level, validation_state,
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name``, ``headcount`` (full-time equivalents)
+        and ``contract_hours`` (hours per week) from `jobs`; ``job_id, task_id, task, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) and, if it is a list, ``source_data`` from `tasks`; the manifest and rejects.
     states
         Validation states to include.
     same_task
-        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. Use ``"text"`` if task ids are not shared
-        between jobs.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Use ``"text"`` if task ids are not
+        shared between jobs.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def quality_report(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Notes
     -----

@@ -38,11 +38,11 @@ def shared_tasks(
     Parameters
     ----------
     profiles
-        Reads ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) from `jobs`, and ``job_id,
-        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) from `jobs`,
+        and ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     same_task
-        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. Rows of a job that match are one task.
-        Differently worded tasks do not match, so the shared work is a lower bound.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job match, they are
+        merged into one task. Differently worded tasks do not match, so the shared work is a lower bound.
     min_jobs
         Minimum number of jobs with the task.
     states
@@ -78,7 +78,7 @@ def shared_tasks(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded.
+        If any tasks are ignored because their validation state is not recognised.
 
     Examples
     --------

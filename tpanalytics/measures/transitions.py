@@ -47,13 +47,13 @@ def transitions(
     Parameters
     ----------
     before, after
-        The two snapshots. Reads ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task, ai_impact_level,
-        validation_state, weekly_hours`` (hours per week) from `tasks`.
+        The two snapshots to compare. Uses ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     of
         ``"level"`` for AI impact levels or ``"state"`` for validation states.
     same_task
-        Match the tasks of a job by ``"id"`` or by ``"text"``, ignoring case and spacing. Rows of a job that match are
-        one task; its state is the first of their states in row order of the result.
+        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Rows of a job that match
+        are one task; its state is the first of their states in row order of the result.
     states
         Validation states to include. Cannot be changed with ``of="state"``, which includes all states.
 
@@ -96,7 +96,7 @@ def transitions(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks in an unknown validation state are excluded (``of="level"``).
+        If any tasks are ignored because their validation state is not recognised (only with ``of="level"``).
 
     Examples
     --------
