@@ -38,10 +38,10 @@ __all__ = [
 #: AI impact level of highly automatable tasks.
 _LEVEL = "H1"
 #: Minimum level agreement. Tasks below this value are excluded as contested.
-_AGREED = 0.5
+_MIN_AGREEMENT = 0.5
 #: Number of tasks to rank in each resample, and number of tasks that get an interval. The second is smaller because
 #: lower-ranked tasks may overtake the ones that get an interval.
-_POOL, _INTERVALS = 600, 300
+_RANKED_TASKS, _TASKS_WITH_INTERVAL = 600, 300
 _MIN_JOBS, _MIN_ROUNDS, _MAX_ROUNDS = 5, 100, 100_000
 #: Number of resamples to process at a time, to limit memory use.
 _BATCH_SIZE = 50
@@ -246,7 +246,7 @@ def find_candidates(
             hours_coverage=share_of(pl.col("tasks_with_hours"), pl.col("tasks")),
         )
     )
-    agreed = pl.col("level_agreement").fill_null(1.0) >= _AGREED
+    agreed = pl.col("level_agreement").fill_null(1.0) >= _MIN_AGREEMENT
     contested = table.filter(~agreed)
     rounded_hours = pl.col("h1_hours").round(DIGITS)
     table = (
@@ -342,7 +342,9 @@ def _interval_note(intervals: pl.DataFrame, rounds: int, seed: int) -> str:
 
 
 def _rank_intervals(candidates: Candidates, n_jobs: int, rounds: int, seed: int) -> pl.DataFrame:
-    pool = candidates.table.filter(pl.col("rank").is_not_null()).head(_POOL).select("key").with_row_index("place")
+    pool = (
+        candidates.table.filter(pl.col("rank").is_not_null()).head(_RANKED_TASKS).select("key").with_row_index("place")
+    )
     rows = (
         candidates.amounts.join(pool, on="key", maintain_order="left")
         .select("place", "job", amount=pl.col("hours") * pl.col("staff"))
@@ -366,6 +368,6 @@ def _rank_intervals(candidates: Candidates, n_jobs: int, rounds: int, seed: int)
         pool.hstack(
             sorted_ranks.select(rank_low=pl.col("ranks").list.get(low), rank_high=pl.col("ranks").list.get(high))
         )
-        .head(_INTERVALS)
+        .head(_TASKS_WITH_INTERVAL)
         .drop("place")
     )

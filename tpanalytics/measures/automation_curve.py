@@ -213,7 +213,7 @@ def _greedy(table: pl.DataFrame, amounts: pl.DataFrame, block: float, top: int |
     jobs = amounts.get_column("job").unique().sort()
     index, hours, staff = jobs.search_sorted(amounts.get_column("job")), amounts["hours"], amounts["staff"]
     missing = pl.Series([block], dtype=pl.Float64).new_from_index(0, jobs.len())
-    firsts = (
+    first_rows = (
         amounts.with_row_index("first")
         .group_by("order")
         .agg(
@@ -223,8 +223,8 @@ def _greedy(table: pl.DataFrame, amounts: pl.DataFrame, block: float, top: int |
         )
         .sort("order")
     )
-    slices = {order: (first, rows) for order, first, rows, _ in firsts.rows()}
-    heap = [(-gain, order) for order, _, _, gain in firsts.rows() if gain > 0]
+    slices = {order: (first, rows) for order, first, rows, _ in first_rows.rows()}
+    heap = [(-gain, order) for order, _, _, gain in first_rows.rows() if gain > 0]
     heapq.heapify(heap)
     chosen: list[tuple[int, float, int]] = []
     filled, relieved = 0.0, 0

@@ -195,7 +195,7 @@ def _per_person(per_job: pl.DataFrame) -> pl.DataFrame:
 
 def _over_all_people(per_job: pl.DataFrame, adoption: Span | None, realisation: Span | None) -> pl.DataFrame:
     no_week = pl.col("week").is_null() & pl.col("people").is_not_null()
-    no_most = pl.col("freed_most").is_null() & pl.col("headcount").is_not_null() & (pl.col("all_tasks") > 0)
+    no_freed_most = pl.col("freed_most").is_null() & pl.col("headcount").is_not_null() & (pl.col("all_tasks") > 0)
     families = (
         times_headcount(per_job)
         .with_columns(weeks_low=pl.col("freed_low") / pl.col("week"), weeks_high=pl.col("freed_high") / pl.col("week"))
@@ -208,7 +208,7 @@ def _over_all_people(per_job: pl.DataFrame, adoption: Span | None, realisation: 
             headcount_hours=known_sum("hours"),
             headcount_freed_low=known_sum("freed_low"),
             headcount_freed_high=known_sum("freed_high"),
-            freed_most=pl.when(~no_most.any()).then(known_sum("freed_most")),
+            freed_most=pl.when(~no_freed_most.any()).then(known_sum("freed_most")),
             **{f"weeks_{end}": pl.when(~no_week.any()).then(known_sum(f"weeks_{end}")) for end in ("low", "high")},
         )
         .with_columns(capacity_coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))

@@ -1,4 +1,4 @@
-"""Exposure index of job families and jobs, with its bounds and its sensitivity to the H2 weight."""
+"""Exposure index for job families and jobs, including bounds and sensitivity to the H2 weight."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ __all__ = [
     "exposure_meaning",
 ]
 
-#: Minimum number of tasks for a polarisation.
+#: Minimum number of tasks required to compute the polarisation.
 _TASKS_FOR_POLARISATION = 3
-#: Decimals to round to before sorting, so that the order does not depend on floating-point summation.
+#: Decimals to round to before sorting, so that floating-point errors don't affect the order.
 DIGITS = 9
-#: Policy text of all results about exposure.
+#: Note to attach to every result about exposure.
 POTENTIAL_CHANGE = "Exposure estimates potential change, not job losses."
 _BOUNDS = "Bounds allow for all unknown levels and for contract hours that are not documented."
 
@@ -54,10 +54,10 @@ def exposure(
 ) -> pl.DataFrame:
     """Compute the exposure of each job family's work to AI.
 
-    Exposure is the mean level weight of the hours whose level has a weight. With weights of 0, 0.5 and 1 for the
-    middle level it equals the scores alpha, beta and zeta of Eloundou et al. (2023), *GPTs are GPTs*. Tasks without
-    hours or without a weighted level are excluded and widen the bounds. Exposure estimates potential change, not job
-    losses.
+    Exposure is the mean level weight over all hours that have a level weight. If the weight of the middle level is 0,
+    0.5 or 1, it is equal to the score alpha, beta or zeta of Eloundou et al. (2023), *GPTs are GPTs*. Tasks without
+    hours or without a weighted level are excluded from the index, but widen its bounds. Exposure estimates potential
+    change, not job losses.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def exposure(
     Returns
     -------
     pl.DataFrame
-        One row per job family, sorted by descending exposure and then by name, nulls last.
+        One row per job family, sorted by exposure in descending order (nulls last) and then by name.
 
         =================  =======  ==================================================================
         ``job_family``     String   job family
@@ -87,7 +87,7 @@ def exposure(
         ``weight_low``     Float64  index with an H2 weight of 0
         ``weight_high``    Float64  index with an H2 weight of 1
         ``bound_low``      Float64  lower bound of the index, allowing for unknown levels and undocumented contract
-                                    hours; null if the contract hours this requires are missing
+                                    hours; null if required contract hours are missing
         ``bound_high``     Float64  upper bound of the index
         ``numerator``      Float64  hours per week times level weight (and headcount)
         ``denominator``    Float64  hours per week with a level weight (times headcount)
@@ -155,7 +155,7 @@ def exposure(
 def bounds_by_family(
     profiles: TaskProfiles, *, level_weights: Mapping[str, float], contract_hours: float | None, states: Sequence[str]
 ) -> pl.DataFrame:
-    """Return the bounds of `exposure` as ``job_family, bound_low, bound_high``, in arbitrary order."""
+    """Return the bounds of the exposure index for each family, in no particular order."""
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     sums = family_sums(profiles, states=states, by_headcount=False, week=week)
     return index_bounds(sums.levels, level_weights, "job_family")
@@ -169,12 +169,13 @@ def exposure_by_job(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Compute the exposure of each job's work to AI and how it is distributed over the job's hours.
+    """Compute the exposure of each job's work to AI, and how it is distributed over the hours of the job.
 
     The index and its bounds are defined as in `exposure`. The dispersion is the standard deviation of the level
-    weights over the hours, ``sqrt(sum(h * (w - E)**2) / sum(h))``. The polarisation is ``dispersion**2`` divided by
-    its maximum, ``E * (1 - E)``: 1 if every hour has weight 0 or 1 (the job could be split), 0 if all hours have the
-    same weight. Tasks without hours or without a weighted level are excluded.
+    weights, weighted by hours: ``sqrt(sum(h * (w - E)**2) / sum(h))``. The polarisation is ``dispersion**2`` divided by
+    its maximum, ``E * (1 - E)``. A value of 1 means that every hour has a weight of 0 or 1, so the job could be split.
+    A value of 0 means that all hours have the same weight. Tasks without hours or without a weighted level are
+    excluded.
 
     Parameters
     ----------
@@ -201,16 +202,16 @@ def exposure_by_job(
         ``exposure``       Float64  exposure index, 0 to 1; null if no hours have a weight
         ``weight_low``     Float64  index with an H2 weight of 0
         ``weight_high``    Float64  index with an H2 weight of 1
-        ``bound_low``      Float64  lower bound of the index; null if the contract hours this requires are missing
+        ``bound_low``      Float64  lower bound of the index; null if required contract hours are missing
         ``bound_high``     Float64  upper bound of the index
         ``dispersion``     Float64  standard deviation of the weights over the hours, 0 to 0.5
-        ``polarisation``   Float64  0 to 1; null if ``exposure`` is 0 or 1, or for fewer than 3 tasks in the index
+        ``polarisation``   Float64  0 to 1; null if ``exposure`` is 0 or 1, or if fewer than 3 tasks are in the index
         ``hours``          Float64  documented hours per week; null if no task has hours
         ``denominator``    Float64  hours per week with a level weight
-        ``headcount``      Float64  full-time equivalents; null if missing. Does not affect the other columns
+        ``headcount``      Float64  full-time equivalents; null if missing; does not affect the other columns
         ``tasks``          UInt32   tasks in the selected states
         ``tasks_weighed``  UInt32   tasks included in the index
-        ``coverage``       Float64  share of tasks with stated hours and a weighted level, 0 to 1; null without tasks
+        ``coverage``       Float64  share of tasks with stated hours and a weighted level, 0 to 1; null if no tasks
         ``data_grade``     String   A (coverage of at least 0.9), B (at least 0.7) or C: quote only the bounds
         ``reason``         String   why ``exposure`` or a bound is null; see `exposure`
         =================  =======  ==================================================================
@@ -283,7 +284,7 @@ def exposure_by_job(
 
 
 def add_index(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
-    """Add the index, bounds, coverage, grade and reason to each job or family of the table."""
+    """Add the index, bounds, coverage, grade and reason to a table of jobs or families."""
     counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_stated", "tasks_with_hours"]
     reason = (
         pl.when(pl.col("tasks") == 0)
@@ -317,7 +318,7 @@ def exposure_meaning(
     warnings: tuple[str, ...] = (),
     **fields: Any,
 ) -> Meaning:
-    """Return the metadata of a result that depends on level weights."""
+    """Build the metadata for a result that depends on level weights."""
     cells, jobs = reduced.cells, reduced.jobs
     has_weight = pl.col("level").is_in(list(level_weights))
     unweighted = unmapped(cells.get_column("level").unique(), level_weights)

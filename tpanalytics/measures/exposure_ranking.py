@@ -29,10 +29,10 @@ __all__ = ["exposure_ranking"]
 
 #: Minimum number of jobs for a BCa interval.
 _JOBS_FOR_BCA = 20
-#: Decimals to round to before ranking, so that ranks do not depend on floating-point summation.
+#: Decimals to round to before ranking, so that floating-point errors don't affect the ranks.
 _DIGITS = 9
 _NORMAL = NormalDist()
-#: Confidence of the inner interval. Showing two widths discourages reading an interval as hard limits.
+#: Confidence level of the inner interval. Showing two intervals makes it clear that neither of them is a hard limit.
 INNER = 0.66
 
 
@@ -48,11 +48,12 @@ def exposure_ranking(
     families: Sequence[str] | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Rank job families by exposure, with bootstrap intervals of the index and the rank.
+    """Rank job families by exposure, with bootstrap intervals for the index and the rank.
 
-    The index is defined as in `exposure`: tasks without hours or without a weighted level are excluded. The intervals
-    describe sensitivity to which jobs are in the data. They do not cover missing hours, wrong levels or the choice of
-    weights. If the data are the complete catalogue of jobs, read the intervals as sensitivity to single jobs.
+    The index is defined as in `exposure`, so tasks without hours or without a weighted level are excluded. The
+    intervals describe how much the result depends on which jobs are in the data. They don't account for missing hours,
+    wrong levels or the choice of weights. If the data contains every job in the catalogue, interpret the intervals as
+    sensitivity to individual jobs.
 
     Parameters
     ----------
@@ -63,25 +64,25 @@ def exposure_ranking(
     level_weights
         Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     confidence
-        Confidence level of the intervals, 0.5 to 0.999.
+        Confidence level of the intervals, from 0.5 to 0.999.
     rounds
-        Number of bootstrap resamples, 100 to 100,000.
+        Number of bootstrap resamples, from 100 to 100,000.
     seed
         Seed for the random number generator. The result does not depend on the order of the rows.
     weight
         ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
         and excludes jobs that have no headcount.
     families
-        Job families to rank. The others are excluded from the data, so that ranks reveal nothing about suppressed
-        families. If None, rank all families.
+        Job families to rank. All other families are removed before ranking, so that the ranks don't reveal anything
+        about suppressed families. If None, all families are ranked.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per ranked family, sorted by descending exposure and then by name, nulls last. The intervals are null
-        for families with fewer than 5 jobs.
+        One row per ranked family, sorted by exposure in descending order (nulls last) and then by name. The intervals
+        are null for families that have fewer than 5 jobs.
 
         ========================  ============  ==========================================================
         ``job_family``            String        job family
@@ -91,15 +92,15 @@ def exposure_ranking(
         ``inner_low``             Float64       lower end of the 66% interval (or of `confidence`, if that is lower)
         ``inner_high``            Float64       upper end
         ``jobs``                  UInt32        jobs included in the index
-        ``rank``                  UInt32        1 for the most exposed family; ties share the best rank; null without
-                                                an index
+        ``rank``                  UInt32        1 for the most exposed family; ties share the best rank; null if there
+                                                is no index
         ``rank_low``              UInt32        best rank in the interval
         ``rank_high``             UInt32        worst rank in the interval
         ``tied_with``             List[String]  other families with an overlapping rank interval, most exposed first;
-                                                these data cannot distinguish them
-        ``method``                String        ``"BCa"`` or ``"percentile"``; null without an interval
+                                                the data cannot distinguish between them
+        ``method``                String        ``"BCa"`` or ``"percentile"``; null if there is no interval
         ``most_influential_job``  String        id of the job whose removal changes the index most, ties by id; null
-                                                if removing it leaves no index
+                                                if there is no index without it
         ``influence``             Float64       index without that job minus the index
         ``reason``                String        why ``exposure`` is null (``NO_TASKS``, ``NO_HEADCOUNT``,
                                                 ``NO_HOURS``, ``NO_LEVELS``) or its interval is (``TOO_FEW``)
@@ -117,12 +118,12 @@ def exposure_ranking(
 
     Notes
     -----
-    Jobs are resampled within each family (Poisson bootstrap). With at least 20 jobs the interval of the index is BCa
-    (Efron, 1987, *Better Bootstrap Confidence Intervals*, JASA 82): for tail probability ``p`` it uses the quantile
-    ``Phi(z0 + (z0 + z_p) / (1 - a (z0 + z_p)))``, with bias correction ``z0`` and jackknife acceleration ``a``. With
-    fewer jobs, and for ranks, the interval is a percentile interval. Tied families get the best shared rank for
-    ``rank_low`` and the worst for ``rank_high``. A family with fewer than 5 jobs keeps its index in every resample, as
-    does any family without a job in a resample.
+    Jobs are resampled within each family (Poisson bootstrap). If a family has at least 20 jobs, a BCa interval is
+    computed for its index (Efron, 1987, *Better Bootstrap Confidence Intervals*, JASA 82). For a tail probability
+    ``p``, it uses the quantile ``Phi(z0 + (z0 + z_p) / (1 - a (z0 + z_p)))``, where ``z0`` is the bias correction and
+    ``a`` is the jackknife acceleration. Smaller families and ranks use percentile intervals. When families are tied in
+    a resample, ``rank_low`` uses the best of the shared ranks and ``rank_high`` uses the worst. Families with fewer
+    than 5 jobs keep their index in every resample. The same applies to families that have no jobs in a resample.
 
     Examples
     --------
@@ -185,7 +186,7 @@ def _check_arguments(confidence: float, rounds: int, seed: int, weight: StaffWei
 
 
 def _jobs(reduced: TaskCounts, level_weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:
-    """Return the numerator (``part``) and denominator (``whole``) of the index for each job with weighted hours."""
+    """Return the numerator (``part``) and denominator (``whole``) of the index for each job that has weighted hours."""
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     return (
         job_sums(reduced.cells, level_weights)
@@ -246,8 +247,8 @@ def _metadata(
 
 
 def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Add the family's index with and without each job."""
-    # Sum the jobs before and after instead of subtracting the job from the total, which would lose precision.
+    """Add the index of the family with and without each job."""
+    # Add up the jobs before and after each job, because subtracting it from the total would lose precision.
     rest = [
         pl.col(name).cum_sum().shift(1, fill_value=0.0) + pl.col(name).cum_sum(reverse=True).shift(-1, fill_value=0.0)
         for name in ("part", "whole")
@@ -264,7 +265,7 @@ def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _families(without_one: pl.DataFrame) -> pl.DataFrame:
-    """Return each family's index, rank, most influential job and BCa acceleration (``skew``)."""
+    """Return the index, rank, most influential job and BCa acceleration (``skew``) for each family."""
     most_influential = pl.col("influence").abs().round(_DIGITS).arg_max().fill_null(0)
     deviation = pl.col("mean") - pl.col("without")
     variation = (deviation**2).sum()
@@ -287,7 +288,7 @@ def _families(without_one: pl.DataFrame) -> pl.DataFrame:
 def _reasons(
     jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool
 ) -> pl.DataFrame:
-    """Return the reason that applies to each family if it has no index."""
+    """Return the reason to report for each family in case it has no index."""
     has_weight = pl.col("level").is_in(list(level_weights))
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     available = (
@@ -317,7 +318,7 @@ def _reasons(
 
 
 def _intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence: float) -> pl.DataFrame:
-    """Return the outer and inner interval of each family's index."""
+    """Return the outer and inner interval for the index of each family."""
     deviation = (pl.col("index") - pl.col("exposure")).round(_DIGITS)
     statistics = (
         resamples.join(families.select("job_family", "exposure", "jobs", "skew"), on="job_family", how="left")
@@ -350,7 +351,7 @@ def _intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence: floa
 
 
 def _ends(jobs: int, skew: float, below: float, confidence: float) -> tuple[float, float, str]:
-    """Return the quantiles of the resamples that bound the interval, and the method."""
+    """Return the quantiles at which to read the ends of the interval, and the method used."""
     tails = (1 - confidence) / 2, (1 + confidence) / 2
     if jobs < _JOBS_FOR_BCA or not 0 < below < 1:
         return *tails, "percentile"
@@ -365,7 +366,7 @@ def _ends(jobs: int, skew: float, below: float, confidence: float) -> tuple[floa
 
 
 def _quantile(values: str, share: str) -> pl.Expr:
-    """Return a quantile of a list of sorted values, interpolated linearly."""
+    """Return a quantile of a list of sorted values, using linear interpolation."""
     position = pl.col(share) * (pl.col(values).list.len() - 1).cast(pl.Float64)
     low, high = position.floor(), position.ceil()
     at_low, at_high = (pl.col(values).list.get(at.cast(pl.Int64)) for at in (low, high))
@@ -373,7 +374,7 @@ def _quantile(values: str, share: str) -> pl.Expr:
 
 
 def _rank_intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence: float, rounds: int) -> pl.DataFrame:
-    """Rank all families in each resample. A family without a resampled job keeps its index."""
+    """Rank all families in each resample. Families keep their index if none of their jobs are drawn."""
     indexed = families.filter(pl.col("exposure").is_not_null()).select("job_family", "exposure")
     every_round = pl.DataFrame({"round": pl.int_range(rounds, dtype=pl.UInt32, eager=True)})
     index = pl.coalesce("index", "exposure").round(_DIGITS)
@@ -394,7 +395,7 @@ def _rank_intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence:
 
 
 def _ties(result: pl.DataFrame) -> pl.DataFrame:
-    """List the families with an overlapping rank interval for each family that has one."""
+    """List the families whose rank intervals overlap with the interval of each family."""
     ranks = result.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high")
     overlap = (pl.col("rank_low") <= pl.col("rank_high_other")) & (pl.col("rank_low_other") <= pl.col("rank_high"))
     tied = (

@@ -1,7 +1,7 @@
 """Full-text search for tasks.
 
-Dataframe backends lowercase some letters differently. Texts that contain only letters that all backends lowercase the
-same way are matched in the backend; the others are collected and matched in Python.
+Dataframe backends don't agree on how to lowercase some letters. Texts are matched in the backend if they only contain
+letters that all backends lowercase in the same way. All other texts are collected and matched in Python.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ __all__ = ["PLAIN", "find_tasks", "fold_case", "matches_by_family", "search_word
 
 #: Task columns to return in addition to the text and the hours.
 _COLUMNS = ("task_id", "validation_state", "ai_impact_level")
-#: Inclusive ranges of characters that every backend lowercases the same way: Latin, Cyrillic, Chinese, Japanese and
-#: Korean letters and punctuation. Excludes letters with special casing rules, such as ß, and combining marks.
+#: Inclusive ranges of characters that every backend lowercases in the same way. They cover punctuation and Latin,
+#: Cyrillic, Chinese, Japanese and Korean letters, but not combining marks or letters with special casing rules, such as
+#: ß.
 PLAIN = (
     ("\x00", "\xb4"),
     ("\xb6", "\xde"),
@@ -69,9 +70,9 @@ def find_tasks(
 ) -> pl.DataFrame:
     """Return the tasks whose text contains all words of a search text.
 
-    The search ignores case and word order and also matches within longer words. It has no wildcards: ``.`` matches a
-    full stop. The result lists individual jobs and tasks, without rationales. Tasks without a text never match; `about`
-    reports how many there are.
+    The search ignores case and word order, and also matches parts of longer words. Wildcards are not supported, so
+    ``.`` only matches a full stop. The result lists individual jobs and tasks, but not their rationales. Tasks without
+    a text never match. Use `about` to find out how many there are.
 
     Parameters
     ----------
@@ -79,18 +80,18 @@ def find_tasks(
         Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and ``job_id, task_id,
         task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     text
-        One or more words.
+        One or more words to search for.
     states
         Validation states to include.
     families
-        Job families to search. If None, search all families.
+        Job families to search. If None, all families are searched.
     top
-        Maximum number of tasks to return. If None, return all matches.
+        Maximum number of tasks to return. If None, all matches are returned.
 
     Returns
     -------
     pl.DataFrame
-        One row per task, sorted by descending hours (nulls last), then by family, job and text.
+        One row per task, sorted by hours in descending order (nulls last), then by family, job and text.
 
         ====================  =======  ===========================================
         ``job_family``        String   job family
@@ -128,7 +129,7 @@ def find_tasks(
     reduced, no_text = _only_families(reduced, no_text, families)
     rows = _matches(profiles, words, reduced, *_COLUMNS)
     n, with_hours = rows.height, rows.get_column("weekly_hours").count()
-    if top is not None and with_hours > top:  # sorting all matches would take longer than finding them
+    if top is not None and with_hours > top:  # avoid sorting all matches, which is slower than the search
         rows = rows.filter(pl.col("weekly_hours") >= pl.col("weekly_hours").top_k(top).min() - 1e-9)
     name = "job_name" if "job_name" in reduced.jobs.columns else "job_id"
     jobs = reduced.jobs.select("job", "job_id", pl.coalesce(pl.col(name).cast(pl.String), "job_id").alias("job_name"))
@@ -147,7 +148,7 @@ def find_tasks(
 
 @cached
 def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count the matches of `find_tasks` by job family."""
+    """Count the tasks that `find_tasks` returns for each job family."""
     words = search_words(text)
     reduced, no_text = _searched_tasks(profiles, states)
     jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
@@ -155,7 +156,7 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
     tasks_without_text = no_text.group_by("job_family").agg(tasks_without_text=pl.col("n").sum())
     matches = (
         _matches(profiles, words, reduced)
-        .sort("job", "weekly_hours")  # the row order of a backend must not affect a sum of floats
+        .sort("job", "weekly_hours")  # so that float sums don't depend on the row order of the backend
         .group_by("job_family")
         .agg(
             jobs_found=pl.col("job").n_unique(),
@@ -180,7 +181,7 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
 
 @cached
 def _searched_tasks(profiles: TaskProfiles, states: Sequence[str]) -> tuple[TaskCounts, pl.DataFrame]:
-    """Count the searched tasks, and the tasks without a text by job."""
+    """Count the tasks to search, and the tasks without a text in each job."""
     require(profiles.tasks, "task_id", "task", name="tasks")
     reduced = aggregate_tasks(profiles, states, by_level=False, by_state=True)
     tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
@@ -205,7 +206,7 @@ def _only_families(
 
 
 def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: TaskCounts, *columns: str) -> pl.DataFrame:
-    """Return ``job, job_family, task, weekly_hours`` and the given columns of the tasks that contain all words."""
+    """Return the tasks that contain all words, with their job, family, text, hours and the given columns."""
     tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
     hours = nw.col("weekly_hours").cast(nw.Float64)
     candidates = (
@@ -255,10 +256,10 @@ def fold_case(text: str) -> str:
 def _with_texts(tasks: Any) -> Any:
     text, dtype = nw.col("task"), tasks.collect_schema()["task"]
     if dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
-        # Some versions of pandas cast missing values to text as well.
+        # Some versions of pandas also convert missing values to strings.
         filled = nw.when(~text.is_null()).then(text.cast(nw.String)).otherwise(nw.lit(""))
         return tasks.with_columns(task=filled)
-    # A column without any value may have a numeric dtype.
+    # A column that only contains missing values may have a numeric dtype.
     if to_polars(tasks.select(known=(~text.is_null()).sum()).to_native()).item():
         raise SchemaError(f"`task` of `tasks` must be text, not {dtype}. Cast it first.")
     return tasks.with_columns(task=nw.lit(""))
@@ -269,14 +270,14 @@ def _has_no_text() -> Any:
 
 
 def _may_contain_all(words: Sequence[str]) -> Any:
-    """Match tasks that contain all words, and tasks that must be checked in Python."""
+    """Match tasks that contain all words, as well as tasks that still have to be checked in Python."""
     lowercase = nw.col("task").str.to_lowercase()
     contains_all = functools.reduce(operator.and_, (lowercase.str.contains(word, literal=True) for word in words))
     return contains_all | nw.col("task").str.contains(_NOT_PLAIN)
 
 
 def _contain_all(tasks: pl.DataFrame, words: Sequence[str]) -> pl.DataFrame:
-    """Return the tasks matched by `_may_contain_all` that do contain all words."""
+    """Remove tasks that were matched by `_may_contain_all` but don't contain all words."""
     unchecked = pl.col("task").str.contains(_NOT_PLAIN)
     texts = tasks.filter(unchecked).get_column("task").unique().to_list()
     no_match = [text for text in texts if not all(word in lower for lower in [fold_case(text)] for word in words)]

@@ -1,4 +1,4 @@
-"""Share of freed hours that comes in blocks of a usable size per person."""
+"""Share of freed hours that each person gains in blocks of a usable size."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = ["fragmentation"]
 
 #: Default block sizes, from half an hour to two days per week.
 _BLOCKS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-#: Tolerance in hours, because backends sum floats in different orders.
+#: Tolerance in hours. Backends add up floats in a different order, so their results may differ slightly.
 _TOLERANCE = 1e-9
 _WEEKS = ("full_time_weeks_low", "full_time_weeks_high", "usable_weeks_low", "usable_weeks_high")
 
@@ -57,8 +57,8 @@ def fragmentation(
     """Compute how much of each job family's freed time comes in blocks of a given size per person.
 
     One person in a job gains ``F = realisation * sum(hours * freed[level])`` hours per week. The usable share for
-    blocks of ``s`` hours is ``sum(headcount * F where F >= s) / sum(headcount * F)``. Adoption cancels out of this
-    share. A block is one person's gain in a week, which may be spread over several days.
+    blocks of ``s`` hours is ``sum(headcount * F where F >= s) / sum(headcount * F)``. The adoption share cancels out. A
+    block is the time that one person gains in a week, which may be spread over several days.
 
     Tasks without hours or without a level are excluded, and so are jobs without a headcount.
 
@@ -69,26 +69,28 @@ def fragmentation(
         ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) from `tasks`.
     freed
-        Share of a task's time that is freed, 0 to 1, by level: a number or a pair (lower, upper). Must include every
-        level in the data; use 0 for a level that frees no time.
+        Share of a task's time that is freed at each level, 0 to 1. Each value is a number or a pair (lower, upper).
+        Every level in the data must be included. Use 0 for levels at which no time is freed.
     realisation
-        Share of the freed time that remains after review, rework and switching, 0 to 1: a number or a pair. Use 1 to
-        measure blocks of the time freed before these losses.
+        Share of the freed time that remains after review, rework and switching, 0 to 1, as a number or a pair. Use 1 to
+        ignore these losses.
     block_hours
         One or more block sizes, in hours per person and week.
     adoption
-        Share of people who adopt the change, 0 to 1: a number or a pair. If given, the result also contains hours in
+        Share of people who adopt the change, 0 to 1, as a number or a pair. If this is set, the result also contains
         full-time weeks.
     contract_hours
-        Full-time hours per week, for jobs without contract hours. Not needed if every job with a headcount has them.
+        Length of a full-time week in hours, for jobs that have no contract hours. Not needed if every job with a
+        headcount has contract hours.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per job family and block size, sorted by family, with ``(no family)`` last, and by block size. Figures
-        ending in ``_low`` use the lower assumptions and those ending in ``_high`` the upper ones.
+        One row per job family and block size. Rows are sorted by family, with ``(no family)`` last, and then by block
+        size. Columns ending in ``_low`` use the lower assumptions, and columns ending in ``_high`` use the upper
+        assumptions.
 
         ========================  =======  ================================================================
         ``job_family``            String   job family
@@ -110,7 +112,7 @@ def fragmentation(
                                            ``NO_LEVELS`` or ``NOTHING_FREED``
         ========================  =======  ================================================================
 
-        With `adoption`, also in full-time weeks (capacity, not headcount reduction):
+        If `adoption` is set, the result also contains full-time weeks (capacity, not headcount reduction):
 
         ========================  =======  ================================================================
         ``full_time_weeks_low``   Float64  hours gained after adoption and realisation
@@ -122,8 +124,8 @@ def fragmentation(
     Raises
     ------
     SchemaError
-        If a required column is missing, including ``headcount``; an argument is invalid; `freed` lacks a level in the
-        data; or `adoption` is given and a job with a headcount has no contract hours.
+        If a required column (including ``headcount``) is missing, an argument is invalid, or `freed` does not include
+        every level in the data. Also raised if `adoption` is set and a job with a headcount has no contract hours.
 
     Warns
     -----
@@ -192,7 +194,7 @@ def fragmentation(
 
 
 def _gained(people: pl.DataFrame, adopted: Span | None) -> pl.DataFrame:
-    """Sum the hours gained by job family, for all block sizes together."""
+    """Sum the hours gained in each job family. These sums do not depend on the block size."""
     weeks = {f"full_time_weeks_{end}": pl.col(end) * pl.col("people") / pl.col("week") for end in ("low", "high")}
     sums = ("people", "gained_low", "gained_high", *weeks)
     families = (
@@ -218,7 +220,7 @@ def _adopted(weeks: pl.DataFrame, name: str, adopted: Span | None) -> pl.DataFra
 
 
 def _usable(people: pl.DataFrame, hours: float, adopted: Span | None) -> pl.DataFrame:
-    """Return bounds of the usable hours and their share, for one block size."""
+    """Return bounds for the usable hours and the usable share at a single block size."""
     staff, low, high = pl.col("people"), pl.col("low"), pl.col("high")
     always_usable, maybe_usable = low >= hours - _TOLERANCE, high >= hours - _TOLERANCE
     amounts = {
@@ -241,14 +243,14 @@ def _usable(people: pl.DataFrame, hours: float, adopted: Span | None) -> pl.Data
         *("usable_hours_low", "usable_hours_high", "usable_weeks_low", "usable_weeks_high"),
         block_hours=pl.lit(hours),
         usable_share_low=share_of(lower, lower + pl.col("lost_high")),
-        # The share is undefined if no hours are gained at the lower assumptions and none are usable at the upper ones.
+        # The share is undefined if no hours are gained at the low end and no hours are usable at the high end.
         usable_share_high=pl.coalesce(share_of(upper, upper + pl.col("lost_low")), none_usable),
     )
     return _adopted(shares, "usable_weeks", adopted)
 
 
 def _median(people: pl.DataFrame, end: str) -> pl.DataFrame:
-    """Return the median hours gained per person, as the inverse of the distribution function (no interpolation)."""
+    """Return the median hours gained per person from the inverse distribution function, without interpolation."""
     cumulative = pl.col("people").cum_sum().over("job_family")
     half = pl.col("people").sum().over("job_family") / 2
     return (

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "hours", "hours_by_job", "is_over", "is_under"]
 
-#: Minimum number of jobs for quantiles.
+#: Minimum number of jobs required to compute quantiles.
 _JOBS_FOR_QUANTILES = 5
-#: Shares of the contract week above or below which documented hours are implausible.
+#: Documented hours are implausible if they are above or below these shares of the contract week.
 OVER_DESCRIBED, UNDER_DESCRIBED = 1.1, 0.5
 
-#: Documented share of the contract week.
+#: Share of the contract week that is documented.
 _described_week = share_of(pl.col("hours"), pl.col("contract_hours"))
-#: Also applies to incomplete jobs, because missing hours can only increase the share. The tolerance covers differences
-#: in floating-point summation between backends.
+#: Incomplete jobs are included, because missing hours can only increase the share. The tolerance is needed because
+#: backends sum floats in a different order.
 is_over = _described_week > OVER_DESCRIBED + 1e-9
-#: Only complete jobs, because missing hours could explain the difference.
+#: Incomplete jobs are not included, because missing hours could explain the low share.
 is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
 
 
@@ -110,7 +110,7 @@ def hours(
     complete_only: bool = False,
     spread_over: SpreadOver = "jobs",
 ) -> pl.DataFrame:
-    """Sum the documented weekly hours of each job family, with their distribution over its jobs.
+    """Sum the documented weekly hours of each job family, and describe how they are distributed over jobs.
 
     Tasks without hours are excluded. ``hours`` is null, not 0, if no task of a family has hours. Jobs without tasks
     or without hours do not affect means and quantiles. Check ``coverage`` before comparing two families.
@@ -124,19 +124,19 @@ def hours(
     states
         Validation states to include.
     complete_only
-        If True, compute the mean and the quantiles only from jobs in which every task has hours. Counts and sums do
-        not change.
+        If True, only use jobs in which every task has hours to compute the mean and the quantiles. Counts and sums are
+        not affected.
     spread_over
-        ``"jobs"`` counts each job once in the mean and the quantiles. ``"headcount"`` weights each job by its
-        full-time equivalents and excludes jobs without a headcount; quantiles are then the inverse of the weighted
-        distribution function. Sums are for one incumbent of each job either way.
+        ``"jobs"`` counts each job once in the mean and the quantiles. ``"headcount"`` weights each job by its full-time
+        equivalents and excludes jobs that have no headcount. In this case, quantiles are computed with the inverse of
+        the weighted distribution function. Sums are always for one incumbent of each job.
 
     Returns
     -------
     pl.DataFrame
-        One row per job family, sorted by descending hours and then by name. Hours are per week, for one incumbent of
-        each job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). All quantiles are null
-        for fewer than 5 jobs; use `hours_by_job` instead.
+        One row per job family, sorted by hours in descending order and then by name. Hours are per week, for one
+        incumbent of each job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). All
+        quantiles are null if there are fewer than 5 jobs. In that case, use `hours_by_job` instead.
 
         ======================  =======  ================================================================
         ``job_family``          String   job family
@@ -232,16 +232,16 @@ def hours(
 
 
 def _statistics(included: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
-    """Return the mean of the hours of the included jobs, and a function that returns a quantile."""
+    """Return the mean hours of the included jobs, and a function that returns a quantile."""
     hours = pl.col("hours").filter(included)
     return hours.mean(), lambda q: hours.quantile(q, interpolation="linear")
 
 
 def _weighted_statistics(included: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
-    """Return the same as `_statistics`, weighted by headcount. Jobs must be sorted by hours."""
+    """Return the same statistics as `_statistics`, but weighted by headcount. Jobs must be sorted by hours."""
     hours, people = pl.col("hours").filter(included), pl.col("headcount").filter(included)
     cumulative = people.cum_sum()
-    # Subtract a tolerance for floating-point summation.
+    # Subtract a small tolerance to allow for floating-point errors.
     quantile = lambda q: hours.filter(cumulative >= (q - 1e-9) * people.sum()).first()  # noqa: E731
     return share_of((hours * people).sum(), people.sum()), quantile
 

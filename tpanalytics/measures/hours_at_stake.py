@@ -1,4 +1,4 @@
-"""Hours of highly automatable work, with bounds."""
+"""Hours of highly automatable work, with lower and upper bounds."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ def hours_at_stake(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Sum each job family's weekly hours of highly automatable work, with bounds.
+    """Sum the weekly hours of highly automatable work in each job family, with lower and upper bounds.
 
-    The lower bound is the documented hours at the level. The upper bound adds the hours of tasks that are not assessed,
-    and the undocumented contract hours of jobs with a task without hours that is or could be at the level. Missing
-    hours are not counted as zero: ``hours`` is null if there are tasks at the level but none of them has hours.
+    The lower bound is the sum of the documented hours at the level. The upper bound also includes the hours of tasks
+    that are not assessed. If a job has a task without hours that is or could be at the level, its undocumented contract
+    hours are included as well. Missing hours are not counted as zero. If there are tasks at the level but none of them
+    has hours, ``hours`` is null.
 
     Parameters
     ----------
@@ -55,15 +56,16 @@ def hours_at_stake(
     Returns
     -------
     pl.DataFrame
-        One row per job family, sorted by descending hours and then by name, nulls last. Columns that begin with
-        ``hours`` are hours per week for one incumbent of each job. Columns that begin with ``headcount_hours`` are
-        multiplied by full-time equivalents, over jobs with a headcount; null if there are none.
+        One row per job family, sorted by hours in descending order (nulls last) and then by name. Columns starting with
+        ``hours`` contain hours per week for one incumbent of each job. Columns starting with ``headcount_hours`` are
+        multiplied by full-time equivalents. They only include jobs that have a headcount, and are null if there are no
+        such jobs.
 
         ========================  =======  ==================================================================
         ``job_family``            String   job family
-        ``hours``                 Float64  documented hours at the level; 0 if there are hours but no task at the level
+        ``hours``                 Float64  documented hours at the level; 0 if there are hours but no tasks at the level
         ``hours_low``             Float64  lower bound; 0 if ``hours`` is null
-        ``hours_high``            Float64  upper bound; null if the contract hours this requires are missing
+        ``hours_high``            Float64  upper bound; null if required contract hours are missing
         ``headcount_hours``       Float64  ``hours`` times headcount
         ``headcount_hours_low``   Float64  ``hours_low`` times headcount
         ``headcount_hours_high``  Float64  ``hours_high`` times headcount
@@ -166,7 +168,7 @@ def _counts(cells: pl.DataFrame, level: str) -> pl.DataFrame:
 
 
 def _reason() -> pl.Expr:
-    """Return why ``hours`` or ``hours_high`` is null."""
+    """Return an expression for the reason why ``hours`` or ``hours_high`` is null."""
     return (
         pl.when(pl.col("tasks") == 0)
         .then(pl.lit("NO_TASKS"))
@@ -180,7 +182,7 @@ def _reason() -> pl.Expr:
 
 
 def _stake(cells: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Return ``job_family, hours, hours_low, hours_high``; `cells` must come from `attach_staffing`."""
+    """Return the hours at the level and their bounds for each family. `cells` must come from `attach_staffing`."""
     at_level, not_assessed = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
     cells = cells.with_columns(
         amount=pl.col("hours") * pl.col("staff"), is_open=(pl.col("n_known") < pl.col("n")) & (at_level | not_assessed)
@@ -192,7 +194,7 @@ def _stake(cells: pl.DataFrame, level: str) -> pl.DataFrame:
         .group_by("job_family", maintain_order=True)
         .agg(pl.col("rest").sum(), unknown=pl.col("rest").null_count())
     )
-    # Return 0 only if no task is at the level and some assessed task has hours.
+    # Only return 0 if there are no tasks at the level and at least one assessed task has hours.
     none_at_level = (pl.col("n_at_level") == 0) & (pl.col("n_rated") > 0)
     return (
         cells.group_by("job_family", maintain_order=True)

@@ -1,4 +1,4 @@
-"""Distribution of each job family's work over AI impact levels."""
+"""Distribution of work over AI impact levels in each job family."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["impact"]
 
 @cached
 def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Compute the share of each job family's work at each AI impact level.
+    """Compute how the work of each job family is distributed over AI impact levels.
 
-    Tasks without a level are grouped as ``not assessed``. Levels other than H1 to H5 are kept. With a `weight` of hours
-    or headcount, tasks without hours are excluded; ``coverage`` shows how many remain. A task that a job lists twice
-    counts twice.
+    Tasks without a level are grouped as ``not assessed``. Levels other than H1 to H5 are kept. Unless
+    ``weight="tasks"``, tasks without hours are excluded. Check ``coverage`` to see what share of the tasks remains. If
+    a job lists a task twice, the task is counted twice.
 
     Parameters
     ----------
@@ -38,16 +38,16 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
         ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
     weight
-        What to add up: ``"tasks"``, ``"hours"``, or ``"headcount"`` for hours times full-time equivalents, excluding
-        jobs without a headcount.
+        What to add up: ``"tasks"``, ``"hours"`` or ``"headcount"``. The last option multiplies hours by full-time
+        equivalents and excludes jobs that have no headcount.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per job family and level, sorted by family, with ``(no family)`` last, and by level: H1 to H5, unknown
-        levels, ``not assessed``. The shares of a family add up to 1 or are all null.
+        One row per job family and level. Families are sorted by name with ``(no family)`` last. Levels are sorted from
+        H1 to H5, followed by unknown levels and ``not assessed``. The shares of a family add up to 1, or are all null.
 
         ====================  =======  ================================================================
         ``job_family``        String   job family
@@ -59,7 +59,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         ``share``             Float64  share of the family's total by `weight`, 0 to 1; null if the total is 0
         ``share_assessed``    Float64  share among tasks with a level; null for ``not assessed``
         ``share_low``         Float64  lower bound of the share, allowing for missing levels and undocumented contract
-                                       hours; null if the contract hours this requires are missing
+                                       hours; null if required contract hours are missing
         ``share_high``        Float64  upper bound of the share
         ``count_time_gap``    Float64  share of hours minus share of tasks, -1 to 1, among tasks with hours and a level;
                                        positive if tasks at this level are longer than average; null for ``not
@@ -70,7 +70,8 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         ``basis``             String   the `weight`
         ====================  =======  ================================================================
 
-        With ``weight="headcount"``, also ``headcount_hours`` (Float64), hours per week times full-time equivalents.
+        ``weight="headcount"`` also adds the column ``headcount_hours`` (Float64) with the hours per week multiplied by
+        full-time equivalents.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
     """
     check_choice("weight", weight, Weight)
-    # Headcount and contract hours are properties of a job; otherwise sums by family are sufficient.
+    # Headcount and contract hours differ between jobs. If neither is needed, sums by family are sufficient.
     by_job = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
     reduced = aggregate_tasks(profiles, states, per="job" if by_job else "family")
     jobs, cells = reduced.jobs, reduced.cells
@@ -141,7 +142,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
 
 
 def _sums(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFrame:
-    """Sum tasks, hours and the quantity to compute shares of (``amount``) by family and level."""
+    """Sum tasks, hours and ``amount`` by family and level. Shares are computed from ``amount``."""
     amount = {"tasks": pl.col("n").cast(pl.Float64), "hours": pl.col("hours")}
     if weight == "headcount":
         cells = cells.join(jobs.select("job", "headcount"), on="job", maintain_order="left")
@@ -163,20 +164,20 @@ def _bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight, *, by_job: 
     if by_job:
         return share_bounds(attach_staffing(jobs, cells, by_headcount=weight == "headcount"))
     cells = families_as_jobs(cells)
-    if weight == "tasks":  # count tasks as hours that are all known
+    if weight == "tasks":  # treat every task as one hour that is known
         cells = cells.with_columns(hours=pl.col("n").cast(pl.Float64), n_known="n")
     return share_bounds(cells)
 
 
 def _shares() -> dict[str, pl.Expr]:
-    """Return expressions for the columns that compare a level with its family."""
+    """Return expressions for all columns that relate a level to its family."""
     amount, assessed = pl.col("amount").fill_null(0.0), pl.col("level") != NOT_ASSESSED
     hours, with_hours = pl.col("hours").fill_null(0.0), pl.col("tasks_with_hours")
 
     def share_of_family(part: pl.Expr, total: pl.Expr) -> pl.Expr:
         return share_of(part, total.sum().over("job_family"))
 
-    # Use the same tasks for both shares, so that missing hours do not affect the gap.
+    # Use the same tasks for both shares so that missing hours don't affect the gap.
     gap = share_of_family(hours, hours.filter(assessed)) - share_of_family(with_hours, with_hours.filter(assessed))
     return {
         "share": share_of_family(amount, amount),

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["impute_hours"]
 
-#: Minimum number of tasks with stated hours in a donor pool.
-_DONORS = 3
+#: Minimum number of tasks with stated hours that a donor pool must have.
+_MIN_DONORS = 3
 
 
 def impute_hours(
@@ -35,11 +35,12 @@ def impute_hours(
     same_task: SameTask = "id",
     seed: int | None = None,
 ) -> TaskProfiles:
-    """Return the profiles with missing weekly hours imputed by a rule.
+    """Return the profiles with missing weekly hours imputed.
 
-    No other function imputes hours. Hours that the rule cannot impute stay null, and rejected tasks are not changed.
-    Figures computed from the result depend on the rule, so show them together with the bounds of `exposure`, computed
-    from the original profiles. Imputed hours never count as known in ``coverage`` or ``data_grade``.
+    This is the only function that imputes hours. Hours that cannot be imputed with the selected method remain null, and
+    rejected tasks are left unchanged. Figures computed from the result depend on the method, so show them together with
+    the bounds that `exposure` returns for the original profiles. Imputed hours are never treated as known in
+    ``coverage`` or ``data_grade``.
 
     ==========================  ==========================================================================
     ``equal_residual``          Distribute a job's undocumented contract hours equally over its tasks without hours.
@@ -49,13 +50,13 @@ def impute_hours(
     ``same_task``               Use the median hours of the same task. With fewer than 3 known values, use tasks at the
                                 same place in the hierarchy, then tasks of the same family and level. Suitable for
                                 shared tasks; biased towards the typical job.
-    ``hot_deck``                Use the hours of a random task from the same pools. For an interval, repeat with m
+    ``hot_deck``                Use the hours of a random task from the same pools. To get an interval, repeat with m
                                 seeds (see Notes).
     ``validated_scale``         Scale the stated hours of jobs in which every task has hours to their contract hours,
                                 ``h * C / K``, where ``K`` is their sum; missing hours stay null. Suitable for complete
-                                lists with inconsistent totals, which it hides.
-    ``zero_i_know_what_i_do``   Use 0. Only for tasks known to be idle: with 10%, 30% or 50% of hours missing, H1 hours
-                                are too low by the same share, and by more if mainly long tasks lack hours.
+                                lists with inconsistent totals, but hides the problem.
+    ``zero_i_know_what_i_do``   Use 0. Only for tasks known to be idle. If 10%, 30% or 50% of hours are missing, H1
+                                hours are too low by the same share, and by more if mainly long tasks lack hours.
     ==========================  ==========================================================================
 
     Parameters
@@ -64,11 +65,11 @@ def impute_hours(
         Task profiles with Polars frames. Uses the same columns as `hours`. Depending on `method`, ``contract_hours``
         (hours per week) from `jobs` and ``task_id``, ``task`` and ``hierarchy`` from `tasks` are also used.
     method
-        Imputation rule, from the table above.
+        Name of the imputation method. See the table above.
     states
-        Validation states to include. Tasks in other states are neither imputed nor used by the rule.
+        Validation states to include. Tasks in other states are not imputed and not used to impute other tasks.
     contract_hours
-        Hours per week to assume for jobs without contract hours. Used by ``equal_residual`` and ``validated_scale``.
+        Weekly contract hours to assume for jobs that have none. Used by ``equal_residual`` and ``validated_scale``.
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace.
     seed
@@ -77,16 +78,16 @@ def impute_hours(
     Returns
     -------
     TaskProfiles
-        The profiles with the same rows in the same order, and a Boolean column ``hours_imputed`` in `tasks` that is
-        True if ``weekly_hours`` was imputed or scaled. ``manifest["imputation"]`` contains the arguments, ``rows``
-        (number of changed tasks), ``hours`` (their sum per week), ``left`` (included tasks still without hours) and,
-        if hours were imputed earlier, ``before``.
+        The profiles with the same rows in the same order. `tasks` has a Boolean column ``hours_imputed``, which is True
+        if ``weekly_hours`` was imputed or scaled. ``manifest["imputation"]`` contains the arguments, the number of
+        changed tasks (``rows``), the sum of their weekly hours (``hours``) and the number of included tasks that still
+        have no hours (``left``). If hours had already been imputed, the previous entry is stored under ``before``.
 
     Raises
     ------
     SchemaError
-        If an argument is invalid, a frame is not a Polars frame, or a column, contract hours or a seed required by
-        `method` is missing.
+        If an argument is invalid, a frame is not a Polars frame, or `method` requires a column, contract hours or a
+        seed that is missing.
 
     Warns
     -----
@@ -95,8 +96,8 @@ def impute_hours(
 
     Notes
     -----
-    With m draws, the estimate is the mean of the m figures. Its variance is the mean of their variances plus
-    ``(1 + 1/m)`` times the variance between them (Rubin, 1987, *Multiple Imputation for Nonresponse in Surveys*).
+    If hours are drawn m times, the estimate is the mean of the m figures. Its variance is the mean of their variances
+    plus ``(1 + 1/m)`` times the variance between them (Rubin, 1987, *Multiple Imputation for Nonresponse in Surveys*).
 
     Examples
     --------
@@ -147,7 +148,7 @@ def _check(profiles: TaskProfiles, method: str, same_task: str, seed: object) ->
 
 
 def _with_marks(tasks: pl.DataFrame, states: list[str]) -> pl.DataFrame:
-    """Add row numbers, ``hours_imputed``, and whether a task is included (``_counts``) and lacks hours (``_open``)."""
+    """Add row numbers, ``hours_imputed``, and flags for included (``_counts``) and incomplete tasks (``_open``)."""
     marked = pl.col(IMPUTED).fill_null(value=False) if IMPUTED in tasks.columns else pl.lit(value=False)
     counts = pl.col("validation_state").cast(pl.String).fill_null(NO_STATE).is_in(states)
     return (
@@ -158,7 +159,7 @@ def _with_marks(tasks: pl.DataFrame, states: list[str]) -> pl.DataFrame:
 
 
 def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, method: ImputeMethod) -> pl.DataFrame:
-    """Return ``row, new`` computed from contract hours; null for jobs without contract hours."""
+    """Compute new hours for each row from contract hours. They are null for jobs that have no contract hours."""
     jobs = reduced.jobs
     own_week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
     jobs = jobs.select("job", "job_id", week=own_week if week is None else own_week.fill_null(week))
@@ -172,19 +173,19 @@ def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, m
     per_job = reduced.cells.join(jobs, on="job").select(
         "job_id",
         part=pl.when((missing > 0) & (rest > 0)).then(rest / missing),
-        # Do not compute the factor here, because it overflows if a job documents almost no hours.
+        # Don't compute the factor here, because it can overflow if a job has almost no documented hours.
         week=pl.when((missing == 0) & (pl.col("week") != pl.col("hours"))).then("week"),
         described="hours",
     )
-    of_row = tasks.select("row", "job_id", "weekly_hours", "_counts", "_open").join(per_job, on="job_id", how="left")
+    rows = tasks.select("row", "job_id", "weekly_hours", "_counts", "_open").join(per_job, on="job_id", how="left")
     if method == "equal_residual":
-        return of_row.select("row", new=pl.when("_open").then("part"))
+        return rows.select("row", new=pl.when("_open").then("part"))
     scaled = share_of(pl.col("weekly_hours"), pl.col("described")) * pl.col("week")
-    return of_row.select("row", new=pl.when(pl.col("_counts") & (pl.col("weekly_hours") > 0)).then(scaled))
+    return rows.select("row", new=pl.when(pl.col("_counts") & (pl.col("weekly_hours") > 0)).then(scaled))
 
 
 def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, seed: int | None) -> pl.DataFrame:
-    """Return ``row, new`` from similar tasks: their median or, with a seed, the hours of a random one."""
+    """Compute new hours for each row from the median of similar tasks or, if there is a seed, from a random one."""
     require(tasks, "task_id", "task", name="tasks")
     text = pl.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
     place = pl.col("hierarchy").list.last() if "hierarchy" in tasks.columns else pl.lit(None, dtype=pl.String)
@@ -197,32 +198,36 @@ def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, se
         key=pl.col("task_id") if same_task == "id" else text,
         place=place,
         level=pl.col("ai_impact_level").cast(pl.String).fill_null(NOT_ASSESSED),
-        gives=pl.col("_counts") & pl.col("weekly_hours").is_not_null() & ~pl.col(IMPUTED),
-        takes=pl.col("_open"),
+        is_donor=pl.col("_counts") & pl.col("weekly_hours").is_not_null() & ~pl.col(IMPUTED),
+        is_recipient=pl.col("_open"),
         **{name: pl.col(name) for name in ("job_id", "task_id", "task", "validation_state")},
     )
-    donors = placed.filter("gives")
-    # Sort, so that the draw does not depend on the order of the rows.
-    takers = placed.filter("takes").sort("job_id", "task_id", "task", "validation_state", "level", nulls_last=True)
+    donors = placed.filter("is_donor")
+    # Sort the rows so that the draw doesn't depend on their order.
+    recipients = placed.filter("is_recipient").sort(
+        "job_id", "task_id", "task", "validation_state", "level", nulls_last=True
+    )
     if seed is not None:
         rng = random.Random(seed)  # noqa: S311  not used for cryptography
-        takers = takers.with_columns(uniform=pl.Series([rng.random() for _ in range(takers.height)], dtype=pl.Float64))
+        recipients = recipients.with_columns(
+            uniform=pl.Series([rng.random() for _ in range(recipients.height)], dtype=pl.Float64)
+        )
     candidates = []
     for keys in (["key"], ["place"], ["family", "level"]):
-        giving = donors.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in keys))
+        eligible = donors.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in keys))
         pools = (
-            giving.group_by(keys)
+            eligible.group_by(keys)
             .agg(median=pl.col("hours").median(), donors=pl.len())
-            .filter(pl.col("donors") >= _DONORS)
+            .filter(pl.col("donors") >= _MIN_DONORS)
             .with_row_index("pool")
         )
-        offered = takers.join(pools, on=keys, how="left", maintain_order="left")
+        with_pool = recipients.join(pools, on=keys, how="left", maintain_order="left")
         if seed is None:
-            candidates.append(offered.get_column("median"))
+            candidates.append(with_pool.get_column("median"))
             continue
-        ranked = giving.join(pools.select("pool", *keys), on=keys).select("pool", "hours").sort("pool", "hours")
+        ranked = eligible.join(pools.select("pool", *keys), on=keys).select("pool", "hours").sort("pool", "hours")
         ranked = ranked.with_columns(nth=pl.int_range(pl.len()).over("pool"))
         nth = pl.min_horizontal((pl.col("uniform") * pl.col("donors")).floor(), pl.col("donors") - 1)
-        drawn = offered.select("pool", nth=nth.cast(pl.Int64))
+        drawn = with_pool.select("pool", nth=nth.cast(pl.Int64))
         candidates.append(drawn.join(ranked, on=["pool", "nth"], how="left", maintain_order="left").get_column("hours"))
-    return takers.select("row", new=pl.coalesce(candidates))
+    return recipients.select("row", new=pl.coalesce(candidates))

@@ -1,4 +1,4 @@
-"""Overlap of job families in tasks and hours."""
+"""Overlap between job families in tasks and hours."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def overlap(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Compute the overlap of each pair of job families in tasks and in hours.
+    """Compute how much the tasks and hours of each pair of job families overlap.
 
-    A shared task without hours in one of the families counts in the shares of tasks and in ``shared_without_hours``,
-    but is excluded from the shares of hours. These are null if no shared task has hours in both families, or if a
-    family has no hours.
+    A shared task may have no hours in one of the families. It is still included in the shares of tasks and in
+    ``shared_without_hours``, but excluded from the shares of hours. If no shared task has hours in both families, or if
+    a family has no hours at all, the shares of hours are null.
 
     Parameters
     ----------
@@ -55,7 +55,8 @@ def overlap(
     -------
     pl.DataFrame
         One row per unordered pair of families, sorted by name with ``(no family)`` last. Each task counts once per
-        family, with its hours in all jobs of the family, for one incumbent of each job. Shares are 0 to 1.
+        family. Its hours are the sum over all jobs in the family, for one incumbent of each job. Shares range from 0 to
+        1.
 
         ========================  =======  ===============================================================
         ``family_a``              String   first job family
@@ -89,10 +90,11 @@ def overlap(
 
     Notes
     -----
-    Sources: Jaccard (1901), Sørensen (1948), Ružička (1958). For the bounds, let a and b be the documented hours per
-    task (0 if missing) and R the undocumented contract hours of jobs with missing hours in both families. With
-    ``m = Σ min(a, b)`` and ``M = Σ max(a, b)``, the index is between ``m / (M + R)`` and ``(m + R) / M``. ``ruzicka``
-    excludes shared tasks without hours in one family, so it can exceed the upper bound if R is 0.
+    The indices are from Jaccard (1901), Sørensen (1948) and Ružička (1958). For the bounds, let a and b be the
+    documented hours of a task in the two families (0 if missing), and let R be the undocumented contract hours of all
+    jobs in both families that have missing hours. With ``m = Σ min(a, b)`` and ``M = Σ max(a, b)``, the index is
+    between ``m / (M + R)`` and ``(m + R) / M``. Since ``ruzicka`` excludes shared tasks that have no hours in one
+    family, it can exceed the upper bound if R is 0.
 
     Examples
     --------
@@ -160,7 +162,7 @@ _SHARED = (
 
 
 def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
-    """Return a number for each family with its distinct tasks, hours and undocumented contract hours."""
+    """Assign a number to each family, and sum up its distinct tasks, hours and undocumented contract hours."""
     jobs = matrix.reduced.jobs
     open_jobs = (
         matrix.reduced.cells.filter(pl.col("n_known") < pl.col("n"))
@@ -185,7 +187,7 @@ def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_task(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
-    """Return ``family, key, hours`` and the ``share`` of the family's hours; both are null if hours are missing."""
+    """Return the hours of each task and their share of the family's hours. Both are null if hours are missing."""
     jobs = matrix.reduced.jobs.select("job", "job_family").join(
         families.select("family", "job_family"), on="job_family", how="left"
     )
@@ -200,7 +202,7 @@ def _by_task(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shared_with(by_task: pl.DataFrame, family: int) -> pl.DataFrame:
-    """Compare one family with all later families, to limit the number of rows in memory."""
+    """Compare a single family with all later families. Handling one family at a time limits memory use."""
     in_both = pl.col("hours").is_not_null() & pl.col("hours_b").is_not_null()
     hours_a, hours_b = pl.col("hours").fill_null(0.0), pl.col("hours_b").fill_null(0.0)
     return (
@@ -236,7 +238,7 @@ def _figures() -> dict[str, pl.Expr]:
     shared, a, b = pl.col("tasks_shared"), pl.col("tasks_a"), pl.col("tasks_b")
     hours_a, hours_b = pl.col("hours_a"), pl.col("hours_b")
     min_hours = pl.col("min_hours")
-    # min(a, b) + max(a, b) = a + b
+    # This works because min(a, b) + max(a, b) is equal to a + b.
     max_hours = hours_a + hours_b - min_hours
     included = max_hours - pl.col("excluded_hours")
     rest = pl.when((pl.col("no_week_a") + pl.col("no_week_b")) == 0).then(pl.col("rest_a") + pl.col("rest_b"))
@@ -245,7 +247,7 @@ def _figures() -> dict[str, pl.Expr]:
     # If no shared task has hours in both families, the overlap in hours is unknown rather than 0.
     comparable = (shared == 0) | (pl.col("shared_without_hours") < shared)
     measured = has_hours & comparable & (included.round(DIGITS) > 0)
-    # Without shared tasks the overlap is 0, even if contract hours are missing.
+    # If there are no shared tasks, the overlap is 0 even if contract hours are missing.
     disjoint = has_hours & (shared == 0)
     unbounded = ((pl.col("no_week_a") + pl.col("no_week_b")) > 0) & ~disjoint
     reason = pl.when(~has_tasks).then(pl.lit("NO_TASKS")).when(~measured).then(pl.lit("NO_HOURS"))
@@ -267,15 +269,15 @@ def _figures() -> dict[str, pl.Expr]:
     }
 
 
-def order_by_similarity(families: Sequence[str], likeness: Mapping[tuple[str, str], float]) -> list[str]:
-    """Return the families in an order that places similar families next to each other (greedy, not optimal).
+def order_by_similarity(families: Sequence[str], similarities: Mapping[tuple[str, str], float]) -> list[str]:
+    """Sort the families greedily, so that similar families are placed next to each other.
 
     >>> order_by_similarity(["A", "B", "C", "D"], {("A", "C"): 0.5, ("B", "C"): 0.2, ("B", "D"): 0.3})
     ['A', 'C', 'B', 'D']
     """
 
     def similarity(a: str, b: str) -> float:
-        return likeness.get((a, b), likeness.get((b, a), 0.0))
+        return similarities.get((a, b), similarities.get((b, a), 0.0))
 
     remaining = list(families)
     pairs = list(combinations(remaining, 2))

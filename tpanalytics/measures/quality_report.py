@@ -1,4 +1,4 @@
-"""Data quality checks of task profiles, in one table."""
+"""Data quality report for task profiles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = {
     "severity": pl.String(),
     "finding": pl.String(),
     "value": pl.Float64(),
-    "affected": pl.UInt64(),  # the number of pairs of jobs may exceed 32 bits
+    "affected": pl.UInt64(),  # the number of pairs of jobs may not fit into 32 bits
     "of": pl.UInt64(),
     "counted": pl.String(),
     "unit": pl.String(),
@@ -45,15 +45,16 @@ def quality_report(
 ) -> pl.DataFrame:
     """Check the profiles for missing, contradictory and implausible data.
 
-    Nothing is corrected: missing hours stay null and repeated tasks are kept. A check without the data it requires has
-    a null ``value`` and a ``reason``.
+    The report does not correct anything, so missing hours stay null and repeated tasks are kept. If a check cannot be
+    performed because data is missing, its ``value`` is null and ``reason`` explains why.
 
     Parameters
     ----------
     profiles
         Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name``, ``headcount`` (full-time equivalents)
         and ``contract_hours`` (hours per week) from `jobs`; ``job_id, task_id, task, ai_impact_level, validation_state,
-        weekly_hours`` (hours per week) and, if it is a list, ``source_data`` from `tasks`; the manifest and rejects.
+        weekly_hours`` (hours per week) and, if it is a list, ``source_data`` from `tasks`. The manifest and the rejects
+        are also checked.
     states
         Validation states to include.
     same_task
@@ -63,15 +64,15 @@ def quality_report(
     Returns
     -------
     pl.DataFrame
-        One row per check, sorted by severity and by descending ``share_hours``, nulls first, then by name. Notes
-        without a ``value`` come last among the notes.
+        One row per check. Rows are sorted by severity, then by ``share_hours`` in descending order (nulls first), and
+        then by name. Notes without a ``value`` are listed after all other notes.
 
         ===============  ============  ======================================================================
         ``check``        String        name of the check, from the list below
         ``severity``     String        ``error`` (more than 30% affected), ``warning`` (more than 10%), ``note`` or
                                        ``ok`` (none); some checks have a minimum or maximum severity
         ``finding``      String        result as a sentence
-        ``value``        Float64       result as a number; null if the check is not possible
+        ``value``        Float64       result as a number; null if the check cannot be performed
         ``affected``     UInt64        number affected; null if ``value`` is
         ``of``           UInt64        number checked; may be null if ``value`` is
         ``counted``      String        what ``affected`` and ``of`` count
@@ -82,19 +83,19 @@ def quality_report(
         ``reason``       String        why ``value`` is null
         ===============  ============  ======================================================================
 
-        Checks of tasks: ``hours_missing, levels_missing, hours_and_levels_missing, levels_unknown, not_validated,
-        rejected, states_not_counted, zero_hours, tasks_over_contract, evidence_missing, missing_hours_uneven,
-        identity_missing``. Checks of jobs: ``jobs_without_tasks, jobs_incomplete, weeks_over_described,
-        weeks_under_described, headcount_missing, contract_hours_missing, jobs_without_name, jobs_without_family,
-        families_without_tasks``. Checks of repeated and shared tasks: ``repeated_tasks, repeated_hours,
-        levels_in_conflict, rated_differently, level_agreement, level_alpha``. Checks of the export:
-        ``records_left_out, export_complete``.
+        The checks for tasks are ``hours_missing, levels_missing, hours_and_levels_missing, levels_unknown,
+        not_validated, rejected, states_not_counted, zero_hours, tasks_over_contract, evidence_missing,
+        missing_hours_uneven, identity_missing``. The checks for jobs are ``jobs_without_tasks, jobs_incomplete,
+        weeks_over_described, weeks_under_described, headcount_missing, contract_hours_missing, jobs_without_name,
+        jobs_without_family, families_without_tasks``. The checks for repeated and shared tasks are ``repeated_tasks,
+        repeated_hours, levels_in_conflict, rated_differently, level_agreement, level_alpha``. The checks for the export
+        are ``records_left_out, export_complete``.
 
     Raises
     ------
     SchemaError
-        If a required column is missing, a task belongs to no job in `jobs`, hours are negative or infinite, or an
-        argument is invalid.
+        If a required column is missing, a task belongs to a job that is not in `jobs`, hours are negative or infinite,
+        or an argument is invalid.
 
     Warns
     -----
@@ -103,9 +104,9 @@ def quality_report(
 
     Notes
     -----
-    ``level_alpha`` is Krippendorff's alpha for ordinal data (Krippendorff, 2011), with his thresholds 0.8 and 0.667.
-    ``level_alpha`` and ``level_agreement`` require 20 tasks that are rated in at least two jobs. A task may have
-    different levels in different jobs for good reasons.
+    ``level_alpha`` is Krippendorff's alpha for ordinal data (Krippendorff, 2011). It uses the thresholds of 0.8 and
+    0.667 that he suggests. Both ``level_alpha`` and ``level_agreement`` require 20 tasks that are rated in at least two
+    jobs. Note that there can be good reasons for rating a task differently in different jobs.
 
     Examples
     --------
@@ -151,7 +152,7 @@ def quality_report(
 
 
 def _suspicious(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame:
-    """Count tasks with 0 hours or more hours than the shortest contract week, by job and hours."""
+    """Count the tasks of each job that have 0 hours, or more hours than the shortest contract week."""
     hours = nw.col("weekly_hours").cast(nw.Float64)
     is_suspicious = hours == 0
     shortest_week = jobs.get_column("contract_hours").min() if "contract_hours" in jobs.columns else None
@@ -201,7 +202,7 @@ def _states(sums: pl.DataFrame, states: list[str], manifest: dict[str, Any]) -> 
 
 
 def _export(profiles: TaskProfiles) -> Iterator[Check]:
-    """Check for skipped records and whether the export is complete."""
+    """Check if any records were skipped and if the export is complete."""
     manifest, rejects = profiles.manifest, profiles.rejects
     example_ids = pl.col("job_id").drop_nulls().unique().sort().head(5)
     jobs = manifest.get("jobs")

@@ -30,10 +30,10 @@ def shared_tasks(
     min_jobs: int = 2,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Return the tasks that several jobs share, with their jobs, families and hours.
+    """Return the tasks that several jobs have in common, with the number of jobs, families and hours.
 
-    A task without known hours has null ``hours``, not 0, and is included. `about` reports the share of all known hours
-    in tasks of two or more families.
+    Tasks without known hours are included, and their ``hours`` are null rather than 0. Use `about` to see what share of
+    all known hours is spent on tasks that occur in two or more families.
 
     Parameters
     ----------
@@ -44,17 +44,17 @@ def shared_tasks(
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job match, they are
         merged into one task. Differently worded tasks do not match, so the shared work is a lower bound.
     min_jobs
-        Minimum number of jobs with the task.
+        Minimum number of jobs that must have a task.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per task, sorted by descending number of jobs, descending hours and ``task_key``.
+        One row per task, sorted by the number of jobs and the hours in descending order, and then by ``task_key``.
 
         ====================  =======  ================================================================
-        ``task_key``          String   task id or normalised text, by `same_task`
+        ``task_key``          String   task id or normalised text, depending on `same_task`
         ``task``              String   task text; the alphabetically first if they differ
         ``jobs``              UInt32   jobs with the task
         ``families``          UInt32   job families of these jobs
@@ -128,7 +128,7 @@ def shared_tasks(
 
 
 def _people(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
-    """Return ``key, headcount, headcount_hours``."""
+    """Return the headcount, and the hours multiplied by headcount, for each shared task."""
     jobs = matrix.reduced.jobs
     staff = pl.col("headcount") if "headcount" in jobs.columns else pl.lit(None, dtype=pl.Float64).alias("headcount")
     return (
@@ -141,7 +141,7 @@ def _people(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
 
 
 def _levels(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
-    """Return ``key, levels`` with the distinct levels of each task, before conflicts are resolved."""
+    """Return the distinct levels of each shared task, before conflicts are resolved."""
     order = level_order(matrix.levels.get_column("level").unique().to_list())
     positions = pl.DataFrame({"level": pl.Series(order, dtype=pl.String)}).with_row_index("position")
     return (

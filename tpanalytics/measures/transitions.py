@@ -1,4 +1,4 @@
-"""Transitions of tasks between AI impact levels or validation states, from one snapshot to the next."""
+"""Transitions of tasks between AI impact levels or validation states."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOVES", "transitions"]
 
-#: Values of the column ``move``, in row order.
+#: Values of the ``move`` column, in the order in which rows are sorted.
 MOVES = ("stayed", "relevelled", "newly assessed", "no longer assessed", "added", "removed")
 _SIDES = ("before", "after")
 
@@ -39,10 +39,11 @@ def transitions(
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Count the tasks that changed from each AI impact level or validation state to each other.
+    """Count tasks by their AI impact level or validation state in two snapshots.
 
-    Tasks without a level, or with contradictory levels within a job, are ``not assessed``. Missing hours are excluded,
-    not counted as zero. Transitions between states include rejected tasks and therefore have no hours.
+    Tasks count as ``not assessed`` if they have no level, or if their levels within a job are contradictory. Missing
+    hours are excluded, not counted as zero. Transitions between states include rejected tasks, so no hours are reported
+    for them.
 
     Parameters
     ----------
@@ -50,18 +51,20 @@ def transitions(
         The two snapshots to compare. Uses ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task,
         ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     of
-        ``"level"`` for AI impact levels or ``"state"`` for validation states.
+        Use ``"level"`` for AI impact levels, or ``"state"`` for validation states.
     same_task
-        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Rows of a job that match
-        are one task; its state is the first of their states in row order of the result.
+        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job
+        match, they are merged into one task. Its state is the one that comes first in the order described below.
     states
-        Validation states to include. Cannot be changed with ``of="state"``, which includes all states.
+        Validation states to include. This argument cannot be combined with ``of="state"``, which always includes all
+        states.
 
     Returns
     -------
     pl.DataFrame
-        With ``of="level"``, one row per pair of levels, sorted by ``move`` in the order below and by the levels before
-        and after: H1 to H5, unknown levels, ``not assessed``.
+        ``of="level"`` returns one row per pair of levels. Rows are sorted by ``move``, in the order shown below, and
+        then by the levels before and after. Levels are sorted from H1 to H5, followed by unknown levels and ``not
+        assessed``.
 
         =====================  =======  ============================================================
         ``move``               String   ``stayed``, ``relevelled``, ``newly assessed``, ``no longer assessed``,
@@ -77,8 +80,8 @@ def transitions(
                                         for ``added`` and ``removed``
         =====================  =======  ============================================================
 
-        With ``of="state"``, one row per pair of states, sorted by the states before and after: ``validated``,
-        ``suggested``, others by name, ``(no state)``, ``rejected``, null.
+        ``of="state"`` returns one row per pair of states. Rows are sorted by the states before and after: ``validated``
+        and ``suggested`` come first, followed by any other states by name, ``(no state)``, ``rejected`` and null.
 
         ================  =======  ============================================================
         ``state_before``  String   validation state before; null if the task was added
@@ -153,7 +156,7 @@ def _of_levels(before: TaskProfiles, after: TaskProfiles, same_task: SameTask, s
 
 
 def _with_moves(tasks: pl.DataFrame) -> pl.DataFrame:
-    """Add ``move`` and ``with_hours`` to the tasks that have an id or text, and set the levels before and after."""
+    """Add ``move`` and ``with_hours`` to all tasks that have an id or text, and fill in the levels before and after."""
     in_before, in_after = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
     level = {side: pl.col(f"level_{side}").fill_null(NOT_ASSESSED) for side in _SIDES}
     rated = {side: level[side] != NOT_ASSESSED for side in _SIDES}
@@ -170,7 +173,7 @@ def _with_moves(tasks: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("newly assessed"))
         .otherwise(pl.lit("no longer assessed"))
     )
-    # Require hours in each snapshot, so that the hours before and after are those of the same tasks.
+    # Require hours in each snapshot, so that the hours before and after belong to the same tasks.
     complete = {side: (pl.col(f"n_{side}") == pl.col(f"n_known_{side}")).fill_null(value=True) for side in _SIDES}
     return (
         tasks.filter("named")
@@ -233,7 +236,7 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
 
 
 def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl.DataFrame]:
-    """Return the task counts of a snapshot, and one row with the state of each task that has an id or text."""
+    """Return the task counts of a snapshot, and the state of each task that has an id or text."""
     jobs, tasks = read_identified(profiles, same_task)
     sums = sum_tasks(tasks, "name", "job_id", "state")
     check_hours(tasks, sums)
