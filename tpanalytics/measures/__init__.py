@@ -1,1 +1,1 @@
-"""Measures of task profiles. This is the only layer that computes figures."""
+"""Measures computed from task profiles. No other layer computes figures."""

@@ -39,11 +39,11 @@ __all__ = [
 _LEVEL = "H1"
 #: Minimum level agreement. Tasks below this value are excluded as contested.
 _MIN_AGREEMENT = 0.5
-#: Number of tasks to rank in each resample, and number of tasks that get an interval. The second is smaller because
-#: lower-ranked tasks may overtake the ones that get an interval.
+#: Number of tasks to rank in each resample, and number of tasks that get an interval. More tasks are ranked than get an
+#: interval, because lower-ranked tasks can overtake them.
 _RANKED_TASKS, _TASKS_WITH_INTERVAL = 600, 300
 _MIN_JOBS, _MIN_ROUNDS, _MAX_ROUNDS = 5, 100, 100_000
-#: Number of resamples to process at a time, to limit memory use.
+#: Resamples are processed in batches of this size to limit memory use.
 _BATCH_SIZE = 50
 
 
@@ -93,7 +93,7 @@ def automation_candidates(
     Missing hours are excluded, not counted as zero, so ``h1_hours`` is null if none of the H1 hours of a task are
     known. Hours without a level only affect the upper bound ``h1_hours_high``. The same applies to the undocumented
     contract hours of jobs that list the task without hours. Tasks are ranked by their lower bound, ``h1_hours``. A task
-    is excluded if fewer than half of the pairs of jobs that rated it agree on its level.
+    is excluded if fewer than half of the job pairs that rated it agree on its level.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def automation_candidates(
 def find_candidates(
     matrix: TaskMatrix, weight: StaffWeight, contract_hours: float | None = None
 ) -> tuple[Candidates, tuple[str, ...]]:
-    """Return the uncontested tasks that a job rates as H1, and any warnings about assumed contract hours."""
+    """Return all uncontested tasks that at least one job rates as H1, and warnings about assumed contract hours."""
     rest, warnings = undocumented_hours(matrix.reduced, contract_hours)
     staff = pl.col("headcount") if weight == "headcount" else pl.lit(1.0)
     people = matrix.reduced.jobs.select("job", staff=staff).join(rest, on="job", how="left", maintain_order="left")

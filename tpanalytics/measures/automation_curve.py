@@ -50,8 +50,8 @@ def automation_curve(
 ) -> pl.DataFrame:
     """Return the cumulative H1 hours, or the jobs relieved, as tasks are automated one by one.
 
-    The tasks come from `automation_candidates`, and each of them is automated for all jobs that have it. Missing hours
-    are excluded, not counted as zero, so the curve is a lower bound. Tasks with a contested level are not on the curve.
+    The tasks come from `automation_candidates`, and each one is automated for every job that has it. Missing hours are
+    excluded, not counted as zero, so the curve is a lower bound. Tasks with a contested level are not on the curve.
     Their hours are still included in the denominator, so the shares may not reach 1.
 
     Parameters
@@ -209,7 +209,7 @@ def _without_hours(candidates: Candidates) -> tuple[str, ...]:
 
 
 def _greedy(table: pl.DataFrame, amounts: pl.DataFrame, block: float, top: int | None) -> pl.DataFrame:
-    """Sort the tasks greedily, so that each step picks the task that adds the most hours to the blocks."""
+    """Sort the tasks greedily. Each step picks the task that adds the most hours to the blocks."""
     jobs = amounts.get_column("job").unique().sort()
     index, hours, staff = jobs.search_sorted(amounts.get_column("job")), amounts["hours"], amounts["staff"]
     missing = pl.Series([block], dtype=pl.Float64).new_from_index(0, jobs.len())

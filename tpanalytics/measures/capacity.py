@@ -56,14 +56,14 @@ def capacity(
 ) -> pl.DataFrame:
     """Compute the weekly hours that could be freed in each job family under the given assumptions.
 
-    In each job, one person gains ``F = sum of hours * freed[level]``. The capacity of a family is ``adoption *
-    realisation * sum of headcount * F``. To convert hours to full-time weeks, the freed hours of each job are divided
-    by its contract hours. Full-time weeks measure capacity, not headcount reduction. None of the assumptions has a
-    default value. Figures that depend on a missing assumption are null, with the reason in ``capacity_reason``. If an
-    assumption is a pair (low, high), it is used to compute a lower and an upper figure.
+    Under these assumptions, one person in a job gains ``F = sum of hours * freed[level]``. The capacity of a family is
+    ``adoption * realisation * sum of headcount * F``. To convert hours to full-time weeks, the freed hours of each job
+    are divided by its contract hours. Full-time weeks measure capacity, not headcount reduction. None of the
+    assumptions has a default value. Figures that depend on a missing assumption are null, with the reason in
+    ``capacity_reason``. If an assumption is a pair (low, high), it is used to compute a lower and an upper figure.
 
-    Tasks without hours or without a level only affect ``capacity_most``. Jobs without a headcount are excluded from the
-    figures for all people.
+    Tasks without hours or without a level only affect ``capacity_most``. Figures for all people do not include jobs
+    that have no headcount.
 
     Parameters
     ----------

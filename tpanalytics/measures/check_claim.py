@@ -276,7 +276,7 @@ def check_claim(
 
 
 def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
-    """Split a claim into the left family, the sign and the right family. Raises an error if this is not possible."""
+    """Split a claim into the left family, the sign and the right family. Raises a `SchemaError` if this fails."""
     if not isinstance(claim, str):
         raise SchemaError(f"`claim` must be a string like 'Finance > Sales', not {claim!r}.")
     splits = [i for i, sign in enumerate(claim) if sign in "<>"]
@@ -292,7 +292,7 @@ def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
         if left == right:
             raise SchemaError(f"`claim` must compare two different families, not {left!r} with itself.")
         return left, sign, right
-    # Use the split that matches the most families in the error message.
+    # For the error message, use the split that matches the most families.
     best = max(range(len(splits)), key=lambda i: (sides[i][0] is not None) + (sides[i][2] is not None))
     texts = claim[: splits[best]].strip(), claim[splits[best] + 1 :].strip()
     matches = sides[best][0], sides[best][2]
@@ -348,7 +348,7 @@ def _share_of_resamples(
     jobs_by_id = parts.join(jobs.select("job", "job_id"), on="job", how="left").select(
         "job_family", "job_id", "whole", part=pl.col("part") + pl.col("part_h2") * (b or 0.0)
     )
-    # Compute sums as the mean times the original number of jobs, since resamples differ in their number of jobs.
+    # Scale the mean to the original number of jobs, because the number of jobs varies between resamples.
     scale = pl.len().over("job_family") if measure == "hours" else pl.lit(1)
     scales = jobs_by_id.select("job_family", scale=scale).unique()
     resampled = (

@@ -47,8 +47,8 @@ def compare(
     Every row satisfies ``before + added + removed + relevelled + hours_changed + newly_measured = after`` if nulls are
     replaced by 0. Let h be the hours of a task, and let z be 1 if the task is at the level and 0 otherwise. For tasks
     whose hours and level are known in both snapshots, ``relevelled`` is ``(h1 + h2) / 2 * (z2 - z1)`` and
-    ``hours_changed`` is ``(z1 + z2) / 2 * (h2 - h1)``. Apart from added and removed tasks, any other change counts as
-    ``newly_measured``. It is caused by hours or levels that are missing in one of the snapshots, so it reflects the
+    ``hours_changed`` is ``(z1 + z2) / 2 * (h2 - h1)``. Except for added and removed tasks, all other changes count as
+    ``newly_measured``. They are caused by hours or levels that are missing in one of the snapshots, so they reflect the
     data rather than the work. Missing hours are excluded, not counted as zero.
 
     Parameters

@@ -51,17 +51,17 @@ def compare_exposure(
     """Break down the change in the company's exposure index by job family or by job.
 
     The index is defined as in `exposure`: hours multiplied by their level weight, divided by all hours that have a
-    level weight. Let s be the share of these hours that a family or job has, and let e be its index. Its contribution
-    is the sum of four terms:
+    level weight. Let s be the share of these hours that belongs to a family or job, and let e be its index. Its
+    contribution is the sum of four terms:
 
     - within, ``(s1 + s2) / 2 * (e2 - e1)``, if its own index changed
     - mix, ``((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)``, if its share changed
     - entry, ``s2 * (e2 - Ec2)``, if it has an index only in the later snapshot
     - exit, ``s1 * (Ec1 - e1)``, if it has an index only in the earlier snapshot
 
-    The terms for within and mix only include families or jobs that have an index in both snapshots. Their shares add up
-    to 1, and Ec is their common index. The contributions of all families or jobs add up to the total change. Note that
-    a family or job without hours or levels in one of the snapshots also counts as an entry or exit, so check ``reason``
+    The within and mix terms only include families or jobs that have an index in both snapshots. Their shares add up to
+    1, and Ec is their common index. The contributions of all families or jobs add up to the total change. Note that a
+    family or job without hours or levels in one of the snapshots also counts as an entry or exit, so check ``reason``
     and the coverage before you interpret the result.
 
     Parameters

@@ -38,8 +38,8 @@ _MIN_STANDARD_ERRORS = 3.0
 def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Compute the coverage of hours, levels and validation for each job family.
 
-    Shares with a denominator of 0 are null, so there is no coverage for families that have no tasks. Imputed hours are
-    only included in ``level_coverage_hours`` and ``validated_share_hours``.
+    Shares are null if their denominator is 0, for example if a family has no tasks. Imputed hours are only included in
+    ``level_coverage_hours`` and ``validated_share_hours``.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ __all__ = [
 _TASKS_FOR_POLARISATION = 3
 #: Decimals to round to before sorting, so that floating-point errors don't affect the order.
 DIGITS = 9
-#: Note to attach to every result about exposure.
+#: Note that is attached to all results about exposure.
 POTENTIAL_CHANGE = "Exposure estimates potential change, not job losses."
 _BOUNDS = "Bounds allow for all unknown levels and for contract hours that are not documented."
 
@@ -54,10 +54,10 @@ def exposure(
 ) -> pl.DataFrame:
     """Compute the exposure of each job family's work to AI.
 
-    Exposure is the mean level weight over all hours that have a level weight. If the weight of the middle level is 0,
-    0.5 or 1, it is equal to the score alpha, beta or zeta of Eloundou et al. (2023), *GPTs are GPTs*. Tasks without
-    hours or without a weighted level are excluded from the index, but widen its bounds. Exposure estimates potential
-    change, not job losses.
+    Exposure is the mean level weight over all hours that have a level weight. If the middle level has a weight of 0,
+    0.5 or 1, this is the same as the alpha, beta or zeta score in Eloundou et al. (2023), *GPTs are GPTs*. Tasks
+    without hours or without a weighted level are excluded from the index, but widen its bounds. Exposure estimates
+    potential change, not job losses.
 
     Parameters
     ----------

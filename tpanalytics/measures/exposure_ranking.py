@@ -247,7 +247,7 @@ def _metadata(
 
 
 def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Add the index of the family with and without each job."""
+    """Add the index of the family to each job, computed with and without that job."""
     # Add up the jobs before and after each job, because subtracting it from the total would lose precision.
     rest = [
         pl.col(name).cum_sum().shift(1, fill_value=0.0) + pl.col(name).cum_sum(reverse=True).shift(-1, fill_value=0.0)
@@ -288,7 +288,7 @@ def _families(without_one: pl.DataFrame) -> pl.DataFrame:
 def _reasons(
     jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool
 ) -> pl.DataFrame:
-    """Return the reason to report for each family in case it has no index."""
+    """Return the reason to report for each family if it has no index."""
     has_weight = pl.col("level").is_in(list(level_weights))
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     available = (
@@ -351,7 +351,7 @@ def _intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence: floa
 
 
 def _ends(jobs: int, skew: float, below: float, confidence: float) -> tuple[float, float, str]:
-    """Return the quantiles at which to read the ends of the interval, and the method used."""
+    """Return the quantiles that mark the ends of the interval, along with the name of the method."""
     tails = (1 - confidence) / 2, (1 + confidence) / 2
     if jobs < _JOBS_FOR_BCA or not 0 < below < 1:
         return *tails, "percentile"
@@ -395,7 +395,7 @@ def _rank_intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence:
 
 
 def _ties(result: pl.DataFrame) -> pl.DataFrame:
-    """List the families whose rank intervals overlap with the interval of each family."""
+    """Find the other families with an overlapping rank interval for each family."""
     ranks = result.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high")
     overlap = (pl.col("rank_low") <= pl.col("rank_high_other")) & (pl.col("rank_low_other") <= pl.col("rank_high"))
     tied = (

@@ -68,7 +68,7 @@ def find_tasks(
     families: Sequence[str] | None = None,
     top: int | None = None,
 ) -> pl.DataFrame:
-    """Return the tasks whose text contains all words of a search text.
+    """Search for tasks whose text contains all of the given words.
 
     The search ignores case and word order, and also matches parts of longer words. Wildcards are not supported, so
     ``.`` only matches a full stop. The result lists individual jobs and tasks, but not their rationales. Tasks without

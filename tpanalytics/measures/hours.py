@@ -27,10 +27,11 @@ OVER_DESCRIBED, UNDER_DESCRIBED = 1.1, 0.5
 
 #: Share of the contract week that is documented.
 _described_week = share_of(pl.col("hours"), pl.col("contract_hours"))
-#: Incomplete jobs are included, because missing hours can only increase the share. The tolerance is needed because
-#: backends sum floats in a different order.
+#: Whether a job has implausibly many hours. This includes incomplete jobs, because missing hours can only increase the
+#: share. The tolerance is needed because backends sum floats in a different order.
 is_over = _described_week > OVER_DESCRIBED + 1e-9
-#: Incomplete jobs are not included, because missing hours could explain the low share.
+#: Whether a job has implausibly few hours. Incomplete jobs are ignored, because missing hours could explain the low
+#: share.
 is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
 
 

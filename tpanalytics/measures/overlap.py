@@ -162,7 +162,7 @@ _SHARED = (
 
 
 def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
-    """Assign a number to each family, and sum up its distinct tasks, hours and undocumented contract hours."""
+    """Assign a number to each family, and add its distinct tasks, hours and undocumented contract hours."""
     jobs = matrix.reduced.jobs
     open_jobs = (
         matrix.reduced.cells.filter(pl.col("n_known") < pl.col("n"))

@@ -46,7 +46,7 @@ def quality_report(
     """Check the profiles for missing, contradictory and implausible data.
 
     The report does not correct anything, so missing hours stay null and repeated tasks are kept. If a check cannot be
-    performed because data is missing, its ``value`` is null and ``reason`` explains why.
+    performed because data is missing, its ``value`` is null and the cause is listed in ``reason``.
 
     Parameters
     ----------
