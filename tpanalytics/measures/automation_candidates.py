@@ -109,8 +109,8 @@ def automation_candidates(
         merged into one task and their hours are added up. Conflicting levels are treated as unknown unless the
         validated rows agree.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects ``h1_hours_high``. If None, no
-        assumption is made.
+        Weekly contract hours to assume for jobs that have none. This only affects ``h1_hours_high``. If None, nothing
+        is assumed.
     top
         Maximum number of rows to return. If None, all rows are returned.
     rounds
@@ -136,8 +136,8 @@ def automation_candidates(
         ``task``             String   text of the task; the alphabetically first if there are several
         ``jobs``             UInt32   jobs that have the task, at any level
         ``jobs_h1``          UInt32   jobs that rate the task as H1
-        ``families``         UInt32   job families of these jobs
-        ``tasks``            UInt32   task rows in these jobs
+        ``families``         UInt32   job families of the jobs that have the task
+        ``tasks``            UInt32   rows of the task in all jobs
         ``h1_hours``         Float64  known H1 hours (lower bound)
         ``h1_hours_high``    Float64  upper bound; null if contract hours are required but missing
         ``share_of_h1``      Float64  share of all known H1 hours, 0 to 1

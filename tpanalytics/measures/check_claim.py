@@ -189,8 +189,8 @@ def check_claim(
     seed
         Seed for the random number generator.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, no assumption is
-        made.
+        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
+        assumed.
 
     Returns
     -------

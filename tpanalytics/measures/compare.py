@@ -70,7 +70,7 @@ def compare(
     -------
     pl.DataFrame
         One row per family in either snapshot, sorted by name with ``(no family)`` last, followed by a row with the
-        total. Jobs in both snapshots are counted in their family of the later one, so moving a job to another family
+        total. Jobs in both snapshots are counted under their family in the later one, so moving a job to another family
         does not count as a change. Hours are per week, for one incumbent of each job.
 
         ============================  =======  ============================================================
@@ -84,7 +84,7 @@ def compare(
         ``hours_changed``             Float64  change in the hours of tasks at the level
         ``newly_measured``            Float64  change from hours or levels missing in one snapshot
         ``after``                     Float64  hours at the level after; null if no task has hours and a level
-        ``moved``                     Float64  hours before from jobs that joined the family, minus the hours from
+        ``moved``                     Float64  ``before`` hours of jobs that joined the family, minus those of
                                                jobs that left it; if no tasks are repeated, ``before - moved``
                                                equals the hours that `impact` reports for the earlier snapshot
         ``jobs_before``               UInt32   jobs before

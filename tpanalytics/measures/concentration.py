@@ -48,7 +48,7 @@ def concentration(
     -------
     pl.DataFrame
         One row per family in `jobs`, sorted by name with ``(no family)`` last. Each task counts once per family. Its
-        hours are the sum over all jobs in the family, for one incumbent of each job.
+        hours are summed over all jobs in the family, for one incumbent of each job.
 
         =======================  =======  ===================================================================
         ``job_family``           String   job family
@@ -190,8 +190,8 @@ def concentration_curve(
     Returns
     -------
     pl.DataFrame
-        The points of both curves, sorted by ``k``, with ``all`` first. Each task counts once. Its hours are the sum
-        over all jobs, for one incumbent of each job. Long curves are reduced to fewer than 200 points. The line through
+        The points of both curves, with ``all`` first, sorted by ``k``. Each task counts once. Its hours are summed over
+        all jobs, for one incumbent of each job. Long curves are reduced to fewer than 200 points. The line through
         these points deviates from the full curve by less than 0.0002 of its height.
 
         =======================  =======  ===================================================================
@@ -201,7 +201,7 @@ def concentration_curve(
         ``share_of_hours``       Float64  share of the known hours, 0 to 1
         ``tasks_with_hours``     UInt32   distinct tasks with known hours in this part
         ``tasks_without_hours``  UInt32   distinct tasks without known hours in this part
-        ``tasks_for_80``         UInt32   minimum number of tasks with 80% of the hours; always included
+        ``tasks_for_80``         UInt32   minimum number of tasks with 80% of the hours; always one of the points
         =======================  =======  ===================================================================
 
         If all hours of a part are unknown or 0, the part has a single row that contains only the task counts.

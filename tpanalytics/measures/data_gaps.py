@@ -56,7 +56,7 @@ def data_gaps(
     level_weights
         Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. If None, no assumption is made.
+        Weekly contract hours to assume for jobs that have none. If None, nothing is assumed.
     states
         Validation states to include.
 

@@ -68,8 +68,8 @@ def exposure(
     level_weights
         Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, no assumption is
-        made.
+        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
+        assumed.
     weight
         ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
         and excludes jobs that have no headcount.
@@ -180,13 +180,12 @@ def exposure_by_job(
     Parameters
     ----------
     profiles
-        Task profiles with the columns used by `exposure`. Also uses ``job_name`` and ``headcount`` from `jobs` if
-        present.
+        Task profiles with the columns used by `exposure`. Also uses ``job_name`` and ``headcount`` if `jobs` has them.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, no assumption is
-        made.
+        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
+        assumed.
     states
         Validation states to include.
 

@@ -248,7 +248,7 @@ def _metadata(
 
 def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
     """Add the index of the family to each job, computed with and without that job."""
-    # Add up the jobs before and after each job, because subtracting it from the total would lose precision.
+    # Add up the jobs before and after each job. Subtracting the job from the total would lose precision.
     rest = [
         pl.col(name).cum_sum().shift(1, fill_value=0.0) + pl.col(name).cum_sum(reverse=True).shift(-1, fill_value=0.0)
         for name in ("part", "whole")

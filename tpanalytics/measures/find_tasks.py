@@ -39,8 +39,8 @@ __all__ = ["PLAIN", "find_tasks", "fold_case", "matches_by_family", "search_word
 #: Task columns to return in addition to the text and the hours.
 _COLUMNS = ("task_id", "validation_state", "ai_impact_level")
 #: Inclusive ranges of characters that every backend lowercases in the same way. They cover punctuation and Latin,
-#: Cyrillic, Chinese, Japanese and Korean letters, but not combining marks or letters with special casing rules, such as
-#: ß.
+#: Cyrillic, Chinese, Japanese and Korean letters, but not combining marks or letters like ß that have special casing
+#: rules.
 PLAIN = (
     ("\x00", "\xb4"),
     ("\xb6", "\xde"),
@@ -156,7 +156,7 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
     tasks_without_text = no_text.group_by("job_family").agg(tasks_without_text=pl.col("n").sum())
     matches = (
         _matches(profiles, words, reduced)
-        .sort("job", "weekly_hours")  # so that float sums don't depend on the row order of the backend
+        .sort("job", "weekly_hours")  # float sums must not depend on the row order of the backend
         .group_by("job_family")
         .agg(
             jobs_found=pl.col("job").n_unique(),

@@ -48,8 +48,8 @@ def hours_at_stake(
     level
         AI impact level to sum.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the upper bound. If None, no
-        assumption is made.
+        Weekly contract hours to assume for jobs that have none. This only affects the upper bound. If None, nothing is
+        assumed.
     states
         Validation states to include.
 

@@ -46,8 +46,8 @@ def overlap(
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job match, they are
         merged into one task. Differently worded tasks do not match, so the overlap is a lower bound.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, no assumption is
-        made.
+        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
+        assumed.
     states
         Validation states to include.
 
@@ -55,7 +55,7 @@ def overlap(
     -------
     pl.DataFrame
         One row per unordered pair of families, sorted by name with ``(no family)`` last. Each task counts once per
-        family. Its hours are the sum over all jobs in the family, for one incumbent of each job. Shares range from 0 to
+        family. Its hours are summed over all jobs in the family, for one incumbent of each job. Shares range from 0 to
         1.
 
         ========================  =======  ===============================================================
