@@ -58,7 +58,7 @@ class Claim:
         One row per specification: ``basis, states, jobs, h2_weight, figure_left, figure_right, agrees``.
     specifications_agree
         Share of specifications that agree with the claim, 0 to 1. Specifications in which a figure is undefined are
-        ignored. None if there are no others.
+        ignored. None if that leaves no specifications.
     resamples_agree
         Share of bootstrap resamples that agree with the claim, 0 to 1, or None if either family has fewer than 5 jobs.
     bounds_left, bounds_right

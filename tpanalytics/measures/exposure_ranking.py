@@ -92,15 +92,15 @@ def exposure_ranking(
         ``inner_low``             Float64       lower end of the 66% interval (or of `confidence`, if that is lower)
         ``inner_high``            Float64       upper end
         ``jobs``                  UInt32        jobs included in the index
-        ``rank``                  UInt32        1 for the most exposed family; ties share the best rank; null if there
-                                                is no index
+        ``rank``                  UInt32        1 for the most exposed family; ties share the best rank; null if
+                                                ``exposure`` is null
         ``rank_low``              UInt32        best rank in the interval
         ``rank_high``             UInt32        worst rank in the interval
         ``tied_with``             List[String]  other families with an overlapping rank interval, most exposed first;
                                                 the data cannot distinguish between them
-        ``method``                String        ``"BCa"`` or ``"percentile"``; null if there is no interval
+        ``method``                String        ``"BCa"`` or ``"percentile"``; null if the interval is null
         ``most_influential_job``  String        id of the job whose removal changes the index most, ties by id; null
-                                                if there is no index without it
+                                                if the index is undefined without it
         ``influence``             Float64       index without that job minus the index
         ``reason``                String        why ``exposure`` is null (``NO_TASKS``, ``NO_HEADCOUNT``,
                                                 ``NO_HOURS``, ``NO_LEVELS``) or its interval is (``TOO_FEW``)
