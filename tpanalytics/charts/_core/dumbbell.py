@@ -1,4 +1,4 @@
-"""Dumbbell chart of the change per job family."""
+"""Dumbbell chart of the change in each job family."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MEASURED_NOTE = (
 
 
 class _Figure(NamedTuple):
-    """The compared quantity and its number format: hours at a level, or the exposure index if `level` is None."""
+    """The quantity to compare: hours at `level`, or the exposure index if `level` is None."""
 
     level: str | None
 
@@ -47,7 +47,7 @@ class _Figure(NamedTuple):
 
 
 def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
-    """Draw hours at a level, or the exposure index if `level` is None; ``company`` is the company row."""
+    """Draw the change in hours at `level`, or in exposure if None; `company` is the company-wide row."""
     of = _Figure(level)
     was, now = ("exposure_before", "exposure_after") if level is None else ("before", "after")
     rows = _families(groups.rows.rename({was: "was", now: "now"}), of)
@@ -74,7 +74,7 @@ def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, le
 
 
 def _families(shown: pl.DataFrame, of: _Figure) -> pl.DataFrame:
-    """Return the rows of the chart, sorted by change with the largest increase first."""
+    """Return the rows to draw, with the largest increase first."""
     why = pl.col("reason").replace_strict({**NULL_REASONS, **captions.NO_INDEX}, default=None, return_dtype=pl.String)
     families = shown.with_columns(
         change=pl.col("now") - pl.col("was"),
@@ -154,7 +154,7 @@ def _arrows(families: pl.DataFrame, of: _Figure) -> list[alt.Chart]:
 
 
 def _finding(families: pl.DataFrame, of: _Figure) -> str:
-    """Return the largest change among the families of grade A or B with stable coverage."""
+    """Return a headline with the largest change among families of grade A or B whose coverage is stable."""
     shown = families.filter(~pl.col("suppressed"))
     if not shown.height:
         return captions.ALL_SUPPRESSED
