@@ -61,12 +61,12 @@ def plot_automation_candidates(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the tasks with the most highly automatable (H1) weekly hours.
+    """Draw the tasks with the most weekly hours that are highly automatable (H1).
 
     Dots show the documented H1 hours, which are a lower bound and determine the order of the tasks. The light band
     ends at the upper bound. If the upper bound is unknown, a dashed line is drawn instead. Columns show the cumulative
     share of all H1 hours, how many jobs and families have the task, how often jobs agree on its level, and its rank
-    with a 95% interval. The chart shows task names, but no rationales or job names.
+    with a 95% interval. The chart contains task names, but no rationales or job names.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
 
 
 def _headline(curve: pl.DataFrame, meaning: Meaning) -> str:
-    """Return a headline with a lower bound for the first tasks, based only on documented hours."""
+    """Return a headline with the documented hours of the first tasks, which are a lower bound."""
     if not curve.height:
         return "Automation candidates cannot be ranked: no hours are documented at H1"
     n = min(_FIRST, curve.height)

@@ -48,7 +48,7 @@ def plot_compare(
     re-rated or changed in length. The last bar, which is hatched, shows newly measured tasks. The bars add up to the
     total difference.
 
-    For job families, arrows point from the figure before to the figure after, with the largest increase at the top.
+    For job families, arrows point from the earlier to the later figure, with the largest increase at the top.
     If the share of tasks with hours and a level changed by more than 5 percentage points, the arrow is dashed and the
     row is marked "measurement" instead of "work". Rows show a reason instead of an arrow if the family has no figure
     in one of the snapshots or is suppressed in either.
@@ -63,7 +63,7 @@ def plot_compare(
         ``"hours"`` compares the weekly hours at `level`, as in `compare`. ``"exposure"`` compares the exposure index
         of each family, as in `compare_exposure`.
     level
-        AI impact level for which to compare hours.
+        AI impact level to compare. Only used for hours.
     same_task
         Match each job's tasks before and after by ``"id"`` or by ``"text"``. Only used for hours.
     states

@@ -54,7 +54,7 @@ def plot_concentration(
 
     Tasks are sorted by hours, longest first. The further a curve is above the diagonal, the fewer tasks take up most
     of the hours. Dots mark 80% of the hours. Tasks with missing hours are excluded from the curves, and the legend
-    shows their number and share (hatched). The chart does not show the names of tasks or jobs.
+    shows their number and share (hatched). The chart contains no task or job names.
 
     Parameters
     ----------

@@ -213,7 +213,7 @@ def _filled() -> alt.Scale:
 
 
 def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
-    """Draw a legend for the marks above the plot."""
+    """Draw a legend above the plot."""
     if not families.get_column("exposure").count():
         return []
     at, marks = 0, []

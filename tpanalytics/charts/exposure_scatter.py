@@ -54,10 +54,10 @@ def plot_exposure_scatter(
 ) -> alt.LayerChart | alt.ConcatChart:
     """Draw the exposure of each job against its documented weekly hours.
 
-    Each dot is a job, or several jobs with similar values. Its area shows the headcount if that is known for every
-    job, and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines mark the medians. Up to 6
-    families are drawn in separate panels. If there are more, they share a single panel. Jobs without an index and
-    jobs in suppressed families are not drawn.
+    Each dot represents one job, or several jobs with similar values. Its area shows the headcount if that is known
+    for every job, and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines mark the medians.
+    Up to 6 families are drawn in separate panels. If there are more, they share a single panel. Jobs without an index
+    and jobs in suppressed families are not drawn.
 
     Parameters
     ----------

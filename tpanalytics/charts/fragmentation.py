@@ -73,7 +73,7 @@ def plot_fragmentation(
     Returns
     -------
     alt.ConcatChart or alt.LayerChart
-        An Altair chart that you can customize or pass to `save`. A single layer without panels if there are no jobs.
+        An Altair chart that you can customize or pass to `save`. It has no panels if there are no jobs.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Chart of the AI impact levels per job family."""
+"""Chart of AI impact levels per job family."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _QUOTED = 3
 
 
 class _Job(NamedTuple):
-    """A job, its profile, its measures, and its tasks sorted by hours, longest first."""
+    """A job with its profile, its measures and its tasks, which are sorted by hours."""
 
     name: str
     family: str
@@ -57,7 +57,7 @@ def plot_job(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
-    """Draw the week and the tasks of one job, and compare its exposure with the other jobs in the family.
+    """Draw the week and the tasks of a single job, and compare its exposure with the rest of the family.
 
     The week is drawn as a bar with one block per task, sized by its hours and coloured by its level. Contract hours
     not documented by any task are hatched. Tasks with missing hours are listed, but have no block. The chart contains

@@ -120,7 +120,7 @@ def plot_overlap(
     shown = families.filter(~captions.is_suppressed())
     order, not_drawn = _order(families, shown, shares)
     squares = _squares(order, shares, shown)
-    named = _named(squares, shown, weight)
+    named = _quotable(squares, shown, weight)
     headline = _headline(squares, named, order, weight) if shown.height else captions.ALL_SUPPRESSED
     notes = groups.footnotes(_footnotes(meaning, squares, not_drawn, weight))
     size = next((size for most, size in _SIZES if len(order) <= most), max(11, 660 // max(len(order), 1)))
@@ -152,7 +152,7 @@ def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
 
 
 def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) -> tuple[list[str], int]:
-    """Return the families to draw, sorted by similarity with suppressed ones last, and the number of the others."""
+    """Return the families to draw, sorted by similarity (suppressed ones last), and the number of omitted families."""
     largest = shown.sort("tasks", "job_family", descending=[True, False]).head(_MOST).get_column("job_family")
     names = [family for family in shown.get_column("job_family").sort() if family in set(largest)]
     pairs = shares.filter(pl.col("share").is_not_null() & (pl.col("shared") >= _ENOUGH))
@@ -276,8 +276,8 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
     return rows.scale(scale), alt.X("col:O", axis=columns).scale(scale)
 
 
-def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
-    """Return the squares for families of grade A or B, sorted by share with the largest first."""
+def _quotable(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
+    """Return the squares for pairs of families with grade A or B, largest share first."""
     known = pl.lit(value=True) if weight == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
     safe = shown.filter(known & (pl.col("job_family") != NO_FAMILY)).select("job_family")
     return (

@@ -63,8 +63,8 @@ def plot_transitions(
     before, after
         Snapshots with the columns that `transitions` reads.
     weight
-        ``"tasks"`` counts tasks. ``"hours"`` adds up weekly hours before, or after if the task was added. Tasks need
-        hours in every snapshot that includes them.
+        ``"tasks"`` counts tasks. ``"hours"`` adds up weekly hours before, or after if the task was added. Tasks without
+        hours in a snapshot that includes them are excluded.
     same_task
         Match each job's tasks before and after by ``"id"`` or by ``"text"``.
     states
@@ -273,7 +273,7 @@ def _moved(table: _Table, *kinds: str) -> float:
 
 
 def _headline(table: _Table, meaning: Meaning, weight: CountWeight, top: list[tuple[str, str]]) -> str:
-    """Return a headline with the share of re-rated tasks among those with both levels, and the largest change."""
+    """Return a headline with the re-rated share of tasks with a level in both snapshots, and the largest change."""
     if not table.tasks:
         return captions.NO_TASK_IN_EITHER
     if all(_kind(pair) == "added or removed" for pair in table.tasks):

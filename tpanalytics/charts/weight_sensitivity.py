@@ -31,7 +31,7 @@ __all__ = ["plot_weight_sensitivity"]
 _WIDTH, _HEIGHT = 400, 400
 _SLIDER = "weight_of_h2"
 _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
-#: Weights for which bounds are computed, because they are not necessarily linear in the weight.
+#: Weights at which to compute bounds, which are not necessarily linear in the weight.
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Place labels to the right below this weight.
 _MARGIN = 0.1
@@ -61,9 +61,9 @@ def plot_weight_sensitivity(
 
     Each family is drawn as a straight line. Lines are bold if they have the highest index at some weight, and b* marks
     the weight at which another family takes over. The light band shows the bounds of the families in the headline,
-    allowing for missing data. Line ends are hollow for grade C. In a browser, a slider sets the weight and does not
-    require Python. If there are more than 18 families, only the highest, the lowest, and those with the most crossings
-    are labelled.
+    allowing for missing data. Line ends are hollow for grade C. In a browser, the weight can be changed with a slider,
+    which works without Python. If there are more than 18 families, only the highest, the lowest, and those with the
+    most crossings are labelled.
 
     Parameters
     ----------

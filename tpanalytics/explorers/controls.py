@@ -1,4 +1,4 @@
-"""Control widgets of the explorer."""
+"""Control widgets for the explorer."""
 
 from __future__ import annotations
 

@@ -108,14 +108,14 @@ def _locked(method: Method) -> Method:
 
 
 class Explorer(widgets.VBox):
-    """A chart with controls, created by `explore`.
+    """An interactive chart with controls, as returned by `explore`.
 
     Attributes
     ----------
     state
         The values of the controls as a JSON-compatible dict. Assign a dict with some or all entries to change them.
     selected
-        The figures in the chart as a Polars data frame, limited to the selected marks if any are selected.
+        The figures in the chart as a Polars DataFrame, limited to the selected marks if any are selected.
     """
 
     # Define these on the class, because ipywidgets calls `close` even if `__init__` failed.
@@ -173,7 +173,7 @@ class Explorer(widgets.VBox):
     def state(self, changes: Mapping[str, Any]) -> None:
         state = merge(self._state, checked_changes(self._state, changes, self._facts), self._facts)
         view = view_of(state, self._facts)
-        spec = self._specs.of(view, state["picked"])  # raise errors before changing any state
+        spec = self._specs.of(view, state["picked"])  # may raise, so do this before changing the state
         view.check_picked(self._source, changes.get("picked", ()))
         self._enter(state, view)
         self._show(spec)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SpecCache"]
 
-#: Maximum number of charts to cache, and to prerender for a single state.
+#: Maximum number of charts to cache, and maximum number to prerender from a single state.
 _MAX_SPECS, _MAX_AHEAD = 256, 128
 
 

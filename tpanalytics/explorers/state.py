@@ -59,7 +59,7 @@ _UNLIMITED = {"states", "family"}
 
 
 def controls(state: State) -> tuple[str, ...]:
-    """Return the names of the controls that affect a state, in display order."""
+    """Return the names of the controls that apply to a state, in display order."""
     match state["view"]:
         case "hours":
             return ("states", "families")
@@ -118,7 +118,7 @@ def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
 
 
 def _adjacent_selections(selected: list[str], families: tuple[str, ...]) -> Iterator[list[str]]:
-    """Yield the selections reachable by a click, Ctrl-click or Shift-click on a family."""
+    """Yield the selections that can be reached with a click, Ctrl-click or Shift-click on a family."""
     for family in families:
         yield [family]
     if not selected:

@@ -62,7 +62,7 @@ def _step(term: str, value: float | None, start: float, end: float, company: dic
     total = term in ("before", "after")
     kind = "total" if total else "measured" if term == "newly_measured" else "more" if end >= start else "less"
     return {
-        "term": _named(term, company),
+        "term": _label(term, company),
         "start": float(start),
         "end": float(end),
         "most": float(max(start, end)),
@@ -170,8 +170,8 @@ def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
     return pl.DataFrame(positions, schema={"term": pl.String, "at": pl.Float64})
 
 
-def _named(term: str, company: dict[str, Any]) -> str:
-    """Return the label of a term, which is different if newly measured hours are negative."""
+def _label(term: str, company: dict[str, Any]) -> str:
+    """Return the label for a term. Newly measured hours have a different label if they are negative."""
     less = term == "newly_measured" and (company[term] or 0.0) < 0
     return "No longer measured" if less else _NAMES[term]
 
@@ -202,7 +202,7 @@ def _finding(company: dict[str, Any], meaning: Meaning) -> str:
         f"from {hours(company['before'])} to {hours(company['after'])} a week" if change else hours(company["after"])
     )
     causes = "changes in work and rating" if counts_suggested(meaning.states) else "changes in work, rating and state"
-    measured = f"{captions.signed_hours(new)} {_named('newly_measured', company).lower()}"
+    measured = f"{captions.signed_hours(new)} {_label('newly_measured', company).lower()}"
     parts = f"{captions.signed_hours(_work(company))} from {causes}, {measured}"
     if round(new, 1) == 0:
         parts = f"{captions.signed_hours(_work(company))}, all from {causes}"
@@ -231,7 +231,7 @@ def _description(steps: pl.DataFrame, company: dict[str, Any], notes: list[str],
     figures = "; ".join(
         f"{term} {figure} ({detail})" for term, figure, detail in steps.select("term", "figure", "detail").rows()
     )
-    terms = [(abs(company[term] or 0.0), _named(term, company)) for term in TERMS]
+    terms = [(abs(company[term] or 0.0), _label(term, company)) for term in TERMS]
     largest = max(terms)
     shape = f"The largest term is {largest[1].lower()}." if largest[0] else "All terms are zero."
     if company["before"] is not None and company["after"] is not None:

@@ -360,12 +360,12 @@ def coverage_changed() -> pl.Expr:
     )
 
 
-def coverage_of_both(meaning: Meaning, part: str = "both", *, weighed: bool = False) -> list[str]:
+def coverage_of_both(meaning: Meaning, part: str = "both", *, weighted: bool = False) -> list[str]:
     """Describe the coverage of both snapshots, adding a warning if some validation states are excluded."""
     was, now = coverage_before_after(meaning, part)
     if was is None and now is None:
         return [NO_TASKS_NOTE]
-    have = WEIGHTED if weighed else _PARTS[part]
+    have = WEIGHTED if weighted else _PARTS[part]
     note = f"{coverage_percent(was)} of tasks before and {coverage_percent(now)} after have {have}."
     return [f"{note} Rejected tasks are excluded. {MISSING_HOURS}", *state_warnings(meaning.states)]
 

@@ -29,7 +29,7 @@ class Groups:
     """The rows to draw after suppression, and the texts that describe them."""
 
     rows: pl.DataFrame
-    #: Whether totals can be shown. False if every row is suppressed, because totals would reveal the rows.
+    #: Whether totals can be shown. False if every row is suppressed, because totals would reveal their figures.
     totals: bool
     population: str
     suppression: list[str]
@@ -152,7 +152,7 @@ def group_axis(order: Sequence[str]) -> alt.Y:
 def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
     """Return a row axis for a field; `names` maps its values to labels in display order."""
     order, lines = list(names), {value: name_lines(name, width) for value, name in names.items()}
-    # Vega aligns the first line with the row. Shift multi-line labels up by half their extra height to center them.
+    # Vega aligns the first line with the row. Shift multi-line labels up by half their extra height to centre them.
     offsets = [
         {"test": f"indexof({json.dumps(long)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
         for count in range(2, max(map(len, lines.values()), default=1) + 1)

@@ -14,7 +14,7 @@ def png(spec: dict[str, Any], scale: float, *, small: bool = False) -> bytes:
     """Render a Vega-Lite specification as a PNG and recompress it to less than half its size."""
     import vl_convert
 
-    return _packed(vl_convert.vegalite_to_png(spec, scale=scale), 6 if small else 3)
+    return _recompress(vl_convert.vegalite_to_png(spec, scale=scale), 6 if small else 3)
 
 
 def displayed(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -26,7 +26,7 @@ def displayed(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return bundle, {"image/png": {"width": width, "height": height}}
 
 
-def _packed(image: bytes, level: int) -> bytes:
+def _recompress(image: bytes, level: int) -> bytes:
     """Recompress the pixel data of a PNG, because the renderer compresses it poorly."""
     pixels, others, at = b"", [], 8
     while at < len(image):

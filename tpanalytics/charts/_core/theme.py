@@ -50,10 +50,10 @@ _HATCH = 7
 #: Maximum length of a title line in characters.
 _TITLE = 104
 #: Matches right-to-left text before punctuation and a number, which would otherwise be rendered right to left.
-_LEFTWARD = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff][^A-Za-z,:;(]*)(?=[,:;] ?\\(?[0-9]| \\([0-9])")
+_RTL_TEXT = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff][^A-Za-z,:;(]*)(?=[,:;] ?\\(?[0-9]| \\([0-9])")
 
 
-class _Shown:
+class _PngDisplay:
     """Mixin to display charts as PNG images, because Altair's default renderer loads scripts from a CDN."""
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -68,11 +68,11 @@ class _Shown:
         return duplicate
 
 
-class Chart(_Shown, alt.LayerChart):
+class Chart(_PngDisplay, alt.LayerChart):
     """A layered chart that is displayed as a PNG image in notebooks."""
 
 
-class Panels(_Shown, alt.ConcatChart):
+class Panels(_PngDisplay, alt.ConcatChart):
     """A concatenated chart that is displayed as a PNG image in notebooks."""
 
 
@@ -104,7 +104,7 @@ def assemble_panels(
 
 def _chart_options(title: str, subtitle: str | Sequence[str], description: str) -> dict[str, Any]:
     # Pass these to the constructor, because `properties` and `configure` copy the entire chart, including its data.
-    title = _LEFTWARD.sub("\\1\u200e", title)
+    title = _RTL_TEXT.sub("\\1\u200e", title)
     lines = math.ceil(len(title) / _TITLE)
     heading = alt.Title(
         textwrap.wrap(title, _TITLE if lines < 2 else len(title) // lines + 8), subtitle=subtitle or alt.Undefined
