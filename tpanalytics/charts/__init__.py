@@ -1,1 +1,1 @@
-"""Released rows in, Altair charts out; one module per chart."""
+"""Altair charts of the measures, with one module per chart."""

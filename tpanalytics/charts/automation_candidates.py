@@ -44,7 +44,7 @@ _ORDER = (
     "Tasks are ordered by their lower bound (dot), so missing data cannot move a task up. Ranks with overlapping "
     "intervals are not distinguishable; = marks a tie."
 )
-#: Number of tasks in the headline.
+#: Number of tasks to summarize in the headline.
 _FIRST = 10
 _INCUMBENTS = {"hours": "for one incumbent of each job", "headcount": "for all incumbents"}
 
@@ -61,40 +61,40 @@ def plot_automation_candidates(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the highly automatable (H1) tasks by weekly hours.
+    """Draw the tasks with the most weekly hours that are highly automatable (H1).
 
-    A dot marks the documented H1 hours of a task, which are its lower bound and set the order. The light band ends at
-    the upper bound; a dashed line means that the upper bound is unknown. Columns show the cumulative share of all H1
-    hours, the jobs and families with the task, how far jobs agree on its level, and its rank with a 95% interval.
-    The chart contains task names, but no rationales and no jobs.
+    Dots show the documented H1 hours, which are a lower bound and determine the order of the tasks. The light band
+    ends at the upper bound. If the upper bound is unknown, a dashed line is drawn instead. Columns show the cumulative
+    share of all H1 hours, how many jobs and families have the task, how often jobs agree on its level, and its rank
+    with a 95% interval. The chart contains task names, but no rationales or job names.
 
     Parameters
     ----------
     profiles
-        As for `automation_candidates`.
+        Task profiles with the columns that `automation_candidates` reads.
     top
-        Number of tasks to draw, 1 to 40.
+        Maximum number of tasks to draw, from 1 to 40.
     weight, same_task, contract_hours, rounds, seed
-        As for `automation_candidates`.
+        Passed to `automation_candidates`.
     states
         Validation states to include.
     privacy
-        Thresholds below which a task is suppressed. Suppressed tasks are counted in a footnote. None shows all tasks.
+        Thresholds for suppressing tasks. A footnote reports how many are suppressed. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is not one of the allowed values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def _selection(rows: pl.DataFrame, candidates: pl.DataFrame) -> str:
 
 
 def _rows(candidates: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
-    """Format the columns of each task."""
+    """Format the columns for each task."""
     names = ["rank", "rank_low", "rank_high", "h1_hours", "h1_hours_high", "jobs", "jobs_h1", "families"]
     return (
         candidates.with_row_index("place", offset=1)
@@ -201,7 +201,7 @@ def _rank(row: dict[str, int | None]) -> str:
 
 
 def _wrapped(name: str) -> list[str]:
-    """Wrap a name at most once, into lines of about equal length."""
+    """Split a long name into two lines of roughly equal length."""
     lines = textwrap.wrap(name, _NAME, max_lines=2, placeholder=" …")
     balanced = textwrap.wrap(name, len(name) // 2 + 4)
     return balanced if len(balanced) == len(lines) == 2 else lines
@@ -261,7 +261,7 @@ def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
 
 
 def _headline(curve: pl.DataFrame, meaning: Meaning) -> str:
-    """State the coverage of the first tasks from documented hours only, which makes it a lower bound."""
+    """Return a headline with the documented hours of the first tasks, which are a lower bound."""
     if not curve.height:
         return "Automation candidates cannot be ranked: no hours are documented at H1"
     n = min(_FIRST, curve.height)

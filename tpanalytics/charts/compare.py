@@ -42,50 +42,50 @@ def plot_compare(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the change between two snapshots as one bridge for the company, or as a row per job family.
+    """Draw the change between two snapshots, as a bridge for the company or with one row per job family.
 
-    The bridge starts at the weekly hours before and ends at those after. Its bars are the tasks added, removed,
-    re-rated, and changed in length, and last, hatched, the newly measured tasks. The bars add up to the whole
-    difference.
+    The bridge connects the weekly hours before and after. Its bars show the hours of tasks that were added, removed,
+    re-rated or changed in length. The last bar, which is hatched, shows newly measured tasks. The bars add up to the
+    total difference.
 
-    By job family, an arrow points from the figure before to the figure after, largest increase first. It is dashed,
-    and the row is marked "measurement" instead of "work", if the share of tasks with hours and level changed by more
-    than 5 percentage points. Families without a figure in one snapshot, or suppressed in either, keep a row that
-    states the reason.
+    For job families, arrows point from the earlier to the later figure, with the largest increase at the top.
+    If the share of tasks with hours and a level changed by more than 5 percentage points, the arrow is dashed and the
+    row is marked "measurement" instead of "work". Rows show a reason instead of an arrow if the family has no figure
+    in one of the snapshots or is suppressed in either.
 
     Parameters
     ----------
     before, after
-        The two snapshots, as for `compare` and `compare_exposure`.
+        Snapshots with the columns that `compare` or `compare_exposure` reads.
     by
-        None draws one bridge, ``"job_family"`` a row per family.
+        If None, draw a bridge. If ``"job_family"``, draw one row per family.
     measure
-        ``"hours"`` compares the weekly hours at `level`, see `compare`; ``"exposure"`` the exposure index of each
-        family, see `compare_exposure`.
+        ``"hours"`` compares the weekly hours at `level`, as in `compare`. ``"exposure"`` compares the exposure index
+        of each family, as in `compare_exposure`.
     level
-        AI impact level whose hours are compared.
+        AI impact level to compare. Only used for hours.
     same_task
-        Match the tasks of a job before and after by ``"id"`` or by ``"text"``; used for hours only.
+        Match each job's tasks before and after by ``"id"`` or by ``"text"``. Only used for hours.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. No bridge is drawn if every family is suppressed. None shows all
-        groups.
+        Thresholds for suppressing small groups. If every family is suppressed, no bridge is drawn. If None, nothing
+        is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is not one of the allowed values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Chart of the concentration of hours on few tasks."""
+"""Chart of how weekly hours are concentrated in a few tasks."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 __all__ = ["plot_concentration"]
 
 _WIDTH, _HEIGHT = 430, 360
-#: Left edge of the legend, and width of a bar in it, in pixels.
+#: Left edge of the legend, and width of the bars in the legend, in pixels.
 _LEGEND, _BAR = _WIDTH + 36, 210
 _PARTS = {"H1": "H1, highly automatable", "all": "all work"}
 _COLOURS = {"H1": theme.LEVEL_COLOURS["H1"], "all": theme.ACCENT}
-#: The curve drawn last is thin and dashed so that both stay visible where they overlap.
+#: The curve drawn last is thin and dashed, so both curves stay visible where they overlap.
 _DASHES = {"H1": [1, 0], "all": [6, 4]}
 _WIDTHS = {"H1": 4.0, "all": 2.0}
 _DOTS = {"H1": 170, "all": 60}
-#: Top of each curve's legend entry, in pixels.
+#: Vertical position of each legend entry in pixels.
 _TOPS = {"H1": 18, "all": 148}
 _LINE = 128
-#: Width in pixels of one hatching stroke, drawn as a slash.
+#: Width of a hatching stroke in pixels. Strokes are drawn as slashes.
 _STROKE = 3.06
 
 
@@ -50,38 +50,38 @@ def plot_concentration(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the cumulative share of hours against the share of tasks, for all work and for the H1 part.
+    """Draw the cumulative share of hours against the share of tasks, for all work and for H1 work.
 
-    Tasks are sorted by hours, longest first, so a curve further above the diagonal means that fewer tasks take up
-    more of the hours. Dots mark 80% of the hours. Tasks with missing hours are not on the curves; the legend counts
-    them and shows their share hatched. The chart contains no names of tasks or jobs.
+    Tasks are sorted by hours, longest first. The further a curve is above the diagonal, the fewer tasks take up most
+    of the hours. Dots mark 80% of the hours. Tasks with missing hours are excluded from the curves, and the legend
+    shows their number and share (hatched). The chart contains no task or job names.
 
     Parameters
     ----------
     profiles
-        As for `concentration_curve`.
+        Task profiles with the columns that `concentration_curve` reads.
     same_task
-        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace.
+        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. No curve is drawn if every family is suppressed. None shows all
-        groups.
+        Thresholds for suppressing small groups. If every family is suppressed, no curve is drawn. If None, nothing is
+        suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or `same_task` is not one of the allowed values.
+        If a required column is missing or `same_task` is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def plot_concentration(
 
 
 def _lines(points: pl.DataFrame) -> list[alt.Chart]:
-    """Draw the curves, the diagonal, and the dots at 80% of the hours."""
+    """Draw the curves, the diagonal, and the dots that mark 80% of the hours."""
     parts = points.get_column("part").unique(maintain_order=True).to_list()
     columns = ("part", "k", "share_of_tasks", "share_of_hours")
     first = pl.DataFrame([(part, 0, 0.0, 0.0) for part in parts], schema=points.select(columns).schema, orient="row")
@@ -168,7 +168,7 @@ def _lines(points: pl.DataFrame) -> list[alt.Chart]:
 
 
 def _legend(ends: dict[str, Any]) -> list[alt.Chart]:
-    """Draw a legend entry per curve with its tasks at 80% of the hours and its tasks without hours."""
+    """Draw a legend entry for each curve, including how many tasks reach 80% of the hours and how many lack hours."""
     marks: list[alt.Chart] = []
     for part, row in ends.items():
         top = _TOPS[part]
@@ -206,7 +206,7 @@ def _bar(start: float, end: float, y: float, **look: Any) -> alt.Chart:
 
 
 def _hatched(start: float, end: float, y: float) -> alt.Chart:
-    """Hatch a part of a bar with at least one stroke."""
+    """Hatch part of a bar, using at least one stroke."""
     return theme.note(
         "/" * max(1, int((end - start) / _STROKE)),
         x=round(end),
@@ -236,7 +236,7 @@ def _without_hours(row: dict[str, Any]) -> str:
 
 
 def _headline(ends: dict[str, Any], meaning: Meaning) -> str:
-    """State how many tasks make up 80% of the H1 hours, or of all hours if there are none at H1."""
+    """Return a headline saying how many tasks take up 80% of the H1 hours, or of all hours if there are no H1 hours."""
     everything, part = ends["all"], ends["H1"]
     if everything["tasks_for_80"] is None:
         reason = "all documented hours are zero" if everything["tasks_with_hours"] else "no hours are documented"

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["plot_coverage"]
 
 _ROW, _BAR = 28, 18
-#: Width of a cell, of the gap after it, and of the figure before it, in pixels.
+#: Widths of a cell, the gap after it and the figure before it, in pixels.
 _CELL, _GAP, _FIGURE = 68, 14, 40
-#: Columns of the chart: column of the measure, header, name in a sentence, and required ``include`` of the request.
+#: For each chart column: column in the measure, header, name to use in a sentence, and field needed in ``include``.
 _PARTS = (
     ("hours_coverage", "hours", "hours", "weekly_hours"),
     ("level_coverage", "level", "a level", "ai_impact"),
@@ -37,7 +37,7 @@ _PARTS = (
     ("both_coverage", "hours and level", "hours and a level", ""),
 )
 _WIDTH = len(_PARTS) * (_CELL + _GAP + _FIGURE)
-#: Characters per line of a column header.
+#: Maximum number of characters per line in a column header.
 _HEAD = 16
 _VERDICT = {"A": "safe to quote", "B": "quote with coverage", "C": "do not quote alone"}
 _NOT_REQUESTED = "not requested"
@@ -51,35 +51,36 @@ _COLUMNS = (
 def plot_coverage(
     profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
 ) -> alt.LayerChart:
-    """Draw the data coverage of each job family, and whether its figures are safe to quote.
+    """Draw the data coverage of each job family, and show whether its figures are safe to quote.
 
-    Families are sorted by the share of tasks with hours and level, lowest first. This share sets the data grade.
-    Fields that were not requested when loading are marked as such instead of being drawn as 0%. Families without
-    tasks and suppressed families keep a row that states the reason.
+    Families are sorted by the share of tasks with hours and a level, lowest first. This share determines the data
+    grade. Fields that were not requested when loading are marked as such instead of being drawn as 0%. Rows for
+    suppressed families and for families without tasks show the reason instead.
 
     Parameters
     ----------
     profiles
-        As for `coverage`. The share of tasks with a source is drawn if `tasks` has the column ``source_data``.
+        Task profiles with the columns that `coverage` reads. If `tasks` has a ``source_data`` column, the share of
+        tasks with a source is also drawn.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. None shows all groups.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing.
+        If a required column is missing.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -117,7 +118,7 @@ def plot_coverage(
 def _empty_columns(
     coverage: pl.DataFrame, evidence: pl.DataFrame | None, manifest: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Return the columns that are empty in all families, with the reason."""
+    """Return the columns that are empty for every family, mapped to the reason."""
     requested = (manifest.get("request") or {}).get("include")
     reasons = {}
     for column, _, name, include in _PARTS:
@@ -138,7 +139,7 @@ def _empty_columns(
 
 
 def _families(released: pl.DataFrame) -> pl.DataFrame:
-    """Sort the families by coverage, lowest first, and format their columns."""
+    """Sort the families by coverage, lowest first, and format the columns."""
     return (
         released.with_columns(suppressed=captions.is_suppressed(), empty=(pl.col("tasks") == 0).fill_null(value=False))
         .sort("suppressed", "empty", pl.col("both_coverage").round(9), "job_family", nulls_last=True)
@@ -182,7 +183,7 @@ def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str]) -> list[
     x = alt.X("from:Q", scale=scale, axis=axis)
     tooltip = captions.tooltips("job_family", what=("N", "Tasks with", None), figure=("N", "Share of tasks", None))
     box = drawn.mark_bar(size=_BAR, fill="#FFFFFF", stroke="#8A8A90", strokeWidth=1).encode(x=x, x2=alt.X2("to:Q"), y=y)
-    # The column that sets the grade is darker.
+    # Use a darker fill for the column that determines the grade.
     fill = alt.FillValue(theme.SHADE, condition=theme.when("datum.graded", "#B5D9DC"))
     bar = drawn.mark_bar(size=_BAR, stroke=theme.OUTLINE, strokeWidth=1).encode(
         x=x, x2=alt.X2("known:Q"), y=y, fill=fill, tooltip=tooltip
@@ -205,7 +206,7 @@ def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str]) -> list[
 
 
 def _headline(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
-    """State how many families have enough data to quote."""
+    """Return a headline saying how many families have enough data to quote."""
     shown = families.filter(~pl.col("suppressed"))
     if not shown.height:
         return captions.ALL_SUPPRESSED

@@ -35,13 +35,13 @@ _COLUMNS = (
     SideColumn("grade", "grade", 206),
     SideColumn("place", ["rank (95%", "interval)"], 262, muted=False),
 )
-#: Offsets within a row: index and intervals above the middle, range of H2 weights below.
+#: Vertical offsets within a row. The index and intervals are above the middle, and the range of H2 weights is below.
 _UP, _DOWN = -3, 8
 _GREY, _BAND = "#7A7A80", "#E3EBEB"
-#: Vertical position of the key above the plot.
+#: Vertical position of the legend above the plot.
 _KEY = -42
 _DOTS = {"A": "enough data", "B": "enough data", "C": "grade C"}
-#: Maximum number of lines that join families, and their distance in pixels.
+#: Maximum number of lines joining families, and the distance between them in pixels.
 _MOST_TIES, _TIE = 9, 9
 
 
@@ -56,44 +56,44 @@ def plot_exposure(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the exposure index of each job family with its uncertainty.
+    """Draw the exposure index of each job family, including its uncertainty.
 
-    A dot marks the index; it is hollow for grade C. The thick and thin lines are 66% and 95% bootstrap intervals over
-    jobs, the line below them is the range for H2 weights from 0 to 1, and the light band shows the bounds allowing
-    for missing data. Families joined by a line at the right are not distinguishable. Families without an index and
-    suppressed families keep a row that states the reason.
+    Dots show the index and are hollow for grade C. The thick and thin lines are 66% and 95% bootstrap intervals over
+    jobs, and the line below them is the range for H2 weights from 0 to 1. The light band shows the bounds, allowing
+    for missing data. Families joined by a line on the right are not distinguishable. Rows for suppressed families and
+    for families without an index show the reason instead.
 
     Parameters
     ----------
     profiles
-        As for `exposure`.
+        Task profiles with the columns that `exposure` reads.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as unknown.
     contract_hours
-        Weekly contract hours assumed for jobs that have none. Used for the bounds only.
+        Weekly contract hours to assume for jobs without contract hours. Affects only the bounds.
     weight
-        ``"hours"`` counts each job once, ``"headcount"`` once per full-time equivalent.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies its hours by its full-time equivalents.
     rounds, seed
-        Bootstrap settings, as for `exposure_ranking`.
+        Number of bootstrap resamples and their seed, passed to `exposure_ranking`.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. None shows all groups.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is not one of the allowed values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def plot_exposure(
         return frame.no_jobs()
     released = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **options)
     groups = frame.groups(measured, released, profiles, privacy)
-    # Rank only the families shown: a missing rank would reveal the position of a suppressed family.
+    # Only rank the families shown, because a missing rank would reveal the position of a suppressed family.
     shown = released.filter(~captions.is_suppressed()).get_column("job_family").to_list()
     ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, families=shown, **options)
     families = _families(groups.rows, theme.sanitize_labels(ranks))
@@ -132,7 +132,7 @@ def plot_exposure(
 
 
 def _families(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
-    """Join ranks and intervals to the index, and format the columns."""
+    """Add the ranks and intervals, and format the columns."""
     drawn = ["interval_low", "interval_high", "inner_low", "inner_high", "rank", "rank_low", "rank_high"]
     places = pl.struct("rank", "rank_low", "rank_high").map_elements(captions.rank_range, return_dtype=pl.String)
     bounds = pl.struct("bound_low", "bound_high").map_elements(
@@ -213,7 +213,7 @@ def _filled() -> alt.Scale:
 
 
 def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
-    """Draw a legend of the marks in the plot above it."""
+    """Draw a legend above the plot."""
     if not families.get_column("exposure").count():
         return []
     at, marks = 0, []
@@ -256,7 +256,7 @@ def _label(text: str, x: int) -> alt.Chart:
 
 
 def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
-    """Draw a line per group of families that are not distinguishable, with a dot at each member."""
+    """Draw a line for each group of families that are not distinguishable, with a dot for each member."""
     if not joined or len(joined) > _MOST_TIES:
         return []
     left = _WIDTH + 284
@@ -276,7 +276,7 @@ def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
 
 
 def _headline(families: pl.DataFrame) -> str:
-    """State the most exposed family, if its interval separates it from the others of grade A or B."""
+    """Return a headline naming the most exposed family, if it is distinguishable from the others of grade A or B."""
     reason = captions.no_headline_reason(families)
     if reason:
         return reason
@@ -299,7 +299,7 @@ def _headline(families: pl.DataFrame) -> str:
 
 
 def _interval(row: dict[str, Any]) -> str:
-    """Return the 95% interval of an index, or its bounds if the family has too few jobs."""
+    """Format the 95% interval of an index, or its bounds if the family has too few jobs."""
     if row["interval_low"] is not None:
         return f" (95% interval {captions.index_range(row['interval_low'], row['interval_high'])})"
     if row["held"] not in {NONE, row["figure"]}:

@@ -1,4 +1,4 @@
-"""Scatter chart of exposure against weekly hours per job."""
+"""Scatter plot of exposure against weekly hours per job."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_exposure_scatter"]
 
-#: Maximum number of families drawn as separate panels.
+#: Maximum number of families to draw in separate panels.
 _PANELS = 6
 _WIDE, _SMALL = (600, 400), (236, 210)
-#: Maximum number of dots, and grid steps (index, hours) for merging jobs into one dot.
+#: Maximum number of dots, and the grid steps (index, hours) used to merge jobs into dots.
 _DOTS = 420
 _STEPS = ((0.005, 0.25), (0.01, 0.5), (0.02, 1.0), (0.04, 2.0), (0.05, 4.0), (0.1, 8.0))
 _GRADES = ("grade A or B: index covers at least 70% of tasks", "grade C: fewer")
-#: Number of jobs above which the finest grid steps are skipped, so that crowded areas stay readable.
+#: Skip the finest grid steps if there are more jobs than this, so crowded areas stay readable.
 _CROWD = 300
 _NAMED = 6
-#: Range of the index axis, with room for the corner labels beyond 0 and 1.
+#: Range of the index axis, which extends beyond 0 and 1 to leave space for the corner labels.
 _LOW, _HIGH = -0.1, 1.1
 _CORNERS = {
     (-1, 1): "shorter, more exposed",
@@ -54,38 +54,38 @@ def plot_exposure_scatter(
 ) -> alt.LayerChart | alt.ConcatChart:
     """Draw the exposure of each job against its documented weekly hours.
 
-    A dot is one job, or several with similar values. Its area is the headcount if the headcount of every job is
-    known, otherwise the number of jobs. Dots are hollow for grade C, and dashed lines mark the medians. Up to 6
-    families are drawn as separate panels, more in a single one. Jobs without an index and jobs of suppressed families
-    are not drawn.
+    Each dot represents one job, or several jobs with similar values. Its area shows the headcount if that is known
+    for every job, and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines mark the medians.
+    Up to 6 families are drawn in separate panels. If there are more, they share a single panel. Jobs without an index
+    and jobs in suppressed families are not drawn.
 
     Parameters
     ----------
     profiles
-        As for `exposure_by_job`.
+        Task profiles with the columns that `exposure_by_job` reads.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as unknown.
     names
-        Label the outermost jobs. The chart then identifies single jobs, so share it with care.
+        If True, label the outermost jobs. The chart then identifies individual jobs, so share it with care.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. None shows all groups.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart or alt.ConcatChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or a weight is not between 0 and 1.
+        If a required column is missing or a weight is not between 0 and 1.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def _scatter(
     names: bool,
     **texts: str,
 ) -> theme.Chart | theme.Panels:
-    """Draw a panel per family for a few families, or a single panel."""
+    """Draw one panel per family if there are only a few, or a single panel otherwise."""
     panelled = 1 < len(order) <= _PANELS
     panel_families: list[str | None] = [*order] if panelled else [None]
     parts = [(family, drawn.filter(job_family=family) if family else drawn) for family in panel_families]
@@ -179,7 +179,7 @@ def _scatter(
 
 
 def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
-    """Merge jobs with similar values into one dot, coarsening the grid until there are few enough dots."""
+    """Merge jobs with similar values into dots, using a coarser grid until there are few enough dots."""
     by = [*(["job_family"] if panels else []), "long", "index", "known"]
     for index, long in _STEPS if drawn.height <= _CROWD else _STEPS[2:]:
         dots = (
@@ -190,7 +190,7 @@ def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
             )
             .group_by(by)
             .agg(jobs=pl.len(), many=(pl.col("headcount").sum().round(1) if staffed else pl.len().cast(pl.Float64)))
-            .sort("many", *by, descending=[True, *([False] * len(by))])  # draw small dots last, on top
+            .sort("many", *by, descending=[True, *([False] * len(by))])  # draw small dots last so they are on top
         )
         if dots.height <= _DOTS:
             break
@@ -202,7 +202,7 @@ def _is_grade_c() -> pl.Expr:
 
 
 def _extent(drawn: pl.DataFrame) -> tuple[float, float]:
-    """Return the range of the hours axis, which need not start at zero."""
+    """Return the range of the hours axis, which does not have to start at zero."""
     low, high = (float(drawn.select(end).item()) for end in (pl.col("hours").min(), pl.col("hours").max()))
     padding = max(10 - (high - low), 0.06 * (high - low), 1.0) / 2
     return max(0.0, low - padding), high + padding
@@ -241,7 +241,7 @@ def _panel(
             fill=alt.Fill(
                 "known:N", scale=alt.Scale(domain=list(_GRADES), range=[theme.ACCENT, "#FFFFFF"]), legend=legend
             ),
-            # A white outline separates overlapping filled dots.
+            # Use a white outline for filled dots, so they remain distinct where they overlap.
             stroke=alt.Stroke(
                 "known:N", scale=alt.Scale(domain=list(_GRADES), range=["#FFFFFF", theme.ACCENT]), legend=legend
             ),
@@ -299,7 +299,7 @@ def _median_labels(medians: pl.DataFrame, extent: tuple[float, float], size: tup
 
 
 def _farthest(jobs: pl.DataFrame, extent: tuple[float, float]) -> list[dict[str, Any]]:
-    """Return the jobs farthest from both medians, skipping those whose labels would overlap."""
+    """Return the jobs farthest from the medians, skipping jobs whose labels would overlap."""
     span = extent[1] - extent[0]
     far = (
         jobs.filter(~_is_grade_c())
@@ -317,7 +317,7 @@ def _farthest(jobs: pl.DataFrame, extent: tuple[float, float]) -> list[dict[str,
             abs(row["exposure"] - o["exposure"]) <= 0.05 and abs(row["at"] - o["at"]) <= 0.5 for o in labelled
         )
         if not overlaps and len(labelled) < _NAMED:
-            # Place the label away from the median, unless it would leave the plot.
+            # Place the label on the side away from the median, unless it would extend beyond the plot.
             outward = row["right"] > 0
             labelled.append({**row, "leftward": row["at"] > 0.7 or (not outward and row["at"] > 0.3)})
     return labelled
@@ -341,7 +341,7 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) 
 
 
 def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
-    """State the range of the exposure of jobs with grade A or B."""
+    """Return a headline with the range of exposure for jobs of grade A or B."""
     if not families.filter(~captions.is_suppressed()).height:
         return captions.ALL_SUPPRESSED
     scope = " in the families shown" if families.filter(captions.is_suppressed()).height else ""

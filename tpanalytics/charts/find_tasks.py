@@ -1,4 +1,4 @@
-"""Chart of the tasks that match a search, per job family."""
+"""Chart of the tasks in each job family that match a search."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _COLUMNS = (
     SideColumn("amount", ["documented", "weekly hours"], 176, muted=False),
     SideColumn("open", ["without", "hours"], 250),
 )
-#: Parts of a bar and their fill.
+#: Fill colour for each part of a bar.
 _PARTS = {"with hours": theme.ACCENT, "without hours": "#FFFFFF"}
-#: Possible distances of axis ticks as shares, and the maximum number of ticks.
+#: Distances between axis ticks to choose from, as shares, and the maximum number of ticks.
 _STEPS, _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2), 6
-#: Maximum length of the search words in a title, in characters.
+#: Maximum total length of the search words in a title, in characters.
 _WORDS = 60
 
 
@@ -48,39 +48,39 @@ def plot_find_tasks(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the share of each job family's tasks whose text contains all words of a search.
+    """Draw the share of tasks in each job family whose text contains all the words in a search.
 
-    The hatched part of a bar are tasks with missing hours. Columns show the number of matching tasks and their
-    documented weekly hours. The chart contains the search words but no task text. Suppressed families keep a row that
-    states the reason.
+    The hatched part of each bar represents tasks with missing hours. Columns show the number of matching tasks and
+    their documented weekly hours. The chart contains the search words, but no task text. Rows for suppressed families
+    show the reason instead.
 
     Parameters
     ----------
     profiles
-        As for `find_tasks`, which lists the tasks.
+        Task profiles with the columns that `find_tasks` reads. Use that function to list the matching tasks.
     text
-        One or more words in any order. Case is ignored, and parts of longer words match.
+        One or more words, in any order. Case is ignored, and words also match parts of longer words.
     states
         Validation states to include.
     families
-        Job families to draw, on the same scale as the chart of all families. None draws all.
+        Job families to draw, or None for all. The scale of the axis does not depend on the selection.
     privacy
-        Thresholds for suppressing small groups. None shows all groups.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, `text` has no words, or a family does not exist.
+        If a required column is missing, `text` contains no words, or a family does not exist.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def plot_find_tasks(
     if counts.height == 0:
         return frame.no_jobs()
     released = captions.released(matches_by_family, profiles, privacy, text=text, states=states)
-    # Scale the axis to all families, so that bars keep their length in any selection.
+    # Scale the axis to all families, so the length of the bars doesn't depend on the selection.
     step, top = _axis([0.0, *released.get_column("share").drop_nulls()])
     shown = filter_families(released, families)
     counts = captions.rows_for_totals(counts, shown, families)
@@ -116,7 +116,7 @@ def plot_find_tasks(
 
 
 def _quoted(words: list[str]) -> str:
-    """List the words in quotes, the first few if they are too long for a title."""
+    """List the search words in quotes, but only the first few if they are too long for a title."""
     shown = [clean_text(textwrap.shorten(word, _WORDS // 2, placeholder="…")) or "" for word in words]
     while len(shown) > 1 and sum(map(len, shown)) > _WORDS:
         shown.pop()
@@ -125,14 +125,14 @@ def _quoted(words: list[str]) -> str:
 
 
 def _axis(shares: list[float]) -> tuple[float, float]:
-    """Return the distance of the ticks and the end of the axis."""
+    """Return the distance between ticks and the end of the axis."""
     largest = max(shares)
     step = next((step for step in _STEPS if largest <= step * (_TICKS - 1)), _STEPS[-1])
     return step, min(1.0, max(1, math.ceil(round(largest / step, 9))) * step)
 
 
 def _rows(released: pl.DataFrame) -> pl.DataFrame:
-    """Sort by share, largest first, and format the columns."""
+    """Sort the families by share, largest first, and format the columns."""
     return (
         released.sort(pl.col("share").round(9), "found", "job_family", descending=[True, True, False], nulls_last=True)
         .with_columns(
@@ -204,7 +204,7 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
 
 
 def _headline(rows: pl.DataFrame, counts: pl.DataFrame, quoted: str) -> str:
-    """State how many tasks contain the words, and the family with the largest share."""
+    """Return a headline with the number of matching tasks and the family with the largest share."""
     shown = rows.filter(~captions.is_suppressed())
     if not shown.height:
         return captions.ALL_SUPPRESSED

@@ -1,4 +1,4 @@
-"""Print versions of charts."""
+"""Greyscale versions of charts for printing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tpanalytics.errors import ShareError
 
 __all__ = ["for_print"]
 
-#: Thin text and lines become black, because printers rasterise grey. Levels keep the order of their lightness.
+#: Thin text and lines are black, because printers rasterise grey. The greys for the levels preserve their order.
 _ON_PAPER = {INK: "#000000", MUTED: "#000000", OUTLINE: "#000000", SHADE: "#D9D9D9", ACCENT: "#3A3A3A"}
 _LEVELS = {
     LEVEL_COLOURS[level]: grey
@@ -23,9 +23,9 @@ _Any = TypeVar("_Any", bound=alt.TopLevelMixin)
 
 
 def for_print(chart: _Any) -> _Any:
-    """Return a version of a chart for printing, in black and greys without background and controls.
+    """Return a greyscale version of a chart for printing, with no background and no controls.
 
-    The data are unchanged. A control, like the slider of `plot_weight_sensitivity`, keeps its initial value.
+    The data is unchanged. Controls, such as the slider in `plot_weight_sensitivity`, are fixed at their initial value.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def for_print(chart: _Any) -> _Any:
     Returns
     -------
     alt.TopLevelMixin
-        A chart of the same class, to write with `save` as ``.pdf`` or ``.svg``.
+        A chart of the same class. Use `save` to write it as a ``.pdf`` or ``.svg`` file.
 
     Raises
     ------
@@ -59,8 +59,8 @@ def for_print(chart: _Any) -> _Any:
 
 def _printed(value: Any) -> Any:
     if isinstance(value, dict):
-        # Skip the data: a family may be named like a colour. Without a background, renderers turn translucent marks
-        # grey, so make them opaque.
+        # Skip the data, because a family name could look like a colour. Make translucent marks opaque, because
+        # renderers turn them grey if there is no background.
         return {
             key: part if key == "datasets" else _opaque(part) if key == "opacity" else _printed(part)
             for key, part in value.items()
@@ -78,6 +78,6 @@ def _opaque(opacity: Any) -> Any:
 
 
 def _grey(colour: str) -> str:
-    """Return the grey of equal luma (ITU-R BT.601)."""
+    """Return the grey with the same luma (ITU-R BT.601)."""
     red, green, blue = bytes.fromhex(colour[1:])
     return "#" + f"{round(0.299 * red + 0.587 * green + 0.114 * blue):02X}" * 3

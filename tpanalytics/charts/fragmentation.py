@@ -1,4 +1,4 @@
-"""Chart of the block sizes in which hours are freed."""
+"""Chart of freed hours by block size."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_fragmentation"]
 
-#: Maximum number of families with a panel each, and number of panels if there are more.
+#: Draw every family if there are at most `_ALL`. Otherwise, draw only the `_LARGEST`.
 _ALL, _LARGEST = 24, 12
 _COLUMNS, _WIDTH, _HEIGHT, _WRAP = 4, 188, 92, 32
 _HALF_DAY = 4.0
@@ -49,40 +49,41 @@ def plot_fragmentation(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.ConcatChart | alt.LayerChart:
-    """Draw the share of freed hours that comes in blocks of a minimum size, in a panel per job family.
+    """Draw the share of freed hours by minimum block size, with one panel per job family.
 
-    Block sizes are hours per person and week. The band is the range under the assumptions, the black bar marks half a
-    day (4 hours), and the line below the name states the usable full-time equivalents. Families with the most usable
-    hours come first. If there are more than 24 families, the first 12 are drawn. Families without a figure and
-    suppressed families have a panel that states the reason.
+    Block sizes are in hours per person and week. The band shows the range under the assumptions, and the black bar
+    marks half a day (4 hours). The usable full-time equivalents are shown below the name of the family. Families with
+    the most usable hours come first. If there are more than 24 families, only the first 12 are drawn. Panels for
+    suppressed families and for families without a figure show the reason instead.
 
     Parameters
     ----------
     profiles
-        As for `fragmentation`.
+        Task profiles with the columns that `fragmentation` reads.
     freed, realisation
-        Assumptions without a default, as for `fragmentation`. Ranges are drawn as a band.
+        Required assumptions, passed to `fragmentation`. Ranges are drawn as a band.
     adoption, contract_hours
-        As for `capacity`. Used for full-time equivalents only; adoption does not change the shares.
+        Assumptions as in `capacity`. They are only used for full-time equivalents, so adoption does not change the
+        shares.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. None shows all groups.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     alt.ConcatChart or alt.LayerChart
-        An Altair chart to customize, or to write with `save`. A single layer without panels if there are no jobs.
+        An Altair chart that you can customize or pass to `save`. It has no panels if there are no jobs.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is not one of the allowed values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -130,9 +131,9 @@ def plot_fragmentation(
 
 
 def _families(shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the figures of each family at half a day, sorted by usable hours, suppressed families last."""
+    """Return the figures for blocks of half a day, sorted by usable hours with suppressed families last."""
     return (
-        shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null if all suppressed
+        shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null if fully suppressed
         .with_columns(suppressed=captions.is_suppressed())
         .sort(
             *("suppressed", "usable_weeks_high", "full_time_weeks_high", "job_family"),
@@ -144,12 +145,12 @@ def _families(shown: pl.DataFrame) -> pl.DataFrame:
 
 
 def _has_axis(rows: list[dict[str, Any]], at: int) -> bool:
-    """Return whether a panel is the last one with a curve in its column."""
+    """Return True if a panel is the last one in its column that has a curve."""
     return at + _COLUMNS >= len(rows) or rows[at + _COLUMNS]["usable_share_high"] is None
 
 
 def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool) -> alt.LayerChart:
-    """Draw the panel of a family, with axis labels on the left and bottom edges only."""
+    """Draw the panel for a family, with axis labels only on the left and bottom edges."""
     family = row["job_family"]
     curve = shown.filter(job_family=family).select(
         "block_hours", low=pl.col("usable_share_low").round(4), high=pl.col("usable_share_high").round(4)
@@ -170,7 +171,7 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
     scale = alt.Scale(domain=[0, 1], nice=False)
     y, top = (alt.Y(f"{end}:Q", scale=scale, axis=axis) for end in ("low", "high"))
     name = frame.name_lines(family, _WRAP, most=3)
-    # Use notes, because the position of a title depends on the axis labels and panels would be misaligned.
+    # Use notes instead of a title, whose position depends on the axis labels and would misalign the panels.
     head = [
         theme.note(
             name, x=0, y=-26 - 13 * (len(name) - 1), fontSize=11.5, fontWeight="bold", color=theme.INK, lineHeight=13
@@ -212,7 +213,7 @@ def _reason(row: dict[str, Any]) -> list[str]:
 
 
 def _fte(row: dict[str, Any]) -> str:
-    """Return the usable share, the usable and all freed FTE, and the data grade of a family at half a day."""
+    """Format the usable share, the usable and total freed FTE, and the data grade for blocks of half a day."""
     if row["reason"] == SUPPRESSED:
         return SUPPRESSED_MARK
     if row["usable_share_high"] is None:
@@ -236,7 +237,7 @@ def _number(fte: float) -> str:
 
 
 def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning) -> str:
-    """State the FTE freed in blocks of half a day or more, for all families together."""
+    """Return a headline with the total FTE freed in blocks of half a day or more."""
     if not frame.any_shown(families):
         return captions.ALL_SUPPRESSED
     half = freed_blocks.filter(block_hours=_HALF_DAY)

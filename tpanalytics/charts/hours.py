@@ -33,7 +33,7 @@ _COLUMNS = (
     SideColumn("known", ["tasks", "with hours"], 262),
     SideColumn("grade", "grade", 304),
 )
-#: Maximum number of dots per row. Jobs with similar hours are merged into one dot.
+#: Maximum number of dots per row. Jobs with similar hours are merged into a single dot.
 _DOTS = 64
 
 
@@ -44,37 +44,38 @@ def plot_hours(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the documented weekly hours per job in each family.
+    """Draw the documented weekly hours of the jobs in each family.
 
-    A dot is a group of jobs with similar hours, and its area is their number. It is hollow if some of their tasks have
-    no hours. The box spans the middle half of the jobs, with a line at the median, and is omitted below 5 jobs. Jobs
-    without hours are counted at the right. Suppressed families keep a row that states the reason, without dots.
+    Each dot is a group of jobs with similar hours, and its area shows how many jobs there are. Dots are hollow if some
+    tasks have no hours. The box spans the middle half of the jobs, with a line at the median. It is omitted if there
+    are fewer than 5 jobs. A column on the right shows how many jobs have hours. Rows for suppressed families show the
+    reason instead of dots.
 
     Parameters
     ----------
     profiles
-        As for `hours`.
+        Task profiles with the columns that `hours` reads.
     states
         Validation states to include.
     families
-        Job families to draw, on the same scale as the chart of all families. None draws all.
+        Job families to draw, or None for all. The scale of the axis does not depend on the selection.
     privacy
-        Thresholds for suppressing small groups. None shows all groups.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or a family does not exist.
+        If a required column is missing or a family does not exist.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def plot_hours(
     released = captions.released(measure_hours, profiles, privacy, states=states)
     jobs = hours_by_job(profiles, states=states)
     jobs = jobs.join(released.filter(~captions.is_suppressed()), on="job_family", how="semi", maintain_order="left")
-    # Scale the axis to all families, so that it is the same for any selection.
+    # Scale the axis to all families, so it doesn't depend on the selection.
     contract, longest = (
         None if value is None else float(value)
         for value in jobs.select(pl.col("contract_hours").median(), pl.col("hours").max()).row(0)
@@ -122,7 +123,7 @@ def plot_hours(
 
 
 def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Sort the families by their median, families without hours last, and format their columns."""
+    """Sort the families by median, with families without hours last, and format the columns."""
     medians = jobs.group_by("job_family").agg(median=pl.col("hours").median())
     return (
         families.join(medians, on="job_family", how="left")
@@ -177,8 +178,8 @@ def _boxes(families: pl.DataFrame, y: alt.Y, x: alt.Scale, *, measured: bool) ->
 
 
 def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[int, int]) -> alt.Chart:
-    """Merge jobs with similar hours into one dot; `rows` is the number of rows and their height in pixels."""
-    dots_per_row = min(_DOTS, max(8, 2000 // rows[0]))  # Altair raises an error above 5,000 rows
+    """Merge jobs with similar hours into dots; `rows` is the number of rows and their height in pixels."""
+    dots_per_row = min(_DOTS, max(8, 2000 // rows[0]))  # Altair rejects more than 5,000 rows
     step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= dots_per_row * step), top / dots_per_row)
     dots = (
         jobs.filter(pl.col("hours").is_not_null())
@@ -187,7 +188,7 @@ def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[in
         .agg(jobs=pl.len())
         .sort("job_family", "about", "described")
     )
-    middle = 0.45 * rows[1]  # a band takes up nine tenths of its row
+    middle = 0.45 * rows[1]  # bands take up 90% of the row height
     offsets = [middle - 5, middle + 5]
     largest = max(12, *dots.get_column("jobs").to_list(), 1)
     placed: alt.Chart = (
@@ -223,7 +224,7 @@ def _completeness() -> pl.Expr:
 
 
 def _headline(families: pl.DataFrame) -> str:
-    """State the range of the medians, ignoring families of grade C because missing hours lower their median."""
+    """Return a headline with the range of medians, ignoring grade C because missing hours lower the median."""
     all_families, families = families, families.filter(~captions.is_suppressed())
     if not families.height:
         return captions.ALL_SUPPRESSED

@@ -1,4 +1,4 @@
-"""Chart of the AI impact levels per job family."""
+"""Chart of AI impact levels per job family."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NO_AMOUNT = {
     "hours": "no hours, or all hours are zero",
     "headcount": "no hours with a headcount, or all are zero",
 }
-#: What a task needs to have a share, by weight.
+#: Fields that a task needs to be included in the shares, for each value of `weight`.
 _NEEDED = {"tasks": "a level", "hours": "hours and a level", "headcount": "hours, a level and a headcount"}
 _COLUMNS = {
     "tasks": [SideColumn("total", "tasks", 72, muted=False), SideColumn("known", ["tasks with", "level"], 142)],
@@ -45,9 +45,9 @@ _COLUMNS = {
         SideColumn("known", ["with hours,", "level, headcount"], 160),
     ],
 }
-#: Narrowest segment with a printed figure, as a share of the bar.
+#: Minimum share for a segment to be labelled.
 _WIDE = 0.048
-#: Distance between hatching strokes, and from a stroke to the segment's edge, as shares of the bar.
+#: Distances between hatching strokes, and between a stroke and the edge of the segment, as fractions of the bar.
 _HATCH, _EDGE = 0.018, 0.004
 
 
@@ -61,38 +61,38 @@ def plot_impact(
 ) -> alt.LayerChart:
     """Draw the share of each AI impact level in the work of each job family.
 
-    Families are sorted by their H1 share. Work without a level is a hatched segment at the end of the bar. Families
-    without a figure and suppressed families keep a row that states the reason. The chart contains one row per family
-    and level, and no single tasks or jobs.
+    Families are sorted by H1 share. Work without a level is drawn as a hatched segment at the end of the bar. Rows for
+    suppressed families and for families without a figure show the reason instead. The chart data has one row per
+    family and level, and does not include individual tasks or jobs.
 
     Parameters
     ----------
     profiles
-        As for `impact`.
+        Task profiles with the columns that `impact` reads.
     weight
-        What is added up: ``"tasks"``, ``"hours"`` (weekly), or ``"headcount"`` (weekly hours times full-time
+        The quantity to add up: ``"tasks"``, ``"hours"`` (weekly), or ``"headcount"`` (weekly hours times full-time
         equivalents).
     states
         Validation states to include.
     families
-        Job families to draw, with the same figures as in the chart of all families. None draws all.
+        Job families to draw, or None for all. The figures do not depend on the selection.
     privacy
-        Thresholds for suppressing small groups. None shows all groups.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, `weight` is not one of the allowed values, or a family does not exist.
+        If a required column is missing, `weight` is invalid, or a family does not exist.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def plot_impact(
 
 
 def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
-    """Return one row per family, highest H1 share first, with formatted columns."""
+    """Return one row per family, sorted by H1 share, and format the columns."""
     amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours"}[weight]
     return (
         impact.group_by("job_family")
@@ -158,7 +158,7 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
 
 
 def _segments(impact: pl.DataFrame) -> pl.DataFrame:
-    """Stack the levels of each family."""
+    """Compute the start and end of each segment by stacking the levels of a family."""
     end = pl.col("share").cum_sum().over("job_family")
     return (
         impact.filter(pl.col("share") > 0)
@@ -196,8 +196,8 @@ def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart
 
 
 def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
-    """Place hatching strokes in the segments without a level, from the middle outwards around the figure."""
-    # Hatch more sparsely with many families: Altair raises an error above 5,000 rows.
+    """Return positions for hatching strokes in segments without a level, leaving space for the figure."""
+    # Use fewer strokes if there are many families, because Altair raises an error for more than 5,000 rows.
     distance = _HATCH * max(1.0, segments.get_column("job_family").n_unique() / 40)
     strokes = [
         {"job_family": family, "at": round((start + end) / 2 + side * offset, 4)}
@@ -216,7 +216,7 @@ def _counts(amounts: pl.Series) -> pl.Series:
 
 
 def _headline(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
-    """State the largest H1 share, ignoring families of grade C and jobs without a family."""
+    """Return a headline with the largest H1 share, ignoring families of grade C and jobs without a family."""
     suppressed, families = families.filter(captions.is_suppressed()).height, families.filter(~captions.is_suppressed())
     if not families.height:
         return captions.ALL_SUPPRESSED
@@ -225,7 +225,7 @@ def _headline(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> s
 
 
 def _no_share(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, scope: str) -> str | None:
-    """Explain why there is no H1 share, or return None if there is one."""
+    """Return a headline saying why there is no H1 share, or None if there is one."""
     if not families.get_column("tasks").sum():
         return f"No tasks{scope or ' in these task profiles'}"
     if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_job"]
 
-#: Number of tasks whose rationale is quoted.
+#: Maximum number of rationales to quote.
 _QUOTED = 3
 
 
 class _Job(NamedTuple):
-    """A job with its profile, its measures, and its tasks, longest first."""
+    """A job with its profile, its measures and its tasks, which are sorted by hours."""
 
     name: str
     family: str
@@ -57,44 +57,46 @@ def plot_job(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
-    """Draw the week and the tasks of one job, and its exposure among the jobs of its family.
+    """Draw the week and the tasks of a single job, and compare its exposure with the rest of the family.
 
-    The bar of the week has one block per task, sized by its hours and coloured by its level. Contract hours that no
-    task documents are hatched. Tasks with missing hours are listed without a block. The chart contains task names.
+    The week is drawn as a bar with one block per task, sized by its hours and coloured by its level. Contract hours
+    not documented by any task are hatched. Tasks with missing hours are listed, but have no block. The chart contains
+    task names.
 
     Parameters
     ----------
     profiles
-        As for `hours_by_job`. Tasks are labelled by ``task`` of `tasks`, or by ``task_id`` if it is null.
+        Task profiles with the columns that `hours_by_job` reads. Tasks are labelled with ``task`` from `tasks`, or
+        with ``task_id`` if it is null.
     job_id
         Identifier of the job.
     rationales
-        Quote the rationales of the three longest tasks that have one.
+        If True, quote the rationales of the three longest tasks that have one.
     freed
-        Share of a task's time that is freed per level, 0 to 1, as a number or a pair (low, high); see `capacity`.
-        Adds a second bar with the remaining week. None draws no scenario.
+        Share of a task's time that is freed, 0 to 1, by level: a number or a pair (low, high). See `capacity`. A
+        second bar shows the remaining week. If None, no scenario is drawn.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. A job whose headcount is known and below `Privacy.min_headcount`
-        raises an error, because its chart would be personal data. Other jobs are drawn only if their family is not
-        suppressed. None shows all jobs.
+        Thresholds for suppressing small groups. If the headcount of the job is known and below
+        `Privacy.min_headcount`, an error is raised because the chart would be personal data. The other jobs in the
+        family are only drawn if the family is not suppressed. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart or alt.ConcatChart
-        An Altair chart to customize, or to write with `save`. A single layer if there are no jobs.
+        An Altair chart that you can customize or pass to `save`. It has a single layer if there are no jobs.
 
     Raises
     ------
     SchemaError
-        If the job does not exist or has too few people, a column is missing, or `freed` is invalid or lacks a level of
-        the job.
+        If the job does not exist or has too few people, a required column is missing, or `freed` is invalid or does
+        not include every level of the job.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -136,7 +138,7 @@ def plot_job(
 
 
 def _check(jobs: pl.DataFrame, job_id: str, profiles: TaskProfiles, privacy: Privacy | None) -> None:
-    """Raise if a job does not exist or has too few people."""
+    """Raise an error if the job does not exist or has too few people."""
     row = jobs.filter(pl.col("job_id") == str(job_id))
     if not row.height:
         names = jobs.get_column("job_name").to_list() if "job_name" in jobs.columns else [None] * jobs.height
@@ -196,7 +198,7 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
 def _peers(
     profiles: TaskProfiles, job: _Job, job_id: str, states: list[str], privacy: Privacy | None
 ) -> tuple[pl.DataFrame, str]:
-    """Return the exposure of all jobs in the family with this one marked, and a sentence to print above."""
+    """Return the exposure of every job in the family, flagging this one, and a sentence to print above the chart."""
     no_peers = pl.DataFrame(schema={"exposure": pl.Float64, "own": pl.Boolean})
     exposure = exposure_by_job(profiles, states=states)
     own = exposure.filter(pl.col("job_id") == str(job_id))
@@ -230,7 +232,7 @@ def _quotes(tasks: pl.DataFrame) -> list[tuple[int, str]]:
 
 
 def _headline(job: _Job) -> str:
-    """State the H1 share of the documented hours, except for grade C."""
+    """Return a headline with the H1 share of documented hours, unless the job is of grade C."""
     share, low, high = job.h1
     if not job.tasks.height:
         return f"{job.name}: no tasks"

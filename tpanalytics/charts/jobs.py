@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_jobs"]
 
-#: Maximum number of bars.
+#: Maximum number of bars to draw.
 _BARS = 40
 _WIDTH, _ROW, _BAR = 430, 26, 16
-#: Maximum line length of a job's name, in characters.
+#: Maximum line length for job names, in characters.
 _NAME = 46
-#: Width of a digit in a segment, padding around a figure, and padding with hatching, in pixels.
+#: Width of a digit, padding around a figure, and padding around a figure in a hatched segment, in pixels.
 _CHARACTER, _AROUND, _STROKES = 6.2, 6, 32
 _COLUMNS = (
     SideColumn("amount", ["weekly", "hours"], 56, muted=False),
@@ -42,46 +42,46 @@ _COLUMNS = (
     SideColumn("open", ["without", "hours"], 192),
     SideColumn("grade", "grade", 234),
 )
-#: Number of bars above which hatching gets sparser, because Altair raises an error above 5,000 rows.
+#: Use fewer hatching strokes above this number of bars, because Altair raises an error for more than 5,000 rows.
 _DENSE = 20
 
 
 def plot_jobs(
     profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
 ) -> alt.LayerChart:
-    """Draw the documented weekly hours of each job in a family by AI impact level.
+    """Draw the documented weekly hours of each job in a family, by AI impact level.
 
-    Hours without a level are hatched, and tasks with missing hours are counted at the right. A vertical line marks the
-    contract week of a job if it is known. The 40 jobs with the most hours are drawn; a footnote counts the others. The
-    chart contains job names.
+    Hours without a level are hatched, and a column on the right shows the number of tasks with missing hours. If the
+    contract hours of a job are known, they are marked with a vertical line. Only the 40 jobs with the most hours are
+    drawn. A footnote reports how many others there are. The chart contains job names.
 
     Parameters
     ----------
     profiles
-        As for `hours_by_job`.
+        Task profiles with the columns that `hours_by_job` reads.
     family
-        Name of the family. ``"(no family)"`` selects the jobs without one.
+        Name of the family. Use ``"(no family)"`` to draw the jobs without one.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. No job of a suppressed family is drawn. Jobs whose headcount is known
-        and below `Privacy.min_headcount` are suppressed, together with the next smallest job if a family total would
-        reveal them. None shows all jobs.
+        Thresholds for suppressing small groups. If the family is suppressed, no jobs are drawn. Jobs are suppressed if
+        their headcount is known and below `Privacy.min_headcount`, together with the next smallest job if the family
+        total would otherwise reveal them. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If the family does not exist, or a column is missing.
+        If the family does not exist or a required column is missing.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def plot_jobs(
 
 
 def _family(family: str, families: list[str]) -> str:
-    """Return the family with a name, which may be the name as printed in charts."""
+    """Return the family with the given name, which can also be the name as printed in charts."""
     if family in families:
         return family
     matches = [name for name in families if clean_text(name) == family]
@@ -150,7 +150,7 @@ def _family(family: str, families: list[str]) -> str:
 
 
 def _rows(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Format the columns of each row."""
+    """Format the columns for each job."""
     reasons = {
         "no tasks": pl.col("tasks") == 0,
         "no documented hours": pl.col("hours").is_null(),
@@ -169,13 +169,13 @@ def _rows(jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _top(drawn: pl.DataFrame) -> float:
-    """Return the end of the axis in hours."""
+    """Return the upper end of the axis in hours."""
     longest = drawn.select(pl.max_horizontal(pl.col("hours").max(), pl.col("contract_hours").max())).item()
     return 1.02 * float(longest or 1.0)
 
 
 def _segments(levels: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
-    """Stack the levels of each job."""
+    """Compute the start and end of each segment by stacking the levels of a job."""
     order = {level: i for i, level in enumerate(level_order(levels.get_column("level").to_list()))}
     end = pl.col("hours").cum_sum().over("job")
     per_pixel = _top(drawn) / _WIDTH
@@ -229,7 +229,7 @@ def _bars(segments: pl.DataFrame, drawn: pl.DataFrame, y: alt.Y, levels: list[st
 
 
 def _strokes(segments: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
-    """Place hatching strokes in the segments without a level, except behind figures."""
+    """Return positions for hatching strokes in segments without a level, except behind figures."""
     per_pixel = _top(drawn) / _WIDTH
     scale = per_pixel * max(1.0, drawn.height / _DENSE)
     strokes = [
@@ -251,7 +251,7 @@ def _suppression_note(selected: FamilyJobs, privacy: Privacy | None) -> list[str
 
 
 def _rest(jobs: pl.DataFrame) -> list[str]:
-    """Return a note on the jobs that are not drawn because there are too many."""
+    """Return a note about the jobs that are omitted because there are too many to draw."""
     rest = jobs.slice(_BARS)
     if not rest.height:
         return []
@@ -281,7 +281,7 @@ def _footnotes(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
 
 
 def _headline(name: str, impact: pl.DataFrame, selected: FamilyJobs) -> str:
-    """State the H1 share of the family's hours and its range over jobs, except for grade C."""
+    """Return a headline with the family's H1 share and its range across jobs, unless the family is of grade C."""
     jobs = selected.jobs
     if not total(jobs, "tasks"):
         return f"{name}: no tasks"

@@ -1,4 +1,4 @@
-"""Heatmap of the tasks that job families share."""
+"""Heatmap of the tasks shared by job families."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_overlap"]
 
-#: Maximum number of families.
+#: Maximum number of families to draw.
 _MOST = 60
-#: Maximum number of families with figures in the squares.
+#: Print figures in the squares if there are at most this many families.
 _PRINTED = 24
-#: Minimum number of shared tasks for a figure, and the sign for pairs below it.
+#: Minimum number of shared tasks for a figure, and the symbol to use for pairs with fewer.
 _ENOUGH = 5
 _FEW = "\u25e6"
-#: Share above which a square is boxed.
+#: Squares with a share above this value get an outline.
 _HALF = 0.5
 _STEPS = [0.1, 0.2, 0.35, 0.5]
 _STEP_LABELS = ["below 10%", "10% to 20%", "20% to 35%", "35% to 50%", "50% and more"]
 _SHADES = ["#F1F6F6", "#CFE3E4", "#8FC0C3", "#3F8F95", "#124B50"]
-#: Maximum number of families, and the side of a square in pixels.
+#: Size of a square in pixels, for up to the given number of families.
 _SIZES = ((6, 54), (12, 38), (_PRINTED, 28))
 _WRAP = 38
-#: Width of the row numbers in pixels.
+#: Width reserved for the row numbers, in pixels.
 _NUMBER = 18
 _HOURS = f"Hours are for one incumbent of each job. {captions.MISSING_HOURS}"
 _LAYOUT = "Rows and columns list the families in the same order, similar families next to each other."
@@ -63,39 +63,40 @@ def plot_overlap(
 ) -> alt.LayerChart:
     """Draw the share of work that each pair of job families has in common.
 
-    Rows and columns list the families in the same order, similar families next to each other. By hours, a square is
-    the share of the row's hours in tasks shared with the column, so the two squares of a pair differ. By tasks, they
-    are equal. Squares above 50% are boxed. Pairs with fewer than 5 shared tasks and suppressed families have a sign
-    instead of a figure. Figures are printed for up to 24 families, and the 60 families with the most tasks are drawn.
-    The chart contains one row per pair, and no single tasks or jobs.
+    Rows and columns list the families in the same order, with similar families next to each other. When weighted by
+    hours, a square is the share of the row's hours in tasks shared with the column, so the two squares of a pair
+    differ. When weighted by tasks, they are equal. Squares above 50% have an outline. Pairs with fewer than 5 shared
+    tasks and suppressed families have a symbol instead of a figure. Figures are printed for up to 24 families, and
+    only the 60 families with the most tasks are drawn. The chart data has one row per pair, and does not include
+    individual tasks or jobs.
 
     Parameters
     ----------
     profiles
-        As for `overlap`.
+        Task profiles with the columns that `overlap` reads.
     weight
-        ``"hours"`` compares weekly hours, ``"tasks"`` the number of tasks.
+        ``"hours"`` compares weekly hours. ``"tasks"`` compares the number of tasks.
     same_task
-        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace.
+        Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. None shows all groups.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`.
+        An Altair chart that you can customize or pass to `save`.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is not one of the allowed values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -119,7 +120,7 @@ def plot_overlap(
     shown = families.filter(~captions.is_suppressed())
     order, not_drawn = _order(families, shown, shares)
     squares = _squares(order, shares, shown)
-    named = _named(squares, shown, weight)
+    named = _quotable(squares, shown, weight)
     headline = _headline(squares, named, order, weight) if shown.height else captions.ALL_SUPPRESSED
     notes = groups.footnotes(_footnotes(meaning, squares, not_drawn, weight))
     size = next((size for most, size in _SIZES if len(order) <= most), max(11, 660 // max(len(order), 1)))
@@ -138,7 +139,7 @@ def plot_overlap(
 
 
 def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
-    """Return each pair in both directions, with the columns ``row, column, shared, share``."""
+    """Return both directions of each pair, in the columns ``row``, ``column``, ``shared`` and ``share``."""
     a_in_b, b_in_a = ("jaccard", "jaccard") if weight == "tasks" else ("containment_a_in_b", "containment_b_in_a")
     sides = [("family_a", "family_b", a_in_b), ("family_b", "family_a", b_in_a)]
     both = pl.concat(
@@ -151,7 +152,7 @@ def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
 
 
 def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) -> tuple[list[str], int]:
-    """Return the largest families sorted by similarity, suppressed ones last, and the number of those not drawn."""
+    """Return the families to draw, sorted by similarity (suppressed ones last), and the number of omitted families."""
     largest = shown.sort("tasks", "job_family", descending=[True, False]).head(_MOST).get_column("job_family")
     names = [family for family in shown.get_column("job_family").sort() if family in set(largest)]
     pairs = shares.filter(pl.col("share").is_not_null() & (pl.col("shared") >= _ENOUGH))
@@ -166,7 +167,7 @@ def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) ->
 
 
 def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Return a row per square with its share, or a sign for the reason why it has none."""
+    """Return one row per square, with its share or a symbol for the reason why it has none."""
     places = pl.DataFrame(
         {"row": order, "place": range(1, len(order) + 1)}, schema={"row": pl.String, "place": pl.Int64}
     )
@@ -201,7 +202,7 @@ def _marks(squares: pl.DataFrame, order: list[str], weight: CountWeight, size: i
     numbers = alt.Chart(diagonal).mark_text(align="right", fontSize=_font(size), color=theme.MUTED)
     marks = [
         alt.Chart(diagonal).mark_rect(color="#D5D5DA").encode(x=x, y=y),
-        # Draw row numbers separately from the names, which may end in a digit.
+        # Draw row numbers separately from the names, because a name could end in a digit.
         numbers.encode(**theme.pixel_encoding(x=-6), y=y, text=alt.Text("row:Q")),
     ]
     squares = squares.select("share", "shared", "sign", row="place", col="across")
@@ -224,7 +225,7 @@ def _square(known: pl.DataFrame, y: alt.Y, x: alt.X) -> alt.Chart:
 
 
 def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: CountWeight, size: int) -> list[alt.Chart]:
-    """Draw squares with printed figures."""
+    """Draw the squares with figures."""
     title = "Share of the row's hours" if weight == "hours" else "Share of distinct tasks"
     figure = (pl.col("share") * 100).round().cast(pl.Int64).cast(pl.String)
     tiny = (pl.col("share") > 0) & (pl.col("share") < 0.005)
@@ -238,7 +239,7 @@ def _filled(known: pl.DataFrame, y: alt.Y, x: alt.X, weight: CountWeight, size: 
 
 
 def _shaded(known: pl.DataFrame, y: alt.Y, x: alt.X) -> list[alt.Chart]:
-    """Draw squares with a legend of shades instead of figures."""
+    """Draw the squares without figures, and add a legend for the shades."""
     marks = [_square(known.select("row", "col", pl.col("share").round(3)), y, x)]
     for at, (shade, label) in enumerate(zip(_SHADES, _STEP_LABELS, strict=True)):
         left = 4 + 108 * at
@@ -253,7 +254,7 @@ def _font(size: int) -> float:
 
 
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
-    """Return numbered axes, with names on the rows only because column names would not be readable."""
+    """Return numbered axes. Only rows are labelled with names, because column names would not be readable."""
     width = _WRAP if size >= 24 else 200
     names = [frame.name_lines(family, width, most=2) for family in order]
     font = _font(size)
@@ -275,8 +276,8 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
     return rows.scale(scale), alt.X("col:O", axis=columns).scale(scale)
 
 
-def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
-    """Return the squares between families of grade A or B, largest share first."""
+def _quotable(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
+    """Return the squares for pairs of families with grade A or B, largest share first."""
     known = pl.lit(value=True) if weight == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
     safe = shown.filter(known & (pl.col("job_family") != NO_FAMILY)).select("job_family")
     return (
@@ -288,7 +289,7 @@ def _named(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> p
 
 
 def _headline(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weight: CountWeight) -> str:
-    """State which families share the largest part of their work, or why none can be compared."""
+    """Return a headline with the families that share the most work, or the reason why none can be compared."""
     if len(order) < 2:
         return f"{order[0]} is the only job family, so there is no overlap to show"
     if not named.height and squares.get_column("share").count():
@@ -358,7 +359,7 @@ _PAIR = ("row", "column", "share")
 
 
 def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, notes: list[str]) -> str:
-    """Describe the order of families and the squares without a figure."""
+    """Describe the order of the families, and the squares that have no figure."""
     shown = [
         family for family in order if family in set(families.filter(~captions.is_suppressed()).get_column("job_family"))
     ]

@@ -1,4 +1,4 @@
-"""Chart of the tasks that changed AI impact level between two snapshots."""
+"""Chart of the tasks whose AI impact level changed between two snapshots."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_transitions"]
 
-#: Maximum number of levels for which ribbons are drawn.
+#: Draw ribbons only if there are at most this many levels.
 _LEVELS = 7
 _LINE, _TABLE = 38, 460
 _ADDED, _REMOVED, _ALL = "added", "removed", "all"
 
 
 class _Table(NamedTuple):
-    """Levels before and after, and tasks and amounts (None if unknown) for each pair of levels."""
+    """The levels before and after, with the tasks and the amount (None if unknown) for each pair of levels."""
 
     left: list[str]
     right: list[str]
@@ -52,40 +52,41 @@ def plot_transitions(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
-    """Draw the tasks or hours by AI impact level before and after, as a table and as ribbons.
+    """Draw the tasks or hours at each AI impact level before and after, as a table and as ribbons.
 
-    Tasks with an unchanged level are muted. The three largest changes are highlighted in the table and labelled on
-    their ribbons. Changes from or to "not assessed" are grey, because they describe the data and not the work. Added
-    and removed tasks follow the levels. With more than 7 levels only the table is drawn.
+    Tasks whose level is unchanged are muted. The three largest changes are highlighted in the table, and their ribbons
+    are labelled. Changes from or to "not assessed" are grey, because they reflect the data and not the work. Added and
+    removed tasks come after the levels. If there are more than 7 levels, only the table is drawn.
 
     Parameters
     ----------
     before, after
-        The two snapshots, as for `transitions`.
+        Snapshots with the columns that `transitions` reads.
     weight
-        ``"tasks"`` counts tasks. ``"hours"`` adds up weekly hours before, or after for added tasks, of the tasks with
-        hours in each snapshot they are in.
+        ``"tasks"`` counts tasks. ``"hours"`` adds up weekly hours before, or after if the task was added. Tasks without
+        hours in a snapshot that includes them are excluded.
     same_task
-        Match the tasks of a job before and after by ``"id"`` or by ``"text"``.
+        Match each job's tasks before and after by ``"id"`` or by ``"text"``.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. Nothing is drawn if every family is suppressed. None shows all groups.
+        Thresholds for suppressing small groups. If every family is suppressed, nothing is drawn. If None, nothing is
+        suppressed.
 
     Returns
     -------
     alt.LayerChart or alt.ConcatChart
-        An Altair chart to customize, or to write with `save`. A single layer if there is nothing to draw.
+        An Altair chart that you can customize or pass to `save`. It has a single layer if there is nothing to draw.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or an argument is not one of the allowed values.
+        If a required column is missing or an argument is invalid.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -147,7 +148,7 @@ def _table(moves: pl.DataFrame, weight: CountWeight) -> _Table:
 
 
 def _kind(pair: tuple[str, str]) -> str:
-    """Return the key of `ribbons.KINDS` for a pair of levels."""
+    """Return the key in `ribbons.KINDS` for a pair of levels."""
     if pair[0] == _ADDED or pair[1] == _REMOVED:
         return "added or removed"
     if pair[0] == pair[1]:
@@ -156,7 +157,7 @@ def _kind(pair: tuple[str, str]) -> str:
 
 
 def _largest(table: _Table) -> list[tuple[str, str]]:
-    """Return the three largest changes from one level to another, ties by name."""
+    """Return the three largest changes from one level to another, breaking ties by name."""
     moved = [(pair, amount) for pair, amount in table.amounts.items() if _kind(pair) == "re-rated" and amount]
     return [pair for pair, _ in sorted(moved, key=lambda move: (-round(move[1], 9), move[0]))[:3]]
 
@@ -272,7 +273,7 @@ def _moved(table: _Table, *kinds: str) -> float:
 
 
 def _headline(table: _Table, meaning: Meaning, weight: CountWeight, top: list[tuple[str, str]]) -> str:
-    """State how much was re-rated of the tasks with a level in both snapshots, and the largest change."""
+    """Return a headline with the re-rated share of tasks with a level in both snapshots, and the largest change."""
     if not table.tasks:
         return captions.NO_TASK_IN_EITHER
     if all(_kind(pair) == "added or removed" for pair in table.tasks):

@@ -31,11 +31,11 @@ __all__ = ["plot_weight_sensitivity"]
 _WIDTH, _HEIGHT = 400, 400
 _SLIDER = "weight_of_h2"
 _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
-#: Weights at which bounds are computed, because bounds need not be linear in the weight.
+#: Weights at which to compute bounds, which are not necessarily linear in the weight.
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-#: Weight below which labels are placed to the right.
+#: Place labels to the right below this weight.
 _MARGIN = 0.1
-# Plain mappings, as in `frame.row_axis`.
+# Use plain dicts because they are faster to copy, as in `frame.row_axis`.
 _SCALE = {"domain": [0, 1], "nice": False}
 _AXIS = {
     "title": "weight of H2, partly automatable (0 = not exposed, 1 = fully exposed)",
@@ -57,44 +57,45 @@ def plot_weight_sensitivity(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the exposure index of each job family for weights of H2 (partly automatable) from 0 to 1.
+    """Draw the exposure index of each job family as the weight of H2 (partly automatable) varies from 0 to 1.
 
-    Each family is a straight line. Bold lines have the highest index at some weight, and b* marks the weight at which
-    another family takes over. The light band shows the bounds of the families in the headline, allowing for missing
-    data. Line ends are hollow for grade C. In a browser, a slider sets the weight without Python. With more than 18
-    families only the highest, the lowest, and those with the most crossings are labelled.
+    Each family is drawn as a straight line. Lines are bold if they have the highest index at some weight, and b* marks
+    the weight at which another family takes over. The light band shows the bounds of the families in the headline,
+    allowing for missing data. Line ends are hollow for grade C. In a browser, the weight can be changed with a slider,
+    which works without Python. If there are more than 18 families, only the highest, the lowest, and those with the
+    most crossings are labelled.
 
     Parameters
     ----------
     profiles
-        As for `exposure`.
+        Task profiles with the columns that `exposure` reads.
     level_weights
-        Weight of each level, 0 to 1. The weight of H2 is required and sets the start of the slider. Levels without a
-        weight are treated as unknown.
+        Weight of each level, 0 to 1. A weight for H2 is required and is the initial value of the slider. Levels
+        without a weight count as unknown.
     contract_hours
-        Weekly contract hours assumed for jobs that have none. Used for the bounds only.
+        Weekly contract hours to assume for jobs without contract hours. Affects only the bounds.
     states
         Validation states to include.
     families
-        Job families to draw, with the same figures as in the chart of all families. None draws all.
+        Job families to draw, or None for all. The figures do not depend on the selection.
     privacy
-        Thresholds for suppressing small groups. None shows all groups.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     alt.LayerChart
-        An Altair chart to customize, or to write with `save`. The slider is the parameter ``weight_of_h2``.
+        An Altair chart that you can customize or pass to `save`. The slider's parameter is named ``weight_of_h2``.
 
     Raises
     ------
     SchemaError
-        If a column is missing, H2 has no weight, a weight or `contract_hours` is out of range, or a family does not
-        exist.
+        If a required column is missing, H2 has no weight, a weight or `contract_hours` is out of range, or a family
+        does not exist.
 
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
@@ -149,7 +150,7 @@ def plot_weight_sensitivity(
         *_crossings(first, extent),
         theme.footer(footnotes, below=58),
     ]
-    # Altair lifts the parameter of a layer to the chart. Adding it to the chart would copy the whole chart.
+    # Add the parameter to a layer and let Altair move it to the top level. Adding it there would copy the chart.
     under = under.add_params(alt.param(name=_SLIDER, value=level_weights["H2"], bind=slider))
     return theme.assemble([under, *above], width=_WIDTH, height=extent.height, **texts)
 
@@ -157,7 +158,7 @@ def plot_weight_sensitivity(
 def _band(
     profiles: TaskProfiles, families: list[str], level_weights: Mapping[str, float], options: dict[str, Any]
 ) -> pl.DataFrame:
-    """Return the bounds of the families in the headline at several weights of H2."""
+    """Return the bounds for the families in the headline at several weights of H2."""
     schema = {"job_family": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
     if not families:
         return pl.DataFrame(schema=schema)
@@ -173,7 +174,7 @@ def _band(
 
 
 def _extent(lines: pl.DataFrame) -> Extent:
-    """Return a fixed range of the index with enough height for all labels."""
+    """Return a fixed index range and a plot height that fits all labels."""
     labelled_families = lines.filter(pl.col("role") != "other").get_column("job_family")
     needed = sum(slot(name) for name in labelled_families) + 10
     return Extent(-0.02, 1.02, max(_HEIGHT, needed))
@@ -239,7 +240,7 @@ def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
 
 
 def _labels(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
-    """Draw names and figures at both ends without overlap, joined to their lines by leader lines."""
+    """Draw names and figures at both ends without overlap, and connect them to their lines."""
     rows = lines.filter(pl.col("role") != "other")
     marks = [
         _head(["index at", "H2 = 0"], -34, "right"),
@@ -292,7 +293,7 @@ def _crossings(first: list[Leader], extent: Extent) -> list[alt.Chart]:
         return []
     heights: list[int] = []
     previous = -1.0
-    for leader in changes:  # alternate the height of labels close to each other
+    for leader in changes:  # alternate the height if labels are close together
         low, high = (12, 26) if leader.since >= _MARGIN else (26, 12)
         heights.append(high if leader.since - previous < 0.16 and heights[-1] == low else low)
         previous = leader.since
@@ -306,7 +307,7 @@ def _crossings(first: list[Leader], extent: Extent) -> list[alt.Chart]:
     )
     x = alt.X("b:Q", scale=_SCALE, axis=_AXIS)
     drawn = alt.Chart(rows)
-    # Lines rise and no line lies above the leading one, so the space above and left of a crossing is free.
+    # Lines never fall and no line is above the leading one, so the space above and to the left of a crossing is free.
     align = alt.ExprRef(f"datum.b < {_MARGIN} ? 'left' : 'right'")
     return [
         drawn.mark_point(shape="diamond", size=70, fill="#FFFFFF", stroke=theme.INK, strokeWidth=1.6, opacity=1).encode(
@@ -319,7 +320,7 @@ def _crossings(first: list[Leader], extent: Extent) -> list[alt.Chart]:
 
 
 def _headline(families: pl.DataFrame, safe: list[Leader]) -> str:
-    """State the most exposed family at each weight, among those of grade A or B."""
+    """Return a headline naming the most exposed families of grade A or B as the weight varies."""
     reason = captions.no_headline_reason(families)
     if reason:
         return reason

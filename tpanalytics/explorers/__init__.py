@@ -1,1 +1,1 @@
-"""Notebook widget to explore task profiles."""
+"""Notebook widget for exploring task profiles."""

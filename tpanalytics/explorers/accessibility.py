@@ -1,4 +1,4 @@
-"""Keyboard and screen reader support that ipywidgets lacks."""
+"""Keyboard and screen reader support that is missing from ipywidgets."""
 
 from __future__ import annotations
 

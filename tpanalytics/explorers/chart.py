@@ -23,9 +23,9 @@ class ChartWidget(anywidget.AnyWidget):
     """A chart that works offline and reports clicks and slider changes in `params`."""
 
     spec = traitlets.Dict().tag(sync=True)
-    #: Incremented with each specification, so that late clicks on the previous chart can be ignored.
+    #: Incremented whenever the specification changes, so late clicks on the previous chart can be ignored.
     revision = traitlets.Int(0).tag(sync=True)
-    #: ``{"revision": ..., "values": {name: value}}``: parameters changed in the browser since that revision.
+    #: Parameters changed in the browser since a revision, as ``{"revision": ..., "values": {name: value}}``.
     params = traitlets.Dict().tag(sync=True)
 
     def __init__(self, on_pick: Callable[[list[str]], None], on_param: Callable[[str, Any], None]) -> None:
@@ -34,7 +34,7 @@ class ChartWidget(anywidget.AnyWidget):
         self.observe(self._report, "params")
 
     def swap(self, spec: dict[str, Any]) -> None:
-        """Show another specification with its initial parameters and selection."""
+        """Show a different specification, resetting its parameters and selection."""
         if spec != self.spec or self.params.get("revision") == self.revision:
             with self.hold_sync():
                 self.spec, self.revision = spec, self.revision + 1
@@ -55,7 +55,7 @@ class ChartWidget(anywidget.AnyWidget):
 
 @cache
 def _module() -> str:
-    """Return the widget script bundled with Vega (about 1 MB, not stored in notebooks)."""
+    """Return the widget script bundled with Vega, which is about 1 MB and is not stored in notebooks."""
     import vl_convert
 
     script = (Path(__file__).parent / "assets" / "chart.js").read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ def _module() -> str:
 
 
 def add_selection(spec: dict[str, Any], column: str | None, picked: list[str]) -> dict[str, Any]:
-    """Return a copy of a layered specification in which a click selects a mark and fades the others."""
+    """Return a copy of a layered specification where clicking a mark selects it and fades the others."""
     layers = spec.get("layer", [])
     data = spec.get("datasets", {})
     selectable = [
@@ -93,7 +93,7 @@ def add_selection(spec: dict[str, Any], column: str | None, picked: list[str]) -
 
 
 def reserve_title_space(spec: dict[str, Any]) -> dict[str, Any]:
-    """Reserve space for a second title line, so that marks do not move when a title wraps."""
+    """Reserve space for a second title line, so marks don't move when a title wraps."""
     title = spec.get("title", {})
     if len(title.get("text", ())) != 1:
         return spec
@@ -101,9 +101,9 @@ def reserve_title_space(spec: dict[str, Any]) -> dict[str, Any]:
     return {**spec, "title": {**title, "offset": style["offset"] + style["fontSize"] + _LEADING}}
 
 
-#: Pixels that Vega adds between two title lines.
+#: Space that Vega adds between title lines, in pixels.
 _LEADING = 2
-#: Mark types that can be selected.
+#: Mark types that can be selected by clicking.
 _MARKS = {"bar", "point", "circle", "rule"}
 
 

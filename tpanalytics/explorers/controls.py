@@ -1,4 +1,4 @@
-"""Control widgets of the explorer."""
+"""Control widgets for the explorer."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 __all__ = ["ControlBar"]
 
 _STYLE = {"description_width": "initial"}
-#: Slider value of a level without weight, because sliders do not accept None.
+#: Slider value for levels without a weight, because sliders don't accept None.
 _EXCLUDED = -1.0
 
 
 class Control:
-    """A widget bound to one entry of the state."""
+    """A widget bound to an entry in the state."""
 
     def __init__(self, name: str, widget: Any) -> None:
         self.name, self.widget = name, widget
         widget.add_class(f"tpa-{name}")
 
     def read(self) -> Any:
-        """Return the value of the widget as a JSON-compatible value."""
+        """Return the value of the widget in a JSON-compatible form."""
         value = self.widget.value
         return list(value) if isinstance(value, tuple) else value
 
     def write(self, state: State, facts: Facts) -> None:  # noqa: ARG002  subclasses use the facts
-        """Set the widget to the value in the state."""
+        """Update the widget from the state."""
         value = state[self.name]
         self.widget.value = tuple(value) if isinstance(value, list) else value
 
@@ -44,7 +44,7 @@ class Control:
 
 
 class _States(Control):
-    """The validation states that count, with custom combinations added to the options when they are set."""
+    """The validation states to include. Custom combinations are added to the options when they are set."""
 
     def __init__(self, choices: Sequence[tuple[str, Any]]) -> None:
         hashable = [(label, tuple(states)) for label, states in choices]
@@ -58,7 +58,7 @@ class _States(Control):
 
 
 class _Job(Control):
-    """The job of the family to show."""
+    """The job to show from the current family."""
 
     def __init__(self) -> None:
         super().__init__("job", _dropdown("Job", [("all jobs", None)]))
@@ -69,17 +69,17 @@ class _Job(Control):
 
 
 class _Choice(Control):
-    """A choice whose options depend on the validation states that count."""
+    """A choice whose options depend on the selected validation states."""
 
     def write(self, state: State, facts: Facts) -> None:
         if self.name in controls(state) or state[self.name] not in [value for _, value in self.widget.options]:
-            # Only update when needed, because computing the options reads the tasks.
+            # Only update the options if necessary, because computing them requires reading the tasks.
             _set_options(self.widget, facts.options(state["states"])[self.name])
         super().write(state, facts)
 
 
 class _Weights(Control):
-    """The weight of each level except H2, which has its slider in the chart."""
+    """Sliders for the weight of each level except H2, whose slider is part of the chart."""
 
     def __init__(self, levels: Sequence[str]) -> None:
         steps = [("excluded", _EXCLUDED), *((f"{step:.2f}", step) for step in WEIGHT_STEPS)]
@@ -99,7 +99,7 @@ class _Weights(Control):
         super().__init__("level_weights", widgets.VBox(list(self._sliders.values())))
 
     def read(self) -> Any:
-        """Return the weights of the included levels; weights between slider steps are kept until the slider moves."""
+        """Return the weights of included levels, preserving weights between slider steps until the slider is moved."""
         for level, slider in self._sliders.items():
             if slider.value != self._nearest(level):
                 self._weights.pop(level, None)
@@ -123,20 +123,20 @@ class _Weights(Control):
 
 
 class ControlBar(widgets.Box):
-    """The controls of the current view; `controls` contains the controls of all views by name."""
+    """The controls for the current view; `controls` maps names to the controls for all views."""
 
     def __init__(self, facts: Facts, on_change: Callable[[str], None]) -> None:
         super().__init__(layout={"flex_flow": "row wrap"})
         self.add_class("tpa-controls")
         self._facts = facts
-        #: True while `show` changes the controls, so that these changes are not treated as user input.
+        #: True while `show` updates the controls, so the updates aren't mistaken for user input.
         self.updating = False
         self.controls = _controls(facts)
         for control in self.controls.values():
             control.watch(on_change)
 
     def show(self, state: State) -> None:
-        """Set the controls to a state and show the ones that affect it."""
+        """Update the controls from a state, showing only those that affect it."""
         self.updating = True
         try:
             for control in self.controls.values():
@@ -147,7 +147,7 @@ class ControlBar(widgets.Box):
 
 
 def _controls(facts: Facts) -> dict[str, Control]:
-    """Build the controls of all views."""
+    """Create the controls for all views."""
     options = facts.options(START["states"])
 
     def buttons(name: str, label: str, kind: type[Control] = Control) -> Control:
@@ -185,7 +185,7 @@ def _controls(facts: Facts) -> dict[str, Control]:
 
 
 def _set_options(widget: Any, choices: Sequence[tuple[str, Any]]) -> None:
-    """Set the options of a widget if they changed, to avoid messages to the browser."""
+    """Set the options of a widget only if they changed, to avoid sending messages to the browser."""
     if list(widget.options) != list(choices):
         widget.options = list(choices)
 

@@ -34,7 +34,7 @@ _MIME_TYPES = {
 
 
 class _DownloadButton(anywidget.AnyWidget):
-    """A button that sends the file returned by `make` to the browser; `make` returns None on errors."""
+    """A button that sends the file returned by `make` to the browser; `make` returns None on error."""
 
     _esm = (Path(__file__).parent / "assets" / "download.js").read_text(encoding="utf-8")
     label = traitlets.Unicode("Download").tag(sync=True)
@@ -50,14 +50,14 @@ class _DownloadButton(anywidget.AnyWidget):
             file = self._make()
         finally:
             if file is None:
-                self.send({})  # enables the button again
+                self.send({})  # re-enable the button
         if file is not None:
             name, content = file
             self.send({"name": name, "mime": _MIME_TYPES[Path(name).suffix]}, buffers=[content])
 
 
 class DownloadBar(widgets.Box):
-    """Buttons to download the files written by `save`, and a toggle for the code in `python`."""
+    """Buttons to download files written by `save`, and a toggle for the code in `python`."""
 
     def __init__(self, save: Callable[[Path], Path], stem: Callable[[], str], report: Callable[[str], None]) -> None:
         self._save, self._stem, self._report = save, stem, report
@@ -77,7 +77,7 @@ class DownloadBar(widgets.Box):
         toggle.observe(self._toggle_python, "value")
 
     def set_python(self, code: str) -> None:
-        """Set the displayed Python code."""
+        """Set the Python code to display."""
         self.python.value = f'<pre class="tpa-python">{html.escape(code)}</pre>'
 
     def _file(self, choice: Any) -> tuple[str, bytes] | None:

@@ -43,9 +43,9 @@ __all__ = ["Explorer", "explore"]
 
 Method = TypeVar("Method", bound="Callable[..., Any]")
 
-#: Seconds to wait for further changes before drawing a chart that is not cached.
+#: Seconds to wait for further changes before drawing a chart that isn't cached.
 _DEBOUNCE = 0.05
-#: Seconds of inactivity before charts are prerendered, and the pause between them.
+#: Seconds of inactivity before charts are prerendered, and seconds to pause between charts.
 _IDLE, _PAUSE = 0.3, 0.03
 _STYLE = Path(__file__).parent / "assets" / "explorer.css"
 
@@ -57,21 +57,21 @@ def explore(
     state: Mapping[str, Any] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> Explorer:
-    """Open an explorer with views of AI impact, weekly hours, tasks and changes between two snapshots.
+    """Open an interactive explorer for AI impact, weekly hours, tasks and changes between two snapshots.
 
-    The explorer works offline in JupyterLab, Jupyter Notebook and Voilà. The notebook also stores a picture of the
-    first chart and its description, which are shown where widgets do not run. Nulls are treated as in `impact`.
+    The explorer works offline in JupyterLab, Jupyter Notebook and Voilà. The notebook also stores an image and a
+    description of the first chart, which are shown if widgets are not supported. Nulls are treated as in `impact`.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns that `impact` reads. Results are cached, so do not modify the tables.
     before
-        An earlier snapshot to compare with. Without it, the view of changes is not available.
+        An earlier snapshot to compare with. If None, the view of changes is not available.
     state
-        The initial state: all or some of the entries of `Explorer.state`.
+        The initial state, as a dict with some or all of the entries in `Explorer.state`.
     privacy
-        Suppress figures for groups smaller than this. If None, nothing is suppressed.
+        Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def explore(
     Raises
     ------
     SchemaError
-        If a column is missing, or if `state` has an unknown entry or value.
+        If a required column is missing, or if `state` has an unknown entry or value.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def explore(
 
 
 def _locked(method: Method) -> Method:
-    """Lock a method, because notebooks receive widget messages and run cells in different threads."""
+    """Run a method with the lock held, because widget messages and cells may be handled in different threads."""
 
     @wraps(method)
     def locked(self: Explorer, *args: Any, **kwargs: Any) -> Any:
@@ -108,17 +108,17 @@ def _locked(method: Method) -> Method:
 
 
 class Explorer(widgets.VBox):
-    """A chart with controls, created by `explore`.
+    """An interactive chart with controls, as returned by `explore`.
 
     Attributes
     ----------
     state
-        The values of the controls as a JSON-compatible dict. Assign a dict with all or some entries to change them.
+        The values of the controls as a JSON-compatible dict. Assign a dict with some or all entries to change them.
     selected
-        The figures in the chart as a Polars frame, limited to the selected marks if there are any.
+        The figures in the chart as a Polars DataFrame, limited to the selected marks if any are selected.
     """
 
-    # Class attributes, because ipywidgets calls `close` even if `__init__` failed.
+    # Define these on the class, because ipywidgets calls `close` even if `__init__` failed.
     _draw_timer: asyncio.TimerHandle | None = None
     _ahead_timer: asyncio.TimerHandle | None = None
     _closed = False
@@ -173,7 +173,7 @@ class Explorer(widgets.VBox):
     def state(self, changes: Mapping[str, Any]) -> None:
         state = merge(self._state, checked_changes(self._state, changes, self._facts), self._facts)
         view = view_of(state, self._facts)
-        spec = self._specs.of(view, state["picked"])  # raises before anything has changed
+        spec = self._specs.of(view, state["picked"])  # may raise, so do this before changing the state
         view.check_picked(self._source, changes.get("picked", ()))
         self._enter(state, view)
         self._show(spec)
@@ -181,7 +181,7 @@ class Explorer(widgets.VBox):
     @property
     @_locked
     def selected(self) -> pl.DataFrame:
-        """The figures in the chart, limited to the selected marks if there are any."""
+        """The figures in the chart, limited to the selected marks if any are selected."""
         return self._view.selected(self._source, self._state["picked"])
 
     @_locked
@@ -191,13 +191,13 @@ class Explorer(widgets.VBox):
 
     @_locked
     def save(self, path: str | Path) -> Path:
-        """Write the current chart or table to a file, as `tpanalytics.save` does.
+        """Write the current chart or table to a file, using `tpanalytics.save`.
 
         Parameters
         ----------
         path
-            The file to write. The chart is written for the suffixes ``.png``, ``.svg``, ``.pdf``, ``.html`` and
-            ``.json``, the table for ``.csv``, ``.xlsx`` and ``.parquet``.
+            The file to write. Use the suffix ``.png``, ``.svg``, ``.pdf``, ``.html`` or ``.json`` to write the chart,
+            and ``.csv``, ``.xlsx`` or ``.parquet`` to write the table.
 
         Returns
         -------
@@ -207,7 +207,7 @@ class Explorer(widgets.VBox):
         Raises
         ------
         ShareError
-            If the suffix is not supported, or the file cannot be written.
+            If the suffix is not supported or the file cannot be written.
         """
         path = output_path(path)
         is_table = path.suffix.lower().removeprefix(".") in TABLE_SUFFIXES.values()
@@ -217,16 +217,16 @@ class Explorer(widgets.VBox):
     def freeze(self, path: str | Path, *, jobs: bool = False) -> Path:
         """Write an HTML page with working controls that runs offline and without Python.
 
-        The charts of all states that the controls can reach are drawn in advance. The page contains no rationales and
-        suppresses the same groups as the explorer. If job families are selected, the page contains only these families
-        and no comparison with the earlier snapshot.
+        The charts for all combinations of the controls are drawn in advance. The page does not include rationales, and
+        it suppresses the same groups as the explorer. If job families are selected, the page contains only these
+        families and no comparison with the earlier snapshot.
 
         Parameters
         ----------
         path
-            The ``.html`` file to write. It is replaced only when the page is complete.
+            The ``.html`` file to write. An existing file is only replaced once the page is complete.
         jobs
-            If True, include the jobs of each family with their names.
+            If True, include the jobs in each family and their names.
 
         Returns
         -------
@@ -274,7 +274,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def _on_param(self, name: str, value: Any) -> None:
-        """Handle the slider in the chart, which does not need to be redrawn."""
+        """Handle a slider change, which does not require redrawing the chart."""
         if name == "weight_of_h2" and self._state["view"] == "impact":
             is_drawn, level_weights = self._is_drawn(), {**self._state["level_weights"], "H2": round(float(value), 2)}
             self._state = {**self._state, "level_weights": level_weights}
@@ -286,7 +286,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def _change(self, changes: Mapping[str, Any]) -> None:
-        """Change the state and draw its chart, after a short delay if it is not cached."""
+        """Change the state and draw its chart, with a short delay if the chart is not cached."""
         try:
             state = merge(self._state, changes, self._facts)
             self._enter(state, view_of(state, self._facts))
@@ -328,7 +328,7 @@ class Explorer(widgets.VBox):
         self._schedule_ahead()
 
     def _is_drawn(self) -> bool:
-        """Return whether the displayed chart belongs to the current state."""
+        """Return True if the displayed chart matches the current state."""
         return self._drawn == self._view.chart
 
     def _show_error(self, text: str) -> None:
@@ -338,7 +338,7 @@ class Explorer(widgets.VBox):
         self._message.value = f'<div class="tpa-{kind}" role="status">{html.escape(text)}</div>' if text else ""
 
     def _schedule_ahead(self) -> None:
-        """Prerender the views one click away while the user is idle."""
+        """Schedule prerendering of the views one click away, to run while the user is idle."""
         if self._ahead_timer is not None:
             self._ahead_timer.cancel()
         self._ahead = self._specs.ahead(self._state)
@@ -348,13 +348,13 @@ class Explorer(widgets.VBox):
     def _draw_ahead(self) -> None:
         self._ahead_timer = None
         for view in self._ahead:
-            with suppress(Exception):  # raised again when the user opens the view
+            with suppress(Exception):  # errors are raised again when the user opens the view
                 self._specs.of(view)
             self._ahead_timer = self._call_later(_PAUSE, self._draw_ahead)
             return
 
     def _call_later(self, seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle | None:
-        """Schedule a call; return None if no event loop is running."""
+        """Schedule a call, or return None if no event loop is running."""
         try:
             return None if self._closed else asyncio.get_running_loop().call_later(seconds, function)
         except RuntimeError:
@@ -370,14 +370,14 @@ class Explorer(widgets.VBox):
         return f"Explorer of {self._source.profiles!r}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the widget, with a picture and description for environments without widgets."""
+        """Return the widget, with an image and a description for environments that don't support widgets."""
         bundle: Any = super()._repr_mimebundle_(**kwargs)
         widget, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         picture, size = displayed(self._spec)
         return {**widget, **picture}, {**metadata, **size}
 
     def _ipython_display_(self) -> None:
-        """Display the picture and the widget; the widget's style sheet hides the picture."""
+        """Display an image and the widget, whose style sheet hides the image."""
         bundle, metadata = self._repr_mimebundle_()
         for kinds in (("image/png", "text/plain"), ("application/vnd.jupyter.widget-view+json",)):
             sizes = {kind: metadata[kind] for kind in kinds if kind in metadata}

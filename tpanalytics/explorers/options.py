@@ -1,4 +1,4 @@
-"""Control options of an explorer, derived from its data."""
+"""Options for the controls of an explorer, derived from its data."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["VALIDATED", "Facts", "facts_of"]
 
 VALIDATED = COUNTED_STATES[:1]
-#: Maximum number of jobs in the job list. Other jobs can be found by searching for tasks.
+#: Maximum number of jobs to list. Other jobs can be found by searching for tasks.
 _MAX_JOBS = 2_000
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The families, levels and options of an explorer's snapshots after suppression."""
+    """The families, levels and control options of an explorer, after suppression."""
 
     source: Source
-    #: Sorted by name, with jobs without a family last.
+    #: Sorted by name, with ``(no family)`` last.
     families: tuple[str, ...]
-    #: Assessed levels in the data. Always includes H1, H2 and H3.
+    #: Levels in the data, excluding "not assessed". Always includes H1, H2 and H3.
     levels: tuple[str, ...]
     has_headcount: bool
     #: False if the difference between all tasks and validated tasks would reveal a small group.
@@ -51,7 +51,7 @@ class Facts:
         return tuple(family for family in self.families if family not in suppressed)
 
     def visible_jobs(self, family: str | None, states: Sequence[str]) -> list[tuple[str, str]]:
-        """Return name and id of the unsuppressed jobs of a family, sorted by name."""
+        """Return the name and id of each unsuppressed job in a family, sorted by name."""
         if family is None or family not in self.visible_families(states):
             return []
         return _job_options(self.source.profiles, family=family, states=list(states), privacy=self.privacy)
@@ -61,7 +61,7 @@ class Facts:
         return len(suppressed_jobs(self.source.profiles, states=list(states), privacy=self.privacy))
 
     def compares_families(self, states: Sequence[str]) -> bool:
-        """Return whether changes can be shown by family."""
+        """Return True if changes can be shown by family."""
         source, all_states = self.source, {COUNTED_STATES, VALIDATED, tuple(states)}
         if source.before is None or self.privacy is None:
             return True
@@ -71,7 +71,7 @@ class Facts:
         )
 
     def options(self, states: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
-        """Return the options of each control as (label, value) pairs, for these validation states."""
+        """Return the options for each control as (label, value) pairs, given the selected validation states."""
         views = [("AI impact", "impact"), ("Weekly hours", "hours"), ("Tasks", "tasks")]
         return {
             "states": [
@@ -93,7 +93,7 @@ class Facts:
 
 
 def facts_of(source: Source, privacy: Privacy | None) -> Facts:
-    """Return the facts of the snapshots, computed from the impact measure that the first chart also uses."""
+    """Collect facts about the snapshots, using the impact measure because the first chart needs it anyway."""
     check_privacy(privacy)
     jobs, _ = read_inputs(source.profiles)
     impact = measure_impact(source.profiles, weight="hours", states=COUNTED_STATES)
@@ -113,7 +113,7 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
 @cached
 @readable()
 def _suppressed_families(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
-    # Skip the checks of the tasks here, because drawing the chart emits the same warnings.
+    # Skip the checks here, because drawing the chart emits the same warnings.
     cells = aggregate_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
     return set(suppressed_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))
@@ -140,7 +140,7 @@ def _job_options(
 @cached
 @readable()
 def _same_suppression(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
-    """Return whether comparing the snapshots suppresses the same families as the later snapshot alone."""
+    """Return True if comparing the snapshots suppresses the same families as the later snapshot alone."""
     counts = group_counts(after, states=states)
     single = apply_policy(counts.select("job_family"), counts, privacy)
     change = families_in_change(before, after, states=states, privacy=privacy)
@@ -148,7 +148,7 @@ def _same_suppression(before: TaskProfiles, after: TaskProfiles, *, states: list
 
 
 def _reveals_no_small_group(profiles: TaskProfiles, privacy: Privacy) -> bool:
-    """Return whether the suggested tasks of each visible family come from enough jobs and people."""
+    """Return True if the suggested tasks in each visible family come from enough jobs and people."""
     suggested = group_counts(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
     small = suggested.filter(below_threshold(suggested.columns, privacy, staffed=True)).get_column("job_family")
     return set(small) <= _suppressed_families(profiles, states=list(COUNTED_STATES), privacy=privacy)

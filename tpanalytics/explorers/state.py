@@ -1,4 +1,4 @@
-"""State of an explorer: control values, validation and transitions."""
+"""Explorer state, including its validation and transitions."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ START: State = {
     "value": "hours",
 }
 
-#: Steps of the weight sliders.
+#: Values available on the weight sliders.
 WEIGHT_STEPS = [round(0.05 * step, 2) for step in range(21)]
-#: Entries that change the rows of the chart. Changing them clears the selection.
+#: Entries that affect the rows in the chart. Changing one of them clears the selection.
 _CHANGES_ROWS = {"view", "family", "job", "search", "change", "value"}
-#: Entries that are validated separately, because they are not limited to the options of their control.
+#: Entries to validate separately, because their values aren't limited to the options of the control.
 _UNLIMITED = {"states", "family"}
 
 
 def controls(state: State) -> tuple[str, ...]:
-    """Return the names of the controls that affect a state, in display order."""
+    """Return the names of the controls that apply to a state, in display order."""
     match state["view"]:
         case "hours":
             return ("states", "families")
@@ -72,13 +72,13 @@ def controls(state: State) -> tuple[str, ...]:
 
 
 def merge(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
-    """Return a state after changes, clearing the selection if the rows of the chart change."""
+    """Apply changes to a state, clearing the selection if the rows in the chart change."""
     picked = [] if _CHANGES_ROWS & changes.keys() else state["picked"]
     return normalize({**state, "picked": picked, **changes}, facts)
 
 
 def normalize(state: State, facts: Facts) -> State:
-    """Return a state with inconsistent entries removed, such as a job of another family."""
+    """Return a state without inconsistent entries, such as a job from a different family."""
     states, family, job, picked = state["states"], state["family"], state["job"], state["picked"]
     if family is not None and family not in facts.visible_families(states):
         family = None
@@ -99,7 +99,7 @@ def drill_down(state: State, facts: Facts) -> State | None:
 
 
 def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
-    """Yield the states one click or key press away, first of buttons, then of lists and sliders in turn."""
+    """Yield the states one click or key press away, first for buttons, then alternating between lists and sliders."""
     options, shown = facts.options(state["states"]), controls(state)
     for name in [*(name for name in shown if name in options and name != "family"), "view"]:
         for _, value in options[name]:
@@ -118,7 +118,7 @@ def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
 
 
 def _adjacent_selections(selected: list[str], families: tuple[str, ...]) -> Iterator[list[str]]:
-    """Yield the selections reachable by a click, Ctrl-click or Shift-click on a family."""
+    """Yield the selections that can be reached with a click, Ctrl-click or Shift-click on a family."""
     for family in families:
         yield [family]
     if not selected:
@@ -132,7 +132,7 @@ def _adjacent_selections(selected: list[str], families: tuple[str, ...]) -> Iter
 
 
 def _adjacent_weights(level_weights: Mapping[str, float], levels: tuple[str, ...]) -> Iterator[dict[str, float]]:
-    """Yield the weights after moving one slider, small steps first; H2 has its slider in the chart."""
+    """Yield the weights after moving one slider, smallest steps first. The H2 slider is part of the chart."""
     moves = []
     for level in levels:
         if level != "H2":
@@ -145,7 +145,7 @@ def _adjacent_weights(level_weights: Mapping[str, float], levels: tuple[str, ...
 
 
 def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
-    """Return validated changes of a state, or raise an ArgumentError."""
+    """Validate and return the changes to a state, or raise an ArgumentError."""
     if not isinstance(changes, Mapping):
         raise ArgumentError(f"`state` must be a dict with entries of Explorer.state, not {changes!r}.")
     state = {**state, **changes}

@@ -1,4 +1,4 @@
-"""Export of an explorer as a self-contained HTML page."""
+"""Export an explorer as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
-#: Maximum page size, so that pages can be mailed.
+#: Maximum page size in bytes, so pages can be sent by email.
 _MAX_BYTES = 2_000_000
 _LABELS = {
     "view": "View",
@@ -40,7 +40,7 @@ _LABELS = {
 
 
 def write(facts: Facts, state: State, path: Path, *, jobs: bool) -> Path:
-    """Draw all states that the page's controls can reach and write the page."""
+    """Draw the chart for every state that can be reached with the page's controls, and write the page."""
     return save_text(_page(facts, state, jobs=jobs), path)
 
 
@@ -96,7 +96,7 @@ def _read(path: Traversable) -> str:
 
 
 def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
-    """Return the options of the page's controls, limited to the selected families if there are any."""
+    """Return the options for the page's controls, limited to the selected families if any are selected."""
     choices = facts.options(state["states"])
     if state["families"]:
         visible = facts.visible_families(state["states"])
@@ -107,7 +107,7 @@ def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
 
 
 def _omitted_views(facts: Facts, state: State, *, jobs: bool) -> dict[str, str]:
-    """Return the views that the page does not include, with the reason."""
+    """Return the views that are omitted from the page, mapped to the reason."""
     reasons = {}
     if not jobs:
         reasons["tasks"] = "it contains job names, which are only included with jobs=True"
@@ -123,7 +123,7 @@ def _enumerable(state: State, *, jobs: bool) -> list[str]:
 
 
 def _reachable_states(facts: Facts, state: State, *, jobs: bool) -> Iterator[State]:
-    """Yield the states that the page's controls can reach, starting with the current one."""
+    """Yield the states that can be reached with the page's controls, starting with the current one."""
     choices = _choices(facts, state)
     families = [family for _, family in choices["family"]] if jobs else []
     family = state["family"] if state["family"] in families else next(iter(families), None)
@@ -143,7 +143,7 @@ def _reachable_states(facts: Facts, state: State, *, jobs: bool) -> Iterator[Sta
 
 
 def _plain(value: Any) -> str:
-    """Return an option value as a string that the page's script can compare."""
+    """Convert an option value to a string, so the page's script can compare it."""
     return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Chart and table of each explorer state, as calls of public functions that can be printed as code."""
+"""Charts and tables for explorer states, as calls to public functions that can be printed as code."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = ["View", "view_of"]
 
 @dataclass(frozen=True)
 class View:
-    """The chart and table of one state."""
+    """The chart and table for a state."""
 
     chart: Call
     table: Table
-    #: Column identified by a click on a mark, or None if marks cannot be clicked.
+    #: Column whose values identify clicked marks, or None if marks can't be clicked.
     picks: str | None = None
     #: A message to show above the chart.
     note: str = ""
 
     def selected(self, source: Source, picked: list[str]) -> pl.DataFrame:
-        """Return the rows of the picked marks, or all rows if none are picked."""
+        """Return the rows for the picked marks, or all rows if none are picked."""
         return self._of(picked).of(source)
 
     def code(self, picked: list[str]) -> str:
@@ -57,7 +57,7 @@ class View:
 
 
 def view_of(state: State, facts: Facts) -> View:
-    """Return the chart and table of a state."""
+    """Return the chart and table for a state."""
     return {"impact": _impact, "hours": _hours, "tasks": _tasks, "compare": _compare}[state["view"]](state, facts)
 
 
@@ -85,7 +85,7 @@ def _hours(state: State, facts: Facts) -> View:
 
 
 def _tasks(state: State, facts: Facts) -> View:
-    """Return the view of all families, one family's jobs, one job's tasks, or search results."""
+    """Return the view of all families, the jobs in a family, the tasks in a job, or search results."""
     states, family, job, search = tuple(state["states"]), state["family"], state["job"], state["search"].strip()
     arguments: dict[str, Any] = {"states": states, "privacy": facts.privacy}
     if job is not None:

@@ -28,13 +28,13 @@ _NAMES = {
     "newly_measured": "Newly measured",
     "after": "After",
 }
-#: Space for the label of the rightmost bar, as a share of the axis range.
+#: Fraction of the axis range to reserve for the label of the rightmost bar.
 _LABEL_SPACE = 0.2
 _DECREASE = "#B5D9DC"
 
 
 def bridge(groups: Groups, company: dict[str, Any], meaning: Meaning) -> theme.Chart:
-    """Draw one bar per term of the change; ``company`` is the company row of `compare`."""
+    """Draw one bar for each term of the change; `company` is the company-wide row returned by `compare`."""
     steps, notes = _steps(company), _notes(company, meaning)
     return theme.assemble(
         [*_bars(steps), theme.footer(captions.wrapped([*notes, *groups.sources]), below=44)],
@@ -51,7 +51,7 @@ def _steps(company: dict[str, Any]) -> pl.DataFrame:
     at = company["before"] or 0.0
     rows = [_step("before", company["before"], at, at, company)]
     for term in TERMS:
-        change = company[term] or 0.0  # null: no such tasks
+        change = company[term] or 0.0  # null if there are no such tasks
         rows.append(_step(term, company[term], at, at + change, company))
         at += change
     rows.append(_step("after", company["after"], at, at, company))
@@ -62,7 +62,7 @@ def _step(term: str, value: float | None, start: float, end: float, company: dic
     total = term in ("before", "after")
     kind = "total" if total else "measured" if term == "newly_measured" else "more" if end >= start else "less"
     return {
-        "term": _named(term, company),
+        "term": _label(term, company),
         "start": float(start),
         "end": float(end),
         "most": float(max(start, end)),
@@ -78,7 +78,7 @@ def _detail(term: str, company: dict[str, Any]) -> str:
     if term in ("before", "after"):
         tasks, coverage = company[f"tasks_{term}"], company[f"coverage_{term}"]
         if company[term] is None:
-            # The reason in the row refers to the first snapshot without a figure.
+            # The row's reason applies to the first snapshot that has no figure.
             first = term == "before" or company["before"] is not None
             why = NULL_REASONS.get(company["reason"], "unknown") if first else "no task has hours and a level"
             return f"{plural(tasks, 'task')}: {why}"
@@ -104,7 +104,7 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
     )
     low, high = min(*steps["start"], *steps["end"]), max(*steps["start"], *steps["end"])
     span = high - low or high or 1.0
-    # Small changes between large totals are only visible if the axis does not start at 0. Totals are ticks, not bars.
+    # Truncate the axis so small changes between large totals are visible. Totals are drawn as ticks instead of bars.
     first = 0.0 if low < span else low - 0.12 * span
     domain = [first, high + _LABEL_SPACE * (high - first or 1.0)]
     scale = alt.Scale(domain=domain, nice=False)
@@ -149,7 +149,7 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
 
 
 def _links(steps: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """Connect the end of each bar to the start of the next, unless a total is unknown."""
+    """Return the lines that connect each bar to the next, skipping unknown totals."""
     rows = steps.select("term", "end", "drawn").rows()
     links = [
         {"term": term, "next": following[0], "at": end}
@@ -160,7 +160,7 @@ def _links(steps: pl.DataFrame, names: list[str]) -> pl.DataFrame:
 
 
 def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
-    """Return the positions of the hatching strokes inside the bars."""
+    """Return positions for the hatching strokes inside the bars."""
     per_pixel = (domain[1] - domain[0]) / _WIDTH
     positions = [
         {"term": term, "at": at}
@@ -170,8 +170,8 @@ def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
     return pl.DataFrame(positions, schema={"term": pl.String, "at": pl.Float64})
 
 
-def _named(term: str, company: dict[str, Any]) -> str:
-    """Return the label of a term; negative newly measured hours are no longer measured."""
+def _label(term: str, company: dict[str, Any]) -> str:
+    """Return the label for a term. Newly measured hours have a different label if they are negative."""
     less = term == "newly_measured" and (company[term] or 0.0) < 0
     return "No longer measured" if less else _NAMES[term]
 
@@ -181,7 +181,7 @@ def _work(company: dict[str, Any]) -> float:
 
 
 def _finding(company: dict[str, Any], meaning: Meaning) -> str:
-    """Return the headline, which separates changes in work from newly measured hours."""
+    """Return a headline that distinguishes changes in work from newly measured hours."""
     level = company["level"]
     if not company["tasks_before"] and not company["tasks_after"]:
         return captions.NO_TASK_IN_EITHER
@@ -202,7 +202,7 @@ def _finding(company: dict[str, Any], meaning: Meaning) -> str:
         f"from {hours(company['before'])} to {hours(company['after'])} a week" if change else hours(company["after"])
     )
     causes = "changes in work and rating" if counts_suggested(meaning.states) else "changes in work, rating and state"
-    measured = f"{captions.signed_hours(new)} {_named('newly_measured', company).lower()}"
+    measured = f"{captions.signed_hours(new)} {_label('newly_measured', company).lower()}"
     parts = f"{captions.signed_hours(_work(company))} from {causes}, {measured}"
     if round(new, 1) == 0:
         parts = f"{captions.signed_hours(_work(company))}, all from {causes}"
@@ -231,7 +231,7 @@ def _description(steps: pl.DataFrame, company: dict[str, Any], notes: list[str],
     figures = "; ".join(
         f"{term} {figure} ({detail})" for term, figure, detail in steps.select("term", "figure", "detail").rows()
     )
-    terms = [(abs(company[term] or 0.0), _named(term, company)) for term in TERMS]
+    terms = [(abs(company[term] or 0.0), _label(term, company)) for term in TERMS]
     largest = max(terms)
     shape = f"The largest term is {largest[1].lower()}." if largest[0] else "All terms are zero."
     if company["before"] is not None and company["after"] is not None:

@@ -1,4 +1,4 @@
-"""Dumbbell chart of the change per job family."""
+"""Dumbbell chart of the change in each job family."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MEASURED_NOTE = (
 
 
 class _Figure(NamedTuple):
-    """The compared quantity and its number format: hours at a level, or the exposure index if `level` is None."""
+    """The quantity to compare: hours at `level`, or the exposure index if `level` is None."""
 
     level: str | None
 
@@ -47,16 +47,16 @@ class _Figure(NamedTuple):
 
 
 def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
-    """Draw hours at a level, or the exposure index if `level` is None; ``company`` is the company row."""
-    of = _Figure(level)
+    """Draw the change in hours at `level`, or in exposure if None; `company` is the company-wide row."""
+    figure = _Figure(level)
     was, now = ("exposure_before", "exposure_after") if level is None else ("before", "after")
-    rows = _families(groups.rows.rename({was: "was", now: "now"}), of)
-    coverage = captions.coverage_of_both(meaning, weighed=level is None)
-    overall = _overall_note(company[was], company[now], of)
+    rows = _families(groups.rows.rename({was: "was", now: "now"}), figure)
+    coverage = captions.coverage_of_both(meaning, weighted=level is None)
+    overall = _overall_note(company[was], company[now], figure)
     return frame.chart(
         groups,
         rows,
-        _arrows(rows, of),
+        _arrows(rows, figure),
         [
             SideColumn("rise", "change" if level is None else ["change", "per week"], 66, muted=False),
             SideColumn("rate", ["relative", "change"], 122, muted=False),
@@ -64,17 +64,17 @@ def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, le
             SideColumn("shows", ["change", "in"], 312),
             SideColumn("grade", "grade", 356),
         ],
-        title=_finding(rows, of),
-        basis=of.basis,
-        description=_description(rows, of, groups, [*overall, *coverage[1:]]),
+        title=_finding(rows, figure),
+        basis=figure.basis,
+        description=_description(rows, figure, groups, [*overall, *coverage[1:]]),
         notes=[*coverage, *overall, _MEASURED_NOTE, captions.grade_note("hours and a level in both snapshots")],
         size=(_WIDTH, _ROW),
         below=44,
     )
 
 
-def _families(shown: pl.DataFrame, of: _Figure) -> pl.DataFrame:
-    """Return the rows of the chart, sorted by change with the largest increase first."""
+def _families(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
+    """Return the rows to draw, with the largest increase first."""
     why = pl.col("reason").replace_strict({**NULL_REASONS, **captions.NO_INDEX}, default=None, return_dtype=pl.String)
     families = shown.with_columns(
         change=pl.col("now") - pl.col("was"),
@@ -92,11 +92,11 @@ def _families(shown: pl.DataFrame, of: _Figure) -> pl.DataFrame:
         unknown = None in coverage or row["change"] is None
         texts.append(
             {
-                "rise": of.signed(row["change"], digits),
+                "rise": figure.signed(row["change"], digits),
                 "rate": captions.relative(row["change"], row["was"]),
                 "known": NONE if coverage == [None, None] else " → ".join(map(coverage_percent, coverage)),
                 "shows": NONE if unknown else "measurement" if row["measured"] else "work",
-                "values": f"before {of.write(row['was'])}, after {of.write(row['now'])}",
+                "values": f"before {figure.write(row['was'])}, after {figure.write(row['now'])}",
             }
         )
     one_side = pl.concat_str("values", why.fill_null("unknown in one snapshot"), separator=": ")
@@ -111,7 +111,7 @@ def _families(shown: pl.DataFrame, of: _Figure) -> pl.DataFrame:
     )
 
 
-def _arrows(families: pl.DataFrame, of: _Figure) -> list[alt.Chart]:
+def _arrows(families: pl.DataFrame, figure: _Figure) -> list[alt.Chart]:
     y = frame.group_axis(families.get_column("job_family").to_list())
     rows = families.filter(pl.col("change").is_not_null()).select(
         *("job_family", "was", "now", "rise", "rate", "known", "measured"),
@@ -125,14 +125,14 @@ def _arrows(families: pl.DataFrame, of: _Figure) -> list[alt.Chart]:
     low, high = min(ends, default=0.0), max(ends, default=1.0)
     padding = (high - low or abs(high) or 1.0) * 0.06
     scale = alt.Scale(domain=[max(0.0, low - padding), high + padding], nice=False)
-    axis = alt.Axis(title=f"weekly hours at {of.level}", titleAnchor="start", tickCount=6)
-    if of.level is None:
+    axis = alt.Axis(title=f"weekly hours at {figure.level}", titleAnchor="start", tickCount=6)
+    if figure.level is None:
         axis = alt.Axis(title=None, tickCount=6, format=".2~f")
     if not rows.height:
         axis = alt.Axis(title=None, labels=False, grid=False)
     x = alt.X("was:Q", scale=scale, axis=axis)
     dashed = alt.StrokeDashValue([1, 0], condition=theme.when("datum.measured", [3, 3]))
-    number = ".2f" if of.level is None else ",.1f"
+    number = ".2f" if figure.level is None else ",.1f"
     tooltip = captions.tooltips(
         "job_family",
         was=("Q", "Before", number),
@@ -153,8 +153,8 @@ def _arrows(families: pl.DataFrame, of: _Figure) -> list[alt.Chart]:
     return [line, start, end, *([theme.note(key, x=0, y=-12, fontSize=10.5)] * bool(rows.height))]
 
 
-def _finding(families: pl.DataFrame, of: _Figure) -> str:
-    """Return the largest change among the families of grade A or B with stable coverage."""
+def _finding(families: pl.DataFrame, figure: _Figure) -> str:
+    """Return a headline with the largest change among families of grade A or B whose coverage is stable."""
     shown = families.filter(~pl.col("suppressed"))
     if not shown.height:
         return captions.ALL_SUPPRESSED
@@ -162,51 +162,52 @@ def _finding(families: pl.DataFrame, of: _Figure) -> str:
         return captions.NO_TASK_IN_EITHER
     both = shown.filter(pl.col("change").is_not_null(), pl.col("job_family") != NO_FAMILY)
     if not both.height:
-        return _capitalized(f"{of.name} cannot be compared: no job family has a figure in both snapshots")
+        return _capitalized(f"{figure.name} cannot be compared: no job family has a figure in both snapshots")
     safe = both.filter(pl.col("data_grade").is_in(["A", "B"]))
     if not safe.height:
-        return f"There is not enough data to say how the {of.name} of job families changed"
+        return f"There is not enough data to say how the {figure.name} of job families changed"
     steady = safe.filter(~pl.col("measured"))
     if not steady.height:
-        return f"Changes in {of.name} partly reflect new data: every family's coverage changed by over 5 points"
+        return f"Changes in {figure.name} partly reflect new data: every family's coverage changed by over 5 points"
     row = max(steady.rows(named=True), key=lambda row: abs(round(row["change"], 9)))
     among = "Among families with stable coverage, " if steady.height < both.height else ""
     of_shown = " of those shown" if shown.height < families.height else ""
-    if round(row["change"], 2 if of.level is None else 1) == 0:
-        return _capitalized(f"{among}{of.name} did not change in any family{of_shown}")
+    if round(row["change"], 2 if figure.level is None else 1) == 0:
+        return _capitalized(f"{among}{figure.name} did not change in any family{of_shown}")
     verb = "rose" if row["change"] > 0 else "fell"
     if both.height > 1 and steady.height > 1:
         verb = f"{verb} most"
     tied = steady.filter(pl.col("change").round(9) == round(row["change"], 9)).get_column("job_family").to_list()
     if len(tied) > 1:
         names = listed(tied) if len(tied) <= 3 else f"{len(tied)} families"
-        return _capitalized(f"{among}{of.name} {verb} in {names}{of_shown}: {row['rise']} each")
-    by = row["rise"] if of.level is None else captions.relative(row["change"], row["was"])
-    change = f"from {of.write(row['was'])} to {of.write(row['now'])}" + (f" ({by})" if by != NONE else "")
-    return _capitalized(f"{among}{of.name} {verb} in {row['job_family']}{of_shown * (steady.height > 1)}: {change}")
+        return _capitalized(f"{among}{figure.name} {verb} in {names}{of_shown}: {row['rise']} each")
+    by = row["rise"] if figure.level is None else captions.relative(row["change"], row["was"])
+    change = f"from {figure.write(row['was'])} to {figure.write(row['now'])}" + (f" ({by})" if by != NONE else "")
+    return _capitalized(f"{among}{figure.name} {verb} in {row['job_family']}{of_shown * (steady.height > 1)}: {change}")
 
 
 def _capitalized(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def _overall_note(was: float | None, now: float | None, of: _Figure) -> list[str]:
+def _overall_note(was: float | None, now: float | None, figure: _Figure) -> list[str]:
     if was is None or now is None:
         return []
     rate = captions.relative(now - was, was)
-    return [f"Overall: {of.write(was)} before, {of.write(now)} after ({of.signed(now - was)}, {rate})."]
+    return [f"Overall: {figure.write(was)} before, {figure.write(now)} after ({figure.signed(now - was)}, {rate})."]
 
 
 def _description(
-    families: pl.DataFrame, of: _Figure, groups: frame.Groups, notes: list[str]
+    families: pl.DataFrame, figure: _Figure, groups: frame.Groups, notes: list[str]
 ) -> tuple[str, str, list[str]]:
     built = (
-        f"Arrows show the change in {of.name} for {groups.population}. "
+        f"Arrows show the change in {figure.name} for {groups.population}. "
         "Families are sorted by change, largest increase first."
     )
     both = families.filter(pl.col("change").is_not_null())
     changes = [
-        f"{row['job_family']} from {of.write(row['was'])} to {of.write(row['now'])} ({row['rise']}, {row['rate']})"
+        f"{row['job_family']} from {figure.write(row['was'])} to {figure.write(row['now'])} "
+        f"({row['rise']}, {row['rate']})"
         for row in both.rows(named=True)
     ]
     extremes = ([f"Changes: {listed(changes)}."] if changes else []) + notes * groups.totals

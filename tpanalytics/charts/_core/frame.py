@@ -1,4 +1,4 @@
-"""Layout of charts with one row per group: row axis, side columns, footnotes and empty charts."""
+"""Layout for charts with one row per group."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-#: Width of a row label in characters, and its line height in pixels.
+#: Maximum width of a row label in characters, and its line height in pixels.
 _WRAP, _LINE = 38, 12
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The rows of a chart by group after suppression, with the texts that describe all groups."""
+    """The rows to draw after suppression, and the texts that describe them."""
 
     rows: pl.DataFrame
-    #: False if every row is suppressed, because totals would reveal them.
+    #: Whether totals can be shown. False if every row is suppressed, because totals would reveal their figures.
     totals: bool
     population: str
     suppression: list[str]
@@ -37,7 +37,7 @@ class Groups:
     families: Sequence[str] | None = None
 
     def footnotes(self, notes: Iterable[str]) -> list[str]:
-        """Return the footnotes, without `notes` if every group is suppressed."""
+        """Return the wrapped footnotes, omitting `notes` if every group is suppressed."""
         return captions.wrapped([*self.suppression, *(notes if self.totals else ()), *self.sources])
 
 
@@ -48,7 +48,7 @@ def groups(
     privacy: Privacy | None,
     families: Sequence[str] | None = None,
 ) -> Groups:
-    """Return the groups of a chart; `counts` are the rows included in totals."""
+    """Return the groups to draw; `counts` contains the rows to include in totals."""
     population = captions.population(counts, totals=any_shown(shown))
     return _groups(shown, population, captions.source_line(profiles.manifest), privacy, families)
 
@@ -56,7 +56,7 @@ def groups(
 def groups_of_change(
     counts: pl.DataFrame, shown: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, privacy: Privacy | None
 ) -> Groups:
-    """Return the groups of a chart that compares two snapshots."""
+    """Return the groups to draw in a chart that compares two snapshots."""
     population = captions.population_after(counts, totals=any_shown(shown))
     return _groups(shown, population, captions.source_lines(before, after), privacy)
 
@@ -73,12 +73,12 @@ def _groups(
 
 
 def any_shown(rows: pl.DataFrame) -> bool:
-    """Return whether any row is not suppressed."""
+    """Return True if at least one row is not suppressed."""
     return bool(rows.filter(~captions.is_suppressed()).height)
 
 
 class SideColumn(NamedTuple):
-    """A text column right of the plot, with its right edge in pixels from the plot."""
+    """A text column to the right of the plot; `edge` is the distance from the plot to its right edge in pixels."""
 
     field: str
     header: str | Sequence[str]
@@ -100,7 +100,7 @@ def chart(
     below: int = 38,
     over: Sequence[alt.Chart] = (),
 ) -> theme.Chart:
-    """Assemble a chart by group; the column ``missing`` of `rows` explains rows without marks."""
+    """Assemble a chart with one row per group; the ``missing`` column in `rows` is shown for rows without marks."""
     order = rows.get_column("job_family").to_list()
     built, extremes, shape = description
     footnotes = list(notes) if groups.totals else []
@@ -122,17 +122,17 @@ def chart(
 
 
 def no_jobs() -> theme.Chart:
-    """Return the chart for profiles without jobs."""
+    """Return the chart to show if the profiles contain no jobs."""
     return theme.empty_chart("No jobs in these task profiles", "There is nothing to draw.")
 
 
 def no_jobs_in_either() -> theme.Chart:
-    """Return the chart for two snapshots without jobs."""
+    """Return the chart to show if neither snapshot contains jobs."""
     return theme.empty_chart("No jobs in either snapshot", "There is nothing to compare.")
 
 
 def all_suppressed_chart(groups: Groups, title: str = captions.ALL_SUPPRESSED) -> theme.Chart:
-    """Return the chart for groups that are all suppressed."""
+    """Return the chart to show if every group is suppressed."""
     lines = [*groups.suppression, *groups.sources]
     return theme.assemble(
         [note(lines, x=0, y=8)],
@@ -145,23 +145,23 @@ def all_suppressed_chart(groups: Groups, title: str = captions.ALL_SUPPRESSED) -
 
 
 def group_axis(order: Sequence[str]) -> alt.Y:
-    """Return the row axis of the groups in order, with long names wrapped."""
+    """Return a row axis for the groups in the given order, wrapping long names."""
     return row_axis("job_family", {family: family for family in order})
 
 
 def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
-    """Return the row axis of a field, with `names` mapping its values in order to labels."""
+    """Return a row axis for a field; `names` maps its values to labels in display order."""
     order, lines = list(names), {value: name_lines(name, width) for value, name in names.items()}
-    # Vega aligns the first line with the row. Shift multi-line labels up by half their extra height to center them.
+    # Vega aligns the first line with the row. Shift multi-line labels up by half their extra height to centre them.
     offsets = [
         {"test": f"indexof({json.dumps(long)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
         for count in range(2, max(map(len, lines.values()), default=1) + 1)
         if (long := [value for value in order if len(lines[value]) == count])
     ]
-    # Use a plain dict: the axis is copied for every layer, and copying an `alt.Axis` is slow.
+    # Use a plain dict because the axis is copied for every layer, and copying an `alt.Axis` is slow.
     axis = {
         "title": None,
-        # Look labels up by position, because a family could be named "constructor".
+        # Look up labels by position instead of by key, because a family could be named "constructor".
         "labelExpr": f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
         "labelLimit": 400,
         "labelLineHeight": _LINE,
@@ -172,7 +172,7 @@ def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
 
 
 def numbered_axis(field: str, names: Sequence[Sequence[str]], **look: Any) -> alt.Y:
-    """Return the axis of rows numbered from 1; their names of one or two lines can repeat."""
+    """Return an axis for rows numbered from 1, whose labels can repeat and have up to two lines."""
     two_lines = [number for number, name in enumerate(names, 1) if len(name) > 1]
     offset = {"condition": {"test": f"indexof({json.dumps(two_lines)}, datum.value) >= 0", "value": -6}, "value": 0}
     axis = alt.Axis(
@@ -187,19 +187,19 @@ def numbered_axis(field: str, names: Sequence[Sequence[str]], **look: Any) -> al
 
 
 def row_height(order: Sequence[str], usual: int, width: int = _WRAP) -> int:
-    """Return the row height in pixels that fits the label with the most lines."""
+    """Return the row height in pixels that is needed to fit the longest label."""
     return max([usual, *(_LINE * len(name_lines(family, width)) + 4 for family in order)])
 
 
 def name_lines(family: str, width: int = _WRAP, *, most: int = 4) -> list[str]:
-    """Wrap a name to a width in characters, in at most `most` lines."""
+    """Wrap a name to `width` characters, truncating it after `most` lines."""
     return textwrap.wrap(family, width, max_lines=most, placeholder=" …") or ["(unnamed)"]
 
 
 def side_columns(
     rows: pl.DataFrame, y: alt.Y, columns: Sequence[SideColumn], width: int, *, key: str = "job_family"
 ) -> list[alt.Chart]:
-    """Return the text columns right of the plot and the remarks of rows without marks (``missing``)."""
+    """Return the text columns to the right of the plot, and the ``missing`` text for rows without marks."""
     table = rows.select(key, *(column.field for column in columns))
     marks = []
     for field, header, edge, muted in columns:
@@ -217,18 +217,18 @@ def side_columns(
 
 
 def as_text(column: str, write: Callable[[Any], str]) -> pl.Expr:
-    """Format a column as text, including nulls."""
+    """Format the values in a column as text, including nulls."""
     return pl.col(column).map_elements(write, return_dtype=pl.String, skip_nulls=False)
 
 
 def counts_as_text(column: str | pl.Expr) -> pl.Expr:
-    """Format counts as text, with a dash for zero and null."""
+    """Format counts as text, using a dash for zero and null."""
     counted = pl.col(column) if isinstance(column, str) else column
     return counted.map_elements(lambda n: f"{n:,}" if n else NONE, return_dtype=pl.String, skip_nulls=False)
 
 
 def decimals(values: Sequence[float | None]) -> int:
-    """Return the number of decimals for a column of hours, 0 or 1, so that decimal points align."""
+    """Return the number of decimals (0 or 1) to use for every value in a column of hours."""
     amounts = [abs(round(value, 1)) for value in values if value is not None]
     integral = all(value == round(value) for value in amounts)
     large = any(value >= 100 for value in amounts) and all(value == 0 or value >= 10 for value in amounts)
@@ -236,7 +236,7 @@ def decimals(values: Sequence[float | None]) -> int:
 
 
 def hours_column(amounts: pl.Series) -> pl.Series:
-    """Format a column of hours with the same number of decimals."""
+    """Format a column of hours, using the same number of decimals for every value."""
     digits = decimals(amounts.to_list())
     texts = [NONE if amount is None else f"{amount:,.{digits}f}\u00a0h" for amount in amounts]
     return pl.Series(texts, dtype=pl.String)

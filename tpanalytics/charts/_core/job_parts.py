@@ -1,4 +1,4 @@
-"""Panels of the job sheet: week bar, task list, exposure strip and rationales."""
+"""Panels for the chart of a single job."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tpanalytics.schema import NOT_ASSESSED, level_order
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Maximum number of listed tasks. The bar contains all tasks.
+#: Maximum number of tasks to list. The bar always includes every task.
 LISTED = 40
 _WIDTH, _BAR, _ROW, _LINE = 890, 34, 19, 14
-#: Height of a bar and the sentence above it, in pixels.
+#: Height of a bar in pixels, including the sentence above it.
 _BAND = 66
-#: Minimum width in pixels of a block with a number.
+#: Minimum width in pixels for a block to be numbered.
 _NUMBER = 15
-#: Line width of task names and of rationales, in characters.
+#: Maximum line length in characters for task names and for rationales.
 _NAME, _QUOTE = 104, 165
-#: All fills except those of the blocks, in one dict because the panels share a scale.
+#: Fill colours for everything except blocks. The panels share a scale, so all colours must be in one dict.
 _FILLS = {
     "remaining": "#D9D9DE",
     "possibly freed": "#F1F8F8",
@@ -39,7 +39,7 @@ _CURRENT, _SCENARIO = "current week", "scenario"
 def week(
     tasks: pl.DataFrame, levels: Sequence[str], contract: float | None, scenario: pl.DataFrame | None
 ) -> alt.LayerChart:
-    """Draw the current week as one block per task and, below it, the week under a scenario."""
+    """Draw the current week with one block per task and, if there is a scenario, the resulting week below it."""
     blocks = _blocks(tasks)
     documented = max([0.0, *blocks.get_column("end")])
     top = max(documented, contract or 0.0) or 1.0
@@ -47,7 +47,7 @@ def week(
     scale = alt.Scale(domain=[0, top], nice=False)
     x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="weekly hours", titleAnchor="start", tickCount=8, grid=False))
     spans = _spans(documented, contract, scenario)
-    # Labels that do not fit are omitted: the sentence above the bar contains the same figures.
+    # Omit labels that don't fit, because the sentence above the bar contains the same figures.
     width = (pl.col("end") - pl.col("start")) / per_pixel
     fits = pl.col("label").str.len_chars() * 5.8 + 6 < width
     spans = spans.with_columns(label=pl.when(fits).then("label").otherwise(pl.lit("")))
@@ -91,7 +91,7 @@ def week(
 def _block_layers(
     blocks: pl.DataFrame, x: alt.X, scale: alt.Scale, levels: Sequence[str], per_pixel: float
 ) -> list[alt.Chart]:
-    """Draw one block per task, with its number if it fits."""
+    """Draw one block per task, and number the blocks that are wide enough."""
     top = _BAND - _BAR - 8
     printed = [_printed(level) for level in levels]
     colours = alt.Scale(domain=printed, range=[theme.LEVEL_COLOURS.get(level, "#BDBDC2") for level in levels])
@@ -125,7 +125,7 @@ def _block_layers(
 
 
 def _span_layers(spans: pl.DataFrame, x: alt.X, scale: alt.Scale, top: float) -> list[alt.Chart]:
-    """Draw the parts of a bar that are not tasks."""
+    """Draw the non-task segments of a bar."""
     if not spans.height:
         return []
     bars = (
@@ -148,7 +148,7 @@ def _paint() -> alt.Fill:
 
 
 def _blocks(tasks: pl.DataFrame) -> pl.DataFrame:
-    """Stack the tasks end to end, sorted by level (H1 first) and then by hours (longest first)."""
+    """Lay out the tasks end to end, sorted by level (H1 first) and then by hours (longest first)."""
     levels = level_order(tasks.get_column("level").to_list())
     rank = {level: number for number, level in enumerate(levels)}
     end = pl.col("hours").cum_sum()
@@ -166,7 +166,7 @@ def _printed(level: str) -> str:
 
 
 def _spans(documented: float, contract: float | None, scenario: pl.DataFrame | None) -> pl.DataFrame:
-    """Return the parts of the bars that are not tasks: undocumented hours, and the scenario."""
+    """Return the non-task segments, which are undocumented hours and the parts of the scenario."""
     rows: list[tuple[str, float, float, str, str, bool]] = []
     if contract and contract > documented:
         rows.append((_CURRENT, documented, contract, "unknown", f"undocumented {hours(contract - documented)}", True))
@@ -201,7 +201,7 @@ def _between(low: float, high: float) -> str:
 
 
 def week_note(tasks: pl.DataFrame, contract: float | None) -> str:
-    """Summarize documented hours, contract hours and tasks without hours."""
+    """Summarize the documented hours, the contract hours and the number of tasks without hours."""
     timed = tasks.filter(pl.col("hours").is_not_null())
     documented = float(timed.get_column("hours").sum())
     without = tasks.height - timed.height
@@ -214,7 +214,7 @@ def week_note(tasks: pl.DataFrame, contract: float | None) -> str:
 
 
 def scenario_note(scenario: pl.DataFrame) -> str:
-    """Summarize the hours a scenario frees and the minimum that remains."""
+    """Summarize how many hours a scenario would free, and the minimum that would remain."""
     low, high, rated = scenario.select("freed_low", "freed_high", "hours_known").row(0)
     if low is None or rated is None:
         return "The scenario cannot be computed: no task has hours and a level"
@@ -225,7 +225,7 @@ def scenario_note(scenario: pl.DataFrame) -> str:
 
 
 def _listed(shown: pl.DataFrame) -> tuple[pl.DataFrame, float, float | None]:
-    """Return the rows of the list, its height, and the position of the first task without hours."""
+    """Return the rows to list, their total height, and the position of the note above tasks without hours."""
     rows, at, gap_at = [], 0.0, None
     digits = frame.decimals(shown.get_column("hours").to_list())
     for n, task, amount, level, state in shown.select("n", "task", "hours", "level", "state").rows():
@@ -244,7 +244,7 @@ def _listed(shown: pl.DataFrame) -> tuple[pl.DataFrame, float, float | None]:
 
 
 def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
-    """List the tasks, longest first, with tasks without hours at the end."""
+    """List the tasks, longest first, followed by tasks without hours."""
     if not tasks.height:
         return []
     shown = tasks.head(LISTED)
@@ -299,7 +299,7 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
 
 
 def peers(jobs: pl.DataFrame, text: str) -> list[alt.LayerChart]:
-    """Draw the exposure of the jobs in the family as a strip, with this job marked."""
+    """Draw a strip with the exposure of every job in the family, highlighting this job."""
     lines = textwrap.wrap(text, _QUOTE)
     heading = theme.note(lines, x=0, y=-22 - 15 * (len(lines) - 1), baseline="bottom", color=theme.INK)
     if not jobs.height:
@@ -313,7 +313,7 @@ def peers(jobs: pl.DataFrame, text: str) -> list[alt.LayerChart]:
     )
     own = alt.Chart(jobs.filter("own").select("exposure"))
     mark = own.mark_point(shape="diamond", size=150, fill=theme.INK, stroke="#FFFFFF", strokeWidth=1, opacity=1)
-    # Align the label inwards near the ends of the strip so that it is not cut off.
+    # Align the label inwards near the ends of the strip, so it isn't cut off.
     at = jobs.filter("own").get_column("exposure").sum()
     side: Literal["left", "center", "right"] = "left" if at < 0.03 else "right" if at > 0.97 else "center"
     name = own.mark_text(text="this job", align=side, dy=-17, fontSize=11, fontWeight="bold", color=theme.INK)
@@ -324,7 +324,7 @@ def peers(jobs: pl.DataFrame, text: str) -> list[alt.LayerChart]:
 
 
 def quotes(rationales: Sequence[tuple[int, str]]) -> list[alt.LayerChart]:
-    """Quote the rationales of the ratings by task number."""
+    """Quote the rationales for the ratings, with their task numbers."""
     if not rationales:
         return []
     lines = ["Rationales of the ratings, by task number:"]

@@ -1,4 +1,4 @@
-"""Layout of line labels, leading families by weight of H2, and groups of tied families."""
+"""Placement of line labels, and helpers to find leading and tied families."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tpanalytics.charts._core.frame import name_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Line height of a label in pixels, and its maximum width in characters.
+#: Line height of labels in pixels, and their maximum width in characters.
 LINE, WRAP = 12, 34
-#: Up to `ALL` families are all labelled. Beyond that, only about `SOME` are, to keep the labels legible.
+#: Label every family if there are at most `ALL`. Otherwise, label about `SOME` of them to keep labels legible.
 ALL, SOME = 18, 10
 
 
 class Extent(NamedTuple):
-    """Index range of the plot and its height in pixels."""
+    """The index range of a plot, and its height in pixels."""
 
     low: float
     high: float
@@ -27,12 +27,12 @@ class Extent(NamedTuple):
 
     @property
     def pixel(self) -> float:
-        """Return the index difference that one pixel represents."""
+        """Return the index difference that corresponds to one pixel."""
         return (self.high - self.low) / self.height
 
 
 class Leader(NamedTuple):
-    """The most exposed family from weight `since` of H2 upwards, and its index at that weight."""
+    """The family that becomes the most exposed at an H2 weight of `since`, and its index at that weight."""
 
     family: str
     since: float
@@ -40,7 +40,7 @@ class Leader(NamedTuple):
 
 
 def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
-    """Return the most exposed families in order as the weight of H2 increases from 0 to 1."""
+    """Return each family that becomes the most exposed as the H2 weight increases from 0 to 1."""
     if not lines.height:
         return []
     ends = {family: (low, high) for family, low, high in _ends(lines)}
@@ -72,8 +72,8 @@ def _ends(lines: pl.DataFrame) -> list[tuple[str, float, float]]:
 
 
 def spread(wanted: Sequence[float], slots: Sequence[float], height: float) -> list[float]:
-    """Move labels apart by the least total distance that removes overlaps, keeping their order."""
-    # Pool adjacent violators: without the space that earlier labels take, positions must not decrease.
+    """Move labels as little as possible so they don't overlap, while preserving their order."""
+    # Subtract the space taken by earlier labels, then pool adjacent violators to make positions non-decreasing.
     occupied = [sum(slots[:i]) + slots[i] / 2 for i in range(len(slots))]
     pools: list[tuple[float, int]] = []
     for position, before in zip(wanted, occupied, strict=True):
@@ -92,12 +92,12 @@ def _label_lines(family: str) -> list[str]:
 
 
 def slot(family: str) -> int:
-    """Return the height of a label in pixels."""
+    """Return the height of a label in pixels, including padding."""
     return LINE * len(_label_lines(family)) + 4
 
 
 def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
-    """Return the label of each line at one `end` of the plot, with its vertical position as an index value."""
+    """Return the labels at one end of the plot, with their vertical positions as index values."""
     ordered = rows.sort(end, "job_family")
     names = [_label_lines(name) for name in ordered["job_family"]]
     wanted = [(value - extent.low) / extent.pixel for value in ordered[end]]
@@ -117,7 +117,7 @@ def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
 
 
 def ties(families: pl.DataFrame) -> list[list[str]]:
-    """Return the largest groups of families whose rank intervals all overlap pairwise."""
+    """Return the largest groups of families in which all rank intervals overlap."""
     rows = families.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high").rows()
     overlapping = [
         [family for family, low, high in rows if low <= rank <= high] for rank in sorted({row[1] for row in rows})
@@ -129,7 +129,7 @@ def ties(families: pl.DataFrame) -> list[list[str]]:
 
 
 def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
-    """Assign groups to columns so that the groups of a column do not overlap."""
+    """Assign groups to columns so that groups in the same column do not overlap."""
     result: list[list[list[str]]] = []
     for group in groups:
         first = order.index(group[0])
@@ -142,7 +142,7 @@ def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
 
 
 def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the pairs of families that are both drawn, with their sanitized names."""
+    """Return the pairs in which both families are drawn, with sanitized names."""
     names = dict(zip(shown["job_family"], theme.sanitize_labels(shown)["job_family"], strict=True))
     sides = [pl.col(f"family_{side}") for side in "ab"]
     return (
@@ -153,10 +153,10 @@ def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFram
 
 
 def roles(lines: pl.DataFrame, pairs: pl.DataFrame, first: list[Leader]) -> pl.DataFrame:
-    """Add the column ``role``: 'leads', 'named' or 'other' (background)."""
+    """Add a ``role`` column, which is 'leads', 'named' or 'other' for lines in the background."""
     by_name = {family: (round(low, 9), round(high, 9)) for family, low, high in _ends(lines)}
     highest = [by_name[leader.family] for leader in first]
-    # Families with the same line as a leader lead as well.
+    # Families whose lines coincide with a leader's are also leaders.
     leading = [family for family, ends in by_name.items() if ends in highest]
     named = lines.get_column("job_family").to_list()
     if len(named) > ALL:

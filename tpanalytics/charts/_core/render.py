@@ -1,4 +1,4 @@
-"""Rendering of charts as PNG."""
+"""Render charts as PNG images."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import struct
 import zlib
 from typing import Any
 
-#: Sharp on most screens, but small enough to store in a notebook.
+#: Scale for images that look sharp on most screens, but are small enough to store in a notebook.
 _DISPLAY_SCALE = 1.5
 
 
 def png(spec: dict[str, Any], scale: float, *, small: bool = False) -> bytes:
-    """Render a Vega-Lite specification as a PNG, recompressed to less than half the renderer's size."""
+    """Render a Vega-Lite specification as a PNG and recompress it to less than half its size."""
     import vl_convert
 
-    return _packed(vl_convert.vegalite_to_png(spec, scale=scale), 6 if small else 3)
+    return _recompress(vl_convert.vegalite_to_png(spec, scale=scale), 6 if small else 3)
 
 
 def displayed(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the MIME bundle of a chart (picture and description) and its metadata (picture size)."""
+    """Return a MIME bundle with the image and description of a chart, and metadata with the image size."""
     picture = png(spec, _DISPLAY_SCALE, small=True)
-    # Without a size, notebooks display one screen pixel per image pixel, which is too large.
+    # If the size isn't set, notebooks use one screen pixel per image pixel, which makes the chart too large.
     width, height = (round(int.from_bytes(picture[i : i + 4], "big") / _DISPLAY_SCALE) for i in (16, 20))
     bundle = {"image/png": picture, "text/plain": spec.get("description", "chart")}
     return bundle, {"image/png": {"width": width, "height": height}}
 
 
-def _packed(image: bytes, level: int) -> bytes:
-    """Recompress the pixel data of a PNG, which the renderer compresses poorly."""
+def _recompress(image: bytes, level: int) -> bytes:
+    """Recompress the pixel data of a PNG, because the renderer compresses it poorly."""
     pixels, others, at = b"", [], 8
     while at < len(image):
         (length,) = struct.unpack(">I", image[at : at + 4])

@@ -1,4 +1,4 @@
-"""Flow ribbons between the levels before and after, as in a Sankey diagram."""
+"""Sankey-style ribbons between the levels before and after."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tpanalytics.charts._core import theme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Colour per kind of flow. Only re-rated tasks are highlighted.
+#: Colour for each kind of flow. Only re-rated tasks are highlighted.
 KINDS = {
     "same level": "#E4E4E8",
     "re-rated": theme.ACCENT,
@@ -20,7 +20,7 @@ KINDS = {
     "added or removed": "#DDD7CB",
 }
 _WIDTH, _NODE, _GAP = 300, 16, 10
-#: Fills of ribbons, nodes and cells, in one dict because the panels share a scale.
+#: Fill colours for ribbons, nodes and cells. The panels share a scale, so all colours must be in one dict.
 _FILLS = {
     **KINDS,
     **theme.LEVEL_COLOURS,
@@ -29,12 +29,12 @@ _FILLS = {
     "stayed cell": "#EFEFF2",
     "other cell": "#FFFFFF",
 }
-#: Number of points along the edge of a ribbon.
+#: Number of points used to draw the edge of a ribbon.
 _POINTS = 11
 
 
 class Flow(NamedTuple):
-    """A flow from a node on the left to a node on the right; `kind` is a key of `KINDS`."""
+    """A flow from a node on the left to a node on the right; `kind` is a key in `KINDS`."""
 
     start: str
     end: str
@@ -46,7 +46,7 @@ class Flow(NamedTuple):
 def ribbons(
     flows: Sequence[Flow], left: Sequence[str], right: Sequence[str], words: dict[str, str], height: int
 ) -> alt.LayerChart:
-    """Draw flows between two stacks of nodes."""
+    """Draw the flows between two stacks of nodes."""
     total = sum(flow.amount for flow in flows)
     unit = (height - _GAP * (max(len(left), len(right)) - 1)) / total
     starts = _tops([(node, sum(f.amount for f in flows if f.start == node)) for node in left], unit)
@@ -70,7 +70,7 @@ def ribbons(
             at = top + (bottom - top) * t * t * (3 - 2 * t)
             rows.append((number, flow.kind, round(t, 2), round(at, 1), round(at + thick, 1)))
         if flow.label:
-            # Put the label above a ribbon that is too thin for it.
+            # Place the label above the ribbon if it doesn't fit inside.
             labels.append((0.5, (top + bottom + thick) / 2 - (0 if thick > 16 else thick / 2 + 8), flow.label))
     schema = {"n": pl.Int64, "paint": pl.String, "x": pl.Float64, "top": pl.Float64, "end": pl.Float64}
     y = alt.Y("top:Q", scale=alt.Scale(domain=[height, 0], nice=False), axis=None)
@@ -98,7 +98,7 @@ def ribbons(
 
 
 def paint() -> alt.Fill:
-    """Return the fill encoding of the column ``paint``."""
+    """Return the fill encoding for the ``paint`` column."""
     return alt.Fill("paint:N", scale=alt.Scale(domain=list(_FILLS), range=list(_FILLS.values())), legend=None)
 
 
@@ -113,7 +113,7 @@ def _tops(amounts: Sequence[tuple[str, float]], unit: float) -> dict[str, float]
 def _nodes(
     tops: dict[str, float], flows: Sequence[Flow], unit: float, words: dict[str, str], height: int, *, left: bool
 ) -> list[alt.Chart]:
-    """Draw the labelled stack of nodes on one side, coloured by level."""
+    """Draw the stack of nodes on one side, with labels and coloured by level."""
     amounts = {node: sum(f.amount for f in flows if (f.start if left else f.end) == node) for node in tops}
     rows = [
         (

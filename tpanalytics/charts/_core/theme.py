@@ -1,6 +1,6 @@
-"""Look of the charts, and their display in notebooks.
+"""Chart theme and notebook display.
 
-The theme is set on each chart instead of globally, so that other Altair charts in the same notebook do not change.
+The theme is applied to each chart instead of globally, so it does not affect other Altair charts in a notebook.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 INK, MUTED, OUTLINE, SHADE = "#1B1B1F", "#5A5A60", "#3A3A40", "#DCE4E5"
 ACCENT = "#21787F"
-# Liberation Sans ships with the renderer and has the metrics of Arial, so the layout is the same everywhere.
+# Liberation Sans ships with the renderer and has the same metrics as Arial, so layouts don't depend on the platform.
 FONT = "Liberation Sans, Arial, sans-serif"
 _NOT_ASSESSED = "#FFFFFF"
 _UNKNOWN = "#BDBDC2"
-#: Lightness decreases from H5 to H1, so the order is visible in greyscale.
+#: Colours get darker from H5 to H1, so the order is still visible in greyscale.
 LEVEL_COLOURS = {
     "H1": "#200A45",
     "H2": "#21787F",
@@ -45,22 +45,22 @@ LEVEL_WORDS = {
     "H5": "H5 human only",
     NOT_ASSESSED: NOT_ASSESSED,
 }
-#: Pixels between hatching strokes.
+#: Distance between hatching strokes in pixels.
 _HATCH = 7
-#: Maximum width of a title line, in characters.
+#: Maximum length of a title line in characters.
 _TITLE = 104
-#: Right-to-left text directly before punctuation and a number, which would be rendered as part of that text.
-_LEFTWARD = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff][^A-Za-z,:;(]*)(?=[,:;] ?\\(?[0-9]| \\([0-9])")
+#: Matches right-to-left text before punctuation and a number, which would otherwise be rendered right to left.
+_RTL_TEXT = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff][^A-Za-z,:;(]*)(?=[,:;] ?\\(?[0-9]| \\([0-9])")
 
 
-class _Shown:
-    """Mixin that displays a chart as a PNG, because Altair's default renderer loads scripts from a CDN."""
+class _PngDisplay:
+    """Mixin to display charts as PNG images, because Altair's default renderer loads scripts from a CDN."""
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return displayed(self.to_dict())  # type: ignore[attr-defined]  # defined by the chart class
 
     def copy(self, deep: Any = True, ignore: list[str] | None = None) -> Any:  # noqa: FBT002
-        """Copy the chart, faster than Altair for the shallow copies that `to_dict` makes."""
+        """Copy the chart, using a faster implementation for the shallow copies made by `to_dict`."""
         if deep is not False:
             return super().copy(deep, ignore)  # type: ignore[misc]
         duplicate = copy.copy(self)
@@ -68,12 +68,12 @@ class _Shown:
         return duplicate
 
 
-class Chart(_Shown, alt.LayerChart):
-    """A layered chart that displays as a PNG in notebooks."""
+class Chart(_PngDisplay, alt.LayerChart):
+    """A layered chart that is displayed as a PNG image in notebooks."""
 
 
-class Panels(_Shown, alt.ConcatChart):
-    """A concatenated chart that displays as a PNG in notebooks."""
+class Panels(_PngDisplay, alt.ConcatChart):
+    """A concatenated chart that is displayed as a PNG image in notebooks."""
 
 
 def assemble(
@@ -85,7 +85,7 @@ def assemble(
     width: int,
     height: int,
 ) -> Chart:
-    """Combine layers, bottom first, into a themed chart with a title."""
+    """Combine layers into a themed chart with a title; later layers are drawn on top."""
     return Chart(layer=list(layers), width=width, height=height, **_chart_options(title, subtitle, description))
 
 
@@ -98,13 +98,13 @@ def assemble_panels(
     description: str,
     **layout: Any,
 ) -> Panels:
-    """Arrange panels, the last one a `footer_panel`, in rows of `columns` under one title."""
+    """Arrange panels in a grid below a title; the last panel contains the footnotes."""
     return Panels(concat=list(panels), columns=columns, **layout, **_chart_options(title, subtitle, description))
 
 
 def _chart_options(title: str, subtitle: str | Sequence[str], description: str) -> dict[str, Any]:
-    # Pass these to the constructor: `properties` and `configure` copy the whole chart with its data.
-    title = _LEFTWARD.sub("\\1\u200e", title)
+    # Pass these to the constructor, because `properties` and `configure` copy the entire chart, including its data.
+    title = _RTL_TEXT.sub("\\1\u200e", title)
     lines = math.ceil(len(title) / _TITLE)
     heading = alt.Title(
         textwrap.wrap(title, _TITLE if lines < 2 else len(title) // lines + 8), subtitle=subtitle or alt.Undefined
@@ -159,7 +159,7 @@ def _config() -> alt.Config:
 
 
 def sanitize_labels(frame: pl.DataFrame) -> pl.DataFrame:
-    """Replace characters in family and level names that cannot be rendered."""
+    """Replace any characters in family and level names that cannot be rendered."""
     names = [name for name in ("job_family", "level") if name in frame.columns]
     return frame.with_columns(
         pl.col(name).replace_strict(
@@ -172,29 +172,29 @@ def sanitize_labels(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def percent_axis() -> alt.Axis:
-    """Return an axis that shows shares as percentages."""
+    """Return an axis that formats shares as percentages."""
     return alt.Axis(title=None, tickCount=5, labelExpr="round(datum.value * 100) + '%'")
 
 
 def pixel_encoding(**channels: float | alt.ExprRef) -> dict[str, Any]:
-    """Return encodings with positions in pixels, for `encode`."""
-    # Use the channel classes directly: Altair searches the whole schema to resolve `alt.value`, which is slow.
+    """Return arguments for `encode` that set positions in pixels."""
+    # Use the channel classes directly, because `alt.value` is slow: Altair searches the entire schema to resolve it.
     classes: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
     return {name: classes[name](position) for name, position in channels.items()}
 
 
 def when(test: str, value: Any) -> dict[str, Any]:
-    """Return a condition that sets a value for the rows that pass a test."""
+    """Return a condition that sets a value if `test` is true."""
     return {"test": test, "value": value}
 
 
 def ink_if(test: str, then: str, otherwise: str) -> alt.ColorValue:
-    """Return a colour that depends on a test."""
+    """Return a text colour that depends on a test."""
     return alt.ColorValue(otherwise, condition=when(test, then))
 
 
 def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
-    """Return a text at a fixed position, independent of the data."""
+    """Return a text mark at a fixed position that does not depend on the data."""
     look = {"fontSize": 11, "color": MUTED, "align": "left", "lineHeight": 15, **look}
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text if isinstance(text, str) else list(text), **look)
     layer: alt.Chart = mark.encode(**pixel_encoding(x=x, y=y))
@@ -202,19 +202,19 @@ def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any
 
 
 def footer(lines: Sequence[str], *, below: int = 38) -> alt.Chart:
-    """Return the footnotes as a layer, `below` pixels under the plot."""
+    """Return a layer with footnotes, starting `below` pixels under the plot."""
     return note(list(lines), x=0, y=alt.expr(f"height + {below}"), baseline="top", fontSize=10.5)
 
 
 def strokes(low: float, high: float, per_pixel: float) -> list[float]:
-    """Return the positions of hatching strokes between two ends, from the middle outwards."""
+    """Return positions for hatching strokes between `low` and `high`, spaced evenly from the middle."""
     half, distance = (high - low) / 2, _HATCH * per_pixel
     steps = range(int(max(half - 3 * per_pixel, 0) / distance + 0.5))
     return [round((low + high) / 2 + side * (step + 0.5) * distance, 5) for step in steps for side in (-1, 1)]
 
 
 def hatched(positions: alt.Chart, bar: int) -> alt.Chart:
-    """Draw hatching strokes at `positions` over bars that are `bar` pixels high."""
+    """Draw hatching strokes at `positions`, sized for bars that are `bar` pixels high."""
     mark: alt.Chart = positions.mark_point(
         shape="M-0.3,1L0.3,-1", size=bar**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1
     )
@@ -222,13 +222,13 @@ def hatched(positions: alt.Chart, bar: int) -> alt.Chart:
 
 
 def footer_panel(lines: Sequence[str]) -> alt.LayerChart:
-    """Return the footnotes as a separate panel."""
+    """Return a panel that contains only footnotes."""
     panel: alt.LayerChart = alt.LayerChart(layer=[footer(lines, below=0)], width=600, height=1)
     return panel
 
 
 def empty_chart(text: str, detail: str) -> Chart:
-    """Return a chart that only contains a message."""
+    """Return a chart that contains only a message."""
     return assemble(
         [note(detail, x=0, y=20, fontSize=13)],
         title=text,
@@ -240,12 +240,12 @@ def empty_chart(text: str, detail: str) -> Chart:
 
 
 def level_scale(levels: Sequence[str]) -> alt.Scale:
-    """Return the colour scale of the levels."""
+    """Return the colour scale for the levels."""
     return alt.Scale(domain=list(levels), range=[LEVEL_COLOURS.get(level, _UNKNOWN) for level in levels])
 
 
 def level_legend(levels: Sequence[str]) -> alt.Legend | None:
-    """Return the legend of the levels, or None without levels because an empty legend cannot be rendered."""
+    """Return the legend for the levels, or None if there are none, because empty legends cannot be rendered."""
     if not levels:
         return None
     labels = [LEVEL_WORDS.get(level, f"{level} (unknown level)") for level in levels]

@@ -1,4 +1,4 @@
-// Keep JupyterLab from handling keys pressed in the explorer: arrow keys would leave the cell and "d d" delete it.
+// Stop JupyterLab from handling keys pressed in the explorer. Arrow keys would leave the cell, and "d d" would delete it.
 const keepKeys = event => event.target.setAttribute("data-lm-suppress-shortcuts", "true");
 
 function announce(explorer) {

@@ -1,7 +1,7 @@
 // vl-convert bundles this file with Vega, which defines `vegaEmbed`.
 const OPTIONS = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } };
 
-// Convert a point selection signal to the form used in specifications: one object per mark.
+// Convert a point selection signal to the format used in specifications, which is an array with one object per mark.
 function selected(fields, signal) {
   return (signal?.[fields[0]] ?? []).map((_, row) =>
     Object.fromEntries(fields.map((field) => [field, signal[field][row]])));
@@ -48,7 +48,7 @@ function render({ model, el }) {
       embedded?.finalize();
       return;
     }
-    // Replace the previous chart only when the new one is complete, so that the page does not flicker or scroll.
+    // Replace the previous chart once the new one is complete, so the page doesn't flicker or scroll.
     const focused = el.contains(document.activeElement) ? document.activeElement : null;
     view?.finalize();
     view = embedded;
