@@ -93,7 +93,7 @@ def plot_exposure(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------

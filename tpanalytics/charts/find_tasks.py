@@ -80,7 +80,7 @@ def plot_find_tasks(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------

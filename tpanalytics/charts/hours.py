@@ -74,7 +74,7 @@ def plot_hours(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------

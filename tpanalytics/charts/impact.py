@@ -92,7 +92,7 @@ def plot_impact(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------

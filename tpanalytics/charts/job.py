@@ -94,7 +94,7 @@ def plot_job(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither included nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------

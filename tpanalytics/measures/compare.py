@@ -68,8 +68,8 @@ def compare(
     -------
     pl.DataFrame
         One row per family of either snapshot, sorted by name with ``(no family)`` last, and a final row with the total.
-        Jobs in both snapshots are counted in their family of the later one, so moving a job between families is not a
-        change. Hours are per week, for one incumbent of each job.
+        Empty without jobs. Jobs in both snapshots are counted in their family of the later one, so moving a job between
+        families is not a change. Hours are per week, for one incumbent of each job.
 
         ============================  =======  ============================================================
         ``scope``                     String   ``family``, or ``all`` in the last row
@@ -96,7 +96,7 @@ def compare(
         ``tasks_added_unmeasured``    UInt32   added tasks without hours, which add nothing to ``added``
         ``tasks_removed``             UInt32   removed tasks, at any level
         ``tasks_removed_unmeasured``  UInt32   removed tasks without hours
-        ``churn``                     Float64  added and removed tasks as a share of all tasks of both snapshots
+        ``churn``                     Float64  added and removed tasks as a share of the tasks in either snapshot
         ``coverage_before``           Float64  share of tasks with documented hours and a level before, 0 to 1
         ``coverage_after``            Float64  share of tasks with documented hours and a level after, 0 to 1
         ``data_grade``                String   grade of the lower coverage: A from 0.9, B from 0.7, C below
@@ -107,7 +107,8 @@ def compare(
     Raises
     ------
     SchemaError
-        If a required column is missing, `level` is not a level of the tasks or an argument is invalid.
+        If a required column is missing, `level` is neither H1 to H5 nor a level of the tasks, or another argument is
+        invalid.
 
     Warns
     -----

@@ -79,7 +79,7 @@ def compare_exposure(
     pl.DataFrame
         One row per family, sorted by name with ``(no family)`` last, or per job, sorted by family and id, and a final
         row with the total. ``by="job"`` adds the String columns ``job_id`` and ``job_name`` after ``job_family``; the
-        name is the one after, or else the one before, or else the id.
+        name is the one after, or else the one before, or else the id. Empty without jobs.
 
         =====================  =======  ============================================================
         ``scope``              String   ``family`` or ``job``, or ``all`` in the last row

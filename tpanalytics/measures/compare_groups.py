@@ -96,7 +96,7 @@ def compare_groups(
     -------
     pl.DataFrame
         One row per category of either family, sorted by descending hours in both and then by name, and a final row with
-        the total.
+        the total. Empty without tasks.
 
         ====================  =======  ============================================================
         ``scope``             String   ``category``, or ``all`` in the last row

@@ -34,8 +34,8 @@ def overlap(
     """Compute the overlap of each pair of job families in tasks and in hours.
 
     A shared task without hours in one of the families counts in the shares of tasks and in ``shared_without_hours``,
-    but is excluded from the shares of hours. These are null if no shared task has hours in both families, or if a
-    family has no hours.
+    but is excluded from the shares of hours. These are null if there are shared tasks but none has hours in both
+    families, or if a family has no hours.
 
     Parameters
     ----------
