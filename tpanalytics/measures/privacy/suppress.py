@@ -118,7 +118,8 @@ def suppress(
     SchemaError
         If a required column is missing, `result` has a family or job that is not in `profiles`, several rows have the
         same family and `keys`, there are columns about single jobs but no ``job_id``, `before` does not match the
-        result, `released` is used with a result that is not by family, or `released` has profiles and `result` does not.
+        result, `released` is used with a result that is not by family, or `released` has profiles and `result` does
+        not.
 
     Examples
     --------
