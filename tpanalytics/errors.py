@@ -185,7 +185,7 @@ class ShareError(TpAnalyticsError, ValueError):
     """A file cannot be written as requested. Nothing was written."""
 
 
-_COLLECTED: ContextVar[list[str] | None] = ContextVar("collect_warnings", default=None)
+_COLLECTED: ContextVar[list[str] | None] = ContextVar("collected_warnings", default=None)
 
 
 @contextmanager

@@ -123,6 +123,13 @@ def test_reserved_names_of_levels_are_drawn(names: list[str], capfd: pytest.Capt
     assert "ERROR" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["added", "removed", "all"])
+def test_levels_named_like_a_row_of_the_table_are_levels(name: str) -> None:
+    before, after = three_jobs_in("A", (name, 2.0)), three_jobs_in("A", ("H1", 2.0))
+    assert title_of(tpa.plot_transitions(before, after)).startswith(f"3 of 3 tasks ({percent(1.0)}) were re-rated")
+    assert title_of(tpa.plot_transitions(after, before)).startswith(f"3 of 3 tasks ({percent(1.0)}) were re-rated")
+
+
 def test_invalid_weight_raises(sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match="`weight` must be 'tasks' or 'hours', not 'cost'"):
         tpa.plot_transitions(sample, sample, weight="cost")  # type: ignore[arg-type]

@@ -135,7 +135,7 @@ class Client:
         on_wait
             A callback to call with the reason before each wait. Defaults to the client's own callback.
         optional
-            If True, do not retry, and wait for the response for no more than 10 seconds.
+            If True, do not retry, and give up after 10 seconds without data.
 
         Raises
         ------

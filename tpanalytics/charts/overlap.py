@@ -308,8 +308,8 @@ def _headline(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weig
     boxed = squares.filter(pl.col("share") > _HALF).height
     half = named.filter(pl.col("share") > _HALF).height
     above = f"{plural(half, 'square')} {'is' if half == 1 else 'are'} above" if half else "no square is above"
-    unknown_family_message = (pl.col("row") == NO_FAMILY) | (pl.col("column") == NO_FAMILY)
-    others = squares.filter(pl.col("share") > _HALF, ~unknown_family_message).height > half
+    no_family = (pl.col("row") == NO_FAMILY) | (pl.col("column") == NO_FAMILY)
+    others = squares.filter(pl.col("share") > _HALF, ~no_family).height > half
     scope = " among families with enough data" if others else ", excluding jobs without a family" * (boxed > half)
     first = named.filter(pl.col("share") >= top["share"] - 1e-9)
     pairs = first.select(pl.min_horizontal("row", "column"), other=pl.max_horizontal("row", "column")).n_unique()
@@ -325,7 +325,7 @@ def _headline(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weig
 
 
 def _no_overlap(weight: CountWeight) -> str:
-    return "Tasks shared by job families have no hours" if weight == "hours" else "Job families share almost no tasks"
+    return "Shared tasks take up almost no hours" if weight == "hours" else "Job families share almost no tasks"
 
 
 def _footnotes(meaning: Meaning, squares: pl.DataFrame, not_drawn: int, weight: CountWeight) -> list[str]:

@@ -31,6 +31,8 @@ __all__ = ["plot_transitions"]
 _LEVELS = 7
 _LINE, _TABLE = 38, 460
 _ADDED, _REMOVED, _ALL = "added", "removed", "all"
+#: A level with one of these names gets a zero-width space, so that it is not read as a row or column of the table.
+_RENAMED = {name: f"{name}\u200b" for name in (_ADDED, _REMOVED, _ALL)}
 
 
 class _Table(NamedTuple):
@@ -130,6 +132,7 @@ def plot_transitions(
 
 def _table(moves: pl.DataFrame, weight: CountWeight) -> _Table:
     amount = pl.col("tasks") if weight == "tasks" else pl.coalesce("hours_before", "hours_after")
+    moves = moves.with_columns(pl.col("level_before", "level_after").replace(_RENAMED))
     ends = pl.col("level_before").fill_null(_ADDED), pl.col("level_after").fill_null(_REMOVED)
     tasks, amounts, suppressed = {}, {}, set()
     for start, end, n, reason, value in moves.select(*ends, "tasks", "reason", amount=amount).rows():

@@ -71,7 +71,8 @@ def compare(
     pl.DataFrame
         One row per family in either snapshot, sorted by name with ``(no family)`` last, followed by a row with the
         total. Jobs in both snapshots are counted under their family in the later one, so moving a job to another family
-        does not count as a change. Hours are per week, for one incumbent of each job.
+        does not count as a change. Hours are per week, for one incumbent of each job. If there are no jobs, the result
+        is empty.
 
         ============================  =======  ============================================================
         ``scope``                     String   ``family``, or ``all`` in the last row
@@ -98,7 +99,7 @@ def compare(
         ``tasks_added_unmeasured``    UInt32   added tasks without hours, which do not contribute to ``added``
         ``tasks_removed``             UInt32   removed tasks, at any level
         ``tasks_removed_unmeasured``  UInt32   removed tasks without hours
-        ``churn``                     Float64  added and removed tasks as a share of all tasks of both snapshots
+        ``churn``                     Float64  added and removed tasks as a share of the tasks in either snapshot
         ``coverage_before``           Float64  share of tasks with documented hours and a level before, 0 to 1
         ``coverage_after``            Float64  share of tasks with documented hours and a level after, 0 to 1
         ``data_grade``                String   grade of the lower coverage: A from 0.9, B from 0.7, C below
@@ -109,7 +110,8 @@ def compare(
     Raises
     ------
     SchemaError
-        If a required column is missing, `level` is not a level of the tasks or an argument is invalid.
+        If a required column is missing, `level` is neither H1 to H5 nor a level of the tasks, or another argument is
+        invalid.
 
     Warns
     -----

@@ -96,7 +96,7 @@ def compare_groups(
     -------
     pl.DataFrame
         One row per category in either family, followed by a row with the total. Categories are sorted by their hours in
-        both families in descending order, and then by name.
+        both families in descending order, and then by name. If there are no tasks, the result is empty.
 
         ====================  =======  ============================================================
         ``scope``             String   ``category``, or ``all`` in the last row

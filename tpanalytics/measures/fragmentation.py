@@ -75,7 +75,7 @@ def fragmentation(
         Share of the freed time that remains after review, rework and switching, 0 to 1, as a number or a pair. Use 1 to
         ignore these losses.
     block_hours
-        One or more block sizes, in hours per person and week.
+        One or more block sizes, in hours per person and week. By default, six sizes from half an hour to two days.
     adoption
         Share of people who adopt the change, 0 to 1, as a number or a pair. If this is set, the result also contains
         full-time weeks.

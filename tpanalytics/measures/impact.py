@@ -65,7 +65,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
                                        positive if tasks at this level are longer than average; null for ``not
                                        assessed`` and without such hours
         ``coverage``          Float64  share of the family's tasks with a level and, unless tasks are counted, stated
-                                       hours, 0 to 1
+                                       hours (and a headcount), 0 to 1
         ``data_grade``        String   A (coverage of at least 0.9), B (at least 0.7) or C: do not quote on its own
         ``basis``             String   the `weight`
         ====================  =======  ================================================================

@@ -34,8 +34,8 @@ def overlap(
     """Compute how much the tasks and hours of each pair of job families overlap.
 
     A shared task may have no hours in one of the families. It is still included in the shares of tasks and in
-    ``shared_without_hours``, but excluded from the shares of hours. If no shared task has hours in both families, or if
-    a family has no hours at all, the shares of hours are null.
+    ``shared_without_hours``, but excluded from the shares of hours. If there are
+    shared tasks but none has hours in both families, or if a family has no hours, the shares of hours are null.
 
     Parameters
     ----------

@@ -71,7 +71,8 @@ def suppress(
       meet the limits. Otherwise a total could reveal one of them. Fully suppressed families come last, sorted by name.
     - By job (if there is a ``job_id`` column): rows are removed if their family is suppressed or the job has fewer than
       ``min_headcount`` people. The next smallest jobs in the family are removed as well, until the removed jobs have at
-      least ``min_headcount`` people in total. Jobs with a null headcount are kept unless their family is suppressed.
+      least ``min_headcount`` people in total. Jobs with a null headcount are only removed if the other jobs are not
+      enough, or if their family is suppressed.
     - Two snapshots (from `compare`, `compare_exposure` or `transitions`): families that are too small in either
       snapshot are suppressed. Moves between levels or states are suppressed if they affect fewer than ``min_jobs``
       jobs, along with any other moves needed to protect them. If every family is suppressed, all moves and totals are
@@ -98,7 +99,8 @@ def suppress(
     released
         A previously released result by family, or a tuple of the result and its profiles. The two figures for a family
         would together reveal their difference, so a family shown in both results is suppressed if its jobs or people
-        differ by fewer than `privacy` allows. A job that replaces another is only detected if both profiles are passed.
+        differ by fewer than `privacy` allows. Null counts in `released` are read as 0. A job that replaces another is
+        only detected if both profiles are passed.
     privacy
         The smallest group whose figures may be shown. If None, nothing is suppressed.
     keys
@@ -116,7 +118,8 @@ def suppress(
     SchemaError
         If a required column is missing, `result` has a family or job that is not in `profiles`, several rows have the
         same family and `keys`, there are columns about single jobs but no ``job_id``, `before` does not match the
-        result, `released` is used with a result that is not by family, or only one of the two results has profiles.
+        result, `released` is used with a result that is not by family, or `released` has profiles and `result` does
+        not.
 
     Examples
     --------

@@ -68,12 +68,10 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
     False
     """
     path = local_path(path)
-    if path.suffix.lower() not in READERS and path.exists():
-        raise ShareError(
-            f"{path.name}: files {f'of type {path.suffix}' if path.suffix else 'without a suffix'} cannot be checked. "
-            f"Supported types: {', '.join(READERS)}."
-        )
     try:
+        if path.suffix.lower() not in READERS and path.exists():
+            kind = f"of type {path.suffix}" if path.suffix else "without a suffix"
+            raise ShareError(f"{path.name}: files {kind} cannot be checked. Supported types: {', '.join(READERS)}.")
         content = path.read_bytes()
     except OSError as error:
         raise ShareError(f"{path} cannot be read: {error.strerror or error}.") from None

@@ -120,7 +120,7 @@ def save_report(
     Warns
     -----
     TpAnalyticsWarning
-        If tasks have a state that is neither counted nor ``rejected``.
+        If tasks in an unknown validation state are excluded.
 
     Examples
     --------
