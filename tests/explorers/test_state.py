@@ -38,7 +38,7 @@ def test_state_is_a_copy(explorer: tpa.Explorer) -> None:
     [
         ("impact", "`state` must be a dict with entries of Explorer.state, not 'impact'"),
         ([("view", "tasks")], "`state` must be a dict with entries of Explorer.state"),
-        ({"wieght": "tasks"}, "`state` has no entry 'wieght'. Did you mean 'weight'"),
+        ({"wieght": "tasks"}, r"`state` has no entry 'wieght' \(did you mean 'weight'\?\)"),
         ({"weight": "people"}, "`weight` must be 'tasks', 'hours' or 'headcount', not 'people'"),
         ({"view": ["impact"]}, r"`view` must be 'impact', .* not \['impact'\]"),
         ({"families": ["Finanz"]}, r"'Finanz' is not a job family \(did you mean 'Finance'\?\)"),

@@ -105,7 +105,7 @@ def automation_candidates(
         jobs without a headcount.
     same_task
         Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing. Matching rows of one job are merged: their
-        hours are added up, and conflicting levels count as unknown unless the validated rows agree.
+        hours are added up, and conflicting levels count as not assessed unless the validated rows agree.
     contract_hours
         Hours per week to assume for jobs without contract hours in ``h1_hours_high``. If None, nothing is assumed.
     top

@@ -146,7 +146,7 @@ def check_claim(
 
     Four checks are made and reported separately: the choice of specification, the jobs in the data (bootstrap), missing
     data (bounds) and the weight of H2 (break-even). Missing hours are excluded, not counted as zero, and missing levels
-    count as unknown.
+    count as not assessed.
 
     The verdict is the first of these that applies:
 
@@ -181,7 +181,7 @@ def check_claim(
         ``"exposure"`` is the exposure index, ``"hours"`` the sum of documented hours, ``"hours_per_job"`` their mean
         over jobs with hours, and ``"h1_share"`` the share of hours at H1.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     rounds
         Number of bootstrap resamples, 100 to 100,000. For sums, every resample has the original number of jobs.
     seed
@@ -267,7 +267,7 @@ def check_claim(
         grade_right=grade_pair[1],
         rounds=rounds,
         seed=seed,
-        warnings=(f"Levels without a weight count as unknown: {', '.join(unweighted)}.",) if unweighted else (),
+        warnings=(f"Levels without a weight count as not assessed: {', '.join(unweighted)}.",) if unweighted else (),
     )
 
 
@@ -282,7 +282,7 @@ def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
     readings = sorted({(left, sign, right) for left, sign, right in sides if left is not None and right is not None})
     if len(readings) > 1:
         listed = " or ".join(f'"{left}" {sign} "{right}"' for left, sign, right in readings)
-        raise SchemaError(f"`claim` {claim!r} is ambiguous: {listed}. Put the families in double quotes.")
+        raise SchemaError(f"`claim` {claim!r} is ambiguous: {listed}. Put the names of the families in double quotes.")
     if readings:
         left, sign, right = readings[0]
         if left == right:

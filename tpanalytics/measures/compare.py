@@ -59,7 +59,7 @@ def compare(
         AI impact level, one of H1 to H5 or another level of the tasks.
     same_task
         Match the tasks of a job by ``"id"`` or by ``"text"``, ignoring case and spacing. Matching rows of one job are
-        merged: their hours are added up, and conflicting levels count as unknown unless the validated rows agree.
+        merged: their hours are added up, and conflicting levels count as not assessed unless the validated rows agree.
     states
         Validation states to include. Tasks that were rejected in the meantime count as removed; see `transitions` with
         ``of="state"``.
@@ -125,7 +125,7 @@ def compare(
         raise SchemaError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
     pair = match_tasks(before, after, states, same_task=same_task, level=level)
     if pair.levels and level not in {*LEVELS, *pair.levels}:
-        raise SchemaError(f"`level` must be a level of the tasks ({', '.join(pair.levels)}), not {level!r}.")
+        raise SchemaError(f"`level` must be a level of the tasks ({', '.join(map(repr, pair.levels))}), not {level!r}.")
     families = _by_family(pair, level)
     total = families.select(
         pl.lit("all").alias("scope"),

@@ -53,7 +53,7 @@ def data_gaps(
     top
         Maximum number of rows, 1 or more.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
         Hours per week to assume for jobs without contract hours. If None, assume nothing.
     states
@@ -130,7 +130,7 @@ def data_gaps(
             basis="hours" if bounded else "task",
             level_weights=level_weights,
             policy=(_gaps_note(gaps.jobs, bounds, bounded=bounded), *assumed_week_note(reduced.jobs, week)),
-            warnings=(f"Levels without a weight count as unknown: {', '.join(unweighted)}.",) if unweighted else (),
+            warnings=(f"Levels without a weight count as not assessed: {', '.join(unweighted)}.",) * bool(unweighted),
         ),
     )
 
