@@ -86,7 +86,7 @@ def test_other_jobs_are_anonymous_marks(sample: tpa.TaskProfiles) -> None:
     ("job_id", "message"),
     [
         ("job-0002x", r"`job_id`: 'job-0002x' is not a job \(did you mean 'job-0002'"),
-        ("Quotation Specialist", r"did you mean 'job-0002' \(Quotation Specialist\)\?"),
+        ("Quotation Specialist", r"did you mean 'job-0002' \(Quotation Specialist\)"),
         ("\u4e0d\u5728", r"is not a job \(there are 240 jobs, like 'job-"),
     ],
 )

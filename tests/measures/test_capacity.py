@@ -202,7 +202,7 @@ def test_missing_contract_hours_are_not_assumed() -> None:
     row = full_capacity(profiles).row(0, named=True)
     assert [row[name] for name in columns] == [None, None, None, "NO_CONTRACT_HOURS"]
     assert row["capacity_high"] == approx(14.0)
-    with pytest.raises(tpa.SchemaError, match=r"have no contract_hours, for example 'j001' \(1 in total\)"):
+    with pytest.raises(tpa.SchemaError, match=r"have no 'contract_hours', for example 'j001' \(1 in total\)"):
         fragmentation(profiles, adoption=1)
     assert full_capacity(profiles, contract_hours=20.0).item(0, "full_time_weeks_high") == approx(7 / 40 + 7 / 20)
     unstaffed = profiles_of([job(task()), job(task(), week=None, headcount=None)])
