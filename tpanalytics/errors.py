@@ -160,7 +160,7 @@ class RecordError(TpAnalyticsError, ValueError):
         value = f"; found {found}" if found is not None else ""
         super().__init__(
             f"{where}, {job}, at {path}: {reason}{value}. "
-            "Report it to the service's owner, or pass on_bad_record='collect' to skip the record."
+            "Report it to the owner of the service, or pass on_bad_record='collect' to skip the record."
         )
         self.where = where
         self.job_id = job_id

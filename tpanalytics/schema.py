@@ -139,8 +139,9 @@ def require(frame: Any, *columns: str, name: str = "frame") -> None:
     listed = ", ".join(
         f"{column!r} (did you mean {hint[0]!r}?)" if hint else repr(column) for column, hint in hints.items()
     )
+    quoted = f"`{name}`" if name.isidentifier() else name  # file names are not quoted
     raise SchemaError(
-        f"`{name}` has no column{'s' if missing[1:] else ''} {listed}. "
+        f"{quoted} has no column{'s' if missing[1:] else ''} {listed}. "
         f"It has: {', '.join(map(repr, present)) or 'no columns'}."
     )
 

@@ -205,7 +205,7 @@ def test_unknown_cursor_suggests_starting_again(tenant: Tenant) -> None:
     with pytest.raises(tpa.ApiError) as exc_info:
         pull(tenant, "job-gone")
     message = str(exc_info.value)
-    parts = ("400", "does not name a job", "'job-gone'", "start again from the first page")
+    parts = ("400", "is not the id of a job", "'job-gone'", "start again from the first page")
     assert all(part in message for part in parts)
 
 
@@ -300,5 +300,5 @@ def test_list_ends_with_empty_page() -> None:
 
 @pytest.mark.parametrize("body", ["<html>", [], {}, {"count": "1", "results": []}, {"count": 1, "results": [1]}])
 def test_invalid_list_raises(body: Any) -> None:
-    with pytest.raises(tpa.ApiError, match=r"GET /job_architecture/jobs: .* not a list in the expected format"):
+    with pytest.raises(tpa.ApiError, match=r"GET /job_architecture/jobs: .* not a list in the documented format"):
         read_list(body)

@@ -176,7 +176,7 @@ def test_several_credentials_in_one_source_raise(
     with pytest.raises(tpa.ConfigError, match="cannot be used together") as exc_info:
         resolve(arguments)
     origin = ORIGINS[source].split()[0]
-    assert all(f"{name} (from {origin}" in str(exc_info.value) or source == ".env" for name in names)
+    assert all(f"`{name}` (from {origin}" in str(exc_info.value) or source == ".env" for name in names)
     assert all(name.upper() in str(exc_info.value).upper() for name in names)
     assert "s3cr3t-value" not in str(exc_info.value)
 

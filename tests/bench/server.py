@@ -130,7 +130,7 @@ class _Handler:
             except ValueError:
                 first = -1
             if not 0 < first <= self.export.jobs:
-                return 400, _errors("400 Bad Request", "starting_after does not name a job."), False
+                return 400, _errors("400 Bad Request", "starting_after is not the id of a job."), False
         if not (self.gzip and accepted):
             return 200, self.export.page(first, limit), False
         if (first, limit) not in self.packed:  # compress other pages on first use, within the latency

@@ -323,5 +323,5 @@ def test_print_versions_are_charts_of_the_same_class(
 
 
 def test_printing_something_else_than_a_chart_raises() -> None:
-    with pytest.raises(tpa.ShareError, match="must be a chart returned by plot_…, not DataFrame"):
+    with pytest.raises(tpa.ShareError, match="must be a chart returned by a plot_ function, not DataFrame"):
         tpa.for_print(pl.DataFrame())  # type: ignore[type-var]

@@ -85,9 +85,9 @@ def test_other_jobs_are_anonymous_marks(sample: tpa.TaskProfiles) -> None:
 @pytest.mark.parametrize(
     ("job_id", "message"),
     [
-        ("job-0002x", "`job_id`: 'job-0002x' is not a known job. Did you mean job-0002"),
-        ("Quotation Specialist", r"Did you mean job-0002 \(Quotation Specialist\)"),
-        ("\u4e0d\u5728", "There are 240 jobs, like job-"),
+        ("job-0002x", r"`job_id`: 'job-0002x' is not a job \(did you mean 'job-0002'"),
+        ("Quotation Specialist", r"did you mean 'job-0002' \(Quotation Specialist\)"),
+        ("\u4e0d\u5728", r"is not a job \(there are 240 jobs, like 'job-"),
     ],
 )
 def test_unknown_job_raises_with_similar_names(sample: tpa.TaskProfiles, job_id: str, message: str) -> None:

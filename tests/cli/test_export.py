@@ -60,7 +60,7 @@ def test_invalid_mapping_is_reported_before_the_export(tenant: Tenant, capsys: p
     Path("bad.csv").write_text("JOB_ID;family\n1;2\n", encoding="utf-8")
     status, _, err = run("export", "snap", "--jobs", "bad.csv", capsys=capsys)
     assert status == 1
-    assert "`bad.csv` has no columns 'job_id', 'job_family_id'" in err
+    assert "bad.csv has no columns 'job_id', 'job_family_id'" in err
     assert tenant.requests == []
 
 

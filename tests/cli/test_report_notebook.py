@@ -110,7 +110,7 @@ INVALID = {
     f"--notebook {FAMILY_REPORT} --out r.html": "reports on a job family. Pass --family or --all-families",
     f"--notebook {FAMILY_REPORT} --family Finance --out r.pdf": "--out must be a .html or .ipynb file",
     f"--notebook {FAMILY_REPORT} --all-families --out r.ipynb": "--out must be a .html or .ipynb file",
-    f"--notebook {FAMILY_REPORT} --family Finance --contract-hours 40 --out r.html": "no parameter contract_hours",
+    f"--notebook {FAMILY_REPORT} --family Finance --contract-hours 40 --out r.html": "no parameter 'contract_hours'",
     "--notebook none.ipynb --family Finance --out r.html": "none.ipynb cannot be read",
     "--family Finance --out r.ipynb": "--out must be a .html file,",
 }

@@ -38,7 +38,7 @@ def test_state_is_a_copy(explorer: tpa.Explorer) -> None:
     [
         ("impact", "`state` must be a dict with entries of Explorer.state, not 'impact'"),
         ([("view", "tasks")], "`state` must be a dict with entries of Explorer.state"),
-        ({"wieght": "tasks"}, "`state` has no entry 'wieght'. Did you mean 'weight'"),
+        ({"wieght": "tasks"}, r"`state` has no entry 'wieght' \(did you mean 'weight'\?\)"),
         ({"weight": "people"}, "`weight` must be 'tasks', 'hours' or 'headcount', not 'people'"),
         ({"view": ["impact"]}, r"`view` must be 'impact', .* not \['impact'\]"),
         ({"families": ["Finanz"]}, r"'Finanz' is not a job family \(did you mean 'Finance'\?\)"),
@@ -50,7 +50,7 @@ def test_state_is_a_copy(explorer: tpa.Explorer) -> None:
         ({"picked": ["Finances"]}, "`picked` must contain only the 5 marks of this chart, not 'Finances'"),
         ({"level_weights": {"H1": 2}}, "must be a number from 0 to 1"),
         ({"level_weights": {1: 0.5}}, "Levels in `level_weights` must be strings like 'H1', not 1"),
-        ({"level_weights": {"H1": 0.5}}, "`level_weights` must include 'H2'"),
+        ({"level_weights": {"H1": 0.5}}, "`level_weights` must include a weight for 'H2'"),
         ({"states": ["rejected"]}, "are never counted"),
         ({"states": ["draft"]}, "no task is 'draft'"),
         ({"states": [None]}, "`states` must be a list of validation states"),

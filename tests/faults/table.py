@@ -275,10 +275,10 @@ PARAMETERS = {
         Fails(tpa.ConfigError, ("`limit` must be", "not 101."), requests=0, tokens=0), options={"limit": 101}
     ),
     "limit 0 is sent: fails with the message of the service": Case(
-        Fails(tpa.ApiError, ("limit must lie between 1 and 100",)), body={"limit": 0}
+        Fails(tpa.ApiError, ("limit must be between 1 and 100",)), body={"limit": 0}
     ),
     "limit 101 is sent: fails with the message of the service": Case(
-        Fails(tpa.ApiError, ("limit must lie between 1 and 100",)), body={"limit": 101}
+        Fails(tpa.ApiError, ("limit must be between 1 and 100",)), body={"limit": 101}
     ),
     "limit is missing: fails with the message of the service": Case(
         Fails(tpa.ApiError, ("limit is required",)), body={}
@@ -287,7 +287,7 @@ PARAMETERS = {
         Fails(tpa.ApiError, ("limit is required and must be an integer",)), body={"limit": "5"}
     ),
     "cursor of a deleted job: fails with the message of the service": Case(
-        Fails(tpa.ApiError, ("400", "does not name a job")), body={"limit": 1, "starting_after": "job-gone"}
+        Fails(tpa.ApiError, ("400", "is not the id of a job")), body={"limit": 1, "starting_after": "job-gone"}
     ),
     "cursor too long: fails with the message of the service": Case(
         Fails(tpa.ApiError, ("400", "at most 100 characters")), body={"limit": 1, "starting_after": "j" * 101}

@@ -184,7 +184,7 @@ def test_tasks_without_id_are_not_merged() -> None:
     blank = profiles.tasks.with_columns(pl.when(pl.col("task_id") != "b").then("task_id"))
     result = tpa.automation_candidates(tpa.TaskProfiles(profiles.jobs, blank), rounds=0)
     assert result.select("task_key", "h1_hours").rows() == [("a", 3.0)]
-    assert any("3 tasks have no id" in warning for warning in tpa.about(result).warnings)
+    assert any("Tasks without id are excluded (3)" in warning for warning in tpa.about(result).warnings)
 
 
 def test_ids_with_the_same_text_raise_a_warning(sample: tpa.TaskProfiles) -> None:

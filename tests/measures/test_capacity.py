@@ -202,7 +202,7 @@ def test_missing_contract_hours_are_not_assumed() -> None:
     row = full_capacity(profiles).row(0, named=True)
     assert [row[name] for name in columns] == [None, None, None, "NO_CONTRACT_HOURS"]
     assert row["capacity_high"] == approx(14.0)
-    with pytest.raises(tpa.SchemaError, match=r"have no contract_hours, for example 'j001' \(1 in total\)"):
+    with pytest.raises(tpa.SchemaError, match=r"have no 'contract_hours', for example 'j001' \(1 in total\)"):
         fragmentation(profiles, adoption=1)
     assert full_capacity(profiles, contract_hours=20.0).item(0, "full_time_weeks_high") == approx(7 / 40 + 7 / 20)
     unstaffed = profiles_of([job(task()), job(task(), week=None, headcount=None)])
@@ -258,6 +258,6 @@ def test_missing_headcounts_lower_the_grade() -> None:
     assert (full.grade, full.warnings) == ("A", ())
     incomplete = tpa.about(capacity(profiles_of([*staffed, *(job(task(), headcount=None) for _ in range(11))])))
     assert (incomplete.grade, incomplete.coverage["hours, level and headcount"]) == ("C", 9 / 20)
-    assert incomplete.warnings == ("11 of 20 jobs have no headcount and are excluded.",)
+    assert incomplete.warnings == ("Jobs without a headcount are excluded (11 of 20).",)
     overlong = tpa.about(capacity(profiles_of([job(task(hours=44.1)), job(task(hours=43.9))])))
     assert [warning.split(" documented")[0] for warning in overlong.warnings] == ["1 job has"]

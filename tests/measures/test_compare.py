@@ -312,7 +312,7 @@ def test_unknown_state_warns_once_per_snapshot() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: tpa.compare(p, p, level="H7"), r"`level` must be a level of the tasks \(H1\), not 'H7'"),
+        (lambda p: tpa.compare(p, p, level="H7"), r"`level` must be a level of the tasks \('H1'\), not 'H7'"),
         (lambda p: tpa.compare(p, p, level="not assessed"), "`level` must be an AI impact level"),
         (lambda p: tpa.compare(p, p, level=None), "`level` must be an AI impact level"),
         (lambda p: tpa.compare(p, p, same_task="name"), "must be 'id' or 'text', not"),

@@ -91,7 +91,7 @@ def test_level_weights_can_be_changed() -> None:
     row = result.row(-1, named=True)
     assert (row["contribution"], row["weight_low"], row["weight_high"]) == pytest.approx((0.25, 0.0, 0.5))
     assert (row["coverage_after"], tpa.about(result).grade) == (0.5, "C")
-    assert any("1 task is at levels without a weight (H4)" in text for text in tpa.about(result).warnings)
+    assert "Levels without a weight count as not assessed: H4 (1 task)." in tpa.about(result).warnings
     mapped = tpa.compare_exposure(before, after, level_weights={"H2": 0.2, "H3": 0.0, "H4": 1.0})
     assert mapped.row(-1, named=True)["exposure_after"] == pytest.approx(0.6)
     assert not tpa.about(mapped).warnings

@@ -196,7 +196,7 @@ def test_bound_is_null_only_if_it_requires_missing_contract_hours() -> None:
     assumed = tpa.exposure(open_low, contract_hours=40)
     assert (assumed.item(0, "bound_low"), assumed.item(0, "bound_high")) == (15 / 40, 0.75)
     assert any(
-        "1 of 1 jobs have no contract hours; their bounds assume 40" in warning
+        "The bounds assume 40 h per week for jobs without contract hours (1 of 1)" in warning
         for warning in tpa.about(assumed).warnings
     )
     own = profiles_of([job(task("H1", 10.0), task("H3", None), week=20.0)])
@@ -210,7 +210,7 @@ def test_level_without_a_weight_counts_as_unknown_and_warns(level: str) -> None:
     profiles = profiles_of([job(task("H1", 10.0), task(level, 10.0))])
     unmapped = tpa.exposure(profiles)
     assert unmapped.select("exposure", "bound_low", "bound_high", "coverage").row(0) == (1.0, 0.5, 1.0, 0.5)
-    assert any(f"1 tasks have a level without a weight ({level})" in text for text in tpa.about(unmapped).warnings)
+    assert f"Levels without a weight count as not assessed: {level} (1 task)." in tpa.about(unmapped).warnings
     assert tpa.about(unmapped).coverage["level"] == 0.5
     mapped = tpa.exposure(profiles, level_weights={**WEIGHTS, level: 0.0})
     assert mapped.select("exposure", "bound_low", "bound_high", "coverage").row(0) == (0.5, 0.5, 0.5, 1.0)

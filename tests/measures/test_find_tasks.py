@@ -153,12 +153,12 @@ def test_plain_characters_have_the_same_lowercase_on_every_backend() -> None:
 @every_backend
 def test_tasks_without_text_never_match(backend: Callable[[pl.DataFrame], Any]) -> None:
     policy = tpa.about(tpa.find_tasks(backend_profiles(backend), "check")).policy
-    assert policy[0] == f"{len(TEXTS) + 1} tasks were searched; 3 of them have no text and cannot match."
-    assert policy[1] == "2 tasks match, 0 of them without hours."
+    assert policy[0] == f"Tasks searched: {len(TEXTS) + 1} (3 without text, which cannot match)."
+    assert policy[1] == "Matching tasks: 2 (0 without hours)."
     profiles = with_texts(None, None)
     no_text = replace(profiles, jobs=backend(profiles.jobs), tasks=backend(profiles.tasks))
     assert tpa.find_tasks(no_text, "check").height == 0
-    assert "2 of them have no text" in tpa.about(tpa.find_tasks(no_text, "check")).policy[0]
+    assert "2 without text" in tpa.about(tpa.find_tasks(no_text, "check")).policy[0]
 
 
 @pytest.mark.parametrize("text", ["", "  \n", None, 5, ["invoice"]])

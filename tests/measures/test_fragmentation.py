@@ -99,5 +99,5 @@ def test_rounding_errors_do_not_exclude_an_exactly_filled_block() -> None:
 
 @pytest.mark.parametrize("blocks", [[], 0, -1.0, [1, 0], "4", [float("inf")], None])
 def test_invalid_block_hours_raise(blocks: Any) -> None:
-    with pytest.raises(tpa.SchemaError, match="`block_hours` must be hours per person and week above 0"):
+    with pytest.raises(tpa.SchemaError, match="`block_hours` must be above 0 and finite"):
         fragmentation(profiles_of([job(task())]), block_hours=blocks)

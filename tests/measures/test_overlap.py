@@ -154,7 +154,7 @@ def test_bounds_are_null_without_contract_hours() -> None:
     assert rows["A", "C"] == (0.0, 0.0, 0.0, None)
     assumed = tpa.overlap(profiles_of(jobs), contract_hours=6)
     assert assumed.select("ruzicka_low", "ruzicka_high").row(0) == (0.25, 1.0)
-    assert any("6 h per week are assumed" in text for text in tpa.about(assumed).warnings)
+    assert any("assume 6 h per week" in text for text in tpa.about(assumed).warnings)
 
 
 def test_family_without_tasks_has_null_figures() -> None:

@@ -81,7 +81,7 @@ def test_metadata_report_the_share_of_hours_in_shared_tasks() -> None:
     ]
     meaning = tpa.about(table)
     assert "40.0% of all known hours are in tasks of 2 or more families." in meaning.policy
-    assert "1 of the listed tasks have no known hours." in meaning.policy
+    assert "Listed tasks without known hours: 1." in meaning.policy
     assert any("lower bound" in text for text in meaning.warnings)
 
 

@@ -219,24 +219,24 @@ INVALID_JOBS = {
     "several repeated ids": (
         ("job_id", "job_family_id"),
         [("007", "10"), ("007", "10"), ("8", ""), ("8", "")],
-        ["'007'", "lines 2, 3", "and 1 other ids are repeated"],
+        ["'007'", "lines 2, 3", "(1 more repeated id)"],
     ),
     "repeated id with spaces": (("job_id", "job_family_id"), [("8", ""), (" 8 ", "10")], ["'8'", "lines 2, 3"]),
-    "empty id": (("job_id", "job_family_id"), [("007", "10"), ("", "10"), (" ", "10")], ["job_id", "2 row(s)"]),
+    "empty id": (("job_id", "job_family_id"), [("007", "10"), ("", "10"), (" ", "10")], ["job_id", "2 rows"]),
     "unknown family": (
         ("job_id", "job_family_id"),
         [("007", "fam-x"), ("8", "fam-x"), ("job-c", "10")],
-        ["jobs.csv", "families.csv", "'fam-x' (2 jobs)", "leave job_family_id empty"],
+        ["jobs.csv", "families.csv", "'fam-x' (2 jobs)", "leave `job_family_id` empty"],
     ),
     "many unknown families": (
         ("job_id", "job_family_id"),
         [(str(i), f"fam-{i}") for i in range(7)],
-        ["'fam-0' (1 jobs)", "and 2 more"],
+        ["'fam-0' (1 job)", "and 2 more"],
     ),
     "headcount as text": (
         ("job_id", "job_family_id", "headcount"),
         [("007", "10", "1"), ("8", "10", "two")],
-        ["headcount", "job '8'", "'two'", "1 invalid row"],
+        ["headcount", "job '8'", "'two'", "(1 invalid row)"],
     ),
     "decimal comma": (("job_id", "job_family_id", "headcount"), [("8", "10", "1,5")], ["'1,5'", "decimal point"]),
     "negative hours": (("job_id", "job_family_id", "contract_hours"), [("8", "10", "-1")], ["contract_hours", "'-1'"]),
@@ -261,7 +261,7 @@ def test_invalid_job_mapping_raises(
     [
         (("job_family_id", "name"), [("10", "Finance")], ["families.csv", "'job_family_name'"]),
         (FAMILY_HEAD[:2], [("10", "Finance"), ("fam-b", "B"), ("10", "X")], ["job_family_id", "'10'", "lines 2, 4"]),
-        (FAMILY_HEAD[:2], [("10", "Finance"), ("fam-b", "B"), ("", "X")], ["job_family_id", "1 row(s)"]),
+        (FAMILY_HEAD[:2], [("10", "Finance"), ("fam-b", "B"), ("", "X")], ["job_family_id", "1 row."]),
     ],
     ids=["missing column", "repeated id", "empty id"],
 )

@@ -162,7 +162,7 @@ def test_invalid_record_raises_or_is_collected(serve: Callable[..., Tenant], res
     assert "weekly_hours" in exc_info.value.path
     assert "Confidential" not in str(exc_info.value)
 
-    with pytest.warns(tpa.TpAnalyticsWarning, match="1 invalid record.*page 2, record 1, job job-3"):
+    with pytest.warns(tpa.TpAnalyticsWarning, match="1 invalid record.*page 2, record 1, job 'job-3"):
         profiles = load(tenant, limit=2, response_format=response_format, on_bad_record="collect")
     assert profiles.jobs["job_id"].to_list() == ["job-1", "job-2", "job-4"]
     assert profiles.tasks["job_id"].to_list() == ["job-1", "job-4"]

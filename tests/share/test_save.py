@@ -97,7 +97,7 @@ def test_results_of_measures_are_saved_in_every_format(sample: tpa.TaskProfiles)
 @pytest.mark.parametrize(
     ("what", "name", "message"),
     [
-        (pl.DataFrame({"a": [1]}), "a.png", "a frame cannot be saved as .png. Use one of .csv, .xlsx"),
+        (pl.DataFrame({"a": [1]}), "a.png", "a data frame cannot be saved as .png. Use one of .csv, .xlsx"),
         (pl.DataFrame({"a": [1]}), "a", "cannot be saved without a suffix"),
         (None, "a.csv", "`what` must be a chart or a data frame, not NoneType"),
         ("chart", "a.png", "`what` must be a chart or a data frame, not str"),

@@ -52,17 +52,22 @@ class ExportRequest:
     def __post_init__(self) -> None:
         known = INCLUDES if self.of == "jobs" else EMPLOYEE_INCLUDES
         if any(name not in known for name in self.include):
-            raise ConfigError(f"`include` must be a list of any of {', '.join(known)}, not {list(self.include)}.")
+            raise ConfigError(
+                f"`include` must be a list of any of {', '.join(map(repr, known))}, not {list(self.include)}."
+            )
         if self.response_format not in get_args(ResponseFormat):
             raise ConfigError(f"`response_format` must be 'list' or 'hierarchy', not {self.response_format!r}.")
         if self.external_vendor is not None and self.external_vendor not in get_args(Vendor):
-            raise ConfigError(f"`external_vendor` must be one of {get_args(Vendor)}, not {self.external_vendor!r}.")
+            raise ConfigError(
+                "`external_vendor` must be 'techwolf', 'workday' or 'sap_attribute_library', "
+                f"not {self.external_vendor!r}."
+            )
         if isinstance(self.limit, bool) or not isinstance(self.limit, int) or not 1 <= self.limit <= 100:
             raise ConfigError(f"`limit` must be a whole number from 1 to 100, not {self.limit!r}.")
         if not all(isinstance(entry, dict) for entry in self.filters):
             raise ConfigError(
-                "`filters` must be a list of dicts like "
-                "[{'filter': 'job_family_id_is_in_list', 'job_family_ids': ['fam-fin']}]."
+                "`filters` must be a list of dicts like [{'filter': 'job_family_id_is_in_list', "
+                f"'job_family_ids': ['fam-fin']}}], not {list(self.filters)!r}."
             )
         try:
             json.dumps(self.filters, allow_nan=False)
@@ -155,7 +160,7 @@ def export_pages(
             after = request.redact_cursor(repr(starting_after), starting_after)
             raise PaginationError(
                 f"Page {number} (starting_after={after}) has a next page but {problem}, so the export cannot be "
-                "completed. Report this to the owner of the service.",
+                "completed. Report it to the owner of the service.",
                 starting_after=starting_after if request.of == "jobs" else None,
             )
         yield Page(number, starting_after, following if has_next else None, body)
@@ -192,7 +197,7 @@ def list_all(client: Client, path: str) -> list[dict[str, Any]] | None:
         try:
             page = msgspec.json.decode(body, type=_ListPage)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            reason = f"not a list in the expected format: {error}"
+            reason = f"not a list in the documented format: {error}"
         else:
             reason = ""
         if reason:
@@ -209,7 +214,10 @@ def _add_request_details(
     status = getattr(error, "status", None)
     if request.of == "employees":
         outcome = f"returned {status}" if status is not None else "refused the request or did not respond"
-        text = f"POST {request.path}: the service {outcome}. The response is not shown because it may name an employee."
+        text = (
+            f"POST {request.path}: the service {outcome} (response not shown because it may name an employee). "
+            "Check the arguments, the credential and the network."
+        )
         return AuthError(text) if isinstance(error, AuthError) else ApiError(text, status=status, path=request.path)
     if isinstance(error, AuthError) or status not in {400, 422}:
         return error

@@ -148,7 +148,7 @@ class Client:
         """
         url = self.settings.base_url + path
         if not path.startswith("/") or origin(url) != origin(self.settings.base_url):
-            raise ConfigError(f"`path` must be a path on the tenant's host, not {path!r}.")
+            raise ConfigError(f"`path` must start with '/' and be on the tenant's host, not {path!r}.")
         on_wait = on_wait or self.on_wait
         for last in (False, True):
             token = self._tokens.get(on_wait)  # a Secret, because tracebacks can include local variables

@@ -142,12 +142,12 @@ def resolve(arguments: Mapping[str, str | Secret | None], dotenv: Path | None = 
         listed = "".join(f"\n  {name}: {SETTINGS[name]} (TPANALYTICS_{name.upper()})" for name in missing)
         raise ConfigError(
             f"{len(missing)} setting{'s are' if len(missing) > 1 else ' is'} missing:{listed}\n"
-            "Pass each one to connect(), or set the environment variable in brackets, add it to a file .env in the "
-            f"working directory, or store it in the keyring under the service '{_SERVICE}'."
+            "Pass each one to connect(), or set the environment variable in parentheses, add it to a .env file in the "
+            f"working directory, or store it in the system keyring under the service '{_SERVICE}'."
             + (f" {_PRIVATE_KEY_ADVICE}" if "client_secret" in missing else "")
         )
     if len(credentials) > 1:
-        listed = " and ".join(f"{name} (from {available[name][1]})" for name in credentials)
+        listed = " and ".join(f"`{name}` (from {available[name][1]})" for name in credentials)
         raise ConfigError(f"{listed} cannot be used together. Remove all but one.")
     for name, (value, origin) in available.items():
         if isinstance(value, Secret) and name not in SECRETS:
@@ -177,7 +177,7 @@ def _read_key(file: str, origin: str) -> Secret:
     except (ValueError, RuntimeError):  # a binary file, an invalid path, or a user without a home folder
         pass
     # Raised outside the handler, because the original exception may contain the file content.
-    raise ConfigError(f"The file in `private_key_file` (from {origin}) {problem}.")
+    raise ConfigError(f"The file in `private_key_file` (from {origin}) {problem}. Pass the path of a PEM file.")
 
 
 def _read_dotenv(file: Path) -> dict[str, str | None]:
@@ -195,16 +195,18 @@ def _check_url(name: str, url: str, origin: str) -> None:
         parts = urlsplit(url)
         valid = parts.port is None or parts.port >= 0  # accessing an invalid port raises ValueError
     if not valid:
-        raise ConfigError(f"`{name}` (from {origin}) is not a valid URL.")
+        raise ConfigError(f"`{name}` (from {origin}) is not a valid URL. Check its host name and port.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"`{name}` (from {origin}) is not a valid URL. It must start with https:// and a host name.")
+        raise ConfigError(f"`{name}` (from {origin}) is not a valid URL. Start it with https:// and a host name.")
     if parts.scheme == "http" and not is_loopback(url):
         raise ConfigError(
             f"`{name}` (from {origin}) uses http, which would send secrets unencrypted. "
             "Use https; http is only allowed for localhost."
         )
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError(f"`{name}` (from {origin}) must not contain a user, password, query or fragment.")
+        raise ConfigError(
+            f"`{name}` (from {origin}) must not contain a user name, password, query (?) or fragment (#). Remove it."
+        )
 
 
 def _from_keyring(name: str) -> str | None:

@@ -341,7 +341,7 @@ def _signing_key(pem: Secret) -> RSAPrivateKey:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
         raise ConfigError(
-            'Signing in with a private key requires optional packages: pip install "tpanalytics[jwt]".'
+            'Signing in with a private key requires optional packages. Run: pip install "tpanalytics[jwt]"'
         ) from None
     problem = "is not in PEM format"
     try:

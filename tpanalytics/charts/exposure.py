@@ -68,7 +68,7 @@ def plot_exposure(
     profiles
         Task profiles with the columns that `exposure` reads.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
         Weekly contract hours to assume for jobs without contract hours. Affects only the bounds.
     weight

@@ -64,7 +64,7 @@ def plot_exposure_scatter(
     profiles
         Task profiles with the columns that `exposure_by_job` reads.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     names
         If True, label the outermost jobs. The chart then identifies individual jobs, so share it with care.
     states

@@ -50,7 +50,7 @@ def for_print(chart: _Any) -> _Any:
     False
     """
     if not isinstance(chart, alt.TopLevelMixin):
-        raise ShareError(f"`chart` must be a chart returned by plot_…, not {type(chart).__name__}.")
+        raise ShareError(f"`chart` must be a chart returned by a plot_ function, not {type(chart).__name__}.")
     spec = _printed(chart.to_dict())
     spec["config"] = {**spec.get("config", {}), "background": "transparent"}
     kind: Any = type(chart)

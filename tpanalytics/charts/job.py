@@ -144,11 +144,13 @@ def _check(jobs: pl.DataFrame, job_id: str, profiles: TaskProfiles, privacy: Pri
         names = jobs.get_column("job_name").to_list() if "job_name" in jobs.columns else [None] * jobs.height
         by_name = {name: key for key, name in zip(jobs.get_column("job_id"), names, strict=True) if name}
         ids = jobs.get_column("job_id").to_list()
-        similar = difflib.get_close_matches(str(job_id), ids, n=3) + [
-            f"{by_name[name]} ({name})" for name in difflib.get_close_matches(str(job_id), by_name, n=3)
+        similar = [repr(key) for key in difflib.get_close_matches(str(job_id), ids, n=3)] + [
+            f"{by_name[name]!r} ({name})" for name in difflib.get_close_matches(str(job_id), by_name, n=3)
         ]
-        hint = f"Did you mean {' or '.join(similar)}?" if similar else f"There are {jobs.height:,} jobs, like {ids[0]}."
-        raise SchemaError(f"`job_id`: {job_id!r} is not a known job. {hint}")
+        hint = (
+            f"did you mean {' or '.join(similar)}?" if similar else f"there are {jobs.height:,} jobs, like {ids[0]!r}"
+        )
+        raise SchemaError(f"`job_id`: {job_id!r} is not a job ({hint}).")
     if privacy is None or not privacy.min_headcount:
         return
     people = row.item(0, "headcount") if "headcount" in row.columns else None

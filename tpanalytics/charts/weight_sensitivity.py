@@ -71,7 +71,7 @@ def plot_weight_sensitivity(
         Task profiles with the columns that `exposure` reads.
     level_weights
         Weight of each level, 0 to 1. A weight for H2 is required and is the initial value of the slider. Levels
-        without a weight count as unknown.
+        without a weight count as not assessed.
     contract_hours
         Weekly contract hours to assume for jobs without contract hours. Affects only the bounds.
     states

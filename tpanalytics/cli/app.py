@@ -33,7 +33,7 @@ _MAX_FOLDER_LENGTH = 30
 def app(arguments: argparse.Namespace) -> int:
     """Open the explorer in the browser. The page is available on this machine only, until interrupted."""
     if importlib.util.find_spec("voila") is None:
-        raise tpa.ConfigError("Voilà is not installed. Run: pip install 'tpanalytics[app]'")
+        raise tpa.ConfigError('Opening the explorer requires Voilà. Run: pip install "tpanalytics[app]"')
     from tpanalytics.cli.voila_server import ExplorerServer
 
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
@@ -50,7 +50,9 @@ def app(arguments: argparse.Namespace) -> int:
         try:
             server = ExplorerServer.create(page, Path(folder), port=arguments.port, token=secrets.token_urlsafe(24))
         except OSError as error:
-            raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {error.strerror}.") from None
+            raise tpa.ConfigError(
+                f"Port {arguments.port} cannot be used: {error.strerror}. Choose another --port."
+            ) from None
         print(f"{notes[0]} {notes[-1]}")
         print(f"Open {server.address}\nThe address works on this machine only. Press Ctrl-C to stop.")
         sys.stdout.flush()

@@ -132,10 +132,11 @@ def serve(arguments: argparse.Namespace) -> int:
         tenant = Tenant(catalogue, rules=Rules(lists=not arguments.no_lists), port=arguments.port)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or "must be 0 to 65535"
-        raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {reason}.") from None
+        raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {reason}. Choose another --port.") from None
     tenant.faults.update(arguments.fault)
     tenant.token_faults.update(arguments.token_fault)
-    print(f"Serving {len(tenant.catalogue.records):,} jobs on {tenant.base_url} (local only). Press Ctrl-C to stop.")
+    n_jobs = len(tenant.catalogue.records)
+    print(f"Serving {n_jobs:,} jobs on {tenant.base_url} (this machine only). Press Ctrl-C to stop.")
     print("To connect from another terminal:")
     for name, value in tenant.settings.items():
         print(f"  export TPANALYTICS_{name.upper()}={value}")

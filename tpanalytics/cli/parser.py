@@ -88,12 +88,14 @@ def _add_export(add: Add) -> None:
     include = "field to request (default: ai_impact and weekly_hours); can be repeated"
     command.add_argument("--include", action="append", choices=INCLUDES, help=include)
     command.add_argument("--filter", action="append", default=[], metavar="JSON", help="filter object; can be repeated")
-    command.add_argument("--response-format", choices=("list", "hierarchy"), default="list")
+    response_format = "format of the tasks in the response (default: %(default)s)"
+    command.add_argument("--response-format", choices=("list", "hierarchy"), default="list", help=response_format)
     command.add_argument(
         "--family-id", action="append", metavar="ID", help="look up the jobs of this job family; can be repeated"
     )
     command.add_argument("--family-lists", action="store_true", help="read names and families from the tenant's lists")
-    command.add_argument("--on-bad-record", choices=("raise", "collect"), default="raise")
+    on_bad_record = "stop at an invalid record, or skip and list it (default: %(default)s)"
+    command.add_argument("--on-bad-record", choices=("raise", "collect"), default="raise", help=on_bad_record)
     command.add_argument("--external-vendor", choices=get_args(Vendor), help="vendor of the skill names")
     command.add_argument("--limit", type=int, default=100, help="jobs per page, 1 to 100 (default: %(default)s)")
     workers = "number of parallel downloads (default: 1); requires --family-lists or --family-id"
@@ -197,5 +199,5 @@ def _fault(text: str) -> tuple[int, Any]:
 
     name, _, number = text.partition(":")
     if name not in faults.__all__ or not (number or "0").isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a fault. Choose from {', '.join(faults.__all__)}.")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a fault. Use one of {', '.join(map(repr, faults.__all__))}.")
     return int(number or 0), getattr(faults, name)()

@@ -39,7 +39,9 @@ def report(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out)
     suffixes = [".html", ".ipynb"] if arguments.notebook else [".html"]
     if arguments.all_families == (out.suffix.lower() in suffixes):
-        raise tpa.ConfigError(f"--out must be a {' or '.join(suffixes)} file, or a folder with --all-families.")
+        raise tpa.ConfigError(
+            f"--out must be a {' or '.join(suffixes)} file, or a folder with --all-families, not {arguments.out!r}."
+        )
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     if arguments.notebook:
         _check_parameters(arguments)
@@ -94,8 +96,8 @@ def _check_parameters(arguments: argparse.Namespace) -> None:
     required |= {"before"} if arguments.before else set()
     if missing := sorted(required - parameters):
         raise tpa.ConfigError(
-            f"{arguments.notebook} has no parameter {', '.join(missing)}. Add it to the cell tagged 'parameters', or "
-            "omit the option (--min-jobs 0 and --min-headcount 0 for the limits)."
+            f"{arguments.notebook} has no parameter {', '.join(map(repr, missing))}. Add it to the cell tagged "
+            "'parameters', or omit the option (--min-jobs 0 and --min-headcount 0 for the limits)."
         )
     if "family" in parameters and "family" not in required:
         raise tpa.ConfigError(f"{arguments.notebook} reports on a job family. Pass --family or --all-families.")

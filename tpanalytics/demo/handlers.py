@@ -165,7 +165,7 @@ def _export(
     if isinstance(limit, bool) or not isinstance(limit, int):
         raise Refusal(400, "limit is required and must be an integer.")
     if not 1 <= limit <= 100:
-        raise Refusal(400, "limit must lie between 1 and 100.")
+        raise Refusal(400, "limit must be between 1 and 100.")
     known = tuple(name for name in includes if name in _OLDER_INCLUDES) if rules.older else includes
     include = _checked_include(body.get("include", []), known)
     to_response = _response_format(rules, include, query)
@@ -192,7 +192,7 @@ def _first(catalogue: Catalogue, after: Any) -> int:
     if not isinstance(after, str) or len(after) > 100:
         raise Refusal(400, "starting_after must be a string of at most 100 characters.")
     if after not in catalogue.position:
-        raise Refusal(400, "starting_after does not name a job.")
+        raise Refusal(400, "starting_after is not the id of a job.")
     return catalogue.position[after] + 1
 
 
@@ -257,7 +257,7 @@ def _integer(query: Query, name: str, default: int, low: int, high: int) -> int:
     except ValueError:
         raise Refusal(400, f"{name} must be an integer.") from None
     if not low <= value <= high:
-        raise Refusal(400, f"{name} must lie between {low} and {high}.")
+        raise Refusal(400, f"{name} must be between {low} and {high}.")
     return value
 
 

@@ -159,7 +159,8 @@ def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> S
     state["level_weights"] = checked_weights(state["level_weights"])
     if "H2" not in state["level_weights"]:
         raise ArgumentError(
-            f"`level_weights` must include 'H2', whose weight varies in the chart, not {state['level_weights']!r}."
+            "`level_weights` must include a weight for 'H2', which varies in the chart, "
+            f"not {state['level_weights']!r}."
         )
     if changes.get("family") is not None and state["family"] not in facts.visible_families(state["states"]):
         raise ArgumentError(f"`family` must not be {state['family']!r}: its jobs are suppressed (small group).")
@@ -178,8 +179,8 @@ def _check_entries(state: State) -> None:
     for name in state:
         if name not in START:
             matches = difflib.get_close_matches(str(name), START, n=1)
-            hint = f"Did you mean {matches[0]!r}?" if matches else f"Use {', '.join(START)}."
-            raise ArgumentError(f"`state` has no entry {name!r}. {hint}")
+            hint = f"did you mean {matches[0]!r}?" if matches else f"there are {', '.join(map(repr, START))}"
+            raise ArgumentError(f"`state` has no entry {name!r} ({hint}).")
 
 
 def _check_choices(state: State, facts: Facts) -> None:

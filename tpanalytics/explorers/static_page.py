@@ -86,7 +86,7 @@ def _page(facts: Facts, state: State, *, jobs: bool) -> str:
     if size > _MAX_BYTES:
         raise ShareError(
             f"The page would be {size / 1e6:.1f} MB, but the limit for mailing is {_MAX_BYTES / 1e6:g} MB. "
-            "Select fewer job families, or leave out the jobs."
+            "Select fewer job families, or pass jobs=False."
         )
     return text
 

@@ -106,7 +106,7 @@ def automation_candidates(
         and excludes jobs that have no headcount.
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job match, they are
-        merged into one task and their hours are added up. Conflicting levels are treated as unknown unless the
+        merged into one task and their hours are added up. Conflicting levels count as not assessed unless the
         validated rows agree.
     contract_hours
         Weekly contract hours to assume for jobs that have none. This only affects ``h1_hours_high``. If None, nothing

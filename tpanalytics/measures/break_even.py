@@ -42,7 +42,7 @@ def break_even(
         Task profiles. Uses ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) from `tasks`.
     level_weights
-        Weight of each level, 0 to 1, including H2. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1, including H2. Levels without a weight count as not assessed.
     states
         Validation states to include.
 

@@ -146,7 +146,7 @@ def check_claim(
 
     The result includes four separate checks: whether the claim depends on the specification, on which jobs are in the
     data (bootstrap), on missing data (bounds) or on the weight of H2 (break-even). Missing hours are excluded, not
-    counted as zero, and missing levels are treated as unknown.
+    counted as zero, and missing levels count as not assessed.
 
     The verdict is the first of these that applies:
 
@@ -182,7 +182,7 @@ def check_claim(
         The figure to compare. ``"exposure"`` is the exposure index, ``"hours"`` is the sum of documented hours,
         ``"hours_per_job"`` is their mean over jobs with hours, and ``"h1_share"`` is the share of hours at H1.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     rounds
         Number of bootstrap resamples, from 100 to 100,000. Sums are scaled to the original number of jobs in every
         resample.
@@ -271,7 +271,7 @@ def check_claim(
         grade_right=grade_pair[1],
         rounds=rounds,
         seed=seed,
-        warnings=(f"Levels without a weight count as unknown: {', '.join(unweighted)}.",) if unweighted else (),
+        warnings=(f"Levels without a weight count as not assessed: {', '.join(unweighted)}.",) if unweighted else (),
     )
 
 
@@ -286,7 +286,7 @@ def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
     readings = sorted({(left, sign, right) for left, sign, right in sides if left is not None and right is not None})
     if len(readings) > 1:
         listed = " or ".join(f'"{left}" {sign} "{right}"' for left, sign, right in readings)
-        raise SchemaError(f"`claim` {claim!r} is ambiguous: {listed}. Put the families in double quotes.")
+        raise SchemaError(f"`claim` {claim!r} is ambiguous: {listed}. Put the names of the families in double quotes.")
     if readings:
         left, sign, right = readings[0]
         if left == right:

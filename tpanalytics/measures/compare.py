@@ -60,7 +60,7 @@ def compare(
         AI impact level, either H1 to H5 or any other level in the data.
     same_task
         Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job
-        match, they are merged into one task and their hours are added up. Conflicting levels are treated as unknown
+        match, they are merged into one task and their hours are added up. Conflicting levels count as not assessed
         unless the validated rows agree.
     states
         Validation states to include. Tasks that were rejected in the meantime count as removed. To see them, use
@@ -129,7 +129,7 @@ def compare(
         raise SchemaError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
     pair = match_tasks(before, after, states, same_task=same_task, level=level)
     if pair.levels and level not in {*LEVELS, *pair.levels}:
-        raise SchemaError(f"`level` must be a level of the tasks ({', '.join(pair.levels)}), not {level!r}.")
+        raise SchemaError(f"`level` must be a level of the tasks ({', '.join(map(repr, pair.levels))}), not {level!r}.")
     families = _by_family(pair, level)
     total = families.select(
         pl.lit("all").alias("scope"),

@@ -72,7 +72,7 @@ def compare_exposure(
     by
         Break down by ``"family"`` or ``"job"``. Jobs in both snapshots are counted under their family in the later one.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     states
         Validation states to include.
 

@@ -88,7 +88,7 @@ def compare_groups(
         Column in `tasks` that identifies comparable work, such as ``task_id``, a cluster or a grade. Numbers are
         converted to strings. Tasks that have no category are grouped as ``(no category)``.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     states
         Validation states to include.
 
@@ -146,7 +146,7 @@ def compare_groups(
         raise SchemaError(f"`category` must be the name of a column of `tasks`, not {category!r}.")
     require(profiles.tasks, category, name="tasks")
     if isinstance(tasks.collect_schema()[category], nw.List | nw.Array | nw.Struct):
-        raise SchemaError(f"`category` must be a column of strings or numbers, not the nested column {category!r}.")
+        raise SchemaError(f"`category` must be a column of text or numbers, not the nested column {category!r}.")
     _check_families(jobs.get_column("job_family").unique().sort().to_list(), family, other)
     sums = sum_tasks(tasks.with_columns(category=nw.col(category)), "category", "job_id", "level", "state")
     check_hours(tasks, sums)

@@ -54,7 +54,7 @@ def data_gaps(
     top
         Maximum number of rows to return, 1 or more.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
         Weekly contract hours to assume for jobs that have none. If None, nothing is assumed.
     states
@@ -131,7 +131,7 @@ def data_gaps(
             basis="hours" if bounded else "task",
             level_weights=level_weights,
             policy=(_gaps_note(gaps.jobs, bounds, bounded=bounded), *assumed_week_note(reduced.jobs, week)),
-            warnings=(f"Levels without a weight count as unknown: {', '.join(unweighted)}.",) if unweighted else (),
+            warnings=(f"Levels without a weight count as not assessed: {', '.join(unweighted)}.",) * bool(unweighted),
         ),
     )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tpanalytics.formatting import plural
 from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, share_of
 from tpanalytics.measures._core.bounds import assumed_week_note, index_bounds
 from tpanalytics.measures._core.cache import cached
@@ -66,7 +67,7 @@ def exposure(
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
         ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
         Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
         assumed.
@@ -146,7 +147,7 @@ def exposure(
             numerator="weekly hours times weight" + " times full-time equivalents" * by_headcount,
             denominator="weekly hours with a weight" + " times full-time equivalents" * by_headcount,
             policy=(_BOUNDS, *(("Jobs without a headcount are excluded.",) * by_headcount)),
-            warnings=(f"{grade_c} of {result.height} families have data grade C. Quote only their bounds.",)
+            warnings=(f"Quote only the bounds of families with data grade C ({grade_c} of {result.height}).",)
             * (grade_c > 0),
         ),
     )
@@ -182,7 +183,7 @@ def exposure_by_job(
     profiles
         Task profiles with the columns used by `exposure`. Also uses ``job_name`` and ``headcount`` if `jobs` has them.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
         Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
         assumed.
@@ -324,7 +325,7 @@ def exposure_meaning(
     if unweighted:
         n = cells.filter(pl.col("level").is_in(unweighted)).get_column("n").sum()
         warnings = (
-            f"{n:,} tasks have a level without a weight ({', '.join(unweighted)}); it counts as unknown.",
+            f"Levels without a weight count as not assessed: {', '.join(unweighted)} ({plural(n, 'task')}).",
             *warnings,
         )
     warnings = (*assumed_week_note(jobs, week), *warnings)

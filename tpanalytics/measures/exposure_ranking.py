@@ -62,7 +62,7 @@ def exposure_ranking(
         weekly_hours`` (hours per week) from `tasks`. ``weight="headcount"`` also uses ``headcount`` (full-time
         equivalents) from `jobs`.
     level_weights
-        Weight of each level, 0 to 1. Levels without a weight are treated as unknown.
+        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     confidence
         Confidence level of the intervals, from 0.5 to 0.999.
     rounds
@@ -232,13 +232,13 @@ def _metadata(
             "Tasks without hours or without a weighted level are excluded from the index, not counted as zero.",
             "Intervals describe sensitivity to which jobs are in the data, not missing hours or the choice of weights.",
             "Families with overlapping rank intervals are not distinguishable.",
-            *((f"Only the {result.height} requested families are ranked.",) if selected else ()),
+            *((f"Only the requested families ({result.height}) are ranked.",) if selected else ()),
             *(("Jobs without a headcount are excluded.",) if staffed else ()),
         ),
         warnings=(
-            *((f"Levels without a weight count as unknown: {', '.join(unweighted)}.",) if unweighted else ()),
+            *((f"Levels without a weight count as not assessed: {', '.join(unweighted)}.",) if unweighted else ()),
             *(
-                (f"{small} families have fewer than {ENOUGH_JOBS} jobs and no interval. Look at their jobs instead.",)
+                (f"Families with fewer than {ENOUGH_JOBS} jobs have no interval ({small}). Look at the jobs instead.",)
                 if small
                 else ()
             ),

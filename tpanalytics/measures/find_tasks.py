@@ -141,8 +141,8 @@ def find_tasks(
     )
     columns = ("job_family", "job_id", "job_name", "task_id", "task", "validation_state", "weekly_hours")
     result = rows.select(*columns, "ai_impact_level").head(rows.height if top is None else top)
-    note = f"{n:,} tasks match, {n - with_hours:,} of them without hours"
-    note += f"; the first {result.height:,} are returned." if result.height < n else "."
+    note = f"Matching tasks: {n:,} ({n - with_hours:,} without hours)"
+    note += f". Returned: the first {result.height:,}." if result.height < n else "."
     return attach_metadata(result, _meaning(reduced, "find_tasks", no_text, note))
 
 
@@ -175,7 +175,7 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
         "hours",
     ).with_columns(share=share_of(pl.col("found"), pl.col("tasks")))
     n, with_hours = (int(result.get_column(name).sum()) for name in ("found", "found_with_hours"))
-    note = f"{n:,} tasks match, {n - with_hours:,} of them without hours."
+    note = f"Matching tasks: {n:,} ({n - with_hours:,} without hours)."
     return attach_metadata(result, _meaning(reduced, "matches_by_family", no_text, note))
 
 
@@ -231,7 +231,7 @@ def _meaning(reduced: TaskCounts, measure: str, no_text: pl.DataFrame, note: str
         unit="hours per week",
         basis="task",
         policy=(
-            f"{n:,} tasks were searched; {n_no_text:,} of them have no text and cannot match.",
+            f"Tasks searched: {n:,} ({n_no_text:,} without text, which cannot match).",
             note,
             "The search ignores case and also matches within longer words.",
             "Tasks that use different words for the same work are not found.",

@@ -99,7 +99,7 @@ def hours_at_stake(
     ('Customer Service', 168.5, 262.25, 2005.875)
     """
     if not isinstance(level, str) or level in ("", NOT_ASSESSED):
-        raise SchemaError(f"`level` must be an AI impact level, like 'H1', not {level!r}.")
+        raise SchemaError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
     week = checked_week(contract_hours)
     reduced = aggregate_tasks(profiles, states)
     jobs, cells = reduced.jobs, reduced.cells

@@ -158,7 +158,7 @@ def _notes(all_tasks: pl.DataFrame, shared: pl.DataFrame, total: float) -> tuple
     no_hours = shared.get_column("hours").null_count()
     share = float(across.get_column("hours").sum()) / total if total else None
     return (
-        f"{shared.height:,} of {all_tasks.height:,} tasks are listed; {across.height:,} are in 2 or more families.",
+        f"Tasks listed: {shared.height:,} of {all_tasks.height:,}. Tasks in 2 or more families: {across.height:,}.",
         *(() if share is None else (f"{share:.1%} of all known hours are in tasks of 2 or more families.",)),
-        *((f"{no_hours:,} of the listed tasks have no known hours.",) * bool(no_hours)),
+        *((f"Listed tasks without known hours: {no_hours:,}.",) * bool(no_hours)),
     )

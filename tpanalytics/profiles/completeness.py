@@ -14,6 +14,7 @@ import polars as pl
 
 from tpanalytics import schema
 from tpanalytics.errors import PaginationError, warn
+from tpanalytics.formatting import plural
 from tpanalytics.profiles.frames import frame_of
 from tpanalytics.schema import TaskProfiles
 
@@ -121,16 +122,16 @@ def export_order(notes: Iterable[Note]) -> Iterator[int]:
     visited: set[int] = set()
     while chain is not None:
         if chain in visited or chain not in by_chain:
-            raise PaginationError(f"chain {chain} is missing or repeated")
+            raise PaginationError(f"part {chain + 1} is missing or repeated")
         visited.add(chain)
         page, open_ended = 0, True
         for position, note in sorted(by_chain[chain], key=lambda entry: entry[1].first):
             if note.first != page + 1 or not open_ended:
-                raise PaginationError(f"page {page + 1} of chain {chain} is missing or unexpected")
+                raise PaginationError(f"page {page + 1} of part {chain + 1} is missing or unexpected")
             page, open_ended = note.last, note.met is None and note.following is not None
             yield position
         if open_ended:
-            raise PaginationError(f"chain {chain} is unfinished")
+            raise PaginationError(f"part {chain + 1} is unfinished")
         chain = note.met
 
 
@@ -216,8 +217,8 @@ def warn_of_rejects(rejects: pl.DataFrame) -> None:
     if rejects.height:
         first = rejects.row(0, named=True)
         warn(
-            f"{rejects.height} invalid record(s) skipped, starting with {first['where']}, job {first['job_id']}: "
-            f"{first['reason']}. See `profiles.rejects`."
+            f"{plural(rejects.height, 'invalid record')} skipped, starting with {first['where']}, "
+            f"job {first['job_id']!r}: {first['reason']}. See profiles.rejects."
         )
 
 

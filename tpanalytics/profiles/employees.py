@@ -86,10 +86,12 @@ def load_job(
     21
     """
     if isinstance(include, str) or any(name not in _ONE_JOB_INCLUDES for name in include):
-        raise ConfigError(f"`include` must be a list of any of {', '.join(_ONE_JOB_INCLUDES)}, not {include!r}.")
+        raise ConfigError(
+            f"`include` must be a list of any of {', '.join(map(repr, _ONE_JOB_INCLUDES))}, not {include!r}."
+        )
     request = ExportRequest(tuple(include), response_format=response_format)
     if not job_id or not isinstance(job_id, str):
-        raise ConfigError(f"`job_id` must be the id of a job as text, not {job_id!r}.")
+        raise ConfigError(f"`job_id` must be the id of a job as a string, not {job_id!r}.")
     path = f"/job_architecture/jobs/{quote(job_id, safe='')}/task_profile"
     body = client.request("GET", path, query=[*(("include", name) for name in include), *request.query()])
     if body.lstrip()[:1] != b"{":

@@ -15,6 +15,7 @@ from tpanalytics import schema
 from tpanalytics._paths import local_path
 from tpanalytics.api.export import ExportRequest, decode, export_pages, list_all
 from tpanalytics.errors import ApiError, AuthError, ConfigError, SchemaError, warn
+from tpanalytics.formatting import plural
 from tpanalytics.schema import TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
@@ -107,11 +108,11 @@ def read_mappings(
         )
         if unknown.height:
             counts = unknown.group_by("job_family_id").len().sort("job_family_id").rows()
-            listed = ", ".join(f"{family!r} ({n} jobs)" for family, n in counts[:5])
+            listed = ", ".join(f"{family!r} ({plural(n, 'job')})" for family, n in counts[:5])
             more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
             raise SchemaError(
-                f"{job_source} contains families that are missing in {family_source}: {listed}{more}. "
-                f"Add them to {family_source}, or leave job_family_id empty."
+                f"{job_source} contains families that are missing from {family_source}: {listed}{more}. "
+                f"Add them to {family_source}, or leave `job_family_id` empty."
             )
     return job_table, family_table, job_source
 
@@ -256,7 +257,10 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
         jobs = msgspec.convert(listed[0], list[_Job])
         families = msgspec.convert(listed[1], list[_Family])
     except msgspec.ValidationError as error:
-        raise ApiError(f"GET {' or '.join(paths)}: unexpected entry in the list: {error}.", status=200) from None
+        raise ApiError(
+            f"GET {' or '.join(paths)}: unexpected entry in the list: {error}. Report it to the owner of the service.",
+            status=200,
+        ) from None
     job_table = pl.DataFrame(
         {
             "job_id": [str(job.external_id) for job in jobs],
@@ -329,13 +333,13 @@ def _check_unique(table: pl.DataFrame, key: str, source: str, *columns: str) -> 
     require(table, *columns, name=source)
     empty = table.get_column(key).null_count()
     if empty:
-        raise SchemaError(f"{source}: {key} is empty in {empty} row(s). Fill it in or remove these rows.")
+        raise SchemaError(f"{source}: `{key}` is empty in {plural(empty, 'row')}. Fill it in, or remove the rows.")
     repeated = table.filter(pl.col(key).is_duplicated()).get_column(key).unique(maintain_order=True).to_list()
     if repeated:
         lines = [i + 2 for i, value in enumerate(table.get_column(key)) if value == repeated[0]][:3]
-        others = f", and {len(repeated) - 1} other ids are repeated" if len(repeated) > 1 else ""
+        others = f" ({plural(len(repeated) - 1, 'more repeated id')})" if len(repeated) > 1 else ""
         raise SchemaError(
-            f"{source}: {key} must be unique, but {repeated[0]!r} is in lines {', '.join(map(str, lines))}{others}. "
+            f"{source}: `{key}` must be unique, but {repeated[0]!r} is in lines {', '.join(map(str, lines))}{others}. "
             "Remove the duplicate rows."
         )
 
@@ -352,7 +356,8 @@ def _number(table: pl.DataFrame, name: str, source: str) -> pl.Expr:
     if invalid.height:
         job, value = invalid.select("job_id", name).row(0)
         raise SchemaError(
-            f"{source}: {name} of job {job!r} must be a number of 0 or more, not {value!r} ({invalid.height} invalid "
-            "row(s)). Use a decimal point, and leave the cell empty if the value is unknown."
+            f"{source}: `{name}` of job {job!r} must be a number, 0 or more, not {value!r} "
+            f"({plural(invalid.height, 'invalid row')}). "
+            "Use a decimal point, and leave the cell empty if the value is unknown."
         )
     return pl.lit(numbers).alias(name)

@@ -55,7 +55,7 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
     if not all(isinstance(frame, (pl.DataFrame, pl.LazyFrame)) for frame in (profiles.jobs, profiles.tasks)):
         raise SchemaError("filter_jobs requires Polars frames. Filter `jobs` and `tasks` of other libraries directly.")
     if invalid := [predicate for predicate in predicates if not isinstance(predicate, pl.Expr | pl.Series | bool)]:
-        raise ArgumentError(f"filter_jobs: {invalid[0]!r} is not a predicate. Pass one like pl.col('n_tasks') > 0.")
+        raise ArgumentError(f"filter_jobs: {invalid[0]!r} is not a condition. Pass one like pl.col('n_tasks') > 0.")
     try:
         jobs = profiles.jobs.filter(*predicates, **equal)
         ids = jobs.lazy().select("job_id")

@@ -163,7 +163,7 @@ def readable() -> Iterator[None]:
     except OSError as error:  # omit its text, which contains a local path
         raise SnapshotError(
             f"A file of the snapshot cannot be read ({type(error).__name__}). "
-            "Restore the folder, or call `read_profiles` again."
+            "Restore the folder, or call read_profiles again."
         ) from None
 
 

@@ -126,7 +126,7 @@ def _import_packages() -> tuple[Any, Any, Any]:
         import nbconvert
         import nbformat
     except ImportError as error:
-        raise ConfigError(f'Running a notebook requires {error.name}: pip install "tpanalytics[report]".') from None
+        raise ConfigError(f'Running a notebook requires {error.name}. Run: pip install "tpanalytics[report]"') from None
     return nbclient, nbformat, nbconvert
 
 
@@ -140,7 +140,9 @@ def _read(path: Path) -> Any:
         nbformat.validate(content)
     except nbformat.ValidationError as error:
         reason = str(error).splitlines()[0]
-        raise ShareError(f"{path.name} is not a valid notebook ({reason}). Open it in Jupyter and save it.") from None
+        raise ShareError(
+            f"{path.name} is not a valid notebook ({reason}). Open it in Jupyter and save it again."
+        ) from None
     return nbformat.reads(json.dumps(content), as_version=4)
 
 
@@ -183,7 +185,7 @@ def _source(values: Mapping[str, Any], head: str = "# Parameters") -> str:
             ast.literal_eval(literal)
         except (ValueError, SyntaxError):
             raise ShareError(
-                f"Parameter {name!r} must be a path, text, finite number, bool or None, or a list, tuple or dict of "
+                f"Parameter {name!r} must be a path, string, finite number, bool or None, or a list, tuple or dict of "
                 f"these, not {type(value).__name__}."
             ) from None
         lines.append(f"{name} = {literal}")
@@ -219,7 +221,9 @@ def _execute(path: Path, notebook: Any, seconds: float) -> None:
     except nbclient.exceptions.DeadKernelError:
         reason = "the kernel died, possibly because it ran out of memory"
     except NoSuchKernel:
-        raise ConfigError('No Python kernel is installed: pip install "tpanalytics[report]".') from None
+        raise ConfigError(
+            'Running a notebook requires a Python kernel. Run: pip install "tpanalytics[report]"'
+        ) from None
     else:
         return
     cells = [cell for cell in notebook.cells if cell.id != _INJECTED]  # number cells as in the original notebook

@@ -100,7 +100,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
             what = to_polars(what)
     writers: dict[str, Callable[[Any, Path], None]]
     if isinstance(what, pl.DataFrame):
-        kind, writers = "frame", _FRAME_WRITERS
+        kind, writers = "data frame", _FRAME_WRITERS
     elif hasattr(what, "to_dict") and hasattr(what, "properties"):
         kind, writers = "chart", chart_writers(scale)
     else:
@@ -117,7 +117,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     try:
         _write(what, path, writer, bundle=bundle)
     except ValueError as error:  # raised by the renderer for an invalid specification
-        if kind == "frame" or isinstance(error, ShareError):
+        if kind == "data frame" or isinstance(error, ShareError):
             raise
         raise ShareError(f"{path.name}: the chart could not be rendered: {str(error).splitlines()[0]}") from None
     except OSError as error:

@@ -49,7 +49,8 @@ def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
     duplicates = [name for name, n in Counter(name.lower() for name in frame.columns).items() if n > 1]
     if duplicates:
         raise ShareError(
-            f"An .xlsx table cannot have columns that differ only in case: {', '.join(duplicates)}. Rename one of them."
+            f"An .xlsx table cannot have columns that differ only in case: {', '.join(map(repr, duplicates))}. "
+            "Rename one of them."
         )
     meaning = None
     with suppress(SchemaError):  # not the result of a measure

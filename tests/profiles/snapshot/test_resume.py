@@ -260,7 +260,7 @@ def test_rejects_are_kept_on_resume(tenant: Tenant) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         interrupt(tenant, 4, on_bad_record="collect")
-    with pytest.warns(tpa.TpAnalyticsWarning, match=r"1 invalid record\(s\) skipped"):
+    with pytest.warns(tpa.TpAnalyticsWarning, match=r"1 invalid record skipped"):
         profiles = pull(tenant, on_bad_record="collect")
     assert profiles.rejects.select("job_id", "path").rows() == [("job-bad", "$.tasks[0].task")]
     assert json.loads(profiles.rejects["raw"].item()) == invalid
@@ -319,7 +319,7 @@ def test_identical_invalid_records_are_counted_separately(tenant: Tenant) -> Non
 
     tenant.catalogue = Catalogue([job(i) for i in range(4)])
     tenant.faults |= {1: add_empty_record, 3: add_empty_record}
-    with pytest.warns(tpa.TpAnalyticsWarning, match="2 invalid record"):
+    with pytest.warns(tpa.TpAnalyticsWarning, match="2 invalid records"):
         assert pull(tenant, None, on_bad_record="collect").rejects.height == 2
 
 

@@ -245,15 +245,15 @@ def test_report_notes_missing_data(case: str, profiles: tpa.TaskProfiles, earlie
 
 
 INVALID: dict[str, tuple[dict[str, Any], str]] = {
-    "similar family": ({"families": "Finanse"}, "Did you mean 'Finance'?"),
+    "similar family": ({"families": "Finanse"}, "(did you mean 'Finance'?)"),
     "unknown family": ({"families": "zzz"}, "`families` must be the name of one job family or None, not 'zzz'."),
     "several families": ({"families": ["Finance"]}, "must be the name of one job family or None, not ['Finance']"),
-    "suffix": ({"path": "out/report.htm"}, "must be a file path ending in .html"),
-    "no suffix": ({"path": "out/report"}, "must be a file path ending in .html"),
+    "suffix": ({"path": "out/report.htm"}, "`path` must end in .html, not 'report"),
+    "no suffix": ({"path": "out/report"}, "`path` must end in .html, not 'report"),
     "path": ({"path": 5}, "`path` must be a file path like 'chart.svg', not int"),
-    "profiles": ({"profiles": "sample"}, "`profiles` must be a TaskProfiles object, not str"),
-    "before": ({"before": "2026-01"}, "`before` must be a TaskProfiles object, not str"),
-    "privacy": ({"privacy": 3}, "`privacy` must be a Privacy object or None, not int"),
+    "profiles": ({"profiles": "sample"}, "`profiles` must be TaskProfiles, not str"),
+    "before": ({"before": "2026-01"}, "`before` must be TaskProfiles, not str"),
+    "privacy": ({"privacy": 3}, "`privacy` must be a Privacy, like Privacy(min_jobs=3), or None, not 3"),
     "states": ({"states": ["valid"]}, "valid"),
     "no states": ({"states": []}, "[]"),
     "level_weights": ({"level_weights": {"H9": 1.0}}, "H9"),

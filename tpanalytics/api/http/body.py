@@ -51,7 +51,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not value > 0:
-                raise ConfigError(f"`{name}` must be greater than 0, not {value!r}.")
+                raise ConfigError(f"`{name}` must be above 0, not {value!r}.")
 
 
 class DeadlineExceeded(requests.Timeout):

@@ -106,10 +106,10 @@ class Sender:
         if 300 <= status < 400:
             return ApiError(
                 f"{method} {path}: the service redirects to {self.redact(redirect_host(response))} ({status}), "
-                "where the token is not sent. Check `base_url`.",
+                "where the token is not sent. Check `base_url` and `token_url`.",
                 **details,
             )
-        attempts = f". Gave up after {self._retry.tries} attempts" if status in RETRY_STATUSES else ""
+        attempts = f". Gave up after {self._retry.tries} attempts; try again later" if status in RETRY_STATUSES else ""
         return ApiError(f"{message}{attempts}.", **details)
 
     def quote(self, response: requests.Response) -> str:

@@ -300,6 +300,8 @@ def _read_jobs(native: Any) -> pl.DataFrame:
     ids = jobs.get_column("job_id")
     duplicates = ids[1:].filter(ids[1:].eq_missing(ids[:-1]))
     if duplicates.len():
-        raise SchemaError(f"`job_id` of `jobs` must be unique, but {duplicates[0]!r} occurs more than once.")
+        raise SchemaError(
+            f"`job_id` of `jobs` must be unique, but {duplicates[0]!r} is repeated. Remove the duplicate rows."
+        )
     check_amounts(jobs)
     return jobs.with_row_index("job")

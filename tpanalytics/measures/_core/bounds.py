@@ -45,7 +45,7 @@ def assumed_week_note(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]
     without = jobs.height - (jobs.get_column("contract_hours").count() if "contract_hours" in jobs.columns else 0)
     if week is None or not without:
         return ()
-    return (f"{without:,} of {jobs.height:,} jobs have no contract hours; their bounds assume {week:g} h per week.",)
+    return (f"The bounds assume {week:g} h per week for jobs without contract hours ({without:,} of {jobs.height:,}).",)
 
 
 def index_bounds(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:

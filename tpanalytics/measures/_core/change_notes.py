@@ -183,7 +183,7 @@ def match_warnings(pair: Pair) -> tuple[str, ...]:
     if counts["repeated"]:
         warnings.append(
             f"{_n(counts['repeated'], 'task is', 'tasks are')} repeated in a job and counted once, with added hours. "
-            f"{counts['conflict']:,} of them have conflicting levels and count as not assessed."
+            f"Those with conflicting levels ({counts['conflict']:,}) count as not assessed."
         )
     return tuple(warnings)
 
@@ -196,4 +196,4 @@ def weight_warnings(level_weights: Mapping[str, float], *cells: pl.DataFrame) ->
         return ()
     n = int(levels.filter(pl.col("level").is_in(without_weight)).get_column("n").sum())
     levels_listed = ", ".join(without_weight)
-    return (f"{_n(n, 'task is', 'tasks are')} at levels without a weight ({levels_listed}) and count as not assessed.",)
+    return (f"Levels without a weight count as not assessed: {levels_listed} ({_n(n, 'task', 'tasks')}).",)

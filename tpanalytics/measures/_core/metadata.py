@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.formatting import html_lines
+from tpanalytics.formatting import html_lines, plural
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def meaning_of(
         coverage["jobs with headcount"] = _share(jobs.get_column("headcount").count(), jobs.height)
     share_imputed = _share(_total(cells, "imputed"), _total(cells, "hours")) or 0.0
     if n_imputed:
-        note = f"{share_imputed:.1%} of the hours are imputed ({n_imputed:,.0f} tasks)."
+        note = f"{share_imputed:.1%} of the hours are imputed ({plural(round(n_imputed), 'task')})."
         warnings = (note, *warnings)
     return Meaning(
         jobs=jobs.height,

@@ -104,7 +104,8 @@ def checked_blocks(block_hours: Any) -> list[float]:
     blocks = block_hours if isinstance(block_hours, list | tuple) else [block_hours]
     if not blocks or not all(is_number(hours) and hours > 0 for hours in blocks):
         raise SchemaError(
-            f"`block_hours` must be hours per person and week above 0, like 4 or [1, 2, 4], not {block_hours!r}."
+            "`block_hours` must be above 0 and finite (hours per person and week), like 4 or [1, 2, 4], "
+            f"not {block_hours!r}."
         )
     return sorted({float(hours) for hours in blocks})
 
@@ -130,7 +131,7 @@ def needs_week(per_job: pl.DataFrame) -> None:
     without = per_job.filter(pl.col("week").is_null() & pl.col("headcount").is_not_null())
     if without.height:
         raise SchemaError(
-            f"Jobs with a headcount have no contract_hours, for example {without.item(0, 'job_id')!r} "
+            f"Jobs with a headcount have no 'contract_hours', for example {without.item(0, 'job_id')!r} "
             f"({without.height:,} in total). Pass the hours of a full-time week as `contract_hours`."
         )
 
@@ -146,7 +147,8 @@ def undocumented_hours(reduced: TaskCounts, contract_hours: float | None) -> tup
     if contract_hours is not None:
         weeks = weeks.with_columns(pl.col("week").fill_null(contract_hours))
         if n_missing:
-            warnings = (f"{n_missing:,} jobs have no contract hours; {contract_hours:g} h per week are assumed.",)
+            count = f"{n_missing:,} of {weeks.height:,}"
+            warnings = (f"The figures assume {contract_hours:g} h per week for jobs without contract hours ({count}).",)
     documented = reduced.cells.group_by("job").agg(documented=pl.col("hours").sum())
     rest = (pl.col("week") - pl.col("documented").fill_null(0.0)).clip(lower_bound=0.0)
     return weeks.join(documented, on="job", how="left", maintain_order="left").select("job", rest=rest), warnings
@@ -244,7 +246,7 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
     share = known / tasks if tasks else None
     warnings = _long_week_warning(per_job)
     if unstaffed:
-        warnings = (f"{unstaffed:,} of {per_job.height:,} jobs have no headcount and are excluded.", *warnings)
+        warnings = (f"Jobs without a headcount are excluded ({unstaffed:,} of {per_job.height:,}).", *warnings)
     meaning = meaning_of(reduced, staffed=True, basis="headcount", warnings=warnings, **facts)
     coverage = {**meaning.coverage, "hours, level and headcount": share}
     return replace(meaning, coverage=coverage, grade=grade_of(share))

@@ -212,9 +212,9 @@ def task_matrix(profiles: TaskProfiles, states: Sequence[str], same_task: SameTa
     nameless = int(resolved.filter(~pl.col("named")).get_column("n").sum())
     repeated, conflicts = rows.filter(pl.col("n") > 1).height, int(rows.get_column("conflict").sum())
     warnings = (
-        *_if_any(nameless, f"{nameless:,} tasks have no {same_task} and are excluded."),
-        *_if_any(repeated, f"{repeated:,} tasks are repeated in a job. Their hours are added up."),
-        *_if_any(conflicts, f"{conflicts:,} tasks have conflicting levels in a job and count as not assessed."),
+        *_if_any(nameless, f"Tasks without {same_task} are excluded ({nameless:,})."),
+        *_if_any(repeated, f"Tasks repeated in a job are counted once, with added hours ({repeated:,})."),
+        *_if_any(conflicts, f"Tasks with conflicting levels in a job count as not assessed ({conflicts:,})."),
         *(_same_texts(keys) if same_task == "id" else ()),
         *_unknown_levels(levels),
     )
@@ -231,7 +231,7 @@ def _same_texts(keys: pl.DataFrame) -> tuple[str, ...]:
     same = keys.select(text=text).drop_nulls().filter(pl.col("text") != "").filter(pl.col("text").is_duplicated())
     return _if_any(
         same.height,
-        f"{same.height:,} task ids have the same text as another id. Pass same_task='text' to combine them.",
+        f"Different task ids have the same text ({same.height:,}). Pass same_task='text' to combine them.",
     )
 
 

@@ -51,7 +51,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
         )
     duplicates = result.filter(pl.struct("job_family", *keys).is_duplicated())
     if duplicates.height:
-        same_keys = f" with the same {', '.join(keys)}" if keys else ""
+        same_keys = f" with the same {', '.join(map(repr, keys))}" if keys else ""
         raise SchemaError(
             f"`result` has several rows for the family {duplicates.item(0, 'job_family')!r}{same_keys}. "
             "Pass the columns that distinguish them as keys=[...]."

@@ -54,5 +54,5 @@ def filter_families(result: pl.DataFrame, families: Sequence[str] | None) -> pl.
     if families is None:
         return result
     if not (names := checked_families(families, result.get_column("job_family").unique(maintain_order=True))):
-        raise ArgumentError("`families` must have at least one job family, or be None for all.")
+        raise ArgumentError("`families` must be a list of job families, or None for all, not [].")
     return result.filter(pl.col("job_family").is_in(names))

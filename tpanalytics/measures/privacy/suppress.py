@@ -132,7 +132,7 @@ def suppress(
     limits = check_privacy(privacy) or OFF
     _check_frame("result", result)
     if isinstance(keys, str) or not isinstance(keys, Iterable):
-        raise ArgumentError(f"`keys` must be a list of columns, not {keys!r}.")
+        raise ArgumentError(f"`keys` must be a list of column names, not {keys!r}.")
     if profiles is not None:
         check_profiles(profiles)
     rule = _rule_of(result)
@@ -166,9 +166,9 @@ def _check_frame(name: str, frame: Any) -> None:
             and frame.schema[column] not in types
             and not isinstance(frame.schema[column], types)
         ):
-            raise SchemaError(f"`{column}` of `{name}` must be text, not {frame.schema[column]}.")
+            raise SchemaError(f"`{column}` of `{name}` must be text, not {frame.schema[column]}. Cast it first.")
     if "jobs" in frame.columns and not frame.schema["jobs"].is_numeric() and frame.schema["jobs"] != pl.Null:
-        raise SchemaError(f"`jobs` of `{name}` must be numeric, not {frame.schema['jobs']}.")
+        raise SchemaError(f"`jobs` of `{name}` must be numeric, not {frame.schema['jobs']}. Cast it first.")
 
 
 def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots"]:
@@ -195,7 +195,9 @@ def _suppress_difference(
     """Suppress families where the difference from a released result would reveal a small group."""
     pair = released if isinstance(released, tuple) else (released, None)
     if len(pair) != 2:
-        raise ArgumentError("`released` must be a DataFrame, or a pair of a DataFrame and its profiles.")
+        raise ArgumentError(
+            f"`released` must be a DataFrame, or a pair of a DataFrame and its profiles, not {len(pair)} objects."
+        )
     earlier, earlier_profiles = pair
     _check_frame("released", earlier)
     require(earlier, "job_family", name="released")
@@ -225,7 +227,7 @@ def _suppress_jobs(result: pl.DataFrame, profiles: TaskProfiles, privacy: Privac
     unknown = result.join(jobs, on="job_id", how="anti")
     if unknown.height:
         raise SchemaError(
-            f"`result` has the job {unknown.item(0, 'job_id')!r}, which `profiles` do not have. "
+            f"`result` has the job {unknown.item(0, 'job_id')!r}, which `profiles` does not have. "
             "Pass the profiles that the result was computed from."
         )
     shown = result.filter(~pl.col("job_id").is_in(removed.to_list()))
@@ -431,7 +433,7 @@ def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -
     unknown = cells.join(counts, on="job_family", how="anti").get_column("job_family").sort()
     if unknown.len():
         raise SchemaError(
-            f"`result` has the family {unknown[0]!r}, which `profiles` do not have. "
+            f"`result` has the family {unknown[0]!r}, which `profiles` does not have. "
             "Pass the profiles that the result was computed from."
         )
     return cells.join(counts, on="job_family", maintain_order="left")

@@ -78,7 +78,9 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise unwritable(folder, error) from None
     except NotImplementedError:  # raised by older versions of filelock if the file system doesn't support locks
-        raise SnapshotError(f"{folder}: the file system does not support locks. Choose another disk.") from None
+        raise SnapshotError(
+            f"{folder}: the file system does not support file locks. Choose a folder on another disk."
+        ) from None
     try:
         yield
     finally:
@@ -98,7 +100,9 @@ def _check_target(folder: Path) -> None:
         others = _other_files(folder)
     except (OSError, ValueError) as error:  # invalid name or missing permission
         reason = getattr(error, "strerror", None) or error
-        raise SnapshotError(f"{str(folder)[:80]!r} cannot be used as a folder: {reason}.") from None
+        raise SnapshotError(
+            f"{str(folder)[:80]!r} cannot be used as a folder: {reason}. Choose another folder."
+        ) from None
     if others:
         raise SnapshotError(
             f"{folder} is not a snapshot: it contains {others[0]!r} but no {MANIFEST}. Choose an empty folder."
@@ -171,7 +175,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
                 f"{folder} contains an unfinished export. Call load_task_profiles with the same arguments, or run the "
                 "same `tpanalytics export` command, to resume it."
             )
-        raise SnapshotError(f"{folder} is not a snapshot: it has no {MANIFEST}.")
+        raise SnapshotError(f"{folder} is not a snapshot: it has no {MANIFEST}. Pass the folder of an export.")
     manifest: Any = None
     version: Any = None
     parts: dict[str, list[Part]] = {}
@@ -203,7 +207,9 @@ def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path
         if digest is None:
             raise SnapshotError(f"{folder}: the file {path.name} is missing. Restore it or export again.")
         if digest != part.sha256:
-            raise SnapshotError(f"{folder}: the file {path.name} is damaged (its hash differs). Export again.")
+            raise SnapshotError(
+                f"{folder}: the file {path.name} is damaged (its hash differs). Restore it or export again."
+            )
     for table, columns in TABLES.items():
         for path in paths[table][:1]:
             required = [name for name in columns if (table, name) != ("tasks", "job_family")]

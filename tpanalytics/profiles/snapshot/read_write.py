@@ -88,8 +88,8 @@ def replace_jobs(profiles: TaskProfiles, folder: Path) -> TaskProfiles:
         manifest, parts = read_manifest(folder)
         if manifest["content_sha256"] != profiles.manifest["content_sha256"] or (folder / STATE).exists():
             raise SnapshotError(
-                f"{folder} was replaced by another export in the meantime, so nothing was changed. Run the command "
-                "again."
+                f"{folder} was replaced by another export in the meantime, so nothing was changed. Run the same "
+                "call again."
             )
         unchanged = {"tasks": parts["tasks"], "rejects": parts["rejects"]}
         manifest = _replace(folder, profiles.manifest, unchanged, {"jobs": lambda: to_polars(profiles.jobs)})

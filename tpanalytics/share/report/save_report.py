@@ -131,7 +131,7 @@ def save_report(
     """
     path = output_path(path)
     if path.suffix.lower() != ".html":
-        raise ShareError(f"`path` must be a file path ending in .html, not '{path}'.")
+        raise ShareError(f"`path` must end in .html, not {path.name!r}.")
     scope = resolve_scope(
         profiles,
         families=families,

@@ -132,18 +132,18 @@ def resolve_scope(
     """Check the arguments of `save_report`."""
     for name, value in (("profiles", profiles), ("before", before)):
         if not isinstance(value, TaskProfiles) and (name == "profiles" or value is not None):
-            raise ShareError(f"`{name}` must be a TaskProfiles object, not {type(value).__name__}.")
+            raise ShareError(f"`{name}` must be TaskProfiles, not {type(value).__name__}.")
     if privacy is not None and not isinstance(privacy, Privacy):
-        raise ShareError(f"`privacy` must be a Privacy object or None, not {type(privacy).__name__}.")
+        raise ShareError(f"`privacy` must be a Privacy, like Privacy(min_jobs=3), or None, not {privacy!r}.")
     if title is not None and not isinstance(title, str):
-        raise ShareError(f"`title` must be text or None, not {type(title).__name__}.")
+        raise ShareError(f"`title` must be a string or None, not {title!r}.")
     profiles, before = _collected(profiles), None if before is None else _collected(before)
     if families is not None:
         names = _families(profiles).get_column("job_family").to_list()
         if not isinstance(families, str) or families not in names:
             matches = difflib.get_close_matches(families, names, n=3, cutoff=0.5) if isinstance(families, str) else []
-            hint = f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
-            raise ShareError(f"`families` must be the name of one job family or None, not {families!r}.{hint}")
+            hint = f" (did you mean {' or '.join(map(repr, matches))}?)" if matches else ""
+            raise ShareError(f"`families` must be the name of one job family or None, not {families!r}{hint}.")
     return ReportScope(
         profiles=profiles,
         before=before,

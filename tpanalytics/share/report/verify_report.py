@@ -87,7 +87,7 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
     except OSError as error:
         raise ShareError(f"{path} cannot be read: {error.strerror or error}.") from None
     except UnicodeDecodeError:
-        raise ShareError(f"{path.name} is not a report: it is not a text file.") from None
+        raise ShareError(f"{path.name} is not a tpanalytics report: it is not a text file.") from None
     page = _parsed(text)
     block = _evidence_block(page, path.name)
     if block.get("before") and before is None:
@@ -143,7 +143,9 @@ def _scope_of_evidence(
     except (ShareError, SchemaError) as error:
         return str(error)
     except (KeyError, TypeError):
-        raise ShareError(f"{name}: the evidence block contains invalid arguments.") from None
+        raise ShareError(
+            f"{name} is not a tpanalytics report: its evidence block contains invalid arguments."
+        ) from None
 
 
 def _row(what: str, reported: str, actual: str) -> tuple[str, str, str, bool | None]:

@@ -49,7 +49,7 @@ def _notebook(content: bytes) -> Iterator[Piece | Finding]:
 def _markup(content: bytes) -> Iterator[Piece | Finding]:
     text = decoded(content)
     if "<" not in text:
-        raise ShareError("contains no markup.")
+        raise ShareError("not an HTML or SVG file.")
     yield from markup_pieces(text)
 
 

@@ -29,7 +29,7 @@ def csv_pieces(content: bytes) -> Iterator[Piece]:
     try:
         header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     except csv.Error:
-        raise ShareError("unbalanced quotes.") from None
+        raise ShareError("a quotation mark is missing.") from None
     except ValueError:  # an empty file
         return
     yield Piece("table", table=table_of(header, rows))
