@@ -29,7 +29,7 @@ __all__ = ["HOW_COMPUTED", "write_xlsx"]
 HOW_COMPUTED = "how computed"
 _ROWS, _CELL = 1_048_575, 32_767
 _SHORTENED = " […shortened]"
-#: A workbook must have a creation date. A fixed one keeps files reproducible.
+#: Workbooks require a creation date. Use a fixed one to keep files reproducible.
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  xlsxwriter expects a naive datetime
 _PERCENT, _HOURS, _COUNT = "0.0%", "#,##0.0", "#,##0"
 _SHARES = re.compile(r"(^|_)(share|coverage|churn|agreement)(_|$)|^described_week$")
@@ -38,7 +38,7 @@ _GRADES = "A: coverage of at least 90%, B: at least 70%, C: below 70%; do not qu
 
 
 def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
-    """Write an .xlsx workbook in which text is never converted to formulas or links."""
+    """Write an .xlsx workbook without converting any text to formulas or links."""
     import xlsxwriter
 
     if frame.height > _ROWS:
@@ -124,7 +124,7 @@ def _add_documentation(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None
 
 
 def _sections(meaning: Meaning, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield each section of the sheet as a heading and pairs of label and text."""
+    """Yield each section of the sheet as a heading and a list of labels with their text."""
     from tpanalytics._version import __version__
 
     value = [("Value", meaning.value), ("Unit", meaning.unit)]

@@ -41,7 +41,7 @@ class Card:
 
 
 def cards(scope: ReportScope, results: Results) -> list[Card]:
-    """Return the cards, or an empty list if there are no jobs or totals would reveal suppressed families."""
+    """Return the cards, or an empty list if there are no jobs or if totals would reveal suppressed families."""
     if scope.all_suppressed or not scope.shown.jobs.height:
         return []
     return [_automatable(results), _exposure(results), _hours(results), _coverage(results)]
@@ -163,7 +163,7 @@ def _graded(letter: str | None) -> dict[str, str]:
 
 
 def _comparator(results: Results, key: str, name: str, format_value: Callable[[Any], str]) -> str:
-    """Return the company's figure for the report on a family, else the highest and lowest family of grade A or B."""
+    """Return the company's figure in a family report, otherwise the highest and lowest family with grade A or B."""
     at_h1 = _AT_H1 if key == "mix" else pl.lit(value=True)
     if results.company:
         value = _first(results.company[key].filter(at_h1)).get(name)

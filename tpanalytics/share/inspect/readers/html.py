@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["markup_pieces"]
 
-#: Attribute of each element that is fetched when the page is opened.
+#: For each element, the attribute with the URL that is fetched when the page is opened.
 _FETCHED = {
     **dict.fromkeys(("script", "img", "iframe", "embed", "audio", "video", "source", "track", "input", "frame"), "src"),
     **dict.fromkeys(("link", "image", "use", "feimage"), "href"),
@@ -29,13 +29,13 @@ _TEXT_ATTRIBUTES = ("aria-label", "alt", "title", "placeholder", "aria-descripti
 _IN_STYLE = re.compile(r"""(?i)(?:@import\s+|url\()\s*(?:url\()?["']?\s*((?:https?:)?//[^"')\s]+)""")
 _IN_SCRIPT = re.compile(r"(?:https?|wss?)://[^\s\"'`<>\\)]+")
 _PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
-#: Characters in a line from which a script is taken for a minified library.
+#: Lines in scripts with more characters than this are treated as a minified library.
 _MINIFIED = 20_000
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
 class _Page(HTMLParser):
-    """Collect the tables, texts, scripts and URLs of a page."""
+    """Parser that collects the tables, texts, scripts and URLs in a page."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -78,7 +78,7 @@ class _Page(HTMLParser):
         elif tag == "a" and is_external(values["href"]):
             self.links.append(values["href"])
         elif "/" in values["href"] or not values.get("src", "").startswith("data:"):
-            self.texts.append(values["href"] or values.get("src", ""))  # can be a local path
+            self.texts.append(values["href"] or values.get("src", ""))  # may be a local path
         self.addresses += _IN_STYLE.findall(values.get("style", ""))
         self.pictures += [match for name in ("src", "href") for match in _PICTURE.findall(values.get(name, ""))]
 
@@ -110,13 +110,13 @@ class _Page(HTMLParser):
 
 
 def markup_pieces(text: str, where: str = "") -> Iterator[Piece | Finding]:
-    """Yield the pieces of a page; external URLs are only a note if the page's policy blocks requests."""
+    """Yield the pieces of a page. External URLs are only notes if the page's policy blocks requests."""
     page = _Page()
     page.feed(text)
     page.close()
     for n, rows in enumerate(page.tables, 1):
         header, *body = [[cell.strip() for cell in row] for row in rows if row] or [[]]
-        if _are_types(body):  # Polars shows data types below the column names
+        if _are_types(body):  # Polars prints data types below the column names
             del body[0]
         yield Piece(f"{where} table {n}".strip(), table=table_of(header, body))
     yield Piece(f"{where} text".strip(), text="\n".join(page.texts))
@@ -155,7 +155,7 @@ def _scripts(page: _Page, where: str) -> Iterator[Piece | Finding]:
 
 
 def _without_json(script: str) -> tuple[str, list[Any]]:
-    """Return a script without its JSON values, and the values."""
+    """Separate a script into its code and its JSON values."""
     decoder, values, rest, at = json.JSONDecoder(), [], [], 0
     for match in re.finditer(r'\{\s*"|\[\s*\{\s*"', script):
         if match.start() < at:

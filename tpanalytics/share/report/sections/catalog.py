@@ -7,7 +7,7 @@ from tpanalytics.share.report.sections.section import Section
 
 __all__ = ["SECTIONS"]
 
-#: Snapshots passed to calls that compare two.
+#: Names of the snapshots to pass to calls that compare two.
 TWO = ("before", "profiles")
 SECTIONS: tuple[Section, ...] = (
     Section(
