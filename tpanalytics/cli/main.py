@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 #: Phrases in error messages that refer to the Python API, and their command-line equivalents.
-_SHELL_TEXTS = {
+_SHELL_PHRASES = {
     "`keep`": "--prune",
     "Pass each one to connect(), or set the environment": "Set the environment",
     "Run the same call again": "Run the same command again",
@@ -58,6 +58,6 @@ _SHELL_TEXTS = {
 
 def _print_error(text: str, error: BaseException) -> None:
     message = "\n".join([f"tpanalytics: {text}", *getattr(error, "__notes__", ())])
-    for python_text, shell_text in _SHELL_TEXTS.items():
+    for python_text, shell_text in _SHELL_PHRASES.items():
         message = message.replace(python_text, shell_text)
     print(message, file=sys.stderr)

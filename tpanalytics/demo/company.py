@@ -32,7 +32,7 @@ _COMMON = {
     "manager": {"com-lead": 6, "com-report": 2, "com-meet": 1, "com-project": 1, "com-compliance": 1},
 }
 #: For each family, a cluster from another family that some of its jobs take tasks from.
-_NEIGHBOUR = {
+_BORROWED_CLUSTER = {
     "fam-fin": "data-reporting",
     "fam-hr": "leg-privacy",
     "fam-legal": "proc-risk",
@@ -51,9 +51,9 @@ _NEIGHBOUR = {
     "fam-fs": "cs-technical",
 }
 #: Relative frequency of missing hours by family. The default is 1.
-_GAPS = {"fam-rnd": 3.0, "fam-prod": 4.5, "fam-fs": 2.0, "fam-fin": 0.4, "fam-scm": 0.6}
+_MISSING_HOURS = {"fam-rnd": 3.0, "fam-prod": 4.5, "fam-fs": 2.0, "fam-fin": 0.4, "fam-scm": 0.6}
 #: Relative frequency of validated tasks by family. The default is 1.
-_VALIDATED = {"fam-it": 0.7, "fam-mkt": 0.6, "fam-prod": 0.75}
+_VALIDATED_TASKS = {"fam-it": 0.7, "fam-mkt": 0.6, "fam-prod": 0.75}
 _LEVELS = ("H1", "H2", "H3", "H4")
 
 
@@ -179,7 +179,7 @@ def _tasks_of_job(
     ]
     extra = {key: n for key, n in _COMMON[job["seniority"]].items() if key not in job["clusters"]}
     if family is not None and _chance(job_id, "neighbour") < 0.45:
-        extra[_NEIGHBOUR[family]] = 2
+        extra[_BORROWED_CLUSTER[family]] = 2
     for key, n in extra.items():
         tasks += sorted(index[key], key=lambda task: _chance(job_id, task["task_id"], "extra"))[:n]
     return sorted(tasks, key=lambda task: _chance(job_id, task["task_id"], "place"))
@@ -193,7 +193,7 @@ def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *
         hours = max(0.25, round(4 * hours * (0.6 + 0.7 * _chance(*key, "how far"))) / 4)
     if _chance(*key, "dormant") < 0.004:
         hours = 0.0
-    gap = _GAPS.get(family or "", 1.0) * (0.4 if state == "suggested" else 0.06)
+    gap = _MISSING_HOURS.get(family or "", 1.0) * (0.4 if state == "suggested" else 0.06)
     if _chance(job_id, "filled in with care") < 0.3:
         gap = 0.0
     if later:
@@ -216,7 +216,7 @@ def _state(key: tuple[str, str], family: str | None, *, later: bool) -> str:
     draw = _chance(*key, "state")
     if draw < 0.05:
         return "rejected"
-    validated = draw > 1 - 0.72 * _VALIDATED.get(family or "", 1.0)
+    validated = draw > 1 - 0.72 * _VALIDATED_TASKS.get(family or "", 1.0)
     if later and not validated:
         change = _chance(*key, "state moved")
         if change < 0.06:
@@ -228,16 +228,16 @@ def _state(key: tuple[str, str], family: str | None, *, later: bool) -> str:
 def _level(key: tuple[str, str], task: dict[str, Any], *, later: bool) -> dict[str, str] | None:
     if _chance(*key, "not assessed") < (0.035 if later else 0.06):
         return None
-    rank, why = _LEVELS.index(task["level"]), task["rationale"]
+    rank, rationale = _LEVELS.index(task["level"]), task["rationale"]
     draw = _chance(*key, "seen otherwise")
     if draw < 0.03 and rank < 3:
-        rank, why = rank + 1, f"In this job the cases are less standard than elsewhere. {why}"
+        rank, rationale = rank + 1, f"In this job the cases are less standard than elsewhere. {rationale}"
     elif draw > 0.97 and rank > 0:
-        rank, why = rank - 1, f"In this job the cases are standard and well documented. {why}"
+        rank, rationale = rank - 1, f"In this job the cases are standard and well documented. {rationale}"
     # Improved tools affect a task in every job, so this draw doesn't depend on the job.
     if later and rank in {1, 2} and _chance(task["task"], "tools improved") < 0.09:
-        rank, why = rank - 1, f"Re-assessed after the spring pilots. {why}"
-    return {"level": _LEVELS[rank], "rationale": why}
+        rank, rationale = rank - 1, f"Re-assessed after the spring pilots. {rationale}"
+    return {"level": _LEVELS[rank], "rationale": rationale}
 
 
 def _digest(*key: str) -> bytes:

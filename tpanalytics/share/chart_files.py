@@ -112,21 +112,21 @@ def _with_stable_order(pdf: bytes) -> bytes:
     if not pdf.startswith(b"xref\n0 ", start):  # written by a version with a different layout
         return pdf
     table, trailer = pdf[start:].split(b"trailer", 1)
-    places = {n: int(line[:10]) for n, line in enumerate(table.split(b"\n")[2:]) if line[17:18] == b"n"}
-    ends = sorted([*places.values(), start])
+    offsets = {n: int(line[:10]) for n, line in enumerate(table.split(b"\n")[2:]) if line[17:18] == b"n"}
+    ends = sorted([*offsets.values(), start])
     heads, tails = {}, {}
-    for n, at in places.items():
-        _, _, body = pdf[at : ends[ends.index(at) + 1]].partition(b" obj")
+    for n, offset in offsets.items():
+        _, _, body = pdf[offset : ends[ends.index(offset) + 1]].partition(b" obj")
         head, mark, stream = body.partition(b"stream\n")
         heads[n] = _REFERENCE_LINES.sub(lambda run: b"".join(sorted(run[0].splitlines(keepends=True))), head)
         tails[n] = mark + stream
     order: list[int] = []
-    waiting = [int(n) for n in _REFERENCE.findall(trailer)][::-1]
-    while waiting:
-        n = waiting.pop()
+    pending = [int(n) for n in _REFERENCE.findall(trailer)][::-1]
+    while pending:
+        n = pending.pop()
         if n in heads and n not in order:
             order.append(n)
-            waiting += [int(other) for other in _REFERENCE.findall(heads[n])][::-1]
+            pending += [int(other) for other in _REFERENCE.findall(heads[n])][::-1]
     number = {n: b"%d" % i for i, n in enumerate([*order, *sorted(heads.keys() - set(order))], 1)}
 
     def renumbered(text: bytes) -> bytes:

@@ -27,7 +27,7 @@ __all__ = ["HOW_COMPUTED", "write_xlsx"]
 
 #: Name of the sheet that documents the figures.
 HOW_COMPUTED = "how computed"
-_ROWS, _CELL = 1_048_575, 32_767
+_MAX_ROWS, _MAX_CELL_LENGTH = 1_048_575, 32_767
 _SHORTENED = " […shortened]"
 #: Workbooks require a creation date. Use a fixed one to keep files reproducible.
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  xlsxwriter expects a naive datetime
@@ -41,9 +41,9 @@ def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
     """Write an .xlsx workbook without converting any text to formulas or links."""
     import xlsxwriter
 
-    if frame.height > _ROWS:
+    if frame.height > _MAX_ROWS:
         raise ShareError(
-            f"An .xlsx sheet is limited to {_ROWS:,} rows, but the data frame has {frame.height:,}. "
+            f"An .xlsx sheet is limited to {_MAX_ROWS:,} rows, but the data frame has {frame.height:,}. "
             "Use .parquet or .csv."
         )
     duplicates = [name for name, n in Counter(name.lower() for name in frame.columns).items() if n > 1]
@@ -55,8 +55,8 @@ def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
     with suppress(SchemaError):  # not the result of a measure
         meaning = about(frame)
     texts = flat(frame).with_columns(
-        pl.when(pl.col(pl.String).str.len_chars() > _CELL)
-        .then(pl.col(pl.String).str.head(_CELL - len(_SHORTENED)) + pl.lit(_SHORTENED))
+        pl.when(pl.col(pl.String).str.len_chars() > _MAX_CELL_LENGTH)
+        .then(pl.col(pl.String).str.head(_MAX_CELL_LENGTH - len(_SHORTENED)) + pl.lit(_SHORTENED))
         .otherwise(pl.col(pl.String))
         .name.keep()
     )

@@ -32,8 +32,8 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
     Parameters
     ----------
     path
-        A ``.html``, ``.ipynb``, ``.xlsx``, ``.json`` (Vega-Lite or rows), ``.parquet``, ``.csv``, ``.png``, ``.svg``,
-        ``.pdf`` or ``.txt`` file.
+        The file to check: ``.html``, ``.ipynb``, ``.xlsx``, ``.json`` (Vega-Lite or rows), ``.parquet``, ``.csv``,
+        ``.png``, ``.svg``, ``.pdf`` or ``.txt``.
     privacy
         Minimum number of jobs and people that a row can describe.
 

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import polars as pl
 
-__all__ = ["LARGEST", "Finding", "Piece", "Severity", "decoded", "is_external", "snake_case", "table_of"]
+__all__ = ["MAX_SIZE", "Finding", "Piece", "Severity", "decoded", "is_external", "snake_case", "table_of"]
 
 Severity = Literal["stop", "look", "note"]
 #: Maximum size of a decompressed file in bytes, to protect against decompression bombs.
-LARGEST = 300_000_000
+MAX_SIZE = 300_000_000
 
 
 @dataclass(frozen=True)

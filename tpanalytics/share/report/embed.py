@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Picture", "library", "picture", "script_safe"]
 
 #: Characters that must be escaped in a single-quoted data URL.
-_ENCODED = str.maketrans({letter: f"%{ord(letter):02X}" for letter in "%#&'<>\r\n\t"})
+_ESCAPES = str.maketrans({letter: f"%{ord(letter):02X}" for letter in "%#&'<>\r\n\t"})
 _SIZE = re.compile(r'<svg[^>]* width="([\d.]+)" height="([\d.]+)"')
 
 
@@ -51,7 +51,7 @@ def picture(chart: Any, key: str) -> Picture:
         description=spec.get("description") or title,
         width=width,
         height=height,
-        source="data:image/svg+xml;charset=utf-8," + svg.translate(_ENCODED),
+        source="data:image/svg+xml;charset=utf-8," + svg.translate(_ESCAPES),
         spec=script_safe(spec),
     )
 

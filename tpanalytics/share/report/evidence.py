@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["block", "choices", "code_of", "content_hash", "digest", "preamble", "versions"]
 
-_ROWS_AT_ONCE = 20_000
+_SLICE_ROWS = 20_000
 
 
 def content_hash(profiles: TaskProfiles) -> str:
@@ -32,7 +32,7 @@ def content_hash(profiles: TaskProfiles) -> str:
     for frame in (profiles.jobs, profiles.tasks):
         names = sorted(frame.columns)
         lines = []
-        for part in frame.select(names).iter_slices(_ROWS_AT_ONCE):
+        for part in frame.select(names).iter_slices(_SLICE_ROWS):
             texts = [name for name, dtype in part.schema.items() if dtype in (pl.Categorical, pl.Enum)]
             rows = part.with_columns(pl.col(texts).cast(pl.String)).iter_rows()
             lines += [json.dumps(row, ensure_ascii=False, default=str) for row in rows]

@@ -39,7 +39,7 @@ __all__ = ["render", "save_report"]
 #: Maximum size of a page in bytes. Charts that would exceed it are only included as images.
 _MAX_SIZE = 1_400_000
 #: Use a wide column if a cell has more characters than this.
-_LONG = 40
+_WIDE_CELL = 40
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
         section=section,
         table=table,
         rows=rows,
-        long={column.name for n, column in enumerate(table.columns) if any(len(row[n]) > _LONG for row in rows)},
+        long={column.name for n, column in enumerate(table.columns) if any(len(row[n]) > _WIDE_CELL for row in rows)},
         notes=[*table.notes, *reason_notes(table)],
         charts=[picture(chart.of(scope.part, scope), key) for chart, key in zip(charts, keys, strict=False)],
         replacement=["Suppressed: this family, or another one it would reveal, is a small group."] * suppressed,

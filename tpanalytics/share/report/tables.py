@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures._core.metadata import Meaning
 
-__all__ = ["TO", "Column", "ReportTable", "between", "number", "printed"]
+__all__ = ["SEPARATOR", "Column", "ReportTable", "between", "number", "printed"]
 
 Kind = Literal[
     "text", "letter", "count", "hours", "change", "share", "known", "points", "index", "index change", "names"
 ]
 
 #: Separator between the bounds of an interval: an en dash surrounded by thin spaces.
-TO = "\u2009\u2013\u2009"
+SEPARATOR = "\u2009\u2013\u2009"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def between(low: float | None, high: float | None, kind: Kind) -> str:
         return ends[0]
     if kind in ("share", "known"):
         ends[0] = ends[0].removesuffix("%")
-    return TO.join(ends)
+    return SEPARATOR.join(ends)
 
 
 def number(value: Any, kind: Kind) -> str:

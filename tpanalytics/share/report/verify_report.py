@@ -97,17 +97,17 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
     if isinstance(scope, str):
         rows.append(("arguments of the report", "as in the evidence block", scope, False))
         return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-    sides = {"profiles": ("snapshot", scope.profiles), "before": ("earlier snapshot", scope.before)}
-    for field, (name, side) in sides.items():
-        if side is None:
+    snapshots = {"profiles": ("snapshot", scope.profiles), "before": ("earlier snapshot", scope.before)}
+    for field, (name, data) in snapshots.items():
+        if data is None:
             continue
         stated = block["before" if field == "before" else "snapshot"]
-        rows.append(_row(f"{name}: hash of both tables", str(stated["computed_sha256"]), evidence.content_hash(side)))
-        reported, actual = stated["content_sha256"], side.manifest.get("content_sha256")
+        rows.append(_row(f"{name}: hash of both tables", str(stated["computed_sha256"]), evidence.content_hash(data)))
+        reported, actual = stated["content_sha256"], data.manifest.get("content_sha256")
         equal = reported == actual if reported and actual else None  # in-memory profiles have no hash in the manifest
         rows.append((f"{name}: hash in the manifest", reported or _MISSING, actual or _MISSING, equal))
-        stamped: dict[str, Any] = {field: replace(side, manifest={**side.manifest, "content_sha256": reported})}
-        scope = replace(scope, **stamped)
+        with_hash: dict[str, Any] = {field: replace(data, manifest={**data.manifest, "content_sha256": reported})}
+        scope = replace(scope, **with_hash)
     recomputed = _parsed(render(scope, str(block["made"])))
     # The page includes the hash of the evidence, which depends on the last digits of sums. Ignore it here because the
     # evidence is compared separately, with a tolerance.
@@ -125,8 +125,8 @@ def _evidence_block(page: dict[str, str], name: str) -> dict[str, Any]:
             raise ValueError
         datetime.fromisoformat(block["made"])
         _ = block["choices"]["states"]
-        for side in filter(None, (block["snapshot"], block["before"])):
-            _ = side["computed_sha256"], side["content_sha256"]
+        for snapshot in filter(None, (block["snapshot"], block["before"])):
+            _ = snapshot["computed_sha256"], snapshot["content_sha256"]
     except (ValueError, KeyError, TypeError):
         raise ShareError(f"{name} is not a tpanalytics report: it has no valid evidence block.") from None
     return block

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["is_chart", "value_pieces"]
 
 #: Objects with more keys than this are treated as mappings of rows, not as records, if all values are nested.
-_ATTRIBUTES = 30
+_MAX_KEYS = 30
 
 
 def is_chart(value: Any) -> bool:
@@ -61,7 +61,7 @@ class _Parts:
             self.groups.setdefault(f"{path}[columns]", []).extend(columns)
             return
         parts = {key: part for key, part in value.items() if not _is_cell(part)}
-        keyed = len(parts) > _ATTRIBUTES and len(parts) == len(value)
+        keyed = len(parts) > _MAX_KEYS and len(parts) == len(value)
         if keyed:
             self.texts.extend(value)
         elif cells := {key: part for key, part in value.items() if _is_cell(part)}:

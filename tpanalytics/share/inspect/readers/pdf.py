@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tpanalytics.errors import ShareError
 from tpanalytics.formatting import plural
-from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece
+from tpanalytics.share.inspect.findings import MAX_SIZE, Finding, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def _actions_and_attachments(heads: bytes) -> Iterator[Finding]:
 def _objects(content: bytes) -> dict[int, tuple[bytes, bytes]]:
     """Return the dictionary and the decompressed stream of each object, including objects in object streams."""
     objects: dict[int, tuple[bytes, bytes]] = {}
-    remaining = LARGEST
+    remaining = MAX_SIZE
     for number, body in _OBJECT.findall(content):
         parts = _STREAM.match(body)
         head, stream = (parts[1], parts[2]) if parts else (body, b"")
@@ -77,7 +77,7 @@ def _objects(content: bytes) -> dict[int, tuple[bytes, bytes]]:
                 stream = b""
             remaining -= len(stream)
             if remaining <= 0:
-                raise ShareError(f"larger than {LARGEST // 1_000_000} MB when decompressed.")
+                raise ShareError(f"larger than {MAX_SIZE // 1_000_000} MB when decompressed.")
         objects[int(number)] = (head, stream)
         if re.search(rb"/Type\s*/ObjStm", head):
             first = int((re.search(rb"/First\s+(\d+)", head) or [b"0", b"0"])[1])

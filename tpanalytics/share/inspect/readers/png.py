@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from tpanalytics.errors import ShareError
-from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece
+from tpanalytics.share.inspect.findings import MAX_SIZE, Finding, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def _text(kind: bytes, data: bytes) -> tuple[str, str]:
         rest = rest[1:]
     if compressed:
         try:
-            rest = zlib.decompressobj().decompress(rest, LARGEST)
+            rest = zlib.decompressobj().decompress(rest, MAX_SIZE)
         except zlib.error:
             raise ShareError("a text chunk of the PNG image cannot be decompressed.") from None
     return key.decode("latin-1"), rest.decode("utf-8", errors="replace")

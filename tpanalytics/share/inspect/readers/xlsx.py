@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 from tpanalytics.errors import ShareError
 from tpanalytics.formatting import plural
-from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece, table_of
+from tpanalytics.share.inspect.findings import MAX_SIZE, Finding, Piece, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +40,8 @@ def workbook_pieces(content: bytes) -> Iterator[Piece | Finding]:
         parts = {entry.filename: entry for entry in book.infolist()}
         if "xl/workbook.xml" not in parts:
             raise ShareError("not an .xlsx workbook.")
-        if sum(entry.file_size for entry in parts.values()) > LARGEST:
-            raise ShareError(f"larger than {LARGEST // 1_000_000} MB when decompressed.")
+        if sum(entry.file_size for entry in parts.values()) > MAX_SIZE:
+            raise ShareError(f"larger than {MAX_SIZE // 1_000_000} MB when decompressed.")
         yield from _sheets(book, set(parts))
         for name in parts:
             yield from _other_part(book, name)
@@ -94,8 +94,8 @@ def _rows(sheet: Element, shared: list[str]) -> tuple[list[list[str | None]], li
     for row in (entry for entry in sheet.iter() if _tag(entry) == "row"):
         cells: list[str | None] = []
         for cell in row:
-            at = _column(cell.get("r", "")) if cell.get("r") else len(cells)
-            cells += [None] * (min(at, 20_000) - len(cells))
+            index = _column(cell.get("r", "")) if cell.get("r") else len(cells)
+            cells += [None] * (min(index, 20_000) - len(cells))
             value = None
             for part in cell:
                 if _tag(part) == "f" and part.text:

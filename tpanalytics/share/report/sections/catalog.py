@@ -94,13 +94,13 @@ SECTIONS: tuple[Section, ...] = (
         key="candidates",
         question="Which tasks are the first candidates for automation?",
         lead="Ranked by known hours at H1. Tasks with overlapping intervals are not distinguishable.",
-        measure=Call("automation_candidates", choices=("states", "privacy"), arguments={"top": snapshot.TOP}),
+        measure=Call("automation_candidates", choices=("states", "privacy"), arguments={"top": snapshot.MAX_ROWS}),
         table=snapshot.candidates,
         charts=(
             Call(
                 "plot_automation_candidates",
                 choices=("contract_hours", "states", "privacy"),
-                arguments={"top": snapshot.TOP},
+                arguments={"top": snapshot.MAX_ROWS},
             ),
         ),
         cut="rows",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["JOBS", "RATIONALES", "jobs", "jobs_requested", "rationales", "rationales_requested"]
 
 #: Maximum number of rationales in a report.
-_MOST = 40
+_MAX_ROWS = 40
 
 
 #: Python code for each table. See `Section.code`.
@@ -33,7 +33,7 @@ RATIONALES = (
     'pl.col("ai_impact_rationale").is_not_null(), ~pl.col("job_family").is_in(SUPPRESSED_FAMILIES))'
     '.group_by("job_family", "task", "ai_impact_rationale").agg(hours=pl.col("weekly_hours").sum())'
     '.sort("hours", "job_family", "task", "ai_impact_rationale", descending=[True, False, False, False])'
-    f".head({_MOST})"
+    f".head({_MAX_ROWS})"
 )
 
 
@@ -99,7 +99,7 @@ def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("task", "Task", "text"),
         Column("ai_impact_rationale", "Rationale", "text"),
     )
-    more = rows.height - _MOST
+    more = rows.height - _MAX_ROWS
     notes = (f"{plural(more, 'more rationale')} {'is' if more == 1 else 'are'} not shown.",) if more > 0 else ()
     caption = "Rationales of tasks at H1, most hours first."
-    return ReportTable(rows.head(_MOST), columns, caption, about(frame), notes, 2, "No task at H1 has a rationale.")
+    return ReportTable(rows.head(_MAX_ROWS), columns, caption, about(frame), notes, 2, "No task at H1 has a rationale.")

@@ -17,10 +17,10 @@ from tpanalytics.share.report.tables import Column, ReportTable
 if TYPE_CHECKING:
     from tpanalytics.share.report.scope import ReportScope
 
-__all__ = ["OVERLAP", "TOP", "candidates", "concentration", "exposure", "hours", "mix", "of_company", "overlap"]
+__all__ = ["MAX_ROWS", "OVERLAP", "candidates", "concentration", "exposure", "hours", "mix", "of_company", "overlap"]
 
 #: Maximum number of rows in long tables.
-TOP = 20
+MAX_ROWS = 20
 _FAMILY = Column("job_family", "Job family", "text")
 _GRADE = Column("data_grade", "Grade", "letter")
 
@@ -136,7 +136,7 @@ OVERLAP = (
     f'.filter(~pl.col("family_a", "family_b").is_in([*SUPPRESSED_FAMILIES, {NO_FAMILY!r}]), pl.col("tasks_shared") > 0)'
     '.sort("ruzicka", "tasks_shared", "family_a", "family_b", '
     "descending=[True, True, False, False], nulls_last=True)"
-    f".head({TOP})"
+    f".head({MAX_ROWS})"
 )
 
 
@@ -155,10 +155,10 @@ def overlap(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("containment_b_in_a", "Share of second's hours", "share"),
         Column("ruzicka", "Similarity by hours", "share"),
     )
-    more = pairs.height - TOP
+    more = pairs.height - MAX_ROWS
     notes = (f"{plural(more, 'more pair')} with less overlap not shown." if more > 0 else "", *meaning.warnings)
     return ReportTable(
-        attach_metadata(pairs.head(TOP), meaning),
+        attach_metadata(pairs.head(MAX_ROWS), meaning),
         columns,
         "Pairs of families by the share of their hours in common tasks.",
         meaning,
