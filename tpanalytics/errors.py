@@ -152,7 +152,7 @@ class RecordError(TpAnalyticsError, ValueError):
     reason
         Expected and actual type or value.
     found
-        The invalid value as truncated JSON, without free text.
+        The invalid value as truncated JSON, excluding free text.
     """
 
     def __init__(self, *, where: str, job_id: str | None, path: str, reason: str, found: str | None = None) -> None:

@@ -34,9 +34,9 @@ __all__ = [
 
 #: Known AI impact levels, from most to least automatable. The data may contain other levels.
 LEVELS = ("H1", "H2", "H3", "H4", "H5")
-#: Label of a missing level.
+#: Label for a missing level.
 NOT_ASSESSED = "not assessed"
-#: Label of a missing job family.
+#: Label for a missing job family.
 NO_FAMILY = "(no family)"
 #: Validation states that measures count by default.
 COUNTED_STATES = ("validated", "suggested")

@@ -106,7 +106,7 @@ def invent(state: SampleState = "2026-05") -> Company:
 
 @cache
 def _catalogue() -> dict[str, Any]:
-    """Read the catalogue, add task ids and index its clusters by key."""
+    """Load the catalogue, add task IDs and index its clusters by key."""
     catalogue: dict[str, Any] = json.loads(files("tpanalytics.demo").joinpath("catalogue.json").read_text("utf-8"))
     index: dict[str, list[dict[str, Any]]] = {}
     slugs: set[str] = set()

@@ -235,7 +235,7 @@ def _page(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Fault:
 
 @cache
 def _zeros(megabytes: int) -> bytes:
-    """Return the given number of MiB of zeros, compressed with gzip. Compresses a single MiB and repeats it."""
+    """Return compressed zeros of the given size, built by repeating one compressed MiB."""
     zeros = bytes(1 << 20)
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = compressor.compress(zeros) + compressor.flush(zlib.Z_FULL_FLUSH)

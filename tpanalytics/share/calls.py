@@ -93,7 +93,7 @@ def call(name: str, *positional: str, snapshots: tuple[str, ...] = ("profiles",)
 
 @dataclass(frozen=True)
 class Table:
-    """The filtered table behind a chart: the result of `measure`, or the tasks if `measure` is None."""
+    """The table behind a chart. If `measure` is None, it contains the tasks. Rows are filtered by `filters`."""
 
     measure: Call | None
     privacy: Privacy | None = None

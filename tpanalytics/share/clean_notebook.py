@@ -140,7 +140,7 @@ def _cell(cell: dict[str, Any], removed: list[tuple[str, int]]) -> dict[str, Any
 
 
 def _output(output: dict[str, Any], removed: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
-    """Yield the output with everything but its image removed, if it has one."""
+    """Remove everything from an output except its image. Yields nothing if there is no image."""
     kind = output.get("output_type")
     if kind not in {"display_data", "execute_result"}:
         text = output.get("text", "") if kind == "stream" else output.get("traceback", [])
@@ -156,7 +156,7 @@ def _output(output: dict[str, Any], removed: list[tuple[str, int]]) -> Iterator[
 
 
 def _image(bundle: dict[str, Any], removed: list[tuple[str, int]], what: str) -> dict[str, Any]:
-    """Return the image in a MIME bundle, without metadata, and its text description."""
+    """Return the image and its text description from a MIME bundle, without any metadata."""
     kept = {}
     if _PNG in bundle and (image := _without_metadata(_joined(bundle[_PNG]))):
         kept[_PNG] = image

@@ -56,7 +56,7 @@ _PERSONAL_COLUMN = re.compile(
 )
 _RATIONALE_COLUMN = re.compile(r"(?:\w+_)?(?:rationales?|justifications?|reasoning|free_?text|feedback)")
 _COMMENT_COLUMN = re.compile(r"(?:\w+_)?(?:comments?|remarks?|notes?)")
-#: Columns of names, which are not reported as free text. The names of jobs and tasks can be long sentences.
+#: Columns that contain names. Job and task names can be long sentences, so don't report them as free text.
 _NAME_COLUMN = re.compile(r"(?:\w+_)?(?:tasks?|jobs?|names?|titles?|labels?|skills?)(?:_(?:names?|titles?|labels?))?")
 #: Minimum number of characters and spaces in a long sentence, and minimum number of sentences to block sharing.
 _MIN_LENGTH, _MIN_SPACES, _MIN_SENTENCES = 60, 8, 50
@@ -135,7 +135,7 @@ def _example(text: str, n: int) -> str:
 
 
 def _is_random(value: str) -> bool:
-    """Return whether a value looks random, with many different characters that include letters and digits."""
+    """Return whether a value looks randomly generated: high entropy, with both letters and digits."""
     bits = -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
     return bits >= 3.2 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 

@@ -1,4 +1,4 @@
-"""Headline cards of a report."""
+"""Headline cards in a report."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def library() -> str:
 
 
 def _with_stable_text(spec: dict[str, Any]) -> dict[str, Any]:
-    """Round floats and rename datasets so the text is reproducible. Dataset names depend on the last digits."""
+    """Round floats and rename datasets, whose names are hashes of the data, so the text is reproducible."""
     datasets = spec.get("datasets", {})
     names = {name: f"data-{number}" for number, name in enumerate(datasets, 1)}
     stable: dict[str, Any] = _renamed(_rounded({**spec, "datasets": {}}), names)

@@ -1,4 +1,4 @@
-"""Results of the measures in a report."""
+"""Results of the measures used in a report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ CARD_CALLS = {
 
 @dataclass(frozen=True)
 class Results:
-    """Results for each section and, for `CARD_CALLS`, by family, in total and (in family reports) for the company."""
+    """Results of the sections by key, and results of `CARD_CALLS`.
+
+    The latter are by family, in total and, in family reports, for the whole company.
+    """
 
     frames: Mapping[str, pl.DataFrame]
     families: Mapping[str, pl.DataFrame]

@@ -96,7 +96,7 @@ def save_report(
     level_weights
         Weight of each level in the exposure index.
     contract_hours
-        Weekly contract hours to use for jobs that don't state them, when computing the bounds of the index.
+        Weekly contract hours to assume for jobs that don't state them. Used to compute the bounds of the index.
     privacy
         Minimum number of jobs and people that a figure can describe. If `None`, nothing is suppressed.
     title

@@ -36,7 +36,7 @@ def value_pieces(value: Any, where: str) -> Iterator[Piece | Finding]:
 
 
 class _Parts:
-    """Records by path, other texts and charts in a JSON value."""
+    """The records, texts and charts in a JSON value. Records are grouped by path."""
 
     def __init__(self) -> None:
         self.groups: dict[str, list[dict[str, Any]]] = {}
@@ -77,7 +77,7 @@ def _is_cell(value: Any) -> bool:
 
 
 def _columns(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of a table with separate column names or values, or an empty list."""
+    """Return the rows of a table stored by column or with separate column names, otherwise an empty list."""
     names, data = value.get("columns"), value.get("data")
     if isinstance(names, list) and isinstance(data, list) and data and all(isinstance(row, list) for row in data):
         return [dict(zip(map(str, names), row, strict=False)) for row in data]

@@ -150,7 +150,7 @@ def _decoded(raw: bytes, font: dict[bytes, str]) -> str:
 
 
 def _literal(stream: bytes, position: int) -> tuple[bytes, int]:
-    """Return the bytes of a string in parentheses, and the position where it ends."""
+    """Return the bytes of a string in parentheses, and its end position."""
     depth, out = 1, bytearray()
     while position < len(stream):
         character = stream[position : position + 1]

@@ -1,4 +1,4 @@
-"""The sections of a report, in page order."""
+"""Sections of a report, in page order."""
 
 from tpanalytics.share.calls import Call
 from tpanalytics.share.report.results import CARD_CALLS
@@ -7,7 +7,7 @@ from tpanalytics.share.report.sections.section import Section
 
 __all__ = ["SECTIONS"]
 
-#: Names of the snapshots to pass to calls that compare two.
+#: Names of the snapshots to pass when comparing two.
 TWO = ("before", "profiles")
 SECTIONS: tuple[Section, ...] = (
     Section(

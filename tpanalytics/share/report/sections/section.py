@@ -25,10 +25,10 @@ def _always(_: ReportScope) -> bool:
 class Section:
     """A section with a question as its heading, a table and charts.
 
-    `measure` is the call for the table, and `when` determines whether a report includes the section. `cut` is how rows
-    are selected in a family report: ``family`` measures all families and suppresses small ones, ``rows`` measures all
-    families without suppression, and ``part`` only measures the jobs in the family. `code` is the Python code for the
-    table, if it differs from `measure`. It can contain the placeholders ``part`` (the data that the report covers) and
+    `measure` is the call for the table, and `when` determines whether a report includes the section. `cut` is how the
+    rows are computed: ``family`` measures all families and suppresses small ones, ``rows`` measures all families
+    without suppression, and ``part`` only measures the jobs in the family. `code` is the Python code for the table, if
+    it differs from `measure`. It can contain the placeholders ``part`` (the data that the report covers) and
     ``SUPPRESSED_FAMILIES`` (the suppressed families).
     """
 
