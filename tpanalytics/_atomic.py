@@ -1,4 +1,4 @@
-"""Atomic writes of single files and of groups of files."""
+"""Atomic writes for single files and groups of files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_writes(targets: Sequence[Path]) -> Iterator[list[Path]]:
-    """Yield draft paths for several files in the same folder and replace either all of them or none."""
+    """Yield draft paths for several files in the same folder, then replace either all of the files or none."""
     folder = targets[0].parent
     folder.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)
@@ -68,7 +68,7 @@ def _back_up(target: Path, token: str) -> Callable[[], object]:
 
 
 def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # Windows cannot open folders and does not need this
+    with suppress(OSError):  # Windows can't open folders and doesn't need this
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Expansion of paths passed by users."""
+"""Expand paths passed by users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["local_path"]
 
 
 def local_path(path: str | Path) -> Path:
-    """Return `path` with a leading ``~`` expanded. Other characters, including wildcards, are literal."""
+    """Return `path` with a leading ``~`` expanded. All other characters, including wildcards, are kept literally."""
     path = Path(path)
     if path.parts[:1] != ("~",):
         return path  # "~$report.xlsx" is a file name

@@ -15,7 +15,7 @@
     │  └─ ArgumentError               invalid argument
     └─ ShareError (ValueError)      a file cannot be written as requested
 
-Messages never contain secrets.
+Error messages never contain secrets.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class TpAnalyticsError(Exception):
     """Base class for all errors raised by tpanalytics."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Skip __init__: some subclasses require keyword arguments, which the message already includes.
+        # Skip __init__ because some subclasses require keyword arguments that are already part of the message.
         return _rebuild, (type(self), *self.args), self.__dict__
 
 
@@ -69,7 +69,7 @@ class ConfigError(TpAnalyticsError, ValueError):
 
 
 class AuthError(TpAnalyticsError):
-    """The token endpoint refused the credential, or the API rejected a new token (401) or its scope (403)."""
+    """The token endpoint refused the credentials, or the API rejected a new token (401) or its scope (403)."""
 
 
 class ApiError(TpAnalyticsError):
@@ -84,11 +84,11 @@ class ApiError(TpAnalyticsError):
     path
         Path of the request, without the host.
     title
-        Title of the first error in the response body, if the body had the documented form.
+        Title of the first error in the response body, if the body has the documented format.
     description
         Description of the first error in the response body.
     request_id
-        The service's ID of the request, if it sent one.
+        Request ID returned by the service, if any.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class ApiError(TpAnalyticsError):
 class RateLimited(ApiError):  # noqa: N818  public name
     """The service still responded with 429 after the last retry.
 
-    ``retry_after_seconds`` is the last wait that the service requested, or None.
+    ``retry_after_seconds`` is the last delay that the service requested, or None.
     """
 
     retry_after_seconds: float | None = None
@@ -139,12 +139,12 @@ class PaginationError(TpAnalyticsError):
 
 
 class RecordError(TpAnalyticsError, ValueError):
-    """A record of an export is invalid.
+    """A record in an export is invalid.
 
     Parameters
     ----------
     where
-        Page or line of the record.
+        Page or line that contains the record.
     job_id
         ID of the job, or None if it could not be read.
     path
@@ -152,7 +152,7 @@ class RecordError(TpAnalyticsError, ValueError):
     reason
         Expected and actual type or value.
     found
-        The invalid value as truncated JSON, without free text.
+        The invalid value as truncated JSON, excluding free text.
     """
 
     def __init__(self, *, where: str, job_id: str | None, path: str, reason: str, found: str | None = None) -> None:
@@ -190,8 +190,8 @@ _COLLECTED: ContextVar[list[str] | None] = ContextVar("collected_warnings", defa
 
 @contextmanager
 def collect_warnings() -> Iterator[list[str]]:
-    """Collect warnings of the current thread instead of issuing them."""
-    # warnings.catch_warnings affects all threads.
+    """Collect warnings from the current thread instead of issuing them."""
+    # Don't use warnings.catch_warnings here because it affects all threads.
     texts: list[str] = []
     token = _COLLECTED.set(texts)
     try:

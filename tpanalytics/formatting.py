@@ -1,4 +1,4 @@
-"""Formatting of numbers and text, plain and as HTML."""
+"""Format numbers and text, as plain text or HTML."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = [
     "total",
 ]
 
-#: Non-breaking, so that a number and its unit stay on one line.
+#: Non-breaking space that keeps a number and its unit on the same line.
 _SPACE = "\u00a0"
 _BREAKS = re.compile("[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-#: Property names of every JavaScript object. Vega would mistake a category with such a name for the property.
+#: Properties of every JavaScript object. Vega would mistake a category with one of these names for the property.
 _RESERVED = {
     *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString"),
     *("valueOf", "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
@@ -41,7 +41,7 @@ NONE = "–"  # noqa: RUF001
 
 
 def percent(share: float | None) -> str:
-    """Format a share as a whole percentage. Only 0 and 1 are shown as 0% and 100%."""
+    """Format a share as a whole percentage. Only exact shares of 0 and 1 are shown as 0% and 100%."""
     if share is None:
         return NONE
     if 0 < share < 0.005:
@@ -65,7 +65,7 @@ def hours(value: float | None) -> str:
 
 
 def plural(n: Any, word: str) -> str:
-    """Format a count with its noun."""
+    """Format a count followed by its noun, such as "2 families"."""
     if word.endswith("y"):
         return f"{n:,} {word if n == 1 else f'{word[:-1]}ies'}"
     return f"{n:,} {word}{'' if n == 1 else 's'}"
@@ -91,7 +91,7 @@ def listed(items: Iterable[str]) -> str:
 
 
 def html_lines(text: str) -> str:
-    """Format lines of text as an HTML list with the first line as heading."""
+    """Format lines of text as an HTML list, with the first line as the heading."""
     first, *rest = (html.escape(line) for line in text.split("\n"))
     items = "".join(f"<li>{line}</li>" for line in rest)
     return f"<div><strong>{first}</strong>{f'<ul>{items}</ul>' if items else ''}</div>"

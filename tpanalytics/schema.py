@@ -1,4 +1,4 @@
-"""Columns, dtypes and constants of task profiles."""
+"""Columns, dtypes and constants for task profiles."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ __all__ = [
     "to_polars",
 ]
 
-#: Known AI impact levels, most automatable first. Data may contain other levels.
+#: Known AI impact levels, from most to least automatable. The data may contain other levels.
 LEVELS = ("H1", "H2", "H3", "H4", "H5")
-#: Label of a missing level.
+#: Label for a missing level.
 NOT_ASSESSED = "not assessed"
-#: Label of a missing job family.
+#: Label for a missing job family.
 NO_FAMILY = "(no family)"
 #: Validation states that measures count by default.
 COUNTED_STATES = ("validated", "suggested")
-#: Column of `tasks` that marks hours imputed by `impute_hours`.
+#: Column in `tasks` that flags hours imputed by `impute_hours`.
 IMPUTED = "hours_imputed"
 
-#: One row per job, with or without tasks, in export order.
+#: One row per job in export order, including jobs without tasks.
 JOBS: dict[str, Any] = {
     "job_id": pl.String(),
     "job_name": pl.String(),
@@ -52,13 +52,13 @@ JOBS: dict[str, Any] = {
     "job_family_group": pl.String(),
     "n_tasks": pl.UInt32(),
 }
-#: Optional columns of `jobs`: headcount in full-time equivalents, contract hours per week, whether the job is in use.
+#: Optional columns in `jobs`: headcount (full-time equivalents), weekly contract hours, whether the job is in use.
 OPTIONAL_JOBS: dict[str, Any] = {
     "headcount": pl.Float64(),
     "contract_hours": pl.Float64(),
     "active": pl.Boolean(),
 }
-#: One row per task of a job, in export order. ``weekly_hours`` is in hours per week.
+#: One row per task in a job, in export order. ``weekly_hours`` is in hours per week.
 TASKS: dict[str, Any] = {
     "job_id": pl.String(),
     "job_family": pl.String(),
@@ -72,7 +72,7 @@ TASKS: dict[str, Any] = {
     "linked_skills": pl.List(pl.Struct({"skill_id": pl.String(), "skill": pl.String()})),
     "hierarchy": pl.List(pl.String()),
 }
-#: One row per record skipped with ``on_bad_record="collect"``. ``raw`` is the unchanged record.
+#: One row per record skipped with ``on_bad_record="collect"``. ``raw`` is the original record.
 REJECTS: dict[str, Any] = {
     "where": pl.String(),
     "job_id": pl.String(),
@@ -88,7 +88,7 @@ def empty(schema: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def level_order(levels: Iterable[str | None]) -> list[str]:
-    """Return the distinct levels in order: H1 to H5, unknown levels by name, *not assessed* (None) last.
+    """Return the distinct levels in order: H1 to H5, then unknown levels by name, and *not assessed* (None) last.
 
     Examples
     --------
@@ -101,13 +101,13 @@ def level_order(levels: Iterable[str | None]) -> list[str]:
 
 
 def to_polars(native: Any) -> pl.DataFrame:
-    """Convert a small frame of any engine to Polars. Only Spark frames require pyarrow."""
+    """Convert a small frame from any engine to Polars. Only Spark frames require pyarrow."""
     import narwhals as nw
 
     if isinstance(native, pl.DataFrame):
         return native
     if isinstance(native, pl.LazyFrame):
-        return native.collect(engine="streaming")  # the default since Polars 2; bounds memory on older versions
+        return native.collect(engine="streaming")  # the default since Polars 2, but limits memory in older versions
     try:
         frame = nw.from_native(native).lazy()
     except TypeError:
@@ -117,13 +117,13 @@ def to_polars(native: Any) -> pl.DataFrame:
     if frame.implementation.is_duckdb():
         return pl.DataFrame(frame.to_native())
     columns = frame.collect().to_dict(as_series=False)
-    # pandas uses NaN for null, also in text columns.
+    # pandas uses NaN for null, even in text columns.
     cleaned = {name: [None if v != v else v for v in column] for name, column in columns.items()}
     return pl.DataFrame(cleaned, infer_schema_length=None)
 
 
 def require(frame: Any, *columns: str, name: str = "frame") -> None:
-    """Raise a `SchemaError` if `frame` lacks one of `columns`. Reads no rows."""
+    """Raise a `SchemaError` if any of `columns` is missing from `frame`. No rows are read."""
     import narwhals as nw
 
     try:
@@ -176,7 +176,7 @@ def provenance(manifest: Mapping[str, Any]) -> str:
 
 def _imputation_note(imputation: Mapping[str, Any] | None) -> str:
     rounds: list[str] = []
-    while imputation:  # from the last round back to the first
+    while imputation:  # start with the last round
         n = imputation["rows"]
         rounds.insert(0, f"{n:,} task{'' if n == 1 else 's'} by {imputation['method']}")
         imputation = imputation.get("before")
@@ -212,12 +212,12 @@ class TaskProfiles:
     ----------
     jobs
         One row per job, including jobs without tasks: ``job_id``, ``job_name``, ``job_family_id``, ``job_family``,
-        ``job_family_group`` and ``n_tasks``, optionally ``headcount`` (full-time equivalents), ``contract_hours`` (per
-        week) and ``active``.
+        ``job_family_group`` and ``n_tasks``. The columns ``headcount`` (full-time equivalents), ``contract_hours``
+        (per week) and ``active`` are optional.
     tasks
         One row per task of a job: ``job_id``, ``job_family``, ``task_id``, ``task``, ``validation_state``,
-        ``weekly_hours`` (per week, null if unknown), ``ai_impact_level`` (null if not assessed) and further columns
-        with its rationale, sources, skills and place in the taxonomy.
+        ``weekly_hours`` (per week, null if unknown) and ``ai_impact_level`` (null if not assessed). Further columns
+        contain its rationale, sources, skills and place in the taxonomy.
     manifest
         Source and completeness of the data, as JSON-serializable values.
     rejects
@@ -225,8 +225,8 @@ class TaskProfiles:
 
     Notes
     -----
-    Loaded frames are Polars frames. Measures also accept a `TaskProfiles` of Polars lazy frames or of pandas, DuckDB
-    or Spark frames.
+    Loaded tables are Polars data frames. Measures also accept a `TaskProfiles` with Polars lazy frames, or with
+    pandas, DuckDB or Spark frames.
     """
 
     jobs: Any

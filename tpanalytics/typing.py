@@ -1,4 +1,4 @@
-"""Types of arguments and columns, for annotations."""
+"""Type annotations for arguments and columns."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = [
     "Weight",
 ]
 
-#: Unit of a share.
+#: Quantity that shares are computed from.
 Weight = Literal["tasks", "hours", "headcount"]
 #: Weight of a job in an index or ranking: weekly hours of one person, or of all people in the job.
 StaffWeight = Literal["hours", "headcount"]
-#: Unit of results that do not depend on headcount.
+#: Quantity for results that don't depend on headcount.
 CountWeight = Literal["tasks", "hours"]
-#: How tasks are matched: by ID, or by text ignoring case and whitespace.
+#: How to match tasks: by ID, or by text, ignoring case and whitespace.
 SameTask = Literal["id", "text"]
-#: Weight of a job in means and quantiles: 1, or its headcount.
+#: Weight of a job in means and quantiles: either 1 or its headcount.
 SpreadOver = Literal["jobs", "headcount"]
-#: Attribute of a task that `transitions` compares between two snapshots.
+#: Task attribute that `transitions` compares between two snapshots.
 TransitionOf = Literal["level", "state"]
-#: Rule by which `impute_hours` fills missing hours.
+#: Method that `impute_hours` uses to fill in missing hours.
 ImputeMethod = Literal["equal_residual", "same_task", "hot_deck", "validated_scale", "zero_i_know_what_i_do"]
 #: Figure that `check_claim` compares.
 ClaimMeasure = Literal["exposure", "hours", "hours_per_job", "h1_share"]
@@ -40,9 +40,9 @@ ClaimMeasure = Literal["exposure", "hours", "hours_per_job", "h1_share"]
 Verdict = Literal["robust", "fragile", "undetermined"]
 #: Layout of the tasks in a response.
 ResponseFormat = Literal["list", "hierarchy"]
-#: Vendor of the skill names in a response.
+#: Vendor whose skill names are used in a response.
 Vendor = Literal["techwolf", "workday", "sap_attribute_library"]
-#: What to do with an invalid record: raise an error, or skip and list it.
+#: How to handle an invalid record: raise an error, or skip and list it.
 OnBadRecord = Literal["raise", "collect"]
 #: Snapshot of the sample data.
 SampleState = Literal["2026-05", "2026-11"]

@@ -1,4 +1,4 @@
-"""Command that opens the explorer as a web page. It returns its exit status."""
+"""The `app` command, which opens the explorer as a web page."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["app", "explorer"]
 
 _TITLE = "AI impact and weekly hours per job family"
-#: The temporary folder holds Unix sockets, whose paths are limited to about 100 characters.
+#: Unix socket paths are limited to about 100 characters, so avoid temporary folders with a longer path than this.
 _MAX_FOLDER_LENGTH = 30
 
 
 def app(arguments: argparse.Namespace) -> int:
-    """Open the explorer in the browser. The page is available on this machine only, until interrupted."""
+    """Open the explorer in the browser. The page is only served on this machine, until you press Ctrl-C."""
     if importlib.util.find_spec("voila") is None:
         raise tpa.ConfigError('Opening the explorer requires Voilà. Run: pip install "tpanalytics[app]"')
     from tpanalytics.cli.voila_server import ExplorerServer
 
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
-    profiles = read_source(arguments)  # report errors here instead of on the page
+    profiles = read_source(arguments)  # raise errors here rather than on the page
     before = read_source(arguments, arguments.before) if arguments.before else None
     notes = [provenance(profiles.manifest)]
     if before is not None:
@@ -63,7 +63,7 @@ def app(arguments: argparse.Namespace) -> int:
 
 
 def explorer(**settings: Any) -> Explorer:
-    """Return the explorer. The generated notebook calls this."""
+    """Return the explorer. Called by the generated notebook."""
     import argparse
 
     arguments = argparse.Namespace(**settings)
@@ -73,7 +73,7 @@ def explorer(**settings: Any) -> Explorer:
 
 
 def _notebook(arguments: argparse.Namespace, notes: list[str]) -> dict[str, Any]:
-    """Return the notebook that Voilà shows as the page."""
+    """Return the notebook that Voilà renders as the page."""
     settings: dict[str, Any] = {
         name: None if (path := getattr(arguments, name)) is None else str(Path(path).resolve())
         for name in ("source", "before", "jobs", "families")
@@ -104,12 +104,12 @@ def _suppression_note(privacy: Privacy) -> str:
 
 
 def _temporary_root() -> str | None:
-    """Return a short parent folder for the temporary folder, or None to use the default."""
+    """Return a short parent path for the temporary folder, or None if the default is short enough."""
     return "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > _MAX_FOLDER_LENGTH else None  # noqa: S108
 
 
 def _open(address: str, folder: Path) -> None:
-    # Other users can read the arguments of the browser process, so pass a file instead of the address.
+    # The address contains the token, and other users can see the browser's command line, so pass a file instead.
     page = folder / "open.html"
     target = html.escape(address)
     page.write_text(f'<meta http-equiv="refresh" content="0; url={target}"><a href="{target}">Open</a>', "utf-8")

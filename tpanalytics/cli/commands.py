@@ -1,4 +1,4 @@
-"""Commands of the command line. Each returns its exit status."""
+"""Command-line commands. Each function returns the exit status."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def demo(arguments: argparse.Namespace) -> int:
     with Tenant() as tenant, tpa.connect(**tenant.settings, token_cache=False) as client:
         loaded = tpa.load_task_profiles(client, families="lists", progress=not arguments.json)
         tokens = tenant.tokens_issued
-        # The lists of the API have no headcount or contract hours, so use the mapping tables.
+        # The API lists don't include headcount or contract hours, so use the mapping tables.
         mapping = pl.DataFrame(tenant.catalogue.jobs), pl.DataFrame(tenant.catalogue.families)
     profiles = tpa.assign_families(loaded, *mapping)
     impact, hours = tpa.plot_impact(profiles, weight="hours"), tpa.plot_hours(profiles)
@@ -66,7 +66,7 @@ def export(arguments: argparse.Namespace) -> int:
         raise tpa.ConfigError('--filter must be a JSON object, like \'{"filter": "last_updated", …}\'.') from None
     replaced = (Path(arguments.folder) / "manifest.json").exists()
     if arguments.jobs:
-        read_mappings(arguments.jobs, arguments.families)  # report errors before the export
+        read_mappings(arguments.jobs, arguments.families)  # raise errors before the export
     with tpa.connect(**_settings(arguments), token_cache=not arguments.no_token_cache) as client:
         profiles = tpa.load_task_profiles(
             client,
@@ -79,7 +79,7 @@ def export(arguments: argparse.Namespace) -> int:
             snapshot=arguments.folder,
             resume=not arguments.no_resume,
             workers=arguments.workers,
-            lazy=True,  # avoid reading all tasks into memory
+            lazy=True,  # avoid loading all tasks into memory
             limit=arguments.limit,
             progress=not arguments.json,
         )
@@ -108,7 +108,7 @@ def summary(arguments: argparse.Namespace) -> int:
 
 
 def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa.TaskProfiles:
-    """Read a snapshot, a file of records or the sample data, and assign job families."""
+    """Read a snapshot, a records file or the sample data, and assign job families."""
     source = arguments.source if source is None else source
     if source is None:
         profiles = tpa.load_sample()
@@ -177,7 +177,7 @@ def _cell(value: str | int | None) -> str:
 
 
 def check_share(arguments: argparse.Namespace) -> int:
-    """Check files for sensitive content before sharing. The exit status is 1 if a file contains any."""
+    """Check files for sensitive content before you share them. The exit status is 1 if any is found."""
     findings = {name: tpa.check_share(name) for name in arguments.files}
     stops = sum((frame.get_column("severity") == "stop").sum() for frame in findings.values())
     if arguments.json:
@@ -198,7 +198,7 @@ def _one_line(text: str) -> str:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Print the source of each setting, then request a token and the API version."""
+    """Print each setting and its source, then request a token and the API version."""
     options = _settings(arguments)
     settings = find_settings(options)
     report: dict[str, Any] = {
@@ -235,5 +235,5 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    # Secrets have no option because other users can read the arguments of a process.
+    # Secrets can't be passed as options because other users can see a process's command line.
     return {name: getattr(arguments, name) for name in SETTINGS if name not in SECRETS}

@@ -1,6 +1,6 @@
-"""Entry point of the command line.
+"""Entry point of the command-line interface.
 
-Exit status: 0 on success, 1 on error, 2 on wrong usage.
+The exit status is 0 on success, 1 on error and 2 on invalid usage.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argument_parser.error("--families requires --jobs")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # the console encoding may not support all characters
+            stream.reconfigure(errors="replace")  # the console may not be able to encode all characters
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-#: Texts of error messages that refer to Python calls, and their equivalents in a shell.
-_SHELL_TEXTS = {
+#: Phrases in error messages that refer to the Python API, and their command-line equivalents.
+_SHELL_PHRASES = {
     "`keep`": "--prune",
     "Pass each one to connect(), or set the environment": "Set the environment",
     "Run the same call again": "Run the same command again",
@@ -58,6 +58,6 @@ _SHELL_TEXTS = {
 
 def _print_error(text: str, error: BaseException) -> None:
     message = "\n".join([f"tpanalytics: {text}", *getattr(error, "__notes__", ())])
-    for python_text, shell_text in _SHELL_TEXTS.items():
+    for python_text, shell_text in _SHELL_PHRASES.items():
         message = message.replace(python_text, shell_text)
     print(message, file=sys.stderr)

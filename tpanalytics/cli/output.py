@@ -1,4 +1,4 @@
-"""Output of `tpanalytics summary` and `tpanalytics demo`."""
+"""Output for `tpanalytics summary` and `tpanalytics demo`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _results(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> di
 
 
 def overview(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> pl.DataFrame:
-    """Return hours, AI impact and coverage in one row per job family, most hours first, suppressed families last."""
+    """Return hours, AI impact and coverage per job family, sorted by hours with suppressed families last."""
     results = _results(profiles, weight, privacy)
     hours, impact = results["hours"], results["impact"]
     table = hours.select("job_family", "jobs", "jobs_without_tasks", "tasks", "hours", "hours_per_job")
@@ -46,12 +46,12 @@ def overview(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> pl
         table = table.join(share, on="job_family", how="left", maintain_order="left")
     coverage = impact.group_by("job_family").agg(pl.col("coverage", "data_grade", "reason").first())
     table = table.join(coverage, on="job_family", how="left", maintain_order="left")
-    # Weighting by headcount can suppress more families than weighting by hours.
+    # More families can be suppressed when weighting by headcount than when weighting by hours.
     return table.with_columns(pl.col("reason").fill_null(hours.get_column("reason")))
 
 
 def print_summary(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> None:
-    """Print the source of the data, a table of job families, notes and findings."""
+    """Print the data source, a table of job families, notes and data quality findings."""
     print(provenance(profiles.manifest))
     table = overview(profiles, weight, privacy)
     if table.height == 0:
@@ -109,12 +109,12 @@ def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> lis
 
 
 def findings(profiles: tpa.TaskProfiles, suppressed: list[str], privacy: Privacy) -> pl.DataFrame:
-    """Return the quality report without passed checks and without figures that reveal small groups."""
+    """Return the quality report, omitting passed checks and any figures that would reveal small groups."""
     report = tpa.quality_report(profiles).filter(pl.col("severity") != "ok")
     jobs = profiles.jobs.filter(pl.col("job_family").fill_null(NO_FAMILY).is_in(suppressed)).get_column("job_id")
     examples = pl.col("examples").list
     shown = examples.eval(pl.element().filter(~pl.element().is_in([*jobs, *suppressed])))
-    # Examples of missing_hours_uneven are groups of jobs, not jobs.
+    # For missing_hours_uneven, the examples are groups of jobs rather than individual jobs.
     small = (examples.len() < min(privacy.min_jobs, 5)) & (pl.col("check") != "missing_hours_uneven")
     small |= (shown.list.len() == 0) | examples.eval(pl.element().is_in(suppressed)).list.any()
     small &= (examples.len() > 0) & pl.col("share_hours").is_not_null()
@@ -146,7 +146,7 @@ def _print_findings(report: pl.DataFrame) -> None:
 
 
 def _first(examples: list[str]) -> list[str]:
-    """Return up to three examples that fit on a line."""
+    """Return as many examples as fit on one line, up to three."""
     return [
         example
         for i, example in enumerate(examples[:3])
@@ -155,7 +155,7 @@ def _first(examples: list[str]) -> list[str]:
 
 
 def print_table(header: list[str], rows: list[list[str]], *, left: Sequence[int] = (0,)) -> None:
-    """Print a table. Columns whose index is in `left` are left-aligned, others right-aligned."""
+    """Print a table. Columns listed in `left` are left-aligned, and all others are right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in [header, ["-" * width for width in widths], *rows]:
         cells = (
@@ -173,11 +173,11 @@ def print_lines(rows: list[list[str]]) -> None:
 
 
 def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:
-    """Return the contents of the summary as JSON-serializable values."""
+    """Return the summary as JSON-serializable values."""
     results = _results(profiles, "hours", privacy)
     hours = results["hours"]
     suppressed = suppressed_families(hours)
-    # If all families are suppressed, the findings would describe them.
+    # If every family is suppressed, the findings would only describe suppressed data.
     any_shown = not suppressed or len(suppressed) < hours.height
     return {
         "manifest": profiles.manifest,

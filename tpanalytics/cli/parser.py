@@ -15,7 +15,7 @@ from tpanalytics.typing import Vendor
 
 __all__ = ["parser"]
 
-#: Adds a command with a name, function and help text.
+#: Function that adds a command, given its name, function and help text.
 Add = Callable[[str, Any, str], argparse.ArgumentParser]
 
 _SOURCE = "snapshot folder, or .jsonl or .json file of records (default: the sample data)"
@@ -23,7 +23,7 @@ _PORT = "local port (default: any free port)"
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser. It stores the function of the command as `run`."""
+    """Return the argument parser. The parsed arguments contain the command's function as `run`."""
     result = argparse.ArgumentParser(prog="tpanalytics", description="Weekly hours and AI impact per job family.")
     result.add_argument("--version", action="version", version=f"tpanalytics {tpa.__version__}")
     subparsers = result.add_subparsers(required=True, metavar="COMMAND")
@@ -194,7 +194,7 @@ def _add_doctor(add: Add) -> None:
 
 
 def _fault(text: str) -> tuple[int, Any]:
-    """Parse NAME[:REQUEST] into a request number (0 for all) and a fault."""
+    """Parse NAME[:REQUEST] into a request number (0 for all requests) and a fault."""
     from tpanalytics.demo import faults
 
     name, _, number = text.partition(":")

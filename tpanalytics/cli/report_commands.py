@@ -1,4 +1,4 @@
-"""Commands that write and verify reports. Each returns its exit status."""
+"""Commands that write and verify reports. Each function returns the exit status."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Write a report of the company, of one job family or of each family. Small families are suppressed."""
+    """Write a report on the company, on one job family or on each family. Small families are suppressed."""
     out = Path(arguments.out)
     suffixes = [".html", ".ipynb"] if arguments.notebook else [".html"]
     if arguments.all_families == (out.suffix.lower() in suffixes):
@@ -45,7 +45,7 @@ def report(arguments: argparse.Namespace) -> int:
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     if arguments.notebook:
         _check_parameters(arguments)
-    profiles = with_cache(read_source(arguments))  # each family's report uses figures of the company
+    profiles = with_cache(read_source(arguments))  # every family report also shows company figures
     before = with_cache(read_source(arguments, arguments.before)) if arguments.before else None
     targets: dict[str | None, Path] = {arguments.family: out}
     suppressed: list[str] = []
@@ -89,7 +89,7 @@ def _save_reports(
 
 
 def _check_parameters(arguments: argparse.Namespace) -> None:
-    """Raise a `ConfigError` if the notebook lacks a parameter for one of the options."""
+    """Raise a `ConfigError` if an option has no matching parameter in the notebook."""
     parameters = notebook_parameters(arguments.notebook)
     required = {"snapshot", *_options(arguments, parameters)}
     required |= {"family"} if arguments.family or arguments.all_families else set()
@@ -109,7 +109,7 @@ def _run_notebooks(
     before: tpa.TaskProfiles | None,
     targets: Mapping[str | None, Path],
 ) -> None:
-    """Run the notebook once per target."""
+    """Run the notebook once for each target."""
     options = _options(arguments, notebook_parameters(arguments.notebook))
     with ExitStack() as stack:
         parameters = {"snapshot": _snapshot(stack, arguments, arguments.source, profiles), **options}
@@ -121,7 +121,7 @@ def _run_notebooks(
 
 
 def _options(arguments: argparse.Namespace, parameters: frozenset[str]) -> dict[str, Any]:
-    """Return the notebook parameters set by options. Limits of 0 are passed only if the notebook has them."""
+    """Return the notebook parameters for the given options, omitting limits of 0 that the notebook doesn't define."""
     limits = {"min_jobs": arguments.min_jobs, "min_headcount": arguments.min_headcount}
     optional = {
         "contract_hours": arguments.contract_hours,
@@ -135,7 +135,7 @@ def _options(arguments: argparse.Namespace, parameters: frozenset[str]) -> dict[
 
 
 def _snapshot(stack: ExitStack, arguments: argparse.Namespace, source: str | None, profiles: tpa.TaskProfiles) -> Path:
-    """Return a snapshot folder of the profiles, temporary unless they were read from one."""
+    """Return the snapshot folder that the profiles were read from, or write them to a temporary one."""
     if source is not None and Path(source).is_dir() and not arguments.jobs:
         return Path(source)
     folder = stack.enter_context(TemporaryDirectory())
@@ -151,7 +151,7 @@ def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], 
 
 
 def file_names(families: Iterable[str]) -> dict[str | None, str]:
-    """Return a unique and portable file name, without suffix, for each job family."""
+    """Return a unique, portable file name (without a suffix) for each job family."""
     names: dict[str | None, str] = {}
     for family in families:
         normalized = unicodedata.normalize("NFKC", family).lower()
@@ -168,7 +168,7 @@ def file_names(families: Iterable[str]) -> dict[str | None, str]:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Recompute the figures of a report and list differences. The exit status is 1 if there are any."""
+    """Recompute the figures in a report and list any differences. The exit status is 1 if there are any."""
     profiles = read_source(arguments, arguments.snapshot)
     before = read_source(arguments, arguments.before) if arguments.before else None
     compared = tpa.verify_report(arguments.report, profiles, before=before)

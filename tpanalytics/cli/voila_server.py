@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["ExplorerServer"]
 
 _HOST, _LAST_PORT = "127.0.0.1", 65_535
-#: Seconds after which the kernel of a closed page is stopped, if the page did not stop it.
+#: Stop idle kernels after this many seconds, in case closing the page didn't stop them.
 _IDLE_TIMEOUT = 300
-#: Blocks the style sheets and MathJax that Voilà's page loads from other hosts.
+#: Prevents Voilà's page from loading style sheets and MathJax from other hosts.
 _CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:",
@@ -34,18 +34,18 @@ _CONTENT_SECURITY_POLICY = "; ".join(
 
 
 class CurrentPythonKernel(KernelSpecManager):
-    """Kernel spec manager that ignores installed kernels and uses the running Python."""
+    """Kernel spec manager that ignores installed kernels and runs the current Python interpreter."""
 
     def _kernel_dirs_default(self) -> list[str]:
         return []
 
 
 class ExplorerServer(Voila):
-    """Server of one notebook."""
+    """Voilà server for a single notebook."""
 
     @classmethod
     def create(cls, notebook: Path, folder: Path, *, port: int, token: str) -> ExplorerServer:
-        """Create a server for a notebook. `folder` holds the sockets of its kernels."""
+        """Create a server for a notebook. The kernels' sockets are created in `folder`."""
         if not 0 <= port <= _LAST_PORT:
             raise OSError(None, f"must be 0 to {_LAST_PORT}")
         server_socket = socket.create_server((_HOST, port))
@@ -59,7 +59,7 @@ class ExplorerServer(Voila):
         config.MappingKernelManager.cull_idle_timeout = _IDLE_TIMEOUT
         config.MappingKernelManager.cull_interval = 60
         if os.name == "posix":
-            # Other users of the machine can read traffic on local TCP ports.
+            # Other users on this machine can read traffic on local TCP ports.
             config.KernelManager.transport = "ipc"
         server = cls(
             config=config,

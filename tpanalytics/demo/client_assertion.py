@@ -1,4 +1,4 @@
-"""Check of client assertions (private key JWT) by the demo server."""
+"""Validation of client assertions (private key JWT) in the demo server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_LIFETIME_SECONDS = 300
 
 
 class Assertions:
-    """Validator of assertions signed with one private key. Each assertion is accepted once."""
+    """Validator for assertions signed with a private key. Each assertion is only accepted once."""
 
     def __init__(self, public_key: str, clock_skew_seconds: float = 0.0) -> None:
         self._key = public_key
@@ -24,7 +24,7 @@ class Assertions:
         self._lock = threading.Lock()
 
     def refusal(self, body: dict[str, Any], audience: str) -> str | None:
-        """Return why the assertion of a token request is refused, or None if it is valid."""
+        """Return the reason for refusing the assertion in a token request, or None if it is valid."""
         import jwt
 
         if body.get("client_assertion_type") != _TYPE:

@@ -1,7 +1,7 @@
 """Jobs, tasks and families of the fictional company Alderbrook Instruments at two points in time.
 
-Texts come from ``catalogue.json``. Hours, states and gaps are pseudorandom and depend only on the ids involved, so the
-company is the same on every machine and unrelated values do not change between the two states.
+Texts come from ``catalogue.json``. Hours, validation states and missing values are pseudorandom and only depend on IDs.
+This makes the company the same on every machine, and keeps unrelated values the same at both points in time.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from tpanalytics.typing import SampleState
 __all__ = ["Company", "invent"]
 
 
-#: Probability that a job has a task of its first, second, … cluster.
+#: Probability that a job includes a task from its first, second, third and fourth cluster.
 _CLUSTER_PROBABILITIES = (0.95, 0.82, 0.55, 0.4)
-#: Number of tasks from clusters of common work, by seniority.
+#: Number of tasks to take from each cluster of common work, by seniority.
 _COMMON = {
     "junior": {"com-admin": 2, "com-compliance": 2, "com-meet": 1},
     "professional": {"com-admin": 1, "com-compliance": 2, "com-meet": 1, "com-improve": 1},
@@ -31,8 +31,8 @@ _COMMON = {
     "lead": {"com-lead": 4, "com-report": 2, "com-meet": 2, "com-train": 1, "com-compliance": 1},
     "manager": {"com-lead": 6, "com-report": 2, "com-meet": 1, "com-project": 1, "com-compliance": 1},
 }
-#: Cluster of another family that some jobs of a family take tasks from.
-_NEIGHBOUR = {
+#: For each family, a cluster from another family that some of its jobs take tasks from.
+_BORROWED_CLUSTER = {
     "fam-fin": "data-reporting",
     "fam-hr": "leg-privacy",
     "fam-legal": "proc-risk",
@@ -50,10 +50,10 @@ _NEIGHBOUR = {
     "fam-cs": "sal-quotes",
     "fam-fs": "cs-technical",
 }
-#: Relative frequency of missing hours by family.
-_GAPS = {"fam-rnd": 3.0, "fam-prod": 4.5, "fam-fs": 2.0, "fam-fin": 0.4, "fam-scm": 0.6}
-#: Relative frequency of validated tasks by family.
-_VALIDATED = {"fam-it": 0.7, "fam-mkt": 0.6, "fam-prod": 0.75}
+#: Relative frequency of missing hours by family. The default is 1.
+_MISSING_HOURS = {"fam-rnd": 3.0, "fam-prod": 4.5, "fam-fs": 2.0, "fam-fin": 0.4, "fam-scm": 0.6}
+#: Relative frequency of validated tasks by family. The default is 1.
+_VALIDATED_TASKS = {"fam-it": 0.7, "fam-mkt": 0.6, "fam-prod": 0.75}
 _LEVELS = ("H1", "H2", "H3", "H4")
 
 
@@ -106,7 +106,7 @@ def invent(state: SampleState = "2026-05") -> Company:
 
 @cache
 def _catalogue() -> dict[str, Any]:
-    """Read the catalogue, add task ids and index its clusters by key."""
+    """Load the catalogue, add task IDs and index its clusters by key."""
     catalogue: dict[str, Any] = json.loads(files("tpanalytics.demo").joinpath("catalogue.json").read_text("utf-8"))
     index: dict[str, list[dict[str, Any]]] = {}
     slugs: set[str] = set()
@@ -136,7 +136,7 @@ def _add_task_id(task: dict[str, Any], slugs: set[str]) -> None:
 
 
 def _positions(catalogue: dict[str, Any]) -> list[tuple[str | None, dict[str, Any]]]:
-    """Return pairs of family id and job in a pseudorandom order of creation."""
+    """Return pairs of family ID and job, in pseudorandom order of creation."""
     positions: list[tuple[str | None, dict[str, Any]]] = [
         (family["id"], job) for family in catalogue["families"] for job in family["jobs"]
     ]
@@ -179,7 +179,7 @@ def _tasks_of_job(
     ]
     extra = {key: n for key, n in _COMMON[job["seniority"]].items() if key not in job["clusters"]}
     if family is not None and _chance(job_id, "neighbour") < 0.45:
-        extra[_NEIGHBOUR[family]] = 2
+        extra[_BORROWED_CLUSTER[family]] = 2
     for key, n in extra.items():
         tasks += sorted(index[key], key=lambda task: _chance(job_id, task["task_id"], "extra"))[:n]
     return sorted(tasks, key=lambda task: _chance(job_id, task["task_id"], "place"))
@@ -193,11 +193,11 @@ def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *
         hours = max(0.25, round(4 * hours * (0.6 + 0.7 * _chance(*key, "how far"))) / 4)
     if _chance(*key, "dormant") < 0.004:
         hours = 0.0
-    gap = _GAPS.get(family or "", 1.0) * (0.4 if state == "suggested" else 0.06)
+    gap = _MISSING_HOURS.get(family or "", 1.0) * (0.4 if state == "suggested" else 0.06)
     if _chance(job_id, "filled in with care") < 0.3:
         gap = 0.0
     if later:
-        gap *= 0.55  # some hours have been added since
+        gap *= 0.55  # some missing hours have been filled in since then
     level = _level(key, task, later=later)
     entry = {
         "task_id": task["task_id"],
@@ -207,7 +207,7 @@ def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *
         "ai_impact": level,
         "source_data": [{"external_id": f"jd-{job_id[4:]}-{n}"} for n in range(1, 2 + (_chance(*key, "two") < 0.3))],
         "linked_skills": [{"skill_id": f"sk-{_digest(s, 'skill').hex()[:8]}", "skill": s} for s in task["skills"]],
-        "hierarchy": task["hierarchy"] and [*task["hierarchy"]],  # a copy, because the catalogue is cached
+        "hierarchy": task["hierarchy"] and [*task["hierarchy"]],  # copy it because the catalogue is cached
     }
     return {name: value for name, value in entry.items() if value is not None or name == "hierarchy"}
 
@@ -216,7 +216,7 @@ def _state(key: tuple[str, str], family: str | None, *, later: bool) -> str:
     draw = _chance(*key, "state")
     if draw < 0.05:
         return "rejected"
-    validated = draw > 1 - 0.72 * _VALIDATED.get(family or "", 1.0)
+    validated = draw > 1 - 0.72 * _VALIDATED_TASKS.get(family or "", 1.0)
     if later and not validated:
         change = _chance(*key, "state moved")
         if change < 0.06:
@@ -228,16 +228,16 @@ def _state(key: tuple[str, str], family: str | None, *, later: bool) -> str:
 def _level(key: tuple[str, str], task: dict[str, Any], *, later: bool) -> dict[str, str] | None:
     if _chance(*key, "not assessed") < (0.035 if later else 0.06):
         return None
-    rank, why = _LEVELS.index(task["level"]), task["rationale"]
+    rank, rationale = _LEVELS.index(task["level"]), task["rationale"]
     draw = _chance(*key, "seen otherwise")
     if draw < 0.03 and rank < 3:
-        rank, why = rank + 1, f"In this job the cases are less standard than elsewhere. {why}"
+        rank, rationale = rank + 1, f"In this job the cases are less standard than elsewhere. {rationale}"
     elif draw > 0.97 and rank > 0:
-        rank, why = rank - 1, f"In this job the cases are standard and well documented. {why}"
-    # Improved tools affect a task in all jobs, so this draw does not depend on the job.
+        rank, rationale = rank - 1, f"In this job the cases are standard and well documented. {rationale}"
+    # Improved tools affect a task in every job, so this draw doesn't depend on the job.
     if later and rank in {1, 2} and _chance(task["task"], "tools improved") < 0.09:
-        rank, why = rank - 1, f"Re-assessed after the spring pilots. {why}"
-    return {"level": _LEVELS[rank], "rationale": why}
+        rank, rationale = rank - 1, f"Re-assessed after the spring pilots. {rationale}"
+    return {"level": _LEVELS[rank], "rationale": rationale}
 
 
 def _digest(*key: str) -> bytes:
@@ -245,5 +245,5 @@ def _digest(*key: str) -> bytes:
 
 
 def _chance(*key: str) -> float:
-    """Return a pseudorandom number from 0 to 1 that depends only on `key`, so changed keys change the data."""
+    """Return a pseudorandom number from 0 to 1 for `key`. Changing a key changes the sample data."""
     return int.from_bytes(_digest(*key)[:7], "big") / 2**56

@@ -1,6 +1,7 @@
-"""Faults of the demo server.
+"""Faults that the demo server can simulate.
 
-Assign a fault to the number of a request in ``Tenant.faults`` or ``Tenant.token_faults``; 0 applies to all requests.
+Set ``Tenant.faults[n]`` or ``Tenant.token_faults[n]`` to apply a fault to the response to request ``n``, or to all
+responses if ``n`` is 0.
 
 >>> from tpanalytics.demo.server import Tenant
 >>> with Tenant() as tenant:
@@ -50,7 +51,7 @@ __all__ = [
     "wrong_length",
 ]
 
-#: Changes a response before it is sent.
+#: Function that modifies a response before it is sent.
 Fault = Callable[[Reply], Reply]
 
 
@@ -58,12 +59,12 @@ Fault = Callable[[Reply], Reply]
 
 
 def expired() -> Fault:
-    """Refuse the token (401)."""
+    """Reject the access token with a 401 response."""
     return _instead(401, error_list(401, "The access token is missing, unknown or expired."))
 
 
 def refused() -> Fault:
-    """Refuse access (403) with the body of a token endpoint."""
+    """Deny access with a 403 response in the format of a token endpoint."""
     return _instead(403, {"error": "access_denied", "error_description": "Unauthorized"})
 
 
@@ -78,13 +79,13 @@ def error_object(status: int = 400) -> Fault:
 
 
 def html(status: int = 502) -> Fault:
-    """Respond with an HTML page, like a gateway or login page."""
+    """Respond with an HTML page, as a gateway or login page would."""
     page = b"<html><title>Gateway of Alderbrook</title></html>"
     return lambda _: Reply(status, page, {"Content-Type": "text/html"})
 
 
 def empty_body(status: int = 502) -> Fault:
-    """Respond with a status and no body."""
+    """Respond with an empty body."""
     return lambda _: Reply(status, b"")
 
 
@@ -93,22 +94,25 @@ def redirect(to: str = "https://elsewhere.invalid/", status: int = 302) -> Fault
     return lambda _: Reply(status, b"", {"Location": to})
 
 
-# Errors that clients retry
+# Retryable errors
 
 
 def rate_limited(after: float | str | None = None) -> Fault:
-    """Respond with 429. `after` sets ``Retry-After`` in seconds or as text, for example an HTTP date."""
+    """Respond with 429. `after` is the ``Retry-After`` header, in seconds or as text such as an HTTP date."""
     headers = {} if after is None else {"Retry-After": after if isinstance(after, str) else f"{after:g}"}
     return _instead(429, error_list(429, "The quota is used up."), **headers)
 
 
 def unavailable(status: int = 503) -> Fault:
-    """Respond that the service is down."""
+    """Respond as if the service were down for maintenance."""
     return _instead(status, error_list(status, "Down for maintenance."))
 
 
 def clock_off(minutes: float = 10, after: float | None = None) -> Fault:
-    """Send a wrong ``Date``. With `after`, respond with 429 and a ``Retry-After`` date of that clock, in seconds."""
+    """Send a ``Date`` header that is off by `minutes`.
+
+    If `after` is set, respond with 429 and a ``Retry-After`` date that many seconds after the wrong date.
+    """
 
     def fault(reply: Reply) -> Reply:
         now = time.time() + 60 * minutes
@@ -122,7 +126,7 @@ def clock_off(minutes: float = 10, after: float | None = None) -> Fault:
 
 
 def cut(at: int = 20) -> Fault:
-    """Close the connection after `at` bytes of the body."""
+    """Close the connection after sending `at` bytes of the body."""
     return lambda reply: replace(reply, cut_at=at)
 
 
@@ -137,12 +141,12 @@ def dripping(bytes_per_second: float = 1) -> Fault:
 
 
 def slow_head(bytes_per_second: float = 1) -> Fault:
-    """Send status, headers and body very slowly."""
+    """Send the status line, headers and body very slowly."""
     return lambda reply: replace(reply, bytes_per_second=bytes_per_second, slow_head=True)
 
 
 def wrong_length(by: int = 10) -> Fault:
-    """Send a ``Content-Length`` that is `by` bytes longer than the body, or shorter if negative."""
+    """Send a ``Content-Length`` that is `by` bytes too large, or too small if negative."""
     return lambda reply: _with_headers(reply, Content_Length=str(len(reply.body) + by))
 
 
@@ -170,12 +174,12 @@ def cut_gzip() -> Fault:
 
 
 def packed_as(name: str = "br") -> Fault:
-    """Send a wrong ``Content-Encoding``."""
+    """Send the body with an incorrect ``Content-Encoding``."""
     return lambda reply: _with_headers(reply, Content_Encoding=name)
 
 
 def gzip_bomb(megabytes: int = 1024) -> Fault:
-    """Send compressed zeros that expand to about 1,000 times their size."""
+    """Send compressed zeros that decompress to about 1,000 times their size."""
     return lambda reply: _with_headers(replace(reply, body=_zeros(megabytes)), Content_Encoding="gzip")
 
 
@@ -183,12 +187,12 @@ def gzip_bomb(megabytes: int = 1024) -> Fault:
 
 
 def no_cursor() -> Fault:
-    """Report another page without a cursor."""
+    """Report that there is another page, but omit the cursor."""
     return _page(lambda page: {k: v for k, v in page.items() if k != "next_starting_after"} | {"has_next": True})
 
 
 def stuck_cursor() -> Fault:
-    """Report another page and the cursor of the first page on every page."""
+    """Report another page every time, repeating the cursor of the first page."""
     first: list[Any] = []
 
     def change(page: dict[str, Any]) -> dict[str, Any]:
@@ -199,13 +203,13 @@ def stuck_cursor() -> Fault:
 
 
 def empty_page_with_more(cursor: str | None = None) -> Fault:
-    """Send an empty page and report another one, optionally with a cursor."""
+    """Send an empty page that reports another page, with a cursor if given."""
     next_cursor = {} if cursor is None else {"next_starting_after": cursor}
     return _page(lambda _: {"has_next": True, "records": [], **next_cursor})
 
 
 def repeated_job() -> Fault:
-    """Repeat the last job of a page on the next one, as if jobs moved during the export."""
+    """Repeat the last job of a page on the next page, as if jobs had moved during the export."""
     sent: list[Any] = []
 
     def change(page: dict[str, Any]) -> dict[str, Any]:
@@ -231,7 +235,7 @@ def _page(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Fault:
 
 @cache
 def _zeros(megabytes: int) -> bytes:
-    """Return MiB of zeros as one gzip member, built from a repeated compressed MiB."""
+    """Return compressed zeros of the given size, built by repeating one compressed MiB."""
     zeros = bytes(1 << 20)
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = compressor.compress(zeros) + compressor.flush(zlib.Z_FULL_FLUSH)

@@ -1,6 +1,6 @@
-"""Request handlers of the demo server, without sockets.
+"""Request handlers for the demo server, independent of sockets.
 
-Where the public API documentation is silent, they follow the assumptions of this package.
+Behavior that the public API documentation doesn't specify follows the assumptions made by this package.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 __all__ = ["Answer", "Catalogue", "Rules", "answer"]
 
-#: Values of the query parameters by name.
+#: Query parameters, with a list of values for each name.
 Query = Mapping[str, Sequence[str]]
 
 _EXPORT_INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 
 
 class Refusal(Exception):  # noqa: N818  an expected response
-    """A request that is answered with an error status."""
+    """Raised to respond to a request with an error status."""
 
     def __init__(self, status: int, description: str) -> None:
         super().__init__(description)
@@ -56,17 +56,17 @@ class Rules:
     Attributes
     ----------
     lists
-        Whether there are endpoints that list jobs and job families.
+        Whether the endpoints that list jobs and job families are available.
     hierarchy_shape
         ``"groups"`` for nested named levels, ``"nodes"`` for uniform nodes under the key ``tree``.
     generous
-        Whether to send ``weekly_hours`` unrequested, as in the example of the public documentation.
+        Whether to send ``weekly_hours`` even if not requested, as in the example in the public documentation.
     older
-        Whether to support only the ``include`` values of earlier deployments.
+        Whether to accept only the ``include`` values that earlier deployments supported.
     vendors
-        Skill vendors of the tenant.
+        Skill vendors that are enabled for the tenant.
     version
-        API version of the tenant.
+        API version that the tenant reports.
     """
 
     lists: bool = True
@@ -79,16 +79,16 @@ class Rules:
 
 @dataclass
 class Catalogue:
-    """Data of a tenant.
+    """Data served by a tenant.
 
     Attributes
     ----------
     records
-        One object per job in order of creation, with tasks as a list and all optional fields.
+        One record per job, in order of creation. Tasks are stored as a list and include all optional fields.
     jobs, families
-        Rows of the mapping tables. Can be empty.
+        Rows of the mapping tables. May be empty.
     of_people
-        Whether the records are employees. `jobs` then lists which of them are active.
+        Whether the records describe employees. If so, `jobs` lists which of them are active.
     """
 
     records: list[dict[str, Any]]
@@ -103,7 +103,7 @@ class Catalogue:
 
     @cached_property
     def staff(self) -> Catalogue:
-        """Catalogue with two fictional employees per job, who share its tasks. Some are inactive."""
+        """Catalogue of fictional employees, some of them inactive. Each job's tasks are split between two employees."""
         records, people = [], []
         for number, record in enumerate(self.records, start=1):
             for half in (0, 1):
@@ -271,7 +271,7 @@ def _checked_include(include: Any, known: tuple[str, ...]) -> set[str]:
 
 
 def _filters(catalogue: Catalogue, filters: Any) -> Any:
-    """Return a predicate that is true for the ids of jobs that match all filters."""
+    """Return a function that checks whether the job with a given ID matches all filters."""
     if not isinstance(filters, list) or not all(isinstance(entry, dict) for entry in filters):
         raise Refusal(400, "filters must be a list of objects.")
     tests = [_filter(entry, of_people=catalogue.of_people) for entry in filters]
@@ -305,7 +305,7 @@ def _instant(text: Any) -> datetime:
 
 
 def _response_format(rules: Rules, include: set[str], query: Query) -> Any:
-    """Return a function that converts a stored record to the requested format."""
+    """Return a function that converts a stored record to the requested response format."""
     form = query.get("response_format", ["list"])[-1]
     if form not in {"list", "hierarchy"}:
         raise Refusal(400, "response_format must be list or hierarchy.")
@@ -324,7 +324,7 @@ def _response_format(rules: Rules, include: set[str], query: Query) -> Any:
 
     def record(stored: dict[str, Any]) -> dict[str, Any]:
         tasks = [t for t in stored["tasks"] if "rejected_tasks" in include or t["validation_state"] != "rejected"]
-        # Tests add fields of later API versions.
+        # Tests add fields from later API versions.
         others = {name: value for name, value in stored.items() if name != "tasks"}
         if form == "list":
             return {**others, "tasks": [task(t) for t in tasks]}

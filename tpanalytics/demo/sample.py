@@ -31,19 +31,19 @@ __all__ = ["Catalogue", "Reply", "Rules", "Tenant", "catalogue_of", "invent", "l
 def load_sample(state: SampleState = "2026-05") -> TaskProfiles:
     """Load the task profiles of a fictional company.
 
-    The data have the same gaps as a real export: jobs without tasks or family, tasks without hours or level, and
-    rejected tasks. They are the same on every machine and need no network.
+    The data have the same kinds of gaps as a real export: jobs without tasks or a family, tasks without hours or a
+    level, and rejected tasks. They are the same on every machine and require no network access.
 
     Parameters
     ----------
     state
-        ``"2026-05"``, or ``"2026-11"`` for the company half a year later.
+        ``"2026-05"``, or ``"2026-11"`` for the same company six months later.
 
     Returns
     -------
     TaskProfiles
-        About 240 jobs in 16 families and 5,800 tasks, with headcount (full-time equivalents) and contract hours (per
-        week).
+        About 240 jobs in 16 families and 5,800 tasks. Jobs include headcount (full-time equivalents) and contract
+        hours (per week).
 
     Raises
     ------
@@ -79,18 +79,18 @@ def write_sample(folder: str | Path) -> None:
 
 
 def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: str | Path | None = None) -> Catalogue:
-    """Read files of records and mappings for the demo server."""
+    """Read the records and mapping files that the demo server should serve."""
     tables = [[] if path is None else read_mapping(path, "mapping")[0].to_dicts() for path in (jobs, families)]
     decoded: list[dict[str, Any]] = []
     for number, raw in enumerate(raw_records(Path(records)), start=1):
-        # Raises a RecordError if the record is invalid.
+        # Raise a RecordError if the record is invalid.
         decode_record(raw, where=f"{Path(records).name}, record {number}", response_format="list")
         decoded.append(json.loads(bytes(raw)))
     return Catalogue(decoded, tables[0], tables[1])
 
 
 def _lines(company: Company) -> list[bytes]:
-    """Return the records as exported with all ``include`` values."""
+    """Return the records as JSON lines, exported with all ``include`` values."""
     catalogue = Catalogue(company.records, company.jobs, company.families)
     include = ["ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours"]
     lines: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Demo server: a local HTTP server with the API of a tenant, for demos and tests."""
+"""Demo server: a local HTTP server that mimics a tenant's API, for demos and tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TOKEN = "/oauth/token"  # noqa: S105  a path
 
 @dataclass(frozen=True)
 class Reply:
-    """Response to send. A fault is a function that changes it."""
+    """A response to send. Faults are functions that modify it."""
 
     status: int
     body: bytes
@@ -47,34 +47,35 @@ class Tenant:
     Parameters
     ----------
     catalogue
-        Data to serve. The default is the fictional company.
+        Data to serve. Defaults to the fictional company.
     rules
         Behavior that differs between deployments.
     port
-        Port on 127.0.0.1. 0 picks a free port.
+        Port on 127.0.0.1. If 0, use any free port.
     client_id, client_secret, audience, name
-        Accepted credential and name of the tenant.
+        Credentials that the server accepts, and the name of the tenant.
     public_key
-        Public key in PEM form. If given, clients sign in with the private key instead of a secret. Requires PyJWT.
+        Public key in PEM format. If given, clients sign in with the private key instead of a secret. Requires PyJWT.
     clock_skew_seconds
-        Seconds by which the server's clock is ahead when it checks signatures.
+        Number of seconds that the server's clock is ahead when it checks client assertions.
     token_lifetime_seconds
-        Lifetime of a token.
+        Lifetime of access tokens.
     page_seconds
-        Delay before each page of the export.
+        Delay before each page of an export.
     compress
-        Whether to send gzip to clients that accept it.
+        Whether to compress responses for clients that accept gzip.
 
     Attributes
     ----------
     faults
-        Faults of `tpanalytics.demo.faults` by number of the export request, starting at 1. 0 applies to all requests.
+        Faults from `tpanalytics.demo.faults`. The key is the number of the export request, starting at 1, or 0 for
+        all requests.
     token_faults
-        Faults by number of the token request.
+        Faults for token requests, with the same keys as `faults`.
     requests
-        Method and path of each request.
+        Method and path of each request received.
     tokens_issued
-        Number of tokens issued.
+        Number of access tokens issued.
 
     Examples
     --------
@@ -137,7 +138,7 @@ class Tenant:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Arguments for `connect`, without a private key."""
+        """Arguments for `connect`, excluding the private key."""
         return {"base_url": self.base_url, "token_url": self.base_url + _TOKEN, **self._credential}
 
     def __enter__(self) -> Self:
@@ -149,11 +150,11 @@ class Tenant:
         self._server.server_close()
 
     def serve_forever(self) -> None:
-        """Serve in this thread until interrupted."""
+        """Serve requests in the current thread until interrupted."""
         self._server.serve_forever()
 
     def expire_tokens(self) -> None:
-        """Invalidate all tokens."""
+        """Invalidate all access tokens."""
         with self._lock:
             self._tokens.clear()
 
@@ -234,7 +235,7 @@ class _Server(ThreadingHTTPServer):
     tenant: Tenant
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that close the connection."""
+        """Ignore errors caused by clients that close the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -244,13 +245,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         self._answer()
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815  names required by http.server
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  name required by http.server
-        """Do not log requests."""
+        """Disable request logging."""
 
     def _answer(self) -> None:
         tenant = self.server.tenant

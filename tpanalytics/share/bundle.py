@@ -1,4 +1,4 @@
-"""Companion files of a bundle: data, text, specification and evidence."""
+"""Companion files in a bundle: data, text, specification and evidence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chart_companions", "evidence_path", "frame_companions", "made_with", "write_evidence"]
 
-#: Libraries whose version can change the contents of a file.
+#: Libraries whose version can affect the contents of a file.
 _LIBRARIES = ("polars", "altair", "vl-convert-python", "xlsxwriter")
 _SOURCE = "Data: "
 
@@ -39,24 +39,24 @@ def chart_companions(spec: dict[str, Any], path: Path) -> dict[Path, Callable[[P
     files[_sibling(path, ".txt")] = partial(_write_text, text)
     specification = json.dumps(spec, indent=2, ensure_ascii=False, allow_nan=False)
     files[_sibling(path, ".json")] = partial(_write_text, specification)
-    files.pop(path, None)  # the main file can itself be the .json
+    files.pop(path, None)  # the main file may be the .json itself
     return files
 
 
 def frame_companions(frame: pl.DataFrame, path: Path) -> dict[Path, Callable[[Path], object]]:
-    """Return a writer for the description of a measure's result; other frames have no companion file."""
+    """Return a writer for the description of a measure's result. Other frames have no companion files."""
     with suppress(SchemaError):
         return {_sibling(path, ".txt"): partial(_write_text, f"{about(frame)}\n")}
     return {}
 
 
 def evidence_path(path: Path) -> Path:
-    """Return the path of the evidence file for a bundle with the main file `path`."""
+    """Return the path of the evidence file for the bundle whose main file is `path`."""
     return _sibling(path, ".evidence.json")
 
 
 def write_evidence(what: Any, drafts: Mapping[Path, Path], path: Path) -> None:
-    """Write the description of a bundle, with the size and hash of each file."""
+    """Write a description of the bundle, including the size and hash of each file."""
     description = _chart_description(what) if isinstance(what, dict) else _frame_description(what)
     files = []
     for target, draft in drafts.items():
@@ -67,7 +67,7 @@ def write_evidence(what: Any, drafts: Mapping[Path, Path], path: Path) -> None:
 
 
 def made_with(*libraries: str) -> dict[str, str]:
-    """Return the versions of this package and of the given libraries, if installed."""
+    """Return the versions of this package and of any `libraries` that are installed."""
     from tpanalytics._version import __version__
 
     versions = {"tpanalytics": __version__}
@@ -105,7 +105,7 @@ def _chart_description(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _footer_lines(mark: dict[str, Any]) -> list[str]:
-    # A footer is a text mark whose y position is an expression.
+    # Footers are text marks whose y position is an expression.
     style, channel = mark.get("mark"), mark.get("encoding", {}).get("y", {})
     y = channel.get("value") if isinstance(channel, dict) else None
     if not isinstance(style, dict) or style.get("type") != "text" or not isinstance(y, dict) or "expr" not in y:
@@ -115,7 +115,7 @@ def _footer_lines(mark: dict[str, Any]) -> list[str]:
 
 
 def _marks(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every mark, with the data it inherits."""
+    """Yield every mark, along with the data it inherits."""
     parts = [part for key in ("layer", "concat", "hconcat", "vconcat") for part in spec.get(key, [])]
     parts += [spec["spec"]] if isinstance(spec.get("spec"), dict) else []
     for part in parts:
@@ -125,7 +125,7 @@ def _marks(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _tables(spec: dict[str, Any]) -> Iterator[pl.DataFrame]:
-    """Yield each table of a chart once, in the order of the marks."""
+    """Yield the distinct tables in a chart, in the order of its marks."""
     seen: list[Sequence[Any]] = []
     for mark in _marks(spec):
         data = mark.get("data") or {}

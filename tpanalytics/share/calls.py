@@ -1,4 +1,4 @@
-"""Calls of public functions that can be run or formatted as Python code."""
+"""Calls to public functions that can be run or formatted as Python code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["Call", "Source", "Table", "as_python", "call", "readable"]
 
 @dataclass(frozen=True)
 class Source:
-    """The snapshots passed to a call; `before` is the earlier one, if any."""
+    """The snapshots passed to a call. `before` is the earlier one, if any."""
 
     profiles: TaskProfiles
     before: TaskProfiles | None = None
@@ -43,10 +43,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a public function.
+    """A call to a public function.
 
-    `snapshots` lists the snapshots to pass, in order, and `positional` the other positional arguments. `choices` lists
-    arguments whose values are attributes of the object passed to `of`, such as the ``states`` of a report.
+    The positional arguments are `snapshots`, followed by `positional`. The values of the arguments in `choices` are
+    read from the object passed to `of`, such as the ``states`` of a report.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Call:
             return release(measure, source.profiles, before=before, privacy=privacy, **positional, **keywords)
 
     def text(self, **names: str) -> str:
-        """Format the call as Python code; `names` replaces the names of the snapshots."""
+        """Format the call as Python code, using `names` to rename snapshots."""
         parts = [names.get(name, name) for name in self.snapshots] + [as_python(value) for value in self.positional]
         parts += [f"{name}={as_python(value)}" for name, value in self.arguments.items()]
         parts += [f"{name}={name}" for name in self.choices]
@@ -85,7 +85,7 @@ class Call:
 
 
 def call(name: str, *positional: str, snapshots: tuple[str, ...] = ("profiles",), **arguments: Any) -> Call:
-    """Return a `Call` without the arguments that equal their default."""
+    """Return a `Call`, omitting arguments that equal their default."""
     parameters = inspect.signature(_function(name)).parameters
     changed = {key: value for key, value in arguments.items() if as_python(value) != as_python(parameters[key].default)}
     return Call(name, snapshots, positional, changed)
@@ -93,7 +93,7 @@ def call(name: str, *positional: str, snapshots: tuple[str, ...] = ("profiles",)
 
 @dataclass(frozen=True)
 class Table:
-    """The table behind a chart: the result of a measure or, without one, the tasks, filtered by `filters`."""
+    """The table behind a chart. If `measure` is None, it contains the tasks. Rows are filtered by `filters`."""
 
     measure: Call | None
     privacy: Privacy | None = None
@@ -160,7 +160,7 @@ def readable() -> Iterator[None]:
     """Raise a `SnapshotError` if the files of a lazy snapshot cannot be read."""
     try:
         yield
-    except OSError as error:  # omit its text, which contains a local path
+    except OSError as error:  # omit the message because it contains a local path
         raise SnapshotError(
             f"A file of the snapshot cannot be read ({type(error).__name__}). "
             "Restore the folder, or call read_profiles again."

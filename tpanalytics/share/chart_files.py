@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chart_writers", "spec_of", "title_of"]
 
-#: A page that works offline; its content security policy blocks every request.
+#: Template for a page that works offline. Its content security policy blocks all requests.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -52,7 +52,7 @@ vegaEmbed("#chart", {spec}, {{
 </html>
 """
 
-#: In a .pdf: a reference to an object, and consecutive dictionary lines that contain only references.
+#: Patterns for a reference to an object in a PDF, and for consecutive dictionary lines that only contain references.
 _REFERENCE = re.compile(rb"\b(\d+) 0 R\b")
 _REFERENCE_LINES = re.compile(rb"(?:^ +/\w+ \d+ 0 R\n)+", re.MULTILINE)
 
@@ -78,7 +78,7 @@ def title_of(spec: dict[str, Any]) -> str:
 
 
 def chart_writers(scale: float) -> dict[str, Callable[[dict[str, Any], Path], None]]:
-    """Return a writer for each suffix."""
+    """Return the writer for each suffix."""
     return {
         ".png": partial(_png, scale=scale),
         ".svg": _svg,
@@ -107,26 +107,26 @@ def _pdf(spec: dict[str, Any], path: Path) -> None:
 
 
 def _with_stable_order(pdf: bytes) -> bytes:
-    """Return a .pdf with its objects in a fixed order, because the renderer orders them at random."""
+    """Sort the objects in a PDF, because the renderer writes them in random order."""
     start = int(pdf[pdf.rindex(b"startxref") + 9 :].split()[0])
-    if not pdf.startswith(b"xref\n0 ", start):  # written by a version with another layout
+    if not pdf.startswith(b"xref\n0 ", start):  # written by a version with a different layout
         return pdf
     table, trailer = pdf[start:].split(b"trailer", 1)
-    places = {n: int(line[:10]) for n, line in enumerate(table.split(b"\n")[2:]) if line[17:18] == b"n"}
-    ends = sorted([*places.values(), start])
+    offsets = {n: int(line[:10]) for n, line in enumerate(table.split(b"\n")[2:]) if line[17:18] == b"n"}
+    ends = sorted([*offsets.values(), start])
     heads, tails = {}, {}
-    for n, at in places.items():
-        _, _, body = pdf[at : ends[ends.index(at) + 1]].partition(b" obj")
+    for n, offset in offsets.items():
+        _, _, body = pdf[offset : ends[ends.index(offset) + 1]].partition(b" obj")
         head, mark, stream = body.partition(b"stream\n")
         heads[n] = _REFERENCE_LINES.sub(lambda run: b"".join(sorted(run[0].splitlines(keepends=True))), head)
         tails[n] = mark + stream
     order: list[int] = []
-    waiting = [int(n) for n in _REFERENCE.findall(trailer)][::-1]
-    while waiting:
-        n = waiting.pop()
+    pending = [int(n) for n in _REFERENCE.findall(trailer)][::-1]
+    while pending:
+        n = pending.pop()
         if n in heads and n not in order:
             order.append(n)
-            waiting += [int(other) for other in _REFERENCE.findall(heads[n])][::-1]
+            pending += [int(other) for other in _REFERENCE.findall(heads[n])][::-1]
     number = {n: b"%d" % i for i, n in enumerate([*order, *sorted(heads.keys() - set(order))], 1)}
 
     def renumbered(text: bytes) -> bytes:
@@ -154,6 +154,6 @@ def _html(spec: dict[str, Any], path: Path) -> None:
         description=html.escape(spec.get("description", title)),
         svg=vl_convert.vegalite_to_svg(spec),
         library=vl_convert.javascript_bundle().replace("</script", "<\\/script"),  # type: ignore[call-arg]  # has a default
-        spec=json.dumps(spec, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),  # never close the script
+        spec=json.dumps(spec, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),  # don't close the script
     )
     path.write_text(page, encoding="utf-8")

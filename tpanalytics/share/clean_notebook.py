@@ -1,4 +1,4 @@
-"""Removal of data from notebooks."""
+"""Remove data from notebooks."""
 
 from __future__ import annotations
 
@@ -26,37 +26,38 @@ if TYPE_CHECKING:
 
 __all__ = ["clean_notebook", "read_notebook"]
 
-#: Metadata to keep. The rest contains timestamps, machine details or widget state.
+#: Notebook metadata to keep. Other metadata can contain timestamps, machine details or widget state.
 _NOTEBOOK_METADATA = {"kernelspec": ("display_name", "language", "name"), "language_info": ("name",)}
 _CELL_METADATA = ("collapsed", "deletable", "editable", "format", "jupyter", "name", "slideshow", "tags")
 _PNG, _TEXT = "image/png", "text/plain"
-#: Text that looks like a table or a Python container.
+#: Matches text that looks like a table or a Python container.
 _TABLE = re.compile(r"[│┆╞┌]|^\S.*(?:\s{2,}\S+){2,}$|^\s*[\[{(]", re.MULTILINE)
 
 
 def clean_notebook(path: str | Path, out: str | Path | None = None) -> pl.DataFrame:
     """Remove data from a notebook, keeping its text, code and images.
 
-    Keeps Markdown and code cells, PNG images and their text descriptions. Removes tables and all other outputs,
-    printed text, tracebacks, widget state, execution counts, timestamps, image metadata and attachments other than
-    PNG images. Code and text are not changed and can still contain data, so run `check_share` on the result.
+    Markdown and code cells are kept, as are PNG images and their text descriptions. All other content is removed:
+    tables and other outputs, printed text, tracebacks, widget state, execution counts, timestamps, image metadata and
+    attachments other than PNG images. Code and text are left unchanged and can still contain data, so run
+    `check_share` on the result.
 
     Parameters
     ----------
     path
-        A notebook in format 4.
+        The notebook, in format 4.
     out
-        The output file. By default, the notebook is overwritten. The file is written atomically.
+        The output file, which is written atomically. By default, the notebook is overwritten.
 
     Returns
     -------
     pl.DataFrame
-        One row per item removed, in notebook order.
+        One row per removed item, in notebook order.
 
         ==============  ======  ==================================================
         ``cell``        Int64   cell number from 1; null for notebook metadata
-        ``what``        String  the kind of item, such as ``printed text``
-        ``characters``  Int64   its length
+        ``what``        String  kind of item, such as ``printed text``
+        ``characters``  Int64   length of the item
         ==============  ======  ==================================================
 
     Raises
@@ -139,7 +140,7 @@ def _cell(cell: dict[str, Any], removed: list[tuple[str, int]]) -> dict[str, Any
 
 
 def _output(output: dict[str, Any], removed: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
-    """Yield the output reduced to its image, if it has one."""
+    """Remove everything from an output except its image. Yields nothing if there is no image."""
     kind = output.get("output_type")
     if kind not in {"display_data", "execute_result"}:
         text = output.get("text", "") if kind == "stream" else output.get("traceback", [])
@@ -155,7 +156,7 @@ def _output(output: dict[str, Any], removed: list[tuple[str, int]]) -> Iterator[
 
 
 def _image(bundle: dict[str, Any], removed: list[tuple[str, int]], what: str) -> dict[str, Any]:
-    """Return the image of a MIME bundle without metadata, and its description."""
+    """Return the image and its text description from a MIME bundle, without any metadata."""
     kept = {}
     if _PNG in bundle and (image := _without_metadata(_joined(bundle[_PNG]))):
         kept[_PNG] = image
@@ -175,7 +176,7 @@ def _has_findings(text: str) -> bool:
 
 
 def _without_metadata(encoded: str) -> str:
-    """Return a base64 PNG reduced to its image chunks, or an empty string if it is not a valid PNG."""
+    """Remove the metadata from a base64-encoded PNG. Return an empty string if it isn't a valid PNG."""
     try:
         parts = [(kind, data) for kind, data in chunks(base64.b64decode(encoded)) if kind in KEPT_CHUNKS]
     except (binascii.Error, ShareError):

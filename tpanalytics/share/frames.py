@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["finite", "finite_frame", "flat", "write_csv", "write_json", "write_parquet"]
 
-#: The start of a cell that a spreadsheet would run as a formula. Some programs skip leading spaces, and East Asian
-#: versions accept full-width signs.
+#: Matches the start of a cell that a spreadsheet would run as a formula. Some programs ignore leading spaces, and East
+#: Asian versions accept full-width signs.
 _FORMULA = r"^([\t\r\n]|[\p{White_Space}\u{200B}\u{FEFF}]*[=+\-@＝＋－＠﹢﹣﹦﹫])"  # noqa: RUF001
-#: Column types that none of the file formats supports.
+#: Data types that can't be saved in any of the file formats.
 _UNSUPPORTED = (pl.Object, pl.Binary)
 
 
 def finite(value: Any, name: str) -> Any:
-    """Return nested values with NaN replaced by null; infinite numbers raise."""
+    """Replace NaN with null in nested values. Raises a `ShareError` if a number is infinite."""
     if isinstance(value, float):
         if math.isinf(value):
             raise ShareError(f"{name} contains an infinite number. Replace it before saving.")
@@ -39,7 +39,7 @@ def finite(value: Any, name: str) -> Any:
 
 
 def finite_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """Apply `finite` to every column, nested ones included, and keep the metadata."""
+    """Apply `finite` to every column, including nested ones, and preserve the metadata."""
     cleaned = []
     for name, dtype in frame.schema.items():
         column = frame.get_column(name)
@@ -77,21 +77,21 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> None:
-    """Write a .csv file, with an apostrophe before every cell or header that would be a formula."""
+    """Write a .csv file, adding an apostrophe to cells and headers that would be run as a formula."""
     texts = flat(frame)
     escaped = pl.col(pl.String).str.replace(_FORMULA, "'${0}")
     headers = pl.Series(texts.columns, dtype=pl.String).str.replace(_FORMULA, "'${0}").to_list()
-    # Quote text, because some spreadsheet locales split cells at a semicolon.
+    # Quote text because spreadsheets split cells at semicolons in some locales.
     renamed = texts.with_columns(escaped).rename(dict(zip(texts.columns, headers, strict=True)))
     renamed.write_csv(path, quote_style="non_numeric")
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write a .parquet file."""
-    with path.open("wb") as file:  # a full disk then raises OSError, as for the other formats
+    with path.open("wb") as file:  # raises OSError if the disk is full, like the other formats
         frame.write_parquet(file)
 
 
 def write_json(frame: pl.DataFrame, path: Path) -> None:
-    """Write a .json file with a list of rows."""
+    """Write the rows to a .json file as a list of objects."""
     frame.write_json(path)

@@ -1,6 +1,6 @@
-"""Execution of parameterized notebooks.
+"""Run parameterized notebooks.
 
-Follows the convention of papermill: a cell tagged ``parameters`` contains the defaults, and a cell tagged
+Parameters work as in papermill: a cell tagged ``parameters`` contains the defaults, and a cell tagged
 ``injected-parameters`` is inserted after it.
 """
 
@@ -32,11 +32,11 @@ __all__ = ["notebook_parameters", "run_notebook"]
 _SHOWN = "# Parameters (paths shortened to the last part)"
 _TAG, _INJECTED = "parameters", "injected-parameters"
 _PNG, _WIDGET = "image/png", "application/vnd.jupyter.widget-view+json"
-#: The location and source line of a warning, which contain a local path.
+#: Matches the location and source line of a warning, which contain a local path.
 _WARNING = re.compile(r"(?m)^\S+:\d+: (\w+: .*\n)(?: +\S.*\n)?")
 _BODY = """{%- extends "basic/index.html.j2" -%}
 {% block input_group %}<details><summary>Code</summary>{{ super() }}</details>{% endblock %}"""
-#: A page without scripts; its content security policy blocks every request.
+#: Template for a page without scripts. Its content security policy blocks all requests.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -70,7 +70,7 @@ details pre {{ background: #f4f6f6; padding: .7rem; color: #1b1b1f }}
 
 
 def notebook_parameters(notebook: str | Path) -> frozenset[str]:
-    """Return the parameters of a notebook: the names assigned in the cell tagged ``parameters``."""
+    """Return the names of a notebook's parameters, which are assigned in the cell tagged ``parameters``."""
     path = local_path(notebook)
     cells = _read(path).cells
     return _assigned(path, cells[_position(path, cells)])
@@ -86,8 +86,8 @@ def run_notebook(
 ) -> Path:
     """Run a notebook with the given parameters and write the result as ``.ipynb`` or ``.html``.
 
-    The notebook runs in a new kernel in the working directory. The output contains no widget state or timestamps, and
-    paths are shortened to their last part. `seconds` limits the time per cell.
+    The notebook runs in a new kernel in the working directory. Widget state and timestamps are removed from the output,
+    and paths are shortened to their last part. `seconds` is the timeout for each cell.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def run_notebook(
     content = _read(path)
     position = _inject(path, content, values)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # warnings of nbclient and nbconvert
+        warnings.simplefilter("ignore")  # hide warnings from nbclient and nbconvert
         _execute(path, content, seconds)
         content.cells[position].source = _source({name: _last_part(value) for name, value in values.items()}, _SHOWN)
         _clean(content, _replacements(values))
@@ -134,7 +134,7 @@ def _read(path: Path) -> Any:
     _, nbformat, _ = _import_packages()
     content = read_notebook(path)
     for n, cell in enumerate(content["cells"], start=1):
-        cell.setdefault("id", f"cell-{n}")  # formats before 4.5 have no cell ids
+        cell.setdefault("id", f"cell-{n}")  # cell IDs were added in format 4.5
     content["nbformat_minor"] = max(content.get("nbformat_minor", 0), 5)
     try:
         nbformat.validate(content)
@@ -163,7 +163,7 @@ def _assigned(path: Path, cell: Any) -> frozenset[str]:
 
 
 def _inject(path: Path, notebook: Any, values: Mapping[str, Any]) -> int:
-    """Insert a cell with the values after the defaults and return its position."""
+    """Insert a cell with the parameter values after the defaults and return its position."""
     _, nbformat, _ = _import_packages()
     notebook.cells = [cell for cell in notebook.cells if _INJECTED not in cell.metadata.get("tags", ())]
     position = _position(path, notebook.cells)
@@ -211,7 +211,7 @@ def _execute(path: Path, notebook: Any, seconds: float) -> None:
         log=_silent_logger(),
     )
     try:
-        # Discard what the kernel process prints about its sockets and files.
+        # Discard the messages that the kernel process prints about its sockets and files.
         client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except nbclient.exceptions.CellExecutionError as error:
         text = " ".join(str(error.evalue).split())[:600]
@@ -238,7 +238,7 @@ def _silent_logger() -> logging.Logger:
 
 
 def _replacements(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the text that replaces each local path, longest path first."""
+    """Return the replacement text for each local path, with the longest paths first."""
     paths = [value.resolve() for value in values.values() if isinstance(value, Path)]
     texts = {str(path): path.name for path in paths}
     folders = (*(path.parent for path in paths), Path.cwd(), Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix))
@@ -248,13 +248,13 @@ def _replacements(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _clean(notebook: Any, replacements: Mapping[str, str]) -> None:
-    """Remove machine details and widget outputs."""
+    """Remove machine details, local paths and widget outputs."""
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
     for cell in notebook.cells:
-        # An explorer adds its image as a separate output, so drop the output with the widget.
+        # Explorers add their image as a separate output, so drop the widget output.
         outputs = cell.get("outputs", [])
         outputs[:] = [output for output in outputs if set(output.get("data", {})) != {_WIDGET}]
     for output in _outputs(notebook):

@@ -53,25 +53,25 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     """Write a chart or a data frame to a file.
 
     Nulls are written as empty cells in ``.csv`` and ``.xlsx``, never as zeros, and NaN is written as null. Files
-    contain no timestamps or machine details, so saving the same chart twice gives identical bytes.
+    contain no timestamps or machine details, so saving the same chart twice produces identical bytes.
 
     Parameters
     ----------
     what
         An Altair chart, or a data frame from Polars (eager or lazy), pandas or DuckDB.
     path
-        The output file. Its suffix selects the format. Charts: ``.png``, ``.svg``, ``.pdf``, ``.html`` (works
-        offline) or ``.json`` (Vega-Lite). Data frames: ``.csv``, ``.xlsx``, ``.parquet`` or ``.json`` (a list of
-        rows); text that a spreadsheet would run as a formula is escaped. Missing folders are created. If the data
-        frame is the result of a measure, the ``.xlsx`` has a second sheet, *how computed*, with units, denominators,
-        coverage, rules and warnings.
+        The output file. Its suffix determines the format. Charts can be saved as ``.png``, ``.svg``, ``.pdf``,
+        ``.html`` (works offline) or ``.json`` (Vega-Lite), and data frames as ``.csv``, ``.xlsx``, ``.parquet`` or
+        ``.json`` (a list of rows). Text that a spreadsheet would run as a formula is escaped. Missing folders are
+        created. If the data frame is the result of a measure, the ``.xlsx`` file has a second sheet, *how computed*,
+        with units, denominators, coverage, rules and warnings.
     scale
-        Image pixels per chart pixel, for ``.png``.
+        Number of image pixels per chart pixel in ``.png`` files.
     bundle
-        If `True`, also write companion files next to `path`. For a chart: its data as ``.csv`` (``-1.csv``,
-        ``-2.csv``, … for several tables), its title and description as ``.txt``, and its Vega-Lite specification as
-        ``.json``. For the result of a measure: its meaning as ``.txt``. For both: ``.evidence.json`` with the rules,
-        the source, library versions and a hash of each file.
+        If `True`, also write companion files next to `path`. For a chart, these are its data as ``.csv`` (``-1.csv``,
+        ``-2.csv``, … if there are several tables), its title and description as ``.txt``, and its Vega-Lite
+        specification as ``.json``. For the result of a measure, its description is written as ``.txt``. In both cases,
+        an ``.evidence.json`` file contains the rules, the source, library versions and a hash of each file.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     ------
     ShareError
         If the suffix is not supported, `what` is not a chart or data frame, a number is infinite, or a file cannot be
-        written. Existing files are then left unchanged, including those of a bundle.
+        written. In that case, existing files are left unchanged, including those in a bundle.
 
     Examples
     --------

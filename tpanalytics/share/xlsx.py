@@ -27,9 +27,9 @@ __all__ = ["HOW_COMPUTED", "write_xlsx"]
 
 #: Name of the sheet that documents the figures.
 HOW_COMPUTED = "how computed"
-_ROWS, _CELL = 1_048_575, 32_767
+_MAX_ROWS, _MAX_CELL_LENGTH = 1_048_575, 32_767
 _SHORTENED = " […shortened]"
-#: A workbook must have a creation date. A fixed one keeps files reproducible.
+#: Workbooks require a creation date. Use a fixed one to keep files reproducible.
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  xlsxwriter expects a naive datetime
 _PERCENT, _HOURS, _COUNT = "0.0%", "#,##0.0", "#,##0"
 _SHARES = re.compile(r"(^|_)(share|coverage|churn|agreement)(_|$)|^described_week$")
@@ -38,12 +38,12 @@ _GRADES = "A: coverage of at least 90%, B: at least 70%, C: below 70%; do not qu
 
 
 def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
-    """Write an .xlsx workbook in which text is never converted to formulas or links."""
+    """Write an .xlsx workbook without converting any text to formulas or links."""
     import xlsxwriter
 
-    if frame.height > _ROWS:
+    if frame.height > _MAX_ROWS:
         raise ShareError(
-            f"An .xlsx sheet is limited to {_ROWS:,} rows, but the data frame has {frame.height:,}. "
+            f"An .xlsx sheet is limited to {_MAX_ROWS:,} rows, but the data frame has {frame.height:,}. "
             "Use .parquet or .csv."
         )
     duplicates = [name for name, n in Counter(name.lower() for name in frame.columns).items() if n > 1]
@@ -56,8 +56,8 @@ def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
     with suppress(SchemaError):  # not the result of a measure
         meaning = about(frame)
     texts = flat(frame).with_columns(
-        pl.when(pl.col(pl.String).str.len_chars() > _CELL)
-        .then(pl.col(pl.String).str.head(_CELL - len(_SHORTENED)) + pl.lit(_SHORTENED))
+        pl.when(pl.col(pl.String).str.len_chars() > _MAX_CELL_LENGTH)
+        .then(pl.col(pl.String).str.head(_MAX_CELL_LENGTH - len(_SHORTENED)) + pl.lit(_SHORTENED))
         .otherwise(pl.col(pl.String))
         .name.keep()
     )
@@ -125,7 +125,7 @@ def _add_documentation(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None
 
 
 def _sections(meaning: Meaning, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield each section of the sheet as a heading and pairs of label and text."""
+    """Yield each section of the sheet as a heading and a list of labels with their text."""
     from tpanalytics._version import __version__
 
     value = [("Value", meaning.value), ("Unit", meaning.unit)]

@@ -1,1 +1,1 @@
-"""Inspection of files before they are shared."""
+"""Inspect files before they are shared."""

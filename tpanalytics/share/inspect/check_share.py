@@ -1,4 +1,4 @@
-"""Check of a file before it is shared."""
+"""Check files before they are shared."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _RANK = {"stop": 0, "look": 1, "note": 2}
 
 
 def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
-    """Check a file for secrets, personal data and other content before you share it.
+    """Check a file for secrets, personal data and other sensitive content before you share it.
 
-    The file is not changed. Findings show only the first characters and the length of a secret, a personal detail or
-    a sentence. The check can miss content; the pixels of images, for example, are not read.
+    The file is not modified. Findings only show the first few characters and the length of secrets, personal data
+    and sentences. The check can miss sensitive content. For example, it does not read the pixels of images.
 
     Parameters
     ----------
     path
-        A ``.html``, ``.ipynb``, ``.xlsx``, ``.json`` (Vega-Lite or rows), ``.parquet``, ``.csv``, ``.png``, ``.svg``,
-        ``.pdf`` or ``.txt`` file.
+        The file to check: ``.html``, ``.ipynb``, ``.xlsx``, ``.json`` (Vega-Lite or rows), ``.parquet``, ``.csv``,
+        ``.png``, ``.svg``, ``.pdf`` or ``.txt``.
     privacy
-        The smallest number of jobs and people that a row may describe.
+        Minimum number of jobs and people that a row can describe.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
                               ``external request``, ``script``, ``widget state``, ``hidden content``,
                               ``metadata``, ``picture``, ``rows``, ``text`` or ``not read``
         ``found``     String  short description
-        ``severity``  String  ``stop`` (do not share), ``look`` (decide) or ``note`` (for information)
+        ``severity``  String  ``stop`` (do not share), ``look`` (review) or ``note`` (for information)
         ============  ======  ======================================================================
 
     Raises

@@ -23,7 +23,7 @@ _SENSITIVE_NAMES = (
     "client_?secret|secret_?key|api_?key|access_?key|access_?token|refresh_?token|id_?token|bearer_?token|auth_?token"
     "|private_?key|signing_?key|passwords?|passwd|passphrase|credentials?"
 )
-#: Pattern of each kind of secret.
+#: Pattern for each kind of secret.
 _SECRETS = {
     "signed token": r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     "bearer token": r"(?i)\bbearer\s+[A-Za-z0-9._~+/-]{16,}=*",
@@ -49,21 +49,21 @@ _EMAIL = re.compile(r"(?<![\w.+/-])[A-Za-z0-9_][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,6
 _NOT_PERSONAL = re.compile(
     r"(?i)@(?:[\w-]+\.)*(?:example\.\w+|\w+\.(?:invalid|test|example|png|svg|jpe?g|gif|js|css))$"
 )
-_PERSONAL = re.compile(
+_PERSONAL_COLUMN = re.compile(
     r"(?:employee|person|worker|user|staff|personnel|incumbent)_?(?:id|ids|key|number|no|nr|name|external_id)"
     r"|employees?|first_?name|last_?name|sur_?name|given_?name|full_?name|birth_?(?:day|date)|date_of_birth"
     r"|e_?mails?|e_?mail_address|(?:tele)?phone(?:_number)?|salary|gender|sex|nationality|ssn"
 )
-_RATIONALE = re.compile(r"(?:\w+_)?(?:rationales?|justifications?|reasoning|free_?text|feedback)")
-_REMARKS = re.compile(r"(?:\w+_)?(?:comments?|remarks?|notes?)")
-#: Names of jobs and tasks can be long sentences too.
-_NAMING = re.compile(r"(?:\w+_)?(?:tasks?|jobs?|names?|titles?|labels?|skills?)(?:_(?:names?|titles?|labels?))?")
-#: Fewest characters and spaces of a long sentence, and fewest sentences in a column that is taken for rationales.
-_LONG, _SPACES, _MANY = 60, 8, 50
+_RATIONALE_COLUMN = re.compile(r"(?:\w+_)?(?:rationales?|justifications?|reasoning|free_?text|feedback)")
+_COMMENT_COLUMN = re.compile(r"(?:\w+_)?(?:comments?|remarks?|notes?)")
+#: Columns that contain names. Job and task names can be long sentences, so don't report them as free text.
+_NAME_COLUMN = re.compile(r"(?:\w+_)?(?:tasks?|jobs?|names?|titles?|labels?|skills?)(?:_(?:names?|titles?|labels?))?")
+#: Minimum number of characters and spaces in a long sentence, and minimum number of sentences to block sharing.
+_MIN_LENGTH, _MIN_SPACES, _MIN_SENTENCES = 60, 8, 50
 _JOB_LEVEL = ("job_id", "job_external_id", "external_id", "job_name", "job")
 _TASK_LEVEL = ("task_id", "task_external_id", "task_key", "task_name", "task")
 _FAMILY = {"job_family", "family", "family_name", "job_family_name"}
-#: Columns that are not suppressed in a suppressed row.
+#: Columns that are still shown in suppressed rows.
 _UNSUPPRESSED = {
     *_FAMILY,
     "job_family_id",
@@ -135,36 +135,36 @@ def _example(text: str, n: int) -> str:
 
 
 def _is_random(value: str) -> bool:
-    """Return whether a value looks machine-generated: many different characters, digits among them."""
+    """Return whether a value looks randomly generated: high entropy, with both letters and digits."""
     bits = -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
     return bits >= 3.2 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
 def _by_name(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
-    """Yield findings from the name of a column."""
+    """Yield findings based on the name of a column."""
     texts = values.filter(values.str.contains(r"\p{L}"))
     if _SECRET_COLUMN.fullmatch(name) and values.str.len_chars().max() >= 6:  # type: ignore[operator]  # not empty
         secrets = [value for value in values if not _PLACEHOLDER.search(value)]
         if secrets:
             yield Finding(where, "secret", f"{_NAMED}: {_example(_redacted(secrets[0]), len(secrets))}", "stop")
-    if _PERSONAL.fullmatch(name):
+    if _PERSONAL_COLUMN.fullmatch(name):
         yield Finding(where, "personal data", f"column of personal data, {plural(values.len(), 'value')}", "stop")
     sentences = texts.filter(texts.str.len_chars() >= 12)
-    if sentences.len() and _RATIONALE.fullmatch(name):
+    if sentences.len() and _RATIONALE_COLUMN.fullmatch(name):
         yield Finding(where, "free text", f"rationales: {_redacted(sentences[0], 6)}", "stop")
-    elif sentences.len() and _REMARKS.fullmatch(name):
+    elif sentences.len() and _COMMENT_COLUMN.fullmatch(name):
         yield Finding(where, "free text", f"comments: {_redacted(sentences[0], 6)}", "look")
 
 
 def _sentences(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
-    """Yield a finding if a column consists of sentences; skip generated sentences with numbers, and code."""
-    if any(pattern.fullmatch(name) for pattern in (_RATIONALE, _REMARKS, _NAMING)):
+    """Yield a finding if at least half the values are long sentences, ignoring code and generated text with numbers."""
+    if any(pattern.fullmatch(name) for pattern in (_RATIONALE_COLUMN, _COMMENT_COLUMN, _NAME_COLUMN)):
         return
     spaces, excluded = values.str.count_matches(r"\s"), values.str.contains(r"\d|^import \w+( as \w+)?\n")
-    long = values.filter((values.str.len_chars() >= _LONG) & (spaces >= _SPACES) & ~excluded)
+    long = values.filter((values.str.len_chars() >= _MIN_LENGTH) & (spaces >= _MIN_SPACES) & ~excluded)
     if 2 * long.len() >= values.len() and long.len() >= 2:
         description = f"{plural(long.len(), 'long sentence')}: {_redacted(long[0], 6)}"
-        yield Finding(where, "free text", description, "stop" if long.len() >= _MANY else "look")
+        yield Finding(where, "free text", description, "stop" if long.len() >= _MIN_SENTENCES else "look")
 
 
 def _single_jobs(where: str, table: pl.DataFrame) -> Iterator[Finding]:
@@ -178,14 +178,14 @@ def _single_jobs(where: str, table: pl.DataFrame) -> Iterator[Finding]:
 
 
 def _small_groups(where: str, table: pl.DataFrame, privacy: Privacy) -> Iterator[Finding]:
-    """Yield a finding for rows of small groups that are not suppressed."""
+    """Yield a finding if there are rows for small groups that are not suppressed."""
     names = {snake_case(name): name for name in table.columns}
     is_small = pl.lit(value=False)
-    for counted, least in (("jobs", privacy.min_jobs), ("headcount", privacy.min_headcount)):
-        if counted in names:
-            number = _number(names[counted])
-            # If no value is above 1, the column contains shares of headcount.
-            is_small |= (number > 0) & (number < least) & ((number.max() > 1) | (counted == "jobs"))
+    for column, minimum in (("jobs", privacy.min_jobs), ("headcount", privacy.min_headcount)):
+        if column in names:
+            number = _number(names[column])
+            # If no value exceeds 1, the column contains shares of headcount.
+            is_small |= (number > 0) & (number < minimum) & ((number.max() > 1) | (column == "jobs"))
     visible = [_number(name).is_not_null() for key, name in names.items() if key not in _UNSUPPRESSED]
     if not visible or not {"jobs", "headcount"} & set(names):
         return
@@ -193,14 +193,14 @@ def _small_groups(where: str, table: pl.DataFrame, privacy: Privacy) -> Iterator
     if small.height:
         family = next((names[name] for name in names if name in _FAMILY), None)
         by_family = family is not None and not {*_JOB_LEVEL, *_TASK_LEVEL} & set(names)
-        parts = by_family and _are_parts(table, family, names, privacy)
+        parts = by_family and _is_distribution(table, family, names, privacy)
         limits = f"fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people"
         description = f"{plural(small.height, 'row')} with {limits}{', part of a larger family' if parts else ''}"
         yield Finding(where, "small groups", description, "stop" if by_family and not parts else "look")
 
 
-def _are_parts(table: pl.DataFrame, family: str | None, names: dict[str, str], privacy: Privacy) -> bool:
-    """Return whether the rows split the jobs of each family, as in a distribution."""
+def _is_distribution(table: pl.DataFrame, family: str | None, names: dict[str, str], privacy: Privacy) -> bool:
+    """Return whether the rows divide the jobs in each family into groups, as in a distribution."""
     if family is None or "jobs" not in names or "level" in names:
         return False
     jobs = table.group_by(family).agg(rows=pl.len(), jobs=_number(names["jobs"]).sum())
@@ -208,6 +208,6 @@ def _are_parts(table: pl.DataFrame, family: str | None, names: dict[str, str], p
 
 
 def _number(column: str) -> pl.Expr:
-    """Parse a formatted number with separators, a unit or a percent sign; other text becomes null."""
+    """Parse formatted numbers, ignoring separators, units and percent signs. Other text becomes null."""
     text = pl.col(column).str.replace_all(r"[,\s\u{a0}\u{202f}']", "")
     return text.str.extract(r"^(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\D{0,6}$").cast(pl.Float64, strict=False)

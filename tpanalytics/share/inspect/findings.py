@@ -1,4 +1,4 @@
-"""Pieces of an inspected file, and findings in them."""
+"""Pieces of an inspected file, and findings about them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 import polars as pl
 
-__all__ = ["LARGEST", "Finding", "Piece", "Severity", "decoded", "is_external", "snake_case", "table_of"]
+__all__ = ["MAX_SIZE", "Finding", "Piece", "Severity", "decoded", "is_external", "snake_case", "table_of"]
 
 Severity = Literal["stop", "look", "note"]
-#: Limit on the decompressed size of a file, in bytes, as a protection against decompression bombs.
-LARGEST = 300_000_000
+#: Maximum size of a decompressed file in bytes, to protect against decompression bombs.
+MAX_SIZE = 300_000_000
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a file; one that is not `listed` is searched, but not reported as rows or text."""
+    """A part of a file. If it is not `listed`, it is searched but not reported as rows or text."""
 
     where: str
     text: str = ""
@@ -27,7 +27,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding; `found` must not quote a secret, personal data or a sentence in full."""
+    """A finding in a file. `found` must not quote secrets, personal data or sentences in full."""
 
     where: str
     what: str
@@ -36,12 +36,12 @@ class Finding:
 
 
 def snake_case(name: str) -> str:
-    """Return a column name in snake case."""
+    """Convert a column name to snake case."""
     return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
 
 
 def table_of(header: list[str], rows: list[list[Any]]) -> pl.DataFrame:
-    """Return a table of text cells; duplicate and empty column names are numbered."""
+    """Return a table of text cells, adding numbers to duplicate and empty column names."""
     width = max([len(header), *map(len, rows)], default=0)
     names: list[str] = []
     for i in range(width):
@@ -60,7 +60,7 @@ def _text(value: Any) -> str | None:
 
 
 def decoded(content: bytes) -> str:
-    """Decode bytes by their byte order mark, as UTF-8, or as Windows-1252."""
+    """Decode bytes according to their byte order mark, otherwise as UTF-8 or Windows-1252."""
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
         if content.startswith(mark):
             return content.decode(encoding)

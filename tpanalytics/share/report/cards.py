@@ -1,4 +1,4 @@
-"""Headline cards of a report."""
+"""Headline cards in a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.formatting import NONE, coverage_percent, percent, plural
 from tpanalytics.measures._core.metadata import grade_of
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.report.tables import TO, between
+from tpanalytics.share.report.tables import SEPARATOR, between
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,14 +34,14 @@ class Card:
     unit: str
     interval: str
     grade: str
-    graded: str
+    grade_label: str
     comparator: str
-    not_mean: str
+    caveat: str
     interval_label: str = "Range"
 
 
 def cards(scope: ReportScope, results: Results) -> list[Card]:
-    """Return the cards, or an empty list if there are no jobs or totals would reveal suppressed families."""
+    """Return the cards, or an empty list if there are no jobs or if totals would reveal suppressed families."""
     if scope.all_suppressed or not scope.shown.jobs.height:
         return []
     return [_automatable(results), _exposure(results), _hours(results), _coverage(results)]
@@ -87,26 +87,26 @@ def _automatable(results: Results) -> Card:
         unit="of documented weekly hours",
         interval=_between(row["share_low"], row["share_high"], "share"),
         comparator=_comparator(results, "mix", "share", percent),
-        not_mean="Not a share of jobs or people.",
-        **_graded(row["data_grade"]),
+        caveat="Not a share of jobs or people.",
+        **_grade(row["data_grade"]),
     )
 
 
 def _exposure(results: Results) -> Card:
     row = _first(results.totals["exposure"])
     value, low, high = (row.get(name) for name in ("exposure", "bound_low", "bound_high"))
-    weak = row.get("data_grade") == "C" and None not in (low, high)  # coverage is too low for a single number
-    estimate = f"{value:.2f}" if weak and value is not None else ""
+    low_coverage = row.get("data_grade") == "C" and None not in (low, high)  # coverage is too low for a single number
+    estimate = f"{value:.2f}" if low_coverage and value is not None else ""
     return Card(
         key="exposure",
         name="Exposure index",
-        value=between(low, high, "index") if weak else NONE if value is None else f"{value:.2f}",
+        value=between(low, high, "index") if low_coverage else NONE if value is None else f"{value:.2f}",
         unit="from 0 to 1, hours weighted by level",
         interval=f"{estimate}, based on known data" if estimate else _between(low, high, "index"),
         comparator=_comparator(results, "exposure", "exposure", lambda share: f"{share:.2f}"),
-        not_mean="Potential change, not job losses.",
+        caveat="Potential change, not job losses.",
         interval_label="Estimate" if estimate else "Range",
-        **_graded(row.get("data_grade")),
+        **_grade(row.get("data_grade")),
     )
 
 
@@ -125,8 +125,8 @@ def _hours(results: Results) -> Card:
         unit="for one incumbent per job",
         interval="" if value is None or upper is None else f"between {value:,.0f} and {upper:,.0f}",
         comparator=comparator,
-        not_mean="Capacity, not headcount.",
-        **_graded(grade_of(row.get("coverage"))),
+        caveat="Capacity, not headcount.",
+        **_grade(grade_of(row.get("coverage"))),
     )
 
 
@@ -141,9 +141,9 @@ def _coverage(results: Results) -> Card:
         unit="of tasks have hours and a level",
         interval="" if with_hours is None else f"{coverage_percent(with_hours)} of tasks",
         comparator=company,
-        not_mean="Missing data are not counted as zero and may differ from known data.",
+        caveat="Missing data are not counted as zero and may differ from known data.",
         interval_label="Hours",
-        **_graded(row.get("data_grade")),
+        **_grade(row.get("data_grade")),
     )
 
 
@@ -155,15 +155,15 @@ def _between(low: float | None, high: float | None, kind: Any) -> str:
     if low is None or high is None:
         return "unknown"
     text = between(low, high, kind)
-    return f"between {text.replace(TO, ' and ')}" if TO in text else f"{text}, allowing for missing data"
+    return f"between {text.replace(SEPARATOR, ' and ')}" if SEPARATOR in text else f"{text}, allowing for missing data"
 
 
-def _graded(letter: str | None) -> dict[str, str]:
-    return {"grade": letter or NONE, "graded": _GRADES.get(letter or "", "no data")}
+def _grade(letter: str | None) -> dict[str, str]:
+    return {"grade": letter or NONE, "grade_label": _GRADES.get(letter or "", "no data")}
 
 
 def _comparator(results: Results, key: str, name: str, format_value: Callable[[Any], str]) -> str:
-    """Return the company's figure for the report on a family, else the highest and lowest family of grade A or B."""
+    """Return the company's figure in a family report, otherwise the highest and lowest family with grade A or B."""
     at_h1 = _AT_H1 if key == "mix" else pl.lit(value=True)
     if results.company:
         value = _first(results.company[key].filter(at_h1)).get(name)

@@ -1,4 +1,4 @@
-"""Charts of a report, as an image and an interactive specification."""
+"""Charts in a report, as an image and an interactive specification."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Picture", "library", "picture", "script_safe"]
 
-#: Characters to escape in a data URL inside single quotes.
-_ENCODED = str.maketrans({letter: f"%{ord(letter):02X}" for letter in "%#&'<>\r\n\t"})
+#: Characters that must be escaped in a single-quoted data URL.
+_ESCAPES = str.maketrans({letter: f"%{ord(letter):02X}" for letter in "%#&'<>\r\n\t"})
 _SIZE = re.compile(r'<svg[^>]* width="([\d.]+)" height="([\d.]+)"')
 
 
@@ -40,7 +40,7 @@ def picture(chart: Any, key: str) -> Picture:
     import vl_convert
 
     spec = _with_stable_text(chart.to_dict())
-    # Screen readers announce the image as a whole, so labels of its marks would only increase the file size.
+    # Screen readers treat the image as a single element, so labels for its marks would only increase the file size.
     svg = vl_convert.vegalite_to_svg({**spec, "config": {**spec.get("config", {}), "aria": False}})
     size = _SIZE.search(svg)
     width, height = (round(float(number)) for number in size.groups()) if size else (0, 0)
@@ -51,13 +51,13 @@ def picture(chart: Any, key: str) -> Picture:
         description=spec.get("description") or title,
         width=width,
         height=height,
-        source="data:image/svg+xml;charset=utf-8," + svg.translate(_ENCODED),
+        source="data:image/svg+xml;charset=utf-8," + svg.translate(_ESCAPES),
         spec=script_safe(spec),
     )
 
 
 def script_safe(value: Any) -> str:
-    """Return a value as JSON that cannot close the script element it is embedded in."""
+    """Serialize a value as JSON that can be embedded in a script element without closing it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
@@ -72,7 +72,7 @@ def library() -> str:
 
 
 def _with_stable_text(spec: dict[str, Any]) -> dict[str, Any]:
-    """Round floats and rename datasets, whose names depend on the last digits, to give the same text each time."""
+    """Round floats and rename datasets, whose names are hashes of the data, so the text is reproducible."""
     datasets = spec.get("datasets", {})
     names = {name: f"data-{number}" for number, name in enumerate(datasets, 1)}
     stable: dict[str, Any] = _renamed(_rounded({**spec, "datasets": {}}), names)

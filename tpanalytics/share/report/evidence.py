@@ -1,4 +1,4 @@
-"""Evidence block of a report: data, arguments, versions and code."""
+"""Evidence block in a report: data, arguments, versions and code."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["block", "choices", "code_of", "content_hash", "digest", "preamble", "versions"]
 
-_ROWS_AT_ONCE = 20_000
+_SLICE_ROWS = 20_000
 
 
 def content_hash(profiles: TaskProfiles) -> str:
-    """Return a hash of both tables that does not depend on the order of rows and columns."""
+    """Return a hash of both tables, ignoring the order of rows and columns."""
     checksum = hashlib.sha256()
     for frame in (profiles.jobs, profiles.tasks):
         names = sorted(frame.columns)
         lines = []
-        for part in frame.select(names).iter_slices(_ROWS_AT_ONCE):
+        for part in frame.select(names).iter_slices(_SLICE_ROWS):
             texts = [name for name, dtype in part.schema.items() if dtype in (pl.Categorical, pl.Enum)]
             rows = part.with_columns(pl.col(texts).cast(pl.String)).iter_rows()
             lines += [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
@@ -43,12 +43,12 @@ def content_hash(profiles: TaskProfiles) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries that figures and charts depend on."""
+    """Return the versions of libraries that can affect figures and charts."""
     return made_with("polars", "altair", "vl-convert-python", "jinja2")
 
 
 def choices(scope: ReportScope) -> dict[str, Any]:
-    """Return the arguments of the report, as for `save_report`."""
+    """Return the arguments that were passed to `save_report`."""
     return {
         "families": scope.family,
         "states": list(scope.states),
@@ -62,7 +62,7 @@ def choices(scope: ReportScope) -> dict[str, Any]:
 
 
 def snapshot(profiles: TaskProfiles) -> dict[str, Any]:
-    """Describe the data of a report."""
+    """Return a description of a snapshot used in the report."""
     manifest = profiles.manifest
     return {
         "computed_sha256": content_hash(profiles),
@@ -76,7 +76,7 @@ def snapshot(profiles: TaskProfiles) -> dict[str, Any]:
 
 
 def block(scope: ReportScope, tables: Sequence[tuple[Section, ReportTable]], created: str) -> dict[str, Any]:
-    """Return the machine-readable evidence, with every table at full precision."""
+    """Return the machine-readable evidence, including every table at full precision."""
     evidence: dict[str, Any] = {
         "report": 1,
         "made": created,
@@ -97,13 +97,13 @@ def block(scope: ReportScope, tables: Sequence[tuple[Section, ReportTable]], cre
 
 
 def digest(evidence: Mapping[str, Any]) -> str:
-    """Return the hash of an evidence block, excluding the hash it contains."""
+    """Return the hash of an evidence block, ignoring the hash stored in the block."""
     content = {name: value for name, value in evidence.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def preamble(scope: ReportScope) -> str:
-    """Return the Python code that the code of every section depends on."""
+    """Return the Python code to run before the code of any section."""
     lines = ["import polars as pl", "import tpanalytics as tpa", ""]
     lines.append('profiles = tpa.read_profiles("SNAPSHOT")')
     if scope.before is not None:
@@ -130,7 +130,7 @@ def preamble(scope: ReportScope) -> str:
 
 
 def code_of(section: Section, scope: ReportScope) -> str:
-    """Return the Python code of a section's table and charts."""
+    """Return the Python code for a section's table and charts."""
     part, part_before = ("profiles", "before") if scope.family is None else ("part", "part_before")
     if section.code:
         result = re.sub(r"\bpart\b", part, section.code).replace("SUPPRESSED_FAMILIES", repr(sorted(scope.suppressed)))

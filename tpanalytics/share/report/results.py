@@ -1,4 +1,4 @@
-"""Results of the measures in a report."""
+"""Results of the measures used in a report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CARD_CALLS", "Results", "measure_all"]
 
-#: The calls for the cards. The sections with the same keys show them by family.
+#: Calls for the cards. The sections with the same keys show the results by family.
 CARD_CALLS = {
     "mix": Call("impact", choices=("states",), arguments={"weight": "hours"}),
     "exposure": Call("exposure", choices=("level_weights", "contract_hours", "states")),
@@ -29,7 +29,10 @@ CARD_CALLS = {
 
 @dataclass(frozen=True)
 class Results:
-    """The result of each section, and of `CARD_CALLS` by family, in total and, in a family report, for the company."""
+    """Results of the sections by key, and results of `CARD_CALLS`.
+
+    The latter are by family, in total and, in family reports, for the whole company.
+    """
 
     frames: Mapping[str, pl.DataFrame]
     families: Mapping[str, pl.DataFrame]
@@ -38,7 +41,7 @@ class Results:
 
 
 def measure_all(scope: ReportScope, sections: Sequence[Section]) -> Results:
-    """Make the calls of all sections and cards."""
+    """Run the calls for all sections and cards."""
     families = {key: scope.by_family(measure) for key, measure in CARD_CALLS.items()}
     totals = {key: scope.as_one(measure) for key, measure in CARD_CALLS.items()}
     company = (

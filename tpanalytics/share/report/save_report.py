@@ -1,4 +1,4 @@
-"""Rendering of a report as an HTML page."""
+"""Render a report as an HTML page."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 __all__ = ["render", "save_report"]
 
-#: Size limit of a page in bytes. Charts beyond the limit are images only.
+#: Maximum size of a page in bytes. Charts that would exceed it are only included as images.
 _MAX_SIZE = 1_400_000
-#: Cells with more characters than this need a wide column.
-_LONG = 40
+#: Use a wide column if a cell has more characters than this.
+_WIDE_CELL = 40
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A section with its table and charts."""
+    """A section along with its table and charts."""
 
     section: Section
     table: ReportTable
@@ -71,39 +71,40 @@ def save_report(
     rationales: bool = False,
     jobs: bool = False,
 ) -> Path:
-    """Write a report on a company or one job family as a single HTML file that works offline.
+    """Write a report on a company or one job family to a single HTML file that works offline.
 
-    The report opens in any browser and prints on A4. Charts are images that become interactive if scripts are allowed,
-    and each chart is followed by its table. Missing data are shown as missing, never as zero. The report lists the
-    snapshot, the arguments, the library versions and the Python code of every figure; `verify_report` recomputes them.
+    The report opens in any browser and can be printed on A4. Charts are images that become interactive if scripts are
+    allowed, and each chart is followed by its table. Missing data are shown as missing, never as zero. The report
+    includes the snapshot, the arguments, the library versions and the Python code for every figure. Use
+    `verify_report` to recompute the figures.
 
-    Small groups are suppressed. Suppression considers the whole company, so the report on one family does not reveal
-    more than the company report. Single jobs and rationales are only included on request.
+    Small groups are suppressed. Suppression is determined for the whole company, so a report on one family doesn't
+    reveal more than the company report. Individual jobs and rationales are only included on request.
 
     Parameters
     ----------
     profiles
-        Task profiles of the whole company, also for the report on one family.
+        Task profiles of the whole company, even if the report covers one family.
     path
         The output file, which must end in ``.html``. Missing folders are created.
     families
         Name of the job family to report on. By default, the report covers all families.
     before
-        An earlier snapshot of the same company. If passed, the report starts with the changes.
+        An earlier snapshot of the same company. If given, the report starts with the changes.
     states
         Validation states to count.
     level_weights
         Weight of each level in the exposure index.
     contract_hours
-        Contract hours per week of jobs that do not state them, used for the bounds of the index.
+        Weekly contract hours to assume for jobs that don't state them. Used to compute the bounds of the index.
     privacy
-        Smallest number of jobs and people that a figure may describe. If `None`, nothing is suppressed.
+        Minimum number of jobs and people that a figure can describe. If `None`, nothing is suppressed.
     title
-        Heading of the report. By default, the family and the topic.
+        Heading of the report. Defaults to the family and the topic.
     rationales
         If `True`, quote the rationales of the H1 tasks with the most hours.
     jobs
-        If `True`, include a row per job. Jobs with few people are still suppressed.
+        If `True`, include one row per job. Jobs with few people are still suppressed.
 
     Returns
     -------
@@ -115,7 +116,7 @@ def save_report(
     ShareError
         If the suffix is not ``.html``, the family does not exist, or the file cannot be written.
     SchemaError
-        If a column is missing or an argument is not valid.
+        If a column is missing or an argument is invalid.
 
     Warns
     -----
@@ -148,13 +149,13 @@ def save_report(
 
 
 def render(scope: ReportScope, created: str) -> str:
-    """Return the page as HTML; the same scope, versions and time give identical text."""
+    """Return the page as HTML. The text is identical for the same scope, versions and time."""
     with collect_warnings() as texts:
         sections = [section for section in SECTIONS if section.when(scope)]
         results = measure_all(scope, sections)
         parts = [_part(section, scope, results.frames[section.key]) for section in sections]
     for text in dict.fromkeys(texts):
-        warn(text)  # once, even if several measures emit it
+        warn(text)  # only once, even if several measures emit it
     block = evidence.block(scope, [(part.section, part.table) for part in parts], created)
     pictures = [chart for part in parts for chart in part.charts]
     by_group = {
@@ -205,7 +206,7 @@ def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
         section=section,
         table=table,
         rows=rows,
-        long={column.name for n, column in enumerate(table.columns) if any(len(row[n]) > _LONG for row in rows)},
+        long={column.name for n, column in enumerate(table.columns) if any(len(row[n]) > _WIDE_CELL for row in rows)},
         notes=[*table.notes, *reason_notes(table)],
         charts=[picture(chart.of(scope.part, scope), key) for chart, key in zip(charts, keys, strict=False)],
         replacement=["Suppressed: this family, or another one it would reveal, is a small group."] * suppressed,
@@ -270,7 +271,7 @@ def _contents(by_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:
 
 
 def _method(parts: Sequence[_Part]) -> list[dict[str, Any]]:
-    """Return the definition and the rules of each measure, with common rules listed once."""
+    """Return the definition and rules of each measure, listing common rules only once."""
     meanings: dict[str, tuple[str, Meaning]] = {}
     for part in parts:
         if part.table.meaning is not None:

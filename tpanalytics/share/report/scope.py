@@ -1,4 +1,4 @@
-"""Validated arguments of a report, and the data it covers."""
+"""Validated arguments for a report, and the data it covers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ALL = "All jobs"
 
 @dataclass(frozen=True, kw_only=True)
 class ReportScope:
-    """Data and arguments of a report, as for `save_report`; `profiles` and `before` hold Polars data frames."""
+    """Data and arguments for a report. The tables in `profiles` and `before` are Polars data frames."""
 
     profiles: TaskProfiles
     before: TaskProfiles | None
@@ -49,12 +49,12 @@ class ReportScope:
 
     @cached_property
     def limits(self) -> Privacy:
-        """The privacy setting; `OFF` if it is None."""
+        """The privacy setting, or `OFF` if it is None."""
         return self.privacy or OFF
 
     @cached_property
     def suppressed(self) -> frozenset[str]:
-        """The families suppressed in either snapshot."""
+        """The families that are suppressed in either snapshot."""
         if self.before is None:
             counts = group_counts(self.profiles, states=self.states)
             return frozenset(suppressed_families(apply_policy(_families(self.profiles), counts, self.privacy)))
@@ -63,24 +63,24 @@ class ReportScope:
 
     @cached_property
     def all_suppressed(self) -> bool:
-        """Whether all families are suppressed, so that totals must be suppressed as well."""
+        """Whether all families are suppressed. If so, totals must be suppressed as well."""
         families = {self.family} if self.family is not None else set(_families(self.profiles)["job_family"])
         return bool(families) and families <= self.suppressed
 
     @cached_property
     def shown(self) -> TaskProfiles:
-        """The data of the whole company, or of the family that the report covers."""
+        """The profiles that the report covers: the whole company or one family."""
         return self.profiles if self.family is None else _of_family(self.profiles, self.family)
 
     @cached_property
     def shown_before(self) -> TaskProfiles:
-        """The data of the earlier snapshot, filtered like `shown`."""
+        """The profiles from the earlier snapshot, filtered like `shown`."""
         before = self.before
         if before is None:
             raise AssertionError("the report has no earlier snapshot")
         if self.family is None:
             return before
-        # As in `compare`, a job belongs to its current family; a removed job belongs to its former family.
+        # As in `compare`, use the current family of a job, or its former family if the job was removed.
         current = self.profiles.jobs.get_column("job_id")
         in_family = self.shown.jobs.get_column("job_id")
         formerly = before.jobs.filter(_is_family(self.family)).get_column("job_id")
@@ -108,7 +108,7 @@ class ReportScope:
         return attach_metadata(rows, about(measure.released(self.part, self.privacy, self)))
 
     def as_one(self, measure: Call, *, company: bool = False) -> pl.DataFrame:
-        """Measure the data of the report, or of the company, as a single family."""
+        """Measure the jobs in the report, or in the whole company, as if they were a single family."""
         profiles = self.profiles if company else self.shown
         family = pl.lit(_ALL).alias("job_family")
         merged = replace(profiles, jobs=profiles.jobs.with_columns(family), tasks=profiles.tasks.with_columns(family))
@@ -129,7 +129,7 @@ def resolve_scope(
     rationales: bool,
     jobs: bool,
 ) -> ReportScope:
-    """Check the arguments of `save_report`."""
+    """Check the arguments of `save_report` and return them as a scope."""
     for name, value in (("profiles", profiles), ("before", before)):
         if not isinstance(value, TaskProfiles) and (name == "profiles" or value is not None):
             raise ShareError(f"`{name}` must be TaskProfiles, not {type(value).__name__}.")
@@ -159,12 +159,12 @@ def resolve_scope(
 
 
 def without_figures(meaning: Meaning) -> Meaning:
-    """Remove the figures that describe suppressed data."""
+    """Remove figures that describe suppressed data."""
     return replace(meaning, coverage={}, share_suggested=None, grade=None, jobs=0, tasks=0, warnings=())
 
 
 def _collected(profiles: TaskProfiles) -> TaskProfiles:
-    """Return the profiles as Polars data frames, with a cache that charts, tables and cards share."""
+    """Convert the profiles to Polars data frames, with a cache shared by charts, tables and cards."""
     if isinstance(profiles.jobs, pl.DataFrame) and isinstance(profiles.tasks, pl.DataFrame):
         return with_cache(profiles)
     return with_cache(replace(profiles, jobs=to_polars(profiles.jobs), tasks=to_polars(profiles.tasks)))

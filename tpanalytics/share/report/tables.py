@@ -1,4 +1,4 @@
-"""Tables of a report."""
+"""Tables in a report."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures._core.metadata import Meaning
 
-__all__ = ["TO", "Column", "ReportTable", "between", "number", "printed"]
+__all__ = ["SEPARATOR", "Column", "ReportTable", "between", "number", "printed"]
 
 Kind = Literal[
     "text", "letter", "count", "hours", "change", "share", "known", "points", "index", "index change", "names"
 ]
 
-#: Separates the bounds of an interval: an en dash between thin spaces.
-TO = "\u2009\u2013\u2009"
+#: Separator between the bounds of an interval: an en dash surrounded by thin spaces.
+SEPARATOR = "\u2009\u2013\u2009"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; with `upper`, an interval from `name` to `upper`."""
+    """A column in a table. If `upper` is set, the column shows an interval from `name` to `upper`."""
 
     name: str
     head: str
@@ -37,13 +37,13 @@ class Column:
 
     @property
     def textual(self) -> bool:
-        """Whether the column is aligned left, as text."""
+        """Whether the column contains text, which is left-aligned."""
         return self.kind in ("text", "names")
 
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A table of a report; in suppressed rows, only the first `keys` columns and ``jobs`` are shown."""
+    """A table in a report. Suppressed rows only show the first `keys` columns and ``jobs``."""
 
     frame: pl.DataFrame
     columns: tuple[Column, ...]
@@ -60,7 +60,7 @@ class ReportTable:
 
 
 def printed(table: ReportTable) -> list[list[str]]:
-    """Format every cell of a table."""
+    """Format every cell in a table."""
     return [
         [_cell(row, column, key=n < table.keys) for n, column in enumerate(table.columns)]
         for row in table.frame.iter_rows(named=True)
@@ -68,7 +68,7 @@ def printed(table: ReportTable) -> list[list[str]]:
 
 
 def reason_notes(table: ReportTable) -> list[str]:
-    """Explain the reasons for missing values in a table."""
+    """Return a note for each reason that values are missing from a table."""
     if "reason" not in table.frame.columns:
         return []
     reasons = table.frame.get_column("reason").drop_nulls().unique(maintain_order=True)
@@ -98,11 +98,11 @@ def between(low: float | None, high: float | None, kind: Kind) -> str:
         return ends[0]
     if kind in ("share", "known"):
         ends[0] = ends[0].removesuffix("%")
-    return TO.join(ends)
+    return SEPARATOR.join(ends)
 
 
 def number(value: Any, kind: Kind) -> str:
-    """Format a value; a missing value is a dash."""
+    """Format a value, using a dash if it is missing."""
     if value is None:
         return NONE
     match kind:

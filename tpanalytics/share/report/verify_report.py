@@ -1,4 +1,4 @@
-"""Verification of a report against the snapshot."""
+"""Verify a report against a snapshot."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ __all__ = ["verify_report"]
 
 _SCHEMA = {"what": pl.String(), "in_report": pl.String(), "recomputed": pl.String(), "equal": pl.Boolean()}
 _MISSING = "(missing)"
-#: Replaces each figure in the text of a page.
+#: Placeholder for figures in the text of a page.
 _FIGURE = "\u241f"
 
 
 def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfiles | None = None) -> pl.DataFrame:
-    """Recompute every figure of a report and compare it with the file.
+    """Recompute every figure in a report and compare it with the file.
 
-    Compares the snapshot, the evidence block, every number on a card, every cell of every table, every chart and the
-    surrounding text, as a reader sees them. This detects a different snapshot, edited figures and an edited evidence
-    block.
+    The comparison includes the snapshot, the evidence block, every number on a card, every table cell, every chart and
+    the surrounding text, as shown to the reader. It detects a different snapshot, edited figures and an edited
+    evidence block.
 
     Parameters
     ----------
     path
         A file written by `save_report`.
     profiles
-        The task profiles to compare with.
+        The task profiles to recompute the figures from.
     before
-        The earlier snapshot, if the report compares two.
+        The earlier snapshot, if the report compares two snapshots.
 
     Returns
     -------
@@ -57,10 +57,10 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
 
         ==============  =======  ===========================================================
         ``what``        String   table, row and column of a cell, or another part of the page
-        ``in_report``   String   content of the file
+        ``in_report``   String   content in the file
         ``recomputed``  String   recomputed content
-        ``equal``       Boolean  whether they are equal; null if a chart or text differs, but
-                                 was created with other library versions
+        ``equal``       Boolean  whether they are equal; null if a chart or text differs but
+                                 was created with different library versions
         ==============  =======  ===========================================================
 
     Raises
@@ -70,8 +70,8 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
 
     Notes
     -----
-    The hash in the evidence block only detects accidental changes, because anyone can compute a new one. To detect
-    deliberate changes, the figures are recomputed from the snapshot.
+    The hash in the evidence block only detects accidental changes, because anyone can compute a new one. Recomputing
+    the figures from the snapshot also detects deliberate changes.
 
     Examples
     --------
@@ -97,20 +97,20 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
     if isinstance(scope, str):
         rows.append(("arguments of the report", "as in the evidence block", scope, False))
         return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-    sides = {"profiles": ("snapshot", scope.profiles), "before": ("earlier snapshot", scope.before)}
-    for field, (name, side) in sides.items():
-        if side is None:
+    snapshots = {"profiles": ("snapshot", scope.profiles), "before": ("earlier snapshot", scope.before)}
+    for field, (name, data) in snapshots.items():
+        if data is None:
             continue
         stated = block["before" if field == "before" else "snapshot"]
-        rows.append(_row(f"{name}: hash of both tables", str(stated["computed_sha256"]), evidence.content_hash(side)))
-        reported, actual = stated["content_sha256"], side.manifest.get("content_sha256")
-        equal = reported == actual if reported and actual else None  # data in memory have no hash in their manifest
+        rows.append(_row(f"{name}: hash of both tables", str(stated["computed_sha256"]), evidence.content_hash(data)))
+        reported, actual = stated["content_sha256"], data.manifest.get("content_sha256")
+        equal = reported == actual if reported and actual else None  # in-memory profiles have no hash in the manifest
         rows.append((f"{name}: hash in the manifest", reported or _MISSING, actual or _MISSING, equal))
-        stamped: dict[str, Any] = {field: replace(side, manifest={**side.manifest, "content_sha256": reported})}
-        scope = replace(scope, **stamped)
+        with_hash: dict[str, Any] = {field: replace(data, manifest={**data.manifest, "content_sha256": reported})}
+        scope = replace(scope, **with_hash)
     recomputed = _parsed(render(scope, str(block["made"])))
-    # The page shows the hash of its evidence, which changes with the last digits of sums. The evidence is compared
-    # separately, with a tolerance.
+    # The page includes the hash of the evidence, which depends on the last digits of sums. Ignore it here because the
+    # evidence is compared separately, with a tolerance.
     digest = json.loads(recomputed["evidence block"])["sha256"]
     recomputed["text of the page"] = recomputed["text of the page"].replace(digest, str(block.get("sha256")))
     same_versions = block.get("versions") == evidence.versions()
@@ -125,8 +125,8 @@ def _evidence_block(page: dict[str, str], name: str) -> dict[str, Any]:
             raise ValueError
         datetime.fromisoformat(block["made"])
         _ = block["choices"]["states"]
-        for side in filter(None, (block["snapshot"], block["before"])):
-            _ = side["computed_sha256"], side["content_sha256"]
+        for snapshot in filter(None, (block["snapshot"], block["before"])):
+            _ = snapshot["computed_sha256"], snapshot["content_sha256"]
     except (ValueError, KeyError, TypeError):
         raise ShareError(f"{name} is not a tpanalytics report: it has no valid evidence block.") from None
     return block
@@ -135,7 +135,7 @@ def _evidence_block(page: dict[str, str], name: str) -> dict[str, Any]:
 def _scope_of_evidence(
     block: dict[str, Any], profiles: TaskProfiles, before: TaskProfiles | None, name: str
 ) -> ReportScope | str:
-    """Return the scope for the same arguments, or an error message if they do not fit the profiles."""
+    """Return the scope for the arguments in the evidence, or an error message if they don't match the profiles."""
     choices = dict(block["choices"])
     try:
         privacy = choices.pop("privacy")
@@ -170,7 +170,7 @@ def _compared(
 
 
 def _compared_evidence(reported: str, actual: str) -> tuple[str, str, bool]:
-    """Compare evidence, ignoring versions and the last digits of floats."""
+    """Compare two evidence blocks, ignoring versions and the last digits of floats."""
     left, right = (json.loads(text) for text in (reported, actual))
     differences = [
         name
@@ -195,7 +195,7 @@ def _hashed(text: str) -> str:
 
 
 def _parsed(text: str) -> dict[str, str]:
-    """Return the parts of a page that are compared, by name."""
+    """Return the parts of a page to compare, by name."""
     parser = _Parser()
     parser.feed(text)
     parser.close()
@@ -203,7 +203,7 @@ def _parsed(text: str) -> dict[str, str]:
 
 
 class _Parser(HTMLParser):
-    """Collect the marked figures of a page, and everything else as text."""
+    """Parser that collects the marked figures in a page, and everything else as text."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -235,7 +235,7 @@ class _Parser(HTMLParser):
             self._start(tag, f"chart {spec}, interactive" if spec else _SCRIPTS.get(name or "", "script"))
         elif tag == "style":
             self._start(tag, "text of the style sheet")
-        # Compare all attributes, such as the source of an image and the target of a link.
+        # Compare all attributes, such as image sources and link targets.
         if tag == "img":
             name = next(f"chart image {n}" for n in count(1) if f"chart image {n}" not in self.parts)
             self.parts[name] = json.dumps(attrs)

@@ -1,1 +1,1 @@
-"""Readers, one per file format."""
+"""Readers for each file format."""

@@ -27,14 +27,14 @@ __all__ = ["READERS", "pieces_of"]
 
 
 def pieces_of(name: str, content: bytes) -> Iterator[Piece | Finding]:
-    """Yield the pieces of a file, and findings that only its reader can make."""
+    """Yield the pieces of a file, and any findings from its reader."""
     suffix = name[name.rindex(".") :].lower()
     try:
         yield from READERS[suffix](content)
     except ShareError as error:
         raise ShareError(f"{name}: {error}") from None
     except (ValueError, LookupError, RecursionError, BadZipFile, EOFError, pl.exceptions.PolarsError) as error:
-        # Omit the text of the error, because it can quote data from the file.
+        # Omit the error message because it can quote data from the file.
         raise ShareError(f"{name} is damaged or not a {suffix} file ({type(error).__name__}).") from None
 
 

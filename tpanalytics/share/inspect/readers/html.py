@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["markup_pieces"]
 
-#: Attribute of each element that is fetched when the page is opened.
-_FETCHED = {
+#: For each element, the attribute with the URL that is fetched when the page is opened.
+_URL_ATTRIBUTES = {
     **dict.fromkeys(("script", "img", "iframe", "embed", "audio", "video", "source", "track", "input", "frame"), "src"),
     **dict.fromkeys(("link", "image", "use", "feimage"), "href"),
     "object": "data",
@@ -29,13 +29,13 @@ _TEXT_ATTRIBUTES = ("aria-label", "alt", "title", "placeholder", "aria-descripti
 _IN_STYLE = re.compile(r"""(?i)(?:@import\s+|url\()\s*(?:url\()?["']?\s*((?:https?:)?//[^"')\s]+)""")
 _IN_SCRIPT = re.compile(r"(?:https?|wss?)://[^\s\"'`<>\\)]+")
 _PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
-#: Characters in a line from which a script is taken for a minified library.
-_MINIFIED = 20_000
+#: Lines in scripts with more characters than this are treated as a minified library.
+_MAX_LINE_LENGTH = 20_000
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
 class _Page(HTMLParser):
-    """Collect the tables, texts, scripts and URLs of a page."""
+    """Parser that collects the tables, texts, scripts and URLs in a page."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -47,8 +47,8 @@ class _Page(HTMLParser):
         self.pictures: list[str] = []
         self.comments: list[str] = []
         self.policy = ""
-        self._open: list[list[list[str]]] = []
-        self._within: list[str] = []
+        self._open_tables: list[list[list[str]]] = []
+        self._open_tags: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -61,24 +61,24 @@ class _Page(HTMLParser):
         self.texts += [values[name] for name in values if name in _TEXT_ATTRIBUTES or name.startswith("data-")]
         self.scripts += [value for name, value in values.items() if name.startswith("on")]
         if tag == "table":
-            self._open.append([])
-            self.tables.append(self._open[-1])
-        elif self._open and tag == "tr":
-            self._open[-1].append([])
-        elif self._open and tag in {"td", "th"}:
-            if not self._open[-1]:
-                self._open[-1].append([])
-            self._open[-1][-1].append("")
+            self._open_tables.append([])
+            self.tables.append(self._open_tables[-1])
+        elif self._open_tables and tag == "tr":
+            self._open_tables[-1].append([])
+        elif self._open_tables and tag in {"td", "th"}:
+            if not self._open_tables[-1]:
+                self._open_tables[-1].append([])
+            self._open_tables[-1][-1].append("")
         if tag not in _VOID:
-            self._within.append(tag)
+            self._open_tags.append(tag)
 
     def _add_addresses(self, tag: str, values: dict[str, str]) -> None:
-        if is_external(address := values.get(_FETCHED.get(tag, ""), "")):
+        if is_external(address := values.get(_URL_ATTRIBUTES.get(tag, ""), "")):
             self.addresses.append(address)
         elif tag == "a" and is_external(values["href"]):
             self.links.append(values["href"])
         elif "/" in values["href"] or not values.get("src", "").startswith("data:"):
-            self.texts.append(values["href"] or values.get("src", ""))  # can be a local path
+            self.texts.append(values["href"] or values.get("src", ""))  # may be a local path
         self.addresses += _IN_STYLE.findall(values.get("style", ""))
         self.pictures += [match for name in ("src", "href") for match in _PICTURE.findall(values.get(name, ""))]
 
@@ -88,20 +88,20 @@ class _Page(HTMLParser):
             self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "table" and self._open:
-            self._open.pop()
-        if tag in self._within:
-            del self._within[len(self._within) - 1 - self._within[::-1].index(tag) :]
+        if tag == "table" and self._open_tables:
+            self._open_tables.pop()
+        if tag in self._open_tags:
+            del self._open_tags[len(self._open_tags) - 1 - self._open_tags[::-1].index(tag) :]
 
     def handle_data(self, data: str) -> None:
-        within = self._within[-1] if self._within else ""
-        if within == "script":
+        tag = self._open_tags[-1] if self._open_tags else ""
+        if tag == "script":
             self.scripts.append(data)
-        elif within == "style":
+        elif tag == "style":
             self.addresses += _IN_STYLE.findall(data)
-        elif self._open and {"td", "th"} & set(self._within):
-            if self._open[-1] and self._open[-1][-1]:
-                self._open[-1][-1][-1] += data
+        elif self._open_tables and {"td", "th"} & set(self._open_tags):
+            if self._open_tables[-1] and self._open_tables[-1][-1]:
+                self._open_tables[-1][-1][-1] += data
         elif data.strip():
             self.texts.append(data)
 
@@ -110,13 +110,13 @@ class _Page(HTMLParser):
 
 
 def markup_pieces(text: str, where: str = "") -> Iterator[Piece | Finding]:
-    """Yield the pieces of a page; external URLs are only a note if the page's policy blocks requests."""
+    """Yield the pieces of a page. External URLs are only notes if the page's policy blocks requests."""
     page = _Page()
     page.feed(text)
     page.close()
     for n, rows in enumerate(page.tables, 1):
         header, *body = [[cell.strip() for cell in row] for row in rows if row] or [[]]
-        if _are_types(body):  # Polars shows data types below the column names
+        if _are_types(body):  # Polars prints data types below the column names
             del body[0]
         yield Piece(f"{where} table {n}".strip(), table=table_of(header, body))
     yield Piece(f"{where} text".strip(), text="\n".join(page.texts))
@@ -147,27 +147,27 @@ def _scripts(page: _Page, where: str) -> Iterator[Piece | Finding]:
     for value in values:
         yield from value_pieces(value, where)
     lines = code.split("\n")
-    if any(len(line) > _MINIFIED for line in lines):
+    if any(len(line) > _MAX_LINE_LENGTH for line in lines):
         yield Finding(where, "not read", "minified library in a script", "note")
-    readable = "\n".join(line for line in lines if len(line) <= _MINIFIED)
+    readable = "\n".join(line for line in lines if len(line) <= _MAX_LINE_LENGTH)
     page.addresses += [] if offline else _IN_SCRIPT.findall(readable)
     yield Piece(f"{where}, script", text=readable, listed=False)
 
 
 def _without_json(script: str) -> tuple[str, list[Any]]:
-    """Return a script without its JSON values, and the values."""
-    decoder, values, rest, at = json.JSONDecoder(), [], [], 0
+    """Separate a script into its code and its JSON values."""
+    decoder, values, code, position = json.JSONDecoder(), [], [], 0
     for match in re.finditer(r'\{\s*"|\[\s*\{\s*"', script):
-        if match.start() < at:
+        if match.start() < position:
             continue
         try:
             value, end = decoder.raw_decode(script, match.start())
         except ValueError:
             continue
         values.append(value)
-        rest.append(script[at : match.start()])
-        at = end
-    return "".join([*rest, script[at:]]), values
+        code.append(script[position : match.start()])
+        position = end
+    return "".join([*code, script[position:]]), values
 
 
 def _addresses(page: _Page, where: str) -> Iterator[Finding]:

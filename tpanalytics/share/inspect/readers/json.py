@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["is_chart", "value_pieces"]
 
-#: An object with more keys than this, all with nested values, is a mapping of rows rather than a record.
-_ATTRIBUTES = 30
+#: Objects with more keys than this are treated as mappings of rows, not as records, if all values are nested.
+_MAX_KEYS = 30
 
 
 def is_chart(value: Any) -> bool:
@@ -21,7 +21,7 @@ def is_chart(value: Any) -> bool:
 
 
 def value_pieces(value: Any, where: str) -> Iterator[Piece | Finding]:
-    """Yield the objects at each path as a table, then the remaining text and the charts."""
+    """Yield a table of the objects at each path, followed by the remaining text and the charts."""
     parts = _Parts()
     parts.add(value, "")
     for path, records in parts.groups.items():
@@ -36,7 +36,7 @@ def value_pieces(value: Any, where: str) -> Iterator[Piece | Finding]:
 
 
 class _Parts:
-    """The records of a JSON value by path, its other texts, and its charts."""
+    """The records, texts and charts in a JSON value. Records are grouped by path."""
 
     def __init__(self) -> None:
         self.groups: dict[str, list[dict[str, Any]]] = {}
@@ -61,7 +61,7 @@ class _Parts:
             self.groups.setdefault(f"{path}[columns]", []).extend(columns)
             return
         parts = {key: part for key, part in value.items() if not _is_cell(part)}
-        keyed = len(parts) > _ATTRIBUTES and len(parts) == len(value)
+        keyed = len(parts) > _MAX_KEYS and len(parts) == len(value)
         if keyed:
             self.texts.extend(value)
         elif cells := {key: part for key, part in value.items() if _is_cell(part)}:
@@ -77,7 +77,7 @@ def _is_cell(value: Any) -> bool:
 
 
 def _columns(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of a table stored by column, or an empty list."""
+    """Return the rows of a table stored by column or with separate column names, otherwise an empty list."""
     names, data = value.get("columns"), value.get("data")
     if isinstance(names, list) and isinstance(data, list) and data and all(isinstance(row, list) for row in data):
         return [dict(zip(map(str, names), row, strict=False)) for row in data]
@@ -90,7 +90,7 @@ def _columns(value: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _chart_pieces(spec: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
-    """Yield the data of a chart as tables, then its other text."""
+    """Yield the data of a chart as tables, followed by its other text."""
     texts, addresses, tables = [], [], 0
     for key, value in _parts_of_chart(spec, ""):
         if isinstance(value, list):
@@ -108,7 +108,7 @@ def _chart_pieces(spec: dict[str, Any], where: str) -> Iterator[Piece | Finding]
 
 
 def _parts_of_chart(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """Yield each list of rows and each text, with its key."""
+    """Yield each list of rows and each string, along with its key."""
     if isinstance(value, dict):
         for name, part in value.items():
             rows = part.values() if name == "datasets" and isinstance(part, dict) else []

@@ -54,7 +54,7 @@ def _output(output: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
 
 
 def _bundle(bundle: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
-    """Yield the pieces of every MIME type of an output; plain text only without HTML."""
+    """Yield the pieces of an output for each MIME type. Plain text is skipped if there is HTML."""
     for kind, content in bundle.items():
         if kind == "image/png":
             try:
@@ -74,7 +74,7 @@ def _bundle(bundle: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
 
 
 def _plain(text: str, where: str) -> Iterator[Piece]:
-    """Yield printed text, and the tables that Polars printed in it."""
+    """Yield printed text, and any tables that Polars printed."""
     yield Piece(where, text=text)
     header: list[str] = []
     rows: list[list[str]] = []

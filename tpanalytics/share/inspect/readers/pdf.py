@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tpanalytics.errors import ShareError
 from tpanalytics.formatting import plural
-from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece
+from tpanalytics.share.inspect.findings import MAX_SIZE, Finding, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 def pdf_pieces(content: bytes) -> Iterator[Piece | Finding]:
-    """Yield the properties and the text of each page, decoded with the Unicode tables of its fonts."""
+    """Yield the properties of a document and the text on each page, decoded with the Unicode tables of its fonts."""
     if b"%PDF-" not in content[:1024]:
         raise ShareError("not a PDF file.")
     if b"%%EOF" not in content[-2048:]:
@@ -64,9 +64,9 @@ def _actions_and_attachments(heads: bytes) -> Iterator[Finding]:
 
 
 def _objects(content: bytes) -> dict[int, tuple[bytes, bytes]]:
-    """Return the head and the decompressed stream of each object, including those in object streams."""
+    """Return the dictionary and the decompressed stream of each object, including objects in object streams."""
     objects: dict[int, tuple[bytes, bytes]] = {}
-    remaining = LARGEST
+    remaining = MAX_SIZE
     for number, body in _OBJECT.findall(content):
         parts = _STREAM.match(body)
         head, stream = (parts[1], parts[2]) if parts else (body, b"")
@@ -77,7 +77,7 @@ def _objects(content: bytes) -> dict[int, tuple[bytes, bytes]]:
                 stream = b""
             remaining -= len(stream)
             if remaining <= 0:
-                raise ShareError(f"larger than {LARGEST // 1_000_000} MB when decompressed.")
+                raise ShareError(f"larger than {MAX_SIZE // 1_000_000} MB when decompressed.")
         objects[int(number)] = (head, stream)
         if re.search(rb"/Type\s*/ObjStm", head):
             first = int((re.search(rb"/First\s+(\d+)", head) or [b"0", b"0"])[1])
@@ -89,7 +89,7 @@ def _objects(content: bytes) -> dict[int, tuple[bytes, bytes]]:
 
 
 def _fonts(objects: dict[int, tuple[bytes, bytes]]) -> dict[bytes, dict[bytes, str]]:
-    """Return the characters of each font by its name in pages."""
+    """Return the characters in each font, keyed by the name that pages use for it."""
     fonts: dict[bytes, dict[bytes, str]] = {}
     for head, _ in objects.values():
         for name, number in _FONT.findall(head):
@@ -118,7 +118,7 @@ def _characters(table: bytes) -> dict[bytes, str]:
 
 
 def _text(stream: bytes, fonts: dict[bytes, dict[bytes, str]]) -> str:
-    """Return the text of a page; moves between letters of the same line are ignored."""
+    """Return the text on a page, ignoring moves between letters on the same line."""
     font: dict[bytes, str] = {}
     parts: list[str] = []
     position, height = 0, b""
@@ -150,7 +150,7 @@ def _decoded(raw: bytes, font: dict[bytes, str]) -> str:
 
 
 def _literal(stream: bytes, position: int) -> tuple[bytes, int]:
-    """Return the bytes of a string in parentheses, and the position after it."""
+    """Return the bytes of a string in parentheses, and its end position."""
     depth, out = 1, bytearray()
     while position < len(stream):
         character = stream[position : position + 1]

@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from tpanalytics.errors import ShareError
-from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece
+from tpanalytics.share.inspect.findings import MAX_SIZE, Finding, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["KEPT_CHUNKS", "SIGNATURE", "chunks", "png_pieces"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: Chunks that are part of the image; all others are metadata.
+#: Chunks that are part of the image. All others are metadata.
 KEPT_CHUNKS = {
     *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs", b"iCCP"),
     *(b"cICP", b"acTL", b"fcTL", b"fdAT"),
@@ -24,7 +24,7 @@ _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 
 
 def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the type and data of each chunk; data after the last chunk has an empty type."""
+    """Yield the type and data of each chunk. Data after the last chunk has an empty type."""
     if not content.startswith(SIGNATURE):
         raise ShareError("not a PNG image.")
     offset, kind = len(SIGNATURE), b""
@@ -68,7 +68,7 @@ def _text(kind: bytes, data: bytes) -> tuple[str, str]:
         rest = rest[1:]
     if compressed:
         try:
-            rest = zlib.decompressobj().decompress(rest, LARGEST)
+            rest = zlib.decompressobj().decompress(rest, MAX_SIZE)
         except zlib.error:
             raise ShareError("a text chunk of the PNG image cannot be decompressed.") from None
     return key.decode("latin-1"), rest.decode("utf-8", errors="replace")

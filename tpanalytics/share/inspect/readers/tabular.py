@@ -19,7 +19,7 @@ __all__ = ["csv_pieces", "parquet_pieces"]
 
 
 def csv_pieces(content: bytes) -> Iterator[Piece]:
-    """Yield the table of a .csv file with any common separator."""
+    """Yield the table in a .csv file, detecting the separator."""
     text = decoded(content)
     if "\0" in text:
         raise ShareError("not a text file.")
@@ -36,7 +36,7 @@ def csv_pieces(content: bytes) -> Iterator[Piece]:
 
 
 def parquet_pieces(content: bytes) -> Iterator[Piece]:
-    """Yield the table and the metadata of a .parquet file."""
+    """Yield the table and the metadata in a .parquet file."""
     frame = pl.read_parquet(io.BytesIO(content))
     texts = flat(frame.select(pl.exclude(pl.Binary)))
     yield Piece("table", table=texts.select(pl.all().cast(pl.String)))

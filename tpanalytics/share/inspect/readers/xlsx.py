@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 from tpanalytics.errors import ShareError
 from tpanalytics.formatting import plural
-from tpanalytics.share.inspect.findings import LARGEST, Finding, Piece, table_of
+from tpanalytics.share.inspect.findings import MAX_SIZE, Finding, Piece, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["workbook_pieces"]
 
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-#: Parts with content that no sheet shows.
+#: Parts of a workbook whose content isn't shown in any sheet.
 _HIDDEN = {
     "comments": "comments",
     "threadedComments": "comments",
@@ -35,13 +35,13 @@ _EXTERNAL = re.compile(r"(?i)\b(?:WEBSERVICE|IMAGE|HYPERLINK|RTD|IMPORT\w+)\s*\(
 
 
 def workbook_pieces(content: bytes) -> Iterator[Piece | Finding]:
-    """Yield each sheet as a table or text, and the other parts of a workbook."""
+    """Yield each sheet as a table or text, followed by the other parts of the workbook."""
     with ZipFile(io.BytesIO(content)) as book:
         parts = {entry.filename: entry for entry in book.infolist()}
         if "xl/workbook.xml" not in parts:
             raise ShareError("not an .xlsx workbook.")
-        if sum(entry.file_size for entry in parts.values()) > LARGEST:
-            raise ShareError(f"larger than {LARGEST // 1_000_000} MB when decompressed.")
+        if sum(entry.file_size for entry in parts.values()) > MAX_SIZE:
+            raise ShareError(f"larger than {MAX_SIZE // 1_000_000} MB when decompressed.")
         yield from _sheets(book, set(parts))
         for name in parts:
             yield from _other_part(book, name)
@@ -74,7 +74,7 @@ def _sheets(book: ZipFile, parts: set[str]) -> Iterator[Piece | Finding]:
 
 
 def _table_or_page(where: str, rows: list[list[str | None]]) -> Iterator[Piece]:
-    """Yield the text above the header row, and the table below it, if there is one."""
+    """Yield the text above the header row, followed by the table. Without a header row, yield only text."""
     rows = [row for row in rows if any(row)]
     filled = [sum(cell is not None for cell in row) for row in rows]
     header = next(
@@ -94,8 +94,8 @@ def _rows(sheet: Element, shared: list[str]) -> tuple[list[list[str | None]], li
     for row in (entry for entry in sheet.iter() if _tag(entry) == "row"):
         cells: list[str | None] = []
         for cell in row:
-            at = _column(cell.get("r", "")) if cell.get("r") else len(cells)
-            cells += [None] * (min(at, 20_000) - len(cells))
+            index = _column(cell.get("r", "")) if cell.get("r") else len(cells)
+            cells += [None] * (min(index, 20_000) - len(cells))
             value = None
             for part in cell:
                 if _tag(part) == "f" and part.text:

@@ -1,4 +1,4 @@
-"""The sections of a report, in page order."""
+"""Sections of a report, in page order."""
 
 from tpanalytics.share.calls import Call
 from tpanalytics.share.report.results import CARD_CALLS
@@ -7,7 +7,7 @@ from tpanalytics.share.report.sections.section import Section
 
 __all__ = ["SECTIONS"]
 
-#: Snapshots passed to calls that compare two.
+#: Names of the snapshots to pass when comparing two.
 TWO = ("before", "profiles")
 SECTIONS: tuple[Section, ...] = (
     Section(
@@ -94,13 +94,13 @@ SECTIONS: tuple[Section, ...] = (
         key="candidates",
         question="Which tasks are the first candidates for automation?",
         lead="Ranked by known hours at H1. Tasks with overlapping intervals are not distinguishable.",
-        measure=Call("automation_candidates", choices=("states", "privacy"), arguments={"top": snapshot.TOP}),
+        measure=Call("automation_candidates", choices=("states", "privacy"), arguments={"top": snapshot.MAX_ROWS}),
         table=snapshot.candidates,
         charts=(
             Call(
                 "plot_automation_candidates",
                 choices=("contract_hours", "states", "privacy"),
-                arguments={"top": snapshot.TOP},
+                arguments={"top": snapshot.MAX_ROWS},
             ),
         ),
         cut="rows",

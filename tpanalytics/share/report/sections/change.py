@@ -24,12 +24,12 @@ _NO_TASKS = "Neither snapshot contains tasks, or all families are suppressed."
 
 
 def has_earlier_snapshot(scope: ReportScope) -> bool:
-    """Return whether there is an earlier snapshot."""
+    """Return whether the report compares two snapshots."""
     return scope.before is not None
 
 
 def hours_bridge(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the changes in weekly hours at H1."""
+    """Return a table of the changes in weekly hours at H1."""
     rows, meaning = _by_family(scope, frame)
     columns = (
         Column("job_family", "Job family", "text"),
@@ -49,7 +49,7 @@ def hours_bridge(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def index(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the contribution of each family to the change in the exposure index."""
+    """Return each family's contribution to the change in the exposure index."""
     rows, meaning = _by_family(scope, frame)
     columns = (
         Column("job_family", "Job family", "text"),
@@ -69,7 +69,7 @@ def index(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def levels(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the number of tasks that moved between levels, with small groups suppressed."""
+    """Return the number of tasks that moved between levels. Small groups are suppressed."""
     rows, meaning = _by_pair(scope, frame)
     columns = (
         Column("move", "Change", "text"),
@@ -100,7 +100,7 @@ def validation(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def _by_family(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, Meaning]:
-    """Return the rows with the families suppressed that are suppressed in either snapshot."""
+    """Suppress the rows of families that are suppressed in either snapshot."""
     meaning = about(frame)
     suppressed = pl.col("job_family").is_in(list(scope.suppressed)).fill_null(value=scope.all_suppressed)
     keys = ("scope", "job_family", "reason")

@@ -34,7 +34,7 @@ def coverage(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def checks(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the result of each check; findings that name a suppressed family are suppressed."""
+    """Return the result of each check. Findings that mention a suppressed family are suppressed."""
     meaning = about(frame)
     columns = (
         Column("check", "Check", "text"),

@@ -25,10 +25,11 @@ def _always(_: ReportScope) -> bool:
 class Section:
     """A section with a question as its heading, a table and charts.
 
-    `measure` is the call for the table, and `when` decides whether a report includes the section. `cut` selects the
-    rows of one family: ``family`` measures all families and suppresses small ones, ``rows`` only measures them, and
-    ``part`` measures the jobs of the family. `code` is the Python code of the table if it differs from `measure`, with
-    the placeholders ``part`` (data of the report) and ``SUPPRESSED_FAMILIES`` (suppressed families).
+    `measure` is the call for the table, and `when` determines whether a report includes the section. `cut` is how the
+    rows are computed: ``family`` measures all families and suppresses small ones, ``rows`` measures all families
+    without suppression, and ``part`` only measures the jobs in the family. `code` is the Python code for the table, if
+    it differs from `measure`. It can contain the placeholders ``part`` (the data that the report covers) and
+    ``SUPPRESSED_FAMILIES`` (the suppressed families).
     """
 
     key: str

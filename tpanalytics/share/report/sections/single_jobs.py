@@ -1,4 +1,4 @@
-"""Tables of single jobs and rationales, included only on request."""
+"""Tables of individual jobs and rationales, which are only included on request."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["JOBS", "RATIONALES", "jobs", "jobs_requested", "rationales", "rationales_requested"]
 
-#: Limit on the rationales in a report.
-_MOST = 40
+#: Maximum number of rationales in a report.
+_MAX_ROWS = 40
 
 
-#: Python code of each table; see `Section.code`.
+#: Python code for each table. See `Section.code`.
 JOBS = (
     "tpa.exposure_by_job(part, level_weights=level_weights, contract_hours=contract_hours, states=states)"
     '.filter(~pl.col("job_family").is_in(SUPPRESSED_FAMILIES))'
@@ -33,7 +33,7 @@ RATIONALES = (
     'pl.col("ai_impact_rationale").is_not_null(), ~pl.col("job_family").is_in(SUPPRESSED_FAMILIES))'
     '.group_by("job_family", "task", "ai_impact_rationale").agg(hours=pl.col("weekly_hours").sum())'
     '.sort("hours", "job_family", "task", "ai_impact_rationale", descending=[True, False, False, False])'
-    f".head({_MOST})"
+    f".head({_MAX_ROWS})"
 )
 
 
@@ -48,7 +48,7 @@ def rationales_requested(scope: ReportScope) -> bool:
 
 
 def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return a row per job, without suppressed families; jobs with few people are suppressed."""
+    """Return one row per job, omitting suppressed families. Jobs with few people are suppressed."""
     meaning = about(frame)
     shown = frame.filter(~pl.col("job_family").is_in(list(scope.suppressed)))
     suppressed = pl.col("job_id").is_in(
@@ -77,7 +77,7 @@ def jobs(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the rationales of the H1 tasks with the most hours, without suppressed families."""
+    """Return the rationales of the H1 tasks with the most hours, omitting suppressed families."""
     family = pl.col("job_family").fill_null(NO_FAMILY)
     tasks = scope.shown.tasks
     if "ai_impact_rationale" not in tasks.columns:
@@ -99,7 +99,7 @@ def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("task", "Task", "text"),
         Column("ai_impact_rationale", "Rationale", "text"),
     )
-    more = rows.height - _MOST
+    more = rows.height - _MAX_ROWS
     notes = (f"{plural(more, 'more rationale')} {'is' if more == 1 else 'are'} not shown.",) if more > 0 else ()
     caption = "Rationales of tasks at H1, most hours first."
-    return ReportTable(rows.head(_MOST), columns, caption, about(frame), notes, 2, "No task at H1 has a rationale.")
+    return ReportTable(rows.head(_MAX_ROWS), columns, caption, about(frame), notes, 2, "No task at H1 has a rationale.")

@@ -1,4 +1,4 @@
-"""Tables of a single snapshot."""
+"""Tables for a single snapshot."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tpanalytics.share.report.tables import Column, ReportTable
 if TYPE_CHECKING:
     from tpanalytics.share.report.scope import ReportScope
 
-__all__ = ["OVERLAP", "TOP", "candidates", "concentration", "exposure", "hours", "mix", "of_company", "overlap"]
+__all__ = ["MAX_ROWS", "OVERLAP", "candidates", "concentration", "exposure", "hours", "mix", "of_company", "overlap"]
 
-#: Limit on the rows of long tables.
-TOP = 20
+#: Maximum number of rows in long tables.
+MAX_ROWS = 20
 _FAMILY = Column("job_family", "Job family", "text")
 _GRADE = Column("data_grade", "Grade", "letter")
 
@@ -31,7 +31,7 @@ def of_company(scope: ReportScope) -> bool:
 
 
 def mix(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the share of each level, one row per family."""
+    """Return the share of each level, with one row per family."""
     levels = level_order(frame.filter(pl.col("tasks") > 0).get_column("level").to_list())
     h1 = pl.col("level") == "H1"
     wide = frame.group_by("job_family", maintain_order=True).agg(
@@ -80,7 +80,7 @@ def exposure(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def hours(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the documented hours and their distribution over jobs."""
+    """Return the documented hours and their distribution across jobs."""
     columns = (
         _FAMILY,
         Column("jobs", "Jobs"),
@@ -97,7 +97,7 @@ def hours(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def concentration(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the concentration of hours on tasks."""
+    """Return how concentrated hours are on a few tasks."""
     columns = (
         _FAMILY,
         Column("tasks_with_hours", "Distinct tasks with hours"),
@@ -111,7 +111,7 @@ def concentration(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def candidates(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the tasks with the most hours at H1; the measure has already suppressed small groups."""
+    """Return the tasks with the most hours at H1. The measure has already suppressed small groups."""
     meaning = about(frame)
     rows = frame if not scope.all_suppressed else frame.clear()
     columns = (
@@ -130,18 +130,18 @@ def candidates(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     return ReportTable(rows, columns, caption, meaning, (*notes, *meaning.warnings), 2, empty)
 
 
-#: Python code of the `overlap` table; see `Section.code`.
+#: Python code for the `overlap` table. See `Section.code`.
 OVERLAP = (
     "tpa.overlap(profiles, states=states)"
     f'.filter(~pl.col("family_a", "family_b").is_in([*SUPPRESSED_FAMILIES, {NO_FAMILY!r}]), pl.col("tasks_shared") > 0)'
     '.sort("ruzicka", "tasks_shared", "family_a", "family_b", '
     "descending=[True, True, False, False], nulls_last=True)"
-    f".head({TOP})"
+    f".head({MAX_ROWS})"
 )
 
 
 def overlap(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the pairs of families that share the most hours, without suppressed families."""
+    """Return the pairs of families that share the most hours, omitting suppressed families."""
     meaning, excluded = about(frame), [*scope.suppressed, NO_FAMILY]
     pairs = frame.filter(
         ~pl.col("family_a").is_in(excluded), ~pl.col("family_b").is_in(excluded), pl.col("tasks_shared") > 0
@@ -155,10 +155,10 @@ def overlap(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("containment_b_in_a", "Share of second's hours", "share"),
         Column("ruzicka", "Similarity by hours", "share"),
     )
-    more = pairs.height - TOP
+    more = pairs.height - MAX_ROWS
     notes = (f"{plural(more, 'more pair')} with less overlap not shown." if more > 0 else "", *meaning.warnings)
     return ReportTable(
-        attach_metadata(pairs.head(TOP), meaning),
+        attach_metadata(pairs.head(MAX_ROWS), meaning),
         columns,
         "Pairs of families by the share of their hours in common tasks.",
         meaning,
