@@ -79,7 +79,7 @@ def _changed(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         case ast.Call(function, [first, second, *others], keywords) if not isinstance(
             first, ast.Starred | ast.Constant
         ):
-            if not isinstance(second, ast.Starred):
+            if not isinstance(second, ast.Starred) and ast.unparse(function) != "isinstance":
                 yield "swapped arguments", ast.Call(function, [second, first, *others], keywords)
 
 
