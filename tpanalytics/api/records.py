@@ -84,7 +84,7 @@ class Record(msgspec.Struct, gc=False):
 
 
 # Strict versions of the structs that reject unknown fields at any depth. A record that passes is valid in both response
-# formats, because it has no field that could be the name of a group.
+# formats because it has no field that could be the name of a group.
 class _KnownAiImpact(AiImpact, forbid_unknown_fields=True): ...
 
 
@@ -105,7 +105,7 @@ class _KnownTask(Task, forbid_unknown_fields=True):
 
 
 class KnownRecord(Record, forbid_unknown_fields=True):
-    """A record without unknown fields. This is tried first, because most records match."""
+    """A record without unknown fields. This is tried first because most records match."""
 
     tasks: list[_KnownTask]  # type: ignore[assignment]
 
@@ -124,7 +124,7 @@ class TasksNotFound(RecordError):  # noqa: N818  internal
 
 _decode_list_record = msgspec.json.Decoder(Record).decode
 _decode_known_record = msgspec.json.Decoder(KnownRecord).decode
-# Only decode the field names, because some JSON values can't be represented in Python (e.g. 1e999).
+# Only decode the field names because some JSON values can't be represented in Python (e.g. 1e999).
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_tasks_fields = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _RECORD_FIELDS, _TASK_FIELDS = set(Record.__struct_fields__), set(Task.__struct_fields__)

@@ -1,8 +1,8 @@
 """Authenticated client for a tenant.
 
-We don't use `OAuth2Session`, because it writes the token and the secret to the debug log and can't renew
+We don't use `OAuth2Session` because it writes the token and the secret to the debug log and can't renew
 client-credentials tokens. `requests_oauthlib.OAuth2` adds the token to each request instead. The demo server uses plain
-http. It works without setting ``OAUTHLIB_INSECURE_TRANSPORT``, because oauthlib is passed an https URL (see
+http. It works without setting ``OAUTHLIB_INSECURE_TRANSPORT`` because oauthlib is passed an https URL (see
 `as_https`).
 """
 
@@ -236,7 +236,7 @@ def connect(
         The retry policy and the response limits. By default, there are up to 5 attempts per request, with waits of up
         to 60 seconds (or 300 if requested by the service). A response can take up to 600 seconds and be up to 256 MiB.
     token_cache
-        If True, processes share the token until shortly before it expires, because the number of tokens is limited. The
+        If True, processes share the token until shortly before it expires because the number of tokens is limited. The
         token is stored in a file that only you can read. The folder is taken from the ``TPANALYTICS_TOKEN_CACHE``
         environment variable, defaulting to your user cache folder. Pass a path to use another folder. Tokens for the
         demo server are not written to the user cache folder. If False, the token is only kept in memory.

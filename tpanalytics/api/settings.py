@@ -176,7 +176,7 @@ def _read_key(file: str, origin: str) -> Secret:
         problem = f"cannot be read: {error.strerror}"
     except (ValueError, RuntimeError):  # a binary file, an invalid path, or a user without a home folder
         pass
-    # Raised outside the handler, because the original exception may contain the file content.
+    # Raised outside the handler because the original exception may contain the file content.
     raise ConfigError(f"The file in `private_key_file` (from {origin}) {problem}. Pass the path of a PEM file.")
 
 
@@ -185,7 +185,7 @@ def _read_dotenv(file: Path) -> dict[str, str | None]:
         return dotenv_values(file, interpolate=False, encoding="utf-8-sig")
     except UnicodeDecodeError:
         pass
-    # Raised outside the handler, because the original exception contains the file content.
+    # Raised outside the handler because the original exception contains the file content.
     raise ConfigError(f"{file.name} is not encoded as UTF-8. Save it as UTF-8.")
 
 

@@ -333,7 +333,7 @@ def _digest(token: Secret) -> str:
 
 
 def _signing_key(pem: Secret) -> RSAPrivateKey:
-    """Load the private key. Errors raised by the library are not quoted, because they may contain parts of the key."""
+    """Load the private key. Errors raised by the library are not quoted because they may contain parts of the key."""
     try:
         import jwt  # noqa: F401  fail early if it isn't installed
         from cryptography.exceptions import UnsupportedAlgorithm

@@ -60,7 +60,7 @@ class Batch(NamedTuple):
     """The jobs and tasks in a page, stored as columns, with its rejected records and its unknown fields.
 
     List columns are omitted if they are empty for every task in the page. Unknown fields are only counted in list
-    format, because any key in the hierarchy format could be the name of a group.
+    format because any key in the hierarchy format could be the name of a group.
     """
 
     jobs: dict[str, list[Any]]
@@ -162,7 +162,7 @@ def _columns(records: list[Decoded], rejects: list[dict[str, str | None]]) -> Ba
         "ai_impact_level": [None if impact is None else impact.level for impact in impacts],
         "ai_impact_rationale": [None if impact is None else impact.rationale for impact in impacts],
     }
-    # Only build list columns if there is any data, because they are slow and most exports don't include them.
+    # Only build list columns if there is any data because they are slow and most exports don't include them.
     sources: list[Sequence[SourceData] | None] = [task.source_data for task in flat]
     if sources.count(None) == len(sources):  # employees have source events instead
         sources = [task.source_events for task in flat]

@@ -109,7 +109,7 @@ def plot_exposure(
         return frame.no_jobs()
     released = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **options)
     groups = frame.groups(measured, released, profiles, privacy)
-    # Only rank the families shown, because a missing rank would reveal the position of a suppressed family.
+    # Only rank the families shown because a missing rank would reveal the position of a suppressed family.
     shown = released.filter(~captions.is_suppressed()).get_column("job_family").to_list()
     ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, families=shown, **options)
     families = _families(groups.rows, theme.sanitize_labels(ranks))

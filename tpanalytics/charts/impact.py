@@ -197,7 +197,7 @@ def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart
 
 def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
     """Return positions for hatching strokes in segments without a level, leaving space for the figure."""
-    # Use fewer strokes if there are many families, because Altair raises an error for more than 5,000 rows.
+    # Use fewer strokes if there are many families because Altair raises an error for more than 5,000 rows.
     distance = _HATCH * max(1.0, segments.get_column("job_family").n_unique() / 40)
     strokes = [
         {"job_family": family, "at": round((start + end) / 2 + side * offset, 4)}

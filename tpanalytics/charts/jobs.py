@@ -42,7 +42,7 @@ _COLUMNS = (
     SideColumn("open", ["without", "hours"], 192),
     SideColumn("grade", "grade", 234),
 )
-#: Use fewer hatching strokes above this number of bars, because Altair raises an error for more than 5,000 rows.
+#: Use fewer hatching strokes above this number of bars because Altair raises an error for more than 5,000 rows.
 _DENSE = 20
 
 

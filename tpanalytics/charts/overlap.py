@@ -202,7 +202,7 @@ def _marks(squares: pl.DataFrame, order: list[str], weight: CountWeight, size: i
     numbers = alt.Chart(diagonal).mark_text(align="right", fontSize=_font(size), color=theme.MUTED)
     marks = [
         alt.Chart(diagonal).mark_rect(color="#D5D5DA").encode(x=x, y=y),
-        # Draw row numbers separately from the names, because a name could end in a digit.
+        # Draw row numbers separately from the names because a name could end in a digit.
         numbers.encode(**theme.pixel_encoding(x=-6), y=y, text=alt.Text("row:Q")),
     ]
     squares = squares.select("share", "shared", "sign", row="place", col="across")
@@ -254,7 +254,7 @@ def _font(size: int) -> float:
 
 
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
-    """Return numbered axes. Only rows are labelled with names, because column names would not be readable."""
+    """Return numbered axes. Only rows are labelled with names because column names would not be readable."""
     width = _WRAP if size >= 24 else 200
     names = [frame.name_lines(family, width, most=2) for family in order]
     font = _font(size)

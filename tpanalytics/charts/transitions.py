@@ -57,7 +57,7 @@ def plot_transitions(
     """Draw the tasks or hours at each AI impact level before and after, as a table and as ribbons.
 
     Tasks whose level is unchanged are muted. The three largest changes are highlighted in the table, and their ribbons
-    are labelled. Changes from or to "not assessed" are grey, because they reflect the data and not the work. Added and
+    are labelled. Changes from or to "not assessed" are grey because they reflect the data and not the work. Added and
     removed tasks come after the levels. If there are more than 7 levels, only the table is drawn.
 
     Parameters

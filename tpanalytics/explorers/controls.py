@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ControlBar"]
 
 _STYLE = {"description_width": "initial"}
-#: Slider value for levels without a weight, because sliders don't accept None.
+#: Slider value for levels without a weight because sliders don't accept None.
 _EXCLUDED = -1.0
 
 
@@ -73,7 +73,7 @@ class _Choice(Control):
 
     def write(self, state: State, facts: Facts) -> None:
         if self.name in controls(state) or state[self.name] not in [value for _, value in self.widget.options]:
-            # Only update the options if necessary, because computing them requires reading the tasks.
+            # Only update the options if necessary because computing them requires reading the tasks.
             _set_options(self.widget, facts.options(state["states"])[self.name])
         super().write(state, facts)
 

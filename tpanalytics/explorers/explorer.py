@@ -97,7 +97,7 @@ def explore(
 
 
 def _locked(method: Method) -> Method:
-    """Run a method with the lock held, because widget messages and cells may be handled in different threads."""
+    """Run a method with the lock held because widget messages and cells may be handled in different threads."""
 
     @wraps(method)
     def locked(self: Explorer, *args: Any, **kwargs: Any) -> Any:
@@ -118,7 +118,7 @@ class Explorer(widgets.VBox):
         The figures in the chart as a Polars DataFrame, limited to the selected marks if any are selected.
     """
 
-    # Define these on the class, because ipywidgets calls `close` even if `__init__` failed.
+    # Define these on the class because ipywidgets calls `close` even if `__init__` failed.
     _draw_timer: asyncio.TimerHandle | None = None
     _ahead_timer: asyncio.TimerHandle | None = None
     _closed = False

@@ -113,7 +113,7 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
 @cached
 @readable()
 def _suppressed_families(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
-    # Skip the checks here, because drawing the chart emits the same warnings.
+    # Skip the checks here because drawing the chart emits the same warnings.
     cells = aggregate_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
     return set(suppressed_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))

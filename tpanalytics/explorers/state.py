@@ -54,7 +54,7 @@ START: State = {
 WEIGHT_STEPS = [round(0.05 * step, 2) for step in range(21)]
 #: Entries that affect the rows in the chart. Changing one of them clears the selection.
 _CHANGES_ROWS = {"view", "family", "job", "search", "change", "value"}
-#: Entries to validate separately, because their values aren't limited to the options of the control.
+#: Entries to validate separately because their values aren't limited to the options of the control.
 _UNLIMITED = {"states", "family"}
 
 

@@ -40,7 +40,7 @@ _LEVEL = "H1"
 #: Minimum level agreement. Tasks below this value are excluded as contested.
 _MIN_AGREEMENT = 0.5
 #: Number of tasks to rank in each resample, and number of tasks that get an interval. More tasks are ranked than get an
-#: interval, because lower-ranked tasks can overtake them.
+#: interval because lower-ranked tasks can overtake them.
 _RANKED_TASKS, _TASKS_WITH_INTERVAL = 600, 300
 _MIN_JOBS, _MIN_ROUNDS, _MAX_ROUNDS = 5, 100, 100_000
 #: Resamples are processed in batches of this size to limit memory use.
@@ -165,7 +165,7 @@ def automation_candidates(
     Let h be the hours of a task, N the headcount (or 1), and R the undocumented contract hours of a job. Let o be 1 if
     the job lists the task without hours, either at H1 or without a level, and 0 otherwise. Then ``h1_hours = Σ N·h at
     H1`` and ``h1_hours_high = h1_hours + Σ N·h without level + Σ N·R·o`` (Manski, 2005, *Partial identification with
-    missing data*). Upper bounds should not be added up across tasks, because the undocumented hours of a job can only
+    missing data*). Upper bounds should not be added up across tasks because the undocumented hours of a job can only
     be used once. Rank intervals are computed with a Poisson bootstrap over jobs.
 
     Examples

@@ -348,7 +348,7 @@ def _share_of_resamples(
     jobs_by_id = parts.join(jobs.select("job", "job_id"), on="job", how="left").select(
         "job_family", "job_id", "whole", part=pl.col("part") + pl.col("part_h2") * (b or 0.0)
     )
-    # Scale the mean to the original number of jobs, because the number of jobs varies between resamples.
+    # Scale the mean to the original number of jobs because the number of jobs varies between resamples.
     scale = pl.len().over("job_family") if measure == "hours" else pl.lit(1)
     scales = jobs_by_id.select("job_family", scale=scale).unique()
     resampled = (

@@ -236,7 +236,7 @@ _ANSWER = (
 
 
 def _answers_of_levels(jobs: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return the lowest and the highest weight as answers, because the worst case is always one of these two."""
+    """Return the lowest and the highest weight as answers because the worst case is always one of these two."""
     lowest, highest = min(level_weights.values()), max(level_weights.values())
     extremes = pl.DataFrame({"answer": [lowest, highest]}, schema={"answer": pl.Float64})
     return (

@@ -153,7 +153,7 @@ def fragmentation(
     per_job = freed_per_job(reduced, levels, week)
     if adopted:
         needs_week(per_job)
-    # Compute the hours per person first, because times_headcount multiplies the freed hours by headcount.
+    # Compute the hours per person first because times_headcount multiplies the freed hours by headcount.
     per_person = {"low": pl.col("freed_low") * realised.low, "high": pl.col("freed_high") * realised.high}
     people = times_headcount(per_job.with_columns(**per_person)).with_columns(
         gained_low=pl.col("low") * pl.col("people"), gained_high=pl.col("high") * pl.col("people")

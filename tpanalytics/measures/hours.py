@@ -27,10 +27,10 @@ OVER_DESCRIBED, UNDER_DESCRIBED = 1.1, 0.5
 
 #: Share of the contract week that is documented.
 _described_week = share_of(pl.col("hours"), pl.col("contract_hours"))
-#: Whether a job has implausibly many hours. This includes incomplete jobs, because missing hours can only increase the
+#: Whether a job has implausibly many hours. This includes incomplete jobs because missing hours can only increase the
 #: share. The tolerance is needed because backends sum floats in a different order.
 is_over = _described_week > OVER_DESCRIBED + 1e-9
-#: Whether a job has implausibly few hours. Incomplete jobs are ignored, because missing hours could be the reason.
+#: Whether a job has implausibly few hours. Incomplete jobs are ignored because missing hours could be the reason.
 is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
 
 

@@ -173,7 +173,7 @@ def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, m
     per_job = reduced.cells.join(jobs, on="job").select(
         "job_id",
         part=pl.when((missing > 0) & (rest > 0)).then(rest / missing),
-        # Don't compute the factor here, because it can overflow if a job has almost no documented hours.
+        # Don't compute the factor here because it can overflow if a job has almost no documented hours.
         week=pl.when((missing == 0) & (pl.col("week") != pl.col("hours"))).then("week"),
         described="hours",
     )

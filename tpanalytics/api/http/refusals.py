@@ -30,7 +30,7 @@ def error_text(response: requests.Response) -> tuple[str | None, str | None]:
 
 
 def outline(response: requests.Response) -> str:
-    """Describe a response body without quoting any values, because they might include a token."""
+    """Describe a response body without quoting any values because they might include a token."""
     try:
         body = response.json()
     except (ValueError, RecursionError):

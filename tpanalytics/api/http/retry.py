@@ -72,7 +72,7 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         pass
     until, now = _parse_date(value), _parse_date(headers.get("Date", ""))
-    # Prefer the clock of the service, because the local clock might be off by minutes.
+    # Prefer the clock of the service because the local clock might be off by minutes.
     return None if until is None else max(0.0, until - (time.time() if now is None else now))
 
 
@@ -89,7 +89,7 @@ def is_transient(error: requests.RequestException) -> bool:
 
 
 def describe_error(error: requests.RequestException) -> str:
-    """Describe an error without quoting the request, because that might contain a secret."""
+    """Describe an error without quoting the request because that might contain a secret."""
     if isinstance(error, ResponseRejected | DeadlineExceeded):
         return str(error)
     if isinstance(error, requests.exceptions.SSLError):

@@ -75,7 +75,7 @@ class Sender:
             self._sleep(wait)
         if response is not None:
             return response
-        # Raised outside the handler, because the original exception refers to the request and its secret.
+        # Raised outside the handler because the original exception refers to the request and its secret.
         kind = Unreachable if status is None else ApiError
         message = f"{method} {name} on {urlsplit(url).netloc}: {problem} (attempt {attempt + 1} of {tries})"
         raise kind(f"{message}. Check the address and the network.", status=status, path=name)

@@ -29,7 +29,7 @@ class Groups:
     """The rows to draw after suppression, and the texts that describe them."""
 
     rows: pl.DataFrame
-    #: Whether totals can be shown. False if every row is suppressed, because totals would reveal their figures.
+    #: Whether totals can be shown. False if every row is suppressed because totals would reveal their figures.
     totals: bool
     population: str
     suppression: list[str]
@@ -161,7 +161,7 @@ def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
     # Use a plain dict because the axis is copied for every layer, and copying an `alt.Axis` is slow.
     axis = {
         "title": None,
-        # Look up labels by position instead of by key, because a family could be named "constructor".
+        # Look up labels by position instead of by key because a family could be named "constructor".
         "labelExpr": f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
         "labelLimit": 400,
         "labelLineHeight": _LINE,

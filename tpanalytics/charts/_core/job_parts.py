@@ -47,7 +47,7 @@ def week(
     scale = alt.Scale(domain=[0, top], nice=False)
     x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="weekly hours", titleAnchor="start", tickCount=8, grid=False))
     spans = _spans(documented, contract, scenario)
-    # Omit labels that don't fit, because the sentence above the bar contains the same figures.
+    # Omit labels that don't fit because the sentence above the bar contains the same figures.
     width = (pl.col("end") - pl.col("start")) / per_pixel
     fits = pl.col("label").str.len_chars() * 5.8 + 6 < width
     spans = spans.with_columns(label=pl.when(fits).then("label").otherwise(pl.lit("")))

@@ -54,7 +54,7 @@ _RTL_TEXT = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff][^A-Za-z,:;(]*
 
 
 class _PngDisplay:
-    """Mixin to display charts as PNG images, because Altair's default renderer loads scripts from a CDN."""
+    """Mixin to display charts as PNG images because Altair's default renderer loads scripts from a CDN."""
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return displayed(self.to_dict())  # type: ignore[attr-defined]  # defined by the chart class
@@ -103,7 +103,7 @@ def assemble_panels(
 
 
 def _chart_options(title: str, subtitle: str | Sequence[str], description: str) -> dict[str, Any]:
-    # Pass these to the constructor, because `properties` and `configure` copy the entire chart, including its data.
+    # Pass these to the constructor because `properties` and `configure` copy the entire chart, including its data.
     title = _RTL_TEXT.sub("\\1\u200e", title)
     lines = math.ceil(len(title) / _TITLE)
     heading = alt.Title(
@@ -178,7 +178,7 @@ def percent_axis() -> alt.Axis:
 
 def pixel_encoding(**channels: float | alt.ExprRef) -> dict[str, Any]:
     """Return arguments for `encode` that set positions in pixels."""
-    # Use the channel classes directly, because `alt.value` is slow: Altair searches the entire schema to resolve it.
+    # Use the channel classes directly because `alt.value` is slow: Altair searches the entire schema to resolve it.
     classes: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
     return {name: classes[name](position) for name, position in channels.items()}
 
@@ -245,7 +245,7 @@ def level_scale(levels: Sequence[str]) -> alt.Scale:
 
 
 def level_legend(levels: Sequence[str]) -> alt.Legend | None:
-    """Return the legend for the levels, or None if there are none, because empty legends cannot be rendered."""
+    """Return the legend for the levels, or None if there are none because empty legends cannot be rendered."""
     if not levels:
         return None
     labels = [LEVEL_WORDS.get(level, f"{level} (unknown level)") for level in levels]

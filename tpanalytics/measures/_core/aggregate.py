@@ -99,7 +99,7 @@ def _aggregate(profiles: TaskProfiles, states: list[str], per: str, by: list[str
     all_count = state_counts.get_column("state").is_in(states).all()
     cells = None
     if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
-        # Include tasks that are not counted, because `_families_agree` compares the total number of tasks.
+        # Include tasks that are not counted because `_families_agree` compares the total number of tasks.
         keys = ["job_family", *by, *(["counts"] * (not all_count))]
         sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=counts(states)), *keys, extremes=False)
         sums = sums.with_columns(pl.col("job_family").fill_null(NO_FAMILY))
@@ -110,7 +110,7 @@ def _aggregate(profiles: TaskProfiles, states: list[str], per: str, by: list[str
         cells = of_jobs(sum_tasks(counted, "job_id", *by, extremes=False), jobs).sort("job", *by)
     else:
         cells = cells.sort("job_family", *by)
-    # Sort first, because engines return rows in different orders and the sum of floats depends on the order.
+    # Sort first because engines return rows in different orders and the sum of floats depends on the order.
     keys = [*(["job"] if per == "job" else []), "job_family", *by]
     if per == "family":
         cells = (

@@ -38,7 +38,7 @@ class Agreement(NamedTuple):
 
 def ratings(unique: pl.DataFrame) -> pl.DataFrame:
     """Count the jobs for each task and level, ignoring levels that are missing or conflict within a job."""
-    # This also drops null levels, because comparing null returns null.
+    # This also drops null levels because comparing null returns null.
     rated = unique.filter(pl.col("level") != NOT_ASSESSED)
     # Grouping by an Enum is faster than grouping by strings.
     levels = pl.Enum(rated.get_column("level").unique().sort())

@@ -75,7 +75,7 @@ def cached(measure: Callable[P, R]) -> Callable[P, R]:
             return measure(*args, **kwargs)
         entry = last.results.get(key)
         if entry is None:
-            # Keep a reference to the earlier snapshots, because the key contains their ids.
+            # Keep a reference to the earlier snapshots because the key contains their ids.
             entry = measure(*args, **kwargs), snapshots[:-1]
         with _LOCK:
             last.results.pop(key, None)

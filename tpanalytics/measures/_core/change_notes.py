@@ -85,7 +85,7 @@ def counts_suggested(states: Sequence[str]) -> bool:
 
 
 def state_warnings(states: Sequence[str]) -> tuple[str, ...]:
-    """Return a warning if only some validation states are counted, because tasks can then appear to be added."""
+    """Return a warning if only some validation states are counted because tasks can then appear to be added."""
     if counts_suggested(states):
         return ()
     return (f"Only {' and '.join(states)} tasks are counted, so a task that changed its state can appear as added.",)

@@ -253,7 +253,7 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
 
 
 def _long_week_warning(per_job: pl.DataFrame) -> tuple[str, ...]:
-    """Return a warning if documented hours exceed the week, because more hours could be freed than are worked."""
+    """Return a warning if documented hours exceed the week because more hours could be freed than are worked."""
     more = (pl.col("hours") > 1.1 * pl.col("week")) & pl.col("headcount").is_not_null()
     n = per_job.select(more.sum()).item()
     if not n:

@@ -165,7 +165,7 @@ def open_snapshot(folder: Path, *, lazy: bool, verified: bool) -> TaskProfiles:
     jobs, tasks, rejects = (pl.scan_parquet(paths[table]) for table in ("jobs", "tasks", "rejects"))
     if "job_family" not in tasks.collect_schema():  # exports only store the family in the jobs table
         families = jobs.select("job_id", "job_family").collect()
-        # Use an expression instead of a join, because it is skipped if the column isn't used.
+        # Use an expression instead of a join because it is skipped if the column isn't used.
         family = pl.col("job_id").replace_strict(
             families.get_column("job_id"), families.get_column("job_family"), default=None, return_dtype=pl.String
         )

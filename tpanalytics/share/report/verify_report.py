@@ -70,7 +70,7 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
 
     Notes
     -----
-    The hash in the evidence block only detects accidental changes, because anyone can compute a new one. Recomputing
+    The hash in the evidence block only detects accidental changes because anyone can compute a new one. Recomputing
     the figures from the snapshot also detects deliberate changes.
 
     Examples
