@@ -1,4 +1,5 @@
 """Fixtures and settings for all tests."""
+# ruff: noqa: E402
 
 from __future__ import annotations
 
@@ -11,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+
+# Parallel workers share the cores, so a thread pool in each one only slows them down. Polars reads this on import.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import tpanalytics as tpa
 from tpanalytics.demo import sample as demo_sample, server
