@@ -1,5 +1,4 @@
 """Fixtures and settings for all tests."""
-# ruff: noqa: E402
 
 from __future__ import annotations
 
