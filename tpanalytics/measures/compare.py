@@ -102,7 +102,7 @@ def compare(
         ``churn``                     Float64  added and removed tasks as a share of the tasks in either snapshot
         ``coverage_before``           Float64  share of tasks with documented hours and a level before, 0 to 1
         ``coverage_after``            Float64  share of tasks with documented hours and a level after, 0 to 1
-        ``data_grade``                String   grade of the lower coverage: A from 0.9, B from 0.7, C below
+        ``data_grade``                String   grade of the lower coverage: A (at least 0.9), B (at least 0.7) or C
         ``reason``                    String   why ``before`` or ``after`` is null: ``NO_JOBS``, ``NO_TASKS``,
                                                ``NO_HOURS`` or ``NO_LEVELS``
         ============================  =======  ============================================================

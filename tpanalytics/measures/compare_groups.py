@@ -72,8 +72,8 @@ def compare_groups(
     - mix, ``((e_other + e) / 2 - mean) * (s - s_other)``, if its share differs; mean is the index of both families over
       the shared categories
 
-    If a category exists in only one family, it contributes its share multiplied by the difference between its index and
-    the index of that family over the shared categories. All contributions add up to the total difference.
+    A category in only one of the families contributes its share multiplied by the difference between its index and the
+    index of that family over the shared categories. All contributions add up to the total difference.
 
     Parameters
     ----------
@@ -110,7 +110,8 @@ def compare_groups(
         ``mix``               Float64  contribution from a different share, for categories in both
         ``only_family``       Float64  contribution if only the family has the category
         ``only_other``        Float64  contribution if only the other family has the category
-        ``contribution``      Float64  sum of the four terms; equals ``difference`` in the last row
+        ``contribution``      Float64  ``within + mix + only_family + only_other``; equals
+                                       ``difference`` in the last row
         ``weight_low``        Float64  contribution with an H2 weight of 0
         ``weight_high``       Float64  contribution with an H2 weight of 1
         ``tasks``             UInt32   tasks of the family in the selected states

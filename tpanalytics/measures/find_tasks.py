@@ -72,7 +72,7 @@ def find_tasks(
 
     The search ignores case and word order, and also matches parts of longer words. Wildcards are not supported, so
     ``.`` only matches a full stop. The result lists individual jobs and tasks, but not their rationales. Tasks without
-    a text never match. Use `about` to find out how many there are.
+    a text never match. Use `about` to find out how many such tasks there are.
 
     Parameters
     ----------

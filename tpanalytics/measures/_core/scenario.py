@@ -253,10 +253,13 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
 
 
 def _long_week_warning(per_job: pl.DataFrame) -> tuple[str, ...]:
-    """Return a warning if documented hours exceed the week because more hours could be freed than are worked."""
+    """Return a warning if documented hours exceed the contract hours."""
     more = (pl.col("hours") > 1.1 * pl.col("week")) & pl.col("headcount").is_not_null()
     n = per_job.select(more.sum()).item()
     if not n:
         return ()
     jobs_have = "job has" if n == 1 else "jobs have"
-    return (f"{n:,} {jobs_have} documented hours above 110% of the week, so more can be freed than is worked.",)
+    return (
+        f"{n:,} {jobs_have} documented hours above 110% of contract hours, so the freed hours may exceed the hours "
+        "worked.",
+    )
