@@ -80,7 +80,9 @@ def plot_exposure_scatter(
     Raises
     ------
     SchemaError
-        If a required column is missing or a weight is not between 0 and 1.
+        If a required column is missing.
+    ArgumentError
+        If a weight is not between 0 and 1.
 
     Warns
     -----

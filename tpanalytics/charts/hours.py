@@ -70,7 +70,9 @@ def plot_hours(
     Raises
     ------
     SchemaError
-        If a required column is missing or a family does not exist.
+        If a required column is missing.
+    ArgumentError
+        If a family does not exist.
 
     Warns
     -----

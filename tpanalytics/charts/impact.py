@@ -87,7 +87,9 @@ def plot_impact(
     Raises
     ------
     SchemaError
-        If a required column is missing, `weight` is invalid, or a family does not exist.
+        If a required column is missing.
+    ArgumentError
+        If `weight` is invalid or a family does not exist.
 
     Warns
     -----

@@ -91,7 +91,9 @@ def plot_overlap(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

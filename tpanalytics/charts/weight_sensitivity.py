@@ -89,8 +89,9 @@ def plot_weight_sensitivity(
     Raises
     ------
     SchemaError
-        If a required column is missing, H2 has no weight, a weight or `contract_hours` is out of range, or a family
-        does not exist.
+        If a required column is missing.
+    ArgumentError
+        If H2 has no weight, a weight or `contract_hours` is out of range, or a family does not exist.
 
     Warns
     -----

@@ -153,7 +153,9 @@ def automation_candidates(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

@@ -113,7 +113,9 @@ def compare_exposure(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.aggregate import (
     TaskCounts,
     check_hours,
@@ -126,8 +126,9 @@ def compare_groups(
     Raises
     ------
     SchemaError
-        If a required column is missing, `category` has nested values, a family does not exist or an argument is
-        invalid.
+        If a required column is missing or `category` has nested values.
+    ArgumentError
+        If a family does not exist or an argument is invalid.
 
     Warns
     -----
@@ -144,7 +145,7 @@ def compare_groups(
     level_weights, counted = checked_weights(level_weights), checked_states(states)
     jobs, tasks = read_inputs(profiles)
     if not isinstance(category, str):
-        raise SchemaError(f"`category` must be the name of a column of `tasks`, not {category!r}.")
+        raise ArgumentError(f"`category` must be the name of a column of `tasks`, not {category!r}.")
     require(profiles.tasks, category, name="tasks")
     if isinstance(tasks.collect_schema()[category], nw.List | nw.Array | nw.Struct):
         raise SchemaError(f"`category` must be a column of text or numbers, not the nested column {category!r}.")
@@ -208,9 +209,9 @@ def _task_counts(rows: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> 
 def _check_families(families: list[str], family: str, other: str | None) -> None:
     for name, value in (("family", family), ("other", other)):
         if value not in families and (name == "family" or value is not None):
-            raise SchemaError(f"`{name}`: {unknown_family_message(str(value), families)}.")
+            raise ArgumentError(f"`{name}`: {unknown_family_message(str(value), families)}.")
     if family == other:
-        raise SchemaError(f"`other` must be a different family or None, not {family!r} again.")
+        raise ArgumentError(f"`other` must be a different family or None, not {family!r} again.")
 
 
 def _sides(

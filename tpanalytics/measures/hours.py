@@ -160,7 +160,9 @@ def hours(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

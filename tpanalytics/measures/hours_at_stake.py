@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bounds import assumed_week_note
 from tpanalytics.measures._core.cache import cached
@@ -84,7 +84,9 @@ def hours_at_stake(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -99,7 +101,7 @@ def hours_at_stake(
     ('Customer Service', 168.5, 262.25, 2005.875)
     """
     if not isinstance(level, str) or level in ("", NOT_ASSESSED):
-        raise SchemaError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
+        raise ArgumentError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
     week = checked_week(contract_hours)
     reduced = aggregate_tasks(profiles, states)
     jobs, cells = reduced.jobs, reduced.cells

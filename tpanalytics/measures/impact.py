@@ -76,7 +76,9 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

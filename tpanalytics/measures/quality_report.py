@@ -94,8 +94,10 @@ def quality_report(
     Raises
     ------
     SchemaError
-        If a required column is missing, a task belongs to a job that is not in `jobs`, hours are negative or infinite,
-        or an argument is invalid.
+        If a required column is missing, a task belongs to a job that is not in `jobs`, or hours are negative or
+        infinite.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

@@ -116,7 +116,9 @@ def save_report(
     ShareError
         If the suffix is not ``.html``, the family does not exist, or the file cannot be written.
     SchemaError
-        If a column is missing or an argument is invalid.
+        If a column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
