@@ -45,7 +45,7 @@ def plot_compare(
     """Draw the change between two snapshots, as a bridge for the company or with one row per job family.
 
     The bridge connects the weekly hours before and after. Its bars show the hours of tasks that were added, removed,
-    re-rated or changed in length. The last bar, which is hatched, shows newly measured tasks. The bars add up to the
+    re-rated or have changed hours. The last bar, which is hatched, shows newly measured tasks. The bars add up to the
     total difference.
 
     For job families, arrows point from the earlier to the later figure, with the largest increase at the top.

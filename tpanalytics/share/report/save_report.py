@@ -98,7 +98,7 @@ def save_report(
     contract_hours
         Weekly contract hours to assume for jobs that don't state them. Used to compute the bounds of the index.
     privacy
-        Minimum number of jobs and people that a figure can describe. If `None`, nothing is suppressed.
+        Thresholds for suppressing small groups. If `None`, nothing is suppressed.
     title
         Heading of the report. Defaults to the family and the topic.
     rationales
