@@ -259,7 +259,5 @@ def _long_week_warning(per_job: pl.DataFrame) -> tuple[str, ...]:
     if not n:
         return ()
     jobs_have = "job has" if n == 1 else "jobs have"
-    return (
-        f"{n:,} {jobs_have} documented hours above 110% of contract hours, so the freed hours may exceed the hours "
-        "worked.",
-    )
+    over = "documented hours above 110% of contract hours"
+    return (f"{n:,} {jobs_have} {over}, so the freed hours may exceed the hours worked.",)
