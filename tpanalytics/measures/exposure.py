@@ -345,7 +345,7 @@ def exposure_meaning(
         policy=(
             POTENTIAL_CHANGE,
             "Tasks without hours or without a weighted level are excluded from the index, not counted as zero.",
-            *(("weight_low and weight_high are the index with an H2 weight of 0 and 1.",) * ("H2" in level_weights)),
+            *(("The index is also computed with H2 weights of 0 and 1.",) * ("H2" in level_weights)),
             *policy,
         ),
         warnings=warnings,

@@ -142,7 +142,7 @@ def quality_report(
             reduced,
             measure="quality_report",
             value="share of the items checked that are affected, unless the unit differs",
-            unit="see column unit",
+            unit="varies by check",
             basis="task",
             policy=(
                 f"Tasks are matched by {same_task}. Similar texts do not match.",

@@ -9,6 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from tpanalytics.errors import ShareError, collect_warnings, warn
 from tpanalytics.formatting import clean_text, plural
 from tpanalytics.measures._core.weights import WEIGHTS
@@ -26,8 +28,6 @@ from tpanalytics.share.save import output_path, save_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    import polars as pl
 
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures.privacy.policy import Privacy
@@ -230,6 +230,8 @@ def _standfirst(scope: ReportScope) -> str:
     if scope.all_suppressed or not jobs.height:
         return provenance(scope.profiles.manifest)
     tasks = plural(scope.shown.tasks.height, "task")
+    if rejected := scope.shown.tasks.filter(pl.col("validation_state").cast(pl.String) == "rejected").height:
+        tasks += f" ({rejected:,} rejected)"
     if scope.family is not None:
         return f"{plural(jobs.height, 'job')} with {tasks}, compared with the whole company."
     families = plural(jobs.get_column("job_family").drop_nulls().n_unique(), "job family")
