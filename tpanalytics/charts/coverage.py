@@ -107,7 +107,7 @@ def plot_coverage(
         _cells(rows, frame.group_axis(rows.get_column("job_family").to_list()), absent),
         _COLUMNS,
         title=_headline(rows, absent),
-        basis="Share of tasks with hours, level, validation, source",
+        basis="Share of tasks with hours, a level, a validation and a source",
         description=_description(rows, absent, groups),
         notes=_footnotes(coverage, absent),
         size=(_WIDTH, _ROW),

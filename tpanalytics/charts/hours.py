@@ -246,16 +246,17 @@ def _headline(families: pl.DataFrame) -> str:
     scope = "" if safe.height == all_families.height else " with enough data"
     if top["hours_p50"] - bottom["hours_p50"] < 0.5:
         return f"The median job has about {hours(top['hours_p50'])} documented per week in every family{scope}"
+    grades = " (families of grade A or B)" if scope else ""
     return (
-        f"Documented hours of the median job range from {bottom['hours_p50']:.1f} a week in {bottom['job_family']} "
-        f"to {top['hours_p50']:.1f} in {top['job_family']}"
+        f"Median documented hours per job range from {bottom['hours_p50']:.1f} a week in {bottom['job_family']} "
+        f"to {top['hours_p50']:.1f} in {top['job_family']}{grades}"
     )
 
 
 def _footnotes(families: pl.DataFrame, contract: float | None) -> list[str]:
     tasks = total(families, "tasks")
     line = (
-        f"The dashed line marks the median contract of {hours(contract)} a week."
+        f"The dashed line marks the median contract week ({hours(contract)})."
         if contract
         else "Contract hours are missing, so the documented share of a week is unknown."
     )
