@@ -138,7 +138,7 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
             seen=pl.struct(pl.col("jobs_with_hours").fill_null(0), "jobs").map_elements(
                 lambda row: f"{row['jobs_with_hours']:,} of {row['jobs']:,}", return_dtype=pl.String
             ),
-            empty=frame.counts_as_text("jobs_without_tasks"),
+            empty=frame.as_text("jobs_without_tasks", lambda n: NONE if n is None else f"{n:,}"),
             known=frame.as_text("coverage", coverage_percent),
             missing=captions.missing_figure_reason(
                 {"no tasks": pl.col("tasks") == 0, "no documented hours": pl.col("median").is_null()}
