@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="tpanalytics",
         description="Weekly hours and AI impact per job family.",
-        epilog="Example: tpanalytics summary data/2026-05 --jobs jobs.csv --families families.csv",
+        epilog="Example: tpanalytics summary data/2026-05 --weight tasks",
     )
     result.add_argument("--version", action="version", version=f"tpanalytics {tpa.__version__}")
     subparsers = result.add_subparsers(required=True, metavar="COMMAND")
