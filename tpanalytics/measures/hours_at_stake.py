@@ -14,7 +14,7 @@ from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, undocumented_hours_expressions
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +105,9 @@ def hours_at_stake(
     week = checked_week(contract_hours)
     reduced = aggregate_tasks(profiles, states)
     jobs, cells = reduced.jobs, reduced.cells
+    levels = level_order(cells.filter(pl.col("level") != NOT_ASSESSED).get_column("level").unique().to_list())
+    if levels and level not in {*LEVELS, *levels}:
+        raise ArgumentError(f"`level` must be a level of the tasks ({', '.join(levels)}), not {level!r}.")
     has_headcount = "headcount" in jobs.columns
     if not has_headcount:
         jobs = jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))

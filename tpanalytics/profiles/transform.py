@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import ArgumentError, SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError, warn
+from tpanalytics.measures._core.checks import unknown_family_message
 from tpanalytics.schema import require
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
     ArgumentError
         If a predicate is not a Polars expression.
 
+    Warns
+    -----
+    TpAnalyticsWarning
+        If no job has the `job_family`.
+
     Examples
     --------
     >>> import polars as pl
@@ -65,4 +71,9 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
         match = re.search(r'"([^"]*)"', str(error))
         require(profiles.jobs, match[1] if match else str(error), name="jobs")
         raise
+    family = equal.get("job_family")
+    if isinstance(family, str):
+        families = profiles.jobs.lazy().select(pl.col("job_family").unique()).collect().get_column("job_family")
+        if families.len() and family not in families.to_list():
+            warn(f"No job matches: {unknown_family_message(family, families.drop_nulls().sort().to_list())}.")
     return replace(profiles, jobs=jobs, tasks=tasks)
