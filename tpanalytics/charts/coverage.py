@@ -270,8 +270,9 @@ def _description(families: pl.DataFrame, absent: Mapping[str, str], groups: fram
     content = f"share of tasks with {listed(name for _, name in drawn)}" if groups.totals else "coverage of the tasks"
     summary = f"Matrix of bars: {content} for {groups.population}. Families sorted by hours and level, lowest first."
     known = families.filter(~pl.col("suppressed") & ~pl.col("empty"))
+    phrases = {column: "validated" if column == "validated_share" else f"with {name}" for column, name in drawn}
     rows = "; ".join(
-        f"{row['job_family']} {listed(f'{name} {coverage_percent(row[column])}' for column, name in drawn)}, "
+        f"{row['job_family']} {listed(f'{coverage_percent(row[name])} {phrase}' for name, phrase in phrases.items())}, "
         f"{row['bare']} jobs without tasks, grade {row['grade']}, {row['verdict']}"
         for row in known.rows(named=True)
     )
