@@ -99,7 +99,7 @@ def test_job_with_few_people_raises() -> None:
     few = profiles_of([job_in("A", ("H1", 2.0), headcount=1.0)] * 5)
     with pytest.raises(tpa.SchemaError, match=r"fewer than 5 people, .* personal data\. Pass privacy=None"):
         tpa.plot_job(few, "j000")
-    assert f"{percent(1.0)} of 2\xa0h" in title_of(tpa.plot_job(few, "j000", privacy=None))
+    assert f"{percent(1.0)} of 2 documented hours" in title_of(tpa.plot_job(few, "j000", privacy=None))
     assert title_of(tpa.plot_job(few, "j000", privacy=tpa.Privacy(min_headcount=1)))
     unknown = profiles_of([job_in("A", ("H1", 2.0), headcount=None)] * 5)
     assert title_of(tpa.plot_job(unknown, "j000"))

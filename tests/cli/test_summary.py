@@ -35,7 +35,8 @@ def test_summary_of_an_export(tenant: Tenant, capsys: pytest.CaptureFixture[str]
 
 def test_summary_suppresses_small_families(capsys: pytest.CaptureFixture[str]) -> None:
     usual = run("summary", capsys=capsys)[1]
-    assert "suppressed" not in usual
+    assert usual.count("suppressed") == 1, "only the finding of a small group"
+    assert usual.endswith("\u00b7 = suppressed (small group)\n")
     out = run("summary", "--min-jobs", "8", capsys=capsys)[1]
     lines = {line[:12].strip(): line for line in out.splitlines()}
     assert lines["(no family)"].split()[2:] == ["7", *["\u00b7"] * 11]
