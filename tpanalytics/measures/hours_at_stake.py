@@ -107,7 +107,7 @@ def hours_at_stake(
     jobs, cells = reduced.jobs, reduced.cells
     levels = level_order(cells.filter(pl.col("level") != NOT_ASSESSED).get_column("level").unique().to_list())
     if levels and level not in {*LEVELS, *levels}:
-        raise ArgumentError(f"`level` must be a level of the tasks ({', '.join(levels)}), not {level!r}.")
+        raise ArgumentError(f"`level` must be a level of the tasks ({', '.join(map(repr, levels))}), not {level!r}.")
     has_headcount = "headcount" in jobs.columns
     if not has_headcount:
         jobs = jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
