@@ -41,5 +41,5 @@ def test_invalid_filters_raise(sample: tpa.TaskProfiles) -> None:
 
 
 def test_unknown_family_warns(sample: tpa.TaskProfiles) -> None:
-    with pytest.warns(tpa.TpAnalyticsWarning, match=r"'Finanze' is not a job family \(did you mean 'Finance'"):
+    with pytest.warns(tpa.TpAnalyticsWarning, match=r"job family 'Finanze'\. Did you mean 'Finance'\?"):
         assert tpa.filter_jobs(sample, job_family="Finanze").jobs.is_empty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
-from tpanalytics.measures._core.checks import unknown_family_message
 from tpanalytics.schema import require
 
 if TYPE_CHECKING:
@@ -71,9 +71,10 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
         match = re.search(r'"([^"]*)"', str(error))
         require(profiles.jobs, match[1] if match else str(error), name="jobs")
         raise
-    family = equal.get("job_family")
-    if isinstance(family, str):
-        families = profiles.jobs.lazy().select(pl.col("job_family").unique()).collect().get_column("job_family")
-        if families.len() and family not in families.to_list():
-            warn(f"No job matches: {unknown_family_message(family, families.drop_nulls().sort().to_list())}.")
+    if isinstance(family := equal.get("job_family"), str):
+        families = profiles.jobs.lazy().select(pl.col("job_family").unique()).collect().to_series().to_list()
+        if families and family not in families:
+            similar = difflib.get_close_matches(family, filter(None, families), n=1)
+            hint = f" Did you mean {similar[0]!r}?" if similar else ""
+            warn(f"No job is in the job family {family!r}.{hint}")
     return replace(profiles, jobs=jobs, tasks=tasks)
