@@ -190,8 +190,8 @@ def test_charts_of_two_snapshots_name_both_sources(
     plot: Callable[..., Any], sample: tpa.TaskProfiles, later: tpa.TaskProfiles
 ) -> None:
     text = json.dumps(plot(sample, later).to_dict())
-    assert "Before: sample of an invented company, as of 2026-05." in text
-    assert "After: sample of an invented company, as of 2026-11." in text
+    assert "Before: sample of a fictional company, as of 2026-05." in text
+    assert "After: sample of a fictional company, as of 2026-11." in text
 
 
 @pytest.mark.parametrize("plot", CHANGE_PLOTS)

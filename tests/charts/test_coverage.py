@@ -56,7 +56,7 @@ def test_share_with_a_source_matches_the_quality_report(sample: tpa.TaskProfiles
     )
     profiles = tpa.TaskProfiles(sample.jobs, tasks, sample.manifest)
     missing = tpa.quality_report(profiles).filter(check="evidence_missing").item(0, "value")
-    assert f"a source {coverage_percent(1 - missing)}" in tpa.plot_coverage(profiles).to_dict()["description"]
+    assert f"{coverage_percent(1 - missing)} with a source" in tpa.plot_coverage(profiles).to_dict()["description"]
 
 
 def test_fields_that_were_not_requested_are_not_drawn_as_zero(sample: tpa.TaskProfiles) -> None:

@@ -106,10 +106,10 @@ def test_jobs_of_suppressed_families_are_not_drawn(names: bool) -> None:
 @pytest.mark.parametrize(
     ("jobs", "title"),
     [
-        ([A] * 5, "Exposure of 8 in 10 of the 5 jobs is 0.45; the median is 0.45"),
+        ([A] * 5, "80% of the 5 jobs have an exposure of 0.45; the median is 0.45"),
         (
             [*[A] * 5, job_in("C", ("H1", 9.0), ("H1", None), ("H1", None))],
-            "Exposure of 8 in 10 of the 5 jobs with enough data is 0.45",
+            "80% of the 5 jobs with enough data have an exposure of 0.45",
         ),
         ([A] * 4, "There is not enough data to compare the exposure of single jobs"),
         ([job_in("A", (None, 3.0))], "Exposure of the jobs cannot be computed"),

@@ -99,7 +99,7 @@ def test_job_with_few_people_raises() -> None:
     few = profiles_of([job_in("A", ("H1", 2.0), headcount=1.0)] * 5)
     with pytest.raises(tpa.SchemaError, match=r"fewer than 5 people, .* personal data\. Pass privacy=None"):
         tpa.plot_job(few, "j000")
-    assert f"{percent(1.0)} of 2\xa0h" in title_of(tpa.plot_job(few, "j000", privacy=None))
+    assert f"{percent(1.0)} of 2 documented hours" in title_of(tpa.plot_job(few, "j000", privacy=None))
     assert title_of(tpa.plot_job(few, "j000", privacy=tpa.Privacy(min_headcount=1)))
     unknown = profiles_of([job_in("A", ("H1", 2.0), headcount=None)] * 5)
     assert title_of(tpa.plot_job(unknown, "j000"))
@@ -114,8 +114,8 @@ def test_job_with_few_people_raises() -> None:
         ([], "j000: no tasks"),
         ([("H1", None)], "j000: 1 task without documented hours"),
         ([("H1", 2.0), ("H1", None)], "j000: there is not enough data to say how much of the week is highly automat"),
-        ([("H2", 2.0)], f"j000: {percent(0.0)} of 2\xa0h documented per week is highly automatable"),
-        ([("H1", 50.0)], f"j000: {percent(1.0)} of 50\xa0h documented per week is highly automatable"),
+        ([("H2", 2.0)], f"j000: {percent(0.0)} of 2 documented hours per week are highly automatable"),
+        ([("H1", 50.0)], f"j000: {percent(1.0)} of 50 documented hours per week are highly automatable"),
     ],
 )
 def test_headline_allows_for_missing_data(tasks: list[Any], title: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,15 @@ def test_errors_are_printed_without_traceback(
     assert err.startswith("tpanalytics: ")
     assert message in err
     assert "Traceback" not in err + out
+
+
+def test_errors_suggest_options_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.json").write_text('[{"external_id": 1}]', encoding="utf-8")
+    assert "on_bad_record" not in run("summary", "bad.json", capsys=capsys)[2]
+    error = run("doctor", capsys=capsys)[2]
+    assert "Set the environment variable" in error
+    assert "connect()" not in error
+    assert "`private_key`" not in error
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ def test_summary_of_an_export(tenant: Tenant, capsys: pytest.CaptureFixture[str]
 
 def test_summary_suppresses_small_families(capsys: pytest.CaptureFixture[str]) -> None:
     usual = run("summary", capsys=capsys)[1]
-    assert "suppressed" not in usual
+    assert usual.count("suppressed") == 1, "only the finding of a small group"
+    assert usual.endswith("\u00b7 = suppressed (small group)\n")
     out = run("summary", "--min-jobs", "8", capsys=capsys)[1]
     lines = {line[:12].strip(): line for line in out.splitlines()}
     assert lines["(no family)"].split()[2:] == ["7", *["\u00b7"] * 11]
@@ -69,13 +70,15 @@ def test_summary_of_a_single_small_family_shows_no_figures(capsys: pytest.Captur
 def findings(out: str) -> dict[str, list[str]]:
     """Read the printed findings by check: severity, share of the hours, examples."""
     lines = out.split("\nData quality (see ")[1].splitlines()[3:]
-    rows = [re.split(r" {2,}", line) for line in lines]
+    rows = [re.split(r" {2,}", line) for line in lines if not line.startswith("\u00b7 = ")]
     return {row[1]: [row[0], *row[2:]] for row in rows}
 
 
 def test_summary_lists_findings_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     report = tpa.quality_report(tpa.load_sample()).filter(pl.col("severity") != "ok")
-    printed = findings(run("summary", capsys=capsys)[1])
+    out = run("summary", capsys=capsys)[1]
+    assert out.endswith("\n\u00b7 = suppressed (small group)\n")
+    printed = findings(out)
     assert list(printed) == report["check"].to_list()
     assert printed["hours_missing"] == ["warning", "\u2013", "job-0002, job-0003, job-0005"]
     assert printed["jobs_without_tasks"] == ["note", "0%", "job-0059, job-0077, job-0080"]

@@ -35,7 +35,10 @@ def test_changed_coverage_warns(
     coverage_before: float, coverage_after: float, measure: Callable[..., pl.DataFrame], *, warns: bool
 ) -> None:
     meaning = tpa.about(measure(with_coverage(coverage_before), with_coverage(coverage_after)))
-    assert any("Quote the bridge" in text and "instead of the difference" in text for text in meaning.warnings) == warns
+    coverage_warnings = [text for text in meaning.warnings if text.startswith("Coverage changed: ")]
+    assert len(coverage_warnings) == warns  # one for hours and for hours with a level
+    assert all("Quote the terms from `compare`" in text for text in coverage_warnings)
+    assert all("instead of the difference" in text for text in coverage_warnings)
     assert (meaning.coverage["hours before"], meaning.coverage["hours after"]) == (coverage_before, coverage_after)
     assert meaning.grade == "A"
     assert f"{coverage_before:.1%} with hours and a level" in meaning.policy[0]

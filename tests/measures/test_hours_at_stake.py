@@ -84,8 +84,9 @@ def test_headcount_hours_exclude_jobs_without_a_headcount() -> None:
         ),
         (
             lambda p: tpa.hours_at_stake(p, level="not assessed"),
-            "`level` must be an AI impact level, .*, not 'not assessed'",
+            "`level` must be an AI impact level like 'H1', not 'not assessed'",
         ),
+        (lambda p: tpa.hours_at_stake(p, level="H9"), r"`level` must be a level of the tasks \('H1'\), not 'H9'"),
     ],
 )
 def test_invalid_arguments_raise(call: Callable[..., Any], message: str) -> None:

@@ -299,6 +299,16 @@ def test_invalid_arguments_raise_before_any_request(
     assert tenant.requests == []
 
 
+@pytest.mark.parametrize(
+    "load",
+    [tpa.load_task_profiles, lambda client: tpa.load_job(client, "job-1"), tpa.load_employee_task_profiles],
+    ids=["all jobs", "one job", "employees"],
+)
+def test_missing_client_raises(load: Callable[[Any], Any]) -> None:
+    with pytest.raises(tpa.ArgumentError, match=r"`client` must be a Client from connect\(\), not None\."):
+        load(None)
+
+
 def test_folder_with_other_files_raises_before_any_request(serve: Callable[..., Tenant]) -> None:
     tenant = serve(job(1))
     write("letter.txt", "mine")

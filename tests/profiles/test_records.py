@@ -133,7 +133,7 @@ def test_missing_file_and_folder_raise() -> None:
     with pytest.raises(tpa.ConfigError, match=r"nothing\.jsonl cannot be read: No such file"):
         tpa.read_records(Path.cwd() / "nothing.jsonl")
     Path("folder").mkdir()
-    with pytest.raises(tpa.ConfigError, match="folder cannot be read"):
+    with pytest.raises(tpa.ConfigError, match=r"folder is a folder\. Use read_profiles for a snapshot"):
         tpa.read_records("folder")
 
 

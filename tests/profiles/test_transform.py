@@ -38,3 +38,8 @@ def test_invalid_filters_raise(sample: tpa.TaskProfiles) -> None:
         tpa.filter_jobs(sample, famly="Sales")
     with pytest.raises(tpa.SchemaError, match="requires Polars frames"):
         tpa.filter_jobs(tpa.TaskProfiles([], []), job_family="Sales")
+
+
+def test_unknown_family_warns(sample: tpa.TaskProfiles) -> None:
+    with pytest.warns(tpa.TpAnalyticsWarning, match=r"job family 'Finanze'\. Did you mean 'Finance'\?"):
+        assert tpa.filter_jobs(sample, job_family="Finanze").jobs.is_empty()

@@ -22,7 +22,7 @@ from tpanalytics.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["SECRETS", "SETTINGS", "Secret", "Settings", "is_loopback", "resolve"]
+__all__ = ["OPTIONAL", "SECRETS", "SETTINGS", "Secret", "Settings", "is_loopback", "resolve"]
 
 #: Descriptions of the settings. Environment variables are named ``TPANALYTICS_`` plus the setting in upper case.
 SETTINGS = {
@@ -40,7 +40,8 @@ SETTINGS = {
 #: Settings whose values are never displayed.
 SECRETS = ("client_secret", "private_key")
 _CREDENTIALS = ("client_secret", "private_key", "private_key_file")
-_OPTIONAL = ("private_key", "private_key_file", "key_id", "api_version")
+#: Settings that need not be set.
+OPTIONAL = ("private_key", "private_key_file", "key_id", "api_version")
 _SERVICE = "tpanalytics"
 _PRIVATE_KEY_ADVICE = (
     "To sign in with a private key, pass its PEM text as `private_key` (TPANALYTICS_PRIVATE_KEY) or the path of its "
@@ -135,7 +136,7 @@ def resolve(arguments: Mapping[str, str | Secret | None], dotenv: Path | None = 
     """Collect and validate the settings."""
     available = find_settings(arguments, dotenv)
     credentials = [name for name in _CREDENTIALS if name in available]
-    missing = [name for name in SETTINGS if name not in available and name not in _OPTIONAL]
+    missing = [name for name in SETTINGS if name not in available and name not in OPTIONAL]
     if credentials and "client_secret" in missing:
         missing.remove("client_secret")
     if missing:

@@ -11,7 +11,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import NONE, clean_text, hours, percent, plural
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE
 from tpanalytics.measures.about import about
@@ -89,7 +89,9 @@ def plot_automation_candidates(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -134,7 +136,7 @@ def plot_automation_candidates(
 
 def _checked(top: int) -> int:
     if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= 40:
-        raise SchemaError(
+        raise ArgumentError(
             f"`top` must be a whole number from 1 to 40, not {top!r}. Use automation_candidates to list all tasks."
         )
     return top

@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, frame
 from tpanalytics.charts._core.bridge import bridge
 from tpanalytics.charts._core.dumbbell import dumbbell
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures.about import about
 from tpanalytics.measures.compare import compare
@@ -45,7 +45,7 @@ def plot_compare(
     """Draw the change between two snapshots, as a bridge for the company or with one row per job family.
 
     The bridge connects the weekly hours before and after. Its bars show the hours of tasks that were added, removed,
-    re-rated or changed in length. The last bar, which is hatched, shows newly measured tasks. The bars add up to the
+    re-rated or have changed hours. The last bar, which is hatched, shows newly measured tasks. The bars add up to the
     total difference.
 
     For job families, arrows point from the earlier to the later figure, with the largest increase at the top.
@@ -80,7 +80,9 @@ def plot_compare(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -97,10 +99,10 @@ def plot_compare(
     'Arrows show the change in H1 hours for 16 job'
     """
     if by not in (None, "job_family"):
-        raise SchemaError(f"`by` must be None or 'job_family', not {by!r}.")
+        raise ArgumentError(f"`by` must be None or 'job_family', not {by!r}.")
     check_choice("measure", measure, Compared)
     if by is None and measure != "hours":
-        raise SchemaError(f"measure={measure!r} cannot be drawn as a bridge. Pass by='job_family'.")
+        raise ArgumentError(f"measure={measure!r} cannot be drawn as a bridge. Pass by='job_family'.")
     if measure == "hours":
         result = compare(before, after, level=level, same_task=same_task, states=states)
     else:

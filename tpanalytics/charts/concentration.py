@@ -76,7 +76,9 @@ def plot_concentration(
     Raises
     ------
     SchemaError
-        If a required column is missing or `same_task` is invalid.
+        If a required column is missing.
+    ArgumentError
+        If `same_task` is invalid.
 
     Warns
     -----

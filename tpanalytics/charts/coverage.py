@@ -107,7 +107,7 @@ def plot_coverage(
         _cells(rows, frame.group_axis(rows.get_column("job_family").to_list()), absent),
         _COLUMNS,
         title=_headline(rows, absent),
-        basis="Share of tasks with hours, level, validation, source",
+        basis="Share of tasks with hours, a level, a validation and a source",
         description=_description(rows, absent, groups),
         notes=_footnotes(coverage, absent),
         size=(_WIDTH, _ROW),
@@ -270,8 +270,9 @@ def _description(families: pl.DataFrame, absent: Mapping[str, str], groups: fram
     content = f"share of tasks with {listed(name for _, name in drawn)}" if groups.totals else "coverage of the tasks"
     summary = f"Matrix of bars: {content} for {groups.population}. Families sorted by hours and level, lowest first."
     known = families.filter(~pl.col("suppressed") & ~pl.col("empty"))
+    phrases = {column: "validated" if column == "validated_share" else f"with {name}" for column, name in drawn}
     rows = "; ".join(
-        f"{row['job_family']} {listed(f'{name} {coverage_percent(row[column])}' for column, name in drawn)}, "
+        f"{row['job_family']} {listed(f'{coverage_percent(row[name])} {phrase}' for name, phrase in phrases.items())}, "
         f"{row['bare']} jobs without tasks, grade {row['grade']}, {row['verdict']}"
         for row in known.rows(named=True)
     )

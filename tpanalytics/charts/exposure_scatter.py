@@ -80,7 +80,9 @@ def plot_exposure_scatter(
     Raises
     ------
     SchemaError
-        If a required column is missing or a weight is not between 0 and 1.
+        If a required column is missing.
+    ArgumentError
+        If a weight is not between 0 and 1.
 
     Warns
     -----
@@ -359,7 +361,7 @@ def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
         else f"{safe.height:,} jobs with enough data{scope}"
     )
     median = captions.index_text(safe.get_column("exposure").median())  # type: ignore[arg-type]  # a number
-    return f"Exposure of 8 in 10 of the {jobs} is {captions.index_range(low, high)}; the median is {median}"
+    return f"80% of the {jobs} have an exposure of {captions.index_range(low, high)}; the median is {median}"
 
 
 def _footnotes(

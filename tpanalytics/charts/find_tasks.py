@@ -75,7 +75,9 @@ def plot_find_tasks(
     Raises
     ------
     SchemaError
-        If a required column is missing, `text` contains no words, or a family does not exist.
+        If a required column is missing.
+    ArgumentError
+        If `text` has no words or a family does not exist.
 
     Warns
     -----

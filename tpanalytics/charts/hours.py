@@ -70,7 +70,9 @@ def plot_hours(
     Raises
     ------
     SchemaError
-        If a required column is missing or a family does not exist.
+        If a required column is missing.
+    ArgumentError
+        If a family does not exist.
 
     Warns
     -----
@@ -136,7 +138,7 @@ def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
             seen=pl.struct(pl.col("jobs_with_hours").fill_null(0), "jobs").map_elements(
                 lambda row: f"{row['jobs_with_hours']:,} of {row['jobs']:,}", return_dtype=pl.String
             ),
-            empty=frame.counts_as_text("jobs_without_tasks"),
+            empty=frame.as_text("jobs_without_tasks", lambda n: NONE if n is None else f"{n:,}"),
             known=frame.as_text("coverage", coverage_percent),
             missing=captions.missing_figure_reason(
                 {"no tasks": pl.col("tasks") == 0, "no documented hours": pl.col("median").is_null()}
@@ -244,16 +246,17 @@ def _headline(families: pl.DataFrame) -> str:
     scope = "" if safe.height == all_families.height else " with enough data"
     if top["hours_p50"] - bottom["hours_p50"] < 0.5:
         return f"The median job has about {hours(top['hours_p50'])} documented per week in every family{scope}"
+    grades = " (families of grade A or B)" if scope else ""
     return (
-        f"Documented hours of the median job range from {bottom['hours_p50']:.1f} a week in {bottom['job_family']} "
-        f"to {top['hours_p50']:.1f} in {top['job_family']}"
+        f"Median documented hours per job range from {bottom['hours_p50']:.1f} a week in {bottom['job_family']} "
+        f"to {top['hours_p50']:.1f} in {top['job_family']}{grades}"
     )
 
 
 def _footnotes(families: pl.DataFrame, contract: float | None) -> list[str]:
     tasks = total(families, "tasks")
     line = (
-        f"The dashed line marks the median contract of {hours(contract)} a week."
+        f"The dashed line marks the median contract week ({hours(contract)})."
         if contract
         else "Contract hours are missing, so the documented share of a week is unknown."
     )

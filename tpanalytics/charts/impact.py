@@ -87,7 +87,9 @@ def plot_impact(
     Raises
     ------
     SchemaError
-        If a required column is missing, `weight` is invalid, or a family does not exist.
+        If a required column is missing.
+    ArgumentError
+        If `weight` is invalid or a family does not exist.
 
     Warns
     -----
@@ -255,6 +257,8 @@ def _largest(families: pl.DataFrame, weight: Weight, scope: str) -> str:
         return f"{family}: {share_of}{bounds} are highly automatable"
     if family != named.item(0, "job_family"):
         scope = " among families with enough data"
+    if families.item(0, "job_family") == NO_FAMILY:
+        family = f"Of the job families, {family}"
     return f"{family} has the largest highly automatable share{scope}: {share_of}{bounds}"
 
 
@@ -264,7 +268,7 @@ def _footnotes(coverage: pl.DataFrame, weight: Weight) -> list[str]:
     parts = ("hours_coverage", "level_coverage", "validated_share")
     with_hours, with_level, validated = (captions.overall(coverage, name) for name in parts)
     known = captions.coverage_note({"hours": with_hours, "a level": with_level}, validated)
-    missing = f"{captions.MISSING_HOURS} Ranges allow for all missing data."
+    missing = f"{captions.MISSING_HOURS} Ranges in brackets allow for missing data."
     return [
         f"{known} {captions.without_tasks(coverage)}",
         *([missing] * (weight != "tasks")),

@@ -243,7 +243,8 @@ def _headline(job: _Job) -> str:
     if job.grade == "C" or share is None:
         return f"{job.name}: there is not enough data to say how much of the week is highly automatable"
     bounds = "" if low is None or high is None or round(high - low, 3) == 0 else f" ({percent(low)} to {percent(high)})"
-    return f"{job.name}: {percent(share)}{bounds} of {hours(job.hours)} documented per week is highly automatable"
+    documented = hours(job.hours).removesuffix("\u00a0h")
+    return f"{job.name}: {percent(share)}{bounds} of {documented} documented hours per week are highly automatable"
 
 
 def _footnotes(job: _Job) -> list[str]:

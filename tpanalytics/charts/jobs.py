@@ -76,7 +76,9 @@ def plot_jobs(
     Raises
     ------
     SchemaError
-        If the family does not exist or a required column is missing.
+        If a required column is missing.
+    ArgumentError
+        If the family does not exist.
 
     Warns
     -----

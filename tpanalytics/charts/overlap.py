@@ -66,9 +66,8 @@ def plot_overlap(
     Rows and columns list the families in the same order, with similar families next to each other. When weighted by
     hours, a square is the share of the row's hours in tasks shared with the column, so the two squares of a pair
     differ. When weighted by tasks, they are equal. Squares above 50% have an outline. Pairs with fewer than 5 shared
-    tasks and suppressed families have a symbol instead of a figure. Figures are printed for up to 24 families, and
-    only the 60 families with the most tasks are drawn. The chart data has one row per pair, and does not include
-    individual tasks or jobs.
+    tasks and suppressed families show a symbol. Figures are printed for up to 24 families, and at most the 60 families
+    with the most tasks are drawn. The chart data has one row per pair, and does not include individual tasks or jobs.
 
     Parameters
     ----------
@@ -91,7 +90,9 @@ def plot_overlap(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

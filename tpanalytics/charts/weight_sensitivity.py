@@ -89,8 +89,9 @@ def plot_weight_sensitivity(
     Raises
     ------
     SchemaError
-        If a required column is missing, H2 has no weight, a weight or `contract_hours` is out of range, or a family
-        does not exist.
+        If a required column is missing.
+    ArgumentError
+        If H2 has no weight, a weight or `contract_hours` is out of range, or a family does not exist.
 
     Warns
     -----
@@ -357,7 +358,7 @@ def _headline(families: pl.DataFrame, safe: list[Leader]) -> str:
 def _footnotes(measured: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, banded: bool) -> list[str]:
     unlabelled = lines.filter(role="other").height
     legend = ["Bold lines have the highest index at some weight."] * (lines.height > 1)
-    legend += ["b* marks the weight where the highest line changes."] * turning
+    legend += ["The mark b* shows the H2 weight at which the highest line changes."] * turning
     legend += ["Band: bounds of the families in the headline, allowing for missing data."] * banded
     note = f"{unlabelled} of {lines.height} lines are not labelled: not highest or lowest, and few crossings."
     return [

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import tpanalytics as tpa
-from tpanalytics.api.settings import SECRETS, SETTINGS, find_settings
-from tpanalytics.cli.output import as_json, overview, print_lines, print_summary, print_table
+from tpanalytics.api.settings import OPTIONAL, SECRETS, SETTINGS, find_settings
+from tpanalytics.cli.output import as_json, as_shell_text, overview, print_lines, print_summary, print_table
 from tpanalytics.formatting import NONE, plural
 from tpanalytics.measures.privacy.policy import USUAL, Privacy
 from tpanalytics.profiles.families import read_mappings
@@ -223,14 +223,15 @@ def doctor(arguments: argparse.Namespace) -> int:
         print(json.dumps(report))
     else:
         for name, setting in report["settings"].items():
-            value = "not set" if setting is None else f"{setting['value']}   ({setting['from']})"
+            missing = "not set (optional)" if name in OPTIONAL else "not set"
+            value = missing if setting is None else f"{setting['value']}   ({setting['from']})"
             print(f"{name:18}{value}")
         if "token" in report:
             print(f"{'token':18}{report['token']}")
         if "version" in report:
             print(f"{'version':18}{report['version'] or 'not reported by the tenant'}")
     if problem is not None and not arguments.json:
-        print(f"tpanalytics: {problem}", file=sys.stderr)
+        print(f"tpanalytics: {as_shell_text(problem)}", file=sys.stderr)
     return 0 if problem is None else 1
 
 

@@ -11,6 +11,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import tpanalytics as tpa
+from tpanalytics.cli.output import as_shell_text
 from tpanalytics.cli.parser import parser
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_, **__: print(f"tpanalytics: note: {message}", file=sys.stderr)
             status: int = arguments.run(arguments)
     except tpa.TpAnalyticsError as error:
-        _print_error(str(error), error)
+        text = str(error)
+        if "on_bad_record" not in arguments:
+            text = text.replace(", or pass on_bad_record='collect' to skip the record", "")
+        _print_error(text, error)
         return 1
     except KeyboardInterrupt as error:
         _print_error("interrupted", error)
@@ -44,20 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-#: Phrases in error messages that refer to the Python API, and their command-line equivalents.
-_SHELL_PHRASES = {
-    "`keep`": "--prune",
-    "Pass each one to connect(), or set the environment": "Set the environment",
-    "Run the same call again": "Run the same command again",
-    "resume=False": "--no-resume",
-    "families='lists' or a list of family ids": "--family-lists or --family-id",
-    "on_bad_record='collect'": "--on-bad-record collect",
-    "assign_families with mapping files, or pass the ids of the job families": "--jobs and --families, or --family-id",
-}
-
-
 def _print_error(text: str, error: BaseException) -> None:
     message = "\n".join([f"tpanalytics: {text}", *getattr(error, "__notes__", ())])
-    for python_text, shell_text in _SHELL_PHRASES.items():
-        message = message.replace(python_text, shell_text)
-    print(message, file=sys.stderr)
+    print(as_shell_text(message), file=sys.stderr)

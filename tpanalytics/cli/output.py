@@ -1,4 +1,4 @@
-"""Output for `tpanalytics summary` and `tpanalytics demo`."""
+"""Output for `tpanalytics summary` and `tpanalytics demo`, and texts of errors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,23 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.typing import Weight
 
-__all__ = ["as_json", "findings", "overview", "print_lines", "print_summary", "print_table"]
+__all__ = ["as_json", "as_shell_text", "findings", "overview", "print_lines", "print_summary", "print_table"]
 
 _MAX_EXAMPLES_WIDTH = 60
+#: Phrases in error messages that refer to the Python API, and their command-line equivalents.
+_SHELL_PHRASES = {
+    "`keep`": "--prune",
+    "Pass each one to connect(), or set the environment": "Set the environment",
+    "Run the same call again": "Run the same command again",
+    "resume=False": "--no-resume",
+    "families='lists' or a list of family ids": "--family-lists or --family-id",
+    "on_bad_record='collect'": "--on-bad-record collect",
+    "assign_families with mapping files, or pass the ids of the job families": "--jobs and --families, or --family-id",
+    "the mapping file of assign_families": "the mapping file",
+    "weight='hours'": "--weight hours",
+    "`private_key` (TPANALYTICS_PRIVATE_KEY)": "TPANALYTICS_PRIVATE_KEY",
+    "`private_key_file` (TPANALYTICS_PRIVATE_KEY_FILE)": "TPANALYTICS_PRIVATE_KEY_FILE",
+}
 
 
 def _results(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> dict[str, pl.DataFrame]:
@@ -67,7 +81,10 @@ def print_summary(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) 
     if len(suppressed) < table.height:  # otherwise totals would reveal suppressed figures
         for line in _notes(profiles, levels, weight):
             print(line)
-        _print_findings(findings(profiles, suppressed, privacy))
+        report = findings(profiles, suppressed, privacy)
+        _print_findings(report)
+        if not suppressed and (report.get_column("reason") == SUPPRESSED).any():
+            print(f"{SUPPRESSED_MARK} = suppressed (small group)")
 
 
 def _cells(family: dict[str, Any], levels: list[str]) -> list[str]:
@@ -170,6 +187,13 @@ def print_lines(rows: list[list[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print(f"  {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))}".rstrip())
+
+
+def as_shell_text(message: str) -> str:
+    """Replace references to Python calls in an error message."""
+    for python_text, shell_text in _SHELL_PHRASES.items():
+        message = message.replace(python_text, shell_text)
+    return message
 
 
 def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:

@@ -24,7 +24,11 @@ _PORT = "local port (default: any free port)"
 
 def parser() -> argparse.ArgumentParser:
     """Return the argument parser. The parsed arguments contain the command's function as `run`."""
-    result = argparse.ArgumentParser(prog="tpanalytics", description="Weekly hours and AI impact per job family.")
+    result = argparse.ArgumentParser(
+        prog="tpanalytics",
+        description="Weekly hours and AI impact per job family.",
+        epilog="Example: tpanalytics summary data/2026-05 --weight tasks",
+    )
     result.add_argument("--version", action="version", version=f"tpanalytics {tpa.__version__}")
     subparsers = result.add_subparsers(required=True, metavar="COMMAND")
 
@@ -88,7 +92,7 @@ def _add_export(add: Add) -> None:
     include = "field to request (default: ai_impact and weekly_hours); can be repeated"
     command.add_argument("--include", action="append", choices=INCLUDES, help=include)
     command.add_argument("--filter", action="append", default=[], metavar="JSON", help="filter object; can be repeated")
-    response_format = "format of the tasks in the response (default: %(default)s)"
+    response_format = "tasks as a list, or grouped in a hierarchy (default: %(default)s)"
     command.add_argument("--response-format", choices=("list", "hierarchy"), default="list", help=response_format)
     command.add_argument(
         "--family-id", action="append", metavar="ID", help="look up the jobs of this job family; can be repeated"
@@ -97,9 +101,11 @@ def _add_export(add: Add) -> None:
     on_bad_record = "stop at an invalid record, or skip and list it (default: %(default)s)"
     command.add_argument("--on-bad-record", choices=("raise", "collect"), default="raise", help=on_bad_record)
     command.add_argument("--external-vendor", choices=get_args(Vendor), help="vendor of the skill names")
-    command.add_argument("--limit", type=int, default=100, help="jobs per page, 1 to 100 (default: %(default)s)")
+    command.add_argument(
+        "--limit", type=int, default=100, metavar="N", help="jobs per page, 1 to 100 (default: %(default)s)"
+    )
     workers = "number of parallel downloads (default: 1); requires --family-lists or --family-id"
-    command.add_argument("--workers", type=int, default=1, help=workers)
+    command.add_argument("--workers", type=int, default=1, metavar="N", help=workers)
     command.add_argument("--no-resume", action="store_true", help="start over instead of resuming an unfinished export")
     _add_mapping_options(command)
     _add_settings_options(command)

@@ -155,7 +155,7 @@ def _controls(facts: Facts) -> dict[str, Control]:
         return kind(name, widgets.ToggleButtons(description=label, options=options[name], style=style))
 
     families = widgets.SelectMultiple(
-        description="Job families (Ctrl-click for several, none for all)",
+        description="Job families (Ctrl/Cmd-click to select several; select none for all)",
         options=list(facts.families),
         rows=min(max(len(facts.families), 2), 4),
         style=_STYLE,

@@ -57,7 +57,7 @@ def explore(
     state: Mapping[str, Any] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> Explorer:
-    """Open an interactive explorer for AI impact, weekly hours, tasks and changes between two snapshots.
+    """Open an interactive explorer for AI impact, weekly hours, tasks and what changed between two snapshots.
 
     The explorer works offline in JupyterLab, Jupyter Notebook and Voilà. The notebook also stores an image and a
     description of the first chart, which are shown if widgets are not supported. Nulls are treated as in `impact`.
@@ -67,7 +67,7 @@ def explore(
     profiles
         Task profiles with the columns that `impact` reads. Results are cached, so do not modify the tables.
     before
-        An earlier snapshot to compare with. If None, the view of changes is not available.
+        An earlier snapshot to compare with. If None, the view "What changed" (``"compare"``) is not available.
     state
         The initial state, as a dict with some or all of the entries in `Explorer.state`.
     privacy

@@ -165,6 +165,8 @@ def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> S
     if changes.get("family") is not None and state["family"] not in facts.visible_families(state["states"]):
         raise ArgumentError(f"`family` must not be {state['family']!r}: its jobs are suppressed (small group).")
     jobs = [job for _, job in facts.visible_jobs(state["family"], state["states"])]
+    if changes.get("job") is not None and state["family"] is None:
+        raise ArgumentError("`job` requires `family`. Set `family` before `job`.")
     if changes.get("job") is not None and changes["job"] not in jobs:
         raise ArgumentError(
             f"`job` must be the id of one of the {len(jobs)} jobs shown for family {state['family']!r}, "
@@ -184,6 +186,10 @@ def _check_entries(state: State) -> None:
 
 
 def _check_choices(state: State, facts: Facts) -> None:
+    if state["view"] == "compare" and facts.source.before is None:
+        *views, last = (repr(value) for _, value in facts.options(state["states"])["view"])
+        allowed = f"{', '.join(views)} or {last}"
+        raise ArgumentError(f"`view` must be {allowed}. 'compare' requires an earlier snapshot: pass `before`.")
     for name, choices in facts.options(state["states"]).items():
         if name not in _UNLIMITED:
             check_choice(name, state[name], [value for _, value in choices])

@@ -153,7 +153,9 @@ def automation_candidates(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -308,7 +310,7 @@ def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
     """Return notes about the tasks that were excluded or suppressed."""
     hours = f" with {candidates.contested_hours:,.1f} hours at {_LEVEL}" if candidates.n_suppressed is None else ""
     groups = (
-        (candidates.contested, hours, "fewer than half of the pairs of jobs agree on the level"),
+        (candidates.contested, hours, "most pairs of jobs disagree on the level"),
         (candidates.n_suppressed, "", "too few jobs or people are involved (small group)"),
     )
     texts = ((f"{plural(n, 'task')}{hours}", "is" if n == 1 else "are", cause) for n, hours, cause in groups if n)

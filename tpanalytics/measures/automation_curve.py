@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import plural
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole
@@ -103,7 +103,9 @@ def automation_curve(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -188,7 +190,7 @@ def automation_curve(
 def _checked_block(block_hours: Any) -> float:
     number = isinstance(block_hours, (int, float)) and not isinstance(block_hours, bool)
     if not number or not math.isfinite(block_hours) or block_hours <= 0:
-        raise SchemaError(
+        raise ArgumentError(
             f"`block_hours` must be above 0 and finite (hours per person and week), or None, not {block_hours!r}."
         )
     return float(block_hours)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.level_sums import families_as_jobs, level_sums
@@ -68,7 +68,9 @@ def break_even(
     Raises
     ------
     SchemaError
-        If a required column is missing, a weight is invalid, or H2 has no weight.
+        If a required column is missing.
+    ArgumentError
+        If a weight is invalid or H2 has no weight.
 
     Warns
     -----
@@ -84,7 +86,7 @@ def break_even(
     """
     level_weights = checked_weights(level_weights)
     if "H2" not in level_weights:
-        raise SchemaError(f"`level_weights` must include a weight for 'H2', not {level_weights!r}.")
+        raise ArgumentError(f"`level_weights` must include a weight for 'H2', not {level_weights!r}.")
     reduced = aggregate_tasks(profiles, states, per="family")
     sums = level_sums(families_as_jobs(reduced.cells), "job_family")
     tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())

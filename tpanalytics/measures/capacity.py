@@ -104,8 +104,8 @@ def capacity(
         ``per_job_low``          Float64  ``freed_low`` per measured job
         ``per_job_high``         Float64  ``freed_high`` per measured job
         ``coverage``             Float64  share of tasks with hours and a level, 0 to 1
-        ``data_grade``           String   A (coverage of at least 0.9), B (at least 0.7) or C; do not quote
-                                          grade C figures on their own
+        ``data_grade``           String   A (``coverage`` of at least 0.9), B (at least 0.7) or C: do not
+                                          quote on its own
         ``reason``               String   why these figures are null: ``NO_TASKS``, ``NO_HOURS`` or
                                           ``NO_LEVELS``
         =======================  =======  ================================================================
@@ -127,7 +127,7 @@ def capacity(
         ``full_time_weeks_high``          Float64  ``capacity_high`` in full-time weeks
         ``capacity_coverage``             Float64  share of tasks with hours and a level in jobs with a
                                                    headcount, 0 to 1
-        ``capacity_data_grade``           String   A (coverage of at least 0.9), B (at least 0.7) or C
+        ``capacity_data_grade``           String   A (``capacity_coverage`` of at least 0.9), B (at least 0.7) or C
         ``capacity_reason``               String   why a figure for all people is null: ``NO_TASKS``,
                                                    ``NO_HEADCOUNT``, ``NO_HOURS``, ``NO_LEVELS``, ``NOT_ASSUMED``
                                                    (no adoption or realisation) or ``NO_CONTRACT_HOURS``

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import (
@@ -102,7 +102,7 @@ def compare(
         ``churn``                     Float64  added and removed tasks as a share of the tasks in either snapshot
         ``coverage_before``           Float64  share of tasks with documented hours and a level before, 0 to 1
         ``coverage_after``            Float64  share of tasks with documented hours and a level after, 0 to 1
-        ``data_grade``                String   grade of the lower coverage: A from 0.9, B from 0.7, C below
+        ``data_grade``                String   grade of the lower coverage: A (at least 0.9), B (at least 0.7) or C
         ``reason``                    String   why ``before`` or ``after`` is null: ``NO_JOBS``, ``NO_TASKS``,
                                                ``NO_HOURS`` or ``NO_LEVELS``
         ============================  =======  ============================================================
@@ -110,8 +110,9 @@ def compare(
     Raises
     ------
     SchemaError
-        If a required column is missing, `level` is neither H1 to H5 nor a level of the tasks, or another argument is
-        invalid.
+        If a required column is missing.
+    ArgumentError
+        If `level` is neither H1 to H5 nor a level of the tasks, or another argument is invalid.
 
     Warns
     -----
@@ -126,10 +127,12 @@ def compare(
     (1797.25, 82.75, -97.75, 203.0, 2111.25)
     """
     if not isinstance(level, str) or not level or level == NOT_ASSESSED:
-        raise SchemaError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
+        raise ArgumentError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
     pair = match_tasks(before, after, states, same_task=same_task, level=level)
     if pair.levels and level not in {*LEVELS, *pair.levels}:
-        raise SchemaError(f"`level` must be a level of the tasks ({', '.join(map(repr, pair.levels))}), not {level!r}.")
+        raise ArgumentError(
+            f"`level` must be a level of the tasks ({', '.join(map(repr, pair.levels))}), not {level!r}."
+        )
     families = _by_family(pair, level)
     total = families.select(
         pl.lit("all").alias("scope"),

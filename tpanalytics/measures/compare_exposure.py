@@ -96,7 +96,7 @@ def compare_exposure(
         ``mix``                Float64  contribution from a change in its share
         ``entry``              Float64  contribution if it has an index only after
         ``exit``               Float64  contribution if it has an index only before
-        ``contribution``       Float64  sum of the four terms; equals ``change`` in the last row
+        ``contribution``       Float64  ``within + mix + entry + exit``; equals ``change`` in the last row
         ``weight_low``         Float64  contribution with an H2 weight of 0
         ``weight_high``        Float64  contribution with an H2 weight of 1
         ``jobs_before``        UInt32   jobs before
@@ -113,7 +113,9 @@ def compare_exposure(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

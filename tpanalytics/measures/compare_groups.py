@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.aggregate import (
     TaskCounts,
     check_hours,
@@ -72,8 +72,8 @@ def compare_groups(
     - mix, ``((e_other + e) / 2 - mean) * (s - s_other)``, if its share differs; mean is the index of both families over
       the shared categories
 
-    If a category exists in only one family, it contributes its share multiplied by the difference between its index and
-    the index of that family over the shared categories. All contributions add up to the total difference.
+    A category in only one of the families contributes its share multiplied by the difference between its index and the
+    index of that family over the shared categories. All contributions add up to the total difference.
 
     Parameters
     ----------
@@ -110,7 +110,8 @@ def compare_groups(
         ``mix``               Float64  contribution from a different share, for categories in both
         ``only_family``       Float64  contribution if only the family has the category
         ``only_other``        Float64  contribution if only the other family has the category
-        ``contribution``      Float64  sum of the four terms; equals ``difference`` in the last row
+        ``contribution``      Float64  ``within + mix + only_family + only_other``; equals
+                                       ``difference`` in the last row
         ``weight_low``        Float64  contribution with an H2 weight of 0
         ``weight_high``       Float64  contribution with an H2 weight of 1
         ``tasks``             UInt32   tasks of the family in the selected states
@@ -125,8 +126,9 @@ def compare_groups(
     Raises
     ------
     SchemaError
-        If a required column is missing, `category` has nested values, a family does not exist or an argument is
-        invalid.
+        If a required column is missing or `category` has nested values.
+    ArgumentError
+        If a family does not exist or an argument is invalid.
 
     Warns
     -----
@@ -143,7 +145,7 @@ def compare_groups(
     level_weights, counted = checked_weights(level_weights), checked_states(states)
     jobs, tasks = read_inputs(profiles)
     if not isinstance(category, str):
-        raise SchemaError(f"`category` must be the name of a column of `tasks`, not {category!r}.")
+        raise ArgumentError(f"`category` must be the name of a column of `tasks`, not {category!r}.")
     require(profiles.tasks, category, name="tasks")
     if isinstance(tasks.collect_schema()[category], nw.List | nw.Array | nw.Struct):
         raise SchemaError(f"`category` must be a column of text or numbers, not the nested column {category!r}.")
@@ -207,9 +209,9 @@ def _task_counts(rows: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> 
 def _check_families(families: list[str], family: str, other: str | None) -> None:
     for name, value in (("family", family), ("other", other)):
         if value not in families and (name == "family" or value is not None):
-            raise SchemaError(f"`{name}`: {unknown_family_message(str(value), families)}.")
+            raise ArgumentError(f"`{name}`: {unknown_family_message(str(value), families)}.")
     if family == other:
-        raise SchemaError(f"`other` must be a different family or None, not {family!r} again.")
+        raise ArgumentError(f"`other` must be a different family or None, not {family!r} again.")
 
 
 def _sides(

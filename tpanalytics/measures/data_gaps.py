@@ -41,10 +41,10 @@ def data_gaps(
     The bounds are those of the index over all jobs. An unknown level can have any weight, and the undocumented contract
     hours of a job can belong to any of its tasks without hours, or to none of them (Manski, 2005, *Partial
     identification with missing data*). ``narrowing`` is the minimum amount by which the bounds narrow if the job
-    provides its missing data. This is exact for levels. For hours, the minimum is taken over two kinds of answers: the
-    tasks take no hours at all, or one of them takes all of the undocumented hours. If the bounds are unknown because
-    contract hours are missing, ``narrowing`` is the share of tasks that lack hours or a level. Tasks that lack both are
-    listed under hours.
+    provides its missing data. This is exact for levels. For hours, it is the smaller of two cases: the tasks turn out
+    to have no hours, or one task has all undocumented hours. If the bounds are unknown because contract hours are
+    missing, ``narrowing`` is the share of tasks that lack hours or a level. Tasks that lack both are listed under
+    hours.
 
     Parameters
     ----------
@@ -77,13 +77,15 @@ def data_gaps(
         ``narrowing``       Float64  minimum reduction of the width of the bounds, 0 to 1
         ``cumulative``      Float64  running total of ``narrowing``; only a guide if ``room`` is ``"bounds"``,
                                      because the reductions interact
-        ``room``            String   what ``narrowing`` refers to: ``"bounds"`` or ``"share of tasks"``
+        ``room``            String   what ``narrowing`` measures: ``"bounds"`` or ``"share of tasks"``
         ==================  =======  ==================================================================
 
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

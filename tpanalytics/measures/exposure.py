@@ -55,10 +55,12 @@ def exposure(
 ) -> pl.DataFrame:
     """Compute the exposure of each job family's work to AI.
 
-    Exposure is the mean level weight over all hours that have a level weight. If the middle level has a weight of 0,
-    0.5 or 1, this is the same as the alpha, beta or zeta score in Eloundou et al. (2023), *GPTs are GPTs*. Tasks
-    without hours or without a weighted level are excluded from the index, but widen its bounds. Exposure estimates
-    potential change, not job losses.
+    Exposure is the mean level weight over all hours that have a level weight. If the middle level (H2) has a weight of
+    0, 0.5 or 1, this is the same as the alpha, beta or zeta score in Eloundou et al. (2023), *GPTs are GPTs*. Those
+    scores have three levels, so H4 and H5 have no weight by default. Pass ``level_weights={"H1": 1, "H2": 0.5, "H3": 0,
+    "H4": 0, "H5": 0}`` to count them as not exposed. Tasks without hours or without a weighted level are excluded from
+    the index, but widen its bounds: an unknown level may have any weight from the smallest to the largest in
+    `level_weights`. Exposure estimates potential change, not job losses.
 
     Parameters
     ----------
@@ -105,7 +107,9 @@ def exposure(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -219,7 +223,9 @@ def exposure_by_job(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -339,7 +345,7 @@ def exposure_meaning(
         policy=(
             POTENTIAL_CHANGE,
             "Tasks without hours or without a weighted level are excluded from the index, not counted as zero.",
-            *(("weight_low and weight_high are the index with an H2 weight of 0 and 1.",) * ("H2" in level_weights)),
+            *(("The index is also computed with H2 weights of 0 and 1.",) * ("H2" in level_weights)),
             *policy,
         ),
         warnings=warnings,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.cache import cached
@@ -109,7 +109,9 @@ def exposure_ranking(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -181,7 +183,7 @@ def exposure_ranking(
 def _check_arguments(confidence: float, rounds: int, seed: int, weight: StaffWeight) -> None:
     checked_rounds(rounds, seed)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0.5 <= confidence <= 0.999:
-        raise SchemaError(f"`confidence` must be a number from 0.5 to 0.999, not {confidence!r}.")
+        raise ArgumentError(f"`confidence` must be a number from 0.5 to 0.999, not {confidence!r}.")
     check_choice("weight", weight, StaffWeight)
 
 

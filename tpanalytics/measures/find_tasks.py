@@ -72,7 +72,7 @@ def find_tasks(
 
     The search ignores case and word order, and also matches parts of longer words. Wildcards are not supported, so
     ``.`` only matches a full stop. The result lists individual jobs and tasks, but not their rationales. Tasks without
-    a text never match. Use `about` to find out how many there are.
+    a text never match. Use `about` to find out how many such tasks there are.
 
     Parameters
     ----------
@@ -107,7 +107,9 @@ def find_tasks(
     Raises
     ------
     SchemaError
-        If a required column is missing, `text` contains no word, or another argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If `text` contains no word or another argument is invalid.
 
     Warns
     -----
@@ -244,7 +246,7 @@ def search_words(text: str) -> list[str]:
     """Split a search text into unique case-folded words."""
     words = list(dict.fromkeys(fold_case(text).split())) if isinstance(text, str) else []
     if not words:
-        raise SchemaError(f"`text` must contain at least one word to search for, like 'invoice', not {text!r}.")
+        raise ArgumentError(f"`text` must contain at least one word to search for, like 'invoice', not {text!r}.")
     return words
 
 

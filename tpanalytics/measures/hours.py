@@ -147,8 +147,8 @@ def hours(
         ``tasks``               UInt32   tasks in the selected states
         ``tasks_with_hours``    UInt32   tasks with hours
         ``hours``               Float64  documented hours
-        ``hours_high``          Float64  upper bound, adding all undocumented contract hours of jobs with missing hours;
-                                         null if such a job has no contract hours
+        ``hours_high``          Float64  upper bound: adds the undocumented contract hours of jobs in which some tasks
+                                         lack hours; null if such a job has no contract hours
         ``hours_per_job``       Float64  mean over jobs with hours, or over their full-time equivalents
         ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p25, hours_p50, hours_p75, hours_p90,
                                          hours_max``: quantiles over jobs with hours
@@ -160,7 +160,9 @@ def hours(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----

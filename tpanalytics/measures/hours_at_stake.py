@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bounds import assumed_week_note
 from tpanalytics.measures._core.cache import cached
@@ -14,7 +14,7 @@ from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, undocumented_hours_expressions
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,9 @@ def hours_at_stake(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -99,10 +101,13 @@ def hours_at_stake(
     ('Customer Service', 168.5, 262.25, 2005.875)
     """
     if not isinstance(level, str) or level in ("", NOT_ASSESSED):
-        raise SchemaError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
+        raise ArgumentError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
     week = checked_week(contract_hours)
     reduced = aggregate_tasks(profiles, states)
     jobs, cells = reduced.jobs, reduced.cells
+    levels = level_order(cells.filter(pl.col("level") != NOT_ASSESSED).get_column("level").unique().to_list())
+    if levels and level not in {*LEVELS, *levels}:
+        raise ArgumentError(f"`level` must be a level of the tasks ({', '.join(map(repr, levels))}), not {level!r}.")
     has_headcount = "headcount" in jobs.columns
     if not has_headcount:
         jobs = jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))

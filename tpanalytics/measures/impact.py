@@ -76,7 +76,9 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -133,7 +135,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
             numerator=f"{_AMOUNT[weight]} at the level",
             denominator=f"all {_AMOUNT[weight]} of the family",
             policy=(
-                "Tasks without a level are grouped as 'not assessed'; share_assessed excludes them.",
+                "Tasks without a level are grouped as 'not assessed' and excluded from shares among assessed tasks.",
                 *(() if weight == "tasks" else ("Tasks without hours are excluded, not counted as zero.",)),
                 *(("Jobs without a headcount are excluded.",) if weight == "headcount" else ()),
             ),

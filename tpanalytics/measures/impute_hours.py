@@ -44,9 +44,9 @@ def impute_hours(
 
     ==========================  ==========================================================================
     ``equal_residual``          Distribute a job's undocumented contract hours equally over its tasks without hours.
-                                Suitable if task lists are complete. If profiles document 80% of the week and 10% to
-                                30% of tasks lack hours, H1 hours are 16% to 24% too high; if they document 115%, up to
-                                13% too low. Hours stay null if no contract hours remain.
+                                Suitable if task lists are complete. In simulated profiles that document 80% of the week
+                                and lack hours in 10% to 30% of tasks, H1 hours are 16% to 24% too high; if they
+                                document 115%, up to 13% too low. Hours stay null if no contract hours remain.
     ``same_task``               Use the median hours of the same task. With fewer than 3 known values, use tasks at the
                                 same place in the hierarchy, then tasks of the same family and level. Suitable for
                                 shared tasks; biased towards the typical job.

@@ -94,8 +94,10 @@ def quality_report(
     Raises
     ------
     SchemaError
-        If a required column is missing, a task belongs to a job that is not in `jobs`, hours are negative or infinite,
-        or an argument is invalid.
+        If a required column is missing, a task belongs to a job that is not in `jobs`, or hours are negative or
+        infinite.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -140,7 +142,7 @@ def quality_report(
             reduced,
             measure="quality_report",
             value="share of the items checked that are affected, unless the unit differs",
-            unit="see column unit",
+            unit="varies by check",
             basis="task",
             policy=(
                 f"Tasks are matched by {same_task}. Similar texts do not match.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import TaskCounts, check_hours, known_sum, of_jobs, sum_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import job_warnings, match_warnings, meaning_of_both, pull_warnings
@@ -94,7 +94,9 @@ def transitions(
     Raises
     ------
     SchemaError
-        If a required column is missing or an argument is invalid.
+        If a required column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -116,7 +118,7 @@ def transitions(
     if of == "level":
         return _of_levels(before, after, same_task, states)
     if list(states) != list(COUNTED_STATES):
-        raise SchemaError("`states` must be omitted with of='state', which includes all states.")
+        raise ArgumentError("`states` must be omitted with of='state', which includes all states.")
     return _of_states(before, after, same_task)
 
 

@@ -22,7 +22,7 @@ from tpanalytics.api.settings import Secret
 from tpanalytics.api.wire import Envelope, decode_page
 from tpanalytics.errors import ConfigError, RecordError, warn
 from tpanalytics.profiles.completeness import Tables, describe_batch, warn_of_rejects
-from tpanalytics.profiles.load import describe_request, load_pages
+from tpanalytics.profiles.load import check_client, describe_request, load_pages
 from tpanalytics.profiles.records import check_on_bad_record
 
 if TYPE_CHECKING:
@@ -74,8 +74,10 @@ def load_job(
         If the service refuses the request, or if there is no such job (status 404).
     RecordError
         If the profile is invalid. The message includes the path to the invalid field.
+    ArgumentError
+        If `client` is not a Client.
     ConfigError
-        If an argument is invalid.
+        If another argument is invalid.
 
     Examples
     --------
@@ -85,6 +87,7 @@ def load_job(
     ...     load_job(connect(**tenant.settings), "job-0002").jobs["n_tasks"].item()
     21
     """
+    check_client(client)
     if isinstance(include, str) or any(name not in _ONE_JOB_INCLUDES for name in include):
         raise ConfigError(
             f"`include` must be a list of any of {', '.join(map(repr, _ONE_JOB_INCLUDES))}, not {include!r}."
@@ -155,8 +158,10 @@ def load_employee_task_profiles(
         If the service refuses a request, can't be reached, or returns an invalid cursor.
     RecordError
         If a record is invalid.
+    ArgumentError
+        If `client` is not a Client.
     ConfigError
-        If an argument is invalid.
+        If another argument is invalid.
 
     Warns
     -----
@@ -173,6 +178,7 @@ def load_employee_task_profiles(
     ...     load_employee_task_profiles(connect(**tenant.settings), progress=False)
     TaskProfiles: 480 employees and 5,516 tasks in 5 pages, 0 duplicates, complete; personal data with pseudonyms.
     """
+    check_client(client)
     if isinstance(include, str):
         raise ConfigError(f"`include` must be a list like ['ai_impact', 'weekly_hours'], not {include!r}.")
     check_on_bad_record(on_bad_record)

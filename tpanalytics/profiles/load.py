@@ -22,6 +22,7 @@ from tpanalytics.api.export import ExportRequest, decode
 from tpanalytics.api.parallel import Chain, CursorLost, Walk
 from tpanalytics.errors import (
     ApiError,
+    ArgumentError,
     AuthError,
     ConfigError,
     PaginationError,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import OnBadRecord, Vendor
 
-__all__ = ["describe_request", "load_pages", "load_task_profiles"]
+__all__ = ["check_client", "describe_request", "load_pages", "load_task_profiles"]
 
 
 def load_task_profiles(
@@ -118,8 +119,10 @@ def load_task_profiles(
         If the service refuses a request, can't be reached, or returns an invalid cursor.
     RecordError
         If a record is invalid. The message includes the job id and the path to the invalid field.
+    ArgumentError
+        If `client` is not a Client.
     ConfigError
-        If an argument is invalid.
+        If another argument is invalid.
     SnapshotError
         If `snapshot` contains other files, contains an unfinished export with different parameters, can't be written
         to, or is being used by another process. The contents of the folder are not changed.
@@ -137,6 +140,7 @@ def load_task_profiles(
     ...     load_task_profiles(connect(**tenant.settings), families="lists", progress=False)
     TaskProfiles: 240 jobs and 5,516 tasks in 3 pages, 0 duplicates, complete; may be a subset of the tenant.
     """
+    check_client(client)
     if isinstance(include, str):
         raise ConfigError(f"`include` must be a list like ['ai_impact', 'weekly_hours'], not {include!r}.")
     if isinstance(families, str) and families != "lists":
@@ -162,6 +166,13 @@ def load_task_profiles(
             profiles = open_snapshot(folder, lazy=lazy, verified=True)
     warn_of_rejects(profiles.rejects)
     return profiles
+
+
+def check_client(client: Any) -> None:
+    """Raise if the argument is not a client."""
+    if not hasattr(client, "request"):
+        name = "None" if client is None else type(client).__name__
+        raise ArgumentError(f"`client` must be a Client from connect(), not {name}.")
 
 
 @dataclass(frozen=True)

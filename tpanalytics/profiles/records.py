@@ -93,6 +93,8 @@ def profiles_of(
 
 def raw_records(path: Path) -> list[msgspec.Raw]:
     """Return the records in a file without decoding them."""
+    if path.is_dir():
+        raise ConfigError(f"{path.name} is a folder. Use read_profiles for a snapshot.")
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw

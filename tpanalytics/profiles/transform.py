@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import ArgumentError, SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError, warn
 from tpanalytics.schema import require
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
     ArgumentError
         If a predicate is not a Polars expression.
 
+    Warns
+    -----
+    TpAnalyticsWarning
+        If no job has the `job_family`.
+
     Examples
     --------
     >>> import polars as pl
@@ -65,4 +71,10 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
         match = re.search(r'"([^"]*)"', str(error))
         require(profiles.jobs, match[1] if match else str(error), name="jobs")
         raise
+    if isinstance(family := equal.get("job_family"), str):
+        families = profiles.jobs.lazy().select(pl.col("job_family").unique()).collect().to_series().to_list()
+        if families and family not in families:
+            similar = difflib.get_close_matches(family, filter(None, families), n=1)
+            hint = f" Did you mean {similar[0]!r}?" if similar else ""
+            warn(f"No job is in the job family {family!r}.{hint}")
     return replace(profiles, jobs=jobs, tasks=tasks)

@@ -12,7 +12,7 @@ from tpanalytics.share.report.results import Results
 @pytest.mark.parametrize(
     ("grade", "value", "label", "interval"),
     [
-        ("B", "0.58", "Range", "between 0.29 and 0.79"),
+        ("B", "0.58", "Range", "0.29 to 0.79"),
         ("C", "0.29\u2009\u2013\u20090.79", "Estimate", "0.58, based on known data"),
     ],
 )

@@ -153,7 +153,7 @@ EDITS: dict[str, tuple[Callable[[str], str], str]] = {
     "row": (first(r'(data-figure="hours">.*?<tbody>)\s*<tr>.*?</tr>', r"\1"), "hours: row"),
     "table": (first(r'<table data-figure="hours">.*?</table>', ""), "hours: row"),
     "card": (first(r'(data-figure="card-exposure-value">)[^<]+', r"\g<1>0.01"), "card exposure-value"),
-    "range": (first(r'(data-figure="card-hours-range">)[^<]+', r"\1between 1 and 2"), "card hours-range"),
+    "range": (first(r'(data-figure="card-hours-range">)[^<]+', r"\g<1>1 to 2"), "card hours-range"),
     "sentence": (first("<li>Exposure estimates", "<li>Exposure hardly estimates"), "text of the page"),
     "comment": (first("<main", "<!-- comment --><main"), "text of the page"),
     "second card": (first("<main", '<p data-figure="card-exposure-value">0.01</p><main'), "card exposure-value"),

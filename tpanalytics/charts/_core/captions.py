@@ -109,7 +109,7 @@ LEVELS_NOTE = "Levels rate tasks, not people."
 def population(families: pl.DataFrame, *, totals: bool = True) -> str:
     """Format the number of families and, if `totals` is True, the number of jobs and tasks."""
     named = families.get_column("job_family").ne(NO_FAMILY).sum()
-    groups = f"{plural(named, 'job family')}{' and jobs without one' * (named < families.height)}"
+    groups = f"{plural(named, 'job family')}{', plus jobs without a family' * (named < families.height)}"
     return f"{groups}, {jobs_and_tasks(total(families, 'jobs'), total(families, 'tasks'))}" if totals else groups
 
 
@@ -170,7 +170,7 @@ def source_line(manifest: Mapping[str, Any]) -> list[str]:
     source = manifest.get("source") or {}
     finished, content, kind = manifest.get("finished"), manifest.get("content_sha256"), source.get("kind", "")
     if kind == "sample":
-        return [f"Data: sample of an invented company, as of {source.get('state')}."]
+        return [f"Data: sample of a fictional company, as of {source.get('state')}."]
     origin = {"file": "records from a file", "job": "single job"}.get(kind, "export")
     date = f" of {finished[:10]}" if finished else ""
     digest = f", content hash {content[:8]}" if content else ""

@@ -96,7 +96,7 @@ def checks_of_keys(shared: IdentifiedTasks, look: Look, same_task: SameTask) -> 
     unidentified = shared.rows.filter(pl.col("key").is_in(nameless))
     yield found(
         "identity_missing",
-        "{n} {have} no identity",
+        f"{{n}} {{have}} no {same_task}",
         int(unidentified.get_column("n").sum()),
         look.tasks,
         "tasks",

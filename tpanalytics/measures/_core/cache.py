@@ -32,7 +32,7 @@ def check_profiles(profiles: Any) -> None:
     if not isinstance(profiles, TaskProfiles):
         raise SchemaError(
             f"`profiles` must be TaskProfiles, not {type(profiles).__name__}. "
-            "Pass profiles instead of profiles.tasks, or build TaskProfiles(jobs, tasks)."
+            "Pass the profiles, not a table or a result."
         )
 
 

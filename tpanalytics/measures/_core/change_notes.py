@@ -43,12 +43,13 @@ def meaning_of_both(
     first, second = (
         meaning_of(side, covered=covered, measure="", value="", unit="", basis="") for side in (before, after)
     )
-    coverage_changed = tuple(
-        f"Coverage changed: {was:.1%} of tasks had {_PARTS.get(part, part)} before and {now:.1%} after. "
-        "Quote the bridge, which shows newly measured hours separately, instead of the difference."
+    changes = [
+        f"{was:.1%} of tasks had {_PARTS.get(part, part)} before and {now:.1%} after"
         for part, was, now in ((part, first.coverage[part], second.coverage[part]) for part in second.coverage)
         if was is not None and now is not None and abs(now - was) > COVERAGE_CHANGE_LIMIT + 1e-12
-    )
+    ]
+    advice = "Quote the terms from `compare`, which show newly measured hours separately, instead of the difference."
+    coverage_changed = (f"Coverage changed: {', '.join(changes)}. {advice}",) if changes else ()
     grades = [grade for grade in (first.grade, second.grade) if grade]
     policy = (
         f"{_summary('Before', first)}; {_summary('after', second)}.",

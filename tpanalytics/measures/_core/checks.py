@@ -174,15 +174,15 @@ def checked_families(families: Any, present: Iterable[str]) -> list[str]:
 
 
 def unknown_family_message(text: str, families: list[str]) -> str:
-    """Format the message for an unknown job family, suggesting similar names or the first ten families."""
+    """Format the message for an unknown job family, suggesting similar names or the first three families."""
     by_fold = {family.casefold(): family for family in families}
     containing = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
     similar = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)
     suggestions = [by_fold[fold] for fold in [*dict.fromkeys([*containing, *similar])][:5]]
     if suggestions:
         return f"{text!r} is not a job family (did you mean {_one_of(suggestions)}?)"
-    more = f" and {len(families) - 10:,} more" if len(families) > 10 else ""
-    return f"{text!r} is not a job family (there are {', '.join(map(repr, families[:10])) or 'none'}{more})"
+    more = f" and {len(families) - 3:,} more" if len(families) > 3 else ""
+    return f"{text!r} is not a job family (there are {', '.join(map(repr, families[:3])) or 'none'}{more})"
 
 
 def _one_of(values: Iterable[str]) -> str:

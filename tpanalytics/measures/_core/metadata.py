@@ -86,7 +86,7 @@ class Meaning:
     interval
         The method, number of resamples and seed used for an interval. Empty if there is no interval.
     grade
-        The data grade: A from 90% coverage, B from 70%, C below. None if there is nothing to grade.
+        The data grade: A (coverage of at least 0.9), B (at least 0.7) or C. None if there is nothing to grade.
     warnings
         Sentences to print alongside the figure.
     """
@@ -244,7 +244,7 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def grade(coverage: pl.Expr) -> pl.Expr:
-    """Return the data grade: A from 90% coverage, B from 70%, C below. Null if the coverage is null."""
+    """Return the data grade: A (coverage of at least 0.9), B (at least 0.7) or C. Null if the coverage is null."""
     return (
         pl.when(coverage >= 0.9)
         .then(pl.lit("A"))

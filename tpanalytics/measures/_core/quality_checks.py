@@ -106,10 +106,13 @@ def found(
     verbs = {"have": "has", "are": "is"} if affected == 1 else {"have": "have", "are": "are"}
     percent = "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
     count = f"{affected:,} of {of:,} {singular if of == 1 else plural} ({percent})"
+    total = f"{of:,} {singular if of == 1 else plural}"
     if not affected:
         fields |= {"share_hours": 0.0}
     figure = share if value is None else value
-    sentence = f"{says.format(n=count, **verbs)}{so if affected else ''}."
+    sentence = (
+        f"{says.format(n=count, total=total, part=f'{affected:,} ({percent})', **verbs)}{so if affected else ''}."
+    )
     return Check(check, severity, sentence, figure, affected, of, counted, **fields)
 
 
@@ -274,7 +277,7 @@ def checks_of_jobs(look: Look) -> Iterator[Check]:
     yield check("jobs_without_tasks", "{n} {have} no tasks", ~has_tasks, so=". They are not included in averages")
     yield check(
         "jobs_incomplete",
-        "{n} with tasks {have} tasks without hours",
+        "Of {total} with tasks, {part} {have} some without hours",
         ~pl.col("complete"),
         has_tasks,
         so=", so their documented hours are too low",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, n_stated
 from tpanalytics.measures._core.checks import check_headcount, checked_week, is_number
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
@@ -71,19 +71,19 @@ def checked_share(name: str, share: Any) -> Span:
     """Convert a share given as a number or a pair to a lower and upper value."""
     pair = share if isinstance(share, tuple | list) else (share, share)
     if len(pair) != 2 or not all(is_number(value) and 0 <= value <= 1 for value in pair) or pair[0] > pair[1]:
-        raise SchemaError(f"`{name}` must be a number from 0 to 1 or a pair like (0.4, 0.7), not {share!r}.")
+        raise ArgumentError(f"`{name}` must be a number from 0 to 1 or a pair like (0.4, 0.7), not {share!r}.")
     return Span(float(pair[0]), float(pair[1]))
 
 
 def checked_freed(freed: Mapping[str, Range]) -> dict[str, Span]:
     """Return the share of task time freed at each level."""
     if not hasattr(freed, "items") or not freed:
-        raise SchemaError(
+        raise ArgumentError(
             "`freed` must be a dict of level and share of task time, like {'H1': (0.4, 0.7), 'H2': 0.2, 'H3': 0}, "
             f"not {freed!r}."
         )
     if NOT_ASSESSED in freed:
-        raise SchemaError(
+        raise ArgumentError(
             f"`freed` must not contain {NOT_ASSESSED!r}. Tasks without a level only raise the upper bound."
         )
     return {level: checked_share(f"freed[{level!r}]", share) for level, share in freed.items()}
@@ -93,7 +93,7 @@ def check_levels(levels: Iterable[str], freed: Mapping[str, Span]) -> None:
     """Raise an error if tasks have a level that is missing from `freed`."""
     missing = [level for level in level_order(levels) if level not in freed and level != NOT_ASSESSED]
     if missing:
-        raise SchemaError(
+        raise ArgumentError(
             f"`freed` has no share for {', '.join(map(repr, missing))}, only for {', '.join(map(repr, freed))}. "
             "Add every level of the tasks, with 0 if it frees no time."
         )
@@ -103,7 +103,7 @@ def checked_blocks(block_hours: Any) -> list[float]:
     """Return the unique block sizes in ascending order, in hours per person and week."""
     blocks = block_hours if isinstance(block_hours, list | tuple) else [block_hours]
     if not blocks or not all(is_number(hours) and hours > 0 for hours in blocks):
-        raise SchemaError(
+        raise ArgumentError(
             "`block_hours` must be above 0 and finite (hours per person and week), like 4 or [1, 2, 4], "
             f"not {block_hours!r}."
         )
@@ -253,10 +253,11 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
 
 
 def _long_week_warning(per_job: pl.DataFrame) -> tuple[str, ...]:
-    """Return a warning if documented hours exceed the week because more hours could be freed than are worked."""
+    """Return a warning if documented hours exceed the contract hours."""
     more = (pl.col("hours") > 1.1 * pl.col("week")) & pl.col("headcount").is_not_null()
     n = per_job.select(more.sum()).item()
     if not n:
         return ()
     jobs_have = "job has" if n == 1 else "jobs have"
-    return (f"{n:,} {jobs_have} documented hours above 110% of the week, so more can be freed than is worked.",)
+    over = "documented hours above 110% of contract hours"
+    return (f"{n:,} {jobs_have} {over}, so the freed hours may exceed the hours worked.",)

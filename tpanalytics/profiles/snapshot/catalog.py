@@ -37,8 +37,8 @@ _COLUMNS: dict[str, Any] = {
 def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
     """Return a table of all snapshots in a folder, including its subfolders.
 
-    Sealed snapshots come first, with the most recent at the top. All files are read to verify their hashes. Values that
-    are missing from a manifest are null. For example, samples and files have no tenant and no times.
+    Complete (sealed) snapshots come first, with the most recent at the top. All files are read to verify their hashes.
+    Values that are missing from a manifest are null. For example, samples and files have no tenant and no times.
 
     Parameters
     ----------
@@ -95,16 +95,16 @@ def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
 def prune_snapshots(root: str | Path = "data", *, keep: int = 3, dry_run: bool = False) -> pl.DataFrame:
     """Delete old snapshots, keeping the most recent ones for each tenant.
 
-    Unfinished exports are deleted if there is a more recent sealed snapshot. Snapshots without a tenant or time
-    (samples, files and damaged snapshots) and sealed snapshots with a pending export are never deleted. A folder is
-    only removed if it does not contain any other files.
+    Unfinished exports are deleted if there is a more recent complete (sealed) snapshot. Snapshots without a tenant or
+    time (samples, files and damaged snapshots) and sealed snapshots with a pending export are never deleted. A folder
+    is only removed if it does not contain any other files.
 
     Parameters
     ----------
     root
         The folder to search.
     keep
-        The number of sealed snapshots to keep for each tenant. Must be 1 or more.
+        The number of complete (sealed) snapshots to keep for each tenant. Must be 1 or more.
     dry_run
         If True, no files are deleted.
 

@@ -10,7 +10,7 @@ import polars as pl
 from tpanalytics.formatting import NONE, coverage_percent, percent, plural
 from tpanalytics.measures._core.metadata import grade_of
 from tpanalytics.schema import NO_FAMILY
-from tpanalytics.share.report.tables import SEPARATOR, between
+from tpanalytics.share.report.tables import SEPARATOR, between, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +123,7 @@ def _hours(results: Results) -> Card:
         name="Documented weekly hours",
         value=NONE if value is None else f"{value:,.0f}",
         unit="for one incumbent per job",
-        interval="" if value is None or upper is None else f"between {value:,.0f} and {upper:,.0f}",
+        interval="" if value is None or upper is None else f"{value:,.0f} to {upper:,.0f}",
         comparator=comparator,
         caveat="Capacity, not headcount.",
         **_grade(grade_of(row.get("coverage"))),
@@ -155,7 +155,9 @@ def _between(low: float | None, high: float | None, kind: Any) -> str:
     if low is None or high is None:
         return "unknown"
     text = between(low, high, kind)
-    return f"between {text.replace(SEPARATOR, ' and ')}" if SEPARATOR in text else f"{text}, allowing for missing data"
+    if SEPARATOR not in text:
+        return f"{text}, allowing for missing data"
+    return f"{number(low, kind)} to {number(high, kind)}"
 
 
 def _grade(letter: str | None) -> dict[str, str]:

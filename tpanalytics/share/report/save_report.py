@@ -9,6 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from tpanalytics.errors import ShareError, collect_warnings, warn
 from tpanalytics.formatting import clean_text, plural
 from tpanalytics.measures._core.weights import WEIGHTS
@@ -26,8 +28,6 @@ from tpanalytics.share.save import output_path, save_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    import polars as pl
 
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures.privacy.policy import Privacy
@@ -98,7 +98,7 @@ def save_report(
     contract_hours
         Weekly contract hours to assume for jobs that don't state them. Used to compute the bounds of the index.
     privacy
-        Minimum number of jobs and people that a figure can describe. If `None`, nothing is suppressed.
+        Thresholds for suppressing small groups. If `None`, nothing is suppressed.
     title
         Heading of the report. Defaults to the family and the topic.
     rationales
@@ -116,7 +116,9 @@ def save_report(
     ShareError
         If the suffix is not ``.html``, the family does not exist, or the file cannot be written.
     SchemaError
-        If a column is missing or an argument is invalid.
+        If a column is missing.
+    ArgumentError
+        If an argument is invalid.
 
     Warns
     -----
@@ -228,6 +230,8 @@ def _standfirst(scope: ReportScope) -> str:
     if scope.all_suppressed or not jobs.height:
         return provenance(scope.profiles.manifest)
     tasks = plural(scope.shown.tasks.height, "task")
+    if rejected := scope.shown.tasks.filter(pl.col("validation_state").cast(pl.String) == "rejected").height:
+        tasks += f" ({rejected:,} rejected)"
     if scope.family is not None:
         return f"{plural(jobs.height, 'job')} with {tasks}, compared with the whole company."
     families = plural(jobs.get_column("job_family").drop_nulls().n_unique(), "job family")

@@ -54,5 +54,8 @@ def checks(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     return ReportTable(rows.drop("reason"), columns, caption, meaning, (), 1, "All families are suppressed.")
 
 
+_LABELS = {"weeks_over_described": "Hours above contract", "weeks_under_described": "Hours below contract"}
+
+
 def _label(check: str) -> str:
-    return check.replace("_", " ").capitalize()
+    return _LABELS.get(check, check.replace("_", " ").capitalize())
