@@ -46,7 +46,7 @@ def test_403_raises_without_retry(tenant: Tenant) -> None:
 def test_path_on_another_host_raises(tenant: Tenant, path: str) -> None:
     with (
         make_client(tenant.settings) as client,
-        pytest.raises(tpa.ConfigError, match="path on the tenant's host"),
+        pytest.raises(tpa.ConfigError, match="must start with '/' and be on the tenant's host"),
     ):
         client.request("GET", path)
     assert tenant.requests == []

@@ -36,7 +36,7 @@ def skip(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # the event loop of a running browser breaks asyncio in other tests
 def browser() -> Iterator[Browser]:
     """Start the installed Chromium."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -21,7 +21,7 @@ def test_missing_voila_names_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: 
         importlib.util, "find_spec", lambda name, *rest: None if name == "voila" else find_spec(name, *rest)
     )
     assert main(["app"]) == 1
-    assert "pip install 'tpanalytics[app]'" in capsys.readouterr().err
+    assert 'pip install "tpanalytics[app]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["nowhere"], ["--before", "nowhere"], ["--min-jobs", "-1"]])

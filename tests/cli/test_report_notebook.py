@@ -128,7 +128,7 @@ def test_invalid_arguments_are_reported_before_the_notebook_runs(
 def test_notebook_without_a_limit_parameter_is_refused(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     notebook = write_notebook("print(1)", "snapshot", "min_jobs")
     assert main(["report", snapshot, "--notebook", notebook, "--out", "r.html"]) == 1
-    assert "no parameter min_headcount" in capsys.readouterr().err
+    assert "no parameter 'min_headcount'" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -196,7 +196,7 @@ def test_longest_tasks_come_first_and_missing_hours_last(sample: tpa.TaskProfile
     for top in (1, 5, len(known), len(known) + 1, tasks.height, tasks.height + 9):
         top_tasks = tpa.find_tasks(sample, "customer", top=top)
         assert top_tasks.equals(tasks.head(top)), top
-        limited = f"; the first {top} are returned" in tpa.about(top_tasks).policy[1]
+        limited = f". Returned: the first {top}." in tpa.about(top_tasks).policy[1]
         assert limited == (top < tasks.height)
 
 

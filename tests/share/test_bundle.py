@@ -35,7 +35,7 @@ def test_chart_bundle_contains_data_text_and_evidence(chart: Any) -> None:
     text = (path.parent / "impact.txt").read_text("utf-8")
     assert text.endswith(f"\n\n{spec['description']}\n")
     evidence = json.loads((path.parent / "impact.evidence.json").read_text("utf-8"))
-    assert evidence["source"] == "Data: sample of an invented company, as of 2026-05."
+    assert evidence["source"] == "Data: sample of a fictional company, as of 2026-05."
     assert any("have hours" in line for line in evidence["policy"])
     assert evidence["title"] == " ".join(spec["title"]["text"])
     assert evidence["made_with"]["tpanalytics"] == tpa.__version__

@@ -51,7 +51,7 @@ INVALID: dict[str, tuple[Any, str, dict[str, Any], str]] = {
         "has no parameter 'famly'. Available parameters: family, snapshot.",
     ),
     "data frame": (template, "out.html", {"family": pl.DataFrame()}, "of these, not DataFrame"),
-    "NaN": (template, "out.html", {"family": float("nan")}, "'family' must be a path, text, finite number"),
+    "NaN": (template, "out.html", {"family": float("nan")}, "'family' must be a path, string, finite number"),
     "suffix": (template, "out.pdf", {}, ".ipynb or .html"),
 }
 
@@ -71,7 +71,7 @@ def test_invalid_notebook_or_parameter_raises(make: Any, out: str, values: dict[
 def test_missing_package_raises_with_the_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = template()
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(tpa.ConfigError, match=rf'{package}: pip install "tpanalytics\[report\]"'):
+    with pytest.raises(tpa.ConfigError, match=rf'requires {package}\. Run: pip install "tpanalytics\[report\]"'):
         run_notebook(path, "out.html")
 
 

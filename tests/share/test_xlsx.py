@@ -34,7 +34,7 @@ def test_too_many_rows_for_a_sheet_raise() -> None:
 
 
 def test_columns_that_differ_only_in_case_raise() -> None:
-    with pytest.raises(tpa.ShareError, match="differ only in case: h1 share"):
+    with pytest.raises(tpa.ShareError, match="differ only in case: 'h1 share'"):
         tpa.save(pl.DataFrame({"H1 share": [1.0], "h1 share": [2.0]}), "table.xlsx")
     assert not Path("table.xlsx").exists()
 

@@ -474,7 +474,10 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
         (lambda r, p: suppress(tpa.compare(p, p), p), "later one as `profiles` and the earlier one as `before`"),
         (lambda r, p: suppress(tpa.compare(p, p).drop("scope"), p), "several rows|has the family None"),
         (lambda r, p: suppress(tpa.hours_by_job(p), r), "TaskProfiles"),
-        (lambda r, p: suppress(tpa.hours_by_job(p), tpa.filter_jobs(p, job_family="A")), "which `profiles` do not"),
+        (
+            lambda r, p: suppress(tpa.hours_by_job(p), tpa.filter_jobs(p, job_family="A")),
+            "which `profiles` does not have",
+        ),
     ],
 )
 def test_invalid_argument_raises(call: Callable[..., Any], message: str) -> None:

@@ -103,7 +103,7 @@ def test_unfinished_export_of_other_tenant_raises(tenant: Tenant) -> None:
 def test_unknown_cursor_starts_over_with_warning(tenant: Tenant) -> None:
     interrupt(tenant, 5)
     tenant.catalogue = Catalogue([job(i) for i in range(70) if i != 3])
-    with pytest.warns(tpa.TpAnalyticsWarning, match=r"starts over from the first page.*no longer knows.*does not name"):
+    with pytest.warns(tpa.TpAnalyticsWarning, match=r"starts over from the first page.*no longer knows its last job"):
         profiles = pull(tenant)
     assert profiles.jobs["job_id"].to_list() == [f"job-{i:03d}" for i in range(70) if i != 3]
     assert_same(profiles, pull(tenant, None))
