@@ -83,6 +83,7 @@ def test_headline_allows_for_missing_data(job: Any, title: str) -> None:
     assert title_of(fragmentation(profiles_of([job]), privacy=None)).startswith(title)
 
 
+@pytest.mark.slow
 def test_the_largest_of_many_families_have_panels() -> None:
     spec = fragmentation(many(25)).to_dict()
     assert len(spec["concat"][0]["concat"]) == 12

@@ -59,6 +59,7 @@ def test_page_contains_only_the_selected_families(profiles: tpa.TaskProfiles, tm
     assert not [other for other in others if other in page.read_text(encoding="utf-8")]
 
 
+@pytest.mark.slow
 def test_page_with_jobs_and_two_snapshots_contains_only_the_selected_families(
     profiles: tpa.TaskProfiles, tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ def test_only_relevant_controls_are_shown_and_each_has_a_label(visits: list[Visi
     assert names - {"view"} <= {name for visit in visits for name in visit.labels}
 
 
+@pytest.mark.slow
 def test_rationales_are_only_included_on_request(
     visits: list[Visit], marked: list[tpa.TaskProfiles], tmp_path: Path
 ) -> None:

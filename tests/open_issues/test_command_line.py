@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import tpanalytics as tpa
     from tpanalytics.demo.server import Reply
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def profiles() -> tpa.TaskProfiles:

@@ -14,6 +14,8 @@ from tests.open_issues.companies import company, job
 if TYPE_CHECKING:
     import altair as alt
 
+pytestmark = pytest.mark.slow
+
 #: Weights of all levels, from most to least automatable.
 ALL_LEVELS = {"H1": 1.0, "H2": 0.75, "H3": 0.5, "H4": 0.25, "H5": 0.0}
 

@@ -30,6 +30,8 @@ from tests.open_issues.expected_failures import inputs, not_raised
 from tests.open_issues.files import write_file
 from tpanalytics.demo.server import Tenant
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def profiles() -> tpa.TaskProfiles:
@@ -407,7 +409,6 @@ def test_frame_is_saved_as_workbook_or_raises_a_share_error(frame: pl.DataFrame)
 SETTINGS = ("json", "csv", "vegafusion")
 
 
-@pytest.mark.slow
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,

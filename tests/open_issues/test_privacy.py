@@ -26,6 +26,8 @@ from tests.open_issues.expected_failures import inputs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 # Figures that reveal a small group
 
 #: The only job of its family, which must be suppressed.
@@ -537,7 +539,6 @@ def check(path: Path) -> None:
         tpa.check_share(path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "crafted",
     inputs(

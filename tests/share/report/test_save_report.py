@@ -34,6 +34,8 @@ from tpanalytics.share.report.tables import between
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["cached_images"]
 
 CANARIES = ("CANARYWHY", "CANARYSOURCE", "CANARYJOB", "CANARYID", "CANARYSKILL", "CANARYTREE")
@@ -112,7 +114,6 @@ class _AddressParser(HTMLParser):
             self.metas.append(values)
 
 
-@pytest.mark.slow
 def test_company_report_is_small_and_interactive() -> None:
     path = tpa.save_report(read_real() if REAL.is_dir() else tpa.load_sample(), "report.html")
     assert path.stat().st_size < 1_500_000
@@ -121,7 +122,6 @@ def test_company_report_is_small_and_interactive() -> None:
     assert_offline(path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_report_makes_no_requests(kind: str, reports: dict[str, Path]) -> None:
     assert_offline(reports[kind])
