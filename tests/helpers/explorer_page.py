@@ -108,7 +108,7 @@ def tour(page: Page) -> list[tuple[Callable[[], Any], str, dict[str, Any]]]:
         (choose(page, "families", "Finance", "Sales"), "2 selected families", {"families": ["Finance", "Sales"]}),
         (press(page, "show", "exposure by weight"), "weight of H2", {"show": "weights"}),
         (slide(page, "H1", "ArrowLeft"), "H1 = 0.95", {"level_weights": {"H1": 0.95, "H2": 0.5, "H3": 0.0}}),
-        (press(page, "view", "Weekly hours"), "Documented hours", {"view": "hours"}),
+        (press(page, "view", "Weekly hours"), "documented hours", {"view": "hours"}),
         (choose(page, "families"), "16 job families", {"families": []}),
         (press(page, "view", "Tasks"), "Share of tasks", {"view": "tasks"}),
         (find(page, "report"), "“report”", {"search": "report"}),
