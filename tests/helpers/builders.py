@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
 import polars as pl
+from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers.random_profiles import profiles_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "TASKS",
     "TASKS_WITH_WEIGHTS",
     "as_pandas",
+    "check_row_order",
     "close",
     "in_parts",
     "job",
@@ -61,6 +66,22 @@ def in_parts(profiles: tpa.TaskProfiles, seed: int, cut: float = 0.5) -> tpa.Tas
     jobs, tasks = (frame.sample(fraction=1, shuffle=True, seed=seed) for frame in (profiles.jobs, profiles.tasks))
     at = int(tasks.height * cut)
     return tpa.TaskProfiles(jobs.lazy(), pl.concat([tasks[at:].lazy(), tasks[:at].lazy()]))
+
+
+def check_row_order(
+    measure: Callable[[tpa.TaskProfiles], pl.DataFrame],
+    profiles: tpa.TaskProfiles,
+    seed: int,
+    cut: float,
+    *,
+    tolerance: float = 1e-9,
+) -> pl.DataFrame:
+    """Check that the order of rows does not change the result and that its figures are finite, and return it."""
+    result = measure(profiles)
+    assert_frame_equal(measure(in_parts(profiles, seed, cut)), result, abs_tol=tolerance)
+    for column in result.select(pl.col(pl.Float64)):
+        assert column.drop_nulls().is_finite().all()
+    return result
 
 
 def with_headcount(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.helpers.builders import TASKS, close, in_parts, job, one_job, query, task, with_headcount
+from tests.helpers.builders import TASKS, check_row_order, close, job, one_job, query, task, with_headcount
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.aggregate import aggregate_tasks
 from tpanalytics.measures.coverage import compare_hours_coverage
@@ -53,10 +53,7 @@ def test_figures_equal_sql_for_random_profiles(profiles: tpa.TaskProfiles) -> No
 
 @hypothesis.given(profiles=companies, seed=st.integers(0, 2**32 - 1), cut=st.floats(0, 1))
 def test_row_order_does_not_matter(profiles: tpa.TaskProfiles, seed: int, cut: float) -> None:
-    result = tpa.coverage(profiles)
-    assert_frame_equal(tpa.coverage(in_parts(profiles, seed, cut)), result, abs_tol=1e-9)
-    for column in result.select(pl.col(pl.Float64)):
-        assert column.drop_nulls().is_finite().all()
+    check_row_order(tpa.coverage, profiles, seed, cut)
 
 
 def test_no_jobs_return_an_empty_table() -> None:

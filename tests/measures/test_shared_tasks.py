@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers import builders
-from tests.helpers.builders import close, in_parts, query
+from tests.helpers.builders import check_row_order, close, query
 from tests.helpers.random_profiles import companies, profiles_of
 
 MEASURES = {
@@ -100,10 +100,7 @@ def test_levels_are_listed_in_order_with_their_agreement() -> None:
     cut=st.floats(0, 1),
 )
 def test_row_order_does_not_matter(profiles: tpa.TaskProfiles, seed: int, cut: float, measure: Any) -> None:
-    result = measure(profiles)
-    assert_frame_equal(measure(in_parts(profiles, seed, cut)), result, abs_tol=1e-9)
-    for column in result.select(pl.col(pl.Float64)):
-        assert column.drop_nulls().is_finite().all()
+    result = check_row_order(measure, profiles, seed, cut)
     for column in result.select(pl.col("^(share_of|level_agreement).*$")):
         assert column.drop_nulls().is_between(0, 1 + 1e-9).all()
 
