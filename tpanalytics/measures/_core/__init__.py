@@ -1,1 +1,1 @@
-"""Shared code of the measures."""
+"""Code shared by the measures."""

@@ -1,4 +1,4 @@
-"""Aggregate tasks into a small Polars table, which is the first step of every measure.
+"""Aggregate tasks into a small Polars table, the first step of every measure.
 
 Narwhals only sums and counts by key here, so this runs on Polars (eager or lazy), pandas, DuckDB and Spark.
 """
@@ -53,23 +53,23 @@ __all__ = [
 
 
 class TaskCounts(NamedTuple):
-    """The aggregated tables that all measures use."""
+    """Aggregated tables used by all measures."""
 
     #: One row per job: ``job`` (row number when sorted by id), ``job_id, job_name, job_family`` (never null), plus
-    #: ``headcount`` and ``contract_hours`` if the profiles have them.
+    #: ``headcount`` and ``contract_hours`` if available.
     jobs: pl.DataFrame
     #: Sorted, with one row per group of counted tasks: ``job`` (unless grouped by family), ``job_family``, optional
     #: ``level`` and ``state`` (never null), ``n`` tasks and ``n_known`` tasks with hours. ``hours`` are per week, and
     #: null if no task has any. ``imputed`` is the imputed part of the hours, from ``n_imputed`` tasks.
     cells: pl.DataFrame
-    #: ``state, n``: number of counted tasks for each validation state.
+    #: ``state, n``: number of counted tasks per validation state.
     states: pl.DataFrame
     #: Validation states to count.
     counted: list[str]
 
 
 def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
-    """Return the column names of the jobs without reading any rows."""
+    """Return the job column names without reading any rows."""
     check_profiles(profiles)
     require(profiles.jobs, "job_id", "job_family", name="jobs")
     return list(nw.from_native(profiles.jobs).collect_schema().names())
@@ -99,7 +99,7 @@ def _aggregate(profiles: TaskProfiles, states: list[str], per: str, by: list[str
     all_count = state_counts.get_column("state").is_in(states).all()
     cells = None
     if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
-        # Include tasks that are not counted because `_families_agree` compares the total number of tasks.
+        # Include ignored tasks too, since `_families_agree` compares the total number of tasks.
         keys = ["job_family", *by, *(["counts"] * (not all_count))]
         sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=counts(states)), *keys, extremes=False)
         sums = sums.with_columns(pl.col("job_family").fill_null(NO_FAMILY))
@@ -110,7 +110,7 @@ def _aggregate(profiles: TaskProfiles, states: list[str], per: str, by: list[str
         cells = of_jobs(sum_tasks(counted, "job_id", *by, extremes=False), jobs).sort("job", *by)
     else:
         cells = cells.sort("job_family", *by)
-    # Sort first because engines return rows in different orders and the sum of floats depends on the order.
+    # Sort first. Engines return rows in different orders, and float sums depend on the order.
     keys = [*(["job"] if per == "job" else []), "job_family", *by]
     if per == "family":
         cells = (
@@ -131,7 +131,7 @@ def _aggregate(profiles: TaskProfiles, states: list[str], per: str, by: list[str
 
 
 def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return ``job, job_family, n, n_known, hours`` for each job, for use when the cells are grouped by family."""
+    """Return ``job, job_family, n, n_known, hours`` for each job, for cells that are grouped by family."""
     sorted_levels = None if levels is None else sorted(levels)
     return of_jobs(_sum_by_job(profiles, states=reduced.counted, levels=sorted_levels), reduced.jobs).sort("job")
 
@@ -145,7 +145,7 @@ def _sum_by_job(profiles: TaskProfiles, states: list[str], levels: list[str] | N
 
 
 def _is_any(column: str, texts: Sequence[str]) -> Any:
-    # Faster than `is_in` for a small number of values.
+    # Faster than `is_in` for a few values.
     return functools.reduce(operator.or_, (nw.col(column).cast(nw.String) == text for text in texts))
 
 
@@ -156,7 +156,7 @@ def counts(states: Sequence[str]) -> Any:
 
 
 def _count_states(tasks: Any, states: list[str]) -> pl.DataFrame:
-    """Return ``state, n`` for all tasks, with the ``least`` and ``most`` hours of any single task."""
+    """Return ``state, n`` for all tasks, plus the ``least`` and ``most`` hours of any task."""
     likely = sorted({*COUNTED_STATES, "rejected", *states} - {NO_STATE})
     are_in = [nw.col("validation_state").is_null(), *(_is_any("validation_state", [state]) for state in likely)]
     hours = _known_hours()
@@ -192,7 +192,7 @@ def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
 
 
 def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
-    """Count tasks and sum hours by `keys` in the engine of `tasks`, for all validation states."""
+    """Count tasks and sum hours by `keys` in the backend, for all validation states."""
     column_of = {"level": "ai_impact_level", "state": "validation_state"}
     where_missing = {"level": NOT_ASSESSED, "state": NO_STATE}
     known, columns = _known_hours(), [column_of.get(key, key) for key in keys]
@@ -271,7 +271,7 @@ def per_job(reduced: TaskCounts) -> pl.DataFrame:
 
 
 def known_sum(column: str) -> pl.Expr:
-    """Return the sum of a column, or null instead of 0 if every value is null."""
+    """Sum a column, returning null instead of 0 if every value is null."""
     return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
 
 

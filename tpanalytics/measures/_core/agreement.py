@@ -1,4 +1,4 @@
-"""Data quality checks for tasks that are repeated within a job or shared between jobs."""
+"""Data quality checks for repeated and shared tasks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ALPHA = "Krippendorff's alpha, at most 1"
 
 
 class Agreement(NamedTuple):
-    """Counts of tasks that several jobs share and rate, and of pairs of jobs that give them the same rating."""
+    """Counts of shared and rated tasks, and of job pairs that agree on the rating."""
 
     shared: int
     rated: int
@@ -37,8 +37,8 @@ class Agreement(NamedTuple):
 
 
 def ratings(unique: pl.DataFrame) -> pl.DataFrame:
-    """Count the jobs for each task and level, ignoring levels that are missing or conflict within a job."""
-    # This also drops null levels because comparing null returns null.
+    """Count jobs by task and level, ignoring levels that are missing or conflict within a job."""
+    # This also drops null levels, since any comparison with null is null.
     rated = unique.filter(pl.col("level") != NOT_ASSESSED)
     # Grouping by an Enum is faster than grouping by strings.
     levels = pl.Enum(rated.get_column("level").unique().sort())
@@ -190,7 +190,7 @@ def _levels(unique: pl.DataFrame, shared: IdentifiedTasks, look: Look, same_task
 
 
 def _agreements(rated: pl.DataFrame, counts: Agreement, fields: dict[str, Any]) -> Iterator[Check]:
-    """Check how often jobs rate a shared task the same, and compare the result with chance."""
+    """Check how often jobs agree on the level of a shared task, compared with chance."""
     pairs = (counts.pairs - counts.equal, counts.pairs)
     if counts.rated < _KEYS_FOR_AGREEMENT:
         finding = (

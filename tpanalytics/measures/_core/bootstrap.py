@@ -1,7 +1,7 @@
 """Poisson bootstrap over jobs.
 
-In each round, a job is counted a Poisson-distributed number of times, with mean 1. The count is derived from the seed,
-the round and the rank of the job id, so it depends neither on the order of the rows nor on the chunk size.
+In each round, every job is counted a Poisson-distributed number of times (mean 1). Counts are derived from the seed,
+the round and the job id's rank, so row order and chunk size don't matter.
 
 Hanley, J. A. and MacGibbon, B. (2006), Creating non-parametric bootstrap samples using Poisson frequencies, Computer
 Methods and Programs in Biomedicine 83.
@@ -28,10 +28,9 @@ ENOUGH_JOBS = 5
 _FEWEST_ROUNDS, _MOST_ROUNDS = 100, 100_000
 #: Each 64-bit number provides four 16-bit draws, so probabilities are multiples of 1/65,536.
 _LANES, _STEPS = 4, 1 << 16
-#: Maximum number of weights to compute per chunk, which limits memory use.
+#: Maximum number of weights per chunk, to limit memory use.
 _CHUNK_SIZE = 6_400_000
-#: Constants of the SplitMix64 finaliser (Steele, Lea and Flood, 2014, *Fast splittable pseudorandom number
-#: generators*).
+#: SplitMix64 finaliser constants (Steele, Lea and Flood, 2014, *Fast splittable pseudorandom number generators*).
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 _LAST_SHIFT = 31
@@ -56,13 +55,13 @@ def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
 
 
 def poisson_weights(ranks: pl.Series, rounds: int, seed: int) -> Iterator[pl.Series]:
-    """Yield the job counts (UInt8) for each round. `ranks` contains the positions of the job ids when sorted."""
+    """Yield the job counts (UInt8) for each round. `ranks` are the job ids' positions in sorted order."""
     keys = pl.DataFrame({"rank": ranks}).select(key=_key(pl.lit(_hash(str(seed)), dtype=pl.UInt64), pl.col("rank")))
     yield from _counts(keys, range(rounds))
 
 
 def _with_keys(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Compute a key for each job from the seed, the family and the rank of the job id within the family."""
+    """Derive each job's key from the seed, the family and the job id's rank within the family."""
     families = jobs.get_column("job_family").unique().sort()
     starts = pl.Series([_hash(f"{seed}\0{family}") for family in families.to_list()], dtype=pl.UInt64)
     rank = pl.int_range(pl.len(), dtype=pl.UInt64).over("job_family")
@@ -120,7 +119,7 @@ def _mix(word: pl.Expr) -> pl.Expr:
 
 @functools.cache
 def _poisson_table() -> pl.Series:
-    """Return the Poisson count for each 16-bit number, using the inverse distribution function with mean 1."""
+    """Return the Poisson count (mean 1) for each 16-bit number, using the inverse distribution function."""
     counts: list[int] = []
     reached, chance, k = 0.0, math.exp(-1), 0
     while len(counts) < _STEPS:

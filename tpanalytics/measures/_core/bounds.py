@@ -56,7 +56,7 @@ def index_bounds(sums: LevelSums, level_weights: Mapping[str, float], by: str) -
 
 
 def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
-    """Return bounds for each level's share by family. The share is an index where only that level has weight 1."""
+    """Return bounds for each level's share by family. A share is an index where only that level has weight 1."""
     sums = level_sums(cells, "job_family")
     levels = sorted({*sums.levels, *more_levels} - {NOT_ASSESSED})
     known, gaps, any_weight = [], [], (0.0, 1.0)
@@ -72,7 +72,7 @@ def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
 
 
 def hours_bounds(sums: LevelSums) -> pl.DataFrame:
-    """Return the documented hours of each family, and the upper bound that includes all undocumented hours."""
+    """Return each family's documented hours, plus an upper bound that includes all undocumented hours."""
     rest = sums.without_hours.group_by("job_family").agg(pl.col("rest").sum(), pl.col("unknown").sum())
     return (
         sums.amounts.group_by("job_family", maintain_order=True)
@@ -88,7 +88,7 @@ def hours_bounds(sums: LevelSums) -> pl.DataFrame:
 
 
 def known_hours(sums: LevelSums, level_weights: Mapping[str, float], by: str, any_weight: Range) -> pl.DataFrame:
-    """Return documented hours ``whole`` for each job or family, and bounds ``low, high`` for their exposure."""
+    """Return documented hours (``whole``) by job or family, with bounds on the exposed hours (``low, high``)."""
     amount, weight = pl.col("amount"), weight_of(level_weights)
     return (
         sums.amounts.with_columns(low=weight.fill_null(any_weight[0]), high=weight.fill_null(any_weight[1]))
@@ -98,7 +98,7 @@ def known_hours(sums: LevelSums, level_weights: Mapping[str, float], by: str, an
 
 
 def open_hours(sums: LevelSums, level_weights: Mapping[str, float], any_weight: Range) -> pl.DataFrame:
-    """Add the lowest and highest weight ``low, high`` that the hours can have to `LevelSums.without_hours`."""
+    """Add the lowest and highest possible weight (``low, high``) to `LevelSums.without_hours`."""
     least, most = any_weight
     return attach_level_set_values(
         sums.without_hours,
@@ -109,7 +109,7 @@ def open_hours(sums: LevelSums, level_weights: Mapping[str, float], any_weight: 
 
 
 def extreme_indices(known: pl.DataFrame, gaps: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Compute bounds for an index in closed form, from the results of `known_hours` and `open_hours`."""
+    """Compute index bounds in closed form from `known_hours` and `open_hours`."""
     sides = [_extreme(known, gaps, by, side) for side in ("low", "high")]
     return known.select(by).join(sides[0], on=by, how="left").join(sides[1], on=by, how="left")
 

@@ -1,4 +1,4 @@
-"""Result cache used by charts and reports. It is attached to the profiles that results are computed from."""
+"""Result cache for charts and reports, attached to the profiles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_profiles(profiles: Any) -> None:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class _CachedProfiles(TaskProfiles):
-    """Task profiles with a result cache. Don't modify their tables, or cached results become stale.
+    """Task profiles with a result cache. Don't modify the tables, or cached results become stale.
 
     A copy made with `dataclasses.replace` starts with an empty cache.
     """
@@ -55,7 +55,7 @@ def with_cache(profiles: TaskProfiles) -> TaskProfiles:
 
 
 def cached(measure: Callable[P, R]) -> Callable[P, R]:
-    """Cache the results of a measure on the last `TaskProfiles` argument, if it has a cache."""
+    """Cache a measure's results on the last `TaskProfiles` argument, if that has a cache."""
     signature = inspect.signature(measure)
 
     @wraps(measure)
@@ -75,7 +75,7 @@ def cached(measure: Callable[P, R]) -> Callable[P, R]:
             return measure(*args, **kwargs)
         entry = last.results.get(key)
         if entry is None:
-            # Keep a reference to the earlier snapshots because the key contains their ids.
+            # The key contains `id(snapshot)`, so keep the earlier snapshots alive.
             entry = measure(*args, **kwargs), snapshots[:-1]
         with _LOCK:
             last.results.pop(key, None)
@@ -89,7 +89,7 @@ def cached(measure: Callable[P, R]) -> Callable[P, R]:
 
 
 def _frozen(value: Any) -> Hashable:
-    """Return a hashable key for the arguments that ignores the order of names and the type of sequences."""
+    """Return a hashable key for the arguments, ignoring name order and sequence types."""
     if isinstance(value, TaskProfiles):
         return TaskProfiles, id(value)
     if isinstance(value, Mapping):

@@ -39,7 +39,7 @@ _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 def meaning_of_both(
     before: TaskCounts, after: TaskCounts, *, covered: str = "both", warnings: tuple[str, ...] = (), **facts: Any
 ) -> Meaning:
-    """Return metadata with the counts from the later snapshot, the coverage of both, and the lower grade."""
+    """Return metadata with the later snapshot's counts, the coverage of both, and the lower grade."""
     first, second = (
         meaning_of(side, covered=covered, measure="", value="", unit="", basis="") for side in (before, after)
     )
@@ -86,7 +86,7 @@ def counts_suggested(states: Sequence[str]) -> bool:
 
 
 def state_warnings(states: Sequence[str]) -> tuple[str, ...]:
-    """Return a warning if only some validation states are counted because tasks can then appear to be added."""
+    """Return a warning if only some validation states are counted, since tasks can then appear to be added."""
     if counts_suggested(states):
         return ()
     return (f"Only {' and '.join(states)} tasks are counted, so a task that changed its state can appear as added.",)
@@ -138,7 +138,7 @@ def _time(text: Any) -> datetime | None:
 
 
 def job_warnings(jobs: pl.DataFrame) -> tuple[str, ...]:
-    """Return warnings about jobs that are only in one snapshot or that changed their job family."""
+    """Return warnings about jobs that are in only one snapshot or changed families."""
     removed, added = (int(jobs.get_column(f"family_{side}").null_count()) for side in ("after", "before"))
     moved = int((jobs.get_column("family_before") != jobs.get_column("family_after")).sum())
     warnings = []
@@ -159,7 +159,7 @@ def _n(count: int, singular: str, plural: str) -> str:
 
 
 def match_warnings(pair: Pair) -> tuple[str, ...]:
-    """Return warnings about tasks that match poorly, such as tasks with no identity or with conflicting levels."""
+    """Return warnings about tasks that match poorly, such as those with no identity or conflicting levels."""
     in_both = pair.jobs.drop_nulls().height
     in_before, in_after = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
     counts = pair.tasks.select(
@@ -190,7 +190,7 @@ def match_warnings(pair: Pair) -> tuple[str, ...]:
 
 
 def weight_warnings(level_weights: Mapping[str, float], *cells: pl.DataFrame) -> tuple[str, ...]:
-    """Return a warning that lists levels without a weight, with the number of tasks at these levels."""
+    """Return a warning that lists levels without a weight, with task counts."""
     levels = pl.concat([frame.select("level", "n") for frame in cells])
     without_weight = unmapped(levels.get_column("level").unique().to_list(), level_weights)
     if not without_weight:

@@ -1,4 +1,4 @@
-"""Validation of arguments and of numbers in the tables."""
+"""Validation of arguments and table values."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _WEEK = "above 0 and up to 168 (hours per week), or None"
 
 
 def checked_week(contract_hours: Any, expected: str = _WEEK) -> float | None:
-    """Return the contract hours per week as a float, or None. Raise an error unless they are above 0 and up to 168."""
+    """Return the contract hours per week as a float, or None. Raise an error unless above 0 and at most 168."""
     if contract_hours is None:
         return None
     if not is_number(contract_hours) or not 0 < contract_hours <= 168:
@@ -116,7 +116,7 @@ def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
 
 
 def checked_states(states: Sequence[str]) -> list[str]:
-    """Return the validation states as a list. Raise an error if it is invalid, empty or contains 'rejected'."""
+    """Return the validation states as a list. Raise an error if they are invalid, empty or include 'rejected'."""
     is_list = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
     if not is_list or not all(isinstance(state, str) for state in states):
         raise ArgumentError(f"`states` must be a list of validation states like ['validated'], not {states!r}.")
@@ -141,7 +141,7 @@ def check_numbers(frame: Any, name: str, column: str) -> None:
     if dtype not in (nw.String, nw.Categorical, nw.Boolean):
         return
     n_values = to_polars(frame.select(n=(~nw.col(column).is_null()).sum()).to_native()).item()
-    if n_values:  # pandas infers text for columns that only contain nulls
+    if n_values:  # pandas treats all-null columns as text
         raise SchemaError(f"`{column}` of `{name}` must be numeric, not {dtype}. Cast it first.")
 
 
@@ -161,7 +161,7 @@ def check_states(sums: pl.DataFrame, states: list[str]) -> None:
 
 
 def checked_families(families: Any, present: Iterable[str]) -> list[str]:
-    """Return the names of job families as a list. Raise an error if a family is not in the data."""
+    """Return the job families as a list. Raise an error if a family is not in the data."""
     if isinstance(families, str) or not isinstance(families, Iterable):
         raise ArgumentError(f"`families` must be a list of job families, or None for all, not {families!r}.")
     names, available = list(families), list(present)

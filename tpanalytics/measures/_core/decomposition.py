@@ -7,8 +7,9 @@ With shares s and values e for each part, the difference between the means E is:
             + sum over added parts of s2 * (e2 - Ec2)                        entry
             + sum over removed parts of s1 * (Ec1 - e1)                      exit
 
-Here c is the set of parts on both sides. Their shares are relative to c, and Ec is the mean over c. Ec cancels out in
-the sum of mix. It is subtracted so that a growing part only contributes positively if its value is above the mean.
+Here c is the set of parts on both sides. For these parts, shares are relative to c, and Ec is the mean over c. Ec
+cancels out in the mix total. It is subtracted so that a growing part only contributes positively if its value is above
+the mean.
 
 Kitagawa, E. M. (1955), Components of a difference between two rates; Melitz, M. and Polanec, S. (2015) for added and
 removed parts.
@@ -39,12 +40,12 @@ INDEX_DIFFERENCE: dict[str, Any] = {
     "denominator": "hours with a weight",
 }
 EXCLUDED_NOTE = "Tasks without hours, without a level or at a level without a weight are excluded."
-#: Terms of the decomposition.
+#: Decomposition terms.
 SPLIT = ("within", "mix", "entry", "exit")
 
 
 def weighted_sums(cells: pl.DataFrame, level_weights: Mapping[str, float], *by: str) -> pl.DataFrame:
-    """Return the sums needed to compute the exposure index of each part."""
+    """Return the sums needed for each part's exposure index."""
     parts = {"point": level_weights, "low": at(level_weights, 0.0), "high": at(level_weights, 1.0)}
     weight = {
         name: pl.col("level").replace_strict(dict(weights), default=None, return_dtype=pl.Float64)
@@ -100,9 +101,9 @@ def _weighed_total(side: str) -> pl.Expr:
 
 
 def _shares() -> dict[str, pl.Expr]:
-    """Return the sides on which each part has an index, and its share of the parts on both sides or of all parts."""
+    """Return which sides have an index for each part, and its share of the parts on both sides or of all parts."""
     w1, w2 = pl.col("weighed_before"), pl.col("weighed_after")
-    # A part whose tasks all have zero hours has no index and no share.
+    # Parts with only zero-hour tasks have no index or share.
     in_before, in_after = (w1 > 0).fill_null(value=False), (w2 > 0).fill_null(value=False)
     c = in_before & in_after
     return {
@@ -115,7 +116,7 @@ def _shares() -> dict[str, pl.Expr]:
 
 
 def _split(variant: str) -> list[pl.Expr]:
-    """Return the four terms for each part and one set of weights, or null if no part is on both sides."""
+    """Return the four terms for each part with a single set of weights, or null if no part is on both sides."""
     c, added, removed, s1, s2 = (pl.col(name) for name in ("is_both", "is_added", "is_removed", "s1", "s2"))
     e1, e2 = (pl.col(f"{variant}_{side}") / pl.col(f"weighed_{side}") for side in ("before", "after"))
     mean1, mean2 = (s1 * e1).filter(c).sum(), (s2 * e2).filter(c).sum()
@@ -165,12 +166,12 @@ def _figures(sides: pl.DataFrame, scope: str, names: list[str]) -> pl.DataFrame:
 
 
 def why_no_index(when: str) -> pl.Expr:
-    """Return the reason why one side has no index."""
+    """Return why one side has no index."""
     return missing_difference_reason(when, (pl.col(f"with_hours_{when}") == 0) | (pl.col(f"weighed_{when}") == 0))
 
 
 def missing_difference_reason(when: str, no_hours: pl.Expr) -> pl.Expr:
-    """Return the first reason that applies when one side has no figure: no jobs, no tasks, no hours, or no levels."""
+    """Return the first reason why one side has no figure: no jobs, no tasks, no hours, or no levels."""
     return (
         pl.when(pl.col(f"jobs_{when}") == 0)
         .then(pl.lit("NO_JOBS"))

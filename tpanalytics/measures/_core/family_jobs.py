@@ -1,4 +1,4 @@
-"""The jobs in one job family, with their hours for each AI impact level."""
+"""Jobs in a job family, with hours by AI impact level."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["FamilyJobs", "jobs_of_family"]
 
 
 class FamilyJobs(NamedTuple):
-    """The jobs in a family that are not suppressed, their hours by level, and the number of suppressed jobs."""
+    """A family's unsuppressed jobs, with hours by level and the number of suppressed jobs."""
 
     jobs: pl.DataFrame
     levels: pl.DataFrame
@@ -34,7 +34,7 @@ class FamilyJobs(NamedTuple):
 def jobs_of_family(
     profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
 ) -> FamilyJobs:
-    """Return the jobs in a family and their documented hours by AI impact level, omitting suppressed jobs."""
+    """Return a family's jobs and documented hours by AI impact level, omitting suppressed jobs."""
     reduced = aggregate_tasks(profiles, states=states)
     own = pl.col("job_family") == family
     cells = reduced.cells.filter(own)

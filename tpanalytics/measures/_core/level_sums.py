@@ -1,4 +1,4 @@
-"""Sums of hours by level and by set of levels, used to compute an index and its bounds for any weights."""
+"""Hours by level and by set of levels, for computing an index and its bounds with any weights."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = [
     "undocumented_hours_expressions",
 ]
 
-#: A set of levels is stored as bits in one or more integers, with this many bits in each.
+#: Sets of levels are stored as bits in one or more integers, with this many bits per integer.
 _BITS = 62
 
 
 def attach_staffing(
     jobs: pl.DataFrame, cells: pl.DataFrame, *, by_headcount: bool = False, contract_hours: float | None = None
 ) -> pl.DataFrame:
-    """Add the ``staff`` (people) and ``week`` (contract hours) of the job to each cell."""
+    """Add the job's ``staff`` (people) and ``week`` (contract hours) to each cell."""
     staff = pl.col("headcount") if by_headcount else pl.lit(1.0)
     week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
     week = week if contract_hours is None else week.fill_null(contract_hours)
@@ -49,7 +49,7 @@ def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def undocumented_hours_expressions(**more: pl.Expr) -> list[pl.Expr]:
-    """Return expressions for the ``rest`` of a job: undocumented contract hours times people, or null if unknown."""
+    """Return expressions for a job's ``rest``: undocumented contract hours times people, or null if unknown."""
     rest = (pl.col("week").first() - pl.col("hours").sum()).clip(lower_bound=0) * pl.col("staff").first()
     return [
         pl.when(pl.col("staff").first() == 0).then(0.0).otherwise(rest).alias("rest"),
@@ -58,7 +58,7 @@ def undocumented_hours_expressions(**more: pl.Expr) -> list[pl.Expr]:
 
 
 class LevelSums(NamedTuple):
-    """Sums by job or family that work with any weights. Sums by family don't grow with the number of jobs."""
+    """Sums by job or family, for use with any weights. Family sums don't grow with the number of jobs."""
 
     #: Sorted levels.
     levels: list[str]
@@ -67,8 +67,8 @@ class LevelSums(NamedTuple):
     amounts: pl.DataFrame
     #: For each set of levels, the number of ``jobs`` that have hours at exactly these levels.
     with_hours: pl.DataFrame
-    #: For each set of levels, the jobs whose tasks without hours have exactly these levels: ``rest`` is the sum of
-    #: their undocumented contract hours, and ``unknown`` is the number of jobs for which this is unknown.
+    #: For each set of levels, jobs whose tasks without hours have exactly these levels. ``rest`` sums the undocumented
+    #: contract hours, and ``unknown`` counts the jobs where these are unknown.
     without_hours: pl.DataFrame
 
 
@@ -134,7 +134,7 @@ def _bit(levels: list[str]) -> pl.Expr:
 
 
 class FamilySums(NamedTuple):
-    """Sums by family that work with any weights."""
+    """Family sums, for use with any weights."""
 
     #: ``job_family, jobs, tasks``. Counts are null if there are none.
     families: pl.DataFrame

@@ -54,39 +54,39 @@ NULL_REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """Metadata for a result, as returned by `about`.
+    """Metadata returned by `about`.
 
     Attributes
     ----------
     measure
-        The name of the function that computed the result.
+        Name of the function that computed the result.
     value
-        A description of the main figure.
+        Description of the main figure.
     unit
-        The unit of the main figure, such as ``"hours per week"`` or ``"share, 0 to 1"``.
+        Unit of the main figure, such as ``"hours per week"`` or ``"share, 0 to 1"``.
     numerator, denominator
         Descriptions of the numerator and denominator. Empty if the figure is not a ratio.
     basis
-        The basis of the figure: ``"task"``, ``"hours"``, ``"job"`` or ``"headcount"``.
+        Basis of the figure: ``"task"``, ``"hours"``, ``"job"`` or ``"headcount"``.
     states
-        The validation states that are counted.
+        Validation states that are counted.
     jobs, tasks
-        The number of jobs, and the number of counted tasks.
+        Number of jobs, and number of counted tasks.
     coverage
-        The share of tasks (0 to 1) that have ``hours``, a ``level``, or ``both``. Figures by headcount also include
-        the share of ``jobs with headcount``. None if there are no tasks or jobs.
+        Share of tasks (0 to 1) with ``hours``, a ``level``, or ``both``. Headcount figures also include the share of
+        ``jobs with headcount``. None if there are no tasks or jobs.
     share_suggested
-        The share of tasks that are not validated, 0 to 1.
+        Share of tasks that are not validated, 0 to 1.
     share_imputed
-        The share of hours that are imputed, 0 to 1. See `impute_hours`.
+        Share of hours that are imputed, 0 to 1. See `impute_hours`.
     policy
         Sentences describing how missing data were handled and which options were used.
     level_weights
-        The weight of each level in an exposure index.
+        Weight of each level in an exposure index.
     interval
-        The method, number of resamples and seed used for an interval. Empty if there is no interval.
+        Method, number of resamples and seed for an interval. Empty if there is none.
     grade
-        The data grade: A (coverage of at least 0.9), B (at least 0.7) or C. None if there is nothing to grade.
+        Data grade: A (coverage of at least 0.9), B (at least 0.7) or C. None if there is nothing to grade.
     warnings
         Sentences to print alongside the figure.
     """
@@ -133,10 +133,10 @@ class Meaning:
 
 
 class MeasureResult(pl.DataFrame):
-    """A Polars frame with attached metadata, which is returned by `about`."""
+    """A Polars frame with metadata, accessible through `about`."""
 
     _meaning: Meaning | None = None
-    #: Whether rows or columns have been changed since the measure returned the result.
+    #: Whether rows or columns have changed since the measure returned.
     _derived: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -145,7 +145,7 @@ class MeasureResult(pl.DataFrame):
 
 #: Methods that preserve all rows and columns.
 _SAME_ROWS = {"clone", "rechunk", "reverse", "set_sorted", "shrink_to_fit", "sort"}
-#: Methods that aggregate or reshape the result. The metadata no longer applies to their output.
+#: Methods that aggregate or reshape the result, so the metadata no longer applies.
 _NO_RESULT = {
     *("approx_n_unique", "clear", "corr", "count", "describe", "max", "mean", "median", "min", "null_count", "pivot"),
     *("product", "quantile", "std", "sum", "to_dummies", "transpose", "unpivot", "unstack", "upsample", "var"),
@@ -194,7 +194,7 @@ def get_metadata(result: pl.DataFrame) -> Meaning | None:
 
 
 def without_totals(meaning: Meaning) -> Meaning:
-    """Remove the coverage, grade and share of suggested tasks, which describe all rows of a result."""
+    """Remove metadata that describes the full result: coverage, grade and share of suggested tasks."""
     return replace(meaning, coverage={}, share_suggested=None, grade=None)
 
 
@@ -206,7 +206,7 @@ def attach_metadata(result: pl.DataFrame, meaning: Meaning) -> MeasureResult:
 def meaning_of(
     reduced: TaskCounts, *, covered: str = "both", staffed: bool = False, warnings: tuple[str, ...] = (), **facts: Any
 ) -> Meaning:
-    """Return the metadata for a result, with counts and coverage from the aggregated tables."""
+    """Return result metadata, with counts and coverage from the aggregated tables."""
     jobs, cells = reduced.jobs, reduced.cells
     n = _total(cells, "n")
     # Imputed hours must not increase the coverage or the grade.

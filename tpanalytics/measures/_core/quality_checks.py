@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SHARE", "Check", "Look", "checks_of_jobs", "checks_of_tasks", "found", "unknown"]
 
 SHARE = "share, 0 to 1"
-#: Maximum number of examples per check, and of groups to list in a sentence.
+#: Maximum number of examples per check, and of groups per sentence.
 _EXAMPLES, _GROUPS_LISTED = 5, 3
 _GRADES = ["note", "warning", "error"]
 #: Singular and plural for each type of item, and the reason code if there are none.
@@ -47,9 +47,9 @@ class Check(NamedTuple):
 
 
 class Look(NamedTuple):
-    """The tables used by the checks."""
+    """Tables used by the checks."""
 
-    #: The result of `aggregate.per_job`, with one row per job.
+    #: Result of `aggregate.per_job`, with one row per job.
     jobs: pl.DataFrame
     #: ``job, job_family, level, state, n, n_known, hours`` for the counted tasks.
     cells: pl.DataFrame
@@ -60,16 +60,16 @@ class Look(NamedTuple):
 
     @property
     def tasks(self) -> int:
-        """The number of counted tasks."""
+        """Number of counted tasks."""
         return int(self.cells.get_column("n").sum())
 
     def share_of_hours(self, part: pl.DataFrame) -> float | None:
-        """Return these rows' share of all documented hours, or None if there are no documented hours."""
+        """Return these rows' share of all documented hours, or None if there are none."""
         hours, total = (float(frame.get_column("hours").sum()) for frame in (part, self.cells))
         return min(hours / total, 1.0) if total > 0 else None
 
     def ids(self, of_jobs: pl.Series) -> list[str]:
-        """Return the ids of the first few jobs."""
+        """Return the first few job ids."""
         first = of_jobs.unique().sort().head(_EXAMPLES).implode()
         return self.jobs.filter(pl.col("job").is_in(first)).get_column("job_id").to_list()
 
@@ -94,7 +94,7 @@ def found(
     value: float | None = None,
     **fields: Any,
 ) -> Check:
-    """Return a row with the number of affected items and a severity that depends on their share."""
+    """Return a row with the number of affected items and a severity based on the affected share."""
     singular, plural, reason = _NOUNS[counted]
     if not of:
         return unknown(
@@ -338,7 +338,7 @@ def _check_jobs(look: Look, name: str, says: str, which: pl.Expr, among: pl.Expr
 
 
 def _weeks(look: Look) -> Iterator[Check]:
-    """Compare the documented hours of each job with its contract hours."""
+    """Compare each job's documented hours with its contract hours."""
     contract = pl.col("contract_hours") > 0
     over = f"{{n}} with hours and contract hours {{have}} documented hours above {OVER_DESCRIBED:.0%} of the contract"
     under = (

@@ -1,4 +1,4 @@
-"""Scenario assumptions, and the hours they free per person in each job."""
+"""Scenario assumptions and the resulting hours freed per person in each job."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
     "why_null",
 ]
 
-#: An assumed share, as a number or as a pair of lower and upper values.
+#: An assumed share, either a number or a (lower, upper) pair.
 Range = float | tuple[float, float]
 
 #: Text printed with every scenario figure.
@@ -58,7 +58,7 @@ _FULL_CONTRACT = "above 0 and up to 168 (hours per week of a full contract), or 
 
 
 class Span(NamedTuple):
-    """The lower and upper value of an assumed share, 0 to 1."""
+    """Lower and upper value of an assumed share, 0 to 1."""
 
     low: float
     high: float
@@ -137,7 +137,7 @@ def needs_week(per_job: pl.DataFrame) -> None:
 
 
 def undocumented_hours(reduced: TaskCounts, contract_hours: float | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Return ``job, rest``, where ``rest`` is a job's undocumented contract hours (null if unknown), and warnings."""
+    """Return ``job, rest`` and warnings. ``rest`` is the job's undocumented contract hours, or null if unknown."""
     contract_hours = checked_week(contract_hours, _FULL_CONTRACT)
     jobs = reduced.jobs
     own = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
@@ -155,7 +155,7 @@ def undocumented_hours(reduced: TaskCounts, contract_hours: float | None) -> tup
 
 
 def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours: float | None = None) -> pl.DataFrame:
-    """Return the hours freed per person in each job, and the maximum allowing for missing hours and levels."""
+    """Return the hours freed per person in each job, plus an upper bound allowing for missing hours and levels."""
     jobs, cells = reduced.jobs, reduced.cells
     check_levels(cells.get_column("level").unique(), freed)
     share = {
@@ -209,7 +209,7 @@ def freed_per_job(reduced: TaskCounts, freed: Mapping[str, Span], contract_hours
 
 
 def times_headcount(frame: pl.DataFrame) -> pl.DataFrame:
-    """Multiply the hours of one person by the headcount, or return null if the headcount is missing."""
+    """Multiply one person's hours by the headcount, or return null if the headcount is missing."""
     staff, staffed = pl.col("headcount"), pl.col("headcount").is_not_null()
     counts = ("tasks", "tasks_with_hours", "tasks_known", "tasks_stated")
     hours = ("hours", "freed_low", "freed_high", "freed_most")
@@ -222,7 +222,7 @@ def times_headcount(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def why_null() -> pl.Expr:
-    """Return the reason why a family has no figure, or null if it has one."""
+    """Return why a family has no figure, or null if it has one."""
     return (
         pl.when(pl.col("all_tasks") == 0)
         .then(pl.lit("NO_TASKS"))
@@ -238,7 +238,7 @@ def why_null() -> pl.Expr:
 
 
 def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) -> Meaning:
-    """Return metadata for a figure by headcount, graded by the share of tasks with hours, a level and a headcount."""
+    """Return metadata for a headcount figure, graded by the share of tasks with hours, a level and a headcount."""
     staffed = pl.col("headcount").is_not_null()
     known, tasks, unstaffed = per_job.select(
         pl.col("tasks_stated").filter(staffed).sum(), pl.col("tasks").sum(), (~staffed).sum().alias("unstaffed")

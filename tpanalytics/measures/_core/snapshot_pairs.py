@@ -26,18 +26,18 @@ __all__ = ["Pair", "families_last", "jobs_of", "match_tasks"]
 
 
 class Pair(NamedTuple):
-    """The matched tasks of two snapshots."""
+    """Matched tasks from two snapshots."""
 
     #: One row per job, sorted by id: ``job_id``, ``family_before``, ``family_after`` (null if the job is missing) and
-    #: ``job_family``, the later of the two families. Moving to another family doesn't count as a change of work.
+    #: ``job_family``, the later of the two families. Moving to another family doesn't count as a change.
     jobs: pl.DataFrame
-    #: One row per job and task, with ``job_id, name`` and ``named`` (whether the task has an identity). These columns
-    #: have a ``_before`` and an ``_after`` version, which is null if the task is missing: ``n`` rows, ``n_known`` with
+    #: One row per job and task, with ``job_id, name`` and ``named`` (whether the task has an identity). The other
+    #: columns have a ``_before`` and an ``_after`` version, null if the task is missing: ``n`` rows, ``n_known`` with
     #: hours, ``hours`` per week, hours ``at`` the requested level, ``level`` (null if missing or conflicting),
-    #: ``conflict`` and ``measured`` (whether the level and all hours are documented). Tasks without an identity share
-    #: one row per job.
+    #: ``conflict`` and ``measured`` (whether the level and all hours are documented). Tasks without an identity share a
+    #: single row per job.
     tasks: pl.DataFrame
-    #: Counts for each snapshot by job and level, used to compute the coverage.
+    #: Counts for each snapshot by job and level, used for the coverage.
     before: TaskCounts
     after: TaskCounts
     #: Sorted levels from both snapshots.
@@ -79,7 +79,7 @@ def match_tasks(
 
 
 def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Return the jobs from both snapshots with their job families, in the format of `Pair.jobs`."""
+    """Return the jobs and job families from both snapshots, in the `Pair.jobs` format."""
     sides = [
         frame.select("job_id", pl.col("job_family").alias(f"family_{side}"))
         for frame, side in ((before, "before"), (after, "after"))
@@ -98,7 +98,7 @@ def families_last(*more: str) -> list[pl.Expr | str]:
 
 
 def _one_per_name(tasks: IdentifiedTasks, resolved: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Return the columns of `Pair.tasks` for a single snapshot."""
+    """Return the `Pair.tasks` columns for a single snapshot."""
     at = pl.when(pl.col("level") == level).then("hours")
     columns = ("key", "job", "n", "n_known", "n_imputed", "hours", "at", "level", "conflict")
     rows = resolved.with_columns(at=at, level=pl.when(pl.col("level") != NOT_ASSESSED).then("level"))

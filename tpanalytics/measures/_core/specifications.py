@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURES", "SAME", "agrees", "figures_of", "job_parts", "specifications"]
 
-#: Label and unit for each measure that a claim can use.
+#: Label and unit of each measure allowed in a claim.
 MEASURES = {
     "exposure": ("exposure index", "share, 0 to 1"),
     "hours": ("documented hours", "hours per week"),
     "hours_per_job": ("documented hours per job", "hours per week"),
     "h1_share": ("share of hours at H1", "share, 0 to 1"),
 }
-#: Figures that differ by less than this are considered equal.
+#: Treat figures that differ by less than this as equal.
 SAME = 1e-9
 _WEIGHTS_OF_H2 = (0.0, 0.25, 0.5, 0.75, 1.0)
 _STATES = {"validated and suggested": ("validated", "suggested"), "validated": ("validated",)}
@@ -78,7 +78,7 @@ def specifications(
     level_weights: Mapping[str, float],
     claim: tuple[str, str, str],
 ) -> pl.DataFrame:
-    """Return the figures for both families under every specification, computed from cells by level and state."""
+    """Return both families' figures under every specification, computed from cells by level and state."""
     left, sign, right = claim
     bases = ["hours", *(["tasks"] if measure in ("exposure", "h1_share") else [])]
     if "headcount" in jobs.columns and jobs.get_column("headcount").count():
@@ -104,7 +104,7 @@ def specifications(
 
 
 def agrees(left: float | None, sign: str, right: float | None) -> bool | None:
-    """Return `True` if the figures support the claim, `False` if not (or if equal), and None if one is missing."""
+    """Return `True` if the figures support the claim, `False` if not (or if equal), and None if either is missing."""
     if left is None or right is None:
         return None
     return left - right > SAME if sign == ">" else right - left > SAME

@@ -1,13 +1,13 @@
-"""Decide which rows represent the same task, and merge repeated rows within a job.
+"""Identify rows for the same task and merge repeated rows within a job.
 
-Two rows are the same task if they have the same id or, with ``same_task="text"``, the same text when case and spacing
-are ignored. A row without an id or text doesn't match any other row. Repeated rows of a job are merged into one task:
+Two rows are the same task if they have the same id or, with ``same_task="text"``, the same text, ignoring case and
+spacing. Rows without an id or text never match. Repeated rows within a job are merged into a single task:
 
 - Hours are summed, so totals agree with `hours`. Missing hours are ignored.
 - The level comes from the validated rows or, if none of those has a level, from all rows. Rows without a level are
   ignored. If the remaining levels conflict, the task has no level.
 
-The result doesn't depend on the order of the rows. `impact`, `exposure` and `coverage` count rows instead of tasks.
+The result doesn't depend on row order. `impact`, `exposure` and `coverage` count rows instead of tasks.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ __all__ = [
 
 #: How to merge the hours of repeated rows.
 RepeatedHours = Literal["keep", "max", "sum"]
-#: Number of decimals for comparing hours. Sums of floats depend on the order of the rows.
+#: Number of decimals for comparing hours, since float sums depend on row order.
 DIGITS = 9
 
 
@@ -63,8 +63,8 @@ class IdentifiedTasks(NamedTuple):
 
     #: See `aggregate.TaskCounts`.
     jobs: pl.DataFrame
-    #: ``key`` (row number when sorted by ``name``), ``name`` (the identity) and ``task`` (its text, or the first one
-    #: alphabetically if there are several).
+    #: ``key`` (row number when sorted by ``name``), ``name`` (the identity) and ``task`` (the text, or the
+    #: alphabetically first of several).
     keys: pl.DataFrame
     #: Sorted, with one row per task, job and level: ``key, job, level`` (never null), ``n`` rows, ``n_known`` with
     #: hours, ``hours`` (total per week, or null if there are none), ``longest`` (hours of the longest row), ``imputed``
@@ -75,13 +75,13 @@ class IdentifiedTasks(NamedTuple):
 class TaskMatrix(NamedTuple):
     """Tasks by job, after merging repeated rows."""
 
-    #: Counts for all tasks, including tasks without an identity.
+    #: Counts for all tasks, including those without an identity.
     reduced: TaskCounts
-    #: ``key, name, task`` as in `IdentifiedTasks`, omitting tasks without an identity.
+    #: ``key, name, task`` as in `IdentifiedTasks`, omitting those without an identity.
     keys: pl.DataFrame
     #: One row per task and job: ``key, job, level, n, n_known, hours, n_validated``.
     rows: pl.DataFrame
-    #: The unique ``key, level`` pairs before rows are merged.
+    #: Unique ``key, level`` pairs before merging rows.
     levels: pl.DataFrame
     #: Warnings about missing identities, repeated tasks and conflicting levels.
     warnings: tuple[str, ...]
@@ -196,7 +196,7 @@ def resolve_repeats(tasks: IdentifiedTasks) -> pl.DataFrame:
 
 
 def states_of_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the number of tasks for each validation state, in the format of `aggregate.TaskCounts`."""
+    """Count tasks by validation state, in the `aggregate.TaskCounts` format."""
     n, validated = (int(rows.get_column(name).sum()) for name in ("n", "n_validated"))
     return pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
 
@@ -263,7 +263,7 @@ def per_task(matrix: TaskMatrix) -> pl.DataFrame:
 
 
 def level_agreement(matrix: TaskMatrix) -> pl.DataFrame:
-    """Return ``key, level_agreement``, where the agreement is the share of job pairs that give the same rating."""
+    """Return ``key, level_agreement``, the share of job pairs that agree on the level."""
     jobs = pl.col("jobs")
     return (
         matrix.rows.filter(pl.col("level") != NOT_ASSESSED)

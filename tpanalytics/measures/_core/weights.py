@@ -53,7 +53,7 @@ def checked_weights(level_weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def at(level_weights: Mapping[str, float], b: float) -> dict[str, float]:
-    """Return a copy of the weights where H2, if present, has weight `b`."""
+    """Return a copy of the weights with H2, if present, set to `b`."""
     return {**level_weights, "H2": b} if "H2" in level_weights else dict(level_weights)
 
 

@@ -31,7 +31,7 @@ __all__ = [
     "per_member_counts",
 ]
 
-#: In a figure by headcount, a job with more than this share of the people would be revealed.
+#: A headcount figure would reveal a job with more than this share of the people.
 _DOMINANT = 0.85
 #: Subsets of a family's jobs: all jobs, with tasks, with hours, and with both hours and a headcount.
 _LAYERS = ("all", "described", "measured", "staffed")
@@ -60,7 +60,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
 
 @cached
 def group_counts(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count the jobs and people behind the figures for each family."""
+    """Count the jobs and people behind each family's figures."""
     return _count_by_family(members(profiles, states))
 
 
@@ -73,7 +73,7 @@ def counts_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str
 
 @cached
 def pair_counts(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count jobs and people for each family in both snapshots, using the later family of each job."""
+    """Count each family's jobs and people in both snapshots, using each job's later family."""
     first, second = members(before, states), members(after, states)
     moved = first.join(second.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
     sides = [
@@ -106,7 +106,7 @@ def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) 
 
 
 def own_counts(columns: Sequence[str]) -> dict[str, pl.Expr]:
-    """Return expressions for the job and people counts that can be read from the columns of a result."""
+    """Return expressions for the job and people counts available in a result's columns."""
     if "jobs" not in columns:
         return {}
     jobs = pl.col("jobs").cast(pl.Int64)
@@ -126,7 +126,7 @@ def own_counts(columns: Sequence[str]) -> dict[str, pl.Expr]:
 
 
 def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFrame:
-    """Return the differences between the counts for each family. A job that replaces another is not detected."""
+    """Return the differences in counts by family. Replaced jobs are not detected."""
     for name, frame in (("result", result), ("released", released)):
         require(frame, "job_family", "jobs", name=name)
     counts = own_counts([name for name in result.columns if name in released.columns])
@@ -146,7 +146,7 @@ def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFr
 
 
 def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
-    """Count, for each family, the jobs that are only in one of two results or whose headcount changed."""
+    """Count by family the jobs that are in only one of two results or whose headcount changed."""
     both = first.join(second, on=["job_id", "job_family"], how="full", coalesce=True)
     now, before = pl.col("headcount"), pl.col("headcount_right")
     in_only_one = {
@@ -159,7 +159,7 @@ def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 
 @cached
 def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
-    """Return the family and headcount of each job, and the subsets it belongs to."""
+    """Return each job's family, headcount and subsets."""
     jobs = people_of(profiles, per_job(aggregate_tasks(profiles, states, by_level=False, checked=True)))
     measured = pl.col("tasks_with_hours") > 0
     return jobs.select(
@@ -219,7 +219,7 @@ def _counts_of(layer: str) -> dict[str, pl.Expr]:
 
 
 def per_member_counts(members: pl.DataFrame) -> pl.DataFrame:
-    """Return the contribution of each of the `members` to the counts returned by `group_counts`."""
+    """Return each member's contribution to the counts returned by `group_counts`."""
     headcount = pl.col("headcount")
     counts = {}
     for name in _LAYERS:

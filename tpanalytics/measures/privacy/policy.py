@@ -9,7 +9,7 @@ from tpanalytics.errors import ArgumentError
 
 __all__ = ["OFF", "SUPPRESSED", "SUPPRESSED_MARK", "USUAL", "Privacy", "check_privacy", "suppression_note"]
 
-#: Printed in place of a suppressed figure. Missing figures have a different mark.
+#: Shown instead of a suppressed figure. Missing figures have a different mark.
 SUPPRESSED_MARK = "·"
 #: Value of the ``reason`` column in suppressed rows.
 SUPPRESSED = "SUPPRESSED"
@@ -25,15 +25,15 @@ class Privacy:
     Attributes
     ----------
     min_jobs
-        The minimum number of jobs. Use 0 to turn off this check.
+        Minimum number of jobs. Use 0 to turn off this check.
     min_headcount
-        The minimum number of people (full-time equivalents) if the headcount is known. Use 0 to turn off this check,
-        as well as the check for a single job with more than 85% of the people in a figure by headcount.
+        Minimum number of people (full-time equivalents) if the headcount is known. Use 0 to turn off this check and the
+        one for a single job with more than 85% of the people in a headcount figure.
 
     Raises
     ------
     ArgumentError
-        If `min_jobs` is not a whole number, or `min_headcount` is not a number, or either is negative.
+        If `min_jobs` is not a whole number, `min_headcount` is not a number, or either is negative.
 
     Examples
     --------

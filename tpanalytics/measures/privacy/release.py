@@ -29,7 +29,7 @@ def release(
     families: Sequence[str] | None = None,
     **how: Any,
 ) -> pl.DataFrame:
-    """Return the result of a measure with small groups suppressed.
+    """Return a measure's result with small groups suppressed.
 
     Suppression covers all families before any are selected, so a selection can't reveal more than the full result.
     """

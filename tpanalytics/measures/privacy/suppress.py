@@ -47,7 +47,7 @@ __all__ = [
 
 _KEYS = ("level", "block_hours")
 _NOTHING_SUPPRESSED = "Nothing is suppressed, so figures can describe single jobs or people."
-#: Figures in a result that has one row per pair of levels or states.
+#: Figures in a result with one row per pair of levels or states.
 _MOVE_FIGURES = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after")
 #: Columns that keep their values in suppressed rows, in addition to the keys.
 _KEPT = ("jobs", "basis", "reason")
@@ -64,7 +64,7 @@ def suppress(
 ) -> pl.DataFrame:
     """Suppress the figures of small groups of jobs or people.
 
-    The rule depends on the columns of the result:
+    The rule depends on the result's columns:
 
     - By family: all figures in a suppressed row become null except ``jobs``, and ``reason`` is set to ``SUPPRESSED``.
       The next smallest rows, across families and across `keys`, are also suppressed until the suppressed rows combined
@@ -80,7 +80,7 @@ def suppress(
 
     A family is small if it has fewer than ``min_jobs`` jobs, or if the number of its jobs with tasks, or with hours, is
     below ``min_jobs`` but not zero. It is also small if it has fewer than ``min_headcount`` people. Null headcounts are
-    ignored, and this check is skipped if ``min_jobs`` or more jobs have a null headcount. For figures by headcount, a
+    ignored, and this check is skipped if ``min_jobs`` or more jobs have a null headcount. For headcount figures, a
     family is also small if fewer than ``min_jobs`` of its jobs have both hours and a headcount, or if a single job has
     more than 85% of the people.
 
@@ -97,10 +97,10 @@ def suppress(
     before
         The earlier snapshot, for a result that compares two snapshots.
     released
-        A previously released result by family, or a tuple of the result and its profiles. The two figures for a family
-        would together reveal their difference, so a family shown in both results is suppressed if its jobs or people
-        differ by fewer than `privacy` allows. Null counts in `released` are read as 0. A job that replaces another is
-        only detected if both profiles are passed.
+        A previously released result by family, or a tuple of the result and its profiles. Two figures for the same
+        family would reveal the difference, so a family shown in both results is suppressed if its jobs or people differ
+        by fewer than `privacy` allows. Null counts in `released` are read as 0. A job that replaces another is only
+        detected if both profiles are passed.
     privacy
         The smallest group whose figures may be shown. If None, nothing is suppressed.
     keys
@@ -178,7 +178,7 @@ def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots"]:
 
 
 def _move_columns(result: pl.DataFrame) -> tuple[str, str] | None:
-    """Return the names of the before and after columns if the result has moves between levels or states."""
+    """Return the before and after columns if the result has moves between levels or states."""
     for name in ("level", "state"):
         if f"{name}_before" in result.columns and f"{name}_after" in result.columns:
             return f"{name}_before", f"{name}_after"
@@ -211,7 +211,7 @@ def _suppress_difference(
     shown = set(earlier.get_column("job_family")) - set(suppressed_families(earlier))
     small = [family for family in differing.filter(is_small).get_column("job_family") if family in shown]
     suppressed = _suppress_groups(result, profiles, privacy, keys, small, staffed=_may_be_by_headcount(result))
-    # A total would reveal the sum of the suppressed families, and therefore how it differs from the released result.
+    # A total would reveal the suppressed families' sum, and so its difference from the released result.
     parts = differing.filter(pl.col("job_family").is_in(suppressed_families(suppressed)))
     together = parts.select(pl.exclude("job_family", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
     meaning = get_metadata(suppressed)
@@ -258,7 +258,7 @@ def suppressed_jobs(
         "job_family", ~pl.col("suppressed"), "headcount", "job_id", nulls_last=True
     )
     together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over("job_family"))
-    # A job whose headcount is unknown might not have any people, so it can't protect another job.
+    # A job with an unknown headcount might not have any people, so it can't protect another job.
     layers = [
         name.removesuffix("_jobs") for name in together.columns if name.endswith("_jobs") and "staffed" not in name
     ]
@@ -298,7 +298,7 @@ def families_in_change(
 def apply_change_policy(
     families: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
-    """Suppress families that are too small in either snapshot, using both the original and the later family of jobs."""
+    """Suppress families that are too small in either snapshot, using each job's original and later family."""
     limits = check_privacy(privacy) or OFF
     small_in_one = [
         family
@@ -418,7 +418,7 @@ def _hide_suppressed(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame)
 
 
 def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -> pl.DataFrame:
-    """Return the counts for each row, taken from its own columns and from `counts`."""
+    """Return each row's counts, taken from its own columns and from `counts`."""
     check_cells(result, keys, alone=counts is None)
     parts = [pl.col(key).cast(pl.String).fill_null("\0") for key in keys]
     cells = result.select(
