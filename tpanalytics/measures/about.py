@@ -1,4 +1,4 @@
-"""Metadata for the results of measures."""
+"""Metadata for measure results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranking of tasks by their highly automatable weekly hours."""
+"""Ranking of tasks by highly automatable weekly hours."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ __all__ = [
 _LEVEL = "H1"
 #: Minimum level agreement. Tasks below this value are excluded as contested.
 _MIN_AGREEMENT = 0.5
-#: Number of tasks to rank in each resample, and number of tasks that get an interval. More tasks are ranked than get an
-#: interval because lower-ranked tasks can overtake them.
+#: Number of tasks to rank in each resample, and number of tasks that get an interval. We rank more tasks than we
+#: report, since lower-ranked tasks can overtake the others.
 _RANKED_TASKS, _TASKS_WITH_INTERVAL = 600, 300
 _MIN_JOBS, _MIN_ROUNDS, _MAX_ROUNDS = 5, 100, 100_000
-#: Resamples are processed in batches of this size to limit memory use.
+#: Process resamples in batches of this size to limit memory use.
 _BATCH_SIZE = 50
 
 
 class Candidates(NamedTuple):
-    """The tasks that at least one job rates as H1.
+    """Tasks that at least one job rates as H1.
 
     Attributes
     ----------
     table
         One row per candidate, with ``key`` and all columns of `automation_candidates` except the rank intervals.
     amounts
-        The known H1 hours by task and job, per week and incumbent. Columns are ``key, job, staff, hours``.
+        Known H1 hours by task and job, per week and incumbent. Columns are ``key, job, staff, hours``.
     total
         Total known H1 hours, including the hours of excluded tasks.
     contested, contested_hours
-        Number of tasks that are excluded because jobs disagree on their level, and the total of their H1 hours.
+        Number and total H1 hours of the tasks excluded because jobs disagree on the level.
     rated
-        The jobs that rate each task as H1. Columns are ``key, job``.
+        Jobs that rate each task as H1. Columns are ``key, job``.
     n_suppressed
         Number of suppressed tasks, or None if suppression is off.
     """
@@ -88,12 +88,12 @@ def automation_candidates(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = None,
 ) -> pl.DataFrame:
-    """Rank tasks by the weekly hours that are known to be highly automatable (H1).
+    """Rank tasks by weekly hours known to be highly automatable (H1).
 
-    Missing hours are excluded, not counted as zero, so ``h1_hours`` is null if none of the H1 hours of a task are
-    known. Hours without a level only affect the upper bound ``h1_hours_high``. The same applies to the undocumented
-    contract hours of jobs that list the task without hours. Tasks are ranked by their lower bound, ``h1_hours``. A task
-    is excluded if fewer than half of the job pairs that rated it agree on its level.
+    Missing hours are excluded, not counted as zero, so ``h1_hours`` is null if none of a task's H1 hours are known.
+    Hours without a level only affect the upper bound ``h1_hours_high``. The same goes for undocumented contract hours
+    in jobs that list the task without hours. Tasks are ranked by their lower bound, ``h1_hours``. A task is excluded if
+    fewer than half of the job pairs that rated it agree on the level.
 
     Parameters
     ----------
@@ -102,15 +102,14 @@ def automation_candidates(
         ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
         ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
-        and excludes jobs that have no headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its full-time equivalents and
+        excludes jobs without a headcount.
     same_task
-        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job match, they are
-        merged into one task and their hours are added up. Conflicting levels count as not assessed unless the
-        validated rows agree.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are merged
+        and their hours added up. Conflicting levels count as not assessed unless the validated rows agree.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects ``h1_hours_high``. If None, nothing
-        is assumed.
+        Weekly contract hours to assume for jobs without any. This only affects ``h1_hours_high``. If None, nothing is
+        assumed.
     top
         Maximum number of rows to return. If None, all rows are returned.
     rounds
@@ -125,24 +124,24 @@ def automation_candidates(
     Returns
     -------
     pl.DataFrame
-        One row per task that at least one job rates as H1. Rows are sorted by ``h1_hours`` in descending order, with
-        nulls last, and then by ``task_key``. Hours are per week.
+        One row per task that at least one job rates as H1, sorted by ``h1_hours`` in descending order (nulls last) and
+        then by ``task_key``. Hours are per week.
 
         ===================  =======  =====================================================================
         ``rank``             UInt32   1 for the most ``h1_hours``; ties share a rank; null if hours are null
         ``rank_low``         UInt32   lower end of the 95% interval; only for the first 300 tasks and at least 5 jobs
         ``rank_high``        UInt32   upper end; only the first 600 tasks are ranked in the resamples
-        ``task_key``         String   id or normalised text of the task, depending on `same_task`
-        ``task``             String   text of the task; the alphabetically first if there are several
+        ``task_key``         String   task id or normalised text, depending on `same_task`
+        ``task``             String   task text; the alphabetically first if there are several
         ``jobs``             UInt32   jobs that have the task, at any level
         ``jobs_h1``          UInt32   jobs that rate the task as H1
-        ``families``         UInt32   job families of the jobs that have the task
-        ``tasks``            UInt32   rows of the task in all jobs
+        ``families``         UInt32   job families with the task
+        ``tasks``            UInt32   task rows in all jobs
         ``h1_hours``         Float64  known H1 hours (lower bound)
         ``h1_hours_high``    Float64  upper bound; null if contract hours are required but missing
         ``share_of_h1``      Float64  share of all known H1 hours, 0 to 1
         ``validated_share``  Float64  share of ``tasks`` that are validated, 0 to 1
-        ``level_agreement``  Float64  share of pairs of jobs that agree on the level, 0 to 1; null if fewer
+        ``level_agreement``  Float64  share of job pairs that agree on the level, 0 to 1; null if fewer
                                       than 2 jobs rated the task
         ``hours_coverage``   Float64  share of ``tasks`` that have hours, 0 to 1
         ``basis``            String   the `weight`
@@ -160,15 +159,15 @@ def automation_candidates(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Notes
     -----
-    Let h be the hours of a task, N the headcount (or 1), and R the undocumented contract hours of a job. Let o be 1 if
-    the job lists the task without hours, either at H1 or without a level, and 0 otherwise. Then ``h1_hours = Σ N·h at
-    H1`` and ``h1_hours_high = h1_hours + Σ N·h without level + Σ N·R·o`` (Manski, 2005, *Partial identification with
-    missing data*). Upper bounds should not be added up across tasks because the undocumented hours of a job can only
-    be used once. Rank intervals are computed with a Poisson bootstrap over jobs.
+    Let h be a task's hours, N the headcount (or 1), and R a job's undocumented contract hours. Let o be 1 if the job
+    lists the task without hours, either at H1 or without a level, and 0 otherwise. Then ``h1_hours = Σ N·h at H1`` and
+    ``h1_hours_high = h1_hours + Σ N·h without level + Σ N·R·o`` (Manski, 2005, *Partial identification with missing
+    data*). Don't add up upper bounds across tasks, since a job's undocumented hours can only be used once. Rank
+    intervals are computed with a Poisson bootstrap over jobs.
 
     Examples
     --------
@@ -223,7 +222,7 @@ def automation_candidates(
 def find_candidates(
     matrix: TaskMatrix, weight: StaffWeight, contract_hours: float | None = None
 ) -> tuple[Candidates, tuple[str, ...]]:
-    """Return all uncontested tasks that at least one job rates as H1, and warnings about assumed contract hours."""
+    """Return all uncontested tasks that at least one job rates as H1, plus warnings about assumed contract hours."""
     rest, warnings = undocumented_hours(matrix.reduced, contract_hours)
     staff = pl.col("headcount") if weight == "headcount" else pl.lit(1.0)
     people = matrix.reduced.jobs.select("job", staff=staff).join(rest, on="job", how="left", maintain_order="left")
@@ -293,7 +292,7 @@ def _hours_at_level(rows: pl.DataFrame) -> pl.DataFrame:
 def suppress_small_groups(
     candidates: Candidates, profiles: TaskProfiles, matrix: TaskMatrix, weight: StaffWeight, privacy: Privacy | None
 ) -> Candidates:
-    """Remove tasks that would reveal a small group, and update the ranks of the remaining tasks."""
+    """Remove tasks that would reveal a small group, and re-rank the rest."""
     if privacy is None or privacy.off:
         return candidates
     amounts = candidates.amounts.select("key", "job")
@@ -307,7 +306,7 @@ def suppress_small_groups(
 
 
 def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
-    """Return notes about the tasks that were excluded or suppressed."""
+    """Return notes on excluded and suppressed tasks."""
     hours = f" with {candidates.contested_hours:,.1f} hours at {_LEVEL}" if candidates.n_suppressed is None else ""
     groups = (
         (candidates.contested, hours, "most pairs of jobs disagree on the level"),
@@ -318,7 +317,7 @@ def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
 
 
 def check_weight(profiles: TaskProfiles, weight: StaffWeight) -> None:
-    """Check that `weight` is valid, and that `jobs` has a headcount column if one is needed."""
+    """Check that `weight` is valid, and that `jobs` has a headcount column if needed."""
     check_choice("weight", weight, StaffWeight)
     if weight == "headcount":
         check_headcount(columns_of_jobs(profiles))

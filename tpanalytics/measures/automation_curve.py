@@ -50,21 +50,20 @@ def automation_curve(
 ) -> pl.DataFrame:
     """Return the cumulative H1 hours, or the jobs relieved, as tasks are automated one by one.
 
-    The tasks come from `automation_candidates`, and each one is automated for every job that has it. Missing hours are
-    excluded, not counted as zero, so the curve is a lower bound. Tasks with a contested level are not on the curve.
-    Their hours are still included in the denominator, so the shares may not reach 1.
+    Tasks come from `automation_candidates`. Each is automated for every job that has it. Missing hours are excluded,
+    not counted as zero, so the curve is a lower bound. Tasks with a contested level are not on the curve but still
+    count in the denominator, so shares may not reach 1.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns used by `automation_candidates`. Contract hours are not needed.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
-        and excludes jobs that have no headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its full-time equivalents and
+        excludes jobs without a headcount.
     block_hours
-        Smallest useful block of hours per person and week, such as 4. If this is set, tasks are sorted by how soon they
-        free such blocks, and the curve ends when no further task adds hours to a block. If None, tasks are sorted by
-        hours.
+        Smallest useful block of hours per person and week, such as 4. If set, tasks are sorted by how soon they free
+        such blocks, and the curve ends when no further task adds hours to a block. If None, tasks are sorted by hours.
     same_task
         Match tasks by ``"id"`` or by ``"text"``, as in `automation_candidates`.
     top
@@ -77,13 +76,12 @@ def automation_curve(
     Returns
     -------
     pl.DataFrame
-        One row per task, in the order in which tasks are automated. Ties are sorted by ``task_key``. Hours are per
-        week.
+        One row per task, in order of automation. Ties are sorted by ``task_key``. Hours are per week.
 
         ========================  =======  ==============================================================
         ``k``                     UInt32   number of tasks automated so far
-        ``task_key``              String   id or normalised text of the task, depending on `same_task`
-        ``task``                  String   text of the task
+        ``task_key``              String   task id or normalised text, depending on `same_task`
+        ``task``                  String   task text
         ``jobs``                  UInt32   jobs with known H1 hours for the task
         ``jobs_cumulative``       UInt32   jobs with known H1 hours for any of the first ``k`` tasks
         ``h1_hours``              Float64  known H1 hours
@@ -110,14 +108,14 @@ def automation_curve(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Notes
     -----
-    Let s be the size of a block in hours, S a set of tasks, and N the headcount (or 1). Each step adds the task that
-    leads to the largest increase in ``f(S) = Σ_j N_j · min(s, Σ_{k in S} h_jk)``. For any number of tasks, this greedy
-    algorithm reaches at least ``1 - 1/e`` of the optimum of f (Nemhauser, Wolsey and Fisher, 1978, *An analysis of
-    approximations for maximizing submodular set functions*). This guarantee does not apply to ``jobs_relieved``.
+    Let s be the block size in hours, S a set of tasks, and N the headcount (or 1). Each step adds the task with the
+    largest increase in ``f(S) = Σ_j N_j · min(s, Σ_{k in S} h_jk)``. For any number of tasks, this greedy algorithm
+    reaches at least ``1 - 1/e`` of the optimum of f (Nemhauser, Wolsey and Fisher, 1978, *An analysis of approximations
+    for maximizing submodular set functions*). This guarantee does not apply to ``jobs_relieved``.
 
     Examples
     --------

@@ -30,11 +30,11 @@ _TOLERANCE = 1e-12
 def break_even(
     profiles: TaskProfiles, *, level_weights: Mapping[str, float] = WEIGHTS, states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
-    """Return the pairs of job families whose order by exposure depends on the weight of H2.
+    """Return the pairs of job families whose order by exposure depends on the H2 weight.
 
-    The exposure index of a family is a linear function of the H2 weight and runs from ``weight_low`` at 0 to
-    ``weight_high`` at 1. If the lines of two families intersect, they do so at ``(low_a - low_b) / ((high_b - low_b) -
-    (high_a - low_a))``. Pairs whose order never changes are not returned, and neither are families without an index.
+    A family's exposure index is linear in the H2 weight, from ``weight_low`` at 0 to ``weight_high`` at 1. If the lines
+    for two families intersect, they do so at ``(low_a - low_b) / ((high_b - low_b) - (high_a - low_a))``. Pairs whose
+    order never changes and families without an index are omitted.
 
     Parameters
     ----------
@@ -54,15 +54,15 @@ def break_even(
         =================  =======  ==================================================================
         ``family_a``       String   the more exposed family at `level_weights`, or the first by name if equal
         ``family_b``       String   the other family
-        ``break_even``     Float64  weight of H2 at which both are equally exposed, between 0 and 1
+        ``break_even``     Float64  H2 weight at which both are equally exposed, between 0 and 1
         ``a_leads``        String   whether ``family_a`` is more exposed ``"above"`` or ``"below"`` that weight
         ``exposure_a``     Float64  index of ``family_a`` at `level_weights`, 0 to 1
         ``exposure_b``     Float64  index of ``family_b``
-        ``weight_low_a``   Float64  index of ``family_a`` if the weight of H2 is 0
-        ``weight_high_a``  Float64  index of ``family_a`` if the weight of H2 is 1
-        ``weight_low_b``   Float64  index of ``family_b`` if the weight of H2 is 0
-        ``weight_high_b``  Float64  index of ``family_b`` if the weight of H2 is 1
-        ``data_grade``     String   lower data grade of the two families, by coverage of the index
+        ``weight_low_a``   Float64  index of ``family_a`` with an H2 weight of 0
+        ``weight_high_a``  Float64  index of ``family_a`` with an H2 weight of 1
+        ``weight_low_b``   Float64  index of ``family_b`` with an H2 weight of 0
+        ``weight_high_b``  Float64  index of ``family_b`` with an H2 weight of 1
+        ``data_grade``     String   lower of the two data grades, by index coverage
         =================  =======  ==================================================================
 
     Raises
@@ -75,7 +75,7 @@ def break_even(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------

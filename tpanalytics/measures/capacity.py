@@ -56,14 +56,14 @@ def capacity(
 ) -> pl.DataFrame:
     """Compute the weekly hours that could be freed in each job family under the given assumptions.
 
-    Under these assumptions, one person in a job gains ``F = sum of hours * freed[level]``. The capacity of a family is
-    ``adoption * realisation * sum of headcount * F``. To convert hours to full-time weeks, the freed hours of each job
-    are divided by its contract hours. Full-time weeks measure capacity, not headcount reduction. None of the
-    assumptions has a default value. Figures that depend on a missing assumption are null, with the reason in
-    ``capacity_reason``. If an assumption is a pair (low, high), it is used to compute a lower and an upper figure.
+    Each person in a job gains ``F = sum of hours * freed[level]``. A family's capacity is
+    ``adoption * realisation * sum of headcount * F``. For full-time weeks, each job's freed hours are divided by its
+    contract hours. Full-time weeks measure capacity, not headcount reduction. There are no default assumptions. Figures
+    that depend on a missing assumption are null, with the reason in ``capacity_reason``. Pass a pair (low, high) to get
+    a lower and an upper figure.
 
-    Tasks without hours or without a level only affect ``capacity_most``. Figures for all people do not include jobs
-    that have no headcount.
+    Tasks without hours or without a level only affect ``capacity_most``. Figures for all people exclude jobs without a
+    headcount.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def capacity(
         ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) from `tasks`.
     freed
-        Share of a task's time that is freed at each level, 0 to 1. Each value is a number or a pair (low, high). Every
-        level in the data must be included. Use 0 for levels at which no time is freed.
+        Share of task time freed at each level, 0 to 1. Each value is a number or a pair (low, high). Include every
+        level in the data, with 0 for levels at which no time is freed.
     adoption
         Share of people who adopt the change, 0 to 1, as a number or a pair (low, high). If None, the figures after
         adoption and realisation are null.
@@ -81,7 +81,7 @@ def capacity(
         Share of the freed time that remains after review, rework and switching, 0 to 1, as a number or a pair (low,
         high). If None, the figures after adoption and realisation are null.
     contract_hours
-        Length of a full-time week in hours, for jobs that have no contract hours. If None, full-time weeks and
+        Length of a full-time week in hours, for jobs without contract hours. If None, full-time weeks and
         ``capacity_most`` are null for families where a job with a headcount is missing the required contract hours.
     states
         Validation states to include.
@@ -90,7 +90,7 @@ def capacity(
     -------
     pl.DataFrame
         One row per family in `jobs`, sorted by name with ``(no family)`` last. Hours are per week. The first columns
-        are for one person in each job, before adoption and realisation. They don't require a headcount:
+        are for one person per job, before adoption and realisation. They don't require a headcount:
 
         =======================  =======  ================================================================
         ``job_family``           String   job family
@@ -142,7 +142,7 @@ def capacity(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------

@@ -43,13 +43,13 @@ class Claim:
     claim
         The parsed claim, such as ``"Finance > Sales"``.
     measure, unit
-        Description and unit of the figure that is compared.
+        Description and unit of the figure to compare.
     left, right
         The two job families.
     figure_left, figure_right
         The figure for each family, or None if it is undefined.
     holds
-        Whether the figures support the claim, or None if either of them is undefined.
+        Whether the figures support the claim, or None if either is undefined.
     verdict
         ``"robust"``, ``"fragile"`` or ``"undetermined"``. See `check_claim` for the definitions.
     because
@@ -67,14 +67,14 @@ class Claim:
     bounds_separate
         Whether the claim is true for all values within the bounds, or None if a bound is unknown.
     break_even
-        H2 weight between 0 and 1 at which the order of the families changes. None if the order does not change, or if
-        the measure does not use weights.
+        H2 weight between 0 and 1 at which the families swap places. None if they don't, or if the measure does not use
+        weights.
     jobs_left, jobs_right
         Number of jobs included in the figures.
     grade_left, grade_right
         Data grade for each figure (A, B or C), or None if the family has no tasks.
     rounds, seed
-        Number of bootstrap resamples, and the seed used to draw them.
+        Number of bootstrap resamples, and the random seed.
     warnings
         Warnings to print with the verdict.
     """
@@ -144,15 +144,15 @@ def check_claim(
 ) -> Claim:
     """Check whether a comparison of two job families is robust, fragile or undetermined.
 
-    The result includes four separate checks: whether the claim depends on the specification, on which jobs are in the
-    data (bootstrap), on missing data (bounds) or on the weight of H2 (break-even). Missing hours are excluded, not
-    counted as zero, and missing levels count as not assessed.
+    Four separate checks test whether the claim depends on the specification, on which jobs are in the data (bootstrap),
+    on missing data (bounds) or on the H2 weight (break-even). Missing hours are excluded, not counted as zero, and
+    missing levels count as not assessed.
 
     The verdict is the first of these that applies:
 
     ``"undetermined"``
-        A figure is undefined, is based on fewer than 5 jobs, or has data grade C. A claim is also undetermined if the
-        bounds of one family lie within the bounds of the other, unless both families have grade A.
+        A figure is undefined, is based on fewer than 5 jobs, or has data grade C. A claim is also undetermined if one
+        family's bounds are within the other's, unless both families have grade A.
     ``"robust"``
         The figures support the claim, and so do at least 95% of the resamples and all specifications in which both
         figures are defined. In addition, the claim is true for all values within the bounds, or both families have
@@ -167,7 +167,7 @@ def check_claim(
     - all jobs or only jobs in which all tasks have hours
     - an H2 weight of 0, 0.25, 0.5, 0.75 or 1 (only the index)
 
-    The reported figures are weighted by hours and include all jobs, with both validated and suggested tasks.
+    The reported figures are weighted by hours and include all jobs and both validated and suggested tasks.
 
     Parameters
     ----------
@@ -189,14 +189,12 @@ def check_claim(
     seed
         Seed for the random number generator.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
-        assumed.
+        Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
 
     Returns
     -------
     Claim
-        The verdict and the evidence for it. Bounds for ``"hours_per_job"`` are for the mean over all jobs that have
-        tasks.
+        The verdict and the evidence for it. Bounds for ``"hours_per_job"`` are for the mean over all jobs with tasks.
 
     Raises
     ------
@@ -206,7 +204,7 @@ def check_claim(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -276,7 +274,7 @@ def check_claim(
 
 
 def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
-    """Split a claim into the left family, the sign and the right family. Raises a `SchemaError` if this fails."""
+    """Split a claim into left family, sign and right family, or raise a `SchemaError`."""
     if not isinstance(claim, str):
         raise SchemaError(f"`claim` must be a string like 'Finance > Sales', not {claim!r}.")
     splits = [i for i, sign in enumerate(claim) if sign in "<>"]
@@ -312,14 +310,14 @@ def _match_family(text: str, families: list[str]) -> str | None:
 
 
 def _grades(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, str | None]:
-    """Return the data grade for each family, based on the share of its tasks that are included in the figure."""
+    """Return each family's data grade, based on the share of tasks included in the figure."""
     known = {"exposure": pl.col("level").is_in(list(level_weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
     covered = n_stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
     return {family: grade_of(share) for family, share in cells.group_by("job_family").agg(covered).rows()}
 
 
 def _bounds(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Return the bounds of the figure by family, omitting families with unknown bounds."""
+    """Return bounds on the figure by family, omitting families with unknown bounds."""
     if measure == "h1_share":
         bounds = share_bounds(cells, "H1").filter(pl.col("level") == "H1").drop("level")
     elif measure == "exposure":
@@ -343,12 +341,12 @@ def _share_of_resamples(
     rounds: int,
     seed: int,
 ) -> float | None:
-    """Return the share of resamples that agree with the claim, ignoring any in which a figure is undefined."""
+    """Return the share of resamples that agree with the claim, ignoring those with undefined figures."""
     left, sign, right = parsed
     jobs_by_id = parts.join(jobs.select("job", "job_id"), on="job", how="left").select(
         "job_family", "job_id", "whole", part=pl.col("part") + pl.col("part_h2") * (b or 0.0)
     )
-    # Scale the mean to the original number of jobs because the number of jobs varies between resamples.
+    # Scale the mean to the original number of jobs, since resamples differ in size.
     scale = pl.len().over("job_family") if measure == "hours" else pl.lit(1)
     scales = jobs_by_id.select("job_family", scale=scale).unique()
     resampled = (

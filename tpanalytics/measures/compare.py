@@ -1,4 +1,4 @@
-"""Change in the weekly hours at one AI impact level between two snapshots."""
+"""Change in weekly hours at an AI impact level between two snapshots."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def compare(
     """Break down the change in hours at an AI impact level between two snapshots.
 
     Every row satisfies ``before + added + removed + relevelled + hours_changed + newly_measured = after`` if nulls are
-    replaced by 0. Let h be the hours of a task, and let z be 1 if the task is at the level and 0 otherwise. For tasks
-    whose hours and level are known in both snapshots, ``relevelled`` is ``(h1 + h2) / 2 * (z2 - z1)`` and
-    ``hours_changed`` is ``(z1 + z2) / 2 * (h2 - h1)``. Except for added and removed tasks, all other changes count as
-    ``newly_measured``. They are caused by hours or levels that are missing in one of the snapshots, so they reflect the
-    data rather than the work. Missing hours are excluded, not counted as zero.
+    replaced by 0. Let h be a task's hours, and let z be 1 if the task is at the level and 0 otherwise. For tasks whose
+    hours and level are known in both snapshots, ``relevelled`` is ``(h1 + h2) / 2 * (z2 - z1)`` and ``hours_changed``
+    is ``(z1 + z2) / 2 * (h2 - h1)``. Except for added and removed tasks, all other changes count as ``newly_measured``.
+    These come from hours or levels missing in one of the snapshots, so they reflect the data rather than the work.
+    Missing hours are excluded, not counted as zero.
 
     Parameters
     ----------
@@ -59,20 +59,19 @@ def compare(
     level
         AI impact level, either H1 to H5 or any other level in the data.
     same_task
-        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job
-        match, they are merged into one task and their hours are added up. Conflicting levels count as not assessed
-        unless the validated rows agree.
+        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same
+        job are merged and their hours added up. Conflicting levels count as not assessed unless the validated rows
+        agree.
     states
-        Validation states to include. Tasks that were rejected in the meantime count as removed. To see them, use
+        Validation states to include. Tasks that have since been rejected count as removed. To see them, use
         `transitions` with ``of="state"``.
 
     Returns
     -------
     pl.DataFrame
         One row per family in either snapshot, sorted by name with ``(no family)`` last, followed by a row with the
-        total. Jobs in both snapshots are counted under their family in the later one, so moving a job to another family
-        does not count as a change. Hours are per week, for one incumbent of each job. If there are no jobs, the result
-        is empty.
+        total. Jobs in both snapshots are listed under their later family, so moving a job to another family does not
+        count as a change. Hours are per week, for one incumbent per job. If there are no jobs, the result is empty.
 
         ============================  =======  ============================================================
         ``scope``                     String   ``family``, or ``all`` in the last row
@@ -117,7 +116,7 @@ def compare(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -162,7 +161,7 @@ def compare(
 
 
 def _by_family(pair: Pair, level: str) -> pl.DataFrame:
-    """Return the sums for each family. The totals are computed from these sums."""
+    """Return the sums for each family, from which the totals are computed."""
     in_before, in_after, named = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null(), pl.col("named")
     both, added, removed = in_before & in_after & named, in_after & ~in_before & named, in_before & ~in_after & named
     measured = both & pl.col("measured_before") & pl.col("measured_after")
@@ -216,7 +215,7 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
 
 
 def _counts(side: TaskCounts, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
-    """Count the tasks of one snapshot by family, including how many of them have hours and a level."""
+    """Count a snapshot's tasks by family, and those with hours and a level."""
     family = side.jobs.select("job", "job_id").join(jobs, on="job_id", how="left").select("job", "job_family")
     assessed = pl.col("level") != NOT_ASSESSED
     sums = (

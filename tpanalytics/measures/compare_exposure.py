@@ -51,8 +51,8 @@ def compare_exposure(
     """Break down the change in the company's exposure index by job family or by job.
 
     The index is defined as in `exposure`: hours multiplied by their level weight, divided by all hours that have a
-    level weight. Let s be the share of these hours that belongs to a family or job, and let e be its index. Its
-    contribution is the sum of four terms:
+    level weight. Let s be a family's or job's share of these hours, and e its index. The contribution is the sum of
+    four terms:
 
     - within, ``(s1 + s2) / 2 * (e2 - e1)``, if its own index changed
     - mix, ``((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)``, if its share changed
@@ -60,9 +60,9 @@ def compare_exposure(
     - exit, ``s1 * (Ec1 - e1)``, if it has an index only in the earlier snapshot
 
     The within and mix terms only include families or jobs that have an index in both snapshots. Their shares add up to
-    1, and Ec is their common index. The contributions of all families or jobs add up to the total change. Note that a
-    family or job without hours or levels in one of the snapshots also counts as an entry or exit, so check ``reason``
-    and the coverage before you interpret the result.
+    1, and Ec is the index over all of them. All contributions add up to the total change. A family or job without hours
+    or levels in one of the snapshots also counts as an entry or exit, so check ``reason`` and the coverage before
+    interpreting the result.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def compare_exposure(
         The two snapshots to compare. Uses ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
-        Break down by ``"family"`` or ``"job"``. Jobs in both snapshots are counted under their family in the later one.
+        Break down by ``"family"`` or ``"job"``. Jobs in both snapshots are listed under their later family.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     states
@@ -81,7 +81,7 @@ def compare_exposure(
     pl.DataFrame
         One row per family or job, followed by a row with the total. Families are sorted by name with ``(no family)``
         last, and jobs are sorted by family and id. ``by="job"`` adds the String columns ``job_id`` and ``job_name``
-        after ``job_family``. The name comes from the later snapshot if possible, or else from the earlier one. If
+        after ``job_family``. The name comes from the later snapshot if possible, otherwise from the earlier one. If
         neither has a name, the id is used. If there are no jobs, the result is empty.
 
         =====================  =======  ============================================================
@@ -120,7 +120,7 @@ def compare_exposure(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def compare_exposure(
 def _sums(
     reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str
 ) -> pl.DataFrame:
-    """Compute the sums for one snapshot by family or by job."""
+    """Compute a snapshot's sums by family or job."""
     families = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
     cells = reduced.cells.drop("job_family").join(families, on="job", how="left", maintain_order="left")
     sums = (

@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_CATEGORY", "compare_groups"]
 
-#: Name of the category for tasks that don't have one.
+#: Category name for tasks without a category.
 NO_CATEGORY = "(no category)"
-#: Warn if the coverage of the two families differs by more than this.
+#: Warn if the two families' coverage differs by more than this.
 _MAX_COVERAGE_GAP = 0.05
-#: New names for the columns returned by `decompose`. The other family is passed as "before", and the family as "after".
+#: New names for the `decompose` columns. The other family is passed as "before", and the family as "after".
 _NAMES = {
     **{f"{name}_after": name for name in ("exposure", "share", "tasks", "coverage")},
     **{f"{name}_before": f"{name}_other" for name in ("exposure", "share", "tasks", "coverage")},
@@ -65,15 +65,15 @@ def compare_groups(
 ) -> pl.DataFrame:
     """Break down the difference in exposure between two job families by task category.
 
-    Let s be the share of a category in the weighted hours of a family, and let e be its exposure index in that family.
-    Categories that exist in both families make two contributions (Kitagawa, 1955):
+    Let s be a category's share of a family's weighted hours, and e its exposure index in that family. Categories in
+    both families have two contributions (Kitagawa, 1955):
 
     - within, ``(s_other + s) / 2 * (e - e_other)``, if it is rated differently
     - mix, ``((e_other + e) / 2 - mean) * (s - s_other)``, if its share differs; mean is the index of both families over
       the shared categories
 
-    A category in only one of the families contributes its share multiplied by the difference between its index and the
-    index of that family over the shared categories. All contributions add up to the total difference.
+    A category in only one family contributes its share times the difference between its index and that family's index
+    over the shared categories. All contributions add up to the total difference.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def compare_groups(
         Name of the job family to compare with. If None, compare with all other families.
     category
         Column in `tasks` that identifies comparable work, such as ``task_id``, a cluster or a grade. Numbers are
-        converted to strings. Tasks that have no category are grouped as ``(no category)``.
+        converted to strings. Tasks without a category are grouped as ``(no category)``.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     states
@@ -95,7 +95,7 @@ def compare_groups(
     Returns
     -------
     pl.DataFrame
-        One row per category in either family, followed by a row with the total. Categories are sorted by their hours in
+        One row per category in either family, followed by a row with the total. Categories are sorted by total hours in
         both families in descending order, and then by name. If there are no tasks, the result is empty.
 
         ====================  =======  ============================================================
@@ -104,8 +104,8 @@ def compare_groups(
         ``exposure``          Float64  index of the family, 0 to 1; null if no hours have a weight
         ``exposure_other``    Float64  index of the other family
         ``difference``        Float64  ``exposure - exposure_other``
-        ``share``             Float64  share of the weighted hours of the family, 0 to 1
-        ``share_other``       Float64  share of the weighted hours of the other family, 0 to 1
+        ``share``             Float64  share of the family's weighted hours, 0 to 1
+        ``share_other``       Float64  share of the other family's weighted hours, 0 to 1
         ``within``            Float64  contribution from a different rating
         ``mix``               Float64  contribution from a different share, for categories in both
         ``only_family``       Float64  contribution if only the family has the category
@@ -114,8 +114,8 @@ def compare_groups(
                                        ``difference`` in the last row
         ``weight_low``        Float64  contribution with an H2 weight of 0
         ``weight_high``       Float64  contribution with an H2 weight of 1
-        ``tasks``             UInt32   tasks of the family in the selected states
-        ``tasks_other``       UInt32   tasks of the other family in the selected states
+        ``tasks``             UInt32   the family's tasks in the selected states
+        ``tasks_other``       UInt32   the other family's tasks in the selected states
         ``coverage``          Float64  share of tasks with documented hours and a weighted level
         ``coverage_other``    Float64  coverage of the other family
         ``reason``            String   why an index is null (``NO_JOBS``, ``NO_TASKS``, ``NO_HOURS``,
@@ -133,7 +133,7 @@ def compare_groups(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def compare_groups(
 
 
 def _task_counts(rows: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> TaskCounts:
-    """Return the tasks of both families in the format used by `aggregate_tasks`."""
+    """Return both families' tasks in the format used by `aggregate_tasks`."""
     cells = (
         rows.group_by("job", "job_family", "level", maintain_order=True)
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
@@ -217,7 +217,7 @@ def _check_families(families: list[str], family: str, other: str | None) -> None
 def _sides(
     rows: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, in_family: pl.Expr, in_other: pl.Expr
 ) -> pl.DataFrame:
-    """Join the sums of both families by category, with the other family as "before" and the family as "after"."""
+    """Join both families' sums by category, with the other family as "before" and the family as "after"."""
     sides = [
         weighted_sums(rows.filter(in_group), level_weights, "category").select(
             "category", pl.exclude("category").name.suffix(side)

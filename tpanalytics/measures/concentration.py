@@ -1,4 +1,4 @@
-"""Concentration of weekly hours on a small number of tasks."""
+"""Concentration of weekly hours on a few tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["concentration", "concentration_curve"]
 
 _MOST_HOURS, _TOP = 0.8, 10
-#: Number of steps to divide the length and the slope of a curve into. One point is kept for each step.
+#: Number of steps to divide a curve's length and slope into, keeping one point per step.
 _STEPS = 95
 
 
@@ -30,7 +30,7 @@ _STEPS = 95
 def concentration(
     profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
-    """Compute how strongly the hours of each job family are concentrated on a few tasks.
+    """Compute how concentrated each job family's hours are on a few tasks.
 
     Missing hours are excluded, not counted as zero. Tasks with 0 hours are included.
 
@@ -47,8 +47,8 @@ def concentration(
     Returns
     -------
     pl.DataFrame
-        One row per family in `jobs`, sorted by name with ``(no family)`` last. Each task counts once per family. Its
-        hours are summed over all jobs in the family, for one incumbent of each job.
+        One row per family in `jobs`, sorted by name with ``(no family)`` last. Each task counts once per family, with
+        hours summed over the family's jobs (one incumbent per job).
 
         =======================  =======  ===================================================================
         ``job_family``           String   job family
@@ -61,7 +61,7 @@ def concentration(
         ``hhi_normalised``       Float64  ``hhi`` scaled to 0 to 1; null below 2 tasks
         ``effective_tasks``      Float64  ``1 / hhi``, number of tasks with equal hours and this ``hhi``
         ``tasks_for_80``         UInt32   minimum number of tasks with 80% of the hours
-        ``share_of_top_10``      Float64  share of hours of the 10 tasks with most hours, 0 to 1
+        ``share_of_top_10``      Float64  share of hours in the 10 tasks with the most hours, 0 to 1
         ``reason``               String   why figures are null: ``NO_TASKS``, ``NO_HOURS`` (none known, or
                                           all 0) or ``TOO_FEW``
         =======================  =======  ===================================================================
@@ -76,7 +76,7 @@ def concentration(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Notes
     -----
@@ -144,7 +144,7 @@ def _figures(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Compute the sums that the figures for each family are based on."""
+    """Compute the sums behind each family's figures."""
     by_key = (
         rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
         .group_by("job_family", "key", maintain_order=True)
@@ -175,7 +175,7 @@ def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 def concentration_curve(
     profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
 ) -> pl.DataFrame:
-    """Return the cumulative share of hours over tasks, both for all hours and for H1 hours.
+    """Return the cumulative share of hours over tasks, for all hours and for H1 hours.
 
     Tasks are sorted by hours in descending order. The curve for highly automatable (H1) hours only includes tasks at
     that level. Missing hours are excluded, not counted as zero.
@@ -192,9 +192,9 @@ def concentration_curve(
     Returns
     -------
     pl.DataFrame
-        The points of both curves, with ``all`` first, sorted by ``k``. Each task counts once. Its hours are summed over
-        all jobs, for one incumbent of each job. Long curves are reduced to fewer than 200 points. The line through
-        these points deviates from the full curve by less than 0.0002 of its height.
+        The points of both curves, with ``all`` first, sorted by ``k``. Each task counts once, with hours summed over
+        all jobs (one incumbent per job). Long curves are reduced to fewer than 200 points. The line through these
+        points deviates from the full curve by less than 0.0002 of the curve's height.
 
         =======================  =======  ===================================================================
         ``part``                 String   ``all``, or ``H1`` for highly automatable hours
@@ -206,7 +206,7 @@ def concentration_curve(
         ``tasks_for_80``         UInt32   minimum number of tasks with 80% of the hours; always one of the points
         =======================  =======  ===================================================================
 
-        If all hours of a part are unknown or 0, the part has a single row that contains only the task counts.
+        If all of a part's hours are unknown or 0, the part has a single row with only the task counts.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def concentration_curve(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Notes
     -----

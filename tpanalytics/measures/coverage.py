@@ -83,7 +83,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def sources_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFr
 
 
 def source_coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
-    """Return the share of tasks in each family that have a source, or None if sources were not requested."""
+    """Return the share of each family's tasks with a source, or None if sources were not requested."""
     jobs, tasks = read_inputs(profiles)
     evidence = sources_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
     if evidence is None:
@@ -176,7 +176,7 @@ def source_coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_S
 
 
 def compare_hours_coverage(cells: pl.DataFrame) -> pl.DataFrame:
-    """Compare hours coverage for each validation state, level and family with the coverage for all other tasks."""
+    """Compare hours coverage for each validation state, level and family with that of all other tasks."""
     n, known = (int(cells.get_column(name).sum()) for name in ("n", "n_known"))
     p = known / n if n else 0.0
     groups = pl.concat(

@@ -1,4 +1,4 @@
-"""Jobs whose missing data would narrow the bounds of the exposure index the most."""
+"""Jobs whose missing data would narrow the exposure bounds the most."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data_gaps"]
 
-#: Decimals to round to before sorting, so that floating-point errors don't affect the order.
+#: Round to this many decimals before sorting, so floating-point errors don't affect the order.
 _DIGITS = 9
 _COLUMNS = ("job_id", "job_name", "job_family", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
 
@@ -38,13 +38,12 @@ def data_gaps(
 ) -> pl.DataFrame:
     """List the jobs whose missing hours or levels widen the bounds of the exposure index the most.
 
-    The bounds are those of the index over all jobs. An unknown level can have any weight, and the undocumented contract
-    hours of a job can belong to any of its tasks without hours, or to none of them (Manski, 2005, *Partial
-    identification with missing data*). ``narrowing`` is the minimum amount by which the bounds narrow if the job
-    provides its missing data. This is exact for levels. For hours, it is the smaller of two cases: the tasks turn out
-    to have no hours, or one task has all undocumented hours. If the bounds are unknown because contract hours are
-    missing, ``narrowing`` is the share of tasks that lack hours or a level. Tasks that lack both are listed under
-    hours.
+    The bounds are for the index over all jobs. An unknown level can have any weight, and a job's undocumented contract
+    hours can belong to any of its tasks without hours, or to none of them (Manski, 2005, *Partial identification with
+    missing data*). ``narrowing`` is the minimum amount by which the bounds narrow if the job's missing data is
+    provided. This is exact for levels. For hours, it is the smaller of two cases: the tasks turn out to have no hours,
+    or one task has all undocumented hours. If the bounds are unknown because contract hours are missing, ``narrowing``
+    is the share of tasks that lack hours or a level. Tasks that lack both are listed under hours.
 
     Parameters
     ----------
@@ -56,7 +55,7 @@ def data_gaps(
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. If None, nothing is assumed.
+        Weekly contract hours to assume for jobs without any. If None, nothing is assumed.
     states
         Validation states to include.
 
@@ -74,9 +73,9 @@ def data_gaps(
         ``tasks_to_ask``    UInt32   tasks without hours, or tasks with hours but without a level
         ``hours_at_issue``  Float64  hours per week: undocumented contract hours (null if unknown), or
                                      hours of the tasks without a level
-        ``narrowing``       Float64  minimum reduction of the width of the bounds, 0 to 1
+        ``narrowing``       Float64  minimum reduction in the width of the bounds, 0 to 1
         ``cumulative``      Float64  running total of ``narrowing``; only a guide if ``room`` is ``"bounds"``,
-                                     because the reductions interact
+                                     since the reductions interact
         ``room``            String   what ``narrowing`` measures: ``"bounds"`` or ``"share of tasks"``
         ==================  =======  ==================================================================
 
@@ -90,7 +89,7 @@ def data_gaps(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -139,13 +138,13 @@ def data_gaps(
 
 
 class _Gaps(NamedTuple):
-    """Known and missing data for each job and in total.
+    """Known and missing data by job and in total.
 
     Attributes
     ----------
     jobs
         One row per job that has tasks. ``unweighted_tasks`` is the number of tasks with hours but without a weighted
-        level, and ``unweighted`` is the sum of their hours. ``open_tasks`` is the number of tasks without hours,
+        level, and ``unweighted`` is their total hours. ``open_tasks`` is the number of tasks without hours,
         ``low`` and ``high`` are their minimum and maximum weight, and ``rest`` is their undocumented contract hours
         (null if unknown).
     known, open
@@ -201,14 +200,14 @@ def _gaps_note(jobs: pl.DataFrame, bounds: tuple[float | None, float | None], *,
 def _by_bounds(
     gaps: _Gaps, cells: pl.DataFrame, level_weights: Mapping[str, float], bounds: tuple[float | None, float | None]
 ) -> pl.DataFrame:
-    """Return how much the bounds narrow if each job gives its least informative answer."""
+    """Return how much the bounds narrow if a job's missing data is filled in the least informative way."""
     before = 0.0 if bounds[0] is None or bounds[1] is None else bounds[1] - bounds[0]
     answers = pl.concat(
         [_answers_of_hours(gaps.jobs, cells, level_weights), _answers_of_levels(gaps.jobs, level_weights)]
     ).with_row_index("answer")
     job = {name: pl.col(f"{name}_job") for name in ("low", "high", "rest", "unknown")}
-    # Hours whose question has been answered no longer count as open. Clip the remaining sums because floating-point
-    # errors can make them negative.
+    # Hours that have been filled in are no longer open. Clip the remaining sums, since floating-point errors can make
+    # them negative.
     answered = (pl.col("kind") == "hours") & (pl.col("low") == job["low"]) & (pl.col("high") == job["high"])
     still_open = (
         answers.select("answer", "kind", *(pl.col(name).name.suffix("_job") for name in job))
@@ -224,7 +223,7 @@ def _by_bounds(
     now = gaps.known.row(0, named=True)
     known = answers.select("answer", **{name: now[name] + pl.col(f"more_{name}") for name in ("whole", "low", "high")})
     after = answers.join(extreme_indices(known, still_open, ["answer"]), on="answer")
-    # If a bound is still unknown after an answer, assume that the bounds don't narrow.
+    # If a bound is still unknown, assume that the bounds don't narrow.
     width = (pl.col("bound_high") - pl.col("bound_low")).fill_null(before)
     return after.group_by("job", "job_family", "kind", "tasks_to_ask", "hours_at_issue").agg(
         narrowing=before - width.max()
@@ -238,7 +237,7 @@ _ANSWER = (
 
 
 def _answers_of_levels(jobs: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return the lowest and the highest weight as answers because the worst case is always one of these two."""
+    """Return answers with the lowest and the highest weight. One of them is always the worst case."""
     lowest, highest = min(level_weights.values()), max(level_weights.values())
     extremes = pl.DataFrame({"answer": [lowest, highest]}, schema={"answer": pl.Float64})
     return (
@@ -286,7 +285,7 @@ def _answers_of_hours(jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Ma
 
 
 def _by_share(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Return the number of tasks with missing data in each job as a share of all tasks."""
+    """Return each job's tasks with missing data as a share of all tasks."""
     kinds = {
         "hours": (pl.col("open_tasks"), pl.col("rest")),
         "level": (pl.col("unweighted_tasks"), pl.col("unweighted")),

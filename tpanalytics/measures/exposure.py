@@ -35,11 +35,11 @@ __all__ = [
     "exposure_meaning",
 ]
 
-#: Minimum number of tasks required to compute the polarisation.
+#: Minimum number of tasks for the polarisation.
 _TASKS_FOR_POLARISATION = 3
-#: Decimals to round to before sorting, so that floating-point errors don't affect the order.
+#: Round to this many decimals before sorting, so floating-point errors don't affect the order.
 DIGITS = 9
-#: Note that is attached to all results about exposure.
+#: Note attached to all exposure results.
 POTENTIAL_CHANGE = "Exposure estimates potential change, not job losses."
 _BOUNDS = "Bounds allow for all unknown levels and for contract hours that are not documented."
 
@@ -53,13 +53,13 @@ def exposure(
     weight: StaffWeight = "hours",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Compute the exposure of each job family's work to AI.
+    """Compute each job family's exposure to AI.
 
-    Exposure is the mean level weight over all hours that have a level weight. If the middle level (H2) has a weight of
-    0, 0.5 or 1, this is the same as the alpha, beta or zeta score in Eloundou et al. (2023), *GPTs are GPTs*. Those
-    scores have three levels, so H4 and H5 have no weight by default. Pass ``level_weights={"H1": 1, "H2": 0.5, "H3": 0,
+    Exposure is the mean level weight over all hours that have a level weight. With a weight of 0, 0.5 or 1 for the
+    middle level (H2), this is the alpha, beta or zeta score in Eloundou et al. (2023), *GPTs are GPTs*. Those scores
+    have three levels, so H4 and H5 have no weight by default. Pass ``level_weights={"H1": 1, "H2": 0.5, "H3": 0,
     "H4": 0, "H5": 0}`` to count them as not exposed. Tasks without hours or without a weighted level are excluded from
-    the index, but widen its bounds: an unknown level may have any weight from the smallest to the largest in
+    the index but widen its bounds. An unknown level can have any weight between the smallest and largest in
     `level_weights`. Exposure estimates potential change, not job losses.
 
     Parameters
@@ -71,11 +71,10 @@ def exposure(
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
-        assumed.
+        Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
-        and excludes jobs that have no headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its full-time equivalents and
+        excludes jobs without a headcount.
     states
         Validation states to include.
 
@@ -114,7 +113,7 @@ def exposure(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -174,13 +173,12 @@ def exposure_by_job(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Compute the exposure of each job's work to AI, and how it is distributed over the hours of the job.
+    """Compute each job's exposure to AI and its distribution over the job's hours.
 
     The index and its bounds are defined as in `exposure`. The dispersion is the standard deviation of the level
     weights, weighted by hours: ``sqrt(sum(h * (w - E)**2) / sum(h))``. The polarisation is ``dispersion**2`` divided by
-    its maximum, ``E * (1 - E)``. A value of 1 means that every hour has a weight of 0 or 1, so the job could be split.
-    A value of 0 means that all hours have the same weight. Tasks without hours or without a weighted level are
-    excluded.
+    its maximum, ``E * (1 - E)``. It is 1 if every hour has a weight of 0 or 1, so the job could be split, and 0 if all
+    hours have the same weight. Tasks without hours or without a weighted level are excluded.
 
     Parameters
     ----------
@@ -189,8 +187,7 @@ def exposure_by_job(
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
-        assumed.
+        Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
     states
         Validation states to include.
 
@@ -230,7 +227,7 @@ def exposure_by_job(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------

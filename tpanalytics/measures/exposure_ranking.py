@@ -29,10 +29,10 @@ __all__ = ["exposure_ranking"]
 
 #: Minimum number of jobs for a BCa interval.
 _JOBS_FOR_BCA = 20
-#: Decimals to round to before ranking, so that floating-point errors don't affect the ranks.
+#: Round to this many decimals before ranking, so floating-point errors don't affect the ranks.
 _DIGITS = 9
 _NORMAL = NormalDist()
-#: Confidence level of the inner interval. Showing two intervals makes it clear that neither of them is a hard limit.
+#: Confidence level of the inner interval. Showing two intervals makes it clear that neither is a hard limit.
 INNER = 0.66
 
 
@@ -52,7 +52,7 @@ def exposure_ranking(
 
     The index is defined as in `exposure`, so tasks without hours or without a weighted level are excluded. The
     intervals describe how much the result depends on which jobs are in the data. They don't account for missing hours,
-    wrong levels or the choice of weights. If the data contains every job in the catalogue, interpret the intervals as
+    wrong levels or the choice of weights. If the data includes every job in the catalogue, interpret the intervals as
     sensitivity to individual jobs.
 
     Parameters
@@ -68,21 +68,21 @@ def exposure_ranking(
     rounds
         Number of bootstrap resamples, from 100 to 100,000.
     seed
-        Seed for the random number generator. The result does not depend on the order of the rows.
+        Seed for the random number generator. The result does not depend on row order.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours of each job by its full-time equivalents
-        and excludes jobs that have no headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its full-time equivalents and
+        excludes jobs without a headcount.
     families
-        Job families to rank. All other families are removed before ranking, so that the ranks don't reveal anything
-        about suppressed families. If None, all families are ranked.
+        Job families to rank. All others are removed before ranking, so the ranks don't reveal anything about suppressed
+        families. If None, all families are ranked.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per ranked family, sorted by exposure in descending order (nulls last) and then by name. The intervals
-        are null for families that have fewer than 5 jobs.
+        One row per ranked family, sorted by exposure in descending order (nulls last) and then by name. Intervals are
+        null for families with fewer than 5 jobs.
 
         ========================  ============  ==========================================================
         ``job_family``            String        job family
@@ -116,16 +116,16 @@ def exposure_ranking(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Notes
     -----
-    Jobs are resampled within each family (Poisson bootstrap). If a family has at least 20 jobs, a BCa interval is
-    computed for its index (Efron, 1987, *Better Bootstrap Confidence Intervals*, JASA 82). For a tail probability
-    ``p``, it uses the quantile ``Phi(z0 + (z0 + z_p) / (1 - a (z0 + z_p)))``, where ``z0`` is the bias correction and
-    ``a`` is the jackknife acceleration. Smaller families and ranks use percentile intervals. When families are tied in
-    a resample, ``rank_low`` uses the best of the shared ranks and ``rank_high`` uses the worst. Families with fewer
-    than 5 jobs keep their index in every resample. The same applies to families that have no jobs in a resample.
+    Jobs are resampled within each family (Poisson bootstrap). Families with at least 20 jobs get a BCa interval for the
+    index (Efron, 1987, *Better Bootstrap Confidence Intervals*, JASA 82). For a tail probability ``p``, it uses the
+    quantile ``Phi(z0 + (z0 + z_p) / (1 - a (z0 + z_p)))``, where ``z0`` is the bias correction and ``a`` is the
+    jackknife acceleration. Smaller families and ranks use percentile intervals. For ties within a resample,
+    ``rank_low`` uses the best of the shared ranks and ``rank_high`` the worst. Families with fewer than 5 jobs keep
+    their index in every resample, as do families without jobs in a resample.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def _check_arguments(confidence: float, rounds: int, seed: int, weight: StaffWei
 
 
 def _jobs(reduced: TaskCounts, level_weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:
-    """Return the numerator (``part``) and denominator (``whole``) of the index for each job that has weighted hours."""
+    """Return the index numerator (``part``) and denominator (``whole``) for each job with weighted hours."""
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     return (
         job_sums(reduced.cells, level_weights)
@@ -249,8 +249,8 @@ def _metadata(
 
 
 def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Add the index of the family to each job, computed with and without that job."""
-    # Add up the jobs before and after each job. Subtracting the job from the total would lose precision.
+    """Add the family's index with and without each job."""
+    # Sum the jobs before and after each job. Subtracting from the total would lose precision.
     rest = [
         pl.col(name).cum_sum().shift(1, fill_value=0.0) + pl.col(name).cum_sum(reverse=True).shift(-1, fill_value=0.0)
         for name in ("part", "whole")
@@ -290,7 +290,7 @@ def _families(without_one: pl.DataFrame) -> pl.DataFrame:
 def _reasons(
     jobs: pl.DataFrame, cells: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool
 ) -> pl.DataFrame:
-    """Return the reason to report for each family if it has no index."""
+    """Return the reason to report for each family without an index."""
     has_weight = pl.col("level").is_in(list(level_weights))
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     available = (
@@ -320,7 +320,7 @@ def _reasons(
 
 
 def _intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence: float) -> pl.DataFrame:
-    """Return the outer and inner interval for the index of each family."""
+    """Return the outer and inner index interval for each family."""
     deviation = (pl.col("index") - pl.col("exposure")).round(_DIGITS)
     statistics = (
         resamples.join(families.select("job_family", "exposure", "jobs", "skew"), on="job_family", how="left")
@@ -353,7 +353,7 @@ def _intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence: floa
 
 
 def _ends(jobs: int, skew: float, below: float, confidence: float) -> tuple[float, float, str]:
-    """Return the quantiles that mark the ends of the interval, along with the name of the method."""
+    """Return the quantiles at both ends of the interval, along with the method name."""
     tails = (1 - confidence) / 2, (1 + confidence) / 2
     if jobs < _JOBS_FOR_BCA or not 0 < below < 1:
         return *tails, "percentile"
@@ -368,7 +368,7 @@ def _ends(jobs: int, skew: float, below: float, confidence: float) -> tuple[floa
 
 
 def _quantile(values: str, share: str) -> pl.Expr:
-    """Return a quantile of a list of sorted values, using linear interpolation."""
+    """Return a quantile of sorted values, using linear interpolation."""
     position = pl.col(share) * (pl.col(values).list.len() - 1).cast(pl.Float64)
     low, high = position.floor(), position.ceil()
     at_low, at_high = (pl.col(values).list.get(at.cast(pl.Int64)) for at in (low, high))
@@ -397,7 +397,7 @@ def _rank_intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence:
 
 
 def _ties(result: pl.DataFrame) -> pl.DataFrame:
-    """Find the other families with an overlapping rank interval for each family."""
+    """For each family, find the others with an overlapping rank interval."""
     ranks = result.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high")
     overlap = (pl.col("rank_low") <= pl.col("rank_high_other")) & (pl.col("rank_low_other") <= pl.col("rank_high"))
     tied = (

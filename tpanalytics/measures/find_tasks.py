@@ -1,7 +1,7 @@
 """Full-text search for tasks.
 
-Dataframe backends don't agree on how to lowercase some letters. Texts are matched in the backend if they only contain
-letters that all backends lowercase in the same way. All other texts are collected and matched in Python.
+Dataframe backends lowercase some letters differently. Texts that contain such letters are collected and matched in
+Python, all others in the backend.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["PLAIN", "find_tasks", "fold_case", "matches_by_family", "search_word
 
 #: Task columns to return in addition to the text and the hours.
 _COLUMNS = ("task_id", "validation_state", "ai_impact_level")
-#: Inclusive ranges of characters that every backend lowercases in the same way. They cover punctuation and Latin,
+#: Inclusive ranges of characters that every backend lowercases the same way. They cover punctuation and Latin,
 #: Cyrillic, Chinese, Japanese and Korean letters, but not combining marks or letters like ß that have special casing
 #: rules.
 PLAIN = (
@@ -71,8 +71,8 @@ def find_tasks(
     """Search for tasks whose text contains all of the given words.
 
     The search ignores case and word order, and also matches parts of longer words. Wildcards are not supported, so
-    ``.`` only matches a full stop. The result lists individual jobs and tasks, but not their rationales. Tasks without
-    a text never match. Use `about` to find out how many such tasks there are.
+    ``.`` only matches a full stop. The result lists individual jobs and tasks, but no rationales. Tasks without a text
+    never match. Use `about` to see how many there are.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def find_tasks(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def find_tasks(
 
 @cached
 def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count the tasks that `find_tasks` returns for each job family."""
+    """Count the `find_tasks` matches in each job family."""
     words = search_words(text)
     reduced, no_text = _searched_tasks(profiles, states)
     jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
@@ -158,7 +158,7 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
     tasks_without_text = no_text.group_by("job_family").agg(tasks_without_text=pl.col("n").sum())
     matches = (
         _matches(profiles, words, reduced)
-        .sort("job", "weekly_hours")  # float sums must not depend on the row order of the backend
+        .sort("job", "weekly_hours")  # float sums must not depend on the backend's row order
         .group_by("job_family")
         .agg(
             jobs_found=pl.col("job").n_unique(),
@@ -183,7 +183,7 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
 
 @cached
 def _searched_tasks(profiles: TaskProfiles, states: Sequence[str]) -> tuple[TaskCounts, pl.DataFrame]:
-    """Count the tasks to search, and the tasks without a text in each job."""
+    """Count the tasks to search, and each job's tasks without a text."""
     require(profiles.tasks, "task_id", "task", name="tasks")
     reduced = aggregate_tasks(profiles, states, by_level=False, by_state=True)
     tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
@@ -261,7 +261,7 @@ def _with_texts(tasks: Any) -> Any:
         # Some versions of pandas also convert missing values to strings.
         filled = nw.when(~text.is_null()).then(text.cast(nw.String)).otherwise(nw.lit(""))
         return tasks.with_columns(task=filled)
-    # A column that only contains missing values may have a numeric dtype.
+    # An all-null column may have a numeric dtype.
     if to_polars(tasks.select(known=(~text.is_null()).sum()).to_native()).item():
         raise SchemaError(f"`task` of `tasks` must be text, not {dtype}. Cast it first.")
     return tasks.with_columns(task=nw.lit(""))
@@ -272,7 +272,7 @@ def _has_no_text() -> Any:
 
 
 def _may_contain_all(words: Sequence[str]) -> Any:
-    """Match tasks that contain all words, as well as tasks that still have to be checked in Python."""
+    """Match tasks that contain all words or still have to be checked in Python."""
     lowercase = nw.col("task").str.to_lowercase()
     contains_all = functools.reduce(operator.and_, (lowercase.str.contains(word, literal=True) for word in words))
     return contains_all | nw.col("task").str.contains(_NOT_PLAIN)

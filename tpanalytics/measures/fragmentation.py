@@ -1,4 +1,4 @@
-"""Share of freed hours that each person gains in blocks of a usable size."""
+"""Share of freed hours that come in usable blocks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = ["fragmentation"]
 
 #: Default block sizes, from half an hour to two days per week.
 _BLOCKS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-#: Tolerance in hours. Backends add up floats in a different order, so their results may differ slightly.
+#: Tolerance in hours, since backends add up floats in different orders.
 _TOLERANCE = 1e-9
 _WEEKS = ("full_time_weeks_low", "full_time_weeks_high", "usable_weeks_low", "usable_weeks_high")
 
@@ -56,11 +56,11 @@ def fragmentation(
 ) -> pl.DataFrame:
     """Compute how much of each job family's freed time comes in blocks of a given size per person.
 
-    One person in a job gains ``F = realisation * sum(hours * freed[level])`` hours per week. The usable share for
+    Each person in a job gains ``F = realisation * sum(hours * freed[level])`` hours per week. The usable share for
     blocks of ``s`` hours is ``sum(headcount * F where F >= s) / sum(headcount * F)``. The adoption share cancels out. A
-    block is the time that one person gains in a week, which may be spread over several days.
+    block is the time gained per person and week, possibly spread over several days.
 
-    Tasks without hours or without a level are excluded, and so are jobs without a headcount.
+    Tasks without hours or a level are excluded, as are jobs without a headcount.
 
     Parameters
     ----------
@@ -69,19 +69,19 @@ def fragmentation(
         ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) from `tasks`.
     freed
-        Share of a task's time that is freed at each level, 0 to 1. Each value is a number or a pair (lower, upper).
-        Every level in the data must be included. Use 0 for levels at which no time is freed.
+        Share of task time freed at each level, 0 to 1. Each value is a number or a pair (lower, upper). Include every
+        level in the data, with 0 for levels at which no time is freed.
     realisation
         Share of the freed time that remains after review, rework and switching, 0 to 1, as a number or a pair. Use 1 to
         ignore these losses.
     block_hours
         One or more block sizes, in hours per person and week. By default, six sizes from half an hour to two days.
     adoption
-        Share of people who adopt the change, 0 to 1, as a number or a pair. If this is set, the result also contains
-        full-time weeks.
+        Share of people who adopt the change, 0 to 1, as a number or a pair. If set, the result also contains full-time
+        weeks.
     contract_hours
-        Length of a full-time week in hours, for jobs that have no contract hours. Not needed if every job with a
-        headcount has contract hours.
+        Length of a full-time week in hours, for jobs without contract hours. Not needed if every job with a headcount
+        has contract hours.
     states
         Validation states to include.
 
@@ -89,8 +89,7 @@ def fragmentation(
     -------
     pl.DataFrame
         One row per job family and block size. Rows are sorted by family, with ``(no family)`` last, and then by block
-        size. Columns ending in ``_low`` use the lower assumptions, and columns ending in ``_high`` use the upper
-        assumptions.
+        size. Columns ending in ``_low`` and ``_high`` use the lower and upper assumptions.
 
         ========================  =======  ================================================================
         ``job_family``            String   job family
@@ -104,7 +103,7 @@ def fragmentation(
         ``usable_share_low``      Float64  lower bound of the usable share, 0 to 1, over all combinations of assumptions
                                            by job; null if no time is freed
         ``usable_share_high``     Float64  upper bound of the usable share
-        ``median_gained_low``     Float64  median hours per week gained by one person
+        ``median_gained_low``     Float64  median hours per week gained per person
         ``median_gained_high``    Float64  the same, upper
         ``coverage``              Float64  share of tasks with stated hours, a level and a headcount, 0 to 1
         ``data_grade``            String   A (coverage of at least 0.9), B (at least 0.7) or C: do not quote on its own
@@ -130,7 +129,7 @@ def fragmentation(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -153,7 +152,7 @@ def fragmentation(
     per_job = freed_per_job(reduced, levels, week)
     if adopted:
         needs_week(per_job)
-    # Compute the hours per person first because times_headcount multiplies the freed hours by headcount.
+    # Compute the hours per person first. times_headcount multiplies the freed hours by headcount.
     per_person = {"low": pl.col("freed_low") * realised.low, "high": pl.col("freed_high") * realised.high}
     people = times_headcount(per_job.with_columns(**per_person)).with_columns(
         gained_low=pl.col("low") * pl.col("people"), gained_high=pl.col("high") * pl.col("people")
@@ -220,7 +219,7 @@ def _adopted(weeks: pl.DataFrame, name: str, adopted: Span | None) -> pl.DataFra
 
 
 def _usable(people: pl.DataFrame, hours: float, adopted: Span | None) -> pl.DataFrame:
-    """Return bounds for the usable hours and the usable share at a single block size."""
+    """Return bounds on the usable hours and usable share for a single block size."""
     staff, low, high = pl.col("people"), pl.col("low"), pl.col("high")
     always_usable, maybe_usable = low >= hours - _TOLERANCE, high >= hours - _TOLERANCE
     amounts = {

@@ -1,4 +1,4 @@
-"""Documented weekly hours per job family and per job."""
+"""Documented weekly hours per job family and job."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "hours", "hours_by_job", "is_over", "is_under"]
 
-#: Minimum number of jobs required to compute quantiles.
+#: Minimum number of jobs for quantiles.
 _JOBS_FOR_QUANTILES = 5
-#: Documented hours are implausible if they are above or below these shares of the contract week.
+#: Documented hours outside these shares of the contract week are implausible.
 OVER_DESCRIBED, UNDER_DESCRIBED = 1.1, 0.5
 
 #: Share of the contract week that is documented.
 _described_week = share_of(pl.col("hours"), pl.col("contract_hours"))
-#: Whether a job has implausibly many hours. This includes incomplete jobs because missing hours can only increase the
-#: share. The tolerance is needed because backends sum floats in a different order.
+#: Whether a job has implausibly many hours. This includes incomplete jobs, since missing hours can only increase the
+#: share. The tolerance allows for backends that sum floats in a different order.
 is_over = _described_week > OVER_DESCRIBED + 1e-9
 #: Whether a job has implausibly few hours. Incomplete jobs are ignored because missing hours could be the reason.
 is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
@@ -36,9 +36,9 @@ is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
 
 @cached
 def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Sum the documented weekly hours of each job.
+    """Sum each job's documented weekly hours.
 
-    Tasks without hours are excluded. ``hours`` is null, not 0, if no task of a job has hours.
+    Tasks without hours are excluded. ``hours`` is null, not 0, if none of a job's tasks have hours.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -110,10 +110,10 @@ def hours(
     complete_only: bool = False,
     spread_over: SpreadOver = "jobs",
 ) -> pl.DataFrame:
-    """Sum the documented weekly hours of each job family, and describe how they are distributed over jobs.
+    """Sum each job family's documented weekly hours and describe their distribution over jobs.
 
-    Tasks without hours are excluded. ``hours`` is null, not 0, if no task of a family has hours. Jobs without tasks
-    or without hours do not affect means and quantiles. Check ``coverage`` before comparing two families.
+    Tasks without hours are excluded. ``hours`` is null, not 0, if none of a family's tasks have hours. Jobs without
+    tasks or without hours do not affect means and quantiles. Check ``coverage`` before comparing two families.
 
     Parameters
     ----------
@@ -124,19 +124,19 @@ def hours(
     states
         Validation states to include.
     complete_only
-        If True, only use jobs in which every task has hours to compute the mean and the quantiles. Counts and sums are
+        If True, compute the mean and the quantiles only from jobs in which every task has hours. Counts and sums are
         not affected.
     spread_over
         ``"jobs"`` counts each job once in the mean and the quantiles. ``"headcount"`` weights each job by its full-time
-        equivalents and excludes jobs that have no headcount. In this case, quantiles are computed with the inverse of
-        the weighted distribution function. Sums are always for one incumbent of each job.
+        equivalents and excludes jobs without a headcount. Quantiles then use the inverse of the weighted distribution
+        function. Sums are always for one incumbent per job.
 
     Returns
     -------
     pl.DataFrame
         One row per job family, sorted by hours in descending order and then by name. Hours are per week, for one
-        incumbent of each job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). All
-        quantiles are null if there are fewer than 5 jobs. In that case, use `hours_by_job` instead.
+        incumbent per job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). With fewer
+        than 5 jobs, all quantiles are null. Use `hours_by_job` instead.
 
         ======================  =======  ================================================================
         ``job_family``          String   job family
@@ -167,7 +167,7 @@ def hours(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -234,13 +234,13 @@ def hours(
 
 
 def _statistics(included: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
-    """Return the mean hours of the included jobs, and a function that returns a quantile."""
+    """Return the included jobs' mean hours and a quantile function."""
     hours = pl.col("hours").filter(included)
     return hours.mean(), lambda q: hours.quantile(q, interpolation="linear")
 
 
 def _weighted_statistics(included: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:
-    """Return the same statistics as `_statistics`, but weighted by headcount. Jobs must be sorted by hours."""
+    """Like `_statistics`, but weighted by headcount. Jobs must be sorted by hours."""
     hours, people = pl.col("hours").filter(included), pl.col("headcount").filter(included)
     cumulative = people.cum_sum()
     # Subtract a small tolerance to allow for floating-point errors.

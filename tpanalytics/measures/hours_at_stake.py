@@ -36,8 +36,8 @@ def hours_at_stake(
 
     The lower bound is the sum of the documented hours at the level. The upper bound also includes the hours of tasks
     that are not assessed. If a job has a task without hours that is or could be at the level, its undocumented contract
-    hours are included as well. Missing hours are not counted as zero. If there are tasks at the level but none of them
-    has hours, ``hours`` is null.
+    hours are included as well. Missing hours are not counted as zero. If there are tasks at the level but none have
+    hours, ``hours`` is null.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def hours_at_stake(
     level
         AI impact level to sum.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the upper bound. If None, nothing is
+        Weekly contract hours to assume for jobs without any. This only affects the upper bound. If None, nothing is
         assumed.
     states
         Validation states to include.
@@ -57,9 +57,8 @@ def hours_at_stake(
     -------
     pl.DataFrame
         One row per job family, sorted by hours in descending order (nulls last) and then by name. Columns starting with
-        ``hours`` contain hours per week for one incumbent of each job. Columns starting with ``headcount_hours`` are
-        multiplied by full-time equivalents. They only include jobs that have a headcount, and are null if there are no
-        such jobs.
+        ``hours`` contain hours per week for one incumbent per job. Columns starting with ``headcount_hours`` are
+        multiplied by full-time equivalents. They only include jobs with a headcount, and are null if there are none.
 
         ========================  =======  ==================================================================
         ``job_family``            String   job family
@@ -91,7 +90,7 @@ def hours_at_stake(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -173,7 +172,7 @@ def _counts(cells: pl.DataFrame, level: str) -> pl.DataFrame:
 
 
 def _reason() -> pl.Expr:
-    """Return an expression for the reason why ``hours`` or ``hours_high`` is null."""
+    """Return an expression for why ``hours`` or ``hours_high`` is null."""
     return (
         pl.when(pl.col("tasks") == 0)
         .then(pl.lit("NO_TASKS"))
@@ -187,7 +186,7 @@ def _reason() -> pl.Expr:
 
 
 def _stake(cells: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Return the hours at the level and their bounds for each family. `cells` must come from `attach_staffing`."""
+    """Return each family's hours at the level, with bounds. `cells` must come from `attach_staffing`."""
     at_level, not_assessed = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
     cells = cells.with_columns(
         amount=pl.col("hours") * pl.col("staff"), is_open=(pl.col("n_known") < pl.col("n")) & (at_level | not_assessed)

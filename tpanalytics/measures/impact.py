@@ -1,4 +1,4 @@
-"""Distribution of work over AI impact levels in each job family."""
+"""Distribution of each job family's work over AI impact levels."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["impact"]
 
 @cached
 def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Compute how the work of each job family is distributed over AI impact levels.
+    """Compute how each job family's work is distributed over AI impact levels.
 
     Tasks without a level are grouped as ``not assessed``. Levels other than H1 to H5 are kept. Unless
-    ``weight="tasks"``, tasks without hours are excluded. Check ``coverage`` to see what share of the tasks remains. If
-    a job lists a task twice, the task is counted twice.
+    ``weight="tasks"``, tasks without hours are excluded. Check ``coverage`` to see what share of the tasks remains.
+    Tasks that a job lists twice are counted twice.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
     weight
         What to add up: ``"tasks"``, ``"hours"`` or ``"headcount"``. The last option multiplies hours by full-time
-        equivalents and excludes jobs that have no headcount.
+        equivalents and excludes jobs without a headcount.
     states
         Validation states to include.
 
@@ -47,7 +47,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     -------
     pl.DataFrame
         One row per job family and level. Families are sorted by name with ``(no family)`` last. Levels are sorted from
-        H1 to H5, followed by unknown levels and ``not assessed``. The shares of a family add up to 1, or are all null.
+        H1 to H5, followed by unknown levels and ``not assessed``. A family's shares add up to 1, or are all null.
 
         ====================  =======  ================================================================
         ``job_family``        String   job family
@@ -70,8 +70,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         ``basis``             String   the `weight`
         ====================  =======  ================================================================
 
-        ``weight="headcount"`` also adds the column ``headcount_hours`` (Float64) with the hours per week multiplied by
-        full-time equivalents.
+        ``weight="headcount"`` also adds ``headcount_hours`` (Float64), the hours per week times full-time equivalents.
 
     Raises
     ------
@@ -83,7 +82,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -94,7 +93,7 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
     """
     check_choice("weight", weight, Weight)
-    # Headcount and contract hours differ between jobs. If neither is needed, sums by family are sufficient.
+    # Headcount and contract hours differ between jobs. If neither is needed, sums by family are enough.
     by_job = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
     reduced = aggregate_tasks(profiles, states, per="job" if by_job else "family")
     jobs, cells = reduced.jobs, reduced.cells
@@ -166,7 +165,7 @@ def _bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight, *, by_job: 
     if by_job:
         return share_bounds(attach_staffing(jobs, cells, by_headcount=weight == "headcount"))
     cells = families_as_jobs(cells)
-    if weight == "tasks":  # treat every task as one hour that is known
+    if weight == "tasks":  # treat every task as one known hour
         cells = cells.with_columns(hours=pl.col("n").cast(pl.Float64), n_known="n")
     return share_bounds(cells)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["impute_hours"]
 
-#: Minimum number of tasks with stated hours that a donor pool must have.
+#: Minimum number of tasks with stated hours in a donor pool.
 _MIN_DONORS = 3
 
 
@@ -39,8 +39,8 @@ def impute_hours(
 
     This is the only function that imputes hours. Hours that cannot be imputed with the selected method remain null, and
     rejected tasks are left unchanged. Figures computed from the result depend on the method, so show them together with
-    the bounds that `exposure` returns for the original profiles. Imputed hours are never treated as known in
-    ``coverage`` or ``data_grade``.
+    the `exposure` bounds for the original profiles. Imputed hours are never treated as known in ``coverage`` or
+    ``data_grade``.
 
     ==========================  ==========================================================================
     ``equal_residual``          Distribute a job's undocumented contract hours equally over its tasks without hours.
@@ -67,9 +67,9 @@ def impute_hours(
     method
         Name of the imputation method. See the table above.
     states
-        Validation states to include. Tasks in other states are not imputed and not used to impute other tasks.
+        Validation states to include. Tasks in other states are neither imputed nor used to impute others.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. Used by ``equal_residual`` and ``validated_scale``.
+        Weekly contract hours to assume for jobs without any. Used by ``equal_residual`` and ``validated_scale``.
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace.
     seed
@@ -80,8 +80,8 @@ def impute_hours(
     TaskProfiles
         The profiles with the same rows in the same order. `tasks` has a Boolean column ``hours_imputed``, which is True
         if ``weekly_hours`` was imputed or scaled. ``manifest["imputation"]`` contains the arguments, the number of
-        changed tasks (``rows``), the sum of their weekly hours (``hours``) and the number of included tasks that still
-        have no hours (``left``). If hours had already been imputed, the previous entry is stored under ``before``.
+        changed tasks (``rows``), their total weekly hours (``hours``) and the number of included tasks that still have
+        no hours (``left``). If hours had already been imputed, the previous entry is stored under ``before``.
 
     Raises
     ------
@@ -92,12 +92,12 @@ def impute_hours(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Notes
     -----
-    If hours are drawn m times, the estimate is the mean of the m figures. Its variance is the mean of their variances
-    plus ``(1 + 1/m)`` times the variance between them (Rubin, 1987, *Multiple Imputation for Nonresponse in Surveys*).
+    With m draws, the estimate is the mean of the m figures. Its variance is their mean variance plus ``(1 + 1/m)``
+    times the variance between them (Rubin, 1987, *Multiple Imputation for Nonresponse in Surveys*).
 
     Examples
     --------
@@ -159,7 +159,7 @@ def _with_marks(tasks: pl.DataFrame, states: list[str]) -> pl.DataFrame:
 
 
 def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, method: ImputeMethod) -> pl.DataFrame:
-    """Compute new hours for each row from contract hours. They are null for jobs that have no contract hours."""
+    """Compute new hours for each row from contract hours, or null for jobs without any."""
     jobs = reduced.jobs
     own_week = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
     jobs = jobs.select("job", "job_id", week=own_week if week is None else own_week.fill_null(week))
@@ -173,7 +173,7 @@ def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, m
     per_job = reduced.cells.join(jobs, on="job").select(
         "job_id",
         part=pl.when((missing > 0) & (rest > 0)).then(rest / missing),
-        # Don't compute the factor here because it can overflow if a job has almost no documented hours.
+        # Don't compute the factor here. It can overflow if a job has almost no documented hours.
         week=pl.when((missing == 0) & (pl.col("week") != pl.col("hours"))).then("week"),
         described="hours",
     )
@@ -185,7 +185,7 @@ def _by_contract(tasks: pl.DataFrame, reduced: TaskCounts, week: float | None, m
 
 
 def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, seed: int | None) -> pl.DataFrame:
-    """Compute new hours for each row from the median of similar tasks or, if there is a seed, from a random one."""
+    """Compute new hours for each row from the median of similar tasks, or from a random one if there is a seed."""
     require(tasks, "task_id", "task", name="tasks")
     text = pl.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
     place = pl.col("hierarchy").list.last() if "hierarchy" in tasks.columns else pl.lit(None, dtype=pl.String)
@@ -203,7 +203,7 @@ def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, se
         **{name: pl.col(name) for name in ("job_id", "task_id", "task", "validation_state")},
     )
     donors = placed.filter("is_donor")
-    # Sort the rows so that the draw doesn't depend on their order.
+    # Sort first, so the draw doesn't depend on row order.
     recipients = placed.filter("is_recipient").sort(
         "job_id", "task_id", "task", "validation_state", "level", nulls_last=True
     )

@@ -31,11 +31,11 @@ def overlap(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Compute how much the tasks and hours of each pair of job families overlap.
+    """Compute how much each pair of job families overlaps in tasks and hours.
 
-    A shared task may have no hours in one of the families. It is still included in the shares of tasks and in
-    ``shared_without_hours``, but excluded from the shares of hours. If there are
-    shared tasks but none has hours in both families, or if a family has no hours, the shares of hours are null.
+    Shared tasks without hours in one of the families are included in the task shares and ``shared_without_hours``, but
+    excluded from the hour shares. Hour shares are null if a family has no hours, or if there are shared tasks but none
+    have hours in both families.
 
     Parameters
     ----------
@@ -43,11 +43,10 @@ def overlap(
         Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
         ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     same_task
-        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job match, they are
-        merged into one task. Differently worded tasks do not match, so the overlap is a lower bound.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are
+        merged. Differently worded tasks do not match, so the overlap is a lower bound.
     contract_hours
-        Weekly contract hours to assume for jobs that have none. This only affects the bounds. If None, nothing is
-        assumed.
+        Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
     states
         Validation states to include.
 
@@ -55,15 +54,14 @@ def overlap(
     -------
     pl.DataFrame
         One row per unordered pair of families, sorted by name with ``(no family)`` last. Each task counts once per
-        family. Its hours are summed over all jobs in the family, for one incumbent of each job. Shares range from 0 to
-        1.
+        family, with hours summed over the family's jobs (one incumbent per job). Shares range from 0 to 1.
 
         ========================  =======  ===============================================================
         ``family_a``              String   first job family
         ``family_b``              String   second job family
-        ``tasks_a``               UInt32   distinct tasks of the first family
-        ``tasks_b``               UInt32   distinct tasks of the second family
-        ``tasks_shared``          UInt32   distinct tasks of both families
+        ``tasks_a``               UInt32   distinct tasks in the first family
+        ``tasks_b``               UInt32   distinct tasks in the second family
+        ``tasks_shared``          UInt32   distinct tasks in both families
         ``shared_without_hours``  UInt32   shared tasks without hours in at least one of the families
         ``jaccard``               Float64  ``tasks_shared / (tasks_a + tasks_b - tasks_shared)``
         ``sorensen``              Float64  ``2 tasks_shared / (tasks_a + tasks_b)``
@@ -88,15 +86,15 @@ def overlap(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Notes
     -----
-    The indices are from Jaccard (1901), Sørensen (1948) and Ružička (1958). For the bounds, let a and b be the
-    documented hours of a task in the two families (0 if missing), and let R be the undocumented contract hours of all
-    jobs in both families that have missing hours. With ``m = Σ min(a, b)`` and ``M = Σ max(a, b)``, the index is
-    between ``m / (M + R)`` and ``(m + R) / M``. Since ``ruzicka`` excludes shared tasks that have no hours in one
-    family, it can exceed the upper bound if R is 0.
+    The indices are from Jaccard (1901), Sørensen (1948) and Ružička (1958). For the bounds, let a and b be a task's
+    documented hours in the two families (0 if missing), and let R be the undocumented contract hours of all jobs in
+    both families that have missing hours. With ``m = Σ min(a, b)`` and ``M = Σ max(a, b)``, the index is between
+    ``m / (M + R)`` and ``(m + R) / M``. Since ``ruzicka`` excludes shared tasks that have no hours in one family, it
+    can exceed the upper bound if R is 0.
 
     Examples
     --------
@@ -164,7 +162,7 @@ _SHARED = (
 
 
 def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
-    """Assign a number to each family, and add its distinct tasks, hours and undocumented contract hours."""
+    """Assign each family a number, and add its distinct tasks, hours and undocumented contract hours."""
     jobs = matrix.reduced.jobs
     open_jobs = (
         matrix.reduced.cells.filter(pl.col("n_known") < pl.col("n"))
@@ -189,7 +187,7 @@ def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_task(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
-    """Return the hours of each task and their share of the family's hours. Both are null if hours are missing."""
+    """Return each task's hours and share of the family's hours, both null if hours are missing."""
     jobs = matrix.reduced.jobs.select("job", "job_family").join(
         families.select("family", "job_family"), on="job_family", how="left"
     )
@@ -240,7 +238,7 @@ def _figures() -> dict[str, pl.Expr]:
     shared, a, b = pl.col("tasks_shared"), pl.col("tasks_a"), pl.col("tasks_b")
     hours_a, hours_b = pl.col("hours_a"), pl.col("hours_b")
     min_hours = pl.col("min_hours")
-    # This works because min(a, b) + max(a, b) is equal to a + b.
+    # This works because min(a, b) + max(a, b) == a + b.
     max_hours = hours_a + hours_b - min_hours
     included = max_hours - pl.col("excluded_hours")
     rest = pl.when((pl.col("no_week_a") + pl.col("no_week_b")) == 0).then(pl.col("rest_a") + pl.col("rest_b"))
@@ -272,7 +270,7 @@ def _figures() -> dict[str, pl.Expr]:
 
 
 def order_by_similarity(families: Sequence[str], similarities: Mapping[tuple[str, str], float]) -> list[str]:
-    """Sort the families greedily, so that similar families are placed next to each other.
+    """Sort the families greedily, so similar families are next to each other.
 
     >>> order_by_similarity(["A", "B", "C", "D"], {("A", "C"): 0.5, ("B", "C"): 0.2, ("B", "D"): 0.3})
     ['A', 'C', 'B', 'D']

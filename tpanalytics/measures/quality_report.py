@@ -29,7 +29,7 @@ _COLUMNS = {
     "severity": pl.String(),
     "finding": pl.String(),
     "value": pl.Float64(),
-    "affected": pl.UInt64(),  # the number of pairs of jobs may not fit into 32 bits
+    "affected": pl.UInt64(),  # the number of job pairs may not fit into 32 bits
     "of": pl.UInt64(),
     "counted": pl.String(),
     "unit": pl.String(),
@@ -102,13 +102,13 @@ def quality_report(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Notes
     -----
-    ``level_alpha`` is Krippendorff's alpha for ordinal data (Krippendorff, 2011). It uses the thresholds of 0.8 and
-    0.667 that he suggests. Both ``level_alpha`` and ``level_agreement`` require 20 tasks that are rated in at least two
-    jobs. Note that there can be good reasons for rating a task differently in different jobs.
+    ``level_alpha`` is Krippendorff's alpha for ordinal data (Krippendorff, 2011), with his suggested thresholds of 0.8
+    and 0.667. Both ``level_alpha`` and ``level_agreement`` require 20 tasks rated in at least two jobs. There can be
+    good reasons to rate a task differently in different jobs.
 
     Examples
     --------
@@ -154,7 +154,7 @@ def quality_report(
 
 
 def _suspicious(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame:
-    """Count the tasks of each job that have 0 hours, or more hours than the shortest contract week."""
+    """Count each job's tasks with 0 hours or with more hours than the shortest contract week."""
     hours = nw.col("weekly_hours").cast(nw.Float64)
     is_suspicious = hours == 0
     shortest_week = jobs.get_column("contract_hours").min() if "contract_hours" in jobs.columns else None

@@ -1,4 +1,4 @@
-"""Tasks that several jobs have in common."""
+"""Tasks shared by several jobs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def shared_tasks(
     min_jobs: int = 2,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """Return the tasks that several jobs have in common, with the number of jobs, families and hours.
+    """Return the tasks shared by several jobs, with the number of jobs, families and hours.
 
-    Tasks without known hours are included, and their ``hours`` are null rather than 0. Use `about` to see what share of
-    all known hours is spent on tasks that occur in two or more families.
+    Tasks without known hours are included, with null ``hours`` rather than 0. Use `about` to see what share of all
+    known hours is spent on tasks in two or more families.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ def shared_tasks(
         Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) from `jobs`,
         and ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     same_task
-        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job match, they are
-        merged into one task. Differently worded tasks do not match, so the shared work is a lower bound.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are
+        merged. Differently worded tasks do not match, so the shared work is a lower bound.
     min_jobs
-        Minimum number of jobs that must have a task.
+        Minimum number of jobs with the task.
     states
         Validation states to include.
 
@@ -60,12 +60,12 @@ def shared_tasks(
         ``families``          UInt32   job families of these jobs
         ``tasks``             UInt32   task rows in these jobs
         ``tasks_with_hours``  UInt32   task rows with hours
-        ``hours``             Float64  hours per week, for one incumbent of each job; null if none are known
+        ``hours``             Float64  hours per week, for one incumbent per job; null if none are known
         ``share_of_hours``    Float64  share of all known hours, 0 to 1
         ``headcount``         Float64  full-time equivalents in jobs with a headcount; null if there are none
         ``headcount_hours``   Float64  hours times headcount, over jobs with both; null if there are none
         ``levels``            String   AI impact levels of the task, separated by commas
-        ``level_agreement``   Float64  share of pairs of jobs that rate the task the same, 0 to 1; null if fewer than 2
+        ``level_agreement``   Float64  share of job pairs that agree on the level, 0 to 1; null if fewer than 2
                                        jobs rate it
         ``reason``            String   why ``hours`` is null: ``NO_HOURS``
         ====================  =======  ================================================================
@@ -80,7 +80,7 @@ def shared_tasks(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised.
+        If tasks with an unrecognised validation state are ignored.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def shared_tasks(
 
 
 def _people(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
-    """Return the headcount, and the hours multiplied by headcount, for each shared task."""
+    """Return the headcount and the hours times headcount for each shared task."""
     jobs = matrix.reduced.jobs
     staff = pl.col("headcount") if "headcount" in jobs.columns else pl.lit(None, dtype=pl.Float64).alias("headcount")
     return (
@@ -143,7 +143,7 @@ def _people(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
 
 
 def _levels(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
-    """Return the distinct levels of each shared task, before conflicts are resolved."""
+    """Return each shared task's distinct levels, before conflicts are resolved."""
     order = level_order(matrix.levels.get_column("level").unique().to_list())
     positions = pl.DataFrame({"level": pl.Series(order, dtype=pl.String)}).with_row_index("position")
     return (

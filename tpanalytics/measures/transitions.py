@@ -1,4 +1,4 @@
-"""Transitions of tasks between AI impact levels or validation states."""
+"""Task transitions between AI impact levels or validation states."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOVES", "transitions"]
 
-#: Values of the ``move`` column, in the order in which rows are sorted.
+#: Values of the ``move`` column, in sort order.
 MOVES = ("stayed", "relevelled", "newly assessed", "no longer assessed", "added", "removed")
 _SIDES = ("before", "after")
 
@@ -41,9 +41,8 @@ def transitions(
 ) -> pl.DataFrame:
     """Count tasks by their AI impact level or validation state in two snapshots.
 
-    Tasks count as ``not assessed`` if they have no level, or if their levels within a job are contradictory. Missing
-    hours are excluded, not counted as zero. Transitions between states include rejected tasks, so no hours are reported
-    for them.
+    Tasks count as ``not assessed`` if they have no level, or if their levels within a job conflict. Missing hours are
+    excluded, not counted as zero. Transitions between states include rejected tasks, so no hours are reported for them.
 
     Parameters
     ----------
@@ -53,11 +52,10 @@ def transitions(
     of
         Use ``"level"`` for AI impact levels, or ``"state"`` for validation states.
     same_task
-        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. If several rows of a job
-        match, they are merged into one task. Its state is the one that comes first in the order described below.
+        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same
+        job are merged, using the state that comes first in the order described below.
     states
-        Validation states to include. This argument cannot be combined with ``of="state"``, which always includes all
-        states.
+        Validation states to include. Cannot be combined with ``of="state"``, which always includes all states.
 
     Returns
     -------
@@ -101,7 +99,7 @@ def transitions(
     Warns
     -----
     TpAnalyticsWarning
-        If any tasks are ignored because their validation state is not recognised (only with ``of="level"``).
+        If tasks with an unrecognised validation state are ignored (only with ``of="level"``).
 
     Examples
     --------
@@ -158,7 +156,7 @@ def _of_levels(before: TaskProfiles, after: TaskProfiles, same_task: SameTask, s
 
 
 def _with_moves(tasks: pl.DataFrame) -> pl.DataFrame:
-    """Add ``move`` and ``with_hours`` to all tasks that have an id or text, and fill in the levels before and after."""
+    """Add ``move`` and ``with_hours`` to all tasks with an id or text, and fill in the levels before and after."""
     in_before, in_after = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null()
     level = {side: pl.col(f"level_{side}").fill_null(NOT_ASSESSED) for side in _SIDES}
     rated = {side: level[side] != NOT_ASSESSED for side in _SIDES}
@@ -175,7 +173,7 @@ def _with_moves(tasks: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("newly assessed"))
         .otherwise(pl.lit("no longer assessed"))
     )
-    # Require hours in each snapshot, so that the hours before and after belong to the same tasks.
+    # Require hours in each snapshot, so the hours before and after are for the same tasks.
     complete = {side: (pl.col(f"n_{side}") == pl.col(f"n_known_{side}")).fill_null(value=True) for side in _SIDES}
     return (
         tasks.filter("named")
@@ -238,7 +236,7 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
 
 
 def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl.DataFrame]:
-    """Return the task counts of a snapshot, and the state of each task that has an id or text."""
+    """Return a snapshot's task counts, and the state of each task with an id or text."""
     jobs, tasks = read_identified(profiles, same_task)
     sums = sum_tasks(tasks, "name", "job_id", "state")
     check_hours(tasks, sums)
