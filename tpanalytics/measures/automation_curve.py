@@ -94,7 +94,7 @@ def automation_curve(
 
         ========================  =======  ==============================================================
         ``block_hours_filled``    Float64  hours of the first ``k`` tasks that count towards a block
-        ``jobs_relieved``         UInt32   jobs in which the first ``k`` tasks free at least one block
+        ``jobs_relieved``         UInt32   jobs where the first ``k`` tasks free at least one block
         ``share_relieved``        Float64  share of the jobs with known H1 hours for any candidate, 0 to 1
         ========================  =======  ==============================================================
 
@@ -114,8 +114,8 @@ def automation_curve(
     -----
     Let s be the block size in hours, S a set of tasks, and N the headcount (or 1). Each step adds the task with the
     largest increase in ``f(S) = Σ_j N_j · min(s, Σ_{k in S} h_jk)``. For any number of tasks, this greedy algorithm
-    reaches at least ``1 - 1/e`` of the optimum of f (Nemhauser, Wolsey and Fisher, 1978, *An analysis of approximations
-    for maximizing submodular set functions*). This guarantee does not apply to ``jobs_relieved``.
+    reaches at least ``1 - 1/e`` of the optimum (Nemhauser, Wolsey and Fisher, 1978, *An analysis of approximations for
+    maximizing submodular set functions*). This guarantee does not apply to ``jobs_relieved``.
 
     Examples
     --------

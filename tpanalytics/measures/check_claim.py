@@ -57,8 +57,8 @@ class Claim:
     specifications
         One row per specification: ``basis, states, jobs, h2_weight, figure_left, figure_right, agrees``.
     specifications_agree
-        Share of specifications that agree with the claim, 0 to 1. Specifications in which a figure is undefined are
-        ignored. None if that leaves no specifications.
+        Share of specifications that agree with the claim, 0 to 1. Specifications with an undefined figure are ignored.
+        None if no specifications are left.
     resamples_agree
         Share of bootstrap resamples that agree with the claim, 0 to 1, or None if either family has fewer than 5 jobs.
     bounds_left, bounds_right
@@ -164,7 +164,7 @@ def check_claim(
 
     - weight by hours, tasks (only shares and the index) or headcount (if available)
     - all tasks or only validated tasks
-    - all jobs or only jobs in which all tasks have hours
+    - all jobs or only jobs with hours for all tasks
     - an H2 weight of 0, 0.25, 0.5, 0.75 or 1 (only the index)
 
     The reported figures are weighted by hours and include all jobs and both validated and suggested tasks.

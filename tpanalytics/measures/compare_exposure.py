@@ -50,18 +50,18 @@ def compare_exposure(
 ) -> pl.DataFrame:
     """Break down the change in the company's exposure index by job family or by job.
 
-    The index is defined as in `exposure`: hours multiplied by their level weight, divided by all hours that have a
-    level weight. Let s be a family's or job's share of these hours, and e its index. The contribution is the sum of
-    four terms:
+    The index is defined as in `exposure`: hours multiplied by their level weight, divided by all hours with a level
+    weight. Let s be a family's or job's share of these hours, and e its index. The contribution is the sum of four
+    terms:
 
     - within, ``(s1 + s2) / 2 * (e2 - e1)``, if its own index changed
     - mix, ``((e1 + e2) / 2 - (Ec1 + Ec2) / 2) * (s2 - s1)``, if its share changed
     - entry, ``s2 * (e2 - Ec2)``, if it has an index only in the later snapshot
     - exit, ``s1 * (Ec1 - e1)``, if it has an index only in the earlier snapshot
 
-    The within and mix terms only include families or jobs that have an index in both snapshots. Their shares add up to
-    1, and Ec is the index over all of them. All contributions add up to the total change. A family or job without hours
-    or levels in one of the snapshots also counts as an entry or exit, so check ``reason`` and the coverage before
+    The within and mix terms only include families or jobs with an index in both snapshots. Their shares add up to 1,
+    and Ec is the index over all of them. All contributions add up to the total change. A family or job without hours or
+    levels in one of the snapshots also counts as an entry or exit, so check ``reason`` and the coverage before
     interpreting the result.
 
     Parameters
@@ -90,8 +90,8 @@ def compare_exposure(
         ``exposure_before``    Float64  index before, 0 to 1; null if no hours have a weight
         ``exposure_after``     Float64  index after, 0 to 1; null if no hours have a weight
         ``change``             Float64  ``exposure_after - exposure_before``
-        ``share_before``       Float64  share of all hours that have a weight before, 0 to 1
-        ``share_after``        Float64  share of all hours that have a weight after, 0 to 1
+        ``share_before``       Float64  share of all weighted hours before, 0 to 1
+        ``share_after``        Float64  share of all weighted hours after, 0 to 1
         ``within``             Float64  contribution from a change in its own index
         ``mix``                Float64  contribution from a change in its share
         ``entry``              Float64  contribution if it has an index only after

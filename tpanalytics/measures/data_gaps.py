@@ -36,7 +36,7 @@ def data_gaps(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
-    """List the jobs whose missing hours or levels widen the bounds of the exposure index the most.
+    """List the jobs whose missing hours or levels widen the exposure bounds the most.
 
     The bounds are for the index over all jobs. An unknown level can have any weight, and a job's undocumented contract
     hours can belong to any of its tasks without hours, or to none of them (Manski, 2005, *Partial identification with

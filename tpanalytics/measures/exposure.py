@@ -55,9 +55,9 @@ def exposure(
 ) -> pl.DataFrame:
     """Compute each job family's exposure to AI.
 
-    Exposure is the mean level weight over all hours that have a level weight. With a weight of 0, 0.5 or 1 for the
-    middle level (H2), this is the alpha, beta or zeta score in Eloundou et al. (2023), *GPTs are GPTs*. Those scores
-    have three levels, so H4 and H5 have no weight by default. Pass ``level_weights={"H1": 1, "H2": 0.5, "H3": 0,
+    Exposure is the mean level weight over all hours with a level weight. With a weight of 0, 0.5 or 1 for the middle
+    level (H2), this is the alpha, beta or zeta score in Eloundou et al. (2023), *GPTs are GPTs*. Those scores have
+    three levels, so H4 and H5 have no weight by default. Pass ``level_weights={"H1": 1, "H2": 0.5, "H3": 0,
     "H4": 0, "H5": 0}`` to count them as not exposed. Tasks without hours or without a weighted level are excluded from
     the index but widen its bounds. An unknown level can have any weight between the smallest and largest in
     `level_weights`. Exposure estimates potential change, not job losses.
@@ -159,7 +159,7 @@ def exposure(
 def bounds_by_family(
     profiles: TaskProfiles, *, level_weights: Mapping[str, float], contract_hours: float | None, states: Sequence[str]
 ) -> pl.DataFrame:
-    """Return the bounds of the exposure index for each family, in no particular order."""
+    """Return each family's exposure bounds, in no particular order."""
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     sums = family_sums(profiles, states=states, by_headcount=False, week=week)
     return index_bounds(sums.levels, level_weights, "job_family")

@@ -87,7 +87,7 @@ def exposure_ranking(
         ========================  ============  ==========================================================
         ``job_family``            String        job family
         ``exposure``              Float64       exposure index, 0 to 1; null if no hours have a weight
-        ``interval_low``          Float64       lower end of the interval of the index
+        ``interval_low``          Float64       lower end of the index interval
         ``interval_high``         Float64       upper end
         ``inner_low``             Float64       lower end of the 66% interval (or of `confidence`, if that is lower)
         ``inner_high``            Float64       upper end

@@ -30,7 +30,7 @@ _described_week = share_of(pl.col("hours"), pl.col("contract_hours"))
 #: Whether a job has implausibly many hours. This includes incomplete jobs, since missing hours can only increase the
 #: share. The tolerance allows for backends that sum floats in a different order.
 is_over = _described_week > OVER_DESCRIBED + 1e-9
-#: Whether a job has implausibly few hours. Incomplete jobs are ignored because missing hours could be the reason.
+#: Whether a job has implausibly few hours. Incomplete jobs are ignored, since missing hours could be the reason.
 is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
 
 

@@ -52,7 +52,7 @@ def impute_hours(
                                 shared tasks; biased towards the typical job.
     ``hot_deck``                Use the hours of a random task from the same pools. To get an interval, repeat with m
                                 seeds (see Notes).
-    ``validated_scale``         Scale the stated hours of jobs in which every task has hours to their contract hours,
+    ``validated_scale``         Scale the stated hours of jobs without missing hours to their contract hours,
                                 ``h * C / K``, where ``K`` is their sum; missing hours stay null. Suitable for complete
                                 lists with inconsistent totals, but hides the problem.
     ``zero_i_know_what_i_do``   Use 0. Only for tasks known to be idle. If 10%, 30% or 50% of hours are missing, H1

@@ -101,7 +101,7 @@ def _weighed_total(side: str) -> pl.Expr:
 
 
 def _shares() -> dict[str, pl.Expr]:
-    """Return which sides have an index for each part, and its share of the parts on both sides or of all parts."""
+    """Return where each part has an index, and its share among parts on both sides or among all parts."""
     w1, w2 = pl.col("weighed_before"), pl.col("weighed_after")
     # Parts with only zero-hour tasks have no index or share.
     in_before, in_after = (w1 > 0).fill_null(value=False), (w2 > 0).fill_null(value=False)
@@ -184,6 +184,6 @@ def missing_difference_reason(when: str, no_hours: pl.Expr) -> pl.Expr:
 
 
 def only_weighted_levels(reduced: TaskCounts, level_weights: Mapping[str, float]) -> TaskCounts:
-    """Replace levels that have no weight with 'not assessed'."""
+    """Replace levels without a weight with 'not assessed'."""
     level = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return reduced._replace(cells=reduced.cells.with_columns(level=level))

@@ -58,7 +58,7 @@ def at(level_weights: Mapping[str, float], b: float) -> dict[str, float]:
 
 
 def unmapped(levels: Iterable[str], level_weights: Mapping[str, float]) -> list[str]:
-    """Return the assessed levels that have no weight and therefore count as not assessed."""
+    """Return the assessed levels without a weight, which count as not assessed."""
     return sorted(set(levels) - set(level_weights) - {NOT_ASSESSED})
 
 
