@@ -1,1 +1,1 @@
-"""Altair charts of the measures, with one module per chart."""
+"""Altair charts of the measures, one module per chart."""
