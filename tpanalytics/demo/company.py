@@ -207,7 +207,7 @@ def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *
         "ai_impact": level,
         "source_data": [{"external_id": f"jd-{job_id[4:]}-{n}"} for n in range(1, 2 + (_chance(*key, "two") < 0.3))],
         "linked_skills": [{"skill_id": f"sk-{_digest(s, 'skill').hex()[:8]}", "skill": s} for s in task["skills"]],
-        "hierarchy": task["hierarchy"] and [*task["hierarchy"]],  # copy it because the catalogue is cached
+        "hierarchy": task["hierarchy"] and [*task["hierarchy"]],  # copy, the catalogue is cached
     }
     return {name: value for name, value in entry.items() if value is not None or name == "hierarchy"}
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-#: Maximum width of a row label in characters, and its line height in pixels.
+#: Maximum row label width in characters, and line height in pixels.
 _WRAP, _LINE = 38, 12
 
 
