@@ -1,1 +1,1 @@
-"""Altair charts of the measures, with one module per chart."""
+"""Altair charts, one module per chart."""

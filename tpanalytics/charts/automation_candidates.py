@@ -63,15 +63,15 @@ def plot_automation_candidates(
 ) -> alt.LayerChart:
     """Draw the tasks with the most weekly hours that are highly automatable (H1).
 
-    Dots show the documented H1 hours, which are a lower bound and determine the order of the tasks. The light band
-    ends at the upper bound. If the upper bound is unknown, a dashed line is drawn instead. Columns show the cumulative
-    share of all H1 hours, how many jobs and families have the task, how often jobs agree on its level, and its rank
-    with a 95% interval. The chart contains task names, but no rationales or job names.
+    Tasks are sorted by documented H1 hours, a lower bound drawn as a dot. The light band ends at the upper bound. If
+    that is unknown, a dashed line is drawn instead. Columns show the cumulative share of all H1 hours, how many jobs
+    and families have the task, how often jobs agree on the level, and the rank with a 95% interval. The chart contains
+    task names, but no rationales or job names.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `automation_candidates` reads.
+        Task profiles with the columns read by `automation_candidates`.
     top
         Maximum number of tasks to draw, from 1 to 40.
     weight, same_task, contract_hours, rounds, seed
@@ -203,7 +203,7 @@ def _rank(row: dict[str, int | None]) -> str:
 
 
 def _wrapped(name: str) -> list[str]:
-    """Split a long name into two lines of roughly equal length."""
+    """Split a long name into two lines of similar length."""
     lines = textwrap.wrap(name, _NAME, max_lines=2, placeholder=" …")
     balanced = textwrap.wrap(name, len(name) // 2 + 4)
     return balanced if len(balanced) == len(lines) == 2 else lines
@@ -263,7 +263,7 @@ def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
 
 
 def _headline(curve: pl.DataFrame, meaning: Meaning) -> str:
-    """Return a headline with the documented hours of the first tasks, which are a lower bound."""
+    """Return a headline with the first tasks' documented hours, a lower bound."""
     if not curve.height:
         return "Automation candidates cannot be ranked: no hours are documented at H1"
     n = min(_FIRST, curve.height)

@@ -42,26 +42,25 @@ def plot_compare(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the change between two snapshots, as a bridge for the company or with one row per job family.
+    """Draw the change between two snapshots, as a company-wide bridge or with one row per job family.
 
-    The bridge connects the weekly hours before and after. Its bars show the hours of tasks that were added, removed,
-    re-rated or have changed hours. The last bar, which is hatched, shows newly measured tasks. The bars add up to the
-    total difference.
+    The bridge connects the weekly hours before and after. Bars show added, removed and re-rated tasks, and tasks with
+    changed hours. The last, hatched bar shows newly measured tasks. Together, the bars add up to the difference.
 
     For job families, arrows point from the earlier to the later figure, with the largest increase at the top.
     If the share of tasks with hours and a level changed by more than 5 percentage points, the arrow is dashed and the
-    row is marked "measurement" instead of "work". Rows show a reason instead of an arrow if the family has no figure
-    in one of the snapshots or is suppressed in either.
+    row is marked "measurement" instead of "work". If a family is suppressed or has no figure in one of the snapshots,
+    the row shows the reason instead.
 
     Parameters
     ----------
     before, after
-        Snapshots with the columns that `compare` or `compare_exposure` reads.
+        Snapshots with the columns read by `compare` or `compare_exposure`.
     by
         If None, draw a bridge. If ``"job_family"``, draw one row per family.
     measure
-        ``"hours"`` compares the weekly hours at `level`, as in `compare`. ``"exposure"`` compares the exposure index
-        of each family, as in `compare_exposure`.
+        ``"hours"`` compares the weekly hours at `level`, as in `compare`. ``"exposure"`` compares each family's
+        exposure index, as in `compare_exposure`.
     level
         AI impact level to compare. Only used for hours.
     same_task

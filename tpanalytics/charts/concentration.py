@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_concentration"]
 
 _WIDTH, _HEIGHT = 430, 360
-#: Left edge of the legend, and width of the bars in the legend, in pixels.
+#: Left edge of the legend and width of the legend bars, in pixels.
 _LEGEND, _BAR = _WIDTH + 36, 210
 _PARTS = {"H1": "H1, highly automatable", "all": "all work"}
 _COLOURS = {"H1": theme.LEVEL_COLOURS["H1"], "all": theme.ACCENT}
@@ -53,13 +53,13 @@ def plot_concentration(
     """Draw the cumulative share of hours against the share of tasks, for all work and for H1 work.
 
     Tasks are sorted by hours, longest first. The further a curve is above the diagonal, the fewer tasks take up most
-    of the hours. Dots mark 80% of the hours. Tasks with missing hours are excluded from the curves, and the legend
-    shows their number and share (hatched). The chart contains no task or job names.
+    of the hours. Dots mark 80% of the hours. Tasks with missing hours are excluded from the curves. The legend shows
+    how many there are, and the share (hatched). The chart contains no task or job names.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `concentration_curve` reads.
+        Task profiles with the columns read by `concentration_curve`.
     same_task
         Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing.
     states
@@ -170,7 +170,7 @@ def _lines(points: pl.DataFrame) -> list[alt.Chart]:
 
 
 def _legend(ends: dict[str, Any]) -> list[alt.Chart]:
-    """Draw a legend entry for each curve, including how many tasks reach 80% of the hours and how many lack hours."""
+    """Draw a legend entry for each curve. It shows how many tasks reach 80% of the hours, and how many lack hours."""
     marks: list[alt.Chart] = []
     for part, row in ends.items():
         top = _TOPS[part]
@@ -238,7 +238,7 @@ def _without_hours(row: dict[str, Any]) -> str:
 
 
 def _headline(ends: dict[str, Any], meaning: Meaning) -> str:
-    """Return a headline saying how many tasks take up 80% of the H1 hours, or of all hours if there are no H1 hours."""
+    """Return a headline with the number of tasks that take up 80% of the H1 hours, or of all hours without H1."""
     everything, part = ends["all"], ends["H1"]
     if everything["tasks_for_80"] is None:
         reason = "all documented hours are zero" if everything["tasks_with_hours"] else "no hours are documented"

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["plot_coverage"]
 
 _ROW, _BAR = 28, 18
-#: Widths of a cell, the gap after it and the figure before it, in pixels.
+#: Cell, gap and figure widths, in pixels.
 _CELL, _GAP, _FIGURE = 68, 14, 40
-#: For each chart column: column in the measure, header, name to use in a sentence, and field needed in ``include``.
+#: Measure column, header, name in sentences, and ``include`` field for each chart column.
 _PARTS = (
     ("hours_coverage", "hours", "hours", "weekly_hours"),
     ("level_coverage", "level", "a level", "ai_impact"),
@@ -37,7 +37,7 @@ _PARTS = (
     ("both_coverage", "hours and level", "hours and a level", ""),
 )
 _WIDTH = len(_PARTS) * (_CELL + _GAP + _FIGURE)
-#: Maximum number of characters per line in a column header.
+#: Maximum line length of a column header, in characters.
 _HEAD = 16
 _VERDICT = {"A": "safe to quote", "B": "quote with coverage", "C": "do not quote alone"}
 _NOT_REQUESTED = "not requested"
@@ -51,16 +51,16 @@ _COLUMNS = (
 def plot_coverage(
     profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
 ) -> alt.LayerChart:
-    """Draw the data coverage of each job family, and show whether its figures are safe to quote.
+    """Draw each job family's data coverage, and show whether the figures are safe to quote.
 
     Families are sorted by the share of tasks with hours and a level, lowest first. This share determines the data
-    grade. Fields that were not requested when loading are marked as such instead of being drawn as 0%. Rows for
-    suppressed families and for families without tasks show the reason instead.
+    grade. Fields that weren't requested when loading are labelled instead of drawn as 0%. Rows of suppressed families
+    or families without tasks show the reason instead.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `coverage` reads. If `tasks` has a ``source_data`` column, the share of
+        Task profiles with the columns read by `coverage`. If `tasks` has a ``source_data`` column, the share of
         tasks with a source is also drawn.
     states
         Validation states to include.
@@ -118,7 +118,7 @@ def plot_coverage(
 def _empty_columns(
     coverage: pl.DataFrame, evidence: pl.DataFrame | None, manifest: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Return the columns that are empty for every family, mapped to the reason."""
+    """Map columns that are empty for every family to the reason."""
     requested = (manifest.get("request") or {}).get("include")
     reasons = {}
     for column, _, name, include in _PARTS:

@@ -35,13 +35,13 @@ _COLUMNS = (
     SideColumn("grade", "grade", 206),
     SideColumn("place", ["rank (95%", "interval)"], 262, muted=False),
 )
-#: Vertical offsets within a row. The index and intervals are above the middle, and the range of H2 weights is below.
+#: Vertical offsets within a row: index and intervals above the middle, range of H2 weights below.
 _UP, _DOWN = -3, 8
 _GREY, _BAND = "#7A7A80", "#E3EBEB"
 #: Vertical position of the legend above the plot.
 _KEY = -42
 _DOTS = {"A": "enough data", "B": "enough data", "C": "grade C"}
-#: Maximum number of lines joining families, and the distance between them in pixels.
+#: Maximum number of lines joining families, and the distance between lines in pixels.
 _MOST_TIES, _TIE = 9, 9
 
 
@@ -56,25 +56,25 @@ def plot_exposure(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the exposure index of each job family, including its uncertainty.
+    """Draw each job family's exposure index, with uncertainty.
 
-    Dots show the index and are hollow for grade C. The thick and thin lines are 66% and 95% bootstrap intervals over
-    jobs, and the line below them is the range for H2 weights from 0 to 1. The light band shows the bounds, allowing
-    for missing data. Families joined by a line on the right are not distinguishable. Rows for suppressed families and
-    for families without an index show the reason instead.
+    Dots show the index and are hollow for grade C. Thick and thin lines are 66% and 95% bootstrap intervals over jobs.
+    The line below shows the range for H2 weights from 0 to 1. The light band shows the bounds, allowing for missing
+    data. Families joined by a line on the right are not distinguishable. Rows of suppressed families or families
+    without an index show the reason instead.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `exposure` reads.
+        Task profiles with the columns read by `exposure`.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
-        Weekly contract hours to assume for jobs without contract hours. Affects only the bounds.
+        Weekly contract hours to assume if a job has none. Only affects the bounds.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies its hours by its full-time equivalents.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours by the full-time equivalents.
     rounds, seed
-        Number of bootstrap resamples and their seed, passed to `exposure_ranking`.
+        Number of bootstrap resamples and random seed, passed to `exposure_ranking`.
     states
         Validation states to include.
     privacy
@@ -111,7 +111,7 @@ def plot_exposure(
         return frame.no_jobs()
     released = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **options)
     groups = frame.groups(measured, released, profiles, privacy)
-    # Only rank the families shown because a missing rank would reveal the position of a suppressed family.
+    # Only rank the families shown. A missing rank would reveal a suppressed family's position.
     shown = released.filter(~captions.is_suppressed()).get_column("job_family").to_list()
     ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, families=shown, **options)
     families = _families(groups.rows, theme.sanitize_labels(ranks))
@@ -258,7 +258,7 @@ def _label(text: str, x: int) -> alt.Chart:
 
 
 def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
-    """Draw a line for each group of families that are not distinguishable, with a dot for each member."""
+    """Draw a line through each group of families that are not distinguishable, with a dot per family."""
     if not joined or len(joined) > _MOST_TIES:
         return []
     left = _WIDTH + 284
@@ -278,7 +278,7 @@ def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
 
 
 def _headline(families: pl.DataFrame) -> str:
-    """Return a headline naming the most exposed family, if it is distinguishable from the others of grade A or B."""
+    """Name the most exposed family if it's distinguishable from the others of grade A or B."""
     reason = captions.no_headline_reason(families)
     if reason:
         return reason
@@ -301,7 +301,7 @@ def _headline(families: pl.DataFrame) -> str:
 
 
 def _interval(row: dict[str, Any]) -> str:
-    """Format the 95% interval of an index, or its bounds if the family has too few jobs."""
+    """Format the index's 95% interval, or the bounds if the family has too few jobs."""
     if row["interval_low"] is not None:
         return f" (95% interval {captions.index_range(row['interval_low'], row['interval_high'])})"
     if row["held"] not in {NONE, row["figure"]}:

@@ -27,14 +27,14 @@ __all__ = ["plot_exposure_scatter"]
 #: Maximum number of families to draw in separate panels.
 _PANELS = 6
 _WIDE, _SMALL = (600, 400), (236, 210)
-#: Maximum number of dots, and the grid steps (index, hours) used to merge jobs into dots.
+#: Maximum number of dots, and grid steps (index, hours) for merging jobs into dots.
 _DOTS = 420
 _STEPS = ((0.005, 0.25), (0.01, 0.5), (0.02, 1.0), (0.04, 2.0), (0.05, 4.0), (0.1, 8.0))
 _GRADES = ("grade A or B: index covers at least 70% of tasks", "grade C: fewer")
-#: Skip the finest grid steps if there are more jobs than this, so crowded areas stay readable.
+#: Skip the finest grid steps above this number of jobs, so crowded areas stay readable.
 _CROWD = 300
 _NAMED = 6
-#: Range of the index axis, which extends beyond 0 and 1 to leave space for the corner labels.
+#: Range of the index axis, with space for the corner labels.
 _LOW, _HIGH = -0.1, 1.1
 _CORNERS = {
     (-1, 1): "shorter, more exposed",
@@ -52,17 +52,17 @@ def plot_exposure_scatter(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
-    """Draw the exposure of each job against its documented weekly hours.
+    """Draw each job's exposure against its documented weekly hours.
 
-    Each dot represents one job, or several jobs with similar values. Its area shows the headcount if that is known
-    for every job, and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines mark the medians.
-    Up to 6 families are drawn in separate panels. If there are more, they share a single panel. Jobs without an index
-    and jobs in suppressed families are not drawn.
+    Each dot is a single job, or several jobs with similar values. The area shows the headcount if known for every job,
+    and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines mark the medians. Up to 6 families
+    are drawn in separate panels, and more share a single panel. Jobs without an index and jobs in suppressed families
+    are not drawn.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `exposure_by_job` reads.
+        Task profiles with the columns read by `exposure_by_job`.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     names
@@ -146,7 +146,7 @@ def _scatter(
     names: bool,
     **texts: str,
 ) -> theme.Chart | theme.Panels:
-    """Draw one panel per family if there are only a few, or a single panel otherwise."""
+    """Draw a panel per family if there are only a few, and a single panel otherwise."""
     panelled = 1 < len(order) <= _PANELS
     panel_families: list[str | None] = [*order] if panelled else [None]
     parts = [(family, drawn.filter(job_family=family) if family else drawn) for family in panel_families]
@@ -174,14 +174,14 @@ def _scatter(
     return theme.assemble_panels(
         [*(alt.LayerChart(layer=panel, width=width, height=height) for panel in panels), footer],
         columns=min(3, len(panels)),
-        bounds="flush",  # ignore labels outside the plots, which would widen the gaps between panels
+        bounds="flush",  # labels outside the plots would widen the gaps between panels
         spacing={"row": 108, "column": 84},
         **texts,
     )
 
 
 def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
-    """Merge jobs with similar values into dots, using a coarser grid until there are few enough dots."""
+    """Merge jobs with similar values into dots, coarsening the grid until there are few enough."""
     by = [*(["job_family"] if panels else []), "long", "index", "known"]
     for index, long in _STEPS if drawn.height <= _CROWD else _STEPS[2:]:
         dots = (
@@ -204,7 +204,7 @@ def _is_grade_c() -> pl.Expr:
 
 
 def _extent(drawn: pl.DataFrame) -> tuple[float, float]:
-    """Return the range of the hours axis, which does not have to start at zero."""
+    """Return the range of the hours axis, which may not start at zero."""
     low, high = (float(drawn.select(end).item()) for end in (pl.col("hours").min(), pl.col("hours").max()))
     padding = max(10 - (high - low), 0.06 * (high - low), 1.0) / 2
     return max(0.0, low - padding), high + padding
@@ -243,7 +243,7 @@ def _panel(
             fill=alt.Fill(
                 "known:N", scale=alt.Scale(domain=list(_GRADES), range=[theme.ACCENT, "#FFFFFF"]), legend=legend
             ),
-            # Use a white outline for filled dots, so they remain distinct where they overlap.
+            # Outline filled dots in white, so overlapping dots remain distinct.
             stroke=alt.Stroke(
                 "known:N", scale=alt.Scale(domain=list(_GRADES), range=["#FFFFFF", theme.ACCENT]), legend=legend
             ),
@@ -343,7 +343,7 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) 
 
 
 def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
-    """Return a headline with the range of exposure for jobs of grade A or B."""
+    """Return a headline with the exposure range of grade A and B jobs."""
     if not families.filter(~captions.is_suppressed()).height:
         return captions.ALL_SUPPRESSED
     scope = " in the families shown" if families.filter(captions.is_suppressed()).height else ""

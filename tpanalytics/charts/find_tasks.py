@@ -1,4 +1,4 @@
-"""Chart of the tasks in each job family that match a search."""
+"""Chart of the tasks matching a search, per job family."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _COLUMNS = (
     SideColumn("amount", ["documented", "weekly hours"], 176, muted=False),
     SideColumn("open", ["without", "hours"], 250),
 )
-#: Fill colour for each part of a bar.
+#: Fill colours of the bar's parts.
 _PARTS = {"with hours": theme.ACCENT, "without hours": "#FFFFFF"}
-#: Distances between axis ticks to choose from, as shares, and the maximum number of ticks.
+#: Possible distances between axis ticks, as shares, and the maximum number of ticks.
 _STEPS, _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2), 6
 #: Maximum total length of the search words in a title, in characters.
 _WORDS = 60
@@ -48,22 +48,21 @@ def plot_find_tasks(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the share of tasks in each job family whose text contains all the words in a search.
+    """Draw the share of each job family's tasks that contain all the search words.
 
-    The hatched part of each bar represents tasks with missing hours. Columns show the number of matching tasks and
-    their documented weekly hours. The chart contains the search words, but no task text. Rows for suppressed families
-    show the reason instead.
+    Tasks with missing hours are hatched. Columns show the number of matching tasks and their documented weekly hours.
+    The chart contains the search words, but no task text. Rows of suppressed families show the reason instead.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `find_tasks` reads. Use that function to list the matching tasks.
+        Task profiles with the columns read by `find_tasks`. Use that function to list the matching tasks.
     text
         One or more words, in any order. Case is ignored, and words also match parts of longer words.
     states
         Validation states to include.
     families
-        Job families to draw, or None for all. The scale of the axis does not depend on the selection.
+        Job families to draw, or None for all. The axis scale does not depend on the selection.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -97,7 +96,7 @@ def plot_find_tasks(
     if counts.height == 0:
         return frame.no_jobs()
     released = captions.released(matches_by_family, profiles, privacy, text=text, states=states)
-    # Scale the axis to all families, so the length of the bars doesn't depend on the selection.
+    # Scale the axis to all families, so bar lengths don't depend on the selection.
     step, top = _axis([0.0, *released.get_column("share").drop_nulls()])
     shown = filter_families(released, families)
     counts = captions.rows_for_totals(counts, shown, families)
@@ -118,7 +117,7 @@ def plot_find_tasks(
 
 
 def _quoted(words: list[str]) -> str:
-    """List the search words in quotes, but only the first few if they are too long for a title."""
+    """Quote the search words, or only the first few if a title would get too long."""
     shown = [clean_text(textwrap.shorten(word, _WORDS // 2, placeholder="…")) or "" for word in words]
     while len(shown) > 1 and sum(map(len, shown)) > _WORDS:
         shown.pop()
@@ -127,7 +126,7 @@ def _quoted(words: list[str]) -> str:
 
 
 def _axis(shares: list[float]) -> tuple[float, float]:
-    """Return the distance between ticks and the end of the axis."""
+    """Return the tick distance and the end of the axis."""
     largest = max(shares)
     step = next((step for step in _STEPS if largest <= step * (_TICKS - 1)), _STEPS[-1])
     return step, min(1.0, max(1, math.ceil(round(largest / step, 9))) * step)

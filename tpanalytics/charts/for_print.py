@@ -12,7 +12,7 @@ from tpanalytics.errors import ShareError
 
 __all__ = ["for_print"]
 
-#: Thin text and lines are black because printers rasterise grey. The greys for the levels preserve their order.
+#: Thin text and lines are black, since printers rasterise grey. The greys preserve the order of the levels.
 _ON_PAPER = {INK: "#000000", MUTED: "#000000", OUTLINE: "#000000", SHADE: "#D9D9D9", ACCENT: "#3A3A3A"}
 _LEVELS = {
     LEVEL_COLOURS[level]: grey
@@ -59,8 +59,8 @@ def for_print(chart: _Any) -> _Any:
 
 def _printed(value: Any) -> Any:
     if isinstance(value, dict):
-        # Skip the data because a family name could look like a colour. Make translucent marks opaque because
-        # renderers turn them grey if there is no background.
+        # Skip the data, since a family name could look like a colour. Make translucent marks opaque. Renderers turn
+        # them grey if there is no background.
         return {
             key: part if key == "datasets" else _opaque(part) if key == "opacity" else _printed(part)
             for key, part in value.items()

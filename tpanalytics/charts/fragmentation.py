@@ -52,19 +52,18 @@ def plot_fragmentation(
     """Draw the share of freed hours by minimum block size, with one panel per job family.
 
     Block sizes are in hours per person and week. The band shows the range under the assumptions, and the black bar
-    marks half a day (4 hours). The usable full-time equivalents are shown below the name of the family. Families with
-    the most usable hours come first. If there are more than 24 families, only the first 12 are drawn. Panels for
-    suppressed families and for families without a figure show the reason instead.
+    marks half a day (4 hours). The usable full-time equivalents are shown below the family name. Families with the
+    most usable hours come first. If there are more than 24 families, only the first 12 are drawn. Panels of suppressed
+    families or families without a figure show the reason instead.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `fragmentation` reads.
+        Task profiles with the columns read by `fragmentation`.
     freed, realisation
         Required assumptions, passed to `fragmentation`. Ranges are drawn as a band.
     adoption, contract_hours
-        Assumptions as in `capacity`. They are only used for full-time equivalents, so adoption does not change the
-        shares.
+        Assumptions as in `capacity`. Only used for full-time equivalents, so adoption does not change the shares.
     states
         Validation states to include.
     privacy
@@ -133,7 +132,7 @@ def plot_fragmentation(
 
 
 def _families(shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the figures for blocks of half a day, sorted by usable hours with suppressed families last."""
+    """Return the figures for half-day blocks, most usable hours first and suppressed families last."""
     return (
         shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null if fully suppressed
         .with_columns(suppressed=captions.is_suppressed())
@@ -147,12 +146,12 @@ def _families(shown: pl.DataFrame) -> pl.DataFrame:
 
 
 def _has_axis(rows: list[dict[str, Any]], at: int) -> bool:
-    """Return True if a panel is the last one in its column that has a curve."""
+    """Return True if there is no curve in the panel below."""
     return at + _COLUMNS >= len(rows) or rows[at + _COLUMNS]["usable_share_high"] is None
 
 
 def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool) -> alt.LayerChart:
-    """Draw the panel for a family, with axis labels only on the left and bottom edges."""
+    """Draw a family's panel, with axis labels only on the left and bottom edges."""
     family = row["job_family"]
     curve = shown.filter(job_family=family).select(
         "block_hours", low=pl.col("usable_share_low").round(4), high=pl.col("usable_share_high").round(4)
@@ -173,7 +172,7 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
     scale = alt.Scale(domain=[0, 1], nice=False)
     y, top = (alt.Y(f"{end}:Q", scale=scale, axis=axis) for end in ("low", "high"))
     name = frame.name_lines(family, _WRAP, most=3)
-    # Use notes instead of a title, whose position depends on the axis labels and would misalign the panels.
+    # Use notes instead of a title. A title's position depends on the axis labels, so panels wouldn't line up.
     head = [
         theme.note(
             name, x=0, y=-26 - 13 * (len(name) - 1), fontSize=11.5, fontWeight="bold", color=theme.INK, lineHeight=13
@@ -215,7 +214,7 @@ def _reason(row: dict[str, Any]) -> list[str]:
 
 
 def _fte(row: dict[str, Any]) -> str:
-    """Format the usable share, the usable and total freed FTE, and the data grade for blocks of half a day."""
+    """Format the usable share, the usable and total freed FTE, and the data grade for half-day blocks."""
     if row["reason"] == SUPPRESSED:
         return SUPPRESSED_MARK
     if row["usable_share_high"] is None:
@@ -239,7 +238,7 @@ def _number(fte: float) -> str:
 
 
 def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning) -> str:
-    """Return a headline with the total FTE freed in blocks of half a day or more."""
+    """Return a headline with the total FTE freed in blocks of at least half a day."""
     if not frame.any_shown(families):
         return captions.ALL_SUPPRESSED
     half = freed_blocks.filter(block_hours=_HALF_DAY)

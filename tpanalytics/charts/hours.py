@@ -44,21 +44,20 @@ def plot_hours(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the documented weekly hours of the jobs in each family.
+    """Draw the jobs' documented weekly hours, with one row per family.
 
-    Each dot is a group of jobs with similar hours, and its area shows how many jobs there are. Dots are hollow if some
-    tasks have no hours. The box spans the middle half of the jobs, with a line at the median. It is omitted if there
-    are fewer than 5 jobs. A column on the right shows how many jobs have hours. Rows for suppressed families show the
-    reason instead of dots.
+    Each dot is a group of jobs with similar hours, sized by the number of jobs. Dots are hollow if some tasks have no
+    hours. The box spans the middle half of the jobs, with a line at the median, and is omitted for fewer than 5 jobs.
+    A column on the right shows how many jobs have hours. Rows of suppressed families show the reason instead of dots.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `hours` reads.
+        Task profiles with the columns read by `hours`.
     states
         Validation states to include.
     families
-        Job families to draw, or None for all. The scale of the axis does not depend on the selection.
+        Job families to draw, or None for all. The axis scale does not depend on the selection.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -125,7 +124,7 @@ def plot_hours(
 
 
 def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Sort the families by median, with families without hours last, and format the columns."""
+    """Sort the families by median, those without hours last, and format the columns."""
     medians = jobs.group_by("job_family").agg(median=pl.col("hours").median())
     return (
         families.join(medians, on="job_family", how="left")
@@ -180,7 +179,7 @@ def _boxes(families: pl.DataFrame, y: alt.Y, x: alt.Scale, *, measured: bool) ->
 
 
 def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[int, int]) -> alt.Chart:
-    """Merge jobs with similar hours into dots; `rows` is the number of rows and their height in pixels."""
+    """Merge jobs with similar hours into dots. `rows` is the number of rows and the row height in pixels."""
     dots_per_row = min(_DOTS, max(8, 2000 // rows[0]))  # Altair rejects more than 5,000 rows
     step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= dots_per_row * step), top / dots_per_row)
     dots = (
@@ -226,7 +225,7 @@ def _completeness() -> pl.Expr:
 
 
 def _headline(families: pl.DataFrame) -> str:
-    """Return a headline with the range of medians, ignoring grade C because missing hours lower the median."""
+    """Return a headline with the range of medians. Grade C is ignored, since missing hours lower the median."""
     all_families, families = families, families.filter(~captions.is_suppressed())
     if not families.height:
         return captions.ALL_SUPPRESSED

@@ -32,7 +32,7 @@ _NO_AMOUNT = {
     "hours": "no hours, or all hours are zero",
     "headcount": "no hours with a headcount, or all are zero",
 }
-#: Fields that a task needs to be included in the shares, for each value of `weight`.
+#: Fields a task needs to count in the shares, by `weight`.
 _NEEDED = {"tasks": "a level", "hours": "hours and a level", "headcount": "hours, a level and a headcount"}
 _COLUMNS = {
     "tasks": [SideColumn("total", "tasks", 72, muted=False), SideColumn("known", ["tasks with", "level"], 142)],
@@ -45,9 +45,9 @@ _COLUMNS = {
         SideColumn("known", ["with hours,", "level, headcount"], 160),
     ],
 }
-#: Minimum share for a segment to be labelled.
+#: Minimum share of a labelled segment.
 _WIDE = 0.048
-#: Distances between hatching strokes, and between a stroke and the edge of the segment, as fractions of the bar.
+#: Distance between hatching strokes and padding at the segment edges, as fractions of the bar.
 _HATCH, _EDGE = 0.018, 0.004
 
 
@@ -59,18 +59,18 @@ def plot_impact(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the share of each AI impact level in the work of each job family.
+    """Draw each job family's work by AI impact level, as shares.
 
-    Families are sorted by H1 share. Work without a level is drawn as a hatched segment at the end of the bar. Rows for
-    suppressed families and for families without a figure show the reason instead. The chart data has one row per
-    family and level, and does not include individual tasks or jobs.
+    Families are sorted by H1 share. Work without a level is hatched, at the end of the bar. Rows of suppressed families
+    or families without a figure show the reason instead. The chart data has one row per family and level, without
+    individual tasks or jobs.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `impact` reads.
+        Task profiles with the columns read by `impact`.
     weight
-        The quantity to add up: ``"tasks"``, ``"hours"`` (weekly), or ``"headcount"`` (weekly hours times full-time
+        Quantity to add up: ``"tasks"``, ``"hours"`` (weekly), or ``"headcount"`` (weekly hours times full-time
         equivalents).
     states
         Validation states to include.
@@ -160,7 +160,7 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
 
 
 def _segments(impact: pl.DataFrame) -> pl.DataFrame:
-    """Compute the start and end of each segment by stacking the levels of a family."""
+    """Stack each family's levels into segments with a start and an end."""
     end = pl.col("share").cum_sum().over("job_family")
     return (
         impact.filter(pl.col("share") > 0)
@@ -199,7 +199,7 @@ def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart
 
 def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
     """Return positions for hatching strokes in segments without a level, leaving space for the figure."""
-    # Use fewer strokes if there are many families because Altair raises an error for more than 5,000 rows.
+    # Draw fewer strokes for many families. Altair raises an error for more than 5,000 rows.
     distance = _HATCH * max(1.0, segments.get_column("job_family").n_unique() / 40)
     strokes = [
         {"job_family": family, "at": round((start + end) / 2 + side * offset, 4)}
@@ -218,7 +218,7 @@ def _counts(amounts: pl.Series) -> pl.Series:
 
 
 def _headline(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
-    """Return a headline with the largest H1 share, ignoring families of grade C and jobs without a family."""
+    """Return a headline with the largest H1 share, ignoring grade C and jobs without a family."""
     suppressed, families = families.filter(captions.is_suppressed()).height, families.filter(~captions.is_suppressed())
     if not families.height:
         return captions.ALL_SUPPRESSED
@@ -227,7 +227,7 @@ def _headline(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> s
 
 
 def _no_share(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, scope: str) -> str | None:
-    """Return a headline saying why there is no H1 share, or None if there is one."""
+    """Explain why there is no H1 share, or return None if there is."""
     if not families.get_column("tasks").sum():
         return f"No tasks{scope or ' in these task profiles'}"
     if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):

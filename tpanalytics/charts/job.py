@@ -36,7 +36,7 @@ _QUOTED = 3
 
 
 class _Job(NamedTuple):
-    """A job with its profile, its measures and its tasks, which are sorted by hours."""
+    """A job with its profile, measures, and tasks sorted by hours."""
 
     name: str
     family: str
@@ -57,29 +57,29 @@ def plot_job(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
-    """Draw the week and the tasks of a single job, and compare its exposure with the rest of the family.
+    """Draw a job's week and tasks, and compare its exposure with the rest of the family.
 
-    The week is drawn as a bar with one block per task, sized by its hours and coloured by its level. Contract hours
-    not documented by any task are hatched. Tasks with missing hours are listed, but have no block. The chart contains
-    task names.
+    The week is drawn as a bar with one block per task, sized by hours and coloured by level. Contract hours not
+    covered by any task are hatched. Tasks with missing hours are listed, but have no block. The chart contains task
+    names.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `hours_by_job` reads. Tasks are labelled with ``task`` from `tasks`, or
-        with ``task_id`` if it is null.
+        Task profiles with the columns read by `hours_by_job`. Tasks are labelled with ``task`` from `tasks`, or
+        with ``task_id`` if null.
     job_id
-        Identifier of the job.
+        Job ID.
     rationales
         If True, quote the rationales of the three longest tasks that have one.
     freed
-        Share of a task's time that is freed, 0 to 1, by level: a number or a pair (low, high). See `capacity`. A
-        second bar shows the remaining week. If None, no scenario is drawn.
+        Share of task time freed, 0 to 1, by level: a number or a pair (low, high). See `capacity`. A second bar
+        shows the remaining week. If None, no scenario is drawn.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. If the headcount of the job is known and below
-        `Privacy.min_headcount`, an error is raised because the chart would be personal data. The other jobs in the
+        Thresholds for suppressing small groups. If the job's headcount is known and below
+        `Privacy.min_headcount`, an error is raised, since the chart would be personal data. The other jobs in the
         family are only drawn if the family is not suppressed. If None, nothing is suppressed.
 
     Returns
@@ -90,8 +90,8 @@ def plot_job(
     Raises
     ------
     SchemaError
-        If the job does not exist or has too few people, a required column is missing, or `freed` is invalid or does
-        not include every level of the job.
+        If the job does not exist or has too few people, a required column is missing, or `freed` is invalid or lacks
+        one of the job's levels.
 
     Warns
     -----
@@ -200,7 +200,7 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
 def _peers(
     profiles: TaskProfiles, job: _Job, job_id: str, states: list[str], privacy: Privacy | None
 ) -> tuple[pl.DataFrame, str]:
-    """Return the exposure of every job in the family, flagging this one, and a sentence to print above the chart."""
+    """Return the exposure of every job in the family, with this one flagged, and a sentence to print above."""
     no_peers = pl.DataFrame(schema={"exposure": pl.Float64, "own": pl.Boolean})
     exposure = exposure_by_job(profiles, states=states)
     own = exposure.filter(pl.col("job_id") == str(job_id))
@@ -234,7 +234,7 @@ def _quotes(tasks: pl.DataFrame) -> list[tuple[int, str]]:
 
 
 def _headline(job: _Job) -> str:
-    """Return a headline with the H1 share of documented hours, unless the job is of grade C."""
+    """Return a headline with the H1 share of documented hours, unless the job is grade C."""
     share, low, high = job.h1
     if not job.tasks.height:
         return f"{job.name}: no tasks"

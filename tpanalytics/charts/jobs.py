@@ -1,4 +1,4 @@
-"""Chart of the jobs in one family."""
+"""Chart of the jobs in a family."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BARS = 40
 _WIDTH, _ROW, _BAR = 430, 26, 16
 #: Maximum line length for job names, in characters.
 _NAME = 46
-#: Width of a digit, padding around a figure, and padding around a figure in a hatched segment, in pixels.
+#: Digit width, padding around a figure, and padding around a figure in a hatched segment, in pixels.
 _CHARACTER, _AROUND, _STROKES = 6.2, 6, 32
 _COLUMNS = (
     SideColumn("amount", ["weekly", "hours"], 56, muted=False),
@@ -42,7 +42,7 @@ _COLUMNS = (
     SideColumn("open", ["without", "hours"], 192),
     SideColumn("grade", "grade", 234),
 )
-#: Use fewer hatching strokes above this number of bars because Altair raises an error for more than 5,000 rows.
+#: Draw fewer hatching strokes above this number of bars. Altair raises an error for more than 5,000 rows.
 _DENSE = 20
 
 
@@ -51,21 +51,21 @@ def plot_jobs(
 ) -> alt.LayerChart:
     """Draw the documented weekly hours of each job in a family, by AI impact level.
 
-    Hours without a level are hatched, and a column on the right shows the number of tasks with missing hours. If the
-    contract hours of a job are known, they are marked with a vertical line. Only the 40 jobs with the most hours are
-    drawn. A footnote reports how many others there are. The chart contains job names.
+    Hours without a level are hatched, and a column on the right shows the number of tasks with missing hours. A
+    vertical line marks a job's contract hours, if known. Only the 40 jobs with the most hours are drawn. A footnote
+    says how many others there are. The chart contains job names.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `hours_by_job` reads.
+        Task profiles with the columns read by `hours_by_job`.
     family
-        Name of the family. Use ``"(no family)"`` to draw the jobs without one.
+        Family name. Use ``"(no family)"`` to draw jobs without a family.
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. If the family is suppressed, no jobs are drawn. Jobs are suppressed if
-        their headcount is known and below `Privacy.min_headcount`, together with the next smallest job if the family
+        Thresholds for suppressing small groups. If the family is suppressed, no jobs are drawn. Jobs with a
+        known headcount below `Privacy.min_headcount` are suppressed, along with the next smallest job if the family
         total would otherwise reveal them. If None, nothing is suppressed.
 
     Returns
@@ -142,7 +142,7 @@ def plot_jobs(
 
 
 def _family(family: str, families: list[str]) -> str:
-    """Return the family with the given name, which can also be the name as printed in charts."""
+    """Find a family by name, or by the name printed in charts."""
     if family in families:
         return family
     matches = [name for name in families if clean_text(name) == family]
@@ -177,7 +177,7 @@ def _top(drawn: pl.DataFrame) -> float:
 
 
 def _segments(levels: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
-    """Compute the start and end of each segment by stacking the levels of a job."""
+    """Stack each job's levels into segments with a start and an end."""
     order = {level: i for i, level in enumerate(level_order(levels.get_column("level").to_list()))}
     end = pl.col("hours").cum_sum().over("job")
     per_pixel = _top(drawn) / _WIDTH
@@ -253,7 +253,7 @@ def _suppression_note(selected: FamilyJobs, privacy: Privacy | None) -> list[str
 
 
 def _rest(jobs: pl.DataFrame) -> list[str]:
-    """Return a note about the jobs that are omitted because there are too many to draw."""
+    """Return a note about jobs that aren't drawn because there are too many."""
     rest = jobs.slice(_BARS)
     if not rest.height:
         return []
@@ -283,7 +283,7 @@ def _footnotes(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
 
 
 def _headline(name: str, impact: pl.DataFrame, selected: FamilyJobs) -> str:
-    """Return a headline with the family's H1 share and its range across jobs, unless the family is of grade C."""
+    """Return a headline with the family's H1 share and the range across jobs, unless the family is grade C."""
     jobs = selected.jobs
     if not total(jobs, "tasks"):
         return f"{name}: no tasks"

@@ -1,4 +1,4 @@
-"""Heatmap of the tasks shared by job families."""
+"""Heatmap of tasks shared by job families."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ __all__ = ["plot_overlap"]
 
 #: Maximum number of families to draw.
 _MOST = 60
-#: Print figures in the squares if there are at most this many families.
+#: Print figures in the squares for up to this many families.
 _PRINTED = 24
-#: Minimum number of shared tasks for a figure, and the symbol to use for pairs with fewer.
+#: Minimum number of shared tasks for a figure, and the symbol for pairs with fewer.
 _ENOUGH = 5
 _FEW = "\u25e6"
-#: Squares with a share above this value get an outline.
+#: Outline squares with a share above this value.
 _HALF = 0.5
 _STEPS = [0.1, 0.2, 0.35, 0.5]
 _STEP_LABELS = ["below 10%", "10% to 20%", "20% to 35%", "35% to 50%", "50% and more"]
 _SHADES = ["#F1F6F6", "#CFE3E4", "#8FC0C3", "#3F8F95", "#124B50"]
-#: Size of a square in pixels, for up to the given number of families.
+#: Maximum number of families and square size in pixels.
 _SIZES = ((6, 54), (12, 38), (_PRINTED, 28))
 _WRAP = 38
 #: Width reserved for the row numbers, in pixels.
@@ -61,18 +61,18 @@ def plot_overlap(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the share of work that each pair of job families has in common.
+    """Draw how much work each pair of job families has in common.
 
     Rows and columns list the families in the same order, with similar families next to each other. When weighted by
-    hours, a square is the share of the row's hours in tasks shared with the column, so the two squares of a pair
-    differ. When weighted by tasks, they are equal. Squares above 50% have an outline. Pairs with fewer than 5 shared
-    tasks and suppressed families show a symbol. Figures are printed for up to 24 families, and at most the 60 families
-    with the most tasks are drawn. The chart data has one row per pair, and does not include individual tasks or jobs.
+    hours, a square is the share of the row's hours in tasks shared with the column, so a pair's two squares differ.
+    When weighted by tasks, both are equal. Squares above 50% are outlined. Pairs with fewer than 5 shared tasks and
+    suppressed families show a symbol. Figures are printed for up to 24 families, and only the 60 families with the
+    most tasks are drawn. The chart data has one row per pair, without individual tasks or jobs.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `overlap` reads.
+        Task profiles with the columns read by `overlap`.
     weight
         ``"hours"`` compares weekly hours. ``"tasks"`` compares the number of tasks.
     same_task
@@ -140,7 +140,7 @@ def plot_overlap(
 
 
 def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
-    """Return both directions of each pair, in the columns ``row``, ``column``, ``shared`` and ``share``."""
+    """Return each pair in both directions, in the columns ``row``, ``column``, ``shared`` and ``share``."""
     a_in_b, b_in_a = ("jaccard", "jaccard") if weight == "tasks" else ("containment_a_in_b", "containment_b_in_a")
     sides = [("family_a", "family_b", a_in_b), ("family_b", "family_a", b_in_a)]
     both = pl.concat(
@@ -153,7 +153,7 @@ def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
 
 
 def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) -> tuple[list[str], int]:
-    """Return the families to draw, sorted by similarity (suppressed ones last), and the number of omitted families."""
+    """Return the families to draw, sorted by similarity (suppressed ones last), and the number omitted."""
     largest = shown.sort("tasks", "job_family", descending=[True, False]).head(_MOST).get_column("job_family")
     names = [family for family in shown.get_column("job_family").sort() if family in set(largest)]
     pairs = shares.filter(pl.col("share").is_not_null() & (pl.col("shared") >= _ENOUGH))
@@ -168,7 +168,7 @@ def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) ->
 
 
 def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per square, with its share or a symbol for the reason why it has none."""
+    """Return one row per square, with the share or a symbol if there is none."""
     places = pl.DataFrame(
         {"row": order, "place": range(1, len(order) + 1)}, schema={"row": pl.String, "place": pl.Int64}
     )
@@ -203,7 +203,7 @@ def _marks(squares: pl.DataFrame, order: list[str], weight: CountWeight, size: i
     numbers = alt.Chart(diagonal).mark_text(align="right", fontSize=_font(size), color=theme.MUTED)
     marks = [
         alt.Chart(diagonal).mark_rect(color="#D5D5DA").encode(x=x, y=y),
-        # Draw row numbers separately from the names because a name could end in a digit.
+        # Draw row numbers separately from the names, which could end in a digit.
         numbers.encode(**theme.pixel_encoding(x=-6), y=y, text=alt.Text("row:Q")),
     ]
     squares = squares.select("share", "shared", "sign", row="place", col="across")
@@ -255,7 +255,7 @@ def _font(size: int) -> float:
 
 
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
-    """Return numbered axes. Only rows are labelled with names because column names would not be readable."""
+    """Return numbered axes. Only rows have names, as column names wouldn't be readable."""
     width = _WRAP if size >= 24 else 200
     names = [frame.name_lines(family, width, most=2) for family in order]
     font = _font(size)
@@ -278,7 +278,7 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
 
 
 def _quotable(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
-    """Return the squares for pairs of families with grade A or B, largest share first."""
+    """Return squares where both families are grade A or B, largest share first."""
     known = pl.lit(value=True) if weight == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
     safe = shown.filter(known & (pl.col("job_family") != NO_FAMILY)).select("job_family")
     return (
@@ -290,7 +290,7 @@ def _quotable(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -
 
 
 def _headline(squares: pl.DataFrame, named: pl.DataFrame, order: list[str], weight: CountWeight) -> str:
-    """Return a headline with the families that share the most work, or the reason why none can be compared."""
+    """Name the families that share the most work, or explain why none can be compared."""
     if len(order) < 2:
         return f"{order[0]} is the only job family, so there is no overlap to show"
     if not named.height and squares.get_column("share").count():
@@ -360,7 +360,7 @@ _PAIR = ("row", "column", "share")
 
 
 def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, notes: list[str]) -> str:
-    """Describe the order of the families, and the squares that have no figure."""
+    """Describe the family order and the squares without a figure."""
     shown = [
         family for family in order if family in set(families.filter(~captions.is_suppressed()).get_column("job_family"))
     ]

@@ -1,4 +1,4 @@
-"""Chart of the tasks whose AI impact level changed between two snapshots."""
+"""Chart of changes in AI impact level between two snapshots."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_transitions"]
 
-#: Draw ribbons only if there are at most this many levels.
+#: Only draw ribbons for up to this many levels.
 _LEVELS = 7
 _LINE, _TABLE = 38, 460
 _ADDED, _REMOVED, _ALL = "added", "removed", "all"
-#: A level with one of these names gets a zero-width space, so that it is not read as a row or column of the table.
+#: Levels with these names get a zero-width space, so they aren't confused with the table's own rows and columns.
 _RENAMED = {name: f"{name}\u200b" for name in (_ADDED, _REMOVED, _ALL)}
 
 
 class _Table(NamedTuple):
-    """The levels before and after, with the tasks and the amount (None if unknown) for each pair of levels."""
+    """Levels before and after, with the tasks and the amount (None if unknown) for each pair."""
 
     left: list[str]
     right: list[str]
@@ -56,16 +56,16 @@ def plot_transitions(
 ) -> alt.LayerChart | alt.ConcatChart:
     """Draw the tasks or hours at each AI impact level before and after, as a table and as ribbons.
 
-    Tasks whose level is unchanged are muted. The three largest changes are highlighted in the table, and their ribbons
-    are labelled. Changes from or to "not assessed" are grey because they reflect the data and not the work. Added and
-    removed tasks come after the levels. If there are more than 7 levels, only the table is drawn.
+    Unchanged levels are muted. The three largest changes are highlighted in the table and labelled on the ribbons.
+    Changes from or to "not assessed" are grey, since they reflect the data and not the work. Added and removed tasks
+    come after the levels. If there are more than 7 levels, only the table is drawn.
 
     Parameters
     ----------
     before, after
-        Snapshots with the columns that `transitions` reads.
+        Snapshots with the columns read by `transitions`.
     weight
-        ``"tasks"`` counts tasks. ``"hours"`` adds up weekly hours before, or after if the task was added. Tasks without
+        ``"tasks"`` counts tasks. ``"hours"`` adds up weekly hours before, or after for added tasks. Tasks without
         hours in a snapshot that includes them are excluded.
     same_task
         Match each job's tasks before and after by ``"id"`` or by ``"text"``.
@@ -278,7 +278,7 @@ def _moved(table: _Table, *kinds: str) -> float:
 
 
 def _headline(table: _Table, meaning: Meaning, weight: CountWeight, top: list[tuple[str, str]]) -> str:
-    """Return a headline with the re-rated share of tasks with a level in both snapshots, and the largest change."""
+    """Return a headline with the share of re-rated tasks and the largest change."""
     if not table.tasks:
         return captions.NO_TASK_IN_EITHER
     if all(_kind(pair) == "added or removed" for pair in table.tasks):

@@ -31,11 +31,11 @@ __all__ = ["plot_weight_sensitivity"]
 _WIDTH, _HEIGHT = 400, 400
 _SLIDER = "weight_of_h2"
 _AT = f"datum.weight_low + {_SLIDER} * (datum.weight_high - datum.weight_low)"
-#: Weights at which to compute bounds, which are not necessarily linear in the weight.
+#: Compute bounds at these weights, since they may not be linear in between.
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Place labels to the right below this weight.
 _MARGIN = 0.1
-# Use plain dicts because they are faster to copy, as in `frame.row_axis`.
+# Plain dicts are faster to copy, as in `frame.row_axis`.
 _SCALE = {"domain": [0, 1], "nice": False}
 _AXIS = {
     "title": "weight of H2, partly automatable (0 = not exposed, 1 = fully exposed)",
@@ -57,23 +57,23 @@ def plot_weight_sensitivity(
     families: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the exposure index of each job family as the weight of H2 (partly automatable) varies from 0 to 1.
+    """Draw each job family's exposure index as the weight of H2 (partly automatable) varies from 0 to 1.
 
-    Each family is drawn as a straight line. Lines are bold if they have the highest index at some weight, and b* marks
-    the weight at which another family takes over. The light band shows the bounds of the families in the headline,
-    allowing for missing data. Line ends are hollow for grade C. In a browser, the weight can be changed with a slider,
-    which works without Python. If there are more than 18 families, only the highest, the lowest, and those with the
-    most crossings are labelled.
+    Each family is drawn as a straight line, in bold if the index is the highest at some weight. b* marks the weight
+    where another family takes over. The light band shows the bounds of the families in the headline, allowing for
+    missing data. Line ends are hollow for grade C. In a browser, you can change the weight with a slider, even without
+    Python. If there are more than 18 families, only the highest, the lowest, and those with the most crossings are
+    labelled.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `exposure` reads.
+        Task profiles with the columns read by `exposure`.
     level_weights
-        Weight of each level, 0 to 1. A weight for H2 is required and is the initial value of the slider. Levels
+        Weight of each level, 0 to 1. H2 must have a weight, which is the slider's initial value. Levels
         without a weight count as not assessed.
     contract_hours
-        Weekly contract hours to assume for jobs without contract hours. Affects only the bounds.
+        Weekly contract hours to assume if a job has none. Only affects the bounds.
     states
         Validation states to include.
     families
@@ -159,7 +159,7 @@ def plot_weight_sensitivity(
 def _band(
     profiles: TaskProfiles, families: list[str], level_weights: Mapping[str, float], options: dict[str, Any]
 ) -> pl.DataFrame:
-    """Return the bounds for the families in the headline at several weights of H2."""
+    """Return bounds at several H2 weights for the families in the headline."""
     schema = {"job_family": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
     if not families:
         return pl.DataFrame(schema=schema)
@@ -241,7 +241,7 @@ def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
 
 
 def _labels(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
-    """Draw names and figures at both ends without overlap, and connect them to their lines."""
+    """Draw names and figures at both ends without overlap, connected to the lines."""
     rows = lines.filter(pl.col("role") != "other")
     marks = [
         _head(["index at", "H2 = 0"], -34, "right"),
@@ -308,7 +308,7 @@ def _crossings(first: list[Leader], extent: Extent) -> list[alt.Chart]:
     )
     x = alt.X("b:Q", scale=_SCALE, axis=_AXIS)
     drawn = alt.Chart(rows)
-    # Lines never fall and no line is above the leading one, so the space above and to the left of a crossing is free.
+    # Lines never fall, and none is above the leader's, so the space above and left of a crossing is free.
     align = alt.ExprRef(f"datum.b < {_MARGIN} ? 'left' : 'right'")
     return [
         drawn.mark_point(shape="diamond", size=70, fill="#FFFFFF", stroke=theme.INK, strokeWidth=1.6, opacity=1).encode(
@@ -321,7 +321,7 @@ def _crossings(first: list[Leader], extent: Extent) -> list[alt.Chart]:
 
 
 def _headline(families: pl.DataFrame, safe: list[Leader]) -> str:
-    """Return a headline naming the most exposed families of grade A or B as the weight varies."""
+    """Name the most exposed families of grade A or B as the weight varies."""
     reason = captions.no_headline_reason(families)
     if reason:
         return reason

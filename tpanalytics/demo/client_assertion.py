@@ -1,4 +1,4 @@
-"""Validation of client assertions (private key JWT) in the demo server."""
+"""Client assertion (private key JWT) checks for the demo server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Assertions:
         self._lock = threading.Lock()
 
     def refusal(self, body: dict[str, Any], audience: str) -> str | None:
-        """Return the reason for refusing the assertion in a token request, or None if it is valid."""
+        """Return why a token request's assertion is refused, or None if it's valid."""
         import jwt
 
         if body.get("client_assertion_type") != _TYPE:

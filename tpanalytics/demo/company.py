@@ -1,7 +1,7 @@
 """Jobs, tasks and families of the fictional company Alderbrook Instruments at two points in time.
 
-Texts come from ``catalogue.json``. Hours, validation states and missing values are pseudorandom and only depend on IDs.
-This makes the company the same on every machine, and keeps unrelated values the same at both points in time.
+Texts come from ``catalogue.json``. Hours, validation states and missing values are pseudorandom and only depend on IDs,
+so the company is the same on every machine, and unrelated values are the same at both points in time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COMMON = {
     "lead": {"com-lead": 4, "com-report": 2, "com-meet": 2, "com-train": 1, "com-compliance": 1},
     "manager": {"com-lead": 6, "com-report": 2, "com-meet": 1, "com-project": 1, "com-compliance": 1},
 }
-#: For each family, a cluster from another family that some of its jobs take tasks from.
+#: Cluster from another family, used by some of the family's jobs.
 _BORROWED_CLUSTER = {
     "fam-fin": "data-reporting",
     "fam-hr": "leg-privacy",
@@ -59,7 +59,7 @@ _LEVELS = ("H1", "H2", "H3", "H4")
 
 @dataclass(frozen=True)
 class Company:
-    """Records and mapping tables of a company."""
+    """A company's records and mapping tables."""
 
     records: list[dict[str, Any]]
     jobs: list[dict[str, Any]]
@@ -207,7 +207,7 @@ def _task(job_id: str, family: str | None, task: dict[str, Any], scale: float, *
         "ai_impact": level,
         "source_data": [{"external_id": f"jd-{job_id[4:]}-{n}"} for n in range(1, 2 + (_chance(*key, "two") < 0.3))],
         "linked_skills": [{"skill_id": f"sk-{_digest(s, 'skill').hex()[:8]}", "skill": s} for s in task["skills"]],
-        "hierarchy": task["hierarchy"] and [*task["hierarchy"]],  # copy it because the catalogue is cached
+        "hierarchy": task["hierarchy"] and [*task["hierarchy"]],  # copy, the catalogue is cached
     }
     return {name: value for name, value in entry.items() if value is not None or name == "hierarchy"}
 

@@ -1,7 +1,7 @@
 """Faults that the demo server can simulate.
 
-Set ``Tenant.faults[n]`` or ``Tenant.token_faults[n]`` to apply a fault to the response to request ``n``, or to all
-responses if ``n`` is 0.
+Set ``Tenant.faults[n]`` or ``Tenant.token_faults[n]`` to change the response to request ``n``, or every response
+if ``n`` is 0.
 
 >>> from tpanalytics.demo.server import Tenant
 >>> with Tenant() as tenant:
@@ -64,7 +64,7 @@ def expired() -> Fault:
 
 
 def refused() -> Fault:
-    """Deny access with a 403 response in the format of a token endpoint."""
+    """Deny access with a 403 response, as a token endpoint would."""
     return _instead(403, {"error": "access_denied", "error_description": "Unauthorized"})
 
 
@@ -192,7 +192,7 @@ def no_cursor() -> Fault:
 
 
 def stuck_cursor() -> Fault:
-    """Report another page every time, repeating the cursor of the first page."""
+    """Report another page every time, repeating the first page's cursor."""
     first: list[Any] = []
 
     def change(page: dict[str, Any]) -> dict[str, Any]:
@@ -203,13 +203,13 @@ def stuck_cursor() -> Fault:
 
 
 def empty_page_with_more(cursor: str | None = None) -> Fault:
-    """Send an empty page that reports another page, with a cursor if given."""
+    """Send an empty page that reports another one, with a cursor if given."""
     next_cursor = {} if cursor is None else {"next_starting_after": cursor}
     return _page(lambda _: {"has_next": True, "records": [], **next_cursor})
 
 
 def repeated_job() -> Fault:
-    """Repeat the last job of a page on the next page, as if jobs had moved during the export."""
+    """Repeat a page's last job on the next page, as if jobs had moved during the export."""
     sent: list[Any] = []
 
     def change(page: dict[str, Any]) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _page(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Fault:
 
 @cache
 def _zeros(megabytes: int) -> bytes:
-    """Return compressed zeros of the given size, built by repeating one compressed MiB."""
+    """Compress zeros by repeating a single compressed MiB."""
     zeros = bytes(1 << 20)
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = compressor.compress(zeros) + compressor.flush(zlib.Z_FULL_FLUSH)

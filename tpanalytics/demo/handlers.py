@@ -1,6 +1,6 @@
 """Request handlers for the demo server, independent of sockets.
 
-Behavior that the public API documentation doesn't specify follows the assumptions made by this package.
+Behavior that the public API documentation doesn't specify follows this package's assumptions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 __all__ = ["Answer", "Catalogue", "Rules", "answer"]
 
-#: Query parameters, with a list of values for each name.
+#: Query parameters, as lists of values by name.
 Query = Mapping[str, Sequence[str]]
 
 _EXPORT_INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
@@ -34,7 +34,7 @@ _COMPARE = {
 
 
 class Answer(NamedTuple):
-    """Status and decoded body of a response."""
+    """Response status and decoded body."""
 
     status: int
     body: Any
@@ -56,17 +56,17 @@ class Rules:
     Attributes
     ----------
     lists
-        Whether the endpoints that list jobs and job families are available.
+        Whether jobs and job families can be listed.
     hierarchy_shape
         ``"groups"`` for nested named levels, ``"nodes"`` for uniform nodes under the key ``tree``.
     generous
-        Whether to send ``weekly_hours`` even if not requested, as in the example in the public documentation.
+        Whether to send ``weekly_hours`` even if not requested, as in the public documentation's example.
     older
         Whether to accept only the ``include`` values that earlier deployments supported.
     vendors
-        Skill vendors that are enabled for the tenant.
+        Skill vendors enabled for the tenant.
     version
-        API version that the tenant reports.
+        API version reported by the tenant.
     """
 
     lists: bool = True
@@ -271,7 +271,7 @@ def _checked_include(include: Any, known: tuple[str, ...]) -> set[str]:
 
 
 def _filters(catalogue: Catalogue, filters: Any) -> Any:
-    """Return a function that checks whether the job with a given ID matches all filters."""
+    """Return a function that checks whether a job ID matches all filters."""
     if not isinstance(filters, list) or not all(isinstance(entry, dict) for entry in filters):
         raise Refusal(400, "filters must be a list of objects.")
     tests = [_filter(entry, of_people=catalogue.of_people) for entry in filters]

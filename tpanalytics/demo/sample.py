@@ -31,8 +31,8 @@ __all__ = ["Catalogue", "Reply", "Rules", "Tenant", "catalogue_of", "invent", "l
 def load_sample(state: SampleState = "2026-05") -> TaskProfiles:
     """Load the task profiles of a fictional company.
 
-    The data have the same kinds of gaps as a real export: jobs without tasks or a family, tasks without hours or a
-    level, and rejected tasks. They are the same on every machine and require no network access.
+    The data has gaps like a real export: jobs without tasks or a family, tasks without hours or a level, and rejected
+    tasks. It is the same on every machine and needs no network access.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def load_sample(state: SampleState = "2026-05") -> TaskProfiles:
     Returns
     -------
     TaskProfiles
-        About 240 jobs in 16 families and 5,800 tasks. Jobs include headcount (full-time equivalents) and contract
-        hours (per week).
+        About 240 jobs in 16 families and 5,800 tasks. Jobs have a headcount (full-time equivalents) and weekly contract
+        hours.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def write_sample(folder: str | Path) -> None:
 
 
 def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: str | Path | None = None) -> Catalogue:
-    """Read the records and mapping files that the demo server should serve."""
+    """Read records and mapping files for the demo server."""
     tables = [[] if path is None else read_mapping(path, "mapping")[0].to_dicts() for path in (jobs, families)]
     decoded: list[dict[str, Any]] = []
     for number, raw in enumerate(raw_records(Path(records)), start=1):

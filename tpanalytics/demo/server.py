@@ -1,4 +1,4 @@
-"""Demo server: a local HTTP server that mimics a tenant's API, for demos and tests."""
+"""Local HTTP server that mimics a tenant's API, for demos and tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TOKEN = "/oauth/token"  # noqa: S105  a path
 
 @dataclass(frozen=True)
 class Reply:
-    """A response to send. Faults are functions that modify it."""
+    """Response to send, before or after applying a fault."""
 
     status: int
     body: bytes
@@ -53,11 +53,11 @@ class Tenant:
     port
         Port on 127.0.0.1. If 0, use any free port.
     client_id, client_secret, audience, name
-        Credentials that the server accepts, and the name of the tenant.
+        Credentials the server accepts, and the tenant's name.
     public_key
         Public key in PEM format. If given, clients sign in with the private key instead of a secret. Requires PyJWT.
     clock_skew_seconds
-        Number of seconds that the server's clock is ahead when it checks client assertions.
+        How many seconds the server's clock is ahead when checking client assertions.
     token_lifetime_seconds
         Lifetime of access tokens.
     page_seconds
@@ -68,8 +68,7 @@ class Tenant:
     Attributes
     ----------
     faults
-        Faults from `tpanalytics.demo.faults`. The key is the number of the export request, starting at 1, or 0 for
-        all requests.
+        Faults from `tpanalytics.demo.faults`, by export request number starting at 1, or 0 for all requests.
     token_faults
         Faults for token requests, with the same keys as `faults`.
     requests

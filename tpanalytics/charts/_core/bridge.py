@@ -1,4 +1,4 @@
-"""Bridge chart of the change in weekly hours at one AI impact level."""
+"""Bridge chart of the change in weekly hours at an AI impact level."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _NAMES = {
     "newly_measured": "Newly measured",
     "after": "After",
 }
-#: Fraction of the axis range to reserve for the label of the rightmost bar.
+#: Fraction of the axis range reserved for the rightmost bar's label.
 _LABEL_SPACE = 0.2
 _DECREASE = "#B5D9DC"
 
 
 def bridge(groups: Groups, company: dict[str, Any], meaning: Meaning) -> theme.Chart:
-    """Draw one bar for each term of the change; `company` is the company-wide row returned by `compare`."""
+    """Draw one bar per term of the change. `company` is the company-wide row from `compare`."""
     steps, notes = _steps(company), _notes(company, meaning)
     return theme.assemble(
         [*_bars(steps), theme.footer(captions.wrapped([*notes, *groups.sources]), below=44)],
@@ -149,7 +149,7 @@ def _bars(steps: pl.DataFrame) -> list[alt.Chart]:
 
 
 def _links(steps: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """Return the lines that connect each bar to the next, skipping unknown totals."""
+    """Connect each bar to the next, skipping unknown totals."""
     rows = steps.select("term", "end", "drawn").rows()
     links = [
         {"term": term, "next": following[0], "at": end}
@@ -171,7 +171,7 @@ def _strokes(terms: pl.DataFrame, domain: list[float]) -> pl.DataFrame:
 
 
 def _label(term: str, company: dict[str, Any]) -> str:
-    """Return the label for a term. Newly measured hours have a different label if they are negative."""
+    """Return a term's label, which depends on the sign for newly measured hours."""
     less = term == "newly_measured" and (company[term] or 0.0) < 0
     return "No longer measured" if less else _NAMES[term]
 
@@ -181,7 +181,7 @@ def _work(company: dict[str, Any]) -> float:
 
 
 def _finding(company: dict[str, Any], meaning: Meaning) -> str:
-    """Return a headline that distinguishes changes in work from newly measured hours."""
+    """Return a headline that separates changes in work from newly measured hours."""
     level = company["level"]
     if not company["tasks_before"] and not company["tasks_after"]:
         return captions.NO_TASK_IN_EITHER

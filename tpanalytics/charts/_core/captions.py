@@ -1,4 +1,4 @@
-"""Text shared by the charts, such as footnotes, sources, alt text and tooltips."""
+"""Footnotes, sources, alt text and tooltips shared by the charts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINE = 150
 
 # suppression ----------------------------------------------------------------------------------------------------------
 
-#: Label for suppressed rows, and the title to use if every row is suppressed.
+#: Label for a suppressed row, and chart title if every row is suppressed.
 SUPPRESSED_LABEL = "suppressed (small group)"
 ALL_SUPPRESSED = "All job families are suppressed (too few jobs or people)"
 
@@ -48,23 +48,23 @@ def released_change(
 
 
 def is_suppressed() -> pl.Expr:
-    """Return an expression that is true for suppressed rows."""
+    """Return an expression that selects suppressed rows."""
     return (pl.col("reason") == SUPPRESSED).fill_null(value=False)
 
 
 def mask_suppressed(*columns: str) -> list[pl.Expr]:
-    """Return expressions that replace the text in suppressed rows with the suppression symbol."""
+    """Replace the text in suppressed rows with the suppression symbol."""
     return [pl.when(is_suppressed()).then(pl.lit(SUPPRESSED_MARK)).otherwise(name).alias(name) for name in columns]
 
 
 def missing_figure_reason(cases: Mapping[str, pl.Expr], *texts: pl.Expr) -> pl.Expr:
-    """Return an expression for why a row has no marks: suppression, the first matching case, or the first text."""
+    """Explain why a row has no marks: suppression first, then `cases` in order, then `texts`."""
     tests = {SUPPRESSED_LABEL: is_suppressed(), **cases}
     return pl.coalesce([*(pl.when(test).then(pl.lit(text)) for text, test in tests.items()), *texts])
 
 
 def suppression_footnote(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
-    """Return a footnote with the number of suppressed groups, or an empty list if there are none."""
+    """Return a footnote with the number of suppressed groups, if any."""
     suppressed = len(suppressed_families(result))
     if not suppressed or privacy is None:
         return []
@@ -73,13 +73,13 @@ def suppression_footnote(result: pl.DataFrame, privacy: Privacy | None) -> list[
 
 
 def suppressed_names(rows: pl.DataFrame) -> list[str]:
-    """Return a sentence listing the suppressed groups, or an empty list if there are none."""
+    """Return a sentence listing the suppressed groups, if any."""
     names = rows.filter(is_suppressed()).get_column("job_family").to_list()
     return [f"Suppressed (small group): {listed(names)}."] if names else []
 
 
 def missing_figure_note(rows: pl.DataFrame, column: str) -> list[str]:
-    """Return a sentence listing the unsuppressed groups without a figure, or an empty list if there are none."""
+    """List the groups that have no figure but aren't suppressed, if any."""
     names = rows.filter(pl.col(column).is_null() & ~is_suppressed()).get_column("job_family").to_list()
     return [f"No figure is available for {listed(names)}."] if names else []
 
@@ -88,14 +88,14 @@ def missing_figure_note(rows: pl.DataFrame, column: str) -> list[str]:
 
 
 def rows_for_totals(counts: pl.DataFrame, shown: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
-    """Return the rows to include in totals, dropping suppressed rows if families are selected."""
+    """Return the rows to total, without suppressed ones if families are selected."""
     if families is None:
         return counts
     return counts.join(shown.filter(~is_suppressed()), on="job_family", how="semi", maintain_order="left")
 
 
 def title_with_selection(finding: str, families: Sequence[str] | None) -> str:
-    """Prefix a title with the number of selected families, if there are several."""
+    """Prefix the title with the number of families if several are selected."""
     return finding if families is None or len(families) == 1 else f"{len(families)} selected families · {finding}"
 
 
@@ -107,14 +107,14 @@ LEVELS_NOTE = "Levels rate tasks, not people."
 
 
 def population(families: pl.DataFrame, *, totals: bool = True) -> str:
-    """Format the number of families and, if `totals` is True, the number of jobs and tasks."""
+    """Format the number of families, plus the number of jobs and tasks if `totals` is True."""
     named = families.get_column("job_family").ne(NO_FAMILY).sum()
     groups = f"{plural(named, 'job family')}{', plus jobs without a family' * (named < families.height)}"
     return f"{groups}, {jobs_and_tasks(total(families, 'jobs'), total(families, 'tasks'))}" if totals else groups
 
 
 def population_after(families: pl.DataFrame, *, totals: bool = True) -> str:
-    """Format the number of families, jobs and tasks in the later snapshot."""
+    """Format the same numbers as `population`, for the later snapshot."""
     if not totals:
         return population(families, totals=False)
     return f"{population(families.select('job_family', jobs='jobs_after', tasks='tasks_after'))} after"
@@ -126,13 +126,13 @@ def jobs_and_tasks(jobs: int, tasks: int) -> str:
 
 
 def overall(coverage: pl.DataFrame, column: str) -> float | None:
-    """Return the mean of a share across groups, weighted by tasks, or None if there are no tasks."""
+    """Average a share across groups, weighted by tasks."""
     share: float | None = coverage.select((pl.col(column) * pl.col("tasks")).sum() / pl.col("tasks").sum()).item()
     return share
 
 
 def coverage_note(have: Mapping[str, float | None], *validated: float | None, of: str = "tasks") -> str:
-    """Return a sentence saying how many tasks have each part and, optionally, how many are validated."""
+    """Summarize how many tasks have each part and, optionally, how many are validated."""
     parts = [f"{_amount(value)} have {part}" for part, value in have.items()]
     parts += [f"{_amount(value)} are validated" for value in validated]
     parts[0] = parts[0].replace(" have", f" of {of} have", 1)
@@ -140,7 +140,7 @@ def coverage_note(have: Mapping[str, float | None], *validated: float | None, of
 
 
 def coverage_of(meaning: Meaning, *parts: str) -> str:
-    """Return a sentence describing the company-wide coverage of a result."""
+    """Describe a result's company-wide coverage."""
     names = {"hours": "hours", "level": "a level", "hours, level and headcount": "hours, a level and a headcount"}
     validated = None if meaning.share_suggested is None else 1 - meaning.share_suggested
     return coverage_note({names[part]: meaning.coverage.get(part) for part in parts}, validated)
@@ -151,13 +151,13 @@ def _amount(value: float | None) -> str:
 
 
 def grade_note(have: str, grade: str | None = "", *, of: str = "tasks") -> str:
-    """Return a definition of the data grades, preceded by the grade of the chart if `grade` is passed."""
+    """Define the data grades, preceded by the chart's grade if `grade` is passed."""
     scale = f"Grade A: at least 90% of {of} have {have}. Grade B: at least 70%. Grade C: do not quote on its own."
     return scale if grade == "" else f"Data grade: {grade or 'none'}. {scale}"
 
 
 def without_tasks(families: pl.DataFrame) -> str:
-    """Return a sentence saying how many jobs have no tasks."""
+    """Report how many jobs have no tasks."""
     jobs = total(families, "jobs_without_tasks")
     return f"{plural(jobs, 'job')} {'has' if jobs == 1 else 'have'} no tasks." if jobs else "Every job has tasks."
 
@@ -166,7 +166,7 @@ def without_tasks(families: pl.DataFrame) -> str:
 
 
 def source_line(manifest: Mapping[str, Any]) -> list[str]:
-    """Describe the data source, including the export date and the first digits of the content hash."""
+    """Describe the data source, with the export date and a short content hash."""
     source = manifest.get("source") or {}
     finished, content, kind = manifest.get("finished"), manifest.get("content_sha256"), source.get("kind", "")
     if kind == "sample":
@@ -178,7 +178,7 @@ def source_line(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def source_lines(before: TaskProfiles, after: TaskProfiles) -> list[str]:
-    """Describe the source of each snapshot, preceded by any warnings about comparing them."""
+    """Describe both data sources, after any warnings about comparing them."""
     lines = [
         line.replace("Data:", f"{side}:", 1)
         for side, profiles in (("Before", before), ("After", after))
@@ -188,7 +188,7 @@ def source_lines(before: TaskProfiles, after: TaskProfiles) -> list[str]:
 
 
 def wrapped(lines: Iterable[str], width: int = LINE) -> list[str]:
-    """Wrap footnotes to at most `width` characters per line."""
+    """Wrap footnotes to `width` characters per line."""
     return [part for line in lines for part in textwrap.wrap(clean_text(line) or "", width)]
 
 
@@ -231,7 +231,7 @@ _TOOLTIPS = {
 
 
 def tooltips(*fields: str, **others: tuple[str, str, str | None]) -> list[alt.Tooltip]:
-    """Return tooltips for predefined fields, followed by `others`, which are (type, title, format) tuples."""
+    """Return tooltips for predefined fields, followed by `others` as (type, title, format) tuples."""
     rows = {**{field: _TOOLTIPS[field] for field in fields}, **others}
     return [
         alt.Tooltip(f"{field}:{kind}", title=title, format=shown or alt.Undefined)
@@ -241,11 +241,11 @@ def tooltips(*fields: str, **others: tuple[str, str, str | None]) -> list[alt.To
 
 # the exposure index ---------------------------------------------------------------------------------------------------
 
-#: Denominator of the level shares for each value of `weight`.
+#: Denominator of the level shares, by `weight`.
 UNIT = {"tasks": "tasks", "hours": "documented weekly hours", "headcount": "weekly hours across all incumbents"}
 WEIGHTED = "hours and a weighted level"
 INDEX_GRADE = grade_note(WEIGHTED)
-#: Labels for groups without an index, keyed by reason.
+#: Labels for groups without an index, by reason.
 NO_INDEX = {
     "NO_TASKS": "no tasks",
     "NO_HOURS": "no hours, or all hours are zero",
@@ -268,7 +268,7 @@ def index_range(low: float | None, high: float | None) -> str:
 
 
 def rank_range(row: Mapping[str, int | None]) -> str:
-    """Format the interval of a rank, or the rank in parentheses if there is no interval."""
+    """Format a rank interval, or the rank in parentheses if there is none."""
     if row["rank"] is None:
         return NONE
     if row["rank_low"] is None:
@@ -277,13 +277,13 @@ def rank_range(row: Mapping[str, int | None]) -> str:
 
 
 def has_enough_data() -> pl.Expr:
-    """Return an expression that selects families with an index and grade A or B, which headlines can quote."""
+    """Select the families that headlines can quote: grade A or B, with an index."""
     quotable = pl.col("data_grade").is_in(["A", "B"]) & pl.col("exposure").is_not_null() & ~is_suppressed()
     return quotable & (pl.col("job_family") != NO_FAMILY)
 
 
 def headline_scope(families: pl.DataFrame) -> str:
-    """Return a phrase that limits a headline to families with enough data or to the families shown."""
+    """Return a qualifier for headlines that don't cover every family."""
     quotable, shown = families.filter(has_enough_data()).height, families.filter(~is_suppressed()).height
     if quotable < shown:
         return " among families with enough data"
@@ -291,7 +291,7 @@ def headline_scope(families: pl.DataFrame) -> str:
 
 
 def no_headline_reason(families: pl.DataFrame) -> str | None:
-    """Return a headline saying why no family can be quoted, or None if at least one can."""
+    """Explain why no family can be quoted, or return None if at least one can."""
     shown = families.filter(~is_suppressed())
     if not shown.height:
         return ALL_SUPPRESSED
@@ -312,7 +312,7 @@ def _why_no_index(shown: pl.DataFrame) -> str:
 
 
 def without_index(families: pl.DataFrame) -> list[str]:
-    """Return a sentence for each reason, listing the families that have no index."""
+    """List the families without an index, with a sentence for each reason."""
     rows = families.filter(pl.col("exposure").is_null() & ~is_suppressed())
     return [
         f"No index for {listed(group.get_column('job_family').to_list())} ({NULL_REASONS[str(reason)]})."
@@ -321,7 +321,7 @@ def without_index(families: pl.DataFrame) -> list[str]:
 
 
 def index_coverage(families: pl.DataFrame) -> str:
-    """Return a sentence with the share of tasks that the index is based on."""
+    """Report the share of tasks used for the index."""
     tasks = total(families.fill_null(0), "tasks")
     if not tasks:
         return NO_TASKS_NOTE
@@ -330,7 +330,7 @@ def index_coverage(families: pl.DataFrame) -> str:
 
 
 def index_definition(level_weights: Mapping[str, float]) -> str:
-    """Return a definition of the index, including the weight of each level."""
+    """Define the index, including the level weights."""
     weights = listed(f"{level} = {weight:g}" for level, weight in level_weights.items())
     return f"Index: share of weekly hours, with level weights {weights}. It estimates potential change, not job losses."
 
@@ -343,25 +343,25 @@ _PARTS = {"both": "hours and a level", "hours": "hours", "level": "a level"}
 
 
 def coverage_before_after(meaning: Meaning, part: str = "both") -> tuple[float | None, float | None]:
-    """Return the coverage in each of the two snapshots."""
+    """Return the coverage before and after."""
     return meaning.coverage.get(f"{part} before"), meaning.coverage.get(f"{part} after")
 
 
 def coverage_shifted(meaning: Meaning, part: str = "both") -> bool:
-    """Return True if coverage changed enough that part of a difference may come from measurement."""
+    """Return True if coverage changed so much that a difference may be partly due to measurement."""
     was, now = coverage_before_after(meaning, part)
     return was is not None and now is not None and abs(now - was) > COVERAGE_CHANGE_LIMIT + 1e-12
 
 
 def coverage_changed() -> pl.Expr:
-    """Return an expression that is true for rows whose coverage changed by more than the limit."""
+    """Select rows whose coverage changed by more than the limit."""
     return ((pl.col("coverage_after") - pl.col("coverage_before")).abs() > COVERAGE_CHANGE_LIMIT + 1e-12).fill_null(
         value=False
     )
 
 
 def coverage_of_both(meaning: Meaning, part: str = "both", *, weighted: bool = False) -> list[str]:
-    """Describe the coverage of both snapshots, adding a warning if some validation states are excluded."""
+    """Describe the coverage of both snapshots, and warn if some validation states are excluded."""
     was, now = coverage_before_after(meaning, part)
     if was is None and now is None:
         return [NO_TASKS_NOTE]
@@ -371,7 +371,7 @@ def coverage_of_both(meaning: Meaning, part: str = "both", *, weighted: bool = F
 
 
 def signed(value: float | None) -> str:
-    """Format a difference between index values with its sign."""
+    """Format a signed difference in the index."""
     if value is None:
         return NONE
     rounded = round(value, 2)
@@ -379,7 +379,7 @@ def signed(value: float | None) -> str:
 
 
 def signed_hours(value: float | None, digits: int | None = None) -> str:
-    """Format a difference in hours with its sign, using `digits` decimals if specified."""
+    """Format a signed difference in hours, with `digits` decimals if specified."""
     if value is None:
         return NONE
     if round(value, 1) == 0:
@@ -389,7 +389,7 @@ def signed_hours(value: float | None, digits: int | None = None) -> str:
 
 
 def relative(change: float | None, was: float | None) -> str:
-    """Format a change as a percentage of the earlier amount, if that amount is positive."""
+    """Format a change as a percentage of `was`, if positive."""
     if change is None or not was or was < 0:
         return NONE
     share = change / was

@@ -1,4 +1,4 @@
-"""Dumbbell chart of the change in each job family."""
+"""Dumbbell chart of the change per job family."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MEASURED_NOTE = (
 
 
 class _Figure(NamedTuple):
-    """The quantity to compare: hours at `level`, or the exposure index if `level` is None."""
+    """Quantity to compare: hours at `level`, or the exposure index if None."""
 
     level: str | None
 
@@ -47,7 +47,7 @@ class _Figure(NamedTuple):
 
 
 def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
-    """Draw the change in hours at `level`, or in exposure if None; `company` is the company-wide row."""
+    """Draw the change in hours at `level`, or in exposure if None. `company` is the company-wide row."""
     figure = _Figure(level)
     was, now = ("exposure_before", "exposure_after") if level is None else ("before", "after")
     rows = _families(groups.rows.rename({was: "was", now: "now"}), figure)
@@ -154,7 +154,7 @@ def _arrows(families: pl.DataFrame, figure: _Figure) -> list[alt.Chart]:
 
 
 def _finding(families: pl.DataFrame, figure: _Figure) -> str:
-    """Return a headline with the largest change among families of grade A or B whose coverage is stable."""
+    """Return a headline with the largest change, ignoring grade C and families with unstable coverage."""
     shown = families.filter(~pl.col("suppressed"))
     if not shown.height:
         return captions.ALL_SUPPRESSED

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-#: Maximum width of a row label in characters, and its line height in pixels.
+#: Maximum row label width in characters, and line height in pixels.
 _WRAP, _LINE = 38, 12
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The rows to draw after suppression, and the texts that describe them."""
+    """Rows to draw after suppression, with text describing them."""
 
     rows: pl.DataFrame
-    #: Whether totals can be shown. False if every row is suppressed because totals would reveal their figures.
+    #: Whether totals can be shown. If every row is suppressed, totals would reveal the figures.
     totals: bool
     population: str
     suppression: list[str]
@@ -48,7 +48,7 @@ def groups(
     privacy: Privacy | None,
     families: Sequence[str] | None = None,
 ) -> Groups:
-    """Return the groups to draw; `counts` contains the rows to include in totals."""
+    """Return the groups to draw. Totals are taken from `counts`."""
     population = captions.population(counts, totals=any_shown(shown))
     return _groups(shown, population, captions.source_line(profiles.manifest), privacy, families)
 
@@ -56,7 +56,7 @@ def groups(
 def groups_of_change(
     counts: pl.DataFrame, shown: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, privacy: Privacy | None
 ) -> Groups:
-    """Return the groups to draw in a chart that compares two snapshots."""
+    """Return the groups to draw when comparing two snapshots."""
     population = captions.population_after(counts, totals=any_shown(shown))
     return _groups(shown, population, captions.source_lines(before, after), privacy)
 
@@ -78,7 +78,7 @@ def any_shown(rows: pl.DataFrame) -> bool:
 
 
 class SideColumn(NamedTuple):
-    """A text column to the right of the plot; `edge` is the distance from the plot to its right edge in pixels."""
+    """Text column right of the plot. `edge` is the position of the right edge, in pixels from the plot."""
 
     field: str
     header: str | Sequence[str]
@@ -100,7 +100,7 @@ def chart(
     below: int = 38,
     over: Sequence[alt.Chart] = (),
 ) -> theme.Chart:
-    """Assemble a chart with one row per group; the ``missing`` column in `rows` is shown for rows without marks."""
+    """Assemble a chart with one row per group. Rows without marks show the text in ``missing``."""
     order = rows.get_column("job_family").to_list()
     built, extremes, shape = description
     footnotes = list(notes) if groups.totals else []
@@ -122,17 +122,17 @@ def chart(
 
 
 def no_jobs() -> theme.Chart:
-    """Return the chart to show if the profiles contain no jobs."""
+    """Return a placeholder for profiles without jobs."""
     return theme.empty_chart("No jobs in these task profiles", "There is nothing to draw.")
 
 
 def no_jobs_in_either() -> theme.Chart:
-    """Return the chart to show if neither snapshot contains jobs."""
+    """Return a placeholder for two snapshots without jobs."""
     return theme.empty_chart("No jobs in either snapshot", "There is nothing to compare.")
 
 
 def all_suppressed_chart(groups: Groups, title: str = captions.ALL_SUPPRESSED) -> theme.Chart:
-    """Return the chart to show if every group is suppressed."""
+    """Return a placeholder for when every group is suppressed."""
     lines = [*groups.suppression, *groups.sources]
     return theme.assemble(
         [note(lines, x=0, y=8)],
@@ -150,18 +150,18 @@ def group_axis(order: Sequence[str]) -> alt.Y:
 
 
 def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
-    """Return a row axis for a field; `names` maps its values to labels in display order."""
+    """Return a row axis for a field. `names` maps values to labels, in display order."""
     order, lines = list(names), {value: name_lines(name, width) for value, name in names.items()}
-    # Vega aligns the first line with the row. Shift multi-line labels up by half their extra height to centre them.
+    # Vega aligns the first line with the row, so shift multi-line labels up by half the extra height.
     offsets = [
         {"test": f"indexof({json.dumps(long)}, datum.label) >= 0", "value": -_LINE / 2 * (count - 1)}
         for count in range(2, max(map(len, lines.values()), default=1) + 1)
         if (long := [value for value in order if len(lines[value]) == count])
     ]
-    # Use a plain dict because the axis is copied for every layer, and copying an `alt.Axis` is slow.
+    # We use a plain dict here. The axis is copied for every layer, and copying an `alt.Axis` is slow.
     axis = {
         "title": None,
-        # Look up labels by position instead of by key because a family could be named "constructor".
+        # Look up labels by position, since a family could be named "constructor".
         "labelExpr": f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
         "labelLimit": 400,
         "labelLineHeight": _LINE,
@@ -172,7 +172,7 @@ def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
 
 
 def numbered_axis(field: str, names: Sequence[Sequence[str]], **look: Any) -> alt.Y:
-    """Return an axis for rows numbered from 1, whose labels can repeat and have up to two lines."""
+    """Return an axis for rows numbered from 1. Labels can repeat and have up to two lines."""
     two_lines = [number for number, name in enumerate(names, 1) if len(name) > 1]
     offset = {"condition": {"test": f"indexof({json.dumps(two_lines)}, datum.value) >= 0", "value": -6}, "value": 0}
     axis = alt.Axis(
@@ -187,7 +187,7 @@ def numbered_axis(field: str, names: Sequence[Sequence[str]], **look: Any) -> al
 
 
 def row_height(order: Sequence[str], usual: int, width: int = _WRAP) -> int:
-    """Return the row height in pixels that is needed to fit the longest label."""
+    """Return the row height in pixels needed to fit the longest label."""
     return max([usual, *(_LINE * len(name_lines(family, width)) + 4 for family in order)])
 
 
@@ -199,7 +199,7 @@ def name_lines(family: str, width: int = _WRAP, *, most: int = 4) -> list[str]:
 def side_columns(
     rows: pl.DataFrame, y: alt.Y, columns: Sequence[SideColumn], width: int, *, key: str = "job_family"
 ) -> list[alt.Chart]:
-    """Return the text columns to the right of the plot, and the ``missing`` text for rows without marks."""
+    """Draw the text columns right of the plot, and the ``missing`` text in rows without marks."""
     table = rows.select(key, *(column.field for column in columns))
     marks = []
     for field, header, edge, muted in columns:
@@ -217,7 +217,7 @@ def side_columns(
 
 
 def as_text(column: str, write: Callable[[Any], str]) -> pl.Expr:
-    """Format the values in a column as text, including nulls."""
+    """Format a column as text, including nulls."""
     return pl.col(column).map_elements(write, return_dtype=pl.String, skip_nulls=False)
 
 
@@ -228,7 +228,7 @@ def counts_as_text(column: str | pl.Expr) -> pl.Expr:
 
 
 def decimals(values: Sequence[float | None]) -> int:
-    """Return the number of decimals (0 or 1) to use for every value in a column of hours."""
+    """Return the number of decimals (0 or 1) for a column of hours."""
     amounts = [abs(round(value, 1)) for value in values if value is not None]
     integral = all(value == round(value) for value in amounts)
     large = any(value >= 100 for value in amounts) and all(value == 0 or value >= 10 for value in amounts)
@@ -236,7 +236,7 @@ def decimals(values: Sequence[float | None]) -> int:
 
 
 def hours_column(amounts: pl.Series) -> pl.Series:
-    """Format a column of hours, using the same number of decimals for every value."""
+    """Format a column of hours with the same number of decimals throughout."""
     digits = decimals(amounts.to_list())
     texts = [NONE if amount is None else f"{amount:,.{digits}f}\u00a0h" for amount in amounts]
     return pl.Series(texts, dtype=pl.String)

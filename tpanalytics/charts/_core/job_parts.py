@@ -1,4 +1,4 @@
-"""Panels for the chart of a single job."""
+"""Panels of the single-job chart."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 #: Maximum number of tasks to list. The bar always includes every task.
 LISTED = 40
 _WIDTH, _BAR, _ROW, _LINE = 890, 34, 19, 14
-#: Height of a bar in pixels, including the sentence above it.
+#: Bar height in pixels, including the sentence above.
 _BAND = 66
-#: Minimum width in pixels for a block to be numbered.
+#: Minimum width of a numbered block, in pixels.
 _NUMBER = 15
-#: Maximum line length in characters for task names and for rationales.
+#: Maximum line length of task names and rationales, in characters.
 _NAME, _QUOTE = 104, 165
-#: Fill colours for everything except blocks. The panels share a scale, so all colours must be in one dict.
+#: Fill colours for everything except blocks. The panels share a scale, so all colours must be in a single dict.
 _FILLS = {
     "remaining": "#D9D9DE",
     "possibly freed": "#F1F8F8",
@@ -39,7 +39,7 @@ _CURRENT, _SCENARIO = "current week", "scenario"
 def week(
     tasks: pl.DataFrame, levels: Sequence[str], contract: float | None, scenario: pl.DataFrame | None
 ) -> alt.LayerChart:
-    """Draw the current week with one block per task and, if there is a scenario, the resulting week below it."""
+    """Draw the current week with one block per task, and the week in the scenario below if there is one."""
     blocks = _blocks(tasks)
     documented = max([0.0, *blocks.get_column("end")])
     top = max(documented, contract or 0.0) or 1.0
@@ -47,7 +47,7 @@ def week(
     scale = alt.Scale(domain=[0, top], nice=False)
     x = alt.X("start:Q", scale=scale, axis=alt.Axis(title="weekly hours", titleAnchor="start", tickCount=8, grid=False))
     spans = _spans(documented, contract, scenario)
-    # Omit labels that don't fit because the sentence above the bar contains the same figures.
+    # Omit labels that don't fit. The sentence above the bar has the same figures.
     width = (pl.col("end") - pl.col("start")) / per_pixel
     fits = pl.col("label").str.len_chars() * 5.8 + 6 < width
     spans = spans.with_columns(label=pl.when(fits).then("label").otherwise(pl.lit("")))
@@ -166,7 +166,7 @@ def _printed(level: str) -> str:
 
 
 def _spans(documented: float, contract: float | None, scenario: pl.DataFrame | None) -> pl.DataFrame:
-    """Return the non-task segments, which are undocumented hours and the parts of the scenario."""
+    """Return the non-task segments: undocumented hours and the parts of the scenario."""
     rows: list[tuple[str, float, float, str, str, bool]] = []
     if contract and contract > documented:
         rows.append((_CURRENT, documented, contract, "unknown", f"undocumented {hours(contract - documented)}", True))
@@ -201,7 +201,7 @@ def _between(low: float, high: float) -> str:
 
 
 def week_note(tasks: pl.DataFrame, contract: float | None) -> str:
-    """Summarize the documented hours, the contract hours and the number of tasks without hours."""
+    """Summarize documented hours, contract hours and tasks without hours."""
     timed = tasks.filter(pl.col("hours").is_not_null())
     documented = float(timed.get_column("hours").sum())
     without = tasks.height - timed.height
@@ -225,7 +225,7 @@ def scenario_note(scenario: pl.DataFrame) -> str:
 
 
 def _listed(shown: pl.DataFrame) -> tuple[pl.DataFrame, float, float | None]:
-    """Return the rows to list, their total height, and the position of the note above tasks without hours."""
+    """Return the task rows, the total height, and the position of the note above tasks without hours."""
     rows, at, gap_at = [], 0.0, None
     digits = frame.decimals(shown.get_column("hours").to_list())
     for n, task, amount, level, state in shown.select("n", "task", "hours", "level", "state").rows():
@@ -299,7 +299,7 @@ def task_list(tasks: pl.DataFrame) -> list[alt.LayerChart]:
 
 
 def peers(jobs: pl.DataFrame, text: str) -> list[alt.LayerChart]:
-    """Draw a strip with the exposure of every job in the family, highlighting this job."""
+    """Draw the exposure of every job in the family as a strip, and highlight this job."""
     lines = textwrap.wrap(text, _QUOTE)
     heading = theme.note(lines, x=0, y=-22 - 15 * (len(lines) - 1), baseline="bottom", color=theme.INK)
     if not jobs.height:
@@ -324,7 +324,7 @@ def peers(jobs: pl.DataFrame, text: str) -> list[alt.LayerChart]:
 
 
 def quotes(rationales: Sequence[tuple[int, str]]) -> list[alt.LayerChart]:
-    """Quote the rationales for the ratings, with their task numbers."""
+    """Quote the rationales with task numbers."""
     if not rationales:
         return []
     lines = ["Rationales of the ratings, by task number:"]

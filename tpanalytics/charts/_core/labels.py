@@ -1,4 +1,4 @@
-"""Placement of line labels, and helpers to find leading and tied families."""
+"""Line labels, and helpers to find leading and tied families."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tpanalytics.charts._core.frame import name_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Line height of labels in pixels, and their maximum width in characters.
+#: Label line height in pixels, and maximum label width in characters.
 LINE, WRAP = 12, 34
 #: Label every family if there are at most `ALL`. Otherwise, label about `SOME` of them to keep labels legible.
 ALL, SOME = 18, 10
 
 
 class Extent(NamedTuple):
-    """The index range of a plot, and its height in pixels."""
+    """Index range of a plot, and plot height in pixels."""
 
     low: float
     high: float
@@ -27,12 +27,12 @@ class Extent(NamedTuple):
 
     @property
     def pixel(self) -> float:
-        """Return the index difference that corresponds to one pixel."""
+        """Index units per pixel."""
         return (self.high - self.low) / self.height
 
 
 class Leader(NamedTuple):
-    """The family that becomes the most exposed at an H2 weight of `since`, and its index at that weight."""
+    """Most exposed family from an H2 weight of `since` upwards. The index there is `level`."""
 
     family: str
     since: float
@@ -40,7 +40,7 @@ class Leader(NamedTuple):
 
 
 def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
-    """Return each family that becomes the most exposed as the H2 weight increases from 0 to 1."""
+    """Return the most exposed families, in order, as the H2 weight increases from 0 to 1."""
     if not lines.height:
         return []
     ends = {family: (low, high) for family, low, high in _ends(lines)}
@@ -72,7 +72,7 @@ def _ends(lines: pl.DataFrame) -> list[tuple[str, float, float]]:
 
 
 def spread(wanted: Sequence[float], slots: Sequence[float], height: float) -> list[float]:
-    """Move labels as little as possible so they don't overlap, while preserving their order."""
+    """Move overlapping labels apart as little as possible, without changing the order."""
     # Subtract the space taken by earlier labels, then pool adjacent violators to make positions non-decreasing.
     occupied = [sum(slots[:i]) + slots[i] / 2 for i in range(len(slots))]
     pools: list[tuple[float, int]] = []
@@ -92,12 +92,12 @@ def _label_lines(family: str) -> list[str]:
 
 
 def slot(family: str) -> int:
-    """Return the height of a label in pixels, including padding."""
+    """Return the label height in pixels, including padding."""
     return LINE * len(_label_lines(family)) + 4
 
 
 def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
-    """Return the labels at one end of the plot, with their vertical positions as index values."""
+    """Return the labels at one end of the plot, positioned in index units."""
     ordered = rows.sort(end, "job_family")
     names = [_label_lines(name) for name in ordered["job_family"]]
     wanted = [(value - extent.low) / extent.pixel for value in ordered[end]]
@@ -117,7 +117,7 @@ def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
 
 
 def ties(families: pl.DataFrame) -> list[list[str]]:
-    """Return the largest groups of families in which all rank intervals overlap."""
+    """Return the largest groups of families whose rank intervals all overlap."""
     rows = families.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high").rows()
     overlapping = [
         [family for family, low, high in rows if low <= rank <= high] for rank in sorted({row[1] for row in rows})
@@ -129,7 +129,7 @@ def ties(families: pl.DataFrame) -> list[list[str]]:
 
 
 def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
-    """Assign groups to columns so that groups in the same column do not overlap."""
+    """Arrange groups in columns so they don't overlap."""
     result: list[list[list[str]]] = []
     for group in groups:
         first = order.index(group[0])
@@ -142,7 +142,7 @@ def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
 
 
 def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the pairs in which both families are drawn, with sanitized names."""
+    """Return the pairs with both families drawn, and sanitize the names."""
     names = dict(zip(shown["job_family"], theme.sanitize_labels(shown)["job_family"], strict=True))
     sides = [pl.col(f"family_{side}") for side in "ab"]
     return (
@@ -153,10 +153,10 @@ def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFram
 
 
 def roles(lines: pl.DataFrame, pairs: pl.DataFrame, first: list[Leader]) -> pl.DataFrame:
-    """Add a ``role`` column, which is 'leads', 'named' or 'other' for lines in the background."""
+    """Add a ``role`` column: 'leads', 'named', or 'other' for background lines."""
     by_name = {family: (round(low, 9), round(high, 9)) for family, low, high in _ends(lines)}
     highest = [by_name[leader.family] for leader in first]
-    # Families whose lines coincide with a leader's are also leaders.
+    # Families with the same line as a leader also lead.
     leading = [family for family, ends in by_name.items() if ends in highest]
     named = lines.get_column("job_family").to_list()
     if len(named) > ALL:

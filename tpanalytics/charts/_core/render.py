@@ -6,28 +6,28 @@ import struct
 import zlib
 from typing import Any
 
-#: Scale for images that look sharp on most screens, but are small enough to store in a notebook.
+#: Image scale. Sharp on most screens, but small enough to store in a notebook.
 _DISPLAY_SCALE = 1.5
 
 
 def png(spec: dict[str, Any], scale: float, *, small: bool = False) -> bytes:
-    """Render a Vega-Lite specification as a PNG and recompress it to less than half its size."""
+    """Render a Vega-Lite spec as a PNG, and recompress it to less than half the size."""
     import vl_convert
 
     return _recompress(vl_convert.vegalite_to_png(spec, scale=scale), 6 if small else 3)
 
 
 def displayed(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a MIME bundle with the image and description of a chart, and metadata with the image size."""
+    """Return a MIME bundle with a chart's image and description, and metadata with the image size."""
     picture = png(spec, _DISPLAY_SCALE, small=True)
-    # If the size isn't set, notebooks use one screen pixel per image pixel, which makes the chart too large.
+    # Without a size, notebooks use one screen pixel per image pixel, and the chart is too large.
     width, height = (round(int.from_bytes(picture[i : i + 4], "big") / _DISPLAY_SCALE) for i in (16, 20))
     bundle = {"image/png": picture, "text/plain": spec.get("description", "chart")}
     return bundle, {"image/png": {"width": width, "height": height}}
 
 
 def _recompress(image: bytes, level: int) -> bytes:
-    """Recompress the pixel data of a PNG, because the renderer compresses it poorly."""
+    """Recompress a PNG's pixel data. The renderer compresses it poorly."""
     pixels, others, at = b"", [], 8
     while at < len(image):
         (length,) = struct.unpack(">I", image[at : at + 4])

@@ -12,7 +12,7 @@ from tpanalytics.charts._core import theme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Colour for each kind of flow. Only re-rated tasks are highlighted.
+#: Flow colours. Only re-rated tasks are highlighted.
 KINDS = {
     "same level": "#E4E4E8",
     "re-rated": theme.ACCENT,
@@ -20,7 +20,7 @@ KINDS = {
     "added or removed": "#DDD7CB",
 }
 _WIDTH, _NODE, _GAP = 300, 16, 10
-#: Fill colours for ribbons, nodes and cells. The panels share a scale, so all colours must be in one dict.
+#: Fill colours for ribbons, nodes and cells. The panels share a scale, so all colours must be in a single dict.
 _FILLS = {
     **KINDS,
     **theme.LEVEL_COLOURS,
@@ -29,12 +29,12 @@ _FILLS = {
     "stayed cell": "#EFEFF2",
     "other cell": "#FFFFFF",
 }
-#: Number of points used to draw the edge of a ribbon.
+#: Number of points along a ribbon's edge.
 _POINTS = 11
 
 
 class Flow(NamedTuple):
-    """A flow from a node on the left to a node on the right; `kind` is a key in `KINDS`."""
+    """Flow from a node on the left to a node on the right. `kind` is a key in `KINDS`."""
 
     start: str
     end: str
@@ -113,7 +113,7 @@ def _tops(amounts: Sequence[tuple[str, float]], unit: float) -> dict[str, float]
 def _nodes(
     tops: dict[str, float], flows: Sequence[Flow], unit: float, words: dict[str, str], height: int, *, left: bool
 ) -> list[alt.Chart]:
-    """Draw the stack of nodes on one side, with labels and coloured by level."""
+    """Draw the labelled nodes on one side, coloured by level."""
     amounts = {node: sum(f.amount for f in flows if (f.start if left else f.end) == node) for node in tops}
     rows = [
         (

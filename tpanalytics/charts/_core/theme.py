@@ -1,6 +1,6 @@
 """Chart theme and notebook display.
 
-The theme is applied to each chart instead of globally, so it does not affect other Altair charts in a notebook.
+The theme is applied per chart and not globally, so other Altair charts in a notebook aren't affected.
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ LEVEL_WORDS = {
 _HATCH = 7
 #: Maximum length of a title line in characters.
 _TITLE = 104
-#: Matches right-to-left text before punctuation and a number, which would otherwise be rendered right to left.
+#: Right-to-left text before punctuation and a number, which would otherwise be rendered right to left, too.
 _RTL_TEXT = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff][^A-Za-z,:;(]*)(?=[,:;] ?\\(?[0-9]| \\([0-9])")
 
 
 class _PngDisplay:
-    """Mixin to display charts as PNG images because Altair's default renderer loads scripts from a CDN."""
+    """Display charts as PNG images. Altair's default renderer loads scripts from a CDN."""
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return displayed(self.to_dict())  # type: ignore[attr-defined]  # defined by the chart class
 
     def copy(self, deep: Any = True, ignore: list[str] | None = None) -> Any:  # noqa: FBT002
-        """Copy the chart, using a faster implementation for the shallow copies made by `to_dict`."""
+        """Copy the chart, with a fast path for the shallow copies made by `to_dict`."""
         if deep is not False:
             return super().copy(deep, ignore)  # type: ignore[misc]
         duplicate = copy.copy(self)
@@ -69,11 +69,11 @@ class _PngDisplay:
 
 
 class Chart(_PngDisplay, alt.LayerChart):
-    """A layered chart that is displayed as a PNG image in notebooks."""
+    """Layered chart, displayed as a PNG image in notebooks."""
 
 
 class Panels(_PngDisplay, alt.ConcatChart):
-    """A concatenated chart that is displayed as a PNG image in notebooks."""
+    """Concatenated chart, displayed as a PNG image in notebooks."""
 
 
 def assemble(
@@ -85,7 +85,7 @@ def assemble(
     width: int,
     height: int,
 ) -> Chart:
-    """Combine layers into a themed chart with a title; later layers are drawn on top."""
+    """Combine layers into a themed chart with a title. Later layers are drawn on top."""
     return Chart(layer=list(layers), width=width, height=height, **_chart_options(title, subtitle, description))
 
 
@@ -98,12 +98,12 @@ def assemble_panels(
     description: str,
     **layout: Any,
 ) -> Panels:
-    """Arrange panels in a grid below a title; the last panel contains the footnotes."""
+    """Arrange panels in a grid below a title. The last panel contains the footnotes."""
     return Panels(concat=list(panels), columns=columns, **layout, **_chart_options(title, subtitle, description))
 
 
 def _chart_options(title: str, subtitle: str | Sequence[str], description: str) -> dict[str, Any]:
-    # Pass these to the constructor because `properties` and `configure` copy the entire chart, including its data.
+    # Pass these to the constructor. `properties` and `configure` would copy the entire chart, including its data.
     title = _RTL_TEXT.sub("\\1\u200e", title)
     lines = math.ceil(len(title) / _TITLE)
     heading = alt.Title(
@@ -159,7 +159,7 @@ def _config() -> alt.Config:
 
 
 def sanitize_labels(frame: pl.DataFrame) -> pl.DataFrame:
-    """Replace any characters in family and level names that cannot be rendered."""
+    """Replace characters that can't be rendered in family and level names."""
     names = [name for name in ("job_family", "level") if name in frame.columns]
     return frame.with_columns(
         pl.col(name).replace_strict(
@@ -177,8 +177,8 @@ def percent_axis() -> alt.Axis:
 
 
 def pixel_encoding(**channels: float | alt.ExprRef) -> dict[str, Any]:
-    """Return arguments for `encode` that set positions in pixels."""
-    # Use the channel classes directly because `alt.value` is slow: Altair searches the entire schema to resolve it.
+    """Return `encode` arguments for positions in pixels."""
+    # We can't use `alt.value` here, it's slow: Altair searches the entire schema to resolve it.
     classes: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
     return {name: classes[name](position) for name, position in channels.items()}
 
@@ -189,12 +189,12 @@ def when(test: str, value: Any) -> dict[str, Any]:
 
 
 def ink_if(test: str, then: str, otherwise: str) -> alt.ColorValue:
-    """Return a text colour that depends on a test."""
+    """Return a conditional text colour."""
     return alt.ColorValue(otherwise, condition=when(test, then))
 
 
 def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any) -> alt.Chart:
-    """Return a text mark at a fixed position that does not depend on the data."""
+    """Return a text mark at a fixed position, independent of the data."""
     look = {"fontSize": 11, "color": MUTED, "align": "left", "lineHeight": 15, **look}
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_text(text=text if isinstance(text, str) else list(text), **look)
     layer: alt.Chart = mark.encode(**pixel_encoding(x=x, y=y))
@@ -202,7 +202,7 @@ def note(text: str | Sequence[str], *, x: int, y: int | alt.ExprRef, **look: Any
 
 
 def footer(lines: Sequence[str], *, below: int = 38) -> alt.Chart:
-    """Return a layer with footnotes, starting `below` pixels under the plot."""
+    """Return a layer with footnotes, `below` pixels under the plot."""
     return note(list(lines), x=0, y=alt.expr(f"height + {below}"), baseline="top", fontSize=10.5)
 
 
@@ -214,7 +214,7 @@ def strokes(low: float, high: float, per_pixel: float) -> list[float]:
 
 
 def hatched(positions: alt.Chart, bar: int) -> alt.Chart:
-    """Draw hatching strokes at `positions`, sized for bars that are `bar` pixels high."""
+    """Draw hatching strokes at `positions`, sized for bars `bar` pixels high."""
     mark: alt.Chart = positions.mark_point(
         shape="M-0.3,1L0.3,-1", size=bar**2 * 0.62, stroke="#9A9AA0", strokeWidth=1, opacity=1
     )
@@ -222,13 +222,13 @@ def hatched(positions: alt.Chart, bar: int) -> alt.Chart:
 
 
 def footer_panel(lines: Sequence[str]) -> alt.LayerChart:
-    """Return a panel that contains only footnotes."""
+    """Return a panel with only footnotes."""
     panel: alt.LayerChart = alt.LayerChart(layer=[footer(lines, below=0)], width=600, height=1)
     return panel
 
 
 def empty_chart(text: str, detail: str) -> Chart:
-    """Return a chart that contains only a message."""
+    """Return a chart with only a message."""
     return assemble(
         [note(detail, x=0, y=20, fontSize=13)],
         title=text,
@@ -245,7 +245,7 @@ def level_scale(levels: Sequence[str]) -> alt.Scale:
 
 
 def level_legend(levels: Sequence[str]) -> alt.Legend | None:
-    """Return the legend for the levels, or None if there are none because empty legends cannot be rendered."""
+    """Return the legend for the levels, or None without levels. Empty legends can't be rendered."""
     if not levels:
         return None
     labels = [LEVEL_WORDS.get(level, f"{level} (unknown level)") for level in levels]
