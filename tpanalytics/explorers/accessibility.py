@@ -1,4 +1,4 @@
-"""Keyboard and screen reader support that is missing from ipywidgets."""
+"""Keyboard and screen reader support missing from ipywidgets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ __all__ = ["Accessibility"]
 
 
 class Accessibility(anywidget.AnyWidget):
-    """An invisible widget that keeps key presses inside the explorer and sets ARIA attributes on its buttons."""
+    """Invisible widget that keeps key presses inside the explorer and sets ARIA attributes on buttons."""
 
     _esm = (Path(__file__).parent / "assets" / "accessibility.js").read_text(encoding="utf-8")

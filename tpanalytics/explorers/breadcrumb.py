@@ -1,4 +1,4 @@
-"""Breadcrumb navigation from all job families to one job."""
+"""Breadcrumb navigation from all job families to a single job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Breadcrumb"]
 
 
 class Breadcrumb(widgets.Box):
-    """The current family and job, with buttons to go back to the higher levels."""
+    """Current family and job, with buttons to go back up."""
 
     def __init__(self, change_state: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(layout={"flex_flow": "row wrap", "align_items": "center"})
@@ -24,7 +24,7 @@ class Breadcrumb(widgets.Box):
         self._change_state = change_state
 
     def show(self, state: State, facts: Facts) -> None:
-        """Update the breadcrumb from a state, hiding it at the top level."""
+        """Update the breadcrumb from a state, or hide it at the top level."""
         family, job = state["family"], state["job"]
         self.layout.display = "" if state["view"] == "tasks" and family is not None else "none"
         if self.layout.display:

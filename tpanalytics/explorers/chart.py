@@ -20,7 +20,7 @@ PICKED = "picked"
 
 
 class ChartWidget(anywidget.AnyWidget):
-    """A chart that works offline and reports clicks and slider changes in `params`."""
+    """Offline chart that reports clicks and slider changes in `params`."""
 
     spec = traitlets.Dict().tag(sync=True)
     #: Incremented whenever the specification changes, so late clicks on the previous chart can be ignored.
@@ -34,7 +34,7 @@ class ChartWidget(anywidget.AnyWidget):
         self.observe(self._report, "params")
 
     def swap(self, spec: dict[str, Any]) -> None:
-        """Show a different specification, resetting its parameters and selection."""
+        """Show a different specification and reset the parameters and selection."""
         if spec != self.spec or self.params.get("revision") == self.revision:
             with self.hold_sync():
                 self.spec, self.revision = spec, self.revision + 1
@@ -55,7 +55,7 @@ class ChartWidget(anywidget.AnyWidget):
 
 @cache
 def _module() -> str:
-    """Return the widget script bundled with Vega, which is about 1 MB and is not stored in notebooks."""
+    """Return the widget script, bundled with Vega. It's about 1 MB and isn't stored in notebooks."""
     import vl_convert
 
     script = (Path(__file__).parent / "assets" / "chart.js").read_text(encoding="utf-8")

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["ControlBar"]
 
 _STYLE = {"description_width": "initial"}
-#: Slider value for levels without a weight because sliders don't accept None.
+#: Slider value for levels without a weight. Sliders don't accept None.
 _EXCLUDED = -1.0
 
 
 class Control:
-    """A widget bound to an entry in the state."""
+    """Widget bound to a state entry."""
 
     def __init__(self, name: str, widget: Any) -> None:
         self.name, self.widget = name, widget
         widget.add_class(f"tpa-{name}")
 
     def read(self) -> Any:
-        """Return the value of the widget in a JSON-compatible form."""
+        """Return the widget's value in JSON-compatible form."""
         value = self.widget.value
         return list(value) if isinstance(value, tuple) else value
 
@@ -39,12 +39,12 @@ class Control:
         self.widget.value = tuple(value) if isinstance(value, list) else value
 
     def watch(self, on_change: Callable[[str], None]) -> None:
-        """Call a function with the name of the control whenever its value changes."""
+        """Call a function with the control's name whenever the value changes."""
         self.widget.observe(lambda _: on_change(self.name), "value")
 
 
 class _States(Control):
-    """The validation states to include. Custom combinations are added to the options when they are set."""
+    """Validation states to include. Custom combinations are added to the options when set."""
 
     def __init__(self, choices: Sequence[tuple[str, Any]]) -> None:
         hashable = [(label, tuple(states)) for label, states in choices]
@@ -58,7 +58,7 @@ class _States(Control):
 
 
 class _Job(Control):
-    """The job to show from the current family."""
+    """Job to show from the current family."""
 
     def __init__(self) -> None:
         super().__init__("job", _dropdown("Job", [("all jobs", None)]))
@@ -73,13 +73,13 @@ class _Choice(Control):
 
     def write(self, state: State, facts: Facts) -> None:
         if self.name in controls(state) or state[self.name] not in [value for _, value in self.widget.options]:
-            # Only update the options if necessary because computing them requires reading the tasks.
+            # Only update the options if necessary. Computing them means reading the tasks.
             _set_options(self.widget, facts.options(state["states"])[self.name])
         super().write(state, facts)
 
 
 class _Weights(Control):
-    """Sliders for the weight of each level except H2, whose slider is part of the chart."""
+    """Sliders for all level weights except H2, which has a slider in the chart."""
 
     def __init__(self, levels: Sequence[str]) -> None:
         steps = [("excluded", _EXCLUDED), *((f"{step:.2f}", step) for step in WEIGHT_STEPS)]
@@ -99,7 +99,7 @@ class _Weights(Control):
         super().__init__("level_weights", widgets.VBox(list(self._sliders.values())))
 
     def read(self) -> Any:
-        """Return the weights of included levels, preserving weights between slider steps until the slider is moved."""
+        """Return the included levels' weights. Weights between slider steps are kept until the slider moves."""
         for level, slider in self._sliders.items():
             if slider.value != self._nearest(level):
                 self._weights.pop(level, None)
@@ -117,13 +117,13 @@ class _Weights(Control):
         return _EXCLUDED if weight is None else min(WEIGHT_STEPS, key=lambda step: abs(step - weight))
 
     def watch(self, on_change: Callable[[str], None]) -> None:
-        """Call a function with the name of the control whenever its value changes."""
+        """Call a function with the control's name whenever the value changes."""
         for slider in self._sliders.values():
             slider.observe(lambda _: on_change(self.name), "value")
 
 
 class ControlBar(widgets.Box):
-    """The controls for the current view; `controls` maps names to the controls for all views."""
+    """Controls for the current view. `controls` contains the controls for all views, by name."""
 
     def __init__(self, facts: Facts, on_change: Callable[[str], None]) -> None:
         super().__init__(layout={"flex_flow": "row wrap"})
@@ -136,7 +136,7 @@ class ControlBar(widgets.Box):
             control.watch(on_change)
 
     def show(self, state: State) -> None:
-        """Update the controls from a state, showing only those that affect it."""
+        """Update the controls from a state and hide those that don't apply."""
         self.updating = True
         try:
             for control in self.controls.values():
@@ -185,7 +185,7 @@ def _controls(facts: Facts) -> dict[str, Control]:
 
 
 def _set_options(widget: Any, choices: Sequence[tuple[str, Any]]) -> None:
-    """Set the options of a widget only if they changed, to avoid sending messages to the browser."""
+    """Set a widget's options only if they changed, to avoid sending messages to the browser."""
     if list(widget.options) != list(choices):
         widget.options = list(choices)
 

@@ -34,7 +34,7 @@ _MIME_TYPES = {
 
 
 class _DownloadButton(anywidget.AnyWidget):
-    """A button that sends the file returned by `make` to the browser; `make` returns None on error."""
+    """Button that sends the file from `make` to the browser. `make` returns None on error."""
 
     _esm = (Path(__file__).parent / "assets" / "download.js").read_text(encoding="utf-8")
     label = traitlets.Unicode("Download").tag(sync=True)
@@ -57,7 +57,7 @@ class _DownloadButton(anywidget.AnyWidget):
 
 
 class DownloadBar(widgets.Box):
-    """Buttons to download files written by `save`, and a toggle for the code in `python`."""
+    """Download buttons for files written by `save`, and a toggle for the code in `python`."""
 
     def __init__(self, save: Callable[[Path], Path], stem: Callable[[], str], report: Callable[[str], None]) -> None:
         self._save, self._stem, self._report = save, stem, report

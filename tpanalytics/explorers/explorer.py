@@ -45,7 +45,7 @@ Method = TypeVar("Method", bound="Callable[..., Any]")
 
 #: Seconds to wait for further changes before drawing a chart that isn't cached.
 _DEBOUNCE = 0.05
-#: Seconds of inactivity before charts are prerendered, and seconds to pause between charts.
+#: Idle seconds before prerendering charts, and pause between charts in seconds.
 _IDLE, _PAUSE = 0.3, 0.03
 _STYLE = Path(__file__).parent / "assets" / "explorer.css"
 
@@ -57,26 +57,26 @@ def explore(
     state: Mapping[str, Any] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> Explorer:
-    """Open an interactive explorer for AI impact, weekly hours, tasks and what changed between two snapshots.
+    """Open an interactive explorer for AI impact, weekly hours, tasks and changes between two snapshots.
 
-    The explorer works offline in JupyterLab, Jupyter Notebook and Voilà. The notebook also stores an image and a
-    description of the first chart, which are shown if widgets are not supported. Nulls are treated as in `impact`.
+    The explorer works offline in JupyterLab, Jupyter Notebook and Voilà. If widgets are not supported, an image and a
+    description of the first chart are shown. Nulls are treated as in `impact`.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns that `impact` reads. Results are cached, so do not modify the tables.
+        Task profiles with the columns that `impact` reads. Results are cached, so don't modify the tables.
     before
-        An earlier snapshot to compare with. If None, the view "What changed" (``"compare"``) is not available.
+        Earlier snapshot to compare with. Required for the "What changed" view (``"compare"``).
     state
-        The initial state, as a dict with some or all of the entries in `Explorer.state`.
+        Initial state, as a dict with some or all of the entries in `Explorer.state`.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
     Returns
     -------
     Explorer
-        A widget with one chart and its controls.
+        Widget with a chart and controls.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def explore(
 
 
 def _locked(method: Method) -> Method:
-    """Run a method with the lock held because widget messages and cells may be handled in different threads."""
+    """Run a method with the lock held. Widget messages and cells can run in different threads."""
 
     @wraps(method)
     def locked(self: Explorer, *args: Any, **kwargs: Any) -> Any:
@@ -108,17 +108,17 @@ def _locked(method: Method) -> Method:
 
 
 class Explorer(widgets.VBox):
-    """An interactive chart with controls, as returned by `explore`.
+    """Interactive chart with controls, returned by `explore`.
 
     Attributes
     ----------
     state
-        The values of the controls as a JSON-compatible dict. Assign a dict with some or all entries to change them.
+        Control values as a JSON-compatible dict. Assign a dict with some or all entries to change them.
     selected
-        The figures in the chart as a Polars DataFrame, limited to the selected marks if any are selected.
+        Figures for the selected marks, or the whole chart if none are selected, as a Polars DataFrame.
     """
 
-    # Define these on the class because ipywidgets calls `close` even if `__init__` failed.
+    # ipywidgets calls `close` even if `__init__` failed, so we define these on the class.
     _draw_timer: asyncio.TimerHandle | None = None
     _ahead_timer: asyncio.TimerHandle | None = None
     _closed = False
@@ -165,7 +165,7 @@ class Explorer(widgets.VBox):
     @property
     @_locked
     def state(self) -> State:
-        """The values of the controls."""
+        """Control values."""
         return copy.deepcopy(self._state)
 
     @state.setter
@@ -181,7 +181,7 @@ class Explorer(widgets.VBox):
     @property
     @_locked
     def selected(self) -> pl.DataFrame:
-        """The figures in the chart, limited to the selected marks if any are selected."""
+        """Figures for the selected marks, or the whole chart if none are selected."""
         return self._view.selected(self._source, self._state["picked"])
 
     @_locked
@@ -196,8 +196,8 @@ class Explorer(widgets.VBox):
         Parameters
         ----------
         path
-            The file to write. Use the suffix ``.png``, ``.svg``, ``.pdf``, ``.html`` or ``.json`` to write the chart,
-            and ``.csv``, ``.xlsx`` or ``.parquet`` to write the table.
+            Output file. Use ``.png``, ``.svg``, ``.pdf``, ``.html`` or ``.json`` for the chart, and ``.csv``, ``.xlsx``
+            or ``.parquet`` for the table.
 
         Returns
         -------
@@ -217,16 +217,16 @@ class Explorer(widgets.VBox):
     def freeze(self, path: str | Path, *, jobs: bool = False) -> Path:
         """Write an HTML page with working controls that runs offline and without Python.
 
-        The charts for all combinations of the controls are drawn in advance. The page does not include rationales, and
-        it suppresses the same groups as the explorer. If job families are selected, the page contains only these
-        families and no comparison with the earlier snapshot.
+        Charts for all control combinations are drawn in advance. The page doesn't include rationales and suppresses the
+        same groups as the explorer. If job families are selected, the page only contains these families, without the
+        "What changed" view.
 
         Parameters
         ----------
         path
             The ``.html`` file to write. An existing file is only replaced once the page is complete.
         jobs
-            If True, include the jobs in each family and their names.
+            If True, include each family's jobs, with job names.
 
         Returns
         -------
@@ -262,7 +262,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def _on_pick(self, picked: list[str]) -> None:
-        """Handle a click on a mark, which selects its rows or opens the family or job."""
+        """Handle a click on a mark: select the rows, or open the family or job."""
         if picked == self._state["picked"] or not self._is_drawn():
             return
         self._state = {**self._state, "picked": picked}
@@ -274,7 +274,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def _on_param(self, name: str, value: Any) -> None:
-        """Handle a slider change, which does not require redrawing the chart."""
+        """Handle a slider change without redrawing the chart."""
         if name == "weight_of_h2" and self._state["view"] == "impact":
             is_drawn, level_weights = self._is_drawn(), {**self._state["level_weights"], "H2": round(float(value), 2)}
             self._state = {**self._state, "level_weights": level_weights}
@@ -286,7 +286,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def _change(self, changes: Mapping[str, Any]) -> None:
-        """Change the state and draw its chart, with a short delay if the chart is not cached."""
+        """Change the state and draw the chart, with a short delay if it isn't cached."""
         try:
             state = merge(self._state, changes, self._facts)
             self._enter(state, view_of(state, self._facts))
@@ -338,7 +338,7 @@ class Explorer(widgets.VBox):
         self._message.value = f'<div class="tpa-{kind}" role="status">{html.escape(text)}</div>' if text else ""
 
     def _schedule_ahead(self) -> None:
-        """Schedule prerendering of the views one click away, to run while the user is idle."""
+        """Schedule prerendering of views one click away, for when the user is idle."""
         if self._ahead_timer is not None:
             self._ahead_timer.cancel()
         self._ahead = self._specs.ahead(self._state)
@@ -370,14 +370,14 @@ class Explorer(widgets.VBox):
         return f"Explorer of {self._source.profiles!r}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the widget, with an image and a description for environments that don't support widgets."""
+        """Return the widget, with an image and a description for environments without widget support."""
         bundle: Any = super()._repr_mimebundle_(**kwargs)
         widget, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         picture, size = displayed(self._spec)
         return {**widget, **picture}, {**metadata, **size}
 
     def _ipython_display_(self) -> None:
-        """Display an image and the widget, whose style sheet hides the image."""
+        """Display an image and the widget. The widget's style sheet hides the image."""
         bundle, metadata = self._repr_mimebundle_()
         for kinds in (("image/png", "text/plain"), ("application/vnd.jupyter.widget-view+json",)):
             sizes = {kind: metadata[kind] for kind in kinds if kind in metadata}

@@ -1,4 +1,4 @@
-"""Options for the controls of an explorer, derived from its data."""
+"""Control options for an explorer, based on the data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MAX_JOBS = 2_000
 
 @dataclass(frozen=True)
 class Facts:
-    """The families, levels and control options of an explorer, after suppression."""
+    """An explorer's families, levels and control options, after suppression."""
 
     source: Source
     #: Sorted by name, with ``(no family)`` last.
@@ -57,7 +57,7 @@ class Facts:
         return _job_options(self.source.profiles, family=family, states=list(states), privacy=self.privacy)
 
     def n_suppressed_jobs(self, states: Sequence[str]) -> int:
-        """Return the number of jobs that are suppressed in tables of jobs or tasks."""
+        """Return the number of jobs suppressed in job or task tables."""
         return len(suppressed_jobs(self.source.profiles, states=list(states), privacy=self.privacy))
 
     def compares_families(self, states: Sequence[str]) -> bool:
@@ -93,7 +93,7 @@ class Facts:
 
 
 def facts_of(source: Source, privacy: Privacy | None) -> Facts:
-    """Collect facts about the snapshots, using the impact measure because the first chart needs it anyway."""
+    """Collect facts about the snapshots. Uses the impact measure, since the first chart needs it anyway."""
     check_privacy(privacy)
     jobs, _ = read_inputs(source.profiles)
     impact = measure_impact(source.profiles, weight="hours", states=COUNTED_STATES)
@@ -113,7 +113,7 @@ def facts_of(source: Source, privacy: Privacy | None) -> Facts:
 @cached
 @readable()
 def _suppressed_families(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
-    # Skip the checks here because drawing the chart emits the same warnings.
+    # We skip the checks here. Drawing the chart emits the same warnings.
     cells = aggregate_tasks(profiles, states, per="family", checked=True).cells
     levels = cells.select("job_family", "level", tasks="n")
     return set(suppressed_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))

@@ -1,4 +1,4 @@
-"""Cache of chart specifications."""
+"""Chart specification cache."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SpecCache"]
 
-#: Maximum number of charts to cache, and maximum number to prerender from a single state.
+#: Maximum number of charts to cache, and to prerender from a single state.
 _MAX_SPECS, _MAX_AHEAD = 256, 128
 
 
 class SpecCache:
-    """LRU cache of the Vega-Lite specifications for an explorer's views."""
+    """LRU cache for Vega-Lite specifications."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
@@ -32,15 +32,15 @@ class SpecCache:
         self._warnings: dict[tuple[Any, ...], dict[str, None]] = {}
 
     def has(self, view: View) -> bool:
-        """Return True if the specification for a view is cached."""
+        """Return True if a view's specification is cached."""
         return str(view.chart) in self._specs
 
     def of(self, view: View, picked: Sequence[str] = ()) -> dict[str, Any]:
-        """Return the specification for a view, with the picked marks selected."""
+        """Return a view's specification, with the picked marks selected."""
         key = str(view.chart)
         spec = self._specs.pop(key, None)
         if spec is None:
-            # Skip validation because it takes longer than drawing. The tests validate these charts.
+            # We skip validation, it takes longer than drawing. The tests validate these charts.
             with collect_warnings() as messages:
                 spec = reserve_title_space(view.chart.of(self._facts.source).to_dict(validate=False))
             self._warnings.setdefault(_tasks_counted(view), {}).update(dict.fromkeys(messages))
@@ -54,7 +54,7 @@ class SpecCache:
         return list(self._warnings.get(_tasks_counted(view), ()))
 
     def ahead(self, state: State) -> Iterator[View]:
-        """Return an iterator over uncached views that are one click or key press away."""
+        """Return an iterator over uncached views one click or key press away."""
         views = (view_of(adjacent, self._facts) for adjacent in adjacent_states(state, self._facts))
         return islice((view for view in views if not self.has(view)), _MAX_AHEAD)
 

@@ -1,4 +1,4 @@
-"""Explorer state, including its validation and transitions."""
+"""Explorer state, with validation and transitions."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ START: State = {
 WEIGHT_STEPS = [round(0.05 * step, 2) for step in range(21)]
 #: Entries that affect the rows in the chart. Changing one of them clears the selection.
 _CHANGES_ROWS = {"view", "family", "job", "search", "change", "value"}
-#: Entries to validate separately because their values aren't limited to the options of the control.
+#: Entries to validate separately, since they aren't limited to the control's options.
 _UNLIMITED = {"states", "family"}
 
 
 def controls(state: State) -> tuple[str, ...]:
-    """Return the names of the controls that apply to a state, in display order."""
+    """Return the names of a state's controls, in display order."""
     match state["view"]:
         case "hours":
             return ("states", "families")
@@ -99,7 +99,7 @@ def drill_down(state: State, facts: Facts) -> State | None:
 
 
 def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
-    """Yield the states one click or key press away, first for buttons, then alternating between lists and sliders."""
+    """Yield the states one click or key press away: buttons first, then lists and sliders in turn."""
     options, shown = facts.options(state["states"]), controls(state)
     for name in [*(name for name in shown if name in options and name != "family"), "view"]:
         for _, value in options[name]:
@@ -118,7 +118,7 @@ def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
 
 
 def _adjacent_selections(selected: list[str], families: tuple[str, ...]) -> Iterator[list[str]]:
-    """Yield the selections that can be reached with a click, Ctrl-click or Shift-click on a family."""
+    """Yield the selections after a click, Ctrl-click or Shift-click on a family."""
     for family in families:
         yield [family]
     if not selected:

@@ -40,7 +40,7 @@ _LABELS = {
 
 
 def write(facts: Facts, state: State, path: Path, *, jobs: bool) -> Path:
-    """Draw the chart for every state that can be reached with the page's controls, and write the page."""
+    """Draw the charts for all states reachable with the page's controls and write the page."""
     return save_text(_page(facts, state, jobs=jobs), path)
 
 
@@ -96,7 +96,7 @@ def _read(path: Traversable) -> str:
 
 
 def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
-    """Return the options for the page's controls, limited to the selected families if any are selected."""
+    """Return the options for the page's controls. If families are selected, only these are listed."""
     choices = facts.options(state["states"])
     if state["families"]:
         visible = facts.visible_families(state["states"])
@@ -107,7 +107,7 @@ def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
 
 
 def _omitted_views(facts: Facts, state: State, *, jobs: bool) -> dict[str, str]:
-    """Return the views that are omitted from the page, mapped to the reason."""
+    """Return the omitted views, with a reason for each."""
     reasons = {}
     if not jobs:
         reasons["tasks"] = "it contains job names, which are only included with jobs=True"
@@ -123,7 +123,7 @@ def _enumerable(state: State, *, jobs: bool) -> list[str]:
 
 
 def _reachable_states(facts: Facts, state: State, *, jobs: bool) -> Iterator[State]:
-    """Yield the states that can be reached with the page's controls, starting with the current one."""
+    """Yield the states reachable with the page's controls, starting with the current state."""
     choices = _choices(facts, state)
     families = [family for _, family in choices["family"]] if jobs else []
     family = state["family"] if state["family"] in families else next(iter(families), None)

@@ -1,4 +1,4 @@
-"""Charts and tables for explorer states, as calls to public functions that can be printed as code."""
+"""Charts and tables for explorer states, as public function calls that can be printed as code."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["View", "view_of"]
 
 @dataclass(frozen=True)
 class View:
-    """The chart and table for a state."""
+    """Chart and table for a state."""
 
     chart: Call
     table: Table
-    #: Column whose values identify clicked marks, or None if marks can't be clicked.
+    #: Column that identifies clicked marks, or None if marks can't be clicked.
     picks: str | None = None
     #: A message to show above the chart.
     note: str = ""

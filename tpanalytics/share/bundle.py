@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["chart_companions", "evidence_path", "frame_companions", "made_with", "write_evidence"]
 
-#: Libraries whose version can affect the contents of a file.
+#: Libraries whose version can affect a file's contents.
 _LIBRARIES = ("polars", "altair", "vl-convert-python", "xlsxwriter")
 _SOURCE = "Data: "
 
 
 def chart_companions(spec: dict[str, Any], path: Path) -> dict[Path, Callable[[Path], object]]:
-    """Return a writer for each companion file of a chart saved at `path`."""
+    """Return writers for a chart's companion files, keyed by path."""
     tables = list(_tables(spec))
     names = [""] if len(tables) == 1 else [f"-{n}" for n in range(1, len(tables) + 1)]
     files: dict[Path, Callable[[Path], object]] = {
@@ -44,19 +44,19 @@ def chart_companions(spec: dict[str, Any], path: Path) -> dict[Path, Callable[[P
 
 
 def frame_companions(frame: pl.DataFrame, path: Path) -> dict[Path, Callable[[Path], object]]:
-    """Return a writer for the description of a measure's result. Other frames have no companion files."""
+    """Return a writer for the description if the frame is a measure's result, otherwise an empty dict."""
     with suppress(SchemaError):
         return {_sibling(path, ".txt"): partial(_write_text, f"{about(frame)}\n")}
     return {}
 
 
 def evidence_path(path: Path) -> Path:
-    """Return the path of the evidence file for the bundle whose main file is `path`."""
+    """Return the path of a bundle's evidence file. `path` is the main file."""
     return _sibling(path, ".evidence.json")
 
 
 def write_evidence(what: Any, drafts: Mapping[Path, Path], path: Path) -> None:
-    """Write a description of the bundle, including the size and hash of each file."""
+    """Write a description of the bundle, with each file's size and hash."""
     description = _chart_description(what) if isinstance(what, dict) else _frame_description(what)
     files = []
     for target, draft in drafts.items():
@@ -67,7 +67,7 @@ def write_evidence(what: Any, drafts: Mapping[Path, Path], path: Path) -> None:
 
 
 def made_with(*libraries: str) -> dict[str, str]:
-    """Return the versions of this package and of any `libraries` that are installed."""
+    """Return the versions of this package and any installed `libraries`."""
     from tpanalytics._version import __version__
 
     versions = {"tpanalytics": __version__}
@@ -115,7 +115,7 @@ def _footer_lines(mark: dict[str, Any]) -> list[str]:
 
 
 def _marks(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every mark, along with the data it inherits."""
+    """Yield each mark with its inherited data."""
     parts = [part for key in ("layer", "concat", "hconcat", "vconcat") for part in spec.get(key, [])]
     parts += [spec["spec"]] if isinstance(spec.get("spec"), dict) else []
     for part in parts:
@@ -125,7 +125,7 @@ def _marks(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _tables(spec: dict[str, Any]) -> Iterator[pl.DataFrame]:
-    """Yield the distinct tables in a chart, in the order of its marks."""
+    """Yield a chart's distinct tables, in mark order."""
     seen: list[Sequence[Any]] = []
     for mark in _marks(spec):
         data = mark.get("data") or {}

@@ -31,7 +31,7 @@ __all__ = ["Call", "Source", "Table", "as_python", "call", "readable"]
 
 @dataclass(frozen=True)
 class Source:
-    """The snapshots passed to a call. `before` is the earlier one, if any."""
+    """Snapshots passed to a call. `before` is the earlier snapshot, if any."""
 
     profiles: TaskProfiles
     before: TaskProfiles | None = None
@@ -45,8 +45,8 @@ class Source:
 class Call:
     """A call to a public function.
 
-    The positional arguments are `snapshots`, followed by `positional`. The values of the arguments in `choices` are
-    read from the object passed to `of`, such as the ``states`` of a report.
+    The positional arguments are `snapshots`, followed by `positional`. Arguments named in `choices`, such as
+    ``states``, are looked up on the object passed to `of`.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Call:
     choices: tuple[str, ...] = ()
 
     def of(self, source: Source, choices: Any = None) -> Any:
-        """Make the call and return its result."""
+        """Make the call and return the result."""
         with readable():
             return _function(self.name)(*source.snapshots(self.snapshots), *self.positional, **self.keywords(choices))
 
@@ -85,7 +85,7 @@ class Call:
 
 
 def call(name: str, *positional: str, snapshots: tuple[str, ...] = ("profiles",), **arguments: Any) -> Call:
-    """Return a `Call`, omitting arguments that equal their default."""
+    """Return a `Call` without the arguments left at their default."""
     parameters = inspect.signature(_function(name)).parameters
     changed = {key: value for key, value in arguments.items() if as_python(value) != as_python(parameters[key].default)}
     return Call(name, snapshots, positional, changed)
@@ -93,7 +93,7 @@ def call(name: str, *positional: str, snapshots: tuple[str, ...] = ("profiles",)
 
 @dataclass(frozen=True)
 class Table:
-    """The table behind a chart. If `measure` is None, it contains the tasks. Rows are filtered by `filters`."""
+    """Table behind a chart: a measure's result, or the tasks if `measure` is None. `filters` selects rows."""
 
     measure: Call | None
     privacy: Privacy | None = None
@@ -101,7 +101,7 @@ class Table:
     rationales: bool = False
 
     def of(self, source: Source) -> pl.DataFrame:
-        """Return the table, suppressed and filtered."""
+        """Return the table after suppression and filtering."""
         with readable():
             return self._of(source)
 
@@ -157,10 +157,10 @@ def as_python(value: Any) -> str:
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Raise a `SnapshotError` if the files of a lazy snapshot cannot be read."""
+    """Raise a `SnapshotError` if a lazy snapshot's files can't be read."""
     try:
         yield
-    except OSError as error:  # omit the message because it contains a local path
+    except OSError as error:  # the message contains a local path
         raise SnapshotError(
             f"A file of the snapshot cannot be read ({type(error).__name__}). "
             "Restore the folder, or call read_profiles again."

@@ -1,4 +1,4 @@
-"""Writers for charts."""
+"""Chart writers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chart_writers", "spec_of", "title_of"]
 
-#: Template for a page that works offline. Its content security policy blocks all requests.
+#: Template for an offline page. The content security policy blocks all requests.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -52,13 +52,13 @@ vegaEmbed("#chart", {spec}, {{
 </html>
 """
 
-#: Patterns for a reference to an object in a PDF, and for consecutive dictionary lines that only contain references.
+#: Patterns for PDF object references, and for consecutive dictionary lines that only contain references.
 _REFERENCE = re.compile(rb"\b(\d+) 0 R\b")
 _REFERENCE_LINES = re.compile(rb"(?:^ +/\w+ \d+ 0 R\n)+", re.MULTILINE)
 
 
 def spec_of(chart: Any) -> dict[str, Any]:
-    """Return the Vega-Lite specification of a chart, with NaN replaced by null."""
+    """Return a chart's Vega-Lite specification, with NaN replaced by null."""
     import altair as alt
 
     try:
@@ -71,14 +71,14 @@ def spec_of(chart: Any) -> dict[str, Any]:
 
 
 def title_of(spec: dict[str, Any]) -> str:
-    """Return the title of a specification as one line."""
+    """Return the chart title on a single line."""
     title = spec.get("title") or ""
     title = title.get("text", "") if isinstance(title, dict) else title
     return " ".join(title) if isinstance(title, list) else str(title)
 
 
 def chart_writers(scale: float) -> dict[str, Callable[[dict[str, Any], Path], None]]:
-    """Return the writer for each suffix."""
+    """Return the writers by suffix."""
     return {
         ".png": partial(_png, scale=scale),
         ".svg": _svg,
@@ -107,9 +107,9 @@ def _pdf(spec: dict[str, Any], path: Path) -> None:
 
 
 def _with_stable_order(pdf: bytes) -> bytes:
-    """Sort the objects in a PDF, because the renderer writes them in random order."""
+    """Sort the objects in a PDF. The renderer writes them in random order."""
     start = int(pdf[pdf.rindex(b"startxref") + 9 :].split()[0])
-    if not pdf.startswith(b"xref\n0 ", start):  # written by a version with a different layout
+    if not pdf.startswith(b"xref\n0 ", start):  # another vl-convert version, with a different layout
         return pdf
     table, trailer = pdf[start:].split(b"trailer", 1)
     offsets = {n: int(line[:10]) for n, line in enumerate(table.split(b"\n")[2:]) if line[17:18] == b"n"}

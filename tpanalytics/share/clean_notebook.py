@@ -35,19 +35,18 @@ _TABLE = re.compile(r"[│┆╞┌]|^\S.*(?:\s{2,}\S+){2,}$|^\s*[\[{(]", re.MUL
 
 
 def clean_notebook(path: str | Path, out: str | Path | None = None) -> pl.DataFrame:
-    """Remove data from a notebook, keeping its text, code and images.
+    """Remove data from a notebook, but keep the text, code and images.
 
-    Markdown and code cells are kept, as are PNG images and their text descriptions. All other content is removed:
-    tables and other outputs, printed text, tracebacks, widget state, execution counts, timestamps, image metadata and
-    attachments other than PNG images. Code and text are left unchanged and can still contain data, so run
-    `check_share` on the result.
+    Keeps Markdown and code cells, PNG images and image descriptions. Everything else is removed: tables and other
+    outputs, printed text, tracebacks, widget state, execution counts, timestamps, image metadata and attachments other
+    than PNG images. Code and text are not edited and can still contain data, so run `check_share` on the result.
 
     Parameters
     ----------
     path
-        The notebook, in format 4.
+        Notebook in format 4.
     out
-        The output file, which is written atomically. By default, the notebook is overwritten.
+        Output file, written atomically. By default, the notebook is overwritten.
 
     Returns
     -------
@@ -140,7 +139,7 @@ def _cell(cell: dict[str, Any], removed: list[tuple[str, int]]) -> dict[str, Any
 
 
 def _output(output: dict[str, Any], removed: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
-    """Remove everything from an output except its image. Yields nothing if there is no image."""
+    """Remove everything but the image from an output. Yield nothing if there's no image."""
     kind = output.get("output_type")
     if kind not in {"display_data", "execute_result"}:
         text = output.get("text", "") if kind == "stream" else output.get("traceback", [])
@@ -156,7 +155,7 @@ def _output(output: dict[str, Any], removed: list[tuple[str, int]]) -> Iterator[
 
 
 def _image(bundle: dict[str, Any], removed: list[tuple[str, int]], what: str) -> dict[str, Any]:
-    """Return the image and its text description from a MIME bundle, without any metadata."""
+    """Return a MIME bundle's image and text description, without metadata."""
     kept = {}
     if _PNG in bundle and (image := _without_metadata(_joined(bundle[_PNG]))):
         kept[_PNG] = image

@@ -1,4 +1,4 @@
-"""Writers for data frames."""
+"""Data frame writers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["finite", "finite_frame", "flat", "write_csv", "write_json", "write_p
 #: Matches the start of a cell that a spreadsheet would run as a formula. Some programs ignore leading spaces, and East
 #: Asian versions accept full-width signs.
 _FORMULA = r"^([\t\r\n]|[\p{White_Space}\u{200B}\u{FEFF}]*[=+\-@＝＋－＠﹢﹣﹦﹫])"  # noqa: RUF001
-#: Data types that can't be saved in any of the file formats.
+#: Data types that no file format supports.
 _UNSUPPORTED = (pl.Object, pl.Binary)
 
 
 def finite(value: Any, name: str) -> Any:
-    """Replace NaN with null in nested values. Raises a `ShareError` if a number is infinite."""
+    """Replace NaN with null in nested values. Raise a `ShareError` for infinite numbers."""
     if isinstance(value, float):
         if math.isinf(value):
             raise ShareError(f"{name} contains an infinite number. Replace it before saving.")
@@ -39,7 +39,7 @@ def finite(value: Any, name: str) -> Any:
 
 
 def finite_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """Apply `finite` to every column, including nested ones, and preserve the metadata."""
+    """Apply `finite` to all columns, including nested columns, and keep the metadata."""
     cleaned = []
     for name, dtype in frame.schema.items():
         column = frame.get_column(name)
@@ -77,11 +77,11 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> None:
-    """Write a .csv file, adding an apostrophe to cells and headers that would be run as a formula."""
+    """Write a .csv file, escaping formulas in cells and headers with an apostrophe."""
     texts = flat(frame)
     escaped = pl.col(pl.String).str.replace(_FORMULA, "'${0}")
     headers = pl.Series(texts.columns, dtype=pl.String).str.replace(_FORMULA, "'${0}").to_list()
-    # Quote text because spreadsheets split cells at semicolons in some locales.
+    # We quote all text. In some locales, spreadsheets split cells at semicolons.
     renamed = texts.with_columns(escaped).rename(dict(zip(texts.columns, headers, strict=True)))
     renamed.write_csv(path, quote_style="non_numeric")
 

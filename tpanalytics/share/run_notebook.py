@@ -32,11 +32,11 @@ __all__ = ["notebook_parameters", "run_notebook"]
 _SHOWN = "# Parameters (paths shortened to the last part)"
 _TAG, _INJECTED = "parameters", "injected-parameters"
 _PNG, _WIDGET = "image/png", "application/vnd.jupyter.widget-view+json"
-#: Matches the location and source line of a warning, which contain a local path.
+#: Matches a warning's location and source line, which contain a local path.
 _WARNING = re.compile(r"(?m)^\S+:\d+: (\w+: .*\n)(?: +\S.*\n)?")
 _BODY = """{%- extends "basic/index.html.j2" -%}
 {% block input_group %}<details><summary>Code</summary>{{ super() }}</details>{% endblock %}"""
-#: Template for a page without scripts. Its content security policy blocks all requests.
+#: Template for a page without scripts. The content security policy blocks all requests.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -70,7 +70,7 @@ details pre {{ background: #f4f6f6; padding: .7rem; color: #1b1b1f }}
 
 
 def notebook_parameters(notebook: str | Path) -> frozenset[str]:
-    """Return the names of a notebook's parameters, which are assigned in the cell tagged ``parameters``."""
+    """Return the parameter names assigned in the notebook cell tagged ``parameters``."""
     path = local_path(notebook)
     cells = _read(path).cells
     return _assigned(path, cells[_position(path, cells)])
@@ -87,7 +87,7 @@ def run_notebook(
     """Run a notebook with the given parameters and write the result as ``.ipynb`` or ``.html``.
 
     The notebook runs in a new kernel in the working directory. Widget state and timestamps are removed from the output,
-    and paths are shortened to their last part. `seconds` is the timeout for each cell.
+    and paths are shortened to the last part. `seconds` is the timeout per cell.
 
     Examples
     --------
@@ -211,7 +211,7 @@ def _execute(path: Path, notebook: Any, seconds: float) -> None:
         log=_silent_logger(),
     )
     try:
-        # Discard the messages that the kernel process prints about its sockets and files.
+        # Discard the kernel's messages about sockets and files.
         client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except nbclient.exceptions.CellExecutionError as error:
         text = " ".join(str(error.evalue).split())[:600]
@@ -238,7 +238,7 @@ def _silent_logger() -> logging.Logger:
 
 
 def _replacements(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the replacement text for each local path, with the longest paths first."""
+    """Return the replacements for local paths, longest paths first."""
     paths = [value.resolve() for value in values.values() if isinstance(value, Path)]
     texts = {str(path): path.name for path in paths}
     folders = (*(path.parent for path in paths), Path.cwd(), Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix))
@@ -254,7 +254,7 @@ def _clean(notebook: Any, replacements: Mapping[str, str]) -> None:
         "language_info": {"name": "python"},
     }
     for cell in notebook.cells:
-        # Explorers add their image as a separate output, so drop the widget output.
+        # An explorer's image is a separate output, so drop the widget output.
         outputs = cell.get("outputs", [])
         outputs[:] = [output for output in outputs if set(output.get("data", {})) != {_WIDGET}]
     for output in _outputs(notebook):

@@ -32,7 +32,7 @@ _FRAME_WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 
 
 def output_path(path: str | Path) -> Path:
-    """Return the path of an output file, with ``~`` expanded."""
+    """Return the output path, with ``~`` expanded."""
     if not isinstance(path, str | Path) or not str(path).strip() or "\0" in str(path):
         value = repr(path) if isinstance(path, str) else type(path).__name__
         raise ShareError(f"`path` must be a file path like 'chart.svg', not {value}.")
@@ -52,26 +52,26 @@ def save_text(text: str, path: Path) -> Path:
 def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = False) -> Path:
     """Write a chart or a data frame to a file.
 
-    Nulls are written as empty cells in ``.csv`` and ``.xlsx``, never as zeros, and NaN is written as null. Files
-    contain no timestamps or machine details, so saving the same chart twice produces identical bytes.
+    Nulls become empty cells in ``.csv`` and ``.xlsx``, never zeros. NaN is written as null. Files contain no timestamps
+    or machine details, so saving the same chart twice produces identical files.
 
     Parameters
     ----------
     what
         An Altair chart, or a data frame from Polars (eager or lazy), pandas or DuckDB.
     path
-        The output file. Its suffix determines the format. Charts can be saved as ``.png``, ``.svg``, ``.pdf``,
+        Output file. The suffix determines the format. Charts can be saved as ``.png``, ``.svg``, ``.pdf``,
         ``.html`` (works offline) or ``.json`` (Vega-Lite), and data frames as ``.csv``, ``.xlsx``, ``.parquet`` or
         ``.json`` (a list of rows). Text that a spreadsheet would run as a formula is escaped. Missing folders are
-        created. If the data frame is the result of a measure, the ``.xlsx`` file has a second sheet, *how computed*,
-        with units, denominators, coverage, rules and warnings.
+        created. For a measure's result, the ``.xlsx`` file has a second sheet, *how computed*, with units,
+        denominators, coverage, rules and warnings.
     scale
-        Number of image pixels per chart pixel in ``.png`` files.
+        Image pixels per chart pixel in ``.png`` files.
     bundle
-        If `True`, also write companion files next to `path`. For a chart, these are its data as ``.csv`` (``-1.csv``,
-        ``-2.csv``, … if there are several tables), its title and description as ``.txt``, and its Vega-Lite
-        specification as ``.json``. For the result of a measure, its description is written as ``.txt``. In both cases,
-        an ``.evidence.json`` file contains the rules, the source, library versions and a hash of each file.
+        If `True`, also write companion files next to `path`. For charts, these are the data as ``.csv`` (``-1.csv``,
+        ``-2.csv``, … for several tables), the title and description as ``.txt`` and the Vega-Lite specification as
+        ``.json``. For a measure's result, it's the description as ``.txt``. Both get an ``.evidence.json`` file with
+        the rules, source, library versions and file hashes.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     ------
     ShareError
         If the suffix is not supported, `what` is not a chart or data frame, a number is infinite, or a file cannot be
-        written. In that case, existing files are left unchanged, including those in a bundle.
+        written. Existing files are left unchanged, even in a bundle.
 
     Examples
     --------

@@ -29,7 +29,7 @@ __all__ = ["HOW_COMPUTED", "write_xlsx"]
 HOW_COMPUTED = "how computed"
 _MAX_ROWS, _MAX_CELL_LENGTH = 1_048_575, 32_767
 _SHORTENED = " […shortened]"
-#: Workbooks require a creation date. Use a fixed one to keep files reproducible.
+#: Workbooks need a creation date. We use a fixed date to keep files reproducible.
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  xlsxwriter expects a naive datetime
 _PERCENT, _HOURS, _COUNT = "0.0%", "#,##0.0", "#,##0"
 _SHARES = re.compile(r"(^|_)(share|coverage|churn|agreement)(_|$)|^described_week$")
@@ -125,7 +125,7 @@ def _add_documentation(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None
 
 
 def _sections(meaning: Meaning, frame: pl.DataFrame) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield each section of the sheet as a heading and a list of labels with their text."""
+    """Yield the sheet's sections, each with a heading and a list of labels and texts."""
     from tpanalytics._version import __version__
 
     value = [("Value", meaning.value), ("Unit", meaning.unit)]

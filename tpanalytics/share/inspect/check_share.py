@@ -27,7 +27,7 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
     """Check a file for secrets, personal data and other sensitive content before you share it.
 
     The file is not modified. Findings only show the first few characters and the length of secrets, personal data
-    and sentences. The check can miss sensitive content. For example, it does not read the pixels of images.
+    and sentences. The check can miss sensitive content, such as text in images.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
         The file to check: ``.html``, ``.ipynb``, ``.xlsx``, ``.json`` (Vega-Lite or rows), ``.parquet``, ``.csv``,
         ``.png``, ``.svg``, ``.pdf`` or ``.txt``.
     privacy
-        Minimum number of jobs and people that a row can describe.
+        Minimum number of jobs and people per row.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def check_share(path: str | Path, *, privacy: Privacy = USUAL) -> pl.DataFrame:
     Raises
     ------
     ShareError
-        If the file does not exist, its suffix is not supported, or its content does not match the suffix.
+        If the file does not exist, or if the suffix is not supported or does not match the content.
 
     Examples
     --------

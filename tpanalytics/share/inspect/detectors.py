@@ -56,14 +56,14 @@ _PERSONAL_COLUMN = re.compile(
 )
 _RATIONALE_COLUMN = re.compile(r"(?:\w+_)?(?:rationales?|justifications?|reasoning|free_?text|feedback)")
 _COMMENT_COLUMN = re.compile(r"(?:\w+_)?(?:comments?|remarks?|notes?)")
-#: Columns that contain names. Job and task names can be long sentences, so don't report them as free text.
+#: Name columns. Job and task names can be whole sentences, so we don't report them as free text.
 _NAME_COLUMN = re.compile(r"(?:\w+_)?(?:tasks?|jobs?|names?|titles?|labels?|skills?)(?:_(?:names?|titles?|labels?))?")
-#: Minimum number of characters and spaces in a long sentence, and minimum number of sentences to block sharing.
+#: A long sentence has at least this many characters and spaces. This many sentences block sharing.
 _MIN_LENGTH, _MIN_SPACES, _MIN_SENTENCES = 60, 8, 50
 _JOB_LEVEL = ("job_id", "job_external_id", "external_id", "job_name", "job")
 _TASK_LEVEL = ("task_id", "task_external_id", "task_key", "task_name", "task")
 _FAMILY = {"job_family", "family", "family_name", "job_family_name"}
-#: Columns that are still shown in suppressed rows.
+#: Columns still shown in suppressed rows.
 _UNSUPPRESSED = {
     *_FAMILY,
     "job_family_id",
@@ -84,7 +84,7 @@ def _redacted(text: str, shown: int = 4) -> str:
 
 
 def detected(piece: Piece, privacy: Privacy) -> Iterator[Finding]:
-    """Yield all findings in a piece of a file."""
+    """Yield all findings in a piece."""
     if piece.table is None:
         if piece.listed and piece.text.strip():
             yield Finding(piece.where, "text", f"{len(piece.text.strip()):,} characters", "note")
@@ -135,13 +135,13 @@ def _example(text: str, n: int) -> str:
 
 
 def _is_random(value: str) -> bool:
-    """Return whether a value looks randomly generated: high entropy, with both letters and digits."""
+    """Return whether a value looks random: high entropy, with both letters and digits."""
     bits = -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
     return bits >= 3.2 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
 def _by_name(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
-    """Yield findings based on the name of a column."""
+    """Yield findings based on the column name."""
     texts = values.filter(values.str.contains(r"\p{L}"))
     if _SECRET_COLUMN.fullmatch(name) and values.str.len_chars().max() >= 6:  # type: ignore[operator]  # not empty
         secrets = [value for value in values if not _PLACEHOLDER.search(value)]
@@ -157,7 +157,7 @@ def _by_name(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
 
 
 def _sentences(where: str, name: str, values: pl.Series) -> Iterator[Finding]:
-    """Yield a finding if at least half the values are long sentences, ignoring code and generated text with numbers."""
+    """Yield a finding if at least half the values are long sentences. Code and text with numbers don't count."""
     if any(pattern.fullmatch(name) for pattern in (_RATIONALE_COLUMN, _COMMENT_COLUMN, _NAME_COLUMN)):
         return
     spaces, excluded = values.str.count_matches(r"\s"), values.str.contains(r"\d|^import \w+( as \w+)?\n")
@@ -178,13 +178,13 @@ def _single_jobs(where: str, table: pl.DataFrame) -> Iterator[Finding]:
 
 
 def _small_groups(where: str, table: pl.DataFrame, privacy: Privacy) -> Iterator[Finding]:
-    """Yield a finding if there are rows for small groups that are not suppressed."""
+    """Yield a finding if any small groups aren't suppressed."""
     names = {snake_case(name): name for name in table.columns}
     is_small = pl.lit(value=False)
     for column, minimum in (("jobs", privacy.min_jobs), ("headcount", privacy.min_headcount)):
         if column in names:
             number = _number(names[column])
-            # If no value exceeds 1, the column contains shares of headcount.
+            # If no value exceeds 1, these are shares of headcount.
             is_small |= (number > 0) & (number < minimum) & ((number.max() > 1) | (column == "jobs"))
     visible = [_number(name).is_not_null() for key, name in names.items() if key not in _UNSUPPRESSED]
     if not visible or not {"jobs", "headcount"} & set(names):
@@ -200,7 +200,7 @@ def _small_groups(where: str, table: pl.DataFrame, privacy: Privacy) -> Iterator
 
 
 def _is_distribution(table: pl.DataFrame, family: str | None, names: dict[str, str], privacy: Privacy) -> bool:
-    """Return whether the rows divide the jobs in each family into groups, as in a distribution."""
+    """Return whether the rows split each family's jobs into groups, as in a distribution."""
     if family is None or "jobs" not in names or "level" in names:
         return False
     jobs = table.group_by(family).agg(rows=pl.len(), jobs=_number(names["jobs"]).sum())

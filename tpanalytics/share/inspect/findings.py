@@ -1,4 +1,4 @@
-"""Pieces of an inspected file, and findings about them."""
+"""Pieces of an inspected file, and findings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import polars as pl
 __all__ = ["MAX_SIZE", "Finding", "Piece", "Severity", "decoded", "is_external", "snake_case", "table_of"]
 
 Severity = Literal["stop", "look", "note"]
-#: Maximum size of a decompressed file in bytes, to protect against decompression bombs.
+#: Maximum decompressed size in bytes, to protect against decompression bombs.
 MAX_SIZE = 300_000_000
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a file. If it is not `listed`, it is searched but not reported as rows or text."""
+    """Part of a file. Pieces that aren't `listed` are searched, but not reported as rows or text."""
 
     where: str
     text: str = ""
@@ -60,7 +60,7 @@ def _text(value: Any) -> str | None:
 
 
 def decoded(content: bytes) -> str:
-    """Decode bytes according to their byte order mark, otherwise as UTF-8 or Windows-1252."""
+    """Decode bytes using the byte order mark, if any, otherwise as UTF-8 or Windows-1252."""
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
         if content.startswith(mark):
             return content.decode(encoding)

@@ -165,7 +165,7 @@ def _grade(letter: str | None) -> dict[str, str]:
 
 
 def _comparator(results: Results, key: str, name: str, format_value: Callable[[Any], str]) -> str:
-    """Return the company's figure in a family report, otherwise the highest and lowest family with grade A or B."""
+    """Return the company figure in family reports, otherwise the highest and lowest families graded A or B."""
     at_h1 = _AT_H1 if key == "mix" else pl.lit(value=True)
     if results.company:
         value = _first(results.company[key].filter(at_h1)).get(name)

@@ -1,4 +1,4 @@
-"""Charts in a report, as an image and an interactive specification."""
+"""Charts in a report, as images and interactive specifications."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def picture(chart: Any, key: str) -> Picture:
     import vl_convert
 
     spec = _with_stable_text(chart.to_dict())
-    # Screen readers treat the image as a single element, so labels for its marks would only increase the file size.
+    # Screen readers see a single image, so labels on marks would only make the file larger.
     svg = vl_convert.vegalite_to_svg({**spec, "config": {**spec.get("config", {}), "aria": False}})
     size = _SIZE.search(svg)
     width, height = (round(float(number)) for number in size.groups()) if size else (0, 0)
@@ -64,7 +64,7 @@ def script_safe(value: Any) -> str:
 
 @cache
 def library() -> str:
-    """Return the JavaScript chart library, compressed with gzip and encoded as base64."""
+    """Return the JavaScript chart library as base64-encoded gzip."""
     import vl_convert
 
     source: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # has a default
@@ -72,7 +72,7 @@ def library() -> str:
 
 
 def _with_stable_text(spec: dict[str, Any]) -> dict[str, Any]:
-    """Round floats and rename datasets, whose names are hashes of the data, so the text is reproducible."""
+    """Round floats and replace the hashes used as dataset names, so the text is reproducible."""
     datasets = spec.get("datasets", {})
     names = {name: f"data-{number}" for number, name in enumerate(datasets, 1)}
     stable: dict[str, Any] = _renamed(_rounded({**spec, "datasets": {}}), names)

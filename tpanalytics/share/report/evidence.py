@@ -27,7 +27,7 @@ _SLICE_ROWS = 20_000
 
 
 def content_hash(profiles: TaskProfiles) -> str:
-    """Return a hash of both tables, ignoring the order of rows and columns."""
+    """Return a hash of both tables, ignoring row and column order."""
     checksum = hashlib.sha256()
     for frame in (profiles.jobs, profiles.tasks):
         names = sorted(frame.columns)
@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
 
 
 def choices(scope: ReportScope) -> dict[str, Any]:
-    """Return the arguments that were passed to `save_report`."""
+    """Return the arguments passed to `save_report`."""
     return {
         "families": scope.family,
         "states": list(scope.states),
@@ -62,7 +62,7 @@ def choices(scope: ReportScope) -> dict[str, Any]:
 
 
 def snapshot(profiles: TaskProfiles) -> dict[str, Any]:
-    """Return a description of a snapshot used in the report."""
+    """Describe a snapshot used in the report."""
     manifest = profiles.manifest
     return {
         "computed_sha256": content_hash(profiles),
@@ -97,13 +97,13 @@ def block(scope: ReportScope, tables: Sequence[tuple[Section, ReportTable]], cre
 
 
 def digest(evidence: Mapping[str, Any]) -> str:
-    """Return the hash of an evidence block, ignoring the hash stored in the block."""
+    """Return an evidence block's hash, ignoring any stored hash."""
     content = {name: value for name, value in evidence.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def preamble(scope: ReportScope) -> str:
-    """Return the Python code to run before the code of any section."""
+    """Return the Python code to run before any section's code."""
     lines = ["import polars as pl", "import tpanalytics as tpa", ""]
     lines.append('profiles = tpa.read_profiles("SNAPSHOT")')
     if scope.before is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CARD_CALLS", "Results", "measure_all"]
 
-#: Calls for the cards. The sections with the same keys show the results by family.
+#: Calls for the cards. Sections with the same key show the results by family.
 CARD_CALLS = {
     "mix": Call("impact", choices=("states",), arguments={"weight": "hours"}),
     "exposure": Call("exposure", choices=("level_weights", "contract_hours", "states")),
@@ -29,9 +29,10 @@ CARD_CALLS = {
 
 @dataclass(frozen=True)
 class Results:
-    """Results of the sections by key, and results of `CARD_CALLS`.
+    """Results for a report's sections and cards.
 
-    The latter are by family, in total and, in family reports, for the whole company.
+    `frames` maps section keys to results. The others are the results of `CARD_CALLS`: by family, in total and, in
+    family reports, for the whole company.
     """
 
     frames: Mapping[str, pl.DataFrame]

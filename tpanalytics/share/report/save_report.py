@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render", "save_report"]
 
-#: Maximum size of a page in bytes. Charts that would exceed it are only included as images.
+#: Maximum page size in bytes. Charts that would exceed it are only included as images.
 _MAX_SIZE = 1_400_000
 #: Use a wide column if a cell has more characters than this.
 _WIDE_CELL = 40
@@ -44,7 +44,7 @@ _WIDE_CELL = 40
 
 @dataclass(frozen=True)
 class _Part:
-    """A section along with its table and charts."""
+    """A section with its table and charts."""
 
     section: Section
     table: ReportTable
@@ -71,24 +71,23 @@ def save_report(
     rationales: bool = False,
     jobs: bool = False,
 ) -> Path:
-    """Write a report on a company or one job family to a single HTML file that works offline.
+    """Write a report on a company or a job family to a single offline HTML file.
 
     The report opens in any browser and can be printed on A4. Charts are images that become interactive if scripts are
-    allowed, and each chart is followed by its table. Missing data are shown as missing, never as zero. The report
-    includes the snapshot, the arguments, the library versions and the Python code for every figure. Use
-    `verify_report` to recompute the figures.
+    allowed, with tables below. Missing data are never shown as zero. The report documents the snapshot, arguments,
+    library versions and Python code behind every figure. Use `verify_report` to recompute the figures.
 
-    Small groups are suppressed. Suppression is determined for the whole company, so a report on one family doesn't
-    reveal more than the company report. Individual jobs and rationales are only included on request.
+    Small groups are suppressed across the whole company, so a family report doesn't reveal more than the company
+    report. Individual jobs and rationales are only included on request.
 
     Parameters
     ----------
     profiles
-        Task profiles of the whole company, even if the report covers one family.
+        The whole company's task profiles, even for a family report.
     path
-        The output file, which must end in ``.html``. Missing folders are created.
+        Output file, which must end in ``.html``. Missing folders are created.
     families
-        Name of the job family to report on. By default, the report covers all families.
+        Job family to report on. Defaults to all families.
     before
         An earlier snapshot of the same company. If given, the report starts with the changes.
     states
@@ -96,11 +95,11 @@ def save_report(
     level_weights
         Weight of each level in the exposure index.
     contract_hours
-        Weekly contract hours to assume for jobs that don't state them. Used to compute the bounds of the index.
+        Weekly contract hours to assume for jobs that don't state them. Used for the index bounds.
     privacy
         Thresholds for suppressing small groups. If `None`, nothing is suppressed.
     title
-        Heading of the report. Defaults to the family and the topic.
+        Report heading. Defaults to the family and topic.
     rationales
         If `True`, quote the rationales of the H1 tasks with the most hours.
     jobs
@@ -151,7 +150,7 @@ def save_report(
 
 
 def render(scope: ReportScope, created: str) -> str:
-    """Return the page as HTML. The text is identical for the same scope, versions and time."""
+    """Return the HTML page. The same scope, versions and time produce identical text."""
     with collect_warnings() as texts:
         sections = [section for section in SECTIONS if section.when(scope)]
         results = measure_all(scope, sections)
@@ -275,7 +274,7 @@ def _contents(by_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:
 
 
 def _method(parts: Sequence[_Part]) -> list[dict[str, Any]]:
-    """Return the definition and rules of each measure, listing common rules only once."""
+    """Return each measure's definition and rules, listing shared rules only once."""
     meanings: dict[str, tuple[str, Meaning]] = {}
     for part in parts:
         if part.table.meaning is not None:

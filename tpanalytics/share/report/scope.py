@@ -1,4 +1,4 @@
-"""Validated arguments for a report, and the data it covers."""
+"""Validated report arguments and data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ALL = "All jobs"
 
 @dataclass(frozen=True, kw_only=True)
 class ReportScope:
-    """Data and arguments for a report. The tables in `profiles` and `before` are Polars data frames."""
+    """A report's data and arguments. All tables are Polars data frames."""
 
     profiles: TaskProfiles
     before: TaskProfiles | None
@@ -49,12 +49,12 @@ class ReportScope:
 
     @cached_property
     def limits(self) -> Privacy:
-        """The privacy setting, or `OFF` if it is None."""
+        """Privacy setting, or `OFF` if it is None."""
         return self.privacy or OFF
 
     @cached_property
     def suppressed(self) -> frozenset[str]:
-        """The families that are suppressed in either snapshot."""
+        """Families suppressed in either snapshot."""
         if self.before is None:
             counts = group_counts(self.profiles, states=self.states)
             return frozenset(suppressed_families(apply_policy(_families(self.profiles), counts, self.privacy)))
@@ -63,24 +63,24 @@ class ReportScope:
 
     @cached_property
     def all_suppressed(self) -> bool:
-        """Whether all families are suppressed. If so, totals must be suppressed as well."""
+        """Whether all families are suppressed. If so, totals must be suppressed too."""
         families = {self.family} if self.family is not None else set(_families(self.profiles)["job_family"])
         return bool(families) and families <= self.suppressed
 
     @cached_property
     def shown(self) -> TaskProfiles:
-        """The profiles that the report covers: the whole company or one family."""
+        """Profiles in the report: the whole company or a single family."""
         return self.profiles if self.family is None else _of_family(self.profiles, self.family)
 
     @cached_property
     def shown_before(self) -> TaskProfiles:
-        """The profiles from the earlier snapshot, filtered like `shown`."""
+        """Earlier profiles, filtered like `shown`."""
         before = self.before
         if before is None:
             raise AssertionError("the report has no earlier snapshot")
         if self.family is None:
             return before
-        # As in `compare`, use the current family of a job, or its former family if the job was removed.
+        # As in `compare`, use a job's current family, or the earlier family if the job was removed.
         current = self.profiles.jobs.get_column("job_id")
         in_family = self.shown.jobs.get_column("job_id")
         formerly = before.jobs.filter(_is_family(self.family)).get_column("job_id")
@@ -89,16 +89,16 @@ class ReportScope:
 
     @cached_property
     def company(self) -> Source:
-        """The snapshots of the whole company."""
+        """Company-wide snapshots."""
         return Source(self.profiles, self.before)
 
     @cached_property
     def part(self) -> Source:
-        """The snapshots filtered to the data that the report covers."""
+        """Snapshots with only the jobs in the report."""
         return Source(self.shown, None if self.before is None else self.shown_before)
 
     def by_family(self, measure: Call) -> pl.DataFrame:
-        """Measure all families, suppress small ones, and return the rows that the report covers."""
+        """Measure all families, suppress small families and return the rows for the report."""
         result = measure.released(self.company, self.privacy, self)
         if self.family is None:
             return result
@@ -108,7 +108,7 @@ class ReportScope:
         return attach_metadata(rows, about(measure.released(self.part, self.privacy, self)))
 
     def as_one(self, measure: Call, *, company: bool = False) -> pl.DataFrame:
-        """Measure the jobs in the report, or in the whole company, as if they were a single family."""
+        """Measure all jobs in the report or the company as a single family."""
         profiles = self.profiles if company else self.shown
         family = pl.lit(_ALL).alias("job_family")
         merged = replace(profiles, jobs=profiles.jobs.with_columns(family), tasks=profiles.tasks.with_columns(family))
@@ -129,7 +129,7 @@ def resolve_scope(
     rationales: bool,
     jobs: bool,
 ) -> ReportScope:
-    """Check the arguments of `save_report` and return them as a scope."""
+    """Validate the `save_report` arguments and return a scope."""
     for name, value in (("profiles", profiles), ("before", before)):
         if not isinstance(value, TaskProfiles) and (name == "profiles" or value is not None):
             raise ShareError(f"`{name}` must be TaskProfiles, not {type(value).__name__}.")
@@ -164,7 +164,7 @@ def without_figures(meaning: Meaning) -> Meaning:
 
 
 def _collected(profiles: TaskProfiles) -> TaskProfiles:
-    """Convert the profiles to Polars data frames, with a cache shared by charts, tables and cards."""
+    """Convert the profiles to Polars, with a cache shared by charts, tables and cards."""
     if isinstance(profiles.jobs, pl.DataFrame) and isinstance(profiles.tasks, pl.DataFrame):
         return with_cache(profiles)
     return with_cache(replace(profiles, jobs=to_polars(profiles.jobs), tasks=to_polars(profiles.tasks)))

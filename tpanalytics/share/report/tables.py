@@ -1,4 +1,4 @@
-"""Tables in a report."""
+"""Report tables."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Kind = Literal[
     "text", "letter", "count", "hours", "change", "share", "known", "points", "index", "index change", "names"
 ]
 
-#: Separator between the bounds of an interval: an en dash surrounded by thin spaces.
+#: Separator between interval bounds: an en dash with thin spaces.
 SEPARATOR = "\u2009\u2013\u2009"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column in a table. If `upper` is set, the column shows an interval from `name` to `upper`."""
+    """Table column. If `upper` is set, cells show an interval from `name` to `upper`."""
 
     name: str
     head: str
@@ -37,13 +37,13 @@ class Column:
 
     @property
     def textual(self) -> bool:
-        """Whether the column contains text, which is left-aligned."""
+        """Whether the column contains left-aligned text."""
         return self.kind in ("text", "names")
 
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A table in a report. Suppressed rows only show the first `keys` columns and ``jobs``."""
+    """Report table. Suppressed rows only show the first `keys` columns and ``jobs``."""
 
     frame: pl.DataFrame
     columns: tuple[Column, ...]
@@ -60,7 +60,7 @@ class ReportTable:
 
 
 def printed(table: ReportTable) -> list[list[str]]:
-    """Format every cell in a table."""
+    """Format all table cells."""
     return [
         [_cell(row, column, key=n < table.keys) for n, column in enumerate(table.columns)]
         for row in table.frame.iter_rows(named=True)
@@ -68,7 +68,7 @@ def printed(table: ReportTable) -> list[list[str]]:
 
 
 def reason_notes(table: ReportTable) -> list[str]:
-    """Return a note for each reason that values are missing from a table."""
+    """Return a note for each reason why values are missing."""
     if "reason" not in table.frame.columns:
         return []
     reasons = table.frame.get_column("reason").drop_nulls().unique(maintain_order=True)
@@ -102,7 +102,7 @@ def between(low: float | None, high: float | None, kind: Kind) -> str:
 
 
 def number(value: Any, kind: Kind) -> str:
-    """Format a value, using a dash if it is missing."""
+    """Format a value. Missing values are shown as a dash."""
     if value is None:
         return NONE
     match kind:

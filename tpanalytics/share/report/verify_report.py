@@ -30,25 +30,24 @@ __all__ = ["verify_report"]
 
 _SCHEMA = {"what": pl.String(), "in_report": pl.String(), "recomputed": pl.String(), "equal": pl.Boolean()}
 _MISSING = "(missing)"
-#: Placeholder for figures in the text of a page.
+#: Placeholder for figures in the page text.
 _FIGURE = "\u241f"
 
 
 def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfiles | None = None) -> pl.DataFrame:
     """Recompute every figure in a report and compare it with the file.
 
-    The comparison includes the snapshot, the evidence block, every number on a card, every table cell, every chart and
-    the surrounding text, as shown to the reader. It detects a different snapshot, edited figures and an edited
-    evidence block.
+    Compares the snapshot, the evidence block and all cards, table cells, charts and text, as shown to the reader. This
+    detects a different snapshot, edited figures and an edited evidence block.
 
     Parameters
     ----------
     path
         A file written by `save_report`.
     profiles
-        The task profiles to recompute the figures from.
+        Task profiles to recompute the figures from.
     before
-        The earlier snapshot, if the report compares two snapshots.
+        Earlier snapshot, if the report compares two.
 
     Returns
     -------
@@ -66,12 +65,12 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
     Raises
     ------
     ShareError
-        If the file cannot be read, is not a report, or compares two snapshots and `before` is missing.
+        If the file cannot be read or is not a report, or if it compares two snapshots and `before` is missing.
 
     Notes
     -----
-    The hash in the evidence block only detects accidental changes because anyone can compute a new one. Recomputing
-    the figures from the snapshot also detects deliberate changes.
+    The evidence block's hash only detects accidental changes, since anyone can compute a new hash. Recomputing the
+    figures from the snapshot also detects deliberate changes.
 
     Examples
     --------
@@ -109,8 +108,8 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
         with_hash: dict[str, Any] = {field: replace(data, manifest={**data.manifest, "content_sha256": reported})}
         scope = replace(scope, **with_hash)
     recomputed = _parsed(render(scope, str(block["made"])))
-    # The page includes the hash of the evidence, which depends on the last digits of sums. Ignore it here because the
-    # evidence is compared separately, with a tolerance.
+    # The evidence hash on the page depends on the last digits of sums. We ignore it here and compare the evidence
+    # separately, with a tolerance.
     digest = json.loads(recomputed["evidence block"])["sha256"]
     recomputed["text of the page"] = recomputed["text of the page"].replace(digest, str(block.get("sha256")))
     same_versions = block.get("versions") == evidence.versions()
@@ -135,7 +134,7 @@ def _evidence_block(page: dict[str, str], name: str) -> dict[str, Any]:
 def _scope_of_evidence(
     block: dict[str, Any], profiles: TaskProfiles, before: TaskProfiles | None, name: str
 ) -> ReportScope | str:
-    """Return the scope for the arguments in the evidence, or an error message if they don't match the profiles."""
+    """Return the scope from the evidence, or an error message if the arguments don't match the profiles."""
     choices = dict(block["choices"])
     try:
         privacy = choices.pop("privacy")
@@ -195,7 +194,7 @@ def _hashed(text: str) -> str:
 
 
 def _parsed(text: str) -> dict[str, str]:
-    """Return the parts of a page to compare, by name."""
+    """Return the page parts to compare, by name."""
     parser = _Parser()
     parser.feed(text)
     parser.close()
@@ -203,7 +202,7 @@ def _parsed(text: str) -> dict[str, str]:
 
 
 class _Parser(HTMLParser):
-    """Parser that collects the marked figures in a page, and everything else as text."""
+    """Parser for the marked figures in a page, with everything else as text."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,1 +1,1 @@
-"""Readers for each file format."""
+"""File format readers."""

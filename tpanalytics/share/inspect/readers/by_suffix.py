@@ -1,4 +1,4 @@
-"""Reader for each file suffix."""
+"""Readers by file suffix."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["READERS", "pieces_of"]
 
 
 def pieces_of(name: str, content: bytes) -> Iterator[Piece | Finding]:
-    """Yield the pieces of a file, and any findings from its reader."""
+    """Yield a file's pieces, and any findings from the reader."""
     suffix = name[name.rindex(".") :].lower()
     try:
         yield from READERS[suffix](content)
     except ShareError as error:
         raise ShareError(f"{name}: {error}") from None
     except (ValueError, LookupError, RecursionError, BadZipFile, EOFError, pl.exceptions.PolarsError) as error:
-        # Omit the error message because it can quote data from the file.
+        # We can't include the error message, it may quote data from the file.
         raise ShareError(f"{name} is damaged or not a {suffix} file ({type(error).__name__}).") from None
 
 

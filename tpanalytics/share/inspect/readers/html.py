@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["markup_pieces"]
 
-#: For each element, the attribute with the URL that is fetched when the page is opened.
+#: Attributes with a URL that is fetched when the page is opened, by element.
 _URL_ATTRIBUTES = {
     **dict.fromkeys(("script", "img", "iframe", "embed", "audio", "video", "source", "track", "input", "frame"), "src"),
     **dict.fromkeys(("link", "image", "use", "feimage"), "href"),
@@ -29,13 +29,13 @@ _TEXT_ATTRIBUTES = ("aria-label", "alt", "title", "placeholder", "aria-descripti
 _IN_STYLE = re.compile(r"""(?i)(?:@import\s+|url\()\s*(?:url\()?["']?\s*((?:https?:)?//[^"')\s]+)""")
 _IN_SCRIPT = re.compile(r"(?:https?|wss?)://[^\s\"'`<>\\)]+")
 _PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
-#: Lines in scripts with more characters than this are treated as a minified library.
+#: Longer lines in scripts are treated as a minified library.
 _MAX_LINE_LENGTH = 20_000
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
 class _Page(HTMLParser):
-    """Parser that collects the tables, texts, scripts and URLs in a page."""
+    """Parser for the tables, texts, scripts and URLs in a page."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -110,7 +110,7 @@ class _Page(HTMLParser):
 
 
 def markup_pieces(text: str, where: str = "") -> Iterator[Piece | Finding]:
-    """Yield the pieces of a page. External URLs are only notes if the page's policy blocks requests."""
+    """Yield the pieces of a page. If the page's policy blocks requests, external URLs are reported as notes."""
     page = _Page()
     page.feed(text)
     page.close()
@@ -155,7 +155,7 @@ def _scripts(page: _Page, where: str) -> Iterator[Piece | Finding]:
 
 
 def _without_json(script: str) -> tuple[str, list[Any]]:
-    """Separate a script into its code and its JSON values."""
+    """Split a script into code and JSON values."""
     decoder, values, code, position = json.JSONDecoder(), [], [], 0
     for match in re.finditer(r'\{\s*"|\[\s*\{\s*"', script):
         if match.start() < position:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_chart", "value_pieces"]
 
-#: Objects with more keys than this are treated as mappings of rows, not as records, if all values are nested.
+#: Objects with more keys than this are treated as a mapping of rows, not a record, if all values are nested.
 _MAX_KEYS = 30
 
 
@@ -21,7 +21,7 @@ def is_chart(value: Any) -> bool:
 
 
 def value_pieces(value: Any, where: str) -> Iterator[Piece | Finding]:
-    """Yield a table of the objects at each path, followed by the remaining text and the charts."""
+    """Yield a table of objects for each path, then the remaining text and charts."""
     parts = _Parts()
     parts.add(value, "")
     for path, records in parts.groups.items():
@@ -36,7 +36,7 @@ def value_pieces(value: Any, where: str) -> Iterator[Piece | Finding]:
 
 
 class _Parts:
-    """The records, texts and charts in a JSON value. Records are grouped by path."""
+    """Contents of a JSON value: records grouped by path, texts and charts."""
 
     def __init__(self) -> None:
         self.groups: dict[str, list[dict[str, Any]]] = {}
@@ -77,7 +77,7 @@ def _is_cell(value: Any) -> bool:
 
 
 def _columns(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of a table stored by column or with separate column names, otherwise an empty list."""
+    """Return a table's rows if it is stored by column or with separate column names, otherwise an empty list."""
     names, data = value.get("columns"), value.get("data")
     if isinstance(names, list) and isinstance(data, list) and data and all(isinstance(row, list) for row in data):
         return [dict(zip(map(str, names), row, strict=False)) for row in data]
@@ -90,7 +90,7 @@ def _columns(value: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _chart_pieces(spec: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
-    """Yield the data of a chart as tables, followed by its other text."""
+    """Yield a chart's data as tables, then the other text."""
     texts, addresses, tables = [], [], 0
     for key, value in _parts_of_chart(spec, ""):
         if isinstance(value, list):
@@ -108,7 +108,7 @@ def _chart_pieces(spec: dict[str, Any], where: str) -> Iterator[Piece | Finding]
 
 
 def _parts_of_chart(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """Yield each list of rows and each string, along with its key."""
+    """Yield each list of rows and each string with its key."""
     if isinstance(value, dict):
         for name, part in value.items():
             rows = part.values() if name == "datasets" and isinstance(part, dict) else []

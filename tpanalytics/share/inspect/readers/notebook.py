@@ -22,7 +22,7 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def notebook_pieces(notebook: Any) -> Iterator[Piece | Finding]:
-    """Yield the pieces of a notebook, cell by cell."""
+    """Yield a notebook's pieces, cell by cell."""
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise ShareError("not a notebook in format 4. Open it in Jupyter and save it again.")
@@ -54,7 +54,7 @@ def _output(output: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
 
 
 def _bundle(bundle: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
-    """Yield the pieces of an output for each MIME type. Plain text is skipped if there is HTML."""
+    """Yield an output's pieces for each MIME type, skipping plain text if there is HTML."""
     for kind, content in bundle.items():
         if kind == "image/png":
             try:
@@ -74,7 +74,7 @@ def _bundle(bundle: dict[str, Any], where: str) -> Iterator[Piece | Finding]:
 
 
 def _plain(text: str, where: str) -> Iterator[Piece]:
-    """Yield printed text, and any tables that Polars printed."""
+    """Yield printed text and any printed Polars tables."""
     yield Piece(where, text=text)
     header: list[str] = []
     rows: list[list[str]] = []

@@ -28,7 +28,7 @@ _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 def pdf_pieces(content: bytes) -> Iterator[Piece | Finding]:
-    """Yield the properties of a document and the text on each page, decoded with the Unicode tables of its fonts."""
+    """Yield the document properties and each page's text, decoded with the fonts' Unicode tables."""
     if b"%PDF-" not in content[:1024]:
         raise ShareError("not a PDF file.")
     if b"%%EOF" not in content[-2048:]:
@@ -64,7 +64,7 @@ def _actions_and_attachments(heads: bytes) -> Iterator[Finding]:
 
 
 def _objects(content: bytes) -> dict[int, tuple[bytes, bytes]]:
-    """Return the dictionary and the decompressed stream of each object, including objects in object streams."""
+    """Return each object's dictionary and decompressed stream, including objects in object streams."""
     objects: dict[int, tuple[bytes, bytes]] = {}
     remaining = MAX_SIZE
     for number, body in _OBJECT.findall(content):
@@ -89,7 +89,7 @@ def _objects(content: bytes) -> dict[int, tuple[bytes, bytes]]:
 
 
 def _fonts(objects: dict[int, tuple[bytes, bytes]]) -> dict[bytes, dict[bytes, str]]:
-    """Return the characters in each font, keyed by the name that pages use for it."""
+    """Return each font's characters, keyed by the font name used in pages."""
     fonts: dict[bytes, dict[bytes, str]] = {}
     for head, _ in objects.values():
         for name, number in _FONT.findall(head):
@@ -150,7 +150,7 @@ def _decoded(raw: bytes, font: dict[bytes, str]) -> str:
 
 
 def _literal(stream: bytes, position: int) -> tuple[bytes, int]:
-    """Return the bytes of a string in parentheses, and its end position."""
+    """Return the bytes of a parenthesized string and the end position."""
     depth, out = 1, bytearray()
     while position < len(stream):
         character = stream[position : position + 1]

@@ -24,7 +24,7 @@ _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 
 
 def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the type and data of each chunk. Data after the last chunk has an empty type."""
+    """Yield each chunk's type and data. Trailing data has an empty type."""
     if not content.startswith(SIGNATURE):
         raise ShareError("not a PNG image.")
     offset, kind = len(SIGNATURE), b""
@@ -42,7 +42,7 @@ def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def png_pieces(content: bytes, where: str = "picture") -> Iterator[Piece | Finding]:
-    """Yield the metadata of a PNG image, but not its pixels."""
+    """Yield a PNG image's metadata, but not the pixels."""
     for kind, data in chunks(content):
         if kind == b"IHDR":
             width, height = struct.unpack(">II", data[:8])

@@ -36,7 +36,7 @@ def csv_pieces(content: bytes) -> Iterator[Piece]:
 
 
 def parquet_pieces(content: bytes) -> Iterator[Piece]:
-    """Yield the table and the metadata in a .parquet file."""
+    """Yield the table and metadata in a .parquet file."""
     frame = pl.read_parquet(io.BytesIO(content))
     texts = flat(frame.select(pl.exclude(pl.Binary)))
     yield Piece("table", table=texts.select(pl.all().cast(pl.String)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["workbook_pieces"]
 
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-#: Parts of a workbook whose content isn't shown in any sheet.
+#: Parts of a workbook that aren't shown in any sheet.
 _HIDDEN = {
     "comments": "comments",
     "threadedComments": "comments",
@@ -35,7 +35,7 @@ _EXTERNAL = re.compile(r"(?i)\b(?:WEBSERVICE|IMAGE|HYPERLINK|RTD|IMPORT\w+)\s*\(
 
 
 def workbook_pieces(content: bytes) -> Iterator[Piece | Finding]:
-    """Yield each sheet as a table or text, followed by the other parts of the workbook."""
+    """Yield each sheet as a table or text, then the other parts of the workbook."""
     with ZipFile(io.BytesIO(content)) as book:
         parts = {entry.filename: entry for entry in book.infolist()}
         if "xl/workbook.xml" not in parts:
@@ -74,7 +74,7 @@ def _sheets(book: ZipFile, parts: set[str]) -> Iterator[Piece | Finding]:
 
 
 def _table_or_page(where: str, rows: list[list[str | None]]) -> Iterator[Piece]:
-    """Yield the text above the header row, followed by the table. Without a header row, yield only text."""
+    """Yield the text above the header row, then the table. If there is no header row, yield only text."""
     rows = [row for row in rows if any(row)]
     filled = [sum(cell is not None for cell in row) for row in rows]
     header = next(

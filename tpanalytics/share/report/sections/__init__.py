@@ -1,1 +1,1 @@
-"""Sections of a report."""
+"""Report sections."""

@@ -1,4 +1,4 @@
-"""Sections of a report, in page order."""
+"""Report sections, in page order."""
 
 from tpanalytics.share.calls import Call
 from tpanalytics.share.report.results import CARD_CALLS

@@ -29,7 +29,7 @@ def has_earlier_snapshot(scope: ReportScope) -> bool:
 
 
 def hours_bridge(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return a table of the changes in weekly hours at H1."""
+    """Return the changes in weekly hours at H1."""
     rows, meaning = _by_family(scope, frame)
     columns = (
         Column("job_family", "Job family", "text"),
@@ -100,7 +100,7 @@ def validation(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def _by_family(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, Meaning]:
-    """Suppress the rows of families that are suppressed in either snapshot."""
+    """Suppress families that are suppressed in either snapshot."""
     meaning = about(frame)
     suppressed = pl.col("job_family").is_in(list(scope.suppressed)).fill_null(value=scope.all_suppressed)
     keys = ("scope", "job_family", "reason")

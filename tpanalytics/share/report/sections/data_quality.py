@@ -17,7 +17,7 @@ __all__ = ["checks", "coverage"]
 
 
 def coverage(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the coverage of each family."""
+    """Return each family's coverage."""
     columns = (
         Column("job_family", "Job family", "text"),
         Column("jobs", "Jobs"),
@@ -34,7 +34,7 @@ def coverage(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def checks(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the result of each check. Findings that mention a suppressed family are suppressed."""
+    """Return the check results, suppressing findings that mention a suppressed family."""
     meaning = about(frame)
     columns = (
         Column("check", "Check", "text"),

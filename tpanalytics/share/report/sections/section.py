@@ -23,13 +23,12 @@ def _always(_: ReportScope) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A section with a question as its heading, a table and charts.
+    """A section with a question as heading, a table and charts.
 
-    `measure` is the call for the table, and `when` determines whether a report includes the section. `cut` is how the
-    rows are computed: ``family`` measures all families and suppresses small ones, ``rows`` measures all families
-    without suppression, and ``part`` only measures the jobs in the family. `code` is the Python code for the table, if
-    it differs from `measure`. It can contain the placeholders ``part`` (the data that the report covers) and
-    ``SUPPRESSED_FAMILIES`` (the suppressed families).
+    `measure` is the call for the table. `when` determines whether a report includes the section. `cut` controls the
+    rows: ``family`` measures all families and suppresses small families, ``rows`` measures all families without
+    suppression, and ``part`` only measures the jobs in the report. `code` is the table's Python code, if different from
+    `measure`. The placeholders are ``part`` for the report's data and ``SUPPRESSED_FAMILIES``.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Tables of individual jobs and rationales, which are only included on request."""
+"""Tables of individual jobs and rationales, only included on request."""
 
 from __future__ import annotations
 

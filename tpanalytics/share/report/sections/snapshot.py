@@ -31,7 +31,7 @@ def of_company(scope: ReportScope) -> bool:
 
 
 def mix(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the share of each level, with one row per family."""
+    """Return each family's shares by level."""
     levels = level_order(frame.filter(pl.col("tasks") > 0).get_column("level").to_list())
     h1 = pl.col("level") == "H1"
     wide = frame.group_by("job_family", maintain_order=True).agg(
@@ -64,7 +64,7 @@ def mix(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def exposure(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the exposure index with its bounds."""
+    """Return the exposure index with bounds."""
     columns = (
         _FAMILY,
         Column("jobs", "Jobs"),
@@ -80,7 +80,7 @@ def exposure(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def hours(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the documented hours and their distribution across jobs."""
+    """Return documented hours and how they vary across jobs."""
     columns = (
         _FAMILY,
         Column("jobs", "Jobs"),
@@ -97,7 +97,7 @@ def hours(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def concentration(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return how concentrated hours are on a few tasks."""
+    """Return how concentrated hours are in a few tasks."""
     columns = (
         _FAMILY,
         Column("tasks_with_hours", "Distinct tasks with hours"),
@@ -111,7 +111,7 @@ def concentration(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def candidates(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the tasks with the most hours at H1. The measure has already suppressed small groups."""
+    """Return the tasks with the most hours at H1. The measure already suppresses small groups."""
     meaning = about(frame)
     rows = frame if not scope.all_suppressed else frame.clear()
     columns = (
@@ -141,7 +141,7 @@ OVERLAP = (
 
 
 def overlap(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the pairs of families that share the most hours, omitting suppressed families."""
+    """Return the family pairs with the most overlap in hours, omitting suppressed families."""
     meaning, excluded = about(frame), [*scope.suppressed, NO_FAMILY]
     pairs = frame.filter(
         ~pl.col("family_a").is_in(excluded), ~pl.col("family_b").is_in(excluded), pl.col("tasks_shared") > 0
