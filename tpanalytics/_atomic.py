@@ -24,7 +24,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_writes(targets: Sequence[Path]) -> Iterator[list[Path]]:
-    """Yield draft paths for several files in the same folder, then replace either all of the files or none."""
+    """Yield draft paths for several files in a folder, then replace either all of the files or none."""
     folder = targets[0].parent
     folder.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)

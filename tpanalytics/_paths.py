@@ -9,7 +9,7 @@ __all__ = ["local_path"]
 
 
 def local_path(path: str | Path) -> Path:
-    """Return `path` with a leading ``~`` expanded. All other characters, including wildcards, are kept literally."""
+    """Expand a leading ``~`` in `path`. All other characters, including wildcards, are left as they are."""
     path = Path(path)
     if path.parts[:1] != ("~",):
         return path  # "~$report.xlsx" is a file name

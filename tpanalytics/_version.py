@@ -1,3 +1,3 @@
-"""Version of the package."""
+"""Package version."""
 
 __version__ = "0.1.0"

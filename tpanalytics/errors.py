@@ -52,7 +52,7 @@ class TpAnalyticsError(Exception):
     """Base class for all errors raised by tpanalytics."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Skip __init__ because some subclasses require keyword arguments that are already part of the message.
+        # Skip __init__. Some subclasses require keyword arguments, but the message already includes them.
         return _rebuild, (type(self), *self.args), self.__dict__
 
 
@@ -61,15 +61,15 @@ def _rebuild(kind: type[TpAnalyticsError], *args: object) -> TpAnalyticsError:
 
 
 class TpAnalyticsWarning(UserWarning):
-    """Warning about data that were excluded from a result or need attention."""
+    """Data were excluded from a result, or need attention."""
 
 
 class ConfigError(TpAnalyticsError, ValueError):
-    """A setting is missing or contradicts another one."""
+    """A setting is missing, or conflicts with another setting."""
 
 
 class AuthError(TpAnalyticsError):
-    """The token endpoint refused the credentials, or the API rejected a new token (401) or its scope (403)."""
+    """The token endpoint refused the credentials, or the API rejected a new token (401) or denied access (403)."""
 
 
 class ApiError(TpAnalyticsError):
@@ -82,11 +82,11 @@ class ApiError(TpAnalyticsError):
     status
         HTTP status code, or None if there was no response.
     path
-        Path of the request, without the host.
+        Request path, without the host.
     title
-        Title of the first error in the response body, if the body has the documented format.
+        Title of the first error, if the response body has the documented format.
     description
-        Description of the first error in the response body.
+        Description of the first error.
     request_id
         Request ID returned by the service, if any.
     """
@@ -130,7 +130,7 @@ class PaginationError(TpAnalyticsError):
     message
         Error message.
     starting_after
-        Cursor of the last page received, or None if it was the first page.
+        Cursor used to request the page, or None for the first page.
     """
 
     def __init__(self, message: str, *, starting_after: str | None = None) -> None:
@@ -144,11 +144,11 @@ class RecordError(TpAnalyticsError, ValueError):
     Parameters
     ----------
     where
-        Page or line that contains the record.
+        Page or line containing the record.
     job_id
-        ID of the job, or None if it could not be read.
+        Job ID, or None if it couldn't be read.
     path
-        Location in the record, for example ``$.tasks[3].weekly_hours``.
+        Location within the record, e.g. ``$.tasks[3].weekly_hours``.
     reason
         Expected and actual type or value.
     found
@@ -174,7 +174,7 @@ class SnapshotError(TpAnalyticsError):
 
 
 class SchemaError(TpAnalyticsError, ValueError):
-    """A frame or mapping file lacks a column or contains invalid values."""
+    """A frame or mapping file is missing a column or contains invalid values."""
 
 
 class ArgumentError(SchemaError):
@@ -191,7 +191,7 @@ _COLLECTED: ContextVar[list[str] | None] = ContextVar("collected_warnings", defa
 @contextmanager
 def collect_warnings() -> Iterator[list[str]]:
     """Collect warnings from the current thread instead of issuing them."""
-    # Don't use warnings.catch_warnings here because it affects all threads.
+    # We can't use warnings.catch_warnings here, it affects all threads.
     texts: list[str] = []
     token = _COLLECTED.set(texts)
     try:

@@ -30,7 +30,7 @@ __all__ = [
 _SPACE = "\u00a0"
 _BREAKS = re.compile("[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-#: Properties of every JavaScript object. Vega would mistake a category with one of these names for the property.
+#: Built-in JavaScript object properties. Vega would mistake a category of the same name for the property.
 _RESERVED = {
     *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString"),
     *("valueOf", "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
@@ -41,7 +41,7 @@ NONE = "–"  # noqa: RUF001
 
 
 def percent(share: float | None) -> str:
-    """Format a share as a whole percentage. Only exact shares of 0 and 1 are shown as 0% and 100%."""
+    """Format a share as a whole percentage. Only exactly 0 and 1 are shown as 0% and 100%."""
     if share is None:
         return NONE
     if 0 < share < 0.005:
@@ -72,7 +72,7 @@ def plural(n: Any, word: str) -> str:
 
 
 def clean_text(text: str | None) -> str | None:
-    """Replace line breaks and characters that are not allowed in XML, and escape reserved names."""
+    """Replace line breaks and invalid XML characters, and escape reserved names."""
     if text is None:
         return None
     cleaned = _FORBIDDEN.sub("\ufffd", _BREAKS.sub(" ", text))
@@ -80,7 +80,7 @@ def clean_text(text: str | None) -> str | None:
 
 
 def total(frame: pl.DataFrame, column: str) -> int:
-    """Return the sum of a column of counts."""
+    """Return the sum of a count column."""
     return int(frame.get_column(column).sum())
 
 

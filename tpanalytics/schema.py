@@ -52,13 +52,13 @@ JOBS: dict[str, Any] = {
     "job_family_group": pl.String(),
     "n_tasks": pl.UInt32(),
 }
-#: Optional columns in `jobs`: headcount (full-time equivalents), weekly contract hours, whether the job is in use.
+#: Optional columns in `jobs`: headcount (full-time equivalents), weekly contract hours, and whether the job is active.
 OPTIONAL_JOBS: dict[str, Any] = {
     "headcount": pl.Float64(),
     "contract_hours": pl.Float64(),
     "active": pl.Boolean(),
 }
-#: One row per task in a job, in export order. ``weekly_hours`` is in hours per week.
+#: One row per job and task, in export order. ``weekly_hours`` is in hours per week.
 TASKS: dict[str, Any] = {
     "job_id": pl.String(),
     "job_family": pl.String(),
@@ -107,7 +107,7 @@ def to_polars(native: Any) -> pl.DataFrame:
     if isinstance(native, pl.DataFrame):
         return native
     if isinstance(native, pl.LazyFrame):
-        return native.collect(engine="streaming")  # the default since Polars 2, but limits memory in older versions
+        return native.collect(engine="streaming")  # the default since Polars 2; saves memory in older versions
     try:
         frame = nw.from_native(native).lazy()
     except TypeError:
@@ -123,7 +123,7 @@ def to_polars(native: Any) -> pl.DataFrame:
 
 
 def require(frame: Any, *columns: str, name: str = "frame") -> None:
-    """Raise a `SchemaError` if any of `columns` is missing from `frame`. No rows are read."""
+    """Raise a `SchemaError` if `frame` is missing any of `columns`. No rows are read."""
     import narwhals as nw
 
     try:
@@ -147,7 +147,7 @@ def require(frame: Any, *columns: str, name: str = "frame") -> None:
 
 
 def provenance(manifest: Mapping[str, Any]) -> str:
-    """Describe the size, source and completeness of the data in one sentence.
+    """Describe the data's size, source and completeness in a sentence.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def _source_note(manifest: Mapping[str, Any], kind: str | None) -> str:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class TaskProfiles:
-    """Task profiles of a company.
+    """A company's task profiles.
 
     Attributes
     ----------
@@ -215,18 +215,18 @@ class TaskProfiles:
         ``job_family_group`` and ``n_tasks``. The columns ``headcount`` (full-time equivalents), ``contract_hours``
         (per week) and ``active`` are optional.
     tasks
-        One row per task of a job: ``job_id``, ``job_family``, ``task_id``, ``task``, ``validation_state``,
+        One row per job and task: ``job_id``, ``job_family``, ``task_id``, ``task``, ``validation_state``,
         ``weekly_hours`` (per week, null if unknown) and ``ai_impact_level`` (null if not assessed). Further columns
-        contain its rationale, sources, skills and place in the taxonomy.
+        contain the rationale, sources, skills and taxonomy path.
     manifest
-        Source and completeness of the data, as JSON-serializable values.
+        Data source and completeness, as JSON-serializable values.
     rejects
         Records skipped with ``on_bad_record="collect"``.
 
     Notes
     -----
-    Loaded tables are Polars data frames. Measures also accept a `TaskProfiles` with Polars lazy frames, or with
-    pandas, DuckDB or Spark frames.
+    Tables are loaded as Polars data frames. Measures also accept profiles with Polars lazy frames, or with pandas,
+    DuckDB or Spark frames.
     """
 
     jobs: Any

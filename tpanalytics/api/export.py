@@ -1,4 +1,4 @@
-"""Cursor pagination over the export endpoints."""
+"""Cursor pagination for the export endpoints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
     "list_all",
 ]
 
-#: Supported values of ``include`` for exports of jobs and employees.
+#: Supported ``include`` values for job and employee exports.
 INCLUDES = ("ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours")
 EMPLOYEE_INCLUDES = ("ai_impact", "source_events", "linked_skills", "rejected_tasks", "weekly_hours")
 _PATHS = {
@@ -40,7 +40,7 @@ _LIST_LIMIT = 200
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Parameters for exporting jobs or employees. They are validated on creation."""
+    """Parameters for exporting jobs or employees, validated on creation."""
 
     include: tuple[str, ...] = ("ai_impact", "weekly_hours")
     filters: tuple[dict[str, Any], ...] = ()
@@ -78,15 +78,15 @@ class ExportRequest:
 
     @property
     def path(self) -> str:
-        """The path of the export endpoint."""
+        """The export endpoint's path."""
         return _PATHS[self.of]
 
     def redact_cursor(self, text: str, cursor: str | None) -> str:
-        """Remove the cursor from a message if it contains an employee's id."""
+        """Remove the cursor from a message if cursors are employee ids."""
         return text if self.of == "jobs" or not cursor else text.replace(repr(cursor), "(an employee)")
 
     def body(self, starting_after: str | None) -> dict[str, Any]:
-        """Return the request body for the page that follows `starting_after`."""
+        """Return the request body for the page after `starting_after`."""
         body: dict[str, Any] = {"limit": self.limit}
         if self.include:
             body["include"] = list(self.include)
@@ -105,7 +105,7 @@ class ExportRequest:
 
 
 class Page(NamedTuple):
-    """An undecoded page, with its number, the cursor that was used to request it and the next cursor, if any."""
+    """An undecoded page, with the page number, the cursor used to request it and the next cursor, if any."""
 
     number: int
     starting_after: str | None
@@ -127,7 +127,7 @@ def export_pages(
     on_request_sent: Callable[[], None] | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[Page]:
-    """Request pages, starting after `starting_after`, until the service reports that there are no more."""
+    """Request pages, starting after `starting_after`, until the service reports no more."""
     seen = {starting_after}
     number = pages
     while True:
@@ -144,7 +144,7 @@ def export_pages(
             )
         except (ApiError, AuthError) as error:
             refusal = _add_request_details(error, request, starting_after)
-        if refusal is not None:  # raised outside the handler, because the original error may name an employee
+        if refusal is not None:  # raise outside the handler: the original error may name an employee
             raise refusal
         try:
             has_next, following = read_cursor(body)

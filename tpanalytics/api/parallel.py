@@ -1,7 +1,7 @@
 """Load an export in parallel by splitting it into chains of pages.
 
-A chain can start after any job in the export. It ends when it reaches the first jobs of another chain. Together, the
-chains cover the export exactly once, even if their starting jobs were passed in the wrong order.
+A chain can start after any job in the export, and ends at the first jobs of another chain. Together, the chains cover
+the export exactly once, even if the starting jobs were passed in the wrong order.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ __all__ = ["Chain", "CursorLost", "DecodedPage", "Walk"]
 
 #: Status codes returned for an unknown cursor.
 _CURSOR_ERRORS = {400, 422}
-#: Number of jobs at the start of each chain that are compared with other chains.
+#: Number of jobs to compare at the start of each chain.
 _HEAD_SIZE = 100
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Consecutive pages of an export, with the progress of loading them.
+    """Consecutive export pages, and how many of them have been loaded.
 
-    Chain 0 starts at the first job. `following` is the cursor for the next page. Once they are loaded, `head` contains
-    the first jobs in the chain. Any other chain that reaches these jobs is finished.
+    Chain 0 starts at the first job. `following` is the cursor for the next page. Once the first jobs are loaded, they
+    are stored in `head`. Any other chain that reaches these jobs is finished.
     """
 
     number: int = 0
@@ -51,7 +51,7 @@ class Chain:
         return self.following if self.pages else self.starting_after
 
     def advance(self, pages: int, following: str | None, met: int | None, job_ids: Sequence[str]) -> Chain:
-        """Return the chain as it is after loading all pages up to number `pages`."""
+        """Return the chain after loading all pages up to number `pages`."""
         finished = met is not None or following is None
         head = self.head or tuple(job_ids[:_HEAD_SIZE])
         return replace(self, pages=pages, following=following, finished=finished, head=head)
@@ -60,8 +60,8 @@ class Chain:
 class DecodedPage(NamedTuple):
     """A decoded page. Pages are numbered from 1 within each chain.
 
-    `following` is the cursor for the next page. If another chain continues from here, `met` is the number of that
-    chain, and the batch ends before its first job.
+    `following` is the cursor for the next page. If another chain continues from here, `met` is that chain's number, and
+    the batch ends before its first job.
     """
 
     chain: int
@@ -76,10 +76,10 @@ class CursorLost(Exception):  # noqa: N818  internal
 
 
 class Walk:
-    """Iterate over the decoded pages, loading up to `workers` chains in parallel and one page ahead in each.
+    """Iterate over the decoded pages, loading up to `workers` chains in parallel and a page ahead in each.
 
     Pages are yielded in order within each chain. Save each page before advancing the iterator. If the service doesn't
-    recognise the starting job of a chain, the chain is skipped and the previous chain loads its jobs instead.
+    recognise a chain's starting job, the chain is skipped and the previous chain loads those jobs instead.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class Walk:
                     return
                 if retried:
                     raise CursorLost(str(error)) from None
-                retried = True  # starting over is expensive, so try requesting the page again first
+                retried = True  # starting over is expensive, so try the page again first
             else:
                 return
 
@@ -230,9 +230,9 @@ class _Relay:
 
 
 def _find_overlap(ids: list[str], head: tuple[str, ...]) -> int | None:
-    """Return the position in `ids` where another chain starts, or None if it doesn't."""
-    # One common job isn't enough. A job can move or appear twice, and ending the chain there would lose other jobs.
-    # If nothing matches, this chain simply continues and also loads the jobs of the other chain.
+    """Return the position in `ids` where another chain starts, if any."""
+    # A single common job isn't enough. Jobs can move or appear twice, and ending the chain there would lose others.
+    # If nothing matches, this chain simply continues and also loads the other chain's jobs.
     if head[0] not in ids:
         return None
     start = ids.index(head[0])

@@ -1,7 +1,7 @@
 """Decode and validate single records (a job and its tasks).
 
-Fields are decoded with their exact types. Otherwise, Polars would silently truncate 1.9 to 1 and turn ``"five"`` into
-null. Unknown fields and levels are accepted, but values of the wrong type raise an error.
+Fields are decoded strictly. Otherwise, Polars would silently truncate 1.9 to 1 and turn ``"five"`` into null. Unknown
+fields and levels are accepted, but values of the wrong type raise an error.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ Hours = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class AiImpact(msgspec.Struct, gc=False):
-    """The AI impact level for a task, and the rationale for it."""
+    """A task's AI impact level and rationale."""
 
     level: str | None = None
     rationale: str | None = None
 
 
 class SourceData(msgspec.Struct, gc=False):
-    """A reference to the profile data that a task was derived from."""
+    """A reference to profile data used to derive a task."""
 
     external_id: Id
 
@@ -58,7 +58,7 @@ class LinkedSkill(msgspec.Struct, gc=False):
 
 
 class SourceEvent(SourceData, gc=False):
-    """A reference to the event in an employee's history that a task was derived from."""
+    """A reference to an event in an employee's history, used to derive a task."""
 
     event_type: str | None = None
 
@@ -83,8 +83,8 @@ class Record(msgspec.Struct, gc=False):
     tasks: list[Task]
 
 
-# Strict versions of the structs that reject unknown fields at any depth. A record that passes is valid in both response
-# formats because it has no field that could be the name of a group.
+# Strict versions of the structs that reject unknown fields at any depth. Records that pass are valid in both response
+# formats, since no field could be a group name.
 class _KnownAiImpact(AiImpact, forbid_unknown_fields=True): ...
 
 
@@ -105,7 +105,7 @@ class _KnownTask(Task, forbid_unknown_fields=True):
 
 
 class KnownRecord(Record, forbid_unknown_fields=True):
-    """A record without unknown fields. This is tried first because most records match."""
+    """A record without unknown fields. Most records match, so this is tried first."""
 
     tasks: list[_KnownTask]  # type: ignore[assignment]
 
@@ -124,7 +124,7 @@ class TasksNotFound(RecordError):  # noqa: N818  internal
 
 _decode_list_record = msgspec.json.Decoder(Record).decode
 _decode_known_record = msgspec.json.Decoder(KnownRecord).decode
-# Only decode the field names because some JSON values can't be represented in Python (e.g. 1e999).
+# Only decode the field names. Some JSON values can't be represented in Python (e.g. 1e999).
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_tasks_fields = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _RECORD_FIELDS, _TASK_FIELDS = set(Record.__struct_fields__), set(Task.__struct_fields__)
@@ -140,7 +140,7 @@ def decode_record(
     response_format: ResponseFormat | None,
     unknown: Counter[str] | None = None,
 ) -> Decoded:
-    """Decode a record, returning its id, its tasks and, for hierarchies, the path to each task."""
+    """Decode a record and return the id, the tasks and, for hierarchies, each task's path."""
     try:
         if response_format != "hierarchy":
             try:
@@ -158,7 +158,7 @@ def decode_record(
 
 
 def job_id_of(raw: bytes | msgspec.Raw) -> str | None:
-    """Return the id of a record, or None. The rest of the record may be invalid."""
+    """Return a record's id, or None. The rest of the record may be invalid."""
     try:
         return str(_decode_id(raw).external_id)
     except DECODE_ERRORS:
@@ -190,7 +190,7 @@ def _is_flat(raw: bytes | msgspec.Raw) -> bool:
 
 
 def _decode_tree(tree: Any) -> Decoded:
-    """Collect the tasks from a nested record. The names of the groups don't matter."""
+    """Collect the tasks in a nested record. Group names don't matter."""
     job_id = msgspec.convert(tree, _RecordId).external_id
     tasks: list[Task] = []
     paths: list[list[str]] = []
@@ -230,12 +230,12 @@ def _decode_tree(tree: Any) -> Decoded:
     return job_id, tasks, paths
 
 
-#: Keys that may contain the hierarchy. If none of them is present, all keys are searched.
+#: Keys that may contain the hierarchy. If none is present, all keys are searched.
 _TREES = ("hierarchy", "tree", "tasks")
 
 
 class _UnknownTree(msgspec.ValidationError):
-    """The tree has leaf nodes, but none of them is a task."""
+    """The tree has leaf nodes, but no tasks."""
 
 
 def _has_object_leaf(node: Any) -> bool:
@@ -255,7 +255,7 @@ _QUOTABLE = ("external_id", "task_id", "skill_id", "validation_state", "weekly_h
 def _record_error(raw: bytes | msgspec.Raw, where: str, path: str, reason: str, kind: type[RecordError]) -> RecordError:
     job_id, found = job_id_of(raw), None
     steps = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path)
-    with suppress(*DECODE_ERRORS, KeyError, IndexError, TypeError):  # it may not be possible to read the value
+    with suppress(*DECODE_ERRORS, KeyError, IndexError, TypeError):  # the value may be unreadable
         value = msgspec.json.decode(raw)
         for key, index in steps:
             value = value[key] if key else value[int(index)]

@@ -1,9 +1,8 @@
 """Authenticated client for a tenant.
 
-We don't use `OAuth2Session` because it writes the token and the secret to the debug log and can't renew
-client-credentials tokens. `requests_oauthlib.OAuth2` adds the token to each request instead. The demo server uses plain
-http. It works without setting ``OAUTHLIB_INSECURE_TRANSPORT`` because oauthlib is passed an https URL (see
-`as_https`).
+We don't use `OAuth2Session`. It writes the token and the secret to the debug log and can't renew client-credentials
+tokens. `requests_oauthlib.OAuth2` adds the token to each request instead. The demo server uses plain http, but doesn't
+need ``OAUTHLIB_INSECURE_TRANSPORT``, since oauthlib is passed an https URL (see `as_https`).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Client:
     Attributes
     ----------
     settings
-        The settings for the tenant. The secret is displayed as ``***``.
+        The tenant settings. The secret is displayed as ``***``.
     on_wait
         The default callback, called with the reason before each wait.
     """
@@ -73,7 +72,7 @@ class Client:
 
     @property
     def tokens_fetched(self) -> int:
-        """The number of tokens requested from the token endpoint, not including cached tokens."""
+        """The number of tokens requested from the token endpoint, excluding cached tokens."""
         return self._tokens.fetched
 
     def close(self) -> None:
@@ -92,7 +91,7 @@ class Client:
         self._tokens.get(self.on_wait)
 
     def version(self) -> str | None:
-        """Return the API version of the tenant, or None if the service doesn't report it."""
+        """Return the tenant's API version, or None if the service doesn't report it."""
         try:
             body = json.loads(self.request("GET", "/version"))
         except ApiError as error:
@@ -129,11 +128,11 @@ class Client:
         body
             The JSON request body.
         query
-            The query parameters. The same name can be used more than once.
+            The query parameters. Names can be repeated.
         on_request_sent
-            A callback to call once the request body has been sent, for every attempt.
+            A callback for every attempt, called once the request body has been sent.
         on_wait
-            A callback to call with the reason before each wait. Defaults to the client's own callback.
+            A callback that receives the reason before each wait. Defaults to the client's own callback.
         optional
             If True, do not retry, and give up after 10 seconds without data.
 
@@ -144,14 +143,14 @@ class Client:
         RateLimited, Unreachable, ApiError
             If the service returns any other error, or can't be reached.
         ConfigError
-            If `path` is not on the same host as the tenant.
+            If `path` is not on the tenant's host.
         """
         url = self.settings.base_url + path
         if not path.startswith("/") or origin(url) != origin(self.settings.base_url):
             raise ConfigError(f"`path` must start with '/' and be on the tenant's host, not {path!r}.")
         on_wait = on_wait or self.on_wait
         for last in (False, True):
-            token = self._tokens.get(on_wait)  # a Secret, because tracebacks can include local variables
+            token = self._tokens.get(on_wait)  # a Secret, as tracebacks can include local variables
             response = self._sender.send(
                 method,
                 url,
@@ -220,26 +219,26 @@ def connect(
     base_url
         The base URL of the tenant's API, e.g. ``https://northwind.eu3.techwolf.ai``.
     token_url
-        The URL of the token endpoint.
+        The token endpoint URL.
     client_id, client_secret
         The API credentials. Do not store these in a notebook. Use the environment, ``.env`` or the keyring instead.
     audience
-        The audience of the token, e.g. ``eu3.techwolf.ai``.
+        The token audience, e.g. ``eu3.techwolf.ai``.
     tenant
-        The name of the tenant.
+        The tenant name.
     private_key, private_key_file, key_id
-        An unencrypted RSA private key, given as PEM text or as the path to a PEM file, and its key id if the tenant
-        requires one. Use this instead of `client_secret`. Requires ``pip install "tpanalytics[jwt]"``.
+        An unencrypted RSA private key to use instead of `client_secret`, either as PEM text or as the path to a PEM
+        file. Also pass the key id if the tenant requires one. Requires ``pip install "tpanalytics[jwt]"``.
     api_version
         The API version to request, as ``YYYY-MM-DD``. Defaults to the version configured for the tenant.
     retry, limits
         The retry policy and the response limits. By default, there are up to 5 attempts per request, with waits of up
         to 60 seconds (or 300 if requested by the service). A response can take up to 600 seconds and be up to 256 MiB.
     token_cache
-        If True, processes share the token until shortly before it expires because the number of tokens is limited. The
-        token is stored in a file that only you can read. The folder is taken from the ``TPANALYTICS_TOKEN_CACHE``
-        environment variable, defaulting to your user cache folder. Pass a path to use another folder. Tokens for the
-        demo server are not written to the user cache folder. If False, the token is only kept in memory.
+        The number of tokens is limited. If True, processes share the token until shortly before it expires. The
+        token is kept in a file that only you can read. The folder is set by the ``TPANALYTICS_TOKEN_CACHE`` environment
+        variable, and defaults to your user cache folder. Pass a path to use another folder. Demo server tokens are not
+        written to the user cache folder. If False, the token is only kept in memory.
 
     Returns
     -------

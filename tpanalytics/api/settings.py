@@ -1,8 +1,8 @@
 """Connection settings for a tenant.
 
 Settings are looked up in this order: arguments, environment variables, ``.env`` in the working directory, and the
-system keyring (if the keyring package is installed). The first source that has a setting is used. The client secret
-and the private key count as a single setting.
+system keyring (if the keyring package is installed). The first value found is used. The client secret and the private
+key count as a single setting.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OPTIONAL", "SECRETS", "SETTINGS", "Secret", "Settings", "is_loopback", "resolve"]
 
-#: Descriptions of the settings. Environment variables are named ``TPANALYTICS_`` plus the setting in upper case.
+#: Setting descriptions. Environment variables are named ``TPANALYTICS_`` plus the setting in upper case.
 SETTINGS = {
     "base_url": "URL of the tenant's API, like https://northwind.eu3.techwolf.ai",
     "token_url": "URL of the token endpoint",
@@ -40,7 +40,7 @@ SETTINGS = {
 #: Settings whose values are never displayed.
 SECRETS = ("client_secret", "private_key")
 _CREDENTIALS = ("client_secret", "private_key", "private_key_file")
-#: Settings that need not be set.
+#: Optional settings.
 OPTIONAL = ("private_key", "private_key_file", "key_id", "api_version")
 _SERVICE = "tpanalytics"
 _PRIVATE_KEY_ADVICE = (
@@ -99,7 +99,7 @@ def is_loopback(url: str) -> bool:
 def find_settings(
     arguments: Mapping[str, str | Secret | None], dotenv: Path | None = None
 ) -> dict[str, tuple[str | Secret, str]]:
-    """Return the values of all available settings, with a description of where each one was found."""
+    """Return all available settings, with a description of where each value was found."""
     file = dotenv or Path.cwd() / ".env"
     lines = _read_dotenv(file) if file.is_file() else {}
 
@@ -128,7 +128,7 @@ def find_settings(
 
 
 def _wrap(name: str, value: str) -> str | Secret:
-    """Strip whitespace from a value. Wrap it in `Secret` if it is a secret, or if it contains a private key."""
+    """Strip whitespace from a value, and wrap secrets and private keys in `Secret`."""
     return Secret(value.strip()) if name in SECRETS or "PRIVATE KEY" in value else value.strip()
 
 
@@ -177,16 +177,16 @@ def _read_key(file: str, origin: str) -> Secret:
         problem = f"cannot be read: {error.strerror}"
     except (ValueError, RuntimeError):  # a binary file, an invalid path, or a user without a home folder
         pass
-    # Raised outside the handler because the original exception may contain the file content.
+    # Raise outside the handler. The original exception may contain the file content.
     raise ConfigError(f"The file in `private_key_file` (from {origin}) {problem}. Pass the path of a PEM file.")
 
 
 def _read_dotenv(file: Path) -> dict[str, str | None]:
-    try:  # don't interpolate, because a secret may contain ``${``; some editors add a byte order mark
+    try:  # don't interpolate (secrets may contain ``${``); some editors add a byte order mark
         return dotenv_values(file, interpolate=False, encoding="utf-8-sig")
     except UnicodeDecodeError:
         pass
-    # Raised outside the handler because the original exception contains the file content.
+    # Same here, the original exception contains the file content.
     raise ConfigError(f"{file.name} is not encoded as UTF-8. Save it as UTF-8.")
 
 

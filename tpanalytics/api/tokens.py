@@ -1,7 +1,7 @@
 """Access tokens. Threads share a token in memory, and processes share it through a cache file.
 
-If the cache file can't be used, a new token is requested. Expiry is measured with the local clock, starting when the
-token is received, so it doesn't matter if the clock of the service is different.
+If the cache file can't be used, a new token is requested. Expiry is measured on the local clock from when the token
+arrives, so the server's clock doesn't matter.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _MIN_KEY_BITS = 2048
 
 @dataclass(frozen=True)
 class _CachedToken:
-    """A token, the local time it was received and its lifetime in seconds (infinite if unknown)."""
+    """A token, the local time it was received and the lifetime in seconds (infinite if unknown)."""
 
     token: Secret
     received_at: float
@@ -81,7 +81,7 @@ class Tokens:
         self._file = None if folder is None else _TokenFile(folder, settings)
 
     def get(self, on_wait: Callable[[str], None] | None = None) -> Secret:
-        """Return a valid token. Threads waiting for a new token all receive the same one."""
+        """Return a valid token. Threads waiting for a new token all get the same one."""
         with self._lock:
             if self._current is None or not self._current.is_valid():
                 self._current = self._read_cache() or self._renew(on_wait)
@@ -155,7 +155,7 @@ class Tokens:
         return received
 
     def _add_body(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the body immediately before sending, so that no other object holds a reference to the secret."""
+        """Add the body just before sending, so that no other object holds the secret."""
         settings = self._settings
         body = {"client_id": settings.client_id}
         if settings.client_secret is not None:
@@ -188,9 +188,9 @@ class Tokens:
 
 
 class _TokenFile:
-    """The file used to share a token between processes of the same user. It never raises an `OSError`.
+    """A file for sharing a token between a user's processes. Methods never raise an `OSError`.
 
-    The file name is a hash of the settings and the secret, so a changed secret never matches an existing cache file.
+    The file name is a hash of the settings and the secret, so a new secret never matches an old file.
     """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
@@ -200,12 +200,12 @@ class _TokenFile:
 
     @property
     def _path(self) -> Path:
-        if self._cached_path is None:  # the hash is slow by design, so don't compute it until it is needed
+        if self._cached_path is None:  # the hash is slow by design, so only compute it when needed
             self._cached_path = self._folder / f"{_cache_key(self._settings)}.json"
         return self._cached_path
 
     def read(self) -> _CachedToken | None:
-        """Return the token from the file, provided that the file is private and complete."""
+        """Return the token from the file, if the file is private and complete."""
         raw = b""
         with suppress(OSError):
             # Don't follow symlinks, block on pipes or read files owned by other users.
@@ -220,7 +220,7 @@ class _TokenFile:
         if not math.isfinite(token.lifetime) or not self._folder_is_safe():
             return
         with suppress(OSError), atomic_write(self._path) as draft:
-            # Set the permissions on creation. If they were changed later, the file would be readable for a moment.
+            # Set the permissions on creation. Otherwise, the file would briefly be readable.
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  a descriptor
                 json.dump(
@@ -293,7 +293,7 @@ def _cache_folder(cache: bool | str | Path, token_url: str) -> Path | None:  # n
 def _cache_key(settings: Settings) -> str:
     public = [settings.token_url, settings.client_id, settings.audience, settings.tenant]
     salt = json.dumps([*public, []]).encode()  # the empty list represents the scopes
-    # Use a slow, salted hash, so that the secret can't be guessed from the file name.
+    # Use a slow, salted hash, so the secret can't be guessed from the file name.
     secret = settings.client_secret or settings.private_key or Secret("")
     digest = hashlib.pbkdf2_hmac("sha256", secret.reveal().encode("utf-8", "surrogatepass"), salt, _ITERATIONS)
     return hashlib.sha256(salt + digest).hexdigest()
@@ -333,7 +333,7 @@ def _digest(token: Secret) -> str:
 
 
 def _signing_key(pem: Secret) -> RSAPrivateKey:
-    """Load the private key. Errors raised by the library are not quoted because they may contain parts of the key."""
+    """Load the private key. Library errors may contain parts of the key, so they aren't quoted."""
     try:
         import jwt  # noqa: F401  fail early if it isn't installed
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -345,7 +345,7 @@ def _signing_key(pem: Secret) -> RSAPrivateKey:
         ) from None
     problem = "is not in PEM format"
     try:
-        # Line breaks are often written as a literal \n in environment variables and .env files.
+        # Environment variables and .env files often use a literal \n for line breaks.
         key = load_pem_private_key(pem.reveal().replace("\\n", "\n").encode(), None)
         if not isinstance(key, RSAPrivateKey):
             problem = "is not an RSA key"

@@ -1,8 +1,8 @@
-"""Decode the pages of an export into columns.
+"""Decode export pages into columns.
 
-The cursor is read first. This is fast, and allows the next page to be requested while the records are being decoded.
-Most pages have no errors or unknown fields, and are decoded in a single call. Other pages are decoded one record at a
-time, so that errors can identify the record. Valid records are decoded the same way in both cases.
+The cursor is read first, so that the next page can be requested while the records are being decoded. Most pages have no
+errors or unknown fields, and are decoded in a single call. Other pages are decoded record by record, so that errors can
+identify the record. Valid records are decoded the same way in both cases.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["Batch", "Envelope", "InvalidPage", "ResponseFormat", "decode_page", 
 
 
 class Envelope(msgspec.Struct, kw_only=True):
-    """A page whose records have either all been decoded or all been left as bytes."""
+    """A page with all records decoded, or all left as bytes."""
 
     has_next: bool
     records: list[Any]
@@ -57,10 +57,10 @@ class _RawPage(Envelope):
 
 
 class Batch(NamedTuple):
-    """The jobs and tasks in a page, stored as columns, with its rejected records and its unknown fields.
+    """A page's jobs and tasks as columns, along with rejected records and unknown fields.
 
     List columns are omitted if they are empty for every task in the page. Unknown fields are only counted in list
-    format because any key in the hierarchy format could be the name of a group.
+    format, since any key in the hierarchy format could be a group name.
     """
 
     jobs: dict[str, list[Any]]
@@ -69,7 +69,7 @@ class Batch(NamedTuple):
     unknown_fields: Mapping[str, int] = MappingProxyType({})
 
     def first_jobs(self, n: int) -> Batch:
-        """Return a batch that only contains the first `n` jobs and their tasks."""
+        """Return a batch with only the first `n` jobs and their tasks."""
         n_tasks = sum(self.jobs["n_tasks"][:n])
         jobs = {name: column[:n] for name, column in self.jobs.items()}
         return self._replace(jobs=jobs, tasks={name: column[:n_tasks] for name, column in self.tasks.items()})
@@ -85,8 +85,8 @@ _decode_raw_page = msgspec.json.Decoder(_RawPage).decode
 
 
 def read_cursor(body: bytes) -> tuple[bool, str | None]:
-    """Return whether there is a next page and the cursor for it, without decoding the records."""
-    # If there is no cursor in the page, use the id of the last record.
+    """Return whether there is a next page, and the next cursor, without decoding the records."""
+    # If the page has no cursor, use the last record's id.
     outline: _Outline = _decode(_decode_outline, body)
     cursor = outline.next_starting_after
     if memoryview(outline.records)[0] != ord("["):
@@ -98,7 +98,7 @@ def read_cursor(body: bytes) -> tuple[bool, str | None]:
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """Decode a page. The records are left as bytes if any of them is invalid or has unknown fields."""
+    """Decode a page. If any record is invalid or has unknown fields, all records are left as bytes."""
     try:
         return _decode_known_page(body)
     except DECODE_ERRORS:
@@ -122,7 +122,7 @@ def decode_page(
     response_format: ResponseFormat | None = "list",
     on_bad_record: Literal["raise", "collect"] = "raise",
 ) -> Batch:
-    """Convert the records in a page to columns."""
+    """Convert a page's records to columns."""
     decoded: list[Decoded] = []
     unknown: Counter[str] = Counter()
     rejects: list[dict[str, str | None]] = []
@@ -162,7 +162,7 @@ def _columns(records: list[Decoded], rejects: list[dict[str, str | None]]) -> Ba
         "ai_impact_level": [None if impact is None else impact.level for impact in impacts],
         "ai_impact_rationale": [None if impact is None else impact.rationale for impact in impacts],
     }
-    # Only build list columns if there is any data because they are slow and most exports don't include them.
+    # List columns are slow to build and most exports don't include them, so skip them if there's no data.
     sources: list[Sequence[SourceData] | None] = [task.source_data for task in flat]
     if sources.count(None) == len(sources):  # employees have source events instead
         sources = [task.source_events for task in flat]

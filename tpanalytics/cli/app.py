@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "explorer"]
 
 _TITLE = "AI impact and weekly hours per job family"
-#: Unix socket paths are limited to about 100 characters, so avoid temporary folders with a longer path than this.
+#: Maximum length of the temporary folder's path. Unix socket paths are limited to about 100 characters.
 _MAX_FOLDER_LENGTH = 30
 
 
@@ -109,7 +109,7 @@ def _temporary_root() -> str | None:
 
 
 def _open(address: str, folder: Path) -> None:
-    # The address contains the token, and other users can see the browser's command line, so pass a file instead.
+    # Pass a file, since the address contains the token and other users can see the browser's command line.
     page = folder / "open.html"
     target = html.escape(address)
     page.write_text(f'<meta http-equiv="refresh" content="0; url={target}"><a href="{target}">Open</a>', "utf-8")

@@ -236,5 +236,5 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    # Secrets can't be passed as options because other users can see a process's command line.
+    # We can't accept secrets as options. Other users can see a process's command line.
     return {name: getattr(arguments, name) for name in SETTINGS if name not in SECRETS}

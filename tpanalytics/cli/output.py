@@ -1,4 +1,4 @@
-"""Output for `tpanalytics summary` and `tpanalytics demo`, and texts of errors."""
+"""Output for `tpanalytics summary` and `tpanalytics demo`, and error texts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["as_json", "as_shell_text", "findings", "overview", "print_lines", "print_summary", "print_table"]
 
 _MAX_EXAMPLES_WIDTH = 60
-#: Phrases in error messages that refer to the Python API, and their command-line equivalents.
+#: Error message phrases that refer to the Python API, with command-line equivalents.
 _SHELL_PHRASES = {
     "`keep`": "--prune",
     "Pass each one to connect(), or set the environment": "Set the environment",

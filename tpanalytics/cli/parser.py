@@ -15,7 +15,7 @@ from tpanalytics.typing import Vendor
 
 __all__ = ["parser"]
 
-#: Function that adds a command, given its name, function and help text.
+#: Function for adding a command with a name, function and help text.
 Add = Callable[[str, Any, str], argparse.ArgumentParser]
 
 _SOURCE = "snapshot folder, or .jsonl or .json file of records (default: the sample data)"

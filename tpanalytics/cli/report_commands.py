@@ -135,7 +135,7 @@ def _options(arguments: argparse.Namespace, parameters: frozenset[str]) -> dict[
 
 
 def _snapshot(stack: ExitStack, arguments: argparse.Namespace, source: str | None, profiles: tpa.TaskProfiles) -> Path:
-    """Return the snapshot folder that the profiles were read from, or write them to a temporary one."""
+    """Return the snapshot folder the profiles were read from, or write a temporary snapshot."""
     if source is not None and Path(source).is_dir() and not arguments.jobs:
         return Path(source)
     folder = stack.enter_context(TemporaryDirectory())
@@ -143,7 +143,7 @@ def _snapshot(stack: ExitStack, arguments: argparse.Namespace, source: str | Non
 
 
 def _families(profiles: tpa.TaskProfiles, privacy: Privacy) -> tuple[list[str], list[str]]:
-    """Return the job families to report on and the suppressed ones."""
+    """Return the job families to report on, and the suppressed families."""
     hours = release(tpa.hours, profiles, privacy=privacy)
     suppressed = suppressed_families(hours)
     families = hours.filter(~pl.col("job_family").is_in([*suppressed, NO_FAMILY])).get_column("job_family")

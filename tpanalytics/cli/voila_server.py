@@ -45,7 +45,7 @@ class ExplorerServer(Voila):
 
     @classmethod
     def create(cls, notebook: Path, folder: Path, *, port: int, token: str) -> ExplorerServer:
-        """Create a server for a notebook. The kernels' sockets are created in `folder`."""
+        """Create a server for a notebook. Kernel sockets are created in `folder`."""
         if not 0 <= port <= _LAST_PORT:
             raise OSError(None, f"must be 0 to {_LAST_PORT}")
         server_socket = socket.create_server((_HOST, port))

@@ -1,7 +1,7 @@
-"""Metadata for pages, and a check that the pages form a complete export.
+"""Page metadata, and a check that the pages form a complete export.
 
-The metadata of a page (`Note`) is small enough to keep in memory, even if the tasks are not. It is stored together with
-the tasks, either in memory or in the metadata of their Parquet file.
+Page metadata (`Note`) is small enough to keep in memory, even if the tasks are not. It is stored together with the
+tasks, either in memory or in the Parquet file's metadata.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class Note(msgspec.Struct):
-    """Metadata for the pages from `first` to `last` in a chain."""
+    """Metadata for pages `first` to `last` in a chain."""
 
     chain: int = 0
     first: int = 1
@@ -64,7 +64,7 @@ class Note(msgspec.Struct):
         return sum(n for _, n in self.jobs)
 
     def merge(self, later: Note) -> Note:
-        """Return this metadata merged with that of the following pages."""
+        """Return this metadata merged with the metadata for the following pages."""
         return Note(
             self.chain,
             self.first,
@@ -81,7 +81,7 @@ class Note(msgspec.Struct):
 
 
 class CompleteExport(NamedTuple):
-    """The jobs (without duplicates), rejected records and counts of a complete export, in the service's order."""
+    """A complete export's jobs (without duplicates), rejected records and counts, in the service's order."""
 
     jobs: pl.DataFrame
     rejects: pl.DataFrame
@@ -89,7 +89,7 @@ class CompleteExport(NamedTuple):
 
 
 def describe_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
-    """Return the metadata and the tasks for a batch of decoded records."""
+    """Return metadata and tasks for a batch of decoded records."""
     tasks = frame_of(batch.tasks, schema.TASKS)
     jobs = list(zip(batch.jobs["job_id"], batch.jobs["n_tasks"], strict=True))
     note = Note(jobs=jobs, rejects=list(batch.rejects), unknown_fields=dict(batch.unknown_fields))
@@ -97,7 +97,7 @@ def describe_batch(batch: Batch) -> tuple[Note, pl.DataFrame]:
 
 
 def describe_page(page: DecodedPage) -> tuple[Note, pl.DataFrame]:
-    """Return the metadata and the tasks for a page."""
+    """Return metadata and tasks for a page."""
     note, tasks = describe_batch(page.batch)
     note.chain, note.first, note.last = page.chain, page.number, page.number
     note.following, note.met = page.following, page.met
@@ -105,7 +105,7 @@ def describe_page(page: DecodedPage) -> tuple[Note, pl.DataFrame]:
 
 
 def restore_chains(chains: Iterable[Chain], notes: Iterable[Note]) -> list[Chain]:
-    """Return the chains, advanced past the pages that have already been loaded."""
+    """Return the chains, advanced past all pages loaded so far."""
     restored = list(chains)
     for note in sorted(notes, key=lambda note: note.last):
         job_ids = [job_id for job_id, _ in note.jobs]
@@ -165,7 +165,7 @@ def _combine(notes: list[Note]) -> tuple[CompleteExport, dict[int, set[int]]]:
         fields, levels = _add_counts(fields, note.unknown_fields), _add_counts(levels, note.unknown_levels)
         counts["repeated_tasks"] += note.repeated_tasks
         counts["duplicates"] += note.dropped
-        # If a rejected record is just before the start of the second chain, both chains may contain it.
+        # A rejected record just before the second chain starts may be in both chains.
         rejects += [entry for entry in note.rejects if chain_of.setdefault(entry["raw"], note.chain) == note.chain]
     counts |= {"jobs": len(ids), "tasks": sum(ids.values()), "rejects": len(rejects)}
     counts |= {"unknown_levels": dict(sorted(levels.items())), "unknown_fields": dict(sorted(fields.items()))}
@@ -223,7 +223,7 @@ def warn_of_rejects(rejects: pl.DataFrame) -> None:
 
 
 def _count(note: Note, columns: Mapping[str, list[Any]]) -> Note:
-    """Count the unknown levels and repeated tasks, and store the counts in the note."""
+    """Count unknown levels and repeated tasks, and store the counts in the note."""
     levels = Counter(columns["ai_impact_level"])
     note.unknown_levels = {level: n for level, n in levels.items() if level not in _KNOWN}
     ids = columns["job_id"], columns["task_id"]

@@ -1,7 +1,7 @@
 """Load task profiles for single jobs and for employees.
 
-Task profiles of employees are personal data. Ids are replaced as soon as a page is decoded. Nothing is written to disk,
-because even the cursor for a page is an employee id.
+Employee task profiles are personal data. Ids are replaced as soon as a page is decoded. Nothing is written to disk,
+since even the cursors are employee ids.
 """
 
 from __future__ import annotations
@@ -47,21 +47,20 @@ def load_job(
     include: Sequence[str] = ("ai_impact", "weekly_hours"),
     response_format: ResponseFormat = "list",
 ) -> TaskProfiles:
-    """Load the task profile of a single job.
+    """Load a single job's task profile.
 
-    Values that the service doesn't return are null. This includes the name and family of the job (see
-    `assign_families`).
+    Values that the service doesn't return are null, including the job name and family (see `assign_families`).
 
     Parameters
     ----------
     client
         A client returned by `connect`.
     job_id
-        The id of the job.
+        The job id.
     include
         The data to include for each task: any of ``ai_impact``, ``weekly_hours``, ``source_data``, ``rejected_tasks``.
     response_format
-        The response format. Use ``"hierarchy"`` to include each task's path in the taxonomy.
+        The response format. Use ``"hierarchy"`` to include each task's taxonomy path.
 
     Returns
     -------
@@ -121,12 +120,12 @@ def load_employee_task_profiles(
     limit: int = 100,
     progress: bool = True,
 ) -> TaskProfiles:
-    """Load the task profiles of employees, using pseudonyms as ids.
+    """Load employee task profiles, using pseudonyms as ids.
 
-    Task profiles of employees are personal data, so nothing is written to disk. Values that the service doesn't return
-    are null. A pseudonym is a keyed hash of an id (HMAC-SHA256, truncated to 64 bits). It can't be reversed without the
-    key, and the same key always produces the same pseudonyms. Pseudonymised data are still personal data if the key or
-    the tasks could identify a person.
+    Employee task profiles are personal data, so nothing is written to disk. Values that the service doesn't return are
+    null. Pseudonyms are keyed hashes (HMAC-SHA256, truncated to 64 bits). They can't be reversed without the key, and
+    the same key always produces the same pseudonyms. Pseudonymised data are still personal data if the key or the tasks
+    could identify a person.
 
     Parameters
     ----------
@@ -148,9 +147,9 @@ def load_employee_task_profiles(
     Returns
     -------
     TaskProfiles
-        The employees and their tasks. See `tpanalytics.schema` for the columns. ``job_id`` is the pseudonym of an
-        employee and ``source_data`` contains the pseudonymised ids of source events. If ids are pseudonymised,
-        ``rejects`` do not include the raw records.
+        The employees and their tasks. See `tpanalytics.schema` for the columns. ``job_id`` is the employee's
+        pseudonym, and ``source_data`` contains pseudonymised source event ids. If ids are pseudonymised, ``rejects``
+        does not include the raw records.
 
     Raises
     ------
@@ -221,7 +220,7 @@ def _decode_pseudonymised(
     except RecordError as error:
         job_id = None if error.job_id is None else pseudonym(error.job_id)
         refusal = RecordError(where=error.where, job_id=job_id, path=error.path, reason=error.reason)
-    if refusal is not None:  # raised outside the handler, because the original error contains an employee id
+    if refusal is not None:  # raise outside the handler: the original error contains an employee id
         raise refusal
     tasks = dict(batch.tasks, job_id=list(map(pseudonym, batch.tasks["job_id"])))
     if "source_data" in tasks:

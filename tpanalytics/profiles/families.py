@@ -1,4 +1,4 @@
-"""Job names and job families, which are not part of an export."""
+"""Add job names and job families, which exports don't include."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def assign_families(
     TaskProfiles
         Task profiles with these columns filled: ``job_name``, ``job_family_id``, ``job_family`` and
         ``job_family_group`` in ``jobs``, and ``job_family`` in ``tasks``. If they are in the mapping, ``headcount``,
-        ``contract_hours`` and ``active`` are added to ``jobs``. If several families have the same name, the family id
-        is added to the name.
+        ``contract_hours`` and ``active`` are added to ``jobs``. The family id is added to names that several
+        families share.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def assign_families(
 def read_mappings(
     jobs: str | Path | Any, families: str | Path | Any | None
 ) -> tuple[pl.DataFrame, pl.DataFrame | None, str]:
-    """Read and validate both mapping tables. The name of the first table is returned as well."""
+    """Read and validate both mapping tables. Also returns the first table's name."""
     job_table, job_source = read_mapping(jobs, "jobs")
     family_table, family_source = (None, "") if families is None else read_mapping(families, "families")
     _check_unique(job_table, "job_id", job_source, "job_id", "job_family_id")
@@ -136,7 +136,7 @@ def assign_mapping(
 def assign_jobs(
     before: pl.DataFrame, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Join validated mapping tables to the jobs, and return the counts to store in the manifest."""
+    """Join validated mapping tables to the jobs. Also returns counts to store in the manifest."""
     mapping = jobs.with_columns(_text(jobs, "job_family_id"))
     if families is not None:
         names = families.select(
@@ -286,7 +286,7 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def jobs_listed(client: Client) -> int | None:
-    """Return the number of jobs in the tenant, or None if it isn't available."""
+    """Return the number of jobs in the tenant, or None if unavailable."""
     try:
         listed = msgspec.json.decode(
             client.request("GET", _JOB_LIST, query=[("limit", "1"), ("offset", "0")], optional=True), type=_Count
@@ -297,7 +297,7 @@ def jobs_listed(client: Client) -> int | None:
 
 
 def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
-    """Read a mapping table. All columns are read as strings, so that ids don't lose leading zeros."""
+    """Read a mapping table. All columns are read as strings, so that ids keep leading zeros."""
     if not isinstance(table, (str, Path)):
         try:
             frame = to_polars(table)

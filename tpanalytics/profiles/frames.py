@@ -18,7 +18,7 @@ __all__ = ["frame_of", "frames_of"]
 
 
 def frames_of(batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the jobs and the tasks on a page, with all columns in the schema."""
+    """Return a page's jobs and tasks, with all columns in the schema."""
     return frame_of(batch.jobs, schema.JOBS), frame_of(batch.tasks, schema.TASKS)
 
 
@@ -30,7 +30,7 @@ _MISSING = {
 
 
 def frame_of(columns: dict[str, list[Any]], dtypes: dict[str, Any]) -> pl.DataFrame:
-    """Return a frame with the given dtypes. Missing columns are filled."""
+    """Return a frame with the given dtypes, filling in missing columns."""
     height = len(columns["job_id"])
     return pl.DataFrame(
         [
@@ -46,7 +46,7 @@ def _missing(name: str, height: int) -> pl.Series:
 
 
 def _series(name: str, values: list[Any], dtype: Any) -> pl.Series:
-    """Return a column. Lists are built by grouping all entries, which is 10 times faster than row by row."""
+    """Return a column. Lists are built by grouping all entries, 10 times faster than row by row."""
     if not isinstance(dtype, pl.List):
         return pl.Series(name, values, dtype)
     # Add a null to the start of each row so that empty rows are grouped too. The nulls are removed below.

@@ -65,10 +65,10 @@ def load_task_profiles(
     limit: int = 100,
     progress: bool = True,
 ) -> TaskProfiles:
-    """Load the task profiles of all jobs in a tenant.
+    """Load task profiles for all jobs in a tenant.
 
-    Values that the service doesn't return are null. Jobs without tasks are included in ``jobs``. If the same job is
-    returned more than once, only the first one is kept.
+    Values that the service doesn't return are null. Jobs without tasks are included in ``jobs``. If a job is returned
+    more than once, only the first record is kept.
 
     Parameters
     ----------
@@ -80,24 +80,23 @@ def load_task_profiles(
     filters
         Filters to pass to the service.
     response_format
-        The response format. Use ``"hierarchy"`` to include each task's path in the taxonomy.
+        The response format. Use ``"hierarchy"`` to include each task's taxonomy path.
     external_vendor
         The vendor whose skill names are used in ``linked_skills``: ``techwolf``, ``workday`` or
         ``sap_attribute_library``.
     families
         Where to get job families from. Pass a list of family ids to run one filtered export per family, or ``"lists"``
-        to use the lists of jobs and families, which not every tenant provides. If None, families are null (see
+        to use the job and family lists, if the tenant provides them. If None, families are null (see
         `assign_families`).
     snapshot
-        The folder in which to save the export. Pages are saved as they arrive. An existing snapshot is not replaced
-        until the export is complete. If None, nothing is written to disk.
+        The folder to save the export in. Pages are saved as they arrive. An existing snapshot is not replaced until the
+        export is complete. If None, nothing is written to disk.
     resume
         If True, resume any unfinished export in `snapshot`. If False, start over.
     workers
-        The number of parts to load in parallel with the same token. Using more than one requires `families`,
-        because the export is split at known job ids. The tables are the same for any number of parts. However, page
-        numbers in ``rejects`` start from 1 in each part, and unknown fields in records where two parts meet are counted
-        twice.
+        The number of parts to load in parallel with the same token. Using more than one requires `families`, since the
+        export is split at known job ids. The tables don't depend on the number of parts. However, page numbers in
+        ``rejects`` start from 1 in each part, and unknown fields are counted twice in records where two parts meet.
     lazy
         If True, return lazy frames that read the files in `snapshot`. Use this for exports that don't fit into memory.
         The frames become invalid when another export is saved to the same folder.
@@ -125,7 +124,7 @@ def load_task_profiles(
         If another argument is invalid.
     SnapshotError
         If `snapshot` contains other files, contains an unfinished export with different parameters, can't be written
-        to, or is being used by another process. The contents of the folder are not changed.
+        to, or is in use by another process. The folder contents are not changed.
 
     Warns
     -----
@@ -231,7 +230,7 @@ class _Export:
         )
 
     def _jobs_listed(self, names: _Names | None) -> int | None:
-        """Return the number of jobs in the tenant. Returns None if it is unknown, or if there are filters."""
+        """Return the number of jobs in the tenant, or None if it's unknown or there are filters."""
         if self.request.filters:
             return None
         return jobs_listed(self.client) if names is None else names.listed
@@ -242,7 +241,7 @@ class _Export:
         return describe_request(self.client, "export", request)
 
     def _names(self) -> _Names | None:
-        """Load names and families. This is done before the export, so that errors are raised early."""
+        """Load names and families before the export, so that errors are raised early."""
         if self.families is None:
             return None
         if self.families == "lists":
@@ -265,7 +264,7 @@ class _Export:
 
 
 class _Names(NamedTuple):
-    """The names and families of jobs, and the ids of known jobs in the service's order."""
+    """Job names and families, and known job ids in the service's order."""
 
     jobs: pl.DataFrame
     families: pl.DataFrame | None
@@ -279,7 +278,7 @@ class _Names(NamedTuple):
 
 @contextmanager
 def _add_resume_note(pull: Pull) -> Iterator[None]:
-    """If an export is interrupted, add a note with the number of saved pages to the error."""
+    """If an export is interrupted, note the number of saved pages in the error."""
     try:
         yield
     except (TpAnalyticsError, KeyboardInterrupt) as error:
@@ -306,7 +305,7 @@ def _without_names(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
 
 
 def describe_request(client: Client, kind: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Describe a request for the manifest. This signs in first, so that incorrect settings are reported early."""
+    """Describe a request for the manifest. Signs in first, so that incorrect settings are reported early."""
     settings = client.settings
     source = {
         "kind": kind,
@@ -318,7 +317,7 @@ def describe_request(client: Client, kind: str, request: dict[str, Any]) -> dict
 
 
 def _version(client: Client) -> str | None:
-    """Return the API version of the tenant, or None if it isn't available."""
+    """Return the tenant's API version, or None if unavailable."""
     client.sign_in()
     try:
         return client.version()
@@ -337,7 +336,7 @@ def load_pages(
     workers: int = 1,
     resumed: Iterable[Note] = (),
 ) -> None:
-    """Load the remaining pages of all chains, passing each page to `save` and updating a progress bar."""
+    """Load all remaining pages, passing each page to `save` and updating a progress bar."""
     from tqdm.auto import tqdm
 
     disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it in a terminal

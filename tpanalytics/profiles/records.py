@@ -1,4 +1,4 @@
-"""Read raw records of an export from a file."""
+"""Read raw export records from a file."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ __all__ = ["check_on_bad_record", "profiles_of", "raw_records", "read_records"]
 def read_records(
     path: str | Path, *, response_format: ResponseFormat | None = None, on_bad_record: OnBadRecord = "raise"
 ) -> TaskProfiles:
-    """Read raw records of an export from a file.
+    """Read raw export records from a file.
 
-    Values that are missing from a record are null. Job names and families are always null (see `assign_families`).
+    Missing values are null. Job names and families are always null (see `assign_families`).
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def read_records(
         A ``.jsonl`` file with one record or page per line, or a ``.json`` file with a list of records or a single page.
         The file can be compressed with gzip.
     response_format
-        The format of the records. If None, the format is detected for each record.
+        The record format. If None, it is detected for each record.
     on_bad_record
         If ``"raise"``, invalid records raise an error. If ``"collect"``, they are skipped and listed in ``rejects``.
 
@@ -92,7 +92,7 @@ def profiles_of(
 
 
 def raw_records(path: Path) -> list[msgspec.Raw]:
-    """Return the records in a file without decoding them."""
+    """Return the undecoded records in a file."""
     if path.is_dir():
         raise ConfigError(f"{path.name} is a folder. Use read_profiles for a snapshot.")
     try:
@@ -120,7 +120,7 @@ class _Lines(msgspec.Struct):
 
 
 def _split(raw: bytes, name: str) -> list[msgspec.Raw]:
-    """Split the contents of a file, which is a list of records, a page, or one record or page per line."""
+    """Split file contents, either a list of records, a page, or one record or page per line."""
     start = raw.lstrip()[:1]
     try:
         if start == b"[":

@@ -28,9 +28,9 @@ def filter_jobs(profiles: TaskProfiles, *predicates: Any, **equal: Any) -> TaskP
     profiles
         Task profiles with eager or lazy Polars frames.
     *predicates
-        Polars expressions based on the columns of `jobs`.
+        Polars expressions based on columns in `jobs`.
     **equal
-        Columns of `jobs`, with the value that each one must equal.
+        Values that columns in `jobs` must equal.
 
     Returns
     -------

@@ -24,7 +24,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 @dataclass(frozen=True)
 class Limits:
-    """Time and size limits for a single response. The limits apply to each attempt separately.
+    """Time and size limits for a response. They apply to each attempt separately.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Limits:
     silence_seconds
         The maximum time to wait between two bytes of the response.
     answer_seconds
-        The maximum time from sending the request to receiving the last byte of the response.
+        The maximum time from sending the request to receiving the full response.
     answer_bytes
         The maximum size of the decompressed body. Defaults to 256 MiB. A page of 100 jobs is about 1 MB.
 
@@ -95,7 +95,7 @@ def read_body(response: requests.Response, limits: Limits) -> None:
 
 
 def _iter_bytes(response: requests.Response, max_bytes: int) -> Iterator[bytes]:
-    """Yield the decompressed body in chunks, mapping errors to exceptions from requests."""
+    """Yield the decompressed body in chunks, mapping errors to requests exceptions."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise ResponseRejected(response.status_code, f"the body has the unsupported Content-Encoding {encoding[:40]!r}")
@@ -114,7 +114,7 @@ def _iter_bytes(response: requests.Response, max_bytes: int) -> Iterator[bytes]:
 
 
 def _gunzip(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Decompress gzip data with one or more members, yielding chunks of no more than ``max_bytes + 1`` bytes."""
+    """Decompress gzip data with one or more members, in chunks of up to ``max_bytes + 1`` bytes."""
     # urllib3 up to 2.5 doesn't limit the size of a decompressed chunk, and doesn't detect truncated data.
     member, started, padding = zlib.decompressobj(_GZIP), False, False
     for chunk in chunks:

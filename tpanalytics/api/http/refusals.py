@@ -14,7 +14,7 @@ __all__ = ["error_text", "outline", "redirect_host", "secret_pattern"]
 
 
 def error_text(response: requests.Response) -> tuple[str | None, str | None]:
-    """Return the title and description from an error response of the API or the token endpoint."""
+    """Return the title and description in an error response from the API or the token endpoint."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -30,7 +30,7 @@ def error_text(response: requests.Response) -> tuple[str | None, str | None]:
 
 
 def outline(response: requests.Response) -> str:
-    """Describe a response body without quoting any values because they might include a token."""
+    """Describe a response body without quoting any values, which might include a token."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -42,7 +42,7 @@ def outline(response: requests.Response) -> str:
 
 
 def redirect_host(response: requests.Response) -> str:
-    """Return the host of the redirect location."""
+    """Return the host that a response redirects to."""
     try:
         return urlsplit(response.headers.get("Location", "")).hostname or "an unknown host"
     except ValueError:

@@ -29,7 +29,7 @@ _TRANSIENT_ERRORS = (
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """The number of retries, and the time to wait between them. All times are in seconds.
+    """How often to retry, and how long to wait in between. All times are in seconds.
 
     Attributes
     ----------
@@ -38,8 +38,7 @@ class RetryPolicy:
     base, factor, cap
         The n-th wait is a random time between 0 and ``min(cap, base * factor ** n)`` (full jitter).
     retry_after_cap
-        The maximum time to wait if the response has a ``Retry-After`` header, even if the header specifies a longer
-        time.
+        The maximum time to wait if the response has a ``Retry-After`` header, even if the header asks for longer.
 
     Raises
     ------
@@ -58,7 +57,7 @@ class RetryPolicy:
             raise ConfigError(f"`tries` must be 1 or more, not {self.tries!r}.")
 
     def wait(self, attempt: int, retry_after: float | None) -> float:
-        """Return the number of seconds to wait after a failed attempt, with attempts numbered from 0."""
+        """Return the number of seconds to wait after a failed attempt. Attempts are numbered from 0."""
         if retry_after is not None:
             return min(max(retry_after, 0.0), self.retry_after_cap)
         return random.uniform(0.0, min(self.cap, self.base * self.factor**attempt))  # noqa: S311
@@ -72,7 +71,7 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         pass
     until, now = _parse_date(value), _parse_date(headers.get("Date", ""))
-    # Prefer the clock of the service because the local clock might be off by minutes.
+    # Prefer the server's clock, since the local one might be off by minutes.
     return None if until is None else max(0.0, until - (time.time() if now is None else now))
 
 
@@ -89,7 +88,7 @@ def is_transient(error: requests.RequestException) -> bool:
 
 
 def describe_error(error: requests.RequestException) -> str:
-    """Describe an error without quoting the request because that might contain a secret."""
+    """Describe an error without quoting the request, which might contain a secret."""
     if isinstance(error, ResponseRejected | DeadlineExceeded):
         return str(error)
     if isinstance(error, requests.exceptions.SSLError):

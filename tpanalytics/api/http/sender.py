@@ -26,7 +26,7 @@ _OPTIONAL_SILENCE_SECONDS = 10.0
 
 
 class Sender:
-    """Send requests using a single session. This class is thread-safe."""
+    """A thread-safe sender that uses a single session."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Sender:
         optional: bool = False,
         **parts: Any,
     ) -> requests.Response:
-        """Send a request, with retries unless it is `optional`. Messages refer to the request as `name`."""
+        """Send a request, retrying unless it's `optional`. Messages refer to the request as `name`."""
         tries, silence = (1, _OPTIONAL_SILENCE_SECONDS) if optional else (self._retry.tries, None)
         for attempt in range(tries):
             response, problem, final = None, "", attempt + 1 == tries
@@ -75,7 +75,7 @@ class Sender:
             self._sleep(wait)
         if response is not None:
             return response
-        # Raised outside the handler because the original exception refers to the request and its secret.
+        # Raise outside the handler. The original exception refers to the request, including the secret.
         kind = Unreachable if status is None else ApiError
         message = f"{method} {name} on {urlsplit(url).netloc}: {problem} (attempt {attempt + 1} of {tries})"
         raise kind(f"{message}. Check the address and the network.", status=status, path=name)
@@ -113,7 +113,7 @@ class Sender:
         return ApiError(f"{message}{attempts}.", **details)
 
     def quote(self, response: requests.Response) -> str:
-        """Return a quote from the body of an error response, with secrets redacted."""
+        """Return a quote from an error response, with secrets redacted."""
         title, description = error_text(response)
         if title or description:
             return self.redact(": ".join(part for part in (title, description) if part))[:300].rstrip(".")

@@ -28,7 +28,7 @@ _BUFFER = 1 << 16
 
 
 class _DeadlineReader(io.RawIOBase):
-    """A socket reader that adjusts the socket timeout, so no read can finish more than `seconds` from now."""
+    """A socket reader that adjusts the socket timeout, so that all reads end within `seconds` of its creation."""
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
@@ -164,7 +164,7 @@ class BoundedSession(requests.Session):
         raise DeadlineExceeded(reason)
 
     def _environment(self, url: str) -> dict[str, Any]:
-        """Return the proxies and certificates from the environment. Each lookup takes 1 ms, so cache them by host."""
+        """Return proxies and certificates from the environment. Lookups take 1 ms, so they're cached by host."""
         host = origin(url)
         if host not in self._environments:
             self._environments[host] = dict(
@@ -173,7 +173,7 @@ class BoundedSession(requests.Session):
         return dict(self._environments[host])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  signature of requests
-        """Return None. Otherwise, requests would parse the redirect location even if redirects are disabled."""
+        """Return None, since requests would parse the redirect location even if redirects are disabled."""
         return None
 
 

@@ -35,10 +35,10 @@ _COLUMNS: dict[str, Any] = {
 
 
 def list_snapshots(root: str | Path = "data") -> pl.DataFrame:
-    """Return a table of all snapshots in a folder, including its subfolders.
+    """List all snapshots in a folder and its subfolders.
 
-    Complete (sealed) snapshots come first, with the most recent at the top. All files are read to verify their hashes.
-    Values that are missing from a manifest are null. For example, samples and files have no tenant and no times.
+    Complete (sealed) snapshots come first, with the most recent at the top. All files are read to verify the hashes.
+    Values missing from a manifest are null. For example, samples and files have no tenant or times.
 
     Parameters
     ----------
@@ -97,14 +97,14 @@ def prune_snapshots(root: str | Path = "data", *, keep: int = 3, dry_run: bool =
 
     Unfinished exports are deleted if there is a more recent complete (sealed) snapshot. Snapshots without a tenant or
     time (samples, files and damaged snapshots) and sealed snapshots with a pending export are never deleted. A folder
-    is only removed if it does not contain any other files.
+    is only removed if it contains no other files.
 
     Parameters
     ----------
     root
         The folder to search.
     keep
-        The number of complete (sealed) snapshots to keep for each tenant. Must be 1 or more.
+        The number of complete (sealed) snapshots to keep per tenant. Must be 1 or more.
     dry_run
         If True, no files are deleted.
 
@@ -177,7 +177,7 @@ def _row(folder: Path) -> dict[str, Any] | None:
 
 
 def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Yield the files of a snapshot with their sizes. Files deleted in the meantime are skipped."""
+    """Yield a snapshot's files and file sizes. Files deleted in the meantime are skipped."""
     with suppress(OSError):
         for entry in folder.iterdir():
             if is_part(entry) or entry.name in {MANIFEST, STATE}:

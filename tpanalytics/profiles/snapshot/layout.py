@@ -1,7 +1,7 @@
-"""Layout of a snapshot folder, which contains Parquet files, a manifest with their hashes, and a lock file.
+"""Snapshot folder layout, consisting of Parquet files, a manifest with file hashes, and a lock file.
 
 The manifest is replaced atomically once all parts have been written. If the process crashes, either the old or the new
-snapshot remains. While an export is unfinished, there is also a state file.
+snapshot remains. Unfinished exports also have a state file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
-#: File with the state of an unfinished export.
+#: State file for an unfinished export.
 STATE = "unfinished.json"
 LOCK = ".lock"
 SCHEMA_VERSION = 2
@@ -147,7 +147,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any], parts: Mapping[str, list[Part]]) -> dict[str, Any]:
-    """Replace the manifest and delete the files of the previous snapshot. Returns the new manifest."""
+    """Replace the manifest, delete the previous snapshot's files and return the new manifest."""
     digests = [part.sha256 for table in TABLES for part in parts[table]]
     content = hashlib.sha256("\n".join(digests).encode()).hexdigest()
     entries = {table: [msgspec.to_builtins(part) for part in parts[table]] for table in TABLES}
@@ -158,7 +158,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any], parts: Mapping[str
 
 
 def clear(folder: Path, keep: Iterable[str]) -> None:
-    """Delete all parts and temporary files in the folder, except for those in `keep`."""
+    """Delete all parts and temporary files in the folder, except those in `keep`."""
     keep = set(keep)
     for entry in folder.iterdir():
         if is_part(entry) and entry.name not in keep:
@@ -167,7 +167,7 @@ def clear(folder: Path, keep: Iterable[str]) -> None:
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
-    """Return the manifest of a sealed snapshot, and its parts for each table."""
+    """Return a sealed snapshot's manifest, and the parts for each table."""
     path = folder / MANIFEST
     if not path.is_file():
         if (folder / STATE).is_file():
@@ -198,7 +198,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
 
 
 def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:
-    """Check the hashes and columns of all parts, and return their paths for each table."""
+    """Check hashes and columns in all parts, and return the paths for each table."""
     paths = paths_of(folder, parts)
     files = [(path, part) for table in TABLES for path, part in zip(paths[table], parts[table], strict=True)]
     with ThreadPoolExecutor() as pool:
@@ -218,12 +218,12 @@ def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path
 
 
 def paths_of(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:
-    """Return the paths of the parts for each table, ignoring any folder names in the manifest."""
+    """Return the part paths for each table, ignoring any folder names in the manifest."""
     return {table: [folder / Path(part.file).name for part in parts[table]] for table in TABLES}
 
 
 def now() -> str:
-    """Return the current UTC time in ISO format, without fractions of a second."""
+    """Return the current UTC time in ISO format, without fractional seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -34,28 +34,28 @@ __all__ = ["open_snapshot", "read_profiles", "replace_jobs", "write_profiles"]
 def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     """Write task profiles to a snapshot folder.
 
-    A snapshot consists of Parquet files and a manifest. Nulls are preserved. If there is an existing snapshot, it is
-    not replaced until the new one has been written in full.
+    A snapshot consists of Parquet files and a manifest. Nulls are preserved. An existing snapshot is only replaced once
+    the new one is complete.
 
     Parameters
     ----------
     profiles
         Task profiles with eager or lazy Polars frames.
     folder
-        A folder that is new, empty, or contains a snapshot.
+        A new or empty folder, or one that contains a snapshot.
 
     Returns
     -------
     Path
-        The path to the folder.
+        The folder path.
 
     Raises
     ------
     SnapshotError
-        If the folder contains other files, can't be written to, or is being used by another process. An existing
-        snapshot is not changed.
+        If the folder contains other files, can't be written to, or is in use by another process. An existing snapshot
+        is not changed.
     SchemaError
-        If a column is missing from one of the tables.
+        If a table is missing a column.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def _remove_new(folder: Path, part: Part) -> None:
 def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
     """Read task profiles from a snapshot folder.
 
-    The hashes of all files are verified. Nulls are preserved.
+    All file hashes are verified. Nulls are preserved.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def open_snapshot(folder: Path, *, lazy: bool, verified: bool) -> TaskProfiles:
     jobs, tasks, rejects = (pl.scan_parquet(paths[table]) for table in ("jobs", "tasks", "rejects"))
     if "job_family" not in tasks.collect_schema():  # exports only store the family in the jobs table
         families = jobs.select("job_id", "job_family").collect()
-        # Use an expression instead of a join because it is skipped if the column isn't used.
+        # Use an expression instead of a join, so that Polars can skip it if the column isn't used.
         family = pl.col("job_id").replace_strict(
             families.get_column("job_id"), families.get_column("job_family"), default=None, return_dtype=pl.String
         )

@@ -1,8 +1,8 @@
 """Save an export one page at a time, so that it can be resumed.
 
-Each page is written to a Parquet file before the next page is saved. The file contains the tasks as rows, and the
-cursor and the jobs as metadata, so that data and cursor are always written together. The file name contains the page
-numbers and a hash of the file. Damaged pages are requested again.
+Each page is written to a Parquet file before the next page is saved. Tasks are stored as rows, and the cursor and jobs
+as metadata, so that data and cursor are always written together. The file name contains the page numbers and a file
+hash. Damaged pages are requested again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pull"]
 
-#: Number of pages to merge into a single file. This is a trade-off between the number of files and memory use.
+#: Number of pages to merge into a single file, as a trade-off between file count and memory use.
 _PAGES_PER_FILE = 16
 
 
@@ -81,7 +81,7 @@ class Pull:
         self._disk.shutdown()
 
     def resume(self) -> list[Chain]:
-        """Return the chains of the unfinished export, or an empty list if there isn't one."""
+        """Return the unfinished export's chains, or an empty list if there is no such export."""
         state = self._read_state()
         if state is None:
             return []
@@ -99,7 +99,7 @@ class Pull:
 
     @property
     def notes(self) -> list[Note]:
-        """The metadata of all saved pages."""
+        """The metadata for all saved pages."""
         return [file.note for file in self._files]
 
     def saved_pages(self) -> int:
@@ -109,7 +109,7 @@ class Pull:
         return sum(note.pages for note in self.notes)
 
     def begin(self, chains: list[Chain]) -> None:
-        """Start from the first page. The first call to `save` deletes the files of any earlier unfinished export."""
+        """Start from the first page. The first call to `save` deletes files from any earlier unfinished export."""
         with suppress(OSError):  # the result isn't used
             self._finish_write()
             self._finish_merge(wait=True)
@@ -190,7 +190,7 @@ class Pull:
         return {part.file for parts in self._current[1].values() for part in parts}
 
     def _find_files(self) -> list[_PageFile]:
-        """Return the saved pages of each chain, up to the first one that is missing or damaged. Delete all others."""
+        """Return each chain's saved pages, up to the first one that is missing or damaged. Delete all others."""
         by_chain: dict[int, list[_PageFile]] = {}
         for path in self._folder.iterdir():
             if is_part(path) and path.name.startswith(f"tasks-{self._id}-"):
@@ -210,7 +210,7 @@ class Pull:
 
     def _write(self, note: Note, tasks: pl.DataFrame, **options: Any) -> _PageFile:
         name = f"tasks-{self._id}-{note.chain:03d}-{note.first:06d}-{note.last:06d}"
-        # Don't store the families here. They aren't known until the end, and are stored with the jobs.
+        # Don't store families here. We don't know them until the end, and they're stored with the jobs.
         tasks = tasks.drop("job_family", strict=False)
         return _PageFile(note, write_part(self._folder, name, tasks, msgspec.json.encode(note), **options))
 
@@ -231,7 +231,7 @@ class Pull:
         return pl.read_parquet(self._folder / file.part.file) if tasks is None else tasks
 
     def _start_merge(self, chain: int) -> None:
-        """Start merging the single pages of a chain in the background, if there are enough of them."""
+        """Start merging a chain's single pages in the background, if there are enough."""
         self._finish_merge(wait=False)
         single = self._single_pages(chain)
         if self._merging is None and len(single) >= _PAGES_PER_FILE:
@@ -252,7 +252,7 @@ class Pull:
         return self._write(note, pl.concat([self._read(file) for file in files]), compression="zstd")
 
     def _finish_merge(self, *, wait: bool) -> None:
-        """Replace the merged pages with the new file, if it is ready or if `wait` is True."""
+        """Replace the merged pages with the new file, if it's ready or `wait` is True."""
         if self._merging is None or not (wait or self._merging[1].done()):
             return
         files, future = self._merging
@@ -265,7 +265,7 @@ class Pull:
 
 
 class _State(msgspec.Struct):
-    """The contents of the state file: the parameters of the export, and the starting jobs of its chains."""
+    """State file contents: the export parameters, and each chain's starting job."""
 
     schema: int
     pull: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
@@ -275,7 +275,7 @@ class _State(msgspec.Struct):
 
 
 def _read_page_file(path: Path) -> _PageFile | None:
-    """Read the metadata of a page file. Returns None if the file is damaged."""
+    """Read a page file's metadata. Returns None if the file is damaged."""
     try:
         raw = path.read_bytes()
         digest = hashlib.sha256(raw).hexdigest()
