@@ -58,8 +58,9 @@ def main() -> None:
             except KeyboardInterrupt:
                 status = 130
             except Exception:  # noqa: BLE001  the child must not continue the loop of its parent
+                # Polars raises its own error if Ctrl-C is pressed while it calls Python.
+                status = 130 if "KeyboardInterrupt" in traceback.format_exc() else 1
                 traceback.print_exc()
-                status = 1
             os._exit(status)
         print(child, flush=True)
         _, status = os.waitpid(child, 0)
