@@ -100,7 +100,7 @@ def test_changes_of_few_jobs_are_suppressed_with_their_totals() -> None:
     assert "are suppressed: fewer than 3 jobs" in text_of(chart.to_dict())
     assert title_of(chart) == "None of the tasks shown was re-rated"
     shown = tpa.plot_transitions(before, after, privacy=None)
-    assert title_of(shown).startswith(f"1 of 18 tasks ({percent(1 / 18)}) were re-rated, most often from H2 to H1")
+    assert title_of(shown).startswith(f"1 of 18 tasks ({percent(1 / 18)}) was re-rated, most often from H2 to H1")
 
 
 def test_nothing_is_drawn_if_all_changes_are_suppressed() -> None:

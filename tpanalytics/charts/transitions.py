@@ -303,8 +303,9 @@ def _headline(table: _Table, meaning: Meaning, weight: CountWeight, top: list[tu
     unit, most = ("tasks", "most often") if weight == "tasks" else ("documented hours a week", "the largest part")
     at_least = "At least " if table.suppressed else ""
     each = " each" if len(ties) > 1 else ""
+    were = "was" if weight == "tasks" and moved == 1 else "were"
     return (
-        f"{at_least}{moved:,.0f} of {rated:,.0f} {unit} ({percent(moved / rated)}) were re-rated, "
+        f"{at_least}{moved:,.0f} of {rated:,.0f} {unit} ({percent(moved / rated)}) {were} re-rated, "
         f"{most} {changes} ({_format(first, weight)}{each})"
     )
 
