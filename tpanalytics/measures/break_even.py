@@ -88,17 +88,17 @@ def break_even(
     if "H2" not in level_weights:
         raise ArgumentError(f"`level_weights` must include a weight for 'H2', not {level_weights!r}.")
     reduced = aggregate_tasks(profiles, states, per="family")
-    sums = level_sums(families_as_jobs(reduced.cells), "job_family")
-    tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
+    sums = level_sums(families_as_jobs(reduced.cells), "group")
+    tasks = reduced.cells.group_by("group").agg(tasks=pl.col("n").sum())
     lines = (
-        index_of(sums, level_weights, "job_family")
+        index_of(sums, level_weights, "group")
         .filter(pl.col("exposure").is_not_null())
-        .join(tasks, on="job_family")
-        .sort("job_family")
+        .join(tasks, on="group")
+        .sort("group")
         .with_row_index("place")
         .select(
             *("place", "exposure", "weight_low", "weight_high"),
-            family="job_family",
+            family="group",
             data_grade=grade(share_of(pl.col("tasks_stated"), pl.col("tasks"))),
         )
     )

@@ -165,14 +165,14 @@ def capacity(
     per_job = freed_per_job(reduced, levels, week)
     result = (
         _per_person(per_job)
-        .join(_over_all_people(per_job, adopted, realised), on="job_family", how="left", maintain_order="left")
+        .join(_over_all_people(per_job, adopted, realised), on="group", how="left", maintain_order="left")
         .sort(BY_FAMILY)
     )
     return attach_metadata(result, _meaning(reduced, per_job, levels, adopted, realised, week))
 
 
 def _per_person(per_job: pl.DataFrame) -> pl.DataFrame:
-    families = per_job.group_by("job_family", maintain_order=True).agg(
+    families = per_job.group_by("group", maintain_order=True).agg(
         pl.col(*_COUNTS).sum(),
         jobs=pl.len(),
         jobs_measured=pl.col("freed_low").count().cast(pl.UInt32),
@@ -184,7 +184,7 @@ def _per_person(per_job: pl.DataFrame) -> pl.DataFrame:
     return families.with_columns(
         coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")), all_tasks="tasks", jobs_with_headcount="jobs"
     ).select(
-        *("job_family", "jobs", "jobs_measured", "hours", "freed_low", "freed_high"),
+        *("group", "jobs", "jobs_measured", "hours", "freed_low", "freed_high"),
         **{f"share_{end}": share_of(pl.col(f"freed_{end}"), pl.col("hours")) for end in ends},
         **{f"per_job_{end}": share_of(pl.col(f"freed_{end}"), pl.col("jobs_measured")) for end in ends},
         coverage="coverage",
@@ -199,7 +199,7 @@ def _over_all_people(per_job: pl.DataFrame, adoption: Span | None, realisation: 
     families = (
         times_headcount(per_job)
         .with_columns(weeks_low=pl.col("freed_low") / pl.col("week"), weeks_high=pl.col("freed_high") / pl.col("week"))
-        .group_by("job_family", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(
             pl.col("all_tasks", *_COUNTS).sum(),
             jobs_with_headcount=pl.col("headcount").count().cast(pl.UInt32),
@@ -221,7 +221,7 @@ def _over_all_people(per_job: pl.DataFrame, adoption: Span | None, realisation: 
         pl.lit("NO_CONTRACT_HOURS")
     )
     return families.select(
-        *("job_family", "jobs_with_headcount", "jobs_measured_with_headcount", "people", "headcount_hours"),
+        *("group", "jobs_with_headcount", "jobs_measured_with_headcount", "people", "headcount_hours"),
         *("headcount_freed_low", "headcount_freed_high"),
         capacity_low=pl.col("headcount_freed_low") * low,
         capacity_high=pl.col("headcount_freed_high") * high,

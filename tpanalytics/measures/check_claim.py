@@ -217,18 +217,18 @@ def check_claim(
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     checked_rounds(rounds, seed)
     reduced = aggregate_tasks(profiles, by_state=True)
-    families = reduced.jobs.get_column("job_family").unique().sort().to_list()
+    families = reduced.jobs.get_column("group").unique().sort().to_list()
     parsed = parse_claim(claim, sorted(families, key=lambda family: (family == NO_FAMILY, family)))
     left, sign, right = parsed
-    in_either = pl.col("job_family").is_in([left, right])
+    in_either = pl.col("group").is_in([left, right])
     jobs, cells_by_state = reduced.jobs.filter(in_either), reduced.cells.filter(in_either)
-    cells = cells_by_state.group_by("job", "job_family", "level", maintain_order=True).agg(
+    cells = cells_by_state.group_by("job", "group", "level", maintain_order=True).agg(
         pl.col("n", "n_known", "n_imputed").sum(), hours=known_sum("hours")
     )
     b = level_weights.get("H2")
     parts = job_parts(jobs, cells, measure, "hours", level_weights)
     figures = figures_of(parts, measure, b)
-    n_jobs = dict(parts.filter(pl.col("whole") > 0).group_by("job_family").len().rows())
+    n_jobs = dict(parts.filter(pl.col("whole") > 0).group_by("group").len().rows())
     counts = n_jobs.get(left, 0), n_jobs.get(right, 0)
     pair: _Pair = (figures.get(left), figures.get(right))
     grades = _grades(cells, measure, level_weights)
@@ -313,7 +313,7 @@ def _grades(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float
     """Return each family's data grade, based on the share of tasks included in the figure."""
     known = {"exposure": pl.col("level").is_in(list(level_weights)), "h1_share": pl.col("level") != NOT_ASSESSED}
     covered = n_stated.filter(known.get(measure, pl.lit(value=True))).sum() / pl.col("n").sum()
-    return {family: grade_of(share) for family, share in cells.group_by("job_family").agg(covered).rows()}
+    return {family: grade_of(share) for family, share in cells.group_by("group").agg(covered).rows()}
 
 
 def _bounds(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
@@ -321,13 +321,13 @@ def _bounds(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float
     if measure == "h1_share":
         bounds = share_bounds(cells, "H1").filter(pl.col("level") == "H1").drop("level")
     elif measure == "exposure":
-        bounds = index_bounds(level_sums(cells, "job_family"), level_weights, "job_family")
+        bounds = index_bounds(level_sums(cells, "group"), level_weights, "group")
     else:
-        bounds = hours_bounds(level_sums(cells, "job_family"))
+        bounds = hours_bounds(level_sums(cells, "group"))
         if measure == "hours_per_job":
-            jobs = cells.group_by("job_family").agg(jobs=pl.col("job").n_unique())
-            bounds = bounds.join(jobs, on="job_family").select(
-                "job_family", pl.col("bound_low", "bound_high") / pl.col("jobs")
+            jobs = cells.group_by("group").agg(jobs=pl.col("job").n_unique())
+            bounds = bounds.join(jobs, on="group").select(
+                "group", pl.col("bound_low", "bound_high") / pl.col("jobs")
             )
     return {family: (low, high) for family, low, high in bounds.drop_nulls().rows()}
 
@@ -344,17 +344,17 @@ def _share_of_resamples(
     """Return the share of resamples that agree with the claim, ignoring those with undefined figures."""
     left, sign, right = parsed
     jobs_by_id = parts.join(jobs.select("job", "job_id"), on="job", how="left").select(
-        "job_family", "job_id", "whole", part=pl.col("part") + pl.col("part_h2") * (b or 0.0)
+        "group", "job_id", "whole", part=pl.col("part") + pl.col("part_h2") * (b or 0.0)
     )
     # Scale the mean to the original number of jobs, since resamples differ in size.
-    scale = pl.len().over("job_family") if measure == "hours" else pl.lit(1)
-    scales = jobs_by_id.select("job_family", scale=scale).unique()
+    scale = pl.len().over("group") if measure == "hours" else pl.lit(1)
+    scales = jobs_by_id.select("group", scale=scale).unique()
     resampled = (
         resample(jobs_by_id, rounds=rounds, seed=seed)
-        .join(scales, on="job_family", how="left")
-        .select("job_family", "round", figure=share_of(pl.col("part"), pl.col("whole")) * pl.col("scale"))
+        .join(scales, on="group", how="left")
+        .select("group", "round", figure=share_of(pl.col("part"), pl.col("whole")) * pl.col("scale"))
     )
-    lefts, rights = (resampled.filter(pl.col("job_family") == name).drop("job_family") for name in (left, right))
+    lefts, rights = (resampled.filter(pl.col("group") == name).drop("group") for name in (left, right))
     pairs = lefts.join(rights, on="round", suffix="_right").select(difference=pl.col("figure") - pl.col("figure_right"))
     pairs = pairs.drop_nulls()
     if not pairs.height:

@@ -135,8 +135,8 @@ def compare(
     families = _by_family(pair, level)
     total = families.select(
         pl.lit("all").alias("scope"),
-        pl.lit(None, dtype=pl.String).alias("job_family"),
-        *(pl.col(name).sum() for name in families.columns if name not in ("scope", "job_family")),
+        pl.lit(None, dtype=pl.String).alias("group"),
+        *(pl.col(name).sum() for name in families.columns if name not in ("scope", "group")),
     )
     result = _figures(pl.concat([families, total.head(min(families.height, 1))]), level)
     return attach_metadata(
@@ -176,9 +176,9 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
         relevelled=pl.when(measured).then((h1 + h2) / 2 * (z2 - z1)),
         hours_changed=pl.when(measured).then((z1 + z2) / 2 * (h2 - h1)),
         newly_measured=pl.when(~(added | removed | measured)).then(now - was),
-        moved_in=pl.when(pl.col("job_family") != pl.col("family_before")).then("at_before"),
+        moved_in=pl.when(pl.col("group") != pl.col("family_before")).then("at_before"),
     )
-    sums = tasks.group_by("job_family", maintain_order=True).agg(
+    sums = tasks.group_by("group", maintain_order=True).agg(
         pl.col("was").sum().alias("before"),
         *(pl.col(term).sum() for term in TERMS),
         pl.col("now").sum().alias("after"),
@@ -191,14 +191,14 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
         tasks_removed_unmeasured=(removed & (pl.col("n_known_before") < pl.col("n_before"))).sum(),
         tasks_of_either=named.sum(),
     )
-    leavers = tasks.group_by(job_family="family_before").agg(moved_out=pl.col("moved_in").sum())
-    jobs = pair.jobs.group_by("job_family").agg(
+    leavers = tasks.group_by(group="family_before").agg(moved_out=pl.col("moved_in").sum())
+    jobs = pair.jobs.group_by("group").agg(
         jobs_before=pl.col("family_before").count(),
         jobs_after=pl.col("family_after").count(),
         jobs_both=(pl.col("family_before").is_not_null() & pl.col("family_after").is_not_null()).sum(),
     )
-    families = pl.concat([pair.jobs.get_column("job_family"), pair.jobs.get_column("family_before").drop_nulls()])
-    table = pl.DataFrame({"job_family": families.unique().sort()}, schema={"job_family": pl.String})
+    families = pl.concat([pair.jobs.get_column("group"), pair.jobs.get_column("family_before").drop_nulls()])
+    table = pl.DataFrame({"group": families.unique().sort()}, schema={"group": pl.String})
     for part in (
         sums,
         leavers,
@@ -206,7 +206,7 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
         _counts(pair.before, pair.jobs, "before"),
         _counts(pair.after, pair.jobs, "after"),
     ):
-        table = table.join(part, on="job_family", how="left")
+        table = table.join(part, on="group", how="left")
     return (
         table.select(pl.lit("family").alias("scope"), pl.all().fill_null(0))
         .with_columns(moved=pl.col("moved_in") - pl.col("moved_out"))
@@ -216,12 +216,12 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
 
 def _counts(side: TaskCounts, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
     """Count a snapshot's tasks by family, and those with hours and a level."""
-    family = side.jobs.select("job", "job_id").join(jobs, on="job_id", how="left").select("job", "job_family")
+    family = side.jobs.select("job", "job_id").join(jobs, on="job_id", how="left").select("job", "group")
     assessed = pl.col("level") != NOT_ASSESSED
     sums = (
-        side.cells.drop("job_family")
+        side.cells.drop("group")
         .join(family, on="job", how="left")
-        .group_by("job_family")
+        .group_by("group")
         .agg(
             tasks=pl.col("n").sum(),
             with_hours=pl.col("n_known").sum(),
@@ -229,7 +229,7 @@ def _counts(side: TaskCounts, jobs: pl.DataFrame, when: str) -> pl.DataFrame:
             imputed=pl.col("n_imputed").filter(assessed).sum(),
         )
     )
-    return sums.rename({name: f"{name}_{when}" for name in sums.columns if name != "job_family"})
+    return sums.rename({name: f"{name}_{when}" for name in sums.columns if name != "group"})
 
 
 def _figures(sums: pl.DataFrame, level: str) -> pl.DataFrame:
@@ -250,7 +250,7 @@ def _figures(sums: pl.DataFrame, level: str) -> pl.DataFrame:
     changed = pl.col("tasks_added") + pl.col("tasks_removed")
     return sums.select(
         "scope",
-        "job_family",
+        "group",
         pl.lit(level).alias("level"),
         pl.when(known["before"]).then("before"),
         *(pl.when(either).then(pl.col(term)) for term in TERMS),

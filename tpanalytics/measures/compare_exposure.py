@@ -133,12 +133,12 @@ def compare_exposure(
     level_weights = checked_weights(level_weights)
     first, second = aggregate_tasks(before, states), aggregate_tasks(after, states)
     jobs = jobs_of(first.jobs, second.jobs)
-    part = "job_id" if by == "job" else "job_family"
+    part = "job_id" if by == "job" else "group"
     sums = [_sums(reduced, jobs, level_weights, part, side) for reduced, side in ((first, "before"), (second, "after"))]
     both = sums[0].join(sums[1], on=part, how="full", coalesce=True)
     if by == "job":
         names = _names(first.jobs, second.jobs)
-        both = jobs.select("job_family", "job_id").join(names, on="job_id").join(both, on="job_id")
+        both = jobs.select("group", "job_id").join(names, on="job_id").join(both, on="job_id")
     order = families_last(*(["job_id"] if by == "job" else []))
     result = decompose(both.with_columns(scope=pl.lit(by)).sort(order).drop("scope"), by)
     return attach_metadata(
@@ -168,8 +168,8 @@ def _sums(
     reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str
 ) -> pl.DataFrame:
     """Compute a snapshot's sums by family or job."""
-    families = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
-    cells = reduced.cells.drop("job_family").join(families, on="job", how="left", maintain_order="left")
+    families = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "group"), on="job_id", how="left")
+    cells = reduced.cells.drop("group").join(families, on="job", how="left", maintain_order="left")
     sums = (
         families.group_by(part).agg(jobs=pl.len()).join(weighted_sums(cells, level_weights, part), on=part, how="left")
     )

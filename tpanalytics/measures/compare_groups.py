@@ -149,12 +149,12 @@ def compare_groups(
     require(profiles.tasks, category, name="tasks")
     if isinstance(tasks.collect_schema()[category], nw.List | nw.Array | nw.Struct):
         raise SchemaError(f"`category` must be a column of text or numbers, not the nested column {category!r}.")
-    _check_families(jobs.get_column("job_family").unique().sort().to_list(), family, other)
+    _check_families(jobs.get_column("group").unique().sort().to_list(), family, other)
     sums = sum_tasks(tasks.with_columns(category=nw.col(category)), "category", "job_id", "level", "state")
     check_hours(tasks, sums)
     check_states(sums, counted)
-    in_family = pl.col("job_family") == family
-    in_other = ~in_family if other is None else pl.col("job_family") == other
+    in_family = pl.col("group") == family
+    in_other = ~in_family if other is None else pl.col("group") == other
     cells = (
         of_jobs(sums.filter(pl.col("state").is_in(counted)), jobs)
         .filter(in_family | in_other)
@@ -198,7 +198,7 @@ def compare_groups(
 def _task_counts(rows: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> TaskCounts:
     """Return both families' tasks in the format used by `aggregate_tasks`."""
     cells = (
-        rows.group_by("job", "job_family", "level", maintain_order=True)
+        rows.group_by("job", "group", "level", maintain_order=True)
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
         .sort("job", "level")
     )

@@ -117,10 +117,10 @@ def _figures(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     counts = ("tasks_with_hours", "tasks_without_hours")
     return (
         families_in_order(jobs)
-        .join(_sums(rows, jobs), on="job_family", how="left", maintain_order="left")
+        .join(_sums(rows, jobs), on="group", how="left", maintain_order="left")
         .with_columns(gini=pl.when(several).then(gini))
         .select(
-            "job_family",
+            "group",
             *(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counts),
             "hours",
             "gini",
@@ -146,10 +146,10 @@ def _figures(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     """Compute the sums behind each family's figures."""
     by_key = (
-        rows.join(jobs.select("job", "job_family"), on="job", how="left", maintain_order="left")
-        .group_by("job_family", "key", maintain_order=True)
+        rows.join(jobs.select("job", "group"), on="job", how="left", maintain_order="left")
+        .group_by("group", "key", maintain_order=True)
         .agg(hours=known_sum("hours"))
-        .sort("job_family", "hours", "key")
+        .sort("group", "hours", "key")
     )
     x, n = pl.col("hours").drop_nulls(), pl.col("hours").count()
     total = x.sum()
@@ -157,7 +157,7 @@ def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     descending = x.sort(descending=True)
     reached = descending.cum_sum() >= (_MOST_HOURS - 1e-12) * total
     return (
-        by_key.group_by("job_family", maintain_order=True)
+        by_key.group_by("group", maintain_order=True)
         .agg(
             tasks_with_hours=n,
             tasks_without_hours=pl.col("hours").null_count(),

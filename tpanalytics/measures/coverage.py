@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["GROUPS", "compare_hours_coverage", "coverage", "source_coverage", "sources_by_job"]
 
 #: Columns to compare hours coverage by, with their labels.
-GROUPS = {"state": "validation state", "level": "AI impact level", "job_family": "job family"}
+GROUPS = {"state": "validation state", "level": "AI impact level", "group": "job family"}
 _MIN_DIFFERENCE = 0.1
 _MIN_STANDARD_ERRORS = 3.0
 
@@ -96,7 +96,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
     cells = reduced.cells
     assessed = pl.col("level") != NOT_ASSESSED
     n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
-    by_family = cells.group_by("job_family").agg(
+    by_family = cells.group_by("group").agg(
         tasks=n.sum(),
         hours_coverage=n_stated.sum() / n.sum(),
         level_coverage=n.filter(assessed).sum() / n.sum(),
@@ -107,17 +107,17 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
     )
     jobs_summed = per_job(reduced._replace(cells=aggregate_jobs(profiles, reduced)))
     result = (
-        jobs_summed.group_by("job_family")
+        jobs_summed.group_by("group")
         .agg(
             jobs=pl.len(),
             jobs_without_tasks=(pl.col("tasks") == 0).sum(),
             jobs_profiled_share=(pl.col("tasks") > 0).mean(),
             jobs_complete_share=((pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_stated"))).mean(),
         )
-        .join(by_family, on="job_family", how="left")
+        .join(by_family, on="group", how="left")
         .with_columns(pl.col("tasks").fill_null(0), data_grade=grade(pl.col("both_coverage")))
         .select(
-            *("job_family", "jobs", "jobs_without_tasks"),
+            *("group", "jobs", "jobs_without_tasks"),
             pl.col("tasks").cast(pl.UInt32),
             *("hours_coverage", "level_coverage", "both_coverage", "level_coverage_hours", "jobs_profiled_share"),
             *("jobs_complete_share", "validated_share", "validated_share_hours", "data_grade"),
@@ -126,7 +126,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
             .when(pl.col("validated_share_hours").is_null())
             .then(pl.lit("NO_HOURS")),
         )
-        .sort(pl.col("job_family") == NO_FAMILY, "job_family")
+        .sort(pl.col("group") == NO_FAMILY, "group")
     )
     return attach_metadata(
         result,
@@ -168,10 +168,10 @@ def source_coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_S
         return None
     n = pl.col("n")
     return (
-        evidence.join(jobs.select("job", "job_family"), on="job", how="left")
-        .group_by("job_family")
+        evidence.join(jobs.select("job", "group"), on="job", how="left")
+        .group_by("group")
         .agg(evidence_coverage=n.filter(pl.col("sources") > 0).sum() / n.sum())
-        .sort("job_family")
+        .sort("group")
     )
 
 

@@ -24,7 +24,7 @@ __all__ = ["data_gaps"]
 
 #: Round to this many decimals before sorting, so floating-point errors don't affect the order.
 _DIGITS = 9
-_COLUMNS = ("job_id", "job_name", "job_family", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
+_COLUMNS = ("job_id", "job_name", "group", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
 
 
 @cached
@@ -162,7 +162,7 @@ def _gaps(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> _Gaps:
     known, rest = known_hours(sums, level_weights, "job", any_weight), open_hours(sums, level_weights, any_weight)
     unweighted = weight_of(level_weights).is_null()
     jobs = (
-        cells.group_by("job", "job_family", maintain_order=True)
+        cells.group_by("job", "group", maintain_order=True)
         .agg(
             tasks=pl.col("n").sum(),
             unweighted=pl.col("hours").filter(unweighted).sum(),
@@ -225,13 +225,13 @@ def _by_bounds(
     after = answers.join(extreme_indices(known, still_open, ["answer"]), on="answer")
     # If a bound is still unknown, assume that the bounds don't narrow.
     width = (pl.col("bound_high") - pl.col("bound_low")).fill_null(before)
-    return after.group_by("job", "job_family", "kind", "tasks_to_ask", "hours_at_issue").agg(
+    return after.group_by("job", "group", "kind", "tasks_to_ask", "hours_at_issue").agg(
         narrowing=before - width.max()
     )
 
 
 _ANSWER = (
-    *("job", "job_family", "kind", "tasks_to_ask", "hours_at_issue", "low", "high", "rest", "unknown"),
+    *("job", "group", "kind", "tasks_to_ask", "hours_at_issue", "low", "high", "rest", "unknown"),
     *("more_whole", "more_low", "more_high"),
 )
 
@@ -294,7 +294,7 @@ def _by_share(jobs: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(
         jobs.select(
             "job",
-            "job_family",
+            "group",
             kind=pl.lit(kind),
             tasks_to_ask=tasks,
             hours_at_issue=hours,

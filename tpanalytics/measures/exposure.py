@@ -126,16 +126,16 @@ def exposure(
     check_choice("weight", weight, StaffWeight)
     by_headcount = weight == "headcount"
     sums = family_sums(profiles, states=states, by_headcount=by_headcount, week=week)
-    reduced, families = sums.reduced, add_index(sums.families, sums.levels, level_weights, "job_family")
+    reduced, families = sums.reduced, add_index(sums.families, sums.levels, level_weights, "group")
     if not sums.per_job:
         jobs = jobs_with_hours(profiles, sums, sorted(level_weights))
-        families = families.drop("jobs_weighed").join(jobs, on="job_family", how="left")
+        families = families.drop("jobs_weighed").join(jobs, on="group", how="left")
         families = families.with_columns(pl.col("jobs_weighed").fill_null(0))
     result = families.select(
-        *("job_family", "exposure", "weight_low", "weight_high", "bound_low", "bound_high", "numerator", "denominator"),
+        *("group", "exposure", "weight_low", "weight_high", "bound_low", "bound_high", "numerator", "denominator"),
         *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_weighed", "tasks", "tasks_weighed")),
         *("coverage", "data_grade", "reason"),
-    ).sort(pl.col("exposure").round(DIGITS), "job_family", descending=[True, False], nulls_last=True)
+    ).sort(pl.col("exposure").round(DIGITS), "group", descending=[True, False], nulls_last=True)
     grade_c = result.filter(data_grade="C").height
     return attach_metadata(
         result,
@@ -162,7 +162,7 @@ def bounds_by_family(
     """Return each family's exposure bounds, in no particular order."""
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     sums = family_sums(profiles, states=states, by_headcount=False, week=week)
-    return index_bounds(sums.levels, level_weights, "job_family")
+    return index_bounds(sums.levels, level_weights, "group")
 
 
 @cached
@@ -256,7 +256,7 @@ def exposure_by_job(
         jobs.join(spread, on="job", how="left")
         .sort("job")
         .select(
-            *("job_id", pl.coalesce("job_name", "job_id").alias("job_name"), "job_family"),
+            *("job_id", pl.coalesce("job_name", "job_id").alias("job_name"), "group"),
             *("exposure", "weight_low", "weight_high", "bound_low", "bound_high"),
             dispersion=pl.col("variance").sqrt(),
             polarisation=pl.when(enough_tasks).then(share_of(pl.col("variance"), max_variance).clip(0, 1)),

@@ -141,25 +141,25 @@ def exposure_ranking(
     if staffed:
         check_headcount(reduced.jobs.columns)
     jobs = _jobs(reduced, level_weights, staffed=staffed)
-    ranked = reduced.jobs.select(pl.col("job_family").unique())
+    ranked = reduced.jobs.select(pl.col("group").unique())
     if families is not None:
-        ranked = ranked.filter(pl.col("job_family").is_in(checked_families(families, ranked.get_column("job_family"))))
-        jobs = jobs.join(ranked, on="job_family", how="semi", maintain_order="left")
+        ranked = ranked.filter(pl.col("group").is_in(checked_families(families, ranked.get_column("group"))))
+        jobs = jobs.join(ranked, on="group", how="semi", maintain_order="left")
     without_one = _without_one(jobs)
-    ranking = ranked.join(_families(without_one), on="job_family", how="left").join(
-        _reasons(reduced.jobs, reduced.cells, level_weights, staffed=staffed), on="job_family", how="left"
+    ranking = ranked.join(_families(without_one), on="group", how="left").join(
+        _reasons(reduced.jobs, reduced.cells, level_weights, staffed=staffed), on="group", how="left"
     )
-    enough_jobs = jobs.filter(pl.len().over("job_family") >= ENOUGH_JOBS)
+    enough_jobs = jobs.filter(pl.len().over("group") >= ENOUGH_JOBS)
     resamples = resample(enough_jobs, rounds=rounds, seed=seed).with_columns(
         index=share_of(pl.col("part"), pl.col("whole"))
     )
     result = (
-        ranking.join(_intervals(resamples, ranking, confidence), on="job_family", how="left")
-        .join(_rank_intervals(resamples, ranking, confidence, rounds), on="job_family", how="left")
-        .sort(pl.col("rank"), "job_family", nulls_last=True)
+        ranking.join(_intervals(resamples, ranking, confidence), on="group", how="left")
+        .join(_rank_intervals(resamples, ranking, confidence, rounds), on="group", how="left")
+        .sort(pl.col("rank"), "group", nulls_last=True)
     )
-    result = result.join(_ties(result), on="job_family", how="left", maintain_order="left").select(
-        *("job_family", "exposure", "interval_low", "interval_high", "inner_low", "inner_high"),
+    result = result.join(_ties(result), on="group", how="left", maintain_order="left").select(
+        *("group", "exposure", "interval_low", "interval_high", "inner_low", "inner_high"),
         pl.col("jobs").fill_null(0).cast(pl.UInt32),
         *("rank", "rank_low", "rank_high", "tied_with", "method", "most_influential_job", "influence"),
         reason=pl.when(pl.col("exposure").is_null())
@@ -194,10 +194,10 @@ def _jobs(reduced: TaskCounts, level_weights: Mapping[str, float], *, staffed: b
         job_sums(reduced.cells, level_weights)
         .join(reduced.jobs.select("job", "job_id", staff=staff), on="job", how="left")
         .select(
-            "job_family", "job_id", part=pl.col("exposed") * pl.col("staff"), whole=pl.col("weighed") * pl.col("staff")
+            "group", "job_id", part=pl.col("exposed") * pl.col("staff"), whole=pl.col("weighed") * pl.col("staff")
         )
         .filter(pl.col("whole") > 0)
-        .sort("job_family", "job_id")
+        .sort("group", "job_id")
     )
 
 
@@ -255,14 +255,14 @@ def _without_one(jobs: pl.DataFrame) -> pl.DataFrame:
         pl.col(name).cum_sum().shift(1, fill_value=0.0) + pl.col(name).cum_sum(reverse=True).shift(-1, fill_value=0.0)
         for name in ("part", "whole")
     ]
-    part, whole = (pl.col(name).sum().over("job_family") for name in ("part", "whole"))
+    part, whole = (pl.col(name).sum().over("group") for name in ("part", "whole"))
     return (
         jobs.with_columns(
             exposure=(part / whole).clip(0, 1),
-            without=share_of(rest[0].over("job_family"), rest[1].over("job_family")).clip(0, 1),
+            without=share_of(rest[0].over("group"), rest[1].over("group")).clip(0, 1),
         )
         .with_columns(influence=pl.col("without") - pl.col("exposure"))
-        .with_columns(mean=pl.col("without").mean().over("job_family"))
+        .with_columns(mean=pl.col("without").mean().over("group"))
     )
 
 
@@ -272,7 +272,7 @@ def _families(without_one: pl.DataFrame) -> pl.DataFrame:
     deviation = pl.col("mean") - pl.col("without")
     variation = (deviation**2).sum()
     return (
-        without_one.group_by("job_family", maintain_order=True)
+        without_one.group_by("group", maintain_order=True)
         .agg(
             pl.col("exposure").first(),
             jobs=pl.len(),
@@ -295,7 +295,7 @@ def _reasons(
     staff = pl.col("headcount") if staffed else pl.lit(1.0)
     available = (
         cells.join(jobs.select("job", staff=staff), on="job", how="left")
-        .group_by("job_family")
+        .group_by("group")
         .agg(
             staffed=pl.col("staff").fill_null(0).max() > 0,
             hours=pl.col("n_known").sum() > 0,
@@ -313,9 +313,9 @@ def _reasons(
         .then(pl.lit("NO_TASKS"))
     )
     return (
-        jobs.select(pl.col("job_family").unique())
-        .join(available, on="job_family", how="left")
-        .select("job_family", why_null=reason.otherwise(pl.lit("NO_HOURS")))
+        jobs.select(pl.col("group").unique())
+        .join(available, on="group", how="left")
+        .select("group", why_null=reason.otherwise(pl.lit("NO_HOURS")))
     )
 
 
@@ -323,16 +323,16 @@ def _intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence: floa
     """Return the outer and inner index interval for each family."""
     deviation = (pl.col("index") - pl.col("exposure")).round(_DIGITS)
     statistics = (
-        resamples.join(families.select("job_family", "exposure", "jobs", "skew"), on="job_family", how="left")
-        .group_by("job_family", maintain_order=True)
+        resamples.join(families.select("group", "exposure", "jobs", "skew"), on="group", how="left")
+        .group_by("group", maintain_order=True)
         .agg(
             pl.col("jobs", "skew").first(),
             below=((deviation < 0).sum() + (deviation == 0).sum() / 2) / pl.col("index").count(),
         )
-        .sort("job_family")
+        .sort("group")
     )
     widths = {"interval": confidence, "inner": min(INNER, confidence)}
-    quantiles = statistics.select("job_family")
+    quantiles = statistics.select("group")
     for name, share in widths.items():
         ends = [_ends(row["jobs"], row["skew"], row["below"], share) for row in statistics.iter_rows(named=True)]
         quantiles = quantiles.with_columns(
@@ -340,9 +340,9 @@ def _intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence: floa
             pl.Series(f"{name}_high_at", [end[1] for end in ends], dtype=pl.Float64),
             pl.Series(f"{name}_method", [end[2] for end in ends], dtype=pl.String),
         )
-    values = resamples.group_by("job_family").agg(values=pl.col("index").drop_nulls().sort())
-    return quantiles.join(values, on="job_family", how="left").select(
-        "job_family",
+    values = resamples.group_by("group").agg(values=pl.col("index").drop_nulls().sort())
+    return quantiles.join(values, on="group", how="left").select(
+        "group",
         *(
             _quantile("values", f"{name}_{side}_at").alias(f"{name}_{side}")
             for name in widths
@@ -377,38 +377,38 @@ def _quantile(values: str, share: str) -> pl.Expr:
 
 def _rank_intervals(resamples: pl.DataFrame, families: pl.DataFrame, confidence: float, rounds: int) -> pl.DataFrame:
     """Rank all families in each resample. Families keep their index if none of their jobs are drawn."""
-    indexed = families.filter(pl.col("exposure").is_not_null()).select("job_family", "exposure")
+    indexed = families.filter(pl.col("exposure").is_not_null()).select("group", "exposure")
     every_round = pl.DataFrame({"round": pl.int_range(rounds, dtype=pl.UInt32, eager=True)})
     index = pl.coalesce("index", "exposure").round(_DIGITS)
     ranked = (
         indexed.join(every_round, how="cross")
-        .join(resamples.select("job_family", "round", "index"), on=["job_family", "round"], how="left")
+        .join(resamples.select("group", "round", "index"), on=["group", "round"], how="left")
         .with_columns(
             best=index.rank("min", descending=True).over("round"),
             worst=index.rank("max", descending=True).over("round"),
         )
-        .group_by("job_family")
+        .group_by("group")
         .agg(
             rank_low=pl.col("best").quantile((1 - confidence) / 2, interpolation="lower").cast(pl.UInt32),
             rank_high=pl.col("worst").quantile((1 + confidence) / 2, interpolation="higher").cast(pl.UInt32),
         )
     )
-    return ranked.join(resamples.select(pl.col("job_family").unique()), on="job_family", how="semi")
+    return ranked.join(resamples.select(pl.col("group").unique()), on="group", how="semi")
 
 
 def _ties(result: pl.DataFrame) -> pl.DataFrame:
     """For each family, find the others with an overlapping rank interval."""
-    ranks = result.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high")
+    ranks = result.filter(pl.col("rank_low").is_not_null()).select("group", "rank_low", "rank_high")
     overlap = (pl.col("rank_low") <= pl.col("rank_high_other")) & (pl.col("rank_low_other") <= pl.col("rank_high"))
     tied = (
         ranks.join(ranks, how="cross", suffix="_other", maintain_order="left_right")
-        .filter(overlap & (pl.col("job_family") != pl.col("job_family_other")))
-        .group_by("job_family", maintain_order=True)
+        .filter(overlap & (pl.col("group") != pl.col("job_family_other")))
+        .group_by("group", maintain_order=True)
         .agg(tied_with=pl.col("job_family_other"))
     )
     no_ties = pl.lit([], dtype=pl.List(pl.String))
     return (
-        ranks.select("job_family")
-        .join(tied, on="job_family", how="left", maintain_order="left")
+        ranks.select("group")
+        .join(tied, on="group", how="left", maintain_order="left")
         .with_columns(pl.col("tied_with").fill_null(no_ties))
     )

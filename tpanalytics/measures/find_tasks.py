@@ -137,11 +137,11 @@ def find_tasks(
     jobs = reduced.jobs.select("job", "job_id", pl.coalesce(pl.col(name).cast(pl.String), "job_id").alias("job_name"))
     rows = rows.join(jobs, on="job", how="inner").sort(
         pl.col("weekly_hours").round(9),
-        *("job_family", "job_name", "job_id", "task", "task_id"),
+        *("group", "job_name", "job_id", "task", "task_id"),
         descending=[True, *[False] * 5],
         nulls_last=True,
     )
-    columns = ("job_family", "job_id", "job_name", "task_id", "task", "validation_state", "weekly_hours")
+    columns = ("group", "job_id", "job_name", "task_id", "task", "validation_state", "weekly_hours")
     result = rows.select(*columns, "ai_impact_level").head(rows.height if top is None else top)
     note = f"Matching tasks: {n:,} ({n - with_hours:,} without hours)"
     note += f". Returned: the first {result.height:,}." if result.height < n else "."
@@ -153,13 +153,13 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
     """Count the `find_tasks` matches in each job family."""
     words = search_words(text)
     reduced, no_text = _searched_tasks(profiles, states)
-    jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
-    tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
-    tasks_without_text = no_text.group_by("job_family").agg(tasks_without_text=pl.col("n").sum())
+    jobs = reduced.jobs.group_by("group").agg(jobs=pl.len())
+    tasks = reduced.cells.group_by("group").agg(tasks=pl.col("n").sum())
+    tasks_without_text = no_text.group_by("group").agg(tasks_without_text=pl.col("n").sum())
     matches = (
         _matches(profiles, words, reduced)
         .sort("job", "weekly_hours")  # float sums must not depend on the backend's row order
-        .group_by("job_family")
+        .group_by("group")
         .agg(
             jobs_found=pl.col("job").n_unique(),
             found=pl.len(),
@@ -169,10 +169,10 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
     )
     result = families_in_order(reduced.jobs)
     for part in (jobs, tasks, tasks_without_text, matches):
-        result = result.join(part, on="job_family", how="left", maintain_order="left")
+        result = result.join(part, on="group", how="left", maintain_order="left")
     counted = ("jobs", "jobs_found", "tasks", "tasks_without_text", "found", "found_with_hours")
     result = result.select(
-        "job_family",
+        "group",
         *(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counted),
         "hours",
     ).with_columns(share=share_of(pl.col("found"), pl.col("tasks")))
@@ -197,10 +197,10 @@ def _only_families(
 ) -> tuple[TaskCounts, pl.DataFrame]:
     if families is None:
         return reduced, no_text
-    names = checked_families(families, families_in_order(reduced.jobs).get_column("job_family"))
+    names = checked_families(families, families_in_order(reduced.jobs).get_column("group"))
     if not names:
         raise ArgumentError("`families` must be a list of job families, or None for all, not [].")
-    in_families = pl.col("job_family").is_in(names)
+    in_families = pl.col("group").is_in(names)
     cells = reduced.cells.filter(in_families)
     states = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
     reduced = reduced._replace(jobs=reduced.jobs.filter(in_families), cells=cells, states=states)
@@ -219,7 +219,7 @@ def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: TaskCounts, 
     collected = to_polars(candidates).with_columns(
         pl.col("job_id", "task", *columns).cast(pl.String), pl.col("weekly_hours").cast(pl.Float64)
     )
-    jobs = reduced.jobs.select("job_id", "job", "job_family")
+    jobs = reduced.jobs.select("job_id", "job", "group")
     return _contain_all(collected, words).join(jobs, on="job_id", how="inner").drop("job_id")
 
 

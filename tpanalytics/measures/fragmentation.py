@@ -161,11 +161,11 @@ def fragmentation(
     usable = pl.concat([_usable(people, hours, adopted) for hours in blocks])
     result = (
         _gained(people, adopted)
-        .join(usable, on="job_family", how="left")
+        .join(usable, on="group", how="left")
         .sort(*BY_FAMILY, "block_hours")
         .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
         .select(
-            *("job_family", "block_hours", "jobs_measured", "people", "gained_low", "gained_high"),
+            *("group", "block_hours", "jobs_measured", "people", "gained_low", "gained_high"),
             *("usable_hours_low", "usable_hours_high", "usable_share_low", "usable_share_high"),
             *("median_gained_low", "median_gained_high", *(_WEEKS if adopted else ()), "coverage"),
             data_grade=grade(pl.col("coverage")),
@@ -198,7 +198,7 @@ def _gained(people: pl.DataFrame, adopted: Span | None) -> pl.DataFrame:
     sums = ("people", "gained_low", "gained_high", *weeks)
     families = (
         people.with_columns(**weeks)
-        .group_by("job_family", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(
             pl.col("all_tasks", "tasks", "tasks_with_hours", "tasks_known", "tasks_stated").sum(),
             jobs_with_headcount=pl.col("headcount").count().cast(pl.UInt32),
@@ -207,7 +207,7 @@ def _gained(people: pl.DataFrame, adopted: Span | None) -> pl.DataFrame:
         )
     )
     for end in ("low", "high"):
-        families = families.join(_median(people, end), on="job_family", how="left")
+        families = families.join(_median(people, end), on="group", how="left")
     return _adopted(families, "full_time_weeks", adopted)
 
 
@@ -232,13 +232,13 @@ def _usable(people: pl.DataFrame, hours: float, adopted: Span | None) -> pl.Data
     amounts |= {f"usable_weeks_{end}": amounts[f"usable_hours_{end}"] / pl.col("week") for end in ("low", "high")}
     sums = (
         people.with_columns(((amount * staff).alias(name)) for name, amount in amounts.items())
-        .group_by("job_family", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(known_sum(name).alias(name) for name in amounts)
     )
     none_usable = pl.when(pl.col("all_high") > 0).then(0.0)
     lower, upper = pl.col("usable_hours_low"), pl.col("usable_hours_high")
     shares = sums.select(
-        "job_family",
+        "group",
         *("usable_hours_low", "usable_hours_high", "usable_weeks_low", "usable_weeks_high"),
         block_hours=pl.lit(hours),
         usable_share_low=share_of(lower, lower + pl.col("lost_high")),
@@ -250,12 +250,12 @@ def _usable(people: pl.DataFrame, hours: float, adopted: Span | None) -> pl.Data
 
 def _median(people: pl.DataFrame, end: str) -> pl.DataFrame:
     """Return the median hours gained per person from the inverse distribution function, without interpolation."""
-    cumulative = pl.col("people").cum_sum().over("job_family")
-    half = pl.col("people").sum().over("job_family") / 2
+    cumulative = pl.col("people").cum_sum().over("group")
+    half = pl.col("people").sum().over("group") / 2
     return (
         people.filter(pl.col("people") > 0)
-        .sort("job_family", end, "job")
+        .sort("group", end, "job")
         .filter(cumulative >= half * (1 - _TOLERANCE))
-        .group_by("job_family", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(pl.col(end).first().alias(f"median_gained_{end}"))
     )

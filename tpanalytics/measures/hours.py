@@ -88,7 +88,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     result = per_job(reduced).select(
         "job_id",
         pl.coalesce("job_name", "job_id").alias("job_name"),
-        "job_family",
+        "group",
         "tasks",
         "tasks_with_hours",
         "hours",
@@ -196,7 +196,7 @@ def hours(
         per_job(reduced)
         .with_columns(rest=rest.otherwise(0.0))
         .sort("hours", maintain_order=True)
-        .group_by("job_family", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(
             jobs=pl.len(),
             jobs_without_tasks=(pl.col("tasks") == 0).sum(),
@@ -224,7 +224,7 @@ def hours(
             ),
         )
         .drop("complete", "tasks_stated")
-        .sort(["hours", "job_family"], descending=[True, False], nulls_last=True)
+        .sort(["hours", "group"], descending=[True, False], nulls_last=True)
     )
     base = "complete jobs" if complete_only else "jobs with hours"
     base += ", weighted by headcount; jobs without a headcount are excluded" if staffed else ""

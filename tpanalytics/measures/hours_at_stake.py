@@ -114,20 +114,20 @@ def hours_at_stake(
     by_headcount = _stake(attach_staffing(jobs, cells, by_headcount=True, contract_hours=week), level)
     names = ["tasks", "tasks_at_stake", "tasks_without_hours", "tasks_without_level"]
     result = (
-        jobs.group_by("job_family")
+        jobs.group_by("group")
         .agg(jobs=pl.len(), jobs_with_headcount=pl.col("headcount").count())
-        .join(_counts(cells, level), on="job_family", how="left")
-        .join(by_job, on="job_family", how="left")
-        .join(by_headcount.rename(lambda name: name.replace("hours", "headcount_hours")), on="job_family", how="left")
+        .join(_counts(cells, level), on="group", how="left")
+        .join(by_job, on="group", how="left")
+        .join(by_headcount.rename(lambda name: name.replace("hours", "headcount_hours")), on="group", how="left")
         .with_columns(pl.col(name).fill_null(0) for name in names)
         .with_columns(coverage=share_of(pl.col("with_both_stated"), pl.col("tasks")), reason=_reason())
         .select(
-            *("job_family", "hours", "hours_low", "hours_high"),
+            *("group", "hours", "hours_low", "hours_high"),
             *("headcount_hours", "headcount_hours_low", "headcount_hours_high"),
             *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_with_headcount", *names)),
             *("coverage", grade(pl.col("coverage")).alias("data_grade"), "reason"),
         )
-        .sort(pl.col("hours").round(DIGITS), "job_family", descending=[True, False], nulls_last=True)
+        .sort(pl.col("hours").round(DIGITS), "group", descending=[True, False], nulls_last=True)
     )
     unbounded = result.filter(pl.col("hours").is_not_null() & pl.col("hours_high").is_null()).height
     return attach_metadata(
@@ -160,7 +160,7 @@ def hours_at_stake(
 
 def _counts(cells: pl.DataFrame, level: str) -> pl.DataFrame:
     at_level, not_assessed = pl.col("level") == level, pl.col("level") == NOT_ASSESSED
-    return cells.group_by("job_family").agg(
+    return cells.group_by("group").agg(
         tasks=pl.col("n").sum(),
         tasks_at_stake=pl.col("n").filter(at_level).sum(),
         tasks_without_hours=(pl.col("n") - pl.col("n_known")).filter(at_level).sum(),
@@ -192,26 +192,26 @@ def _stake(cells: pl.DataFrame, level: str) -> pl.DataFrame:
         amount=pl.col("hours") * pl.col("staff"), is_open=(pl.col("n_known") < pl.col("n")) & (at_level | not_assessed)
     ).with_columns(at_level=pl.when(at_level).then("amount"))
     rest = (
-        cells.group_by("job_family", "job", maintain_order=True)
+        cells.group_by("group", "job", maintain_order=True)
         .agg(undocumented_hours_expressions(is_open=pl.col("is_open").any()))
         .filter(pl.col("is_open"))
-        .group_by("job_family", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(pl.col("rest").sum(), unknown=pl.col("rest").null_count())
     )
     # Only return 0 if there are no tasks at the level and at least one assessed task has hours.
     none_at_level = (pl.col("n_at_level") == 0) & (pl.col("n_rated") > 0)
     return (
-        cells.group_by("job_family", maintain_order=True)
+        cells.group_by("group", maintain_order=True)
         .agg(
             known=known_sum("at_level"),
             more=pl.col("amount").filter(not_assessed).sum(),
             n_at_level=pl.col("n").filter(at_level).sum(),
             n_rated=pl.col("n_known").filter(~not_assessed).sum(),
         )
-        .join(rest, on="job_family", how="left")
+        .join(rest, on="group", how="left")
         .with_columns(low=pl.col("known").fill_null(0.0))
         .select(
-            "job_family",
+            "group",
             hours=pl.when(none_at_level).then(0.0).otherwise("known"),
             hours_low="low",
             hours_high=pl.when(pl.col("unknown").fill_null(0) == 0).then(

@@ -100,9 +100,9 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     if weight == "headcount":
         check_headcount(jobs.columns)
     levels = level_order(cells.get_column("level").to_list())
-    families = jobs.group_by("job_family").agg(jobs=pl.len())
+    families = jobs.group_by("group").agg(jobs=pl.len())
     grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")
-    keys, counts = ["job_family", "level"], ["tasks", "tasks_with_hours", "tasks_covered"]
+    keys, counts = ["group", "level"], ["tasks", "tasks_with_hours", "tasks_covered"]
     result = (
         grid.join(_sums(jobs, cells, weight), on=keys, how="left")
         .join(_bounds(jobs, cells, weight, by_job=by_job), on=keys, how="left")
@@ -110,13 +110,13 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         .with_columns(**_shares(), basis=pl.lit(weight))
         .with_columns(data_grade=grade(pl.col("coverage")))
         .sort(
-            pl.col("job_family") == NO_FAMILY,
-            "job_family",
+            pl.col("group") == NO_FAMILY,
+            "group",
             pl.col("level").replace_strict(levels, list(range(len(levels))), default=None, return_dtype=pl.Int64),
         )
         .rename({"amount": "headcount_hours"})
         .select(
-            *("job_family", "level", "jobs", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
+            *("group", "level", "jobs", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
             *("share_low", "share_high", "count_time_gap", "coverage", "data_grade", "basis"),
             *(["headcount_hours"] if weight == "headcount" else []),
         )
@@ -150,7 +150,7 @@ def _sums(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFra
         amount["headcount"] = pl.col("hours") * pl.col("headcount")
     return (
         cells.with_columns(amount=amount[weight])
-        .group_by("job_family", "level")
+        .group_by("group", "level")
         .agg(
             tasks=pl.col("n").sum(),
             tasks_with_hours=pl.col("n_known").sum(),
@@ -176,7 +176,7 @@ def _shares() -> dict[str, pl.Expr]:
     hours, with_hours = pl.col("hours").fill_null(0.0), pl.col("tasks_with_hours")
 
     def share_of_family(part: pl.Expr, total: pl.Expr) -> pl.Expr:
-        return share_of(part, total.sum().over("job_family"))
+        return share_of(part, total.sum().over("group"))
 
     # Use the same tasks for both shares so that missing hours don't affect the gap.
     gap = share_of_family(hours, hours.filter(assessed)) - share_of_family(with_hours, with_hours.filter(assessed))
@@ -184,7 +184,7 @@ def _shares() -> dict[str, pl.Expr]:
         "share": share_of_family(amount, amount),
         "share_assessed": pl.when(assessed).then(share_of_family(amount, amount.filter(assessed))),
         "coverage": share_of(
-            pl.col("tasks_covered").filter(assessed).sum().over("job_family"), pl.col("tasks").sum().over("job_family")
+            pl.col("tasks_covered").filter(assessed).sum().over("group"), pl.col("tasks").sum().over("group")
         ),
         "count_time_gap": pl.when(assessed).then(gap),
     }

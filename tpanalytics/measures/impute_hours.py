@@ -190,7 +190,7 @@ def _by_donors(tasks: pl.DataFrame, reduced: TaskCounts, same_task: SameTask, se
     text = pl.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
     place = pl.col("hierarchy").list.last() if "hierarchy" in tasks.columns else pl.lit(None, dtype=pl.String)
     placed = tasks.join(
-        reduced.jobs.select("job_id", family="job_family"), on="job_id", how="left", maintain_order="left"
+        reduced.jobs.select("job_id", family="group"), on="job_id", how="left", maintain_order="left"
     ).select(
         "row",
         "family",

@@ -106,7 +106,7 @@ def overlap(
     matrix = task_matrix(profiles, states, same_task)
     rest, week_notes = undocumented_hours(matrix.reduced, contract_hours)
     families = _families(matrix, rest)
-    columns = families.select("family", "job_family", "tasks", "hours", "squares", "rest", "no_week")
+    columns = families.select("family", "group", "tasks", "hours", "squares", "rest", "no_week")
     left = columns.rename(lambda name: f"{name}_a")
     right = columns.rename(lambda name: f"{name}_b")
     by_task = _by_task(matrix, families)
@@ -168,9 +168,9 @@ def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
         matrix.reduced.cells.filter(pl.col("n_known") < pl.col("n"))
         .select(pl.col("job").unique())
         .join(rest, on="job", how="left")
-        .join(jobs.select("job", "job_family"), on="job", how="left")
+        .join(jobs.select("job", "group"), on="job", how="left")
         .sort("job")
-        .group_by("job_family", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(pl.col("rest").sum(), no_week=pl.col("rest").null_count())
     )
     families = families_in_order(jobs).with_row_index("family")
@@ -181,15 +181,15 @@ def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         families.join(sums, on="family", how="left", maintain_order="left")
-        .join(open_jobs, on="job_family", how="left", maintain_order="left")
+        .join(open_jobs, on="group", how="left", maintain_order="left")
         .with_columns(pl.col(name).fill_null(0) for name in ("tasks", "hours", "squares", "rest", "no_week"))
     )
 
 
 def _by_task(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
     """Return each task's hours and share of the family's hours, both null if hours are missing."""
-    jobs = matrix.reduced.jobs.select("job", "job_family").join(
-        families.select("family", "job_family"), on="job_family", how="left"
+    jobs = matrix.reduced.jobs.select("job", "group").join(
+        families.select("family", "group"), on="group", how="left"
     )
     return (
         matrix.rows.select("key", "job", "hours")

@@ -252,7 +252,7 @@ def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl
         .join(positions, on="position")
         .drop("position")
     )
-    cells = by_job.group_by("job", "job_family").agg(
+    cells = by_job.group_by("job", "group").agg(
         pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed")
     )
     return TaskCounts(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked), tasks_with_state

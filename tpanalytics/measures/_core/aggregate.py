@@ -71,7 +71,7 @@ class TaskCounts(NamedTuple):
 def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
     """Return the job column names without reading any rows."""
     check_profiles(profiles)
-    require(profiles.jobs, "job_id", "job_family", name="jobs")
+    require(profiles.jobs, "job_id", "group", name="jobs")
     return list(nw.from_native(profiles.jobs).collect_schema().names())
 
 
@@ -98,20 +98,20 @@ def _aggregate(profiles: TaskProfiles, states: list[str], per: str, by: list[str
         check_states(state_counts, states)
     all_count = state_counts.get_column("state").is_in(states).all()
     cells = None
-    if per == "family" and "job_family" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
+    if per == "family" and "group" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
         # Include ignored tasks too, since `_families_agree` compares the total number of tasks.
-        keys = ["job_family", *by, *(["counts"] * (not all_count))]
+        keys = ["group", *by, *(["counts"] * (not all_count))]
         sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=counts(states)), *keys, extremes=False)
-        sums = sums.with_columns(pl.col("job_family").fill_null(NO_FAMILY))
+        sums = sums.with_columns(pl.col("group").fill_null(NO_FAMILY))
         if _families_agree(sums, jobs):
             cells = sums if all_count else sums.filter(pl.col("counts") == "true")
     if cells is None:
         counted = tasks if all_count else tasks.filter(counts(states))
         cells = of_jobs(sum_tasks(counted, "job_id", *by, extremes=False), jobs).sort("job", *by)
     else:
-        cells = cells.sort("job_family", *by)
+        cells = cells.sort("group", *by)
     # Sort first. Engines return rows in different orders, and float sums depend on the order.
-    keys = [*(["job"] if per == "job" else []), "job_family", *by]
+    keys = [*(["job"] if per == "job" else []), "group", *by]
     if per == "family":
         cells = (
             cells.group_by(keys, maintain_order=True)
@@ -230,7 +230,7 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
 
 def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     """Replace the job id with the job's row number and family."""
-    joined = sums.join(jobs.select("job_id", "job", "job_family"), on="job_id", how="left")
+    joined = sums.join(jobs.select("job_id", "job", "group"), on="job_id", how="left")
     unknown = joined.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
     if unknown.len():
         raise SchemaError(
@@ -242,9 +242,9 @@ def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 
 def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
     """Return `True` if both tables have the same number of tasks in each family."""
-    counted = sums.group_by("job_family").agg(pl.col("n").sum())
-    listed = jobs.group_by("job_family").agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
-    both = counted.join(listed, on="job_family", how="full")
+    counted = sums.group_by("group").agg(pl.col("n").sum())
+    listed = jobs.group_by("group").agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
+    both = counted.join(listed, on="group", how="full")
     return bool(both.select((pl.col("n") == pl.col("n_tasks")).fill_null(value=False).all()).item())
 
 
@@ -263,7 +263,7 @@ def per_job(reduced: TaskCounts) -> pl.DataFrame:
     }
     counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours", "tasks_stated"))
     return (
-        jobs.select("job", "job_id", "job_family", *optional.values())
+        jobs.select("job", "job_id", "group", *optional.values())
         .join(sums, on="job", how="left", maintain_order="left")
         .with_columns(counts)
         .with_columns(complete=(pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_with_hours")))
@@ -277,13 +277,13 @@ def known_sum(column: str) -> pl.Expr:
 
 def families_in_order(jobs: pl.DataFrame) -> pl.DataFrame:
     """Return the unique job families, sorted by name with ``(no family)`` last."""
-    return jobs.select(pl.col("job_family").unique()).sort(pl.col("job_family") == NO_FAMILY, "job_family")
+    return jobs.select(pl.col("group").unique()).sort(pl.col("group") == NO_FAMILY, "group")
 
 
 def _read_jobs(native: Any) -> pl.DataFrame:
     frame = nw.from_native(native).lazy()
     present = frame.collect_schema().names()
-    read = ("job_id", "job_name", "job_family", "n_tasks", "headcount", "contract_hours")
+    read = ("job_id", "job_name", "group", "n_tasks", "headcount", "contract_hours")
     wanted = [name for name in read if name in present]
     for name in ("headcount", "contract_hours"):
         check_numbers(frame, "jobs", name)
@@ -291,7 +291,7 @@ def _read_jobs(native: Any) -> pl.DataFrame:
     numbers = [name for name in ("headcount", "contract_hours") if name in present]
     jobs = jobs.with_columns(
         pl.col("job_id").cast(pl.String),
-        pl.col("job_family").cast(pl.String).fill_null(NO_FAMILY),
+        pl.col("group").cast(pl.String).fill_null(NO_FAMILY),
         # Some engines return NaN instead of null.
         *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers),
     )

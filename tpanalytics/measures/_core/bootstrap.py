@@ -51,7 +51,7 @@ def resample(jobs: pl.DataFrame, *, rounds: int, seed: int) -> pl.DataFrame:
     chunks = [
         _chunk(keyed, range(first, min(first + chunk_rounds, rounds))) for first in range(0, rounds, chunk_rounds)
     ]
-    return pl.concat(chunks).sort("job_family", "round")
+    return pl.concat(chunks).sort("group", "round")
 
 
 def poisson_weights(ranks: pl.Series, rounds: int, seed: int) -> Iterator[pl.Series]:
@@ -62,13 +62,13 @@ def poisson_weights(ranks: pl.Series, rounds: int, seed: int) -> Iterator[pl.Ser
 
 def _with_keys(jobs: pl.DataFrame, seed: int) -> pl.DataFrame:
     """Derive each job's key from the seed, the family and the job id's rank within the family."""
-    families = jobs.get_column("job_family").unique().sort()
+    families = jobs.get_column("group").unique().sort()
     starts = pl.Series([_hash(f"{seed}\0{family}") for family in families.to_list()], dtype=pl.UInt64)
-    rank = pl.int_range(pl.len(), dtype=pl.UInt64).over("job_family")
+    rank = pl.int_range(pl.len(), dtype=pl.UInt64).over("group")
     return (
-        jobs.sort("job_family", "job_id")
-        .join(pl.DataFrame({"job_family": families, "start": starts}), "job_family", "left", maintain_order="left")
-        .select("job_family", "part", "whole", key=_key(pl.col("start"), rank))
+        jobs.sort("group", "job_id")
+        .join(pl.DataFrame({"group": families, "start": starts}), "group", "left", maintain_order="left")
+        .select("group", "part", "whole", key=_key(pl.col("start"), rank))
     )
 
 
@@ -76,16 +76,16 @@ def _chunk(keyed: pl.DataFrame, rounds: range) -> pl.DataFrame:
     """Return the sums for consecutive rounds. The first round must be a multiple of `_LANES`."""
     drawn = [counts.cast(pl.Float64).alias(str(at)) for at, counts in zip(rounds, _counts(keyed, rounds), strict=True)]
     sums = (
-        keyed.select("job_family", "part", "whole")
+        keyed.select("group", "part", "whole")
         .hstack(drawn)
-        .group_by("job_family", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(
             *((pl.col(str(at)) * pl.col("part")).sum().alias(f"part {at}") for at in rounds),
             *((pl.col(str(at)) * pl.col("whole")).sum().alias(f"whole {at}") for at in rounds),
         )
     )
     return sums.select(
-        "job_family",
+        "group",
         pl.Series("round", [list(rounds)] * sums.height, dtype=pl.List(pl.UInt32)),
         part=pl.concat_list(f"part {at}" for at in rounds),
         whole=pl.concat_list(f"whole {at}" for at in rounds),

@@ -57,14 +57,14 @@ def index_bounds(sums: LevelSums, level_weights: Mapping[str, float], by: str) -
 
 def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
     """Return bounds for each level's share by family. A share is an index where only that level has weight 1."""
-    sums = level_sums(cells, "job_family")
+    sums = level_sums(cells, "group")
     levels = sorted({*sums.levels, *more_levels} - {NOT_ASSESSED})
     known, gaps, any_weight = [], [], (0.0, 1.0)
     for level in levels:
         weights, named = {name: float(name == level) for name in levels}, pl.lit(level).alias("level")
-        known.append(known_hours(sums, weights, "job_family", any_weight).with_columns(named))
+        known.append(known_hours(sums, weights, "group", any_weight).with_columns(named))
         gaps.append(open_hours(sums, weights, any_weight).with_columns(named))
-    by = ["job_family", "level"]
+    by = ["group", "level"]
     if not levels:
         return pl.DataFrame(schema={**dict.fromkeys(by, pl.String), "share_low": pl.Float64, "share_high": pl.Float64})
     bounds = extreme_indices(pl.concat(known), pl.concat(gaps), by)
@@ -73,13 +73,13 @@ def share_bounds(cells: pl.DataFrame, *more_levels: str) -> pl.DataFrame:
 
 def hours_bounds(sums: LevelSums) -> pl.DataFrame:
     """Return each family's documented hours, plus an upper bound that includes all undocumented hours."""
-    rest = sums.without_hours.group_by("job_family").agg(pl.col("rest").sum(), pl.col("unknown").sum())
+    rest = sums.without_hours.group_by("group").agg(pl.col("rest").sum(), pl.col("unknown").sum())
     return (
-        sums.amounts.group_by("job_family", maintain_order=True)
+        sums.amounts.group_by("group", maintain_order=True)
         .agg(bound_low=pl.col("amount").sum())
-        .join(rest, on="job_family", how="left", maintain_order="left")
+        .join(rest, on="group", how="left", maintain_order="left")
         .select(
-            *("job_family", "bound_low"),
+            *("group", "bound_low"),
             bound_high=pl.when(pl.col("unknown").fill_null(0) == 0).then(
                 pl.col("bound_low") + pl.col("rest").fill_null(0.0)
             ),

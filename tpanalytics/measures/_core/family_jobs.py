@@ -36,7 +36,7 @@ def jobs_of_family(
 ) -> FamilyJobs:
     """Return a family's jobs and documented hours by AI impact level, omitting suppressed jobs."""
     reduced = aggregate_tasks(profiles, states=states)
-    own = pl.col("job_family") == family
+    own = pl.col("group") == family
     cells = reduced.cells.filter(own)
     all_jobs = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
     removed = suppressed_jobs(profiles, states=states, privacy=privacy)

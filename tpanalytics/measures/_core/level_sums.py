@@ -45,7 +45,7 @@ def attach_staffing(
 
 def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
     """Treat each family as a single job with one person and no contract hours, for when only sums matter."""
-    return cells.with_columns(job="job_family", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
+    return cells.with_columns(job="group", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
 
 
 def undocumented_hours_expressions(**more: pl.Expr) -> list[pl.Expr]:
@@ -83,7 +83,7 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
         for kind, marked in marks.items()
         for name, part in parts.items()
     )
-    family = {"job_family": pl.col("job_family").first()} if by == "job_family" else {}
+    family = {"group": pl.col("group").first()} if by == "group" else {}
     sets = {f"{kind} {name}": pl.col(f"{kind} {name}").bitwise_or() for kind in marks for name in parts}
     per_job = cells.group_by("job", maintain_order=True).agg(undocumented_hours_expressions(**family, **sets))
 
@@ -158,14 +158,14 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
     cells = families_as_jobs(reduced.cells)
     if per_job:
         cells = attach_staffing(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
-    jobs = reduced.jobs.group_by("job_family").agg(jobs=pl.len())
-    tasks = reduced.cells.group_by("job_family").agg(tasks=pl.col("n").sum())
+    jobs = reduced.jobs.group_by("group").agg(jobs=pl.len())
+    tasks = reduced.cells.group_by("group").agg(tasks=pl.col("n").sum())
     by_level = reduced.cells.group_by("level", maintain_order=True).agg(
         pl.col("n", "n_known", "hours", "imputed", "n_imputed").sum()
     )
     return FamilySums(
-        jobs.join(tasks, on="job_family", how="left"),
-        level_sums(cells, "job_family"),
+        jobs.join(tasks, on="group", how="left"),
+        level_sums(cells, "group"),
         per_job,
         reduced._replace(cells=by_level),
         {},
@@ -177,5 +177,5 @@ def jobs_with_hours(profiles: TaskProfiles, sums: FamilySums, levels: list[str])
     key = tuple(levels)
     if key not in sums.jobs_with_hours:
         jobs = aggregate_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)
-        sums.jobs_with_hours[key] = jobs.group_by("job_family").agg(jobs_weighed=pl.len())
+        sums.jobs_with_hours[key] = jobs.group_by("group").agg(jobs_weighed=pl.len())
     return sums.jobs_with_hours[key]

@@ -304,12 +304,12 @@ def checks_of_jobs(look: Look) -> Iterator[Check]:
     yield check(
         "jobs_without_family",
         "{n} {have} no job family",
-        pl.col("job_family") == NO_FAMILY,
+        pl.col("group") == NO_FAMILY,
         so=f". They are listed under {NO_FAMILY}",
     )
     # Jobs without a family must not be reported as a family without tasks.
-    families = look.jobs.group_by("job_family").agg(pl.col("tasks").sum()).filter(pl.col("job_family") != NO_FAMILY)
-    empty = families.filter(pl.col("tasks") == 0).get_column("job_family").sort()
+    families = look.jobs.group_by("group").agg(pl.col("tasks").sum()).filter(pl.col("group") != NO_FAMILY)
+    empty = families.filter(pl.col("tasks") == 0).get_column("group").sort()
     yield found(
         "families_without_tasks",
         "{n} {have} no tasks",

@@ -118,7 +118,7 @@ def assumed(levels: Mapping[str, Span]) -> str:
 
 
 #: Sort order for scenario results: job families by name, with "(no family)" last.
-BY_FAMILY: tuple[Any, ...] = (pl.col("job_family") == NO_FAMILY, "job_family")
+BY_FAMILY: tuple[Any, ...] = (pl.col("group") == NO_FAMILY, "group")
 
 
 def needs_headcount(jobs: pl.DataFrame) -> None:

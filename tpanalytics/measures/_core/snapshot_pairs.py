@@ -81,20 +81,20 @@ def match_tasks(
 def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """Return the jobs and job families from both snapshots, in the `Pair.jobs` format."""
     sides = [
-        frame.select("job_id", pl.col("job_family").alias(f"family_{side}"))
+        frame.select("job_id", pl.col("group").alias(f"family_{side}"))
         for frame, side in ((before, "before"), (after, "after"))
     ]
     return (
         sides[0]
         .join(sides[1], on="job_id", how="full", coalesce=True)
-        .select("job_id", pl.coalesce("family_after", "family_before").alias("job_family"), pl.exclude("job_id"))
+        .select("job_id", pl.coalesce("family_after", "family_before").alias("group"), pl.exclude("job_id"))
         .sort("job_id")
     )
 
 
 def families_last(*more: str) -> list[pl.Expr | str]:
     """Return sort keys that place job families first, by name, then ``(no family)``, then the total."""
-    return [pl.col("scope") == "all", pl.col("job_family") == NO_FAMILY, "job_family", *more]
+    return [pl.col("scope") == "all", pl.col("group") == NO_FAMILY, "group", *more]
 
 
 def _one_per_name(tasks: IdentifiedTasks, resolved: pl.DataFrame, level: str) -> pl.DataFrame:
@@ -128,7 +128,7 @@ def _cells(tasks: IdentifiedTasks, resolved: pl.DataFrame, counted: list[str]) -
     cells = (
         resolved.group_by("job", "level")
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
-        .join(tasks.jobs.select("job", "job_family"), on="job", how="left")
+        .join(tasks.jobs.select("job", "group"), on="job", how="left")
         .sort("job", "level")
     )
     return TaskCounts(tasks.jobs, cells, states_of_rows(resolved), counted)

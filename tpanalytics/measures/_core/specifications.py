@@ -54,21 +54,21 @@ def job_parts(
         parts = {"part": amount, "part_h2": zero, "whole": amount}
     sums = (
         cells.with_columns(**parts)
-        .group_by("job", "job_family", maintain_order=True)
+        .group_by("job", "group", maintain_order=True)
         .agg(pl.col("part", "part_h2").sum(), whole=known_sum("whole"), staff=pl.col("staff").first())
         .filter(pl.col("whole").is_not_null())
     )
     if measure in ("hours", "hours_per_job"):
         sums = sums.with_columns(whole=pl.lit(1.0) if measure == "hours" else pl.col("staff"))
-    return sums.select("job", "job_family", "part", "part_h2", "whole")
+    return sums.select("job", "group", "part", "part_h2", "whole")
 
 
 def figures_of(parts: pl.DataFrame, measure: str, b: float | None) -> dict[str, float]:
     """Return the figure for each family, omitting families for which it is undefined."""
-    sums = parts.group_by("job_family", maintain_order=True).agg(pl.col("part", "part_h2", "whole").sum())
+    sums = parts.group_by("group", maintain_order=True).agg(pl.col("part", "part_h2", "whole").sum())
     part = pl.col("part") + pl.col("part_h2") * (b or 0.0)
     figure = part if measure == "hours" else share_of(part, pl.col("whole"))
-    return dict(sums.select("job_family", figure.alias("figure")).drop_nulls().rows())
+    return dict(sums.select("group", figure.alias("figure")).drop_nulls().rows())
 
 
 def specifications(

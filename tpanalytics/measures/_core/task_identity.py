@@ -243,7 +243,7 @@ def _unknown_levels(levels: pl.DataFrame) -> tuple[str, ...]:
 
 def per_task(matrix: TaskMatrix) -> pl.DataFrame:
     """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated`` for each task."""
-    family = pl.col("job_family").rank("dense").alias("family")
+    family = pl.col("group").rank("dense").alias("family")
     return (
         matrix.rows.join(matrix.reduced.jobs.select("job", family), on="job", how="left", maintain_order="left")
         .group_by("key")

@@ -72,7 +72,7 @@ def job_sums(cells: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.Data
     weight = weight_of(level_weights)
     return (
         cells.with_columns(weighed=pl.when(weight.is_not_null()).then("hours"), exposed=pl.col("hours") * weight)
-        .group_by("job", "job_family", maintain_order=True)
+        .group_by("job", "group", maintain_order=True)
         .agg(exposed=known_sum("exposed"), weighed=known_sum("weighed"))
     )
 

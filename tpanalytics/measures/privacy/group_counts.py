@@ -49,7 +49,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
             f"`result` has columns about single jobs: {', '.join(map(repr, job_columns))}. "
             "Pass a result by family, without these columns."
         )
-    duplicates = result.filter(pl.struct("job_family", *keys).is_duplicated())
+    duplicates = result.filter(pl.struct("group", *keys).is_duplicated())
     if duplicates.height:
         same_keys = f" with the same {', '.join(map(repr, keys))}" if keys else ""
         raise SchemaError(
@@ -75,19 +75,19 @@ def counts_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str
 def pair_counts(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count each family's jobs and people in both snapshots, using each job's later family."""
     first, second = members(before, states), members(after, states)
-    moved = first.join(second.select("job_id", now="job_family"), on="job_id", how="left", maintain_order="left")
+    moved = first.join(second.select("job_id", now="group"), on="job_id", how="left", maintain_order="left")
     sides = [
-        _count_by_family(jobs).select("job_family", pl.exclude("job_family").name.prefix(f"{side}_"))
+        _count_by_family(jobs).select("group", pl.exclude("group").name.prefix(f"{side}_"))
         for side, jobs in (
-            ("before", moved.with_columns(pl.coalesce("now", "job_family").alias("job_family")).drop("now")),
+            ("before", moved.with_columns(pl.coalesce("now", "group").alias("group")).drop("now")),
             ("after", second),
         )
     ]
-    families = pl.concat([first.get_column("job_family"), second.get_column("job_family")]).unique().sort()
+    families = pl.concat([first.get_column("group"), second.get_column("group")]).unique().sort()
     table = families.to_frame()
     for side in sides:
-        table = table.join(side, on="job_family", how="left", maintain_order="left")
-    return table.with_columns(pl.exclude("job_family").fill_null(0))
+        table = table.join(side, on="group", how="left", maintain_order="left")
+    return table.with_columns(pl.exclude("group").fill_null(0))
 
 
 def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) -> pl.Expr:
@@ -128,12 +128,12 @@ def own_counts(columns: Sequence[str]) -> dict[str, pl.Expr]:
 def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFrame:
     """Return the differences in counts by family. Replaced jobs are not detected."""
     for name, frame in (("result", result), ("released", released)):
-        require(frame, "job_family", "jobs", name=name)
+        require(frame, "group", "jobs", name=name)
     counts = own_counts([name for name in result.columns if name in released.columns])
-    first, second = (frame.select("job_family", **counts).group_by("job_family").max() for frame in (result, released))
-    both = first.join(second, on="job_family", how="full", coalesce=True)
+    first, second = (frame.select("group", **counts).group_by("group").max() for frame in (result, released))
+    both = first.join(second, on="group", how="full", coalesce=True)
     differing = both.select(
-        "job_family", *((pl.col(n).fill_null(0) - pl.col(f"{n}_right").fill_null(0)).abs() for n in counts)
+        "group", *((pl.col(n).fill_null(0) - pl.col(f"{n}_right").fill_null(0)).abs() for n in counts)
     )
     # Headcounts can change even if the jobs are the same. We don't know for how many jobs they changed.
     changed = pl.when(pl.col("own_all_people") > 0)
@@ -147,7 +147,7 @@ def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFr
 
 def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     """Count by family the jobs that are in only one of two results or whose headcount changed."""
-    both = first.join(second, on=["job_id", "job_family"], how="full", coalesce=True)
+    both = first.join(second, on=["job_id", "group"], how="full", coalesce=True)
     now, before = pl.col("headcount"), pl.col("headcount_right")
     in_only_one = {
         name: pl.col(name).fill_null(value=False) != pl.col(f"{name}_right").fill_null(value=False) for name in _LAYERS
@@ -164,7 +164,7 @@ def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
     measured = pl.col("tasks_with_hours") > 0
     return jobs.select(
         "job_id",
-        "job_family",
+        "group",
         "headcount",
         all=pl.lit(value=True),
         described=pl.col("tasks") > 0,
@@ -228,11 +228,11 @@ def per_member_counts(members: pl.DataFrame) -> pl.DataFrame:
         counts[f"{name}_people"] = people
         counts[f"{name}_unknown"] = (is_member & headcount.is_null()).cast(pl.Int64)
         counts[f"{name}_largest"] = people
-    return members.select("job_id", "job_family", "headcount", **counts)
+    return members.select("job_id", "group", "headcount", **counts)
 
 
 def _count_by_family(members: pl.DataFrame) -> pl.DataFrame:
-    alone = per_member_counts(members).sort("job_id").group_by("job_family", maintain_order=True)
+    alone = per_member_counts(members).sort("job_id").group_by("group", maintain_order=True)
     sums, largest = pl.col("^.*_(jobs|people|unknown)$").sum(), pl.col("^.*_largest$").max()
     order = [f"{name}_{of}" for name in _LAYERS for of in ("jobs", "people", "unknown", "largest")]
-    return alone.agg(sums, largest).select("job_family", *order).sort("job_family")
+    return alone.agg(sums, largest).select("group", *order).sort("group")

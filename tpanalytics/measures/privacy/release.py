@@ -53,6 +53,6 @@ def filter_families(result: pl.DataFrame, families: Sequence[str] | None) -> pl.
     """Select the rows for the given job families, or all rows if None."""
     if families is None:
         return result
-    if not (names := checked_families(families, result.get_column("job_family").unique(maintain_order=True))):
+    if not (names := checked_families(families, result.get_column("group").unique(maintain_order=True))):
         raise ArgumentError("`families` must be a list of job families, or None for all, not [].")
-    return result.filter(pl.col("job_family").is_in(names))
+    return result.filter(pl.col("group").is_in(names))

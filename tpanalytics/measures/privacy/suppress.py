@@ -160,7 +160,7 @@ def suppress(
 def _check_frame(name: str, frame: Any) -> None:
     if not isinstance(frame, pl.DataFrame):
         raise SchemaError(f"`{name}` must be a Polars DataFrame returned by a measure, not {type(frame).__name__}.")
-    for column, types in {"job_family": (pl.String, pl.Categorical, pl.Enum), "reason": (pl.String, pl.Null)}.items():
+    for column, types in {"group": (pl.String, pl.Categorical, pl.Enum), "reason": (pl.String, pl.Null)}.items():
         if (
             column in frame.columns
             and frame.schema[column] not in types
@@ -172,7 +172,7 @@ def _check_frame(name: str, frame: Any) -> None:
 
 
 def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots"]:
-    if ("scope" in result.columns and "job_family" in result.columns) or _move_columns(result):
+    if ("scope" in result.columns and "group" in result.columns) or _move_columns(result):
         return "two snapshots"
     return "job" if "job_id" in result.columns else "family"
 
@@ -200,7 +200,7 @@ def _suppress_difference(
         )
     earlier, earlier_profiles = pair
     _check_frame("released", earlier)
-    require(earlier, "job_family", name="released")
+    require(earlier, "group", name="released")
     if earlier_profiles is None:
         differing = count_differences(result, earlier)
     elif profiles is None:
@@ -208,12 +208,12 @@ def _suppress_difference(
     else:
         differing = job_differences(members(profiles, states_of(result)), members(earlier_profiles, states_of(earlier)))
     is_small = below_threshold(differing.columns, privacy, staffed=_may_be_by_headcount(result))
-    shown = set(earlier.get_column("job_family")) - set(suppressed_families(earlier))
-    small = [family for family in differing.filter(is_small).get_column("job_family") if family in shown]
+    shown = set(earlier.get_column("group")) - set(suppressed_families(earlier))
+    small = [family for family in differing.filter(is_small).get_column("group") if family in shown]
     suppressed = _suppress_groups(result, profiles, privacy, keys, small, staffed=_may_be_by_headcount(result))
     # A total would reveal the suppressed families' sum, and so its difference from the released result.
-    parts = differing.filter(pl.col("job_family").is_in(suppressed_families(suppressed)))
-    together = parts.select(pl.exclude("job_family", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
+    parts = differing.filter(pl.col("group").is_in(suppressed_families(suppressed)))
+    together = parts.select(pl.exclude("group", "^.*_largest$").sum(), pl.col("^.*_largest$").max())
     meaning = get_metadata(suppressed)
     if meaning and together.select(is_small).item():
         note = "Do not show a total with this table: with the released figures it would reveal a small group."
@@ -255,16 +255,16 @@ def suppressed_jobs(
     # Each row describes a single job, so only the number of people matters.
     is_small = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
     ordered = cells.with_columns(suppressed=is_small).sort(
-        "job_family", ~pl.col("suppressed"), "headcount", "job_id", nulls_last=True
+        "group", ~pl.col("suppressed"), "headcount", "job_id", nulls_last=True
     )
-    together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over("job_family"))
+    together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over("group"))
     # A job with an unknown headcount might not have any people, so it can't protect another job.
     layers = [
         name.removesuffix("_jobs") for name in together.columns if name.endswith("_jobs") and "staffed" not in name
     ]
     enough = [(pl.col(f"{name}_jobs") == 0) | (pl.col(f"{name}_people") >= privacy.min_headcount) for name in layers]
-    closed = extend_suppression(ordered, "job_family", together.select(pl.all_horizontal(enough)).to_series())
-    return closed.filter(pl.col("suppressed") | pl.col("job_family").is_in(families)).get_column("job_id").sort()
+    closed = extend_suppression(ordered, "group", together.select(pl.all_horizontal(enough)).to_series())
+    return closed.filter(pl.col("suppressed") | pl.col("group").is_in(families)).get_column("job_id").sort()
 
 
 def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProfiles, privacy: Privacy) -> pl.DataFrame:
@@ -291,7 +291,7 @@ def families_in_change(
     before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
     """Return the families in either snapshot, with a ``reason`` if they are suppressed."""
-    families = pair_counts(before, after, states=states).select("job_family")
+    families = pair_counts(before, after, states=states).select("group")
     return apply_change_policy(families, before, after, states=states, privacy=privacy)
 
 
@@ -318,12 +318,12 @@ def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = 
         return moves.clear()
     # Treat the start as the family, so neither row totals nor column totals reveal a suppressed move.
     start, end = (pl.col(side).fill_null("\0") for side in sides)
-    ends = moves.select(start.alias("job_family"), end.alias("end"), *figures)
+    ends = moves.select(start.alias("group"), end.alias("end"), *figures)
     cells = _suppress_groups(ends, None, replace(privacy, min_headcount=0), ["end"])
-    suppressed = cells.filter(reason=SUPPRESSED).select("job_family", "end", suppressed=pl.lit(value=True))
+    suppressed = cells.filter(reason=SUPPRESSED).select("group", "end", suppressed=pl.lit(value=True))
     if suppressed.height == cells.height:
         return moves.clear()
-    flag = ends.join(suppressed, on=["job_family", "end"], how="left", maintain_order="left").get_column("suppressed")
+    flag = ends.join(suppressed, on=["group", "end"], how="left", maintain_order="left").get_column("suppressed")
     marked = moves.with_columns(suppressed=flag.fill_null(value=False))
     return marked.with_columns(
         *(pl.when(~pl.col("suppressed")).then(pl.col(name)).alias(name) for name in figures),
@@ -338,7 +338,7 @@ def apply_policy(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, pr
 
 
 def _small_families(counts: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
-    return _suppress_groups(counts.select("job_family"), counts, privacy)
+    return _suppress_groups(counts.select("group"), counts, privacy)
 
 
 def are_all_suppressed(families: pl.DataFrame) -> bool:
@@ -350,7 +350,7 @@ def suppressed_families(result: pl.DataFrame) -> list[str]:
     """Return the families that have suppressed rows, in row order."""
     if "reason" not in result.columns:
         return []
-    return result.filter(pl.col("reason") == SUPPRESSED).get_column("job_family").unique(maintain_order=True).to_list()
+    return result.filter(pl.col("reason") == SUPPRESSED).get_column("group").unique(maintain_order=True).to_list()
 
 
 def _suppress_groups(
@@ -363,7 +363,7 @@ def _suppress_groups(
     staffed: bool = False,
 ) -> pl.DataFrame:
     """Suppress small families and those in `also`, plus any others needed so totals don't reveal them."""
-    require(result, "job_family", name="result")
+    require(result, "group", name="result")
     keys, meaning, original = [key for key in keys if key in result.columns], get_metadata(result), result
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
     if privacy.off:
@@ -374,12 +374,12 @@ def _suppress_groups(
     cells = _cells(result, keys, counts)
     staffed = staffed or _by_headcount(original)
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
-    cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("job_family").is_in(list(also)) | is_small)
+    cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("group").is_in(list(also)) | is_small)
     cells = _protect_from_totals(cells, privacy, staffed=staffed)
     shown = _hide_suppressed(result, keys, cells)
     if meaning is not None:
-        n = cells.filter("suppressed").get_column("job_family").n_unique()
-        note = suppression_note(n, cells.get_column("job_family").n_unique(), privacy)
+        n = cells.filter("suppressed").get_column("group").n_unique()
+        note = suppression_note(n, cells.get_column("group").n_unique(), privacy)
         meaning = replace(meaning, policy=(*meaning.policy, note))
         if counts is None and "headcount" not in result.columns:
             note = "Families were suppressed by number of jobs only. Pass profiles to suppress by headcount as well."
@@ -391,17 +391,17 @@ def _suppress_groups(
 
 def _hide_suppressed(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.DataFrame:
     """Set the figures of suppressed cells to null, and move fully suppressed families to the end."""
-    suppressed, kept = cells.get_column("suppressed"), {"job_family", *keys, *_KEPT}
-    own = pl.col("own_all_jobs").n_unique().over("job_family")
+    suppressed, kept = cells.get_column("suppressed"), {"group", *keys, *_KEPT}
+    own = pl.col("own_all_jobs").n_unique().over("group")
     if "jobs" in result.columns and cells.select((own > 1).any()).item():
         kept.remove("jobs")  # counted for each cell rather than each family, so it must be suppressed too
-    is_all_suppressed = pl.col("suppressed").all().over("job_family")
+    is_all_suppressed = pl.col("suppressed").all().over("group")
     order = (
         cells.with_columns(all_suppressed=is_all_suppressed)
         .sort(
             "all_suppressed",
-            pl.when("all_suppressed").then(pl.col("job_family") == NO_FAMILY),
-            pl.when("all_suppressed").then("job_family"),
+            pl.when("all_suppressed").then(pl.col("group") == NO_FAMILY),
+            pl.when("all_suppressed").then("group"),
             "row",
         )
         .get_column("row")
@@ -413,7 +413,7 @@ def _hide_suppressed(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame)
     if keys and shown.height and suppressed.all():
         # Even the list of levels would reveal information.
         null_keys = (pl.lit(None, dtype=shown.schema[key]).alias(key) for key in keys)
-        shown = shown.unique("job_family", keep="first", maintain_order=True).with_columns(null_keys)
+        shown = shown.unique("group", keep="first", maintain_order=True).with_columns(null_keys)
     return shown
 
 
@@ -422,7 +422,7 @@ def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -
     check_cells(result, keys, alone=counts is None)
     parts = [pl.col(key).cast(pl.String).fill_null("\0") for key in keys]
     cells = result.select(
-        "job_family",
+        "group",
         key=pl.concat_str(parts, separator="\x1f") if parts else pl.lit(""),
         tasks=pl.col("tasks").cast(pl.Float64).fill_null(0) if "tasks" in result.columns else pl.lit(1.0),
         suppressed=(pl.col("reason") == SUPPRESSED).fill_null(value=False),
@@ -430,13 +430,13 @@ def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -
     ).with_row_index("row")
     if counts is None:
         return cells
-    unknown = cells.join(counts, on="job_family", how="anti").get_column("job_family").sort()
+    unknown = cells.join(counts, on="group", how="anti").get_column("group").sort()
     if unknown.len():
         raise SchemaError(
             f"`result` has the family {unknown[0]!r}, which `profiles` does not have. "
             "Pass the profiles that the result was computed from."
         )
-    return cells.join(counts, on="job_family", maintain_order="left")
+    return cells.join(counts, on="group", maintain_order="left")
 
 
 def _protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
@@ -446,7 +446,7 @@ def _protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     while True:
         before = cells.get_column("suppressed").sum()
-        ordered = cells.sort(~pl.col("suppressed"), empty, of_jobs[0], "job_family", "key")
+        ordered = cells.sort(~pl.col("suppressed"), empty, of_jobs[0], "group", "key")
         together = ordered.select(
             "key",
             pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over("key"),
@@ -454,8 +454,8 @@ def _protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool
         )
         cells = extend_suppression(ordered, "key", together.select(~is_small).to_series())
         if cells.get_column("key").n_unique() > 1:
-            ordered = cells.sort(~pl.col("suppressed"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "job_family")
-            cells = extend_suppression(ordered, "job_family", pl.repeat(value=True, n=cells.height, eager=True))
+            ordered = cells.sort(~pl.col("suppressed"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "group")
+            cells = extend_suppression(ordered, "group", pl.repeat(value=True, n=cells.height, eager=True))
         if cells.get_column("suppressed").sum() == before:
             return cells.sort("row")
 

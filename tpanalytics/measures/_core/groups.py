@@ -1,0 +1,139 @@
+"""Groups of jobs: one or more columns of the jobs, people or tasks."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import narwhals as nw
+import polars as pl
+
+from tpanalytics.errors import ArgumentError, SchemaError, warn
+from tpanalytics.schema import HIERARCHY, TaskProfiles, require, to_polars
+
+if TYPE_CHECKING:
+    from tpanalytics.typing import By
+
+__all__ = ["ALL_JOBS", "BY_FAMILY", "Groups", "GroupColumns", "combine_groups", "group_columns", "missing_label", "noun"]
+
+#: Default grouping.
+BY_FAMILY = "group"
+#: Group label if all jobs are counted together.
+ALL_JOBS = "all jobs"
+#: Above this number of groups, results are hard to read and slow to draw.
+_MANY = 500
+#: Columns that results have in addition to the group, so a group column can't have the same name.
+_RESERVED = {
+    *("jobs", "jobs_without_tasks", "jobs_with_hours", "jobs_complete", "tasks", "tasks_with_hours", "hours"),
+    *("headcount", "fte", "headcount_hours", "hours_per_job", "amount", "share", "share_assessed", "share_low"),
+    *("share_high", "coverage", "data_grade", "basis", "reason", "exposure", "bound_low", "bound_high", "scope"),
+    *("group", "job", "ai_impact_level", "weekly_hours", "n_tasks", "contract_hours"),
+}
+
+
+class GroupColumns(NamedTuple):
+    """The columns that define a grouping, by the table they are read from."""
+
+    by: tuple[str, ...]
+    jobs: tuple[str, ...]
+    people: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+    @property
+    def overlap(self) -> bool:
+        """Whether a job can be in several groups."""
+        return bool(self.people or self.tasks)
+
+
+class Groups(NamedTuple):
+    """The groups in the data."""
+
+    columns: GroupColumns
+    #: ``group`` (label), followed by the columns in `columns.by`, as text. Sorted, with missing values last.
+    table: pl.DataFrame
+
+    @property
+    def order(self) -> pl.Expr:
+        """Position of each row's group, for sorting."""
+        labels = self.table.get_column("group").to_list()
+        return pl.col("group").replace_strict(labels, range(len(labels)), default=None, return_dtype=pl.UInt32)
+
+    @property
+    def noun(self) -> str:
+        """Singular noun for a group, such as "job family"."""
+        return noun(self.columns.by)
+
+    def named(self, result: pl.DataFrame) -> pl.DataFrame:
+        """Replace the ``group`` column of a result with the columns that define the groups."""
+        named = result.join(self.table, on="group", how="left", maintain_order="left")
+        first = [name for name in self.table.columns if name != "group"]
+        return named.select(*first, pl.exclude("group", *first))
+
+
+def group_columns(profiles: TaskProfiles, by: By) -> GroupColumns:
+    """Return the columns that `by` names, without reading any rows. Raise an error if a column doesn't exist."""
+    names = (by,) if isinstance(by, str) else tuple(by or ()) if by is None or isinstance(by, Sequence) else None
+    if names is None or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ArgumentError(f"`by` must be a column name, a list of different names, or None, not {by!r}.")
+    require(profiles.jobs, "job_id", name="jobs")
+    tables = {"jobs": _names(profiles.jobs), "people": _names(profiles.people), "tasks": _task_columns(profiles.tasks)}
+    found: dict[str, list[str]] = {table: [] for table in tables}
+    for name in names:
+        if name in _RESERVED:
+            raise ArgumentError(
+                f"`by`: {name!r} is also a column of the result. "
+                f"Rename it when loading, like from_frames(..., columns={{{name!r}: {name + '_group'!r}}})."
+            )
+        table = next((table for table, present in tables.items() if name in present), None)
+        if table is None:
+            _raise_for_unknown(name, tables)
+        found[table].append(name)
+    return GroupColumns(names, *(tuple(found[table]) for table in tables))
+
+
+def _names(frame: Any) -> list[str]:
+    return [] if frame is None else list(nw.from_native(frame).collect_schema().names())
+
+
+def _task_columns(tasks: Any) -> list[str]:
+    schema = nw.from_native(tasks).collect_schema()
+    nested = (nw.List, nw.Struct, nw.Array)
+    columns = [name for name, dtype in schema.items() if dtype not in nested]
+    return columns + [level for level in HIERARCHY if "hierarchy" in schema and level not in columns]
+
+
+def _raise_for_unknown(name: str, tables: dict[str, list[str]]) -> None:
+    usable = [column for present in tables.values() for column in present if column not in _RESERVED]
+    folded = {column.casefold(): column for column in usable}
+    near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
+    columns = dict.fromkeys(usable)
+    hint = (
+        f"did you mean {' or '.join(repr(folded[fold]) for fold in near)}?"
+        if near
+        else f"there are {', '.join(map(repr, columns))}"
+    )
+    raise SchemaError(f"`by`: {name!r} is not a column of the jobs, people or tasks ({hint}).")
+
+
+def noun(by: Sequence[str]) -> str:
+    """Return a singular noun for groups by these columns, such as "country and pay grade"."""
+    words = [{"job_id": "job", "as_of": "snapshot"}.get(name, name.replace("_", " ")) for name in by]
+    return " and ".join(words) or ALL_JOBS
+
+
+def missing_label(column: str) -> str:
+    """Return the label of a missing value, such as "(no country)"."""
+    return f"(no {noun([column])})"
+
+
+def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFrame, Groups]:
+    """Add the ``group`` label to rows that have the columns in `columns.by`, and return the sorted groups."""
+    by = list(columns.by)
+    if not by:
+        rows = rows.with_columns(group=pl.lit(ALL_JOBS))
+        return rows, Groups(columns, pl.DataFrame({"group": [ALL_JOBS]} if rows.height else {"group": []}, {"group": pl.String}))
+    table = rows.select(by).unique().sort(by, nulls_last=True)
+    texts = [pl.col(name).cast(pl.String).fill_null(missing_label(name)).alias(name) for name in by]
+    table = table.with_columns(group=pl.concat_str([pl.col(name) for name in by], separator=" · ", ignore_nulls=True), **{f"as text {name}": text for name, text in zip(by, texts, strict=True)})
+    return rows, Groups(columns, table)
